@@ -1,0 +1,72 @@
+# TukuPay SMS. `make` lists the targets.
+.DEFAULT_GOAL := help
+.DELETE_ON_ERROR:
+.PHONY: help up test lint format protos protos-baseline bench locks hooks clean
+
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+RUNTIME := $(VENV)/.runtime-installed
+DEV := $(VENV)/.dev-installed
+
+help: ## list the targets
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-16s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+
+up: $(RUNTIME) ## run the whole system on this machine, until Ctrl-C
+	@exec $(BIN)/tukupay-sms up
+
+test: $(DEV) ## run all tests
+	$(BIN)/pytest
+
+lint: $(DEV) ## check style, types, import rules, protos and stubs
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy .
+	$(BIN)/lint-imports --no-cache
+	$(BIN)/buf lint
+	$(BIN)/buf format --diff --exit-code
+	$(BIN)/buf breaking --against protos/baseline.binpb
+	$(BIN)/python protos/generate.py --check
+
+format: $(DEV) ## put the code into its canonical form
+	$(BIN)/ruff check --fix .
+	$(BIN)/ruff format .
+	$(BIN)/buf format --write
+
+protos: $(DEV) ## regenerate the stubs from the protos
+	$(BIN)/python protos/generate.py
+
+protos-baseline: $(DEV) ## declare the protos released: later changes must not break them
+	$(BIN)/buf build --as-file-descriptor-set --exclude-source-info -o protos/baseline.binpb
+
+bench: $(DEV) ## measure sending over HTTP on a system of its own (some minutes)
+	$(BIN)/python benchmarks/send.py
+
+UV_COMPILE = $(BIN)/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --upgrade \
+	--no-emit-index-url --no-emit-find-links --custom-compile-command "make locks"
+
+locks: $(DEV) ## resolve the pinned dependencies anew
+	$(UV_COMPILE) --extra server --output-file requirements/runtime.txt pyproject.toml
+	$(UV_COMPILE) --extra dev --constraints requirements/runtime.txt --output-file requirements/dev.txt pyproject.toml
+	$(UV_COMPILE) --constraints requirements/dev.txt --output-file requirements/build.txt requirements/build.in
+
+hooks: $(DEV) ## run the quick checks before each commit
+	$(BIN)/pre-commit install
+
+clean: ## remove the environment, caches and the data of `make up`
+	rm -rf $(VENV) .tukupay .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache build dist
+
+$(BIN)/python:
+	@$(PYTHON) -c 'import sys; sys.exit("TukuPay SMS needs Python 3.11 or newer; set PYTHON=python3.x" if sys.version_info < (3, 11) else 0)'
+	$(PYTHON) -m venv $(VENV)
+
+# The development environment holds all of the runtime, at the same versions.
+$(RUNTIME): requirements/runtime.txt pyproject.toml | $(BIN)/python
+	@test -e $(DEV) || $(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements/build.txt -r requirements/runtime.txt
+	@test -e $(DEV) || $(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation --editable .
+	@touch $@
+
+$(DEV): requirements/dev.txt pyproject.toml | $(BIN)/python
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements/dev.txt
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation --editable .
+	@touch $@ $(RUNTIME)

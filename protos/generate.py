@@ -1,0 +1,81 @@
+"""Generates the typed stubs under protos/gen from the .proto files.
+
+Only grpc_tools' protoc is used (buf and protoc write different descriptor bytes, so one tool
+makes them all). `--check` generates into a temporary folder and fails on any difference.
+"""
+
+from __future__ import annotations
+
+import filecmp
+import shutil
+import sys
+import tempfile
+from importlib.resources import files
+from pathlib import Path
+
+from grpc_tools import protoc
+
+PROTOS = Path(__file__).parent
+GENERATED = PROTOS / "gen"
+SCRIPTS = Path(sys.executable).parent
+
+
+def generate(into: Path) -> None:
+    """Writes messages, services and their type stubs for every .proto file into a folder."""
+    sources = sorted(str(path.relative_to(PROTOS)) for path in PROTOS.glob("tukupay/**/*.proto"))
+    exit_code = protoc.main(
+        [
+            "protoc",
+            f"--proto_path={PROTOS}",
+            f"--proto_path={files('grpc_tools') / '_proto'}",
+            f"--python_out={into}",
+            f"--grpc_python_out={into}",
+            f"--mypy_out=quiet:{into}",
+            f"--mypy_grpc_out=quiet:{into}",
+            *(f"--plugin={name}={SCRIPTS / name}" for name in ("protoc-gen-mypy", "protoc-gen-mypy_grpc")),
+            *sources,
+        ]
+    )
+    if exit_code != 0:
+        raise SystemExit(exit_code)
+    for package in {(into / source).parent for source in sources}:
+        # `tukupay` and `tukupay.sms` stay namespace packages, shared with other products.
+        (package / "__init__.py").write_text("")
+        (package / "py.typed").write_text("")
+        (package.parent / "__init__.py").write_text("")
+        (package.parent / "py.typed").write_text("")
+
+
+def differences(left: Path, right: Path) -> list[str]:
+    """Relative paths that are missing on either side or differ in content."""
+    ignored = "__pycache__"
+    names = {
+        path.relative_to(root)
+        for root in (left, right)
+        for path in root.rglob("*")
+        if path.is_file() and ignored not in path.parts
+    }
+    return sorted(
+        str(name)
+        for name in names
+        if not (left / name).is_file()
+        or not (right / name).is_file()
+        or not filecmp.cmp(left / name, right / name, shallow=False)
+    )
+
+
+def main() -> None:
+    """Regenerates in place, or with `--check` compares with what is committed."""
+    with tempfile.TemporaryDirectory() as scratch:
+        fresh = Path(scratch)
+        generate(fresh)
+        if "--check" in sys.argv[1:]:
+            if stale := differences(fresh, GENERATED):
+                raise SystemExit(f"stubs differ from the protos, run `make protos`: {', '.join(stale)}")
+            return
+        shutil.rmtree(GENERATED, ignore_errors=True)
+        shutil.copytree(fresh, GENERATED)
+
+
+if __name__ == "__main__":
+    main()

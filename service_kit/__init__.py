@@ -1,0 +1,1 @@
+"""Plumbing that every process shares and that knows nothing of SMS."""

@@ -1,0 +1,27 @@
+"""Client channels to other services."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from grpc import aio
+
+from service_kit.grpc_server import MAX_MESSAGE_BYTES
+from service_kit.settings import Address
+
+CHANNEL_OPTIONS: Sequence[tuple[str, int | str]] = (
+    ("grpc.max_receive_message_length", MAX_MESSAGE_BYTES),
+    ("grpc.max_send_message_length", MAX_MESSAGE_BYTES),
+    ("grpc.lb_policy_name", "round_robin"),
+    # A restarted service is found again within a second.
+    ("grpc.initial_reconnect_backoff_ms", 100),
+    ("grpc.min_reconnect_backoff_ms", 100),
+    ("grpc.max_reconnect_backoff_ms", 1_000),
+    ("grpc.keepalive_time_ms", 30_000),
+    ("grpc.keepalive_timeout_ms", 10_000),
+)
+
+
+def open_channel(address: Address) -> aio.Channel:
+    """A channel that connects at first use and reconnects by itself; the caller closes it."""
+    return aio.insecure_channel(str(address), options=CHANNEL_OPTIONS)

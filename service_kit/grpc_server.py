@@ -1,0 +1,68 @@
+"""A gRPC server with health, reflection, error mapping and a graceful end."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+
+from grpc import aio
+from grpc_health.v1 import health, health_pb2, health_pb2_grpc
+from grpc_reflection.v1alpha import reflection
+
+from service_kit.grpc_errors import ErrorInterceptor
+from service_kit.settings import Address
+
+MAX_MESSAGE_BYTES = 16 * 1024 * 1024
+"""A batch of 1,000 messages of ten units with full metadata stays below it."""
+
+SERVER_OPTIONS: Sequence[tuple[str, int]] = (
+    ("grpc.max_receive_message_length", MAX_MESSAGE_BYTES),
+    ("grpc.max_send_message_length", MAX_MESSAGE_BYTES),
+    # Two servers on one port would split the calls silently; a taken port must be an error.
+    ("grpc.so_reuseport", 0),
+    # Callers move to new replicas within minutes, as connections end now and then.
+    ("grpc.max_connection_age_ms", 300_000),
+    ("grpc.max_connection_age_grace_ms", 60_000),
+    ("grpc.keepalive_time_ms", 60_000),
+    ("grpc.http2.min_recv_ping_interval_without_data_ms", 10_000),
+    ("grpc.keepalive_permit_without_calls", 1),
+)
+
+
+class GrpcServer:
+    """Serves gRPC services on one address and reports their health."""
+
+    def __init__(self, address: Address, service_names: Iterable[str]) -> None:
+        """`service_names` are full names (`package.Service`) for health and reflection."""
+        self._address = address
+        self._names = ("", *service_names)
+        self._health = health.aio.HealthServicer()
+        self.port = 0
+        """The port in use, known after `start` when the address asked for port 0."""
+        self.grpc = aio.server(interceptors=[ErrorInterceptor()], options=SERVER_OPTIONS)
+        """The server to add servicers to, before `start`."""
+
+    async def start(self) -> None:
+        """Binds the port and begins to answer, NOT_SERVING until told otherwise.
+
+        Raises OSError when the port is taken.
+        """
+        health_pb2_grpc.add_HealthServicer_to_server(self._health, self.grpc)
+        names = (*self._names[1:], health.SERVICE_NAME, reflection.SERVICE_NAME)
+        reflection.enable_server_reflection(names, self.grpc)
+        await self.set_serving(False)
+        try:
+            self.port = self.grpc.add_insecure_port(str(self._address))
+        except RuntimeError as error:
+            raise OSError(f"cannot listen on {self._address}: is another server there?") from error
+        await self.grpc.start()
+
+    async def set_serving(self, serving: bool) -> None:
+        """Tells health checks whether calls are welcome."""
+        status = health_pb2.HealthCheckResponse.SERVING if serving else health_pb2.HealthCheckResponse.NOT_SERVING
+        for name in self._names:
+            await self._health.set(name, status)
+
+    async def stop(self, grace_s: float) -> None:
+        """Turns new calls away at once and lets running ones end within the grace."""
+        await self._health.enter_graceful_shutdown()
+        await self.grpc.stop(grace_s)

@@ -1,0 +1,135 @@
+"""Settings from the environment: parsed once, frozen, and wrong ones named all at once."""
+
+from __future__ import annotations
+
+import dataclasses
+import ipaddress
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Any, TypeVar
+
+T = TypeVar("T")
+
+_ENV = "env"
+_HELP = "help"
+_PARSE = "parse"
+
+
+class SettingsError(Exception):
+    """One or more settings are missing or malformed; the message names every one of them."""
+
+
+def setting(
+    env: str,
+    description: str,
+    *,
+    parse: Callable[[str], Any] = str,
+    default: Any = dataclasses.MISSING,  # noqa: ANN401 - a field default has the field's own type
+    secret: bool = False,
+) -> Any:  # noqa: ANN401 - stands where dataclasses.field stands
+    """Declares a field of a frozen settings dataclass, read from an environment variable.
+
+    `parse` raises ValueError with a sentence that says what would be right. A secret does not show
+    in the repr.
+    """
+    return dataclasses.field(
+        default=default,
+        repr=not secret,
+        metadata={_ENV: env, _HELP: description, _PARSE: parse},
+    )
+
+
+def load(settings: type[T], environ: Mapping[str, str]) -> T:
+    """Builds a settings dataclass from the environment; an empty variable counts as unset.
+
+    Raises SettingsError that names every missing or malformed variable.
+    """
+    values: dict[str, Any] = {}
+    problems: list[str] = []
+    for spec in dataclasses.fields(settings):  # type: ignore[arg-type]  # any dataclass made of setting()s
+        env = spec.metadata[_ENV]
+        text = environ.get(env, "")
+        if text:
+            try:
+                values[spec.name] = spec.metadata[_PARSE](text)
+            except ValueError as error:
+                problems.append(f"{env} ({spec.metadata[_HELP]}): {error}")
+        elif spec.default is dataclasses.MISSING:
+            problems.append(f"{env} ({spec.metadata[_HELP]}): is required")
+    if problems:
+        raise SettingsError("settings are wrong:\n  " + "\n  ".join(problems))
+    return settings(**values)
+
+
+@dataclass(frozen=True, slots=True)
+class Address:
+    """Where a server listens or a client connects."""
+
+    host: str
+    port: int
+
+    def __str__(self) -> str:
+        return f"[{self.host}]:{self.port}" if ":" in self.host else f"{self.host}:{self.port}"
+
+    @property
+    def is_loopback(self) -> bool:
+        """Whether only this machine can reach it."""
+        if self.host == "localhost":
+            return True
+        try:
+            return ipaddress.ip_address(self.host).is_loopback
+        except ValueError:
+            return False
+
+
+def address(text: str) -> Address:
+    """Parses `host:port`, with brackets around an IPv6 host."""
+    host, separator, port = text.rpartition(":")
+    host = host.removeprefix("[").removesuffix("]")
+    if not separator or not host or not port.isascii() or not port.isdigit() or int(port) > 65_535:
+        raise ValueError(f"{text!r} is not host:port, for instance 127.0.0.1:8080")
+    return Address(host, int(port))
+
+
+def listen_address(text: str) -> Address:
+    """Parses the address of a server; only loopback, as there is no authentication to configure yet.
+
+    An open SMS gateway sends at its owner's cost, so it must never be reachable by accident.
+    """
+    parsed = address(text)
+    if not parsed.is_loopback:
+        raise ValueError(
+            f"{parsed.host} is reachable from other machines, and callers are not authenticated; "
+            "listen on 127.0.0.1 and put an authenticating proxy in front"
+        )
+    return parsed
+
+
+def integer(minimum: int, maximum: int) -> Callable[[str], int]:
+    """A parser of whole numbers within bounds, both included."""
+
+    def parse(text: str) -> int:
+        try:
+            number = int(text)
+        except ValueError:
+            raise ValueError(f"{text!r} is not a whole number") from None
+        if not minimum <= number <= maximum:
+            raise ValueError(f"{number} is not between {minimum} and {maximum}")
+        return number
+
+    return parse
+
+
+def seconds(minimum: float, maximum: float) -> Callable[[str], float]:
+    """A parser of durations in seconds within bounds, both included."""
+
+    def parse(text: str) -> float:
+        try:
+            number = float(text)
+        except ValueError:
+            raise ValueError(f"{text!r} is not a number of seconds") from None
+        if not minimum <= number <= maximum:
+            raise ValueError(f"{text} s is not between {minimum:g} and {maximum:g} s")
+        return number
+
+    return parse
