@@ -27,7 +27,7 @@ def database_unavailable() -> ServiceError:
     return ServiceError(
         Kind.UNAVAILABLE,
         "DATABASE_UNAVAILABLE",
-        "the database cannot be reached; nothing was stored or charged, try again shortly",
+        "the database cannot be reached; try again shortly",
         retry_after=timedelta(seconds=2),
     )
 

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Iterable, Sequence
+from typing import Any
 
 from grpc import aio
 from grpc_health.v1 import health, health_pb2, health_pb2_grpc
@@ -13,6 +15,8 @@ from service_kit.settings import Address
 
 MAX_MESSAGE_BYTES = 16 * 1024 * 1024
 """A batch of 1,000 messages of ten units with full metadata stays below it."""
+
+NEWS_S = 0.1
 
 SERVER_OPTIONS: Sequence[tuple[str, int]] = (
     ("grpc.max_receive_message_length", MAX_MESSAGE_BYTES),
@@ -28,6 +32,36 @@ SERVER_OPTIONS: Sequence[tuple[str, int]] = (
 )
 
 
+class _Health(health.aio.HealthServicer):  # type: ignore[misc]  # ships no annotations
+    """Health whose watches end when the server drains, instead of holding it up for the whole grace."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._watches: set[asyncio.Task[None]] = set()
+
+    async def Watch(  # noqa: N802 - the name of the RPC
+        self, request: health_pb2.HealthCheckRequest, context: aio.ServicerContext[Any, Any]
+    ) -> None:
+        watch = asyncio.ensure_future(super().Watch(request, context))
+        self._watches.add(watch)
+        try:
+            await asyncio.wait({watch})
+            if not watch.cancelled():
+                watch.result()
+        finally:
+            watch.cancel()
+            self._watches.discard(watch)
+
+    async def drain(self) -> None:
+        """Tells all that the server goes, then ends the watches."""
+        await self.enter_graceful_shutdown()
+        if self._watches:
+            # A moment, so that the watches still carry the news.
+            await asyncio.wait(self._watches, timeout=NEWS_S)
+        for watch in self._watches:
+            watch.cancel()
+
+
 class GrpcServer:
     """Serves gRPC services on one address and reports their health."""
 
@@ -35,7 +69,7 @@ class GrpcServer:
         """`service_names` are full names (`package.Service`) for health and reflection."""
         self._address = address
         self._names = ("", *service_names)
-        self._health = health.aio.HealthServicer()
+        self._health = _Health()
         self.port = 0
         """The port in use, known after `start` when the address asked for port 0."""
         self.grpc = aio.server(interceptors=[ErrorInterceptor()], options=SERVER_OPTIONS)
@@ -64,5 +98,5 @@ class GrpcServer:
 
     async def stop(self, grace_s: float) -> None:
         """Turns new calls away at once and lets running ones end within the grace."""
-        await self._health.enter_graceful_shutdown()
+        await self._health.drain()
         await self.grpc.stop(grace_s)

@@ -15,6 +15,7 @@ from service_kit.grpc_server import GrpcServer
 from service_kit.migrations import head
 
 CHECK_EVERY_S = 1.0
+PATIENCE_S = 2.0
 
 log = structlog.get_logger()
 
@@ -34,12 +35,13 @@ class SchemaCheck:
         so an old replica works on while the new ones are rolled out.
         """
         try:
-            async with pool.connection(timeout=2.0) as connection:
+            # A database that stays silent is as good as one that is away.
+            async with asyncio.timeout(PATIENCE_S), pool.connection(timeout=PATIENCE_S) as connection:
                 cursor = await connection.execute("SELECT version_num FROM alembic_version")
                 row = await cursor.fetchone()
         except psycopg.errors.UndefinedTable:
             row = None
-        except RETRYABLE:
+        except (TimeoutError, *RETRYABLE):
             return "the database cannot be reached"
         if row is None or row[0] in self._outdated:
             at = row[0] if row else "none"

@@ -1,0 +1,1 @@
+"""The outbox and everything that sends from it."""

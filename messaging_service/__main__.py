@@ -1,0 +1,16 @@
+"""`python -m messaging_service`: runs the service until SIGTERM or SIGINT."""
+
+from __future__ import annotations
+
+from messaging_service.bootstrap import serve
+from messaging_service.settings import MessagingSettings
+from service_kit.process import run_service
+
+
+def main() -> None:
+    """Runs the service with the settings of the environment."""
+    run_service("messaging", MessagingSettings, serve)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,184 @@
+"""The sandbox as one object: an SMPP server, an HTTP server, and the phones behind them."""
+
+from __future__ import annotations
+
+import asyncio
+import socket
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack, contextmanager
+from typing import Final
+
+import structlog
+import uvicorn
+from starlette.applications import Starlette
+
+from messaging_service.adapters.carriers.sandbox.journal import Journal
+from messaging_service.adapters.carriers.sandbox.link import Link
+from messaging_service.adapters.carriers.sandbox.network import Network
+from messaging_service.adapters.carriers.sandbox.pages import sandbox_app
+from messaging_service.adapters.carriers.sandbox.phones import PhoneMessage, Phones
+from messaging_service.adapters.carriers.sandbox.receipts import ReceiptDesk
+from messaging_service.adapters.carriers.sandbox.settings import SandboxSettings
+from service_kit.settings import Address
+
+log = structlog.get_logger()
+
+_STOP_TIMEOUT_S: Final = 5
+
+
+class SandboxCarrier:
+    """Plays an operator on loopback. Tests start it in their own loop, on free ports.
+
+    `with_pages` False leaves the HTTP side away, which makes starting and stopping faster.
+    """
+
+    network: Network
+
+    def __init__(self, settings: SandboxSettings | None = None, *, with_pages: bool = True) -> None:
+        self._settings = settings or SandboxSettings().on_free_ports()
+        self._with_pages = with_pages
+        self._links: set[Link] = set()
+        self._conditions: list[tuple[Callable[[], bool], asyncio.Future[None]]] = []
+        self._smpp: asyncio.Server | None = None
+        self._http: _HttpServer | None = None
+        self._http_task: asyncio.Task[None] | None = None
+        self.refuses_binds = False
+        """While set, each bind is answered ESME_RBINDFAIL."""
+        self.binds_total = 0
+        """Links that were opened since the start."""
+        self.smpp_port = 0
+        """Where SMPP listens, once started."""
+        self.http_port = 0
+        """Where HTTP listens, once started."""
+
+    async def start(self) -> None:
+        """Listens on both ports. Raises OSError when one is taken or the log cannot be opened."""
+        settings = self._settings
+        with ExitStack() as undo:
+            smpp_socket = undo.enter_context(_listening(settings.smpp_address))
+            http_socket = undo.enter_context(_listening(settings.http_address)) if self._with_pages else None
+            journal = Journal(settings.log_path)
+            undo.pop_all()
+        desk = ReceiptDesk(settings.receipt_delay_s, settings.receipt_retry_s, self.changed)
+        self.network = Network(Phones(settings.kept_messages), desk, journal, self.changed)
+        self.smpp_port = smpp_socket.getsockname()[1]
+        self._smpp = await asyncio.get_running_loop().create_server(
+            lambda: Link(self, settings.slow_answer_s), sock=smpp_socket
+        )
+        if http_socket is not None:
+            self.http_port = http_socket.getsockname()[1]
+            self._http = _HttpServer(_http_config(sandbox_app(self.network, self.stats)))
+            self._http_task = asyncio.create_task(self._http.serve(sockets=[http_socket]))
+        log.info("sandbox.listening", smpp_port=self.smpp_port, http_port=self.http_port)
+
+    async def stop(self) -> None:
+        """Cuts every link, stops both servers and closes the log. Harmless before a start."""
+        if self._smpp is None:
+            return
+        self._smpp.close()
+        self.cut_links()
+        await self.wait_for(lambda: not self._links, _STOP_TIMEOUT_S)
+        await self._smpp.wait_closed()
+        self._smpp = None
+        self.network.desk.stop()
+        if self._http is not None and self._http_task is not None:
+            self._http.should_exit = True
+            await self._http_task
+        self.network.journal.close()
+        log.info("sandbox.stopped")
+
+    # What tests look at.
+
+    @property
+    def links(self) -> list[Link]:
+        """The links that are open, bound or not."""
+        return list(self._links)
+
+    @property
+    def messages(self) -> list[PhoneMessage]:
+        """The messages that are kept, newest first."""
+        return self.network.phones.newest(self._settings.kept_messages)
+
+    def stats(self) -> dict[str, int]:
+        """The counts that `GET /stats` shows."""
+        return {
+            **self.network.stats(),
+            "binds": sum(link.is_bound for link in self._links),
+            "linksTotal": self.binds_total,
+            "outstanding": sum(link.outstanding for link in self._links),
+        }
+
+    async def wait_for(self, condition: Callable[[], bool], timeout_s: float = 5.0) -> None:
+        """Returns as soon as the condition holds; it is looked at whenever something happens here.
+
+        Raises TimeoutError when it does not hold in time.
+        """
+        if condition():
+            return
+        happened: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+        entry = (condition, happened)
+        self._conditions.append(entry)
+        try:
+            async with asyncio.timeout(timeout_s):
+                await happened
+        finally:
+            if entry in self._conditions:
+                self._conditions.remove(entry)
+
+    # What tests do to it.
+
+    def cut_links(self) -> None:
+        """Breaks every link without a word, as a failing network does."""
+        for link in list(self._links):
+            link.abort("cut by the sandbox")
+
+    # What links tell.
+
+    def linked(self, link: Link) -> None:
+        """A link was opened."""
+        self._links.add(link)
+        self.binds_total += 1
+        self.changed()
+
+    def unlinked(self, link: Link) -> None:
+        """A link is gone."""
+        self._links.discard(link)
+        self.changed()
+
+    def changed(self) -> None:
+        """Wakes those whose condition holds now."""
+        if not self._conditions:
+            return
+        for entry in list(self._conditions):
+            condition, happened = entry
+            if not happened.done() and condition():
+                happened.set_result(None)
+                self._conditions.remove(entry)
+
+
+class _HttpServer(uvicorn.Server):
+    """Leaves signals to the process that it runs in."""
+
+    @contextmanager
+    def capture_signals(self) -> Iterator[None]:
+        yield
+
+
+def _http_config(app: Starlette) -> uvicorn.Config:
+    return uvicorn.Config(
+        app, lifespan="off", ws="none", access_log=False, log_config=None, timeout_graceful_shutdown=1
+    )
+
+
+def _listening(address: Address) -> socket.socket:
+    family = socket.AF_INET6 if ":" in address.host else socket.AF_INET
+    listener = socket.socket(family)
+    listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+    try:
+        listener.bind((address.host, address.port))
+        listener.listen(128)
+    except OSError as error:
+        listener.close()
+        raise OSError(error.errno, f"cannot listen on {address}: {error.strerror}") from None
+    listener.setblocking(False)
+    return listener

@@ -1,0 +1,152 @@
+"""The sandbox's HTTP side: a page to look at, and the same as JSON."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from datetime import UTC, datetime
+from html import escape
+from itertools import islice
+from typing import Any, Final
+
+import msgspec
+from starlette.applications import Starlette
+from starlette.middleware import Middleware
+from starlette.middleware.trustedhost import TrustedHostMiddleware
+from starlette.requests import Request
+from starlette.responses import HTMLResponse, Response
+from starlette.routing import Route
+
+from messaging_service.adapters.carriers.sandbox.behaviours import BEHAVIOURS
+from messaging_service.adapters.carriers.sandbox.network import Network
+from messaging_service.adapters.carriers.sandbox.phones import PhoneMessage
+
+DEFAULT_LIMIT: Final = 100
+MAX_LIMIT: Final = 10_000
+PHONES_SHOWN: Final = 50
+MESSAGES_SHOWN: Final = 10
+
+# Nothing but the page's own style: a text that a phone received can load and run nothing.
+_HEADERS: Final = {
+    "Content-Security-Policy": "default-src 'none'; style-src 'unsafe-inline'; form-action 'none'; "
+    "frame-ancestors 'none'; base-uri 'none'",
+    "X-Content-Type-Options": "nosniff",
+    "Referrer-Policy": "no-referrer",
+    "Cache-Control": "no-store",
+}
+_STYLE: Final = """
+:root{color-scheme:light dark}
+body{font:15px/1.45 system-ui,sans-serif;max-width:60rem;margin:2rem auto;padding:0 1rem}
+h1{font-size:1.3rem}h2{font-size:1.05rem;margin:1.6rem 0 .4rem}
+.counts{opacity:.75}
+.sms{border:1px solid #8886;border-radius:.7rem;padding:.5rem .8rem;margin:.4rem 0}
+.text{white-space:pre-wrap;overflow-wrap:anywhere;margin:.2rem 0}
+.meta{font-size:.82rem;opacity:.75}
+.refused,.unanswered{border-left:.3rem solid #c33}.accepted{border-left:.3rem solid #384}
+table{border-collapse:collapse;font-size:.9rem}td{padding:.15rem .8rem .15rem 0;vertical-align:top}
+"""
+
+
+def sandbox_app(network: Network, stats: Callable[[], dict[str, int]]) -> Starlette:
+    """The HTTP application.
+
+    Requests under a foreign host name are refused: a web page that points its name at this machine must
+    not read what the phones received.
+    """
+
+    async def page(_: Request) -> Response:
+        return HTMLResponse(_page(network, stats()), headers=_HEADERS)
+
+    async def phones(_: Request) -> Response:
+        return _json(
+            {
+                "phones": [
+                    {
+                        "number": f"+{digits}",
+                        "messages": len(messages),
+                        "lastReceivedAt": messages[0].as_json()["receivedAt"],
+                    }
+                    for digits, messages in network.phones.by_phone().items()
+                ]
+            }
+        )
+
+    async def phone(request: Request) -> Response:
+        digits = _digits(request.path_params["number"])
+        messages = network.phones.of_phone(digits)
+        return _json({"number": f"+{digits}", "messages": [message.as_json() for message in messages]})
+
+    async def messages(request: Request) -> Response:
+        if request.method == "DELETE":
+            network.clear()
+            return Response(status_code=204, headers=_HEADERS)
+        limit = request.query_params.get("limit", str(DEFAULT_LIMIT))
+        if not (limit.isascii() and limit.isdigit() and 1 <= int(limit[:9]) <= MAX_LIMIT):
+            return _json({"error": f"limit is not a whole number from 1 to {MAX_LIMIT}"}, 400)
+        return _json({"messages": [message.as_json() for message in network.phones.newest(int(limit))]})
+
+    async def counts(_: Request) -> Response:
+        return _json(stats())
+
+    return Starlette(
+        routes=[
+            Route("/", page),
+            Route("/phones", phones),
+            Route("/phones/{number}", phone),
+            Route("/messages", messages, methods=["GET", "DELETE"]),
+            Route("/stats", counts),
+        ],
+        middleware=[
+            Middleware(
+                TrustedHostMiddleware,
+                allowed_hosts=["localhost", "127.0.0.1", "::1", "[::1]"],
+                www_redirect=False,
+            )
+        ],
+    )
+
+
+def _json(value: dict[str, Any], status: int = 200) -> Response:
+    return Response(msgspec.json.encode(value), status, _HEADERS, "application/json")
+
+
+def _digits(number: str) -> str:
+    return number.strip().removeprefix("+")
+
+
+def _page(network: Network, stats: dict[str, int]) -> str:
+    sections = [
+        f"<h2>+{escape(digits)}</h2>" + "".join(map(_sms, islice(messages, MESSAGES_SHOWN)))
+        for digits, messages in islice(network.phones.by_phone().items(), PHONES_SHOWN)
+    ]
+    counts = ", ".join(f"{escape(name)} {value}" for name, value in stats.items())
+    table = "".join(
+        f"<tr><td>+{b.number}</td><td>[sandbox:{b.name}]</td><td>{escape(b.effect)}</td></tr>" for b in BEHAVIOURS
+    )
+    return (
+        '<!doctype html><html lang="en"><head><meta charset="utf-8"><meta http-equiv="refresh" content="2">'
+        f"<title>Sandbox carrier</title><style>{_STYLE}</style></head><body>"
+        "<h1>Sandbox carrier: what the phones received</h1>"
+        f'<p class="counts">{counts}</p>'
+        + ("".join(sections) or "<p>Nothing yet. Send an SMS and it shows up here.</p>")
+        + f"<details><summary>Numbers that misbehave on purpose</summary><table>{table}</table></details>"
+        "</body></html>"
+    )
+
+
+def _sms(message: PhoneMessage) -> str:
+    at = datetime.fromtimestamp(message.received_at_s, UTC).strftime("%H:%M:%S UTC")
+    missing = message.total - len(message.parts)
+    facts = [
+        at,
+        f"from {message.sender}",
+        f"{message.total} part{'s' if message.total > 1 else ''}",
+        message.state if message.state == "accepted" else f"{message.state}: {message.status}",
+    ]
+    if message.receipt:
+        facts.append(f"receipt {message.receipt}")
+    if missing and message.state == "accepted":
+        facts.append(f"{missing} still missing")
+    return (
+        f'<div class="sms {escape(message.state)}"><div class="meta">{escape(" · ".join(facts))}</div>'
+        f'<div class="text">{escape(message.text)}</div></div>'
+    )

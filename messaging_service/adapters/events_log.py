@@ -1,0 +1,33 @@
+"""What the use cases report, as log events. Never a text, a key or a full phone number."""
+
+from __future__ import annotations
+
+import structlog
+
+from messaging_service.use_cases.outbox import Swept
+
+log = structlog.get_logger()
+
+
+class EventsLog:
+    """Implements the log ports of the use cases."""
+
+    def settlement_lost(self, message_id: str, outcome: str) -> None:
+        """See EventLog."""
+        log.error("settlement.lost", outbox_id=message_id, outcome=outcome)
+
+    def attempt_failed(self, error: BaseException) -> None:
+        """See EventLog."""
+        log.error("attempt.failed", exc_info=error)
+
+    def claims_failed(self, reason: str) -> None:
+        """See ClaimLog."""
+        log.warning("claims.failed", reason=reason)
+
+    def swept(self, swept: Swept) -> None:
+        """See UpkeepLog."""
+        log.warning("outbox.swept", orphaned=swept.orphaned, expired=swept.expired)
+
+    def upkeep_failed(self, duty: str, reason: str) -> None:
+        """See UpkeepLog."""
+        log.warning("upkeep.failed", duty=duty, reason=reason)

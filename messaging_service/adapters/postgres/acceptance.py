@@ -1,0 +1,263 @@
+"""T1: requests become rows with their money on hold, many in one transaction.
+
+Lock order, the same everywhere: dispatch, message, account (by id), then new rows. Accounts are locked
+before any idempotency key is written, so two transactions with the same keys queue at the account.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from uuid import UUID
+
+import msgspec
+
+from messaging_service.adapters.postgres.accounts import lock_accounts
+from messaging_service.adapters.postgres.rows import MESSAGE_COLUMNS, MESSAGE_WIDTH, to_message
+from messaging_service.domain.accounts import Account
+from messaging_service.domain.message import Message
+from messaging_service.domain.states import Billing, Priority, State
+from messaging_service.use_cases.outbox import Acceptance, Accepted
+from service_kit.database import Connection
+from service_kit.errors import Kind, ServiceError
+
+LANES = {Priority.HIGH: 0, Priority.NORMAL: 1}
+"""The order in which the queue is looked through."""
+
+_REMEMBER_KEYS = """
+    INSERT INTO idempotency (account_id, key, fingerprint, message_id)
+    SELECT * FROM unnest(%s::text[], %s::text[], %s::bytea[], %s::uuid[])
+    ON CONFLICT DO NOTHING
+    RETURNING message_id
+"""
+
+_KNOWN = f"""
+    SELECT {MESSAGE_COLUMNS}, i.fingerprint, i.key
+    FROM unnest(%s::text[], %s::text[]) AS asked (account_id, key)
+    JOIN idempotency i USING (account_id, key)
+    JOIN message m ON m.id = i.message_id
+"""
+
+_FORGET_KEYS = """
+    DELETE FROM idempotency i USING unnest(%s::text[], %s::text[]) AS refused (account_id, key)
+    WHERE i.account_id = refused.account_id AND i.key = refused.key
+"""
+
+# One statement writes everything. The database's clock alone decides whether a scheduled message is due.
+_RECORD = """
+    WITH input AS (
+        SELECT * FROM json_to_recordset(%(rows)s::json) AS input (
+            id uuid, account_id text, key text, app_id text, recipient text, text text, sender_id text,
+            message_name text, priority text, encoding text, units smallint, cost_id text, level text,
+            unit_price numeric, total numeric, scheduled_at timestamptz, claimed bool, tags json, custom_data text
+        )
+    ), recorded AS (
+        INSERT INTO message (
+            id, account_id, client_message_id, app_id, recipient, text, sender_id, message_name, priority,
+            encoding, units, price_cost_id, price_level, unit_price, total, scheduled_at, tags, custom_data,
+            billing, state, last_attempt_at
+        )
+        SELECT
+            id, account_id, key, app_id, recipient, text, sender_id, message_name, priority,
+            encoding, units, cost_id, level, unit_price, total, scheduled_at,
+            ARRAY(SELECT json_array_elements_text(tags)), custom_data::jsonb,
+            'held',
+            CASE WHEN claimed THEN 'submitting' WHEN scheduled_at > now() THEN 'scheduled' ELSE 'ready' END,
+            CASE WHEN claimed THEN now() END
+        FROM input
+        RETURNING id, account_id, total, state, created_at, last_attempt_at
+    ), queued AS (
+        INSERT INTO dispatch (message_id, lane, due_at, queued_at, state, epoch, owner, lease_until)
+        SELECT
+            id, CASE priority WHEN 'high' THEN 0 ELSE 1 END,
+            greatest(scheduled_at, now()), greatest(scheduled_at, now()),
+            CASE WHEN claimed THEN 'submitting' ELSE 'ready' END,
+            CASE WHEN claimed THEN 1 ELSE 0 END,
+            CASE WHEN claimed THEN %(owner)s END,
+            CASE WHEN claimed THEN now() + make_interval(secs => %(lease_s)s) END
+        FROM input
+    ), noted AS (
+        INSERT INTO message_event (message_id, attempt, to_state, actor)
+        SELECT id, 1, state, %(owner)s FROM recorded
+    ), held AS (
+        UPDATE account a SET held = a.held + s.total
+        FROM (SELECT account_id, sum(total) AS total FROM recorded GROUP BY account_id) s
+        WHERE a.id = s.account_id
+    )
+    SELECT id, state, created_at, last_attempt_at FROM recorded
+"""
+
+
+@dataclass(frozen=True, slots=True)
+class Owner:
+    """Under whose name rows are claimed, and for how long."""
+
+    name: str
+    lease_s: float
+
+
+Key = tuple[str, str]
+
+
+async def accept(connection: Connection, batch: Sequence[Acceptance], owner: Owner) -> list[Accepted | ServiceError]:
+    """Records a batch inside the caller's transaction; see Outbox.accept."""
+    by_key: dict[Key, Acceptance] = {}
+    for acceptance in batch:
+        by_key.setdefault((acceptance.request.account_id, acceptance.key), acceptance)
+    accounts = await lock_accounts(connection, {account_id for account_id, _ in by_key})
+    new = await _remember(connection, by_key)
+    results: dict[Key, Accepted | ServiceError] = {}
+    fingerprints: dict[Key, bytes] = {}
+    known = {key: item for key, item in by_key.items() if item.message_id not in new}
+    if known:
+        for key, message, fingerprint in await _known(connection, known):
+            results[key] = Accepted(message, replayed=message.id != known[key].message_id)
+            fingerprints[key] = fingerprint
+    affordable = await _affordable(connection, by_key, new, accounts, results)
+    if affordable:
+        for message in await _record(connection, affordable, owner):
+            results[message.account_id, message.client_message_id] = Accepted(message, replayed=False)
+    return [_answer(acceptance, by_key, results, fingerprints) for acceptance in batch]
+
+
+async def _remember(connection: Connection, by_key: dict[Key, Acceptance]) -> set[UUID]:
+    """Writes the keys that nobody used before; the ids of their messages."""
+    ordered = sorted(by_key.items())
+    cursor = await connection.execute(
+        _REMEMBER_KEYS,
+        (
+            [account for (account, _), _ in ordered],
+            [key for (_, key), _ in ordered],
+            [item.fingerprint for _, item in ordered],
+            [item.message_id for _, item in ordered],
+        ),
+    )
+    return {row[0] for row in await cursor.fetchall()}
+
+
+async def _known(connection: Connection, known: dict[Key, Acceptance]) -> list[tuple[Key, Message, bytes]]:
+    cursor = await connection.execute(_KNOWN, ([account for account, _ in known], [key for _, key in known]))
+    return [
+        ((row[1], row[MESSAGE_WIDTH + 1]), to_message(row), bytes(row[MESSAGE_WIDTH]))
+        for row in await cursor.fetchall()
+    ]
+
+
+async def _affordable(
+    connection: Connection,
+    by_key: dict[Key, Acceptance],
+    new: set[UUID],
+    accounts: dict[str, Account],
+    results: dict[Key, Accepted | ServiceError],
+) -> list[Acceptance]:
+    """The new requests that their accounts can hold, in order; the others are answered and forgotten."""
+    affordable: list[Acceptance] = []
+    refused: list[Key] = []
+    for key, item in by_key.items():
+        if item.message_id not in new:
+            continue
+        account = accounts[item.request.account_id]
+        try:
+            accounts[account.id] = account.hold(item.price.total(item.request.segmentation.units))
+        except ServiceError as error:
+            results[key] = error
+            refused.append(key)
+        else:
+            affordable.append(item)
+    if refused:
+        await connection.execute(_FORGET_KEYS, ([account for account, _ in refused], [key for _, key in refused]))
+    return affordable
+
+
+async def _record(connection: Connection, batch: Sequence[Acceptance], owner: Owner) -> list[Message]:
+    rows = [
+        {
+            "id": item.message_id,
+            "account_id": item.request.account_id,
+            "key": item.key,
+            "app_id": item.request.app_id,
+            "recipient": item.request.recipient,
+            "text": item.request.text,
+            "sender_id": item.request.sender_id,
+            "message_name": item.request.message_name,
+            "priority": item.request.priority.value,
+            "encoding": item.request.segmentation.encoding.value,
+            "units": item.request.segmentation.units,
+            "cost_id": item.price.cost_id,
+            "level": item.price.level.value,
+            "unit_price": item.price.unit_price,
+            "total": item.price.total(item.request.segmentation.units),
+            "scheduled_at": item.request.scheduled_at,
+            "claimed": item.claimed,
+            "tags": item.request.tags,
+            "custom_data": item.request.custom_data_json,
+        }
+        for item in batch
+    ]
+    cursor = await connection.execute(
+        _RECORD, {"rows": msgspec.json.encode(rows).decode(), "owner": owner.name, "lease_s": owner.lease_s}
+    )
+    recorded = {row[0]: row for row in await cursor.fetchall()}
+    return [_message(item, *recorded[item.message_id][1:]) for item in batch]
+
+
+def _array_literal(values: Sequence[str]) -> str:
+    """A PostgreSQL array literal; a two-dimensional parameter would need rows of one length."""
+    quoted = ('"' + value.replace("\\", "\\\\").replace('"', '\\"') + '"' for value in values)
+    return "{" + ",".join(quoted) + "}"
+
+
+def _message(acceptance: Acceptance, state: str, created_at: datetime, last_attempt_at: datetime | None) -> Message:
+    request = acceptance.request
+    return Message(
+        id=acceptance.message_id,
+        account_id=request.account_id,
+        client_message_id=acceptance.key,
+        app_id=request.app_id,
+        recipient=request.recipient,
+        text=request.text,
+        sender_id=request.sender_id,
+        message_name=request.message_name,
+        priority=request.priority,
+        encoding=request.segmentation.encoding,
+        units=request.segmentation.units,
+        price=acceptance.price,
+        total=acceptance.price.total(request.segmentation.units),
+        state=State(state),
+        billing=Billing.HELD,
+        retry_count=0,
+        error_code=None,
+        carrier=None,
+        created_at=created_at,
+        scheduled_at=request.scheduled_at,
+        sent_at=None,
+        last_attempt_at=last_attempt_at,
+        delivered_at=None,
+        tags=request.tags,
+        custom_data_json=request.custom_data_json,
+    )
+
+
+def _answer(
+    acceptance: Acceptance,
+    by_key: dict[Key, Acceptance],
+    results: dict[Key, Accepted | ServiceError],
+    fingerprints: dict[Key, bytes],
+) -> Accepted | ServiceError:
+    key = (acceptance.request.account_id, acceptance.key)
+    first = by_key[key]
+    fingerprint = fingerprints.get(key) or first.fingerprint
+    is_repetition = acceptance is not first or key in fingerprints
+    if is_repetition and acceptance.fingerprint != fingerprint:
+        return ServiceError(
+            Kind.ALREADY_EXISTS,
+            "MESSAGE_ID_REUSED",
+            "this message_id stands for a different request of the account; nothing was stored or charged, "
+            "use a new message_id",
+            metadata={"message_id": acceptance.key},
+        )
+    result = results[key]
+    if acceptance is not first and isinstance(result, Accepted):
+        return Accepted(result.message, replayed=True)
+    return result

@@ -1,0 +1,132 @@
+"""Resend and cancel: one message, one transaction."""
+
+from __future__ import annotations
+
+from uuid import UUID
+
+from messaging_service.adapters.postgres.acceptance import LANES
+from messaging_service.adapters.postgres.accounts import lock_accounts
+from messaging_service.adapters.postgres.rows import MESSAGE_COLUMNS, to_message
+from messaging_service.domain.message import Message, outbox_id
+from messaging_service.domain.states import IN_PROGRESS, RESENDABLE, State
+from service_kit.database import Connection
+from service_kit.errors import Kind, ServiceError
+
+_LOCK = f"SELECT {MESSAGE_COLUMNS} FROM message m WHERE m.id = %s FOR NO KEY UPDATE"
+
+_REQUEUE = f"""
+    WITH queued AS (
+        INSERT INTO dispatch (message_id, lane, due_at, queued_at, state, epoch)
+        VALUES (%(id)s, %(lane)s, now(), now(), 'ready', 0)
+    ), noted AS (
+        INSERT INTO message_event (message_id, attempt, from_state, to_state, actor)
+        VALUES (%(id)s, %(attempt)s, %(from_state)s, 'ready', %(owner)s)
+    ), held AS (
+        UPDATE account SET held = held + %(total)s WHERE id = %(account_id)s
+    )
+    UPDATE message m SET
+        state = 'ready', billing = 'held', retry_count = m.retry_count + 1, error_code = NULL, delivered_at = NULL
+    WHERE m.id = %(id)s
+    RETURNING {MESSAGE_COLUMNS}
+"""
+
+_UNQUEUE = "DELETE FROM dispatch WHERE message_id = %s AND state = 'ready' RETURNING message_id"
+
+_CANCEL = f"""
+    WITH noted AS (
+        INSERT INTO message_event (message_id, attempt, from_state, to_state, actor, code)
+        SELECT id, retry_count + 1, state, 'cancelled', %(owner)s, 'CANCELLED' FROM message WHERE id = %(id)s
+    ), released AS (
+        UPDATE account a SET held = a.held - m.total FROM message m WHERE m.id = %(id)s AND a.id = m.account_id
+    )
+    UPDATE message m SET state = 'cancelled', billing = 'released', error_code = 'CANCELLED'
+    WHERE m.id = %(id)s
+    RETURNING {MESSAGE_COLUMNS}
+"""
+
+
+def not_found(message_id: UUID) -> ServiceError:
+    """The error for an entry that does not exist, or is not the caller's."""
+    return ServiceError(
+        Kind.NOT_FOUND,
+        "OUTBOX_ENTRY_NOT_FOUND",
+        f"there is no outbox entry {outbox_id(message_id)}; check the id",
+        metadata={"outbox_id": outbox_id(message_id)},
+    )
+
+
+async def resend(connection: Connection, message_id: UUID, max_retries: int, owner: str) -> Message:
+    """See Outbox.resend."""
+    message = await _locked(connection, message_id)
+    _check_resend(message, max_retries)
+    accounts = await lock_accounts(connection, {message.account_id})
+    accounts[message.account_id].hold(message.total)
+    cursor = await connection.execute(
+        _REQUEUE,
+        {
+            "id": message.id,
+            "account_id": message.account_id,
+            "total": message.total,
+            "lane": LANES[message.priority],
+            "attempt": message.retry_count + 2,
+            "from_state": message.state.value,
+            "owner": owner,
+        },
+    )
+    row = await cursor.fetchone()
+    assert row is not None, "the row was locked above"  # noqa: S101 - an invariant, not a check of input
+    return to_message(row)
+
+
+def _check_resend(message: Message, max_retries: int) -> None:
+    identity = {"outbox_id": outbox_id(message.id), "state": message.state.value}
+    if message.state is State.CANCELLED:
+        raise ServiceError(
+            Kind.FAILED_PRECONDITION,
+            "CANCELLED",
+            "the entry was cancelled and stays so; send the message anew with another message_id",
+            metadata=identity,
+        )
+    if message.state not in RESENDABLE:
+        raise ServiceError(
+            Kind.FAILED_PRECONDITION,
+            "NOT_FAILED",
+            f"only a failed entry can be resent, and this one is {message.status.value} ({message.state.value})",
+            metadata=identity,
+        )
+    if message.retry_count >= max_retries:
+        raise ServiceError(
+            Kind.FAILED_PRECONDITION,
+            "RETRY_LIMIT_REACHED",
+            f"the entry was resent {message.retry_count} times, and at most {max_retries} resends are allowed; "
+            "check why it fails before sending the message anew",
+            metadata={**identity, "retry_count": str(message.retry_count), "max_retries": str(max_retries)},
+        )
+
+
+async def cancel(connection: Connection, message_id: UUID, owner: str) -> Message:
+    """See Outbox.cancel."""
+    # The queue row first: that is the order in which claims and settlements lock.
+    cursor = await connection.execute(_UNQUEUE, (message_id,))
+    unqueued = await cursor.fetchone()
+    message = await _locked(connection, message_id)
+    if unqueued is None or message.state not in IN_PROGRESS:
+        raise ServiceError(
+            Kind.FAILED_PRECONDITION,
+            "NOT_CANCELLABLE",
+            f"the entry is {message.state.value}: it was handed to the carrier or has ended, and cannot be cancelled",
+            metadata={"outbox_id": outbox_id(message_id), "state": message.state.value},
+        )
+    await lock_accounts(connection, {message.account_id})
+    cursor = await connection.execute(_CANCEL, {"id": message_id, "owner": owner})
+    row = await cursor.fetchone()
+    assert row is not None, "the row was locked above"  # noqa: S101 - an invariant, not a check of input
+    return to_message(row)
+
+
+async def _locked(connection: Connection, message_id: UUID) -> Message:
+    cursor = await connection.execute(_LOCK, (message_id,))
+    row = await cursor.fetchone()
+    if row is None:
+        raise not_found(message_id)
+    return to_message(row)

@@ -1,0 +1,155 @@
+"""The outbox and the receipt inbox on a PostgreSQL pool: every method is one transaction."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import AsyncIterator, Sequence
+from contextlib import AbstractAsyncContextManager, asynccontextmanager
+from dataclasses import dataclass
+from datetime import datetime
+from uuid import UUID
+
+import psycopg
+
+from messaging_service.adapters.postgres import acceptance, amending, queue, reading, receipts, settlement
+from messaging_service.adapters.postgres.accounts import get_account
+from messaging_service.domain.accounts import Account
+from messaging_service.domain.message import Message
+from messaging_service.domain.submission import DeliveryReceipt
+from messaging_service.use_cases.outbox import (
+    Acceptance,
+    Accepted,
+    Claim,
+    ListFilter,
+    Settled,
+    Settlement,
+    Swept,
+)
+from messaging_service.use_cases.receipt_inbox import Worked
+from service_kit.database import Connection, Pool, single_statement, transaction
+from service_kit.errors import Kind, ServiceError
+
+ACCEPT_PAUSES_S = (0.05, 0.5)
+"""How long to wait before recording a batch again after the database failed it."""
+
+
+@dataclass(frozen=True, slots=True)
+class Windows:
+    """How long things may stay open, in seconds."""
+
+    lease_s: float
+    """How long a claim lasts."""
+    margin_s: float
+    """How long before the end of its lease a claim is no longer used."""
+    unknown_s: float
+    """How long an unknown outcome waits for a receipt."""
+    queue_s: float
+    """How long a due message waits for a carrier."""
+
+
+@asynccontextmanager
+async def _migrated(opened: AbstractAsyncContextManager[Connection]) -> AsyncIterator[Connection]:
+    try:
+        async with opened as connection:
+            yield connection
+    except (psycopg.errors.UndefinedTable, psycopg.errors.UndefinedColumn) as error:
+        raise ServiceError(
+            Kind.UNAVAILABLE,
+            "DATABASE_NOT_READY",
+            "the messaging database is not set up: run `tukupay-sms migrate`, then try again",
+        ) from error
+
+
+class PostgresOutbox:
+    """Implements the ports Outbox and ReceiptInbox."""
+
+    def __init__(self, pool: Pool, owner: str, windows: Windows) -> None:
+        """`owner` names this process in claims and events; no two running processes share it."""
+        self._pool = pool
+        self._owner = acceptance.Owner(owner, windows.lease_s)
+        self._windows = windows
+        self._toward_share = 0
+
+    async def accept(self, batch: Sequence[Acceptance]) -> Sequence[Accepted | ServiceError]:
+        """See Outbox.accept."""
+        # When the connection breaks at the commit, nobody knows whether the batch is on record. The ids are
+        # made already, so trying again finds out: what was recorded is found under its own key.
+        for pause_s in ACCEPT_PAUSES_S:
+            try:
+                return await self._accept(batch)
+            except ServiceError:
+                await asyncio.sleep(pause_s)
+        return await self._accept(batch)
+
+    async def _accept(self, batch: Sequence[Acceptance]) -> Sequence[Accepted | ServiceError]:
+        async with _migrated(transaction(self._pool)) as connection:
+            return await acceptance.accept(connection, batch, self._owner)
+
+    async def claim(self, limit: int) -> Sequence[Claim]:
+        """See Outbox.claim."""
+        # Read before the transaction: the lease cannot have begun earlier than this.
+        fence = time.monotonic() + self._windows.lease_s - self._windows.margin_s
+        # Slots often become free one by one: the share of the normal lane is counted over all claims, as
+        # rounding it up in each would leave nothing to the high lane.
+        floor, self._toward_share = divmod(self._toward_share + limit, queue.NORMAL_SHARE)
+        async with _migrated(transaction(self._pool)) as connection:
+            return await queue.claim(connection, limit, floor, self._owner, fence)
+
+    async def settle(self, batch: Sequence[Settlement]) -> Sequence[Settled | ServiceError]:
+        """See Outbox.settle."""
+        async with _migrated(single_statement(self._pool)) as connection:
+            return await settlement.settle(connection, batch, self._owner.name, self._windows.unknown_s)
+
+    async def sweep(self) -> Swept:
+        """See Outbox.sweep."""
+        async with _migrated(transaction(self._pool)) as connection:
+            orphaned = await queue.park_orphans(connection, self._owner.name, self._windows.unknown_s)
+        async with _migrated(transaction(self._pool)) as connection:
+            expired = await queue.expire_overdue(connection, self._owner.name, self._windows.queue_s)
+        return Swept(orphaned=orphaned, expired=expired)
+
+    async def seconds_to_next_due(self) -> float | None:
+        """See Outbox.seconds_to_next_due."""
+        async with _migrated(single_statement(self._pool)) as connection:
+            return await queue.seconds_to_next_due(connection)
+
+    async def resend(self, message_id: UUID, max_retries: int) -> Message:
+        """See Outbox.resend."""
+        async with _migrated(transaction(self._pool)) as connection:
+            return await amending.resend(connection, message_id, max_retries, self._owner.name)
+
+    async def cancel(self, message_id: UUID) -> Message:
+        """See Outbox.cancel."""
+        async with _migrated(transaction(self._pool)) as connection:
+            return await amending.cancel(connection, message_id, self._owner.name)
+
+    async def get(self, message_id: UUID) -> Message | None:
+        """See Outbox.get."""
+        found = await self.get_many([message_id])
+        return found[0] if found else None
+
+    async def get_many(self, message_ids: Sequence[UUID]) -> Sequence[Message]:
+        """See Outbox.get_many."""
+        async with _migrated(single_statement(self._pool)) as connection:
+            return await reading.get_messages(connection, message_ids)
+
+    async def list(self, wanted: ListFilter, limit: int, after: tuple[datetime, UUID] | None) -> Sequence[Message]:
+        """See Outbox.list."""
+        async with _migrated(single_statement(self._pool)) as connection:
+            return await reading.list_messages(connection, wanted, limit, after)
+
+    async def account(self, account_id: str) -> Account | None:
+        """See Outbox.account."""
+        async with _migrated(single_statement(self._pool)) as connection:
+            return await get_account(connection, account_id)
+
+    async def store(self, stored: Sequence[DeliveryReceipt]) -> None:
+        """See ReceiptInbox.store."""
+        async with _migrated(single_statement(self._pool)) as connection:
+            await receipts.store(connection, stored)
+
+    async def work(self, limit: int) -> Worked:
+        """See ReceiptInbox.work."""
+        async with _migrated(transaction(self._pool)) as connection:
+            return await receipts.work(connection, limit, self._owner.name)

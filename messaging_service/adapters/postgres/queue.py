@@ -1,0 +1,158 @@
+"""The dispatch queue: claims, and the ends that nobody else brings about."""
+
+from __future__ import annotations
+
+from messaging_service.adapters.postgres.acceptance import Owner
+from messaging_service.adapters.postgres.accounts import lock_accounts
+from messaging_service.adapters.postgres.rows import MESSAGE_COLUMNS, MESSAGE_WIDTH, to_message
+from messaging_service.use_cases.outbox import Claim
+from service_kit.database import Connection
+
+NORMAL_SHARE = 10
+"""The normal lane gets one in so many of the slots at least, however full the high lane is."""
+
+# Each lane is read by its own index range: a million future rows of one lane must not be walked through
+# to reach the other. `floor` comes first, so that the normal lane keeps its share.
+_CLAIM = f"""
+    WITH floor AS MATERIALIZED (
+        SELECT ctid AS place FROM dispatch WHERE state = 'ready' AND lane = 1 AND due_at <= now()
+        ORDER BY due_at, message_id LIMIT %(floor)s FOR UPDATE SKIP LOCKED
+    ), high AS MATERIALIZED (
+        SELECT ctid AS place FROM dispatch WHERE state = 'ready' AND lane = 0 AND due_at <= now()
+        ORDER BY due_at, message_id LIMIT %(limit)s - (SELECT count(*) FROM floor) FOR UPDATE SKIP LOCKED
+    ), rest AS MATERIALIZED (
+        SELECT ctid AS place FROM dispatch WHERE state = 'ready' AND lane = 1 AND due_at <= now()
+        ORDER BY due_at, message_id
+        LIMIT %(limit)s - (SELECT count(*) FROM high) FOR UPDATE SKIP LOCKED
+    ), picked AS (
+        SELECT place FROM high UNION SELECT place FROM floor UNION SELECT place FROM rest
+    ), claimed AS (
+        UPDATE dispatch d SET
+            state = 'submitting', epoch = d.epoch + 1, owner = %(owner)s,
+            lease_until = now() + make_interval(secs => %(lease_s)s)
+        WHERE d.ctid = ANY(ARRAY(SELECT place FROM picked))
+        RETURNING d.message_id, d.epoch, d.tries
+    ), old AS (
+        SELECT m.id, m.state FROM message m JOIN claimed ON claimed.message_id = m.id
+    ), moved AS (
+        UPDATE message m SET state = 'submitting', last_attempt_at = now()
+        FROM claimed WHERE m.id = claimed.message_id
+        RETURNING {MESSAGE_COLUMNS}, claimed.epoch, claimed.tries
+    ), noted AS (
+        INSERT INTO message_event (message_id, attempt, from_state, to_state, actor)
+        SELECT moved.id, moved.retry_count + 1, old.state, 'submitting', %(owner)s
+        FROM moved JOIN old ON old.id = moved.id
+    )
+    SELECT * FROM moved
+"""
+
+_NEXT_DUE = """
+    SELECT extract(epoch FROM min(due_at) - now())::float8 FROM (
+        (SELECT due_at FROM dispatch WHERE state = 'ready' AND lane = 0 ORDER BY due_at LIMIT 1)
+        UNION ALL
+        (SELECT due_at FROM dispatch WHERE state = 'ready' AND lane = 1 ORDER BY due_at LIMIT 1)
+    ) AS heads
+"""
+
+_ORPHANS = """
+    WITH lapsed AS (
+        SELECT ctid AS place FROM dispatch WHERE state = 'submitting' AND lease_until < now()
+        ORDER BY lease_until LIMIT %(limit)s FOR UPDATE SKIP LOCKED
+    ), parked AS (
+        UPDATE dispatch d SET
+            state = 'unknown', owner = NULL, lease_until = NULL,
+            due_at = now() + make_interval(secs => %(unknown_window_s)s)
+        WHERE d.ctid = ANY(ARRAY(SELECT place FROM lapsed))
+        RETURNING d.message_id
+    ), moved AS (
+        UPDATE message m SET state = 'unknown', error_code = 'OUTCOME_UNKNOWN'
+        FROM parked WHERE m.id = parked.message_id
+        RETURNING m.id, m.retry_count + 1 AS attempt
+    )
+    INSERT INTO message_event (message_id, attempt, from_state, to_state, actor, code)
+    SELECT id, attempt, 'submitting', 'unknown', %(owner)s, 'OUTCOME_UNKNOWN' FROM moved
+"""
+
+_OVERDUE = """
+    WITH unresolved AS (
+        SELECT message_id FROM dispatch WHERE state = 'unknown' AND due_at < now()
+        ORDER BY due_at LIMIT %(limit)s FOR UPDATE SKIP LOCKED
+    ), stuck AS (
+        SELECT message_id FROM dispatch
+        WHERE state = 'ready' AND queued_at < now() - make_interval(secs => %(queue_window_s)s)
+        ORDER BY queued_at LIMIT %(limit)s FOR UPDATE SKIP LOCKED
+    )
+    SELECT m.id, m.account_id
+    FROM (SELECT message_id FROM unresolved UNION ALL SELECT message_id FROM stuck) AS overdue
+    JOIN message m ON m.id = overdue.message_id
+"""
+
+_EXPIRE = """
+    WITH gone AS (
+        DELETE FROM dispatch WHERE message_id = ANY(%(ids)s) RETURNING message_id, state, tries
+    ), old AS (
+        SELECT m.id, m.state FROM message m WHERE m.id = ANY(%(ids)s)
+    ), moved AS (
+        UPDATE message m SET
+            state = 'expired', billing = 'released',
+            error_code = CASE
+                WHEN gone.state = 'unknown' THEN 'NO_OUTCOME_IN_TIME'
+                WHEN gone.tries > 0 THEN 'CARRIER_BUSY'
+                ELSE 'CARRIER_UNAVAILABLE'
+            END
+        FROM gone WHERE m.id = gone.message_id
+        RETURNING m.id, m.account_id, m.total, m.retry_count + 1 AS attempt, m.error_code
+    ), noted AS (
+        INSERT INTO message_event (message_id, attempt, from_state, to_state, actor, code)
+        SELECT moved.id, moved.attempt, old.state, 'expired', %(owner)s, moved.error_code
+        FROM moved JOIN old ON old.id = moved.id
+    )
+    UPDATE account a SET held = a.held - s.total
+    FROM (SELECT account_id, sum(total) AS total FROM moved GROUP BY account_id) s
+    WHERE a.id = s.account_id
+"""
+
+SWEEP_LIMIT = 500
+
+
+async def claim(connection: Connection, limit: int, floor: int, owner: Owner, fence: float) -> list[Claim]:
+    """Takes up to `limit` due rows, the first `floor` of the normal lane; see Outbox.claim."""
+    cursor = await connection.execute(
+        _CLAIM,
+        {
+            "limit": limit,
+            "floor": floor,
+            "owner": owner.name,
+            "lease_s": owner.lease_s,
+        },
+    )
+    return [
+        Claim(to_message(row), epoch=row[MESSAGE_WIDTH], tries=row[MESSAGE_WIDTH + 1], fence=fence)
+        for row in await cursor.fetchall()
+    ]
+
+
+async def seconds_to_next_due(connection: Connection) -> float | None:
+    """See Outbox.seconds_to_next_due."""
+    cursor = await connection.execute(_NEXT_DUE)
+    row = await cursor.fetchone()
+    return None if row is None or row[0] is None else max(0.0, row[0])
+
+
+async def park_orphans(connection: Connection, owner: str, unknown_window_s: float) -> int:
+    """Turns rows whose lease ran out into unknown ones; how many."""
+    cursor = await connection.execute(
+        _ORPHANS, {"limit": SWEEP_LIMIT, "owner": owner, "unknown_window_s": unknown_window_s}
+    )
+    return cursor.rowcount
+
+
+async def expire_overdue(connection: Connection, owner: str, queue_window_s: float) -> int:
+    """Ends rows that were unknown or queued for too long and releases their holds; how many."""
+    cursor = await connection.execute(_OVERDUE, {"limit": SWEEP_LIMIT, "queue_window_s": queue_window_s})
+    rows = await cursor.fetchall()
+    if not rows:
+        return 0
+    await lock_accounts(connection, {row[1] for row in rows})
+    await connection.execute(_EXPIRE, {"ids": [row[0] for row in rows], "owner": owner})
+    return len(rows)

@@ -1,0 +1,48 @@
+"""Reading the outbox."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from datetime import datetime
+from uuid import UUID
+
+from messaging_service.adapters.postgres.rows import MESSAGE_COLUMNS, to_message
+from messaging_service.domain.message import Message
+from messaging_service.domain.states import STATUS_OF
+from messaging_service.use_cases.outbox import ListFilter
+from service_kit.database import Connection
+
+_GET_MANY = f"SELECT {MESSAGE_COLUMNS} FROM message m WHERE m.id = ANY(%s)"
+_PAGE = "ORDER BY m.created_at DESC, m.id DESC LIMIT %(limit)s"
+
+
+async def get_messages(connection: Connection, ids: Sequence[UUID]) -> list[Message]:
+    """Those of the messages that exist."""
+    cursor = await connection.execute(_GET_MANY, (list(ids),))
+    return [to_message(row) for row in await cursor.fetchall()]
+
+
+async def list_messages(
+    connection: Connection, wanted: ListFilter, limit: int, after: tuple[datetime, UUID] | None
+) -> list[Message]:
+    """See Outbox.list. Only the conditions asked for are in the statement, so each has its plan."""
+    conditions = ["m.account_id = %(account_id)s"]
+    parameters: dict[str, object] = {"account_id": wanted.account_id, "limit": limit}
+    if wanted.status is not None:
+        conditions.append("m.state = ANY(%(states)s)")
+        parameters["states"] = [state.value for state, status in STATUS_OF.items() if status is wanted.status]
+    if wanted.tag is not None:
+        conditions.append("m.tags @> ARRAY[%(tag)s::text] AND m.tags <> '{}'")
+        parameters["tag"] = wanted.tag
+    if wanted.created_from is not None:
+        conditions.append("m.created_at >= %(created_from)s")
+        parameters["created_from"] = wanted.created_from
+    if wanted.created_before is not None:
+        conditions.append("m.created_at < %(created_before)s")
+        parameters["created_before"] = wanted.created_before
+    if after is not None:
+        conditions.append("(m.created_at, m.id) < (%(after_time)s, %(after_id)s)")
+        parameters["after_time"], parameters["after_id"] = after
+    statement = f"SELECT {MESSAGE_COLUMNS} FROM message m WHERE {' AND '.join(conditions)} {_PAGE}"
+    cursor = await connection.execute(statement.encode(), parameters)
+    return [to_message(row) for row in await cursor.fetchall()]

@@ -1,0 +1,132 @@
+"""T2: outcomes become states, charges and releases, many in one statement, guarded by epoch."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import replace
+from typing import Any
+from uuid import UUID
+
+import msgspec
+
+from messaging_service.adapters.postgres.reading import get_messages
+from messaging_service.domain.message import Message
+from messaging_service.domain.settling import SETTLEMENT_OF
+from messaging_service.domain.states import Billing, State
+from messaging_service.domain.submission import canonical_carrier_id
+from messaging_service.use_cases.outbox import Settled, Settlement
+from service_kit.database import Connection
+
+# One statement, and so one transaction and one round trip. Rows that this process no longer owns match
+# nothing and change nothing. Locks come in the order that holds everywhere: queue rows (whoever else
+# touches these messages meets there), then accounts by id, as each step reads from the one before.
+# The planner believes the queue to be empty, as it mostly is, and would gladly walk through everything
+# that was deleted since the last vacuum. So queue rows are looked up one by one by their key, and then
+# addressed by their place (ctid).
+_SETTLE = """
+    WITH input AS (
+        SELECT * FROM json_to_recordset(%(rows)s::json) AS input (
+            id uuid, epoch int, state text, billing text, carrier text, code text, raw text, retry_in_s float8,
+            parts json
+        )
+    ), owned AS MATERIALIZED (
+        SELECT input.*, d.ctid AS queue_row
+        FROM input CROSS JOIN LATERAL (
+            SELECT ctid, epoch, state, owner FROM dispatch WHERE message_id = input.id OFFSET 0 FOR UPDATE
+        ) d
+        WHERE d.epoch = input.epoch AND d.state = 'submitting' AND d.owner = %(owner)s
+    ), payers AS MATERIALIZED (
+        SELECT a.id FROM account a
+        WHERE a.id IN (
+            SELECT m.account_id FROM message m JOIN owned ON m.id = owned.id WHERE owned.billing <> 'held'
+        )
+        ORDER BY a.id FOR NO KEY UPDATE
+    ), done AS (
+        DELETE FROM dispatch d
+        WHERE d.ctid = ANY(ARRAY(SELECT queue_row FROM owned WHERE state IN ('accepted', 'refused')))
+    ), kept AS (
+        UPDATE dispatch d SET
+            state = owned.state, owner = NULL, lease_until = NULL, tries = d.tries + 1,
+            due_at = now() + make_interval(
+                secs => CASE owned.state WHEN 'unknown' THEN %(unknown_window_s)s ELSE owned.retry_in_s END
+            )
+        FROM owned WHERE d.ctid = owned.queue_row AND owned.state IN ('ready', 'unknown')
+    ), settled AS (
+        UPDATE message m SET
+            state = owned.state, billing = owned.billing, carrier = owned.carrier,
+            error_code = CASE WHEN owned.state IN ('refused', 'unknown') THEN owned.code END,
+            sent_at = CASE owned.state WHEN 'accepted' THEN now() ELSE m.sent_at END
+        FROM owned WHERE m.id = owned.id
+        RETURNING m.id, m.account_id, m.total, m.retry_count + 1 AS attempt, m.state, m.billing, m.sent_at,
+            m.error_code, owned.carrier, owned.code, owned.raw, owned.parts
+    ), taken AS (
+        INSERT INTO message_part (message_id, attempt, part, carrier, carrier_message_id, canonical_id)
+        SELECT settled.id, settled.attempt, p.number, settled.carrier, p.ids ->> 0, p.ids ->> 1
+        FROM settled, json_array_elements(settled.parts) WITH ORDINALITY AS p (ids, number)
+    ), noted AS (
+        INSERT INTO message_event (message_id, attempt, from_state, to_state, actor, carrier, code, raw)
+        SELECT id, attempt, 'submitting', state, %(owner)s, carrier, code, raw FROM settled
+    ), charged AS (
+        INSERT INTO ledger_entry (account_id, kind, amount, message_id, attempt)
+        SELECT account_id, 'charge', -total, id, attempt FROM settled WHERE billing = 'charged'
+    ), billed AS (
+        UPDATE account a SET held = a.held - s.held, posted = a.posted - s.charged
+        FROM (
+            SELECT account_id, sum(total) AS held,
+                coalesce(sum(total) FILTER (WHERE billing = 'charged'), 0) AS charged
+            FROM settled WHERE billing <> 'held' GROUP BY account_id
+        ) s
+        JOIN payers ON payers.id = s.account_id
+        WHERE a.id = payers.id
+    )
+    SELECT id, state, billing, sent_at, error_code, carrier FROM settled
+"""
+
+
+async def settle(
+    connection: Connection, batch: Sequence[Settlement], owner: str, unknown_window_s: float
+) -> list[Settled]:
+    """Records a batch; see Outbox.settle."""
+    in_order = sorted(batch, key=lambda item: item.message.id)
+    cursor = await connection.execute(
+        _SETTLE,
+        {
+            "rows": msgspec.json.encode([_to_row(item) for item in in_order]).decode(),
+            "owner": owner,
+            "unknown_window_s": unknown_window_s,
+        },
+    )
+    rows = {row[0]: row for row in await cursor.fetchall()}
+    lost = [item.message.id for item in batch if item.message.id not in rows]
+    stored = {message.id: message for message in await get_messages(connection, lost)} if lost else {}
+    return [_settled(item, rows.get(item.message.id), stored) for item in batch]
+
+
+def _to_row(item: Settlement) -> dict[str, Any]:
+    state, billing = SETTLEMENT_OF[item.outcome.kind]
+    return {
+        "id": item.message.id,
+        "epoch": item.epoch,
+        "state": state.value,
+        "billing": billing.value,
+        "carrier": item.outcome.carrier,
+        "code": item.outcome.error_code,
+        "raw": item.outcome.raw,
+        "retry_in_s": item.retry_in_s,
+        "parts": [(reference, canonical_carrier_id(reference)) for reference in item.outcome.carrier_message_ids],
+    }
+
+
+def _settled(item: Settlement, row: tuple[Any, ...] | None, stored: dict[UUID, Message]) -> Settled:
+    if row is None:
+        return Settled(stored.get(item.message.id, item.message), applied=False)
+    _, state, billing, sent_at, error_code, carrier = row
+    message = replace(
+        item.message,
+        state=State(state),
+        billing=Billing(billing),
+        sent_at=sent_at,
+        error_code=error_code,
+        carrier=carrier,
+    )
+    return Settled(message, applied=True)

@@ -1,0 +1,231 @@
+"""The tables of the messaging database, as the migrations must produce them."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from enum import StrEnum
+
+from sqlalchemy import (
+    TIMESTAMP,
+    BigInteger,
+    CheckConstraint,
+    Column,
+    ForeignKey,
+    Identity,
+    Index,
+    Integer,
+    LargeBinary,
+    MetaData,
+    Numeric,
+    PrimaryKeyConstraint,
+    SmallInteger,
+    Table,
+    Text,
+    UniqueConstraint,
+    Uuid,
+    text,
+)
+from sqlalchemy.dialects.postgresql import ARRAY, JSONB
+
+from messaging_service.domain.accounts import AccountMode, AccountStatus
+from messaging_service.domain.money import PriceLevel
+from messaging_service.domain.segmentation import Encoding
+from messaging_service.domain.states import Billing, Priority, State
+from messaging_service.domain.submission import ReceiptState
+
+metadata = MetaData(
+    naming_convention={
+        "pk": "pk_%(table_name)s",
+        "fk": "fk_%(table_name)s_%(column_0_name)s",
+        "ck": "ck_%(table_name)s_%(constraint_name)s",
+        "uq": "uq_%(table_name)s_%(column_0_N_name)s",
+        "ix": "ix_%(table_name)s_%(column_0_N_name)s",
+    }
+)
+
+INSTANT = TIMESTAMP(timezone=True)
+MONEY = Numeric(18, 6)
+NOW = text("now()")
+
+
+def _one_of(column: str, words: Iterable[StrEnum]) -> CheckConstraint:
+    quoted = ", ".join(f"'{word.value}'" for word in words)
+    return CheckConstraint(f"{column} IN ({quoted})", name=column)
+
+
+account = Table(
+    "account",
+    metadata,
+    Column("id", Text, nullable=False),
+    Column("mode", Text, nullable=False, server_default=AccountMode.POSTPAID.value),
+    Column("status", Text, nullable=False, server_default=AccountStatus.ACTIVE.value),
+    Column("posted", MONEY, nullable=False, server_default="0"),
+    Column("held", MONEY, nullable=False, server_default="0"),
+    Column("credit_limit", MONEY, nullable=False, server_default="0"),
+    Column("created_at", INSTANT, nullable=False, server_default=NOW),
+    PrimaryKeyConstraint("id"),
+    _one_of("mode", AccountMode),
+    _one_of("status", AccountStatus),
+    CheckConstraint("held >= 0", name="held_not_negative"),
+    CheckConstraint("credit_limit >= 0", name="credit_limit_not_negative"),
+    CheckConstraint("mode <> 'prepaid' OR posted - held >= -credit_limit", name="prepaid_within_limit"),
+    postgresql_with={"fillfactor": 50},
+)
+
+message = Table(
+    "message",
+    metadata,
+    Column("id", Uuid, nullable=False),
+    Column("account_id", Text, ForeignKey("account.id"), nullable=False),
+    Column("client_message_id", Text, nullable=False),
+    Column("app_id", Text),
+    Column("recipient", Text, nullable=False),
+    Column("text", Text, nullable=False),
+    Column("sender_id", Text, nullable=False),
+    Column("message_name", Text),
+    Column("priority", Text, nullable=False),
+    Column("encoding", Text, nullable=False),
+    Column("units", SmallInteger, nullable=False),
+    Column("price_cost_id", Text, nullable=False),
+    Column("price_level", Text, nullable=False),
+    Column("unit_price", MONEY, nullable=False),
+    Column("total", MONEY, nullable=False),
+    Column("state", Text, nullable=False),
+    Column("billing", Text, nullable=False),
+    Column("retry_count", SmallInteger, nullable=False, server_default="0"),
+    Column("error_code", Text),
+    Column("carrier", Text),
+    Column("created_at", INSTANT, nullable=False, server_default=NOW),
+    Column("scheduled_at", INSTANT),
+    Column("sent_at", INSTANT),
+    Column("last_attempt_at", INSTANT),
+    Column("delivered_at", INSTANT),
+    Column("tags", ARRAY(Text), nullable=False, server_default="{}"),
+    Column("custom_data", JSONB),
+    PrimaryKeyConstraint("id"),
+    _one_of("price_level", PriceLevel),
+    _one_of("priority", Priority),
+    _one_of("encoding", Encoding),
+    _one_of("state", State),
+    _one_of("billing", Billing),
+    CheckConstraint("units > 0", name="units_positive"),
+    CheckConstraint("total = units * unit_price", name="total_exact"),
+    Index("ix_message_account_id_created_at_id", "account_id", text("created_at DESC"), text("id DESC")),
+    Index("ix_message_tags", "tags", postgresql_using="gin", postgresql_where=text("tags <> '{}'")),
+    Index("ix_message_unknown_recipient", "recipient", postgresql_where=text("state = 'unknown'")),
+    postgresql_with={"fillfactor": 85},
+)
+
+dispatch = Table(
+    "dispatch",
+    metadata,
+    Column("message_id", Uuid, ForeignKey("message.id"), nullable=False),
+    Column("lane", SmallInteger, nullable=False),
+    Column("due_at", INSTANT, nullable=False),
+    Column("queued_at", INSTANT, nullable=False),
+    Column("state", Text, nullable=False),
+    Column("epoch", Integer, nullable=False),
+    Column("tries", SmallInteger, nullable=False, server_default="0"),
+    Column("owner", Text),
+    Column("lease_until", INSTANT),
+    PrimaryKeyConstraint("message_id"),
+    CheckConstraint("lane IN (0, 1)", name="lane"),
+    CheckConstraint("state IN ('ready', 'submitting', 'unknown')", name="state"),
+    CheckConstraint("(state = 'submitting') = (lease_until IS NOT NULL)", name="lease_while_submitting"),
+    Index("ix_dispatch_ready", "lane", "due_at", "message_id", postgresql_where=text("state = 'ready'")),
+    Index("ix_dispatch_queued", "queued_at", postgresql_where=text("state = 'ready'")),
+    Index("ix_dispatch_submitting", "lease_until", postgresql_where=text("state = 'submitting'")),
+    Index("ix_dispatch_unknown", "due_at", postgresql_where=text("state = 'unknown'")),
+    # The queue is short and turns over all the time: room for in-place updates, and eager vacuum.
+    postgresql_with={
+        "fillfactor": 50,
+        "autovacuum_vacuum_scale_factor": 0.0,
+        "autovacuum_vacuum_threshold": 2000,
+        "autovacuum_vacuum_cost_delay": 0,
+    },
+)
+
+# No foreign keys from here to the message: rows are written beside it in the same statement and neither
+# is ever deleted, while each check would cost a lookup on every transition.
+message_event = Table(
+    "message_event",
+    metadata,
+    Column("message_id", Uuid, nullable=False),
+    Column("id", BigInteger, Identity(always=True), nullable=False),
+    Column("attempt", SmallInteger, nullable=False),
+    Column("from_state", Text),
+    Column("to_state", Text, nullable=False),
+    Column("at", INSTANT, nullable=False, server_default=NOW),
+    Column("actor", Text, nullable=False),
+    Column("carrier", Text),
+    Column("code", Text),
+    Column("raw", Text),
+    PrimaryKeyConstraint("message_id", "id"),
+)
+
+message_part = Table(
+    "message_part",
+    metadata,
+    Column("message_id", Uuid, nullable=False),
+    Column("attempt", SmallInteger, nullable=False),
+    Column("part", SmallInteger, nullable=False),
+    Column("carrier", Text, nullable=False),
+    Column("carrier_message_id", Text, nullable=False),
+    Column("canonical_id", Text, nullable=False),
+    Column("state", Text, nullable=False, server_default="accepted"),
+    PrimaryKeyConstraint("message_id", "attempt", "part"),
+    _one_of("state", ReceiptState),
+    Index("ix_message_part_carrier_canonical_id", "carrier", "canonical_id"),
+    postgresql_with={"fillfactor": 85},
+)
+
+idempotency = Table(
+    "idempotency",
+    metadata,
+    Column("account_id", Text, nullable=False),
+    Column("key", Text, nullable=False),
+    Column("fingerprint", LargeBinary, nullable=False),
+    Column("message_id", Uuid, nullable=False),
+    Column("created_at", INSTANT, nullable=False, server_default=NOW),
+    PrimaryKeyConstraint("account_id", "key"),
+)
+
+ledger_entry = Table(
+    "ledger_entry",
+    metadata,
+    Column("id", BigInteger, Identity(always=True), nullable=False),
+    Column("account_id", Text, ForeignKey("account.id"), nullable=False),
+    Column("kind", Text, nullable=False),
+    Column("amount", MONEY, nullable=False),
+    Column("message_id", Uuid),
+    Column("attempt", SmallInteger),
+    Column("created_at", INSTANT, nullable=False, server_default=NOW),
+    PrimaryKeyConstraint("id"),
+    CheckConstraint("kind IN ('charge', 'refund', 'top_up', 'adjustment')", name="kind"),
+    CheckConstraint("kind <> 'charge' OR (amount <= 0 AND message_id IS NOT NULL)", name="charge_of_a_message"),
+    UniqueConstraint("message_id", "attempt", "kind"),
+    Index("ix_ledger_entry_account_id_id", "account_id", "id"),
+)
+
+receipt = Table(
+    "receipt",
+    metadata,
+    Column("id", BigInteger, Identity(always=True), nullable=False),
+    Column("carrier", Text, nullable=False),
+    Column("carrier_message_id", Text, nullable=False),
+    Column("canonical_id", Text, nullable=False),
+    Column("state", Text, nullable=False),
+    Column("recipient", Text),
+    Column("sender_id", Text),
+    Column("network_error", Text),
+    Column("done_at", INSTANT),
+    Column("raw", Text, nullable=False),
+    Column("received_at", INSTANT, nullable=False, server_default=NOW),
+    Column("message_id", Uuid),
+    Column("tries", SmallInteger, nullable=False, server_default="0"),
+    Column("next_try_at", INSTANT, server_default=NOW),
+    PrimaryKeyConstraint("id"),
+    _one_of("state", ReceiptState),
+    Index("ix_receipt_next_try_at", "next_try_at", postgresql_where=text("next_try_at IS NOT NULL")),
+    Index("ix_receipt_carrier_canonical_id", "carrier", "canonical_id"),
+)

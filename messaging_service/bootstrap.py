@@ -1,0 +1,184 @@
+"""Builds the messaging service and runs it."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import socket
+import time
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import Protocol
+
+import structlog
+from uuid_utils.compat import uuid7
+
+from messaging_service.adapters.carriers.smpp.carrier import SmppCarrier
+from messaging_service.adapters.carriers.smpp.settings import SmppSettings
+from messaging_service.adapters.events_log import EventsLog
+from messaging_service.adapters.migrate import MIGRATIONS
+from messaging_service.adapters.phone_numbers import phone_number_problem
+from messaging_service.adapters.postgres.outbox import PostgresOutbox, Windows
+from messaging_service.adapters.pricing_client import PricingClient
+from messaging_service.settings import MessagingSettings
+from messaging_service.transport.messaging_servicer import AccountServicer, MessagingServicer
+from messaging_service.use_cases.attempts import Attempts
+from messaging_service.use_cases.carrier import Carrier, ReceiptSink
+from messaging_service.use_cases.claim_loop import ClaimLoop
+from messaging_service.use_cases.group_commit import GroupCommit
+from messaging_service.use_cases.outbox import Acceptance, Accepted, Outbox, Settled, Settlement
+from messaging_service.use_cases.outcomes import Outcomes
+from messaging_service.use_cases.quote_sms import QuoteSms
+from messaging_service.use_cases.resend_sms import ResendSms
+from messaging_service.use_cases.send_sms import SendLimits, SendSms
+from messaging_service.use_cases.upkeep import ReceiptDesk, Sweeper
+from service_kit.channel import open_channel
+from service_kit.database import create_pool
+from service_kit.grpc_server import GrpcServer
+from service_kit.readiness import SchemaCheck, report_readiness
+from tukupay.sms.messaging.v1 import messaging_pb2, messaging_pb2_grpc
+
+SERVICES = tuple(service.full_name for service in messaging_pb2.DESCRIPTOR.services_by_name.values())
+MAX_BATCH = 256
+"""Rows of one T1 or T2: beyond it a batch gains nothing and delays its first rows."""
+MAX_WAITING = 20_000
+"""Requests that may wait for a commit; more are turned away with RESOURCE_EXHAUSTED."""
+POOL_CLOSE_S = 5.0
+
+log = structlog.get_logger()
+
+
+class RunningCarrier(Carrier, Protocol):
+    """A carrier with a life."""
+
+    async def start(self) -> None:
+        """Begins to connect."""
+        ...
+
+    async def stop(self, timeout_s: float | None = None) -> None:
+        """Waits for outstanding answers, then disconnects."""
+        ...
+
+
+def smpp_carrier(settings: MessagingSettings, receipts: ReceiptSink) -> RunningCarrier:
+    """The carrier that the settings name."""
+    return SmppCarrier(
+        SmppSettings(
+            host=settings.smpp_host,
+            port=settings.smpp_port,
+            system_id=settings.smpp_system_id,
+            password=settings.smpp_password,
+            system_type=settings.smpp_system_type,
+            binds=settings.smpp_binds,
+            window=settings.smpp_window,
+            response_timeout_s=settings.smpp_response_timeout_s,
+            enquire_link_s=settings.smpp_enquire_link_s,
+        ),
+        receipts,
+        settings.smpp_name,
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class Seams:
+    """Where a test may put itself between the parts; the defaults change nothing."""
+
+    outbox: Callable[[Outbox], Outbox] = lambda outbox: outbox
+    carrier: Callable[[MessagingSettings, ReceiptSink], RunningCarrier] = smpp_carrier
+    now: Callable[[], datetime] = lambda: datetime.now(UTC)
+
+
+def process_name() -> str:
+    """A name that no other running process has, also after a restart within one pod."""
+    return f"{socket.gethostname()}/{os.getpid()}/{time.time_ns():x}"
+
+
+async def serve(settings: MessagingSettings, stopping: asyncio.Event, seams: Seams | None = None) -> None:
+    """Serves until the event is set, then lets running calls and submits end."""
+    async with running(settings, seams or Seams()) as server:
+        log.info("messaging.listening", address=f"{settings.grpc_address.host}:{server.port}")
+        await stopping.wait()
+        log.info("messaging.draining")
+
+
+@asynccontextmanager
+async def running(settings: MessagingSettings, seams: Seams) -> AsyncIterator[GrpcServer]:
+    """The service, listening; NOT_SERVING until the database is reachable and migrated.
+
+    Leaving the context drains it: new calls are turned away, running calls and submits end, then the
+    carrier is unbound.
+    """
+    pool = create_pool(
+        settings.database_url, "messaging", min_size=2, max_size=settings.pool_size, timeout_s=settings.pool_timeout_s
+    )
+    windows = Windows(
+        lease_s=settings.lease_s,
+        margin_s=settings.lease_margin_s,
+        unknown_s=settings.unknown_window_s,
+        queue_s=settings.queue_window_s,
+    )
+    postgres = PostgresOutbox(pool, process_name(), windows)
+    outbox = seams.outbox(postgres)
+    events = EventsLog()
+    receipts = ReceiptDesk(postgres, events, poll_s=1.0)
+    carrier = seams.carrier(settings, receipts.take)
+    acceptances: GroupCommit[Acceptance, Accepted] = GroupCommit(
+        "acceptance", outbox.accept, max_batch=MAX_BATCH, max_waiting=MAX_WAITING
+    )
+    settlements: GroupCommit[Settlement, Settled] = GroupCommit(
+        "settlement", outbox.settle, max_batch=MAX_BATCH, max_waiting=MAX_WAITING
+    )
+    outcomes = Outcomes(outbox.get_many)
+    attempts = Attempts(carrier, settlements, outcomes, events, settle_within_s=settings.lease_s)
+    claims = ClaimLoop(outbox, carrier, attempts, events, poll_s=settings.poll_s)
+    channel = open_channel(settings.pricing_address)
+    prices = PricingClient(channel, timeout_s=settings.pricing_timeout_s)
+    send = SendSms(
+        prices=prices,
+        acceptances=acceptances,
+        outbox=outbox,
+        attempts=attempts,
+        outcomes=outcomes,
+        claims=claims,
+        carrier=carrier,
+        phone_problem=phone_number_problem,
+        limits=SendLimits(
+            max_units=settings.max_units,
+            carrier_grace_s=settings.carrier_grace_s,
+            claim_s=settings.lease_s - settings.lease_margin_s,
+        ),
+        new_id=uuid7,
+        now=seams.now,
+    )
+    resend = ResendSms(outbox, outcomes, claims, max_retries=settings.max_retries)
+    quote = QuoteSms(prices, max_units=settings.max_units, now=seams.now)
+    server = GrpcServer(settings.grpc_address, SERVICES)
+    messaging_pb2_grpc.add_MessagingServiceServicer_to_server(
+        MessagingServicer(send, resend, quote, outbox, default_wait_s=settings.outcome_wait_s), server.grpc
+    )
+    messaging_pb2_grpc.add_AccountServiceServicer_to_server(AccountServicer(outbox), server.grpc)
+    await pool.open(wait=False)
+    try:
+        await server.start()
+        await carrier.start()
+        async with asyncio.TaskGroup() as tasks:
+            duties = [
+                tasks.create_task(report_readiness(pool, SchemaCheck(MIGRATIONS), server)),
+                tasks.create_task(claims.run()),
+                tasks.create_task(Sweeper(outbox, events, every_s=settings.sweep_s).run()),
+                tasks.create_task(receipts.run()),
+            ]
+            try:
+                yield server
+            finally:
+                await server.stop(settings.drain_s)
+                duties[1].cancel()
+                await carrier.stop(settings.drain_s)
+                await attempts.drain()
+                for duty in duties:
+                    duty.cancel()
+    finally:
+        await channel.close()
+        await pool.close(POOL_CLOSE_S)

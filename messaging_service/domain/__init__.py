@@ -1,0 +1,1 @@
+"""What messages, outcomes and money are; pure, standard library only."""

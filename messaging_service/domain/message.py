@@ -1,0 +1,118 @@
+"""One message of the outbox, and the request it came from."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import re
+from dataclasses import dataclass
+from datetime import datetime
+from decimal import Decimal
+from uuid import UUID
+
+from messaging_service.domain.money import Price
+from messaging_service.domain.segmentation import Encoding, Segmentation
+from messaging_service.domain.states import STATUS_OF, Billing, Priority, State, Status
+
+_ID_PREFIX = "outbox_"
+_ID = re.compile(_ID_PREFIX + r"([0-9a-f]{32})")
+
+
+def outbox_id(message_id: UUID) -> str:
+    """The public spelling of a message's id."""
+    return _ID_PREFIX + message_id.hex
+
+
+def parse_outbox_id(text: str) -> UUID | None:
+    """The id behind its public spelling; None when it cannot be one."""
+    match = _ID.fullmatch(text)
+    return UUID(hex=match[1]) if match else None
+
+
+@dataclass(frozen=True, slots=True)
+class SendRequest:
+    """A request that passed validation."""
+
+    account_id: str
+    """Who pays; also the customer for pricing."""
+    recipient: str
+    """E.164 with its `+`."""
+    text: str
+    sender_id: str
+    segmentation: Segmentation
+    message_name: str | None
+    client_message_id: str | None
+    """The idempotency key; None when the client gave none."""
+    scheduled_at: datetime | None
+    """None for at once."""
+    is_future: bool
+    """Whether `scheduled_at` lay ahead when the request was checked."""
+    priority: Priority
+    tags: tuple[str, ...]
+    custom_data_json: str | None
+    """A JSON object as the client spelled it."""
+    app_id: str | None
+
+    def fingerprint(self) -> bytes:
+        """Equal for requests that ask for the same thing; tells a repetition from a reused key."""
+        custom_data = None if self.custom_data_json is None else json.loads(self.custom_data_json)
+        scheduled = None if self.scheduled_at is None else self.scheduled_at.isoformat()
+        parts = [
+            self.recipient,
+            self.text,
+            self.sender_id,
+            self.message_name,
+            scheduled,
+            self.priority.value,
+            self.tags,
+            custom_data,
+            self.app_id,
+        ]
+        return hashlib.sha256(json.dumps(parts, sort_keys=True, separators=(",", ":")).encode()).digest()
+
+
+@dataclass(frozen=True, slots=True)
+class Message:
+    """One row of the outbox."""
+
+    id: UUID
+    """UUIDv7, set at acceptance."""
+    account_id: str
+    client_message_id: str
+    """The client's idempotency key, or the public id when it gave none."""
+    app_id: str | None
+    recipient: str
+    text: str
+    sender_id: str
+    message_name: str | None
+    priority: Priority
+    encoding: Encoding
+    units: int
+    """What the account pays for and what goes on the wire; frozen at acceptance."""
+    price: Price
+    """Frozen at acceptance."""
+    total: Decimal
+    """KES; units × unit price."""
+    state: State
+    """Moved only by the dispatcher, receipts, cancel and resend."""
+    billing: Billing
+    retry_count: int
+    """Resends so far."""
+    error_code: str | None
+    """Code of the latest failure (failures.py); None while there is none. Cleared by a resend."""
+    carrier: str | None
+    """Who took or refused it last; None before an attempt ended."""
+    created_at: datetime
+    scheduled_at: datetime | None
+    sent_at: datetime | None
+    """When the carrier's acceptance was recorded."""
+    last_attempt_at: datetime | None
+    """When the latest attempt began, the first included."""
+    delivered_at: datetime | None
+    tags: tuple[str, ...]
+    custom_data_json: str | None
+
+    @property
+    def status(self) -> Status:
+        """The public word for the state."""
+        return STATUS_OF[self.state]

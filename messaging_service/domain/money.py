@@ -1,0 +1,47 @@
+"""Exact money: shillings as Decimal inside, whole micros at the edges."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from decimal import Decimal
+from enum import StrEnum
+
+MICROS_PER_KES = 1_000_000
+
+
+def to_micros(amount: Decimal) -> int:
+    """KES to micros; raises ValueError when the amount has more than 6 decimals."""
+    micros = amount * MICROS_PER_KES
+    whole = int(micros)
+    if whole != micros:
+        raise ValueError("amount has more than 6 decimals")
+    return whole
+
+
+def from_micros(micros: int) -> Decimal:
+    """Micros to KES, exactly."""
+    return Decimal(micros).scaleb(-6)
+
+
+class PriceLevel(StrEnum):
+    """The tiers of the price book."""
+
+    TUKUPAY = "tukupay"
+    APP_OWNER = "app_owner"
+    SPECIFIC_CUSTOMER = "specific_customer"
+    DIRECT_CUSTOMER = "direct_customer"
+
+
+@dataclass(frozen=True, slots=True)
+class Price:
+    """The price of one SMS unit, with the row of the price book that it comes from."""
+
+    unit_price: Decimal
+    """KES for one unit."""
+    cost_id: str
+    level: PriceLevel
+    """The tier of that row."""
+
+    def total(self, units: int) -> Decimal:
+        """KES for a message of so many units, exactly."""
+        return self.unit_price * units

@@ -1,0 +1,51 @@
+"""What an outcome or a receipt does to a message and its money."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from messaging_service.domain.states import Billing, State
+from messaging_service.domain.submission import OutcomeKind, ReceiptState
+
+SETTLEMENT_OF: dict[OutcomeKind, tuple[State, Billing]] = {
+    OutcomeKind.ACCEPTED: (State.ACCEPTED, Billing.CHARGED),
+    OutcomeKind.REFUSED: (State.REFUSED, Billing.RELEASED),
+    OutcomeKind.NOT_TAKEN: (State.READY, Billing.HELD),
+    OutcomeKind.UNKNOWN: (State.UNKNOWN, Billing.HELD),
+}
+"""A carrier's acceptance is charged, a refusal is not, and an open outcome keeps its hold."""
+
+FAILED_RECEIPTS: dict[ReceiptState, str] = {
+    ReceiptState.UNDELIVERABLE: "NOT_DELIVERED",
+    ReceiptState.EXPIRED: "DELIVERY_EXPIRED",
+    ReceiptState.DELETED: "REJECTED_AFTER_ACCEPTANCE",
+    ReceiptState.REJECTED: "REJECTED_AFTER_ACCEPTANCE",
+}
+"""Receipts that end a part badly, with the code of the failure."""
+
+_FINAL = frozenset({ReceiptState.DELIVERED, *FAILED_RECEIPTS})
+
+
+def part_after(present: ReceiptState, reported: ReceiptState) -> ReceiptState:
+    """The state of a part after a receipt: only forward, and the first final word stands."""
+    if present in _FINAL or reported not in _FINAL:
+        return present
+    return reported
+
+
+def state_after(present: State, parts: Sequence[ReceiptState], units: int) -> State:
+    """The state of a message whose parts are in these states; `present` when nothing changes it.
+
+    One failed part fails the message, and all parts delivered deliver it. A message whose outcome was
+    unknown moves only once every part is known to have been taken: the process may have died between two
+    parts, and a fragment is not a message.
+    """
+    if present is State.UNKNOWN and len(parts) < units:
+        return present
+    if present not in (State.ACCEPTED, State.UNKNOWN):
+        return present
+    if any(part in FAILED_RECEIPTS for part in parts):
+        return State.UNDELIVERED
+    if len(parts) == units and all(part is ReceiptState.DELIVERED for part in parts):
+        return State.DELIVERED
+    return State.ACCEPTED

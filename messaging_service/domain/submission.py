@@ -1,0 +1,92 @@
+"""Handing a message to a carrier, and what became of it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime
+from enum import StrEnum
+
+from messaging_service.domain.segmentation import Segmentation
+
+
+@dataclass(frozen=True, slots=True)
+class Submission:
+    """One message as a carrier gets to see it."""
+
+    message_id: str
+    """Our outbox id, for logs; never on the wire."""
+    sender_id: str
+    recipient: str
+    """E.164 with its `+`."""
+    segmentation: Segmentation
+    """The same cut that the account pays for."""
+
+
+class OutcomeKind(StrEnum):
+    """The four things that an attempt can come to."""
+
+    ACCEPTED = "accepted"
+    """The carrier took every part and answered so."""
+    REFUSED = "refused"
+    """The carrier answered that it will not take it; trying again cannot help by itself."""
+    NOT_TAKEN = "not_taken"
+    """Proven not taken (no byte was written, or the carrier said "later"): safe to try again."""
+    UNKNOWN = "unknown"
+    """Bytes may have left and no answer came; never sent again by itself."""
+
+
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """What one attempt to submit a message came to."""
+
+    kind: OutcomeKind
+    carrier: str
+    """Name of the carrier that was asked."""
+    carrier_message_ids: tuple[str, ...] = ()
+    """The carrier's raw identifier of each part it accepted, in part order."""
+    error_code: str | None = None
+    """Stable code of the failure (see failures.py); None when accepted."""
+    raw: str = ""
+    """The carrier's answer as it gave it, for the audit trail; never the text of the message."""
+
+
+class ReceiptState(StrEnum):
+    """The states of a delivery receipt, as SMPP 3.4 section 5.2.28 names them."""
+
+    ENROUTE = "enroute"
+    DELIVERED = "delivered"
+    EXPIRED = "expired"
+    DELETED = "deleted"
+    UNDELIVERABLE = "undeliverable"
+    ACCEPTED = "accepted"
+    UNKNOWN = "unknown"
+    REJECTED = "rejected"
+
+
+@dataclass(frozen=True, slots=True)
+class DeliveryReceipt:
+    """What a carrier reports about one part of a message that it took earlier."""
+
+    carrier: str
+    carrier_message_id: str
+    """As the carrier spelled it."""
+    state: ReceiptState
+    recipient: str | None
+    """The phone, E.164 with `+` where the carrier gave enough to tell; None when it gave none."""
+    sender_id: str | None
+    network_error: str | None
+    """The carrier's own error code; None when it gave none."""
+    done_at: datetime | None
+    """When the carrier says that it happened, UTC; None when it did not say. Carriers' clocks and
+    zones are not to be trusted: for display only."""
+    raw: str
+    """The receipt as it came, for the audit trail."""
+
+
+def canonical_carrier_id(raw: str) -> str:
+    """The form in which two spellings of a carrier's message id are compared.
+
+    Carriers answer a submit with one spelling and report with another: case and leading zeros
+    differ. "0" and "000" stay "0".
+    """
+    return raw.strip().lower().lstrip("0") or "0"

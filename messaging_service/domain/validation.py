@@ -1,0 +1,212 @@
+"""What a request to send must fulfil; every violation is found, not only the first."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from decimal import Decimal, InvalidOperation
+from typing import Any, NoReturn
+
+from messaging_service.domain.message import SendRequest
+from messaging_service.domain.segmentation import Segmentation, segment
+from messaging_service.domain.sender_id import sender_id_problem
+from messaging_service.domain.states import Priority
+from service_kit.errors import Violation, invalid
+
+MAX_IDENTIFIER = 64
+MAX_MESSAGE_ID = 128
+MAX_MESSAGE_NAME = 100
+MAX_TAGS = 20
+MAX_TAG = 50
+MAX_CUSTOM_DATA_BYTES = 4_096
+MAX_CUSTOM_DATA_EXPONENT = 300
+"""Numbers beyond 64-bit floats' range are of no use to a client and could not be stored as jsonb."""
+MAX_CUSTOM_DATA_DEPTH = 32
+"""Objects and lists inside one another. A fixed bound, as what Python can read depends on its stack."""
+MAX_SCHEDULE_AHEAD = timedelta(days=365)
+MAX_TEXT_CHARACTERS = 5_000
+"""Above any message of 20 units; keeps the segmenter from being fed megabytes."""
+
+
+@dataclass(frozen=True, slots=True)
+class SendDraft:
+    """A request as it came in, checked for nothing yet. Absent optional fields are None."""
+
+    user_id: str
+    recipient_phone_number: str
+    message: str
+    sender_id: str
+    message_name: str | None = None
+    message_id: str | None = None
+    scheduled_time: datetime | None = None
+    """Aware, UTC."""
+    priority: Priority = Priority.NORMAL
+    tags: Sequence[str] = ()
+    custom_data_json: str | None = None
+    app_id: str | None = None
+
+
+def validate(
+    draft: SendDraft, *, now: datetime, phone_problem: Callable[[str], str | None], max_units: int
+) -> SendRequest:
+    """Turns a draft into a request; raises ServiceError INVALID that names every field at fault."""
+    found: list[Violation] = []
+
+    def fault(field: str, reason: str, description: str) -> None:
+        found.append(Violation(field, reason, description))
+
+    def check_identifier(field: str, value: str | None, limit: int) -> None:
+        if value is not None and (problem := text_problem(value, limit)):
+            fault(field, "INVALID_IDENTIFIER", problem)
+
+    check_identifier("user_id", draft.user_id, MAX_IDENTIFIER)
+    check_identifier("app_id", draft.app_id, MAX_IDENTIFIER)
+    check_identifier("message_id", draft.message_id, MAX_MESSAGE_ID)
+    check_identifier("message_name", draft.message_name, MAX_MESSAGE_NAME)
+    if problem := phone_problem(draft.recipient_phone_number):
+        fault("recipient_phone_number", "INVALID_PHONE_NUMBER", problem)
+    if problem := sender_id_problem(draft.sender_id):
+        fault("sender_id", "INVALID_SENDER_ID", problem)
+    segmentation, text_fault = cut(draft.message, max_units)
+    if text_fault:
+        found.append(text_fault)
+    if draft.scheduled_time is not None and draft.scheduled_time > now + MAX_SCHEDULE_AHEAD:
+        fault(
+            "scheduled_time",
+            "SCHEDULE_TOO_FAR",
+            f"lies more than {MAX_SCHEDULE_AHEAD.days} days ahead; schedule it nearer to its time",
+        )
+    found.extend(_tag_faults(draft.tags))
+    if draft.custom_data_json is not None and (problem := custom_data_problem(draft.custom_data_json)):
+        fault("custom_data_json", "INVALID_CUSTOM_DATA", problem)
+    if found or segmentation is None:
+        raise invalid(found)
+    return SendRequest(
+        account_id=draft.user_id,
+        recipient=draft.recipient_phone_number,
+        text=draft.message,
+        sender_id=draft.sender_id,
+        segmentation=segmentation,
+        message_name=draft.message_name,
+        client_message_id=draft.message_id,
+        scheduled_at=draft.scheduled_time,
+        is_future=draft.scheduled_time is not None and draft.scheduled_time > now,
+        priority=draft.priority,
+        tags=tuple(draft.tags),
+        custom_data_json=draft.custom_data_json,
+        app_id=draft.app_id,
+    )
+
+
+def text_problem(value: str, limit: int) -> str | None:
+    """What is wrong with a short text of 1 to `limit` printable characters; None when nothing is."""
+    if not value.strip():
+        return f"is empty; give 1 to {limit} characters"
+    if len(value) > limit:
+        return f"has {len(value)} characters; at most {limit} are allowed"
+    if not value.isprintable():
+        return "has a character that cannot be printed; use letters, digits, spaces and punctuation"
+    return None
+
+
+def cut(text: str, max_units: int) -> tuple[Segmentation | None, Violation | None]:
+    """The segments of a text, or what is wrong with it."""
+    if not text:
+        return None, Violation("message", "EMPTY_MESSAGE", "is empty; give the text to send")
+    if len(text) > MAX_TEXT_CHARACTERS:
+        return None, _too_long(f"has {len(text)} characters", max_units)
+    if "\x00" in text:
+        return None, Violation("message", "INVALID_TEXT", "has the character U+0000; remove it")
+    try:
+        segmentation = segment(text)
+    except ValueError as error:
+        return None, Violation("message", "INVALID_TEXT", str(error))
+    if segmentation.units > max_units:
+        return None, _too_long(f"takes {segmentation.units} SMS units", max_units)
+    return segmentation, None
+
+
+def _too_long(what: str, max_units: int) -> Violation:
+    return Violation(
+        "message",
+        "MESSAGE_TOO_LONG",
+        f"{what}; at most {max_units} units are sent as one message, shorten the text",
+    )
+
+
+def _tag_faults(tags: Sequence[str]) -> list[Violation]:
+    if len(tags) > MAX_TAGS:
+        return [Violation("tags", "TOO_MANY_TAGS", f"has {len(tags)} tags; at most {MAX_TAGS} are allowed")]
+    return [
+        Violation(f"tags[{index}]", "INVALID_TAG", problem)
+        for index, tag in enumerate(tags)
+        if (problem := text_problem(tag, MAX_TAG))
+    ]
+
+
+_TOO_DEEP = f"is nested too deeply; at most {MAX_CUSTOM_DATA_DEPTH} levels are allowed, flatten it"
+_OUT_OF_RANGE = "a number in it is out of range"
+
+
+class _Members(list[tuple[str, Any]]):
+    """The members of a JSON object with all repetitions of a name: PostgreSQL reads those that lose, too."""
+
+
+def custom_data_problem(text: str) -> str | None:
+    """What keeps a text from being stored as a JSON object; None when nothing does."""
+    if len(octets := text.encode("utf-8", "surrogatepass")) > MAX_CUSTOM_DATA_BYTES:
+        return f"takes {len(octets)} bytes as JSON; at most {MAX_CUSTOM_DATA_BYTES} are allowed"
+    try:
+        value = json.loads(
+            text, parse_float=_number, parse_int=_number, parse_constant=_not_json, object_pairs_hook=_Members
+        )
+    except RecursionError:
+        return _TOO_DEEP
+    except ValueError as error:
+        return f"is not JSON: {error}"
+    if not isinstance(value, _Members):
+        return 'is not a JSON object; give something like {"purpose": "..."}'
+    if _is_deeper_than(MAX_CUSTOM_DATA_DEPTH, value):
+        return _TOO_DEEP
+    return _unstorable(json.dumps(value, ensure_ascii=False, default=str))
+
+
+def _is_deeper_than(limit: int, value: list[Any]) -> bool:
+    level = [value]
+    for _ in range(limit):
+        level = [inner for outer in level for inner in _items(outer) if isinstance(inner, list)]
+        if not level:
+            return False
+    return True
+
+
+def _items(outer: list[Any]) -> list[Any]:
+    return [value for _, value in outer] if isinstance(outer, _Members) else outer
+
+
+def _unstorable(canonical: str) -> str | None:
+    """What PostgreSQL's jsonb cannot hold although it is JSON."""
+    if "\\u0000" in canonical.replace("\\\\", ""):
+        return "holds the character U+0000, which cannot be stored; remove it"
+    try:
+        canonical.encode()
+    except UnicodeEncodeError:
+        return "holds half of a surrogate pair, which is not a character; remove it"
+    return None
+
+
+def _number(digits: str) -> Decimal:
+    # Of zeros, too: PostgreSQL has no room for the decimals of 0e-20000.
+    try:
+        number = Decimal(digits)
+    except InvalidOperation:
+        raise ValueError(_OUT_OF_RANGE) from None
+    if abs(number.adjusted()) > MAX_CUSTOM_DATA_EXPONENT:
+        raise ValueError(_OUT_OF_RANGE)
+    return number
+
+
+def _not_json(word: str) -> NoReturn:
+    raise ValueError(f"{word} is not a JSON value")

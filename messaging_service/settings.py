@@ -1,0 +1,120 @@
+"""Settings of the messaging service, all from the environment."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from service_kit.settings import Address, address, integer, listen_address, seconds, setting
+
+
+@dataclass(frozen=True, slots=True)
+class MessagingSettings:
+    """What an operator can choose."""
+
+    database_url: str = setting(
+        "MESSAGING_DATABASE_URL", "libpq URL of the messaging database, with its password", secret=True
+    )
+    smpp_host: str = setting("SMPP_HOST", "host of the carrier's SMPP server")
+    smpp_port: int = setting("SMPP_PORT", "port of the carrier's SMPP server", parse=integer(1, 65_535))
+    smpp_system_id: str = setting("SMPP_SYSTEM_ID", "the ESME's name at the carrier")
+    smpp_password: str = setting("SMPP_PASSWORD", "the ESME's password at the carrier", secret=True)
+    smpp_name: str = setting("SMPP_NAME", "the carrier's name in records and metrics", default="smpp")
+    smpp_system_type: str = setting("SMPP_SYSTEM_TYPE", "system_type of the bind", default="")
+    smpp_binds: int = setting("SMPP_BINDS", "how many transceiver binds to hold", parse=integer(1, 100), default=1)
+    smpp_window: int = setting(
+        "SMPP_WINDOW", "submits in flight on one bind at most", parse=integer(1, 10_000), default=10
+    )
+    smpp_response_timeout_s: float = setting(
+        "SMPP_RESPONSE_TIMEOUT_S",
+        "seconds after which a submit without an answer is called unknown; shorter than the lease",
+        parse=seconds(0.1, 300),
+        default=10.0,
+    )
+    smpp_enquire_link_s: float = setting(
+        "SMPP_ENQUIRE_LINK_S", "seconds between two checks of the link", parse=seconds(0.1, 600), default=30.0
+    )
+    grpc_address: Address = setting(
+        "MESSAGING_GRPC_ADDRESS",
+        "host:port to listen on",
+        parse=listen_address,
+        default=Address("127.0.0.1", 50052),
+    )
+    pricing_address: Address = setting(
+        "MESSAGING_PRICING_ADDRESS",
+        "host:port of the pricing service",
+        parse=address,
+        default=Address("127.0.0.1", 50051),
+    )
+    pricing_timeout_s: float = setting(
+        "MESSAGING_PRICING_TIMEOUT_S",
+        "seconds that a price may take before the send fails with PRICING_UNAVAILABLE",
+        parse=seconds(0.1, 30),
+        default=2.0,
+    )
+    pool_size: int = setting(
+        "MESSAGING_POOL_SIZE", "most connections to the database", parse=integer(2, 100), default=10
+    )
+    pool_timeout_s: float = setting(
+        "MESSAGING_POOL_TIMEOUT_S",
+        "seconds that a call waits for a connection before it fails with DATABASE_UNAVAILABLE",
+        parse=seconds(0.1, 30),
+        default=2.0,
+    )
+    max_retries: int = setting(
+        "SMS_MAX_RETRIES", "how often a failed message may be resent", parse=integer(0, 100), default=3
+    )
+    max_units: int = setting("SMS_MAX_UNITS", "SMS units of one message at most", parse=integer(1, 20), default=10)
+    outcome_wait_s: float = setting(
+        "SMS_OUTCOME_WAIT_S",
+        "seconds that a call waits for the carrier's answer when it does not say itself",
+        parse=seconds(0, 60),
+        default=5.0,
+    )
+    carrier_grace_s: float = setting(
+        "SMS_CARRIER_GRACE_S",
+        "seconds that a send due now waits for a carrier that is down before it is refused",
+        parse=seconds(0, 60),
+        default=2.0,
+    )
+    lease_s: float = setting(
+        "SMS_LEASE_S",
+        "seconds after which a claimed message of a dead process is unknown",
+        parse=seconds(1, 600),
+        default=30.0,
+    )
+    lease_margin_s: float = setting(
+        "SMS_LEASE_MARGIN_S",
+        "seconds before the end of its lease at which a claim is no longer used",
+        parse=seconds(0.1, 300),
+        default=5.0,
+    )
+    unknown_window_s: float = setting(
+        "SMS_UNKNOWN_WINDOW_S",
+        "seconds that an unknown outcome waits for a receipt before it expires and its hold is released",
+        parse=seconds(1, 7 * 86_400),
+        default=86_400.0,
+    )
+    queue_window_s: float = setting(
+        "SMS_QUEUE_WINDOW_S",
+        "seconds that a due message waits for a carrier before it expires",
+        parse=seconds(1, 7 * 86_400),
+        default=3_600.0,
+    )
+    poll_s: float = setting(
+        "SMS_POLL_S", "seconds between two looks at the queue at most", parse=seconds(0.05, 60), default=0.5
+    )
+    sweep_s: float = setting(
+        "SMS_SWEEP_S", "seconds between two looks for lapsed leases and windows", parse=seconds(0.1, 60), default=2.0
+    )
+    drain_s: float = setting(
+        "MESSAGING_DRAIN_S",
+        "seconds that running calls and submits may take to end after SIGTERM",
+        parse=seconds(0, 300),
+        default=20.0,
+    )
+
+    def __post_init__(self) -> None:
+        """Raises ValueError when a claim could outlive its use."""
+        usable_s = self.lease_s - self.lease_margin_s
+        if usable_s <= 0:
+            raise ValueError("SMS_LEASE_MARGIN_S must be shorter than SMS_LEASE_S")

@@ -1,0 +1,230 @@
+"""MessagingService over gRPC."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator
+from datetime import datetime
+from typing import Any
+from uuid import UUID
+
+import structlog
+from grpc import aio
+
+from messaging_service.domain.message import parse_outbox_id
+from messaging_service.domain.money import to_micros
+from messaging_service.domain.validation import MAX_IDENTIFIER, MAX_TAG, text_problem
+from messaging_service.transport import wire
+from messaging_service.use_cases.outbox import ListFilter, Outbox
+from messaging_service.use_cases.quote_sms import QuoteSms
+from messaging_service.use_cases.resend_sms import ResendSms
+from messaging_service.use_cases.send_sms import SendSms
+from service_kit import page_token
+from service_kit.errors import Kind, ServiceError, Violation, invalid
+from tukupay.sms.messaging.v1 import messaging_pb2 as pb
+from tukupay.sms.messaging.v1 import messaging_pb2_grpc
+
+MAX_BATCH = 1_000
+DEFAULT_PAGE = 50
+MAX_PAGE = 500
+
+Context = aio.ServicerContext[Any, Any]
+
+log = structlog.get_logger()
+
+
+class MessagingServicer(messaging_pb2_grpc.MessagingServiceServicer):
+    """Translates between the stubs and the use cases."""
+
+    def __init__(
+        self, send: SendSms, resend: ResendSms, quote: QuoteSms, outbox: Outbox, *, default_wait_s: float
+    ) -> None:
+        self._send = send
+        self._resend = resend
+        self._quote = quote
+        self._outbox = outbox
+        self._default_wait_s = default_wait_s
+
+    async def SendSms(self, request: pb.SendSmsRequest, context: Context) -> pb.SendSmsResponse:  # noqa: N802
+        """See the proto."""
+        return await self._send_one(request)
+
+    async def _send_one(self, request: pb.SendSmsRequest) -> pb.SendSmsResponse:
+        wait = request.outcome_wait if request.HasField("outcome_wait") else None
+        sent = await self._send(wire.to_draft(request), wire.to_wait_s(wait, self._default_wait_s))
+        return pb.SendSmsResponse(entry=wire.from_message(sent.message), replayed=sent.replayed)
+
+    async def SendSmsBatch(  # noqa: N802
+        self, request: pb.SendSmsBatchRequest, context: Context
+    ) -> AsyncIterator[pb.SendSmsBatchResponse]:
+        """See the proto. Items run side by side; those decided in one turn of the loop travel together."""
+        if not 1 <= len(request.items) <= MAX_BATCH:
+            problem = f"has {len(request.items)} messages; give 1 to {MAX_BATCH}"
+            raise invalid([Violation("items", "BATCH_SIZE", problem)])
+        decided: list[pb.SendSmsBatchResult] = []
+        news = asyncio.Event()
+
+        async def run(index: int, item: pb.SendSmsRequest) -> None:
+            decided.append(await self._batch_result(index, item))
+            news.set()
+
+        left = len(request.items)
+        async with asyncio.TaskGroup() as group:
+            for index, item in enumerate(request.items):
+                group.create_task(run(index, item))
+            while left > 0:
+                await news.wait()
+                news.clear()
+                # Let the others that the same commit decided have their say before the message goes out.
+                await asyncio.sleep(0)
+                results, decided[:] = decided[:], []
+                left -= len(results)
+                if results:
+                    yield pb.SendSmsBatchResponse(results=results)
+
+    async def _batch_result(self, index: int, item: pb.SendSmsRequest) -> pb.SendSmsBatchResult:
+        try:
+            return pb.SendSmsBatchResult(index=index, response=await self._send_one(item))
+        except ServiceError as error:
+            return pb.SendSmsBatchResult(index=index, error=wire.from_error(error))
+        except Exception as error:
+            log.error("batch_item.failed", index=index, exc_info=error)  # noqa: TRY400 - traceback is in exc_info
+            item_error = pb.ItemError(code=13, reason="INTERNAL", message="internal error; the item may be on record")
+            return pb.SendSmsBatchResult(index=index, error=item_error)
+
+    async def QuoteSms(self, request: pb.QuoteSmsRequest, context: Context) -> pb.QuoteSmsResponse:  # noqa: N802
+        """See the proto."""
+        at = wire.to_instant("scheduled_time", request.scheduled_time) if request.HasField("scheduled_time") else None
+        quote = await self._quote(
+            request.user_id, request.message, at, request.app_id if request.HasField("app_id") else None
+        )
+        return pb.QuoteSmsResponse(
+            encoding=wire.ENCODINGS[quote.segmentation.encoding],
+            segments=quote.segmentation.segments,
+            unit_price_micros=to_micros(quote.price.unit_price),
+            total_cost_micros=to_micros(quote.total),
+            price_level=wire.LEVELS[quote.price.level],
+            price_cost_id=quote.price.cost_id,
+        )
+
+    async def ResendSms(self, request: pb.ResendSmsRequest, context: Context) -> pb.ResendSmsResponse:  # noqa: N802
+        """See the proto."""
+        wait = request.outcome_wait if request.HasField("outcome_wait") else None
+        wait_s = wire.to_wait_s(wait, self._default_wait_s)
+        message = await self._resend(_existing(request.outbox_id), wait_s)
+        return pb.ResendSmsResponse(entry=wire.from_message(message))
+
+    async def CancelSms(self, request: pb.CancelSmsRequest, context: Context) -> pb.CancelSmsResponse:  # noqa: N802
+        """See the proto."""
+        message = await self._outbox.cancel(_existing(request.outbox_id))
+        return pb.CancelSmsResponse(entry=wire.from_message(message))
+
+    async def GetOutboxEntry(  # noqa: N802
+        self, request: pb.GetOutboxEntryRequest, context: Context
+    ) -> pb.GetOutboxEntryResponse:
+        """See the proto."""
+        message = await self._outbox.get(_existing(request.outbox_id))
+        if message is None:
+            raise _no_entry(request.outbox_id)
+        return pb.GetOutboxEntryResponse(entry=wire.from_message(message))
+
+    async def ListOutboxEntries(  # noqa: N802
+        self, request: pb.ListOutboxEntriesRequest, context: Context
+    ) -> pb.ListOutboxEntriesResponse:
+        """See the proto."""
+        wanted, size = _list_request(request)
+        question = (
+            wanted.account_id,
+            None if wanted.status is None else wanted.status.value,
+            wanted.tag,
+            None if wanted.created_from is None else wanted.created_from.isoformat(),
+            None if wanted.created_before is None else wanted.created_before.isoformat(),
+        )
+        after = None
+        if request.page_token:
+            after = _position(page_token.decode(request.page_token, question, 2))
+        found = list(await self._outbox.list(wanted, size + 1, after))
+        page = found[:size]
+        token = ""
+        if len(found) > size:
+            token = page_token.encode((page[-1].created_at.isoformat(), page[-1].id.hex), question)
+        return pb.ListOutboxEntriesResponse(
+            entries=[wire.from_message(message) for message in page], next_page_token=token
+        )
+
+
+def _existing(outbox_id: str) -> UUID:
+    """The id behind its public spelling; what cannot be an id does not exist."""
+    if not outbox_id:
+        raise invalid([Violation("outbox_id", "REQUIRED", "is empty; give the outbox id of an entry")])
+    message_id = parse_outbox_id(outbox_id)
+    if message_id is None:
+        raise _no_entry(outbox_id)
+    return message_id
+
+
+def _no_entry(outbox_id: str) -> ServiceError:
+    shown = outbox_id if text_problem(outbox_id, MAX_IDENTIFIER) is None else "with that id"
+    return ServiceError(
+        Kind.NOT_FOUND,
+        "OUTBOX_ENTRY_NOT_FOUND",
+        f"there is no outbox entry {shown}; check the id",
+        metadata={"outbox_id": shown},
+    )
+
+
+def _list_request(request: pb.ListOutboxEntriesRequest) -> tuple[ListFilter, int]:
+    violations: list[Violation] = []
+    if problem := text_problem(request.user_id, MAX_IDENTIFIER):
+        violations.append(Violation("user_id", "INVALID_IDENTIFIER", problem))
+    if request.HasField("tag") and (problem := text_problem(request.tag, MAX_TAG)):
+        violations.append(Violation("tag", "INVALID_TAG", problem))
+    if request.status not in wire.STATUS_OF:
+        problem = f"has the unknown value {request.status}; use one of SmsStatus"
+        violations.append(Violation("status", "UNKNOWN_STATUS", problem))
+    if not 0 <= request.page_size <= MAX_PAGE:
+        problem = f"is {request.page_size}; give 1 to {MAX_PAGE}, or 0 for {DEFAULT_PAGE}"
+        violations.append(Violation("page_size", "OUT_OF_RANGE", problem))
+    if violations:
+        raise invalid(violations)
+    created_from = wire.to_instant("created_from", request.created_from) if request.HasField("created_from") else None
+    created_before = (
+        wire.to_instant("created_before", request.created_before) if request.HasField("created_before") else None
+    )
+    wanted = ListFilter(
+        account_id=request.user_id,
+        status=wire.STATUS_OF[request.status],
+        tag=request.tag if request.HasField("tag") else None,
+        created_from=created_from,
+        created_before=created_before,
+    )
+    return wanted, request.page_size or DEFAULT_PAGE
+
+
+def _position(values: list[str | int]) -> tuple[datetime, UUID]:
+    try:
+        return datetime.fromisoformat(str(values[0])), UUID(hex=str(values[1]))
+    except ValueError:
+        problem = "is not a token that this service made; start again without it"
+        raise invalid([Violation("page_token", "INVALID_PAGE_TOKEN", problem)]) from None
+
+
+class AccountServicer(messaging_pb2_grpc.AccountServiceServicer):
+    """AccountService over gRPC."""
+
+    def __init__(self, outbox: Outbox) -> None:
+        self._outbox = outbox
+
+    async def GetAccount(self, request: pb.GetAccountRequest, context: Context) -> pb.GetAccountResponse:  # noqa: N802
+        """See the proto."""
+        if problem := text_problem(request.user_id, MAX_IDENTIFIER):
+            raise invalid([Violation("user_id", "INVALID_IDENTIFIER", problem)])
+        account = await self._outbox.account(request.user_id)
+        if account is None:
+            raise ServiceError(
+                Kind.NOT_FOUND,
+                "ACCOUNT_NOT_FOUND",
+                f"account {request.user_id} has neither been opened nor sent anything; check the id",
+                metadata={"account": request.user_id},
+            )
+        return pb.GetAccountResponse(account=wire.from_account(account))

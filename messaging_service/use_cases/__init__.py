@@ -1,0 +1,1 @@
+"""What the service does, against ports; owns the transaction boundaries."""

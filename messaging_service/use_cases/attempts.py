@@ -1,0 +1,119 @@
+"""One attempt: a claimed message is submitted and its outcome recorded."""
+
+from __future__ import annotations
+
+import asyncio
+import random
+import time
+from collections.abc import Callable, Coroutine
+from typing import Any, Protocol
+
+from messaging_service.domain.message import Message, outbox_id
+from messaging_service.domain.segmentation import segment
+from messaging_service.domain.submission import Outcome, OutcomeKind, Submission
+from messaging_service.use_cases.carrier import Carrier, Slot
+from messaging_service.use_cases.group_commit import GroupCommit
+from messaging_service.use_cases.outbox import Claim, Settled, Settlement
+from messaging_service.use_cases.outcomes import Outcomes
+from service_kit.errors import Kind, ServiceError
+
+FIRST_RETRY_S = 0.5
+LONGEST_RETRY_S = 30.0
+
+
+class EventLog(Protocol):
+    """Where attempts report what an operator should see."""
+
+    def settlement_lost(self, message_id: str, outcome: str) -> None:
+        """An outcome could not be recorded before the lease ran out; the row will become unknown."""
+        ...
+
+    def attempt_failed(self, error: BaseException) -> None:
+        """An attempt ended with an error that nothing foresaw; its row will become unknown."""
+        ...
+
+
+class Attempts:
+    """Runs attempts to their end, whatever becomes of the callers that wait for them."""
+
+    def __init__(
+        self,
+        carrier: Carrier,
+        settlements: GroupCommit[Settlement, Settled],
+        outcomes: Outcomes,
+        log: EventLog,
+        *,
+        settle_within_s: float,
+        monotonic: Callable[[], float] = time.monotonic,
+    ) -> None:
+        """`settle_within_s`: how long recording an outcome is tried while the database is away."""
+        self._carrier = carrier
+        self._settlements = settlements
+        self._outcomes = outcomes
+        self._log = log
+        self._settle_within_s = settle_within_s
+        self._monotonic = monotonic
+        self._running: set[asyncio.Task[Any]] = set()
+
+    def start(self, life: Coroutine[Any, Any, Any]) -> asyncio.Task[Any]:
+        """Runs something that must not end with its caller; `drain` waits for it."""
+        task = asyncio.get_running_loop().create_task(life)
+        self._running.add(task)
+        task.add_done_callback(self._ended)
+        return task
+
+    def _ended(self, task: asyncio.Task[Any]) -> None:
+        self._running.discard(task)
+        if not task.cancelled() and (error := task.exception()) is not None:
+            self._log.attempt_failed(error)
+
+    async def drain(self) -> None:
+        """Returns when nothing is running any more."""
+        while self._running:
+            await asyncio.wait(set(self._running))
+
+    async def run(self, claim: Claim, slot: Slot) -> None:
+        """Submits a claimed message, records the outcome and tells who waits for it."""
+        try:
+            outcome = await self._submit(claim, slot)
+        finally:
+            slot.release()
+        message = await self._settle(claim, outcome)
+        if message is not None:
+            self._outcomes.arrived(message)
+
+    async def _submit(self, claim: Claim, slot: Slot) -> Outcome:
+        if self._monotonic() >= claim.fence:
+            # The lease may already be another's; no byte leaves under it.
+            return Outcome(OutcomeKind.NOT_TAKEN, self._carrier.name, error_code="LEASE_OVER", raw="not submitted")
+        message = claim.message
+        return await self._carrier.submit(
+            slot,
+            Submission(
+                message_id=outbox_id(message.id),
+                sender_id=message.sender_id,
+                recipient=message.recipient,
+                segmentation=segment(message.text),
+            ),
+        )
+
+    async def _settle(self, claim: Claim, outcome: Outcome) -> Message | None:
+        """The message as it then stands; None when its outcome could not be recorded in time."""
+        settlement = Settlement(claim.message, claim.epoch, outcome, _retry_in_s(claim.tries))
+        give_up = self._monotonic() + self._settle_within_s
+        while True:
+            try:
+                return (await self._settlements.submit(settlement)).message
+            except ServiceError as error:
+                if error.kind not in (Kind.UNAVAILABLE, Kind.OVERLOADED):
+                    raise
+            if self._monotonic() >= give_up:
+                self._log.settlement_lost(outbox_id(claim.message.id), outcome.kind.value)
+                return None
+            await asyncio.sleep(0.1 + random.random() * 0.2)  # noqa: S311 - jitter
+
+
+def _retry_in_s(tries: int) -> float:
+    """Exponential with jitter, so that a throttled crowd does not come back all at once."""
+    ceiling = min(LONGEST_RETRY_S, FIRST_RETRY_S * 2.0 ** min(tries, 10))
+    return ceiling * (0.5 + random.random() / 2)  # noqa: S311 - jitter

@@ -1,0 +1,109 @@
+"""Takes due messages from the queue whenever the carrier has room."""
+
+from __future__ import annotations
+
+import asyncio
+import random
+from typing import Protocol
+
+from messaging_service.use_cases.attempts import Attempts
+from messaging_service.use_cases.carrier import Carrier, Slot
+from messaging_service.use_cases.outbox import Claim, Outbox
+from service_kit.errors import ServiceError
+
+SHORTEST_PAUSE_S = 0.02
+"""A due row may be locked by another process for a moment; looking again at once would spin."""
+
+
+class ClaimLog(Protocol):
+    """Where the loop reports what an operator should see."""
+
+    def claims_failed(self, reason: str) -> None:
+        """The queue could not be read; it is tried again."""
+        ...
+
+
+class ClaimLoop:
+    """Scheduled messages, resends, and sends that found the window full start here.
+
+    Never claims more than the carrier has free slots for: slots are reserved first, then as many rows are
+    claimed, and what is left over is given back.
+    """
+
+    def __init__(
+        self,
+        outbox: Outbox,
+        carrier: Carrier,
+        attempts: Attempts,
+        log: ClaimLog,
+        *,
+        poll_s: float,
+        max_batch: int = 256,
+    ) -> None:
+        """`poll_s`: longest time between two looks at the queue, which other processes also fill."""
+        self._outbox = outbox
+        self._carrier = carrier
+        self._attempts = attempts
+        self._log = log
+        self._poll_s = poll_s
+        self._max_batch = max_batch
+        self._wake = asyncio.Event()
+        self.backlogged = False
+        """Whether due messages may be waiting; then new sends queue up too."""
+
+    def queued(self) -> None:
+        """Tells the loop that a due message was queued; new sends line up behind it until it was looked at."""
+        self.backlogged = True
+        self._wake.set()
+
+    async def run(self) -> None:
+        """Runs until cancelled."""
+        self._carrier.on_slot_free(self._slot_free)
+        while True:
+            self._wake.clear()
+            pause_s = await self._look()
+            if pause_s > 0:
+                await self._pause(pause_s)
+
+    def _slot_free(self) -> None:
+        if self.backlogged:
+            self._wake.set()
+
+    async def _pause(self, seconds: float) -> None:
+        try:
+            async with asyncio.timeout(seconds):
+                await self._wake.wait()
+        except TimeoutError:
+            return
+
+    async def _look(self) -> float:
+        """Claims what fits; how long to pause, 0 for not at all."""
+        slots = self._reserve()
+        if not slots:
+            return self._poll_s
+        claims: list[Claim] = []
+        try:
+            claims = list(await self._outbox.claim(len(slots)))
+            self.backlogged = len(claims) == len(slots)
+            if self.backlogged:
+                return 0
+            next_due_s = await self._outbox.seconds_to_next_due()
+        except ServiceError as error:
+            self._log.claims_failed(error.reason)
+            return self._poll_s
+        else:
+            jittered = self._poll_s * (0.75 + random.random() / 2)  # noqa: S311 - jitter
+            return jittered if next_due_s is None else max(SHORTEST_PAUSE_S, min(jittered, next_due_s))
+        finally:
+            for claim, slot in zip(claims, slots, strict=False):
+                self._attempts.start(self._attempts.run(claim, slot))
+            for slot in slots[len(claims) :]:
+                slot.release()
+
+    def _reserve(self) -> list[Slot]:
+        # A look out of habit must not take the whole window from the sends that arrive meanwhile.
+        wanted = self._max_batch if self.backlogged else max(1, self._carrier.free_slots // 2)
+        slots: list[Slot] = []
+        while len(slots) < wanted and (slot := self._carrier.try_reserve()) is not None:
+            slots.append(slot)
+        return slots

@@ -1,0 +1,154 @@
+"""The port to the outbox: each method is one transaction."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Protocol
+from uuid import UUID
+
+from messaging_service.domain.accounts import Account
+from messaging_service.domain.message import Message, SendRequest
+from messaging_service.domain.money import Price
+from messaging_service.domain.states import Status
+from messaging_service.domain.submission import Outcome
+from service_kit.errors import ServiceError
+
+
+@dataclass(frozen=True, slots=True)
+class Acceptance:
+    """A request to record, priced."""
+
+    message_id: UUID
+    request: SendRequest
+    price: Price
+    key: str
+    """The idempotency key within the account."""
+    fingerprint: bytes
+    """Of the request: tells a repetition from a reused key."""
+    claimed: bool
+    """True when a slot of the carrier's window is reserved: the row is recorded as already owned by this
+    process, so that no other can claim it."""
+
+
+@dataclass(frozen=True, slots=True)
+class Accepted:
+    """A request on record."""
+
+    message: Message
+    replayed: bool
+    """True when the key was known: `message` is the stored entry and nothing was recorded now."""
+
+
+@dataclass(frozen=True, slots=True)
+class Claim:
+    """The right of this process to submit a message, until its lease runs out."""
+
+    message: Message
+    epoch: int
+    """Rises with every claim of the message; a settlement counts only with the present one."""
+    tries: int
+    """Claims of the present attempt that were proven not taken."""
+    fence: float
+    """On the monotonic clock: after it no byte may leave under this claim."""
+
+
+@dataclass(frozen=True, slots=True)
+class Settlement:
+    """The outcome of a claim, to record."""
+
+    message: Message
+    epoch: int
+    outcome: Outcome
+    retry_in_s: float
+    """For an outcome that was not taken: how long the message stays in the queue before the next claim."""
+
+
+@dataclass(frozen=True, slots=True)
+class Settled:
+    """What a settlement came to."""
+
+    message: Message
+    """As it stands in the outbox now."""
+    applied: bool
+    """False when the claim was no longer this process's: the outcome was not recorded."""
+
+
+@dataclass(frozen=True, slots=True)
+class ListFilter:
+    """Which entries to list. None means any."""
+
+    account_id: str
+    status: Status | None = None
+    tag: str | None = None
+    created_from: datetime | None = None
+    created_before: datetime | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Swept:
+    """How many rows a sweep moved."""
+
+    orphaned: int
+    """Submitting under a lease that ran out: now unknown."""
+    expired: int
+    """Unknown or queued beyond their window: now expired, their hold released."""
+
+
+class Outbox(Protocol):
+    """The outbox, its dispatch queue and the accounts that pay.
+
+    Every method raises ServiceError DATABASE_UNAVAILABLE when the database cannot be reached.
+    """
+
+    async def accept(self, batch: Sequence[Acceptance]) -> Sequence[Accepted | ServiceError]:
+        """Records requests with their holds, each with its own result (T1).
+
+        Errors of single items: MESSAGE_ID_REUSED, INSUFFICIENT_FUNDS, ACCOUNT_NOT_ACTIVE.
+        """
+        ...
+
+    async def claim(self, limit: int) -> Sequence[Claim]:
+        """Takes due messages from the queue, the high lane first; the normal lane keeps a tenth."""
+        ...
+
+    async def settle(self, batch: Sequence[Settlement]) -> Sequence[Settled | ServiceError]:
+        """Records outcomes with their charges or releases, guarded by epoch (T2)."""
+        ...
+
+    async def sweep(self) -> Swept:
+        """Ends what nobody ends any more: leases, unknown windows and queue times that ran out."""
+        ...
+
+    async def seconds_to_next_due(self) -> float | None:
+        """How long until the next queued message is due, 0 when one is; None when none is queued."""
+        ...
+
+    async def resend(self, message_id: UUID, max_retries: int) -> Message:
+        """Queues a failed message for another attempt, held again at its frozen price.
+
+        Raises OUTBOX_ENTRY_NOT_FOUND, NOT_FAILED, CANCELLED, RETRY_LIMIT_REACHED, INSUFFICIENT_FUNDS,
+        ACCOUNT_NOT_ACTIVE.
+        """
+        ...
+
+    async def cancel(self, message_id: UUID) -> Message:
+        """Stops a message that was not submitted yet. Raises OUTBOX_ENTRY_NOT_FOUND, NOT_CANCELLABLE."""
+        ...
+
+    async def get(self, message_id: UUID) -> Message | None:
+        """One message; None when there is none."""
+        ...
+
+    async def get_many(self, message_ids: Sequence[UUID]) -> Sequence[Message]:
+        """Those of the messages that exist, in no particular order."""
+        ...
+
+    async def list(self, wanted: ListFilter, limit: int, after: tuple[datetime, UUID] | None) -> Sequence[Message]:
+        """Messages of an account, newest first, those after a position."""
+        ...
+
+    async def account(self, account_id: str) -> Account | None:
+        """One account; None when it has neither been opened nor sent anything."""
+        ...

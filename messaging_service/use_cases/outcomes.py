@@ -1,0 +1,64 @@
+"""Callers waiting for what becomes of their messages."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Awaitable, Callable, Sequence
+from uuid import UUID
+
+from messaging_service.domain.message import Message
+from messaging_service.domain.states import IN_PROGRESS
+from service_kit.errors import ServiceError
+
+POLL_S = 0.25
+"""How often messages that another process may be sending are looked up while somebody waits for them."""
+
+
+class Outcomes:
+    """Hands the outcome of a message to whoever waits for it in this process.
+
+    Outcomes recorded here arrive at once. Another replica may claim a queued message, so those that wait
+    are also looked up now and then, all with one query.
+    """
+
+    def __init__(self, look_up: Callable[[Sequence[UUID]], Awaitable[Sequence[Message]]]) -> None:
+        self._look_up = look_up
+        self._waiting: dict[UUID, list[asyncio.Future[Message]]] = {}
+        self._poller: asyncio.Task[None] | None = None
+
+    def expect(self, message_id: UUID) -> asyncio.Future[Message]:
+        """A future of the message in the first state in which the dispatcher has nothing more to do by itself."""
+        future: asyncio.Future[Message] = asyncio.get_running_loop().create_future()
+        self._waiting.setdefault(message_id, []).append(future)
+        if self._poller is None or self._poller.done():
+            self._poller = asyncio.get_running_loop().create_task(self._poll(), name="outcomes")
+        return future
+
+    def arrived(self, message: Message) -> None:
+        """Tells those who wait; states in which the dispatcher still works on the message do not count."""
+        if message.state in IN_PROGRESS:
+            return
+        for future in self._waiting.pop(message.id, ()):
+            if not future.done():
+                future.set_result(message)
+
+    def forget(self, message_id: UUID, future: asyncio.Future[Message]) -> None:
+        """Stops waiting."""
+        future.cancel()
+        waiting = self._waiting.get(message_id, [])
+        if future in waiting:
+            waiting.remove(future)
+            if not waiting:
+                del self._waiting[message_id]
+
+    async def _poll(self) -> None:
+        while self._waiting:
+            await asyncio.sleep(POLL_S)
+            if not self._waiting:
+                return
+            try:
+                found = await self._look_up(list(self._waiting))
+            except ServiceError:
+                continue  # the database is away; callers are bounded by their own wait
+            for message in found:
+                self.arrived(message)

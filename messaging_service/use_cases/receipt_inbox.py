@@ -1,0 +1,29 @@
+"""The port to the durable inbox of delivery receipts."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Protocol
+
+from messaging_service.domain.submission import DeliveryReceipt
+
+
+@dataclass(frozen=True, slots=True)
+class Worked:
+    """What one pass over the inbox did."""
+
+    looked_at: int
+    matched: int
+
+
+class ReceiptInbox(Protocol):
+    """Where receipts are stored before a carrier hears that we have them."""
+
+    async def store(self, receipts: Sequence[DeliveryReceipt]) -> None:
+        """Stores receipts as they came, durably. Raises ServiceError when the database is away."""
+        ...
+
+    async def work(self, limit: int) -> Worked:
+        """Applies up to `limit` waiting receipts to their messages; those without a match wait longer."""
+        ...

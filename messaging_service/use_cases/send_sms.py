@@ -1,0 +1,168 @@
+"""Sends one SMS: checked, priced, recorded with its money on hold, submitted, settled."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from uuid import UUID
+
+from messaging_service.domain.message import Message, SendRequest, outbox_id
+from messaging_service.domain.states import State
+from messaging_service.domain.validation import SendDraft, validate
+from messaging_service.use_cases.attempts import Attempts
+from messaging_service.use_cases.carrier import Carrier, Slot
+from messaging_service.use_cases.claim_loop import ClaimLoop
+from messaging_service.use_cases.group_commit import GroupCommit
+from messaging_service.use_cases.outbox import Acceptance, Accepted, Claim, Outbox
+from messaging_service.use_cases.outcomes import Outcomes
+from messaging_service.use_cases.phone_numbers import PhoneNumberCheck
+from messaging_service.use_cases.prices import Prices
+from service_kit.errors import Kind, ServiceError
+
+
+@dataclass(frozen=True, slots=True)
+class Sent:
+    """The answer to a request to send."""
+
+    message: Message
+    """As it stands when the carrier has answered or the wait is over."""
+    replayed: bool
+    """True when the message id was known and `message` is the stored entry."""
+
+
+@dataclass(frozen=True, slots=True)
+class SendLimits:
+    """What an operator may set."""
+
+    max_units: int
+    carrier_grace_s: float
+    """How long a send that is due now waits for a carrier to come up before it is refused."""
+    claim_s: float
+    """How long an inline claim may be used: the lease less its margin."""
+
+
+class SendSms:
+    """The use case behind SendSms and each item of SendSmsBatch."""
+
+    def __init__(
+        self,
+        *,
+        prices: Prices,
+        acceptances: GroupCommit[Acceptance, Accepted],
+        outbox: Outbox,
+        attempts: Attempts,
+        outcomes: Outcomes,
+        claims: ClaimLoop,
+        carrier: Carrier,
+        phone_problem: PhoneNumberCheck,
+        limits: SendLimits,
+        new_id: Callable[[], UUID],
+        now: Callable[[], datetime],
+        monotonic: Callable[[], float] = time.monotonic,
+    ) -> None:
+        self._prices = prices
+        self._acceptances = acceptances
+        self._outbox = outbox
+        self._attempts = attempts
+        self._outcomes = outcomes
+        self._claims = claims
+        self._carrier = carrier
+        self._phone_problem = phone_problem
+        self._limits = limits
+        self._new_id = new_id
+        self._now = now
+        self._monotonic = monotonic
+
+    async def __call__(self, draft: SendDraft, wait_s: float) -> Sent:
+        """Sends, and waits for the outcome for `wait_s` at most once the message is on record.
+
+        Raises ServiceError; then nothing was stored or charged, except that a lost database connection
+        leaves that open, which a repetition with the same message id resolves.
+        """
+        request = validate(draft, now=self._now(), phone_problem=self._phone_problem, max_units=self._limits.max_units)
+        if not request.is_future and not self._carrier.is_up:
+            await self._require_carrier()
+        at = request.scheduled_at if request.is_future else None
+        price = await self._prices.price_of(request.account_id, request.app_id, at)
+        message_id = self._new_id()
+        slot = self._reserve(request)
+        acceptance = Acceptance(
+            message_id=message_id,
+            request=request,
+            price=price,
+            key=request.client_message_id or outbox_id(message_id),
+            fingerprint=request.fingerprint(),
+            claimed=slot is not None,
+        )
+        recorded: asyncio.Future[Accepted] = asyncio.get_running_loop().create_future()
+        outcome = self._outcomes.expect(message_id)
+        try:
+            # The life goes on when the caller leaves: what is on record is sent.
+            self._attempts.start(self._live(acceptance, slot, recorded))
+            accepted = await recorded
+            if not accepted.replayed:
+                return Sent(await self._settled(accepted.message, outcome, wait_s), replayed=False)
+        finally:
+            self._outcomes.forget(message_id, outcome)
+        # A repetition that overtakes the first request waits with it.
+        stored = accepted.message
+        outcome = self._outcomes.expect(stored.id)
+        try:
+            return Sent(await self._settled(stored, outcome, wait_s), replayed=True)
+        finally:
+            self._outcomes.forget(stored.id, outcome)
+
+    async def _settled(self, message: Message, outcome: asyncio.Future[Message], wait_s: float) -> Message:
+        """The message when its outcome has come, or as it stands when the wait is over."""
+        if message.state not in (State.READY, State.SUBMITTING) or wait_s <= 0:
+            return message
+        try:
+            async with asyncio.timeout(wait_s):
+                return await outcome
+        except TimeoutError:
+            return await self._outbox.get(message.id) or message
+
+    async def _require_carrier(self) -> None:
+        if not await self._carrier.wait_until_up(self._limits.carrier_grace_s):
+            raise ServiceError(
+                Kind.UNAVAILABLE,
+                "CARRIER_UNAVAILABLE",
+                "no carrier can be reached; nothing was stored or charged, try again shortly with the same message_id",
+                retry_after=timedelta(seconds=5),
+            )
+
+    def _reserve(self, request: SendRequest) -> Slot | None:
+        """A place in the carrier's window, when this process may send at once.
+
+        A scheduled time, past or not, is compared on the database's clock only, so the queue decides. While
+        messages wait in the queue, new ones wait behind them.
+        """
+        if request.scheduled_at is not None or self._claims.backlogged:
+            return None
+        return self._carrier.try_reserve()
+
+    async def _live(self, acceptance: Acceptance, slot: Slot | None, recorded: asyncio.Future[Accepted]) -> None:
+        fence = self._monotonic() + self._limits.claim_s
+        try:
+            accepted = await self._acceptances.submit(acceptance)
+        except BaseException as error:
+            if slot is not None:
+                slot.release()
+            if isinstance(error, Exception) and not recorded.done():
+                recorded.set_exception(error)  # the caller answers for it
+                return
+            recorded.cancel()
+            raise
+        if not recorded.done():
+            recorded.set_result(accepted)
+        message = accepted.message
+        if slot is not None:
+            if accepted.replayed or message.state is not State.SUBMITTING:
+                slot.release()
+            else:
+                await self._attempts.run(Claim(message, epoch=1, tries=0, fence=fence), slot)
+        elif message.state is State.READY:
+            self._claims.queued()

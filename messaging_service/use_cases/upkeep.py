@@ -1,0 +1,79 @@
+"""The two background duties besides dispatch: ending what lapsed, and applying receipts."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Sequence
+from typing import Protocol
+
+from messaging_service.domain.submission import DeliveryReceipt
+from messaging_service.use_cases.outbox import Outbox, Swept
+from messaging_service.use_cases.receipt_inbox import ReceiptInbox
+from service_kit.errors import ServiceError
+
+
+class UpkeepLog(Protocol):
+    """Where upkeep reports what an operator should see."""
+
+    def swept(self, swept: Swept) -> None:
+        """Rows were ended that nobody ended in time."""
+        ...
+
+    def upkeep_failed(self, duty: str, reason: str) -> None:
+        """A pass failed; the next one tries again."""
+        ...
+
+
+class Sweeper:
+    """Turns lapsed leases into unknown outcomes, and what was open for too long into expired messages."""
+
+    def __init__(self, outbox: Outbox, log: UpkeepLog, *, every_s: float) -> None:
+        self._outbox = outbox
+        self._log = log
+        self._every_s = every_s
+
+    async def run(self) -> None:
+        """Runs until cancelled; the first pass comes at once, for what a dead process left behind."""
+        while True:
+            try:
+                swept = await self._outbox.sweep()
+            except ServiceError as error:
+                self._log.upkeep_failed("sweep", error.reason)
+            else:
+                if swept.orphaned or swept.expired:
+                    self._log.swept(swept)
+            await asyncio.sleep(self._every_s)
+
+
+class ReceiptDesk:
+    """Takes receipts from carriers into the inbox, and works the inbox."""
+
+    def __init__(self, inbox: ReceiptInbox, log: UpkeepLog, *, poll_s: float, max_batch: int = 500) -> None:
+        """`poll_s`: longest time between two looks at the inbox, where unmatched receipts wait for their turn."""
+        self._inbox = inbox
+        self._log = log
+        self._poll_s = poll_s
+        self._max_batch = max_batch
+        self._wake = asyncio.Event()
+
+    async def take(self, receipts: Sequence[DeliveryReceipt]) -> None:
+        """Stores receipts durably; the ReceiptSink of carriers."""
+        await self._inbox.store(receipts)
+        self._wake.set()
+
+    async def run(self) -> None:
+        """Runs until cancelled."""
+        while True:
+            self._wake.clear()
+            try:
+                worked = await self._inbox.work(self._max_batch)
+            except ServiceError as error:
+                self._log.upkeep_failed("receipts", error.reason)
+            else:
+                if worked.looked_at == self._max_batch:
+                    continue
+            try:
+                async with asyncio.timeout(self._poll_s):
+                    await self._wake.wait()
+            except TimeoutError:
+                continue

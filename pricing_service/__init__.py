@@ -1,0 +1,1 @@
+"""What one SMS unit costs, for whom, and since when."""

@@ -1,0 +1,1 @@
+"""How prices are kept: PostgreSQL. SQLAlchemy describes the tables, psycopg runs the statements."""

@@ -1,0 +1,83 @@
+"""Builds the pricing service and runs it."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from datetime import timedelta
+from typing import Final
+
+import structlog
+
+from pricing_service.adapters.cost_ids import new_cost_id
+from pricing_service.adapters.migrate import MIGRATIONS
+from pricing_service.adapters.postgres_costs import PostgresCosts
+from pricing_service.settings import PricingSettings
+from pricing_service.transport.servicer import SERVICE_NAME, PricingServicer, UseCases
+from pricing_service.use_cases.get_current_cost import GetCurrentCost
+from pricing_service.use_cases.list_costs import ListCosts
+from pricing_service.use_cases.resolve_prices import ResolvePrices
+from pricing_service.use_cases.set_cost import SetCost
+from pricing_service.use_cases.watch_prices import PriceWatch
+from service_kit.database import create_pool
+from service_kit.grpc_server import GrpcServer
+from service_kit.readiness import SchemaCheck, report_readiness
+from tukupay.sms.pricing.v1 import pricing_pb2_grpc
+
+DATABASE_PATIENCE: Final = timedelta(seconds=2)
+"""A database that does not answer for so long ends the watches (nobody can tell what they miss) and makes the
+service NOT_SERVING."""
+POOL_CLOSE_S: Final = 5.0
+
+log = structlog.get_logger()
+
+
+async def serve(settings: PricingSettings, stopping: asyncio.Event) -> None:
+    """Serves until the event is set, then lets running calls end. Raises OSError when the port is taken."""
+    async with running(settings) as server:
+        log.info("pricing.listening", address=f"{settings.grpc_address.host}:{server.port}")
+        await stopping.wait()
+        log.info("pricing.draining")
+
+
+@asynccontextmanager
+async def running(settings: PricingSettings) -> AsyncIterator[GrpcServer]:
+    """The service, listening; says NOT_SERVING until the database is reachable and migrated.
+
+    Leaving the context drains it: watches end at once, other running calls within their time.
+    """
+    pool = create_pool(
+        settings.database_url,
+        "pricing",
+        max_size=settings.pool_size,
+        timeout_s=settings.pool_timeout_s,
+    )
+    costs = PostgresCosts(pool)
+    watch = PriceWatch(costs, timedelta(seconds=settings.watch_interval_s), DATABASE_PATIENCE)
+    server = GrpcServer(settings.grpc_address, [SERVICE_NAME])
+    use_cases = UseCases(
+        set_cost=SetCost(costs, new_cost_id),
+        get_current_cost=GetCurrentCost(costs),
+        list_costs=ListCosts(costs),
+        resolve_prices=ResolvePrices(costs),
+        price_watch=watch,
+    )
+    pricing_pb2_grpc.add_PricingServiceServicer_to_server(PricingServicer(use_cases), server.grpc)
+    await pool.open(wait=False)
+    try:
+        await server.start()
+        async with asyncio.TaskGroup() as tasks:
+            background = [
+                tasks.create_task(watch.run()),
+                tasks.create_task(report_readiness(pool, SchemaCheck(MIGRATIONS), server)),
+            ]
+            try:
+                yield server
+            finally:
+                watch.close()
+                await server.stop(settings.drain_s)
+                for task in background:
+                    task.cancel()
+    finally:
+        await pool.close(POOL_CLOSE_S)

@@ -1,0 +1,1 @@
+"""Prices, the tiers they belong to, and which one applies. Standard library only."""

@@ -1,0 +1,63 @@
+"""What a caller wants priced, and the answer when nothing prices it."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
+
+from pricing_service.domain.identifier import read_identifier
+from pricing_service.domain.tier import Level, Tier
+from service_kit.errors import Kind, ServiceError, Violation, invalid
+
+
+@dataclass(frozen=True, slots=True)
+class PriceQuestion:
+    """Asks for the price of one SMS unit."""
+
+    customer_id: str
+    """The account that pays."""
+    app_id: str | None
+    """The app through which the send comes; None when through none."""
+    at: datetime | None
+    """The instant to price for, UTC; None means now, on the database's clock."""
+
+
+def ask_price(
+    customer_id: str, app_id: str | None, at: datetime | None, violations: Sequence[Violation] = ()
+) -> PriceQuestion:
+    """Checks a question. `violations` are what the caller found already.
+
+    Raises ServiceError INVALID that names those and every other field at fault.
+    """
+    found = list(violations)
+    read_identifier("customer_id", customer_id, found)
+    if app_id is not None:
+        read_identifier("app_id", app_id, found)
+    if found:
+        raise invalid(found)
+    return PriceQuestion(customer_id, app_id, at)
+
+
+def no_price_for_send(question: PriceQuestion) -> ServiceError:
+    """The failure when no tier prices a send: never a price of 0."""
+    metadata = {"customer_id": question.customer_id}
+    who = f"customer {question.customer_id}"
+    if question.app_id is not None:
+        metadata["app_id"] = question.app_id
+        who += f" through app {question.app_id}"
+    when = f"at {question.at.replace(tzinfo=None).isoformat()}Z" if question.at else "now"
+    message = f"no price is in effect {when} for {who}: set a DirectCustomer or TukuPay cost effective at that time"
+    return ServiceError(Kind.NOT_FOUND, "NO_PRICE", message, metadata=metadata)
+
+
+def no_price_from(tier: Tier) -> ServiceError:
+    """The failure when neither a tier nor its fallbacks have a price in effect now."""
+    metadata = {"level": tier.level.value}
+    if tier.customer_id is not None:
+        metadata["customer_id"] = tier.customer_id
+    if tier.app_id is not None:
+        metadata["app_id"] = tier.app_id
+    remedy = "a TukuPay" if tier.level is Level.TUKUPAY else "a DirectCustomer or TukuPay"
+    message = f"no price is in effect now, asked from the level {tier.level}: set {remedy} cost effective now"
+    return ServiceError(Kind.NOT_FOUND, "NO_PRICE", message, metadata=metadata)

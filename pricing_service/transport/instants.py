@@ -1,0 +1,60 @@
+"""Instants and durations between the wire and Python."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime, timedelta
+from typing import Final
+
+from google.protobuf.duration_pb2 import Duration
+from google.protobuf.timestamp_pb2 import Timestamp
+
+from service_kit.errors import Violation
+
+_EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
+_FIRST_SECOND: Final = -62_135_596_800
+_LAST_SECOND: Final = 253_402_300_799
+"""0001-01-01T00:00:00Z and 9999-12-31T23:59:59Z, the range of google.protobuf.Timestamp."""
+_SECOND_NS: Final = 1_000_000_000
+
+
+def read_timestamp(field: str, value: Timestamp, violations: list[Violation]) -> datetime | None:
+    """The instant, cut to the microsecond that the database keeps.
+
+    None, with a violation appended, when the message is out of its own range.
+    """
+    if not _FIRST_SECOND <= value.seconds <= _LAST_SECOND or not 0 <= value.nanos < _SECOND_NS:
+        problem = "is no valid timestamp: seconds within the years 1 to 9999 and nanos from 0 to 999,999,999"
+        violations.append(Violation(field, "MALFORMED", problem))
+        return None
+    return _EPOCH + timedelta(seconds=value.seconds, microseconds=value.nanos // 1_000)
+
+
+def to_timestamp(instant: datetime) -> Timestamp:
+    """The wire form of an instant."""
+    micros = micros_since_1970(instant)
+    return Timestamp(seconds=micros // 1_000_000, nanos=micros % 1_000_000 * 1_000)
+
+
+def micros_since_1970(instant: datetime) -> int:
+    """Whole microseconds, exact, negative before 1970."""
+    return (instant - _EPOCH) // timedelta(microseconds=1)
+
+
+def instant_of(micros: int) -> datetime:
+    """The instant with so many microseconds since 1970; raises OverflowError outside the years 1 to 9999."""
+    return _EPOCH + timedelta(microseconds=micros)
+
+
+def read_duration(
+    field: str, value: Duration, bounds: tuple[timedelta, timedelta], violations: list[Violation]
+) -> timedelta:
+    """The duration; appends a violation when it is outside the bounds, both included."""
+    low, high = bounds
+    nanos = value.seconds * _SECOND_NS + value.nanos
+    if not 0 <= abs(value.nanos) < _SECOND_NS or not (
+        low.total_seconds() * _SECOND_NS <= nanos <= high.total_seconds() * _SECOND_NS
+    ):
+        problem = f"must be {low.total_seconds():g} to {high.total_seconds():g} s"
+        violations.append(Violation(field, "OUT_OF_RANGE", problem))
+        return low
+    return timedelta(microseconds=nanos // 1_000)

@@ -1,0 +1,1 @@
+"""What callers can do with prices. Standard library and domain only."""

@@ -1,0 +1,138 @@
+"""Following changes to the price book, also those made by other replicas."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncGenerator
+from dataclasses import dataclass
+from datetime import timedelta
+from typing import Final, NoReturn
+
+from pricing_service.domain.cost import Cost
+from pricing_service.use_cases.cost_repository import CostRepository
+from service_kit.errors import Kind, ServiceError
+
+MAX_CHANGES: Final = 1_000
+"""Rows in one piece of news; a watcher that is further behind gets several at once."""
+
+
+@dataclass(frozen=True, slots=True)
+class PriceNews:
+    """One sign of life of the price book."""
+
+    epoch: int
+    """How many rows were recorded up to here."""
+    changes: tuple[Cost, ...] = ()
+    """The rows recorded since the news before; empty when there were none."""
+
+
+class PriceWatch:
+    """Looks at the epoch at short intervals while somebody watches, once for all watchers.
+
+    A look needs no connection of its own and works through every kind of connection pooler. Watchers only
+    learn that there is something new; each reads the rows after its own position, so that a slow one
+    holds up nobody and costs no memory.
+    """
+
+    def __init__(self, costs: CostRepository, interval: timedelta, patience: timedelta) -> None:
+        """`patience`: a look that takes longer counts as failed."""
+        self._costs = costs
+        self._interval_s = interval.total_seconds()
+        self._patience_s = patience.total_seconds()
+        self._watchers = 0
+        self._wanted = asyncio.Event()
+        self._epoch = 0
+        self._failure: Exception | None = None
+        self._closed = False
+        self._news = asyncio.Event()
+
+    async def run(self) -> NoReturn:
+        """Serves the watchers until cancelled."""
+        while True:
+            await self._wanted.wait()
+            await self._look()
+            await asyncio.sleep(self._interval_s)
+
+    def close(self) -> None:
+        """Ends every watch in good order, and later ones after their first news."""
+        self._closed = True
+        self._tell()
+
+    async def watch(self, heartbeat: timedelta) -> AsyncGenerator[PriceNews, None]:
+        """The present epoch first, then all changes, and the same epoch again after a silence of `heartbeat`.
+
+        Raises ServiceError UNAVAILABLE as soon as the database cannot be asked: a heartbeat is a promise
+        that nothing was missed. Ends when the service stops.
+        """
+        loop = asyncio.get_running_loop()
+        position = await self._ask()
+        # The answer just now outdates a failure before it.
+        self._failure = None
+        self._watchers += 1
+        self._wanted.set()
+        try:
+            yield PriceNews(position)
+            silent_until = loop.time() + heartbeat.total_seconds()
+            while not self._closed:
+                news = self._news
+                if self._failure is not None:
+                    raise self._failure
+                if self._epoch > position:
+                    changes = tuple(await self._costs.changes_after(position, MAX_CHANGES))
+                    position = changes[-1].epoch if changes else self._epoch
+                    yield PriceNews(position, changes)
+                elif await _happens(news, silent_until):
+                    continue
+                else:
+                    yield PriceNews(position)
+                silent_until = loop.time() + heartbeat.total_seconds()
+        finally:
+            self._watchers -= 1
+            if not self._watchers:
+                self._wanted.clear()
+
+    async def _look(self) -> None:
+        try:
+            epoch = await self._ask()
+        except Exception as failure:  # noqa: BLE001 - raised again by every watch, which has a caller to tell
+            self._failure = failure
+            self._tell()
+            return
+        self._failure = None
+        if epoch > self._epoch:
+            self._epoch = epoch
+            self._tell()
+
+    async def _ask(self) -> int:
+        question = asyncio.ensure_future(self._costs.epoch())
+        try:
+            # Not a time-out on the question itself: cancelling a query to a silent server takes seconds.
+            await asyncio.wait({question}, timeout=self._patience_s)
+            if not question.done():
+                raise _silent()
+            return question.result()
+        finally:
+            question.cancel()
+
+    def _tell(self) -> None:
+        self._news.set()
+        self._news = asyncio.Event()
+
+
+async def _happens(event: asyncio.Event, until: float) -> bool:
+    """Whether the event is set before a time of the loop."""
+    try:
+        async with asyncio.timeout_at(until):
+            await event.wait()
+    except TimeoutError:
+        return False
+    return True
+
+
+def _silent() -> ServiceError:
+    return ServiceError(
+        Kind.UNAVAILABLE,
+        "DATABASE_UNAVAILABLE",
+        "the database does not answer, so changes cannot be followed; watch again shortly",
+        retry_after=timedelta(seconds=1),
+    )
