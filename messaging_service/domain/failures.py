@@ -26,6 +26,9 @@ CATALOGUE = MappingProxyType(
         "CARRIER_BUSY": (
             "The carrier asked to send more slowly and the message did not get through in time. Resend later."
         ),
+        "CARRIER_THROTTLED": (
+            "The carrier asked to send more slowly, so the message waits in the queue for its next attempt."
+        ),
         "CARRIER_UNAVAILABLE": ("No carrier could be reached before the message's time ran out. Resend later."),
         "CARRIER_NO_ANSWER": (
             "The carrier did not answer, so the message may or may not have been sent. It is not sent "

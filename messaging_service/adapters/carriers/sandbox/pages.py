@@ -41,7 +41,7 @@ h1{font-size:1.3rem}h2{font-size:1.05rem;margin:1.6rem 0 .4rem}
 .sms{border:1px solid #8886;border-radius:.7rem;padding:.5rem .8rem;margin:.4rem 0}
 .text{white-space:pre-wrap;overflow-wrap:anywhere;margin:.2rem 0}
 .meta{font-size:.82rem;opacity:.75}
-.refused,.unanswered{border-left:.3rem solid #c33}.accepted{border-left:.3rem solid #384}
+.lost{border-left:.3rem solid #c33}.arrived{border-left:.3rem solid #384}
 table{border-collapse:collapse;font-size:.9rem}td{padding:.15rem .8rem .15rem 0;vertical-align:top}
 """
 
@@ -146,7 +146,8 @@ def _sms(message: PhoneMessage) -> str:
         facts.append(f"receipt {message.receipt}")
     if missing and message.state == "accepted":
         facts.append(f"{missing} still missing")
+    kind = "arrived" if message.is_on_phone else "lost"
     return (
-        f'<div class="sms {escape(message.state)}"><div class="meta">{escape(" · ".join(facts))}</div>'
+        f'<div class="sms {kind}"><div class="meta">{escape(" · ".join(facts))}</div>'
         f'<div class="text">{escape(message.text)}</div></div>'
     )

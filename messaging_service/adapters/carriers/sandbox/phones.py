@@ -76,6 +76,11 @@ class PhoneMessage:
         return len(self.parts) == self.total
 
     @property
+    def is_on_phone(self) -> bool:
+        """Whether a phone would show it: whole, accepted, and not reported failed."""
+        return self.state == ACCEPTED and self.is_whole and self.behaviour.reaches_phone
+
+    @property
     def octets(self) -> bytes:
         """The parts that are here, in order."""
         if self.total == 1:
@@ -102,7 +107,7 @@ class PhoneMessage:
             "partsReceived": len(self.parts),
             "state": self.state,
             "status": self.status,
-            "onPhone": self.state == ACCEPTED and self.is_whole and self.behaviour.reaches_phone,
+            "onPhone": self.is_on_phone,
             "messageIds": self.message_ids,
             "receipt": self.receipt,
             "receiptsSent": self.receipts_sent,

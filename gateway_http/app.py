@@ -1,0 +1,111 @@
+"""The ASGI application: gives every request an id, leads it to its route, and turns failures into problems."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Sequence
+from random import getrandbits
+
+import structlog
+from starlette.exceptions import HTTPException
+from starlette.routing import Route, Router
+from starlette.types import Message, Receive, Scope, Send
+
+from gateway_http import problem
+from gateway_http.coalescer import SEND
+from gateway_http.problem import ProblemError
+from gateway_http.request_body import ClientGoneError
+from gateway_http.routes import send_sms
+from gateway_http.routes.send_sms import SendSmsRoute
+from gateway_http.upstream import internal
+
+log = structlog.get_logger()
+
+_SAFE_REQUEST_ID = re.compile(rb"[A-Za-z0-9._~:/+=@-]{1,128}")
+
+
+class GatewayApp:
+    """Serves every route. The hot one goes past Starlette's router."""
+
+    def __init__(self, send_sms_route: SendSmsRoute, routes: Sequence[Route]) -> None:
+        self._send_sms = send_sms_route
+        self._router = Router(routes, redirect_slashes=False, default=_route_not_found)
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Answers one HTTP request."""
+        if scope["type"] != "http":
+            raise RuntimeError(f"this gateway speaks HTTP only, not {scope['type']}")
+        request_id = _request_id(scope["headers"])
+        try:
+            if scope["path"] == send_sms.PATH:
+                if scope["method"] != send_sms.METHOD:
+                    raise HTTPException(405, headers={"Allow": send_sms.METHOD})  # noqa: TRY301 - one way out
+                await self._send_sms(scope, receive, send, request_id)
+            else:
+                await self._routed(scope, receive, send, request_id)
+        except ClientGoneError:
+            return
+        except ProblemError as error:
+            await _answer(error, scope, send, request_id)
+        except HTTPException as error:
+            await _answer(_from_router(error), scope, send, request_id)
+        except Exception:
+            # The traceback goes to the log without local variables; they may hold texts and numbers.
+            log.exception("http.failed", request_id=request_id.decode())
+            call = SEND if scope["path"] == send_sms.PATH else None
+            await _answer(internal(call), scope, send, request_id)
+
+    async def _routed(self, scope: Scope, receive: Receive, send: Send, request_id: bytes) -> None:
+        # The router answers a wrong method by itself, in plain text, unless it finds an application.
+        scope["app"] = self
+        scope.setdefault("state", {})["request_id"] = request_id.decode()
+
+        async def send_with_id(message: Message) -> None:
+            if message["type"] == "http.response.start":
+                message["headers"] = [*message["headers"], (b"x-request-id", request_id)]
+            await send(message)
+
+        await self._router(scope, receive, send_with_id)
+
+
+def _request_id(headers: Iterable[tuple[bytes, bytes]]) -> bytes:
+    """The caller's X-Request-Id when it is safe to repeat, else a new one."""
+    for name, value in headers:
+        if name == b"x-request-id" and _SAFE_REQUEST_ID.fullmatch(value):
+            return value
+    # Unique, not secret: no system call is spent on it.
+    return b"%024x" % getrandbits(96)
+
+
+async def _route_not_found(_scope: Scope, _receive: Receive, _send: Send) -> None:
+    raise ProblemError("ROUTE_NOT_FOUND", "there is nothing at this path; /openapi.json lists all routes")
+
+
+def _from_router(error: HTTPException) -> ProblemError:
+    if error.status_code != 405:
+        return internal()
+    allowed = (error.headers or {}).get("Allow", "")
+    methods = ", ".join(sorted(allowed.split(", ")))
+    return ProblemError("METHOD_NOT_ALLOWED", f"this path takes {methods}", headers={"Allow": methods})
+
+
+async def _answer(error: ProblemError, scope: Scope, send: Send, request_id: bytes) -> None:
+    status = error.http_status
+    if status >= 500:
+        log.warning(
+            "http.problem",
+            method=scope["method"],
+            path=scope["path"],
+            status=status,
+            reason=error.reason,
+            request_id=request_id.decode(),
+        )
+    body = error.document(request_id.decode())
+    headers = [
+        (b"content-type", problem.CONTENT_TYPE),
+        (b"content-length", b"%d" % len(body)),
+        (b"x-request-id", request_id),
+        *((name.lower().encode(), value.encode()) for name, value in error.headers.items()),
+    ]
+    await send({"type": "http.response.start", "status": status, "headers": headers})
+    await send({"type": "http.response.body", "body": body})

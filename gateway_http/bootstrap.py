@@ -1,0 +1,75 @@
+"""Builds the gateway from its settings, and runs it until it is told to stop."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator
+from contextlib import AsyncExitStack
+
+import structlog
+from grpc import aio
+
+from gateway_http.app import GatewayApp
+from gateway_http.coalescer import SendCoalescer
+from gateway_http.http_server import HttpServer
+from gateway_http.openapi.document import openapi_json
+from gateway_http.routes.costs import CostRoutes
+from gateway_http.routes.documentation import DocumentationRoutes
+from gateway_http.routes.health import HealthRoutes
+from gateway_http.routes.outbox import OutboxRoutes
+from gateway_http.routes.send_sms import SendSmsRoute
+from gateway_http.settings import GatewaySettings
+from service_kit.channel import open_channel
+from tukupay.sms.messaging.v1 import messaging_pb2, messaging_pb2_grpc
+from tukupay.sms.pricing.v1 import pricing_pb2_grpc
+
+log = structlog.get_logger()
+
+
+class Gateway:
+    """Everything that a running gateway consists of."""
+
+    def __init__(self, settings: GatewaySettings, pricing: aio.Channel, messaging: aio.Channel) -> None:
+        stub = messaging_pb2_grpc.MessagingServiceStub(messaging)
+
+        def send_batch(
+            request: messaging_pb2.SendSmsBatchRequest,
+        ) -> AsyncIterator[messaging_pb2.SendSmsBatchResponse]:
+            return aiter(stub.SendSmsBatch(request, timeout=settings.send_deadline_s))
+
+        self.coalescer = SendCoalescer(
+            send_batch,
+            spacing_s=settings.batch_spacing_ms / 1_000,
+            max_items=settings.batch_max_items,
+            max_outstanding=settings.max_outstanding_sends,
+        )
+        self.routes = [
+            *CostRoutes(pricing_pb2_grpc.PricingServiceStub(pricing)).routes(),
+            *OutboxRoutes(
+                stub, outcome_wait_s=settings.outcome_wait_s, send_deadline_s=settings.send_deadline_s
+            ).routes(),
+            *HealthRoutes({"pricing": pricing, "messaging": messaging}).routes(),
+            *DocumentationRoutes(openapi_json()).routes(),
+        ]
+        self.app = GatewayApp(SendSmsRoute(self.coalescer, settings.outcome_wait_s), self.routes)
+        self.http = HttpServer(settings.http_address, self.app, drain_s=settings.drain_s)
+
+    async def stop(self, drain_s: float) -> None:
+        """Accepts nothing new, and gives requests up to `drain_s` to end."""
+        ending = asyncio.ensure_future(self.http.stop())
+        await asyncio.wait([ending], timeout=drain_s)
+        # Sends that still wait are told that their outcome is open, which a cut connection would not say.
+        await self.coalescer.close()
+        await ending
+
+
+async def serve(settings: GatewaySettings, stopping: asyncio.Event) -> None:
+    """Serves until `stopping` is set, then ends running requests; raises OSError when the port is taken."""
+    async with AsyncExitStack() as stack:
+        pricing = await stack.enter_async_context(open_channel(settings.pricing_address))
+        messaging = await stack.enter_async_context(open_channel(settings.messaging_address))
+        gateway = Gateway(settings, pricing, messaging)
+        await gateway.http.start()
+        log.info("gateway.listening", address=settings.http_address.host, port=gateway.http.port)
+        await stopping.wait()
+        await gateway.stop(settings.drain_s)

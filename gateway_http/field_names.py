@@ -1,0 +1,61 @@
+"""How the fields of the gRPC requests are spelled in REST, for errors that come back from the services."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+
+from service_kit.errors import Violation
+
+# The names differ where the documented REST fields say more, or less, than the wire does.
+_RENAMED = {
+    "price_micros": "pricePerSms",
+    "scheduled_time": "scheduleTimestamp",
+    "custom_data_json": "customData",
+    "page_size": "limit",
+    "created_time": "createdAt",
+    "sent_time": "sentAt",
+    "last_attempt_time": "lastAttemptAt",
+    "recorded_time": "recordedAt",
+    "unit_price_micros": "costPerUnit",
+    "total_cost_micros": "totalCost",
+}
+_LEVELS = {
+    "TUKUPAY": "TukuPay",
+    "APP_OWNER": "AppOwner",
+    "SPECIFIC_CUSTOMER": "SpecificCustomer",
+    "DIRECT_CUSTOMER": "DirectCustomer",
+}
+
+_SNAKE = re.compile(r"\b[a-z]+(?:_[a-z]+)+\b")
+_LEVEL = re.compile(rf"\b(?:COST_LEVEL_)?({'|'.join(_LEVELS)})\b")
+_POSITION = re.compile(r"^(?:items|requests)\[\d+\]\.")
+
+
+def rest_name(field: str) -> str:
+    """The REST spelling of a field's path: `recipient_phone_number` is `recipientPhoneNumber`.
+
+    Positions stay (`tags[2]`), except the position in a batch, which the caller never saw.
+    """
+    path = _POSITION.sub("", field)
+    return ".".join(_segment(part) for part in path.split("."))
+
+
+def _segment(part: str) -> str:
+    name, bracket, rest = part.partition("[")
+    return _RENAMED.get(name) or _camel(name) + bracket + rest
+
+
+def _camel(name: str) -> str:
+    first, *others = name.split("_")
+    return first + "".join(word.capitalize() for word in others)
+
+
+def rest_text(text: str) -> str:
+    """A sentence of a service with its field and level names in the REST spelling."""
+    return _LEVEL.sub(lambda match: _LEVELS[match[1]], _SNAKE.sub(lambda match: rest_name(match[0]), text))
+
+
+def rest_violations(violations: Sequence[Violation]) -> list[Violation]:
+    """The same violations as a REST caller knows the fields."""
+    return [Violation(rest_name(v.field), v.reason, rest_text(v.description)) for v in violations]

@@ -1,0 +1,88 @@
+"""An HTTP server inside the service's own event loop, with a clear error for a taken port."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import math
+import socket
+from collections.abc import Iterator
+
+import uvicorn
+from starlette.types import ASGIApp
+
+from service_kit.settings import Address
+
+LAST_ANSWERS_S = 5
+"""How long requests that were given up may take to be answered."""
+KEEP_ALIVE_S = 75
+BACKLOG = 2_048
+
+
+class _EmbeddedServer(uvicorn.Server):
+    """Leaves the signals of the process to the process."""
+
+    @contextlib.contextmanager
+    def capture_signals(self) -> Iterator[None]:
+        yield
+
+
+class HttpServer:
+    """Serves an ASGI application on one address."""
+
+    def __init__(self, address: Address, app: ASGIApp, *, drain_s: float) -> None:
+        """`drain_s` is how long running requests may take to end once the server stops."""
+        self._address = address
+        self._server = _EmbeddedServer(
+            uvicorn.Config(
+                app,
+                http="httptools",
+                ws="none",
+                lifespan="off",
+                interface="asgi3",
+                # Whoever embeds the server has chosen the loop and the logs.
+                loop="none",
+                log_config=None,
+                # Its warnings are about what clients send; they would let anybody fill the log.
+                log_level="error",
+                access_log=False,
+                server_header=False,
+                proxy_headers=False,
+                backlog=BACKLOG,
+                timeout_keep_alive=KEEP_ALIVE_S,
+                timeout_graceful_shutdown=math.ceil(drain_s) + LAST_ANSWERS_S,
+            )
+        )
+        self._task: asyncio.Task[None] | None = None
+        self.port = 0
+        """The port in use, known after `start` when the address asked for port 0."""
+
+    async def start(self) -> None:
+        """Begins to accept; raises OSError when the address cannot be had."""
+        listener = _bound(self._address)
+        self.port = listener.getsockname()[1]
+        self._task = asyncio.create_task(self._server.serve(sockets=[listener]))
+        while not self._server.started:
+            if self._task.done():
+                await self._task
+                raise OSError(f"cannot serve on {self._address}")
+            await asyncio.sleep(0)
+
+    async def stop(self) -> None:
+        """Accepts nothing new, and returns when running requests have ended or were cut off."""
+        self._server.should_exit = True
+        if self._task is not None:
+            await self._task
+
+
+def _bound(address: Address) -> socket.socket:
+    family = socket.AF_INET6 if ":" in address.host else socket.AF_INET
+    listener = socket.socket(family)
+    listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+    try:
+        listener.bind((address.host, address.port))
+    except OSError as error:
+        listener.close()
+        raise OSError(f"cannot listen on {address}: {error.strerror}; is another server there?") from error
+    listener.setblocking(False)
+    return listener

@@ -1,0 +1,47 @@
+"""Instants between JSON and the wire: RFC 3339 with an offset in, UTC with a `Z` out."""
+
+from __future__ import annotations
+
+import re
+from datetime import UTC, datetime, timedelta
+
+from google.protobuf.timestamp_pb2 import Timestamp
+
+from service_kit.errors import Violation
+
+EXAMPLE = "2024-12-20T12:00:00Z"
+_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+_RFC_3339 = re.compile(
+    r"(\d{4}-\d{2}-\d{2})[Tt](\d{2}:\d{2}:\d{2})(?:\.(\d{1,9}))?(?:([Zz])|([+-]\d{2}:\d{2}))?", re.ASCII
+)
+
+
+def instant(timestamp: Timestamp) -> datetime:
+    """The instant in UTC, to the microsecond; rendered as `…T08:00:00Z` or `…T08:00:00.250000Z`."""
+    return _EPOCH + timedelta(seconds=timestamp.seconds, microseconds=timestamp.nanos // 1_000)
+
+
+def timestamp(text: str, field: str) -> Timestamp | Violation:
+    """The instant that an RFC 3339 text names, to the microsecond, or what is wrong with the text.
+
+    An offset is required: a time without one is another instant in Nairobi than in London.
+    """
+    match = _RFC_3339.fullmatch(text)
+    if match is None:
+        return Violation(field, "INVALID_TIMESTAMP", f"is not an RFC 3339 time; write it like {EXAMPLE}")
+    date, clock, fraction, zulu, offset = match.groups()
+    if not zulu and not offset:
+        return Violation(
+            field,
+            "NAIVE_TIMESTAMP",
+            "has no time zone; append Z for UTC or the offset, for instance +03:00 for Nairobi",
+        )
+    microseconds = (fraction or "")[:6].ljust(6, "0")
+    try:
+        parsed = datetime.fromisoformat(f"{date}T{clock}.{microseconds}{offset or '+00:00'}").astimezone(UTC)
+    except (ValueError, OverflowError):
+        return Violation(
+            field, "INVALID_TIMESTAMP", f"names a date, time or offset that does not exist; write it like {EXAMPLE}"
+        )
+    whole = (parsed - _EPOCH) // timedelta(seconds=1)
+    return Timestamp(seconds=whole, nanos=parsed.microsecond * 1_000)

@@ -1,0 +1,150 @@
+"""The documented operations of sending and of the outbox."""
+
+from __future__ import annotations
+
+from gateway_http.openapi import examples
+from gateway_http.openapi.operation import Answer, Operation, query_parameter, reference
+from gateway_http.routes import send_sms
+from gateway_http.routes.outbox import CANCEL, ENTRY, MAX_ENTRIES, OUTBOX, RESEND
+
+SENDING = "Sending"
+OUTBOX_TAG = "Outbox"
+
+_OUTBOX_ID = {
+    "name": "outboxId",
+    "in": "path",
+    "required": True,
+    "description": "The entry's identifier.",
+    "schema": {"type": "string", "minLength": 1},
+    "example": "outbox_0192e4a07c2b7d3e9a51c6f0b8d4e2a1",
+}
+_READ_DOWN = {503: ["MESSAGING_UNAVAILABLE", "DATABASE_UNAVAILABLE"], 504: ["MESSAGING_TIMEOUT"]}
+_WRITE_DOWN = {
+    503: ["MESSAGING_UNAVAILABLE", "MESSAGING_INTERRUPTED", "DATABASE_UNAVAILABLE"],
+    504: ["MESSAGING_TIMEOUT"],
+}
+
+OPERATIONS = (
+    Operation(
+        "post",
+        send_sms.PATH,
+        "sendSms",
+        SENDING,
+        "Send a single SMS",
+        "Prices, records and sends one SMS, and waits for the carrier's answer. **200** when the carrier accepted "
+        "it (`success`) or refused it (`failed`): the entry exists either way. **202** when it is scheduled, queued "
+        "or the carrier has not decided: look at the entry later. Give a `messageId` and repeating the request is "
+        "always safe: it answers with the stored entry and the header `Idempotent-Replay: true`.",
+        answers={
+            200: Answer(
+                "Sent, or refused by the carrier.",
+                "SendSmsAnswer",
+                {"sent": examples.SENT, "failed": examples.REFUSED},
+                headers=("Idempotent-Replay",),
+            ),
+            202: Answer(
+                "Recorded and pending.",
+                "SendSmsAnswer",
+                {"scheduled": examples.SCHEDULED},
+                headers=("Idempotent-Replay",),
+            ),
+        },
+        problems={
+            402: ["INSUFFICIENT_FUNDS"],
+            409: ["MESSAGE_ID_REUSED", "NO_PRICE", "ACCOUNT_NOT_ACTIVE"],
+            429: ["OVERLOADED"],
+            503: [
+                "MESSAGING_UNAVAILABLE",
+                "MESSAGING_INTERRUPTED",
+                "PRICING_UNAVAILABLE",
+                "CARRIER_UNAVAILABLE",
+                "DATABASE_UNAVAILABLE",
+            ],
+            504: ["MESSAGING_TIMEOUT"],
+        },
+        body="NewSms",
+        body_examples={"everyField": examples.SEND, "shortest": examples.SEND_SHORT},
+    ),
+    Operation(
+        "post",
+        RESEND,
+        "resendSms",
+        OUTBOX_TAG,
+        "Resend a failed SMS",
+        "Sends a failed entry again: a new attempt on the same record at its frozen price, at most as often as "
+        "configured (3 times unless set). The codes are those of sending.",
+        answers={
+            200: Answer("Resent, or refused again.", "UpdateAnswer", {"resent": examples.RESENT}),
+            202: Answer("Accepted and pending.", "UpdateAnswer", {"queued": examples.RESEND_QUEUED}),
+        },
+        problems={
+            402: ["INSUFFICIENT_FUNDS"],
+            404: ["OUTBOX_ENTRY_NOT_FOUND"],
+            409: ["NOT_FAILED", "RETRY_LIMIT_REACHED", "CANCELLED", "ACCOUNT_NOT_ACTIVE"],
+            429: ["OVERLOADED"],
+            503: [*_WRITE_DOWN[503], "CARRIER_UNAVAILABLE"],
+            504: _WRITE_DOWN[504],
+        },
+        body="OutboxReference",
+        body_examples={"entry": examples.RESEND},
+    ),
+    Operation(
+        "get",
+        OUTBOX,
+        "listOutboxEntries",
+        OUTBOX_TAG,
+        "List the outbox of an account",
+        "The entries of one account, newest first. Follow the `Link` header for the next page.",
+        answers={
+            200: Answer(
+                "The entries, newest first.",
+                {"type": "array", "items": reference("OutboxEntry")},
+                {"entries": [examples.ENTRY_SENT]},
+                headers=("Link",),
+            )
+        },
+        problems=_READ_DOWN,
+        parameters=(
+            query_parameter(
+                "userId", "The account.", {"type": "string", "minLength": 1, "maxLength": 64}, required=True
+            ),
+            query_parameter("status", "Only entries of this status.", {"enum": ["pending", "sent", "failed"]}),
+            query_parameter("tag", "Only entries with this tag.", {"type": "string", "minLength": 1, "maxLength": 50}),
+            query_parameter(
+                "limit",
+                "Entries a page; 50 unless given.",
+                {"type": "integer", "minimum": 1, "maximum": MAX_ENTRIES},
+            ),
+            query_parameter(
+                "pageToken",
+                "From the `Link` header of the page before, with the same filters.",
+                {"type": "string", "minLength": 1},
+            ),
+        ),
+    ),
+    Operation(
+        "get",
+        ENTRY,
+        "getOutboxEntry",
+        OUTBOX_TAG,
+        "Show an outbox entry",
+        "One entry as it stands.",
+        answers={200: Answer("The entry.", "OutboxEntry", {"sent": examples.ENTRY_SENT})},
+        problems={404: ["OUTBOX_ENTRY_NOT_FOUND"], **_READ_DOWN},
+        parameters=(_OUTBOX_ID,),
+    ),
+    Operation(
+        "post",
+        CANCEL,
+        "cancelSms",
+        OUTBOX_TAG,
+        "Cancel an SMS",
+        "Stops an entry that was not submitted yet, for instance a scheduled one. It is not charged.",
+        answers={200: Answer("Cancelled.", "UpdateAnswer", {"cancelled": examples.CANCELLED})},
+        problems={404: ["OUTBOX_ENTRY_NOT_FOUND"], 409: ["NOT_CANCELLABLE"], **_WRITE_DOWN},
+        parameters=(_OUTBOX_ID,),
+        body="NoFields",
+        body_examples={"empty": {}},
+        body_required=False,
+    ),
+)

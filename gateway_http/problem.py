@@ -1,0 +1,112 @@
+"""Failures as RFC 9457 problem documents."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from typing import Annotated
+
+import msgspec
+from msgspec import Meta
+
+from gateway_http.field_names import rest_text, rest_violations
+from gateway_http.problem_reasons import REASONS, STATUS_OF_KIND, STATUS_OF_REASON
+from service_kit.errors import Kind, ServiceError, Violation
+
+CONTENT_TYPE = b"application/problem+json"
+TYPE_PREFIX = "urn:tukupay:problem:"
+DEFAULT_RETRY_AFTER_S = 1
+
+
+class FieldProblem(msgspec.Struct, frozen=True):
+    """What is wrong with one field or query parameter."""
+
+    field: Annotated[
+        str,
+        Meta(description="The field as documented here, `tags[2]` for an element; empty for the whole body."),
+    ]
+    reason: Annotated[str, Meta(description="Stable word to branch on.", examples=["REQUIRED", "INVALID_PHONE_NUMBER"])]
+    detail: Annotated[str, Meta(description="What is wrong and what would be right, for a person.")]
+
+
+class ProblemDocument(msgspec.Struct, frozen=True):
+    """An error, as in RFC 9457."""
+
+    type: Annotated[str, Meta(description="`urn:tukupay:problem:` and the reason.")]
+    title: Annotated[str, Meta(description="The reason in words; the same in every occurrence.")]
+    status: Annotated[int, Meta(description="The HTTP status.")]
+    detail: Annotated[str, Meta(description="What happened this time, and the remedy.")]
+    reason: Annotated[str, Meta(description="Stable word to branch on.", examples=["INVALID_ARGUMENT"])]
+    errors: Annotated[list[FieldProblem], Meta(description="The fields at fault; empty when no field is.")]
+    request_id: Annotated[str, Meta(description="The request's id, as in the `X-Request-Id` header.")] = msgspec.field(
+        name="requestId"
+    )
+
+
+@dataclass(eq=False)
+class ProblemError(Exception):
+    """A failure on its way to the client."""
+
+    reason: str
+    detail: str
+    status: int | None = None
+    """None for the status that the reason always has."""
+    errors: Sequence[Violation] = ()
+    """In REST spelling."""
+    headers: dict[str, str] = field(default_factory=dict)
+
+    def __str__(self) -> str:
+        return f"{self.reason}: {self.detail}"
+
+    @property
+    def http_status(self) -> int:
+        """The status to answer with."""
+        return self.status or REASONS[self.reason].status
+
+    def document(self, request_id: str) -> bytes:
+        """The body of the answer."""
+        status = self.http_status
+        known = REASONS.get(self.reason)
+        return msgspec.json.encode(
+            ProblemDocument(
+                type=TYPE_PREFIX + self.reason,
+                title=known.title if known else _title(status),
+                status=status,
+                detail=self.detail,
+                reason=self.reason,
+                errors=[FieldProblem(v.field, v.reason, v.description) for v in self.errors],
+                request_id=request_id,
+            )
+        )
+
+
+def _title(status: int) -> str:
+    by_status = {404: "Not found", 409: "Not possible in this state", 429: "Too much at once"}
+    return by_status.get(status, "The request is not valid" if status < 500 else "Not available now")
+
+
+def invalid_fields(violations: Sequence[Violation]) -> ProblemError:
+    """The problem of a request with fields at fault, given in REST spelling."""
+    detail = "; ".join(f"{v.field}: {v.description}" if v.field else v.description for v in violations)
+    return ProblemError("INVALID_ARGUMENT", detail, errors=violations)
+
+
+def from_service_error(error: ServiceError) -> ProblemError:
+    """The problem that a service's own failure is for a REST caller."""
+    headers: dict[str, str] = {}
+    if error.kind in {Kind.OVERLOADED, Kind.UNAVAILABLE}:
+        headers["Retry-After"] = str(_whole_seconds(error))
+    return ProblemError(
+        error.reason,
+        rest_text(error.message),
+        status=STATUS_OF_REASON.get(error.reason, STATUS_OF_KIND[error.kind]),
+        errors=rest_violations(error.violations),
+        headers=headers,
+    )
+
+
+def _whole_seconds(error: ServiceError) -> int:
+    if error.retry_after is None:
+        return DEFAULT_RETRY_AFTER_S
+    return max(math.ceil(error.retry_after.total_seconds()), DEFAULT_RETRY_AFTER_S)

@@ -1,0 +1,129 @@
+"""Every reason that a problem document may give: its HTTP status, its title, and what it means.
+
+A reason is what programs should branch on; it is also the end of the problem's `type`
+(`urn:tukupay:problem:NO_PRICE`). The table is published in the OpenAPI document and in the REST guide.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from service_kit.errors import Kind
+
+
+@dataclass(frozen=True, slots=True)
+class Reason:
+    """What one reason stands for."""
+
+    status: int
+    title: str
+    meaning: str
+
+
+# A kind decides the status, except for the reasons below it that say more.
+STATUS_OF_KIND: dict[Kind, int] = {
+    Kind.INVALID: 400,
+    Kind.NOT_FOUND: 404,
+    Kind.ALREADY_EXISTS: 409,
+    Kind.FAILED_PRECONDITION: 409,
+    Kind.OVERLOADED: 429,
+    Kind.UNAVAILABLE: 503,
+}
+STATUS_OF_REASON: dict[str, int] = {"INSUFFICIENT_FUNDS": 402}
+
+REASONS: dict[str, Reason] = {
+    "INVALID_ARGUMENT": Reason(
+        400, "The request is not valid", "Fields or parameters are at fault; `errors` names each of them."
+    ),
+    "MALFORMED_JSON": Reason(400, "The body is not JSON", "The body cannot be parsed; the detail gives the position."),
+    "INSUFFICIENT_FUNDS": Reason(
+        402, "The balance does not cover the message", "Top the account up, or send less; nothing was charged."
+    ),
+    "OUTBOX_ENTRY_NOT_FOUND": Reason(404, "No such outbox entry", "Check the `outboxId`."),
+    "NO_PRICE": Reason(
+        404,
+        "No price is in effect",
+        "No level that applies has a price: 404 when a price was asked for, 409 when a message was to be sent. "
+        "Add one with `POST /api/sms-costs`.",
+    ),
+    "ROUTE_NOT_FOUND": Reason(404, "No such route", "Check the path; `/openapi.json` lists all routes."),
+    "METHOD_NOT_ALLOWED": Reason(405, "The route has no such method", "The `Allow` header lists its methods."),
+    "BODY_TIMEOUT": Reason(408, "The body did not arrive", "Send the whole body within 30 seconds."),
+    "MESSAGE_ID_REUSED": Reason(
+        409,
+        "The messageId stands for another request",
+        "Repeat the first request unchanged, or give a new `messageId`.",
+    ),
+    "ACCOUNT_NOT_ACTIVE": Reason(409, "The account may not send", "It is suspended or closed; ask its operator."),
+    "NOT_FAILED": Reason(409, "Only a failed SMS can be resent", "Its outcome is open, or it was sent."),
+    "RETRY_LIMIT_REACHED": Reason(
+        409, "The SMS was resent as often as allowed", "Send a new one instead, after looking at `errorCode`."
+    ),
+    "CANCELLED": Reason(409, "The SMS was cancelled", "A cancelled SMS is not resent; send a new one."),
+    "NOT_CANCELLABLE": Reason(409, "The SMS can no longer be cancelled", "It is with the carrier, or already settled."),
+    "BODY_TOO_LARGE": Reason(413, "The body is too large", "A body may have 65,536 bytes."),
+    "UNSUPPORTED_MEDIA_TYPE": Reason(
+        415, "The body is not declared as JSON", "Send `Content-Type: application/json`, in UTF-8."
+    ),
+    "OVERLOADED": Reason(429, "Too much at once", "Nothing was stored or charged; repeat after `Retry-After` seconds."),
+    "INTERNAL": Reason(
+        500, "Something went wrong here", "Our fault; report the `requestId`. The detail says what is known."
+    ),
+    "PRICING_UNAVAILABLE": Reason(
+        503, "The pricing service cannot be reached", "Nothing was stored or charged; repeat later."
+    ),
+    "PRICING_INTERRUPTED": Reason(503, "The pricing service broke off", "The price may or may not have been recorded."),
+    "MESSAGING_UNAVAILABLE": Reason(
+        503, "The messaging service cannot be reached", "Nothing was stored or charged; repeat later."
+    ),
+    "MESSAGING_INTERRUPTED": Reason(
+        503,
+        "The messaging service broke off",
+        "The outcome is not known here: repeat a send with the same `messageId`, never with a new one.",
+    ),
+    "CARRIER_UNAVAILABLE": Reason(
+        503, "No carrier can take the message", "Nothing was stored or charged; repeat later."
+    ),
+    "DATABASE_UNAVAILABLE": Reason(
+        503, "The database cannot be reached", "Nothing was stored or charged; repeat later."
+    ),
+    "PRICING_TIMEOUT": Reason(
+        504, "The pricing service did not answer in time", "A price may or may not have been recorded."
+    ),
+    "MESSAGING_TIMEOUT": Reason(
+        504,
+        "The messaging service did not answer in time",
+        "The outcome is not known here: repeat a send with the same `messageId`, never with a new one.",
+    ),
+}
+"""By reason. Services may add reasons; an unknown one keeps the status of its kind."""
+
+FIELD_REASONS: dict[str, str] = {
+    "REQUIRED": "The field or parameter is missing.",
+    "UNKNOWN_FIELD": "The request has no such field; nothing is ignored silently.",
+    "WRONG_TYPE": "The value has another JSON type than documented.",
+    "INVALID_VALUE": "The value is none of those documented.",
+    "TOO_PRECISE": "An amount has more than 6 decimal places.",
+    "TOO_LONG": "A text has more characters than allowed.",
+    "MALFORMED": "A text has characters that are not allowed.",
+    "NOT_ALLOWED": "The field does not belong to this level; leave it out.",
+    "INVALID_LEVEL": "The level is none of those documented.",
+    "OUT_OF_RANGE": "A number is outside its bounds.",
+    "NAIVE_TIMESTAMP": "A time has no time zone.",
+    "INVALID_TIMESTAMP": "A time is not RFC 3339.",
+    "INVALID_TEXT": "A text is not valid UTF-8.",
+    "UNKNOWN_PARAMETER": "The route has no such query parameter.",
+    "REPEATED_PARAMETER": "A query parameter is given more than once.",
+    "EMPTY_PARAMETER": "A query parameter has no value; leave it out instead.",
+    "INVALID_PAGE_TOKEN": "The page token is malformed, or belongs to other filters.",
+    "INVALID_IDENTIFIER": "An identifier is empty, too long, or has characters that cannot be printed.",
+    "INVALID_PHONE_NUMBER": "The recipient is not a phone number in E.164.",
+    "INVALID_SENDER_ID": "The sender is neither a name nor a number that carriers accept.",
+    "EMPTY_MESSAGE": "There is no text to send.",
+    "MESSAGE_TOO_LONG": "The text takes more units than are sent as one message.",
+    "SCHEDULE_TOO_FAR": "The schedule lies too far ahead.",
+    "TOO_MANY_TAGS": "There are more tags than allowed.",
+    "INVALID_TAG": "A tag is empty, too long, or has characters that cannot be printed.",
+    "INVALID_CUSTOM_DATA": "customData is too large, or cannot be stored.",
+}
+"""The reasons inside `errors[]`, as far as they are known here; services may add some."""

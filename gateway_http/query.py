@@ -1,0 +1,69 @@
+"""Query parameters, read strictly: unknown, repeated and empty ones are refused by name."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from urllib.parse import parse_qsl, urlencode
+
+from gateway_http.problem import invalid_fields
+from service_kit.errors import Violation
+
+
+def parameters(query: bytes, known: Sequence[str], required: Sequence[str] = ()) -> dict[str, str]:
+    """The parameters by name; raises ProblemError that names every one at fault."""
+    if not query and not required:
+        return {}
+    values: dict[str, str] = {}
+    faults: list[Violation] = []
+    for name, value in _pairs(query, faults):
+        if name not in known:
+            hint = f"it has {', '.join(known)}" if known else "it has none"
+            faults.append(Violation(name[:100], "UNKNOWN_PARAMETER", f"is not a query parameter of this route; {hint}"))
+        elif name in values:
+            faults.append(Violation(name, "REPEATED_PARAMETER", "is given more than once; give it once"))
+        elif not value:
+            values[name] = value
+            faults.append(Violation(name, "EMPTY_PARAMETER", "has no value; give one or leave it out"))
+        else:
+            values[name] = value
+    faults.extend(Violation(name, "REQUIRED", "is missing; it is required") for name in required if name not in values)
+    if faults:
+        raise invalid_fields(faults)
+    return values
+
+
+def _pairs(query: bytes, faults: list[Violation]) -> list[tuple[str, str]]:
+    try:
+        return parse_qsl(query.decode("ascii"), keep_blank_values=True, errors="strict", max_num_fields=100)
+    except UnicodeDecodeError:
+        faults.append(Violation("", "INVALID_TEXT", "the query is not percent-encoded UTF-8; encode it so"))
+    except ValueError:
+        faults.append(Violation("", "UNKNOWN_PARAMETER", "the query has too many parameters; send fewer"))
+    return []
+
+
+def choice(values: Mapping[str, str], name: str, allowed: Sequence[str]) -> str | None:
+    """A parameter that takes one of a few words; None when it is absent. Raises ProblemError otherwise."""
+    value = values.get(name)
+    if value is not None and value not in allowed:
+        words = " or ".join(f'"{word}"' for word in allowed)
+        raise invalid_fields([Violation(name, "INVALID_VALUE", f"is none of the allowed values; give {words}")])
+    return value
+
+
+def limit(values: Mapping[str, str], maximum: int) -> int:
+    """The `limit` parameter, 1 to `maximum`; 0, the service's default, when it is absent."""
+    text = values.get("limit")
+    if text is None:
+        return 0
+    if not text.isascii() or not text.isdigit() or len(text) > 9 or not 1 <= int(text) <= maximum:
+        raise invalid_fields(
+            [Violation("limit", "OUT_OF_RANGE", f"is not a whole number from 1 to {maximum:,}; give one")]
+        )
+    return int(text)
+
+
+def next_link(path: str, values: Mapping[str, str], page_token: str) -> str:
+    """The value of a `Link` header to the next page: the same question with its token."""
+    query = urlencode({**values, "pageToken": page_token})
+    return f'<{path}?{query}>; rel="next"'

@@ -1,0 +1,88 @@
+"""The routes of the cost tiers: record a price, see the present one, list the history."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, cast
+
+from starlette.requests import Request
+from starlette.responses import Response
+from starlette.routing import Route
+
+from gateway_http.cost_models import LEVELS, CostHistoryRow, CurrentCost, Level, NewCost, RecordedCost
+from gateway_http.query import choice, limit, next_link, parameters
+from gateway_http.request_body import JsonBody, read_body
+from gateway_http.routes.json_answer import call_metadata, json_answer
+from gateway_http.upstream import Call, answer_of
+from tukupay.sms.pricing.v1 import pricing_pb2
+
+if TYPE_CHECKING:
+    from tukupay.sms.pricing.v1.pricing_pb2_grpc import PricingServiceAsyncStub
+
+COSTS = "/api/sms-costs"
+CURRENT = "/api/sms-costs/current"
+HISTORY = "/api/sms-costs/history"
+MAX_HISTORY_ROWS = 1_000
+
+_READ = Call("pricing")
+_RECORD = Call(
+    "pricing",
+    "the price may or may not have been recorded: repeating the request is safe, it makes a new revision of the "
+    "same price",
+)
+_TIMEOUT_S = 10.0
+
+
+class CostRoutes:
+    """Speaks to the pricing service."""
+
+    def __init__(self, pricing: PricingServiceAsyncStub) -> None:
+        self._pricing = pricing
+        self._body = JsonBody(NewCost)
+
+    def routes(self) -> list[Route]:
+        """The routes to mount."""
+        return [
+            Route(COSTS, self.record, methods=["POST"]),
+            Route(CURRENT, self.current, methods=["GET"]),
+            Route(HISTORY, self.history, methods=["GET"]),
+        ]
+
+    async def record(self, request: Request) -> Response:
+        """Records a price and answers 201 with the row."""
+        parameters(request.scope["query_string"], ())
+        cost = self._body.decode(await read_body(request.receive, request.scope["headers"]))
+        call = self._pricing.SetCost(cost.to_request(), timeout=_TIMEOUT_S, metadata=call_metadata(request))
+        response = await answer_of(call, _RECORD)
+        return json_answer(RecordedCost.of(response.cost), 201)
+
+    async def current(self, request: Request) -> Response:
+        """Answers with the row that applies now, fallbacks included."""
+        values = parameters(request.scope["query_string"], ("level", "appId", "customerId"), required=("level",))
+        question = pricing_pb2.GetCurrentCostRequest(
+            level=_level(values), app_id=values.get("appId"), customer_id=values.get("customerId")
+        )
+        call = self._pricing.GetCurrentCost(question, timeout=_TIMEOUT_S, metadata=call_metadata(request))
+        response = await answer_of(call, _READ)
+        return json_answer(CurrentCost.of(response.cost))
+
+    async def history(self, request: Request) -> Response:
+        """Answers with a bare array, oldest first, and a link to the next page when there is one."""
+        known = ("level", "appId", "customerId", "limit", "pageToken")
+        values = parameters(request.scope["query_string"], known, required=("level",))
+        question = pricing_pb2.ListCostsRequest(
+            level=_level(values),
+            app_id=values.get("appId"),
+            customer_id=values.get("customerId"),
+            page_size=limit(values, MAX_HISTORY_ROWS),
+            page_token=values.get("pageToken", ""),
+        )
+        call = self._pricing.ListCosts(question, timeout=_TIMEOUT_S, metadata=call_metadata(request))
+        page = await answer_of(call, _READ)
+        token = page.next_page_token
+        headers = {"Link": next_link(HISTORY, values, token)} if token else {}
+        return json_answer([CostHistoryRow.of(cost) for cost in page.costs], headers=headers)
+
+
+def _level(values: Mapping[str, str]) -> pricing_pb2.CostLevel.ValueType:
+    return LEVELS[cast("Level", choice(values, "level", tuple(LEVELS)))]

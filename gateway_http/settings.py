@@ -1,0 +1,74 @@
+"""Settings of the gateway."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from service_kit.settings import Address, SettingsError, address, integer, listen_address, seconds, setting
+
+
+@dataclass(frozen=True, slots=True)
+class GatewaySettings:
+    """What the gateway reads from the environment."""
+
+    http_address: Address = setting(
+        "GATEWAY_HTTP_ADDRESS",
+        "where REST is served",
+        parse=listen_address,
+        default=Address("127.0.0.1", 8080),
+    )
+    pricing_address: Address = setting(
+        "GATEWAY_PRICING_ADDRESS",
+        "where the pricing service is",
+        parse=address,
+        default=Address("127.0.0.1", 50051),
+    )
+    messaging_address: Address = setting(
+        "GATEWAY_MESSAGING_ADDRESS",
+        "where the messaging service is",
+        parse=address,
+        default=Address("127.0.0.1", 50052),
+    )
+    outcome_wait_s: float = setting(
+        "GATEWAY_OUTCOME_WAIT_S",
+        "how long a send waits for the carrier's answer before it comes back pending",
+        parse=seconds(0, 60),
+        default=5.0,
+    )
+    send_deadline_s: float = setting(
+        "GATEWAY_SEND_DEADLINE_S",
+        "how long a send waits for the messaging service in all; more than the outcome wait",
+        parse=seconds(1, 120),
+        default=30.0,
+    )
+    batch_spacing_ms: int = setting(
+        "GATEWAY_BATCH_SPACING_MS",
+        "least time between two batches of sends while one is under way",
+        parse=integer(0, 1_000),
+        default=5,
+    )
+    batch_max_items: int = setting(
+        "GATEWAY_BATCH_MAX_ITEMS",
+        "sends in a batch at most",
+        parse=integer(1, 1_000),
+        default=256,
+    )
+    max_outstanding_sends: int = setting(
+        "GATEWAY_MAX_OUTSTANDING_SENDS",
+        "sends waiting for an answer at once; more are turned away with 429",
+        parse=integer(1, 1_000_000),
+        default=8_192,
+    )
+    drain_s: float = setting(
+        "GATEWAY_DRAIN_S",
+        "how long running requests may take to end after SIGTERM",
+        parse=seconds(0, 300),
+        default=20.0,
+    )
+
+    def __post_init__(self) -> None:
+        if self.send_deadline_s <= self.outcome_wait_s:
+            raise SettingsError(
+                f"GATEWAY_SEND_DEADLINE_S ({self.send_deadline_s:g} s) must be more than GATEWAY_OUTCOME_WAIT_S "
+                f"({self.outcome_wait_s:g} s), or every slow carrier looks like a failure"
+            )

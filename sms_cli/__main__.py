@@ -1,0 +1,23 @@
+"""The console script `tukupay-sms`."""
+
+from __future__ import annotations
+
+import sys
+
+
+def main() -> None:
+    """Runs the command line; exits with 2 when only the stubs of the package are installed."""
+    try:
+        from sms_cli.application import run  # noqa: PLC0415 - its absence has an answer
+    except ModuleNotFoundError as error:
+        if error.name and error.name.partition(".")[0] in {"sms_cli", "service_kit", "tukupay"}:
+            raise
+        sys.stderr.write(
+            f"tukupay-sms: the server part is not installed (no module {error.name}): install tukupay-sms[server]\n"
+        )
+        raise SystemExit(2) from None
+    run()
+
+
+if __name__ == "__main__":
+    main()

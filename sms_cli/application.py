@@ -1,0 +1,200 @@
+"""The commands of `tukupay-sms`."""
+
+from __future__ import annotations
+
+import asyncio
+import dataclasses
+import os
+import sys
+from enum import StrEnum
+from typing import Annotated
+
+import typer
+from rich.markup import escape
+from rich.table import Table
+
+from service_kit.postgres_binaries import PostgresError
+from service_kit.settings import SettingsError
+from sms_cli.costs_commands import costs
+from sms_cli.failures import CommandError
+from sms_cli.migrations import migrate_database
+from sms_cli.options import instant_option
+from sms_cli.parts import module_command
+from sms_cli.settings import DATABASE_VARIABLES, LocalSettings, client_environment, client_settings
+from sms_cli.terminal import out, print_failure, print_json, print_record
+
+application = typer.Typer(
+    name="tukupay-sms",
+    help="TukuPay SMS on this machine: run it, send through it, look into it.",
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+)
+application.add_typer(costs, name="costs")
+
+
+class ServiceName(StrEnum):
+    """What can be served alone."""
+
+    pricing = "pricing"
+    messaging = "messaging"
+    gateway = "gateway"
+    sandbox = "sandbox"
+
+
+class MigrationTarget(StrEnum):
+    """Whose database is migrated."""
+
+    pricing = "pricing"
+    messaging = "messaging"
+    all = "all"
+
+
+class Lane(StrEnum):
+    """The lane of a message."""
+
+    normal = "normal"
+    high = "high"
+
+
+AsJson = Annotated[bool, typer.Option("--json", help="Print JSON, for programs.")]
+
+
+@application.command(
+    epilog="\n\n".join(
+        (
+            "Settings, all from the environment:",
+            *(
+                f"{spec.metadata['env']}: {spec.metadata['help']} (default {spec.default})"
+                for spec in dataclasses.fields(LocalSettings)
+            ),
+            "PRICING_DATABASE_URL, MESSAGING_DATABASE_URL: databases of your own instead of the embedded PostgreSQL",
+            "TUKUPAY_POSTGRES_BIN: folder with the programs of another PostgreSQL, 15 or newer",
+            "The settings of the services are passed on to them.",
+        )
+    )
+)
+def up() -> None:
+    """Run everything on this machine: PostgreSQL, pricing, messaging, gateway and the sandbox carrier."""
+    from sms_cli.up import up as run_up  # noqa: PLC0415 - the other commands start faster without it
+
+    raise typer.Exit(run_up())
+
+
+@application.command()
+def serve(service: Annotated[ServiceName, typer.Argument(help="Which service.")]) -> None:
+    """Run one service in the foreground, with settings from the environment."""
+    command = module_command(service.value)
+    sys.stdout.flush()
+    os.execv(command[0], command)  # noqa: S606 - a module of ours
+
+
+@application.command()
+def migrate(
+    target: Annotated[MigrationTarget, typer.Argument(help="Whose database.")] = MigrationTarget.all,
+) -> None:
+    """Bring databases to the tables that the services expect; does nothing when they have them."""
+    environment = client_environment()
+    names = list(DATABASE_VARIABLES) if target is MigrationTarget.all else [target.value]
+    for name in names:
+        variable = DATABASE_VARIABLES[name]
+        if variable not in environment:
+            raise CommandError(
+                f"the database of {name} is not known",
+                f"set {variable}, for instance postgresql://user@host/{name}, or start `tukupay-sms up`, "
+                "which migrates its own databases",
+            )
+    for name in names:
+        asyncio.run(migrate_database(name, environment[DATABASE_VARIABLES[name]]))
+        out.print(f"{name}: its database is up to date")
+
+
+@application.command()
+def phone(
+    number: Annotated[str | None, typer.Argument(help="One phone, for instance +254712345678.")] = None,
+    *,
+    as_json: AsJson = False,
+) -> None:
+    """Show what the phones of the sandbox carrier received."""
+    from sms_cli.phone import fetch_phones, show_messages, show_phones  # noqa: PLC0415 - see up
+
+    document = fetch_phones(client_settings().sandbox_http, number)
+    if as_json:
+        print_json(document)
+    elif number is None:
+        show_phones(document)
+    else:
+        show_messages(document)
+
+
+@application.command()
+def send(  # noqa: PLR0917 - typer calls it by keyword
+    to: Annotated[str, typer.Option(help="The recipient, with + and country code.")],
+    text: Annotated[str, typer.Option(help="The text.")],
+    user: Annotated[str, typer.Option(help="The account that pays.")] = "user123",
+    sender: Annotated[str, typer.Option(help="The sender that the phone shows.")] = "TUKUPAY",
+    priority: Annotated[Lane, typer.Option(help="High goes first.")] = Lane.normal,
+    at: Annotated[str | None, typer.Option(help="When, for instance 2026-01-31T08:00:00Z.")] = None,
+    message_id: Annotated[str | None, typer.Option(help="Makes a repetition harmless.")] = None,
+    *,
+    as_json: AsJson = False,
+) -> None:
+    """Send one SMS through messaging and show its outbox entry."""
+    from sms_cli.send import PRIORITIES, advice, entry_record, send_sms  # noqa: PLC0415 - see up
+
+    entry = asyncio.run(
+        send_sms(
+            client_settings().messaging,
+            recipient=to,
+            text=text,
+            user=user,
+            sender=sender,
+            priority=PRIORITIES[priority.value],
+            at=instant_option("--at", at),
+            message_id=message_id,
+        )
+    )
+    if as_json:
+        print_json(entry_record(entry))
+        return
+    print_record(entry_record(entry))
+    out.print(f"\n{escape(advice(entry))}")
+
+
+@application.command()
+def status(*, as_json: AsJson = False) -> None:
+    """Show how all parts are; exits with 1 unless all of them serve."""
+    from sms_cli.status import all_parts  # noqa: PLC0415 - see up
+
+    parts = asyncio.run(all_parts(client_settings(), client_environment()))
+    if as_json:
+        print_json(
+            [
+                {"part": each.part, "address": each.address, "ready": each.health.ready, "detail": each.health.detail}
+                for each in parts
+            ]
+        )
+    else:
+        table = Table("part", "address", "state")
+        for each in parts:
+            colour = "green" if each.health.ready else "red"
+            table.add_row(each.part, each.address, f"[{colour}]{escape(each.health.detail)}[/]")
+        out.print(table)
+    if not all(each.health.ready for each in parts):
+        raise CommandError(
+            "not every part serves",
+            "start all of them with `tukupay-sms up`; if that runs already, its logs say what is wrong",
+        )
+
+
+def run() -> None:
+    """Runs the command line; failures are a sentence and a remedy, never a traceback."""
+    try:
+        application()
+    except SettingsError as error:
+        print_failure(CommandError(str(error), "correct these variables and try again"))
+        raise SystemExit(2) from None
+    except (CommandError, PostgresError) as error:
+        failure = error if isinstance(error, CommandError) else CommandError(str(error), "then try again")
+        print_failure(failure)
+        raise SystemExit(failure.exit_code) from None

@@ -1,0 +1,58 @@
+"""What the failures of gRPC calls mean to a person at the terminal."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+import grpc
+from google.rpc import error_details_pb2
+from grpc import aio
+from grpc_status import rpc_status
+
+from service_kit.settings import Address
+from sms_cli.failures import CommandError
+
+_SETTINGS = {"pricing": "PRICING_GRPC_ADDRESS", "messaging": "MESSAGING_GRPC_ADDRESS"}
+
+
+@contextmanager
+def readable_errors(service: str, address: Address) -> Iterator[None]:
+    """Turns the failure of a call to a service into a CommandError."""
+    try:
+        yield
+    except aio.AioRpcError as error:
+        raise _readable(service, address, error) from error
+
+
+def _readable(service: str, address: Address, error: aio.AioRpcError) -> CommandError:
+    reason, fields, retry = _details(error)
+    if not reason and error.code() in {grpc.StatusCode.UNAVAILABLE, grpc.StatusCode.DEADLINE_EXCEEDED}:
+        return CommandError(
+            f"{service} does not answer at {address}",
+            f"start it with `tukupay-sms up` (or see `tukupay-sms status`), or set {_SETTINGS[service]}",
+        )
+    lines = fields or [error.details() or error.code().name]
+    message = f"{service} refused ({reason or error.code().name}): " + "\n  ".join(lines)
+    if error.code() is grpc.StatusCode.INVALID_ARGUMENT:
+        return CommandError(message, "correct the value and try again; nothing was stored or charged")
+    if retry:
+        return CommandError(message, f"try again in {retry:g} s; nothing was stored or charged")
+    return CommandError(message, "the message above says what stands in the way; `tukupay-sms status` helps")
+
+
+def _details(error: aio.AioRpcError) -> tuple[str, list[str], float]:
+    """The stable reason, the fields at fault, and the seconds to wait; empty and 0 when not given."""
+    reason, fields, retry = "", list[str](), 0.0
+    status = rpc_status.from_call(error)
+    for detail in status.details if status else ():
+        info = error_details_pb2.ErrorInfo()
+        request = error_details_pb2.BadRequest()
+        delay = error_details_pb2.RetryInfo()
+        if detail.Unpack(info):
+            reason = info.reason
+        elif detail.Unpack(request):
+            fields = [f"{violation.field}: {violation.description}" for violation in request.field_violations]
+        elif detail.Unpack(delay):
+            retry = delay.retry_delay.ToTimedelta().total_seconds()
+    return reason, fields, retry

@@ -1,0 +1,22 @@
+"""The cost levels in the words of the public contract."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from tukupay.sms.pricing.v1 import pricing_pb2 as pb
+
+LEVEL_NAMES: Mapping[pb.CostLevel.ValueType, str] = {
+    pb.COST_LEVEL_TUKUPAY: "TukuPay",
+    pb.COST_LEVEL_APP_OWNER: "AppOwner",
+    pb.COST_LEVEL_SPECIFIC_CUSTOMER: "SpecificCustomer",
+    pb.COST_LEVEL_DIRECT_CUSTOMER: "DirectCustomer",
+}
+
+
+def parse_level(text: str) -> pb.CostLevel.ValueType:
+    """The level of that name, in any case; raises ValueError that lists the names."""
+    for level, name in LEVEL_NAMES.items():
+        if name.lower() == text.lower():
+            return level
+    raise ValueError(f"{text!r} is not a level; the levels are {', '.join(LEVEL_NAMES.values())}")

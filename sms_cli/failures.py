@@ -1,0 +1,12 @@
+"""Failures that a person at the terminal can act on."""
+
+from __future__ import annotations
+
+
+class CommandError(Exception):
+    """A command cannot go on; holds what went wrong and, in `remedy`, what to do next."""
+
+    def __init__(self, message: str, remedy: str, exit_code: int = 1) -> None:
+        super().__init__(message)
+        self.remedy = remedy
+        self.exit_code = exit_code

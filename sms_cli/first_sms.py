@@ -1,0 +1,50 @@
+"""What to do once everything is up."""
+
+from __future__ import annotations
+
+import json
+
+from service_kit.settings import Address
+from sms_cli.home import Home
+from sms_cli.settings import LocalSettings
+
+RECIPIENT = "+254712345678"
+_REQUEST = {
+    "userId": "user123",
+    "recipientPhoneNumber": RECIPIENT,
+    "message": "Your OTP is 123456. Please use this code to verify your account.",
+    "senderId": "TUKUPAY",
+    "messageName": "OTP Verification",
+    "messageId": "msg123",
+    "priority": "normal",
+    "tags": ["notification", "OTP"],
+    "customData": {"purpose": "Account Verification", "linkedTransactionId": "txn789"},
+}
+
+
+def curl_of_first_sms(gateway: Address) -> str:
+    """A command to paste into a shell."""
+    body = json.dumps(_REQUEST, indent=2)
+    return f"curl -sS -X POST http://{gateway}/api/sms/send \\\n  -H 'Content-Type: application/json' \\\n  -d '{body}'"
+
+
+def next_steps(settings: LocalSettings, home: Home) -> str:
+    """The first SMS and where to look next, as plain text."""
+    places = {
+        f"http://{settings.gateway}/docs": "the API",
+        f"http://{settings.sandbox_http}/": "what the phones of the sandbox received",
+        f"tukupay-sms phone {RECIPIENT}": "the same, at the terminal",
+        "tukupay-sms status": "how all parts are",
+        str(home.logs): "the logs",
+    }
+    width = max(map(len, places))
+    where = "\n".join(f"  {place:<{width}}  {shows}" for place, shows in places.items())
+    return f"""\
+Send a first SMS:
+
+{curl_of_first_sms(settings.gateway)}
+
+Then look at
+{where}
+
+Ctrl-C stops everything; the data stays."""

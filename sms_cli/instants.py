@@ -1,0 +1,31 @@
+"""Instants at the terminal: RFC 3339 with an offset in, UTC out."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+
+from google.protobuf.timestamp_pb2 import Timestamp
+
+
+def parse_instant(text: str) -> datetime:
+    """An instant with its offset from UTC; raises ValueError for anything else, naive times included."""
+    try:
+        instant = datetime.fromisoformat(text)
+    except ValueError:
+        raise ValueError(f"{text!r} is not a time such as 2026-01-31T08:00:00Z") from None
+    if instant.tzinfo is None:
+        raise ValueError(f"{text!r} has no offset from UTC; write {text}Z, or end it with +03:00 for Nairobi")
+    return instant.astimezone(UTC)
+
+
+def timestamp(instant: datetime) -> Timestamp:
+    """The instant as a protobuf message."""
+    message = Timestamp()
+    message.FromDatetime(instant)
+    return message
+
+
+def shown(message: Timestamp) -> str:
+    """The instant for a person and for JSON, to the millisecond."""
+    instant = message.ToDatetime(tzinfo=UTC)
+    return instant.isoformat(timespec="milliseconds").replace("+00:00", "Z")

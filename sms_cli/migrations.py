@@ -1,0 +1,37 @@
+"""Brings the database of a service to the tables that its code expects."""
+
+from __future__ import annotations
+
+import asyncio
+from importlib import import_module
+from typing import Any
+
+import psycopg
+
+from sms_cli.failures import CommandError
+from sms_cli.settings import DATABASE_VARIABLES
+
+
+def load_migrations() -> None:
+    """Imports what migrations need, which takes longer than an up-to-date database takes to check."""
+    for service in DATABASE_VARIABLES:
+        _module(service)
+
+
+def _module(service: str) -> Any:  # noqa: ANN401 - a module
+    return import_module(f"{service}_service.adapters.migrate")
+
+
+async def migrate_database(service: str, url: str) -> None:
+    """Applies the migrations that a database lacks; raises CommandError when that fails."""
+    from sqlalchemy.exc import SQLAlchemyError  # noqa: PLC0415 - slow to import, and only needed here
+
+    try:
+        await asyncio.to_thread(_module(service).migrate, url)
+    except (SQLAlchemyError, psycopg.Error) as error:
+        reason = str(error).partition("\n(Background")[0].partition("\n[SQL")[0].strip()
+        raise CommandError(
+            f"the migration of {service} failed: {reason}",
+            f"check that its database can be reached and changed ({DATABASE_VARIABLES[service]}); "
+            "a migration that failed has changed nothing, so it can be run again",
+        ) from error

@@ -1,0 +1,26 @@
+"""What options on the command line mean, with readable refusals."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from datetime import datetime
+from typing import TypeVar
+
+import typer
+
+from sms_cli.instants import parse_instant
+
+T = TypeVar("T")
+
+
+def parsed(parse: Callable[[str], T], name: str, text: str) -> T:
+    """The value of an option or argument; refused with the sentence of its parser."""
+    try:
+        return parse(text)
+    except ValueError as error:
+        raise typer.BadParameter(str(error), param_hint=name) from None
+
+
+def instant_option(name: str, text: str | None) -> datetime | None:
+    """The instant of an option; None when it was not given."""
+    return None if text is None else parsed(parse_instant, name, text)

@@ -1,0 +1,62 @@
+"""`tukupay-sms phone`: what the phones of the sandbox carrier received."""
+
+from __future__ import annotations
+
+import http.client
+import json
+from collections.abc import Mapping
+from typing import Any
+from urllib.parse import quote
+
+from rich.table import Table
+
+from service_kit.settings import Address
+from sms_cli.failures import CommandError
+from sms_cli.probes import http_get
+from sms_cli.terminal import cell, out
+
+_NOTHING = "nothing yet; send an SMS and it shows up here (the sandbox forgets when it is stopped)"
+
+
+def fetch_phones(sandbox: Address, number: str | None) -> Any:  # noqa: ANN401 - a JSON document
+    """What the sandbox says of all phones, or of one."""
+    path = "/phones" if number is None else f"/phones/{quote(number, safe='+')}"
+    try:
+        status, body = http_get(sandbox, path)
+    except OSError as error:
+        raise CommandError(
+            f"the sandbox carrier does not answer at {sandbox}",
+            "start it with `tukupay-sms up`, or set SANDBOX_HTTP_ADDRESS",
+        ) from error
+    if status != http.client.OK:
+        raise CommandError(
+            f"the sandbox carrier answers {status} for {number or 'its phones'}",
+            "write the number with + and country code, for instance +254712345678",
+        )
+    return json.loads(body)
+
+
+def show_phones(document: Mapping[str, Any]) -> None:
+    """One line for each phone, the one that was written to last first."""
+    if not document["phones"]:
+        out.print(_NOTHING, markup=False)
+        return
+    table = Table("phone", "messages", "last received")
+    for phone in document["phones"]:
+        table.add_row(cell(phone["number"]), cell(phone["messages"]), cell(phone["lastReceivedAt"]))
+    out.print(table)
+    out.print("`tukupay-sms phone NUMBER` shows the messages of one.", markup=False)
+
+
+def show_messages(document: Mapping[str, Any]) -> None:
+    """The messages of one phone, newest first; those that it never got say why."""
+    if not document["messages"]:
+        out.print(f"{document['number']}: {_NOTHING}", markup=False)
+        return
+    table = Table("received", "from", "text", "parts", "state", title=cell(document["number"]))
+    for message in document["messages"]:
+        taken = message["state"] == "accepted"
+        state = (message["receipt"] or "accepted") if taken else f"{message['state']}: {message['status']}"
+        parts = f"{message['partsReceived']} of {message['parts']}"
+        table.add_row(*map(cell, (message["receivedAt"], message["sender"], message["text"], parts, state)))
+    out.print(table)

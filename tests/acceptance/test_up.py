@@ -1,0 +1,177 @@
+"""`tukupay-sms up`: one command from nothing to a message on a phone, and back to nothing."""
+
+from __future__ import annotations
+
+import json
+import os
+import shlex
+import signal
+import socket
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tests.acceptance.local_system import LocalSystem, eventually, free_addresses
+
+pytestmark = pytest.mark.timeout(240)
+
+
+@pytest.fixture
+def system(tmp_path: Path) -> Iterator[LocalSystem]:
+    made = LocalSystem(tmp_path / "home", free_addresses())
+    yield made
+    made.clean_up()
+
+
+@pytest.fixture(scope="module")
+def running(tmp_path_factory: pytest.TempPathFactory) -> Iterator[LocalSystem]:
+    """A system that the tests below share; they leave it running."""
+    made = LocalSystem(tmp_path_factory.mktemp("shared") / "home", free_addresses())
+    try:
+        made.up()
+        yield made
+    finally:
+        made.clean_up()
+
+
+def printed_request(system: LocalSystem) -> dict[str, Any]:
+    """The body of the curl that `up` printed."""
+    text = "".join(system.output)
+    words = shlex.split(text[text.index("curl ") : text.index("Then look at")].replace("\\\n", " "))
+    assert f"http://{system.addresses['GATEWAY_HTTP_ADDRESS']}/api/sms/send" in words
+    body: dict[str, Any] = json.loads(words[words.index("-d") + 1])
+    return body
+
+
+def test_the_printed_request_gets_the_documented_answer_and_reaches_the_phone(running: LocalSystem) -> None:
+    status, answer = running.http("GATEWAY_HTTP_ADDRESS", "/api/sms/send", printed_request(running))
+    assert (status, answer["status"], answer["message"]) == (200, "success", "SMS sent successfully.")
+    entry = answer["outboxEntry"]
+    assert (entry["smsUnitsUsed"], entry["costPerUnit"], entry["totalCost"]) == (1, 0.6, 0.6)
+    assert (entry["messageId"], entry["status"], entry["retryCount"]) == ("msg123", "sent", 0)
+
+    shown = running.run("phone", "+254712345678", "--json")
+    assert [message["text"] for message in json.loads(shown.stdout)["messages"]] == [entry["message"]]
+    assert "OTP" in running.run("phone", "+254712345678").stdout
+    assert "+254712345678" in running.run("phone").stdout
+
+
+def test_everything_serves_and_says_so(running: LocalSystem) -> None:
+    outcome = running.run("status", "--json")
+    assert outcome.returncode == 0, outcome.stderr
+    parts = {part["part"]: part["detail"] for part in json.loads(outcome.stdout)}
+    assert parts == dict.fromkeys(
+        ("pricing database", "messaging database", "pricing", "sandbox", "messaging", "gateway"), "serving"
+    )
+
+
+def test_an_sms_is_sent_from_the_terminal(running: LocalSystem) -> None:
+    outcome = running.run("send", "--to", "+254722000111", "--text", "From the terminal", "--json")
+    assert outcome.returncode == 0, outcome.stderr
+    entry = json.loads(outcome.stdout)
+    assert (entry["status"], entry["totalCost"], entry["billing"]) == ("sent", "0.6", "charged")
+    assert "accepted" in running.run("send", "--to", "+254722000111", "--text", "Again").stdout
+
+
+def test_a_refused_request_names_the_field_at_the_terminal(running: LocalSystem) -> None:
+    outcome = running.run("send", "--to", "0712", "--text", "hello")
+    assert outcome.returncode == 1
+    assert "recipient_phone_number" in outcome.stderr
+    assert "nothing was stored or charged" in outcome.stderr
+
+
+def test_prices_are_set_and_shown_at_the_terminal(running: LocalSystem) -> None:
+    seeded = json.loads(running.run("costs", "current", "SpecificCustomer", "--customer", "cust123", "--json").stdout)
+    assert (seeded["price"], seeded["createdBy"]) == ("0.7", "tukupay-sms up")
+    outcome = running.run(
+        *("costs", "set", "SpecificCustomer", "0.55", "--customer", "cust777", "--reason", "trial", "--by", "amina")
+    )
+    assert outcome.returncode == 0, outcome.stderr
+    assert "0.55" in outcome.stdout
+    assert "amina" in running.run("costs", "history", "SpecificCustomer", "--customer", "cust777").stdout
+    refused = running.run("costs", "set", "SpecificCustomer", "0.55", "--customer", "cust777")
+    assert refused.returncode == 1
+    assert "reason" in refused.stderr
+
+
+def test_a_migration_of_a_running_system_finds_its_databases(running: LocalSystem) -> None:
+    outcome = running.run("migrate", "all")
+    assert outcome.returncode == 0, outcome.stderr
+    assert "messaging: its database is up to date" in outcome.stdout
+
+
+def test_a_second_up_says_that_one_is_running(running: LocalSystem) -> None:
+    outcome = running.run("up")
+    assert outcome.returncode == 1
+    assert "already running" in outcome.stderr
+    assert "Traceback" not in outcome.stderr
+
+
+@pytest.mark.parametrize("module", ["pricing_service", "messaging_service", "gateway_http"])
+def test_a_killed_service_comes_back(running: LocalSystem, module: str) -> None:
+    killed = running.pid_of(module)
+    os.kill(killed, signal.SIGKILL)
+    assert "signal 9" in running.wait_for("died")
+    running.wait_for("back")
+    assert running.pid_of(module) != killed
+
+
+def test_a_killed_database_comes_back_with_what_was_committed(running: LocalSystem) -> None:
+    server = int((running.home / "postgres" / "postmaster.pid").read_text().splitlines()[0])
+    os.kill(server, signal.SIGKILL)
+    running.wait_for("back")
+    assert eventually(lambda: running.run("status").returncode == 0)
+    current = running.run("costs", "current", "SpecificCustomer", "--customer", "user123", "--json")
+    assert json.loads(current.stdout)["price"] == "0.6"
+
+
+def test_ctrl_c_stops_everything_in_order_and_data_survives(system: LocalSystem) -> None:
+    system.up()
+    assert "costs" in "".join(system.output)
+    request = printed_request(system)
+    _, first = system.http("GATEWAY_HTTP_ADDRESS", "/api/sms/send", request)
+    assert system.down() == 0
+    assert eventually(lambda: not system.processes())
+    system.wait_for("has stopped")
+    stops = [line.split()[1] for line in system.output if line.startswith("  stop ")]
+    assert stops == ["gateway", "messaging", "sandbox", "pricing", "postgres"]
+    assert not (system.home / "running.env").exists()
+
+    system.up()
+    # Prices are there already, and so is the message: the same request again is the same entry.
+    assert "example prices" not in "".join(system.output)
+    _, again = system.http("GATEWAY_HTTP_ADDRESS", "/api/sms/send", request)
+    assert again["outboxEntry"]["outboxId"] == first["outboxEntry"]["outboxId"]
+    system.signal(signal.SIGTERM)
+    assert system.wait() == 0
+
+
+def test_nothing_outlives_a_killed_up_and_the_next_one_starts(system: LocalSystem) -> None:
+    system.up()
+    assert len(system.processes()) > 5
+    system.signal(signal.SIGKILL)
+    system.wait()
+    assert eventually(lambda: not system.processes())
+    system.up()
+    assert system.down() == 0
+
+
+def test_ctrl_c_during_the_start_stops_it(system: LocalSystem) -> None:
+    system.start()
+    system.wait_for("starts")
+    assert system.down() == 0
+    assert eventually(lambda: not system.processes())
+
+
+def test_a_taken_port_is_an_error_before_anything_is_started(tmp_path: Path) -> None:
+    addresses = free_addresses()
+    host, port = addresses["GATEWAY_HTTP_ADDRESS"].split(":")
+    system = LocalSystem(tmp_path / "home", addresses)
+    with socket.create_server((host, int(port))):
+        system.start()
+        system.wait_for(f"127.0.0.1:{port} (GATEWAY_HTTP_ADDRESS) is taken by another program")
+        system.wait_for("GATEWAY_HTTP_ADDRESS=127.0.0.1:")
+        assert system.wait() == 1
+    assert not (system.home / "postgres").exists()

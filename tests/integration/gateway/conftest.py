@@ -1,0 +1,63 @@
+"""A gateway on a real port, with doubles of the services behind it on real gRPC."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+from contextlib import AsyncExitStack, asynccontextmanager
+from dataclasses import dataclass
+
+import httpx
+import pytest
+
+from gateway_http.bootstrap import Gateway
+from gateway_http.settings import GatewaySettings
+from service_kit.channel import open_channel
+from service_kit.grpc_server import GrpcServer
+from service_kit.settings import Address
+from tests.integration.gateway.doubles import MESSAGING, PRICING, MessagingDouble, PricingDouble
+from tukupay.sms.messaging.v1 import messaging_pb2_grpc
+from tukupay.sms.pricing.v1 import pricing_pb2_grpc
+
+ANY_PORT = Address("127.0.0.1", 0)
+
+
+@dataclass
+class Running:
+    """A gateway with everything around it."""
+
+    http: httpx.AsyncClient
+    port: int
+    pricing: PricingDouble
+    messaging: MessagingDouble
+    pricing_server: GrpcServer
+    messaging_server: GrpcServer
+    gateway: Gateway
+
+
+@asynccontextmanager
+async def running_gateway(settings: GatewaySettings | None = None) -> AsyncIterator[Running]:
+    """Starts doubles and a gateway between them and a client; stops all at the end."""
+    pricing, messaging = PricingDouble(), MessagingDouble()
+    pricing_server, messaging_server = GrpcServer(ANY_PORT, [PRICING]), GrpcServer(ANY_PORT, [MESSAGING])
+    pricing_pb2_grpc.add_PricingServiceServicer_to_server(pricing, pricing_server.grpc)
+    messaging_pb2_grpc.add_MessagingServiceServicer_to_server(messaging, messaging_server.grpc)
+    async with AsyncExitStack() as stack:
+        channels = []
+        for server in (pricing_server, messaging_server):
+            await server.start()
+            stack.push_async_callback(server.stop, 0)
+            await server.set_serving(True)
+            channels.append(await stack.enter_async_context(open_channel(Address("127.0.0.1", server.port))))
+        gateway = Gateway(settings or GatewaySettings(http_address=ANY_PORT), *channels)
+        await gateway.http.start()
+        stack.push_async_callback(gateway.stop, 10.0)
+        stack.callback(messaging.release.set)
+        port = gateway.http.port
+        http = await stack.enter_async_context(httpx.AsyncClient(base_url=f"http://127.0.0.1:{port}", timeout=20))
+        yield Running(http, port, pricing, messaging, pricing_server, messaging_server, gateway)
+
+
+@pytest.fixture
+async def running() -> AsyncIterator[Running]:
+    async with running_gateway() as everything:
+        yield everything

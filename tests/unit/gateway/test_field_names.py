@@ -1,0 +1,72 @@
+"""Errors of the services name fields as REST callers know them."""
+
+from __future__ import annotations
+
+import msgspec
+import pytest
+from google.protobuf.descriptor import Descriptor
+
+from gateway_http.cost_models import NewCost
+from gateway_http.field_names import rest_name, rest_text, rest_violations
+from gateway_http.sms_models import NewSms, OutboxReference
+from service_kit.errors import Violation
+from tukupay.sms.messaging.v1 import messaging_pb2
+from tukupay.sms.pricing.v1 import pricing_pb2
+
+# Set by the gateway itself, never by a REST caller.
+_OWN = {"app_id", "outcome_wait"}
+
+
+def body_fields(shape: type[msgspec.Struct]) -> set[str]:
+    return {field.encode_name for field in msgspec.structs.fields(shape)}
+
+
+@pytest.mark.parametrize(
+    ("request_message", "rest_fields", "own"),
+    [
+        (messaging_pb2.SendSmsRequest.DESCRIPTOR, body_fields(NewSms), _OWN),
+        (messaging_pb2.ResendSmsRequest.DESCRIPTOR, body_fields(OutboxReference), _OWN),
+        (messaging_pb2.GetOutboxEntryRequest.DESCRIPTOR, {"outboxId"}, set()),
+        (messaging_pb2.CancelSmsRequest.DESCRIPTOR, {"outboxId"}, set()),
+        (
+            messaging_pb2.ListOutboxEntriesRequest.DESCRIPTOR,
+            {"userId", "status", "tag", "limit", "pageToken"},
+            {"created_from", "created_before"},
+        ),
+        (pricing_pb2.SetCostRequest.DESCRIPTOR, body_fields(NewCost), set()),
+        (pricing_pb2.GetCurrentCostRequest.DESCRIPTOR, {"level", "customerId", "appId"}, set()),
+        (
+            pricing_pb2.ListCostsRequest.DESCRIPTOR,
+            {"level", "customerId", "appId", "limit", "pageToken"},
+            set(),
+        ),
+    ],
+    ids=lambda value: value.name if isinstance(value, Descriptor) else "",
+)
+def test_every_field_of_a_call_is_a_field_of_its_route(
+    request_message: Descriptor, rest_fields: set[str], own: set[str]
+) -> None:
+    assert {rest_name(field.name) for field in request_message.fields if field.name not in own} == rest_fields
+
+
+@pytest.mark.parametrize(
+    ("proto", "rest"),
+    [
+        ("recipient_phone_number", "recipientPhoneNumber"),
+        ("price_micros", "pricePerSms"),
+        ("tags[2]", "tags[2]"),
+        ("items[17].tags[2]", "tags[2]"),
+        ("custom_data_json", "customData"),
+        ("page_token", "pageToken"),
+        ("", ""),
+    ],
+)
+def test_names_are_translated_and_positions_kept(proto: str, rest: str) -> None:
+    assert rest_name(proto) == rest
+
+
+def test_sentences_are_translated_too() -> None:
+    text = "customer_id: is required for SPECIFIC_CUSTOMER; effective_from: is missing at COST_LEVEL_TUKUPAY"
+    assert rest_text(text) == "customerId: is required for SpecificCustomer; effectiveFrom: is missing at TukuPay"
+    [violation] = rest_violations([Violation("app_id", "NOT_ALLOWED", "leave app_id out")])
+    assert violation == Violation("appId", "NOT_ALLOWED", "leave appId out")
