@@ -197,12 +197,4 @@ function render(spec) {
   if (location.hash) document.getElementById(location.hash.slice(1))?.scrollIntoView();
 }
 
-fetch("/openapi.json")
-  .then((response) => {
-    if (!response.ok) throw new Error(`HTTP ${response.status}`);
-    return response.json();
-  })
-  .then(render)
-  .catch((error) => {
-    document.getElementById("state").textContent = `The OpenAPI document could not be read (${error.message}). Reload to try again.`;
-  });
+render(JSON.parse(document.getElementById("openapi").textContent));

@@ -1,0 +1,58 @@
+"""Sends one SMS and then a batch over gRPC. Needs only grpcio and protobuf beside the stubs.
+
+Run it beside `make up`:  .venv/bin/python docs/examples/send_over_grpc.py
+"""
+
+from __future__ import annotations
+
+import asyncio
+import uuid
+from decimal import Decimal
+
+from grpc import aio
+
+from tukupay.sms.messaging.v1 import messaging_pb2, messaging_pb2_grpc
+
+
+def sms(to: str, text: str) -> messaging_pb2.SendSmsRequest:
+    """A request with an idempotency key of its own: repeating it is always safe."""
+    return messaging_pb2.SendSmsRequest(
+        user_id="user123",
+        recipient_phone_number=to,
+        message=text,
+        sender_id="TUKUPAY",
+        message_id=f"example-{uuid.uuid4().hex}",
+        priority=messaging_pb2.PRIORITY_HIGH,
+        tags=["example"],
+    )
+
+
+async def main() -> None:
+    """Sends, and prints what became of each."""
+    async with aio.insecure_channel("127.0.0.1:50052") as channel:
+        messaging = messaging_pb2_grpc.MessagingServiceStub(channel)
+
+        response = await messaging.SendSms(sms("+254712345678", "Hello over gRPC"), timeout=10)
+        entry = response.entry
+        state = messaging_pb2.DeliveryState.Name(entry.delivery_state)
+        print(entry.outbox_id, state, "KES", Decimal(entry.total_cost_micros) / 1_000_000)
+
+        try:
+            await messaging.SendSms(sms("+2547", "never leaves"), timeout=10)
+        except aio.AioRpcError as error:
+            print(error.code().name, "-", error.details())
+
+        phones = [f"+25471234{number:04}" for number in range(500)]
+        batch = messaging_pb2.SendSmsBatchRequest(items=[sms(phone, "Hello, all") for phone in phones])
+        sent = 0
+        async for part in messaging.SendSmsBatch(batch, timeout=30):
+            for result in part.results:
+                if result.WhichOneof("outcome") == "error":
+                    print("item", result.index, result.error.reason, result.error.message)
+                elif result.response.entry.status == messaging_pb2.SMS_STATUS_SENT:
+                    sent += 1
+        print(f"{sent} of {len(phones)} sent")
+
+
+if __name__ == "__main__":
+    asyncio.run(main())
