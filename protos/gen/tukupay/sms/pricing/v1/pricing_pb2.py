@@ -26,45 +26,69 @@ from google.protobuf import duration_pb2 as google_dot_protobuf_dot_duration__pb
 from google.protobuf import timestamp_pb2 as google_dot_protobuf_dot_timestamp__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n$tukupay/sms/pricing/v1/pricing.proto\x12\x16tukupay.sms.pricing.v1\x1a\x1egoogle/protobuf/duration.proto\x1a\x1fgoogle/protobuf/timestamp.proto\"\xd6\x02\n\x04\x43ost\x12\x0f\n\x07\x63ost_id\x18\x01 \x01(\t\x12\x30\n\x05level\x18\x02 \x01(\x0e\x32!.tukupay.sms.pricing.v1.CostLevel\x12\x14\n\x0cprice_micros\x18\x03 \x01(\x03\x12\x18\n\x0b\x63ustomer_id\x18\x04 \x01(\tH\x00\x88\x01\x01\x12\x13\n\x06\x61pp_id\x18\x05 \x01(\tH\x01\x88\x01\x01\x12\x13\n\x06reason\x18\x06 \x01(\tH\x02\x88\x01\x01\x12\x32\n\x0e\x65\x66\x66\x65\x63tive_from\x18\x07 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x12\n\ncreated_by\x18\x08 \x01(\t\x12\x31\n\rrecorded_time\x18\t \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x10\n\x08revision\x18\n \x01(\x05\x42\x0e\n\x0c_customer_idB\t\n\x07_app_idB\t\n\x07_reason\"\x8a\x02\n\x0eSetCostRequest\x12\x30\n\x05level\x18\x01 \x01(\x0e\x32!.tukupay.sms.pricing.v1.CostLevel\x12\x14\n\x0cprice_micros\x18\x02 \x01(\x03\x12\x18\n\x0b\x63ustomer_id\x18\x03 \x01(\tH\x00\x88\x01\x01\x12\x13\n\x06\x61pp_id\x18\x04 \x01(\tH\x01\x88\x01\x01\x12\x13\n\x06reason\x18\x05 \x01(\tH\x02\x88\x01\x01\x12\x32\n\x0e\x65\x66\x66\x65\x63tive_from\x18\x06 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x12\n\ncreated_by\x18\x07 \x01(\tB\x0e\n\x0c_customer_idB\t\n\x07_app_idB\t\n\x07_reason\"=\n\x0fSetCostResponse\x12*\n\x04\x63ost\x18\x01 \x01(\x0b\x32\x1c.tukupay.sms.pricing.v1.Cost\"\x93\x01\n\x15GetCurrentCostRequest\x12\x30\n\x05level\x18\x01 \x01(\x0e\x32!.tukupay.sms.pricing.v1.CostLevel\x12\x18\n\x0b\x63ustomer_id\x18\x02 \x01(\tH\x00\x88\x01\x01\x12\x13\n\x06\x61pp_id\x18\x03 \x01(\tH\x01\x88\x01\x01\x42\x0e\n\x0c_customer_idB\t\n\x07_app_id\"D\n\x16GetCurrentCostResponse\x12*\n\x04\x63ost\x18\x01 \x01(\x0b\x32\x1c.tukupay.sms.pricing.v1.Cost\"\xb5\x01\n\x10ListCostsRequest\x12\x30\n\x05level\x18\x01 \x01(\x0e\x32!.tukupay.sms.pricing.v1.CostLevel\x12\x18\n\x0b\x63ustomer_id\x18\x02 \x01(\tH\x00\x88\x01\x01\x12\x13\n\x06\x61pp_id\x18\x03 \x01(\tH\x01\x88\x01\x01\x12\x11\n\tpage_size\x18\x04 \x01(\x05\x12\x12\n\npage_token\x18\x05 \x01(\tB\x0e\n\x0c_customer_idB\t\n\x07_app_id\"Y\n\x11ListCostsResponse\x12+\n\x05\x63osts\x18\x01 \x03(\x0b\x32\x1c.tukupay.sms.pricing.v1.Cost\x12\x17\n\x0fnext_page_token\x18\x02 \x01(\t\"r\n\x13ResolvePriceRequest\x12\x13\n\x0b\x63ustomer_id\x18\x01 \x01(\t\x12\x13\n\x06\x61pp_id\x18\x02 \x01(\tH\x00\x88\x01\x01\x12&\n\x02\x61t\x18\x03 \x01(\x0b\x32\x1a.google.protobuf.TimestampB\t\n\x07_app_id\"s\n\x14ResolvePriceResponse\x12*\n\x04\x63ost\x18\x01 \x01(\x0b\x32\x1c.tukupay.sms.pricing.v1.Cost\x12/\n\x0bresolved_at\x18\x02 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\"Z\n\x19\x42\x61tchResolvePricesRequest\x12=\n\x08requests\x18\x01 \x03(\x0b\x32+.tukupay.sms.pricing.v1.ResolvePriceRequest\"R\n\x1a\x42\x61tchResolvePricesResponse\x12\x34\n\x07results\x18\x01 \x03(\x0b\x32#.tukupay.sms.pricing.v1.PriceResult\"\x8f\x01\n\x0bPriceResult\x12=\n\x05price\x18\x01 \x01(\x0b\x32,.tukupay.sms.pricing.v1.ResolvePriceResponseH\x00\x12\x37\n\x07\x66\x61ilure\x18\x02 \x01(\x0b\x32$.tukupay.sms.pricing.v1.PriceFailureH\x00\x42\x08\n\x06result\"=\n\x0cPriceFailure\x12\x0c\n\x04\x63ode\x18\x01 \x01(\x05\x12\x0e\n\x06reason\x18\x02 \x01(\t\x12\x0f\n\x07message\x18\x03 \x01(\t\"K\n\x12WatchPricesRequest\x12\x35\n\x12heartbeat_interval\x18\x01 \x01(\x0b\x32\x19.google.protobuf.Duration\"S\n\x13WatchPricesResponse\x12\r\n\x05\x65poch\x18\x01 \x01(\x03\x12-\n\x07\x63hanges\x18\x02 \x03(\x0b\x32\x1c.tukupay.sms.pricing.v1.Cost*\x9b\x01\n\tCostLevel\x12\x1a\n\x16\x43OST_LEVEL_UNSPECIFIED\x10\x00\x12\x16\n\x12\x43OST_LEVEL_TUKUPAY\x10\x01\x12\x18\n\x14\x43OST_LEVEL_APP_OWNER\x10\x02\x12 \n\x1c\x43OST_LEVEL_SPECIFIC_CUSTOMER\x10\x03\x12\x1e\n\x1a\x43OST_LEVEL_DIRECT_CUSTOMER\x10\x04\x32\x91\x05\n\x0ePricingService\x12Z\n\x07SetCost\x12&.tukupay.sms.pricing.v1.SetCostRequest\x1a\'.tukupay.sms.pricing.v1.SetCostResponse\x12o\n\x0eGetCurrentCost\x12-.tukupay.sms.pricing.v1.GetCurrentCostRequest\x1a..tukupay.sms.pricing.v1.GetCurrentCostResponse\x12`\n\tListCosts\x12(.tukupay.sms.pricing.v1.ListCostsRequest\x1a).tukupay.sms.pricing.v1.ListCostsResponse\x12i\n\x0cResolvePrice\x12+.tukupay.sms.pricing.v1.ResolvePriceRequest\x1a,.tukupay.sms.pricing.v1.ResolvePriceResponse\x12{\n\x12\x42\x61tchResolvePrices\x12\x31.tukupay.sms.pricing.v1.BatchResolvePricesRequest\x1a\x32.tukupay.sms.pricing.v1.BatchResolvePricesResponse\x12h\n\x0bWatchPrices\x12*.tukupay.sms.pricing.v1.WatchPricesRequest\x1a+.tukupay.sms.pricing.v1.WatchPricesResponse0\x01\x62\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n$tukupay/sms/pricing/v1/pricing.proto\x12\x16tukupay.sms.pricing.v1\x1a\x1egoogle/protobuf/duration.proto\x1a\x1fgoogle/protobuf/timestamp.proto\"\xa9\x03\n\x04\x43ost\x12\x0f\n\x07\x63ost_id\x18\x01 \x01(\t\x12\x30\n\x05level\x18\x02 \x01(\x0e\x32!.tukupay.sms.pricing.v1.CostLevel\x12\x14\n\x0cprice_micros\x18\x03 \x01(\x03\x12\x18\n\x0b\x63ustomer_id\x18\x04 \x01(\tH\x00\x88\x01\x01\x12\x13\n\x06\x61pp_id\x18\x05 \x01(\tH\x01\x88\x01\x01\x12\x13\n\x06reason\x18\x06 \x01(\tH\x02\x88\x01\x01\x12\x32\n\x0e\x65\x66\x66\x65\x63tive_from\x18\x07 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x12\n\ncreated_by\x18\x08 \x01(\t\x12\x31\n\rrecorded_time\x18\t \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x10\n\x08revision\x18\n \x01(\x05\x12\x19\n\x11overridden_guards\x18\x0b \x03(\t\x12\x36\n\nwithdrawal\x18\x0c \x01(\x0b\x32\".tukupay.sms.pricing.v1.WithdrawalB\x0e\n\x0c_customer_idB\t\n\x07_app_idB\t\n\x07_reason\"f\n\nWithdrawal\x12\x32\n\x0ewithdrawn_time\x18\x01 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x14\n\x0cwithdrawn_by\x18\x02 \x01(\t\x12\x0e\n\x06reason\x18\x03 \x01(\t\"\xe9\x02\n\x0eSetCostRequest\x12\x30\n\x05level\x18\x01 \x01(\x0e\x32!.tukupay.sms.pricing.v1.CostLevel\x12\x14\n\x0cprice_micros\x18\x02 \x01(\x03\x12\x18\n\x0b\x63ustomer_id\x18\x03 \x01(\tH\x00\x88\x01\x01\x12\x13\n\x06\x61pp_id\x18\x04 \x01(\tH\x01\x88\x01\x01\x12\x13\n\x06reason\x18\x05 \x01(\tH\x02\x88\x01\x01\x12\x32\n\x0e\x65\x66\x66\x65\x63tive_from\x18\x06 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x12\n\ncreated_by\x18\x07 \x01(\t\x12\x12\n\nallow_free\x18\x08 \x01(\x08\x12\x17\n\x0foverride_guards\x18\t \x01(\x08\x12\x1c\n\x0fidempotency_key\x18\n \x01(\tH\x03\x88\x01\x01\x42\x0e\n\x0c_customer_idB\t\n\x07_app_idB\t\n\x07_reasonB\x12\n\x10_idempotency_key\"O\n\x0fSetCostResponse\x12*\n\x04\x63ost\x18\x01 \x01(\x0b\x32\x1c.tukupay.sms.pricing.v1.Cost\x12\x10\n\x08replayed\x18\x02 \x01(\x08\"L\n\x13WithdrawCostRequest\x12\x0f\n\x07\x63ost_id\x18\x01 \x01(\t\x12\x14\n\x0cwithdrawn_by\x18\x02 \x01(\t\x12\x0e\n\x06reason\x18\x03 \x01(\t\"B\n\x14WithdrawCostResponse\x12*\n\x04\x63ost\x18\x01 \x01(\x0b\x32\x1c.tukupay.sms.pricing.v1.Cost\"\x8d\x01\n\x12ImportCostsRequest\x12\x34\n\x04rows\x18\x01 \x03(\x0b\x32&.tukupay.sms.pricing.v1.SetCostRequest\x12\x0f\n\x07\x64ry_run\x18\x02 \x01(\x08\x12\x1c\n\x0fidempotency_key\x18\x03 \x01(\tH\x00\x88\x01\x01\x42\x12\n\x10_idempotency_key\"[\n\x13ImportCostsResponse\x12\x32\n\x04rows\x18\x01 \x03(\x0b\x32$.tukupay.sms.pricing.v1.ImportedCost\x12\x10\n\x08replayed\x18\x02 \x01(\x08\"\xae\x01\n\x0cImportedCost\x12*\n\x04\x63ost\x18\x01 \x01(\x0b\x32\x1c.tukupay.sms.pricing.v1.Cost\x12\"\n\x15previous_price_micros\x18\x02 \x01(\x03H\x00\x88\x01\x01\x12\x34\n\x06\x65\x66\x66\x65\x63t\x18\x03 \x01(\x0e\x32$.tukupay.sms.pricing.v1.ImportEffectB\x18\n\x16_previous_price_micros\"F\n\x12\x45xportCostsRequest\x12\x30\n\x05level\x18\x01 \x01(\x0e\x32!.tukupay.sms.pricing.v1.CostLevel\"B\n\x13\x45xportCostsResponse\x12+\n\x05\x63osts\x18\x01 \x03(\x0b\x32\x1c.tukupay.sms.pricing.v1.Cost\"\x93\x01\n\x15GetCurrentCostRequest\x12\x30\n\x05level\x18\x01 \x01(\x0e\x32!.tukupay.sms.pricing.v1.CostLevel\x12\x18\n\x0b\x63ustomer_id\x18\x02 \x01(\tH\x00\x88\x01\x01\x12\x13\n\x06\x61pp_id\x18\x03 \x01(\tH\x01\x88\x01\x01\x42\x0e\n\x0c_customer_idB\t\n\x07_app_id\"D\n\x16GetCurrentCostResponse\x12*\n\x04\x63ost\x18\x01 \x01(\x0b\x32\x1c.tukupay.sms.pricing.v1.Cost\"\xb5\x01\n\x10ListCostsRequest\x12\x30\n\x05level\x18\x01 \x01(\x0e\x32!.tukupay.sms.pricing.v1.CostLevel\x12\x18\n\x0b\x63ustomer_id\x18\x02 \x01(\tH\x00\x88\x01\x01\x12\x13\n\x06\x61pp_id\x18\x03 \x01(\tH\x01\x88\x01\x01\x12\x11\n\tpage_size\x18\x04 \x01(\x05\x12\x12\n\npage_token\x18\x05 \x01(\tB\x0e\n\x0c_customer_idB\t\n\x07_app_id\"Y\n\x11ListCostsResponse\x12+\n\x05\x63osts\x18\x01 \x03(\x0b\x32\x1c.tukupay.sms.pricing.v1.Cost\x12\x17\n\x0fnext_page_token\x18\x02 \x01(\t\"\xb1\x01\n\x13ResolvePriceRequest\x12\x13\n\x0b\x63ustomer_id\x18\x01 \x01(\t\x12\x13\n\x06\x61pp_id\x18\x02 \x01(\tH\x00\x88\x01\x01\x12&\n\x02\x61t\x18\x03 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12,\n\x08known_at\x18\x04 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x0f\n\x07\x65xplain\x18\x05 \x01(\x08\x42\t\n\x07_app_id\"\xe0\x01\n\x14ResolvePriceResponse\x12*\n\x04\x63ost\x18\x01 \x01(\x0b\x32\x1c.tukupay.sms.pricing.v1.Cost\x12/\n\x0bresolved_at\x18\x02 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12:\n\ncandidates\x18\x03 \x03(\x0b\x32&.tukupay.sms.pricing.v1.PriceCandidate\x12/\n\x0bvalid_until\x18\x04 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\"\x8c\x01\n\x0ePriceCandidate\x12*\n\x04\x63ost\x18\x01 \x01(\x0b\x32\x1c.tukupay.sms.pricing.v1.Cost\x12\x39\n\x07verdict\x18\x02 \x01(\x0e\x32(.tukupay.sms.pricing.v1.CandidateVerdict\x12\x13\n\x0b\x65xplanation\x18\x03 \x01(\t\"\x8d\x01\n\x19\x42\x61tchResolvePricesRequest\x12=\n\x08requests\x18\x01 \x03(\x0b\x32+.tukupay.sms.pricing.v1.ResolvePriceRequest\x12\x31\n\x06\x64rafts\x18\x02 \x03(\x0b\x32!.tukupay.sms.pricing.v1.DraftCost\"\xd1\x01\n\tDraftCost\x12\x30\n\x05level\x18\x01 \x01(\x0e\x32!.tukupay.sms.pricing.v1.CostLevel\x12\x14\n\x0cprice_micros\x18\x02 \x01(\x03\x12\x18\n\x0b\x63ustomer_id\x18\x03 \x01(\tH\x00\x88\x01\x01\x12\x13\n\x06\x61pp_id\x18\x04 \x01(\tH\x01\x88\x01\x01\x12\x32\n\x0e\x65\x66\x66\x65\x63tive_from\x18\x05 \x01(\x0b\x32\x1a.google.protobuf.TimestampB\x0e\n\x0c_customer_idB\t\n\x07_app_id\"R\n\x1a\x42\x61tchResolvePricesResponse\x12\x34\n\x07results\x18\x01 \x03(\x0b\x32#.tukupay.sms.pricing.v1.PriceResult\"\x8f\x01\n\x0bPriceResult\x12=\n\x05price\x18\x01 \x01(\x0b\x32,.tukupay.sms.pricing.v1.ResolvePriceResponseH\x00\x12\x37\n\x07\x66\x61ilure\x18\x02 \x01(\x0b\x32$.tukupay.sms.pricing.v1.PriceFailureH\x00\x42\x08\n\x06result\"=\n\x0cPriceFailure\x12\x0c\n\x04\x63ode\x18\x01 \x01(\x05\x12\x0e\n\x06reason\x18\x02 \x01(\t\x12\x0f\n\x07message\x18\x03 \x01(\t\"K\n\x12WatchPricesRequest\x12\x35\n\x12heartbeat_interval\x18\x01 \x01(\x0b\x32\x19.google.protobuf.Duration\"S\n\x13WatchPricesResponse\x12\r\n\x05\x65poch\x18\x01 \x01(\x03\x12-\n\x07\x63hanges\x18\x02 \x03(\x0b\x32\x1c.tukupay.sms.pricing.v1.Cost*\x9b\x01\n\tCostLevel\x12\x1a\n\x16\x43OST_LEVEL_UNSPECIFIED\x10\x00\x12\x16\n\x12\x43OST_LEVEL_TUKUPAY\x10\x01\x12\x18\n\x14\x43OST_LEVEL_APP_OWNER\x10\x02\x12 \n\x1c\x43OST_LEVEL_SPECIFIC_CUSTOMER\x10\x03\x12\x1e\n\x1a\x43OST_LEVEL_DIRECT_CUSTOMER\x10\x04*|\n\x0cImportEffect\x12\x1d\n\x19IMPORT_EFFECT_UNSPECIFIED\x10\x00\x12\x15\n\x11IMPORT_EFFECT_NEW\x10\x01\x12\x19\n\x15IMPORT_EFFECT_CHANGED\x10\x02\x12\x1b\n\x17IMPORT_EFFECT_UNCHANGED\x10\x03*\xff\x01\n\x10\x43\x61ndidateVerdict\x12!\n\x1d\x43\x41NDIDATE_VERDICT_UNSPECIFIED\x10\x00\x12\x19\n\x15\x43\x41NDIDATE_VERDICT_WON\x10\x01\x12\"\n\x1e\x43\x41NDIDATE_VERDICT_WEAKER_LEVEL\x10\x02\x12 \n\x1c\x43\x41NDIDATE_VERDICT_SUPERSEDED\x10\x03\x12\x1d\n\x19\x43\x41NDIDATE_VERDICT_REVISED\x10\x04\x12\'\n#CANDIDATE_VERDICT_NOT_YET_EFFECTIVE\x10\x05\x12\x1f\n\x1b\x43\x41NDIDATE_VERDICT_WITHDRAWN\x10\x06\x32\xce\x07\n\x0ePricingService\x12Z\n\x07SetCost\x12&.tukupay.sms.pricing.v1.SetCostRequest\x1a\'.tukupay.sms.pricing.v1.SetCostResponse\x12i\n\x0cWithdrawCost\x12+.tukupay.sms.pricing.v1.WithdrawCostRequest\x1a,.tukupay.sms.pricing.v1.WithdrawCostResponse\x12\x66\n\x0bImportCosts\x12*.tukupay.sms.pricing.v1.ImportCostsRequest\x1a+.tukupay.sms.pricing.v1.ImportCostsResponse\x12h\n\x0b\x45xportCosts\x12*.tukupay.sms.pricing.v1.ExportCostsRequest\x1a+.tukupay.sms.pricing.v1.ExportCostsResponse0\x01\x12o\n\x0eGetCurrentCost\x12-.tukupay.sms.pricing.v1.GetCurrentCostRequest\x1a..tukupay.sms.pricing.v1.GetCurrentCostResponse\x12`\n\tListCosts\x12(.tukupay.sms.pricing.v1.ListCostsRequest\x1a).tukupay.sms.pricing.v1.ListCostsResponse\x12i\n\x0cResolvePrice\x12+.tukupay.sms.pricing.v1.ResolvePriceRequest\x1a,.tukupay.sms.pricing.v1.ResolvePriceResponse\x12{\n\x12\x42\x61tchResolvePrices\x12\x31.tukupay.sms.pricing.v1.BatchResolvePricesRequest\x1a\x32.tukupay.sms.pricing.v1.BatchResolvePricesResponse\x12h\n\x0bWatchPrices\x12*.tukupay.sms.pricing.v1.WatchPricesRequest\x1a+.tukupay.sms.pricing.v1.WatchPricesResponse0\x01\x62\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
 _builder.BuildTopDescriptorsAndMessages(DESCRIPTOR, 'tukupay.sms.pricing.v1.pricing_pb2', _globals)
 if not _descriptor._USE_C_DESCRIPTORS:
   DESCRIPTOR._loaded_options = None
-  _globals['_COSTLEVEL']._serialized_start=2082
-  _globals['_COSTLEVEL']._serialized_end=2237
+  _globals['_COSTLEVEL']._serialized_start=3663
+  _globals['_COSTLEVEL']._serialized_end=3818
+  _globals['_IMPORTEFFECT']._serialized_start=3820
+  _globals['_IMPORTEFFECT']._serialized_end=3944
+  _globals['_CANDIDATEVERDICT']._serialized_start=3947
+  _globals['_CANDIDATEVERDICT']._serialized_end=4202
   _globals['_COST']._serialized_start=130
-  _globals['_COST']._serialized_end=472
-  _globals['_SETCOSTREQUEST']._serialized_start=475
-  _globals['_SETCOSTREQUEST']._serialized_end=741
-  _globals['_SETCOSTRESPONSE']._serialized_start=743
-  _globals['_SETCOSTRESPONSE']._serialized_end=804
-  _globals['_GETCURRENTCOSTREQUEST']._serialized_start=807
-  _globals['_GETCURRENTCOSTREQUEST']._serialized_end=954
-  _globals['_GETCURRENTCOSTRESPONSE']._serialized_start=956
-  _globals['_GETCURRENTCOSTRESPONSE']._serialized_end=1024
-  _globals['_LISTCOSTSREQUEST']._serialized_start=1027
-  _globals['_LISTCOSTSREQUEST']._serialized_end=1208
-  _globals['_LISTCOSTSRESPONSE']._serialized_start=1210
-  _globals['_LISTCOSTSRESPONSE']._serialized_end=1299
-  _globals['_RESOLVEPRICEREQUEST']._serialized_start=1301
-  _globals['_RESOLVEPRICEREQUEST']._serialized_end=1415
-  _globals['_RESOLVEPRICERESPONSE']._serialized_start=1417
-  _globals['_RESOLVEPRICERESPONSE']._serialized_end=1532
-  _globals['_BATCHRESOLVEPRICESREQUEST']._serialized_start=1534
-  _globals['_BATCHRESOLVEPRICESREQUEST']._serialized_end=1624
-  _globals['_BATCHRESOLVEPRICESRESPONSE']._serialized_start=1626
-  _globals['_BATCHRESOLVEPRICESRESPONSE']._serialized_end=1708
-  _globals['_PRICERESULT']._serialized_start=1711
-  _globals['_PRICERESULT']._serialized_end=1854
-  _globals['_PRICEFAILURE']._serialized_start=1856
-  _globals['_PRICEFAILURE']._serialized_end=1917
-  _globals['_WATCHPRICESREQUEST']._serialized_start=1919
-  _globals['_WATCHPRICESREQUEST']._serialized_end=1994
-  _globals['_WATCHPRICESRESPONSE']._serialized_start=1996
-  _globals['_WATCHPRICESRESPONSE']._serialized_end=2079
-  _globals['_PRICINGSERVICE']._serialized_start=2240
-  _globals['_PRICINGSERVICE']._serialized_end=2897
+  _globals['_COST']._serialized_end=555
+  _globals['_WITHDRAWAL']._serialized_start=557
+  _globals['_WITHDRAWAL']._serialized_end=659
+  _globals['_SETCOSTREQUEST']._serialized_start=662
+  _globals['_SETCOSTREQUEST']._serialized_end=1023
+  _globals['_SETCOSTRESPONSE']._serialized_start=1025
+  _globals['_SETCOSTRESPONSE']._serialized_end=1104
+  _globals['_WITHDRAWCOSTREQUEST']._serialized_start=1106
+  _globals['_WITHDRAWCOSTREQUEST']._serialized_end=1182
+  _globals['_WITHDRAWCOSTRESPONSE']._serialized_start=1184
+  _globals['_WITHDRAWCOSTRESPONSE']._serialized_end=1250
+  _globals['_IMPORTCOSTSREQUEST']._serialized_start=1253
+  _globals['_IMPORTCOSTSREQUEST']._serialized_end=1394
+  _globals['_IMPORTCOSTSRESPONSE']._serialized_start=1396
+  _globals['_IMPORTCOSTSRESPONSE']._serialized_end=1487
+  _globals['_IMPORTEDCOST']._serialized_start=1490
+  _globals['_IMPORTEDCOST']._serialized_end=1664
+  _globals['_EXPORTCOSTSREQUEST']._serialized_start=1666
+  _globals['_EXPORTCOSTSREQUEST']._serialized_end=1736
+  _globals['_EXPORTCOSTSRESPONSE']._serialized_start=1738
+  _globals['_EXPORTCOSTSRESPONSE']._serialized_end=1804
+  _globals['_GETCURRENTCOSTREQUEST']._serialized_start=1807
+  _globals['_GETCURRENTCOSTREQUEST']._serialized_end=1954
+  _globals['_GETCURRENTCOSTRESPONSE']._serialized_start=1956
+  _globals['_GETCURRENTCOSTRESPONSE']._serialized_end=2024
+  _globals['_LISTCOSTSREQUEST']._serialized_start=2027
+  _globals['_LISTCOSTSREQUEST']._serialized_end=2208
+  _globals['_LISTCOSTSRESPONSE']._serialized_start=2210
+  _globals['_LISTCOSTSRESPONSE']._serialized_end=2299
+  _globals['_RESOLVEPRICEREQUEST']._serialized_start=2302
+  _globals['_RESOLVEPRICEREQUEST']._serialized_end=2479
+  _globals['_RESOLVEPRICERESPONSE']._serialized_start=2482
+  _globals['_RESOLVEPRICERESPONSE']._serialized_end=2706
+  _globals['_PRICECANDIDATE']._serialized_start=2709
+  _globals['_PRICECANDIDATE']._serialized_end=2849
+  _globals['_BATCHRESOLVEPRICESREQUEST']._serialized_start=2852
+  _globals['_BATCHRESOLVEPRICESREQUEST']._serialized_end=2993
+  _globals['_DRAFTCOST']._serialized_start=2996
+  _globals['_DRAFTCOST']._serialized_end=3205
+  _globals['_BATCHRESOLVEPRICESRESPONSE']._serialized_start=3207
+  _globals['_BATCHRESOLVEPRICESRESPONSE']._serialized_end=3289
+  _globals['_PRICERESULT']._serialized_start=3292
+  _globals['_PRICERESULT']._serialized_end=3435
+  _globals['_PRICEFAILURE']._serialized_start=3437
+  _globals['_PRICEFAILURE']._serialized_end=3498
+  _globals['_WATCHPRICESREQUEST']._serialized_start=3500
+  _globals['_WATCHPRICESREQUEST']._serialized_end=3575
+  _globals['_WATCHPRICESRESPONSE']._serialized_start=3577
+  _globals['_WATCHPRICESRESPONSE']._serialized_end=3660
+  _globals['_PRICINGSERVICE']._serialized_start=4205
+  _globals['_PRICINGSERVICE']._serialized_end=5179
 # @@protoc_insertion_point(module_scope)

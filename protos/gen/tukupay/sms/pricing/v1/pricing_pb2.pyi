@@ -58,6 +58,74 @@ COST_LEVEL_DIRECT_CUSTOMER: CostLevel.ValueType  # 4
 """The default for customers without a price of their own."""
 Global___CostLevel: _TypeAlias = CostLevel  # noqa: Y015
 
+class _ImportEffect:
+    ValueType = _typing.NewType("ValueType", _builtins.int)
+    V: _TypeAlias = ValueType  # noqa: Y015
+
+class _ImportEffectEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_ImportEffect.ValueType], _builtins.type):
+    DESCRIPTOR: _descriptor.EnumDescriptor
+    IMPORT_EFFECT_UNSPECIFIED: _ImportEffect.ValueType  # 0
+    """Never sent."""
+    IMPORT_EFFECT_NEW: _ImportEffect.ValueType  # 1
+    """The first price of its level and entity at that instant."""
+    IMPORT_EFFECT_CHANGED: _ImportEffect.ValueType  # 2
+    """Another price than the one in effect at that instant."""
+    IMPORT_EFFECT_UNCHANGED: _ImportEffect.ValueType  # 3
+    """The same price as the one in effect at that instant; not recorded."""
+
+class ImportEffect(_ImportEffect, metaclass=_ImportEffectEnumTypeWrapper):
+    """What an imported row does."""
+
+IMPORT_EFFECT_UNSPECIFIED: ImportEffect.ValueType  # 0
+"""Never sent."""
+IMPORT_EFFECT_NEW: ImportEffect.ValueType  # 1
+"""The first price of its level and entity at that instant."""
+IMPORT_EFFECT_CHANGED: ImportEffect.ValueType  # 2
+"""Another price than the one in effect at that instant."""
+IMPORT_EFFECT_UNCHANGED: ImportEffect.ValueType  # 3
+"""The same price as the one in effect at that instant; not recorded."""
+Global___ImportEffect: _TypeAlias = ImportEffect  # noqa: Y015
+
+class _CandidateVerdict:
+    ValueType = _typing.NewType("ValueType", _builtins.int)
+    V: _TypeAlias = ValueType  # noqa: Y015
+
+class _CandidateVerdictEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_CandidateVerdict.ValueType], _builtins.type):
+    DESCRIPTOR: _descriptor.EnumDescriptor
+    CANDIDATE_VERDICT_UNSPECIFIED: _CandidateVerdict.ValueType  # 0
+    """Never sent."""
+    CANDIDATE_VERDICT_WON: _CandidateVerdict.ValueType  # 1
+    """Its price applies."""
+    CANDIDATE_VERDICT_WEAKER_LEVEL: _CandidateVerdict.ValueType  # 2
+    """A row of a level that comes before it is in effect."""
+    CANDIDATE_VERDICT_SUPERSEDED: _CandidateVerdict.ValueType  # 3
+    """A row of the same level and entity took effect later."""
+    CANDIDATE_VERDICT_REVISED: _CandidateVerdict.ValueType  # 4
+    """A newer revision of the same instant replaced it."""
+    CANDIDATE_VERDICT_NOT_YET_EFFECTIVE: _CandidateVerdict.ValueType  # 5
+    """It takes effect after the instant."""
+    CANDIDATE_VERDICT_WITHDRAWN: _CandidateVerdict.ValueType  # 6
+    """It was withdrawn."""
+
+class CandidateVerdict(_CandidateVerdict, metaclass=_CandidateVerdictEnumTypeWrapper):
+    """Why a row won or lost."""
+
+CANDIDATE_VERDICT_UNSPECIFIED: CandidateVerdict.ValueType  # 0
+"""Never sent."""
+CANDIDATE_VERDICT_WON: CandidateVerdict.ValueType  # 1
+"""Its price applies."""
+CANDIDATE_VERDICT_WEAKER_LEVEL: CandidateVerdict.ValueType  # 2
+"""A row of a level that comes before it is in effect."""
+CANDIDATE_VERDICT_SUPERSEDED: CandidateVerdict.ValueType  # 3
+"""A row of the same level and entity took effect later."""
+CANDIDATE_VERDICT_REVISED: CandidateVerdict.ValueType  # 4
+"""A newer revision of the same instant replaced it."""
+CANDIDATE_VERDICT_NOT_YET_EFFECTIVE: CandidateVerdict.ValueType  # 5
+"""It takes effect after the instant."""
+CANDIDATE_VERDICT_WITHDRAWN: CandidateVerdict.ValueType  # 6
+"""It was withdrawn."""
+Global___CandidateVerdict: _TypeAlias = CandidateVerdict  # noqa: Y015
+
 @_typing.final
 class Cost(_message.Message):
     """One recorded price. Rows are immutable."""
@@ -74,12 +142,14 @@ class Cost(_message.Message):
     CREATED_BY_FIELD_NUMBER: _builtins.int
     RECORDED_TIME_FIELD_NUMBER: _builtins.int
     REVISION_FIELD_NUMBER: _builtins.int
+    OVERRIDDEN_GUARDS_FIELD_NUMBER: _builtins.int
+    WITHDRAWAL_FIELD_NUMBER: _builtins.int
     cost_id: _builtins.str
     """Unique identifier, `cost_` and 32 hexadecimal digits. Set by the service."""
     level: Global___CostLevel.ValueType
     """The tier that this row belongs to."""
     price_micros: _builtins.int
-    """Price of one SMS unit in micros of a KES; above 0."""
+    """Price of one SMS unit in micros of a KES; 0 only where free was asked for."""
     customer_id: _builtins.str
     """The customer, for SPECIFIC_CUSTOMER only; absent otherwise."""
     app_id: _builtins.str
@@ -90,7 +160,7 @@ class Cost(_message.Message):
     """Who set the price, as given by the caller."""
     revision: _builtins.int
     """1 for the first row of a level, entity and `effective_from`, 2 for the one that
-    replaced it, and so on. The highest counts.
+    replaced it, and so on. The highest that is not withdrawn counts.
     """
     @_builtins.property
     def effective_from(self) -> _timestamp_pb2.Timestamp:
@@ -101,6 +171,14 @@ class Cost(_message.Message):
     @_builtins.property
     def recorded_time(self) -> _timestamp_pb2.Timestamp:
         """When the service recorded the row, on the database's clock."""
+
+    @_builtins.property
+    def overridden_guards(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
+        """The guards that the caller overrode, by name; empty when none was touched."""
+
+    @_builtins.property
+    def withdrawal(self) -> Global___Withdrawal:
+        """How it was taken back; absent when it was not."""
 
     def __init__(
         self,
@@ -115,10 +193,12 @@ class Cost(_message.Message):
         created_by: _builtins.str = ...,
         recorded_time: _timestamp_pb2.Timestamp | None = ...,
         revision: _builtins.int = ...,
+        overridden_guards: _abc.Iterable[_builtins.str] | None = ...,
+        withdrawal: Global___Withdrawal | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["_app_id", b"_app_id", "_customer_id", b"_customer_id", "_reason", b"_reason", "app_id", b"app_id", "customer_id", b"customer_id", "effective_from", b"effective_from", "reason", b"reason", "recorded_time", b"recorded_time"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["_app_id", b"_app_id", "_customer_id", b"_customer_id", "_reason", b"_reason", "app_id", b"app_id", "customer_id", b"customer_id", "effective_from", b"effective_from", "reason", b"reason", "recorded_time", b"recorded_time", "withdrawal", b"withdrawal"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["_app_id", b"_app_id", "_customer_id", b"_customer_id", "_reason", b"_reason", "app_id", b"app_id", "cost_id", b"cost_id", "created_by", b"created_by", "customer_id", b"customer_id", "effective_from", b"effective_from", "level", b"level", "price_micros", b"price_micros", "reason", b"reason", "recorded_time", b"recorded_time", "revision", b"revision"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["_app_id", b"_app_id", "_customer_id", b"_customer_id", "_reason", b"_reason", "app_id", b"app_id", "cost_id", b"cost_id", "created_by", b"created_by", "customer_id", b"customer_id", "effective_from", b"effective_from", "level", b"level", "overridden_guards", b"overridden_guards", "price_micros", b"price_micros", "reason", b"reason", "recorded_time", b"recorded_time", "revision", b"revision", "withdrawal", b"withdrawal"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     _WhichOneofReturnType__app_id: _TypeAlias = _typing.Literal["app_id"]  # noqa: Y015
     _WhichOneofArgType__app_id: _TypeAlias = _typing.Literal["_app_id", b"_app_id"]  # noqa: Y015
@@ -136,6 +216,38 @@ class Cost(_message.Message):
 Global___Cost: _TypeAlias = Cost  # noqa: Y015
 
 @_typing.final
+class Withdrawal(_message.Message):
+    """How a row was taken back before it took effect."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    WITHDRAWN_TIME_FIELD_NUMBER: _builtins.int
+    WITHDRAWN_BY_FIELD_NUMBER: _builtins.int
+    REASON_FIELD_NUMBER: _builtins.int
+    withdrawn_by: _builtins.str
+    """Who did it, as given by the caller."""
+    reason: _builtins.str
+    """Why."""
+    @_builtins.property
+    def withdrawn_time(self) -> _timestamp_pb2.Timestamp:
+        """When it was recorded, on the database's clock."""
+
+    def __init__(
+        self,
+        *,
+        withdrawn_time: _timestamp_pb2.Timestamp | None = ...,
+        withdrawn_by: _builtins.str = ...,
+        reason: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["withdrawn_time", b"withdrawn_time"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["reason", b"reason", "withdrawn_by", b"withdrawn_by", "withdrawn_time", b"withdrawn_time"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___Withdrawal: _TypeAlias = Withdrawal  # noqa: Y015
+
+@_typing.final
 class SetCostRequest(_message.Message):
     """A price to record."""
 
@@ -148,10 +260,15 @@ class SetCostRequest(_message.Message):
     REASON_FIELD_NUMBER: _builtins.int
     EFFECTIVE_FROM_FIELD_NUMBER: _builtins.int
     CREATED_BY_FIELD_NUMBER: _builtins.int
+    ALLOW_FREE_FIELD_NUMBER: _builtins.int
+    OVERRIDE_GUARDS_FIELD_NUMBER: _builtins.int
+    IDEMPOTENCY_KEY_FIELD_NUMBER: _builtins.int
     level: Global___CostLevel.ValueType
     """Required."""
     price_micros: _builtins.int
-    """Required: micros of a KES for one SMS unit, 1 to 1,000,000,000,000 (a million KES)."""
+    """Required: micros of a KES for one SMS unit, 1 to 1,000,000,000,000 (a million KES);
+    0 only with `allow_free`.
+    """
     customer_id: _builtins.str
     """Required for SPECIFIC_CUSTOMER, 1 to 64 characters; refused for other levels."""
     app_id: _builtins.str
@@ -160,6 +277,16 @@ class SetCostRequest(_message.Message):
     """Required for TUKUPAY and SPECIFIC_CUSTOMER, optional otherwise; at most 500 characters."""
     created_by: _builtins.str
     """Required: who sets the price, 1 to 64 characters."""
+    allow_free: _builtins.bool
+    """True to record a price of 0."""
+    override_guards: _builtins.bool
+    """True to record a price or a date that the guards of the level find unusual; which
+    guards were overridden is recorded with the row.
+    """
+    idempotency_key: _builtins.str
+    """Names this request, 1 to 128 characters: repeating it with the same key makes no
+    second row. Absent: each call makes a row.
+    """
     @_builtins.property
     def effective_from(self) -> _timestamp_pb2.Timestamp:
         """Required: the first instant at which the price applies; may lie in the past."""
@@ -174,21 +301,28 @@ class SetCostRequest(_message.Message):
         reason: _builtins.str | None = ...,
         effective_from: _timestamp_pb2.Timestamp | None = ...,
         created_by: _builtins.str = ...,
+        allow_free: _builtins.bool = ...,
+        override_guards: _builtins.bool = ...,
+        idempotency_key: _builtins.str | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["_app_id", b"_app_id", "_customer_id", b"_customer_id", "_reason", b"_reason", "app_id", b"app_id", "customer_id", b"customer_id", "effective_from", b"effective_from", "reason", b"reason"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["_app_id", b"_app_id", "_customer_id", b"_customer_id", "_idempotency_key", b"_idempotency_key", "_reason", b"_reason", "app_id", b"app_id", "customer_id", b"customer_id", "effective_from", b"effective_from", "idempotency_key", b"idempotency_key", "reason", b"reason"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["_app_id", b"_app_id", "_customer_id", b"_customer_id", "_reason", b"_reason", "app_id", b"app_id", "created_by", b"created_by", "customer_id", b"customer_id", "effective_from", b"effective_from", "level", b"level", "price_micros", b"price_micros", "reason", b"reason"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["_app_id", b"_app_id", "_customer_id", b"_customer_id", "_idempotency_key", b"_idempotency_key", "_reason", b"_reason", "allow_free", b"allow_free", "app_id", b"app_id", "created_by", b"created_by", "customer_id", b"customer_id", "effective_from", b"effective_from", "idempotency_key", b"idempotency_key", "level", b"level", "override_guards", b"override_guards", "price_micros", b"price_micros", "reason", b"reason"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     _WhichOneofReturnType__app_id: _TypeAlias = _typing.Literal["app_id"]  # noqa: Y015
     _WhichOneofArgType__app_id: _TypeAlias = _typing.Literal["_app_id", b"_app_id"]  # noqa: Y015
     _WhichOneofReturnType__customer_id: _TypeAlias = _typing.Literal["customer_id"]  # noqa: Y015
     _WhichOneofArgType__customer_id: _TypeAlias = _typing.Literal["_customer_id", b"_customer_id"]  # noqa: Y015
+    _WhichOneofReturnType__idempotency_key: _TypeAlias = _typing.Literal["idempotency_key"]  # noqa: Y015
+    _WhichOneofArgType__idempotency_key: _TypeAlias = _typing.Literal["_idempotency_key", b"_idempotency_key"]  # noqa: Y015
     _WhichOneofReturnType__reason: _TypeAlias = _typing.Literal["reason"]  # noqa: Y015
     _WhichOneofArgType__reason: _TypeAlias = _typing.Literal["_reason", b"_reason"]  # noqa: Y015
     @_typing.overload
     def WhichOneof(self, oneof_group: _WhichOneofArgType__app_id) -> _WhichOneofReturnType__app_id | None: ...
     @_typing.overload
     def WhichOneof(self, oneof_group: _WhichOneofArgType__customer_id) -> _WhichOneofReturnType__customer_id | None: ...
+    @_typing.overload
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__idempotency_key) -> _WhichOneofReturnType__idempotency_key | None: ...
     @_typing.overload
     def WhichOneof(self, oneof_group: _WhichOneofArgType__reason) -> _WhichOneofReturnType__reason | None: ...
 
@@ -201,9 +335,67 @@ class SetCostResponse(_message.Message):
     DESCRIPTOR: _descriptor.Descriptor
 
     COST_FIELD_NUMBER: _builtins.int
+    REPLAYED_FIELD_NUMBER: _builtins.int
+    replayed: _builtins.bool
+    """True when the `idempotency_key` was known and this is the row it made."""
     @_builtins.property
     def cost(self) -> Global___Cost:
         """The new row, with its id, revision and recording time."""
+
+    def __init__(
+        self,
+        *,
+        cost: Global___Cost | None = ...,
+        replayed: _builtins.bool = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["cost", b"cost"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["cost", b"cost", "replayed", b"replayed"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___SetCostResponse: _TypeAlias = SetCostResponse  # noqa: Y015
+
+@_typing.final
+class WithdrawCostRequest(_message.Message):
+    """A row to take back."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    COST_ID_FIELD_NUMBER: _builtins.int
+    WITHDRAWN_BY_FIELD_NUMBER: _builtins.int
+    REASON_FIELD_NUMBER: _builtins.int
+    cost_id: _builtins.str
+    """Required: the row."""
+    withdrawn_by: _builtins.str
+    """Required: who takes it back, 1 to 64 characters."""
+    reason: _builtins.str
+    """Required: why, 1 to 500 characters."""
+    def __init__(
+        self,
+        *,
+        cost_id: _builtins.str = ...,
+        withdrawn_by: _builtins.str = ...,
+        reason: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["cost_id", b"cost_id", "reason", b"reason", "withdrawn_by", b"withdrawn_by"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___WithdrawCostRequest: _TypeAlias = WithdrawCostRequest  # noqa: Y015
+
+@_typing.final
+class WithdrawCostResponse(_message.Message):
+    """The row after the withdrawal."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    COST_FIELD_NUMBER: _builtins.int
+    @_builtins.property
+    def cost(self) -> Global___Cost:
+        """The row, with its withdrawal."""
 
     def __init__(
         self,
@@ -216,7 +408,151 @@ class SetCostResponse(_message.Message):
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
-Global___SetCostResponse: _TypeAlias = SetCostResponse  # noqa: Y015
+Global___WithdrawCostResponse: _TypeAlias = WithdrawCostResponse  # noqa: Y015
+
+@_typing.final
+class ImportCostsRequest(_message.Message):
+    """Prices to record together."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    ROWS_FIELD_NUMBER: _builtins.int
+    DRY_RUN_FIELD_NUMBER: _builtins.int
+    IDEMPOTENCY_KEY_FIELD_NUMBER: _builtins.int
+    dry_run: _builtins.bool
+    """True to record nothing and only answer what would happen."""
+    idempotency_key: _builtins.str
+    """As in SetCostRequest, for the whole import."""
+    @_builtins.property
+    def rows(self) -> _containers.RepeatedCompositeFieldContainer[Global___SetCostRequest]:
+        """1 to 20,000 rows. Their `idempotency_key` is ignored; see below."""
+
+    def __init__(
+        self,
+        *,
+        rows: _abc.Iterable[Global___SetCostRequest] | None = ...,
+        dry_run: _builtins.bool = ...,
+        idempotency_key: _builtins.str | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["_idempotency_key", b"_idempotency_key", "idempotency_key", b"idempotency_key"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["_idempotency_key", b"_idempotency_key", "dry_run", b"dry_run", "idempotency_key", b"idempotency_key", "rows", b"rows"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    _WhichOneofReturnType__idempotency_key: _TypeAlias = _typing.Literal["idempotency_key"]  # noqa: Y015
+    _WhichOneofArgType__idempotency_key: _TypeAlias = _typing.Literal["_idempotency_key", b"_idempotency_key"]  # noqa: Y015
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__idempotency_key) -> _WhichOneofReturnType__idempotency_key | None: ...
+
+Global___ImportCostsRequest: _TypeAlias = ImportCostsRequest  # noqa: Y015
+
+@_typing.final
+class ImportCostsResponse(_message.Message):
+    """What an import does, row by row."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    ROWS_FIELD_NUMBER: _builtins.int
+    REPLAYED_FIELD_NUMBER: _builtins.int
+    replayed: _builtins.bool
+    """True when the `idempotency_key` was known: these are the rows of the first import."""
+    @_builtins.property
+    def rows(self) -> _containers.RepeatedCompositeFieldContainer[Global___ImportedCost]:
+        """As many as there were rows, in their order."""
+
+    def __init__(
+        self,
+        *,
+        rows: _abc.Iterable[Global___ImportedCost] | None = ...,
+        replayed: _builtins.bool = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["replayed", b"replayed", "rows", b"rows"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___ImportCostsResponse: _TypeAlias = ImportCostsResponse  # noqa: Y015
+
+@_typing.final
+class ImportedCost(_message.Message):
+    """What an import does to one level and entity."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    COST_FIELD_NUMBER: _builtins.int
+    PREVIOUS_PRICE_MICROS_FIELD_NUMBER: _builtins.int
+    EFFECT_FIELD_NUMBER: _builtins.int
+    previous_price_micros: _builtins.int
+    """The price in effect at `effective_from` before the import, at the same level and
+    entity; absent when there is none.
+    """
+    effect: Global___ImportEffect.ValueType
+    """Whether the row changes anything."""
+    @_builtins.property
+    def cost(self) -> Global___Cost:
+        """The row as recorded; in a dry run without id, revision and recording time."""
+
+    def __init__(
+        self,
+        *,
+        cost: Global___Cost | None = ...,
+        previous_price_micros: _builtins.int | None = ...,
+        effect: Global___ImportEffect.ValueType = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["_previous_price_micros", b"_previous_price_micros", "cost", b"cost", "previous_price_micros", b"previous_price_micros"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["_previous_price_micros", b"_previous_price_micros", "cost", b"cost", "effect", b"effect", "previous_price_micros", b"previous_price_micros"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    _WhichOneofReturnType__previous_price_micros: _TypeAlias = _typing.Literal["previous_price_micros"]  # noqa: Y015
+    _WhichOneofArgType__previous_price_micros: _TypeAlias = _typing.Literal["_previous_price_micros", b"_previous_price_micros"]  # noqa: Y015
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__previous_price_micros) -> _WhichOneofReturnType__previous_price_micros | None: ...
+
+Global___ImportedCost: _TypeAlias = ImportedCost  # noqa: Y015
+
+@_typing.final
+class ExportCostsRequest(_message.Message):
+    """Which rows to export."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    LEVEL_FIELD_NUMBER: _builtins.int
+    level: Global___CostLevel.ValueType
+    """Only this level; unspecified means all."""
+    def __init__(
+        self,
+        *,
+        level: Global___CostLevel.ValueType = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["level", b"level"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___ExportCostsRequest: _TypeAlias = ExportCostsRequest  # noqa: Y015
+
+@_typing.final
+class ExportCostsResponse(_message.Message):
+    """Some of the exported rows."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    COSTS_FIELD_NUMBER: _builtins.int
+    @_builtins.property
+    def costs(self) -> _containers.RepeatedCompositeFieldContainer[Global___Cost]:
+        """At least one row."""
+
+    def __init__(
+        self,
+        *,
+        costs: _abc.Iterable[Global___Cost] | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["costs", b"costs"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___ExportCostsResponse: _TypeAlias = ExportCostsResponse  # noqa: Y015
 
 @_typing.final
 class GetCurrentCostRequest(_message.Message):
@@ -363,13 +699,24 @@ class ResolvePriceRequest(_message.Message):
     CUSTOMER_ID_FIELD_NUMBER: _builtins.int
     APP_ID_FIELD_NUMBER: _builtins.int
     AT_FIELD_NUMBER: _builtins.int
+    KNOWN_AT_FIELD_NUMBER: _builtins.int
+    EXPLAIN_FIELD_NUMBER: _builtins.int
     customer_id: _builtins.str
     """Required: the account that pays, 1 to 64 characters."""
     app_id: _builtins.str
     """The app through which the send comes; absent when it comes through none."""
+    explain: _builtins.bool
+    """True to list every candidate and why it won or lost."""
     @_builtins.property
     def at(self) -> _timestamp_pb2.Timestamp:
         """The instant to price for; absent means now, on the service's database clock."""
+
+    @_builtins.property
+    def known_at(self) -> _timestamp_pb2.Timestamp:
+        """Answer as the book was known at this instant: rows recorded after it, and
+        withdrawals made after it, do not count. Absent means all that is known now. An
+        instant after the service's now is INVALID_ARGUMENT.
+        """
 
     def __init__(
         self,
@@ -377,10 +724,12 @@ class ResolvePriceRequest(_message.Message):
         customer_id: _builtins.str = ...,
         app_id: _builtins.str | None = ...,
         at: _timestamp_pb2.Timestamp | None = ...,
+        known_at: _timestamp_pb2.Timestamp | None = ...,
+        explain: _builtins.bool = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["_app_id", b"_app_id", "app_id", b"app_id", "at", b"at"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["_app_id", b"_app_id", "app_id", b"app_id", "at", b"at", "known_at", b"known_at"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["_app_id", b"_app_id", "app_id", b"app_id", "at", b"at", "customer_id", b"customer_id"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["_app_id", b"_app_id", "app_id", b"app_id", "at", b"at", "customer_id", b"customer_id", "explain", b"explain", "known_at", b"known_at"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     _WhichOneofReturnType__app_id: _TypeAlias = _typing.Literal["app_id"]  # noqa: Y015
     _WhichOneofArgType__app_id: _TypeAlias = _typing.Literal["_app_id", b"_app_id"]  # noqa: Y015
@@ -396,27 +745,75 @@ class ResolvePriceResponse(_message.Message):
 
     COST_FIELD_NUMBER: _builtins.int
     RESOLVED_AT_FIELD_NUMBER: _builtins.int
+    CANDIDATES_FIELD_NUMBER: _builtins.int
+    VALID_UNTIL_FIELD_NUMBER: _builtins.int
     @_builtins.property
     def cost(self) -> Global___Cost:
-        """The winning row."""
+        """The winning row, as it was known."""
 
     @_builtins.property
     def resolved_at(self) -> _timestamp_pb2.Timestamp:
         """The instant that was priced for: `at`, or the service's now."""
+
+    @_builtins.property
+    def candidates(self) -> _containers.RepeatedCompositeFieldContainer[Global___PriceCandidate]:
+        """With `explain`: every row that was considered, the strongest first; the winner is
+        first among those that count. At most 1,000, the nearest to the instant of each level.
+        """
+
+    @_builtins.property
+    def valid_until(self) -> _timestamp_pb2.Timestamp:
+        """The first instant after `resolved_at` at which the answer changes by rows known now;
+        absent when none is known.
+        """
 
     def __init__(
         self,
         *,
         cost: Global___Cost | None = ...,
         resolved_at: _timestamp_pb2.Timestamp | None = ...,
+        candidates: _abc.Iterable[Global___PriceCandidate] | None = ...,
+        valid_until: _timestamp_pb2.Timestamp | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["cost", b"cost", "resolved_at", b"resolved_at"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["cost", b"cost", "resolved_at", b"resolved_at", "valid_until", b"valid_until"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["cost", b"cost", "resolved_at", b"resolved_at"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["candidates", b"candidates", "cost", b"cost", "resolved_at", b"resolved_at", "valid_until", b"valid_until"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
 Global___ResolvePriceResponse: _TypeAlias = ResolvePriceResponse  # noqa: Y015
+
+@_typing.final
+class PriceCandidate(_message.Message):
+    """One row that was considered for a price."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    COST_FIELD_NUMBER: _builtins.int
+    VERDICT_FIELD_NUMBER: _builtins.int
+    EXPLANATION_FIELD_NUMBER: _builtins.int
+    verdict: Global___CandidateVerdict.ValueType
+    """What became of it."""
+    explanation: _builtins.str
+    """Why, for a person."""
+    @_builtins.property
+    def cost(self) -> Global___Cost:
+        """The row, as it was known."""
+
+    def __init__(
+        self,
+        *,
+        cost: Global___Cost | None = ...,
+        verdict: Global___CandidateVerdict.ValueType = ...,
+        explanation: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["cost", b"cost"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["cost", b"cost", "explanation", b"explanation", "verdict", b"verdict"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___PriceCandidate: _TypeAlias = PriceCandidate  # noqa: Y015
 
 @_typing.final
 class BatchResolvePricesRequest(_message.Message):
@@ -425,22 +822,78 @@ class BatchResolvePricesRequest(_message.Message):
     DESCRIPTOR: _descriptor.Descriptor
 
     REQUESTS_FIELD_NUMBER: _builtins.int
+    DRAFTS_FIELD_NUMBER: _builtins.int
     @_builtins.property
     def requests(self) -> _containers.RepeatedCompositeFieldContainer[Global___ResolvePriceRequest]:
         """1 to 1,000 questions."""
+
+    @_builtins.property
+    def drafts(self) -> _containers.RepeatedCompositeFieldContainer[Global___DraftCost]:
+        """Rows that do not exist, answered as if each were the newest revision of its level,
+        entity and instant: for rehearsals. At most 1,000; nothing of them is recorded. Their
+        `cost_id` in answers is `draft_` and their position. `known_at` does not hide them.
+        """
 
     def __init__(
         self,
         *,
         requests: _abc.Iterable[Global___ResolvePriceRequest] | None = ...,
+        drafts: _abc.Iterable[Global___DraftCost] | None = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["requests", b"requests"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["drafts", b"drafts", "requests", b"requests"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
 Global___BatchResolvePricesRequest: _TypeAlias = BatchResolvePricesRequest  # noqa: Y015
+
+@_typing.final
+class DraftCost(_message.Message):
+    """A price that is only tried out."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    LEVEL_FIELD_NUMBER: _builtins.int
+    PRICE_MICROS_FIELD_NUMBER: _builtins.int
+    CUSTOMER_ID_FIELD_NUMBER: _builtins.int
+    APP_ID_FIELD_NUMBER: _builtins.int
+    EFFECTIVE_FROM_FIELD_NUMBER: _builtins.int
+    level: Global___CostLevel.ValueType
+    """Required."""
+    price_micros: _builtins.int
+    """Required: micros of a KES for one SMS unit, 0 to 1,000,000,000,000."""
+    customer_id: _builtins.str
+    """Required for SPECIFIC_CUSTOMER; refused for other levels."""
+    app_id: _builtins.str
+    """Required for APP_OWNER; refused for other levels."""
+    @_builtins.property
+    def effective_from(self) -> _timestamp_pb2.Timestamp:
+        """Required: the first instant at which it would apply."""
+
+    def __init__(
+        self,
+        *,
+        level: Global___CostLevel.ValueType = ...,
+        price_micros: _builtins.int = ...,
+        customer_id: _builtins.str | None = ...,
+        app_id: _builtins.str | None = ...,
+        effective_from: _timestamp_pb2.Timestamp | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["_app_id", b"_app_id", "_customer_id", b"_customer_id", "app_id", b"app_id", "customer_id", b"customer_id", "effective_from", b"effective_from"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["_app_id", b"_app_id", "_customer_id", b"_customer_id", "app_id", b"app_id", "customer_id", b"customer_id", "effective_from", b"effective_from", "level", b"level", "price_micros", b"price_micros"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    _WhichOneofReturnType__app_id: _TypeAlias = _typing.Literal["app_id"]  # noqa: Y015
+    _WhichOneofArgType__app_id: _TypeAlias = _typing.Literal["_app_id", b"_app_id"]  # noqa: Y015
+    _WhichOneofReturnType__customer_id: _TypeAlias = _typing.Literal["customer_id"]  # noqa: Y015
+    _WhichOneofArgType__customer_id: _TypeAlias = _typing.Literal["_customer_id", b"_customer_id"]  # noqa: Y015
+    @_typing.overload
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__app_id) -> _WhichOneofReturnType__app_id | None: ...
+    @_typing.overload
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__customer_id) -> _WhichOneofReturnType__customer_id | None: ...
+
+Global___DraftCost: _TypeAlias = DraftCost  # noqa: Y015
 
 @_typing.final
 class BatchResolvePricesResponse(_message.Message):
@@ -564,8 +1017,8 @@ class WatchPricesResponse(_message.Message):
     """Counts the recorded changes; rises by at least one with each, never falls."""
     @_builtins.property
     def changes(self) -> _containers.RepeatedCompositeFieldContainer[Global___Cost]:
-        """The rows recorded since the message before; empty in heartbeats and in the
-        opening message.
+        """The rows recorded or withdrawn since the message before; empty in heartbeats and in
+        the opening message.
         """
 
     def __init__(

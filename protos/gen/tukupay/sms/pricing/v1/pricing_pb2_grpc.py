@@ -44,6 +44,21 @@ class PricingServiceStub(object):
                 request_serializer=tukupay_dot_sms_dot_pricing_dot_v1_dot_pricing__pb2.SetCostRequest.SerializeToString,
                 response_deserializer=tukupay_dot_sms_dot_pricing_dot_v1_dot_pricing__pb2.SetCostResponse.FromString,
                 _registered_method=True)
+        self.WithdrawCost = channel.unary_unary(
+                '/tukupay.sms.pricing.v1.PricingService/WithdrawCost',
+                request_serializer=tukupay_dot_sms_dot_pricing_dot_v1_dot_pricing__pb2.WithdrawCostRequest.SerializeToString,
+                response_deserializer=tukupay_dot_sms_dot_pricing_dot_v1_dot_pricing__pb2.WithdrawCostResponse.FromString,
+                _registered_method=True)
+        self.ImportCosts = channel.unary_unary(
+                '/tukupay.sms.pricing.v1.PricingService/ImportCosts',
+                request_serializer=tukupay_dot_sms_dot_pricing_dot_v1_dot_pricing__pb2.ImportCostsRequest.SerializeToString,
+                response_deserializer=tukupay_dot_sms_dot_pricing_dot_v1_dot_pricing__pb2.ImportCostsResponse.FromString,
+                _registered_method=True)
+        self.ExportCosts = channel.unary_stream(
+                '/tukupay.sms.pricing.v1.PricingService/ExportCosts',
+                request_serializer=tukupay_dot_sms_dot_pricing_dot_v1_dot_pricing__pb2.ExportCostsRequest.SerializeToString,
+                response_deserializer=tukupay_dot_sms_dot_pricing_dot_v1_dot_pricing__pb2.ExportCostsResponse.FromString,
+                _registered_method=True)
         self.GetCurrentCost = channel.unary_unary(
                 '/tukupay.sms.pricing.v1.PricingService/GetCurrentCost',
                 request_serializer=tukupay_dot_sms_dot_pricing_dot_v1_dot_pricing__pb2.GetCurrentCostRequest.SerializeToString,
@@ -84,7 +99,39 @@ class PricingServiceServicer(object):
 
         Never overwrites: the same level, entity and `effective_from` again makes a
         new revision, the newest revision counts, and ListCosts keeps them all.
+        Idempotent by `idempotency_key`: the same request again returns the row it made.
         INVALID_ARGUMENT: a field is missing, malformed or does not belong to the level.
+        ALREADY_EXISTS (`IDEMPOTENCY_KEY_REUSED`): the key stands for another request.
+        FAILED_PRECONDITION (`PRICE_GUARD`): the price or the date is unusual for the level;
+        the metadata names the guard, and `override_guards` records it all the same.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def WithdrawCost(self, request, context):
+        """Takes back a row before it takes effect. The row stays on record with who, when and
+        why; from then on it counts for nothing.
+        NOT_FOUND (`COST_NOT_FOUND`). FAILED_PRECONDITION (`COST_IN_FORCE`): it has taken
+        effect; set a new cost instead. FAILED_PRECONDITION (`COST_WITHDRAWN`): somebody else
+        withdrew it before.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def ImportCosts(self, request, context):
+        """Records many prices in one transaction, or none of them; or only says what it would
+        do. Meant for files of thousands of customers.
+        INVALID_ARGUMENT: as SetCost, with the field as `rows[i].price_micros`; every row is
+        checked before the answer. FAILED_PRECONDITION (`PRICE_GUARD`): likewise.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def ExportCosts(self, request, context):
+        """Every row in effect now or later, by level and entity, in constant memory.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -130,6 +177,7 @@ class PricingServiceServicer(object):
         """Follows changes to the price book. Opens with the present epoch, then sends a
         message for every change, and a heartbeat while there is none. A watcher that
         sees an epoch it did not expect has missed changes and should forget what it knew.
+        Withdrawals are changes too: the row comes again, with its withdrawal.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -142,6 +190,21 @@ def add_PricingServiceServicer_to_server(servicer, server):
                     servicer.SetCost,
                     request_deserializer=tukupay_dot_sms_dot_pricing_dot_v1_dot_pricing__pb2.SetCostRequest.FromString,
                     response_serializer=tukupay_dot_sms_dot_pricing_dot_v1_dot_pricing__pb2.SetCostResponse.SerializeToString,
+            ),
+            'WithdrawCost': grpc.unary_unary_rpc_method_handler(
+                    servicer.WithdrawCost,
+                    request_deserializer=tukupay_dot_sms_dot_pricing_dot_v1_dot_pricing__pb2.WithdrawCostRequest.FromString,
+                    response_serializer=tukupay_dot_sms_dot_pricing_dot_v1_dot_pricing__pb2.WithdrawCostResponse.SerializeToString,
+            ),
+            'ImportCosts': grpc.unary_unary_rpc_method_handler(
+                    servicer.ImportCosts,
+                    request_deserializer=tukupay_dot_sms_dot_pricing_dot_v1_dot_pricing__pb2.ImportCostsRequest.FromString,
+                    response_serializer=tukupay_dot_sms_dot_pricing_dot_v1_dot_pricing__pb2.ImportCostsResponse.SerializeToString,
+            ),
+            'ExportCosts': grpc.unary_stream_rpc_method_handler(
+                    servicer.ExportCosts,
+                    request_deserializer=tukupay_dot_sms_dot_pricing_dot_v1_dot_pricing__pb2.ExportCostsRequest.FromString,
+                    response_serializer=tukupay_dot_sms_dot_pricing_dot_v1_dot_pricing__pb2.ExportCostsResponse.SerializeToString,
             ),
             'GetCurrentCost': grpc.unary_unary_rpc_method_handler(
                     servicer.GetCurrentCost,
@@ -201,6 +264,87 @@ class PricingService(object):
             '/tukupay.sms.pricing.v1.PricingService/SetCost',
             tukupay_dot_sms_dot_pricing_dot_v1_dot_pricing__pb2.SetCostRequest.SerializeToString,
             tukupay_dot_sms_dot_pricing_dot_v1_dot_pricing__pb2.SetCostResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def WithdrawCost(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/tukupay.sms.pricing.v1.PricingService/WithdrawCost',
+            tukupay_dot_sms_dot_pricing_dot_v1_dot_pricing__pb2.WithdrawCostRequest.SerializeToString,
+            tukupay_dot_sms_dot_pricing_dot_v1_dot_pricing__pb2.WithdrawCostResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def ImportCosts(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/tukupay.sms.pricing.v1.PricingService/ImportCosts',
+            tukupay_dot_sms_dot_pricing_dot_v1_dot_pricing__pb2.ImportCostsRequest.SerializeToString,
+            tukupay_dot_sms_dot_pricing_dot_v1_dot_pricing__pb2.ImportCostsResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def ExportCosts(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_stream(
+            request,
+            target,
+            '/tukupay.sms.pricing.v1.PricingService/ExportCosts',
+            tukupay_dot_sms_dot_pricing_dot_v1_dot_pricing__pb2.ExportCostsRequest.SerializeToString,
+            tukupay_dot_sms_dot_pricing_dot_v1_dot_pricing__pb2.ExportCostsResponse.FromString,
             options,
             channel_credentials,
             insecure,

@@ -48,8 +48,27 @@ class PricingServiceStub:
 
     Never overwrites: the same level, entity and `effective_from` again makes a
     new revision, the newest revision counts, and ListCosts keeps them all.
+    Idempotent by `idempotency_key`: the same request again returns the row it made.
     INVALID_ARGUMENT: a field is missing, malformed or does not belong to the level.
+    ALREADY_EXISTS (`IDEMPOTENCY_KEY_REUSED`): the key stands for another request.
+    FAILED_PRECONDITION (`PRICE_GUARD`): the price or the date is unusual for the level;
+    the metadata names the guard, and `override_guards` records it all the same.
     """
+    WithdrawCost: _grpc.UnaryUnaryMultiCallable[_pricing_pb2.WithdrawCostRequest, _pricing_pb2.WithdrawCostResponse]
+    """Takes back a row before it takes effect. The row stays on record with who, when and
+    why; from then on it counts for nothing.
+    NOT_FOUND (`COST_NOT_FOUND`). FAILED_PRECONDITION (`COST_IN_FORCE`): it has taken
+    effect; set a new cost instead. FAILED_PRECONDITION (`COST_WITHDRAWN`): somebody else
+    withdrew it before.
+    """
+    ImportCosts: _grpc.UnaryUnaryMultiCallable[_pricing_pb2.ImportCostsRequest, _pricing_pb2.ImportCostsResponse]
+    """Records many prices in one transaction, or none of them; or only says what it would
+    do. Meant for files of thousands of customers.
+    INVALID_ARGUMENT: as SetCost, with the field as `rows[i].price_micros`; every row is
+    checked before the answer. FAILED_PRECONDITION (`PRICE_GUARD`): likewise.
+    """
+    ExportCosts: _grpc.UnaryStreamMultiCallable[_pricing_pb2.ExportCostsRequest, _pricing_pb2.ExportCostsResponse]
+    """Every row in effect now or later, by level and entity, in constant memory."""
     GetCurrentCost: _grpc.UnaryUnaryMultiCallable[_pricing_pb2.GetCurrentCostRequest, _pricing_pb2.GetCurrentCostResponse]
     """The row that applies now when asked from a level, fallbacks included:
     SpecificCustomer and AppOwner fall back to DirectCustomer, and that to TukuPay.
@@ -74,6 +93,7 @@ class PricingServiceStub:
     """Follows changes to the price book. Opens with the present epoch, then sends a
     message for every change, and a heartbeat while there is none. A watcher that
     sees an epoch it did not expect has missed changes and should forget what it knew.
+    Withdrawals are changes too: the row comes again, with its withdrawal.
     """
 
 @_typing.type_check_only
@@ -91,8 +111,27 @@ class PricingServiceAsyncStub(PricingServiceStub):
 
     Never overwrites: the same level, entity and `effective_from` again makes a
     new revision, the newest revision counts, and ListCosts keeps them all.
+    Idempotent by `idempotency_key`: the same request again returns the row it made.
     INVALID_ARGUMENT: a field is missing, malformed or does not belong to the level.
+    ALREADY_EXISTS (`IDEMPOTENCY_KEY_REUSED`): the key stands for another request.
+    FAILED_PRECONDITION (`PRICE_GUARD`): the price or the date is unusual for the level;
+    the metadata names the guard, and `override_guards` records it all the same.
     """
+    WithdrawCost: _aio.UnaryUnaryMultiCallable[_pricing_pb2.WithdrawCostRequest, _pricing_pb2.WithdrawCostResponse]  # type: ignore[assignment]
+    """Takes back a row before it takes effect. The row stays on record with who, when and
+    why; from then on it counts for nothing.
+    NOT_FOUND (`COST_NOT_FOUND`). FAILED_PRECONDITION (`COST_IN_FORCE`): it has taken
+    effect; set a new cost instead. FAILED_PRECONDITION (`COST_WITHDRAWN`): somebody else
+    withdrew it before.
+    """
+    ImportCosts: _aio.UnaryUnaryMultiCallable[_pricing_pb2.ImportCostsRequest, _pricing_pb2.ImportCostsResponse]  # type: ignore[assignment]
+    """Records many prices in one transaction, or none of them; or only says what it would
+    do. Meant for files of thousands of customers.
+    INVALID_ARGUMENT: as SetCost, with the field as `rows[i].price_micros`; every row is
+    checked before the answer. FAILED_PRECONDITION (`PRICE_GUARD`): likewise.
+    """
+    ExportCosts: _aio.UnaryStreamMultiCallable[_pricing_pb2.ExportCostsRequest, _pricing_pb2.ExportCostsResponse]  # type: ignore[assignment]
+    """Every row in effect now or later, by level and entity, in constant memory."""
     GetCurrentCost: _aio.UnaryUnaryMultiCallable[_pricing_pb2.GetCurrentCostRequest, _pricing_pb2.GetCurrentCostResponse]  # type: ignore[assignment]
     """The row that applies now when asked from a level, fallbacks included:
     SpecificCustomer and AppOwner fall back to DirectCustomer, and that to TukuPay.
@@ -117,6 +156,7 @@ class PricingServiceAsyncStub(PricingServiceStub):
     """Follows changes to the price book. Opens with the present epoch, then sends a
     message for every change, and a heartbeat while there is none. A watcher that
     sees an epoch it did not expect has missed changes and should forget what it knew.
+    Withdrawals are changes too: the row comes again, with its withdrawal.
     """
 
 class PricingServiceServicer(metaclass=_abc_1.ABCMeta):
@@ -137,8 +177,45 @@ class PricingServiceServicer(metaclass=_abc_1.ABCMeta):
 
         Never overwrites: the same level, entity and `effective_from` again makes a
         new revision, the newest revision counts, and ListCosts keeps them all.
+        Idempotent by `idempotency_key`: the same request again returns the row it made.
         INVALID_ARGUMENT: a field is missing, malformed or does not belong to the level.
+        ALREADY_EXISTS (`IDEMPOTENCY_KEY_REUSED`): the key stands for another request.
+        FAILED_PRECONDITION (`PRICE_GUARD`): the price or the date is unusual for the level;
+        the metadata names the guard, and `override_guards` records it all the same.
         """
+
+    @_abc_1.abstractmethod
+    def WithdrawCost(
+        self,
+        request: _pricing_pb2.WithdrawCostRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_pricing_pb2.WithdrawCostResponse, _abc.Awaitable[_pricing_pb2.WithdrawCostResponse]]:
+        """Takes back a row before it takes effect. The row stays on record with who, when and
+        why; from then on it counts for nothing.
+        NOT_FOUND (`COST_NOT_FOUND`). FAILED_PRECONDITION (`COST_IN_FORCE`): it has taken
+        effect; set a new cost instead. FAILED_PRECONDITION (`COST_WITHDRAWN`): somebody else
+        withdrew it before.
+        """
+
+    @_abc_1.abstractmethod
+    def ImportCosts(
+        self,
+        request: _pricing_pb2.ImportCostsRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_pricing_pb2.ImportCostsResponse, _abc.Awaitable[_pricing_pb2.ImportCostsResponse]]:
+        """Records many prices in one transaction, or none of them; or only says what it would
+        do. Meant for files of thousands of customers.
+        INVALID_ARGUMENT: as SetCost, with the field as `rows[i].price_micros`; every row is
+        checked before the answer. FAILED_PRECONDITION (`PRICE_GUARD`): likewise.
+        """
+
+    @_abc_1.abstractmethod
+    def ExportCosts(
+        self,
+        request: _pricing_pb2.ExportCostsRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_abc.Iterator[_pricing_pb2.ExportCostsResponse], _abc.AsyncIterator[_pricing_pb2.ExportCostsResponse]]:
+        """Every row in effect now or later, by level and entity, in constant memory."""
 
     @_abc_1.abstractmethod
     def GetCurrentCost(
@@ -193,6 +270,7 @@ class PricingServiceServicer(metaclass=_abc_1.ABCMeta):
         """Follows changes to the price book. Opens with the present epoch, then sends a
         message for every change, and a heartbeat while there is none. A watcher that
         sees an epoch it did not expect has missed changes and should forget what it knew.
+        Withdrawals are changes too: the row comes again, with its withdrawal.
         """
 
 def add_PricingServiceServicer_to_server(servicer: PricingServiceServicer, server: _typing.Union[_grpc.Server, _aio.Server]) -> None: ...
