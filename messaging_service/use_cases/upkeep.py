@@ -48,11 +48,18 @@ class Sweeper:
 class ReceiptDesk:
     """Takes receipts from carriers into the inbox, and works the inbox."""
 
-    def __init__(self, inbox: ReceiptInbox, log: UpkeepLog, *, poll_s: float, max_batch: int = 500) -> None:
-        """`poll_s`: longest time between two looks at the inbox, where unmatched receipts wait for their turn."""
+    def __init__(
+        self, inbox: ReceiptInbox, log: UpkeepLog, *, poll_s: float, gather_s: float = 0.1, max_batch: int = 500
+    ) -> None:
+        """Sets how often the inbox is worked.
+
+        `poll_s`: longest time between two looks at the inbox, where unmatched receipts wait for their turn.
+        `gather_s`: how long a look waits after a receipt was stored, so that others go with it.
+        """
         self._inbox = inbox
         self._log = log
         self._poll_s = poll_s
+        self._gather_s = gather_s
         self._max_batch = max_batch
         self._wake = asyncio.Event()
 
@@ -77,3 +84,4 @@ class ReceiptDesk:
                     await self._wake.wait()
             except TimeoutError:
                 continue
+            await asyncio.sleep(self._gather_s)

@@ -19,10 +19,15 @@ def _to_account(row: tuple[Any, ...]) -> Account:
 
 
 async def lock_accounts(connection: Connection, ids: Collection[str]) -> dict[str, Account]:
-    """Locks accounts in the order of their ids; those that do not exist are opened as postpaid."""
+    """Locks accounts in the order of their ids; those that do not exist are opened as postpaid.
+
+    Opening any begins the transaction anew: who may meet unknown accounts locks before all else.
+    """
     ordered = sorted(ids)
     accounts = await _lock(connection, ordered)
     if len(accounts) < len(ordered):
+        # To hold accounts while waiting for somebody who is opening another one is a deadlock in the making.
+        await connection.execute("ROLLBACK AND CHAIN")
         await connection.execute(_CREATE, (ordered,))
         accounts = await _lock(connection, ordered)
     return accounts

@@ -43,8 +43,8 @@ _WAITING = """
 # A message whose process died after the submit has no carrier id on record. An unmatched receipt for the
 # same phone and sender is its own when just one such message is open.
 _UNKNOWN_FOR = """
-    SELECT m.id FROM message m
-    WHERE m.state = 'unknown' AND m.recipient = %(recipient)s
+    SELECT m.id FROM dispatch d JOIN message m ON m.id = d.message_id
+    WHERE d.state = 'unknown' AND d.recipient = %(recipient)s
         AND (%(sender_id)s::text IS NULL OR m.sender_id = %(sender_id)s)
         AND m.last_attempt_at <= (SELECT received_at FROM receipt WHERE id = %(receipt)s)
     ORDER BY m.id LIMIT 2
