@@ -23,6 +23,10 @@ class UpkeepLog(Protocol):
         """A pass failed; the next one tries again."""
         ...
 
+    def upkeep_crashed(self, duty: str, error: Exception) -> None:
+        """A pass failed with an error that nothing foresaw; the next one tries again."""
+        ...
+
 
 class Sweeper:
     """Turns lapsed leases into unknown outcomes, and what was open for too long into expired messages."""
@@ -39,6 +43,8 @@ class Sweeper:
                 swept = await self._outbox.sweep()
             except ServiceError as error:
                 self._log.upkeep_failed("sweep", error.reason)
+            except Exception as error:  # noqa: BLE001 - a duty that ends would take the whole service with it
+                self._log.upkeep_crashed("sweep", error)
             else:
                 if swept.orphaned or swept.expired:
                     self._log.swept(swept)
@@ -76,6 +82,8 @@ class ReceiptDesk:
                 worked = await self._inbox.work(self._max_batch)
             except ServiceError as error:
                 self._log.upkeep_failed("receipts", error.reason)
+            except Exception as error:  # noqa: BLE001 - a duty that ends would take the whole service with it
+                self._log.upkeep_crashed("receipts", error)
             else:
                 if worked.looked_at == self._max_batch:
                     continue
