@@ -144,7 +144,6 @@ class CostHistoryRow(msgspec.Struct, frozen=True, kw_only=True, rename="camel"):
     app_id: _AppId = UNSET
     effective_from: _EffectiveFrom
     created_by: _CreatedBy
-    reason: _Reason = UNSET
 
     @classmethod
     def of(cls, cost: pricing_pb2.Cost) -> CostHistoryRow:
@@ -157,7 +156,6 @@ class CostHistoryRow(msgspec.Struct, frozen=True, kw_only=True, rename="camel"):
             app_id=cost.app_id if cost.HasField("app_id") else UNSET,
             effective_from=instant(cost.effective_from),
             created_by=cost.created_by,
-            reason=cost.reason if cost.HasField("reason") else UNSET,
         )
 
 

@@ -85,7 +85,9 @@ REASONS: dict[str, Reason] = {
         503, "No carrier can take the message", "Nothing was stored or charged; repeat later."
     ),
     "DATABASE_UNAVAILABLE": Reason(
-        503, "The database cannot be reached", "Nothing was stored or charged; repeat later."
+        503,
+        "The database cannot be reached",
+        "Repeat later, a send with the same `messageId`; without one, look in the outbox first.",
     ),
     "PRICING_TIMEOUT": Reason(
         504, "The pricing service did not answer in time", "A price may or may not have been recorded."

@@ -24,6 +24,14 @@ class EventsLog:
         """See ClaimLog."""
         log.warning("claims.failed", reason=reason)
 
+    def claims_crashed(self, error: Exception) -> None:
+        """See ClaimLog."""
+        log.error("claims.crashed", exc_info=error)
+
+    def upkeep_crashed(self, duty: str, error: Exception) -> None:
+        """See UpkeepLog."""
+        log.error("upkeep.crashed", duty=duty, exc_info=error)
+
     def swept(self, swept: Swept) -> None:
         """See UpkeepLog."""
         log.warning("outbox.swept", orphaned=swept.orphaned, expired=swept.expired)

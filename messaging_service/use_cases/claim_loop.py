@@ -22,6 +22,10 @@ class ClaimLog(Protocol):
         """The queue could not be read; it is tried again."""
         ...
 
+    def claims_crashed(self, error: Exception) -> None:
+        """A look at the queue failed with an error that nothing foresaw; it is tried again."""
+        ...
+
 
 class ClaimLoop:
     """Scheduled messages, resends, and sends that found the window full start here.
@@ -90,6 +94,9 @@ class ClaimLoop:
             next_due_s = await self._outbox.seconds_to_next_due()
         except ServiceError as error:
             self._log.claims_failed(error.reason)
+            return self._poll_s
+        except Exception as error:  # noqa: BLE001 - a loop that ends would take the whole service with it
+            self._log.claims_crashed(error)
             return self._poll_s
         else:
             jittered = self._poll_s * (0.75 + random.random() / 2)  # noqa: S311 - jitter

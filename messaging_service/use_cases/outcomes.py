@@ -52,12 +52,16 @@ class Outcomes:
                 del self._waiting[message_id]
 
     async def _poll(self) -> None:
+        before: set[UUID] = set()
         while self._waiting:
             await asyncio.sleep(POLL_S)
-            if not self._waiting:
-                return
+            # Most outcomes arrive well within one round; only those that waited through it are looked up.
+            late = [message_id for message_id in self._waiting if message_id in before]
+            before = set(self._waiting)
+            if not late:
+                continue
             try:
-                found = await self._look_up(list(self._waiting))
+                found = await self._look_up(late)
             except ServiceError:
                 continue  # the database is away; callers are bounded by their own wait
             for message in found:

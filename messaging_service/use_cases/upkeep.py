@@ -23,6 +23,10 @@ class UpkeepLog(Protocol):
         """A pass failed; the next one tries again."""
         ...
 
+    def upkeep_crashed(self, duty: str, error: Exception) -> None:
+        """A pass failed with an error that nothing foresaw; the next one tries again."""
+        ...
+
 
 class Sweeper:
     """Turns lapsed leases into unknown outcomes, and what was open for too long into expired messages."""
@@ -39,6 +43,8 @@ class Sweeper:
                 swept = await self._outbox.sweep()
             except ServiceError as error:
                 self._log.upkeep_failed("sweep", error.reason)
+            except Exception as error:  # noqa: BLE001 - a duty that ends would take the whole service with it
+                self._log.upkeep_crashed("sweep", error)
             else:
                 if swept.orphaned or swept.expired:
                     self._log.swept(swept)
@@ -48,11 +54,18 @@ class Sweeper:
 class ReceiptDesk:
     """Takes receipts from carriers into the inbox, and works the inbox."""
 
-    def __init__(self, inbox: ReceiptInbox, log: UpkeepLog, *, poll_s: float, max_batch: int = 500) -> None:
-        """`poll_s`: longest time between two looks at the inbox, where unmatched receipts wait for their turn."""
+    def __init__(
+        self, inbox: ReceiptInbox, log: UpkeepLog, *, poll_s: float, gather_s: float = 0.1, max_batch: int = 500
+    ) -> None:
+        """Sets how often the inbox is worked.
+
+        `poll_s`: longest time between two looks at the inbox, where unmatched receipts wait for their turn.
+        `gather_s`: how long a look waits after a receipt was stored, so that others go with it.
+        """
         self._inbox = inbox
         self._log = log
         self._poll_s = poll_s
+        self._gather_s = gather_s
         self._max_batch = max_batch
         self._wake = asyncio.Event()
 
@@ -69,6 +82,8 @@ class ReceiptDesk:
                 worked = await self._inbox.work(self._max_batch)
             except ServiceError as error:
                 self._log.upkeep_failed("receipts", error.reason)
+            except Exception as error:  # noqa: BLE001 - a duty that ends would take the whole service with it
+                self._log.upkeep_crashed("receipts", error)
             else:
                 if worked.looked_at == self._max_batch:
                     continue
@@ -77,3 +92,4 @@ class ReceiptDesk:
                     await self._wake.wait()
             except TimeoutError:
                 continue
+            await asyncio.sleep(self._gather_s)

@@ -2,18 +2,22 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+
 import pytest
 
-from tests.system.fixtures import NewSystem, databases, new_system
+from tests.system.databases import Databases
+from tests.system.fixtures import databases, new_system, systems_on
 from tests.system.running import System
 
 __all__ = ["databases", "new_system", "system"]
 
 
-@pytest.fixture(scope="module")
-def system(new_system: NewSystem) -> System:
-    """A system that the tests of a module share, each with accounts of its own. One unit costs 0.8 KES."""
-    made = new_system()
-    made.start()
-    made.rest.set_cost("DirectCustomer", 0.8)
-    return made
+@pytest.fixture(scope="session")
+def system(databases: Databases, tmp_path_factory: pytest.TempPathFactory) -> Iterator[System]:
+    """A system that tests share, each with accounts of its own; it stays up. One unit costs 0.8 KES."""
+    with systems_on(databases, tmp_path_factory) as create:
+        made = create()
+        made.start()
+        made.rest.set_cost("DirectCustomer", 0.8)
+        yield made

@@ -9,11 +9,17 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from typing import Any
 from uuid import UUID
 
 import msgspec
 
-from messaging_service.adapters.postgres.accounts import lock_accounts
+from messaging_service.adapters.postgres.accounts import (
+    ACCOUNT_COLUMNS,
+    ACCOUNT_WIDTH,
+    open_accounts,
+    to_account,
+)
 from messaging_service.adapters.postgres.rows import MESSAGE_COLUMNS, MESSAGE_WIDTH, to_message
 from messaging_service.domain.accounts import Account
 from messaging_service.domain.message import Message
@@ -25,11 +31,23 @@ from service_kit.errors import Kind, ServiceError
 LANES = {Priority.HIGH: 0, Priority.NORMAL: 1}
 """The order in which the queue is looked through."""
 
-_REMEMBER_KEYS = """
-    INSERT INTO idempotency (account_id, key, fingerprint, message_id)
-    SELECT * FROM unnest(%s::text[], %s::text[], %s::bytea[], %s::uuid[])
-    ON CONFLICT DO NOTHING
-    RETURNING message_id
+# Locks the accounts that pay, in the order of their ids, and only then writes the keys that nobody used
+# before: the keys' accounts are read from the locked rows.
+_ENTER = f"""
+    WITH payers AS MATERIALIZED (
+        SELECT {ACCOUNT_COLUMNS} FROM account WHERE id = ANY(%(accounts)s) ORDER BY id FOR NO KEY UPDATE
+    ), remembered AS (
+        INSERT INTO idempotency (account_id, key, fingerprint, message_id)
+        SELECT account_id, key, decode(fingerprint, 'hex'), message_id
+        FROM json_to_recordset(%(keys)s::json)
+            AS keys (account_id text, key text, fingerprint text, message_id uuid)
+        WHERE account_id IN (SELECT id FROM payers)
+        ON CONFLICT DO NOTHING
+        RETURNING message_id
+    )
+    SELECT {ACCOUNT_COLUMNS}, NULL::uuid FROM payers
+    UNION ALL
+    SELECT NULL, NULL, NULL, NULL, NULL, NULL, NULL, message_id FROM remembered
 """
 
 _KNOWN = f"""
@@ -105,8 +123,7 @@ async def accept(connection: Connection, batch: Sequence[Acceptance], owner: Own
     by_key: dict[Key, Acceptance] = {}
     for acceptance in batch:
         by_key.setdefault((acceptance.request.account_id, acceptance.key), acceptance)
-    accounts = await lock_accounts(connection, {account_id for account_id, _ in by_key})
-    new = await _remember(connection, by_key)
+    accounts, new = await _enter(connection, by_key)
     results: dict[Key, Accepted | ServiceError] = {}
     fingerprints: dict[Key, bytes] = {}
     known = {key: item for key, item in by_key.items() if item.message_id not in new}
@@ -121,19 +138,24 @@ async def accept(connection: Connection, batch: Sequence[Acceptance], owner: Own
     return [_answer(acceptance, by_key, results, fingerprints) for acceptance in batch]
 
 
-async def _remember(connection: Connection, by_key: dict[Key, Acceptance]) -> set[UUID]:
-    """Writes the keys that nobody used before; the ids of their messages."""
-    ordered = sorted(by_key.items())
-    cursor = await connection.execute(
-        _REMEMBER_KEYS,
-        (
-            [account for (account, _), _ in ordered],
-            [key for (_, key), _ in ordered],
-            [item.fingerprint for _, item in ordered],
-            [item.message_id for _, item in ordered],
-        ),
-    )
-    return {row[0] for row in await cursor.fetchall()}
+async def _enter(connection: Connection, by_key: dict[Key, Acceptance]) -> tuple[dict[str, Account], set[UUID]]:
+    """The accounts, locked, and the ids of the messages whose keys are new."""
+    wanted = sorted({account_id for account_id, _ in by_key})
+    keys = [
+        {"account_id": account_id, "key": key, "fingerprint": item.fingerprint.hex(), "message_id": item.message_id}
+        for (account_id, key), item in by_key.items()
+    ]
+    parameters = {"accounts": wanted, "keys": msgspec.json.encode(keys).decode()}
+    accounts, new = _entered(await (await connection.execute(_ENTER, parameters)).fetchall())
+    if len(accounts) < len(wanted):
+        await open_accounts(connection, wanted)
+        accounts, new = _entered(await (await connection.execute(_ENTER, parameters)).fetchall())
+    return accounts, new
+
+
+def _entered(rows: Sequence[tuple[Any, ...]]) -> tuple[dict[str, Account], set[UUID]]:
+    accounts = {row[0]: to_account(row) for row in rows if row[ACCOUNT_WIDTH] is None}
+    return accounts, {row[ACCOUNT_WIDTH] for row in rows if row[ACCOUNT_WIDTH] is not None}
 
 
 async def _known(connection: Connection, known: dict[Key, Acceptance]) -> list[tuple[Key, Message, bytes]]:

@@ -8,33 +8,34 @@ from typing import Any
 from messaging_service.domain.accounts import Account, AccountMode, AccountStatus
 from service_kit.database import Connection
 
-_COLUMNS = "id, mode, status, posted, held, credit_limit, created_at"
-_LOCK = f"SELECT {_COLUMNS} FROM account WHERE id = ANY(%s) ORDER BY id FOR NO KEY UPDATE"
+ACCOUNT_COLUMNS = "id, mode, status, posted, held, credit_limit, created_at"
+ACCOUNT_WIDTH = 7
+"""How many columns that is."""
+_LOCK = f"SELECT {ACCOUNT_COLUMNS} FROM account WHERE id = ANY(%s) ORDER BY id FOR NO KEY UPDATE"
 _CREATE = "INSERT INTO account (id) SELECT unnest(%s::text[]) ON CONFLICT DO NOTHING"
-_GET = f"SELECT {_COLUMNS} FROM account WHERE id = %s"
+_GET = f"SELECT {ACCOUNT_COLUMNS} FROM account WHERE id = %s"
 
 
-def _to_account(row: tuple[Any, ...]) -> Account:
+def to_account(row: tuple[Any, ...]) -> Account:
+    """One row of ACCOUNT_COLUMNS; further columns are ignored."""
     return Account(row[0], AccountMode(row[1]), AccountStatus(row[2]), row[3], row[4], row[5], row[6])
 
 
 async def lock_accounts(connection: Connection, ids: Collection[str]) -> dict[str, Account]:
-    """Locks accounts in the order of their ids; those that do not exist are opened as postpaid."""
-    ordered = sorted(ids)
-    accounts = await _lock(connection, ordered)
-    if len(accounts) < len(ordered):
-        await connection.execute(_CREATE, (ordered,))
-        accounts = await _lock(connection, ordered)
-    return accounts
+    """Locks accounts that exist, in the order of their ids."""
+    cursor = await connection.execute(_LOCK, (sorted(ids),))
+    return {row[0]: to_account(row) for row in await cursor.fetchall()}
 
 
-async def _lock(connection: Connection, ordered: list[str]) -> dict[str, Account]:
-    cursor = await connection.execute(_LOCK, (ordered,))
-    return {row[0]: _to_account(row) for row in await cursor.fetchall()}
+async def open_accounts(connection: Connection, ids: Collection[str]) -> None:
+    """Opens those accounts that do not exist, as postpaid. Begins the caller's transaction anew."""
+    # To hold accounts while waiting for somebody who is opening another one is a deadlock in the making.
+    await connection.execute("ROLLBACK AND CHAIN")
+    await connection.execute(_CREATE, (sorted(ids),))
 
 
 async def get_account(connection: Connection, account_id: str) -> Account | None:
     """One account; None when there is none."""
     cursor = await connection.execute(_GET, (account_id,))
     row = await cursor.fetchone()
-    return None if row is None else _to_account(row)
+    return None if row is None else to_account(row)

@@ -17,7 +17,7 @@ _LOCK = f"SELECT {MESSAGE_COLUMNS} FROM message m WHERE m.id = %s FOR NO KEY UPD
 _REQUEUE = f"""
     WITH queued AS (
         INSERT INTO dispatch (message_id, lane, due_at, queued_at, state, epoch)
-        VALUES (%(id)s, %(lane)s, now(), now(), 'ready', 0)
+        VALUES (%(id)s, %(lane)s, now(), now(), 'ready', %(epoch)s)
     ), noted AS (
         INSERT INTO message_event (message_id, attempt, from_state, to_state, actor)
         VALUES (%(id)s, %(attempt)s, %(from_state)s, 'ready', %(owner)s)
@@ -29,6 +29,10 @@ _REQUEUE = f"""
     WHERE m.id = %(id)s
     RETURNING {MESSAGE_COLUMNS}
 """
+
+EPOCHS_OF_AN_ATTEMPT = 100_000
+"""More than the claims that one attempt can have. Epochs go on rising after a resend, whose row in the queue is a
+new one: a claim of the attempt before must not pass for the present one."""
 
 _UNQUEUE = "DELETE FROM dispatch WHERE message_id = %s AND state = 'ready' RETURNING message_id"
 
@@ -69,6 +73,7 @@ async def resend(connection: Connection, message_id: UUID, max_retries: int, own
             "total": message.total,
             "lane": LANES[message.priority],
             "attempt": message.retry_count + 2,
+            "epoch": (message.retry_count + 1) * EPOCHS_OF_AN_ATTEMPT,
             "from_state": message.state.value,
             "owner": owner,
         },

@@ -48,6 +48,10 @@ class Windows:
     """How long a due message waits for a carrier."""
 
 
+class StatementFailedError(Exception):
+    """A statement failed for a reason that nothing foresaw. Names SQLSTATE and constraint, never the data."""
+
+
 @asynccontextmanager
 async def _migrated(opened: AbstractAsyncContextManager[Connection]) -> AsyncIterator[Connection]:
     try:
@@ -59,6 +63,9 @@ async def _migrated(opened: AbstractAsyncContextManager[Connection]) -> AsyncIte
             "DATABASE_NOT_READY",
             "the messaging database is not set up: run `tukupay-sms migrate`, then try again",
         ) from error
+    except psycopg.Error as error:
+        # Its own words quote the row at fault, with text and number, and would end in a log.
+        raise StatementFailedError(error.sqlstate, error.diag.constraint_name) from None
 
 
 class PostgresOutbox:

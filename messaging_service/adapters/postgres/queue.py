@@ -61,6 +61,7 @@ _ORPHANS = """
     ), parked AS (
         UPDATE dispatch d SET
             state = 'unknown', owner = NULL, lease_until = NULL,
+            recipient = (SELECT m.recipient FROM message m WHERE m.id = d.message_id),
             due_at = now() + make_interval(secs => %(unknown_window_s)s)
         WHERE d.ctid = ANY(ARRAY(SELECT place FROM lapsed))
         RETURNING d.message_id

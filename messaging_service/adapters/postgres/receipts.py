@@ -8,6 +8,8 @@ from decimal import Decimal
 from typing import Any
 from uuid import UUID
 
+import msgspec
+
 from messaging_service.adapters.postgres.accounts import lock_accounts
 from messaging_service.domain.settling import FAILED_RECEIPTS, part_after, state_after
 from messaging_service.domain.states import Billing, State
@@ -18,8 +20,10 @@ from service_kit.database import Connection
 _STORE = """
     INSERT INTO receipt (carrier, carrier_message_id, canonical_id, state, recipient, sender_id, network_error,
         done_at, raw)
-    SELECT * FROM unnest(%s::text[], %s::text[], %s::text[], %s::text[], %s::text[], %s::text[], %s::text[],
-        %s::timestamptz[], %s::text[])
+    SELECT * FROM json_to_recordset(%s::json) AS receipts (
+        carrier text, carrier_message_id text, canonical_id text, state text, recipient text, sender_id text,
+        network_error text, done_at timestamptz, raw text
+    )
 """
 
 # By the carrier's id. A carrier may use an id again after months, so the newest part with it is meant.
@@ -43,8 +47,8 @@ _WAITING = """
 # A message whose process died after the submit has no carrier id on record. An unmatched receipt for the
 # same phone and sender is its own when just one such message is open.
 _UNKNOWN_FOR = """
-    SELECT m.id FROM message m
-    WHERE m.state = 'unknown' AND m.recipient = %(recipient)s
+    SELECT m.id FROM dispatch d JOIN message m ON m.id = d.message_id
+    WHERE d.state = 'unknown' AND d.recipient = %(recipient)s
         AND (%(sender_id)s::text IS NULL OR m.sender_id = %(sender_id)s)
         AND m.last_attempt_at <= (SELECT received_at FROM receipt WHERE id = %(receipt)s)
     ORDER BY m.id LIMIT 2
@@ -81,10 +85,10 @@ _POSTPONE = """
 """
 _MOVE = """
     WITH moved AS (
-        SELECT * FROM unnest(
-            %(id)s::uuid[], %(account_id)s::text[], %(attempt)s::smallint[], %(from_state)s::text[],
-            %(to_state)s::text[], %(charged)s::numeric[], %(code)s::text[], %(carrier)s::text[], %(receipt)s::bigint[]
-        ) AS moved (id, account_id, attempt, from_state, to_state, charged, code, carrier, receipt)
+        SELECT * FROM json_to_recordset(%(rows)s::json) AS moved (
+            id uuid, account_id text, attempt smallint, from_state text, to_state text, charged numeric, code text,
+            carrier text, receipt bigint
+        )
     ), updated AS (
         UPDATE message m SET
             state = moved.to_state, billing = CASE WHEN moved.charged > 0 THEN 'charged' ELSE m.billing END,
@@ -162,20 +166,21 @@ class _Changes:
 
 async def store(connection: Connection, receipts: Sequence[DeliveryReceipt]) -> None:
     """See ReceiptInbox.store."""
-    await connection.execute(
-        _STORE,
-        (
-            [receipt.carrier for receipt in receipts],
-            [receipt.carrier_message_id for receipt in receipts],
-            [canonical_carrier_id(receipt.carrier_message_id) for receipt in receipts],
-            [receipt.state.value for receipt in receipts],
-            [receipt.recipient for receipt in receipts],
-            [receipt.sender_id for receipt in receipts],
-            [receipt.network_error for receipt in receipts],
-            [receipt.done_at for receipt in receipts],
-            [receipt.raw for receipt in receipts],
-        ),
-    )
+    rows = [
+        {
+            "carrier": receipt.carrier,
+            "carrier_message_id": receipt.carrier_message_id,
+            "canonical_id": canonical_carrier_id(receipt.carrier_message_id),
+            "state": receipt.state.value,
+            "recipient": receipt.recipient,
+            "sender_id": receipt.sender_id,
+            "network_error": receipt.network_error,
+            "done_at": receipt.done_at,
+            "raw": receipt.raw,
+        }
+        for receipt in receipts
+    ]
+    await connection.execute(_STORE, (msgspec.json.encode(rows).decode(),))
 
 
 async def work(connection: Connection, limit: int, owner: str) -> Worked:
@@ -275,21 +280,21 @@ async def _write(connection: Connection, changes: _Changes, owner: str) -> None:
     to_charge = {target.account_id for target, *_ in changes.moved if target.billing is Billing.HELD}
     if to_charge:
         await lock_accounts(connection, to_charge)
-    await connection.execute(
-        _MOVE,
+    rows = [
         {
-            "id": [target.id for target, *_ in changes.moved],
-            "account_id": [target.account_id for target, *_ in changes.moved],
-            "attempt": [target.attempt for target, *_ in changes.moved],
-            "from_state": [target.state.value for target, *_ in changes.moved],
-            "to_state": [state.value for _, state, _, _ in changes.moved],
-            "charged": [target.total if target.billing is Billing.HELD else Decimal(0) for target, *_ in changes.moved],
-            "code": [None if failed is None else FAILED_RECEIPTS[failed] for _, _, failed, _ in changes.moved],
-            "carrier": [receipt.carrier for *_, receipt in changes.moved],
-            "receipt": [receipt.id for *_, receipt in changes.moved],
-            "owner": owner,
-        },
-    )
+            "id": target.id,
+            "account_id": target.account_id,
+            "attempt": target.attempt,
+            "from_state": target.state.value,
+            "to_state": state.value,
+            "charged": target.total if target.billing is Billing.HELD else Decimal(0),
+            "code": None if failed is None else FAILED_RECEIPTS[failed],
+            "carrier": receipt.carrier,
+            "receipt": receipt.id,
+        }
+        for target, state, failed, receipt in changes.moved
+    ]
+    await connection.execute(_MOVE, {"rows": msgspec.json.encode(rows).decode(), "owner": owner})
 
 
 def _columns(rows: Sequence[tuple[Any, ...]]) -> list[list[Any]]:

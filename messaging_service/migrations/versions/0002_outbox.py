@@ -56,7 +56,7 @@ def upgrade() -> None:
         sa.CheckConstraint("units > 0", name=op.f("ck_message_units_positive")),
         sa.ForeignKeyConstraint(["account_id"], ["account.id"], name=op.f("fk_message_account_id")),
         sa.PrimaryKeyConstraint("id", name=op.f("pk_message")),
-        postgresql_with={"fillfactor": 85},
+        postgresql_with={"fillfactor": 60},
     )
     op.create_index(
         "ix_message_account_id_created_at_id",
@@ -72,13 +72,6 @@ def upgrade() -> None:
         postgresql_using="gin",
         postgresql_where=sa.text("tags <> '{}'"),
     )
-    op.create_index(
-        "ix_message_unknown_recipient",
-        "message",
-        ["recipient"],
-        unique=False,
-        postgresql_where=sa.text("state = 'unknown'"),
-    )
     op.create_table(
         "dispatch",
         sa.Column("message_id", sa.Uuid(), nullable=False),
@@ -90,8 +83,12 @@ def upgrade() -> None:
         sa.Column("tries", sa.SmallInteger(), server_default="0", nullable=False),
         sa.Column("owner", sa.Text(), nullable=True),
         sa.Column("lease_until", sa.TIMESTAMP(timezone=True), nullable=True),
+        sa.Column("recipient", sa.Text(), nullable=True),
         sa.CheckConstraint(
             "(state = 'submitting') = (lease_until IS NOT NULL)", name=op.f("ck_dispatch_lease_while_submitting")
+        ),
+        sa.CheckConstraint(
+            "(state = 'unknown') = (recipient IS NOT NULL)", name=op.f("ck_dispatch_recipient_while_unknown")
         ),
         sa.CheckConstraint("state IN ('ready', 'submitting', 'unknown')", name=op.f("ck_dispatch_state")),
         sa.CheckConstraint("lane IN (0, 1)", name=op.f("ck_dispatch_lane")),
@@ -123,6 +120,13 @@ def upgrade() -> None:
     )
     op.create_index(
         "ix_dispatch_unknown", "dispatch", ["due_at"], unique=False, postgresql_where=sa.text("state = 'unknown'")
+    )
+    op.create_index(
+        "ix_dispatch_unknown_recipient",
+        "dispatch",
+        ["recipient"],
+        unique=False,
+        postgresql_where=sa.text("state = 'unknown'"),
     )
     op.create_table(
         "message_event",

@@ -1,0 +1,7 @@
+"""A running system for the tests of the REST contract."""
+
+from __future__ import annotations
+
+from tests.system.fixtures import databases, new_system
+
+__all__ = ["databases", "new_system"]

@@ -1,0 +1,290 @@
+"""The outbox as dictionaries: slow, plain, and the yardstick of the real one."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass, field, replace
+from datetime import UTC, datetime, timedelta
+from decimal import Decimal
+from uuid import UUID
+
+from messaging_service.domain.accounts import Account, AccountMode, AccountStatus
+from messaging_service.domain.message import Message
+from messaging_service.domain.settling import SETTLEMENT_OF
+from messaging_service.domain.states import IN_PROGRESS, RESENDABLE, Billing, Priority, State
+from messaging_service.domain.submission import OutcomeKind
+from messaging_service.use_cases.outbox import (
+    Acceptance,
+    Accepted,
+    Claim,
+    ListFilter,
+    Settled,
+    Settlement,
+    Swept,
+)
+from service_kit.errors import Kind, ServiceError
+
+LEASE_S = 30.0
+MARGIN_S = 5.0
+UNKNOWN_S = 3_600.0
+QUEUE_S = 600.0
+
+
+@dataclass(slots=True)
+class Queued:
+    """A row of the dispatch queue."""
+
+    due_at: datetime
+    queued_at: datetime
+    state: State
+    epoch: int = 0
+    owner: str | None = None
+    lease_until: datetime | None = None
+    tries: int = 0
+
+
+@dataclass(slots=True)
+class Event:
+    """One transition."""
+
+    message_id: UUID
+    attempt: int
+    from_state: State | None
+    to_state: State
+    code: str | None
+
+
+@dataclass
+class Book:
+    """What several outboxes share, as they would share a database."""
+
+    now: datetime = field(default_factory=lambda: datetime.now(UTC))
+    messages: dict[UUID, Message] = field(default_factory=dict)
+    queue: dict[UUID, Queued] = field(default_factory=dict)
+    accounts: dict[str, Account] = field(default_factory=dict)
+    keys: dict[tuple[str, str], tuple[bytes, UUID]] = field(default_factory=dict)
+    events: list[Event] = field(default_factory=list)
+    charges: list[tuple[str, UUID, Decimal]] = field(default_factory=list)
+
+
+def _precondition(reason: str) -> ServiceError:
+    return ServiceError(Kind.FAILED_PRECONDITION, reason, "refused")
+
+
+class InMemoryOutbox:
+    """Implements Outbox."""
+
+    def __init__(self, book: Book, owner: str = "here") -> None:
+        self.book = book
+        self._owner = owner
+        self._toward_share = 0
+
+    async def accept(self, batch: Sequence[Acceptance]) -> Sequence[Accepted | ServiceError]:
+        return [self._accept(item) for item in batch]
+
+    def _accept(self, item: Acceptance) -> Accepted | ServiceError:
+        request, book = item.request, self.book
+        key = (request.account_id, item.key)
+        if key in book.keys:
+            fingerprint, message_id = book.keys[key]
+            if fingerprint != item.fingerprint:
+                return ServiceError(Kind.ALREADY_EXISTS, "MESSAGE_ID_REUSED", "another request")
+            return Accepted(book.messages[message_id], replayed=message_id != item.message_id)
+        total = item.price.total(request.segmentation.units)
+        try:
+            book.accounts[request.account_id] = self._account(request.account_id).hold(total)
+        except ServiceError as error:
+            return error
+        due_at = max(request.scheduled_at or book.now, book.now)
+        state = State.SUBMITTING if item.claimed else State.SCHEDULED if due_at > book.now else State.READY
+        message = Message(
+            id=item.message_id,
+            account_id=request.account_id,
+            client_message_id=item.key,
+            app_id=request.app_id,
+            recipient=request.recipient,
+            text=request.text,
+            sender_id=request.sender_id,
+            message_name=request.message_name,
+            priority=request.priority,
+            encoding=request.segmentation.encoding,
+            units=request.segmentation.units,
+            price=item.price,
+            total=total,
+            state=state,
+            billing=Billing.HELD,
+            retry_count=0,
+            error_code=None,
+            carrier=None,
+            created_at=book.now,
+            scheduled_at=request.scheduled_at,
+            sent_at=None,
+            last_attempt_at=book.now if item.claimed else None,
+            delivered_at=None,
+            tags=request.tags,
+            custom_data_json=request.custom_data_json,
+        )
+        book.keys[key] = (item.fingerprint, message.id)
+        book.messages[message.id] = message
+        book.queue[message.id] = Queued(due_at, due_at, State.READY)
+        if item.claimed:
+            self._lease(book.queue[message.id])
+        book.events.append(Event(message.id, 1, None, state, None))
+        return Accepted(message, replayed=False)
+
+    async def claim(self, limit: int) -> Sequence[Claim]:
+        floor, self._toward_share = divmod(self._toward_share + limit, 10)
+        high, normal = self._due(Priority.HIGH), self._due(Priority.NORMAL)
+        picked = normal[:floor]
+        picked += high[: limit - len(picked)]
+        picked += normal[floor:][: limit - len(picked)]
+        fence = time.monotonic() + LEASE_S - MARGIN_S
+        claims = []
+        for message_id in picked:
+            row = self.book.queue[message_id]
+            self._lease(row)
+            message = self._move(message_id, State.SUBMITTING, last_attempt_at=self.book.now)
+            claims.append(Claim(message, row.epoch, row.tries, fence))
+        return claims
+
+    def _due(self, lane: Priority) -> list[UUID]:
+        due = [
+            (row.due_at, message_id)
+            for message_id, row in self.book.queue.items()
+            if row.state is State.READY
+            and row.due_at <= self.book.now
+            and self.book.messages[message_id].priority is lane
+        ]
+        return [message_id for _, message_id in sorted(due)]
+
+    def _lease(self, row: Queued) -> None:
+        row.state, row.epoch, row.owner = State.SUBMITTING, row.epoch + 1, self._owner
+        row.lease_until = self.book.now + timedelta(seconds=LEASE_S)
+
+    async def settle(self, batch: Sequence[Settlement]) -> Sequence[Settled | ServiceError]:
+        return [self._settle(item) for item in batch]
+
+    def _settle(self, item: Settlement) -> Settled:
+        book, message_id, outcome = self.book, item.message.id, item.outcome
+        row = book.queue.get(message_id)
+        owned = row is not None and (row.state, row.epoch, row.owner) == (State.SUBMITTING, item.epoch, self._owner)
+        if row is None or not owned:
+            return Settled(book.messages[message_id], applied=False)
+        state, billing = SETTLEMENT_OF[outcome.kind]
+        row.state, row.owner, row.lease_until, row.tries = state, None, None, row.tries + 1
+        if outcome.kind is OutcomeKind.NOT_TAKEN:
+            row.due_at = book.now + timedelta(seconds=item.retry_in_s)
+        elif outcome.kind is OutcomeKind.UNKNOWN:
+            row.due_at = book.now + timedelta(seconds=UNKNOWN_S)
+        else:
+            del book.queue[message_id]
+            self._unhold(book.messages[message_id], charged=billing is Billing.CHARGED)
+        shown = outcome.kind in (OutcomeKind.REFUSED, OutcomeKind.UNKNOWN)
+        message = self._move(
+            message_id,
+            state,
+            outcome.error_code,
+            billing=billing,
+            carrier=outcome.carrier,
+            error_code=outcome.error_code if shown else None,
+            sent_at=book.now if state is State.ACCEPTED else item.message.sent_at,
+        )
+        return Settled(message, applied=True)
+
+    async def sweep(self) -> Swept:
+        book, orphaned, expired = self.book, 0, 0
+        for message_id, row in list(book.queue.items()):
+            if row.lease_until is not None and row.lease_until < book.now:
+                row.state, row.owner, row.lease_until = State.UNKNOWN, None, None
+                row.due_at = book.now + timedelta(seconds=UNKNOWN_S)
+                self._move(message_id, State.UNKNOWN, "OUTCOME_UNKNOWN", error_code="OUTCOME_UNKNOWN")
+                orphaned += 1
+            elif row.state is State.UNKNOWN and row.due_at < book.now:
+                self._expire(message_id, "NO_OUTCOME_IN_TIME")
+                expired += 1
+            elif row.state is State.READY and row.queued_at < book.now - timedelta(seconds=QUEUE_S):
+                self._expire(message_id, "CARRIER_BUSY" if row.tries else "CARRIER_UNAVAILABLE")
+                expired += 1
+        return Swept(orphaned=orphaned, expired=expired)
+
+    def _expire(self, message_id: UUID, code: str) -> None:
+        del self.book.queue[message_id]
+        self._unhold(self.book.messages[message_id])
+        self._move(message_id, State.EXPIRED, code, billing=Billing.RELEASED, error_code=code)
+
+    async def seconds_to_next_due(self) -> float | None:
+        due = [row.due_at for row in self.book.queue.values() if row.state is State.READY]
+        return max(0.0, (min(due) - self.book.now).total_seconds()) if due else None
+
+    async def resend(self, message_id: UUID, max_retries: int) -> Message:
+        message = self._existing(message_id)
+        if message.state is State.CANCELLED:
+            raise _precondition("CANCELLED")
+        if message.state not in RESENDABLE:
+            raise _precondition("NOT_FAILED")
+        if message.retry_count >= max_retries:
+            raise _precondition("RETRY_LIMIT_REACHED")
+        account = self._account(message.account_id)
+        self.book.accounts[account.id] = account.hold(message.total)
+        epoch = 100_000 * (message.retry_count + 1)
+        self.book.queue[message_id] = Queued(self.book.now, self.book.now, State.READY, epoch)
+        self.book.messages[message_id] = replace(message, retry_count=message.retry_count + 1)
+        return self._move(message_id, State.READY, billing=Billing.HELD, error_code=None, delivered_at=None)
+
+    async def cancel(self, message_id: UUID) -> Message:
+        message = self._existing(message_id)
+        row = self.book.queue.get(message_id)
+        if row is None or row.state is not State.READY or message.state not in IN_PROGRESS:
+            raise _precondition("NOT_CANCELLABLE")
+        del self.book.queue[message_id]
+        self._unhold(message)
+        return self._move(message_id, State.CANCELLED, "CANCELLED", billing=Billing.RELEASED, error_code="CANCELLED")
+
+    async def get(self, message_id: UUID) -> Message | None:
+        return self.book.messages.get(message_id)
+
+    async def get_many(self, message_ids: Sequence[UUID]) -> Sequence[Message]:
+        return [self.book.messages[message_id] for message_id in message_ids if message_id in self.book.messages]
+
+    async def list(self, wanted: ListFilter, limit: int, after: tuple[datetime, UUID] | None) -> Sequence[Message]:
+        found = [
+            message
+            for message in self.book.messages.values()
+            if message.account_id == wanted.account_id
+            and wanted.status in (None, message.status)
+            and (wanted.tag is None or wanted.tag in message.tags)
+            and (wanted.created_from is None or message.created_at >= wanted.created_from)
+            and (wanted.created_before is None or message.created_at < wanted.created_before)
+            and (after is None or (message.created_at, message.id) < after)
+        ]
+        return sorted(found, key=lambda message: (message.created_at, message.id), reverse=True)[:limit]
+
+    async def account(self, account_id: str) -> Account | None:
+        return self.book.accounts.get(account_id)
+
+    def _account(self, account_id: str) -> Account:
+        zero = Decimal(0)
+        new = Account(account_id, AccountMode.POSTPAID, AccountStatus.ACTIVE, zero, zero, zero, self.book.now)
+        return self.book.accounts.get(account_id, new)
+
+    def _existing(self, message_id: UUID) -> Message:
+        if message_id not in self.book.messages:
+            raise ServiceError(Kind.NOT_FOUND, "OUTBOX_ENTRY_NOT_FOUND", "no such entry")
+        return self.book.messages[message_id]
+
+    def _unhold(self, message: Message, *, charged: bool = False) -> None:
+        account = self.book.accounts[message.account_id]
+        owed = message.total if charged else Decimal(0)
+        if charged:
+            self.book.charges.append((account.id, message.id, owed))
+        self.book.accounts[account.id] = replace(
+            account, held=account.held - message.total, posted=account.posted - owed
+        )
+
+    def _move(self, message_id: UUID, state: State, code: str | None = None, /, **changes: object) -> Message:
+        old = self.book.messages[message_id]
+        new = replace(old, state=state, **changes)  # type: ignore[arg-type]  # fields of Message by name
+        self.book.messages[message_id] = new
+        self.book.events.append(Event(message_id, new.retry_count + 1, old.state, state, code))
+        return new

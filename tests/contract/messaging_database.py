@@ -1,0 +1,48 @@
+"""One messaging database for many tests, emptied before each: a tenth of the time that a new one takes."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import psycopg
+
+from messaging_service.adapters.migrate import migrate
+from messaging_service.adapters.postgres.tables import metadata
+from service_kit.embedded_postgres import EmbeddedPostgres
+from tests.conftest import DatabaseTemplate
+
+NAME = "messaging_shared"
+_EMPTY = "; ".join(f"DELETE FROM {table.name}" for table in reversed(metadata.sorted_tables))
+
+
+def empty_database(server: EmbeddedPostgres, template: DatabaseTemplate) -> str:
+    """The URL of a migrated database without a row."""
+    url = server.url(template(NAME, migrate))
+    with psycopg.connect(url, autocommit=True) as connection:
+        # A connection that a test before left in a transaction would block, and must not change rows later.
+        connection.execute(
+            "SELECT pg_terminate_backend(pid, 5000) FROM pg_stat_activity "
+            "WHERE datname = current_database() AND pid <> pg_backend_pid() AND backend_type = 'client backend'"
+        )
+        connection.execute(_EMPTY.encode())
+    return url
+
+
+async def rows(url: str, statement: str, parameters: Any = None) -> list[tuple[Any, ...]]:
+    """Runs one statement on a connection of its own."""
+    async with await psycopg.AsyncConnection.connect(url, autocommit=True) as connection:
+        cursor = await connection.execute(statement.encode(), parameters)
+        return await cursor.fetchall() if cursor.description else []
+
+
+async def pass_time(url: str, seconds: float) -> None:
+    """Everything that has happened, and all that is due, moves into the past."""
+    moved = {
+        "dispatch": ("due_at", "queued_at", "lease_until"),
+        "message": ("created_at", "last_attempt_at"),
+        "receipt": ("received_at", "next_try_at"),
+    }
+    async with await psycopg.AsyncConnection.connect(url) as connection:
+        for table, columns in moved.items():
+            changes = ", ".join(f"{column} = {column} - make_interval(secs => %(s)s)" for column in columns)
+            await connection.execute(f"UPDATE {table} SET {changes}".encode(), {"s": seconds})

@@ -1,0 +1,62 @@
+"""The real messaging service, which kills or freezes itself once at a named point.
+
+FAULT_AT names the point: `recorded` (requests are committed, and nothing has left for the carrier yet),
+`answered` (the carrier has answered, and nothing of it is recorded yet), `settled` (the outcome is committed,
+and nobody has been told yet). FAULT_SIGNAL is SIGKILL or SIGSTOP.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import signal
+from typing import Any, cast
+
+from messaging_service.bootstrap import RunningCarrier, Seams, serve, smpp_carrier
+from messaging_service.settings import MessagingSettings
+from messaging_service.use_cases.carrier import ReceiptSink
+from messaging_service.use_cases.outbox import Outbox
+from service_kit.process import run_service
+
+POINTS = {"recorded": "accept", "answered": "submit", "settled": "settle"}
+"""What has just returned at each point."""
+
+
+class Struck:
+    """Stands before a part of the service: the fault strikes when one of its methods returns for the first time."""
+
+    def __init__(self, part: object, method: str) -> None:
+        self._part = part
+        self._method = method
+        self._is_over = False
+
+    def __getattr__(self, name: str) -> Any:
+        found = getattr(self._part, name)
+        return self._then_strike(found) if name == self._method else found
+
+    def _then_strike(self, found: Any) -> Any:
+        async def call(*arguments: Any) -> Any:
+            result = await found(*arguments)
+            if not self._is_over:
+                self._is_over = True
+                os.kill(os.getpid(), signal.Signals[os.environ["FAULT_SIGNAL"]])
+            return result
+
+        return call
+
+
+async def serve_until_struck(settings: MessagingSettings, stopping: asyncio.Event) -> None:
+    """Serves like the real one, up to the point."""
+    method = POINTS[os.environ["FAULT_AT"]]
+
+    def outbox(inner: Outbox) -> Outbox:
+        return cast("Outbox", Struck(inner, method))
+
+    def carrier(chosen: MessagingSettings, receipts: ReceiptSink) -> RunningCarrier:
+        return cast("RunningCarrier", Struck(smpp_carrier(chosen, receipts), method))
+
+    await serve(settings, stopping, Seams(outbox=outbox, carrier=carrier))
+
+
+if __name__ == "__main__":
+    run_service("messaging", MessagingSettings, serve_until_struck)

@@ -1,0 +1,161 @@
+"""Many messages in one call."""
+
+from __future__ import annotations
+
+import asyncio
+
+import pytest
+from google.protobuf.duration_pb2 import Duration
+
+from messaging_service.domain.submission import Outcome, Submission
+from tests.contract.messaging_database import rows
+from tests.contract.sms_examples import accepted, refused
+from tests.integration.messaging.running_service import DEADLINE_S, Running, message, service_on
+from tukupay.sms.messaging.v1 import messaging_pb2 as pb
+
+pytestmark = pytest.mark.timeout(60)
+
+UNIT = 600_000
+
+
+class Stuck:
+    """A carrier that answers at once, but for the messages that hold a word."""
+
+    def __init__(self, word: str) -> None:
+        self.word = word
+        self.release = asyncio.Event()
+
+    async def __call__(self, submission: Submission) -> Outcome:
+        if self.word in "".join(submission.segmentation.segments):
+            await self.release.wait()
+        return accepted()
+
+
+async def test_every_item_is_answered_once_as_it_would_be_alone(service: Running, database_url: str) -> None:
+    await rows(database_url, "INSERT INTO account (id, mode) VALUES ('broke', 'prepaid')")
+    service.pricing.failures = {"unpriced": "NO_PRICE"}
+    service.carrier.answer = lambda submission: (
+        refused() if "refuse" in submission.segmentation.segments[0] else accepted()
+    )
+    items = [
+        message(message_id="a"),
+        message(recipient_phone_number="0712345678"),
+        message(user_id="broke"),
+        message(user_id="unpriced"),
+        message(message="refuse me"),
+        message(message_id="a"),
+        message(message_id="a", message="Other."),
+        message(user_id="another", tags=["x"]),
+    ]
+    answers = await service.batch(items)
+    assert set(answers) == set(range(len(items)))
+    reasons = {index: answer.error.reason for index, answer in answers.items() if answer.HasField("error")}
+    assert reasons == {
+        1: "INVALID_ARGUMENT",
+        2: "INSUFFICIENT_FUNDS",
+        3: "NO_PRICE",
+        6: "MESSAGE_ID_REUSED",
+    }
+    assert answers[2].error.metadata["shortfall"] == "0.600000"
+    assert answers[4].response.entry.status == pb.SMS_STATUS_FAILED
+    assert {answers[0].response.replayed, answers[5].response.replayed} == {True, False}
+    assert answers[0].response.entry.outbox_id == answers[5].response.entry.outbox_id
+    assert await service.money() == (-UNIT, 0)
+    assert await service.money("another") == (-UNIT, 0)
+    assert await service.money("broke") == (0, 0)
+
+
+async def test_a_thousand_items_are_all_sent_in_few_commits(service: Running, database_url: str) -> None:
+    answers = await service.batch([message(message_id=f"m{n}", user_id=f"user{n % 7}") for n in range(1_000)])
+    assert {answer.response.entry.status for answer in answers.values()} == {pb.SMS_STATUS_SENT}
+    assert len({answer.response.entry.outbox_id for answer in answers.values()}) == 1_000
+    assert all(answers[n].response.entry.message_id == f"m{n}" for n in range(1_000))
+    assert len(service.carrier.submissions) == 1_000
+    (total,) = await rows(database_url, "SELECT sum(posted), sum(held) FROM account")
+    assert total == (-600, 0)
+
+
+async def test_a_slow_item_does_not_hold_back_the_others(service: Running) -> None:
+    stuck = Stuck("slow")
+    service.carrier.answer = stuck
+    items = [message(message="slow one"), *(message() for _ in range(9))]
+    seen: set[int] = set()
+    async with asyncio.timeout(DEADLINE_S):
+        async for response in service.sms.SendSmsBatch(pb.SendSmsBatchRequest(items=items)):
+            seen |= {result.index for result in response.results}
+            if len(seen) == 9:
+                assert seen == set(range(1, 10))
+                stuck.release.set()
+    assert seen == set(range(10))
+
+
+async def test_each_item_has_its_own_wait(service: Running) -> None:
+    stuck = Stuck("OTP")
+    service.carrier.answer = stuck
+    items = [message(outcome_wait=Duration()), message(outcome_wait=Duration(nanos=50_000_000)), message()]
+    states: dict[int, int] = {}
+    async for response in service.sms.SendSmsBatch(pb.SendSmsBatchRequest(items=items)):
+        states |= {result.index: result.response.entry.status for result in response.results}
+        if len(states) == 2:
+            assert states == {0: pb.SMS_STATUS_PENDING, 1: pb.SMS_STATUS_PENDING}
+            stuck.release.set()
+    assert states[2] == pb.SMS_STATUS_SENT
+
+
+async def test_a_client_that_leaves_does_not_stop_what_was_accepted(service: Running, database_url: str) -> None:
+    stuck = Stuck("OTP")
+    service.carrier.answer = stuck
+    call = service.sms.SendSmsBatch(pb.SendSmsBatchRequest(items=[message() for _ in range(5)]))
+    await service.carrier.submitted(5)
+    call.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await call.read()
+    # The server has noticed when it takes the next call.
+    assert len(await service.entries()) == 5
+    stuck.release.set()
+    async with asyncio.timeout(DEADLINE_S):
+        while await rows(database_url, "SELECT 1 FROM message WHERE state <> 'accepted'"):
+            continue
+    assert await service.money() == (-5 * UNIT, 0)
+    await service.all_slots_back()
+
+
+async def test_a_client_that_leaves_while_answers_stream_leaves_nothing_behind(
+    service: Running, database_url: str
+) -> None:
+    stuck = Stuck("slow")
+    service.carrier.answer = stuck
+    call = service.sms.SendSmsBatch(
+        pb.SendSmsBatchRequest(items=[message(), *(message(message="slow") for _ in range(4))])
+    )
+    await call.read()
+    await service.carrier.submitted(5)
+    call.cancel()
+    stuck.release.set()
+    async with asyncio.timeout(DEADLINE_S):
+        while await rows(database_url, "SELECT 1 FROM message WHERE state <> 'accepted'"):
+            continue
+    assert (await service.send()).entry.status == pb.SMS_STATUS_SENT
+
+
+async def test_a_batch_larger_than_the_window_is_sent_through_the_queue(database_url: str) -> None:
+    async with service_on(database_url, window=4) as service:
+        answers = await service.batch([message() for _ in range(100)])
+    assert {answer.response.entry.status for answer in answers.values()} == {pb.SMS_STATUS_SENT}
+
+
+async def test_high_priority_overtakes_what_waits(database_url: str) -> None:
+    async with service_on(database_url, window=1) as service:
+        stuck = Stuck("first")
+        service.carrier.answer = stuck
+        first = asyncio.ensure_future(service.send(message="first"))
+        await service.carrier.submitted(1)
+        normal = [message(message=f"normal {n}", outcome_wait=Duration()) for n in range(20)]
+        high = [message(message=f"high {n}", priority=pb.PRIORITY_HIGH, outcome_wait=Duration()) for n in range(20)]
+        await service.batch(normal)
+        await service.batch(high)
+        stuck.release.set()
+        await first
+        submissions = await service.carrier.submitted(41)
+        words = [submission.segmentation.segments[0].split()[0] for submission in submissions[1:]]
+        assert words[:20].count("high") >= 17

@@ -1,0 +1,24 @@
+"""Waiting for what comes about in another process, with a deadline."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from typing import TypeVar
+
+T = TypeVar("T")
+
+DEADLINE_S = 20.0
+_LOOK_EVERY_S = 0.02
+
+
+def until(what: str, look: Callable[[], T], deadline_s: float = DEADLINE_S) -> T:
+    """The first result of `look` that counts as true; fails, and shows the last one, when none does in time."""
+    end = time.monotonic() + deadline_s
+    while True:
+        seen = look()
+        if seen:
+            return seen
+        if time.monotonic() >= end:
+            raise AssertionError(f"after {deadline_s:g} s still not: {what}; last seen {seen!r}")
+        time.sleep(_LOOK_EVERY_S)

@@ -1,0 +1,96 @@
+"""Ports by hand: prices that a test sets, and logs that it can read."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable, Sequence
+from datetime import datetime
+
+from messaging_service.domain.money import Price
+from messaging_service.use_cases.outbox import Acceptance, Accepted, Claim, Settled, Settlement, Swept
+from service_kit.errors import Kind, ServiceError
+from tests.contract.in_memory_outbox import Book, InMemoryOutbox
+from tests.contract.sms_examples import PRICE
+
+
+async def until(condition: Callable[[], bool]) -> None:
+    """Lets everybody else run until a condition holds; the deadline is the test's own."""
+    while not condition():  # noqa: ASYNC110 - an event would have to be built into what is watched
+        await asyncio.sleep(0)
+
+
+def unavailable(reason: str = "DATABASE_UNAVAILABLE") -> ServiceError:
+    """What a use case sees while something is away."""
+    return ServiceError(Kind.UNAVAILABLE, reason, "away")
+
+
+class FixedPrices:
+    """Implements Prices."""
+
+    def __init__(self) -> None:
+        self.questions: list[tuple[str, str | None, datetime | None]] = []
+        self.failure: ServiceError | None = None
+
+    async def price_of(self, customer_id: str, app_id: str | None, at: datetime | None) -> Price:
+        self.questions.append((customer_id, app_id, at))
+        if self.failure is not None:
+            raise self.failure
+        return PRICE
+
+
+class RecordedLog:
+    """Implements the log ports of all use cases."""
+
+    def __init__(self) -> None:
+        self.lines: list[tuple[str, ...]] = []
+        self.errors: list[BaseException] = []
+
+    def settlement_lost(self, message_id: str, outcome: str) -> None:
+        self.lines.append(("settlement_lost", message_id, outcome))
+
+    def attempt_failed(self, error: BaseException) -> None:
+        self.errors.append(error)
+
+    def claims_failed(self, reason: str) -> None:
+        self.lines.append(("claims_failed", reason))
+
+    def swept(self, swept: Swept) -> None:
+        self.lines.append(("swept", str(swept.orphaned), str(swept.expired)))
+
+    def upkeep_failed(self, duty: str, reason: str) -> None:
+        self.lines.append(("upkeep_failed", duty, reason))
+
+
+class FailingOutbox(InMemoryOutbox):
+    """An outbox whose calls fail with what the test puts on the list of that call, first come first served."""
+
+    def __init__(self, book: Book | None = None) -> None:
+        super().__init__(book or Book())
+        self.accept_failures: list[Exception] = []
+        self.claim_failures: list[Exception] = []
+        self.settle_failures: list[Exception] = []
+        self.sweep_failures: list[Exception] = []
+        self.claim_limits: list[int] = []
+        self.settled: list[Settlement] = []
+
+    async def accept(self, batch: Sequence[Acceptance]) -> Sequence[Accepted | ServiceError]:
+        if self.accept_failures:
+            raise self.accept_failures.pop(0)
+        return await super().accept(batch)
+
+    async def claim(self, limit: int) -> Sequence[Claim]:
+        self.claim_limits.append(limit)
+        if self.claim_failures:
+            raise self.claim_failures.pop(0)
+        return await super().claim(limit)
+
+    async def settle(self, batch: Sequence[Settlement]) -> Sequence[Settled | ServiceError]:
+        if self.settle_failures:
+            raise self.settle_failures.pop(0)
+        self.settled.extend(batch)
+        return await super().settle(batch)
+
+    async def sweep(self) -> Swept:
+        if self.sweep_failures:
+            raise self.sweep_failures.pop(0)
+        return await super().sweep()

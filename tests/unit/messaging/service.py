@@ -1,0 +1,86 @@
+"""The use cases of the service, wired over fakes."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from typing import Any
+
+from uuid_utils.compat import uuid7
+
+from messaging_service.use_cases.attempts import Attempts
+from messaging_service.use_cases.claim_loop import ClaimLoop
+from messaging_service.use_cases.group_commit import GroupCommit
+from messaging_service.use_cases.outbox import Acceptance, Accepted, Settled, Settlement
+from messaging_service.use_cases.outcomes import Outcomes
+from messaging_service.use_cases.resend_sms import ResendSms
+from messaging_service.use_cases.send_sms import SendLimits, SendSms, Sent
+from tests.contract.scripted_carrier import ScriptedCarrier
+from tests.contract.sms_examples import draft
+from tests.unit.messaging.fakes import FailingOutbox, FixedPrices, RecordedLog
+
+CLAIM_S = 25.0
+
+
+@dataclass
+class Service:
+    """All of it; `monotonic` is what the attempts see as the time."""
+
+    outbox: FailingOutbox = field(default_factory=FailingOutbox)
+    carrier: ScriptedCarrier = field(default_factory=ScriptedCarrier)
+    prices: FixedPrices = field(default_factory=FixedPrices)
+    log: RecordedLog = field(default_factory=RecordedLog)
+    monotonic: float = 1_000.0
+    settle_within_s: float = 30.0
+    poll_s: float = 0.01
+
+    def __post_init__(self) -> None:
+        self.acceptances: GroupCommit[Acceptance, Accepted] = GroupCommit(
+            "acceptance", self.outbox.accept, max_batch=100, max_waiting=100
+        )
+        self.settlements: GroupCommit[Settlement, Settled] = GroupCommit(
+            "settlement", self.outbox.settle, max_batch=100, max_waiting=100
+        )
+        self.outcomes = Outcomes(self.outbox.get_many)
+        self.attempts = Attempts(
+            self.carrier,
+            self.settlements,
+            self.outcomes,
+            self.log,
+            settle_within_s=self.settle_within_s,
+            monotonic=lambda: self.monotonic,
+        )
+        self.claims = ClaimLoop(self.outbox, self.carrier, self.attempts, self.log, poll_s=self.poll_s)
+        self.send_sms = SendSms(
+            prices=self.prices,
+            acceptances=self.acceptances,
+            outbox=self.outbox,
+            attempts=self.attempts,
+            outcomes=self.outcomes,
+            claims=self.claims,
+            carrier=self.carrier,
+            phone_problem=lambda _: None,
+            limits=SendLimits(max_units=10, carrier_grace_s=0.0, claim_s=CLAIM_S),
+            new_id=uuid7,
+            now=lambda: datetime.now(UTC),
+            monotonic=lambda: self.monotonic,
+        )
+        self.resend_sms = ResendSms(self.outbox, self.outcomes, self.claims, max_retries=3)
+
+    async def send(self, wait_s: float = 5.0, **changes: Any) -> Sent:
+        """Sends one message."""
+        return await self.send_sms(draft(**changes), wait_s)
+
+    @asynccontextmanager
+    async def claiming(self) -> AsyncIterator[None]:
+        """While the claim loop runs."""
+        task = asyncio.get_running_loop().create_task(self.claims.run())
+        try:
+            yield
+        finally:
+            task.cancel()
+            await asyncio.wait({task})
+            await self.attempts.drain()

@@ -1,0 +1,178 @@
+"""One attempt: submitted, recorded, told."""
+
+from __future__ import annotations
+
+import asyncio
+
+import pytest
+
+from messaging_service.domain.message import outbox_id
+from messaging_service.domain.states import State
+from messaging_service.domain.submission import Outcome, OutcomeKind, Submission
+from messaging_service.use_cases import attempts as module
+from messaging_service.use_cases.attempts import LONGEST_RETRY_S
+from messaging_service.use_cases.carrier import Slot
+from messaging_service.use_cases.outbox import Accepted, Claim
+from service_kit.errors import Kind, ServiceError
+from tests.contract.sms_examples import TWO_UNITS, acceptance, accepted, not_taken, refused, unanswered
+from tests.unit.messaging.fakes import unavailable, until
+from tests.unit.messaging.service import CLAIM_S, Service
+
+pytestmark = pytest.mark.timeout(10)
+
+
+async def claimed(service: Service, *, tries: int = 0, text: str = "Habari") -> tuple[Claim, Slot]:
+    slot = service.carrier.try_reserve()
+    assert slot is not None
+    (answer,) = await service.outbox.accept([acceptance(claimed=True, message=text)])
+    assert isinstance(answer, Accepted)
+    return Claim(answer.message, 1, tries, service.monotonic + CLAIM_S), slot
+
+
+async def run(service: Service, outcome: Outcome, *, tries: int = 0) -> State:
+    service.carrier.answer = lambda _: outcome
+    claim, slot = await claimed(service, tries=tries)
+    await service.attempts.run(claim, slot)
+    assert service.carrier.free_slots == 10
+    return service.outbox.book.messages[claim.message.id].state
+
+
+@pytest.mark.parametrize(
+    ("outcome", "state"),
+    [
+        (accepted(), State.ACCEPTED),
+        (refused(), State.REFUSED),
+        (not_taken(), State.READY),
+        (unanswered(), State.UNKNOWN),
+    ],
+    ids=["accepted", "refused", "not taken", "unknown"],
+)
+async def test_the_answer_of_the_carrier_is_recorded_and_the_slot_given_back(outcome: Outcome, state: State) -> None:
+    assert await run(Service(), outcome) is state
+
+
+async def test_the_carrier_gets_the_cut_that_was_priced() -> None:
+    service = Service()
+    claim, slot = await claimed(service, text=TWO_UNITS)
+    await service.attempts.run(claim, slot)
+    (submission,) = service.carrier.submissions
+    assert submission.message_id == outbox_id(claim.message.id)
+    assert (submission.recipient, submission.sender_id) == (claim.message.recipient, claim.message.sender_id)
+    assert submission.segmentation.units == claim.message.units == 2
+    assert "".join(submission.segmentation.segments) == TWO_UNITS
+
+
+async def test_who_waits_is_told() -> None:
+    service = Service()
+    claim, slot = await claimed(service)
+    outcome = service.outcomes.expect(claim.message.id)
+    await service.attempts.run(claim, slot)
+    assert outcome.result().state is State.ACCEPTED
+
+
+@pytest.mark.parametrize("late_s", [0.0, 1.0])
+async def test_no_byte_leaves_under_a_claim_that_is_over(late_s: float) -> None:
+    service = Service()
+    claim, slot = await claimed(service)
+    service.monotonic += CLAIM_S + late_s
+    await service.attempts.run(claim, slot)
+    assert service.carrier.submissions == []
+    assert service.carrier.free_slots == 10
+    assert service.outbox.settled[0].outcome.kind is OutcomeKind.NOT_TAKEN
+    assert service.outbox.book.messages[claim.message.id].state is State.READY
+
+
+async def test_a_claim_is_good_until_just_before_its_fence() -> None:
+    service = Service()
+    claim, slot = await claimed(service)
+    service.monotonic += CLAIM_S - 0.001
+    await service.attempts.run(claim, slot)
+    assert len(service.carrier.submissions) == 1
+
+
+async def test_the_pause_before_the_next_try_grows_and_is_bounded() -> None:
+    pauses: list[list[float]] = []
+    for tries in (0, 1, 4, 100):
+        service = Service()
+        for _ in range(20):
+            await run(service, not_taken(), tries=tries)
+        pauses.append([settlement.retry_in_s for settlement in service.outbox.settled])
+    ceilings = [0.5, 1.0, 8.0, LONGEST_RETRY_S]
+    for drawn, ceiling in zip(pauses, ceilings, strict=True):
+        assert all(ceiling / 2 <= pause <= ceiling for pause in drawn)
+        assert len(set(drawn)) > 1
+
+
+@pytest.mark.parametrize("error", [unavailable(), ServiceError(Kind.OVERLOADED, "OVERLOADED", "full")])
+async def test_an_outcome_is_recorded_again_until_the_database_is_back(error: ServiceError) -> None:
+    service = Service()
+    service.outbox.settle_failures = [error, error]
+    assert await run(service, accepted()) is State.ACCEPTED
+    assert service.outbox.settle_failures == []
+    assert service.log.lines == []
+
+
+async def test_an_outcome_that_cannot_be_recorded_in_time_is_reported() -> None:
+    service = Service(settle_within_s=0.0)
+    service.outbox.settle_failures = [unavailable()]
+    claim, slot = await claimed(service)
+    await service.attempts.run(claim, slot)
+    assert service.log.lines == [("settlement_lost", outbox_id(claim.message.id), "accepted")]
+    assert service.outbox.book.messages[claim.message.id].state is State.SUBMITTING
+
+
+async def test_an_attempt_that_breaks_is_reported_and_gives_its_slot_back() -> None:
+    service = Service()
+
+    def broken(_: Submission) -> Outcome:
+        raise RuntimeError("bug")
+
+    service.carrier.answer = broken
+    claim, slot = await claimed(service)
+    service.attempts.start(service.attempts.run(claim, slot))
+    await service.attempts.drain()
+    assert [type(error) for error in service.log.errors] == [RuntimeError]
+    assert service.carrier.free_slots == 10
+
+
+async def test_a_settlement_that_breaks_is_reported_and_not_tried_for_ever() -> None:
+    service = Service()
+    service.outbox.settle_failures = [RuntimeError("bug")]
+    claim, slot = await claimed(service)
+    service.attempts.start(service.attempts.run(claim, slot))
+    await service.attempts.drain()
+    assert [str(error) for error in service.log.errors] == ["bug"]
+
+
+async def test_an_outcome_of_a_claim_that_was_lost_is_told_as_it_stands() -> None:
+    service = Service()
+    claim, slot = await claimed(service)
+    service.outbox.book.queue[claim.message.id].epoch = 7
+    await service.attempts.run(claim, slot)
+    assert service.outbox.book.messages[claim.message.id].state is State.SUBMITTING
+
+
+async def test_drain_waits_for_attempts_and_for_those_that_they_start() -> None:
+    service = Service()
+    ended: list[str] = []
+    release = asyncio.Event()
+
+    async def inner() -> None:
+        await release.wait()
+        ended.append("inner")
+
+    async def outer() -> None:
+        service.attempts.start(inner())
+        ended.append("outer")
+
+    service.attempts.start(outer())
+    draining = asyncio.ensure_future(service.attempts.drain())
+    await until(lambda: bool(ended))
+    assert not draining.done()
+    release.set()
+    await draining
+    assert ended == ["outer", "inner"]
+
+
+def test_the_first_pause_is_short() -> None:
+    assert module.FIRST_RETRY_S < LONGEST_RETRY_S

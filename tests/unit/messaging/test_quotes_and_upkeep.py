@@ -1,0 +1,139 @@
+"""Quotes, sweeps and the desk that takes receipts."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Sequence
+from datetime import timedelta
+from decimal import Decimal
+
+import pytest
+
+from messaging_service.domain.states import State
+from messaging_service.domain.submission import DeliveryReceipt, ReceiptState
+from messaging_service.use_cases.quote_sms import QuoteSms
+from messaging_service.use_cases.receipt_inbox import Worked
+from messaging_service.use_cases.upkeep import ReceiptDesk, Sweeper
+from service_kit.errors import Kind, ServiceError
+from tests.contract.in_memory_outbox import LEASE_S
+from tests.contract.sms_examples import NOON, TWO_UNITS, acceptance
+from tests.unit.messaging.fakes import FailingOutbox, FixedPrices, RecordedLog, unavailable, until
+
+pytestmark = pytest.mark.timeout(10)
+
+
+def quotes(prices: FixedPrices) -> QuoteSms:
+    return QuoteSms(prices, max_units=10, now=lambda: NOON)
+
+
+async def test_a_quote_says_what_a_message_takes_and_costs() -> None:
+    quote = await quotes(FixedPrices())("user123", TWO_UNITS, None, None)
+    assert (quote.segmentation.units, quote.total) == (2, Decimal("1.2"))
+
+
+async def test_a_quote_is_for_its_instant_and_the_past_means_now() -> None:
+    prices = FixedPrices()
+    later = NOON + timedelta(days=1)
+    for at in (None, NOON - timedelta(days=1), NOON, later):
+        await quotes(prices)("user123", "Habari", at, "app7")
+    assert prices.questions == [("user123", "app7", None)] * 3 + [("user123", "app7", later)]
+
+
+async def test_a_quote_names_every_fault() -> None:
+    prices = FixedPrices()
+    with pytest.raises(ServiceError) as caught:
+        await quotes(prices)("", "", None, "x" * 65)
+    assert caught.value.kind is Kind.INVALID
+    assert {violation.field for violation in caught.value.violations} == {"user_id", "app_id", "message"}
+    assert prices.questions == []
+
+
+async def until_logged(log: RecordedLog, count: int) -> None:
+    await until(lambda: len(log.lines) >= count)
+
+
+async def test_the_first_sweep_comes_at_once_for_what_a_dead_process_left_behind() -> None:
+    outbox, log = FailingOutbox(), RecordedLog()
+    await outbox.accept([acceptance(claimed=True)])
+    outbox.book.now += timedelta(seconds=LEASE_S + 1)
+    sweeping = asyncio.ensure_future(Sweeper(outbox, log, every_s=3_600).run())
+    await until_logged(log, 1)
+    sweeping.cancel()
+    assert log.lines == [("swept", "1", "0")]
+    assert {message.state for message in outbox.book.messages.values()} == {State.UNKNOWN}
+
+
+async def test_a_sweep_that_fails_is_reported_and_repeated() -> None:
+    outbox, log = FailingOutbox(), RecordedLog()
+    outbox.sweep_failures = [unavailable()]
+    await outbox.accept([acceptance(claimed=True)])
+    outbox.book.now += timedelta(seconds=LEASE_S + 1)
+    sweeping = asyncio.ensure_future(Sweeper(outbox, log, every_s=0.001).run())
+    await until_logged(log, 2)
+    sweeping.cancel()
+    assert log.lines == [("upkeep_failed", "sweep", "DATABASE_UNAVAILABLE"), ("swept", "1", "0")]
+
+
+class Inbox:
+    """An inbox that says what a test tells it to, and counts."""
+
+    def __init__(self) -> None:
+        self.stored: list[DeliveryReceipt] = []
+        self.passes: list[int | ServiceError] = []
+        self.worked = 0
+        self.idle = asyncio.Event()
+
+    async def store(self, receipts: Sequence[DeliveryReceipt]) -> None:
+        if self.passes and isinstance(self.passes[0], ServiceError):
+            raise self.passes[0]
+        self.stored.extend(receipts)
+
+    async def work(self, limit: int) -> Worked:
+        self.worked += 1
+        found = self.passes.pop(0) if self.passes else 0
+        if isinstance(found, ServiceError):
+            raise found
+        if not self.passes:
+            self.idle.set()
+        return Worked(looked_at=min(found, limit), matched=0)
+
+
+RECEIPT = DeliveryReceipt("smpp", "A1", ReceiptState.DELIVERED, None, None, None, None, "")
+
+
+async def test_a_full_pass_is_followed_by_the_next_at_once() -> None:
+    inbox = Inbox()
+    inbox.passes = [5, 5, 3]
+    desk = ReceiptDesk(inbox, RecordedLog(), poll_s=3_600, max_batch=5)
+    running = asyncio.ensure_future(desk.run())
+    await inbox.idle.wait()
+    running.cancel()
+    assert inbox.worked == 3
+
+
+async def test_a_receipt_is_stored_before_it_is_taken_and_worked_soon() -> None:
+    inbox = Inbox()
+    desk = ReceiptDesk(inbox, RecordedLog(), poll_s=3_600)
+    running = asyncio.ensure_future(desk.run())
+    await inbox.idle.wait()
+    inbox.idle.clear()
+    await desk.take([RECEIPT])
+    assert inbox.stored == [RECEIPT]
+    await inbox.idle.wait()
+    running.cancel()
+
+
+async def test_a_receipt_that_cannot_be_stored_is_not_taken() -> None:
+    inbox = Inbox()
+    inbox.passes = [unavailable()]
+    with pytest.raises(ServiceError):
+        await ReceiptDesk(inbox, RecordedLog(), poll_s=1).take([RECEIPT])
+
+
+async def test_an_inbox_that_cannot_be_worked_is_reported_and_tried_again() -> None:
+    inbox, log = Inbox(), RecordedLog()
+    inbox.passes = [unavailable(), 0]
+    running = asyncio.ensure_future(ReceiptDesk(inbox, log, poll_s=0.001).run())
+    await inbox.idle.wait()
+    running.cancel()
+    assert log.lines == [("upkeep_failed", "receipts", "DATABASE_UNAVAILABLE")]
