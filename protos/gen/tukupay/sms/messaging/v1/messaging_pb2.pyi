@@ -242,6 +242,42 @@ ACCOUNT_STATUS_CLOSED: AccountStatus.ValueType  # 3
 """Ended."""
 Global___AccountStatus: _TypeAlias = AccountStatus  # noqa: Y015
 
+class _CostExceptionCause:
+    ValueType = _typing.NewType("ValueType", _builtins.int)
+    V: _TypeAlias = ValueType  # noqa: Y015
+
+class _CostExceptionCauseEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_CostExceptionCause.ValueType], _builtins.type):
+    DESCRIPTOR: _descriptor.EnumDescriptor
+    COST_EXCEPTION_CAUSE_UNSPECIFIED: _CostExceptionCause.ValueType  # 0
+    """Never sent."""
+    COST_EXCEPTION_CAUSE_LATE_ENTRY: _CostExceptionCause.ValueType  # 1
+    """A row recorded after the entry takes effect before it."""
+    COST_EXCEPTION_CAUSE_REVISED_AFTER: _CostExceptionCause.ValueType  # 2
+    """The row on record was replaced by a newer revision after the entry."""
+    COST_EXCEPTION_CAUSE_WITHDRAWN: _CostExceptionCause.ValueType  # 3
+    """The row on record was withdrawn."""
+    COST_EXCEPTION_CAUSE_MISSING_ROW: _CostExceptionCause.ValueType  # 4
+    """The book has no price for the entry."""
+    COST_EXCEPTION_CAUSE_MISPRICED: _CostExceptionCause.ValueType  # 5
+    """The price on record is not the one that the book had then."""
+
+class CostExceptionCause(_CostExceptionCause, metaclass=_CostExceptionCauseEnumTypeWrapper):
+    """Why the price of an entry is not what the book says."""
+
+COST_EXCEPTION_CAUSE_UNSPECIFIED: CostExceptionCause.ValueType  # 0
+"""Never sent."""
+COST_EXCEPTION_CAUSE_LATE_ENTRY: CostExceptionCause.ValueType  # 1
+"""A row recorded after the entry takes effect before it."""
+COST_EXCEPTION_CAUSE_REVISED_AFTER: CostExceptionCause.ValueType  # 2
+"""The row on record was replaced by a newer revision after the entry."""
+COST_EXCEPTION_CAUSE_WITHDRAWN: CostExceptionCause.ValueType  # 3
+"""The row on record was withdrawn."""
+COST_EXCEPTION_CAUSE_MISSING_ROW: CostExceptionCause.ValueType  # 4
+"""The book has no price for the entry."""
+COST_EXCEPTION_CAUSE_MISPRICED: CostExceptionCause.ValueType  # 5
+"""The price on record is not the one that the book had then."""
+Global___CostExceptionCause: _TypeAlias = CostExceptionCause  # noqa: Y015
+
 @_typing.final
 class OutboxEntry(_message.Message):
     """One message in the outbox."""
@@ -726,12 +762,18 @@ class QuoteSmsRequest(_message.Message):
     MESSAGE_FIELD_NUMBER: _builtins.int
     SCHEDULED_TIME_FIELD_NUMBER: _builtins.int
     APP_ID_FIELD_NUMBER: _builtins.int
+    RECIPIENT_PHONE_NUMBER_FIELD_NUMBER: _builtins.int
+    SENDER_ID_FIELD_NUMBER: _builtins.int
     user_id: _builtins.str
     """Required: the account that would pay."""
     message: _builtins.str
     """Required: the text."""
     app_id: _builtins.str
     """The app through which it would come; absent when through none."""
+    recipient_phone_number: _builtins.str
+    """The recipient; checked as for SendSms when given."""
+    sender_id: _builtins.str
+    """The sender; checked as for SendSms when given."""
     @_builtins.property
     def scheduled_time(self) -> _timestamp_pb2.Timestamp:
         """When it would go out; absent means now."""
@@ -743,14 +785,25 @@ class QuoteSmsRequest(_message.Message):
         message: _builtins.str = ...,
         scheduled_time: _timestamp_pb2.Timestamp | None = ...,
         app_id: _builtins.str | None = ...,
+        recipient_phone_number: _builtins.str | None = ...,
+        sender_id: _builtins.str | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["_app_id", b"_app_id", "app_id", b"app_id", "scheduled_time", b"scheduled_time"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["_app_id", b"_app_id", "_recipient_phone_number", b"_recipient_phone_number", "_sender_id", b"_sender_id", "app_id", b"app_id", "recipient_phone_number", b"recipient_phone_number", "scheduled_time", b"scheduled_time", "sender_id", b"sender_id"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["_app_id", b"_app_id", "app_id", b"app_id", "message", b"message", "scheduled_time", b"scheduled_time", "user_id", b"user_id"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["_app_id", b"_app_id", "_recipient_phone_number", b"_recipient_phone_number", "_sender_id", b"_sender_id", "app_id", b"app_id", "message", b"message", "recipient_phone_number", b"recipient_phone_number", "scheduled_time", b"scheduled_time", "sender_id", b"sender_id", "user_id", b"user_id"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     _WhichOneofReturnType__app_id: _TypeAlias = _typing.Literal["app_id"]  # noqa: Y015
     _WhichOneofArgType__app_id: _TypeAlias = _typing.Literal["_app_id", b"_app_id"]  # noqa: Y015
+    _WhichOneofReturnType__recipient_phone_number: _TypeAlias = _typing.Literal["recipient_phone_number"]  # noqa: Y015
+    _WhichOneofArgType__recipient_phone_number: _TypeAlias = _typing.Literal["_recipient_phone_number", b"_recipient_phone_number"]  # noqa: Y015
+    _WhichOneofReturnType__sender_id: _TypeAlias = _typing.Literal["sender_id"]  # noqa: Y015
+    _WhichOneofArgType__sender_id: _TypeAlias = _typing.Literal["_sender_id", b"_sender_id"]  # noqa: Y015
+    @_typing.overload
     def WhichOneof(self, oneof_group: _WhichOneofArgType__app_id) -> _WhichOneofReturnType__app_id | None: ...
+    @_typing.overload
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__recipient_phone_number) -> _WhichOneofReturnType__recipient_phone_number | None: ...
+    @_typing.overload
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__sender_id) -> _WhichOneofReturnType__sender_id | None: ...
 
 Global___QuoteSmsRequest: _TypeAlias = QuoteSmsRequest  # noqa: Y015
 
@@ -766,6 +819,7 @@ class QuoteSmsResponse(_message.Message):
     TOTAL_COST_MICROS_FIELD_NUMBER: _builtins.int
     PRICE_LEVEL_FIELD_NUMBER: _builtins.int
     PRICE_COST_ID_FIELD_NUMBER: _builtins.int
+    GSM7_ADVICE_FIELD_NUMBER: _builtins.int
     encoding: Global___Encoding.ValueType
     """The alphabet it would go out in."""
     unit_price_micros: _builtins.int
@@ -780,6 +834,12 @@ class QuoteSmsResponse(_message.Message):
     def segments(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
         """The text as it would be cut, one item for each unit."""
 
+    @_builtins.property
+    def gsm7_advice(self) -> Global___Gsm7Advice:
+        """Why the text goes out in UCS-2 and what the nearest GSM-7 text would cost; absent
+        when it goes out in GSM-7.
+        """
+
     def __init__(
         self,
         *,
@@ -789,14 +849,93 @@ class QuoteSmsResponse(_message.Message):
         total_cost_micros: _builtins.int = ...,
         price_level: _pricing_pb2.CostLevel.ValueType = ...,
         price_cost_id: _builtins.str = ...,
+        gsm7_advice: Global___Gsm7Advice | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["gsm7_advice", b"gsm7_advice"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["encoding", b"encoding", "price_cost_id", b"price_cost_id", "price_level", b"price_level", "segments", b"segments", "total_cost_micros", b"total_cost_micros", "unit_price_micros", b"unit_price_micros"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["encoding", b"encoding", "gsm7_advice", b"gsm7_advice", "price_cost_id", b"price_cost_id", "price_level", b"price_level", "segments", b"segments", "total_cost_micros", b"total_cost_micros", "unit_price_micros", b"unit_price_micros"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
 Global___QuoteSmsResponse: _TypeAlias = QuoteSmsResponse  # noqa: Y015
+
+@_typing.final
+class Gsm7Advice(_message.Message):
+    """How to make a text cheaper."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    UNICODE_CHARACTERS_FIELD_NUMBER: _builtins.int
+    TEXT_FIELD_NUMBER: _builtins.int
+    UNITS_FIELD_NUMBER: _builtins.int
+    SAVINGS_MICROS_FIELD_NUMBER: _builtins.int
+    text: _builtins.str
+    """The nearest text that GSM-7 can carry; absent when a character has no near one."""
+    units: _builtins.int
+    """Units of that text; 0 when there is none."""
+    savings_micros: _builtins.int
+    """What that text would save in micros of a KES; 0 when it saves nothing."""
+    @_builtins.property
+    def unicode_characters(self) -> _containers.RepeatedCompositeFieldContainer[Global___UnicodeCharacter]:
+        """The characters that GSM-7 does not have, each once, in their order of appearance."""
+
+    def __init__(
+        self,
+        *,
+        unicode_characters: _abc.Iterable[Global___UnicodeCharacter] | None = ...,
+        text: _builtins.str | None = ...,
+        units: _builtins.int = ...,
+        savings_micros: _builtins.int = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["_text", b"_text", "text", b"text"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["_text", b"_text", "savings_micros", b"savings_micros", "text", b"text", "unicode_characters", b"unicode_characters", "units", b"units"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    _WhichOneofReturnType__text: _TypeAlias = _typing.Literal["text"]  # noqa: Y015
+    _WhichOneofArgType__text: _TypeAlias = _typing.Literal["_text", b"_text"]  # noqa: Y015
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__text) -> _WhichOneofReturnType__text | None: ...
+
+Global___Gsm7Advice: _TypeAlias = Gsm7Advice  # noqa: Y015
+
+@_typing.final
+class UnicodeCharacter(_message.Message):
+    """A character that forces UCS-2."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    CHARACTER_FIELD_NUMBER: _builtins.int
+    CODE_POINT_FIELD_NUMBER: _builtins.int
+    NAME_FIELD_NUMBER: _builtins.int
+    COUNT_FIELD_NUMBER: _builtins.int
+    REPLACEMENT_FIELD_NUMBER: _builtins.int
+    character: _builtins.str
+    """The character itself."""
+    code_point: _builtins.str
+    """Its code point, as in `U+2019`."""
+    name: _builtins.str
+    """Its name in the Unicode standard, or empty."""
+    count: _builtins.int
+    """How often the text has it."""
+    replacement: _builtins.str
+    """What stands in for it in the nearest GSM-7 text; absent when nothing does."""
+    def __init__(
+        self,
+        *,
+        character: _builtins.str = ...,
+        code_point: _builtins.str = ...,
+        name: _builtins.str = ...,
+        count: _builtins.int = ...,
+        replacement: _builtins.str | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["_replacement", b"_replacement", "replacement", b"replacement"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["_replacement", b"_replacement", "character", b"character", "code_point", b"code_point", "count", b"count", "name", b"name", "replacement", b"replacement"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    _WhichOneofReturnType__replacement: _TypeAlias = _typing.Literal["replacement"]  # noqa: Y015
+    _WhichOneofArgType__replacement: _TypeAlias = _typing.Literal["_replacement", b"_replacement"]  # noqa: Y015
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__replacement) -> _WhichOneofReturnType__replacement | None: ...
+
+Global___UnicodeCharacter: _TypeAlias = UnicodeCharacter  # noqa: Y015
 
 @_typing.final
 class ResendSmsRequest(_message.Message):
@@ -1117,3 +1256,351 @@ class Account(_message.Message):
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
 Global___Account: _TypeAlias = Account  # noqa: Y015
+
+@_typing.final
+class RehearseCostsRequest(_message.Message):
+    """A past period, and prices to try on it."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    DRAFTS_FIELD_NUMBER: _builtins.int
+    PERIOD_START_FIELD_NUMBER: _builtins.int
+    PERIOD_END_FIELD_NUMBER: _builtins.int
+    @_builtins.property
+    def drafts(self) -> _containers.RepeatedCompositeFieldContainer[_pricing_pb2.DraftCost]:
+        """1 to 1,000 rows that do not exist."""
+
+    @_builtins.property
+    def period_start(self) -> _timestamp_pb2.Timestamp:
+        """Required: the first instant of the period."""
+
+    @_builtins.property
+    def period_end(self) -> _timestamp_pb2.Timestamp:
+        """Required: the first instant after the period; at most 92 days after its start."""
+
+    def __init__(
+        self,
+        *,
+        drafts: _abc.Iterable[_pricing_pb2.DraftCost] | None = ...,
+        period_start: _timestamp_pb2.Timestamp | None = ...,
+        period_end: _timestamp_pb2.Timestamp | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["period_end", b"period_end", "period_start", b"period_start"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["drafts", b"drafts", "period_end", b"period_end", "period_start", b"period_start"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___RehearseCostsRequest: _TypeAlias = RehearseCostsRequest  # noqa: Y015
+
+@_typing.final
+class RehearseCostsResponse(_message.Message):
+    """What the period cost, and what it would have cost."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    TOTAL_FIELD_NUMBER: _builtins.int
+    BY_CUSTOMER_FIELD_NUMBER: _builtins.int
+    BY_APP_FIELD_NUMBER: _builtins.int
+    BY_LEVEL_FIELD_NUMBER: _builtins.int
+    UNPRICED_MESSAGES_FIELD_NUMBER: _builtins.int
+    unpriced_messages: _builtins.int
+    """Messages for which the book and the drafts have no price; they are in no other number."""
+    @_builtins.property
+    def total(self) -> Global___RehearsedTotal:
+        """All traffic."""
+
+    @_builtins.property
+    def by_customer(self) -> _containers.RepeatedCompositeFieldContainer[Global___RehearsedTotal]:
+        """By account, the largest difference first; at most 1,000."""
+
+    @_builtins.property
+    def by_app(self) -> _containers.RepeatedCompositeFieldContainer[Global___RehearsedTotal]:
+        """By app, the largest difference first; the traffic through no app has an empty key."""
+
+    @_builtins.property
+    def by_level(self) -> _containers.RepeatedCompositeFieldContainer[Global___RehearsedTotal]:
+        """By the level whose price would apply."""
+
+    def __init__(
+        self,
+        *,
+        total: Global___RehearsedTotal | None = ...,
+        by_customer: _abc.Iterable[Global___RehearsedTotal] | None = ...,
+        by_app: _abc.Iterable[Global___RehearsedTotal] | None = ...,
+        by_level: _abc.Iterable[Global___RehearsedTotal] | None = ...,
+        unpriced_messages: _builtins.int = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["total", b"total"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["by_app", b"by_app", "by_customer", b"by_customer", "by_level", b"by_level", "total", b"total", "unpriced_messages", b"unpriced_messages"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___RehearseCostsResponse: _TypeAlias = RehearseCostsResponse  # noqa: Y015
+
+@_typing.final
+class RehearsedTotal(_message.Message):
+    """Old and new amounts of some traffic."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    KEY_FIELD_NUMBER: _builtins.int
+    MESSAGES_FIELD_NUMBER: _builtins.int
+    UNITS_FIELD_NUMBER: _builtins.int
+    OLD_MICROS_FIELD_NUMBER: _builtins.int
+    NEW_MICROS_FIELD_NUMBER: _builtins.int
+    DIFFERENCE_MICROS_FIELD_NUMBER: _builtins.int
+    key: _builtins.str
+    """The account, the app or the level (`specific_customer` and so on); empty in the total."""
+    messages: _builtins.int
+    """Charged messages."""
+    units: _builtins.int
+    """Their units."""
+    old_micros: _builtins.int
+    """What was charged, in micros of a KES."""
+    new_micros: _builtins.int
+    """What would have been charged."""
+    difference_micros: _builtins.int
+    """`new_micros` less `old_micros`."""
+    def __init__(
+        self,
+        *,
+        key: _builtins.str = ...,
+        messages: _builtins.int = ...,
+        units: _builtins.int = ...,
+        old_micros: _builtins.int = ...,
+        new_micros: _builtins.int = ...,
+        difference_micros: _builtins.int = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["difference_micros", b"difference_micros", "key", b"key", "messages", b"messages", "new_micros", b"new_micros", "old_micros", b"old_micros", "units", b"units"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___RehearsedTotal: _TypeAlias = RehearsedTotal  # noqa: Y015
+
+@_typing.final
+class AuditCostsRequest(_message.Message):
+    """A period to audit."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    PERIOD_START_FIELD_NUMBER: _builtins.int
+    PERIOD_END_FIELD_NUMBER: _builtins.int
+    USER_ID_FIELD_NUMBER: _builtins.int
+    user_id: _builtins.str
+    """Only this account; absent means all."""
+    @_builtins.property
+    def period_start(self) -> _timestamp_pb2.Timestamp:
+        """Required: the first instant of the period, by creation of the entries."""
+
+    @_builtins.property
+    def period_end(self) -> _timestamp_pb2.Timestamp:
+        """Required: the first instant after the period."""
+
+    def __init__(
+        self,
+        *,
+        period_start: _timestamp_pb2.Timestamp | None = ...,
+        period_end: _timestamp_pb2.Timestamp | None = ...,
+        user_id: _builtins.str | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["_user_id", b"_user_id", "period_end", b"period_end", "period_start", b"period_start", "user_id", b"user_id"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["_user_id", b"_user_id", "period_end", b"period_end", "period_start", b"period_start", "user_id", b"user_id"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    _WhichOneofReturnType__user_id: _TypeAlias = _typing.Literal["user_id"]  # noqa: Y015
+    _WhichOneofArgType__user_id: _TypeAlias = _typing.Literal["_user_id", b"_user_id"]  # noqa: Y015
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__user_id) -> _WhichOneofReturnType__user_id | None: ...
+
+Global___AuditCostsRequest: _TypeAlias = AuditCostsRequest  # noqa: Y015
+
+@_typing.final
+class AuditCostsResponse(_message.Message):
+    """Some exceptions, or the end."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    EXCEPTIONS_FIELD_NUMBER: _builtins.int
+    TOTALS_FIELD_NUMBER: _builtins.int
+    @_builtins.property
+    def exceptions(self) -> _containers.RepeatedCompositeFieldContainer[Global___CostException]:
+        """Entries whose price is not what the book says; empty in the last message."""
+
+    @_builtins.property
+    def totals(self) -> Global___AuditTotals:
+        """Only in the last message."""
+
+    def __init__(
+        self,
+        *,
+        exceptions: _abc.Iterable[Global___CostException] | None = ...,
+        totals: Global___AuditTotals | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["totals", b"totals"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["exceptions", b"exceptions", "totals", b"totals"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___AuditCostsResponse: _TypeAlias = AuditCostsResponse  # noqa: Y015
+
+@_typing.final
+class AuditTotals(_message.Message):
+    """What an audit saw."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    ENTRIES_FIELD_NUMBER: _builtins.int
+    AS_KNOWN_THEN_FIELD_NUMBER: _builtins.int
+    AS_KNOWN_NOW_FIELD_NUMBER: _builtins.int
+    EXCEPTIONS_FIELD_NUMBER: _builtins.int
+    DIFFERENCE_MICROS_FIELD_NUMBER: _builtins.int
+    entries: _builtins.int
+    """Entries compared."""
+    as_known_then: _builtins.int
+    """Entries whose price is what the book said when they were accepted."""
+    as_known_now: _builtins.int
+    """Entries whose price is what the book says now."""
+    exceptions: _builtins.int
+    """Exceptions listed."""
+    difference_micros: _builtins.int
+    """What the book says now less what is on record, over all exceptions, in micros of a KES."""
+    def __init__(
+        self,
+        *,
+        entries: _builtins.int = ...,
+        as_known_then: _builtins.int = ...,
+        as_known_now: _builtins.int = ...,
+        exceptions: _builtins.int = ...,
+        difference_micros: _builtins.int = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["as_known_now", b"as_known_now", "as_known_then", b"as_known_then", "difference_micros", b"difference_micros", "entries", b"entries", "exceptions", b"exceptions"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___AuditTotals: _TypeAlias = AuditTotals  # noqa: Y015
+
+@_typing.final
+class CostException(_message.Message):
+    """An entry whose price is not what the book says."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    OUTBOX_ID_FIELD_NUMBER: _builtins.int
+    USER_ID_FIELD_NUMBER: _builtins.int
+    CREATED_TIME_FIELD_NUMBER: _builtins.int
+    UNITS_FIELD_NUMBER: _builtins.int
+    RECORDED_MICROS_FIELD_NUMBER: _builtins.int
+    RECORDED_COST_ID_FIELD_NUMBER: _builtins.int
+    KNOWN_THEN_MICROS_FIELD_NUMBER: _builtins.int
+    KNOWN_NOW_MICROS_FIELD_NUMBER: _builtins.int
+    CAUSE_FIELD_NUMBER: _builtins.int
+    outbox_id: _builtins.str
+    """The entry."""
+    user_id: _builtins.str
+    """Its account."""
+    units: _builtins.int
+    """Its units."""
+    recorded_micros: _builtins.int
+    """The unit price on record."""
+    recorded_cost_id: _builtins.str
+    """The row on record."""
+    known_then_micros: _builtins.int
+    """The unit price as the book was known at acceptance; absent when it had none."""
+    known_now_micros: _builtins.int
+    """The unit price as the book is known now; absent when it has none."""
+    cause: Global___CostExceptionCause.ValueType
+    """Why they differ."""
+    @_builtins.property
+    def created_time(self) -> _timestamp_pb2.Timestamp:
+        """When it was accepted."""
+
+    def __init__(
+        self,
+        *,
+        outbox_id: _builtins.str = ...,
+        user_id: _builtins.str = ...,
+        created_time: _timestamp_pb2.Timestamp | None = ...,
+        units: _builtins.int = ...,
+        recorded_micros: _builtins.int = ...,
+        recorded_cost_id: _builtins.str = ...,
+        known_then_micros: _builtins.int | None = ...,
+        known_now_micros: _builtins.int | None = ...,
+        cause: Global___CostExceptionCause.ValueType = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["_known_now_micros", b"_known_now_micros", "_known_then_micros", b"_known_then_micros", "created_time", b"created_time", "known_now_micros", b"known_now_micros", "known_then_micros", b"known_then_micros"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["_known_now_micros", b"_known_now_micros", "_known_then_micros", b"_known_then_micros", "cause", b"cause", "created_time", b"created_time", "known_now_micros", b"known_now_micros", "known_then_micros", b"known_then_micros", "outbox_id", b"outbox_id", "recorded_cost_id", b"recorded_cost_id", "recorded_micros", b"recorded_micros", "units", b"units", "user_id", b"user_id"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    _WhichOneofReturnType__known_now_micros: _TypeAlias = _typing.Literal["known_now_micros"]  # noqa: Y015
+    _WhichOneofArgType__known_now_micros: _TypeAlias = _typing.Literal["_known_now_micros", b"_known_now_micros"]  # noqa: Y015
+    _WhichOneofReturnType__known_then_micros: _TypeAlias = _typing.Literal["known_then_micros"]  # noqa: Y015
+    _WhichOneofArgType__known_then_micros: _TypeAlias = _typing.Literal["_known_then_micros", b"_known_then_micros"]  # noqa: Y015
+    @_typing.overload
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__known_now_micros) -> _WhichOneofReturnType__known_now_micros | None: ...
+    @_typing.overload
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__known_then_micros) -> _WhichOneofReturnType__known_then_micros | None: ...
+
+Global___CostException: _TypeAlias = CostException  # noqa: Y015
+
+@_typing.final
+class AuditPriceCopyRequest(_message.Message):
+    """Asks a process to check its copy of the price book."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    def __init__(
+        self,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___AuditPriceCopyRequest: _TypeAlias = AuditPriceCopyRequest  # noqa: Y015
+
+@_typing.final
+class AuditPriceCopyResponse(_message.Message):
+    """How the copy compares."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    ANSWERS_FIELD_NUMBER: _builtins.int
+    COPY_CHECKSUM_FIELD_NUMBER: _builtins.int
+    BOOK_CHECKSUM_FIELD_NUMBER: _builtins.int
+    EPOCH_FIELD_NUMBER: _builtins.int
+    DIFFERING_FIELD_NUMBER: _builtins.int
+    answers: _builtins.int
+    """Answers in the copy."""
+    copy_checksum: _builtins.str
+    """SHA-256 over the copy's answers, in hexadecimal."""
+    book_checksum: _builtins.str
+    """The same over what pricing answers to the same questions now."""
+    epoch: _builtins.int
+    """The epoch that the copy reflects."""
+    @_builtins.property
+    def differing(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
+        """Questions answered differently, as `customer` or `customer via app`; at most 100."""
+
+    def __init__(
+        self,
+        *,
+        answers: _builtins.int = ...,
+        copy_checksum: _builtins.str = ...,
+        book_checksum: _builtins.str = ...,
+        epoch: _builtins.int = ...,
+        differing: _abc.Iterable[_builtins.str] | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["answers", b"answers", "book_checksum", b"book_checksum", "copy_checksum", b"copy_checksum", "differing", b"differing", "epoch", b"epoch"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___AuditPriceCopyResponse: _TypeAlias = AuditPriceCopyResponse  # noqa: Y015

@@ -232,6 +232,106 @@ class MessagingServiceServicer(metaclass=_abc_1.ABCMeta):
 
 def add_MessagingServiceServicer_to_server(servicer: MessagingServiceServicer, server: _typing.Union[_grpc.Server, _aio.Server]) -> None: ...
 
+class CostReportServiceStub:
+    """What the price book means for traffic: rehearsals and audits over the outbox.
+
+    Amounts are those of charged messages; each message counts with its own units.
+    """
+
+    @_typing.overload
+    def __new__(cls, channel: _grpc.Channel) -> _Self: ...
+    @_typing.overload
+    def __new__(cls, channel: _aio.Channel) -> CostReportServiceAsyncStub: ...
+    RehearseCosts: _grpc.UnaryUnaryMultiCallable[_messaging_pb2.RehearseCostsRequest, _messaging_pb2.RehearseCostsResponse]
+    """Prices the real traffic of a past period again, as if the drafts were in the price
+    book, and compares with what was charged. Records nothing.
+    INVALID_ARGUMENT: a draft or the period is malformed. FAILED_PRECONDITION
+    (`TOO_MUCH_TRAFFIC`): the period holds more distinct questions than one rehearsal
+    may ask; choose a shorter one. UNAVAILABLE (`PRICING_UNAVAILABLE`).
+    """
+    AuditCosts: _grpc.UnaryStreamMultiCallable[_messaging_pb2.AuditCostsRequest, _messaging_pb2.AuditCostsResponse]
+    """Compares the price on record of each message of a period with what the price book
+    says was effective, as known when it was accepted and as known now. Streams the
+    exceptions, oldest first, and ends with the totals.
+    INVALID_ARGUMENT: the period is malformed. UNAVAILABLE (`PRICING_UNAVAILABLE`).
+    """
+    AuditPriceCopy: _grpc.UnaryUnaryMultiCallable[_messaging_pb2.AuditPriceCopyRequest, _messaging_pb2.AuditPriceCopyResponse]
+    """Compares the copy of the price book in this process with pricing, by checksum, and
+    names what differs.
+    UNAVAILABLE (`PRICING_UNAVAILABLE`).
+    """
+
+@_typing.type_check_only
+class CostReportServiceAsyncStub(CostReportServiceStub):
+    """What the price book means for traffic: rehearsals and audits over the outbox.
+
+    Amounts are those of charged messages; each message counts with its own units.
+    """
+
+    def __init__(self, channel: _aio.Channel) -> None: ...
+    RehearseCosts: _aio.UnaryUnaryMultiCallable[_messaging_pb2.RehearseCostsRequest, _messaging_pb2.RehearseCostsResponse]  # type: ignore[assignment]
+    """Prices the real traffic of a past period again, as if the drafts were in the price
+    book, and compares with what was charged. Records nothing.
+    INVALID_ARGUMENT: a draft or the period is malformed. FAILED_PRECONDITION
+    (`TOO_MUCH_TRAFFIC`): the period holds more distinct questions than one rehearsal
+    may ask; choose a shorter one. UNAVAILABLE (`PRICING_UNAVAILABLE`).
+    """
+    AuditCosts: _aio.UnaryStreamMultiCallable[_messaging_pb2.AuditCostsRequest, _messaging_pb2.AuditCostsResponse]  # type: ignore[assignment]
+    """Compares the price on record of each message of a period with what the price book
+    says was effective, as known when it was accepted and as known now. Streams the
+    exceptions, oldest first, and ends with the totals.
+    INVALID_ARGUMENT: the period is malformed. UNAVAILABLE (`PRICING_UNAVAILABLE`).
+    """
+    AuditPriceCopy: _aio.UnaryUnaryMultiCallable[_messaging_pb2.AuditPriceCopyRequest, _messaging_pb2.AuditPriceCopyResponse]  # type: ignore[assignment]
+    """Compares the copy of the price book in this process with pricing, by checksum, and
+    names what differs.
+    UNAVAILABLE (`PRICING_UNAVAILABLE`).
+    """
+
+class CostReportServiceServicer(metaclass=_abc_1.ABCMeta):
+    """What the price book means for traffic: rehearsals and audits over the outbox.
+
+    Amounts are those of charged messages; each message counts with its own units.
+    """
+
+    @_abc_1.abstractmethod
+    def RehearseCosts(
+        self,
+        request: _messaging_pb2.RehearseCostsRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_messaging_pb2.RehearseCostsResponse, _abc.Awaitable[_messaging_pb2.RehearseCostsResponse]]:
+        """Prices the real traffic of a past period again, as if the drafts were in the price
+        book, and compares with what was charged. Records nothing.
+        INVALID_ARGUMENT: a draft or the period is malformed. FAILED_PRECONDITION
+        (`TOO_MUCH_TRAFFIC`): the period holds more distinct questions than one rehearsal
+        may ask; choose a shorter one. UNAVAILABLE (`PRICING_UNAVAILABLE`).
+        """
+
+    @_abc_1.abstractmethod
+    def AuditCosts(
+        self,
+        request: _messaging_pb2.AuditCostsRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_abc.Iterator[_messaging_pb2.AuditCostsResponse], _abc.AsyncIterator[_messaging_pb2.AuditCostsResponse]]:
+        """Compares the price on record of each message of a period with what the price book
+        says was effective, as known when it was accepted and as known now. Streams the
+        exceptions, oldest first, and ends with the totals.
+        INVALID_ARGUMENT: the period is malformed. UNAVAILABLE (`PRICING_UNAVAILABLE`).
+        """
+
+    @_abc_1.abstractmethod
+    def AuditPriceCopy(
+        self,
+        request: _messaging_pb2.AuditPriceCopyRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_messaging_pb2.AuditPriceCopyResponse, _abc.Awaitable[_messaging_pb2.AuditPriceCopyResponse]]:
+        """Compares the copy of the price book in this process with pricing, by checksum, and
+        names what differs.
+        UNAVAILABLE (`PRICING_UNAVAILABLE`).
+        """
+
+def add_CostReportServiceServicer_to_server(servicer: CostReportServiceServicer, server: _typing.Union[_grpc.Server, _aio.Server]) -> None: ...
+
 class AccountServiceStub:
     """Balances of the accounts that pay for messages."""
 
