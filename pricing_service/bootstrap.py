@@ -13,13 +13,21 @@ import structlog
 from pricing_service.adapters.cost_ids import new_cost_id
 from pricing_service.adapters.migrate import MIGRATIONS
 from pricing_service.adapters.postgres_costs import PostgresCosts
+from pricing_service.domain.guards import Guards
 from pricing_service.settings import PricingSettings
+from pricing_service.transport.price_now import render, resolve_price_handler
 from pricing_service.transport.servicer import SERVICE_NAME, PricingServicer, UseCases
+from pricing_service.use_cases.export_costs import ExportCosts
 from pricing_service.use_cases.get_current_cost import GetCurrentCost
+from pricing_service.use_cases.grouped_reads import GroupedReads
+from pricing_service.use_cases.import_costs import ImportCosts
 from pricing_service.use_cases.list_costs import ListCosts
+from pricing_service.use_cases.price_book import PriceBook
+from pricing_service.use_cases.resolve_now import ResolveNow
 from pricing_service.use_cases.resolve_prices import ResolvePrices
 from pricing_service.use_cases.set_cost import SetCost
 from pricing_service.use_cases.watch_prices import PriceWatch
+from pricing_service.use_cases.withdraw_cost import WithdrawCost
 from service_kit.database import create_pool
 from service_kit.grpc_server import GrpcServer
 from service_kit.readiness import SchemaCheck, report_readiness
@@ -54,16 +62,31 @@ async def running(settings: PricingSettings) -> AsyncIterator[GrpcServer]:
         timeout_s=settings.pool_timeout_s,
     )
     costs = PostgresCosts(pool)
-    watch = PriceWatch(costs, timedelta(seconds=settings.watch_interval_s), DATABASE_PATIENCE)
+    book = PriceBook(
+        costs, render, capacity=settings.book_tiers, staleness=timedelta(seconds=settings.book_staleness_s)
+    )
+    resolve_now = ResolveNow(GroupedReads(costs, DATABASE_PATIENCE, book.learn))
+    watch = PriceWatch(costs, timedelta(seconds=settings.watch_interval_s), DATABASE_PATIENCE, book)
+    guards = Guards(
+        ceilings=settings.guard_ceiling,
+        max_changes=settings.guard_max_change,
+        past=timedelta(days=settings.guard_past_days),
+        future=timedelta(days=settings.guard_future_days),
+    )
     server = GrpcServer(settings.grpc_address, [SERVICE_NAME])
     use_cases = UseCases(
-        set_cost=SetCost(costs, new_cost_id),
+        set_cost=SetCost(costs, guards, new_cost_id, book),
+        withdraw_cost=WithdrawCost(costs, book),
+        import_costs=ImportCosts(costs, guards, new_cost_id, book),
+        export_costs=ExportCosts(costs),
         get_current_cost=GetCurrentCost(costs),
         list_costs=ListCosts(costs),
         resolve_prices=ResolvePrices(costs),
         price_watch=watch,
     )
-    pricing_pb2_grpc.add_PricingServiceServicer_to_server(PricingServicer(use_cases), server.grpc)
+    servicer = PricingServicer(use_cases)
+    server.grpc.add_generic_rpc_handlers([resolve_price_handler(book, resolve_now, servicer)])
+    pricing_pb2_grpc.add_PricingServiceServicer_to_server(servicer, server.grpc)
     await pool.open(wait=False)
     try:
         await server.start()

@@ -2,9 +2,40 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
+from decimal import Decimal, InvalidOperation
 
+from pricing_service.domain.guards import ByLevel
+from pricing_service.domain.tier import Level
 from service_kit.settings import Address, integer, listen_address, seconds, setting
+
+
+def by_level(maximum: Decimal) -> Callable[[str], ByLevel]:
+    """A parser of a number for every level, with others for some: `20` or `20,SpecificCustomer=5`."""
+
+    def parse(text: str) -> ByLevel:
+        first, *others = (part.strip() for part in text.split(","))
+        usual = _number(first, maximum)
+        own: dict[Level, Decimal] = {}
+        for other in others:
+            name, _, value = other.partition("=")
+            if name not in set(Level):
+                raise ValueError(f"{name!r} is no level; use {', '.join(Level)}")
+            own[Level(name)] = _number(value, maximum)
+        return ByLevel(usual, tuple(own.items()))
+
+    return parse
+
+
+def _number(text: str, maximum: Decimal) -> Decimal:
+    try:
+        number = Decimal(text)
+    except InvalidOperation:
+        raise ValueError(f"{text!r} is not a number, as in 20 or 20,SpecificCustomer=5") from None
+    if not 0 < number <= maximum:
+        raise ValueError(f"{text} is not above 0 and at most {maximum:,}")
+    return number
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,9 +60,46 @@ class PricingSettings:
     )
     watch_interval_s: float = setting(
         "PRICING_WATCH_INTERVAL_S",
-        "seconds between two looks for changes while somebody watches prices",
+        "seconds between two looks for changes that other replicas made",
         parse=seconds(0.01, 10),
         default=0.25,
+    )
+    book_staleness_s: float = setting(
+        "PRICING_BOOK_STALENESS_S",
+        "seconds that prices in memory serve after the last look for changes; more than the time between two looks",
+        parse=seconds(0.05, 60),
+        default=1.0,
+    )
+    book_tiers: int = setting(
+        "PRICING_BOOK_TIERS",
+        "most customers, apps and defaults whose prices are held in memory; 0.4 kB each",
+        parse=integer(2, 10_000_000),
+        default=200_000,
+    )
+    guard_ceiling: ByLevel = setting(
+        "PRICING_GUARD_CEILING",
+        "KES for one SMS unit above which a price needs override_guards; for single levels as in 20,TukuPay=5",
+        parse=by_level(Decimal(1_000_000)),
+        default=ByLevel(Decimal(20)),
+    )
+    guard_max_change: ByLevel = setting(
+        "PRICING_GUARD_MAX_CHANGE",
+        "percent of the smaller by which a price and the one in effect at that instant may differ without "
+        "override_guards; for single levels as in 100,TukuPay=10",
+        parse=by_level(Decimal(1_000_000_000)),
+        default=ByLevel(Decimal(100)),
+    )
+    guard_past_days: int = setting(
+        "PRICING_GUARD_PAST_DAYS",
+        "days before now from which on a price may take effect without override_guards",
+        parse=integer(0, 36_525),
+        default=3_653,
+    )
+    guard_future_days: int = setting(
+        "PRICING_GUARD_FUTURE_DAYS",
+        "days after now until which a price may take effect without override_guards",
+        parse=integer(0, 36_525),
+        default=366,
     )
     drain_s: float = setting(
         "PRICING_DRAIN_S",

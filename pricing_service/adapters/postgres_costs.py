@@ -3,21 +3,29 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Mapping, Sequence
+from collections.abc import AsyncIterator, Mapping, Sequence
+from contextlib import asynccontextmanager
+from datetime import datetime
 from typing import LiteralString
 
 import psycopg
 from psycopg.rows import TupleRow
 
 from pricing_service.adapters import statements
-from pricing_service.domain.cost import Cost, CostDraft
+from pricing_service.adapters.cost_rows import to_cost
+from pricing_service.adapters.postgres_turn import PostgresTurn
+from pricing_service.domain.cost import Change, Cost
+from pricing_service.domain.explanation import nearest
 from pricing_service.domain.history import HistoryPosition
+from pricing_service.domain.resolution import Standing
 from pricing_service.domain.tier import Level, Tier
-from pricing_service.use_cases.cost_repository import InEffect, Lookup
+from pricing_service.use_cases.cost_repository import Beat, Considered, InEffect, Lookup
 from service_kit.database import RETRYABLE, Pool, database_unavailable, transaction
 from service_kit.errors import Kind, ServiceError
 
 Parameters = Sequence[object] | Mapping[str, object]
+
+_OUTDATED = (psycopg.errors.UndefinedTable, psycopg.errors.UndefinedColumn)
 
 
 class PostgresCosts:
@@ -27,46 +35,66 @@ class PostgresCosts:
         self._pool = pool
         self._turn = asyncio.Lock()
 
-    async def record(self, cost_id: str, draft: CostDraft) -> Cost:
-        """Adds a row.
+    @asynccontextmanager
+    async def turn(self) -> AsyncIterator[PostgresTurn]:
+        """A transaction that holds the lock on the counter until the commit.
 
-        The lock on the counter is held until the commit: rows become visible in the order of their
-        epochs, so a reader that saw one has seen all before it. Recording is rare, so taking turns costs
-        nothing.
+        Changes become visible in the order of their epochs, so a reader that saw one has seen all before it.
+        Changing prices is rare, so taking turns costs nothing.
         """
         try:
             # Writers of this replica wait here, not on connections that readers need.
             async with self._turn, transaction(self._pool) as connection:
-                turn = await (await connection.execute(statements.TAKE_TURN)).fetchone()
-                if turn is None:
+                await connection.execute(statements.TAKE_TURN)
+                opened = await (await connection.execute(statements.OPEN_TURN)).fetchone()
+                if opened is None:
                     raise _not_ready()
-                parameters = {
-                    "cost_id": cost_id,
-                    "level": draft.tier.level.value,
-                    "entity": draft.tier.entity,
-                    "price": draft.price,
-                    "reason": draft.reason,
-                    "effective_from": draft.effective_from,
-                    "created_by": draft.created_by,
-                    "epoch": turn[0],
-                }
-                row = await (await connection.execute(statements.RECORD, parameters)).fetchone()
-        except psycopg.errors.UndefinedTable as error:
+                yield PostgresTurn(connection, *opened)
+        except _OUTDATED as error:
             raise _not_ready() from error
-        if row is None:
-            raise AssertionError("INSERT ... RETURNING gave no row")
-        return _cost(row)
 
     async def in_effect(self, lookups: Sequence[Lookup]) -> InEffect:
-        """One round trip, however many look-ups, of which there is at least one."""
+        """One round trip, however many look-ups, of which there is at least one; two more with a `known_at`."""
         parameters = (
             [lookup.tier.level.value for lookup in lookups],
             [lookup.tier.entity for lookup in lookups],
             [lookup.at for lookup in lookups],
+            [lookup.known_at for lookup in lookups],
         )
-        rows = await self._read(statements.IN_EFFECT, parameters)
-        found = {lookups[row[1] - 1]: _cost(row[2:]) for row in rows if row[2] is not None}
-        return InEffect(now=rows[0][0], costs=found)
+        settled = any(lookup.known_at is not None for lookup in lookups)
+        rows = await self._read(statements.IN_EFFECT, parameters, settled=settled)
+        now, epoch = rows[0][:2]
+        if epoch is None:
+            raise _not_ready()
+        standings: dict[Lookup, Standing] = {}
+        for _, _, place, changes_at, *columns in rows:
+            lookup = lookups[place - 1]
+            cost = to_cost(columns).as_known(lookup.known_at) if columns[0] is not None else None
+            standings[lookup] = Standing(cost, changes_at)
+        return InEffect(now, epoch, standings)
+
+    async def considered(
+        self, tiers: Sequence[Tier], at: datetime | None, known_at: datetime | None, limit: int
+    ) -> Considered:
+        """One statement."""
+        parameters = {
+            "levels": [tier.level.value for tier in tiers],
+            "entities": [tier.entity for tier in tiers],
+            "at": at,
+            "known_at": known_at,
+            "limit": limit,
+        }
+        rows = await self._read(statements.CONSIDERED, parameters, settled=known_at is not None)
+        # By kind: what the resolution needs, the nearest before, the nearest after.
+        found: dict[Tier, tuple[list[Cost], list[Cost], list[Cost]]] = {tier: ([], [], []) for tier in tiers}
+        for _, place, kind, *columns in rows:
+            if kind is not None:
+                found[tiers[place - 1]][kind].append(to_cost(columns))
+        chosen: dict[Tier, Sequence[Cost]] = {}
+        for tier, (needed, before, after) in found.items():
+            kept = {cost.cost_id: cost for cost in (*needed, *nearest(before, after, limit))}
+            chosen[tier] = list(kept.values())
+        return Considered(rows[0][0], chosen)
 
     async def history(self, tier: Tier, after: HistoryPosition | None, limit: int) -> Sequence[Cost]:
         """One page of a history."""
@@ -80,23 +108,45 @@ class PostgresCosts:
         customer = tier.level is Level.SPECIFIC_CUSTOMER
         statement = statements.HISTORY_WITH_FALLBACK if customer else statements.HISTORY
         rows = await self._read(statement, parameters)
-        return [_cost(row) for row in rows]
+        return [to_cost(row) for row in rows]
 
-    async def epoch(self) -> int:
-        """How many rows were ever recorded."""
-        rows = await self._read(statements.EPOCH, ())
+    async def settled_now(self) -> datetime:
+        """The clock, read while nobody changes anything."""
+        now: datetime = (await self._read(statements.CLOCK, (), settled=True))[0][0]
+        return now
+
+    async def lasting(self, levels: Sequence[Level], as_of: datetime, after: Cost | None, limit: int) -> Sequence[Cost]:
+        """One page, found by its place in the index."""
+        parameters = {
+            "levels": [level.value for level in levels],
+            "after_level": after.tier.level.value if after else "",
+            "after_entity": after.tier.entity if after else "",
+            "after_instant": after.effective_from if after else "-infinity",
+            "after_revision": after.revision if after else 0,
+            "as_of": as_of,
+            "limit": limit,
+        }
+        return [to_cost(row).as_known(as_of) for row in await self._read(statements.LASTING, parameters)]
+
+    async def beat(self) -> Beat:
+        """The counter and the clock."""
+        rows = await self._read(statements.BEAT, ())
         if not rows:
             raise _not_ready()
-        epoch: int = rows[0][0]
-        return epoch
+        return Beat(*rows[0])
 
-    async def changes_after(self, epoch: int, limit: int) -> Sequence[Cost]:
-        """Rows recorded after an epoch."""
-        return [_cost(row) for row in await self._read(statements.CHANGES, (epoch, limit))]
+    async def changes_after(self, epoch: int, limit: int) -> Sequence[Change]:
+        """Rows recorded or withdrawn after an epoch."""
+        rows = await self._read(statements.CHANGES, {"epoch": epoch, "limit": limit})
+        return [Change(row[0], to_cost(row[1:])) for row in rows]
 
-    async def _read(self, statement: LiteralString, parameters: Parameters) -> list[TupleRow]:
-        """Runs one statement in one round trip."""
+    async def _read(self, statement: LiteralString, parameters: Parameters, *, settled: bool = False) -> list[TupleRow]:
+        """Runs one statement; with `settled` after the change under way, and holding up the next one meanwhile."""
         try:
+            if settled:
+                async with transaction(self._pool) as connection:
+                    await connection.execute(statements.AWAIT_TURN)
+                    return await (await connection.execute(statement, parameters)).fetchall()
             rows = await self._try_read(statement, parameters)
             if rows is None:
                 # After a restart of the server all idle connections are dead: drop them together.
@@ -104,7 +154,7 @@ class PostgresCosts:
                 rows = await self._try_read(statement, parameters)
         except RETRYABLE as error:
             raise database_unavailable() from error
-        except psycopg.errors.UndefinedTable as error:
+        except _OUTDATED as error:
             raise _not_ready() from error
         if rows is None:
             raise database_unavailable()
@@ -119,21 +169,6 @@ class PostgresCosts:
                 if not connection.broken:
                     raise
         return None
-
-
-def _cost(row: TupleRow) -> Cost:
-    cost_id, level, entity, price, reason, effective_from, created_by, recorded_at, revision, epoch = row
-    return Cost(
-        cost_id=cost_id,
-        tier=Tier(Level(level), entity),
-        price=price,
-        reason=reason,
-        effective_from=effective_from,
-        created_by=created_by,
-        recorded_at=recorded_at,
-        revision=revision,
-        epoch=epoch,
-    )
 
 
 def _not_ready() -> ServiceError:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from decimal import Decimal
 from typing import Final
@@ -30,21 +30,35 @@ class CostDraft:
 
     tier: Tier
     price: Decimal
-    """KES for one SMS unit, above 0, with at most 6 decimals."""
+    """KES for one SMS unit, with at most 6 decimals; 0 only where free was asked for."""
     reason: str | None
     effective_from: datetime
     created_by: str
+    override_guards: bool = False
+    """Whether it is recorded although the guards of its level find it unusual."""
+
+
+@dataclass(frozen=True, slots=True)
+class Withdrawal:
+    """How a row was taken back before it took effect."""
+
+    withdrawn_at: datetime
+    """UTC, on the database's clock."""
+    withdrawn_by: str
+    reason: str
+    epoch: int
+    """The place among all changes ever recorded."""
 
 
 @dataclass(frozen=True, slots=True)
 class Cost:
-    """A recorded price. Never changed and never deleted."""
+    """A recorded price. Never deleted, and never changed but for a withdrawal before it takes effect."""
 
     cost_id: str
     """`cost_` and 32 hexadecimal digits."""
     tier: Tier
     price: Decimal
-    """KES for one SMS unit, above 0, with at most 6 decimals."""
+    """KES for one SMS unit, with at most 6 decimals; 0 only where free was asked for."""
     reason: str | None
     """None when none was given."""
     effective_from: datetime
@@ -54,9 +68,37 @@ class Cost:
     """UTC, on the database's clock."""
     revision: int
     """1 for the first row of a tier and `effective_from`, one more for each that replaced it; the
-    highest counts."""
+    highest that is not withdrawn counts."""
     epoch: int
-    """The place among all rows ever recorded: later ones have higher numbers, without gaps."""
+    """The place among all changes ever recorded: later ones have higher numbers, without gaps."""
+    overridden_guards: tuple[str, ...] = ()
+    """Names of the guards that found it unusual and were overridden."""
+    withdrawal: Withdrawal | None = None
+
+    def is_known(self, known_at: datetime | None) -> bool:
+        """Whether it was on record at an instant; None means now."""
+        return known_at is None or self.recorded_at <= known_at
+
+    def counts(self, known_at: datetime | None) -> bool:
+        """Whether it was on record at an instant and not withdrawn then; None means now."""
+        if not self.is_known(known_at):
+            return False
+        return self.withdrawal is None or (known_at is not None and self.withdrawal.withdrawn_at > known_at)
+
+    def as_known(self, known_at: datetime | None) -> Cost:
+        """The row as it stood at an instant: without a withdrawal that came later."""
+        if self.withdrawal is None or not self.counts(known_at):
+            return self
+        return replace(self, withdrawal=None)
+
+
+@dataclass(frozen=True, slots=True)
+class Change:
+    """A row that was recorded or withdrawn."""
+
+    epoch: int
+    cost: Cost
+    """As it stands now, so that a row withdrawn since comes with its withdrawal both times."""
 
 
 def draft_cost(
@@ -68,27 +110,31 @@ def draft_cost(
     reason: str | None,
     effective_from: datetime | None,
     created_by: str,
+    allow_free: bool = False,
+    override_guards: bool = False,
     violations: Sequence[Violation] = (),
 ) -> CostDraft:
     """Checks a price to record.
 
-    None means that the request has no such field; a price of 0 is an absent one. `violations` are what
-    the caller found already. Raises ServiceError INVALID that names those and every other field at fault.
+    None means that the request has no such field; a price of 0 is an absent one unless `allow_free`.
+    `violations` are what the caller found already. Raises ServiceError INVALID that names those and every
+    other field at fault.
     """
     found = list(violations)
     tier = read_tier(level, customer_id, app_id, found)
-    _check_price(price, found)
+    check_price(price, found, allow_free=allow_free)
     reason = _read_reason(level, reason, found)
-    _check_effective_from(effective_from, found)
+    check_effective_from(effective_from, found)
     read_identifier("created_by", created_by, found)
     if tier is None or effective_from is None or found:
         raise invalid(found)
-    return CostDraft(tier, price, reason, effective_from, created_by)
+    return CostDraft(tier, price, reason, effective_from, created_by, override_guards)
 
 
-def _check_price(price: Decimal, found: list[Violation]) -> None:
-    if not 0 < price <= MAX_PRICE:
-        problem = f"must be above 0 and at most {MAX_PRICE:,} KES for one SMS unit"
+def check_price(price: Decimal, found: list[Violation], *, allow_free: bool) -> None:
+    """Appends a violation unless the price is possible: above 0 (or 0, if free is allowed), not beyond a million."""
+    if not 0 <= price <= MAX_PRICE or (price == 0 and not allow_free):
+        problem = f"must be above 0 and at most {MAX_PRICE:,} KES for one SMS unit; 0 needs allow_free"
         found.append(Violation("price_micros", "OUT_OF_RANGE", problem))
     elif price != round(price, MAX_DECIMALS):
         problem = f"has more than {MAX_DECIMALS} decimals"
@@ -109,7 +155,8 @@ def _read_reason(level: Level | None, reason: str | None, found: list[Violation]
     return reason
 
 
-def _check_effective_from(effective_from: datetime | None, found: list[Violation]) -> None:
+def check_effective_from(effective_from: datetime | None, found: list[Violation]) -> None:
+    """Appends a violation unless there is an instant within the years that prices can have."""
     if any(violation.field == "effective_from" for violation in found):
         return
     if effective_from is None:

@@ -1,15 +1,7 @@
-"""Which of several prices applies.
-
-Within a tier it is the row with the greatest `effective_from` that is not after the instant asked for,
-and of those the highest revision (`Cost` says so; repositories look it up). Between tiers the order is
-the one below, the only place that knows it.
-"""
+"""Which tiers can price a send, the strongest first: the only place that knows the order."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-
-from pricing_service.domain.cost import Cost
 from pricing_service.domain.tier import DIRECT_CUSTOMER, TUKUPAY, Level, Tier
 
 
@@ -29,8 +21,3 @@ def tiers_for(customer_id: str | None = None, app_id: str | None = None) -> tupl
 def tiers_from(tier: Tier) -> tuple[Tier, ...]:
     """A tier and its fallbacks, in the same order."""
     return (TUKUPAY,) if tier == TUKUPAY else tiers_for(tier.customer_id, tier.app_id)
-
-
-def strongest(tiers: Sequence[Tier], in_effect: Mapping[Tier, Cost]) -> Cost | None:
-    """The row of the first tier that has one in effect; None when none has."""
-    return next((in_effect[tier] for tier in tiers if tier in in_effect), None)

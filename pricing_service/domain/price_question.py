@@ -21,10 +21,16 @@ class PriceQuestion:
     """The app through which the send comes; None when through none."""
     at: datetime | None
     """The instant to price for, UTC; None means now, on the database's clock."""
+    known_at: datetime | None = None
+    """The instant as of which the price book is asked, UTC; None means all that is known now."""
 
 
 def ask_price(
-    customer_id: str, app_id: str | None, at: datetime | None, violations: Sequence[Violation] = ()
+    customer_id: str,
+    app_id: str | None,
+    at: datetime | None,
+    known_at: datetime | None = None,
+    violations: Sequence[Violation] = (),
 ) -> PriceQuestion:
     """Checks a question. `violations` are what the caller found already.
 
@@ -36,7 +42,13 @@ def ask_price(
         read_identifier("app_id", app_id, found)
     if found:
         raise invalid(found)
-    return PriceQuestion(customer_id, app_id, at)
+    return PriceQuestion(customer_id, app_id, at, known_at)
+
+
+def known_in_the_future() -> ServiceError:
+    """The failure of a question about what will be known: nobody can promise that answer."""
+    problem = "lies in the future of the database's clock; leave it out for all that is known now"
+    return invalid([Violation("known_at", "OUT_OF_RANGE", problem)])
 
 
 def no_price_for_send(question: PriceQuestion) -> ServiceError:
@@ -46,7 +58,9 @@ def no_price_for_send(question: PriceQuestion) -> ServiceError:
     if question.app_id is not None:
         metadata["app_id"] = question.app_id
         who += f" through app {question.app_id}"
-    when = f"at {question.at.replace(tzinfo=None).isoformat()}Z" if question.at else "now"
+    when = f"at {_text(question.at)}" if question.at else "now"
+    if question.known_at is not None:
+        when += f", as known at {_text(question.known_at)},"
     message = f"no price is in effect {when} for {who}: set a DirectCustomer or TukuPay cost effective at that time"
     return ServiceError(Kind.NOT_FOUND, "NO_PRICE", message, metadata=metadata)
 
@@ -61,3 +75,7 @@ def no_price_from(tier: Tier) -> ServiceError:
     remedy = "a TukuPay" if tier.level is Level.TUKUPAY else "a DirectCustomer or TukuPay"
     message = f"no price is in effect now, asked from the level {tier.level}: set {remedy} cost effective now"
     return ServiceError(Kind.NOT_FOUND, "NO_PRICE", message, metadata=metadata)
+
+
+def _text(instant: datetime) -> str:
+    return f"{instant.replace(tzinfo=None).isoformat()}Z"

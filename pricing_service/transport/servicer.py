@@ -3,7 +3,7 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Sequence
 from contextlib import aclosing
 from dataclasses import dataclass
 from datetime import timedelta
@@ -12,27 +12,38 @@ from typing import Any, Final
 from grpc import aio
 
 from pricing_service.domain.history import read_page_size
+from pricing_service.domain.idempotency import read_key
 from pricing_service.domain.price_question import PriceQuestion
+from pricing_service.domain.resolution import DraftPrice
+from pricing_service.domain.withdrawing import ask_withdrawal
 from pricing_service.transport.cost_messages import (
+    LEVELS,
     read_draft,
+    read_draft_price,
     read_named_tier,
     read_position,
     read_question,
     to_cost,
+    to_price,
     to_token,
 )
-from pricing_service.transport.instants import read_duration, to_timestamp
+from pricing_service.transport.import_messages import answerable, bounded, import_answer, read_import
+from pricing_service.transport.instants import read_duration
+from pricing_service.use_cases.export_costs import ExportCosts
 from pricing_service.use_cases.get_current_cost import GetCurrentCost
+from pricing_service.use_cases.import_costs import ImportCosts
 from pricing_service.use_cases.list_costs import ListCosts
 from pricing_service.use_cases.resolve_prices import ResolvedPrice, ResolvePrices
 from pricing_service.use_cases.set_cost import SetCost
 from pricing_service.use_cases.watch_prices import PriceWatch
+from pricing_service.use_cases.withdraw_cost import WithdrawCost
 from service_kit.errors import ServiceError, Violation, invalid
 from service_kit.grpc_errors import CODES
 from tukupay.sms.pricing.v1 import pricing_pb2, pricing_pb2_grpc
 
 SERVICE_NAME: Final = pricing_pb2.DESCRIPTOR.services_by_name["PricingService"].full_name
 MAX_QUESTIONS: Final = 1_000
+MAX_DRAFTS: Final = 1_000
 DEFAULT_HEARTBEAT: Final = timedelta(seconds=1)
 HEARTBEAT_BOUNDS: Final = (timedelta(milliseconds=100), timedelta(seconds=60))
 
@@ -47,6 +58,9 @@ class UseCases:
     get_current_cost: GetCurrentCost
     list_costs: ListCosts
     resolve_prices: ResolvePrices
+    withdraw_cost: WithdrawCost
+    import_costs: ImportCosts
+    export_costs: ExportCosts
     price_watch: PriceWatch
 
 
@@ -59,8 +73,41 @@ class PricingServicer(pricing_pb2_grpc.PricingServiceServicer):
     async def SetCost(self, request: pricing_pb2.SetCostRequest, context: Context) -> pricing_pb2.SetCostResponse:
         """Records a price."""
         del context
-        cost = await self._use_cases.set_cost(read_draft(request))
-        return pricing_pb2.SetCostResponse(cost=to_cost(cost))
+        violations: list[Violation] = []
+        key = read_key(request.idempotency_key if request.HasField("idempotency_key") else None, violations)
+        cost, replayed = await self._use_cases.set_cost(read_draft(request, violations), key)
+        return pricing_pb2.SetCostResponse(cost=to_cost(cost), replayed=replayed)
+
+    async def WithdrawCost(
+        self, request: pricing_pb2.WithdrawCostRequest, context: Context
+    ) -> pricing_pb2.WithdrawCostResponse:
+        """Takes back a row before it takes effect."""
+        del context
+        cost = await self._use_cases.withdraw_cost(
+            ask_withdrawal(request.cost_id, request.withdrawn_by, request.reason)
+        )
+        return pricing_pb2.WithdrawCostResponse(cost=to_cost(cost))
+
+    async def ImportCosts(
+        self, request: pricing_pb2.ImportCostsRequest, context: Context
+    ) -> pricing_pb2.ImportCostsResponse:
+        """Records many prices, or says what that would do."""
+        del context
+        drafts, key = await read_import(request)
+        rows, replayed = await answerable(self._use_cases.import_costs(drafts, key, dry_run=request.dry_run))
+        return await import_answer(rows, replayed=replayed)
+
+    async def ExportCosts(
+        self, request: pricing_pb2.ExportCostsRequest, context: Context
+    ) -> AsyncIterator[pricing_pb2.ExportCostsResponse]:
+        """Every row in effect now or later, by pages."""
+        del context
+        level = LEVELS.get(request.level)
+        if level is None and request.level != pricing_pb2.COST_LEVEL_UNSPECIFIED:
+            raise invalid([Violation("level", "INVALID_LEVEL", "is unknown; leave it out for every level")])
+        async with aclosing(self._use_cases.export_costs(level)) as pages:
+            async for page in pages:
+                yield pricing_pb2.ExportCostsResponse(costs=[to_cost(cost) for cost in page])
 
     async def GetCurrentCost(
         self, request: pricing_pb2.GetCurrentCostRequest, context: Context
@@ -93,7 +140,9 @@ class PricingServicer(pricing_pb2_grpc.PricingServiceServicer):
     ) -> pricing_pb2.ResolvePriceResponse:
         """The price of one SMS unit."""
         del context
-        return _to_price(await self._use_cases.resolve_prices.one(read_question(request)))
+        question = read_question(request)
+        resolve = self._use_cases.resolve_prices
+        return to_price(await (resolve.explained(question) if request.explain else resolve.one(question)))
 
     async def BatchResolvePrices(
         self, request: pricing_pb2.BatchResolvePricesRequest, context: Context
@@ -104,9 +153,10 @@ class PricingServicer(pricing_pb2_grpc.PricingServiceServicer):
         if not 1 <= count <= MAX_QUESTIONS:
             problem = f"has {count} questions; ask 1 to {MAX_QUESTIONS} at once"
             raise invalid([Violation("requests", "OUT_OF_RANGE", problem)])
+        drafts = _read_drafts(request.drafts)
         read = [_read_or_fail(question) for question in request.requests]
         questions = [question for question in read if isinstance(question, PriceQuestion)]
-        answers = iter(await self._use_cases.resolve_prices.many(questions))
+        answers = iter(await self._use_cases.resolve_prices.many(questions, drafts))
         return pricing_pb2.BatchResolvePricesResponse(
             results=[
                 _to_result(next(answers) if isinstance(question, PriceQuestion) else question) for question in read
@@ -132,18 +182,27 @@ class PricingServicer(pricing_pb2_grpc.PricingServiceServicer):
 
 
 def _read_or_fail(request: pricing_pb2.ResolvePriceRequest) -> PriceQuestion | ServiceError:
+    if request.explain:
+        return invalid([Violation("explain", "NOT_ALLOWED", "is for single questions; ask ResolvePrice")])
     try:
         return read_question(request)
     except ServiceError as failure:
         return failure
 
 
-def _to_price(price: ResolvedPrice) -> pricing_pb2.ResolvePriceResponse:
-    return pricing_pb2.ResolvePriceResponse(cost=to_cost(price.cost), resolved_at=to_timestamp(price.resolved_at))
+def _read_drafts(drafts: Sequence[pricing_pb2.DraftCost]) -> list[DraftPrice]:
+    if len(drafts) > MAX_DRAFTS:
+        problem = f"has {len(drafts)} drafts; try at most {MAX_DRAFTS} at once"
+        raise invalid([Violation("drafts", "OUT_OF_RANGE", problem)])
+    violations: list[Violation] = []
+    read = [read_draft_price(place, draft, violations) for place, draft in enumerate(drafts)]
+    if violations:
+        raise bounded(invalid(violations))
+    return [draft for draft in read if draft is not None]
 
 
 def _to_result(answer: ResolvedPrice | ServiceError) -> pricing_pb2.PriceResult:
     if isinstance(answer, ServiceError):
         failure = pricing_pb2.PriceFailure(code=CODES[answer.kind], reason=answer.reason, message=answer.message)
         return pricing_pb2.PriceResult(failure=failure)
-    return pricing_pb2.PriceResult(price=_to_price(answer))
+    return pricing_pb2.PriceResult(price=to_price(answer))

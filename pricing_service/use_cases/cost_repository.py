@@ -3,21 +3,27 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass
 from datetime import datetime
 from typing import NamedTuple, Protocol
 
-from pricing_service.domain.cost import Cost, CostDraft
+from pricing_service.domain.cost import Change, Cost, CostDraft
 from pricing_service.domain.history import HistoryPosition
-from pricing_service.domain.tier import Tier
+from pricing_service.domain.idempotency import Remembered
+from pricing_service.domain.importing import PriceInEffect
+from pricing_service.domain.resolution import Standing
+from pricing_service.domain.tier import Level, Tier
 
 
 class Lookup(NamedTuple):
-    """Asks for the row of one tier that is in effect at an instant."""
+    """Asks what one tier has at an instant."""
 
     tier: Tier
     at: datetime | None
     """UTC; None means now, on the database's clock."""
+    known_at: datetime | None = None
+    """UTC; None means all that is known now."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,44 +32,130 @@ class InEffect:
 
     now: datetime
     """UTC, on the database's clock: the instant of every lookup that named none."""
-    costs: Mapping[Lookup, Cost]
-    """Only the lookups that found a row."""
+    epoch: int
+    """The newest change that was seen."""
+    standings: Mapping[Lookup, Standing]
+    """Of every lookup."""
+
+
+@dataclass(frozen=True, slots=True)
+class Considered:
+    """The rows that an explanation is made from, all seen at one moment."""
+
+    now: datetime
+    """UTC, on the database's clock."""
+    rows: Mapping[Tier, Sequence[Cost]]
+    """Of every tier; `explanation.explain` says which."""
+
+
+@dataclass(frozen=True, slots=True)
+class Beat:
+    """A look at the counter of changes."""
+
+    epoch: int
+    now: datetime
+    """UTC, on the database's clock."""
+
+
+class NewCost(NamedTuple):
+    """A row to record."""
+
+    cost_id: str
+    draft: CostDraft
+    overridden_guards: tuple[str, ...]
+
+
+class Turn(Protocol):
+    """A transaction in which nobody else changes the price book.
+
+    It is committed when its context ends, and undone when that raises. All that it records has the instant `now`,
+    which is later than that of every change before it, and later than every `known_at` that was answered.
+    """
+
+    @property
+    def now(self) -> datetime:
+        """UTC, on the database's clock."""
+        ...
+
+    async def remembered(self, key: str) -> Remembered | None:
+        """What a request with this idempotency key came to; None when there was none."""
+        ...
+
+    async def prices_in_effect(self, places: Sequence[tuple[Tier, datetime]]) -> Sequence[PriceInEffect | None]:
+        """The price of each tier at each instant, in their order."""
+        ...
+
+    async def find(self, cost_ids: Sequence[str]) -> Mapping[str, Cost]:
+        """The rows with these ids; those that do not exist are left out."""
+        ...
+
+    async def record(self, rows: Sequence[NewCost]) -> Sequence[Cost]:
+        """Adds rows: the next revisions of their tiers and instants, the next epochs, in their order.
+
+        No two of them are about the same tier and instant.
+        """
+        ...
+
+    async def withdraw(self, cost_id: str, withdrawn_by: str, reason: str) -> Cost:
+        """Marks a row that exists, is not withdrawn and has not taken effect."""
+        ...
+
+    async def remember(self, key: str, request: Remembered) -> None:
+        """Keeps what a request with a new key came to."""
+        ...
 
 
 class CostRepository(Protocol):
-    """Keeps every row ever recorded, and counts them in its epoch.
+    """Keeps every row ever recorded, and counts all changes in its epoch.
 
     Each method is one transaction. All raise ServiceError UNAVAILABLE while the database is away.
     """
 
-    async def record(self, cost_id: str, draft: CostDraft) -> Cost:
-        """Adds a row: the next revision of its tier and `effective_from`, the next epoch of all.
+    def turn(self) -> AbstractAsyncContextManager[Turn]:
+        """A turn at changing the price book.
 
-        Concurrent calls take turns, so that nobody who saw an epoch can later find a smaller one that
-        was not there before.
+        Callers take turns, so that nobody who saw an epoch can later find a smaller one that was not there
+        before.
         """
         ...
 
     async def in_effect(self, lookups: Sequence[Lookup]) -> InEffect:
-        """The row in effect for each lookup.
+        """What each tier has at each instant, as `resolution.standing` defines it.
 
-        It has the greatest `effective_from` that is not after the instant, and of those the highest
-        revision.
+        With a `known_at` it waits for the change that is being recorded, so that the same question is answered
+        alike ever after. A `known_at` after the `now` of the answer promises nothing.
         """
+        ...
+
+    async def considered(
+        self, tiers: Sequence[Tier], at: datetime | None, known_at: datetime | None, limit: int
+    ) -> Considered:
+        """What it takes to explain a price, with at most `limit` rows a tier and two more; likewise."""
         ...
 
     async def history(self, tier: Tier, after: HistoryPosition | None, limit: int) -> Sequence[Cost]:
-        """At most `limit` rows of a tier after a position, by `effective_from`, then epoch.
+        """At most `limit` rows of a tier after a position, by `effective_from`, then epoch, withdrawn ones included.
 
         For a SpecificCustomer also the DirectCustomer rows with an `effective_from` before the
-        customer's first own row; all of them when it has none.
+        customer's first own row that counts; all of them when it has none.
         """
         ...
 
-    async def epoch(self) -> int:
-        """How many rows were ever recorded; 0 when none was."""
+    async def settled_now(self) -> datetime:
+        """Now, on the database's clock, once every change before it is recorded."""
         ...
 
-    async def changes_after(self, epoch: int, limit: int) -> Sequence[Cost]:
-        """At most `limit` rows recorded after an epoch, in the order of recording."""
+    async def lasting(self, levels: Sequence[Level], as_of: datetime, after: Cost | None, limit: int) -> Sequence[Cost]:
+        """At most `limit` rows in effect at an instant or later, as known then, by level, entity and instant.
+
+        `after` is the last row of the page before; None for the first page.
+        """
+        ...
+
+    async def beat(self) -> Beat:
+        """How many changes were ever recorded, and what time it is."""
+        ...
+
+    async def changes_after(self, epoch: int, limit: int) -> Sequence[Change]:
+        """At most `limit` changes after an epoch, in their order."""
         ...

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import asyncio
+import time
 from collections.abc import AsyncGenerator
 from dataclasses import dataclass
 from datetime import timedelta
-from typing import Final, NoReturn
+from typing import Final, NoReturn, Protocol
 
 from pricing_service.domain.cost import Cost
-from pricing_service.use_cases.cost_repository import CostRepository
+from pricing_service.use_cases.cost_repository import Beat, CostRepository
 from service_kit.errors import Kind, ServiceError
 
 MAX_CHANGES: Final = 1_000
@@ -21,26 +22,42 @@ class PriceNews:
     """One sign of life of the price book."""
 
     epoch: int
-    """How many rows were recorded up to here."""
+    """How many changes were recorded up to here."""
     changes: tuple[Cost, ...] = ()
-    """The rows recorded since the news before; empty when there were none."""
+    """The rows recorded or withdrawn since the news before; empty when there were none."""
+
+
+class Follower(Protocol):
+    """Hears of every look at the counter before any watcher does."""
+
+    async def catch_up(self, beat: Beat, asked_at: float, answered_at: float) -> None:
+        """Takes in all changes up to a look; the times are of the monotonic clock around it."""
+        ...
 
 
 class PriceWatch:
-    """Looks at the epoch at short intervals while somebody watches, once for all watchers.
+    """Looks at the epoch at short intervals while somebody watches, once for all watchers and the follower.
+
+    The follower comes first, so that a watcher who is told of a change and asks again here is not given what was
+    before it.
 
     A look needs no connection of its own and works through every kind of connection pooler. Watchers only
     learn that there is something new; each reads the rows after its own position, so that a slow one
     holds up nobody and costs no memory.
     """
 
-    def __init__(self, costs: CostRepository, interval: timedelta, patience: timedelta) -> None:
-        """`patience`: a look that takes longer counts as failed."""
+    def __init__(
+        self, costs: CostRepository, interval: timedelta, patience: timedelta, follower: Follower | None = None
+    ) -> None:
+        """`patience`: a look that takes longer counts as failed. A follower is kept up to date all the time."""
         self._costs = costs
         self._interval_s = interval.total_seconds()
         self._patience_s = patience.total_seconds()
+        self._follower = follower
         self._watchers = 0
         self._wanted = asyncio.Event()
+        if follower is not None:
+            self._wanted.set()
         self._epoch = 0
         self._failure: Exception | None = None
         self._closed = False
@@ -78,9 +95,9 @@ class PriceWatch:
                 if self._failure is not None:
                     raise self._failure
                 if self._epoch > position:
-                    changes = tuple(await self._costs.changes_after(position, MAX_CHANGES))
+                    changes = await self._costs.changes_after(position, MAX_CHANGES)
                     position = changes[-1].epoch if changes else self._epoch
-                    yield PriceNews(position, changes)
+                    yield PriceNews(position, tuple(change.cost for change in changes))
                 elif await _happens(news, silent_until):
                     continue
                 else:
@@ -88,7 +105,7 @@ class PriceWatch:
                 silent_until = loop.time() + heartbeat.total_seconds()
         finally:
             self._watchers -= 1
-            if not self._watchers:
+            if not self._watchers and self._follower is None:
                 self._wanted.clear()
 
     async def _look(self) -> None:
@@ -104,7 +121,7 @@ class PriceWatch:
             self._tell()
 
     async def _ask(self) -> int:
-        question = asyncio.ensure_future(self._costs.epoch())
+        question = asyncio.ensure_future(self._look_at_counter())
         try:
             # Not a time-out on the question itself: cancelling a query to a silent server takes seconds.
             await asyncio.wait({question}, timeout=self._patience_s)
@@ -113,6 +130,13 @@ class PriceWatch:
             return question.result()
         finally:
             question.cancel()
+
+    async def _look_at_counter(self) -> int:
+        asked_at = time.monotonic()
+        beat = await self._costs.beat()
+        if self._follower is not None:
+            await self._follower.catch_up(beat, asked_at, time.monotonic())
+        return beat.epoch
 
     def _tell(self) -> None:
         self._news.set()

@@ -8,27 +8,27 @@ from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 from itertools import count
 
-import psycopg
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from pricing_service.adapters.migrate import migrate
 from pricing_service.adapters.postgres_costs import PostgresCosts
-from pricing_service.domain.cost import Cost, CostDraft
+from pricing_service.domain.cost import Change, Cost, CostDraft
 from pricing_service.domain.history import HistoryPosition
-from pricing_service.domain.price_question import PriceQuestion
+from pricing_service.domain.idempotency import Remembered
+from pricing_service.domain.importing import PriceInEffect
+from pricing_service.domain.resolution import Standing
 from pricing_service.domain.tier import DIRECT_CUSTOMER, TUKUPAY, Level, Tier
-from pricing_service.use_cases.cost_repository import CostRepository, Lookup
-from pricing_service.use_cases.resolve_prices import ResolvedPrice, ResolvePrices
+from pricing_service.use_cases.cost_repository import CostRepository, Lookup, NewCost
 from service_kit.database import create_pool
-from service_kit.errors import ServiceError
 from tests.conftest import DatabaseTemplate, FreshDatabase
 from tests.contract.in_memory_costs import InMemoryCosts
 
 NOVEMBER = datetime(2024, 11, 1, tzinfo=UTC)
 DECEMBER = datetime(2024, 12, 1, tzinfo=UTC)
 JANUARY = datetime(2025, 1, 1, tzinfo=UTC)
+FUTURE = datetime(2090, 1, 1, tzinfo=UTC)
 CUSTOMER = Tier(Level.SPECIFIC_CUSTOMER, "cust123")
 APP = Tier(Level.APP_OWNER, "app7")
 
@@ -51,7 +51,20 @@ async def record(
     costs: CostRepository, tier: Tier, effective_from: datetime, price: str = "0.8", reason: str | None = None
 ) -> Cost:
     draft = CostDraft(tier, Decimal(price), reason, effective_from, "admin123")
-    return await costs.record(f"cost_{next(_numbers):032x}", draft)
+    async with costs.turn() as turn:
+        (cost,) = await turn.record([NewCost(f"cost_{next(_numbers):032x}", draft, ())])
+    return cost
+
+
+async def withdraw(costs: CostRepository, cost: Cost) -> Cost:
+    async with costs.turn() as turn:
+        return await turn.withdraw(cost.cost_id, "user456", "agreed otherwise")
+
+
+async def rows_in_effect(costs: CostRepository, lookups: Sequence[Lookup]) -> dict[Lookup, Cost]:
+    standings = (await costs.in_effect(lookups)).standings
+    assert set(standings) == set(lookups)
+    return {lookup: standing.cost for lookup, standing in standings.items() if standing.cost}
 
 
 async def listed(
@@ -101,7 +114,7 @@ async def test_fifty_at_once_get_fifty_revisions_and_epochs(costs: CostRepositor
     by_revision = sorted(rows, key=lambda row: row.revision)
     assert [row.epoch for row in by_revision] == list(range(1, 51))
     assert await listed(costs, CUSTOMER) == by_revision
-    assert await costs.epoch() == 50
+    assert (await costs.beat()).epoch == 50
 
 
 async def test_a_row_is_in_effect_from_its_first_instant_until_the_next_row(costs: CostRepository) -> None:
@@ -115,7 +128,7 @@ async def test_a_row_is_in_effect_from_its_first_instant_until_the_next_row(cost
         Lookup(CUSTOMER, None): december,
     }
     asked = [Lookup(CUSTOMER, NOVEMBER - tick), *expected]
-    assert (await costs.in_effect(asked)).costs == expected
+    assert await rows_in_effect(costs, asked) == expected
 
 
 async def test_a_row_recorded_later_for_an_earlier_instant_does_not_win(costs: CostRepository) -> None:
@@ -123,20 +136,20 @@ async def test_a_row_recorded_later_for_an_earlier_instant_does_not_win(costs: C
     november = await record(costs, CUSTOMER, NOVEMBER)
     assert await listed(costs, CUSTOMER) == [november, december]
     lookup = Lookup(CUSTOMER, JANUARY)
-    assert (await costs.in_effect([lookup])).costs == {lookup: december}
+    assert await rows_in_effect(costs, [lookup]) == {lookup: december}
 
 
 async def test_the_highest_revision_is_in_effect(costs: CostRepository) -> None:
     await record(costs, CUSTOMER, DECEMBER, "0.7")
     replaced = await record(costs, CUSTOMER, DECEMBER, "0.6")
     lookup = Lookup(CUSTOMER, DECEMBER)
-    assert (await costs.in_effect([lookup])).costs == {lookup: replaced}
+    assert await rows_in_effect(costs, [lookup]) == {lookup: replaced}
 
 
 async def test_a_future_row_is_not_in_effect_now(costs: CostRepository) -> None:
     await record(costs, TUKUPAY, datetime(2100, 1, 1, tzinfo=UTC))
     found = await costs.in_effect([Lookup(TUKUPAY, None)])
-    assert found.costs == {}
+    assert found.standings == {Lookup(TUKUPAY, None): Standing(None, datetime(2100, 1, 1, tzinfo=UTC))}
     assert abs(found.now - datetime.now(UTC)) < timedelta(minutes=1)
 
 
@@ -185,16 +198,154 @@ async def test_pages_put_together_are_the_whole_history(costs: CostRepository, l
 
 
 async def test_changes_come_in_the_order_of_recording(costs: CostRepository) -> None:
-    assert await costs.epoch() == 0
+    assert (await costs.beat()).epoch == 0
     assert await costs.changes_after(0, 10) == []
     rows = [
         await record(costs, tier, instant)
         for tier, instant in [(CUSTOMER, JANUARY), (TUKUPAY, NOVEMBER), (CUSTOMER, JANUARY)]
     ]
-    assert await costs.epoch() == 3
-    assert await costs.changes_after(0, 10) == rows
-    assert await costs.changes_after(1, 1) == rows[1:2]
+    assert (await costs.beat()).epoch == 3
+    assert [change.cost for change in await costs.changes_after(0, 10)] == rows
+    assert await costs.changes_after(1, 1) == [Change(2, rows[1])]
     assert await costs.changes_after(3, 10) == []
+
+
+async def test_a_withdrawn_row_gives_way_to_the_revision_before_it(costs: CostRepository) -> None:
+    first = await record(costs, CUSTOMER, FUTURE, "0.7")
+    second = await record(costs, CUSTOMER, FUTURE, "0.6")
+    withdrawn = await withdraw(costs, second)
+    assert withdrawn.withdrawal is not None
+    assert withdrawn.withdrawal.withdrawn_at > second.recorded_at
+    assert (withdrawn.withdrawal.withdrawn_by, withdrawn.withdrawal.reason) == ("user456", "agreed otherwise")
+    lookup = Lookup(CUSTOMER, FUTURE)
+    assert await rows_in_effect(costs, [lookup]) == {lookup: first}
+    assert await listed(costs, CUSTOMER) == [first, withdrawn]
+
+
+async def test_a_row_counts_from_its_recording_until_its_withdrawal(costs: CostRepository) -> None:
+    row = await record(costs, CUSTOMER, FUTURE)
+    withdrawal = (await withdraw(costs, row)).withdrawal
+    assert withdrawal is not None
+    tick = timedelta(microseconds=1)
+    expected = {
+        Lookup(CUSTOMER, FUTURE, row.recorded_at): row,
+        Lookup(CUSTOMER, FUTURE, withdrawal.withdrawn_at - tick): row,
+    }
+    others = [
+        Lookup(CUSTOMER, FUTURE, row.recorded_at - tick),
+        Lookup(CUSTOMER, FUTURE, withdrawal.withdrawn_at),
+        Lookup(CUSTOMER, FUTURE),
+    ]
+    assert await rows_in_effect(costs, [*others, *expected]) == expected
+
+
+async def test_a_withdrawal_is_a_change_like_any_other(costs: CostRepository) -> None:
+    row = await record(costs, CUSTOMER, FUTURE)
+    other = await record(costs, TUKUPAY, DECEMBER)
+    withdrawn = await withdraw(costs, row)
+    changes = [Change(1, withdrawn), Change(2, other), Change(3, withdrawn)]
+    assert await costs.changes_after(0, 10) == changes
+    assert await costs.changes_after(1, 1) == changes[1:2]
+    assert await costs.changes_after(2, 1) == changes[2:]
+    assert (await costs.beat()).epoch == 3
+
+
+async def test_each_change_is_later_than_the_one_before(costs: CostRepository) -> None:
+    rows = [await record(costs, CUSTOMER, DECEMBER) for _ in range(5)]
+    instants = [row.recorded_at for row in rows]
+    assert sorted(set(instants)) == instants
+    assert (await costs.settled_now()) >= instants[-1] - timedelta(microseconds=5)
+
+
+async def test_a_turn_that_fails_leaves_no_trace(costs: CostRepository) -> None:
+    row = await record(costs, CUSTOMER, FUTURE)
+    draft = CostDraft(CUSTOMER, Decimal(1), None, DECEMBER, "admin123")
+
+    async def change_everything_and_fail() -> None:
+        async with costs.turn() as turn:
+            await turn.record([NewCost("cost_never", draft, ())])
+            await turn.withdraw(row.cost_id, "user456", "never")
+            await turn.remember("key", Remembered("f", ["cost_never"], [None]))
+            raise RuntimeError("changed my mind")
+
+    with pytest.raises(RuntimeError, match="changed my mind"):
+        await change_everything_and_fail()
+    assert await listed(costs, CUSTOMER) == [row]
+    assert (await costs.beat()).epoch == 1
+    async with costs.turn() as turn:
+        assert await turn.remembered("key") is None
+
+
+async def test_what_a_key_came_to_is_remembered(costs: CostRepository) -> None:
+    request = Remembered("f" * 64, ["cost_1", None], [None, Decimal("0.7")])
+    async with costs.turn() as turn:
+        await turn.remember("key", request)
+    async with costs.turn() as turn:
+        assert await turn.remembered("key") == request
+        assert await turn.remembered("other") is None
+
+
+async def test_rows_recorded_together_share_their_instant_and_follow_in_order(costs: CostRepository) -> None:
+    await record(costs, CUSTOMER, DECEMBER)
+    new = [
+        NewCost("cost_a", CostDraft(CUSTOMER, Decimal("0.7"), "agreed", DECEMBER, "admin123"), ("FAR_PAST",)),
+        NewCost("cost_b", CostDraft(TUKUPAY, Decimal(0), None, JANUARY, "admin123"), ()),
+        NewCost("cost_c", CostDraft(APP, Decimal(20), None, JANUARY, "x"), ("ABOVE_CEILING", "FAR_FUTURE")),
+    ]
+    async with costs.turn() as turn:
+        recorded = await turn.record(new)
+        assert {row.recorded_at for row in recorded} == {turn.now}
+        assert await turn.find(["cost_c", "cost_a", "cost_none"]) == {"cost_a": recorded[0], "cost_c": recorded[2]}
+    assert [(row.revision, row.epoch) for row in recorded] == [(2, 2), (1, 3), (1, 4)]
+    assert [row.overridden_guards for row in recorded] == [each.overridden_guards for each in new]
+    assert [change.cost for change in await costs.changes_after(1, 10)] == recorded
+
+
+async def test_the_price_at_an_instant_is_told_with_its_beginning(costs: CostRepository) -> None:
+    await record(costs, CUSTOMER, NOVEMBER, "0.7")
+    await record(costs, CUSTOMER, NOVEMBER, "0.6")
+    await withdraw(costs, await record(costs, CUSTOMER, FUTURE, "0.5"))
+    tick = timedelta(microseconds=1)
+    async with costs.turn() as turn:
+        found = await turn.prices_in_effect([(CUSTOMER, FUTURE), (TUKUPAY, FUTURE), (CUSTOMER, NOVEMBER - tick)])
+    assert found == [PriceInEffect(Decimal("0.6"), NOVEMBER), None, None]
+
+
+async def test_what_lasts_is_what_is_in_effect_or_will_be(costs: CostRepository) -> None:
+    await record(costs, CUSTOMER, NOVEMBER)
+    await record(costs, CUSTOMER, DECEMBER)
+    in_effect = await record(costs, CUSTOMER, DECEMBER)
+    later = await record(costs, CUSTOMER, FUTURE)
+    await withdraw(costs, await record(costs, CUSTOMER, FUTURE))
+    app = await record(costs, APP, DECEMBER)
+    expected = [app, in_effect, later]
+    now = await costs.settled_now()
+    await record(costs, CUSTOMER, JANUARY)
+    assert await costs.lasting(list(Level), now, None, 10) == expected
+    assert await costs.lasting([Level.APP_OWNER], now, None, 10) == [app]
+    paged: list[Cost] = []
+    while page := await costs.lasting(list(Level), now, paged[-1] if paged else None, 1):
+        paged += page
+    assert paged == expected
+
+
+async def test_a_long_history_is_considered_where_it_matters(costs: CostRepository) -> None:
+    rows = [await record(costs, CUSTOMER, DECEMBER + timedelta(days=number)) for number in range(20)]
+    found = await costs.considered([CUSTOMER, TUKUPAY], DECEMBER + timedelta(days=10), None, 4)
+    assert found.rows[TUKUPAY] == []
+    days = sorted((row.effective_from - DECEMBER).days for row in found.rows[CUSTOMER])
+    assert days == [9, 10, 11, 12]
+    at_the_end = await costs.considered([CUSTOMER], None, None, 4)
+    assert list(at_the_end.rows[CUSTOMER]) == rows[:-5:-1]
+
+
+async def test_the_row_in_effect_is_considered_behind_any_number_of_withdrawn_ones(costs: CostRepository) -> None:
+    in_effect = await record(costs, CUSTOMER, DECEMBER)
+    for days in range(1, 6):
+        await withdraw(costs, await record(costs, CUSTOMER, FUTURE + timedelta(days=days)))
+    following = await record(costs, CUSTOMER, FUTURE + timedelta(days=60))
+    found = await costs.considered([CUSTOMER], FUTURE + timedelta(days=30), None, 2)
+    assert {in_effect.cost_id, following.cost_id} <= {row.cost_id for row in found.rows[CUSTOMER]}
 
 
 # Few names and instants, so that ties and near misses are common.
@@ -207,25 +358,10 @@ INSTANTS = [DECEMBER + timedelta(microseconds=step) for step in range(4)]
 histories = st.lists(st.tuples(st.sampled_from(TIERS), st.sampled_from(INSTANTS)), max_size=25)
 
 
-questions = st.lists(
-    st.builds(
-        PriceQuestion,
-        st.sampled_from(["a", "b", "c"]),
-        st.sampled_from([None, "a", "b", "c"]),
-        st.sampled_from([None, DECEMBER - timedelta(microseconds=1), *INSTANTS]),
-    ),
-    min_size=1,
-    max_size=20,
-)
-
-
-@settings(max_examples=60, deadline=None, database=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
-@given(history=histories, asked=questions, limit=st.integers(min_value=1, max_value=30))
-def test_both_answer_alike_on_any_history(
-    empty_pricing_database: Callable[[], str],
-    history: list[tuple[Tier, datetime]],
-    asked: list[PriceQuestion],
-    limit: int,
+@settings(max_examples=30, deadline=None, database=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(history=histories, limit=st.integers(min_value=1, max_value=30))
+def test_both_list_any_history_alike(
+    empty_pricing_database: Callable[[], str], history: list[tuple[Tier, datetime]], limit: int
 ) -> None:
     async def compare() -> None:
         plain = InMemoryCosts(lambda: datetime.now(UTC))
@@ -234,10 +370,8 @@ def test_both_answer_alike_on_any_history(
             for number, (tier, instant) in enumerate(history):
                 for costs in (plain, real):
                     draft = CostDraft(tier, Decimal(number + 1), None, instant, "admin123")
-                    await costs.record(f"cost_{number}", draft)
-            assert [_facts(answer) for answer in await ResolvePrices(real).many(asked)] == [
-                _facts(answer) for answer in await ResolvePrices(plain).many(asked)
-            ]
+                    async with costs.turn() as turn:
+                        await turn.record([NewCost(f"cost_{number}", draft, ())])
             for tier in TIERS:
                 after: HistoryPosition | None = None
                 for _ in range(2):
@@ -249,22 +383,3 @@ def test_both_answer_alike_on_any_history(
                         after = HistoryPosition(page[-1].effective_from, page[-1].epoch)
 
     asyncio.run(compare())
-
-
-@pytest.fixture
-def empty_pricing_database(database_template: DatabaseTemplate, fresh_database: FreshDatabase) -> Callable[[], str]:
-    url = fresh_database(template=database_template("pricing_template", migrate))
-
-    def emptied() -> str:
-        with psycopg.connect(url) as connection:
-            connection.execute("DELETE FROM cost")
-            connection.execute("UPDATE price_epoch SET epoch = 0")
-        return url
-
-    return emptied
-
-
-def _facts(answer: ResolvedPrice | ServiceError) -> tuple[str, int] | str:
-    if isinstance(answer, ServiceError):
-        return answer.reason
-    return answer.cost.cost_id, answer.cost.revision

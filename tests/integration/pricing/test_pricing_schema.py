@@ -44,13 +44,23 @@ def test_migrating_again_changes_nothing(pricing_url: str) -> None:
     assert constraints(pricing_url) == before
 
 
+WITHDRAWN = {
+    "withdrawn_at": "2024-12-12T00:00:00Z",
+    "withdrawn_by": "user456",
+    "withdrawn_reason": "agreed otherwise",
+    "withdrawn_epoch": 5,
+}
+
+
 @pytest.mark.parametrize(
     ("constraint", "changes"),
     [
         ("ck_cost_level", {"level": "Reseller", "entity": ""}),
         ("ck_cost_entity_fits_level", {"entity": ""}),
         ("ck_cost_entity_fits_level", {"level": "TukuPay"}),
-        ("ck_cost_price_above_zero", {"price": 0}),
+        ("ck_cost_price_not_negative", {"price": "-0.000001"}),
+        ("ck_cost_withdrawal_whole", {"withdrawn_at": "2024-12-12T00:00:00Z"}),
+        ("ck_cost_withdrawn_before_effect", WITHDRAWN | {"withdrawn_at": "2024-12-13T00:00:00Z"}),
         ("ck_cost_revision_from_one", {"revision": 0}),
         ("uq_cost_epoch", {"epoch": 1}),
         ("uq_cost_revision", {"revision": 1}),
@@ -70,12 +80,10 @@ def test_the_database_refuses_rows_that_break_the_rules(
         "created_by": "admin123",
         "recorded_at": "2024-12-13T00:00:00Z",
         "epoch": 1,
+        **dict.fromkeys(WITHDRAWN),
     }
-    statement = (
-        "INSERT INTO cost (cost_id, level, entity, effective_from, revision, price, created_by, recorded_at, "
-        "epoch) VALUES (%(cost_id)s, %(level)s, %(entity)s, %(effective_from)s, %(revision)s, %(price)s, "
-        "%(created_by)s, %(recorded_at)s, %(epoch)s)"
-    )
+    names = ", ".join(row)
+    statement = f"INSERT INTO cost ({names}) VALUES ({', '.join(f'%({name})s' for name in row)})"
     with psycopg.connect(pricing_url) as connection:
         connection.execute(statement, row)
         with pytest.raises(psycopg.errors.IntegrityError) as caught:

@@ -55,7 +55,7 @@ async def test_a_watcher_misses_and_reorders_nothing_while_many_write(pricing: P
         epoch = (await anext(watch)).epoch
         writers = asyncio.gather(
             *(
-                (pricing, other)[number % 2].set(SPECIFIC_CUSTOMER, number, customer_id=f"c{number % 7}")
+                (pricing, other)[number % 2].set(SPECIFIC_CUSTOMER, 700_000 + number, customer_id=f"c{number % 7}")
                 for number in range(1, 101)
             )
         )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
 from collections.abc import Set as AbstractSet
 from datetime import UTC, datetime
 from decimal import Decimal
@@ -10,7 +11,8 @@ from itertools import chain, combinations
 import pytest
 
 from pricing_service.domain.cost import Cost
-from pricing_service.domain.precedence import strongest, tiers_for, tiers_from
+from pricing_service.domain.precedence import tiers_for, tiers_from
+from pricing_service.domain.resolution import Standing, resolve
 from pricing_service.domain.tier import DIRECT_CUSTOMER, TUKUPAY, Level, Tier
 
 CUSTOMER = Tier(Level.SPECIFIC_CUSTOMER, "cust123")
@@ -55,6 +57,10 @@ TRUTH = [
     ("CAD", "C", "C"),
     ("CADT", "C", "C"),
 ]
+
+
+def strongest(tiers: Sequence[Tier], in_effect: Mapping[Tier, Cost]) -> Cost | None:
+    return resolve(tiers, {tier: Standing(in_effect.get(tier), None) for tier in tiers}).cost
 
 
 def letter(cost: Cost | None) -> str:

@@ -12,6 +12,7 @@ import pytest
 
 from pricing_service.domain.cost import Cost, CostDraft
 from pricing_service.domain.tier import DIRECT_CUSTOMER
+from pricing_service.use_cases.cost_repository import Beat, NewCost
 from pricing_service.use_cases.watch_prices import MAX_CHANGES, PriceNews, PriceWatch
 from service_kit.errors import Kind, ServiceError
 from tests.contract.in_memory_costs import InMemoryCosts
@@ -32,19 +33,20 @@ class FragileCosts(InMemoryCosts):
         self.reachable.set()
         self.asked = 0
 
-    async def epoch(self) -> int:
+    async def beat(self) -> Beat:
         self.asked += 1
         await self.reachable.wait()
         if self.failure:
             raise self.failure
-        return await super().epoch()
+        return await super().beat()
 
     async def add(self, count: int = 1) -> None:
         for _ in range(count):
             number = len(self.rows)
             effective_from = START + timedelta(seconds=number)
             draft = CostDraft(DIRECT_CUSTOMER, Decimal("0.8"), None, effective_from, "admin123")
-            await self.record(f"cost_{number}", draft)
+            async with self.turn() as turn:
+                await turn.record([NewCost(f"cost_{number}", draft, ())])
 
 
 @asynccontextmanager

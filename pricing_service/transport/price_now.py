@@ -1,0 +1,57 @@
+"""ResolvePrice as it is mostly asked: for now, answered from memory, in bytes that were written before.
+
+This is the call that every send makes, so it is spared what others can afford: the row of an answer is serialized
+once, when it goes into the book, and an answer is that and two instants.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable
+
+import grpc
+
+from pricing_service.domain.cost import Cost
+from pricing_service.domain.price_question import no_price_for_send
+from pricing_service.transport.cost_messages import read_question, to_cost, to_price
+from pricing_service.transport.instants import to_timestamp
+from pricing_service.transport.servicer import SERVICE_NAME, Context, PricingServicer
+from pricing_service.use_cases.price_book import PriceBook
+from pricing_service.use_cases.resolve_now import ResolveNow
+from tukupay.sms.pricing.v1 import pricing_pb2
+
+ResolvePriceInBytes = Callable[[pricing_pb2.ResolvePriceRequest, Context], Awaitable[bytes]]
+
+
+def render(cost: Cost) -> bytes:
+    """The part of a ResolvePriceResponse that is the row; parts put together are a whole."""
+    return pricing_pb2.ResolvePriceResponse(cost=to_cost(cost)).SerializeToString()
+
+
+def resolve_price_handler(
+    book: PriceBook[bytes], resolve_now: ResolveNow, others: PricingServicer
+) -> grpc.GenericRpcHandler:
+    """Answers ResolvePrice; register it before the servicer, which answers the questions with an instant."""
+    method: grpc.RpcMethodHandler[pricing_pb2.ResolvePriceRequest, bytes] = grpc.unary_unary_rpc_method_handler(
+        _resolve_price(book, resolve_now, others),
+        request_deserializer=pricing_pb2.ResolvePriceRequest.FromString,
+        response_serializer=None,
+    )
+    return grpc.method_handlers_generic_handler(SERVICE_NAME, {"ResolvePrice": method})
+
+
+def _resolve_price(book: PriceBook[bytes], resolve_now: ResolveNow, others: PricingServicer) -> ResolvePriceInBytes:
+    async def resolve_price(request: pricing_pb2.ResolvePriceRequest, context: Context) -> bytes:
+        if request.explain or request.HasField("at") or request.HasField("known_at"):
+            return (await others.ResolvePrice(request, context)).SerializeToString()
+        price = book.price_now(request.customer_id, request.app_id if request.HasField("app_id") else None)
+        if price is None:
+            return to_price(await resolve_now(read_question(request))).SerializeToString()
+        if price.rendered is None:
+            raise no_price_for_send(read_question(request))
+        instants = pricing_pb2.ResolvePriceResponse(
+            resolved_at=to_timestamp(price.resolved_at),
+            valid_until=to_timestamp(price.valid_until) if price.valid_until else None,
+        )
+        return price.rendered + instants.SerializeToString()
+
+    return resolve_price

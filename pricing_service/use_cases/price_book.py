@@ -1,0 +1,174 @@
+"""What every tier has now, kept in memory: prices are asked for often and change rarely.
+
+Entries are dropped when the tier changes, which is heard of in two ways: own changes before their makers are
+answered, those of other replicas by following the counter of changes. An entry serves only while that following is
+recent, and only until the next row of its tier takes effect on the database's clock.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import Callable, Iterable
+from datetime import datetime, timedelta
+from typing import Final, Generic, NamedTuple, TypeVar
+
+from pricing_service.domain.cost import Cost
+from pricing_service.domain.tier import DIRECT_CUSTOMER, TUKUPAY, Level, Tier
+from pricing_service.use_cases.cost_repository import Beat, CostRepository, InEffect
+
+T = TypeVar("T")
+
+FORGET_ALL: Final = 2_000
+"""More changes than this at once are not worth reading one by one."""
+
+
+class PriceNow(NamedTuple, Generic[T]):
+    """What prices a send now."""
+
+    rendered: T | None
+    """The row; None when no tier has one in effect."""
+    resolved_at: datetime
+    """UTC, on the database's clock, never ahead of it."""
+    valid_until: datetime | None
+
+
+class _Entry(NamedTuple, Generic[T]):
+    rendered: T | None
+    changes_at: datetime | None
+
+
+class PriceBook(Generic[T]):
+    """Holds the tiers that were asked for lately, each with its row in the form that is sent."""
+
+    def __init__(
+        self,
+        costs: CostRepository,
+        render: Callable[[Cost], T],
+        *,
+        capacity: int,
+        staleness: timedelta,
+        clock: Callable[[], float] = time.monotonic,
+    ) -> None:
+        """`capacity`: tiers held at most. `staleness`: how long entries serve after changes were last looked for."""
+        self._costs = costs
+        self._render = render
+        # Two generations: what is not asked for while the young one fills up is forgotten with the old one.
+        self._generation = max(1, capacity // 2)
+        self._young: dict[str, _Entry[T]] = {}
+        self._old: dict[str, _Entry[T]] = {}
+        self._staleness_s = staleness.total_seconds()
+        self._clock = clock
+        self._fresh_until = float("-inf")
+        self._clock_offset: tuple[datetime, float] | None = None
+        self._position: int | None = None
+        self._newest_change = -1
+        self._caught_up_at = float("-inf")
+        self._catching_up = asyncio.Lock()
+
+    @property
+    def size(self) -> int:
+        """Tiers held, some of them perhaps twice."""
+        return len(self._young) + len(self._old)
+
+    def price_now(self, customer_id: str, app_id: str | None) -> PriceNow[T] | None:
+        """What prices a send of the customer through the app now; None when the book cannot tell."""
+        since_start = self._clock()
+        if since_start > self._fresh_until or self._clock_offset is None:
+            return None
+        instant, read_at = self._clock_offset
+        now = instant + timedelta(seconds=since_start - read_at)
+        valid_until: datetime | None = None
+        for key in _keys(customer_id, app_id):
+            entry = self._young.get(key) or self._promoted(key)
+            if entry is None:
+                return None
+            changes_at = entry.changes_at
+            if changes_at is not None:
+                if changes_at <= now:
+                    return None
+                if valid_until is None or changes_at < valid_until:
+                    valid_until = changes_at
+            if entry.rendered is not None:
+                return PriceNow(entry.rendered, now, valid_until)
+        return PriceNow(None, now, valid_until)
+
+    def learn(self, found: InEffect) -> None:
+        """Takes in what was read, unless a change that it may not have seen was heard of meanwhile."""
+        if found.epoch < self._newest_change:
+            return
+        for lookup, standing in found.standings.items():
+            rendered = None if standing.cost is None else self._render(standing.cost)
+            self._keep(_key(lookup.tier), _Entry(rendered, standing.changes_at))
+
+    def changed(self, epoch: int, tiers: Iterable[Tier]) -> None:
+        """Forgets these tiers, the last of which changed at this epoch."""
+        self._newest_change = max(self._newest_change, epoch)
+        for tier in tiers:
+            key = _key(tier)
+            self._young.pop(key, None)
+            self._old.pop(key, None)
+
+    async def catch_up(self, beat: Beat, asked_at: float, answered_at: float) -> None:
+        """Forgets what changed up to a look at the counter, which lets the rest serve on.
+
+        The times are those of the book's clock around the look.
+        """
+        async with self._catching_up:
+            await self._follow(beat.epoch, asked_at)
+            self._caught_up_at = self._clock()
+            if asked_at + self._staleness_s > self._fresh_until:
+                self._fresh_until = asked_at + self._staleness_s
+                # The clock was read before the answer came: counted from there, the estimate is never ahead of it.
+                self._clock_offset = (beat.now, answered_at)
+
+    async def _follow(self, epoch: int, asked_at: float) -> None:
+        position = self._position
+        # A counter that fell is another database, for instance one from a backup; a late answer is not.
+        fell = position is not None and epoch < position and asked_at > self._caught_up_at
+        if position is None or fell or epoch - position > FORGET_ALL:
+            self._young, self._old = {}, {}
+            self._newest_change = epoch if fell else max(self._newest_change, epoch)
+            self._position = epoch
+            return
+        while position < epoch:
+            changes = await self._costs.changes_after(position, FORGET_ALL)
+            if not changes:
+                break
+            position = changes[-1].epoch
+            self.changed(position, (change.cost.tier for change in changes))
+        self._position = max(position, epoch)
+
+    def _promoted(self, key: str) -> _Entry[T] | None:
+        entry = self._old.pop(key, None)
+        if entry is not None:
+            self._keep(key, entry)
+        return entry
+
+    def _keep(self, key: str, entry: _Entry[T]) -> None:
+        if len(self._young) >= self._generation and key not in self._young:
+            self._old = self._young
+            self._young = {}
+        self._young[key] = entry
+
+
+_LETTERS: Final = {
+    Level.SPECIFIC_CUSTOMER: "C",
+    Level.APP_OWNER: "A",
+    Level.DIRECT_CUSTOMER: "D",
+    Level.TUKUPAY: "T",
+}
+
+
+def _key(tier: Tier) -> str:
+    return _LETTERS[tier.level] + tier.entity
+
+
+_DEFAULTS: Final = (_key(DIRECT_CUSTOMER), _key(TUKUPAY))
+
+
+def _keys(customer_id: str, app_id: str | None) -> tuple[str, ...]:
+    # The tiers of `precedence.tiers_for`, without making them: this runs for every send.
+    if app_id is None:
+        return ("C" + customer_id, *_DEFAULTS)
+    return ("C" + customer_id, "A" + app_id, *_DEFAULTS)
