@@ -26,6 +26,7 @@ from pricing_service.use_cases.price_book import PriceBook
 from pricing_service.use_cases.resolve_now import ResolveNow
 from pricing_service.use_cases.resolve_prices import ResolvePrices
 from pricing_service.use_cases.set_cost import SetCost
+from pricing_service.use_cases.warm_up import WarmUp
 from pricing_service.use_cases.watch_prices import PriceWatch
 from pricing_service.use_cases.withdraw_cost import WithdrawCost
 from service_kit.database import create_pool
@@ -65,7 +66,8 @@ async def running(settings: PricingSettings) -> AsyncIterator[GrpcServer]:
     book = PriceBook(
         costs, render, capacity=settings.book_tiers, staleness=timedelta(seconds=settings.book_staleness_s)
     )
-    resolve_now = ResolveNow(GroupedReads(costs, DATABASE_PATIENCE, book.learn))
+    records = GroupedReads(costs, DATABASE_PATIENCE, book.learn)
+    resolve_now = ResolveNow(records)
     watch = PriceWatch(costs, timedelta(seconds=settings.watch_interval_s), DATABASE_PATIENCE, book)
     guards = Guards(
         ceilings=settings.guard_ceiling,
@@ -93,6 +95,7 @@ async def running(settings: PricingSettings) -> AsyncIterator[GrpcServer]:
         async with asyncio.TaskGroup() as tasks:
             background = [
                 tasks.create_task(watch.run()),
+                tasks.create_task(_warm_up(WarmUp(costs, records, book))),
                 tasks.create_task(report_readiness(pool, SchemaCheck(MIGRATIONS), server)),
             ]
             try:
@@ -104,3 +107,7 @@ async def running(settings: PricingSettings) -> AsyncIterator[GrpcServer]:
                     task.cancel()
     finally:
         await pool.close(POOL_CLOSE_S)
+
+
+async def _warm_up(warm_up: WarmUp) -> None:
+    log.info("pricing.book_filled", tiers=await warm_up())

@@ -128,6 +128,11 @@ class PostgresCosts:
         }
         return [to_cost(row).as_known(as_of) for row in await self._read(statements.LASTING, parameters)]
 
+    async def tiers_after(self, tier: Tier | None, limit: int) -> Sequence[Tier]:
+        """One page."""
+        after = (tier.level.value, tier.entity) if tier else ("", "")
+        return [Tier(Level(row[0]), row[1]) for row in await self._read(statements.TIERS, (*after, limit))]
+
     async def beat(self) -> Beat:
         """The counter and the clock."""
         rows = await self._read(statements.BEAT, ())

@@ -164,6 +164,10 @@ WHERE level = ANY(%(levels)s::text[])
 ORDER BY level, entity, effective_from, revision LIMIT %(limit)s
 """
 
+TIERS: Final = """
+SELECT DISTINCT level, entity FROM cost WHERE (level, entity) > (%s::text, %s::text) ORDER BY level, entity LIMIT %s
+"""
+
 BEAT: Final = "SELECT epoch, clock_timestamp() FROM price_epoch WHERE id = 1"
 
 # Each half reads an index of its own, in order, and stops at the limit by itself.

@@ -7,6 +7,9 @@ once, when it goes into the book, and an answer is that and two instants.
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable
+from datetime import datetime
+from functools import lru_cache
+from typing import Final
 
 import grpc
 
@@ -20,6 +23,10 @@ from pricing_service.use_cases.resolve_now import ResolveNow
 from tukupay.sms.pricing.v1 import pricing_pb2
 
 ResolvePriceInBytes = Callable[[pricing_pb2.ResolvePriceRequest, Context], Awaitable[bytes]]
+
+
+_LENGTH_DELIMITED: Final = 2
+_RESOLVED_AT: Final = bytes((pricing_pb2.ResolvePriceResponse.RESOLVED_AT_FIELD_NUMBER << 3 | _LENGTH_DELIMITED,))
 
 
 def render(cost: Cost) -> bytes:
@@ -48,10 +55,15 @@ def _resolve_price(book: PriceBook[bytes], resolve_now: ResolveNow, others: Pric
             return to_price(await resolve_now(read_question(request))).SerializeToString()
         if price.rendered is None:
             raise no_price_for_send(read_question(request))
-        instants = pricing_pb2.ResolvePriceResponse(
-            resolved_at=to_timestamp(price.resolved_at),
-            valid_until=to_timestamp(price.valid_until) if price.valid_until else None,
-        )
-        return price.rendered + instants.SerializeToString()
+        # resolved_at is a message of at most 15 bytes, so its length is one byte, too.
+        instant = to_timestamp(price.resolved_at).SerializeToString()
+        answer = price.rendered + _RESOLVED_AT + bytes((len(instant),)) + instant
+        return answer if price.valid_until is None else answer + _valid_until(price.valid_until)
 
     return resolve_price
+
+
+@lru_cache(maxsize=4_096)
+def _valid_until(instant: datetime) -> bytes:
+    # Price lists take effect together, so few instants serve many customers.
+    return pricing_pb2.ResolvePriceResponse(valid_until=to_timestamp(instant)).SerializeToString()

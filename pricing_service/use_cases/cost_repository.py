@@ -152,6 +152,10 @@ class CostRepository(Protocol):
         """
         ...
 
+    async def tiers_after(self, tier: Tier | None, limit: int) -> Sequence[Tier]:
+        """At most `limit` tiers that ever had a row, by level and entity, after one of them; None for the first."""
+        ...
+
     async def beat(self) -> Beat:
         """How many changes were ever recorded, and what time it is."""
         ...

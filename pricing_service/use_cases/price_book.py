@@ -19,8 +19,10 @@ from pricing_service.use_cases.cost_repository import Beat, CostRepository, InEf
 
 T = TypeVar("T")
 
-FORGET_ALL: Final = 2_000
-"""More changes than this at once are not worth reading one by one."""
+FORGET_ALL: Final = 25_000
+"""More changes than this at once, a large import and then some, are not worth reading one by one."""
+PAGE: Final = 500
+"""Changes that are read before other calls have their turn."""
 
 
 class PriceNow(NamedTuple, Generic[T]):
@@ -67,8 +69,13 @@ class PriceBook(Generic[T]):
         self._catching_up = asyncio.Lock()
 
     @property
+    def is_half_full(self) -> bool:
+        """Whether anything more that is learned begins to push out the oldest."""
+        return len(self._young) + len(self._old) >= self._generation
+
+    @property
     def size(self) -> int:
-        """Tiers held, some of them perhaps twice."""
+        """Tiers held."""
         return len(self._young) + len(self._old)
 
     def price_now(self, customer_id: str, app_id: str | None) -> PriceNow[T] | None:
@@ -132,7 +139,7 @@ class PriceBook(Generic[T]):
             self._position = epoch
             return
         while position < epoch:
-            changes = await self._costs.changes_after(position, FORGET_ALL)
+            changes = await self._costs.changes_after(position, PAGE)
             if not changes:
                 break
             position = changes[-1].epoch
@@ -149,6 +156,7 @@ class PriceBook(Generic[T]):
         if len(self._young) >= self._generation and key not in self._young:
             self._old = self._young
             self._young = {}
+        self._old.pop(key, None)
         self._young[key] = entry
 
 

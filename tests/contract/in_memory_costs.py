@@ -144,6 +144,11 @@ class InMemoryCosts:
         listed.sort(key=_place)
         return [row for row in listed if after is None or _place(row) > _place(after)][:limit]
 
+    async def tiers_after(self, tier: Tier | None, limit: int) -> Sequence[Tier]:
+        tiers = sorted({row.tier for row in self.rows}, key=lambda each: (each.level.value, each.entity))
+        after = (tier.level.value, tier.entity) if tier else ("", "")
+        return [each for each in tiers if (each.level.value, each.entity) > after][:limit]
+
     async def beat(self) -> Beat:
         return Beat(self._epoch, self._clock())
 
