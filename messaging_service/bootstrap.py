@@ -153,7 +153,7 @@ async def running(settings: MessagingSettings, seams: Seams) -> AsyncIterator[Gr
         now=seams.now,
     )
     resend = ResendSms(outbox, outcomes, claims, max_retries=settings.max_retries)
-    quote = QuoteSms(prices, max_units=settings.max_units, now=seams.now)
+    quote = QuoteSms(prices, phone_problem=phone_number_problem, max_units=settings.max_units, now=seams.now)
     server = GrpcServer(settings.grpc_address, SERVICES)
     messaging_pb2_grpc.add_MessagingServiceServicer_to_server(
         MessagingServicer(send, resend, quote, outbox, default_wait_s=settings.outcome_wait_s), server.grpc

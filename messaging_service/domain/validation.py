@@ -72,12 +72,8 @@ def validate(
     segmentation, text_fault = cut(draft.message, max_units)
     if text_fault:
         found.append(text_fault)
-    if draft.scheduled_time is not None and draft.scheduled_time > now + MAX_SCHEDULE_AHEAD:
-        fault(
-            "scheduled_time",
-            "SCHEDULE_TOO_FAR",
-            f"lies more than {MAX_SCHEDULE_AHEAD.days} days ahead; schedule it nearer to its time",
-        )
+    if problem := schedule_problem(draft.scheduled_time, now):
+        fault("scheduled_time", "SCHEDULE_TOO_FAR", problem)
     found.extend(_tag_faults(draft.tags))
     if draft.custom_data_json is not None and (problem := custom_data_problem(draft.custom_data_json)):
         fault("custom_data_json", "INVALID_CUSTOM_DATA", problem)
@@ -109,6 +105,13 @@ def text_problem(value: str, limit: int) -> str | None:
     if not value.isprintable():
         return "has a character that cannot be printed; use letters, digits, spaces and punctuation"
     return None
+
+
+def schedule_problem(at: datetime | None, now: datetime) -> str | None:
+    """What is wrong with the time of a message; None when nothing is, or when it has none."""
+    if at is None or at <= now + MAX_SCHEDULE_AHEAD:
+        return None
+    return f"lies more than {MAX_SCHEDULE_AHEAD.days} days ahead; schedule it nearer to its time"
 
 
 def cut(text: str, max_units: int) -> tuple[Segmentation | None, Violation | None]:

@@ -12,7 +12,6 @@ import structlog
 from grpc import aio
 
 from messaging_service.domain.message import parse_outbox_id
-from messaging_service.domain.money import to_micros
 from messaging_service.domain.validation import MAX_IDENTIFIER, MAX_TAG, text_problem
 from messaging_service.transport import wire
 from messaging_service.use_cases.outbox import ListFilter, Outbox
@@ -94,18 +93,7 @@ class MessagingServicer(messaging_pb2_grpc.MessagingServiceServicer):
 
     async def QuoteSms(self, request: pb.QuoteSmsRequest, context: Context) -> pb.QuoteSmsResponse:  # noqa: N802
         """See the proto."""
-        at = wire.to_instant("scheduled_time", request.scheduled_time) if request.HasField("scheduled_time") else None
-        quote = await self._quote(
-            request.user_id, request.message, at, request.app_id if request.HasField("app_id") else None
-        )
-        return pb.QuoteSmsResponse(
-            encoding=wire.ENCODINGS[quote.segmentation.encoding],
-            segments=quote.segmentation.segments,
-            unit_price_micros=to_micros(quote.price.unit_price),
-            total_cost_micros=to_micros(quote.total),
-            price_level=wire.LEVELS[quote.price.level],
-            price_cost_id=quote.price.cost_id,
-        )
+        return wire.from_quote(await self._quote(wire.to_quote_draft(request)))
 
     async def ResendSms(self, request: pb.ResendSmsRequest, context: Context) -> pb.ResendSmsResponse:  # noqa: N802
         """See the proto."""

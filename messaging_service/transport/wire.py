@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from datetime import UTC, datetime, timedelta
+from decimal import Decimal
 from typing import TYPE_CHECKING
 
 from google.protobuf.duration_pb2 import Duration
@@ -10,11 +11,13 @@ from google.protobuf.timestamp_pb2 import Timestamp
 
 from messaging_service.domain.accounts import Account, AccountMode, AccountStatus
 from messaging_service.domain.failures import explain
+from messaging_service.domain.gsm7_advice import Gsm7Advice
 from messaging_service.domain.message import Message, outbox_id
 from messaging_service.domain.money import PriceLevel, to_micros
 from messaging_service.domain.segmentation import Encoding
 from messaging_service.domain.states import Billing, Priority, State, Status
 from messaging_service.domain.validation import SendDraft
+from messaging_service.use_cases.quote_sms import Quote, QuoteDraft
 from service_kit.errors import ServiceError, Violation, invalid
 from service_kit.grpc_errors import CODES
 from tukupay.sms.messaging.v1 import messaging_pb2 as pb
@@ -122,6 +125,19 @@ def to_draft(request: pb.SendSmsRequest) -> SendDraft:
     )
 
 
+def to_quote_draft(request: pb.QuoteSmsRequest) -> QuoteDraft:
+    """A request to quote, checked only for what the domain has no words for."""
+    scheduled = to_instant("scheduled_time", request.scheduled_time) if request.HasField("scheduled_time") else None
+    return QuoteDraft(
+        user_id=request.user_id,
+        message=request.message,
+        scheduled_time=scheduled,
+        app_id=request.app_id if request.HasField("app_id") else None,
+        recipient_phone_number=request.recipient_phone_number if request.HasField("recipient_phone_number") else None,
+        sender_id=request.sender_id if request.HasField("sender_id") else None,
+    )
+
+
 def _stamp(instant: datetime | None) -> Timestamp | None:
     if instant is None:
         return None
@@ -162,6 +178,37 @@ def from_message(message: Message) -> pb.OutboxEntry:
         price_cost_id=message.price.cost_id,
         price_level=LEVELS[message.price.level],
         carrier=message.carrier,
+    )
+
+
+def from_quote(quote: Quote) -> pb.QuoteSmsResponse:
+    """The public form of a quote."""
+    return pb.QuoteSmsResponse(
+        encoding=ENCODINGS[quote.segmentation.encoding],
+        segments=quote.segmentation.segments,
+        unit_price_micros=to_micros(quote.price.unit_price),
+        total_cost_micros=to_micros(quote.total),
+        price_level=LEVELS[quote.price.level],
+        price_cost_id=quote.price.cost_id,
+        gsm7_advice=None if quote.advice is None else _from_advice(quote.advice, quote.price.unit_price),
+    )
+
+
+def _from_advice(advice: Gsm7Advice, unit_price: Decimal) -> pb.Gsm7Advice:
+    return pb.Gsm7Advice(
+        unicode_characters=[
+            pb.UnicodeCharacter(
+                character=found.character,
+                code_point=found.code_point,
+                name=found.name,
+                count=found.count,
+                replacement=found.replacement,
+            )
+            for found in advice.characters
+        ],
+        text=advice.text,
+        units=advice.units,
+        savings_micros=to_micros(advice.savings(unit_price)),
     )
 
 

@@ -1,4 +1,4 @@
-"""Says what a message would take and cost, and leaves no trace."""
+"""Says what a message would take and cost, and how it could cost less; leaves no trace."""
 
 from __future__ import annotations
 
@@ -7,11 +7,27 @@ from dataclasses import dataclass
 from datetime import datetime
 from decimal import Decimal
 
+from messaging_service.domain.gsm7_advice import Gsm7Advice, advise
 from messaging_service.domain.money import Price
 from messaging_service.domain.segmentation import Segmentation
-from messaging_service.domain.validation import MAX_IDENTIFIER, cut, text_problem
+from messaging_service.domain.sender_id import sender_id_problem
+from messaging_service.domain.validation import MAX_IDENTIFIER, cut, schedule_problem, text_problem
+from messaging_service.use_cases.phone_numbers import PhoneNumberCheck
 from messaging_service.use_cases.prices import Prices
 from service_kit.errors import Violation, invalid
+
+
+@dataclass(frozen=True, slots=True)
+class QuoteDraft:
+    """What a quote is asked for, checked for nothing yet. Absent optional fields are None."""
+
+    user_id: str
+    message: str
+    scheduled_time: datetime | None = None
+    """Aware, UTC; None or a past time means now."""
+    app_id: str | None = None
+    recipient_phone_number: str | None = None
+    sender_id: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -22,30 +38,47 @@ class Quote:
     price: Price
     total: Decimal
     """KES."""
+    advice: Gsm7Advice | None
+    """How it could cost less; None when it goes out in GSM-7 as it is."""
 
 
 class QuoteSms:
     """The use case behind QuoteSms."""
 
-    def __init__(self, prices: Prices, *, max_units: int, now: Callable[[], datetime]) -> None:
+    def __init__(
+        self, prices: Prices, *, phone_problem: PhoneNumberCheck, max_units: int, now: Callable[[], datetime]
+    ) -> None:
         self._prices = prices
+        self._phone_problem = phone_problem
         self._max_units = max_units
         self._now = now
 
-    async def __call__(self, user_id: str, text: str, at: datetime | None, app_id: str | None) -> Quote:
-        """Quotes for an instant; None or a past one means now.
+    async def __call__(self, draft: QuoteDraft) -> Quote:
+        """Quotes for the instant at which the message would go out.
 
-        Raises ServiceError INVALID_ARGUMENT, NO_PRICE or PRICING_UNAVAILABLE.
+        Raises ServiceError INVALID_ARGUMENT for what sending it would refuse, NO_PRICE or PRICING_UNAVAILABLE.
         """
+        now = self._now()
+        segmentation = self._checked(draft, now)
+        at = draft.scheduled_time
+        price = await self._prices.price_of(draft.user_id, draft.app_id, at if at is not None and at > now else None)
+        return Quote(segmentation, price, price.total(segmentation.units), advise(segmentation))
+
+    def _checked(self, draft: QuoteDraft, now: datetime) -> Segmentation:
         violations: list[Violation] = []
-        for field, value in (("user_id", user_id), ("app_id", app_id)):
+        for field, value in (("user_id", draft.user_id), ("app_id", draft.app_id)):
             if value is not None and (problem := text_problem(value, MAX_IDENTIFIER)):
                 violations.append(Violation(field, "INVALID_IDENTIFIER", problem))
-        segmentation, fault = cut(text, self._max_units)
+        recipient, sender = draft.recipient_phone_number, draft.sender_id
+        if recipient is not None and (problem := self._phone_problem(recipient)):
+            violations.append(Violation("recipient_phone_number", "INVALID_PHONE_NUMBER", problem))
+        if sender is not None and (problem := sender_id_problem(sender)):
+            violations.append(Violation("sender_id", "INVALID_SENDER_ID", problem))
+        segmentation, fault = cut(draft.message, self._max_units)
         if fault is not None:
             violations.append(fault)
+        if problem := schedule_problem(draft.scheduled_time, now):
+            violations.append(Violation("scheduled_time", "SCHEDULE_TOO_FAR", problem))
         if violations or segmentation is None:
             raise invalid(violations)
-        future = at if at is not None and at > self._now() else None
-        price = await self._prices.price_of(user_id, app_id, future)
-        return Quote(segmentation, price, price.total(segmentation.units))
+        return segmentation

@@ -97,6 +97,9 @@ async def test_every_fault_of_a_quote_is_named(service: Running) -> None:
         ({"user_id": "u", "message": "m", "app_id": ""}, {"app_id"}),
         ({"user_id": "u", "message": "a" * 1_531}, {"message"}),
         ({"user_id": "u", "message": "m", "scheduled_time": TOO_LATE}, {"scheduled_time"}),
+        ({"user_id": "u", "message": "m", "recipient_phone_number": "0712345678"}, {"recipient_phone_number"}),
+        ({"user_id": "u", "message": "m", "recipient_phone_number": ""}, {"recipient_phone_number"}),
+        ({"user_id": "u", "message": "m", "sender_id": "TOO-LONG-A-NAME"}, {"sender_id"}),
     ):
         error = await refusal_of(service.sms.QuoteSms(pb.QuoteSmsRequest(**fields)))
         assert error.kind is Kind.INVALID

@@ -166,6 +166,18 @@ async def test_a_quote_costs_nothing_and_leaves_no_trace(service: Running) -> No
     assert (error.kind, error.reason) == (Kind.NOT_FOUND, "ACCOUNT_NOT_FOUND")
 
 
+async def test_a_quote_advises_a_text_that_costs_less(service: Running) -> None:
+    text = "It’s due. " + "a" * 61
+    request = pb.QuoteSmsRequest(
+        user_id="user123", message=text, recipient_phone_number=RECIPIENT, sender_id="TUKUPAY", app_id="app7"
+    )
+    advice = (await service.sms.QuoteSms(request)).gsm7_advice
+    assert (advice.text, advice.units, advice.savings_micros) == (text.replace("’", "'"), 1, UNIT)
+    [character] = advice.unicode_characters
+    assert (character.code_point, character.name) == ("U+2019", "RIGHT SINGLE QUOTATION MARK")
+    assert await service.entries() == []
+
+
 async def test_an_account_shows_its_balance(service: Running) -> None:
     await service.send()
     account = (await service.accounts.GetAccount(pb.GetAccountRequest(user_id="user123"))).account

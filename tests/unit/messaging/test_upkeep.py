@@ -1,51 +1,23 @@
-"""Quotes, sweeps and the desk that takes receipts."""
+"""Sweeps and the desk that takes receipts."""
 
 from __future__ import annotations
 
 import asyncio
 from collections.abc import Sequence
 from datetime import timedelta
-from decimal import Decimal
 
 import pytest
 
 from messaging_service.domain.states import State
 from messaging_service.domain.submission import DeliveryReceipt, ReceiptState
-from messaging_service.use_cases.quote_sms import QuoteSms
 from messaging_service.use_cases.receipt_inbox import Worked
 from messaging_service.use_cases.upkeep import ReceiptDesk, Sweeper
-from service_kit.errors import Kind, ServiceError
+from service_kit.errors import ServiceError
 from tests.contract.in_memory_outbox import LEASE_S
-from tests.contract.sms_examples import NOON, TWO_UNITS, acceptance
-from tests.unit.messaging.fakes import FailingOutbox, FixedPrices, RecordedLog, unavailable, until
+from tests.contract.sms_examples import acceptance
+from tests.unit.messaging.fakes import FailingOutbox, RecordedLog, unavailable, until
 
 pytestmark = pytest.mark.timeout(10)
-
-
-def quotes(prices: FixedPrices) -> QuoteSms:
-    return QuoteSms(prices, max_units=10, now=lambda: NOON)
-
-
-async def test_a_quote_says_what_a_message_takes_and_costs() -> None:
-    quote = await quotes(FixedPrices())("user123", TWO_UNITS, None, None)
-    assert (quote.segmentation.units, quote.total) == (2, Decimal("1.2"))
-
-
-async def test_a_quote_is_for_its_instant_and_the_past_means_now() -> None:
-    prices = FixedPrices()
-    later = NOON + timedelta(days=1)
-    for at in (None, NOON - timedelta(days=1), NOON, later):
-        await quotes(prices)("user123", "Habari", at, "app7")
-    assert prices.questions == [("user123", "app7", None)] * 3 + [("user123", "app7", later)]
-
-
-async def test_a_quote_names_every_fault() -> None:
-    prices = FixedPrices()
-    with pytest.raises(ServiceError) as caught:
-        await quotes(prices)("", "", None, "x" * 65)
-    assert caught.value.kind is Kind.INVALID
-    assert {violation.field for violation in caught.value.violations} == {"user_id", "app_id", "message"}
-    assert prices.questions == []
 
 
 async def until_logged(log: RecordedLog, count: int) -> None:
