@@ -21,8 +21,13 @@ from messaging_service.adapters.events_log import EventsLog
 from messaging_service.adapters.migrate import MIGRATIONS
 from messaging_service.adapters.phone_numbers import phone_number_problem
 from messaging_service.adapters.postgres.outbox import PostgresOutbox, Windows
-from messaging_service.adapters.pricing_client import PricingClient
+from messaging_service.adapters.pricing.audit import CopyAudit
+from messaging_service.adapters.pricing.live_prices import LivePrices, report_copy
+from messaging_service.adapters.pricing.questions import PriceQuestions
+from messaging_service.adapters.pricing.watch import SILENT_INTERVALS, PriceWatch
+from messaging_service.domain.price_copy import PriceCopy
 from messaging_service.settings import MessagingSettings
+from messaging_service.transport.cost_report_servicer import CostReportServicer
 from messaging_service.transport.messaging_servicer import AccountServicer, MessagingServicer
 from messaging_service.use_cases.attempts import Attempts
 from messaging_service.use_cases.carrier import Carrier, ReceiptSink
@@ -134,7 +139,15 @@ async def running(settings: MessagingSettings, seams: Seams) -> AsyncIterator[Gr
     attempts = Attempts(carrier, settlements, outcomes, events, settle_within_s=settings.lease_s)
     claims = ClaimLoop(outbox, carrier, attempts, events, poll_s=settings.poll_s)
     channel = open_channel(settings.pricing_address)
-    prices = PricingClient(channel, timeout_s=settings.pricing_timeout_s)
+    copy = PriceCopy(
+        capacity=settings.price_copy_answers,
+        silence_s=SILENT_INTERVALS * settings.price_heartbeat_s,
+        stale_s=settings.price_stale_s,
+        clock=time.monotonic,
+    )
+    questions = PriceQuestions(channel, timeout_s=settings.pricing_timeout_s)
+    prices = LivePrices(questions, copy, max_waiting=MAX_WAITING)
+    watch = PriceWatch(channel, copy, heartbeat_s=settings.price_heartbeat_s)
     send = SendSms(
         prices=prices,
         acceptances=acceptances,
@@ -159,6 +172,10 @@ async def running(settings: MessagingSettings, seams: Seams) -> AsyncIterator[Gr
         MessagingServicer(send, resend, quote, outbox, default_wait_s=settings.outcome_wait_s), server.grpc
     )
     messaging_pb2_grpc.add_AccountServiceServicer_to_server(AccountServicer(outbox), server.grpc)
+    messaging_pb2_grpc.add_CostReportServiceServicer_to_server(
+        CostReportServicer(CopyAudit(copy, questions, watch)),  # type: ignore[abstract]  # the others: UNIMPLEMENTED
+        server.grpc,
+    )
     await pool.open(wait=False)
     try:
         await server.start()
@@ -169,6 +186,8 @@ async def running(settings: MessagingSettings, seams: Seams) -> AsyncIterator[Gr
                 tasks.create_task(claims.run()),
                 tasks.create_task(Sweeper(outbox, events, every_s=settings.sweep_s).run()),
                 tasks.create_task(receipts.run()),
+                tasks.create_task(watch.run()),
+                tasks.create_task(report_copy(copy)),
             ]
             try:
                 yield server

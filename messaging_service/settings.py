@@ -51,6 +51,24 @@ class MessagingSettings:
         parse=seconds(0.1, 30),
         default=2.0,
     )
+    price_stale_s: float = setting(
+        "MESSAGING_PRICE_STALE_S",
+        "seconds that known prices serve after the last word of a watch of the price book that broke; 0 for never",
+        parse=seconds(0, 600),
+        default=60.0,
+    )
+    price_heartbeat_s: float = setting(
+        "MESSAGING_PRICE_HEARTBEAT_S",
+        "longest silence of a watch of the price book; three times as long ends it",
+        parse=seconds(0.1, 60),
+        default=1.0,
+    )
+    price_copy_answers: int = setting(
+        "MESSAGING_PRICE_COPY_ANSWERS",
+        "most accounts, each with every app it sends through, whose price is held in memory; 0 for none",
+        parse=integer(0, 10_000_000),
+        default=200_000,
+    )
     pool_size: int = setting(
         "MESSAGING_POOL_SIZE", "most connections to the database", parse=integer(2, 100), default=10
     )

@@ -19,6 +19,7 @@ from messaging_service.domain.money import PriceLevel
 from messaging_service.domain.segmentation import Encoding
 from messaging_service.domain.states import STATUS_OF, Billing, Priority, State, Status
 from messaging_service.transport import wire
+from messaging_service.transport.cost_report_servicer import CostReportServicer
 from messaging_service.transport.messaging_servicer import AccountServicer, MessagingServicer
 from messaging_service.use_cases.outbox import Accepted
 from service_kit.errors import Kind, ServiceError, Violation, invalid
@@ -27,7 +28,11 @@ from tests.contract.in_memory_outbox import Book, InMemoryOutbox
 from tests.contract.sms_examples import acceptance
 from tukupay.sms.messaging.v1 import messaging_pb2 as pb
 
-SERVICERS = {"MessagingService": MessagingServicer, "AccountService": AccountServicer}
+SERVICERS = {
+    "MessagingService": MessagingServicer,
+    "AccountService": AccountServicer,
+    "CostReportService": CostReportServicer,
+}
 CALLS = [
     (service.name, method.name) for service in pb.DESCRIPTOR.services_by_name.values() for method in service.methods
 ]

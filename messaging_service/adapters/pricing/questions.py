@@ -1,16 +1,18 @@
-"""Asks pricing_service what a unit costs; concurrent questions travel in one call."""
+"""Asks pricing_service what a unit costs."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
+from functools import lru_cache
 
 import grpc
 import structlog
+from google.protobuf.timestamp_pb2 import Timestamp
 from grpc import aio
 
 from messaging_service.domain.money import Price, PriceLevel, from_micros
-from messaging_service.use_cases.group_commit import GroupCommit
+from messaging_service.domain.price_copy import Answer
 from service_kit.errors import Kind, ServiceError
 from tukupay.sms.pricing.v1 import pricing_pb2, pricing_pb2_grpc
 
@@ -21,40 +23,34 @@ LEVELS: dict[int, PriceLevel] = {
     pricing_pb2.COST_LEVEL_DIRECT_CUSTOMER: PriceLevel.DIRECT_CUSTOMER,
 }
 
+MAX_QUESTIONS = 1_000
+"""Of one call; the price book takes no more."""
+
 Question = tuple[str, str | None, datetime | None]
+"""Customer, app, and the instant; None is now."""
 
 log = structlog.get_logger()
 
 
-class PricingClient:
-    """Implements the port Prices over gRPC.
+class PriceQuestions:
+    """Puts questions to the price book, all of a call at one moment."""
 
-    Nothing is remembered between calls: each message is priced by the book as it stands, and when the book
-    does not answer, the message is not sent.
-    """
-
-    def __init__(self, channel: aio.Channel, *, timeout_s: float, max_batch: int = 1_000) -> None:
+    def __init__(self, channel: aio.Channel, *, timeout_s: float) -> None:
+        """`timeout_s`: the longest time for an answer."""
         self._stub = pricing_pb2_grpc.PricingServiceStub(channel)
         self._timeout_s = timeout_s
-        self._questions: GroupCommit[Question, Price] = GroupCommit(
-            "prices", self._ask, max_batch=max_batch, max_waiting=20_000
-        )
 
-    async def price_of(self, customer_id: str, app_id: str | None, at: datetime | None) -> Price:
-        """See Prices.price_of."""
-        return await self._questions.submit((customer_id, app_id, at))
+    async def ask(self, questions: Sequence[Question]) -> list[Answer | ServiceError]:
+        """An answer, NO_PRICE or PRICING_UNAVAILABLE for each of at most 1,000 questions, in their order.
 
-    async def _ask(self, questions: Sequence[Question]) -> Sequence[Price | ServiceError]:
-        distinct = list(dict.fromkeys(questions))
-        request = pricing_pb2.BatchResolvePricesRequest(requests=[_to_request(question) for question in distinct])
+        Raises ServiceError PRICING_UNAVAILABLE when the price book does not answer at all.
+        """
+        request = pricing_pb2.BatchResolvePricesRequest(requests=[_to_request(question) for question in questions])
         try:
             response = await self._stub.BatchResolvePrices(request, timeout=self._timeout_s)
         except aio.AioRpcError as error:
             raise _unavailable(error) from error
-        answers = {
-            question: _to_price(question, result) for question, result in zip(distinct, response.results, strict=True)
-        }
-        return [answers[question] for question in questions]
+        return [_to_answer(question, result) for question, result in zip(questions, response.results, strict=True)]
 
 
 def _to_request(question: Question) -> pricing_pb2.ResolvePriceRequest:
@@ -65,10 +61,15 @@ def _to_request(question: Question) -> pricing_pb2.ResolvePriceRequest:
     return request
 
 
-def _to_price(question: Question, result: pricing_pb2.PriceResult) -> Price | ServiceError:
+def _to_answer(question: Question, result: pricing_pb2.PriceResult) -> Answer | ServiceError:
     if result.WhichOneof("result") == "price":
-        cost = result.price.cost
-        return Price(from_micros(cost.price_micros), cost.cost_id, LEVELS[cost.level])
+        resolved = result.price
+        cost = resolved.cost
+        return Answer(
+            _price(cost.price_micros, cost.cost_id, cost.level),
+            _instant(resolved.resolved_at),
+            _instant(resolved.valid_until) if resolved.HasField("valid_until") else None,
+        )
     if result.failure.reason != "NO_PRICE":
         return ServiceError(
             Kind.UNAVAILABLE,
@@ -85,6 +86,16 @@ def _to_price(question: Question, result: pricing_pb2.PriceResult) -> Price | Se
         "charged, set a DirectCustomer or TukuPay cost that is effective by then",
         metadata=metadata,
     )
+
+
+@lru_cache(maxsize=4_096)
+def _price(micros: int, cost_id: str, level: int) -> Price:
+    # Rows never change, and the default ones price most accounts: one object for all that are remembered.
+    return Price(from_micros(micros), cost_id, LEVELS[level])
+
+
+def _instant(timestamp: Timestamp) -> datetime:
+    return timestamp.ToDatetime(tzinfo=UTC)
 
 
 def _unavailable(error: aio.AioRpcError) -> ServiceError:

@@ -1,0 +1,1 @@
+"""The price book over gRPC: asking it, following its changes, and checking what is remembered of it."""

@@ -1,0 +1,77 @@
+"""Prices from the copy where it can tell, else from pricing_service; concurrent questions travel in one call."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Sequence
+from dataclasses import asdict
+from datetime import datetime
+from typing import NoReturn
+
+import structlog
+
+from messaging_service.adapters.pricing.questions import MAX_QUESTIONS, PriceQuestions, Question
+from messaging_service.domain.money import Price
+from messaging_service.domain.price_copy import PriceCopy
+from messaging_service.use_cases.group_commit import GroupCommit
+from service_kit.errors import ServiceError
+
+log = structlog.get_logger()
+
+
+class LivePrices:
+    """Implements the port Prices.
+
+    Only prices are remembered: an account without one is asked for again each time.
+    """
+
+    def __init__(self, questions: PriceQuestions, copy: PriceCopy, *, max_waiting: int = 20_000) -> None:
+        """`max_waiting`: questions to the price book that may wait; more are turned away with OVERLOADED."""
+        self._book = questions
+        self._copy = copy
+        self._questions: GroupCommit[Question, Price] = GroupCommit(
+            "prices", self._ask, max_batch=MAX_QUESTIONS, max_waiting=max_waiting
+        )
+
+    async def price_of(self, customer_id: str, app_id: str | None, at: datetime | None) -> Price:
+        """See Prices.price_of."""
+        known = self._copy.price_of((customer_id, app_id), at)
+        if known is not None:
+            return known
+        return await self._questions.submit((customer_id, app_id, at))
+
+    async def _ask(self, questions: Sequence[Question]) -> Sequence[Price | ServiceError]:
+        distinct = list(dict.fromkeys(questions))
+        tally = self._copy.tally
+        tally.calls += 1
+        asking = self._copy.asking()
+        try:
+            found = await self._book.ask(distinct)
+        except ServiceError:
+            tally.failures += 1
+            raise
+        answers: dict[Question, Price | ServiceError] = {}
+        for question, answer in zip(distinct, found, strict=True):
+            if isinstance(answer, ServiceError):
+                answers[question] = answer
+                continue
+            customer_id, app_id, at = question
+            if at is None:
+                self._copy.learn(asking, (customer_id, app_id), answer)
+            answers[question] = answer.price
+        return [answers[question] for question in questions]
+
+
+async def report_copy(copy: PriceCopy, every_s: float = 60.0) -> NoReturn:
+    """Logs the counts of a copy now and then, until cancelled."""
+    while True:
+        await asyncio.sleep(every_s)
+        age_s = copy.age_s
+        log.info(
+            "prices.copy",
+            **asdict(copy.tally),
+            answers=len(copy),
+            epoch=copy.epoch,
+            fresh=copy.is_fresh,
+            age_s=None if copy.epoch is None else round(age_s, 3),
+        )

@@ -1,0 +1,253 @@
+"""What messaging remembers of the price book, and when it may be used.
+
+An answer of the price book is right from the instant that it was given for until the next row takes effect
+(`valid_until`), unless the book changes. Changes are heard of by a watch; while it lives the copy is as good as
+the book. Everything here is told what happens, on a clock that is injected, and asks nobody.
+"""
+
+from __future__ import annotations
+
+import math
+from collections import OrderedDict
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Final, NamedTuple
+
+from messaging_service.domain.money import Price, PriceLevel
+
+Key = tuple[str, str | None]
+"""Customer, and app if the send comes through one."""
+
+MAX_CHANGED: Final = 50_000
+"""Customers and apps remembered as changed; with more than that it is cheaper to forget all answers."""
+
+CLOCK_KNOWN_S: Final = 60.0
+"""While the book can be asked, an estimate of its clock is not used for longer: its clock may be set."""
+CLOCK_MARGIN_S: Final = 0.25
+CLOCK_DRIFT: Final = 0.001
+"""Seconds by which two clocks may come apart in a second; good ones do so fifty times slower."""
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """A price as the book gave it."""
+
+    price: Price
+    resolved_at: datetime
+    """The instant it was given for, on the book's clock, UTC."""
+    valid_until: datetime | None
+    """The first instant at which another row prices the send; None when no such row is known."""
+
+    def holds_at(self, instant: datetime) -> bool:
+        """Whether this is the price at an instant, by the rows known when it was given."""
+        return self.resolved_at <= instant and (self.valid_until is None or instant < self.valid_until)
+
+
+class Change(NamedTuple):
+    """A row that was recorded or withdrawn."""
+
+    level: PriceLevel
+    entity: str | None
+    """The customer or the app; None for the defaults."""
+
+
+class Asking(NamedTuple):
+    """When a question went out."""
+
+    at: float
+    """On the copy's clock."""
+    generation: int
+    """What was known of changes then."""
+
+
+@dataclass(slots=True)
+class Tally:
+    """Counts since the start."""
+
+    hits: int = 0
+    """Prices given while the copy was fresh."""
+    stale: int = 0
+    """Prices given after the watch broke, within the bound."""
+    misses: int = 0
+    """Questions without a usable answer in the copy."""
+    outdated: int = 0
+    """Questions whose answer was too stale to be used."""
+    calls: int = 0
+    """Calls to the book."""
+    failures: int = 0
+    """Calls that it did not answer."""
+    changes: int = 0
+    """Rows that the watch told of."""
+    resets: int = 0
+    """How often all answers were forgotten."""
+    breaks: int = 0
+    """How often the watch ended."""
+
+
+class PriceCopy:
+    """Answers of the price book by customer and app, the least recently used forgotten first.
+
+    An answer carries the generation in which its question went out. A change raises the generation and marks
+    what it touches, so that older answers to it no longer count: those held as well as those still under way.
+    """
+
+    def __init__(self, *, capacity: int, silence_s: float, stale_s: float, clock: Callable[[], float]) -> None:
+        """`capacity`: answers held; 0 holds none. The clock is monotonic, in seconds.
+
+        A watch that says nothing for `silence_s` counts as broken. After its last word answers serve for
+        `stale_s`; with 0 they never outlive the watch.
+        """
+        self._capacity = capacity
+        self._silence_s = silence_s
+        self._stale_s = stale_s
+        self._clock = clock
+        self._answers: OrderedDict[Key, tuple[int, Answer]] = OrderedDict()
+        self._generation = 0
+        self._valid_from = 0
+        self._changed_customers: dict[str, int] = {}
+        self._changed_apps: dict[str, int] = {}
+        self._epoch: int | None = None
+        self._watched = False
+        self._last_word = -math.inf
+        self._book_clock: tuple[datetime, float] | None = None
+        self.tally = Tally()
+
+    def __len__(self) -> int:
+        """Answers held, those included that changes have made useless."""
+        return len(self._answers)
+
+    @property
+    def epoch(self) -> int | None:
+        """The state of the book that the copy reflects; None before the first watch."""
+        return self._epoch
+
+    @property
+    def age_s(self) -> float:
+        """Seconds since the last word of the watch; infinite before the first."""
+        return self._clock() - self._last_word
+
+    @property
+    def is_fresh(self) -> bool:
+        """Whether changes would have been heard of."""
+        return self._watched and self.age_s <= self._silence_s
+
+    # What the watch tells.
+
+    def watch_opened(self, epoch: int) -> None:
+        """The first word of a watch. Another epoch than the last one seen means that changes were missed."""
+        if epoch != self._epoch:
+            self.forget()
+            self._epoch = epoch
+        self._watched = True
+        self._last_word = self._clock()
+
+    def watch_told(self, epoch: int, changes: Sequence[Change]) -> None:
+        """A heartbeat, or changes."""
+        if self._epoch is None or epoch != self._epoch + len(changes):
+            self.forget()
+        else:
+            self._take_in(changes)
+        self.tally.changes += len(changes)
+        self._epoch = epoch
+        self._last_word = self._clock()
+
+    def watch_broke(self) -> None:
+        """The watch ended: from now on changes may be missed."""
+        if self._watched:
+            self._watched = False
+            self.tally.breaks += 1
+
+    def forget(self) -> None:
+        """Drops every answer, also those still under way."""
+        self._generation += 1
+        self._valid_from = self._generation
+        self._answers.clear()
+        self._changed_customers.clear()
+        self._changed_apps.clear()
+        self.tally.resets += 1
+
+    def _take_in(self, changes: Iterable[Change]) -> None:
+        for level, entity in changes:
+            self._generation += 1
+            if level is PriceLevel.SPECIFIC_CUSTOMER and entity is not None:
+                self._changed_customers[entity] = self._generation
+            elif level is PriceLevel.APP_OWNER and entity is not None:
+                self._changed_apps[entity] = self._generation
+            else:
+                # Whom a default prices is not on record here.
+                self.forget()
+        if len(self._changed_customers) + len(self._changed_apps) > MAX_CHANGED:
+            self.forget()
+
+    # Questions and answers.
+
+    def asking(self) -> Asking:
+        """To be called before a question goes out, and given back with its answer."""
+        return Asking(self._clock(), self._generation)
+
+    def learn(self, asking: Asking, key: Key, answer: Answer) -> None:
+        """Takes in an answer to what the price is now, unless the book has changed since the question."""
+        self.learn_clock(asking, answer)
+        if self._epoch is None or asking.generation < self._changed_in(key) or not self._capacity:
+            return
+        self._answers[key] = (asking.generation, answer)
+        self._answers.move_to_end(key)
+        if len(self._answers) > self._capacity:
+            self._answers.popitem(last=False)
+
+    def learn_clock(self, asking: Asking, answer: Answer) -> None:
+        """Takes from an answer to what the price is now only the time."""
+        if self._book_clock is None or asking.at >= self._book_clock[1]:
+            # The book read its clock after the question left: counted from there, the estimate is never behind.
+            self._book_clock = (answer.resolved_at, asking.at)
+
+    def price_of(self, key: Key, at: datetime | None) -> Price | None:
+        """The price at an instant, or now when it is None; None when the book has to be asked."""
+        answer = self.answer(key)
+        if answer is None:
+            self.tally.misses += 1
+            return None
+        age_s = self._clock() - self._last_word
+        fresh = self._watched and age_s <= self._silence_s
+        if not fresh and age_s >= self._stale_s:
+            self.tally.outdated += 1
+            return None
+        if not (self._holds_now(answer, fresh=fresh) if at is None else answer.holds_at(at)):
+            self.tally.misses += 1
+            return None
+        self._answers.move_to_end(key)
+        if fresh:
+            self.tally.hits += 1
+        else:
+            self.tally.stale += 1
+        return answer.price
+
+    def answer(self, key: Key) -> Answer | None:
+        """The answer held, if no change that was heard of has touched it; however old it is."""
+        held = self._answers.get(key)
+        if held is None or held[0] < self._changed_in(key):
+            return None
+        return held[1]
+
+    def keys(self) -> list[Key]:
+        """What `answer` may have an answer to."""
+        return list(self._answers)
+
+    def _changed_in(self, key: Key) -> int:
+        """The generation in which the answer to a question last changed."""
+        customer_id, app_id = key
+        changed = max(self._valid_from, self._changed_customers.get(customer_id, 0))
+        return changed if app_id is None else max(changed, self._changed_apps.get(app_id, 0))
+
+    def _holds_now(self, answer: Answer, *, fresh: bool) -> bool:
+        if answer.valid_until is None:
+            return True
+        if self._book_clock is None:
+            return False
+        instant, known_at = self._book_clock
+        age_s = self._clock() - known_at
+        if fresh and age_s > CLOCK_KNOWN_S:
+            return False
+        latest = instant + timedelta(seconds=age_s + age_s * CLOCK_DRIFT + CLOCK_MARGIN_S)
+        return latest < answer.valid_until
