@@ -16,9 +16,9 @@ from typing import Any
 import grpc
 import uvloop
 
-from pricing_service import bootstrap
 from pricing_service.bootstrap import running
 from pricing_service.settings import PricingSettings
+from pricing_service.transport import price_now
 from pricing_service.transport.servicer import PricingServicer
 from pricing_service.use_cases.price_book import PriceBook
 from pricing_service.use_cases.resolve_now import ResolveNow
@@ -82,23 +82,13 @@ async def serve(url: str) -> None:
 
 
 def _time_resolve_price(clock: Clock) -> None:
-    """Puts the clock around the method that the service registers, whatever that is."""
-    original = bootstrap.resolve_price_handler
+    """Puts the clock around the method that the service registers."""
+    original = price_now._resolve_price  # noqa: SLF001 - the innermost place there is
 
-    def timed(book: PriceBook[bytes], resolve_now: ResolveNow, others: PricingServicer) -> grpc.GenericRpcHandler:
-        handler = original(book, resolve_now, others)
+    def timed(book: PriceBook[bytes], resolve_now: ResolveNow, others: PricingServicer) -> Handler:
+        return clock.around(original(book, resolve_now, others))
 
-        class Timed(grpc.GenericRpcHandler):
-            def service(self, handler_call_details: grpc.HandlerCallDetails) -> Any:  # noqa: ANN401 - as grpc says
-                method = handler.service(handler_call_details)
-                return method and method._replace(unary_unary=ready[method.unary_unary])
-
-        details = type("Details", (), {"method": "/tukupay.sms.pricing.v1.PricingService/ResolvePrice"})()
-        method: Any = handler.service(details)
-        ready = {method.unary_unary: clock.around(method.unary_unary)}
-        return Timed()
-
-    bootstrap.resolve_price_handler = timed
+    price_now._resolve_price = timed  # noqa: SLF001 - as above
 
 
 if __name__ == "__main__":

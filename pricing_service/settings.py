@@ -33,7 +33,7 @@ def _number(text: str, maximum: Decimal) -> Decimal:
         number = Decimal(text)
     except InvalidOperation:
         raise ValueError(f"{text!r} is not a number, as in 20 or 20,SpecificCustomer=5") from None
-    if not 0 < number <= maximum:
+    if not number.is_finite() or not 0 < number <= maximum:
         raise ValueError(f"{text} is not above 0 and at most {maximum:,}")
     return number
 

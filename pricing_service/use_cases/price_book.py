@@ -35,11 +35,6 @@ class PriceNow(NamedTuple, Generic[T]):
     valid_until: datetime | None
 
 
-class _Entry(NamedTuple, Generic[T]):
-    rendered: T | None
-    changes_at: datetime | None
-
-
 class PriceBook(Generic[T]):
     """Holds the tiers that were asked for lately, each with its row in the form that is sent."""
 
@@ -55,10 +50,13 @@ class PriceBook(Generic[T]):
         """`capacity`: tiers held at most. `staleness`: how long entries serve after changes were last looked for."""
         self._costs = costs
         self._render = render
+        # By tier: its row, None when it has none in effect, and the instant at which another takes effect. Plain
+        # tuples of plain values, which the garbage collector has no reason to look through.
+        #
         # Two generations: what is not asked for while the young one fills up is forgotten with the old one.
         self._generation = max(1, capacity // 2)
-        self._young: dict[str, _Entry[T]] = {}
-        self._old: dict[str, _Entry[T]] = {}
+        self._young: dict[str, tuple[T | None, datetime | None]] = {}
+        self._old: dict[str, tuple[T | None, datetime | None]] = {}
         self._staleness_s = staleness.total_seconds()
         self._clock = clock
         self._fresh_until = float("-inf")
@@ -90,14 +88,14 @@ class PriceBook(Generic[T]):
             entry = self._young.get(key) or self._promoted(key)
             if entry is None:
                 return None
-            changes_at = entry.changes_at
+            rendered, changes_at = entry
             if changes_at is not None:
                 if changes_at <= now:
                     return None
                 if valid_until is None or changes_at < valid_until:
                     valid_until = changes_at
-            if entry.rendered is not None:
-                return PriceNow(entry.rendered, now, valid_until)
+            if rendered is not None:
+                return PriceNow(rendered, now, valid_until)
         return PriceNow(None, now, valid_until)
 
     def learn(self, found: InEffect) -> None:
@@ -106,7 +104,7 @@ class PriceBook(Generic[T]):
             return
         for lookup, standing in found.standings.items():
             rendered = None if standing.cost is None else self._render(standing.cost)
-            self._keep(_key(lookup.tier), _Entry(rendered, standing.changes_at))
+            self._keep(_key(lookup.tier), (rendered, standing.changes_at))
 
     def changed(self, epoch: int, tiers: Iterable[Tier]) -> None:
         """Forgets these tiers, the last of which changed at this epoch."""
@@ -146,13 +144,13 @@ class PriceBook(Generic[T]):
             self.changed(position, (change.cost.tier for change in changes))
         self._position = max(position, epoch)
 
-    def _promoted(self, key: str) -> _Entry[T] | None:
+    def _promoted(self, key: str) -> tuple[T | None, datetime | None] | None:
         entry = self._old.pop(key, None)
         if entry is not None:
             self._keep(key, entry)
         return entry
 
-    def _keep(self, key: str, entry: _Entry[T]) -> None:
+    def _keep(self, key: str, entry: tuple[T | None, datetime | None]) -> None:
         if len(self._young) >= self._generation and key not in self._young:
             self._old = self._young
             self._young = {}
