@@ -120,7 +120,7 @@ class Load:
         self, name: str, method: str, requests: Iterator[bytes], seconds: float, report_as: str
     ) -> tuple[Window, int]:
         """Calls until the requests or the seconds are over; every caller has one call under way."""
-        report = self._channels[0].unary_unary(REPORT)
+        report: aio.UnaryUnaryMultiCallable[bytes, bytes] = self._channels[0].unary_unary(REPORT)
         await report(b"")
         waits: list[float] = []
         deadline = time.perf_counter() + seconds

@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 
 from pricing_service.domain.cost import END, MAX_PRICE, CostDraft, draft_cost
 from pricing_service.domain.history import read_page_size
+from pricing_service.domain.idempotency import read_key
 from pricing_service.domain.price_question import PriceQuestion, ask_price
 from pricing_service.domain.tier import Level, Tier
 from service_kit.errors import Kind, ServiceError, Violation
@@ -158,3 +159,10 @@ def test_a_page_size_out_of_range_is_refused(asked: int) -> None:
     violations: list[Violation] = []
     read_page_size(asked, violations)
     assert [violation.field for violation in violations] == ["page_size"]
+
+
+@pytest.mark.parametrize("key", ["", " ", "k" * 129, "a\nb"])
+def test_an_idempotency_key_is_short_and_printable(key: str) -> None:
+    violations: list[Violation] = []
+    read_key(key, violations)
+    assert [violation.field for violation in violations] == ["idempotency_key"]
