@@ -17,6 +17,7 @@ from gateway_http.routes.costs import CostRoutes
 from gateway_http.routes.documentation import DocumentationRoutes
 from gateway_http.routes.health import HealthRoutes
 from gateway_http.routes.outbox import OutboxRoutes
+from gateway_http.routes.quote import QuoteRoutes
 from gateway_http.routes.send_sms import SendSmsRoute
 from gateway_http.settings import GatewaySettings
 from service_kit.channel import open_channel
@@ -48,6 +49,7 @@ class Gateway:
             *OutboxRoutes(
                 stub, outcome_wait_s=settings.outcome_wait_s, send_deadline_s=settings.send_deadline_s
             ).routes(),
+            *QuoteRoutes(stub).routes(),
             *HealthRoutes({"pricing": pricing, "messaging": messaging}).routes(),
             *DocumentationRoutes(openapi_json()).routes(),
         ]

@@ -6,6 +6,8 @@ import re
 from collections.abc import Sequence
 
 from service_kit.errors import Violation
+from tukupay.sms.messaging.v1 import messaging_pb2
+from tukupay.sms.pricing.v1 import pricing_pb2
 
 # The names differ where the documented REST fields say more, or less, than the wire does.
 _RENAMED = {
@@ -17,6 +19,7 @@ _RENAMED = {
     "sent_time": "sentAt",
     "last_attempt_time": "lastAttemptAt",
     "recorded_time": "recordedAt",
+    "idempotency_key": "Idempotency-Key",
     "unit_price_micros": "costPerUnit",
     "total_cost_micros": "totalCost",
 }
@@ -27,6 +30,12 @@ _LEVELS = {
     "DIRECT_CUSTOMER": "DirectCustomer",
 }
 
+_FIELDS = frozenset(
+    field.name
+    for file in (messaging_pb2.DESCRIPTOR, pricing_pb2.DESCRIPTOR)
+    for message in file.message_types_by_name.values()
+    for field in message.fields
+)
 _SNAKE = re.compile(r"\b[a-z]+(?:_[a-z]+)+\b")
 _LEVEL = re.compile(rf"\b(?:COST_LEVEL_)?({'|'.join(_LEVELS)})\b")
 _POSITION = re.compile(r"^(?:items|requests)\[\d+\]\.")
@@ -52,8 +61,15 @@ def _camel(name: str) -> str:
 
 
 def rest_text(text: str) -> str:
-    """A sentence of a service with its field and level names in the REST spelling."""
-    return _LEVEL.sub(lambda match: _LEVELS[match[1]], _SNAKE.sub(lambda match: rest_name(match[0]), text))
+    """A sentence of a service with its field and level names in the REST spelling.
+
+    Other words stay as they are: `finance_team` may be who withdrew a price.
+    """
+    return _LEVEL.sub(lambda match: _LEVELS[match[1]], _SNAKE.sub(_rest_word, text))
+
+
+def _rest_word(match: re.Match[str]) -> str:
+    return rest_name(match[0]) if match[0] in _FIELDS else match[0]
 
 
 def rest_violations(violations: Sequence[Violation]) -> list[Violation]:

@@ -43,9 +43,10 @@ REASONS: dict[str, Reason] = {
     "NO_PRICE": Reason(
         404,
         "No price is in effect",
-        "No level that applies has a price: 404 when a price was asked for, 409 when a message was to be sent. "
-        "Add one with `POST /api/sms-costs`.",
+        "No level that applies has a price: 404 when a price was asked for, 409 when a message was to be sent or "
+        "quoted. Add one with `POST /api/sms-costs`.",
     ),
+    "COST_NOT_FOUND": Reason(404, "No such cost", "Check the `costId`; the history of its level lists it."),
     "ROUTE_NOT_FOUND": Reason(404, "No such route", "Check the path; `/openapi.json` lists all routes."),
     "METHOD_NOT_ALLOWED": Reason(405, "The route has no such method", "The `Allow` header lists its methods."),
     "BODY_TIMEOUT": Reason(408, "The body did not arrive", "Send the whole body within 30 seconds."),
@@ -54,6 +55,21 @@ REASONS: dict[str, Reason] = {
         "The messageId stands for another request",
         "Repeat the first request unchanged, or give a new `messageId`.",
     ),
+    "IDEMPOTENCY_KEY_REUSED": Reason(
+        409,
+        "The Idempotency-Key stands for another request",
+        "Repeat the first request unchanged, or give a new `Idempotency-Key`.",
+    ),
+    "PRICE_GUARD": Reason(
+        409,
+        "The price or its date is unusual for the level",
+        "`errors` names each guard; nothing was recorded. When it is meant, repeat with `overrideGuards`: the row "
+        "then says so.",
+    ),
+    "COST_IN_FORCE": Reason(
+        409, "The cost has taken effect", "It cannot be withdrawn any more; add a new cost that supersedes it."
+    ),
+    "COST_WITHDRAWN": Reason(409, "The cost was withdrawn before", "Somebody took it back; nothing is left to do."),
     "ACCOUNT_NOT_ACTIVE": Reason(409, "The account may not send", "It is suspended or closed; ask its operator."),
     "NOT_FAILED": Reason(409, "Only a failed SMS can be resent", "Its outcome is open, or it was sent."),
     "RETRY_LIMIT_REACHED": Reason(
@@ -127,5 +143,9 @@ FIELD_REASONS: dict[str, str] = {
     "TOO_MANY_TAGS": "There are more tags than allowed.",
     "INVALID_TAG": "A tag is empty, too long, or has characters that cannot be printed.",
     "INVALID_CUSTOM_DATA": "customData is too large, or cannot be stored.",
+    "ABOVE_CEILING": "Guard: the price is higher than prices of the level normally are.",
+    "RELATIVE_CHANGE": "Guard: the price is far from the one in effect at that instant.",
+    "FAR_PAST": "Guard: the price would take effect unusually long ago.",
+    "FAR_FUTURE": "Guard: the price would take effect unusually far ahead.",
 }
 """The reasons inside `errors[]`, as far as they are known here; services may add some."""

@@ -5,6 +5,9 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from urllib.parse import parse_qsl, urlencode
 
+from google.protobuf.timestamp_pb2 import Timestamp
+
+from gateway_http.instants import timestamp
 from gateway_http.problem import invalid_fields
 from service_kit.errors import Violation
 
@@ -49,6 +52,25 @@ def choice(values: Mapping[str, str], name: str, allowed: Sequence[str]) -> str 
         words = " or ".join(f'"{word}"' for word in allowed)
         raise invalid_fields([Violation(name, "INVALID_VALUE", f"is none of the allowed values; give {words}")])
     return value
+
+
+def flag(values: Mapping[str, str], name: str) -> bool:
+    """A parameter that is `true` or `false`; False when it is absent. Raises ProblemError otherwise."""
+    return choice(values, name, ("true", "false")) == "true"
+
+
+def moments(values: Mapping[str, str], *names: str) -> dict[str, Timestamp]:
+    """The instants among the parameters, by name, without those that are absent; raises ProblemError."""
+    read = {name: timestamp(values[name], name) for name in names if name in values}
+    if faults := [_hinted(fault, values) for fault in read.values() if isinstance(fault, Violation)]:
+        raise invalid_fields(faults)
+    return {name: value for name, value in read.items() if isinstance(value, Timestamp)}
+
+
+def _hinted(fault: Violation, values: Mapping[str, str]) -> Violation:
+    # An offset such as +03:00 arrives as a space and 03:00 when it is not encoded.
+    hint = "; in a query, write the + of an offset as %2B" if " " in values[fault.field] else ""
+    return Violation(fault.field, fault.reason, fault.description + hint)
 
 
 def limit(values: Mapping[str, str], maximum: int) -> int:

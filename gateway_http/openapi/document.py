@@ -6,13 +6,15 @@ from importlib.metadata import PackageNotFoundError, version
 
 import msgspec
 
-from gateway_http.cost_models import CostHistoryRow, CurrentCost, NewCost, RecordedCost
+from gateway_http.cost_models import CostHistoryRow, CurrentCost, NewCost, NewWithdrawal, RecordedCost
 from gateway_http.openapi import cost_operations, sms_operations, system_operations
 from gateway_http.openapi.examples import Json
 from gateway_http.openapi.operation import Operation
 from gateway_http.outbox_models import OutboxEntry, SendSmsAnswer, UpdateAnswer
+from gateway_http.price_models import ResolvedPrice
 from gateway_http.problem import ProblemDocument
 from gateway_http.problem_reasons import FIELD_REASONS, REASONS
+from gateway_http.quote_models import NewQuote, Quote
 from gateway_http.routes.health import Alive, Readiness
 from gateway_http.sms_models import NewSms, NoFields, OutboxReference
 
@@ -24,6 +26,8 @@ OPERATIONS: tuple[Operation, ...] = (
 _SHAPES = (
     NewSms,
     SendSmsAnswer,
+    NewQuote,
+    Quote,
     OutboxReference,
     NoFields,
     UpdateAnswer,
@@ -32,12 +36,14 @@ _SHAPES = (
     RecordedCost,
     CurrentCost,
     CostHistoryRow,
+    ResolvedPrice,
+    NewWithdrawal,
     Readiness,
     Alive,
     ProblemDocument,
 )
 _TAGS = [
-    {"name": sms_operations.SENDING, "description": "One SMS, priced, recorded and sent."},
+    {"name": sms_operations.SENDING, "description": "One SMS, quoted, or priced, recorded and sent."},
     {"name": sms_operations.OUTBOX_TAG, "description": "What became of every SMS."},
     {"name": cost_operations.TAG, "description": "What one SMS unit costs, for whom, and since when."},
     {"name": system_operations.TAG, "description": "Probes and this documentation."},
@@ -52,7 +58,8 @@ _HEADERS: Json = {
         "schema": {"type": "integer", "minimum": 1},
     },
     "Idempotent-Replay": {
-        "description": "`true` when the `messageId` was known and this is the stored entry; absent otherwise.",
+        "description": "`true` when the `messageId` or the `Idempotency-Key` was known and this is what it stands "
+        "for; absent otherwise.",
         "schema": {"enum": ["true"]},
     },
     "Link": {

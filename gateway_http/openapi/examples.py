@@ -65,6 +65,100 @@ HISTORY: list[Json] = [
         "createdBy": "user456",
     },
 ]
+OVERRIDDEN_COST: Json = {**RECORDED_COST, "pricePerSms": 0.07, "overriddenGuards": ["RELATIVE_CHANGE"]}
+WITHDRAWAL: Json = {"withdrawnBy": "finance2", "reason": "The contract was not signed"}
+WITHDRAWN_COST: Json = {
+    **RECORDED_COST,
+    "withdrawal": {"withdrawnAt": "2024-12-12T16:00:00Z", **WITHDRAWAL},
+}
+RESOLVED_PRICE: Json = {
+    "level": "SpecificCustomer",
+    "pricePerSms": 0.7,
+    "customerId": "cust123",
+    "costId": "cost_0192e4a07c2b7d3e9a51c6f0b8d4e2a1",
+    "effectiveFrom": "2024-12-13T00:00:00Z",
+    "resolvedAt": "2024-12-15T08:00:00Z",
+    "validUntil": "2025-01-01T00:00:00Z",
+}
+EXPLAINED_PRICE: Json = {
+    **RESOLVED_PRICE,
+    "candidates": [
+        {
+            "costId": "cost_0192f7c2a41d7e0b8c5e9d3f6a1b2c4d",
+            "level": "SpecificCustomer",
+            "pricePerSms": 0.65,
+            "customerId": "cust123",
+            "effectiveFrom": "2025-01-01T00:00:00Z",
+            "revision": 1,
+            "recordedAt": "2024-12-14T10:00:00Z",
+            "verdict": "notYetEffective",
+            "explanation": "takes effect on 2025-01-01 UTC",
+        },
+        {
+            "costId": "cost_0192e4a07c2b7d3e9a51c6f0b8d4e2a1",
+            "level": "SpecificCustomer",
+            "pricePerSms": 0.7,
+            "customerId": "cust123",
+            "effectiveFrom": "2024-12-13T00:00:00Z",
+            "revision": 1,
+            "recordedAt": "2024-12-12T09:30:00.250000Z",
+            "verdict": "won",
+            "explanation": "applies: SpecificCustomer cust123 is the strongest level with a price in effect, and this "
+            "is its newest row, in effect since 2024-12-13 UTC",
+        },
+        {
+            "costId": "cost_0192d1f05b3c7a6e9f4d8c2b7a1e0d93",
+            "level": "DirectCustomer",
+            "pricePerSms": 0.8,
+            "effectiveFrom": "2024-11-01T00:00:00Z",
+            "revision": 1,
+            "recordedAt": "2024-10-30T07:00:00Z",
+            "verdict": "weakerLevel",
+            "explanation": "is in effect, but SpecificCustomer cust123 comes before DirectCustomer and has a price in "
+            "effect",
+        },
+    ],
+}
+QUOTE_LONG: Json = {
+    "userId": "user123",
+    "message": "Your parcel has arrived.",
+    "recipientPhoneNumber": "+254712345678",
+    "senderId": "TUKUPAY",
+    "scheduleTimestamp": "2024-12-20T12:00:00+03:00",
+}
+QUOTE_IN_GSM7: Json = {
+    "encoding": "GSM-7",
+    "smsUnits": 1,
+    "parts": ["Your parcel has arrived."],
+    "costPerUnit": 0.6,
+    "totalCost": 0.6,
+    "currency": "KES",
+    "level": "SpecificCustomer",
+    "costId": "cost_0192e4a07c2b7d3e9a51c6f0b8d4e2a1",
+}
+_CURLY = "Karibu! Your parcel’s here. Collect it at the Moi Avenue office by Friday, 6 pm."
+QUOTE: Json = {"userId": "user123", "message": _CURLY}
+QUOTE_WITH_ADVICE: Json = {
+    **QUOTE_IN_GSM7,
+    "encoding": "UCS-2",
+    "smsUnits": 2,
+    "parts": [_CURLY[:67], _CURLY[67:]],
+    "totalCost": 1.2,
+    "advice": {
+        "characters": [
+            {
+                "character": "’",
+                "codePoint": "U+2019",
+                "name": "RIGHT SINGLE QUOTATION MARK",
+                "count": 1,
+                "replacement": "'",
+            }
+        ],
+        "text": _CURLY.replace("’", "'"),
+        "smsUnits": 1,
+        "saving": 0.6,
+    },
+}
 SEND: Json = {
     "userId": "user123",
     "recipientPhoneNumber": "+254712345678",
@@ -184,6 +278,18 @@ _DETAILS: dict[str, tuple[str, list[Json]]] = {
                 "field": "recipientPhoneNumber",
                 "reason": "INVALID_PHONE_NUMBER",
                 "detail": "is not in E.164; write it like +254712345678",
+            }
+        ],
+    ),
+    "PRICE_GUARD": (
+        "pricePerSms is 7 KES where 0.7 KES is in effect; for the level SpecificCustomer a difference of more than "
+        "100% of the smaller is unusual. If this is meant, set overrideGuards: the row then records that it was",
+        [
+            {
+                "field": "pricePerSms",
+                "reason": "RELATIVE_CHANGE",
+                "detail": "is 7 KES where 0.7 KES is in effect; for the level SpecificCustomer a difference of more "
+                "than 100% of the smaller is unusual",
             }
         ],
     ),

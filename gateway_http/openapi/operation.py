@@ -104,6 +104,23 @@ def query_parameter(name: str, description: str, schema: Json, *, required: bool
     return {"name": name, "in": "query", "required": required, "description": description, "schema": schema}
 
 
+def header_parameter(name: str, description: str, schema: Json) -> Json:
+    """A Parameter Object in the headers."""
+    return {"name": name, "in": "header", "required": False, "description": description, "schema": schema}
+
+
+def path_parameter(name: str, description: str, example: str) -> Json:
+    """A Parameter Object in the path."""
+    return {
+        "name": name,
+        "in": "path",
+        "required": True,
+        "description": description,
+        "schema": {"type": "string", "minLength": 1},
+        "example": example,
+    }
+
+
 def _content(schema: Json, named: Mapping[str, Any]) -> Json:
     return {"schema": schema, "examples": {name: {"value": value} for name, value in named.items()}}
 

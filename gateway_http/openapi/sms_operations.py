@@ -3,21 +3,15 @@
 from __future__ import annotations
 
 from gateway_http.openapi import examples
-from gateway_http.openapi.operation import Answer, Operation, query_parameter, reference
+from gateway_http.openapi.operation import Answer, Operation, path_parameter, query_parameter, reference
 from gateway_http.routes import send_sms
 from gateway_http.routes.outbox import CANCEL, ENTRY, MAX_ENTRIES, OUTBOX, RESEND
+from gateway_http.routes.quote import QUOTE
 
 SENDING = "Sending"
 OUTBOX_TAG = "Outbox"
 
-_OUTBOX_ID = {
-    "name": "outboxId",
-    "in": "path",
-    "required": True,
-    "description": "The entry's identifier.",
-    "schema": {"type": "string", "minLength": 1},
-    "example": "outbox_0192e4a07c2b7d3e9a51c6f0b8d4e2a1",
-}
+_OUTBOX_ID = path_parameter("outboxId", "The entry's identifier.", "outbox_0192e4a07c2b7d3e9a51c6f0b8d4e2a1")
 _READ_DOWN = {503: ["MESSAGING_UNAVAILABLE", "DATABASE_UNAVAILABLE"], 504: ["MESSAGING_TIMEOUT"]}
 _WRITE_DOWN = {
     503: ["MESSAGING_UNAVAILABLE", "MESSAGING_INTERRUPTED", "DATABASE_UNAVAILABLE"],
@@ -64,6 +58,28 @@ OPERATIONS = (
         },
         body="NewSms",
         body_examples={"everyField": examples.SEND, "shortest": examples.SEND_SHORT},
+    ),
+    Operation(
+        "post",
+        QUOTE,
+        "quoteSms",
+        SENDING,
+        "Quote an SMS",
+        "Says what a message would take and cost, how it would be cut, and, when a character forces it into UCS-2, "
+        "which one and what the nearest GSM-7 text would save. Nothing is stored, sent or charged.",
+        answers={
+            200: Answer(
+                "The quote.", "Quote", {"withAdvice": examples.QUOTE_WITH_ADVICE, "gsm7": examples.QUOTE_IN_GSM7}
+            )
+        },
+        problems={
+            409: ["NO_PRICE"],
+            429: ["OVERLOADED"],
+            503: ["MESSAGING_UNAVAILABLE", "PRICING_UNAVAILABLE"],
+            504: ["MESSAGING_TIMEOUT"],
+        },
+        body="NewQuote",
+        body_examples={"curlyQuote": examples.QUOTE, "everyField": examples.QUOTE_LONG},
     ),
     Operation(
         "post",

@@ -1,4 +1,4 @@
-"""The routes of the cost tiers: record a price, see the present one, list the history."""
+"""The routes of the cost tiers: record and withdraw a price, see the present one, list the history, resolve."""
 
 from __future__ import annotations
 
@@ -9,9 +9,11 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route
 
-from gateway_http.cost_models import LEVELS, CostHistoryRow, CurrentCost, Level, NewCost, RecordedCost
-from gateway_http.query import choice, limit, next_link, parameters
+from gateway_http.cost_models import LEVELS, CostHistoryRow, CurrentCost, Level, NewCost, NewWithdrawal, RecordedCost
+from gateway_http.price_models import ResolvedPrice
+from gateway_http.query import choice, flag, limit, moments, next_link, parameters
 from gateway_http.request_body import JsonBody, read_body
+from gateway_http.routes.idempotency_key import idempotency_key
 from gateway_http.routes.json_answer import call_metadata, json_answer
 from gateway_http.upstream import Call, answer_of
 from tukupay.sms.pricing.v1 import pricing_pb2
@@ -22,14 +24,17 @@ if TYPE_CHECKING:
 COSTS = "/api/sms-costs"
 CURRENT = "/api/sms-costs/current"
 HISTORY = "/api/sms-costs/history"
+RESOLVE = "/api/sms-costs/resolve"
+WITHDRAW = "/api/sms-costs/{costId}/withdraw"
 MAX_HISTORY_ROWS = 1_000
 
 _READ = Call("pricing")
 _RECORD = Call(
     "pricing",
-    "the price may or may not have been recorded: repeating the request is safe, it makes a new revision of the "
-    "same price",
+    "the price may or may not have been recorded: repeating the request is safe, it makes no second row under the "
+    "same Idempotency-Key, and a new revision of the same price without one",
 )
+_WITHDRAW = Call("pricing", "the price may or may not have been withdrawn: repeating the request is safe")
 _TIMEOUT_S = 10.0
 
 
@@ -39,6 +44,7 @@ class CostRoutes:
     def __init__(self, pricing: PricingServiceAsyncStub) -> None:
         self._pricing = pricing
         self._body = JsonBody(NewCost)
+        self._withdrawal = JsonBody(NewWithdrawal)
 
     def routes(self) -> list[Route]:
         """The routes to mount."""
@@ -46,15 +52,30 @@ class CostRoutes:
             Route(COSTS, self.record, methods=["POST"]),
             Route(CURRENT, self.current, methods=["GET"]),
             Route(HISTORY, self.history, methods=["GET"]),
+            Route(RESOLVE, self.resolve, methods=["GET"]),
+            Route(WITHDRAW, self.withdraw, methods=["POST"]),
         ]
 
     async def record(self, request: Request) -> Response:
-        """Records a price and answers 201 with the row."""
+        """Records a price and answers 201 with the row; 200 when its Idempotency-Key was known."""
         parameters(request.scope["query_string"], ())
+        key = idempotency_key(request)
         cost = self._body.decode(await read_body(request.receive, request.scope["headers"]))
-        call = self._pricing.SetCost(cost.to_request(), timeout=_TIMEOUT_S, metadata=call_metadata(request))
+        call = self._pricing.SetCost(cost.to_request(key), timeout=_TIMEOUT_S, metadata=call_metadata(request))
         response = await answer_of(call, _RECORD)
-        return json_answer(RecordedCost.of(response.cost), 201)
+        row = RecordedCost.of(response.cost)
+        if response.replayed:
+            return json_answer(row, headers={"Idempotent-Replay": "true"})
+        return json_answer(row, 201)
+
+    async def withdraw(self, request: Request) -> Response:
+        """Takes a price back before it takes effect and answers with the row."""
+        parameters(request.scope["query_string"], ())
+        withdrawal = self._withdrawal.decode(await read_body(request.receive, request.scope["headers"]))
+        call = self._pricing.WithdrawCost(
+            withdrawal.to_request(request.path_params["costId"]), timeout=_TIMEOUT_S, metadata=call_metadata(request)
+        )
+        return json_answer(RecordedCost.of((await answer_of(call, _WITHDRAW)).cost))
 
     async def current(self, request: Request) -> Response:
         """Answers with the row that applies now, fallbacks included."""
@@ -82,6 +103,22 @@ class CostRoutes:
         token = page.next_page_token
         headers = {"Link": next_link(HISTORY, values, token)} if token else {}
         return json_answer([CostHistoryRow.of(cost) for cost in page.costs], headers=headers)
+
+    async def resolve(self, request: Request) -> Response:
+        """Answers with the price of one customer at an instant, and on request with why it is that."""
+        known = ("customerId", "appId", "at", "knownAt", "explain")
+        values = parameters(request.scope["query_string"], known, required=("customerId",))
+        explain = flag(values, "explain")
+        instants = moments(values, "at", "knownAt")
+        question = pricing_pb2.ResolvePriceRequest(
+            customer_id=values["customerId"],
+            app_id=values.get("appId"),
+            at=instants.get("at"),
+            known_at=instants.get("knownAt"),
+            explain=explain,
+        )
+        call = self._pricing.ResolvePrice(question, timeout=_TIMEOUT_S, metadata=call_metadata(request))
+        return json_answer(ResolvedPrice.of(await answer_of(call, _READ), explained=explain))
 
 
 def _level(values: Mapping[str, str]) -> pricing_pb2.CostLevel.ValueType:

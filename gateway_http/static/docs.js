@@ -114,7 +114,7 @@ function figure(caption, content, text) {
 const words = (name) => name.replace(/([a-z])([A-Z])/g, (_, a, b) => `${a} ${b.toLowerCase()}`);
 
 function json(caption, value) {
-  const text = JSON.stringify(value, null, 2).replace(/("(?:pricePerSms|costPerUnit|totalCost)": -?\d+)(?=[,\n])/g, "$1.0");
+  const text = JSON.stringify(value, null, 2).replace(/("(?:pricePerSms|costPerUnit|totalCost|saving)": -?\d+)(?=[,\n])/g, "$1.0");
   return figure(caption, highlighted(text), text);
 }
 
@@ -157,7 +157,7 @@ function route(spec, method, path, operation) {
   const parameters = operation.parameters.map((one) => resolve(spec, one));
   const own = { ...operation, parameters };
   const left = el("div", {}, markdown(operation.description));
-  const shown = parameters.filter((one) => one.in !== "header");
+  const shown = parameters.filter((one) => one.name !== "X-Request-Id");
   if (shown.length) {
     left.append(el("h4", {}, "Parameters"), fieldTable(shown.map((one) => ({
       name: one.name, required: one.required, description: one.description, type: `${one.in}, ${typeName(spec, one.schema)}${bounds(one.schema)}`,

@@ -66,6 +66,21 @@ class Scripted:
         return answer
 
 
+def row(**fields: Any) -> pricing_pb2.Cost:
+    """A recorded price."""
+    known: dict[str, Any] = {
+        "cost_id": "cost_1",
+        "level": pricing_pb2.COST_LEVEL_DIRECT_CUSTOMER,
+        "price_micros": 800_000,
+        "effective_from": at("2024-12-13T00:00:00Z"),
+        "created_by": "admin123",
+        "reason": "Default customer cost",
+        "recorded_time": at("2024-12-12T09:30:00.25Z"),
+        "revision": 1,
+    }
+    return pricing_pb2.Cost(**(known | fields))
+
+
 class PricingDouble(Scripted, pricing_pb2_grpc.PricingServiceServicer):
     """Echoes a recorded price; knows no other unless told."""
 
@@ -90,21 +105,32 @@ class PricingDouble(Scripted, pricing_pb2_grpc.PricingServiceServicer):
     async def GetCurrentCost(  # noqa: N802
         self, request: pricing_pb2.GetCurrentCostRequest, context: Any
     ) -> pricing_pb2.GetCurrentCostResponse:
-        cost = pricing_pb2.Cost(
-            cost_id="cost_1",
-            level=pricing_pb2.COST_LEVEL_DIRECT_CUSTOMER,
-            price_micros=800_000,
-            effective_from=at("2024-12-13T00:00:00Z"),
-            created_by="admin123",
-            reason="Default customer cost",
-        )
-        return await self._answer("GetCurrentCost", request, context, pricing_pb2.GetCurrentCostResponse(cost=cost))
+        return await self._answer("GetCurrentCost", request, context, pricing_pb2.GetCurrentCostResponse(cost=row()))
 
     async def ListCosts(self, request: pricing_pb2.ListCostsRequest, context: Any) -> pricing_pb2.ListCostsResponse:  # noqa: N802
         return await self._answer("ListCosts", request, context, pricing_pb2.ListCostsResponse())
 
     async def ResolvePrice(self, request: pricing_pb2.ResolvePriceRequest, context: Any) -> Any:  # noqa: N802
-        return await self._answer("ResolvePrice", request, context, pricing_pb2.ResolvePriceResponse())
+        candidates = [
+            pricing_pb2.PriceCandidate(cost=row(), verdict=pricing_pb2.CANDIDATE_VERDICT_WON, explanation="applies")
+        ]
+        answer = pricing_pb2.ResolvePriceResponse(
+            cost=row(), resolved_at=at("2024-12-15T08:00:00Z"), candidates=candidates if request.explain else []
+        )
+        return await self._answer("ResolvePrice", request, context, answer)
+
+    async def WithdrawCost(self, request: pricing_pb2.WithdrawCostRequest, context: Any) -> Any:  # noqa: N802
+        withdrawal = pricing_pb2.Withdrawal(
+            withdrawn_time=at("2024-12-12T16:00:00Z"), withdrawn_by=request.withdrawn_by, reason=request.reason
+        )
+        answer = pricing_pb2.WithdrawCostResponse(cost=row(cost_id=request.cost_id, withdrawal=withdrawal))
+        return await self._answer("WithdrawCost", request, context, answer)
+
+    async def ImportCosts(self, request: pricing_pb2.ImportCostsRequest, context: Any) -> Any:  # noqa: N802
+        return await self._answer("ImportCosts", request, context, pricing_pb2.ImportCostsResponse())
+
+    async def ExportCosts(self, request: pricing_pb2.ExportCostsRequest, context: Any) -> Any:  # noqa: N802
+        yield await self._answer("ExportCosts", request, context, pricing_pb2.ExportCostsResponse())
 
     async def BatchResolvePrices(self, request: pricing_pb2.BatchResolvePricesRequest, context: Any) -> Any:  # noqa: N802
         return await self._answer("BatchResolvePrices", request, context, pricing_pb2.BatchResolvePricesResponse())
@@ -201,7 +227,15 @@ class MessagingDouble(Scripted, messaging_pb2_grpc.MessagingServiceServicer):
         return await self._answer("SendSms", request, context, default)
 
     async def QuoteSms(self, request: messaging_pb2.QuoteSmsRequest, context: Any) -> messaging_pb2.QuoteSmsResponse:  # noqa: N802
-        return await self._answer("QuoteSms", request, context, messaging_pb2.QuoteSmsResponse())
+        answer = messaging_pb2.QuoteSmsResponse(
+            encoding=messaging_pb2.ENCODING_GSM7,
+            segments=[request.message],
+            unit_price_micros=600_000,
+            total_cost_micros=600_000,
+            price_level=pricing_pb2.COST_LEVEL_DIRECT_CUSTOMER,
+            price_cost_id="cost_1",
+        )
+        return await self._answer("QuoteSms", request, context, answer)
 
     async def ResendSms(  # noqa: N802
         self, request: messaging_pb2.ResendSmsRequest, context: Any

@@ -67,7 +67,7 @@ def without_bounds(node: Any) -> Any:
         return node
     own = {"minLength", "maxLength", "maxItems", "exclusiveMinimum"}
     if node.get("type") == "number":
-        own.add("maximum")
+        own |= {"minimum", "maximum"}
     return {name: without_bounds(value) for name, value in node.items() if name not in own}
 
 

@@ -6,8 +6,10 @@ import msgspec
 import pytest
 from google.protobuf.descriptor import Descriptor
 
-from gateway_http.cost_models import NewCost
+from gateway_http.cost_models import NewCost, NewWithdrawal
 from gateway_http.field_names import rest_name, rest_text, rest_violations
+from gateway_http.quote_models import NewQuote
+from gateway_http.routes import idempotency_key
 from gateway_http.sms_models import NewSms, OutboxReference
 from service_kit.errors import Violation
 from tukupay.sms.messaging.v1 import messaging_pb2
@@ -25,6 +27,7 @@ def body_fields(shape: type[msgspec.Struct]) -> set[str]:
     ("request_message", "rest_fields", "own"),
     [
         (messaging_pb2.SendSmsRequest.DESCRIPTOR, body_fields(NewSms), _OWN),
+        (messaging_pb2.QuoteSmsRequest.DESCRIPTOR, body_fields(NewQuote), _OWN),
         (messaging_pb2.ResendSmsRequest.DESCRIPTOR, body_fields(OutboxReference), _OWN),
         (messaging_pb2.GetOutboxEntryRequest.DESCRIPTOR, {"outboxId"}, set()),
         (messaging_pb2.CancelSmsRequest.DESCRIPTOR, {"outboxId"}, set()),
@@ -33,7 +36,9 @@ def body_fields(shape: type[msgspec.Struct]) -> set[str]:
             {"userId", "status", "tag", "limit", "pageToken"},
             {"created_from", "created_before"},
         ),
-        (pricing_pb2.SetCostRequest.DESCRIPTOR, body_fields(NewCost), set()),
+        (pricing_pb2.SetCostRequest.DESCRIPTOR, {*body_fields(NewCost), idempotency_key.NAME}, set()),
+        (pricing_pb2.WithdrawCostRequest.DESCRIPTOR, {*body_fields(NewWithdrawal), "costId"}, set()),
+        (pricing_pb2.ResolvePriceRequest.DESCRIPTOR, {"customerId", "appId", "at", "knownAt", "explain"}, set()),
         (pricing_pb2.GetCurrentCostRequest.DESCRIPTOR, {"level", "customerId", "appId"}, set()),
         (
             pricing_pb2.ListCostsRequest.DESCRIPTOR,
@@ -70,3 +75,10 @@ def test_sentences_are_translated_too() -> None:
     assert rest_text(text) == "customerId: is required for SpecificCustomer; effectiveFrom: is missing at TukuPay"
     [violation] = rest_violations([Violation("app_id", "NOT_ALLOWED", "leave app_id out")])
     assert violation == Violation("appId", "NOT_ALLOWED", "leave appId out")
+
+
+def test_words_that_are_no_fields_stay_as_they_are() -> None:
+    text = "finance_team withdrew this cost before; price_micros is 7, set override_guards under a new idempotency_key"
+    assert rest_text(text) == (
+        "finance_team withdrew this cost before; pricePerSms is 7, set overrideGuards under a new Idempotency-Key"
+    )

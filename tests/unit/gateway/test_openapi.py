@@ -13,9 +13,10 @@ from openapi_schema_validator import OAS31Validator
 from openapi_spec_validator import OpenAPIV31SpecValidator
 
 from gateway_http.bootstrap import Gateway
-from gateway_http.cost_models import NewCost
+from gateway_http.cost_models import NewCost, NewWithdrawal
 from gateway_http.openapi.document import OPERATIONS, openapi
 from gateway_http.problem_reasons import FIELD_REASONS, REASONS
+from gateway_http.quote_models import NewQuote
 from gateway_http.request_body import JsonBody
 from gateway_http.routes import send_sms
 from gateway_http.settings import GatewaySettings
@@ -24,7 +25,9 @@ from gateway_http.sms_models import NewSms, NoFields, OutboxReference
 GUIDE = Path(__file__).parents[3] / "docs" / "guides" / "rest-api.md"
 SHAPES: dict[str, type[msgspec.Struct]] = {
     "NewSms": NewSms,
+    "NewQuote": NewQuote,
     "NewCost": NewCost,
+    "NewWithdrawal": NewWithdrawal,
     "OutboxReference": OutboxReference,
     "NoFields": NoFields,
 }

@@ -39,6 +39,11 @@ def raised_by_service(error: ServiceError) -> aio.AioRpcError:
         (Kind.NOT_FOUND, "OUTBOX_ENTRY_NOT_FOUND", 404),
         (Kind.ALREADY_EXISTS, "MESSAGE_ID_REUSED", 409),
         (Kind.FAILED_PRECONDITION, "RETRY_LIMIT_REACHED", 409),
+        (Kind.FAILED_PRECONDITION, "PRICE_GUARD", 409),
+        (Kind.FAILED_PRECONDITION, "COST_IN_FORCE", 409),
+        (Kind.FAILED_PRECONDITION, "COST_WITHDRAWN", 409),
+        (Kind.ALREADY_EXISTS, "IDEMPOTENCY_KEY_REUSED", 409),
+        (Kind.NOT_FOUND, "COST_NOT_FOUND", 404),
         (Kind.OVERLOADED, "OVERLOADED", 429),
         (Kind.UNAVAILABLE, "CARRIER_UNAVAILABLE", 503),
         (Kind.FAILED_PRECONDITION, "A_REASON_OF_TOMORROW", 409),
@@ -69,6 +74,18 @@ def test_every_kind_has_a_status(kind: Kind) -> None:
 def test_what_passes_says_when_to_try_again(kind: Kind, after: timedelta | None, header: str) -> None:
     problem = from_service_error(ServiceError(kind, "X", "m", retry_after=after))
     assert problem.headers["Retry-After"] == header
+
+
+def test_a_guard_names_its_fields_and_how_to_override_it() -> None:
+    error = ServiceError(
+        Kind.FAILED_PRECONDITION,
+        "PRICE_GUARD",
+        "price_micros is 7 KES. If this is meant, set override_guards",
+        violations=[Violation("price_micros", "RELATIVE_CHANGE", "is 7 KES")],
+    )
+    document = json.loads(problem_of(raised_by_service(error), WRITE).document("r"))
+    assert document["detail"] == "pricePerSms is 7 KES. If this is meant, set overrideGuards"
+    assert document["errors"] == [{"field": "pricePerSms", "reason": "RELATIVE_CHANGE", "detail": "is 7 KES"}]
 
 
 def test_fields_at_fault_are_named_in_rest_spelling() -> None:
