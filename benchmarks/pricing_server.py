@@ -1,6 +1,7 @@
 """The pricing service with a bare echo beside it, and a clock around both, for `resolve_price.py`.
 
-The echo is a method of the same gRPC server, behind the same interceptors: it takes bytes and gives them back.
+The echo is a method of the same gRPC server, behind the same interceptors: it takes bytes and gives them back, or
+gives as many as ResolvePrice does.
 """
 
 from __future__ import annotations
@@ -26,6 +27,8 @@ from service_kit.logs import configure_logs
 from service_kit.settings import Address
 
 SERVICE = "benchmark.Echo"
+ANSWER = bytes(200)
+"""As many bytes as an answer of ResolvePrice has."""
 
 Handler = Callable[[Any, Any], Awaitable[bytes]]
 
@@ -60,17 +63,21 @@ class Clock:
 
 async def serve(url: str) -> None:
     """Serves until its input ends; prints the port first."""
-    clocks = {"echo": Clock(), "resolve": Clock()}
+    clocks = {"echo": Clock(), "same": Clock(), "resolve": Clock()}
     _time_resolve_price(clocks["resolve"])
 
     async def echo(request: bytes, _context: object) -> bytes:
         return request
+
+    async def same(_request: bytes, _context: object) -> bytes:
+        return ANSWER
 
     async def report(_request: bytes, _context: object) -> bytes:
         return json.dumps({name: clock.take() for name, clock in clocks.items()}).encode()
 
     methods: dict[str, grpc.RpcMethodHandler[bytes, bytes]] = {
         "Echo": grpc.unary_unary_rpc_method_handler(clocks["echo"].around(echo)),
+        "Same": grpc.unary_unary_rpc_method_handler(clocks["same"].around(same)),
         "Report": grpc.unary_unary_rpc_method_handler(report),
     }
     settings = PricingSettings(database_url=url, grpc_address=Address("127.0.0.1", 0))

@@ -8,6 +8,7 @@ from typing import Final
 from google.protobuf.duration_pb2 import Duration
 from google.protobuf.timestamp_pb2 import Timestamp
 
+from pricing_service.domain.instants import micros_since_1970
 from service_kit.errors import Violation
 
 _EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
@@ -33,16 +34,6 @@ def to_timestamp(instant: datetime) -> Timestamp:
     """The wire form of an instant."""
     micros = micros_since_1970(instant)
     return Timestamp(seconds=micros // 1_000_000, nanos=micros % 1_000_000 * 1_000)
-
-
-def micros_since_1970(instant: datetime) -> int:
-    """Whole microseconds, exact, negative before 1970."""
-    return (instant - _EPOCH) // timedelta(microseconds=1)
-
-
-def instant_of(micros: int) -> datetime:
-    """The instant with so many microseconds since 1970; raises OverflowError outside the years 1 to 9999."""
-    return _EPOCH + timedelta(microseconds=micros)
 
 
 def read_duration(

@@ -7,13 +7,14 @@ once, when it goes into the book, and an answer is that and two instants.
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable
-from datetime import datetime
 from functools import lru_cache
 from typing import Final
 
 import grpc
+from google.protobuf.timestamp_pb2 import Timestamp
 
 from pricing_service.domain.cost import Cost
+from pricing_service.domain.instants import instant_of
 from pricing_service.domain.price_question import no_price_for_send
 from pricing_service.transport.cost_messages import read_question, to_cost, to_price
 from pricing_service.transport.instants import to_timestamp
@@ -26,7 +27,8 @@ ResolvePriceInBytes = Callable[[pricing_pb2.ResolvePriceRequest, Context], Await
 
 
 _LENGTH_DELIMITED: Final = 2
-_RESOLVED_AT: Final = bytes((pricing_pb2.ResolvePriceResponse.RESOLVED_AT_FIELD_NUMBER << 3 | _LENGTH_DELIMITED,))
+_RESOLVED_AT: Final = pricing_pb2.ResolvePriceResponse.RESOLVED_AT_FIELD_NUMBER << 3 | _LENGTH_DELIMITED
+_NANOS: Final = Timestamp.NANOS_FIELD_NUMBER << 3
 
 
 def render(cost: Cost) -> bytes:
@@ -55,15 +57,39 @@ def _resolve_price(book: PriceBook[bytes], resolve_now: ResolveNow, others: Pric
             return to_price(await resolve_now(read_question(request))).SerializeToString()
         if price.rendered is None:
             raise no_price_for_send(read_question(request))
-        # resolved_at is a message of at most 15 bytes, so its length is one byte, too.
-        instant = to_timestamp(price.resolved_at).SerializeToString()
-        answer = price.rendered + _RESOLVED_AT + bytes((len(instant),)) + instant
-        return answer if price.valid_until is None else answer + _valid_until(price.valid_until)
+        answer = price.rendered + _resolved_at(price.resolved_at_us)
+        return answer if price.valid_until_us is None else answer + _valid_until(price.valid_until_us)
 
     return resolve_price
 
 
+def _resolved_at(micros: int) -> bytes:
+    """The part of a ResolvePriceResponse that is its instant, which is another one each time."""
+    second, micro = divmod(micros, 1_000_000)
+    seconds = _seconds(second)
+    nanos = micro * 1_000
+    # A varint of always five bytes: nothing to measure, and readers take what is longer than it need be.
+    return seconds + bytes(
+        (
+            _NANOS,
+            nanos & 127 | 128,
+            nanos >> 7 & 127 | 128,
+            nanos >> 14 & 127 | 128,
+            nanos >> 21 & 127 | 128,
+            nanos >> 28,
+        )
+    )
+
+
+@lru_cache(maxsize=16)
+def _seconds(second: int) -> bytes:
+    """The beginning of that part: its field, its length with the nanos, and the seconds."""
+    seconds = Timestamp(seconds=second).SerializeToString()
+    return bytes((_RESOLVED_AT, len(seconds) + 6)) + seconds
+
+
 @lru_cache(maxsize=4_096)
-def _valid_until(instant: datetime) -> bytes:
+def _valid_until(micros: int) -> bytes:
     # Price lists take effect together, so few instants serve many customers.
-    return pricing_pb2.ResolvePriceResponse(valid_until=to_timestamp(instant)).SerializeToString()
+    instant = to_timestamp(instant_of(micros))
+    return pricing_pb2.ResolvePriceResponse(valid_until=instant).SerializeToString()

@@ -10,10 +10,11 @@ from __future__ import annotations
 import asyncio
 import time
 from collections.abc import Callable, Iterable
-from datetime import datetime, timedelta
+from datetime import timedelta
 from typing import Final, Generic, NamedTuple, TypeVar
 
 from pricing_service.domain.cost import Cost
+from pricing_service.domain.instants import micros_since_1970
 from pricing_service.domain.tier import DIRECT_CUSTOMER, TUKUPAY, Level, Tier
 from pricing_service.use_cases.cost_repository import Beat, CostRepository, InEffect
 
@@ -30,9 +31,10 @@ class PriceNow(NamedTuple, Generic[T]):
 
     rendered: T | None
     """The row; None when no tier has one in effect."""
-    resolved_at: datetime
-    """UTC, on the database's clock, never ahead of it."""
-    valid_until: datetime | None
+    resolved_at_us: int
+    """Microseconds since 1970 on the database's clock, never ahead of it."""
+    valid_until_us: int | None
+    """Microseconds since 1970; None when no other row is known to take over."""
 
 
 class PriceBook(Generic[T]):
@@ -55,12 +57,12 @@ class PriceBook(Generic[T]):
         #
         # Two generations: what is not asked for while the young one fills up is forgotten with the old one.
         self._generation = max(1, capacity // 2)
-        self._young: dict[str, tuple[T | None, datetime | None]] = {}
-        self._old: dict[str, tuple[T | None, datetime | None]] = {}
+        self._young: dict[str, tuple[T | None, int | None]] = {}
+        self._old: dict[str, tuple[T | None, int | None]] = {}
         self._staleness_s = staleness.total_seconds()
         self._clock = clock
         self._fresh_until = float("-inf")
-        self._clock_offset: tuple[datetime, float] | None = None
+        self._clock_offset_us = 0.0
         self._position: int | None = None
         self._newest_change = -1
         self._caught_up_at = float("-inf")
@@ -79,11 +81,10 @@ class PriceBook(Generic[T]):
     def price_now(self, customer_id: str, app_id: str | None) -> PriceNow[T] | None:
         """What prices a send of the customer through the app now; None when the book cannot tell."""
         since_start = self._clock()
-        if since_start > self._fresh_until or self._clock_offset is None:
+        if since_start > self._fresh_until:
             return None
-        instant, read_at = self._clock_offset
-        now = instant + timedelta(seconds=since_start - read_at)
-        valid_until: datetime | None = None
+        now = int(self._clock_offset_us + since_start * 1e6)
+        valid_until: int | None = None
         for key in _keys(customer_id, app_id):
             entry = self._young.get(key) or self._promoted(key)
             if entry is None:
@@ -104,7 +105,8 @@ class PriceBook(Generic[T]):
             return
         for lookup, standing in found.standings.items():
             rendered = None if standing.cost is None else self._render(standing.cost)
-            self._keep(_key(lookup.tier), (rendered, standing.changes_at))
+            changes_at = None if standing.changes_at is None else micros_since_1970(standing.changes_at)
+            self._keep(_key(lookup.tier), (rendered, changes_at))
 
     def changed(self, epoch: int, tiers: Iterable[Tier]) -> None:
         """Forgets these tiers, the last of which changed at this epoch."""
@@ -125,7 +127,7 @@ class PriceBook(Generic[T]):
             if asked_at + self._staleness_s > self._fresh_until:
                 self._fresh_until = asked_at + self._staleness_s
                 # The clock was read before the answer came: counted from there, the estimate is never ahead of it.
-                self._clock_offset = (beat.now, answered_at)
+                self._clock_offset_us = micros_since_1970(beat.now) - answered_at * 1e6
 
     async def _follow(self, epoch: int, asked_at: float) -> None:
         position = self._position
@@ -144,13 +146,13 @@ class PriceBook(Generic[T]):
             self.changed(position, (change.cost.tier for change in changes))
         self._position = max(position, epoch)
 
-    def _promoted(self, key: str) -> tuple[T | None, datetime | None] | None:
+    def _promoted(self, key: str) -> tuple[T | None, int | None] | None:
         entry = self._old.pop(key, None)
         if entry is not None:
             self._keep(key, entry)
         return entry
 
-    def _keep(self, key: str, entry: tuple[T | None, datetime | None]) -> None:
+    def _keep(self, key: str, entry: tuple[T | None, int | None]) -> None:
         if len(self._young) >= self._generation and key not in self._young:
             self._old = self._young
             self._young = {}

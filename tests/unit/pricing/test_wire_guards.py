@@ -10,9 +10,10 @@ from google.protobuf.timestamp_pb2 import Timestamp
 from hypothesis import given
 from hypothesis import strategies as st
 
+from pricing_service.domain.instants import instant_of
 from pricing_service.domain.tier import Level
 from pricing_service.transport.cost_messages import LEVELS
-from pricing_service.transport.instants import instant_of, read_duration, read_timestamp, to_timestamp
+from pricing_service.transport.instants import read_duration, read_timestamp, to_timestamp
 from pricing_service.transport.servicer import HEARTBEAT_BOUNDS, PricingServicer
 from service_kit.errors import Kind, Violation
 from service_kit.grpc_errors import CODES
