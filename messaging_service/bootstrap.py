@@ -21,7 +21,9 @@ from messaging_service.adapters.events_log import EventsLog
 from messaging_service.adapters.migrate import MIGRATIONS
 from messaging_service.adapters.phone_numbers import phone_number_problem
 from messaging_service.adapters.postgres.outbox import PostgresOutbox, Windows
+from messaging_service.adapters.postgres.traffic import PostgresTraffic
 from messaging_service.adapters.pricing.audit import CopyAudit
+from messaging_service.adapters.pricing.book import BookClient
 from messaging_service.adapters.pricing.live_prices import LivePrices, report_copy
 from messaging_service.adapters.pricing.questions import PriceQuestions
 from messaging_service.adapters.pricing.watch import SILENT_INTERVALS, PriceWatch
@@ -30,12 +32,14 @@ from messaging_service.settings import MessagingSettings
 from messaging_service.transport.cost_report_servicer import CostReportServicer
 from messaging_service.transport.messaging_servicer import AccountServicer, MessagingServicer
 from messaging_service.use_cases.attempts import Attempts
+from messaging_service.use_cases.audit_costs import AuditCosts
 from messaging_service.use_cases.carrier import Carrier, ReceiptSink
 from messaging_service.use_cases.claim_loop import ClaimLoop
 from messaging_service.use_cases.group_commit import GroupCommit
 from messaging_service.use_cases.outbox import Acceptance, Accepted, Outbox, Settled, Settlement
 from messaging_service.use_cases.outcomes import Outcomes
 from messaging_service.use_cases.quote_sms import QuoteSms
+from messaging_service.use_cases.rehearse_costs import RehearseCosts
 from messaging_service.use_cases.resend_sms import ResendSms
 from messaging_service.use_cases.send_sms import SendLimits, SendSms
 from messaging_service.use_cases.upkeep import ReceiptDesk, Sweeper
@@ -51,6 +55,10 @@ MAX_BATCH = 256
 MAX_WAITING = 20_000
 """Requests that may wait for a commit; more are turned away with RESOURCE_EXHAUSTED."""
 POOL_CLOSE_S = 5.0
+REPORTS_POOL = 2
+"""Connections for reports, beside those for sends, so that neither waits for the other."""
+REPORTS_TIMEOUT_S = 30.0
+"""Longest time for a connection, and for one call to the price book."""
 
 log = structlog.get_logger()
 
@@ -148,6 +156,11 @@ async def running(settings: MessagingSettings, seams: Seams) -> AsyncIterator[Gr
     questions = PriceQuestions(channel, timeout_s=settings.pricing_timeout_s)
     prices = LivePrices(questions, copy, max_waiting=MAX_WAITING)
     watch = PriceWatch(channel, copy, heartbeat_s=settings.price_heartbeat_s)
+    reports_pool = create_pool(
+        settings.database_url, "messaging-reports", min_size=0, max_size=REPORTS_POOL, timeout_s=REPORTS_TIMEOUT_S
+    )
+    traffic = PostgresTraffic(reports_pool)
+    book = BookClient(channel, timeout_s=REPORTS_TIMEOUT_S, now=seams.now)
     send = SendSms(
         prices=prices,
         acceptances=acceptances,
@@ -173,10 +186,11 @@ async def running(settings: MessagingSettings, seams: Seams) -> AsyncIterator[Gr
     )
     messaging_pb2_grpc.add_AccountServiceServicer_to_server(AccountServicer(outbox), server.grpc)
     messaging_pb2_grpc.add_CostReportServiceServicer_to_server(
-        CostReportServicer(CopyAudit(copy, questions, watch)),  # type: ignore[abstract]  # the others: UNIMPLEMENTED
+        CostReportServicer(RehearseCosts(traffic, book), AuditCosts(traffic, book), CopyAudit(copy, questions, watch)),
         server.grpc,
     )
     await pool.open(wait=False)
+    await reports_pool.open(wait=False)
     try:
         await server.start()
         await carrier.start()
@@ -200,4 +214,5 @@ async def running(settings: MessagingSettings, seams: Seams) -> AsyncIterator[Gr
                     duty.cancel()
     finally:
         await channel.close()
+        await reports_pool.close(POOL_CLOSE_S)
         await pool.close(POOL_CLOSE_S)

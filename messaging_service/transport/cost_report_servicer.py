@@ -2,12 +2,18 @@
 
 from __future__ import annotations
 
+from collections.abc import AsyncIterator
+from contextlib import aclosing
 from typing import Any
 
 from grpc import aio
 
+from messaging_service.transport.cost_audit import audit_costs
+from messaging_service.transport.cost_rehearsal import rehearse_costs
 from messaging_service.transport.price_copy_audit import audit_price_copy
+from messaging_service.use_cases.audit_costs import AuditCosts
 from messaging_service.use_cases.price_copy_audit import PriceCopyAudit
+from messaging_service.use_cases.rehearse_costs import RehearseCosts
 from tukupay.sms.messaging.v1 import messaging_pb2 as pb
 from tukupay.sms.messaging.v1 import messaging_pb2_grpc
 
@@ -17,8 +23,24 @@ Context = aio.ServicerContext[Any, Any]
 class CostReportServicer(messaging_pb2_grpc.CostReportServiceServicer):
     """Translates between the stubs and the use cases."""
 
-    def __init__(self, price_copy: PriceCopyAudit) -> None:
+    def __init__(self, rehearse: RehearseCosts, audit: AuditCosts, price_copy: PriceCopyAudit) -> None:
+        self._rehearse = rehearse
+        self._audit = audit
         self._price_copy = price_copy
+
+    async def RehearseCosts(  # noqa: N802
+        self, request: pb.RehearseCostsRequest, context: Context
+    ) -> pb.RehearseCostsResponse:
+        """See the proto."""
+        return await rehearse_costs(self._rehearse, request)
+
+    async def AuditCosts(  # noqa: N802
+        self, request: pb.AuditCostsRequest, context: Context
+    ) -> AsyncIterator[pb.AuditCostsResponse]:
+        """See the proto."""
+        async with aclosing(audit_costs(self._audit, request)) as answers:
+            async for answer in answers:
+                yield answer
 
     async def AuditPriceCopy(  # noqa: N802
         self, request: pb.AuditPriceCopyRequest, context: Context

@@ -93,6 +93,15 @@ def to_instant(field: str, stamp: Timestamp) -> datetime:
         raise invalid([Violation(field, "INVALID_TIMESTAMP", problem)]) from None
 
 
+def to_period(request: pb.RehearseCostsRequest | pb.AuditCostsRequest) -> tuple[datetime, datetime]:
+    """The first instant of a period and the first after it. Raises ServiceError INVALID naming the field."""
+    present = {field.name for field, _ in request.ListFields()}
+    missing = [name for name in ("period_start", "period_end") if name not in present]
+    if missing:
+        raise invalid([Violation(name, "REQUIRED", "is required: say which period is meant") for name in missing])
+    return to_instant("period_start", request.period_start), to_instant("period_end", request.period_end)
+
+
 def to_wait_s(duration: Duration | None, default_s: float) -> float:
     """The longest wait in seconds. Raises ServiceError INVALID when it is not 0 to 60 s."""
     if duration is None:
@@ -138,12 +147,15 @@ def to_quote_draft(request: pb.QuoteSmsRequest) -> QuoteDraft:
     )
 
 
-def _stamp(instant: datetime | None) -> Timestamp | None:
-    if instant is None:
-        return None
+def from_instant(instant: datetime) -> Timestamp:
+    """The wire form of an aware datetime."""
     stamp = Timestamp()
     stamp.FromDatetime(instant)
     return stamp
+
+
+def _stamp(instant: datetime | None) -> Timestamp | None:
+    return None if instant is None else from_instant(instant)
 
 
 def from_message(message: Message) -> pb.OutboxEntry:

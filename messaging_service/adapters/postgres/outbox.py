@@ -4,16 +4,14 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import AsyncIterator, Sequence
-from contextlib import AbstractAsyncContextManager, asynccontextmanager
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from uuid import UUID
 
-import psycopg
-
 from messaging_service.adapters.postgres import acceptance, amending, queue, reading, receipts, settlement
 from messaging_service.adapters.postgres.accounts import get_account
+from messaging_service.adapters.postgres.foreseen import migrated
 from messaging_service.domain.accounts import Account
 from messaging_service.domain.message import Message
 from messaging_service.domain.submission import DeliveryReceipt
@@ -27,8 +25,8 @@ from messaging_service.use_cases.outbox import (
     Swept,
 )
 from messaging_service.use_cases.receipt_inbox import Worked
-from service_kit.database import Connection, Pool, single_statement, transaction
-from service_kit.errors import Kind, ServiceError
+from service_kit.database import Pool, single_statement, transaction
+from service_kit.errors import ServiceError
 
 ACCEPT_PAUSES_S = (0.05, 0.5)
 """How long to wait before recording a batch again after the database failed it."""
@@ -46,26 +44,6 @@ class Windows:
     """How long an unknown outcome waits for a receipt."""
     queue_s: float
     """How long a due message waits for a carrier."""
-
-
-class StatementFailedError(Exception):
-    """A statement failed for a reason that nothing foresaw. Names SQLSTATE and constraint, never the data."""
-
-
-@asynccontextmanager
-async def _migrated(opened: AbstractAsyncContextManager[Connection]) -> AsyncIterator[Connection]:
-    try:
-        async with opened as connection:
-            yield connection
-    except (psycopg.errors.UndefinedTable, psycopg.errors.UndefinedColumn) as error:
-        raise ServiceError(
-            Kind.UNAVAILABLE,
-            "DATABASE_NOT_READY",
-            "the messaging database is not set up: run `tukupay-sms migrate`, then try again",
-        ) from error
-    except psycopg.Error as error:
-        # Its own words quote the row at fault, with text and number, and would end in a log.
-        raise StatementFailedError(error.sqlstate, error.diag.constraint_name) from None
 
 
 class PostgresOutbox:
@@ -90,7 +68,7 @@ class PostgresOutbox:
         return await self._accept(batch)
 
     async def _accept(self, batch: Sequence[Acceptance]) -> Sequence[Accepted | ServiceError]:
-        async with _migrated(transaction(self._pool)) as connection:
+        async with migrated(transaction(self._pool)) as connection:
             return await acceptance.accept(connection, batch, self._owner)
 
     async def claim(self, limit: int) -> Sequence[Claim]:
@@ -100,35 +78,35 @@ class PostgresOutbox:
         # Slots often become free one by one: the share of the normal lane is counted over all claims, as
         # rounding it up in each would leave nothing to the high lane.
         floor, self._toward_share = divmod(self._toward_share + limit, queue.NORMAL_SHARE)
-        async with _migrated(transaction(self._pool)) as connection:
+        async with migrated(transaction(self._pool)) as connection:
             return await queue.claim(connection, limit, floor, self._owner, fence)
 
     async def settle(self, batch: Sequence[Settlement]) -> Sequence[Settled | ServiceError]:
         """See Outbox.settle."""
-        async with _migrated(single_statement(self._pool)) as connection:
+        async with migrated(single_statement(self._pool)) as connection:
             return await settlement.settle(connection, batch, self._owner.name, self._windows.unknown_s)
 
     async def sweep(self) -> Swept:
         """See Outbox.sweep."""
-        async with _migrated(transaction(self._pool)) as connection:
+        async with migrated(transaction(self._pool)) as connection:
             orphaned = await queue.park_orphans(connection, self._owner.name, self._windows.unknown_s)
-        async with _migrated(transaction(self._pool)) as connection:
+        async with migrated(transaction(self._pool)) as connection:
             expired = await queue.expire_overdue(connection, self._owner.name, self._windows.queue_s)
         return Swept(orphaned=orphaned, expired=expired)
 
     async def seconds_to_next_due(self) -> float | None:
         """See Outbox.seconds_to_next_due."""
-        async with _migrated(single_statement(self._pool)) as connection:
+        async with migrated(single_statement(self._pool)) as connection:
             return await queue.seconds_to_next_due(connection)
 
     async def resend(self, message_id: UUID, max_retries: int) -> Message:
         """See Outbox.resend."""
-        async with _migrated(transaction(self._pool)) as connection:
+        async with migrated(transaction(self._pool)) as connection:
             return await amending.resend(connection, message_id, max_retries, self._owner.name)
 
     async def cancel(self, message_id: UUID) -> Message:
         """See Outbox.cancel."""
-        async with _migrated(transaction(self._pool)) as connection:
+        async with migrated(transaction(self._pool)) as connection:
             return await amending.cancel(connection, message_id, self._owner.name)
 
     async def get(self, message_id: UUID) -> Message | None:
@@ -138,25 +116,25 @@ class PostgresOutbox:
 
     async def get_many(self, message_ids: Sequence[UUID]) -> Sequence[Message]:
         """See Outbox.get_many."""
-        async with _migrated(single_statement(self._pool)) as connection:
+        async with migrated(single_statement(self._pool)) as connection:
             return await reading.get_messages(connection, message_ids)
 
     async def list(self, wanted: ListFilter, limit: int, after: tuple[datetime, UUID] | None) -> Sequence[Message]:
         """See Outbox.list."""
-        async with _migrated(single_statement(self._pool)) as connection:
+        async with migrated(single_statement(self._pool)) as connection:
             return await reading.list_messages(connection, wanted, limit, after)
 
     async def account(self, account_id: str) -> Account | None:
         """See Outbox.account."""
-        async with _migrated(single_statement(self._pool)) as connection:
+        async with migrated(single_statement(self._pool)) as connection:
             return await get_account(connection, account_id)
 
     async def store(self, stored: Sequence[DeliveryReceipt]) -> None:
         """See ReceiptInbox.store."""
-        async with _migrated(single_statement(self._pool)) as connection:
+        async with migrated(single_statement(self._pool)) as connection:
             await receipts.store(connection, stored)
 
     async def work(self, limit: int) -> Worked:
         """See ReceiptInbox.work."""
-        async with _migrated(transaction(self._pool)) as connection:
+        async with migrated(transaction(self._pool)) as connection:
             return await receipts.work(connection, limit, self._owner.name)

@@ -10,6 +10,7 @@ from itertools import chain
 import pytest
 
 from messaging_service.adapters.postgres import outbox as outbox_module
+from messaging_service.adapters.postgres.foreseen import StatementFailedError
 from messaging_service.adapters.postgres.outbox import PostgresOutbox
 from messaging_service.domain.states import State
 from messaging_service.use_cases.outbox import Accepted, Claim, Settled
@@ -240,7 +241,7 @@ async def test_a_batch_that_was_committed_unnoticed_is_found_when_it_is_tried_ag
 async def test_a_transaction_that_breaks_leaves_nothing_behind(outbox: PostgresOutbox, database_url: str) -> None:
     poisoned = acceptance(message_id="poisoned")
     object.__setattr__(poisoned.request, "text", "nul\x00")
-    with pytest.raises(outbox_module.StatementFailedError):
+    with pytest.raises(StatementFailedError):
         await outbox.accept([acceptance(), poisoned])
     for table in ("message", "dispatch", "idempotency", "message_event"):
         assert await count(database_url, table) == 0, table

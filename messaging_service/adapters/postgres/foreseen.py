@@ -1,0 +1,35 @@
+"""What failures of statements mean."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+from contextlib import AbstractAsyncContextManager, asynccontextmanager
+
+import psycopg
+
+from service_kit.database import Connection
+from service_kit.errors import Kind, ServiceError
+
+
+class StatementFailedError(Exception):
+    """A statement failed for a reason that nothing foresaw. Names SQLSTATE and constraint, never the data."""
+
+
+@asynccontextmanager
+async def migrated(opened: AbstractAsyncContextManager[Connection]) -> AsyncIterator[Connection]:
+    """The connection of a transaction, with its failures turned into what callers may see.
+
+    Raises the ServiceError DATABASE_NOT_READY while the tables are not there.
+    """
+    try:
+        async with opened as connection:
+            yield connection
+    except (psycopg.errors.UndefinedTable, psycopg.errors.UndefinedColumn) as error:
+        raise ServiceError(
+            Kind.UNAVAILABLE,
+            "DATABASE_NOT_READY",
+            "the messaging database is not set up: run `tukupay-sms migrate`, then try again",
+        ) from error
+    except psycopg.Error as error:
+        # Its own words quote the row at fault, with text and number, and would end in a log.
+        raise StatementFailedError(error.sqlstate, error.diag.constraint_name) from None

@@ -1,0 +1,161 @@
+"""Reading the outbox for reports: much at once, but never everything."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncGenerator, Sequence
+from datetime import datetime, timedelta
+from typing import Any, Final
+from uuid import UUID
+
+import msgspec
+
+from messaging_service.adapters.postgres.foreseen import migrated
+from messaging_service.domain.cost_audit import PricedEntry
+from messaging_service.domain.cost_rehearsal import Traffic
+from messaging_service.domain.money import Price, PriceLevel
+from messaging_service.domain.states import Billing
+from service_kit.database import Connection, Pool, transaction
+
+PAGE: Final = 2_000
+FIRST_SLICE: Final = timedelta(hours=1)
+SHORTEST_SLICE: Final = timedelta(milliseconds=1)
+LONGEST_SLICE: Final = timedelta(days=366)
+
+# A report may take longer than anything that a sender waits for.
+_PATIENT = "SET LOCAL statement_timeout = '10min'"
+
+# The later of the two is what a message was priced for; a missing scheduled time counts for nothing.
+_INSTANT = "greatest(m.scheduled_at, m.created_at)"
+
+_CHARGED = f"""
+    SELECT m.account_id, m.app_id, min({_INSTANT}), max({_INSTANT}), count(*), sum(m.units), sum(m.total)
+    FROM message m
+    WHERE m.created_at >= %(start)s AND m.created_at < %(end)s AND m.billing = 'charged'
+    GROUP BY m.account_id, m.app_id
+    LIMIT %(limit)s
+"""
+
+# Only what the first look saw: a message that was charged since may lie outside the instants that were priced.
+_CUT = f"""
+    SELECT c.place, width_bucket({_INSTANT}, c.cuts), count(*), sum(m.units), sum(m.total)
+    FROM (
+        SELECT place, account_id, app_id, last, ARRAY(SELECT json_array_elements_text(cuts)::timestamptz) AS cuts
+        FROM json_to_recordset(%(cuts)s::json)
+            AS input (place int, account_id text, app_id text, last timestamptz, cuts json)
+    ) c
+    JOIN message m ON m.account_id = c.account_id AND m.app_id IS NOT DISTINCT FROM c.app_id
+    WHERE m.created_at >= %(start)s AND m.created_at < %(end)s AND m.billing = 'charged'
+        AND {_INSTANT} >= c.cuts[1] AND {_INSTANT} <= c.last
+    GROUP BY c.place, 2
+"""
+
+_ENTRIES = "m.id, m.account_id, m.app_id, m.created_at, m.scheduled_at, m.units, m.unit_price, m.price_cost_id, \
+m.price_level, m.billing"
+
+
+class PostgresTraffic:
+    """Implements the port TrafficRecords. No transaction is left open between two pages."""
+
+    def __init__(self, pool: Pool, *, page: int = PAGE) -> None:
+        """`pool`: its own, so that reports never take a connection from those who send."""
+        self._pool = pool
+        self._page = page
+
+    async def entries(
+        self, start: datetime, end: datetime, account_id: str | None
+    ) -> AsyncGenerator[Sequence[PricedEntry], None]:
+        """See TrafficRecords.entries.
+
+        Goes through the period in slices of time, each about a page long: the index over all accounts knows
+        only roughly where a time is stored (it costs sends nothing), and would sort the rest of the period
+        for every page.
+        """
+        lower, width, after = start, FIRST_SLICE, None
+        while lower < end:
+            upper = end if end - lower <= width else lower + width
+            page = await self._entries(lower, upper, account_id, after)
+            if page:
+                yield page
+            if len(page) == self._page:
+                last = page[-1]
+                width = max(last.created_at - lower, SHORTEST_SLICE)
+                lower, after = last.created_at, (last.created_at, last.id)
+            else:
+                lower, after = upper, None
+                if len(page) < self._page // 2:
+                    width = min(2 * width, LONGEST_SLICE)
+
+    async def _entries(
+        self, lower: datetime, upper: datetime, account_id: str | None, after: tuple[datetime, UUID] | None
+    ) -> list[PricedEntry]:
+        conditions = ["m.created_at >= %(lower)s", "m.created_at < %(upper)s"]
+        parameters: dict[str, Any] = {"lower": lower, "upper": upper, "page": self._page}
+        if account_id is not None:
+            conditions.append("m.account_id = %(account_id)s")
+            parameters["account_id"] = account_id
+        if after is not None:
+            conditions.append("(m.created_at, m.id) > (%(after_time)s, %(after_id)s)")
+            parameters["after_time"], parameters["after_id"] = after
+        statement = (
+            f"SELECT {_ENTRIES} FROM message m WHERE {' AND '.join(conditions)} "
+            "ORDER BY m.created_at, m.id LIMIT %(page)s"
+        )
+        return [_to_entry(row) for row in await self._rows(statement, parameters)]
+
+    async def charged(self, start: datetime, end: datetime, limit: int) -> Sequence[Traffic]:
+        """See TrafficRecords.charged."""
+        rows = await self._rows(_CHARGED, {"start": start, "end": end, "limit": limit})
+        return [Traffic(*row) for row in rows]
+
+    async def charged_between(
+        self, start: datetime, end: datetime, cuts: Sequence[tuple[Traffic, Sequence[datetime]]]
+    ) -> Sequence[Sequence[Traffic]]:
+        """See TrafficRecords.charged_between."""
+        asked = [
+            {
+                "place": place,
+                "account_id": traffic.account_id,
+                "app_id": traffic.app_id,
+                "last": traffic.last,
+                "cuts": instants,
+            }
+            for place, (traffic, instants) in enumerate(cuts)
+        ]
+        parameters = {"start": start, "end": end, "cuts": msgspec.json.encode(asked).decode()}
+        sums = {(row[0], row[1]): row[2:] for row in await self._rows(_CUT, parameters)}
+        return [
+            [
+                Traffic(
+                    traffic.account_id,
+                    traffic.app_id,
+                    instant,
+                    traffic.last,
+                    *sums.get((place, number), (0, 0, 0)),
+                )
+                for number, instant in enumerate(instants, start=1)
+            ]
+            for place, (traffic, instants) in enumerate(cuts)
+        ]
+
+    async def _rows(self, statement: str, parameters: dict[str, Any]) -> list[tuple[Any, ...]]:
+        async with migrated(transaction(self._pool)) as connection:
+            await _be_patient(connection)
+            cursor = await connection.execute(statement.encode(), parameters)
+            return await cursor.fetchall()
+
+
+async def _be_patient(connection: Connection) -> None:
+    await connection.execute(_PATIENT)
+
+
+def _to_entry(row: tuple[Any, ...]) -> PricedEntry:
+    return PricedEntry(
+        id=row[0],
+        account_id=row[1],
+        app_id=row[2],
+        created_at=row[3],
+        scheduled_at=row[4],
+        units=row[5],
+        price=Price(row[6], row[7], PriceLevel(row[8])),
+        is_charged=row[9] == Billing.CHARGED.value,
+    )

@@ -1,0 +1,109 @@
+"""Whether the price on record of a message is the one of the price book, and if not, why."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime
+from decimal import Decimal
+from enum import StrEnum
+from uuid import UUID
+
+from messaging_service.domain.money import Price
+from messaging_service.domain.price_book import BookPrice
+
+
+class Cause(StrEnum):
+    """Why the price of an entry is not what the book says."""
+
+    LATE_ENTRY = "late_entry"
+    """A row that was recorded after the entry takes effect at or before its price instant."""
+    REVISED_AFTER = "revised_after"
+    """A newer revision of the row was recorded after the entry."""
+    WITHDRAWN = "withdrawn"
+    """The row was withdrawn after the entry, and what applies instead would not have applied beside it."""
+    MISSING_ROW = "missing_row"
+    """The book has no price for the entry, neither then nor now."""
+    MISPRICED = "mispriced"
+    """The price on record is not the one that the book had then."""
+
+
+@dataclass(frozen=True, slots=True)
+class PricedEntry:
+    """What an audit needs of an entry of the outbox."""
+
+    id: UUID
+    account_id: str
+    app_id: str | None
+    created_at: datetime
+    scheduled_at: datetime | None
+    units: int
+    price: Price
+    """As frozen at acceptance."""
+    is_charged: bool
+
+    @property
+    def price_instant(self) -> datetime:
+        """What it was priced for: the scheduled time when that lay ahead at acceptance, else the acceptance."""
+        if self.scheduled_at is not None and self.scheduled_at > self.created_at:
+            return self.scheduled_at
+        return self.created_at
+
+
+@dataclass(frozen=True, slots=True)
+class CostException:
+    """An entry whose price is not what the book says."""
+
+    entry: PricedEntry
+    then: BookPrice | None
+    """As the book was known at acceptance; None when it had no price."""
+    now: BookPrice | None
+    """As the book is known now; None when it has no price."""
+    cause: Cause
+
+
+@dataclass(slots=True)
+class AuditTotals:
+    """What an audit saw so far."""
+
+    entries: int = 0
+    as_known_then: int = 0
+    as_known_now: int = 0
+    exceptions: int = 0
+    difference: Decimal = Decimal(0)
+    """KES: what the book says now less what was charged, over the charged exceptions that it has a price for."""
+
+    def add(self, entry: PricedEntry, then: BookPrice | None, now: BookPrice | None) -> CostException | None:
+        """Counts an entry; gives the exception when it is one."""
+        self.entries += 1
+        self.as_known_then += _same(entry, then)
+        self.as_known_now += _same(entry, now)
+        cause = cause_of(entry, then, now)
+        if cause is None:
+            return None
+        self.exceptions += 1
+        if entry.is_charged and now is not None:
+            self.difference += (now.price.unit_price - entry.price.unit_price) * entry.units
+        return CostException(entry, then, now, cause)
+
+
+def cause_of(entry: PricedEntry, then: BookPrice | None, now: BookPrice | None) -> Cause | None:
+    """Why the price on record is not the one of the book; None when it is, then and now.
+
+    A book only changes by rows that are recorded and rows that are withdrawn. So when the entry had the price
+    of then and another one applies now, either the row of now was recorded after the entry and beats the one
+    of then, or the row of then was withdrawn: without that it would still apply.
+    """
+    if then is None and now is None:
+        return Cause.MISSING_ROW
+    if not _same(entry, then):
+        # A price that the book did not have at acceptance but has now came with a later row.
+        return Cause.LATE_ENTRY if then is None and _same(entry, now) else Cause.MISPRICED
+    if _same(entry, now):
+        return None
+    if then is None or now is None or now.recorded_at <= entry.created_at or not now.beats(then):
+        return Cause.WITHDRAWN
+    return Cause.REVISED_AFTER if now.revises(then) else Cause.LATE_ENTRY
+
+
+def _same(entry: PricedEntry, book: BookPrice | None) -> bool:
+    return book is not None and book.price.unit_price == entry.price.unit_price

@@ -1,0 +1,70 @@
+"""Compares the prices on record with what the price book says."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncGenerator, Sequence
+from contextlib import aclosing
+from dataclasses import dataclass
+from datetime import datetime
+
+from messaging_service.domain.cost_audit import AuditTotals, CostException, PricedEntry
+from messaging_service.domain.price_book import BookQuestion
+from messaging_service.domain.validation import MAX_IDENTIFIER, text_problem
+from messaging_service.use_cases.price_book import PriceBook
+from messaging_service.use_cases.price_cells import PriceCells
+from messaging_service.use_cases.traffic import TrafficRecords
+from service_kit.errors import Violation, invalid
+
+
+@dataclass(frozen=True, slots=True)
+class AuditCosts:
+    """The use case behind AuditCosts."""
+
+    traffic: TrafficRecords
+    book: PriceBook
+
+    async def __call__(
+        self, start: datetime, end: datetime, account_id: str | None
+    ) -> AsyncGenerator[Sequence[CostException] | AuditTotals, None]:
+        """The exceptions of a period oldest first, some at a time, and the totals last.
+
+        Memory does not grow with the period. Raises ServiceError INVALID, PRICING_UNAVAILABLE or
+        DATABASE_UNAVAILABLE.
+        """
+        _check(start, end, account_id)
+        totals = AuditTotals()
+        # One instant stands for "now" in the whole audit, so that a change in its midst counts for all or none.
+        present = await self.book.present()
+        cells = PriceCells(self.book)
+        async with aclosing(self.traffic.entries(start, end, account_id)) as pages:
+            async for page in pages:
+                questions = [question for entry in page for question in _questions(entry, present)]
+                prices = await cells.prices(questions)
+                found: list[CostException] = []
+                for entry, then, now in zip(page, prices[::2], prices[1::2], strict=True):
+                    exception = totals.add(entry, then, now)
+                    if exception is not None:
+                        found.append(exception)
+                if found:
+                    yield found
+        yield totals
+
+
+def _questions(entry: PricedEntry, present: datetime) -> tuple[BookQuestion, BookQuestion]:
+    at = entry.price_instant
+    # The clocks of two databases differ a little, and nobody knows what the book will be known as.
+    then = min(entry.created_at, present)
+    return (
+        BookQuestion(entry.account_id, entry.app_id, at, then),
+        BookQuestion(entry.account_id, entry.app_id, at, present),
+    )
+
+
+def _check(start: datetime, end: datetime, account_id: str | None) -> None:
+    found: list[Violation] = []
+    if end <= start:
+        found.append(Violation("period_end", "OUT_OF_RANGE", "is not after period_start; give the first instant after"))
+    if account_id is not None and (problem := text_problem(account_id, MAX_IDENTIFIER)):
+        found.append(Violation("user_id", "INVALID_IDENTIFIER", problem))
+    if found:
+        raise invalid(found)
