@@ -178,7 +178,9 @@ async def running(settings: MessagingSettings, seams: Seams) -> AsyncIterator[Gr
         new_id=uuid7,
         now=seams.now,
     )
-    resend = ResendSms(outbox, outcomes, claims, max_retries=settings.max_retries)
+    resend = ResendSms(
+        outbox, outcomes, claims, carrier, max_retries=settings.max_retries, carrier_grace_s=settings.carrier_grace_s
+    )
     quote = QuoteSms(prices, phone_problem=phone_number_problem, max_units=settings.max_units, now=seams.now)
     server = GrpcServer(settings.grpc_address, SERVICES)
     messaging_pb2_grpc.add_MessagingServiceServicer_to_server(
@@ -195,9 +197,9 @@ async def running(settings: MessagingSettings, seams: Seams) -> AsyncIterator[Gr
         await server.start()
         await carrier.start()
         async with asyncio.TaskGroup() as tasks:
+            dispatching = tasks.create_task(claims.run())
             duties = [
                 tasks.create_task(report_readiness(pool, SchemaCheck(MIGRATIONS), server)),
-                tasks.create_task(claims.run()),
                 tasks.create_task(Sweeper(outbox, events, every_s=settings.sweep_s).run()),
                 tasks.create_task(receipts.run()),
                 tasks.create_task(watch.run()),
@@ -207,7 +209,8 @@ async def running(settings: MessagingSettings, seams: Seams) -> AsyncIterator[Gr
                 yield server
             finally:
                 await server.stop(settings.drain_s)
-                duties[1].cancel()
+                claims.stop()
+                await dispatching
                 await carrier.stop(settings.drain_s)
                 await attempts.drain()
                 for duty in duties:

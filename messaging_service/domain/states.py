@@ -54,10 +54,10 @@ MOVES: dict[State, frozenset[State]] = {
     _S.SUBMITTING: frozenset({_S.READY, _S.ACCEPTED, _S.REFUSED, _S.UNKNOWN}),
     _S.ACCEPTED: frozenset({_S.DELIVERED, _S.UNDELIVERED}),
     _S.DELIVERED: frozenset(),
-    _S.REFUSED: frozenset({_S.READY, _S.SUBMITTING}),
-    _S.UNDELIVERED: frozenset({_S.READY, _S.SUBMITTING}),
+    _S.REFUSED: frozenset({_S.READY}),
+    _S.UNDELIVERED: frozenset({_S.READY}),
     _S.UNKNOWN: frozenset({_S.ACCEPTED, _S.DELIVERED, _S.UNDELIVERED, _S.EXPIRED}),
-    _S.EXPIRED: frozenset({_S.READY, _S.SUBMITTING}),
+    _S.EXPIRED: frozenset({_S.READY}),
     _S.CANCELLED: frozenset(),
 }
 """Where each state may go next. Receipts only move forward: nothing leads back from DELIVERED."""

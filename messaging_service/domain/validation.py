@@ -21,8 +21,8 @@ MAX_MESSAGE_NAME = 100
 MAX_TAGS = 20
 MAX_TAG = 50
 MAX_CUSTOM_DATA_BYTES = 4_096
-MAX_CUSTOM_DATA_EXPONENT = 300
-"""Numbers beyond 64-bit floats' range are of no use to a client and could not be stored as jsonb."""
+MAX_CUSTOM_DATA_EXPONENT = 30
+"""jsonb writes numbers out in full, so that a short text of large exponents would become a long one."""
 MAX_CUSTOM_DATA_DEPTH = 32
 """Objects and lists inside one another. A fixed bound, as what Python can read depends on its stack."""
 MAX_SCHEDULE_AHEAD = timedelta(days=365)

@@ -52,6 +52,7 @@ class ClaimLoop:
         self._poll_s = poll_s
         self._max_batch = max_batch
         self._wake = asyncio.Event()
+        self._stopping = False
         self.backlogged = False
         """Whether due messages may be waiting; then new sends queue up too."""
 
@@ -60,13 +61,18 @@ class ClaimLoop:
         self.backlogged = True
         self._wake.set()
 
+    def stop(self) -> None:
+        """Ends `run` after the look that it is taking: a claim must not be cut off in mid-commit."""
+        self._stopping = True
+        self._wake.set()
+
     async def run(self) -> None:
-        """Runs until cancelled."""
+        """Runs until stopped."""
         self._carrier.on_slot_free(self._slot_free)
-        while True:
+        while not self._stopping:
             self._wake.clear()
             pause_s = await self._look()
-            if pause_s > 0:
+            if pause_s > 0 and not self._stopping:
                 await self._pause(pause_s)
 
     def _slot_free(self) -> None:

@@ -137,6 +137,10 @@ class Outbox(Protocol):
         """Stops a message that was not submitted yet. Raises OUTBOX_ENTRY_NOT_FOUND, NOT_CANCELLABLE."""
         ...
 
+    async def find(self, account_id: str, key: str, fingerprint: bytes) -> Message | None:
+        """The message recorded under an idempotency key for a request with this fingerprint, or None."""
+        ...
+
     async def get(self, message_id: UUID) -> Message | None:
         """One message; None when there is none."""
         ...

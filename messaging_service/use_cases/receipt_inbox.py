@@ -27,3 +27,7 @@ class ReceiptInbox(Protocol):
     async def work(self, limit: int) -> Worked:
         """Applies up to `limit` waiting receipts to their messages; those without a match wait longer."""
         ...
+
+    async def postpone_next(self) -> None:
+        """Lets the receipt that would be worked next wait longer, as working it failed."""
+        ...

@@ -6,7 +6,7 @@ import asyncio
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import datetime
 from uuid import UUID
 
 from messaging_service.domain.message import Message, SendRequest, outbox_id
@@ -14,13 +14,14 @@ from messaging_service.domain.states import State
 from messaging_service.domain.validation import SendDraft, validate
 from messaging_service.use_cases.attempts import Attempts
 from messaging_service.use_cases.carrier import Carrier, Slot
+from messaging_service.use_cases.carrier_presence import require_carrier
 from messaging_service.use_cases.claim_loop import ClaimLoop
 from messaging_service.use_cases.group_commit import GroupCommit
 from messaging_service.use_cases.outbox import Acceptance, Accepted, Claim, Outbox
 from messaging_service.use_cases.outcomes import Outcomes
 from messaging_service.use_cases.phone_numbers import PhoneNumberCheck
 from messaging_service.use_cases.prices import Prices
-from service_kit.errors import Kind, ServiceError
+from service_kit.errors import ServiceError
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,10 +84,16 @@ class SendSms:
         leaves that open, which a repetition with the same message id resolves.
         """
         request = validate(draft, now=self._now(), phone_problem=self._phone_problem, max_units=self._limits.max_units)
-        if not request.is_future and not self._carrier.is_up:
-            await self._require_carrier()
-        at = request.scheduled_at if request.is_future else None
-        price = await self._prices.price_of(request.account_id, request.app_id, at)
+        try:
+            if not request.is_future:
+                await require_carrier(self._carrier, self._limits.carrier_grace_s)
+            at = request.scheduled_at if request.is_future else None
+            price = await self._prices.price_of(request.account_id, request.app_id, at)
+        except ServiceError:
+            # What is on record already needs neither carrier nor price.
+            if (stored := await self._stored(request)) is not None:
+                return Sent(stored, replayed=True)
+            raise
         message_id = self._new_id()
         slot = self._reserve(request)
         acceptance = Acceptance(
@@ -125,14 +132,11 @@ class SendSms:
         except TimeoutError:
             return await self._outbox.get(message.id) or message
 
-    async def _require_carrier(self) -> None:
-        if not await self._carrier.wait_until_up(self._limits.carrier_grace_s):
-            raise ServiceError(
-                Kind.UNAVAILABLE,
-                "CARRIER_UNAVAILABLE",
-                "no carrier can be reached; nothing was stored or charged, try again shortly with the same message_id",
-                retry_after=timedelta(seconds=5),
-            )
+    async def _stored(self, request: SendRequest) -> Message | None:
+        """The entry that an earlier request with the same message id and content made; None when none did."""
+        if request.client_message_id is None:
+            return None
+        return await self._outbox.find(request.account_id, request.client_message_id, request.fingerprint())
 
     def _reserve(self, request: SendRequest) -> Slot | None:
         """A place in the carrier's window, when this process may send at once.
@@ -151,11 +155,14 @@ class SendSms:
         except BaseException as error:
             if slot is not None:
                 slot.release()
-            if isinstance(error, Exception) and not recorded.done():
+            if not isinstance(error, Exception):
+                recorded.cancel()
+                raise
+            if not recorded.done():
                 recorded.set_exception(error)  # the caller answers for it
-                return
-            recorded.cancel()
-            raise
+            elif not isinstance(error, ServiceError):
+                raise
+            return
         if not recorded.done():
             recorded.set_result(accepted)
         message = accepted.message

@@ -76,16 +76,21 @@ class ReceiptDesk:
 
     async def run(self) -> None:
         """Runs until cancelled."""
+        limit = self._max_batch
         while True:
             self._wake.clear()
             try:
-                worked = await self._inbox.work(self._max_batch)
+                worked = await self._inbox.work(limit)
             except ServiceError as error:
                 self._log.upkeep_failed("receipts", error.reason)
             except Exception as error:  # noqa: BLE001 - a duty that ends would take the whole service with it
                 self._log.upkeep_crashed("receipts", error)
+                if await self._isolate(limit):
+                    limit = 1
+                    continue
             else:
-                if worked.looked_at == self._max_batch:
+                was_full, limit = worked.looked_at == limit, self._max_batch
+                if was_full:
                     continue
             try:
                 async with asyncio.timeout(self._poll_s):
@@ -93,3 +98,13 @@ class ReceiptDesk:
             except TimeoutError:
                 continue
             await asyncio.sleep(self._gather_s)
+
+    async def _isolate(self, limit: int) -> bool:
+        """Keeps one receipt that cannot be worked from holding up those behind it; whether to go on at once."""
+        if limit > 1:
+            return True
+        try:
+            await self._inbox.postpone_next()
+        except ServiceError as error:
+            self._log.upkeep_failed("receipts", error.reason)
+        return False

@@ -241,6 +241,10 @@ class InMemoryOutbox:
         self._unhold(message)
         return self._move(message_id, State.CANCELLED, "CANCELLED", billing=Billing.RELEASED, error_code="CANCELLED")
 
+    async def find(self, account_id: str, key: str, fingerprint: bytes) -> Message | None:
+        known = self.book.keys.get((account_id, key))
+        return self.book.messages[known[1]] if known is not None and known[0] == fingerprint else None
+
     async def get(self, message_id: UUID) -> Message | None:
         return self.book.messages.get(message_id)
 

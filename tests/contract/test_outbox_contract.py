@@ -770,3 +770,12 @@ async def test_errors_name_what_a_client_needs(world: World, outbox: Outbox) -> 
     assert isinstance(error, ServiceError)
     assert error.kind is Kind.FAILED_PRECONDITION
     assert Decimal(error.metadata["shortfall"]) == Decimal("0.5")
+
+
+async def test_an_entry_is_found_by_its_key_and_its_request_alone(outbox: Outbox) -> None:
+    item = acceptance(message_id="msg123")
+    message = await record(outbox, item)
+    assert await outbox.find(ACCOUNT, "msg123", item.fingerprint) == message
+    assert await outbox.find(ACCOUNT, "msg123", b"another request") is None
+    assert await outbox.find(ACCOUNT, "msg124", item.fingerprint) is None
+    assert await outbox.find("somebody else", "msg123", item.fingerprint) is None

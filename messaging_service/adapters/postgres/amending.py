@@ -25,7 +25,8 @@ _REQUEUE = f"""
         UPDATE account SET held = held + %(total)s WHERE id = %(account_id)s
     )
     UPDATE message m SET
-        state = 'ready', billing = 'held', retry_count = m.retry_count + 1, error_code = NULL, delivered_at = NULL
+        state = 'ready', billing = 'held', retry_count = m.retry_count + 1, error_code = NULL, carrier = NULL,
+        sent_at = NULL, delivered_at = NULL
     WHERE m.id = %(id)s
     RETURNING {MESSAGE_COLUMNS}
 """

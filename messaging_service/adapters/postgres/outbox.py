@@ -109,6 +109,11 @@ class PostgresOutbox:
         async with migrated(transaction(self._pool)) as connection:
             return await amending.cancel(connection, message_id, self._owner.name)
 
+    async def find(self, account_id: str, key: str, fingerprint: bytes) -> Message | None:
+        """See Outbox.find."""
+        async with _migrated(single_statement(self._pool)) as connection:
+            return await reading.find_message(connection, account_id, key, fingerprint)
+
     async def get(self, message_id: UUID) -> Message | None:
         """See Outbox.get."""
         found = await self.get_many([message_id])
@@ -138,3 +143,8 @@ class PostgresOutbox:
         """See ReceiptInbox.work."""
         async with migrated(transaction(self._pool)) as connection:
             return await receipts.work(connection, limit, self._owner.name)
+
+    async def postpone_next(self) -> None:
+        """See ReceiptInbox.postpone_next."""
+        async with _migrated(transaction(self._pool)) as connection:
+            await receipts.postpone_next(connection)

@@ -13,6 +13,10 @@ from messaging_service.use_cases.outbox import ListFilter
 from service_kit.database import Connection
 
 _GET_MANY = f"SELECT {MESSAGE_COLUMNS} FROM message m WHERE m.id = ANY(%s)"
+_FIND = f"""
+    SELECT {MESSAGE_COLUMNS} FROM idempotency i JOIN message m ON m.id = i.message_id
+    WHERE i.account_id = %s AND i.key = %s AND i.fingerprint = %s
+"""
 _PAGE = "ORDER BY m.created_at DESC, m.id DESC LIMIT %(limit)s"
 
 
@@ -20,6 +24,12 @@ async def get_messages(connection: Connection, ids: Sequence[UUID]) -> list[Mess
     """Those of the messages that exist."""
     cursor = await connection.execute(_GET_MANY, (list(ids),))
     return [to_message(row) for row in await cursor.fetchall()]
+
+
+async def find_message(connection: Connection, account_id: str, key: str, fingerprint: bytes) -> Message | None:
+    """See Outbox.find."""
+    row = await (await connection.execute(_FIND, (account_id, key, fingerprint))).fetchone()
+    return None if row is None else to_message(row)
 
 
 async def list_messages(

@@ -49,7 +49,7 @@ _WAITING = """
 _UNKNOWN_FOR = """
     SELECT m.id FROM dispatch d JOIN message m ON m.id = d.message_id
     WHERE d.state = 'unknown' AND d.recipient = %(recipient)s
-        AND (%(sender_id)s::text IS NULL OR m.sender_id = %(sender_id)s)
+        AND (%(sender_id)s::text IS NULL OR ltrim(m.sender_id, '+') = ltrim(%(sender_id)s, '+'))
         AND m.last_attempt_at <= (SELECT received_at FROM receipt WHERE id = %(receipt)s)
     ORDER BY m.id LIMIT 2
 """
@@ -181,6 +181,12 @@ async def store(connection: Connection, receipts: Sequence[DeliveryReceipt]) -> 
         for receipt in receipts
     ]
     await connection.execute(_STORE, (msgspec.json.encode(rows).decode(),))
+
+
+async def postpone_next(connection: Connection) -> None:
+    """See ReceiptInbox.postpone_next."""
+    cursor = await connection.execute(_WAITING, (1,))
+    await connection.execute(_POSTPONE, ([row[0] for row in await cursor.fetchall()],))
 
 
 async def work(connection: Connection, limit: int, owner: str) -> Worked:

@@ -44,6 +44,7 @@ _SETTLE = """
     ), done AS (
         DELETE FROM dispatch d
         WHERE d.ctid = ANY(ARRAY(SELECT queue_row FROM owned WHERE state IN ('accepted', 'refused')))
+        RETURNING d.message_id
     ), kept AS (
         UPDATE dispatch d SET
             state = owned.state, owner = NULL, lease_until = NULL, tries = d.tries + 1,
@@ -52,12 +53,15 @@ _SETTLE = """
                 secs => CASE owned.state WHEN 'unknown' THEN %(unknown_window_s)s ELSE owned.retry_in_s END
             )
         FROM owned WHERE d.ctid = owned.queue_row AND owned.state IN ('ready', 'unknown')
+        RETURNING d.message_id
+    ), left_queue AS (
+        SELECT message_id FROM done UNION ALL SELECT message_id FROM kept
     ), settled AS (
         UPDATE message m SET
             state = owned.state, billing = owned.billing, carrier = owned.carrier,
             error_code = CASE WHEN owned.state IN ('refused', 'unknown') THEN owned.code END,
             sent_at = CASE owned.state WHEN 'accepted' THEN now() ELSE m.sent_at END
-        FROM owned WHERE m.id = owned.id
+        FROM owned JOIN left_queue ON left_queue.message_id = owned.id WHERE m.id = owned.id
         RETURNING m.id, m.account_id, m.total, m.retry_count + 1 AS attempt, m.state, m.billing, m.sent_at,
             m.error_code, owned.carrier, owned.code, owned.raw, owned.parts
     ), taken AS (

@@ -54,6 +54,12 @@ class RecordedLog:
     def claims_failed(self, reason: str) -> None:
         self.lines.append(("claims_failed", reason))
 
+    def claims_crashed(self, error: Exception) -> None:
+        self.lines.append(("claims_crashed", str(error)))
+
+    def upkeep_crashed(self, duty: str, error: Exception) -> None:
+        self.lines.append(("upkeep_crashed", duty, str(error)))
+
     def swept(self, swept: Swept) -> None:
         self.lines.append(("swept", str(swept.orphaned), str(swept.expired)))
 

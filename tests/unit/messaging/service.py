@@ -68,7 +68,9 @@ class Service:
             now=lambda: datetime.now(UTC),
             monotonic=lambda: self.monotonic,
         )
-        self.resend_sms = ResendSms(self.outbox, self.outcomes, self.claims, max_retries=3)
+        self.resend_sms = ResendSms(
+            self.outbox, self.outcomes, self.claims, self.carrier, max_retries=3, carrier_grace_s=0.0
+        )
 
     async def send(self, wait_s: float = 5.0, **changes: Any) -> Sent:
         """Sends one message."""

@@ -135,6 +135,16 @@ async def test_a_database_that_is_away_is_reported_and_asked_again() -> None:
     assert service.carrier.free_slots == 10
 
 
+async def test_a_look_that_breaks_is_reported_and_does_not_end_the_loop() -> None:
+    service = Service()
+    service.outbox.claim_failures = [RuntimeError("bug")]
+    await queue(service, 1)
+    async with service.claiming():
+        await service.carrier.submitted(1)
+    assert service.log.lines == [("claims_crashed", "bug")]
+    assert service.carrier.free_slots == 10
+
+
 async def test_the_next_due_message_is_not_overslept() -> None:
     service = Service(poll_s=3_600)
     now = datetime.now(UTC)

@@ -136,6 +136,22 @@ async def test_the_same_id_again_is_answered_from_the_record() -> None:
     assert service.carrier.free_slots == 10
 
 
+async def test_what_is_on_record_is_answered_without_price_or_carrier() -> None:
+    service = Service()
+    first = await service.send(message_id="msg123")
+    service.prices.failure = unavailable()
+    again = await service.send(message_id="msg123")
+    service.carrier.go_down()
+    once_more = await service.send(message_id="msg123")
+    assert again.replayed
+    assert once_more.replayed
+    assert again.message == once_more.message == first.message
+    for message_id, text in (("msg123", "another text"), ("msg124", "Your OTP is 123456.")):
+        with pytest.raises(ServiceError) as caught:
+            await service.send(message_id=message_id, message=text)
+        assert caught.value.kind is Kind.UNAVAILABLE
+
+
 async def test_a_repetition_that_overtakes_the_first_waits_with_it() -> None:
     gate = Gate()
     service = Service(carrier=ScriptedCarrier(answer=gate))
@@ -337,3 +353,15 @@ async def test_a_resend_that_is_refused_wakes_nobody() -> None:
         await service.resend_sms(sent.message.id, 5.0)
     assert caught.value.reason == "NOT_FAILED"
     assert not service.claims.backlogged
+
+
+async def test_a_resend_without_a_carrier_changes_nothing() -> None:
+    service = Service()
+    message_id = await failed(service)
+    service.carrier.go_down()
+    with pytest.raises(ServiceError) as caught:
+        await service.resend_sms(message_id, 5.0)
+    assert caught.value.reason == "CARRIER_UNAVAILABLE"
+    stored = await service.outbox.get(message_id)
+    assert stored is not None
+    assert (stored.state, stored.retry_count) == (State.REFUSED, 0)

@@ -97,7 +97,7 @@ def test_only_a_resend_leads_out_of_failure() -> None:
     failed = {state for state, status in STATUS_OF.items() if status is Status.FAILED}
     assert failed - FINAL == RESENDABLE
     for state in RESENDABLE:
-        assert MOVES[state] == {State.READY, State.SUBMITTING}
+        assert MOVES[state] == {State.READY}
 
 
 def test_what_was_sent_never_goes_back_into_the_queue_by_itself() -> None:

@@ -37,13 +37,17 @@ async def test_the_first_sweep_comes_at_once_for_what_a_dead_process_left_behind
 
 async def test_a_sweep_that_fails_is_reported_and_repeated() -> None:
     outbox, log = FailingOutbox(), RecordedLog()
-    outbox.sweep_failures = [unavailable()]
+    outbox.sweep_failures = [unavailable(), RuntimeError("bug")]
     await outbox.accept([acceptance(claimed=True)])
     outbox.book.now += timedelta(seconds=LEASE_S + 1)
     sweeping = asyncio.ensure_future(Sweeper(outbox, log, every_s=0.001).run())
-    await until_logged(log, 2)
+    await until_logged(log, 3)
     sweeping.cancel()
-    assert log.lines == [("upkeep_failed", "sweep", "DATABASE_UNAVAILABLE"), ("swept", "1", "0")]
+    assert log.lines == [
+        ("upkeep_failed", "sweep", "DATABASE_UNAVAILABLE"),
+        ("upkeep_crashed", "sweep", "bug"),
+        ("swept", "1", "0"),
+    ]
 
 
 class Inbox:
@@ -51,8 +55,10 @@ class Inbox:
 
     def __init__(self) -> None:
         self.stored: list[DeliveryReceipt] = []
-        self.passes: list[int | ServiceError] = []
+        self.passes: list[int | Exception] = []
         self.worked = 0
+        self.limits: list[int] = []
+        self.postponed = 0
         self.idle = asyncio.Event()
 
     async def store(self, receipts: Sequence[DeliveryReceipt]) -> None:
@@ -60,10 +66,14 @@ class Inbox:
             raise self.passes[0]
         self.stored.extend(receipts)
 
+    async def postpone_next(self) -> None:
+        self.postponed += 1
+
     async def work(self, limit: int) -> Worked:
+        self.limits.append(limit)
         self.worked += 1
         found = self.passes.pop(0) if self.passes else 0
-        if isinstance(found, ServiceError):
+        if isinstance(found, Exception):
             raise found
         if not self.passes:
             self.idle.set()
@@ -104,8 +114,31 @@ async def test_a_receipt_that_cannot_be_stored_is_not_taken() -> None:
 
 async def test_an_inbox_that_cannot_be_worked_is_reported_and_tried_again() -> None:
     inbox, log = Inbox(), RecordedLog()
-    inbox.passes = [unavailable(), 0]
+    inbox.passes = [unavailable(), RuntimeError("bug"), 0]
     running = asyncio.ensure_future(ReceiptDesk(inbox, log, poll_s=0.001).run())
     await inbox.idle.wait()
     running.cancel()
-    assert log.lines == [("upkeep_failed", "receipts", "DATABASE_UNAVAILABLE")]
+    assert log.lines == [
+        ("upkeep_failed", "receipts", "DATABASE_UNAVAILABLE"),
+        ("upkeep_crashed", "receipts", "bug"),
+    ]
+
+
+async def test_a_receipt_that_cannot_be_worked_does_not_hold_up_those_behind_it() -> None:
+    inbox = Inbox()
+    inbox.passes = [RuntimeError("bad batch"), 1, RuntimeError("bad receipt"), 5, 0]
+    running = asyncio.ensure_future(ReceiptDesk(inbox, RecordedLog(), poll_s=0.001, gather_s=0, max_batch=5).run())
+    await inbox.idle.wait()
+    running.cancel()
+    assert inbox.postponed == 0, "the first receipt of the bad batch was worked alone"
+    assert inbox.limits[:3] == [5, 1, 5]
+
+
+async def test_the_receipt_at_fault_waits_longer_once_it_is_alone() -> None:
+    inbox = Inbox()
+    inbox.passes = [RuntimeError("bad batch"), RuntimeError("bad receipt"), 0]
+    running = asyncio.ensure_future(ReceiptDesk(inbox, RecordedLog(), poll_s=0.001, gather_s=0, max_batch=5).run())
+    await inbox.idle.wait()
+    running.cancel()
+    assert inbox.postponed == 1
+    assert inbox.limits == [5, 1, 1]
