@@ -73,6 +73,52 @@ async def test_a_killed_database_makes_the_service_unavailable_until_it_is_back(
         assert (await pricing.set(TUKUPAY, 2_000_000)).revision == 2
 
 
+async def test_prices_in_memory_outlive_their_database_by_a_second_and_no_more(own_server: EmbeddedPostgres) -> None:
+    url = own_server.url("pricing")
+    await asyncio.to_thread(migrate, url)
+    loop = asyncio.get_running_loop()
+    async with pricing_on(url, book_staleness_s=1.0, pool_timeout_s=0.2) as pricing, asyncio.timeout(60):
+        await pricing.until_serving()
+        cost = await pricing.set(TUKUPAY, 1_000_000)
+        assert (await pricing.stub.ResolvePrice(QUESTION)).cost == cost
+        assert own_server.pid is not None
+        os.kill(own_server.pid, signal.SIGKILL)
+        killed = loop.time()
+        assert (await pricing.stub.ResolvePrice(QUESTION)).cost == cost
+        while await _answers(pricing):
+            # The last look began before the database died; a call may have been under way since.
+            assert loop.time() - killed < 1.2
+        await pricing.until_not_serving()
+        await own_server.start()
+        await pricing.until_serving()
+        changed = await pricing.set(TUKUPAY, 1_100_000)
+        assert (await pricing.stub.ResolvePrice(QUESTION)).cost == changed
+
+
+async def _answers(pricing: Pricing) -> bool:
+    """Whether the price can be had; if not, for the one reason that there may be."""
+    call = pricing.stub.ResolvePrice(QUESTION)
+    code = await call.code()
+    assert code in (grpc.StatusCode.OK, grpc.StatusCode.UNAVAILABLE)
+    return code is grpc.StatusCode.OK
+
+
+async def test_a_question_about_what_was_known_waits_for_the_change_under_way(
+    pricing: Pricing, pricing_url: str
+) -> None:
+    cost = await pricing.set(TUKUPAY, 1_000_000)
+    request = pb.ResolvePriceRequest(customer_id="cust123", known_at=cost.recorded_time)
+    async with asyncio.timeout(30), await psycopg.AsyncConnection.connect(pricing_url) as blocker:
+        await blocker.execute("SELECT FROM price_epoch FOR UPDATE")
+        asked = asyncio.ensure_future(pricing.stub.ResolvePrice(request))
+        await _somebody_waits_for_a_lock(pricing_url)
+        assert not asked.done()
+        # Other questions do not wait.
+        assert (await pricing.stub.ResolvePrice(QUESTION)).cost == cost
+        await blocker.rollback()
+        assert (await asked).cost == cost
+
+
 async def test_connections_that_died_in_a_quick_restart_fail_no_reader(
     own_server: EmbeddedPostgres,
 ) -> None:

@@ -8,9 +8,9 @@ from alembic.autogenerate import compare_metadata
 from alembic.runtime.migration import MigrationContext
 from sqlalchemy import inspect
 
-from pricing_service.adapters.migrate import migrate
+from pricing_service.adapters.migrate import MIGRATIONS, migrate
 from pricing_service.adapters.tables import metadata
-from service_kit.migrations import engine_for
+from service_kit.migrations import engine_for, upgrade
 from tests.conftest import FreshDatabase
 
 
@@ -42,6 +42,23 @@ def test_migrating_again_changes_nothing(pricing_url: str) -> None:
     before = constraints(pricing_url)
     migrate(pricing_url)
     assert constraints(pricing_url) == before
+
+
+def test_prices_of_the_release_before_keep_their_place(fresh_database: FreshDatabase) -> None:
+    url = fresh_database()
+    upgrade(url, MIGRATIONS, metadata, "0001")
+    with psycopg.connect(url) as connection:
+        connection.execute(
+            "INSERT INTO cost (cost_id, level, entity, effective_from, revision, price, created_by, recorded_at, "
+            "epoch) VALUES ('cost_1', 'TukuPay', '', '2024-12-13Z', 1, 1.0, 'admin123', '2024-12-12Z', 1)"
+        )
+        connection.execute("UPDATE price_epoch SET epoch = 1")
+    migrate(url)
+    with psycopg.connect(url) as connection:
+        row = connection.execute("SELECT changed_at = '2024-12-12Z' FROM price_epoch").fetchone()
+        assert row == (True,)
+        row = connection.execute("SELECT overridden_guards, withdrawn_at FROM cost").fetchone()
+        assert row == ([], None)
 
 
 WITHDRAWN = {
