@@ -13,6 +13,7 @@ from datetime import UTC, datetime
 from typing import Protocol
 
 import structlog
+from grpc import aio
 from uuid_utils.compat import uuid7
 
 from messaging_service.adapters.carriers.smpp.carrier import SmppCarrier
@@ -38,13 +39,14 @@ from messaging_service.use_cases.claim_loop import ClaimLoop
 from messaging_service.use_cases.group_commit import GroupCommit
 from messaging_service.use_cases.outbox import Acceptance, Accepted, Outbox, Settled, Settlement
 from messaging_service.use_cases.outcomes import Outcomes
+from messaging_service.use_cases.prices import Prices
 from messaging_service.use_cases.quote_sms import QuoteSms
 from messaging_service.use_cases.rehearse_costs import RehearseCosts
 from messaging_service.use_cases.resend_sms import ResendSms
 from messaging_service.use_cases.send_sms import SendLimits, SendSms
 from messaging_service.use_cases.upkeep import ReceiptDesk, Sweeper
 from service_kit.channel import open_channel
-from service_kit.database import create_pool
+from service_kit.database import Pool, create_pool
 from service_kit.grpc_server import GrpcServer
 from service_kit.readiness import SchemaCheck, report_readiness
 from tukupay.sms.messaging.v1 import messaging_pb2, messaging_pb2_grpc
@@ -116,16 +118,50 @@ async def serve(settings: MessagingSettings, stopping: asyncio.Event, seams: Sea
         log.info("messaging.draining")
 
 
-@asynccontextmanager
-async def running(settings: MessagingSettings, seams: Seams) -> AsyncIterator[GrpcServer]:
-    """The service, listening; NOT_SERVING until the database is reachable and migrated.
+@dataclass(frozen=True, slots=True)
+class _Pricing:
+    """What the service knows of prices, and how it learns."""
 
-    Leaving the context drains it: new calls are turned away, running calls and submits end, then the
-    carrier is unbound.
-    """
-    pool = create_pool(
-        settings.database_url, "messaging", min_size=2, max_size=settings.pool_size, timeout_s=settings.pool_timeout_s
+    channel: aio.Channel
+    copy: PriceCopy
+    questions: PriceQuestions
+    prices: LivePrices
+    watch: PriceWatch
+
+
+def _pricing(settings: MessagingSettings) -> _Pricing:
+    channel = open_channel(settings.pricing_address)
+    copy = PriceCopy(
+        capacity=settings.price_copy_answers,
+        silence_s=SILENT_INTERVALS * settings.price_heartbeat_s,
+        stale_s=settings.price_stale_s,
+        clock=time.monotonic,
     )
+    questions = PriceQuestions(channel, timeout_s=settings.pricing_timeout_s)
+    return _Pricing(
+        channel=channel,
+        copy=copy,
+        questions=questions,
+        prices=LivePrices(questions, copy, max_waiting=MAX_WAITING),
+        watch=PriceWatch(channel, copy, heartbeat_s=settings.price_heartbeat_s),
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class _Engine:
+    """What sends."""
+
+    outbox: Outbox
+    carrier: RunningCarrier
+    receipts: ReceiptDesk
+    attempts: Attempts
+    claims: ClaimLoop
+    sweeper: Sweeper
+    send: SendSms
+    resend: ResendSms
+
+
+def _engine(settings: MessagingSettings, seams: Seams, pool: Pool, prices: Prices) -> _Engine:
     windows = Windows(
         lease_s=settings.lease_s,
         margin_s=settings.lease_margin_s,
@@ -146,21 +182,6 @@ async def running(settings: MessagingSettings, seams: Seams) -> AsyncIterator[Gr
     outcomes = Outcomes(outbox.get_many)
     attempts = Attempts(carrier, settlements, outcomes, events, settle_within_s=settings.lease_s)
     claims = ClaimLoop(outbox, carrier, attempts, events, poll_s=settings.poll_s)
-    channel = open_channel(settings.pricing_address)
-    copy = PriceCopy(
-        capacity=settings.price_copy_answers,
-        silence_s=SILENT_INTERVALS * settings.price_heartbeat_s,
-        stale_s=settings.price_stale_s,
-        clock=time.monotonic,
-    )
-    questions = PriceQuestions(channel, timeout_s=settings.pricing_timeout_s)
-    prices = LivePrices(questions, copy, max_waiting=MAX_WAITING)
-    watch = PriceWatch(channel, copy, heartbeat_s=settings.price_heartbeat_s)
-    reports_pool = create_pool(
-        settings.database_url, "messaging-reports", min_size=0, max_size=REPORTS_POOL, timeout_s=REPORTS_TIMEOUT_S
-    )
-    traffic = PostgresTraffic(reports_pool)
-    book = BookClient(channel, timeout_s=REPORTS_TIMEOUT_S, now=seams.now)
     send = SendSms(
         prices=prices,
         acceptances=acceptances,
@@ -181,41 +202,67 @@ async def running(settings: MessagingSettings, seams: Seams) -> AsyncIterator[Gr
     resend = ResendSms(
         outbox, outcomes, claims, carrier, max_retries=settings.max_retries, carrier_grace_s=settings.carrier_grace_s
     )
-    quote = QuoteSms(prices, phone_problem=phone_number_problem, max_units=settings.max_units, now=seams.now)
+    sweeper = Sweeper(outbox, events, every_s=settings.sweep_s)
+    return _Engine(outbox, carrier, receipts, attempts, claims, sweeper, send, resend)
+
+
+@asynccontextmanager
+async def running(settings: MessagingSettings, seams: Seams) -> AsyncIterator[GrpcServer]:
+    """The service, listening; NOT_SERVING until the database is reachable and migrated.
+
+    Leaving the context drains it: new calls are turned away, running calls and submits end, then the
+    carrier is unbound.
+    """
+    pool = create_pool(
+        settings.database_url, "messaging", min_size=2, max_size=settings.pool_size, timeout_s=settings.pool_timeout_s
+    )
+    reports_pool = create_pool(
+        settings.database_url, "messaging-reports", min_size=0, max_size=REPORTS_POOL, timeout_s=REPORTS_TIMEOUT_S
+    )
+    pricing = _pricing(settings)
+    engine = _engine(settings, seams, pool, pricing.prices)
+    traffic = PostgresTraffic(reports_pool)
+    book = BookClient(pricing.channel, timeout_s=REPORTS_TIMEOUT_S, now=seams.now)
+    quote = QuoteSms(pricing.prices, phone_problem=phone_number_problem, max_units=settings.max_units, now=seams.now)
     server = GrpcServer(settings.grpc_address, SERVICES)
     messaging_pb2_grpc.add_MessagingServiceServicer_to_server(
-        MessagingServicer(send, resend, quote, outbox, default_wait_s=settings.outcome_wait_s), server.grpc
+        MessagingServicer(engine.send, engine.resend, quote, engine.outbox, default_wait_s=settings.outcome_wait_s),
+        server.grpc,
     )
-    messaging_pb2_grpc.add_AccountServiceServicer_to_server(AccountServicer(outbox), server.grpc)
+    messaging_pb2_grpc.add_AccountServiceServicer_to_server(AccountServicer(engine.outbox), server.grpc)
     messaging_pb2_grpc.add_CostReportServiceServicer_to_server(
-        CostReportServicer(RehearseCosts(traffic, book), AuditCosts(traffic, book), CopyAudit(copy, questions, watch)),
+        CostReportServicer(
+            RehearseCosts(traffic, book),
+            AuditCosts(traffic, book),
+            CopyAudit(pricing.copy, pricing.questions, pricing.watch),
+        ),
         server.grpc,
     )
     await pool.open(wait=False)
     await reports_pool.open(wait=False)
     try:
         await server.start()
-        await carrier.start()
+        await engine.carrier.start()
         async with asyncio.TaskGroup() as tasks:
-            dispatching = tasks.create_task(claims.run())
+            dispatching = tasks.create_task(engine.claims.run())
             duties = [
                 tasks.create_task(report_readiness(pool, SchemaCheck(MIGRATIONS), server)),
-                tasks.create_task(Sweeper(outbox, events, every_s=settings.sweep_s).run()),
-                tasks.create_task(receipts.run()),
-                tasks.create_task(watch.run()),
-                tasks.create_task(report_copy(copy)),
+                tasks.create_task(engine.sweeper.run()),
+                tasks.create_task(engine.receipts.run()),
+                tasks.create_task(pricing.watch.run()),
+                tasks.create_task(report_copy(pricing.copy)),
             ]
             try:
                 yield server
             finally:
                 await server.stop(settings.drain_s)
-                claims.stop()
+                engine.claims.stop()
                 await dispatching
-                await carrier.stop(settings.drain_s)
-                await attempts.drain()
+                await engine.carrier.stop(settings.drain_s)
+                await engine.attempts.drain()
                 for duty in duties:
                     duty.cancel()
     finally:
-        await channel.close()
+        await pricing.channel.close()
         await reports_pool.close(POOL_CLOSE_S)
         await pool.close(POOL_CLOSE_S)

@@ -111,7 +111,7 @@ class PostgresOutbox:
 
     async def find(self, account_id: str, key: str, fingerprint: bytes) -> Message | None:
         """See Outbox.find."""
-        async with _migrated(single_statement(self._pool)) as connection:
+        async with migrated(single_statement(self._pool)) as connection:
             return await reading.find_message(connection, account_id, key, fingerprint)
 
     async def get(self, message_id: UUID) -> Message | None:
@@ -146,5 +146,5 @@ class PostgresOutbox:
 
     async def postpone_next(self) -> None:
         """See ReceiptInbox.postpone_next."""
-        async with _migrated(transaction(self._pool)) as connection:
+        async with migrated(transaction(self._pool)) as connection:
             await receipts.postpone_next(connection)
