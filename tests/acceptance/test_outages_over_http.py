@@ -65,7 +65,7 @@ def test_without_any_price_nothing_is_sent(system: System) -> None:
 
 def test_a_price_that_begins_later_does_not_price_a_message_of_now(system: System) -> None:
     system.pricing_database.run("TRUNCATE cost")
-    system.rest.set_cost("DirectCustomer", 0.8, effectiveFrom="2099-01-01T00:00:00Z")
+    system.rest.set_cost("DirectCustomer", 0.8, effectiveFrom="2099-01-01T00:00:00Z", overrideGuards=True)
     with nothing_left_behind(system):
         assert system.rest.send("too-early").reason == "NO_PRICE"
     system.pricing_database.run("TRUNCATE cost")

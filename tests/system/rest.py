@@ -143,9 +143,9 @@ class Rest:
         """Resends an entry."""
         return self.post(RESEND, {"outboxId": outbox_id})
 
-    def set_cost(self, level: str, price: float, **fields: str) -> None:
+    def set_cost(self, level: str, price: float, **fields: str | bool) -> None:
         """Records a price that has long been in effect."""
-        cost = {
+        cost: dict[str, object] = {
             "level": level,
             "pricePerSms": price,
             "effectiveFrom": "2024-01-01T00:00:00Z",
