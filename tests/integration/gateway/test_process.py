@@ -89,6 +89,8 @@ async def refused(port: int) -> None:
             _, writer = await asyncio.open_connection("127.0.0.1", port)
         except ConnectionRefusedError:
             return
+        except ConnectionResetError:
+            continue  # it was still in the backlog when the listener closed
         writer.close()
         await asyncio.gather(writer.wait_closed(), return_exceptions=True)
 
