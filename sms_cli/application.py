@@ -15,6 +15,8 @@ from rich.table import Table
 
 from service_kit.postgres_binaries import PostgresError
 from service_kit.settings import SettingsError
+from sms_cli.cost_file_commands import file_commands
+from sms_cli.cost_report_commands import report_commands
 from sms_cli.costs_commands import costs
 from sms_cli.failures import CommandError
 from sms_cli.migrations import migrate_database
@@ -30,6 +32,8 @@ application = typer.Typer(
     add_completion=False,
     pretty_exceptions_enable=False,
 )
+costs.add_typer(file_commands)
+costs.add_typer(report_commands)
 application.add_typer(costs, name="costs")
 
 

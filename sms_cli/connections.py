@@ -36,6 +36,8 @@ def _readable(service: str, address: Address, error: aio.AioRpcError) -> Command
     message = f"{service} refused ({reason or error.code().name}): " + "\n  ".join(lines)
     if error.code() is grpc.StatusCode.INVALID_ARGUMENT:
         return CommandError(message, "correct the value and try again; nothing was stored or charged")
+    if reason == "PRICE_GUARD":
+        return CommandError(message, "if this is meant, add --override-guards: the row then records that it was")
     if retry:
         return CommandError(message, f"try again in {retry:g} s; nothing was stored or charged")
     return CommandError(message, "the message above says what stands in the way; `tukupay-sms status` helps")

@@ -29,7 +29,10 @@ async def record_cost(
     reason: str | None,
     effective_from: datetime | None,
     author: str | None,
-) -> pb.Cost:
+    allow_free: bool = False,
+    override_guards: bool = False,
+    idempotency_key: str | None = None,
+) -> pb.SetCostResponse:
     """Records a price, effective from now unless told otherwise, and gives the row as recorded."""
     request = pb.SetCostRequest(
         level=level,
@@ -39,11 +42,38 @@ async def record_cost(
         reason=reason,
         effective_from=timestamp(effective_from or datetime.now(UTC)),
         created_by=author or getpass.getuser(),
+        allow_free=allow_free,
+        override_guards=override_guards,
+        idempotency_key=idempotency_key,
     )
     async with open_channel(pricing) as channel:
         with readable_errors("pricing", pricing):
-            answer = await pricing_pb2_grpc.PricingServiceStub(channel).SetCost(request, timeout=_TIMEOUT_S)
+            return await pricing_pb2_grpc.PricingServiceStub(channel).SetCost(request, timeout=_TIMEOUT_S)
+
+
+async def withdraw_cost(pricing: Address, cost_id: str, *, author: str | None, reason: str) -> pb.Cost:
+    """Takes back a row before it takes effect, and gives it as it stands then."""
+    request = pb.WithdrawCostRequest(cost_id=cost_id, withdrawn_by=author or getpass.getuser(), reason=reason)
+    async with open_channel(pricing) as channel:
+        with readable_errors("pricing", pricing):
+            answer = await pricing_pb2_grpc.PricingServiceStub(channel).WithdrawCost(request, timeout=_TIMEOUT_S)
     return answer.cost
+
+
+async def explained_price(
+    pricing: Address, customer: str, *, app: str | None, at: datetime | None, known_at: datetime | None
+) -> pb.ResolvePriceResponse:
+    """The price of a unit for a customer, with every row that was considered."""
+    request = pb.ResolvePriceRequest(
+        customer_id=customer,
+        app_id=app,
+        at=timestamp(at) if at else None,
+        known_at=timestamp(known_at) if known_at else None,
+        explain=True,
+    )
+    async with open_channel(pricing) as channel:
+        with readable_errors("pricing", pricing):
+            return await pricing_pb2_grpc.PricingServiceStub(channel).ResolvePrice(request, timeout=_TIMEOUT_S)
 
 
 async def current_cost(
@@ -77,6 +107,7 @@ async def cost_history(
 
 def cost_record(cost: pb.Cost) -> dict[str, object]:
     """The row as JSON; the price is text, to stay exact."""
+    taken = cost.withdrawal if cost.HasField("withdrawal") else None
     return {
         "costId": cost.cost_id,
         "level": LEVEL_NAMES[cost.level],
@@ -89,4 +120,27 @@ def cost_record(cost: pb.Cost) -> dict[str, object]:
         "createdBy": cost.created_by,
         "recordedAt": shown(cost.recorded_time),
         "revision": cost.revision,
+        "overriddenGuards": ", ".join(cost.overridden_guards) or None,
+        "withdrawnAt": shown(taken.withdrawn_time) if taken else None,
+        "withdrawnBy": taken.withdrawn_by if taken else None,
+        "withdrawalReason": taken.reason if taken else None,
+    }
+
+
+def explanation_record(answer: pb.ResolvePriceResponse) -> dict[str, object]:
+    """The answer as JSON, candidates in the order in which they were considered."""
+    return {
+        "price": kes(answer.cost.price_micros),
+        "currency": "KES",
+        "resolvedAt": shown(answer.resolved_at),
+        "validUntil": shown(answer.valid_until) if answer.HasField("valid_until") else None,
+        "cost": cost_record(answer.cost),
+        "candidates": [
+            {
+                "verdict": pb.CandidateVerdict.Name(candidate.verdict).removeprefix("CANDIDATE_VERDICT_").lower(),
+                "explanation": candidate.explanation,
+                "cost": cost_record(candidate.cost),
+            }
+            for candidate in answer.candidates
+        ],
     }

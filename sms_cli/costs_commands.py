@@ -9,11 +9,21 @@ import typer
 from rich.table import Table
 
 from sms_cli.cost_levels import LEVEL_NAMES, parse_level
-from sms_cli.costs import cost_history, cost_record, current_cost, record_cost
-from sms_cli.money import parse_kes
+from sms_cli.costs import (
+    cost_history,
+    cost_record,
+    current_cost,
+    explained_price,
+    explanation_record,
+    record_cost,
+    withdraw_cost,
+)
+from sms_cli.instants import exact, shown
+from sms_cli.money import kes, parse_kes
 from sms_cli.options import instant_option, parsed
 from sms_cli.settings import client_settings
 from sms_cli.terminal import cell, out, print_json, print_record
+from tukupay.sms.pricing.v1 import pricing_pb2 as pb
 
 costs = typer.Typer(help="Record and show prices.", no_args_is_help=True)
 
@@ -21,6 +31,10 @@ Level = Annotated[str, typer.Argument(help=f"{', '.join(LEVEL_NAMES.values())}."
 Customer = Annotated[str | None, typer.Option(help="The customer, for SpecificCustomer.")]
 App = Annotated[str | None, typer.Option(help="The app, for AppOwner.")]
 AsJson = Annotated[bool, typer.Option("--json", help="Print JSON, for programs.")]
+AllowFree = Annotated[bool, typer.Option("--allow-free", help="Let a price be 0.")]
+OverrideGuards = Annotated[
+    bool, typer.Option("--override-guards", help="Record it although it is unusual; the row says that it was meant.")
+]
 
 
 @costs.command("set")
@@ -34,11 +48,16 @@ def set_cost(  # noqa: PLR0917 - typer calls it by keyword
         str | None, typer.Option("--from", help="Since when, for instance 2026-01-31T08:00:00Z; now if absent.")
     ] = None,
     author: Annotated[str | None, typer.Option("--by", help="Who sets it; your user name if absent.")] = None,
+    idempotency_key: Annotated[
+        str | None, typer.Option(help="Names this request: repeated with the same key it records nothing twice.")
+    ] = None,
     *,
+    allow_free: AllowFree = False,
+    override_guards: OverrideGuards = False,
     as_json: AsJson = False,
 ) -> None:
     """Record a price. Earlier ones stay in the history."""
-    cost = asyncio.run(
+    answer = asyncio.run(
         record_cost(
             client_settings().pricing,
             parsed(parse_level, "LEVEL", level),
@@ -48,9 +67,70 @@ def set_cost(  # noqa: PLR0917 - typer calls it by keyword
             reason=reason,
             effective_from=instant_option("--from", effective_from),
             author=author,
+            allow_free=allow_free,
+            override_guards=override_guards,
+            idempotency_key=idempotency_key,
         )
     )
+    _show(cost_record(answer.cost), as_json=as_json)
+    if answer.replayed and not as_json:
+        out.print("\nThis request was recorded before; nothing was recorded again.")
+
+
+@costs.command("withdraw")
+def withdraw(
+    cost_id: Annotated[str, typer.Argument(help="The row, `cost_` and 32 hexadecimal digits; `costs history` has it.")],
+    reason: Annotated[str, typer.Option(help="Why.")],
+    author: Annotated[str | None, typer.Option("--by", help="Who takes it back; your user name if absent.")] = None,
+    *,
+    as_json: AsJson = False,
+) -> None:
+    """Take back a price that has not taken effect yet. It stays on record, with who and why."""
+    cost = asyncio.run(withdraw_cost(client_settings().pricing, cost_id, author=author, reason=reason))
     _show(cost_record(cost), as_json=as_json)
+
+
+@costs.command("explain")
+def explain(
+    customer: Annotated[str, typer.Option(help="The account that pays.")],
+    app: Annotated[str | None, typer.Option(help="The app that the send comes through.")] = None,
+    at: Annotated[str | None, typer.Option(help="For which instant; now if absent.")] = None,
+    known_at: Annotated[
+        str | None, typer.Option(help="As it was known at this instant, for instance when an old invoice was made.")
+    ] = None,
+    *,
+    as_json: AsJson = False,
+) -> None:
+    """Show what a customer pays, and why: every price that was considered, the strongest first."""
+    answer = asyncio.run(
+        explained_price(
+            client_settings().pricing,
+            customer,
+            app=app,
+            at=instant_option("--at", at),
+            known_at=instant_option("--known-at", known_at),
+        )
+    )
+    if as_json:
+        print_json(explanation_record(answer))
+        return
+    until = f"; it may change at {shown(answer.valid_until)}" if answer.HasField("valid_until") else ""
+    out.print(f"[bold]{kes(answer.cost.price_micros)} KES[/] for one SMS unit at {shown(answer.resolved_at)}{until}\n")
+    table = Table("verdict", "level", "for", "price", "effectiveFrom", "revision", "recordedAt", "why")
+    for candidate in answer.candidates:
+        cost = candidate.cost
+        verdict = pb.CandidateVerdict.Name(candidate.verdict).removeprefix("CANDIDATE_VERDICT_").lower()
+        table.add_row(
+            f"[green]{verdict}[/]" if candidate.verdict == pb.CANDIDATE_VERDICT_WON else verdict.replace("_", " "),
+            LEVEL_NAMES[cost.level],
+            cell(cost.customer_id or cost.app_id),
+            kes(cost.price_micros),
+            exact(cost.effective_from),
+            str(cost.revision),
+            shown(cost.recorded_time),
+            cell(candidate.explanation),
+        )
+    out.print(table)
 
 
 @costs.command("current")
@@ -75,9 +155,13 @@ def show_history(level: Level, customer: Customer = None, app: App = None, *, as
     if not records:
         out.print("No price is recorded there; `tukupay-sms costs set` records one.", markup=False)
         return
-    columns = ("effectiveFrom", "revision", "level", "customerId", "appId", "price", "createdBy", "reason")
+    columns = ("effectiveFrom", "revision", "level", "customerId", "appId", "price", "createdBy", "reason", "costId")
     table = Table(*columns)
+    # Who withdraws a price copies its id from here.
+    table.columns[-1].no_wrap = True
     for record in records:
+        if record["withdrawnBy"] is not None:
+            record["price"] = f"{record['price']} (withdrawn)"
         table.add_row(*(cell(record[column]) for column in columns))
     out.print(table)
 

@@ -14,7 +14,9 @@ def parse_instant(text: str) -> datetime:
     except ValueError:
         raise ValueError(f"{text!r} is not a time such as 2026-01-31T08:00:00Z") from None
     if instant.tzinfo is None:
-        raise ValueError(f"{text!r} has no offset from UTC; write {text}Z, or end it with +03:00 for Nairobi")
+        raise ValueError(
+            f"{text!r} has no offset from UTC; write {instant.isoformat()}Z, or end it with +03:00 for Nairobi"
+        )
     return instant.astimezone(UTC)
 
 
@@ -29,3 +31,8 @@ def shown(message: Timestamp) -> str:
     """The instant for a person and for JSON, to the millisecond."""
     instant = message.ToDatetime(tzinfo=UTC)
     return instant.isoformat(timespec="milliseconds").replace("+00:00", "Z")
+
+
+def exact(message: Timestamp) -> str:
+    """The instant with as many digits as it has."""
+    return message.ToDatetime(tzinfo=UTC).isoformat().replace("+00:00", "Z")

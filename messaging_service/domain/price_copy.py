@@ -12,12 +12,15 @@ from collections import OrderedDict
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from decimal import Decimal
 from typing import Final, NamedTuple
 
 from messaging_service.domain.money import Price, PriceLevel
 
 Key = tuple[str, str | None]
 """Customer, and app if the send comes through one."""
+
+_LEVELS: Final = {level.value: level for level in PriceLevel}
 
 MAX_CHANGED: Final = 50_000
 """Customers and apps remembered as changed; with more than that it is cheaper to forget all answers."""
@@ -39,10 +42,6 @@ class Answer:
     valid_until: datetime | None
     """The first instant at which another row prices the send; None when no such row is known."""
 
-    def holds_at(self, instant: datetime) -> bool:
-        """Whether this is the price at an instant, by the rows known when it was given."""
-        return self.resolved_at <= instant and (self.valid_until is None or instant < self.valid_until)
-
 
 class Change(NamedTuple):
     """A row that was recorded or withdrawn."""
@@ -50,6 +49,14 @@ class Change(NamedTuple):
     level: PriceLevel
     entity: str | None
     """The customer or the app; None for the defaults."""
+
+
+_Held = tuple[int, Decimal, str, str, datetime, datetime | None]
+"""Generation of the question, KES, row, level, `resolved_at` and `valid_until`.
+
+A plain tuple of plain values: the garbage collector does not look at those, and hundreds of thousands of objects
+to look at would stop all sends for a tenth of a second now and then.
+"""
 
 
 class Asking(NamedTuple):
@@ -102,7 +109,7 @@ class PriceCopy:
         self._silence_s = silence_s
         self._stale_s = stale_s
         self._clock = clock
-        self._answers: OrderedDict[Key, tuple[int, Answer]] = OrderedDict()
+        self._answers: OrderedDict[Key, _Held] = OrderedDict()
         self._generation = 0
         self._valid_from = 0
         self._changed_customers: dict[str, int] = {}
@@ -191,7 +198,15 @@ class PriceCopy:
         self.learn_clock(asking, answer)
         if self._epoch is None or asking.generation < self._changed_in(key) or not self._capacity:
             return
-        self._answers[key] = (asking.generation, answer)
+        price = answer.price
+        self._answers[key] = (
+            asking.generation,
+            price.unit_price,
+            price.cost_id,
+            price.level.value,
+            answer.resolved_at,
+            answer.valid_until,
+        )
         self._answers.move_to_end(key)
         if len(self._answers) > self._capacity:
             self._answers.popitem(last=False)
@@ -204,16 +219,22 @@ class PriceCopy:
 
     def price_of(self, key: Key, at: datetime | None) -> Price | None:
         """The price at an instant, or now when it is None; None when the book has to be asked."""
-        answer = self.answer(key)
-        if answer is None:
+        held = self._held(key)
+        if held is None:
             self.tally.misses += 1
             return None
-        age_s = self._clock() - self._last_word
+        now = self._clock()
+        age_s = now - self._last_word
         fresh = self._watched and age_s <= self._silence_s
         if not fresh and age_s >= self._stale_s:
             self.tally.outdated += 1
             return None
-        if not (self._holds_now(answer, fresh=fresh) if at is None else answer.holds_at(at)):
+        _, unit_price, cost_id, level, resolved_at, valid_until = held
+        if at is None:
+            holds = valid_until is None or self._is_before(now, valid_until, fresh=fresh)
+        else:
+            holds = resolved_at <= at and (valid_until is None or at < valid_until)
+        if not holds:
             self.tally.misses += 1
             return None
         self._answers.move_to_end(key)
@@ -221,18 +242,23 @@ class PriceCopy:
             self.tally.hits += 1
         else:
             self.tally.stale += 1
-        return answer.price
+        return Price(unit_price, cost_id, _LEVELS[level])
 
     def answer(self, key: Key) -> Answer | None:
         """The answer held, if no change that was heard of has touched it; however old it is."""
-        held = self._answers.get(key)
-        if held is None or held[0] < self._changed_in(key):
+        held = self._held(key)
+        if held is None:
             return None
-        return held[1]
+        _, unit_price, cost_id, level, resolved_at, valid_until = held
+        return Answer(Price(unit_price, cost_id, _LEVELS[level]), resolved_at, valid_until)
 
     def keys(self) -> list[Key]:
         """What `answer` may have an answer to."""
         return list(self._answers)
+
+    def _held(self, key: Key) -> _Held | None:
+        held = self._answers.get(key)
+        return None if held is None or held[0] < self._changed_in(key) else held
 
     def _changed_in(self, key: Key) -> int:
         """The generation in which the answer to a question last changed."""
@@ -240,14 +266,12 @@ class PriceCopy:
         changed = max(self._valid_from, self._changed_customers.get(customer_id, 0))
         return changed if app_id is None else max(changed, self._changed_apps.get(app_id, 0))
 
-    def _holds_now(self, answer: Answer, *, fresh: bool) -> bool:
-        if answer.valid_until is None:
-            return True
+    def _is_before(self, now: float, instant: datetime, *, fresh: bool) -> bool:
+        """Whether the book's clock surely shows less than an instant."""
         if self._book_clock is None:
             return False
-        instant, known_at = self._book_clock
-        age_s = self._clock() - known_at
+        shown, known_at = self._book_clock
+        age_s = now - known_at
         if fresh and age_s > CLOCK_KNOWN_S:
             return False
-        latest = instant + timedelta(seconds=age_s + age_s * CLOCK_DRIFT + CLOCK_MARGIN_S)
-        return latest < answer.valid_until
+        return shown + timedelta(seconds=age_s + age_s * CLOCK_DRIFT + CLOCK_MARGIN_S) < instant

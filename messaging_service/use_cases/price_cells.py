@@ -6,8 +6,8 @@ effect; along the second, only where one of these rows was recorded or withdrawn
 all these instants, and so cut the plane of both instants into cells inside which the answer is the same. One
 question for each cell that has any traffic is enough, and nothing here knows which row wins.
 
-Histories are read after the latest instant that anybody asks about, so they lack nothing that can count. Where a
-tier is asked about rarely, its history costs more than its answers: such questions are asked as they are.
+Histories are read after the latest instant that anybody asks about, so they lack nothing that can count. While a
+tier was asked about rarely, its history would cost more than its answers: such questions are asked as they are.
 """
 
 from __future__ import annotations
@@ -27,8 +27,10 @@ MAX_QUESTIONS: Final = 1_000
 """Questions in one call to the book."""
 MIN_FOR_HISTORY: Final = 8
 """Questions about a tier for which it is worth reading its history."""
-MAX_HISTORIES: Final = 10_000
+MAX_HISTORIES: Final = 20_000
 MAX_ANSWERS: Final = 50_000
+MAX_COUNTED: Final = 100_000
+"""Tiers whose questions are counted; with the bounds above, tens of megabytes at most."""
 
 
 class PriceCells:
@@ -47,6 +49,7 @@ class PriceCells:
         self._max_histories = max_histories
         self._max_answers = max_answers
         self._histories: dict[Tier, TierHistory] = {}
+        self._counts: dict[Tier, int] = {}
         self._answers: dict[Hashable, BookPrice | None] = {}
 
     async def prices(self, questions: Sequence[BookQuestion]) -> list[BookPrice | None]:
@@ -69,10 +72,17 @@ class PriceCells:
 
     async def _learn(self, questions: Sequence[BookQuestion]) -> None:
         _forget_oldest(self._histories, self._max_histories)
-        counts = Counter(tier for question in questions for tier in question.tiers())
-        wanted = [
-            tier for tier, count in counts.items() if count >= self._min_for_history and tier not in self._histories
-        ]
+        _forget_oldest(self._counts, MAX_COUNTED)
+        wanted: list[Tier] = []
+        for tier, count in Counter(tier for question in questions for tier in question.tiers()).items():
+            if tier in self._histories:
+                continue
+            # Begins anew once it is read, so that those forgotten are not read again for a single question.
+            total = count + self._counts.pop(tier, 0)
+            if total >= self._min_for_history:
+                wanted.append(tier)
+            else:
+                self._counts[tier] = total
         self._histories.update(zip(wanted, await self._book.histories(wanted), strict=True))
 
     def _cell(self, question: BookQuestion) -> Hashable:

@@ -1,4 +1,7 @@
-"""A part that is missing: a clear answer, and nothing stored, held, charged or sent."""
+"""A part that is missing: a clear answer, and nothing stored, held, charged or sent.
+
+Only pricing is made up for: accounts whose price is known are served for a while without it.
+"""
 
 from __future__ import annotations
 
@@ -7,6 +10,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
 
+import grpc
 import pytest
 
 from tests.system.fixtures import NewSystem
@@ -14,12 +18,15 @@ from tests.system.privacy import leaks
 from tests.system.rest import COSTS, OUTBOX, Answer
 from tests.system.running import System
 from tests.system.waiting import until
+from tukupay.sms.messaging.v1 import messaging_pb2, messaging_pb2_grpc
+
+STALE_S = 4.0
 
 
 @pytest.fixture(scope="module")
 def system(new_system: NewSystem) -> System:
     """A system of their own for tests that stop its parts."""
-    made = new_system()
+    made = new_system(MESSAGING_PRICE_STALE_S=str(STALE_S), MESSAGING_PRICE_HEARTBEAT_S="0.2")
     made.start()
     return made
 
@@ -65,13 +72,14 @@ def test_without_any_price_nothing_is_sent(system: System) -> None:
 
 def test_a_price_that_begins_later_does_not_price_a_message_of_now(system: System) -> None:
     system.pricing_database.run("TRUNCATE cost")
-    system.rest.set_cost("DirectCustomer", 0.8, effectiveFrom="2099-01-01T00:00:00Z", overrideGuards=True)
+    tomorrow = (datetime.now(UTC) + timedelta(days=1)).isoformat()
+    system.rest.set_cost("DirectCustomer", 0.8, effectiveFrom=tomorrow)
     with nothing_left_behind(system):
         assert system.rest.send("too-early").reason == "NO_PRICE"
     system.pricing_database.run("TRUNCATE cost")
 
 
-def test_with_pricing_down_nothing_is_sent(system: System) -> None:
+def test_with_pricing_down_an_account_without_a_known_price_sends_nothing(system: System) -> None:
     system.pricing.kill()
     with nothing_left_behind(system):
         assert_unavailable(system.rest.send("no-pricing"), "PRICING_UNAVAILABLE")
@@ -82,7 +90,47 @@ def test_with_pricing_down_nothing_is_sent(system: System) -> None:
     until("it sends again", lambda: system.rest.send("no-pricing", messageId="again").status == 200)
 
 
-def test_with_the_pricing_database_down_nothing_is_sent(system: System) -> None:
+def test_with_pricing_down_known_prices_serve_for_the_bound_and_then_nothing_is_sent(system: System) -> None:
+    keep_a_price(system)
+    since = time.monotonic()
+    system.pricing.kill()
+    assert system.rest.send("known").entry["totalCost"] == 0.7
+    until("it sends no more", lambda: system.rest.send("known").status == 503)
+    assert STALE_S - 1 < time.monotonic() - since < STALE_S + 4
+    with nothing_left_behind(system):
+        assert_unavailable(system.rest.send("known"), "PRICING_UNAVAILABLE")
+    system.pricing.start()
+    until("it sends again", lambda: system.rest.send("known").status == 200)
+
+
+def test_with_no_bound_at_all_nothing_is_sent_as_soon_as_pricing_is_down(new_system: NewSystem) -> None:
+    strict = new_system(MESSAGING_PRICE_STALE_S="0", MESSAGING_PRICE_HEARTBEAT_S="0.2")
+    strict.start()
+    strict.rest.set_cost("DirectCustomer", 0.8)
+    keep_a_price(strict)
+    strict.pricing.kill()
+    until("it sends no more", lambda: strict.rest.send("known").status == 503, deadline_s=2.0)
+    with nothing_left_behind(strict):
+        assert_unavailable(strict.rest.send("known"), "PRICING_UNAVAILABLE")
+
+
+def keep_a_price(system: System) -> None:
+    """Returns when messaging's copy has a price of the account `known`, 0.7 KES, and a watch that keeps it right."""
+    with grpc.insecure_channel(system.messaging_address, options=(("grpc.enable_http_proxy", 0),)) as channel:
+        stub = messaging_pb2_grpc.CostReportServiceStub(channel)
+
+        def is_kept() -> bool:
+            sent = system.rest.send("known").status == 200
+            return sent and stub.AuditPriceCopy(messaging_pb2.AuditPriceCopyRequest()).answers > 0
+
+        until("a price is kept", is_kept)
+        # What is kept changes only when the watch tells.
+        system.rest.set_cost("SpecificCustomer", 0.7, customerId="known")
+        until("the change is charged", lambda: system.rest.send("known").entry["totalCost"] == 0.7)
+        until("the new price is kept", is_kept)
+
+
+def test_with_the_pricing_database_down_an_account_without_a_known_price_sends_nothing(system: System) -> None:
     system.pricing_database.close()
     try:
         with nothing_left_behind(system):

@@ -70,6 +70,7 @@ class System:
         self._addresses = {
             name: f"127.0.0.1:{free_port()}" for name in ("pricing", "messaging", "gateway", "smpp", "phones")
         }
+        self.messaging_address = self._addresses["messaging"]
         self.journal = folder / "carrier.jsonl"
         self._environment = {"PATH": os.environ["PATH"], **self._settings(), **_QUICK, **settings}
         self.phones = SandboxPhones(f"http://{self._addresses['phones']}", self.journal)

@@ -90,12 +90,18 @@ def _to_answer(question: Question, result: pricing_pb2.PriceResult) -> Answer | 
 
 @lru_cache(maxsize=4_096)
 def _price(micros: int, cost_id: str, level: int) -> Price:
-    # Rows never change, and the default ones price most accounts: one object for all that are remembered.
+    # Rows never change, and the default ones price most accounts: one amount and one id for all that are remembered.
     return Price(from_micros(micros), cost_id, LEVELS[level])
 
 
 def _instant(timestamp: Timestamp) -> datetime:
-    return timestamp.ToDatetime(tzinfo=UTC)
+    return _moment(timestamp.seconds, timestamp.nanos)
+
+
+@lru_cache(maxsize=64)
+def _moment(seconds: int, nanos: int) -> datetime:
+    # The answers of a call are of one moment.
+    return Timestamp(seconds=seconds, nanos=nanos).ToDatetime(tzinfo=UTC)
 
 
 def _unavailable(error: aio.AioRpcError) -> ServiceError:

@@ -1,0 +1,211 @@
+"""`tukupay-sms costs import` and `export`."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import sys
+from collections.abc import Callable, Generator, Sequence
+from contextlib import aclosing, contextmanager
+from decimal import Decimal
+from pathlib import Path
+from typing import Annotated, TextIO
+
+import typer
+from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn
+from rich.table import Table
+
+from service_kit.settings import Address
+from sms_cli.cost_files import CostFileError, FileRow, file_key, read_costs, write_costs, write_header
+from sms_cli.cost_import import MAX_ROWS, Change, ImportOptions, cost_import, exported_costs
+from sms_cli.cost_levels import LEVEL_NAMES, parse_level
+from sms_cli.costs_commands import AllowFree, AsJson, OverrideGuards
+from sms_cli.failures import CommandError
+from sms_cli.instants import exact, timestamp
+from sms_cli.money import kes, micros
+from sms_cli.options import parsed
+from sms_cli.settings import client_settings
+from sms_cli.terminal import cell, err, out, print_json
+from tukupay.sms.pricing.v1 import pricing_pb2 as pb
+
+file_commands = typer.Typer()
+
+LARGEST_SHOWN = 10
+
+
+@file_commands.command("import")
+def import_file(
+    path: Annotated[
+        Path,
+        typer.Argument(metavar="FILE.csv", help="level,customerId,appId,pricePerSms,effectiveFrom,reason[,createdBy]"),
+    ],
+    author: Annotated[
+        str | None, typer.Option("--by", help="Who sets prices whose line does not say; your user name if absent.")
+    ] = None,
+    idempotency_key: Annotated[
+        str | None, typer.Option(help="Names this import; made from the file if absent. A new one imports it again.")
+    ] = None,
+    *,
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="Only show what would change.")] = False,
+    yes: Annotated[bool, typer.Option("--yes", help="Do not ask for confirmation.")] = False,
+    allow_free: AllowFree = False,
+    override_guards: OverrideGuards = False,
+    as_json: AsJson = False,
+) -> None:
+    """Record the prices of a file, all or none, after showing what changes.
+
+    Importing the same file twice records nothing twice.
+    """
+    options = ImportOptions(author, allow_free, override_guards)
+    asyncio.run(_import(client_settings().pricing, path, options, idempotency_key, dry_run, yes, as_json))
+
+
+async def _import(  # noqa: PLR0917 - one road from the file to the book
+    pricing: Address, path: Path, options: ImportOptions, key: str | None, dry_run: bool, yes: bool, as_json: bool
+) -> None:
+    text, rows = read_file(path, allow_free=options.allow_free)
+    async with cost_import(pricing, rows) as importing:
+        with _bar("compares with the price book", None):
+            changes = await importing.try_out(options)
+        if as_json:
+            print_json({"dryRun": dry_run, "changes": [change.record() for change in changes]})
+        else:
+            _show(changes)
+        _check_guards(path, changes, options)
+        recordable = sum(change.effect != pb.IMPORT_EFFECT_UNCHANGED for change in changes)
+        if dry_run or not recordable:
+            _say(as_json, "Nothing was recorded." if dry_run else "Every price is in effect already: nothing to do.")
+            return
+        _confirm(recordable, yes=yes)
+        name = key or file_key(text, options.author, options.allow_free, options.override_guards)
+        with _bar("records", None):
+            answer = await importing.record(options, name)
+    if answer.replayed:
+        raise CommandError(
+            f"{path} was imported before, and its prices were changed since: nothing was recorded",
+            "if it should be imported again, give the import a name of its own with --idempotency-key",
+        )
+    count = sum(done.effect != pb.IMPORT_EFFECT_UNCHANGED for done in answer.rows)
+    _say(as_json, f"Recorded {count:,} {'price' if count == 1 else 'prices'} in one transaction.")
+
+
+def read_file(path: Path, *, allow_free: bool = False, need_reason: bool = True) -> tuple[str, list[FileRow]]:
+    """The text and the prices of a file; raises CommandError that names every line at fault."""
+    try:
+        text = path.read_bytes().decode("utf-8")
+    except OSError as error:
+        raise CommandError(f"{path} cannot be read: {error.strerror}", "check the name of the file") from None
+    except UnicodeDecodeError:
+        raise CommandError(f"{path} is not UTF-8 text", "save it as CSV in UTF-8") from None
+    try:
+        with _bar("reads", text.count("\n") or 1) as advance:
+            rows = read_costs(text, allow_free=allow_free, need_reason=need_reason, progress=advance)
+    except CostFileError as error:
+        count = len(error.problems)
+        raise CommandError(
+            f"{path} has {count} {'problem' if count == 1 else 'problems'}:\n  {error}",
+            "correct the file and try again; nothing was recorded",
+        ) from None
+    if len(rows) > MAX_ROWS:
+        raise CommandError(
+            f"{path} has {len(rows):,} prices; {MAX_ROWS:,} at most are recorded in one transaction",
+            "split the file",
+        )
+    return text, rows
+
+
+def _show(changes: Sequence[Change]) -> None:
+    counts = dict.fromkeys((pb.IMPORT_EFFECT_NEW, pb.IMPORT_EFFECT_CHANGED, pb.IMPORT_EFFECT_UNCHANGED), 0)
+    for change in changes:
+        counts[change.effect] += 1
+    new, changed, unchanged = counts.values()
+    out.print(f"[bold]{len(changes):,} prices:[/] {new:,} new, {changed:,} changed, {unchanged:,} unchanged")
+    moved = [change for change in changes if change.effect == pb.IMPORT_EFFECT_CHANGED]
+    if not moved:
+        return
+    largest = sorted(moved, key=lambda change: (-change.relative, change.row.line))[:LARGEST_SHOWN]
+    table = Table("line", "level", "for", "effectiveFrom", "before", "after", "change", title="largest changes")
+    for change in largest:
+        row, before = change.row, change.before or Decimal(0)
+        percent = f"{(row.price - before) / before * 100:+.1f} %" if before else ""
+        table.add_row(
+            str(row.line),
+            LEVEL_NAMES[row.level],
+            cell(row.entity),
+            exact(timestamp(row.effective_from)),
+            kes(micros(before)),
+            kes(micros(row.price)),
+            percent,
+        )
+    out.print(table)
+
+
+def _check_guards(path: Path, changes: Sequence[Change], options: ImportOptions) -> None:
+    unusual = [change for change in changes if change.touched_guards]
+    if not unusual:
+        return
+    lines = "\n  ".join(f"line {change.row.line}: {', '.join(change.touched_guards)}" for change in unusual)
+    summary = f"{path} has {len(unusual)} unusual {'price' if len(unusual) == 1 else 'prices'}:\n  {lines}"
+    if not options.override_guards:
+        raise CommandError(
+            summary,
+            "if they are meant, add --override-guards: the rows then record that they were; nothing was recorded",
+        )
+    err.print(f"{summary}\n  They are recorded all the same, as --override-guards says.", markup=False)
+
+
+def _confirm(count: int, *, yes: bool) -> None:
+    if yes:
+        return
+    if not sys.stdin.isatty():
+        raise CommandError("nobody is there to confirm; nothing was recorded", "add --yes to import without asking")
+    typer.confirm(f"Record {count:,} of them?", abort=True, err=True)
+
+
+def _say(as_json: bool, text: str) -> None:
+    (err if as_json else out).print(text, markup=False)
+
+
+@contextmanager
+def _bar(doing: str, total: int | None) -> Generator[Callable[[int], None]]:
+    """A progress bar on the terminal, gone when done; without a total it only shows that something happens."""
+    columns = (TextColumn("{task.description}"), BarColumn(), TimeElapsedColumn())
+    bar = Progress(*columns, console=err, transient=True, disable=not err.is_terminal)
+    with bar:
+        task = bar.add_task(doing, total=total)
+        yield lambda done: bar.update(task, completed=done)
+
+
+@file_commands.command("export")
+def export_file(
+    path: Annotated[Path | None, typer.Argument(metavar="[FILE.csv]", help="The terminal if absent.")] = None,
+    level: Annotated[str | None, typer.Option(help=f"Only one of {', '.join(LEVEL_NAMES.values())}.")] = None,
+) -> None:
+    """Write every price in effect now or later, so that importing the file changes nothing."""
+    only = None if level is None else parsed(parse_level, "--level", level)
+    pricing = client_settings().pricing
+    if path is None:
+        asyncio.run(_export(pricing, only, sys.stdout))
+        return
+    # Whoever reads the file meanwhile sees the old one or the new one, never a half.
+    unfinished = path.with_name(f".{path.name}.{os.getpid()}")
+    try:
+        with unfinished.open("w", encoding="utf-8", newline="") as file:
+            count = asyncio.run(_export(pricing, only, file))
+        unfinished.replace(path)
+    except OSError as error:
+        raise CommandError(f"{path} cannot be written: {error.strerror}", "check the folder") from None
+    finally:
+        unfinished.unlink(missing_ok=True)
+    out.print(f"{count:,} {'price' if count == 1 else 'prices'} in {path}", markup=False)
+
+
+async def _export(pricing: Address, level: pb.CostLevel.ValueType | None, file: TextIO) -> int:
+    write_header(file)
+    count = 0
+    with _bar("exports", None):
+        async with aclosing(exported_costs(pricing, level)) as pages:
+            async for page in pages:
+                write_costs(file, page)
+                count += len(page)
+    return count

@@ -1,0 +1,233 @@
+"""Files of prices: what their lines mean, and everything that is wrong with them."""
+
+from __future__ import annotations
+
+import csv
+import hashlib
+import unicodedata
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from decimal import Decimal
+from io import StringIO
+from typing import TextIO, TypeVar
+
+from sms_cli.cost_levels import LEVEL_NAMES, parse_level
+from sms_cli.instants import exact, parse_instant
+from sms_cli.money import kes, parse_kes
+from tukupay.sms.pricing.v1 import pricing_pb2 as pb
+
+T = TypeVar("T")
+
+REQUIRED_COLUMNS = ("level", "customerId", "appId", "pricePerSms", "effectiveFrom", "reason")
+COLUMNS = (*REQUIRED_COLUMNS, "createdBy")
+MAX_PRICE = Decimal(1_000_000)
+MAX_IDENTIFIER = 64
+MAX_REASON = 500
+_NEED_REASON = {pb.COST_LEVEL_TUKUPAY, pb.COST_LEVEL_SPECIFIC_CUSTOMER}
+_ENTITY_COLUMNS = {"customerId": pb.COST_LEVEL_SPECIFIC_CUSTOMER, "appId": pb.COST_LEVEL_APP_OWNER}
+"""Which column names the entity of which level."""
+
+
+@dataclass(frozen=True, slots=True)
+class FileRow:
+    """One price of a file."""
+
+    line: int
+    """Where it begins in the file; the header is line 1."""
+    level: pb.CostLevel.ValueType
+    customer: str | None
+    app: str | None
+    price: Decimal
+    """KES for one unit."""
+    effective_from: datetime
+    reason: str | None
+    author: str | None
+    """None when the file does not say."""
+
+    @property
+    def entity(self) -> str:
+        """Whose price it is; empty for the defaults."""
+        return self.customer or self.app or ""
+
+
+@dataclass(frozen=True, slots=True)
+class LineProblem:
+    """What is wrong with one line."""
+
+    line: int
+    problem: str
+
+    def __str__(self) -> str:
+        return f"line {self.line}: {self.problem}"
+
+
+class CostFileError(ValueError):
+    """A file has lines at fault; holds all of them, in their order."""
+
+    def __init__(self, problems: Sequence[LineProblem]) -> None:
+        super().__init__("\n  ".join(map(str, problems)))
+        self.problems = problems
+
+
+def read_costs(
+    text: str, *, allow_free: bool = False, need_reason: bool = True, progress: Callable[[int], None] = lambda _: None
+) -> list[FileRow]:
+    """The prices in a file, with a header that names the columns; raises CostFileError.
+
+    `progress` hears the number of the last line read, from time to time.
+    """
+    problems: list[LineProblem] = []
+    rows: list[FileRow] = []
+    first: dict[tuple[int, str, datetime], int] = {}
+    for line, fields in _records(text, problems):
+        row = _row(line, fields, problems, allow_free=allow_free, need_reason=need_reason)
+        if row is not None:
+            earlier = first.setdefault((row.level, row.entity, row.effective_from), line)
+            if earlier != line:
+                problem = f"repeats the level, entity and effectiveFrom of line {earlier}; leave one of them out"
+                problems.append(LineProblem(line, problem))
+            rows.append(row)
+        if line % 500 == 0:
+            progress(line)
+    if not rows and not problems:
+        problems.append(LineProblem(1, "there is no price below the header"))
+    if problems:
+        raise CostFileError(sorted(problems, key=lambda problem: problem.line))
+    return rows
+
+
+def file_key(text: str, *options: object) -> str:
+    """Names the import of this file with these options; another file or option has another name."""
+    digest = hashlib.sha256("\0".join((text, *map(str, options))).encode())
+    return f"file-{digest.hexdigest()}"
+
+
+def write_costs(file: TextIO, costs: Iterable[pb.Cost]) -> None:
+    """Writes prices so that importing them changes nothing."""
+    writer = csv.writer(file, lineterminator="\n")
+    writer.writerows(
+        (
+            LEVEL_NAMES[cost.level],
+            cost.customer_id,
+            cost.app_id,
+            kes(cost.price_micros),
+            exact(cost.effective_from),
+            cost.reason,
+            cost.created_by,
+        )
+        for cost in costs
+    )
+
+
+def write_header(file: TextIO) -> None:
+    """Writes the names of the columns."""
+    csv.writer(file, lineterminator="\n").writerow(COLUMNS)
+
+
+def _records(text: str, problems: list[LineProblem]) -> Iterator[tuple[int, dict[str, str]]]:
+    """Every line below the header with its number, as values by column; empty lines are passed over."""
+    reader = csv.reader(StringIO(text.removeprefix("\ufeff"), newline=""), strict=True)
+    line = 1
+    try:
+        header = [name.strip() for name in next(reader, [])]
+        if problem := _header_problem(header):
+            problems.append(LineProblem(1, problem))
+            return
+        line = reader.line_num + 1
+        for values in reader:
+            if len(values) > len(header):
+                problems.append(LineProblem(line, f"has {len(values)} values for {len(header)} columns"))
+            elif any(value.strip() for value in values):
+                filled = [*values, *[""] * (len(header) - len(values))]
+                yield line, dict(zip(header, filled, strict=True))
+            # A value in quotes may go over several lines.
+            line = reader.line_num + 1
+    except csv.Error as error:
+        problems.append(LineProblem(line, f"is not CSV: {error}"))
+
+
+def _header_problem(header: Sequence[str]) -> str | None:
+    wanted = f"the first line must name the columns: {','.join(REQUIRED_COLUMNS)}[,createdBy]"
+    if missing := [name for name in REQUIRED_COLUMNS if name not in header]:
+        return f"the column {missing[0]} is missing; {wanted}"
+    if unknown := [name for name in header if name not in COLUMNS]:
+        return f"{unknown[0]!r} is no column; {wanted}"
+    if len(set(header)) < len(header):
+        return f"a column is named twice; {wanted}"
+    return None
+
+
+def _row(
+    line: int, fields: dict[str, str], problems: list[LineProblem], *, allow_free: bool, need_reason: bool
+) -> FileRow | None:
+    found: list[str] = []
+    level = _parsed(parse_level, "level", fields["level"].strip(), found)
+    price = _parsed(parse_kes, "pricePerSms", fields["pricePerSms"].strip(), found)
+    if price is not None and (problem := _price_problem(price, allow_free=allow_free)):
+        found.append(f"pricePerSms {problem}")
+    effective_from = _parsed(parse_instant, "effectiveFrom", fields["effectiveFrom"].strip(), found)
+    if level is not None:
+        found += _entity_problems(level, fields)
+        if need_reason and level in _NEED_REASON and not fields["reason"].strip():
+            found.append(f"reason is required for {LEVEL_NAMES[level]}: say why this price is set")
+    if len(fields["reason"]) > MAX_REASON:
+        found.append(f"reason has {len(fields['reason'])} characters; at most {MAX_REASON} are allowed")
+    author = fields.get("createdBy", "")
+    if problem := _identifier_problem(author):
+        found.append(f"createdBy {problem}")
+    problems += [LineProblem(line, problem) for problem in found]
+    if level is None or price is None or effective_from is None:
+        return None
+    return FileRow(
+        line,
+        level,
+        fields["customerId"] or None,
+        fields["appId"] or None,
+        price,
+        effective_from,
+        fields["reason"] if fields["reason"].strip() else None,
+        author or None,
+    )
+
+
+def _parsed(parse: Callable[[str], T], column: str, text: str, found: list[str]) -> T | None:
+    if not text:
+        found.append(f"{column} is empty")
+        return None
+    try:
+        return parse(text)
+    except ValueError as error:
+        found.append(f"{column} {error}")
+        return None
+
+
+def _price_problem(price: Decimal, *, allow_free: bool) -> str | None:
+    if price == 0 and not allow_free:
+        return "is 0; if free of charge is meant, add --allow-free"
+    if not 0 <= price <= MAX_PRICE:
+        return f"is {price:f}; prices lie between 0 and {MAX_PRICE:,} KES"
+    return None
+
+
+def _entity_problems(level: pb.CostLevel.ValueType, fields: dict[str, str]) -> list[str]:
+    found: list[str] = []
+    for column, owner in _ENTITY_COLUMNS.items():
+        value = fields[column]
+        if level == owner and not value:
+            found.append(f"{column} is required for {LEVEL_NAMES[level]}")
+        elif level != owner and value:
+            found.append(f"{column} does not belong to {LEVEL_NAMES[level]}; leave it empty")
+        elif problem := _identifier_problem(value):
+            found.append(f"{column} {problem}")
+    return found
+
+
+def _identifier_problem(value: str) -> str | None:
+    if len(value) > MAX_IDENTIFIER:
+        return f"has {len(value)} characters; at most {MAX_IDENTIFIER} are allowed"
+    if value != value.strip():
+        return f"{value!r} begins or ends with a space"
+    if any(unicodedata.category(character) == "Cc" for character in value):
+        return "has a control character"
+    return None

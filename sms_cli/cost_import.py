@@ -1,0 +1,147 @@
+"""Files of prices to pricing and back."""
+
+from __future__ import annotations
+
+import getpass
+from collections.abc import AsyncGenerator, Sequence
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from decimal import Decimal
+
+from service_kit.channel import open_channel
+from service_kit.settings import Address
+from sms_cli.connections import readable_errors
+from sms_cli.cost_files import FileRow
+from sms_cli.cost_levels import LEVEL_NAMES
+from sms_cli.instants import exact, timestamp
+from sms_cli.money import kes, micros
+from tukupay.sms.pricing.v1 import pricing_pb2 as pb
+from tukupay.sms.pricing.v1 import pricing_pb2_grpc
+
+MAX_ROWS = 20_000
+"""What pricing records in one transaction."""
+_TIMEOUT_S = 120.0
+
+
+@dataclass(frozen=True, slots=True)
+class Change:
+    """What a line of a file does."""
+
+    row: FileRow
+    effect: pb.ImportEffect.ValueType
+    before: Decimal | None
+    """KES in effect at its instant before; None when there is none."""
+    touched_guards: Sequence[str]
+    """The guards that find it unusual."""
+
+    @property
+    def relative(self) -> Decimal:
+        """The new price as a multiple of the old, or the other way round, whichever is larger; 0 without an old."""
+        low, high = sorted((self.before or Decimal(0), self.row.price))
+        if self.before is None:
+            return Decimal(0)
+        return high / low if low else Decimal("Infinity") if high else Decimal(1)
+
+    def record(self) -> dict[str, object]:
+        """As JSON; prices are text, to stay exact."""
+        return {
+            "line": self.row.line,
+            "level": LEVEL_NAMES[self.row.level],
+            "customerId": self.row.customer,
+            "appId": self.row.app,
+            "effectiveFrom": exact(timestamp(self.row.effective_from)),
+            "effect": effect_word(self.effect),
+            "priceBefore": None if self.before is None else kes(micros(self.before)),
+            "price": kes(micros(self.row.price)),
+            "guards": list(self.touched_guards),
+        }
+
+
+def effect_word(effect: pb.ImportEffect.ValueType) -> str:
+    """The effect for a person."""
+    return pb.ImportEffect.Name(effect).removeprefix("IMPORT_EFFECT_").lower()
+
+
+@dataclass(frozen=True, slots=True)
+class ImportOptions:
+    """How prices of a file are recorded."""
+
+    author: str | None
+    """For lines that do not say; None is the user at the terminal."""
+    allow_free: bool
+    override_guards: bool
+
+    def request(self, rows: Sequence[FileRow]) -> pb.ImportCostsRequest:
+        """The request for these rows."""
+        author = self.author or getpass.getuser()
+        return pb.ImportCostsRequest(
+            rows=[
+                pb.SetCostRequest(
+                    level=row.level,
+                    price_micros=micros(row.price),
+                    customer_id=row.customer,
+                    app_id=row.app,
+                    reason=row.reason,
+                    effective_from=timestamp(row.effective_from),
+                    created_by=row.author or author,
+                    allow_free=self.allow_free,
+                    override_guards=self.override_guards,
+                )
+                for row in rows
+            ]
+        )
+
+
+class CostImport:
+    """Records the prices of a file, all or none."""
+
+    def __init__(
+        self, pricing: Address, stub: pricing_pb2_grpc.PricingServiceAsyncStub, rows: Sequence[FileRow]
+    ) -> None:
+        self._pricing = pricing
+        self._stub = stub
+        self._rows = rows
+
+    async def try_out(self, options: ImportOptions) -> list[Change]:
+        """What each line would do; nothing is recorded."""
+        # Guards are overridden in the trial only, so that it names every line that touches one.
+        request = ImportOptions(options.author, options.allow_free, override_guards=True).request(self._rows)
+        request.dry_run = True
+        answer = await self._call(request)
+        return [
+            Change(
+                row,
+                done.effect,
+                Decimal(done.previous_price_micros).scaleb(-6) if done.HasField("previous_price_micros") else None,
+                tuple(done.cost.overridden_guards),
+            )
+            for row, done in zip(self._rows, answer.rows, strict=True)
+        ]
+
+    async def record(self, options: ImportOptions, key: str) -> pb.ImportCostsResponse:
+        """Records them in one transaction; a repetition with the same key records nothing."""
+        request = options.request(self._rows)
+        request.idempotency_key = key
+        return await self._call(request)
+
+    async def _call(self, request: pb.ImportCostsRequest) -> pb.ImportCostsResponse:
+        with readable_errors("pricing", self._pricing):
+            return await self._stub.ImportCosts(request, timeout=_TIMEOUT_S)
+
+
+@asynccontextmanager
+async def cost_import(pricing: Address, rows: Sequence[FileRow]) -> AsyncGenerator[CostImport, None]:
+    """An import over a connection of its own."""
+    async with open_channel(pricing) as channel:
+        yield CostImport(pricing, pricing_pb2_grpc.PricingServiceStub(channel), rows)
+
+
+async def exported_costs(
+    pricing: Address, level: pb.CostLevel.ValueType | None
+) -> AsyncGenerator[Sequence[pb.Cost], None]:
+    """Every price in effect now or later, some at a time."""
+    request = pb.ExportCostsRequest(level=level or pb.COST_LEVEL_UNSPECIFIED)
+    async with open_channel(pricing) as channel:
+        with readable_errors("pricing", pricing):
+            async for answer in pricing_pb2_grpc.PricingServiceStub(channel).ExportCosts(request, timeout=_TIMEOUT_S):
+                yield answer.costs

@@ -1,0 +1,159 @@
+"""`tukupay-sms costs rehearse`, `audit` and `copy-audit`."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import sys
+from collections.abc import Sequence
+from contextlib import aclosing
+from datetime import datetime
+from pathlib import Path
+from typing import Annotated
+
+import typer
+from rich.table import Table
+
+from service_kit.settings import Address
+from sms_cli.cost_file_commands import read_file
+from sms_cli.cost_reports import (
+    audit_totals_record,
+    audited_copy,
+    audited_costs,
+    copy_record,
+    exception_record,
+    rehearsal_record,
+    rehearsed_costs,
+    total_record,
+)
+from sms_cli.costs_commands import AsJson
+from sms_cli.failures import CommandError
+from sms_cli.instants import parse_instant
+from sms_cli.options import parsed
+from sms_cli.settings import client_settings
+from sms_cli.terminal import cell, out, print_json, print_record
+from tukupay.sms.messaging.v1 import messaging_pb2 as pb
+
+report_commands = typer.Typer()
+
+CUSTOMERS_SHOWN = 20
+EXCEPTIONS_SHOWN = 50
+
+PeriodStart = Annotated[
+    str, typer.Option("--from", help="First instant of the period, for instance 2026-01-01T00:00:00+03:00.")
+]
+PeriodEnd = Annotated[str, typer.Option("--to", help="First instant after the period.")]
+
+
+@report_commands.command("rehearse")
+def rehearse(
+    drafts: Annotated[Path, typer.Option(metavar="FILE.csv", help="Prices to try, as `costs import` takes them.")],
+    start: PeriodStart,
+    end: PeriodEnd,
+    *,
+    as_json: AsJson = False,
+) -> None:
+    """Show what a past period would have cost with other prices. Nothing is recorded."""
+    _, rows = read_file(drafts, allow_free=True, need_reason=False)
+    answer = asyncio.run(
+        rehearsed_costs(
+            client_settings().messaging,
+            rows,
+            parsed(parse_instant, "--from", start),
+            parsed(parse_instant, "--to", end),
+        )
+    )
+    if as_json:
+        print_json(rehearsal_record(answer))
+        return
+    total = answer.total
+    record = total_record(total)
+    out.print(
+        f"[bold]{total.messages:,} charged messages, {total.units:,} units:[/] "
+        f"{record['old']} KES were charged, {record['new']} KES would have been; difference {record['difference']} KES"
+    )
+    if answer.unpriced_messages:
+        out.print(f"{answer.unpriced_messages:,} more have no price, neither in the book nor in the file.")
+    _show_totals("level", answer.by_level)
+    _show_totals("app", answer.by_app)
+    _show_totals("customer", answer.by_customer[:CUSTOMERS_SHOWN])
+    if len(answer.by_customer) > CUSTOMERS_SHOWN:
+        out.print(f"and {len(answer.by_customer) - CUSTOMERS_SHOWN:,} customers more; --json has up to 1,000")
+
+
+def _show_totals(name: str, totals: Sequence[pb.RehearsedTotal]) -> None:
+    if not totals:
+        return
+    table = Table(name, "messages", "units", "old", "new", "difference")
+    for column in table.columns[1:]:
+        column.justify = "right"
+    for total in totals:
+        record = total_record(total)
+        key = record.pop("key") or "(none)"
+        table.add_row(cell(key), *(cell(value) for value in record.values()))
+    out.print(table)
+
+
+@report_commands.command("audit")
+def audit(
+    start: PeriodStart,
+    end: PeriodEnd,
+    user: Annotated[str | None, typer.Option(help="Only this account.")] = None,
+    *,
+    as_json: AsJson = False,
+) -> None:
+    """Compare the price of every message of a period with the price book; exits with 1 when there are exceptions."""
+    period = parsed(parse_instant, "--from", start), parsed(parse_instant, "--to", end)
+    messaging = client_settings().messaging
+    totals = asyncio.run((_audit_as_json if as_json else _audit)(messaging, *period, user))
+    if totals.exceptions:
+        raise typer.Exit(1)
+
+
+async def _audit(messaging: Address, start: datetime, end: datetime, user: str | None) -> pb.AuditTotals:
+    columns = ("createdAt", "userId", "units", "recorded", "knownThen", "knownNow", "cause", "outboxId")
+    table = Table(*columns)
+    totals = pb.AuditTotals()
+    async with aclosing(audited_costs(messaging, start, end, user)) as answers:
+        async for answer in answers:
+            totals = answer.totals
+            for exception in answer.exceptions[: EXCEPTIONS_SHOWN - table.row_count]:
+                record = exception_record(exception)
+                table.add_row(*(cell(record[column]) for column in columns))
+    if table.row_count:
+        out.print(table)
+    if totals.exceptions > table.row_count:
+        out.print(f"and {totals.exceptions - table.row_count:,} exceptions more; --json lists all")
+    print_record(audit_totals_record(totals))
+    return totals
+
+
+async def _audit_as_json(messaging: Address, start: datetime, end: datetime, user: str | None) -> pb.AuditTotals:
+    """Prints while it reads, as there may be a million exceptions."""
+    totals = pb.AuditTotals()
+    separator = ""
+    sys.stdout.write('{"exceptions": [')
+    async with aclosing(audited_costs(messaging, start, end, user)) as answers:
+        async for answer in answers:
+            totals = answer.totals
+            for exception in answer.exceptions:
+                sys.stdout.write(f"{separator}\n  {json.dumps(exception_record(exception), ensure_ascii=False)}")
+                separator = ","
+    sys.stdout.write(f'],\n "totals": {json.dumps(audit_totals_record(totals))}}}\n')
+    return totals
+
+
+@report_commands.command("copy-audit")
+def copy_audit(*, as_json: AsJson = False) -> None:
+    """Compare the copy of the price book in messaging with pricing, by checksum; exits with 1 when they differ."""
+    answer = asyncio.run(audited_copy(client_settings().messaging))
+    record = copy_record(answer)
+    if as_json:
+        print_json(record)
+    else:
+        print_record(record | {"differing": ", ".join(answer.differing) or None})
+    if answer.copy_checksum != answer.book_checksum:
+        raise CommandError(
+            f"the copy differs from the price book in {len(answer.differing)} answers or more",
+            "restart this messaging process, which then asks anew, and report what differed",
+        )

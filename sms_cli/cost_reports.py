@@ -1,0 +1,132 @@
+"""What prices mean for traffic: rehearsals and audits, asked of messaging."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncGenerator, Sequence
+from datetime import datetime
+
+from service_kit.channel import open_channel
+from service_kit.settings import Address
+from sms_cli.connections import readable_errors
+from sms_cli.cost_files import FileRow
+from sms_cli.instants import exact, timestamp
+from sms_cli.money import kes, micros
+from tukupay.sms.messaging.v1 import messaging_pb2 as pb
+from tukupay.sms.messaging.v1 import messaging_pb2_grpc
+from tukupay.sms.pricing.v1 import pricing_pb2
+
+_REPORT_TIMEOUT_S = 600.0
+_COPY_TIMEOUT_S = 60.0
+
+
+async def rehearsed_costs(
+    messaging: Address, rows: Sequence[FileRow], start: datetime, end: datetime
+) -> pb.RehearseCostsResponse:
+    """What a past period would have cost with these prices."""
+    request = pb.RehearseCostsRequest(
+        drafts=[
+            pricing_pb2.DraftCost(
+                level=row.level,
+                price_micros=micros(row.price),
+                customer_id=row.customer,
+                app_id=row.app,
+                effective_from=timestamp(row.effective_from),
+            )
+            for row in rows
+        ],
+        period_start=timestamp(start),
+        period_end=timestamp(end),
+    )
+    async with open_channel(messaging) as channel:
+        with readable_errors("messaging", messaging):
+            stub = messaging_pb2_grpc.CostReportServiceStub(channel)
+            return await stub.RehearseCosts(request, timeout=_REPORT_TIMEOUT_S)
+
+
+async def audited_costs(
+    messaging: Address, start: datetime, end: datetime, user: str | None
+) -> AsyncGenerator[pb.AuditCostsResponse, None]:
+    """The exceptions of a period as they are found, and the totals last."""
+    request = pb.AuditCostsRequest(period_start=timestamp(start), period_end=timestamp(end), user_id=user)
+    async with open_channel(messaging) as channel:
+        with readable_errors("messaging", messaging):
+            stub = messaging_pb2_grpc.CostReportServiceStub(channel)
+            async for answer in stub.AuditCosts(request, timeout=_REPORT_TIMEOUT_S):
+                yield answer
+
+
+async def audited_copy(messaging: Address) -> pb.AuditPriceCopyResponse:
+    """How the copy of the price book in a messaging process compares with pricing."""
+    async with open_channel(messaging) as channel:
+        with readable_errors("messaging", messaging):
+            stub = messaging_pb2_grpc.CostReportServiceStub(channel)
+            return await stub.AuditPriceCopy(pb.AuditPriceCopyRequest(), timeout=_COPY_TIMEOUT_S)
+
+
+def total_record(total: pb.RehearsedTotal) -> dict[str, object]:
+    """Old and new amounts as JSON; they are text, to stay exact."""
+    return {
+        "key": total.key,
+        "messages": total.messages,
+        "units": total.units,
+        "old": kes(total.old_micros),
+        "new": kes(total.new_micros),
+        "difference": kes(total.difference_micros),
+    }
+
+
+def rehearsal_record(answer: pb.RehearseCostsResponse) -> dict[str, object]:
+    """A rehearsal as JSON."""
+    return {
+        "currency": "KES",
+        "total": total_record(answer.total),
+        "byCustomer": [total_record(total) for total in answer.by_customer],
+        "byApp": [total_record(total) for total in answer.by_app],
+        "byLevel": [total_record(total) for total in answer.by_level],
+        "unpricedMessages": answer.unpriced_messages,
+    }
+
+
+def exception_record(exception: pb.CostException) -> dict[str, object]:
+    """An exception as JSON."""
+    then = kes(exception.known_then_micros) if exception.HasField("known_then_micros") else None
+    now = kes(exception.known_now_micros) if exception.HasField("known_now_micros") else None
+    return {
+        "outboxId": exception.outbox_id,
+        "userId": exception.user_id,
+        "createdAt": exact(exception.created_time),
+        "units": exception.units,
+        "recorded": kes(exception.recorded_micros),
+        "recordedCostId": exception.recorded_cost_id,
+        "knownThen": then,
+        "knownNow": now,
+        "cause": cause_word(exception.cause),
+    }
+
+
+def cause_word(cause: pb.CostExceptionCause.ValueType) -> str:
+    """A cause for a person."""
+    return pb.CostExceptionCause.Name(cause).removeprefix("COST_EXCEPTION_CAUSE_").lower()
+
+
+def audit_totals_record(totals: pb.AuditTotals) -> dict[str, object]:
+    """The totals of an audit as JSON."""
+    return {
+        "entries": totals.entries,
+        "asKnownThen": totals.as_known_then,
+        "asKnownNow": totals.as_known_now,
+        "exceptions": totals.exceptions,
+        "difference": kes(totals.difference_micros),
+        "currency": "KES",
+    }
+
+
+def copy_record(answer: pb.AuditPriceCopyResponse) -> dict[str, object]:
+    """The comparison of a copy as JSON."""
+    return {
+        "answers": answer.answers,
+        "copyChecksum": answer.copy_checksum,
+        "bookChecksum": answer.book_checksum,
+        "epoch": answer.epoch,
+        "differing": list(answer.differing),
+    }
