@@ -41,6 +41,7 @@ class OwnSystem:
         self.home = home
         self.gateway = addresses["GATEWAY_HTTP_ADDRESS"]
         self.messaging = addresses["MESSAGING_GRPC_ADDRESS"]
+        self.pricing = addresses["PRICING_GRPC_ADDRESS"]
         self._sandbox = addresses["SANDBOX_HTTP_ADDRESS"]
         self.database_url = read_running_file(home / RUNNING_FILE)["MESSAGING_DATABASE_URL"]
         self.pids = {**_parts(up_pid), "supervisor": up_pid}

@@ -26,7 +26,7 @@ from sms_cli.cost_reports import (
     rehearsed_costs,
     total_record,
 )
-from sms_cli.costs_commands import AsJson
+from sms_cli.costs_commands import WIDE, AsJson
 from sms_cli.failures import CommandError
 from sms_cli.instants import parse_instant
 from sms_cli.options import parsed
@@ -111,8 +111,11 @@ def audit(
 
 
 async def _audit(messaging: Address, start: datetime, end: datetime, user: str | None) -> pb.AuditTotals:
-    columns = ("createdAt", "userId", "units", "recorded", "knownThen", "knownNow", "cause", "outboxId")
+    columns = ["createdAt", "userId", "units", "recorded", "knownThen", "knownNow", "cause"]
+    if out.width >= WIDE:
+        columns.append("outboxId")
     table = Table(*columns)
+    table.columns[0].no_wrap = True
     totals = pb.AuditTotals()
     async with aclosing(audited_costs(messaging, start, end, user)) as answers:
         async for answer in answers:

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncGenerator, Sequence
-from datetime import datetime
+from collections.abc import AsyncGenerator, Iterator, Sequence
+from datetime import datetime, timedelta
 
 from service_kit.channel import open_channel
 from service_kit.settings import Address
@@ -16,6 +16,7 @@ from tukupay.sms.messaging.v1 import messaging_pb2_grpc
 from tukupay.sms.pricing.v1 import pricing_pb2
 
 _REPORT_TIMEOUT_S = 600.0
+_DAY = timedelta(days=1)
 _COPY_TIMEOUT_S = 60.0
 
 
@@ -47,12 +48,32 @@ async def audited_costs(
     messaging: Address, start: datetime, end: datetime, user: str | None
 ) -> AsyncGenerator[pb.AuditCostsResponse, None]:
     """The exceptions of a period as they are found, and the totals last."""
-    request = pb.AuditCostsRequest(period_start=timestamp(start), period_end=timestamp(end), user_id=user)
+    totals = pb.AuditTotals()
     async with open_channel(messaging) as channel:
-        with readable_errors("messaging", messaging):
-            stub = messaging_pb2_grpc.CostReportServiceStub(channel)
-            async for answer in stub.AuditCosts(request, timeout=_REPORT_TIMEOUT_S):
-                yield answer
+        stub = messaging_pb2_grpc.CostReportServiceStub(channel)
+        for first, after in days(start, end):
+            request = pb.AuditCostsRequest(period_start=timestamp(first), period_end=timestamp(after), user_id=user)
+            with readable_errors("messaging", messaging):
+                async for answer in stub.AuditCosts(request, timeout=_REPORT_TIMEOUT_S):
+                    if answer.exceptions:
+                        yield answer
+                    for field, value in answer.totals.ListFields():
+                        setattr(totals, field.name, getattr(totals, field.name) + value)
+    yield pb.AuditCostsResponse(totals=totals)
+
+
+def days(start: datetime, end: datetime) -> Iterator[tuple[datetime, datetime]]:
+    """A period in pieces of a day at most; as it is when it has no day, for the server to refuse.
+
+    Servers end connections that are some minutes old, and an audit of many months would not be through by then.
+    """
+    first = start
+    while True:
+        after = end if end - first <= _DAY else first + _DAY
+        yield first, after
+        if after >= end:
+            return
+        first = after
 
 
 async def audited_copy(messaging: Address) -> pb.AuditPriceCopyResponse:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from datetime import UTC, datetime
 from typing import Annotated
 
 import typer
@@ -31,6 +32,9 @@ Level = Annotated[str, typer.Argument(help=f"{', '.join(LEVEL_NAMES.values())}."
 Customer = Annotated[str | None, typer.Option(help="The customer, for SpecificCustomer.")]
 App = Annotated[str | None, typer.Option(help="The app, for AppOwner.")]
 AsJson = Annotated[bool, typer.Option("--json", help="Print JSON, for programs.")]
+WIDE = 130
+"""Columns of a terminal that has room for everything."""
+
 AllowFree = Annotated[bool, typer.Option("--allow-free", help="Let a price be 0.")]
 OverrideGuards = Annotated[
     bool, typer.Option("--override-guards", help="Record it although it is unusual; the row says that it was meant.")
@@ -116,18 +120,18 @@ def explain(
         return
     until = f"; it may change at {shown(answer.valid_until)}" if answer.HasField("valid_until") else ""
     out.print(f"[bold]{kes(answer.cost.price_micros)} KES[/] for one SMS unit at {shown(answer.resolved_at)}{until}\n")
-    table = Table("verdict", "level", "for", "price", "effectiveFrom", "revision", "recordedAt", "why")
+    wide = out.width >= WIDE
+    table = Table("verdict", "price", "of", "effectiveFrom", *(("revision", "recordedAt") if wide else ()), "why")
     for candidate in answer.candidates:
         cost = candidate.cost
         verdict = pb.CandidateVerdict.Name(candidate.verdict).removeprefix("CANDIDATE_VERDICT_").lower()
+        more = (str(cost.revision), shown(cost.recorded_time)) if wide else ()
         table.add_row(
             f"[green]{verdict}[/]" if candidate.verdict == pb.CANDIDATE_VERDICT_WON else verdict.replace("_", " "),
-            LEVEL_NAMES[cost.level],
-            cell(cost.customer_id or cost.app_id),
             kes(cost.price_micros),
+            cell(f"{LEVEL_NAMES[cost.level]} {cost.customer_id or cost.app_id}".strip()),
             exact(cost.effective_from),
-            str(cost.revision),
-            shown(cost.recorded_time),
+            *more,
             cell(candidate.explanation),
         )
     out.print(table)
@@ -155,15 +159,17 @@ def show_history(level: Level, customer: Customer = None, app: App = None, *, as
     if not records:
         out.print("No price is recorded there; `tukupay-sms costs set` records one.", markup=False)
         return
-    columns = ("effectiveFrom", "revision", "level", "customerId", "appId", "price", "createdBy", "reason", "costId")
+    columns = ("effectiveFrom", "revision", "level", "customerId", "appId", "price", "createdBy", "reason")
     table = Table(*columns)
-    # Who withdraws a price copies its id from here.
-    table.columns[-1].no_wrap = True
     for record in records:
         if record["withdrawnBy"] is not None:
             record["price"] = f"{record['price']} (withdrawn)"
         table.add_row(*(cell(record[column]) for column in columns))
     out.print(table)
+    now = datetime.now(UTC)
+    for row in rows:
+        if row.effective_from.ToDatetime(tzinfo=UTC) > now and not row.HasField("withdrawal"):
+            out.print(f"Until {exact(row.effective_from)}, `costs withdraw {cell(row.cost_id)}` takes that price back.")
 
 
 def _show(record: dict[str, object], *, as_json: bool) -> None:
