@@ -143,6 +143,7 @@ def test_ctrl_c_stops_everything_in_order_and_data_survives(system: LocalSystem)
     # Prices are there already, and so is the message: the same request again is the same entry.
     assert "example prices" not in "".join(system.output)
     _, again = system.http("GATEWAY_HTTP_ADDRESS", "/api/sms/send", request)
+    assert "outboxEntry" in again, again
     assert again["outboxEntry"]["outboxId"] == first["outboxEntry"]["outboxId"]
     system.signal(signal.SIGTERM)
     assert system.wait() == 0

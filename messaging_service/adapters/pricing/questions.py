@@ -47,7 +47,9 @@ class PriceQuestions:
         """
         request = pricing_pb2.BatchResolvePricesRequest(requests=[_to_request(question) for question in questions])
         try:
-            response = await self._stub.BatchResolvePrices(request, timeout=self._timeout_s)
+            # Waiting for the connection, within the time: while it is being made anew, as after a restart of
+            # either side, a call would otherwise fail at once.
+            response = await self._stub.BatchResolvePrices(request, timeout=self._timeout_s, wait_for_ready=True)
         except aio.AioRpcError as error:
             raise _unavailable(error) from error
         return [_to_answer(question, result) for question, result in zip(questions, response.results, strict=True)]

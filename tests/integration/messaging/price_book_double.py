@@ -229,7 +229,7 @@ async def following(
 
     copy = PriceCopy(capacity=capacity, silence_s=SILENT_INTERVALS * heartbeat_s, stale_s=stale_s, clock=clock)
     async with open_channel(Address("127.0.0.1", port)) as channel:
-        questions = PriceQuestions(channel, timeout_s=5.0)
+        questions = PriceQuestions(channel, timeout_s=1.0)
         watch = PriceWatch(channel, copy, heartbeat_s=heartbeat_s, clock=clock)
         audit = CopyAudit(copy, questions, watch, settle_s=0.0)
         follower = Follower(book, server, port, copy, LivePrices(questions, copy), watch, audit, ahead)
