@@ -67,7 +67,7 @@ class MessagingSettings:
         "MESSAGING_PRICE_COPY_ANSWERS",
         "most accounts, each with every app it sends through, whose price is held in memory; 0 for none",
         parse=integer(0, 10_000_000),
-        default=200_000,
+        default=50_000,
     )
     pool_size: int = setting(
         "MESSAGING_POOL_SIZE", "most connections to the database", parse=integer(2, 100), default=10
