@@ -6,7 +6,7 @@ import asyncio
 import os
 import socket
 import time
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -28,13 +28,15 @@ from messaging_service.adapters.pricing.book import BookClient
 from messaging_service.adapters.pricing.live_prices import LivePrices, report_copy
 from messaging_service.adapters.pricing.questions import PriceQuestions
 from messaging_service.adapters.pricing.watch import SILENT_INTERVALS, PriceWatch
+from messaging_service.domain.inbound import InboundMessage
 from messaging_service.domain.price_copy import PriceCopy
+from messaging_service.domain.submission import LateOutcome
 from messaging_service.settings import MessagingSettings
 from messaging_service.transport.cost_report_servicer import CostReportServicer
 from messaging_service.transport.messaging_servicer import AccountServicer, MessagingServicer
 from messaging_service.use_cases.attempts import Attempts
 from messaging_service.use_cases.audit_costs import AuditCosts
-from messaging_service.use_cases.carrier import Carrier, ReceiptSink
+from messaging_service.use_cases.carrier import Carrier, CarrierSinks
 from messaging_service.use_cases.claim_loop import ClaimLoop
 from messaging_service.use_cases.group_commit import GroupCommit
 from messaging_service.use_cases.outbox import Acceptance, Accepted, Outbox, Settled, Settlement
@@ -77,7 +79,7 @@ class RunningCarrier(Carrier, Protocol):
         ...
 
 
-def smpp_carrier(settings: MessagingSettings, receipts: ReceiptSink) -> RunningCarrier:
+def smpp_carrier(settings: MessagingSettings, sinks: CarrierSinks) -> RunningCarrier:
     """The carrier that the settings name."""
     return SmppCarrier(
         SmppSettings(
@@ -91,7 +93,7 @@ def smpp_carrier(settings: MessagingSettings, receipts: ReceiptSink) -> RunningC
             response_timeout_s=settings.smpp_response_timeout_s,
             enquire_link_s=settings.smpp_enquire_link_s,
         ),
-        receipts,
+        sinks,
         settings.smpp_name,
     )
 
@@ -101,7 +103,7 @@ class Seams:
     """Where a test may put itself between the parts; the defaults change nothing."""
 
     outbox: Callable[[Outbox], Outbox] = lambda outbox: outbox
-    carrier: Callable[[MessagingSettings, ReceiptSink], RunningCarrier] = smpp_carrier
+    carrier: Callable[[MessagingSettings, CarrierSinks], RunningCarrier] = smpp_carrier
     now: Callable[[], datetime] = lambda: datetime.now(UTC)
 
 
@@ -147,6 +149,14 @@ def _pricing(settings: MessagingSettings) -> _Pricing:
     )
 
 
+async def _inbound_noted(messages: Sequence[InboundMessage]) -> None:
+    log.info("inbound.ignored", messages=len(messages))
+
+
+async def _late_outcomes_noted(late: Sequence[LateOutcome]) -> None:
+    log.info("late_outcomes.ignored", outcomes=len(late))
+
+
 @dataclass(frozen=True, slots=True)
 class _Engine:
     """What sends."""
@@ -172,7 +182,7 @@ def _engine(settings: MessagingSettings, seams: Seams, pool: Pool, prices: Price
     outbox = seams.outbox(postgres)
     events = EventsLog()
     receipts = ReceiptDesk(postgres, events, poll_s=1.0)
-    carrier = seams.carrier(settings, receipts.take)
+    carrier = seams.carrier(settings, CarrierSinks(receipts.take, _inbound_noted, _late_outcomes_noted))
     acceptances: GroupCommit[Acceptance, Accepted] = GroupCommit(
         "acceptance", outbox.accept, max_batch=MAX_BATCH, max_waiting=MAX_WAITING
     )

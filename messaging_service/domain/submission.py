@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from datetime import datetime
+from decimal import Decimal
 from enum import StrEnum
 
 from messaging_service.domain.segmentation import Segmentation
@@ -20,6 +21,10 @@ class Submission:
     """E.164 with its `+`."""
     segmentation: Segmentation
     """The same cut that the account pays for."""
+    epoch: int
+    """Of the claim under which it is submitted; tells the tries of one message apart."""
+    expires_at: datetime | None = None
+    """UTC; the carrier is asked to give up after it. None leaves that to the carrier."""
 
 
 class OutcomeKind(StrEnum):
@@ -48,6 +53,23 @@ class Outcome:
     """Stable code of the failure (see failures.py); None when accepted."""
     raw: str = ""
     """The carrier's answer as it gave it, for the audit trail; never the text of the message."""
+    only_elsewhere: bool = False
+    """With NOT_TAKEN: this carrier will never take it, another may. Where there is no other, it is refused."""
+    carrier_parts: int | None = None
+    """How many parts the carrier counted; None when it did not say."""
+    carrier_cost: Decimal | None = None
+    """What the carrier charges us for the message, KES; None when it did not say."""
+
+
+@dataclass(frozen=True, slots=True)
+class LateOutcome:
+    """What a submit that came out UNKNOWN came to after all."""
+
+    message_id: str
+    """As in the Submission."""
+    epoch: int
+    """As in the Submission."""
+    outcome: Outcome
 
 
 class ReceiptState(StrEnum):

@@ -94,6 +94,7 @@ class Attempts:
                 sender_id=message.sender_id,
                 recipient=message.recipient,
                 segmentation=segment(message.text),
+                epoch=claim.epoch,
             ),
         )
 

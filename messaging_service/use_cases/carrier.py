@@ -3,13 +3,32 @@
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Sequence
+from dataclasses import dataclass
 from typing import Protocol
 
-from messaging_service.domain.submission import DeliveryReceipt, Outcome, Submission
+from messaging_service.domain.carrier_status import CarrierStatus
+from messaging_service.domain.inbound import InboundMessage
+from messaging_service.domain.submission import DeliveryReceipt, LateOutcome, Outcome, Submission
 
 ReceiptSink = Callable[[Sequence[DeliveryReceipt]], Awaitable[None]]
 """Stores receipts durably; a carrier acknowledges a receipt only after this returned. When it raises,
 the receipt is answered with a temporary error so that the carrier brings it again."""
+
+InboundSink = Callable[[Sequence[InboundMessage]], Awaitable[None]]
+"""Stores what phones wrote, durably; the rule of acknowledgement is that of receipts."""
+
+LateOutcomeSink = Callable[[Sequence[LateOutcome]], Awaitable[None]]
+"""Records outcomes that arrived after their submits were called UNKNOWN. May raise ServiceError; a late
+outcome is a help, not a promise, so the carrier need not bring it again."""
+
+
+@dataclass(frozen=True, slots=True)
+class CarrierSinks:
+    """Where a carrier puts what comes back."""
+
+    receipts: ReceiptSink
+    inbound: InboundSink
+    late_outcomes: LateOutcomeSink
 
 
 class Slot(Protocol):
@@ -48,6 +67,10 @@ class Carrier(Protocol):
 
     def on_slot_free(self, listener: Callable[[], None]) -> None:
         """Registers a callback, run on the event loop whenever a place becomes free or a bind comes up."""
+        ...
+
+    def status(self) -> CarrierStatus:
+        """How it stands now."""
         ...
 
     async def submit(self, slot: Slot, submission: Submission) -> Outcome:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Awaitable, Callable
 
+from messaging_service.domain.carrier_status import CarrierStatus
 from messaging_service.domain.submission import Outcome, Submission
 from messaging_service.use_cases.carrier import Slot
 from tests.contract.sms_examples import accepted
@@ -76,6 +77,9 @@ class ScriptedCarrier:
 
     def on_slot_free(self, listener: Callable[[], None]) -> None:
         self._listeners.append(listener)
+
+    def status(self) -> CarrierStatus:
+        return CarrierStatus(self.name, "smpp", self.is_up, self._window, self._taken, binds=(), remark=None)
 
     async def submit(self, slot: Slot, submission: Submission) -> Outcome:
         self.submissions.append(submission)

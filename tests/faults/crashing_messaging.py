@@ -14,7 +14,7 @@ from typing import Any, cast
 
 from messaging_service.bootstrap import RunningCarrier, Seams, serve, smpp_carrier
 from messaging_service.settings import MessagingSettings
-from messaging_service.use_cases.carrier import ReceiptSink
+from messaging_service.use_cases.carrier import CarrierSinks
 from messaging_service.use_cases.outbox import Outbox
 from service_kit.process import run_service
 
@@ -52,8 +52,8 @@ async def serve_until_struck(settings: MessagingSettings, stopping: asyncio.Even
     def outbox(inner: Outbox) -> Outbox:
         return cast("Outbox", Struck(inner, method))
 
-    def carrier(chosen: MessagingSettings, receipts: ReceiptSink) -> RunningCarrier:
-        return cast("RunningCarrier", Struck(smpp_carrier(chosen, receipts), method))
+    def carrier(chosen: MessagingSettings, sinks: CarrierSinks) -> RunningCarrier:
+        return cast("RunningCarrier", Struck(smpp_carrier(chosen, sinks), method))
 
     await serve(settings, stopping, Seams(outbox=outbox, carrier=carrier))
 

@@ -15,7 +15,7 @@ from grpc import aio
 
 from messaging_service.bootstrap import Seams, running
 from messaging_service.settings import MessagingSettings
-from messaging_service.use_cases.carrier import ReceiptSink
+from messaging_service.use_cases.carrier import CarrierSinks
 from messaging_service.use_cases.outbox import Outbox
 from service_kit.channel import open_channel
 from service_kit.errors import ServiceError
@@ -66,7 +66,7 @@ class Running:
     pricing: ScriptedPricing
     pricing_server: aio.Server
     window: int
-    sinks: list[ReceiptSink] = field(default_factory=list)
+    sinks: list[CarrierSinks] = field(default_factory=list)
 
     async def send(self, **fields: Any) -> pb.SendSmsResponse:
         """Sends one message and waits for its outcome."""
@@ -123,13 +123,13 @@ async def service_on(
     **choices: Any,
 ) -> AsyncIterator[Running]:
     """A messaging service with its own price book and carrier, on free ports."""
-    pricing, carrier, sinks = _pricing(), ScriptedCarrier(window), list[ReceiptSink]()
+    pricing, carrier, sinks = _pricing(), ScriptedCarrier(window), list[CarrierSinks]()
     pricing_server = aio.server()
     pricing_pb2_grpc.add_PricingServiceServicer_to_server(pricing, pricing_server)
     pricing_port = pricing_server.add_insecure_port("127.0.0.1:0")
     await pricing_server.start()
 
-    def scripted(_: MessagingSettings, sink: ReceiptSink) -> ScriptedCarrier:
+    def scripted(_: MessagingSettings, sink: CarrierSinks) -> ScriptedCarrier:
         sinks.append(sink)
         return carrier
 

@@ -219,7 +219,7 @@ async def test_a_page_token_belongs_to_its_filters(service: Running) -> None:
 async def test_a_receipt_delivers_the_message(service: Running) -> None:
     service.carrier.answer = lambda _: accepted("A1")
     entry = (await service.send()).entry
-    await service.sinks[0]([receipt("a1")])
+    await service.sinks[0].receipts([receipt("a1")])
     delivered = await until(service, entry.outbox_id, pb.DELIVERY_STATE_DELIVERED)
     assert delivered.status == pb.SMS_STATUS_SENT
     assert delivered.delivered_time.seconds > 0
@@ -230,7 +230,7 @@ async def test_a_silent_carrier_leaves_the_message_pending_until_a_receipt_comes
     entry = (await service.send()).entry
     assert (entry.status, entry.delivery_state) == (pb.SMS_STATUS_PENDING, pb.DELIVERY_STATE_UNKNOWN)
     assert entry.error_code == "CARRIER_NO_ANSWER"
-    await service.sinks[0]([receipt("A1", ReceiptState.UNDELIVERABLE)])
+    await service.sinks[0].receipts([receipt("A1", ReceiptState.UNDELIVERABLE)])
     failed = await until(service, entry.outbox_id, pb.DELIVERY_STATE_UNDELIVERED)
     assert (failed.status, failed.error_code) == (pb.SMS_STATUS_FAILED, "NOT_DELIVERED")
     assert await service.money() == (-UNIT, 0)

@@ -13,9 +13,10 @@ from messaging_service.adapters.carriers.sandbox import SandboxCarrier, SandboxS
 from messaging_service.adapters.carriers.smpp import SmppCarrier, SmppSettings
 from messaging_service.adapters.carriers.smpp.connection import Connection
 from messaging_service.adapters.carriers.smpp.pdu import RESPONSE, Command, Header, bare, with_body
+from messaging_service.domain.inbound import InboundMessage
 from messaging_service.domain.segmentation import segment
-from messaging_service.domain.submission import DeliveryReceipt, Outcome, Submission
-from messaging_service.use_cases.carrier import Slot
+from messaging_service.domain.submission import DeliveryReceipt, LateOutcome, Outcome, Submission
+from messaging_service.use_cases.carrier import CarrierSinks, Slot
 
 DEADLINE_S = 10.0
 
@@ -30,7 +31,23 @@ class Inbox:
         self.gate = asyncio.Event()
         """Calls wait here before they store."""
         self.gate.set()
+        self.inbound: list[InboundMessage] = []
+        self.late: list[LateOutcome] = []
         self._news = asyncio.Condition()
+
+    @property
+    def sinks(self) -> CarrierSinks:
+        return CarrierSinks(self.store, self.store_inbound, self.store_late)
+
+    async def store_inbound(self, messages: Sequence[InboundMessage]) -> None:
+        async with self._news:
+            self.inbound.extend(messages)
+            self._news.notify_all()
+
+    async def store_late(self, late: Sequence[LateOutcome]) -> None:
+        async with self._news:
+            self.late.extend(late)
+            self._news.notify_all()
 
     async def store(self, receipts: Sequence[DeliveryReceipt]) -> None:
         async with self._news:
@@ -177,7 +194,7 @@ async def bound(sandbox: SandboxCarrier, inbox: Inbox) -> AsyncIterator[Bound]:
             reconnect_min_s=0.01,
             reconnect_max_s=0.1,
         )
-        carrier = SmppCarrier(replace(settings, **changes), inbox.store, name="test")  # type: ignore[arg-type]  # fields by name
+        carrier = SmppCarrier(replace(settings, **changes), inbox.sinks, name="test")  # type: ignore[arg-type]  # fields by name
         carriers.append(carrier)
         await carrier.start()
         assert await carrier.wait_until_up(DEADLINE_S)
@@ -211,6 +228,6 @@ def send(reserve: Reserve) -> Send:
     ) -> Outcome:
         slot = await reserve(carrier)
         async with asyncio.timeout(DEADLINE_S):
-            return await carrier.submit(slot, Submission("outbox_1", sender_id, recipient, segment(text)))
+            return await carrier.submit(slot, Submission("outbox_1", sender_id, recipient, segment(text), epoch=1))
 
     return send_one

@@ -83,7 +83,7 @@ async def test_a_slot_without_any_bind_left_is_not_taken(sandbox: SandboxCarrier
         while carrier.is_up:
             lost.clear()
             await lost.wait()
-    outcome = await carrier.submit(slot, Submission("outbox_1", "TUKUPAY", PHONE, segment("Hello")))
+    outcome = await carrier.submit(slot, Submission("outbox_1", "TUKUPAY", PHONE, segment("Hello"), epoch=1))
     assert (outcome.kind, outcome.error_code) == (OutcomeKind.NOT_TAKEN, "CARRIER_UNAVAILABLE")
     assert carrier.try_reserve() is None
     assert not await carrier.wait_until_up(0.01)
@@ -94,7 +94,7 @@ async def test_a_carrier_that_is_down_at_the_start_is_reached_when_it_comes_up(i
     await first.start()
     port = first.smpp_port
     await first.stop()
-    carrier = SmppCarrier(SmppSettings("127.0.0.1", port, "tukupay", "secret", reconnect_max_s=0.2), inbox.store)
+    carrier = SmppCarrier(SmppSettings("127.0.0.1", port, "tukupay", "secret", reconnect_max_s=0.2), inbox.sinks)
     with capture_logs() as logs:
         await carrier.start()
         assert not await carrier.wait_until_up(0.05)
@@ -112,7 +112,7 @@ async def test_a_carrier_that_is_down_at_the_start_is_reached_when_it_comes_up(i
 async def test_a_wrong_password_is_logged_with_a_remedy_and_without_the_password(
     sandbox: SandboxCarrier, inbox: Inbox
 ) -> None:
-    carrier = SmppCarrier(SmppSettings("127.0.0.1", sandbox.smpp_port, "tukupay", "wrong"), inbox.store)
+    carrier = SmppCarrier(SmppSettings("127.0.0.1", sandbox.smpp_port, "tukupay", "wrong"), inbox.sinks)
     with capture_logs() as logs:
         await carrier.start()
         await sandbox.wait_for(lambda: sandbox.stats()["linksTotal"] == 1)

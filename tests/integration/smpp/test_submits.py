@@ -24,7 +24,7 @@ SLOW = "+254700000011"
 
 
 def test_a_carrier_is_not_up_before_it_is_started(inbox: Inbox) -> None:
-    carrier: Carrier = SmppCarrier(SmppSettings("127.0.0.1", 1, "a", "b"), inbox.store)
+    carrier: Carrier = SmppCarrier(SmppSettings("127.0.0.1", 1, "a", "b"), inbox.sinks)
     assert not carrier.is_up
     assert carrier.try_reserve() is None
 
@@ -120,7 +120,7 @@ async def test_reservations_count_against_the_window_until_they_are_released(bou
 async def test_a_slot_serves_one_submit(bound: Bound, reserve: Reserve) -> None:
     carrier = await bound()
     slot = await reserve(carrier)
-    submission = Submission("outbox_1", "TUKUPAY", PHONE, segment("Hello"))
+    submission = Submission("outbox_1", "TUKUPAY", PHONE, segment("Hello"), epoch=1)
     await carrier.submit(slot, submission)
     slot.release()
     with pytest.raises(ValueError, match="one submit"):
@@ -142,7 +142,7 @@ async def test_a_cancelled_caller_frees_its_place_only_when_the_answer_came(
 ) -> None:
     carrier = await bound(window=1)
     slot = await reserve(carrier)
-    task = asyncio.create_task(carrier.submit(slot, Submission("outbox_1", "TUKUPAY", SLOW, segment("Hello"))))
+    task = asyncio.create_task(carrier.submit(slot, Submission("outbox_1", "TUKUPAY", SLOW, segment("Hello"), epoch=1)))
     await sandbox.wait_for(lambda: sandbox.stats()["outstanding"] == 1)
     task.cancel()
     with pytest.raises(asyncio.CancelledError):

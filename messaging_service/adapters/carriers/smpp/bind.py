@@ -12,6 +12,7 @@ import structlog
 from messaging_service.adapters.carriers.smpp.session import BindRefused, Session, SessionEvents
 from messaging_service.adapters.carriers.smpp.settings import SmppSettings
 from messaging_service.adapters.carriers.smpp.status import bind_remedy, status_name
+from messaging_service.domain.carrier_status import BindState, BindStatus
 
 log = structlog.get_logger()
 
@@ -48,8 +49,21 @@ class KeptBind:
         self._changed = changed
         self._draw = draw
         self._task: asyncio.Task[None] | None = None
+        self._last_error: str | None = None
+        self._is_connecting = False
         self.session: Session | None = None
         """The session in place; None between two."""
+
+    def status(self, number: int) -> BindStatus:
+        """How it stands now, under the number that its carrier gives it."""
+        session = self.session
+        if session is not None and session.is_up:
+            return BindStatus(number, BindState.UP, session.window, session.in_use, self._last_error)
+        if self._task is None or self._task.done():
+            state = BindState.STOPPED
+        else:
+            state = BindState.CONNECTING if self._is_connecting else BindState.WAITING
+        return BindStatus(number, state, window=0, in_use=0, last_error=self._last_error)
 
     def start(self) -> None:
         """Begins to bind, and to bind again, until `stop`."""
@@ -69,9 +83,11 @@ class KeptBind:
         attempt = 0
         while True:
             began = loop.time()
+            self._is_connecting = True
             try:
                 session = await self._open()
             except BindRefused as refusal:
+                self._last_error = status_name(refusal.status)
                 log.error(  # noqa: TRY400 - a refusal is an answer, its traceback says nothing
                     "smpp.bind_refused",
                     carrier=self._carrier,
@@ -79,13 +95,15 @@ class KeptBind:
                     remedy=bind_remedy(refusal.status),
                 )
             except (OSError, TimeoutError) as error:
+                self._last_error = f"unreachable: {type(error).__name__}"
                 log.warning(
                     "smpp.unreachable",
                     carrier=self._carrier,
                     error=type(error).__name__,
                     remedy="check the carrier's address, the route to it and whether it is up",
                 )
-            except Exception:
+            except Exception as error:
+                self._last_error = f"failed: {type(error).__name__}"
                 # A bind that is no longer kept up would be an outage that nobody sees.
                 log.exception("smpp.bind_failed", carrier=self._carrier)
             else:
@@ -93,6 +111,7 @@ class KeptBind:
                 if loop.time() - began >= STEADY_S:
                     attempt = 0
             attempt += 1
+            self._is_connecting = False
             await asyncio.sleep(backoff_s(attempt, self._settings, self._draw))
 
     async def _hold(self, session: Session) -> None:
@@ -102,7 +121,8 @@ class KeptBind:
         # Not awaited directly: stop() cancels this task, and must not cancel the session's own future.
         await asyncio.wait((session.lost,))
         self.session = None
-        log.warning("smpp.link_lost", carrier=self._carrier, reason=session.lost.result())
+        self._last_error = session.lost.result()
+        log.warning("smpp.link_lost", carrier=self._carrier, reason=self._last_error)
         self._changed()
 
     async def _open(self) -> Session:

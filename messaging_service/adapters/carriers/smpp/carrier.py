@@ -23,8 +23,9 @@ from messaging_service.adapters.carriers.smpp.session import (
 )
 from messaging_service.adapters.carriers.smpp.settings import SmppSettings
 from messaging_service.adapters.carriers.smpp.status import OK, judge, status_name
+from messaging_service.domain.carrier_status import BindState, CarrierStatus
 from messaging_service.domain.submission import Outcome, OutcomeKind, Submission
-from messaging_service.use_cases.carrier import ReceiptSink, Slot
+from messaging_service.use_cases.carrier import CarrierSinks, Slot
 
 log = structlog.get_logger()
 
@@ -59,10 +60,10 @@ class SmppSlot:
 class SmppCarrier:
     """Hands messages to one carrier over its binds, and brings their receipts to the sink."""
 
-    def __init__(self, settings: SmppSettings, receipts: ReceiptSink, name: str = "smpp") -> None:
+    def __init__(self, settings: SmppSettings, sinks: CarrierSinks, name: str = "smpp") -> None:
         self._settings = settings
         self._name = name
-        self._intake = ReceiptIntake(name, receipts, settings.response_timeout_s)
+        self._intake = ReceiptIntake(name, sinks.receipts, settings.response_timeout_s)
         self._references = ConcatenationReferences()
         self._listeners: list[Callable[[], None]] = []
         self._notice_due = False
@@ -146,6 +147,19 @@ class SmppCarrier:
     def on_slot_free(self, listener: Callable[[], None]) -> None:
         """Registers a callback; places that become free in one turn of the loop are told of together."""
         self._listeners.append(listener)
+
+    def status(self) -> CarrierStatus:
+        """How it stands now."""
+        binds = tuple(bind.status(number) for number, bind in enumerate(self._binds, start=1))
+        return CarrierStatus(
+            name=self._name,
+            kind="smpp",
+            is_up=self.is_up,
+            window=sum(bind.window for bind in binds if bind.state is BindState.UP),
+            in_use=sum(bind.in_use for bind in binds),
+            binds=binds,
+            remark=None,
+        )
 
     async def submit(self, slot: Slot, submission: Submission) -> Outcome:
         """Hands over one message, using up the slot. Raises ValueError for a slot that is used up."""

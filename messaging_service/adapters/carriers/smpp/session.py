@@ -131,6 +131,11 @@ class Session(Connection):
         return self._taking_submits and self.is_open
 
     @property
+    def window(self) -> int:
+        """Submits that may be in flight now; less than the setting while throttled."""
+        return self._throttle.allowance
+
+    @property
     def room(self) -> int:
         """Submits that this session should take now; less than the free places while throttled."""
         return max(0, self._throttle.allowance - self.in_use)
