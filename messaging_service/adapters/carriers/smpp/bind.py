@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import asyncio
-import secrets
 from collections.abc import Callable
 from typing import Final
 
 import structlog
 
+from messaging_service.adapters.carriers.backoff import RANDOM, backoff_s
 from messaging_service.adapters.carriers.smpp.session import BindRefused, Session, SessionEvents
 from messaging_service.adapters.carriers.smpp.settings import SmppSettings
 from messaging_service.adapters.carriers.smpp.status import bind_remedy, status_name
@@ -18,18 +18,6 @@ log = structlog.get_logger()
 
 STEADY_S: Final = 10.0
 """A bind that held so long was a good one: the next wait starts small again."""
-_MAX_DOUBLINGS: Final = 30
-_RANDOM: Final = secrets.SystemRandom()
-
-
-def backoff_s(attempt: int, settings: SmppSettings, draw: Callable[[], float]) -> float:
-    """Seconds to wait after this many failed attempts in a row (from 1).
-
-    Full jitter: anywhere between nothing and the bound, so that the clients of a carrier that comes back
-    do not all knock at once. `draw` gives a number from 0 to 1.
-    """
-    doublings = min(attempt - 1, _MAX_DOUBLINGS)
-    return draw() * min(settings.reconnect_max_s, settings.reconnect_min_s * 2.0**doublings)
 
 
 class KeptBind:
@@ -41,7 +29,7 @@ class KeptBind:
         settings: SmppSettings,
         events: SessionEvents,
         changed: Callable[[], None],
-        draw: Callable[[], float] = _RANDOM.random,
+        draw: Callable[[], float] = RANDOM.random,
     ) -> None:
         self._carrier = carrier
         self._settings = settings
@@ -112,7 +100,8 @@ class KeptBind:
                     attempt = 0
             attempt += 1
             self._is_connecting = False
-            await asyncio.sleep(backoff_s(attempt, self._settings, self._draw))
+            wait_s = backoff_s(attempt, self._settings.reconnect_min_s, self._settings.reconnect_max_s, self._draw)
+            await asyncio.sleep(wait_s)
 
     async def _hold(self, session: Session) -> None:
         self.session = session

@@ -37,7 +37,7 @@ from messaging_service.adapters.carriers.smpp.pdu import (
 from messaging_service.adapters.carriers.smpp.receipts import is_receipt, receipt_in
 from messaging_service.adapters.carriers.smpp.settings import SmppSettings
 from messaging_service.adapters.carriers.smpp.status import OK, THROTTLING, Status, status_name
-from messaging_service.adapters.carriers.smpp.throttle import Throttle
+from messaging_service.adapters.carriers.throttle import Throttle
 from messaging_service.domain.submission import DeliveryReceipt
 
 log = structlog.get_logger()

@@ -5,7 +5,6 @@ from __future__ import annotations
 import pytest
 
 from messaging_service.adapters.carriers.smpp.addresses import recipient_address, sender_address
-from messaging_service.adapters.carriers.smpp.bind import backoff_s
 from messaging_service.adapters.carriers.smpp.concatenation import ConcatenationReferences
 from messaging_service.adapters.carriers.smpp.settings import SmppSettings
 from messaging_service.adapters.carriers.smpp.status import Status, bind_remedy, judge, status_name
@@ -96,13 +95,6 @@ def test_references_of_one_phone_do_not_move_those_of_another() -> None:
 def test_a_phone_that_is_forgotten_starts_anywhere() -> None:
     references = ConcatenationReferences(remembered=1, random_reference=lambda: 255)
     assert [references.allot(phone) for phone in ("a", "a", "b", "a")] == [255, 0, 255, 255]
-
-
-def test_waits_before_a_new_bind_double_within_their_bounds() -> None:
-    settings = SmppSettings("127.0.0.1", 2775, "id", "secret")
-    longest = [backoff_s(attempt, settings, lambda: 1.0) for attempt in (1, 2, 3, 8, 9, 10_000)]
-    assert longest == [0.2, 0.4, 0.8, 25.6, 30.0, 30.0]
-    assert backoff_s(5, settings, lambda: 0.0) == 0.0
 
 
 def test_the_password_does_not_show() -> None:

@@ -1,4 +1,4 @@
-"""How many submits a bind may have in flight while the carrier asks it to slow down."""
+"""How many submits a link to a carrier may have in flight while the carrier asks it to slow down."""
 
 from __future__ import annotations
 
