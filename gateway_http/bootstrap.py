@@ -17,6 +17,7 @@ from gateway_http.routes.costs import CostRoutes
 from gateway_http.routes.documentation import DocumentationRoutes
 from gateway_http.routes.health import HealthRoutes
 from gateway_http.routes.outbox import OutboxRoutes
+from gateway_http.routes.outbox_events import OutboxEventRoutes
 from gateway_http.routes.quote import QuoteRoutes
 from gateway_http.routes.send_sms import SendSmsRoute
 from gateway_http.settings import GatewaySettings
@@ -49,6 +50,7 @@ class Gateway:
             *OutboxRoutes(
                 stub, outcome_wait_s=settings.outcome_wait_s, send_deadline_s=settings.send_deadline_s
             ).routes(),
+            *OutboxEventRoutes(stub).routes(),
             *QuoteRoutes(stub).routes(),
             *HealthRoutes({"pricing": pricing, "messaging": messaging}).routes(),
             *DocumentationRoutes(openapi_json()).routes(),

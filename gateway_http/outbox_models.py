@@ -32,8 +32,8 @@ STATUSES: dict[Status, messaging_pb2.SmsStatus.ValueType] = {
     "sent": messaging_pb2.SMS_STATUS_SENT,
     "failed": messaging_pb2.SMS_STATUS_FAILED,
 }
-_STATUS_NAMES: dict[int, Status] = {value: name for name, value in STATUSES.items()}
-_STATE_NAMES: dict[int, State] = {
+STATUS_NAMES: dict[int, Status] = {value: name for name, value in STATUSES.items()}
+STATE_NAMES: dict[int, State] = {
     messaging_pb2.DELIVERY_STATE_SCHEDULED: "scheduled",
     messaging_pb2.DELIVERY_STATE_READY: "ready",
     messaging_pb2.DELIVERY_STATE_SUBMITTING: "submitting",
@@ -114,14 +114,14 @@ class OutboxEntry(msgspec.Struct, frozen=True, kw_only=True, rename="camel"):
             sms_units_used=entry.sms_units_used,
             cost_per_unit=number(entry.unit_price_micros),
             total_cost=number(entry.total_cost_micros),
-            status=_STATUS_NAMES[entry.status],
+            status=STATUS_NAMES[entry.status],
             timestamps=_timestamps(entry),
             retry_count=entry.retry_count,
             error_details=entry.error_details if entry.HasField("error_details") else UNSET,
             error_code=entry.error_code if entry.HasField("error_code") else UNSET,
             tags=list(entry.tags),
             custom_data=Raw(entry.custom_data_json.encode()) if entry.HasField("custom_data_json") else UNSET,
-            delivery_state=_STATE_NAMES[entry.delivery_state],
+            delivery_state=STATE_NAMES[entry.delivery_state],
         )
 
 
@@ -141,12 +141,12 @@ class UpdatedOutboxEntry(msgspec.Struct, frozen=True, kw_only=True, rename="came
         """The entry of the messaging service as REST shows it after a change."""
         return cls(
             outbox_id=entry.outbox_id,
-            status=_STATUS_NAMES[entry.status],
+            status=STATUS_NAMES[entry.status],
             timestamps=_timestamps(entry),
             retry_count=entry.retry_count,
             error_details=entry.error_details if entry.HasField("error_details") else UNSET,
             error_code=entry.error_code if entry.HasField("error_code") else UNSET,
-            delivery_state=_STATE_NAMES[entry.delivery_state],
+            delivery_state=STATE_NAMES[entry.delivery_state],
         )
 
 

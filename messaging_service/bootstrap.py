@@ -21,6 +21,7 @@ from messaging_service.adapters.carriers.smpp.settings import SmppSettings
 from messaging_service.adapters.events_log import EventsLog
 from messaging_service.adapters.migrate import MIGRATIONS
 from messaging_service.adapters.phone_numbers import phone_number_problem
+from messaging_service.adapters.postgres.events import PostgresEntryEvents
 from messaging_service.adapters.postgres.outbox import PostgresOutbox, Windows
 from messaging_service.adapters.postgres.traffic import PostgresTraffic
 from messaging_service.adapters.pricing.audit import CopyAudit
@@ -236,7 +237,14 @@ async def running(settings: MessagingSettings, seams: Seams) -> AsyncIterator[Gr
     quote = QuoteSms(pricing.prices, phone_problem=phone_number_problem, max_units=settings.max_units, now=seams.now)
     server = GrpcServer(settings.grpc_address, SERVICES)
     messaging_pb2_grpc.add_MessagingServiceServicer_to_server(
-        MessagingServicer(engine.send, engine.resend, quote, engine.outbox, default_wait_s=settings.outcome_wait_s),
+        MessagingServicer(
+            engine.send,
+            engine.resend,
+            quote,
+            engine.outbox,
+            PostgresEntryEvents(pool),
+            default_wait_s=settings.outcome_wait_s,
+        ),
         server.grpc,
     )
     messaging_pb2_grpc.add_AccountServiceServicer_to_server(AccountServicer(engine.outbox), server.grpc)

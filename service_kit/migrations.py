@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from pathlib import Path
 
 import psycopg
@@ -12,6 +13,7 @@ from sqlalchemy import Connection, Engine, MetaData, create_engine, text
 
 _LOCK = 0x74756B75
 """Advisory lock key: one migration of a database at a time."""
+_LOOK_EVERY_S = 0.1
 
 
 def engine_for(url: str) -> Engine:
@@ -34,13 +36,20 @@ def upgrade(url: str, folder: Path, metadata: MetaData, revision: str = "head") 
     engine = engine_for(url)
     try:
         with engine.connect() as connection:
-            connection.execute(text("SELECT pg_advisory_lock(:key)"), {"key": _LOCK})
-            connection.commit()
+            _lock(connection)
             _run(connection, config, script, metadata, revision)
             connection.execute(text("SELECT pg_advisory_unlock(:key)"), {"key": _LOCK})
             connection.commit()
     finally:
         engine.dispose()
+
+
+def _lock(connection: Connection) -> None:
+    # Not pg_advisory_lock: who waits inside a statement holds up the CREATE INDEX CONCURRENTLY of who migrates.
+    while not connection.execute(text("SELECT pg_try_advisory_lock(:key)"), {"key": _LOCK}).scalar():
+        connection.commit()
+        time.sleep(_LOOK_EVERY_S)
+    connection.commit()
 
 
 def _run(connection: Connection, config: Config, script: ScriptDirectory, metadata: MetaData, revision: str) -> None:

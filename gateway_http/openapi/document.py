@@ -7,6 +7,7 @@ from importlib.metadata import PackageNotFoundError, version
 import msgspec
 
 from gateway_http.cost_models import CostHistoryRow, CurrentCost, NewCost, NewWithdrawal, RecordedCost
+from gateway_http.event_models import OutboxEvent
 from gateway_http.openapi import cost_operations, sms_operations, system_operations
 from gateway_http.openapi.examples import Json
 from gateway_http.openapi.operation import Operation
@@ -32,6 +33,7 @@ _SHAPES = (
     NoFields,
     UpdateAnswer,
     OutboxEntry,
+    OutboxEvent,
     NewCost,
     RecordedCost,
     CurrentCost,

@@ -216,6 +216,32 @@ ENTRY_REFUSED: Json = {
     "errorCode": "INVALID_RECIPIENT",
     "deliveryState": "refused",
 }
+EVENTS: list[Json] = [
+    {
+        "at": "2024-12-15T08:00:00Z",
+        "attempt": 1,
+        "fromState": None,
+        "toState": "submitting",
+        "status": "pending",
+    },
+    {
+        "at": "2024-12-15T08:00:00.120000Z",
+        "attempt": 1,
+        "fromState": "submitting",
+        "toState": "refused",
+        "status": "failed",
+        "carrier": "safaricom",
+        "errorCode": "INVALID_RECIPIENT",
+        "errorDetails": "the carrier does not know the recipient; check the number",
+    },
+    {
+        "at": "2024-12-15T08:05:00Z",
+        "attempt": 2,
+        "fromState": "refused",
+        "toState": "ready",
+        "status": "pending",
+    },
+]
 SENT: Json = {"status": "success", "outboxEntry": ENTRY_SENT, "message": "SMS sent successfully."}
 REFUSED: Json = {
     "status": "failed",

@@ -6,6 +6,7 @@ from gateway_http.openapi import examples
 from gateway_http.openapi.operation import Answer, Operation, path_parameter, query_parameter, reference
 from gateway_http.routes import send_sms
 from gateway_http.routes.outbox import CANCEL, ENTRY, MAX_ENTRIES, OUTBOX, RESEND
+from gateway_http.routes.outbox_events import EVENTS, MAX_EVENTS
 from gateway_http.routes.quote import QUOTE
 
 SENDING = "Sending"
@@ -148,6 +149,37 @@ OPERATIONS = (
         answers={200: Answer("The entry.", "OutboxEntry", {"sent": examples.ENTRY_SENT})},
         problems={404: ["OUTBOX_ENTRY_NOT_FOUND"], **_READ_DOWN},
         parameters=(_OUTBOX_ID,),
+    ),
+    Operation(
+        "get",
+        EVENTS,
+        "listOutboxEvents",
+        OUTBOX_TAG,
+        "List what happened to an SMS",
+        "Every change of one entry's state since it was recorded, oldest first, with its reason. Follow the `Link` "
+        "header for the next page.",
+        answers={
+            200: Answer(
+                "The events, oldest first.",
+                {"type": "array", "items": reference("OutboxEvent")},
+                {"resent": examples.EVENTS},
+                headers=("Link",),
+            )
+        },
+        problems={404: ["OUTBOX_ENTRY_NOT_FOUND"], **_READ_DOWN},
+        parameters=(
+            _OUTBOX_ID,
+            query_parameter(
+                "limit",
+                "Events a page; 50 unless given.",
+                {"type": "integer", "minimum": 1, "maximum": MAX_EVENTS},
+            ),
+            query_parameter(
+                "pageToken",
+                "From the `Link` header of the page before, of the same entry.",
+                {"type": "string", "minLength": 1},
+            ),
+        ),
     ),
     Operation(
         "post",

@@ -11,9 +11,10 @@ from uuid import UUID
 import structlog
 from grpc import aio
 
-from messaging_service.domain.message import parse_outbox_id
 from messaging_service.domain.validation import MAX_IDENTIFIER, MAX_TAG, text_problem
 from messaging_service.transport import wire
+from messaging_service.transport.outbox_events import existing, list_outbox_events, no_entry
+from messaging_service.use_cases.event_log import EntryEvents
 from messaging_service.use_cases.outbox import ListFilter, Outbox
 from messaging_service.use_cases.quote_sms import QuoteSms
 from messaging_service.use_cases.resend_sms import ResendSms
@@ -36,8 +37,16 @@ class MessagingServicer(messaging_pb2_grpc.MessagingServiceServicer):
     """Translates between the stubs and the use cases."""
 
     def __init__(
-        self, send: SendSms, resend: ResendSms, quote: QuoteSms, outbox: Outbox, *, default_wait_s: float
+        self,
+        send: SendSms,
+        resend: ResendSms,
+        quote: QuoteSms,
+        outbox: Outbox,
+        events: EntryEvents,
+        *,
+        default_wait_s: float,
     ) -> None:
+        self._events = events
         self._send = send
         self._resend = resend
         self._quote = quote
@@ -99,21 +108,21 @@ class MessagingServicer(messaging_pb2_grpc.MessagingServiceServicer):
         """See the proto."""
         wait = request.outcome_wait if request.HasField("outcome_wait") else None
         wait_s = wire.to_wait_s(wait, self._default_wait_s)
-        message = await self._resend(_existing(request.outbox_id), wait_s)
+        message = await self._resend(existing(request.outbox_id), wait_s)
         return pb.ResendSmsResponse(entry=wire.from_message(message))
 
     async def CancelSms(self, request: pb.CancelSmsRequest, context: Context) -> pb.CancelSmsResponse:  # noqa: N802
         """See the proto."""
-        message = await self._outbox.cancel(_existing(request.outbox_id))
+        message = await self._outbox.cancel(existing(request.outbox_id))
         return pb.CancelSmsResponse(entry=wire.from_message(message))
 
     async def GetOutboxEntry(  # noqa: N802
         self, request: pb.GetOutboxEntryRequest, context: Context
     ) -> pb.GetOutboxEntryResponse:
         """See the proto."""
-        message = await self._outbox.get(_existing(request.outbox_id))
+        message = await self._outbox.get(existing(request.outbox_id))
         if message is None:
-            raise _no_entry(request.outbox_id)
+            raise no_entry(request.outbox_id)
         return pb.GetOutboxEntryResponse(entry=wire.from_message(message))
 
     async def ListOutboxEntries(  # noqa: N802
@@ -140,25 +149,11 @@ class MessagingServicer(messaging_pb2_grpc.MessagingServiceServicer):
             entries=[wire.from_message(message) for message in page], next_page_token=token
         )
 
-
-def _existing(outbox_id: str) -> UUID:
-    """The id behind its public spelling; what cannot be an id does not exist."""
-    if not outbox_id:
-        raise invalid([Violation("outbox_id", "REQUIRED", "is empty; give the outbox id of an entry")])
-    message_id = parse_outbox_id(outbox_id)
-    if message_id is None:
-        raise _no_entry(outbox_id)
-    return message_id
-
-
-def _no_entry(outbox_id: str) -> ServiceError:
-    shown = outbox_id if text_problem(outbox_id, MAX_IDENTIFIER) is None else "with that id"
-    return ServiceError(
-        Kind.NOT_FOUND,
-        "OUTBOX_ENTRY_NOT_FOUND",
-        f"there is no outbox entry {shown}; check the id",
-        metadata={"outbox_id": shown},
-    )
+    async def ListOutboxEvents(  # noqa: N802
+        self, request: pb.ListOutboxEventsRequest, context: Context
+    ) -> pb.ListOutboxEventsResponse:
+        """See the proto."""
+        return await list_outbox_events(self._events, request)
 
 
 def _list_request(request: pb.ListOutboxEntriesRequest) -> tuple[ListFilter, int]:

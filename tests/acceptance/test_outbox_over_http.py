@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import socket
 from datetime import UTC, datetime, timedelta
 
 import pytest
@@ -67,6 +68,7 @@ def test_an_entry_that_does_not_exist_is_not_found(system: System, outbox_id: st
     for answer in (
         system.rest.resend(outbox_id),
         system.rest.get(f"{OUTBOX}/{outbox_id}"),
+        system.rest.get(f"{OUTBOX}/{outbox_id}/events"),
         system.rest.post(f"{OUTBOX}/{outbox_id}/cancel", {}),
     ):
         assert (answer.status, answer.reason) == (404, "OUTBOX_ENTRY_NOT_FOUND")
@@ -131,6 +133,29 @@ def test_the_list_can_be_narrowed_to_a_status_or_a_tag(system: System) -> None:
     assert listed(tag="login") == [failed, fine]
     assert listed(tag="login", status="sent") == [fine]
     assert listed(tag="nothing") == []
+
+
+def test_the_events_of_an_entry_tell_its_story_in_pages_and_name_no_machine(system: System) -> None:
+    entry = system.rest.send("story", recipientPhoneNumber=REFUSED).entry
+    system.rest.resend(entry["outboxId"])
+    told: list[dict[str, object]] = []
+    path: str | None = f"{OUTBOX}/{entry['outboxId']}/events?limit=2"
+    while path:
+        page = system.rest.get(path)
+        assert page.status == 200
+        assert socket.gethostname() not in page.text
+        told += page.body
+        path = page.headers.get("link", "").partition(">")[0].removeprefix("<") or None
+    assert [(event["attempt"], event["fromState"], event["toState"], event["status"]) for event in told] == [
+        (1, None, "submitting", "pending"),
+        (1, "submitting", "refused", "failed"),
+        (2, "refused", "ready", "pending"),
+        (2, "ready", "submitting", "pending"),
+        (2, "submitting", "refused", "failed"),
+    ]
+    assert told[1]["errorCode"] == "INVALID_RECIPIENT"
+    assert told[1]["errorDetails"]
+    assert "errorCode" not in told[2]
 
 
 def test_an_account_sees_its_own_entries_only(system: System) -> None:

@@ -271,3 +271,8 @@ class MessagingDouble(Scripted, messaging_pb2_grpc.MessagingServiceServicer):
         self, request: messaging_pb2.ListOutboxEntriesRequest, context: Any
     ) -> messaging_pb2.ListOutboxEntriesResponse:
         return await self._answer("ListOutboxEntries", request, context, messaging_pb2.ListOutboxEntriesResponse())
+
+    async def ListOutboxEvents(  # noqa: N802
+        self, request: messaging_pb2.ListOutboxEventsRequest, context: Any
+    ) -> messaging_pb2.ListOutboxEventsResponse:
+        return await self._answer("ListOutboxEvents", request, context, messaging_pb2.ListOutboxEventsResponse())

@@ -48,6 +48,6 @@ def test_a_resend_that_was_sent_says_so() -> None:
 
 
 def test_every_state_and_status_of_the_wire_has_a_word() -> None:
-    assert set(outbox_models._STATE_NAMES) == set(pb.DeliveryState.values()) - {0}
-    assert set(outbox_models._STATUS_NAMES) == set(pb.SmsStatus.values()) - {0}
+    assert set(outbox_models.STATE_NAMES) == set(pb.DeliveryState.values()) - {0}
+    assert set(outbox_models.STATUS_NAMES) == set(pb.SmsStatus.values()) - {0}
     assert set(sms_models._PRIORITIES.values()) == set(pb.Priority.values())

@@ -1162,6 +1162,145 @@ class ListOutboxEntriesResponse(_message.Message):
 Global___ListOutboxEntriesResponse: _TypeAlias = ListOutboxEntriesResponse  # noqa: Y015
 
 @_typing.final
+class OutboxEvent(_message.Message):
+    """One change of an entry's state. Never altered or removed once recorded."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    EVENT_ID_FIELD_NUMBER: _builtins.int
+    OUTBOX_ID_FIELD_NUMBER: _builtins.int
+    USER_ID_FIELD_NUMBER: _builtins.int
+    MESSAGE_ID_FIELD_NUMBER: _builtins.int
+    EVENT_TIME_FIELD_NUMBER: _builtins.int
+    ATTEMPT_FIELD_NUMBER: _builtins.int
+    FROM_STATE_FIELD_NUMBER: _builtins.int
+    TO_STATE_FIELD_NUMBER: _builtins.int
+    STATUS_FIELD_NUMBER: _builtins.int
+    CARRIER_FIELD_NUMBER: _builtins.int
+    ERROR_CODE_FIELD_NUMBER: _builtins.int
+    ERROR_DETAILS_FIELD_NUMBER: _builtins.int
+    event_id: _builtins.int
+    """Unique, and rising within an entry in the order of its events: tells a repeated event
+    from a new one. Numbers are skipped, and say nothing across entries.
+    """
+    outbox_id: _builtins.str
+    """The entry."""
+    user_id: _builtins.str
+    """The entry's account."""
+    message_id: _builtins.str
+    """The entry's `message_id`."""
+    attempt: _builtins.int
+    """To which attempt it belongs: 1 for the first, one more with each resend."""
+    from_state: Global___DeliveryState.ValueType
+    """The state before; unspecified for the first event of an entry."""
+    to_state: Global___DeliveryState.ValueType
+    """The state from then on."""
+    status: Global___SmsStatus.ValueType
+    """`to_state` in the contract's words."""
+    carrier: _builtins.str
+    """The carrier that it came from; absent when none had a part in it."""
+    error_code: _builtins.str
+    """Stable code of the reason, as in OutboxEntry; absent when it needs none."""
+    error_details: _builtins.str
+    """The reason in plain language, with what to do; absent without a code."""
+    @_builtins.property
+    def event_time(self) -> _timestamp_pb2.Timestamp:
+        """When it happened, on the clock of the database."""
+
+    def __init__(
+        self,
+        *,
+        event_id: _builtins.int = ...,
+        outbox_id: _builtins.str = ...,
+        user_id: _builtins.str = ...,
+        message_id: _builtins.str = ...,
+        event_time: _timestamp_pb2.Timestamp | None = ...,
+        attempt: _builtins.int = ...,
+        from_state: Global___DeliveryState.ValueType = ...,
+        to_state: Global___DeliveryState.ValueType = ...,
+        status: Global___SmsStatus.ValueType = ...,
+        carrier: _builtins.str | None = ...,
+        error_code: _builtins.str | None = ...,
+        error_details: _builtins.str | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["_carrier", b"_carrier", "_error_code", b"_error_code", "_error_details", b"_error_details", "carrier", b"carrier", "error_code", b"error_code", "error_details", b"error_details", "event_time", b"event_time"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["_carrier", b"_carrier", "_error_code", b"_error_code", "_error_details", b"_error_details", "attempt", b"attempt", "carrier", b"carrier", "error_code", b"error_code", "error_details", b"error_details", "event_id", b"event_id", "event_time", b"event_time", "from_state", b"from_state", "message_id", b"message_id", "outbox_id", b"outbox_id", "status", b"status", "to_state", b"to_state", "user_id", b"user_id"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    _WhichOneofReturnType__carrier: _TypeAlias = _typing.Literal["carrier"]  # noqa: Y015
+    _WhichOneofArgType__carrier: _TypeAlias = _typing.Literal["_carrier", b"_carrier"]  # noqa: Y015
+    _WhichOneofReturnType__error_code: _TypeAlias = _typing.Literal["error_code"]  # noqa: Y015
+    _WhichOneofArgType__error_code: _TypeAlias = _typing.Literal["_error_code", b"_error_code"]  # noqa: Y015
+    _WhichOneofReturnType__error_details: _TypeAlias = _typing.Literal["error_details"]  # noqa: Y015
+    _WhichOneofArgType__error_details: _TypeAlias = _typing.Literal["_error_details", b"_error_details"]  # noqa: Y015
+    @_typing.overload
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__carrier) -> _WhichOneofReturnType__carrier | None: ...
+    @_typing.overload
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__error_code) -> _WhichOneofReturnType__error_code | None: ...
+    @_typing.overload
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__error_details) -> _WhichOneofReturnType__error_details | None: ...
+
+Global___OutboxEvent: _TypeAlias = OutboxEvent  # noqa: Y015
+
+@_typing.final
+class ListOutboxEventsRequest(_message.Message):
+    """Which entry's events to list."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    OUTBOX_ID_FIELD_NUMBER: _builtins.int
+    PAGE_SIZE_FIELD_NUMBER: _builtins.int
+    PAGE_TOKEN_FIELD_NUMBER: _builtins.int
+    outbox_id: _builtins.str
+    """Required."""
+    page_size: _builtins.int
+    """Events a page, 1 to 500; 0 means 50."""
+    page_token: _builtins.str
+    """`next_page_token` of the page before, of the same entry; empty for the first."""
+    def __init__(
+        self,
+        *,
+        outbox_id: _builtins.str = ...,
+        page_size: _builtins.int = ...,
+        page_token: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["outbox_id", b"outbox_id", "page_size", b"page_size", "page_token", b"page_token"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___ListOutboxEventsRequest: _TypeAlias = ListOutboxEventsRequest  # noqa: Y015
+
+@_typing.final
+class ListOutboxEventsResponse(_message.Message):
+    """One page of events."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    EVENTS_FIELD_NUMBER: _builtins.int
+    NEXT_PAGE_TOKEN_FIELD_NUMBER: _builtins.int
+    next_page_token: _builtins.str
+    """Pass it as `page_token` for the next page; empty on the last one."""
+    @_builtins.property
+    def events(self) -> _containers.RepeatedCompositeFieldContainer[Global___OutboxEvent]:
+        """Oldest first."""
+
+    def __init__(
+        self,
+        *,
+        events: _abc.Iterable[Global___OutboxEvent] | None = ...,
+        next_page_token: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["events", b"events", "next_page_token", b"next_page_token"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___ListOutboxEventsResponse: _TypeAlias = ListOutboxEventsResponse  # noqa: Y015
+
+@_typing.final
 class GetAccountRequest(_message.Message):
     """Which account to show."""
 

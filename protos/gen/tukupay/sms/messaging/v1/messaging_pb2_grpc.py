@@ -74,6 +74,11 @@ class MessagingServiceStub(object):
                 request_serializer=tukupay_dot_sms_dot_messaging_dot_v1_dot_messaging__pb2.ListOutboxEntriesRequest.SerializeToString,
                 response_deserializer=tukupay_dot_sms_dot_messaging_dot_v1_dot_messaging__pb2.ListOutboxEntriesResponse.FromString,
                 _registered_method=True)
+        self.ListOutboxEvents = channel.unary_unary(
+                '/tukupay.sms.messaging.v1.MessagingService/ListOutboxEvents',
+                request_serializer=tukupay_dot_sms_dot_messaging_dot_v1_dot_messaging__pb2.ListOutboxEventsRequest.SerializeToString,
+                response_deserializer=tukupay_dot_sms_dot_messaging_dot_v1_dot_messaging__pb2.ListOutboxEventsResponse.FromString,
+                _registered_method=True)
 
 
 class MessagingServiceServicer(object):
@@ -154,6 +159,15 @@ class MessagingServiceServicer(object):
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
+    def ListOutboxEvents(self, request, context):
+        """What happened to one entry, oldest first, by pages: one event for every change of its
+        state since it was recorded.
+        NOT_FOUND (`OUTBOX_ENTRY_NOT_FOUND`). INVALID_ARGUMENT: a malformed page token.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
 
 def add_MessagingServiceServicer_to_server(servicer, server):
     rpc_method_handlers = {
@@ -191,6 +205,11 @@ def add_MessagingServiceServicer_to_server(servicer, server):
                     servicer.ListOutboxEntries,
                     request_deserializer=tukupay_dot_sms_dot_messaging_dot_v1_dot_messaging__pb2.ListOutboxEntriesRequest.FromString,
                     response_serializer=tukupay_dot_sms_dot_messaging_dot_v1_dot_messaging__pb2.ListOutboxEntriesResponse.SerializeToString,
+            ),
+            'ListOutboxEvents': grpc.unary_unary_rpc_method_handler(
+                    servicer.ListOutboxEvents,
+                    request_deserializer=tukupay_dot_sms_dot_messaging_dot_v1_dot_messaging__pb2.ListOutboxEventsRequest.FromString,
+                    response_serializer=tukupay_dot_sms_dot_messaging_dot_v1_dot_messaging__pb2.ListOutboxEventsResponse.SerializeToString,
             ),
     }
     generic_handler = grpc.method_handlers_generic_handler(
@@ -387,6 +406,33 @@ class MessagingService(object):
             '/tukupay.sms.messaging.v1.MessagingService/ListOutboxEntries',
             tukupay_dot_sms_dot_messaging_dot_v1_dot_messaging__pb2.ListOutboxEntriesRequest.SerializeToString,
             tukupay_dot_sms_dot_messaging_dot_v1_dot_messaging__pb2.ListOutboxEntriesResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def ListOutboxEvents(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/tukupay.sms.messaging.v1.MessagingService/ListOutboxEvents',
+            tukupay_dot_sms_dot_messaging_dot_v1_dot_messaging__pb2.ListOutboxEventsRequest.SerializeToString,
+            tukupay_dot_sms_dot_messaging_dot_v1_dot_messaging__pb2.ListOutboxEventsResponse.FromString,
             options,
             channel_credentials,
             insecure,

@@ -84,6 +84,11 @@ class MessagingServiceStub:
     """The entries of one account, newest first, by pages.
     INVALID_ARGUMENT: a malformed filter or page token.
     """
+    ListOutboxEvents: _grpc.UnaryUnaryMultiCallable[_messaging_pb2.ListOutboxEventsRequest, _messaging_pb2.ListOutboxEventsResponse]
+    """What happened to one entry, oldest first, by pages: one event for every change of its
+    state since it was recorded.
+    NOT_FOUND (`OUTBOX_ENTRY_NOT_FOUND`). INVALID_ARGUMENT: a malformed page token.
+    """
 
 @_typing.type_check_only
 class MessagingServiceAsyncStub(MessagingServiceStub):
@@ -136,6 +141,11 @@ class MessagingServiceAsyncStub(MessagingServiceStub):
     ListOutboxEntries: _aio.UnaryUnaryMultiCallable[_messaging_pb2.ListOutboxEntriesRequest, _messaging_pb2.ListOutboxEntriesResponse]  # type: ignore[assignment]
     """The entries of one account, newest first, by pages.
     INVALID_ARGUMENT: a malformed filter or page token.
+    """
+    ListOutboxEvents: _aio.UnaryUnaryMultiCallable[_messaging_pb2.ListOutboxEventsRequest, _messaging_pb2.ListOutboxEventsResponse]  # type: ignore[assignment]
+    """What happened to one entry, oldest first, by pages: one event for every change of its
+    state since it was recorded.
+    NOT_FOUND (`OUTBOX_ENTRY_NOT_FOUND`). INVALID_ARGUMENT: a malformed page token.
     """
 
 class MessagingServiceServicer(metaclass=_abc_1.ABCMeta):
@@ -228,6 +238,17 @@ class MessagingServiceServicer(metaclass=_abc_1.ABCMeta):
     ) -> _typing.Union[_messaging_pb2.ListOutboxEntriesResponse, _abc.Awaitable[_messaging_pb2.ListOutboxEntriesResponse]]:
         """The entries of one account, newest first, by pages.
         INVALID_ARGUMENT: a malformed filter or page token.
+        """
+
+    @_abc_1.abstractmethod
+    def ListOutboxEvents(
+        self,
+        request: _messaging_pb2.ListOutboxEventsRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_messaging_pb2.ListOutboxEventsResponse, _abc.Awaitable[_messaging_pb2.ListOutboxEventsResponse]]:
+        """What happened to one entry, oldest first, by pages: one event for every change of its
+        state since it was recorded.
+        NOT_FOUND (`OUTBOX_ENTRY_NOT_FOUND`). INVALID_ARGUMENT: a malformed page token.
         """
 
 def add_MessagingServiceServicer_to_server(servicer: MessagingServiceServicer, server: _typing.Union[_grpc.Server, _aio.Server]) -> None: ...
