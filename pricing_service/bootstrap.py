@@ -6,7 +6,7 @@ import asyncio
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from datetime import timedelta
-from typing import Final
+from typing import Final, NoReturn
 
 import structlog
 
@@ -18,6 +18,7 @@ from pricing_service.settings import PricingSettings
 from pricing_service.transport.price_now import render, resolve_price_handler
 from pricing_service.transport.servicer import SERVICE_NAME, PricingServicer, UseCases
 from pricing_service.use_cases.export_costs import ExportCosts
+from pricing_service.use_cases.forget_requests import ForgetRequests
 from pricing_service.use_cases.get_current_cost import GetCurrentCost
 from pricing_service.use_cases.grouped_reads import GroupedReads
 from pricing_service.use_cases.import_costs import ImportCosts
@@ -30,6 +31,7 @@ from pricing_service.use_cases.warm_up import WarmUp
 from pricing_service.use_cases.watch_prices import PriceWatch
 from pricing_service.use_cases.withdraw_cost import WithdrawCost
 from service_kit.database import create_pool
+from service_kit.errors import ServiceError
 from service_kit.grpc_server import GrpcServer
 from service_kit.readiness import SchemaCheck, report_readiness
 from tukupay.sms.pricing.v1 import pricing_pb2_grpc
@@ -37,6 +39,8 @@ from tukupay.sms.pricing.v1 import pricing_pb2_grpc
 DATABASE_PATIENCE: Final = timedelta(seconds=2)
 """A database that does not answer for so long ends the watches (nobody can tell what they miss) and makes the
 service NOT_SERVING."""
+FORGET_EVERY_S: Final = 3_600.0
+"""Between two looks for idempotency keys that have had their time."""
 POOL_CLOSE_S: Final = 5.0
 
 log = structlog.get_logger()
@@ -77,9 +81,9 @@ async def running(settings: PricingSettings) -> AsyncIterator[GrpcServer]:
     )
     server = GrpcServer(settings.grpc_address, [SERVICE_NAME])
     use_cases = UseCases(
-        set_cost=SetCost(costs, guards, new_cost_id, book),
-        withdraw_cost=WithdrawCost(costs, book),
-        import_costs=ImportCosts(costs, guards, new_cost_id, book),
+        set_cost=SetCost(costs, guards, new_cost_id, watch),
+        withdraw_cost=WithdrawCost(costs, watch),
+        import_costs=ImportCosts(costs, guards, new_cost_id, watch),
         export_costs=ExportCosts(costs),
         get_current_cost=GetCurrentCost(costs),
         list_costs=ListCosts(costs),
@@ -96,6 +100,7 @@ async def running(settings: PricingSettings) -> AsyncIterator[GrpcServer]:
             background = [
                 tasks.create_task(watch.run()),
                 tasks.create_task(_warm_up(WarmUp(costs, records, book))),
+                tasks.create_task(_forget_requests(costs, timedelta(days=settings.key_retention_days))),
                 tasks.create_task(report_readiness(pool, SchemaCheck(MIGRATIONS), server)),
             ]
             try:
@@ -107,6 +112,17 @@ async def running(settings: PricingSettings) -> AsyncIterator[GrpcServer]:
                     task.cancel()
     finally:
         await pool.close(POOL_CLOSE_S)
+
+
+async def _forget_requests(costs: PostgresCosts, retention: timedelta) -> NoReturn:
+    forget = ForgetRequests(costs, retention)
+    while True:
+        try:
+            if count := await forget():
+                log.info("pricing.requests_forgotten", count=count)
+        except ServiceError as failure:
+            log.warning("pricing.requests_kept", reason=failure.reason)
+        await asyncio.sleep(FORGET_EVERY_S)
 
 
 async def _warm_up(warm_up: WarmUp) -> None:

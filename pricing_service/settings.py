@@ -101,6 +101,12 @@ class PricingSettings:
         parse=integer(0, 36_525),
         default=366,
     )
+    key_retention_days: int = setting(
+        "PRICING_KEY_RETENTION_DAYS",
+        "days for which an idempotency key is remembered; after them the same request is a new one",
+        parse=integer(1, 36_525),
+        default=90,
+    )
     drain_s: float = setting(
         "PRICING_DRAIN_S",
         "seconds that running calls may take to end after SIGTERM",

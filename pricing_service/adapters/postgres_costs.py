@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import asynccontextmanager
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import LiteralString
 
 import psycopg
@@ -15,6 +15,7 @@ from pricing_service.adapters import statements
 from pricing_service.adapters.cost_rows import to_cost
 from pricing_service.adapters.postgres_turn import PostgresTurn
 from pricing_service.domain.cost import Change, Cost
+from pricing_service.domain.edition import Edition
 from pricing_service.domain.explanation import nearest
 from pricing_service.domain.history import HistoryPosition
 from pricing_service.domain.resolution import Standing
@@ -63,15 +64,13 @@ class PostgresCosts:
         )
         settled = any(lookup.known_at is not None for lookup in lookups)
         rows = await self._read(statements.IN_EFFECT, parameters, settled=settled)
-        now, epoch = rows[0][:2]
-        if epoch is None:
-            raise _not_ready()
+        now, edition = rows[0][0], _edition(rows[0])
         standings: dict[Lookup, Standing] = {}
-        for _, _, place, changes_at, *columns in rows:
+        for _, _, _, place, changes_at, *columns in rows:
             lookup = lookups[place - 1]
             cost = to_cost(columns).as_known(lookup.known_at) if columns[0] is not None else None
             standings[lookup] = Standing(cost, changes_at)
-        return InEffect(now, epoch, standings)
+        return InEffect(now, edition, standings)
 
     async def considered(
         self, tiers: Sequence[Tier], at: datetime | None, known_at: datetime | None, limit: int
@@ -87,14 +86,14 @@ class PostgresCosts:
         rows = await self._read(statements.CONSIDERED, parameters, settled=known_at is not None)
         # By kind: what the resolution needs, the nearest before, the nearest after.
         found: dict[Tier, tuple[list[Cost], list[Cost], list[Cost]]] = {tier: ([], [], []) for tier in tiers}
-        for _, place, kind, *columns in rows:
+        for _, _, _, place, kind, *columns in rows:
             if kind is not None:
                 found[tiers[place - 1]][kind].append(to_cost(columns))
         chosen: dict[Tier, Sequence[Cost]] = {}
         for tier, (needed, before, after) in found.items():
             kept = {cost.cost_id: cost for cost in (*needed, *nearest(before, after, limit))}
             chosen[tier] = list(kept.values())
-        return Considered(rows[0][0], chosen)
+        return Considered(rows[0][0], _edition(rows[0]), chosen)
 
     async def history(self, tier: Tier, after: HistoryPosition | None, limit: int) -> Sequence[Cost]:
         """One page of a history."""
@@ -138,12 +137,17 @@ class PostgresCosts:
         rows = await self._read(statements.BEAT, ())
         if not rows:
             raise _not_ready()
-        return Beat(*rows[0])
+        epoch, changed_at, now = rows[0]
+        return Beat(Edition(epoch, changed_at), now)
 
     async def changes_after(self, epoch: int, limit: int) -> Sequence[Change]:
         """Rows recorded or withdrawn after an epoch."""
         rows = await self._read(statements.CHANGES, {"epoch": epoch, "limit": limit})
         return [Change(row[0], to_cost(row[1:])) for row in rows]
+
+    async def forget_requests(self, age: timedelta, limit: int) -> int:
+        """One statement, beside those that take turns."""
+        return len(await self._read(statements.FORGET_REQUESTS, (age, limit)))
 
     async def _read(self, statement: LiteralString, parameters: Parameters, *, settled: bool = False) -> list[TupleRow]:
         """Runs one statement; with `settled` after the change under way, and holding up the next one meanwhile."""
@@ -174,6 +178,13 @@ class PostgresCosts:
                 if not connection.broken:
                     raise
         return None
+
+
+def _edition(row: TupleRow) -> Edition:
+    _, epoch, changed_at = row[:3]
+    if epoch is None:
+        raise _not_ready()
+    return Edition(epoch, changed_at)
 
 
 def _not_ready() -> ServiceError:

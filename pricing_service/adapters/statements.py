@@ -52,6 +52,15 @@ INSERT INTO price_request (idempotency_key, fingerprint, cost_ids, previous_pric
 VALUES (%s, %s, %s::text[], %s::numeric[], %s)
 """
 
+# By a few at a time, and past those that another replica is at.
+FORGET_REQUESTS: Final = """
+DELETE FROM price_request WHERE idempotency_key = ANY(ARRAY(
+    SELECT idempotency_key FROM price_request WHERE recorded_at < clock_timestamp() - %s::interval
+    ORDER BY recorded_at LIMIT %s FOR UPDATE SKIP LOCKED
+))
+RETURNING idempotency_key
+"""
+
 PRICES_IN_EFFECT: Final = """
 SELECT found.price, found.effective_from
 FROM unnest(%s::text[], %s::text[], %s::timestamptz[]) WITH ORDINALITY AS asked (level, entity, at, place)
@@ -70,12 +79,15 @@ _RECORDED: Final = "(asked.known_at IS NULL OR cost.recorded_at <= asked.known_a
 _COUNTING: Final = f"{_RECORDED} AND (cost.withdrawn_at IS NULL OR cost.withdrawn_at > asked.known_at)"
 _OF_TIER: Final = "cost.level = asked.level AND cost.entity = asked.entity"
 
+# Python knows no infinity of instants; it stands for a book without changes.
+_EDITION: Final = "SELECT epoch, nullif(changed_at, '-infinity') AS changed_at FROM price_epoch WHERE id = 1"
+
 # One step each way in uq_cost_revision for each look-up.
 IN_EFFECT: Final = f"""
-SELECT statement_timestamp(), (SELECT epoch FROM price_epoch WHERE id = 1), asked.place, following.effective_from,
-       found.*
+SELECT statement_timestamp(), edition.epoch, edition.changed_at, asked.place, following.effective_from, found.*
 FROM unnest(%s::text[], %s::text[], %s::timestamptz[], %s::timestamptz[])
      WITH ORDINALITY AS asked (level, entity, at, known_at, place)
+LEFT JOIN ({_EDITION}) AS edition ON true
 LEFT JOIN LATERAL (
     SELECT {_COLUMNS} FROM cost
     WHERE {_OF_TIER} AND cost.effective_from <= coalesce(asked.at, statement_timestamp()) AND {_COUNTING}
@@ -101,9 +113,10 @@ _SOONEST: Final = "ORDER BY cost.effective_from, cost.revision DESC LIMIT"
 
 # `kind`: 0 for the row in effect and the next one, without which no resolution is right; 1 and 2 for the nearest.
 CONSIDERED: Final = f"""
-SELECT statement_timestamp(), asked.place, found.*
+SELECT statement_timestamp(), edition.epoch, edition.changed_at, asked.place, found.*
 FROM unnest(%(levels)s::text[], %(entities)s::text[])
      WITH ORDINALITY AS named (level, entity, place)
+LEFT JOIN ({_EDITION}) AS edition ON true
 CROSS JOIN LATERAL (
     SELECT named.*, %(at)s::timestamptz AS at, %(known_at)s::timestamptz AS known_at
 ) AS asked
@@ -168,7 +181,7 @@ TIERS: Final = """
 SELECT DISTINCT level, entity FROM cost WHERE (level, entity) > (%s::text, %s::text) ORDER BY level, entity LIMIT %s
 """
 
-BEAT: Final = "SELECT epoch, clock_timestamp() FROM price_epoch WHERE id = 1"
+BEAT: Final = f"SELECT edition.epoch, edition.changed_at, clock_timestamp() FROM ({_EDITION}) AS edition"
 
 # Each half reads an index of its own, in order, and stops at the limit by itself.
 CHANGES: Final = f"""

@@ -115,5 +115,6 @@ price_request = Table(
     ),
     Column("recorded_at", DateTime(timezone=True), nullable=False, comment="clock of this server"),
     PrimaryKeyConstraint("idempotency_key", name="pk_price_request"),
-    comment="What requests with an idempotency key came to",
+    Index("ix_price_request_recorded_at", "recorded_at"),
+    comment="What requests with an idempotency key came to; forgotten after a while",
 )

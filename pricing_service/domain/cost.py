@@ -100,6 +100,14 @@ class Change:
     cost: Cost
     """As it stands now, so that a row withdrawn since comes with its withdrawal both times."""
 
+    @property
+    def at(self) -> datetime:
+        """When it was recorded, UTC, on the database's clock."""
+        withdrawal = self.cost.withdrawal
+        if withdrawal is not None and withdrawal.epoch == self.epoch:
+            return withdrawal.withdrawn_at
+        return self.cost.recorded_at
+
 
 def draft_cost(
     *,

@@ -9,6 +9,7 @@ from decimal import Decimal
 from typing import Final
 
 from pricing_service.domain.cost import Cost, CostDraft, check_effective_from, check_price, draft_cost
+from pricing_service.domain.edition import Edition
 from pricing_service.domain.explanation import Verdict
 from pricing_service.domain.history import HistoryPosition
 from pricing_service.domain.importing import Effect
@@ -184,7 +185,7 @@ def _unrecorded(draft: CostDraft, overridden_guards: Sequence[str]) -> pricing_p
 
 def to_price(price: ResolvedPrice) -> pricing_pb2.ResolvePriceResponse:
     """The wire form of an answer."""
-    return pricing_pb2.ResolvePriceResponse(
+    message = pricing_pb2.ResolvePriceResponse(
         cost=to_cost(price.cost),
         resolved_at=to_timestamp(price.resolved_at),
         candidates=[
@@ -196,6 +197,16 @@ def to_price(price: ResolvedPrice) -> pricing_pb2.ResolvePriceResponse:
             for candidate in price.candidates
         ],
         valid_until=to_timestamp(price.valid_until) if price.valid_until else None,
+    )
+    message.MergeFrom(to_known(price.edition, price.known_at))
+    return message
+
+
+def to_known(edition: Edition, known_at: datetime | None = None) -> pricing_pb2.ResolvePriceResponse:
+    """The part of an answer that says what was known; None where the question did not limit that."""
+    instant = edition.changed_at if known_at is None else known_at
+    return pricing_pb2.ResolvePriceResponse(
+        epoch=edition.epoch, known_at=None if instant is None else to_timestamp(instant)
     )
 
 

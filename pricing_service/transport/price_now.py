@@ -1,7 +1,7 @@
 """ResolvePrice as it is mostly asked: for now, answered from memory, in bytes that were written before.
 
 This is the call that every send makes, so it is spared what others can afford: the row of an answer is serialized
-once, when it goes into the book, and an answer is that and two instants.
+once, when it goes into the book, and an answer is that, two instants, and which book it was.
 """
 
 from __future__ import annotations
@@ -14,9 +14,10 @@ import grpc
 from google.protobuf.timestamp_pb2 import Timestamp
 
 from pricing_service.domain.cost import Cost
+from pricing_service.domain.edition import Edition
 from pricing_service.domain.instants import instant_of
 from pricing_service.domain.price_question import no_price_for_send
-from pricing_service.transport.cost_messages import read_question, to_cost, to_price
+from pricing_service.transport.cost_messages import read_question, to_cost, to_known, to_price
 from pricing_service.transport.instants import to_timestamp
 from pricing_service.transport.servicer import SERVICE_NAME, Context, PricingServicer
 from pricing_service.use_cases.price_book import PriceBook
@@ -58,6 +59,8 @@ def _resolve_price(book: PriceBook[bytes], resolve_now: ResolveNow, others: Pric
         if price.rendered is None:
             raise no_price_for_send(read_question(request))
         answer = price.rendered + _resolved_at(price.resolved_at_us)
+        if price.edition is not None:
+            answer += _known(price.edition)
         return answer if price.valid_until_us is None else answer + _valid_until(price.valid_until_us)
 
     return resolve_price
@@ -86,6 +89,11 @@ def _seconds(second: int) -> bytes:
     """The beginning of that part: its field, its length with the nanos, and the seconds."""
     seconds = Timestamp(seconds=second).SerializeToString()
     return bytes((_RESOLVED_AT, len(seconds) + 6)) + seconds
+
+
+@lru_cache(maxsize=4)
+def _known(edition: Edition) -> bytes:
+    return to_known(edition).SerializeToString()
 
 
 @lru_cache(maxsize=4_096)

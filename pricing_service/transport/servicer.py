@@ -28,7 +28,7 @@ from pricing_service.transport.cost_messages import (
     to_token,
 )
 from pricing_service.transport.import_messages import answerable, bounded, import_answer, read_import
-from pricing_service.transport.instants import read_duration
+from pricing_service.transport.instants import read_duration, to_timestamp
 from pricing_service.use_cases.export_costs import ExportCosts
 from pricing_service.use_cases.get_current_cost import GetCurrentCost
 from pricing_service.use_cases.import_costs import ImportCosts
@@ -177,7 +177,7 @@ class PricingServicer(pricing_pb2_grpc.PricingServiceServicer):
         async with aclosing(self._use_cases.price_watch.watch(heartbeat)) as watch:
             async for news in watch:
                 yield pricing_pb2.WatchPricesResponse(
-                    epoch=news.epoch, changes=[to_cost(cost) for cost in news.changes]
+                    epoch=news.epoch, changes=[to_cost(cost) for cost in news.changes], now=to_timestamp(news.now)
                 )
 
 

@@ -5,10 +5,11 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import NamedTuple, Protocol
 
 from pricing_service.domain.cost import Change, Cost, CostDraft
+from pricing_service.domain.edition import Edition
 from pricing_service.domain.history import HistoryPosition
 from pricing_service.domain.idempotency import Remembered
 from pricing_service.domain.importing import PriceInEffect
@@ -32,8 +33,8 @@ class InEffect:
 
     now: datetime
     """UTC, on the database's clock: the instant of every lookup that named none."""
-    epoch: int
-    """The newest change that was seen."""
+    edition: Edition
+    """With the newest change that was seen."""
     standings: Mapping[Lookup, Standing]
     """Of every lookup."""
 
@@ -44,6 +45,7 @@ class Considered:
 
     now: datetime
     """UTC, on the database's clock."""
+    edition: Edition
     rows: Mapping[Tier, Sequence[Cost]]
     """Of every tier; `explanation.explain` says which."""
 
@@ -52,7 +54,7 @@ class Considered:
 class Beat:
     """A look at the counter of changes."""
 
-    epoch: int
+    edition: Edition
     now: datetime
     """UTC, on the database's clock."""
 
@@ -162,4 +164,8 @@ class CostRepository(Protocol):
 
     async def changes_after(self, epoch: int, limit: int) -> Sequence[Change]:
         """At most `limit` changes after an epoch, in their order."""
+        ...
+
+    async def forget_requests(self, age: timedelta, limit: int) -> int:
+        """Forgets at most `limit` idempotency keys that were used so long ago; how many that were."""
         ...

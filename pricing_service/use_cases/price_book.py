@@ -11,14 +11,17 @@ import asyncio
 import time
 from collections.abc import Callable, Iterable
 from datetime import timedelta
-from typing import Final, Generic, NamedTuple, TypeVar
+from typing import Final, Generic, NamedTuple, TypeAlias, TypeVar
 
 from pricing_service.domain.cost import Cost
+from pricing_service.domain.edition import Edition
 from pricing_service.domain.instants import micros_since_1970
 from pricing_service.domain.tier import DIRECT_CUSTOMER, TUKUPAY, Level, Tier
 from pricing_service.use_cases.cost_repository import Beat, CostRepository, InEffect
 
 T = TypeVar("T")
+
+_Entry: TypeAlias = tuple[T | None, int | None, int]
 
 FORGET_ALL: Final = 25_000
 """More changes than this at once, a large import and then some, are not worth reading one by one."""
@@ -35,6 +38,8 @@ class PriceNow(NamedTuple, Generic[T]):
     """Microseconds since 1970 on the database's clock, never ahead of it."""
     valid_until_us: int | None
     """Microseconds since 1970; None when no other row is known to take over."""
+    edition: Edition | None
+    """The price book that the answer is from; None while the tiers were read from different ones."""
 
 
 class PriceBook(Generic[T]):
@@ -52,18 +57,20 @@ class PriceBook(Generic[T]):
         """`capacity`: tiers held at most. `staleness`: how long entries serve after changes were last looked for."""
         self._costs = costs
         self._render = render
-        # By tier: its row, None when it has none in effect, and the instant at which another takes effect. Plain
-        # tuples of plain values, which the garbage collector has no reason to look through.
+        # By tier: its row, None when it has none in effect, the instant at which another takes effect, and the
+        # epoch at which it was read. Plain tuples of plain values, which the garbage collector has no reason to
+        # look through.
         #
         # Two generations: what is not asked for while the young one fills up is forgotten with the old one.
         self._generation = max(1, capacity // 2)
-        self._young: dict[str, tuple[T | None, int | None]] = {}
-        self._old: dict[str, tuple[T | None, int | None]] = {}
+        self._young: dict[str, _Entry[T]] = {}
+        self._old: dict[str, _Entry[T]] = {}
         self._staleness_s = staleness.total_seconds()
         self._clock = clock
         self._fresh_until = float("-inf")
         self._clock_offset_us = 0.0
-        self._position: int | None = None
+        # All entries are as of this state of the book, but for those read since.
+        self._edition: Edition | None = None
         self._newest_change = -1
         self._caught_up_at = float("-inf")
         self._catching_up = asyncio.Lock()
@@ -85,28 +92,30 @@ class PriceBook(Generic[T]):
             return None
         now = int(self._clock_offset_us + since_start * 1e6)
         valid_until: int | None = None
+        newest = 0
         for key in _keys(customer_id, app_id):
             entry = self._young.get(key) or self._promoted(key)
             if entry is None:
                 return None
-            rendered, changes_at = entry
+            rendered, changes_at, read_at = entry
+            newest = max(newest, read_at)
             if changes_at is not None:
                 if changes_at <= now:
                     return None
                 if valid_until is None or changes_at < valid_until:
                     valid_until = changes_at
             if rendered is not None:
-                return PriceNow(rendered, now, valid_until)
-        return PriceNow(None, now, valid_until)
+                return PriceNow(rendered, now, valid_until, self._edition_of(newest))
+        return PriceNow(None, now, valid_until, None)
 
     def learn(self, found: InEffect) -> None:
         """Takes in what was read, unless a change that it may not have seen was heard of meanwhile."""
-        if found.epoch < self._newest_change:
+        if found.edition.epoch < self._newest_change:
             return
         for lookup, standing in found.standings.items():
             rendered = None if standing.cost is None else self._render(standing.cost)
             changes_at = None if standing.changes_at is None else micros_since_1970(standing.changes_at)
-            self._keep(_key(lookup.tier), (rendered, changes_at))
+            self._keep(_key(lookup.tier), (rendered, changes_at, found.edition.epoch))
 
     def changed(self, epoch: int, tiers: Iterable[Tier]) -> None:
         """Forgets these tiers, the last of which changed at this epoch."""
@@ -122,21 +131,22 @@ class PriceBook(Generic[T]):
         The times are those of the book's clock around the look.
         """
         async with self._catching_up:
-            await self._follow(beat.epoch, asked_at)
+            await self._follow(beat.edition, asked_at)
             self._caught_up_at = self._clock()
             if asked_at + self._staleness_s > self._fresh_until:
                 self._fresh_until = asked_at + self._staleness_s
                 # The clock was read before the answer came: counted from there, the estimate is never ahead of it.
                 self._clock_offset_us = micros_since_1970(beat.now) - answered_at * 1e6
 
-    async def _follow(self, epoch: int, asked_at: float) -> None:
-        position = self._position
+    async def _follow(self, edition: Edition, asked_at: float) -> None:
+        epoch = edition.epoch
+        position = self._edition.epoch if self._edition else None
         # A counter that fell is another database, for instance one from a backup; a late answer is not.
         fell = position is not None and epoch < position and asked_at > self._caught_up_at
         if position is None or fell or epoch - position > FORGET_ALL:
             self._young, self._old = {}, {}
             self._newest_change = epoch if fell else max(self._newest_change, epoch)
-            self._position = epoch
+            self._edition = edition
             return
         while position < epoch:
             changes = await self._costs.changes_after(position, PAGE)
@@ -144,15 +154,23 @@ class PriceBook(Generic[T]):
                 break
             position = changes[-1].epoch
             self.changed(position, (change.cost.tier for change in changes))
-        self._position = max(position, epoch)
+            self._edition = Edition(position, changes[-1].at)
+        if position <= epoch:
+            self._edition = edition
 
-    def _promoted(self, key: str) -> tuple[T | None, int | None] | None:
+    def _edition_of(self, newest: int) -> Edition | None:
+        """The state of the book for entries of which the newest was read at an epoch."""
+        if self._edition is None or self._edition.epoch < newest:
+            return None
+        return self._edition
+
+    def _promoted(self, key: str) -> _Entry[T] | None:
         entry = self._old.pop(key, None)
         if entry is not None:
             self._keep(key, entry)
         return entry
 
-    def _keep(self, key: str, entry: tuple[T | None, int | None]) -> None:
+    def _keep(self, key: str, entry: _Entry[T]) -> None:
         if len(self._young) >= self._generation and key not in self._young:
             self._old = self._young
             self._young = {}

@@ -25,4 +25,4 @@ class ResolveNow:
         resolution = resolve(tiers, {tier: found.standings[Lookup(tier, None)] for tier in tiers})
         if resolution.cost is None:
             raise no_price_for_send(question)
-        return ResolvedPrice(resolution.cost, found.now, resolution.valid_until)
+        return ResolvedPrice(resolution.cost, found.now, found.edition, resolution.valid_until)

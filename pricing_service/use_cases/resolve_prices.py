@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from pricing_service.domain.cost import Cost
+from pricing_service.domain.edition import Edition
 from pricing_service.domain.explanation import MAX_CANDIDATES, Candidate, explain
 from pricing_service.domain.precedence import tiers_for
 from pricing_service.domain.price_question import PriceQuestion, known_in_the_future, no_price_for_send
@@ -23,10 +24,14 @@ class ResolvedPrice:
     cost: Cost
     resolved_at: datetime
     """The instant that was priced for, UTC."""
+    edition: Edition
+    """The price book that was read."""
     valid_until: datetime | None = None
     """The first instant after it at which another row prices the send; None when none is known."""
     candidates: Sequence[Candidate] = ()
     """Every row that was considered; empty unless asked for."""
+    known_at: datetime | None = None
+    """The instant as of which the book was read, UTC; None for all that the edition has."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,14 +69,16 @@ class ResolvePrices:
         tiers = tiers_for(question.customer_id, question.app_id)
         per_tier = MAX_CANDIDATES // len(tiers) - 2
         found = await self.costs.considered(tiers, question.at, question.known_at, per_tier)
-        if question.known_at is not None and question.known_at > found.now:
+        if _is_unknowable(question, found.now, found.edition):
             raise known_in_the_future()
         at = question.at or found.now
         explanation = explain(tiers, found.rows, at, question.known_at)
         resolution = explanation.resolution
         if resolution.cost is None:
             raise no_price_for_send(question)
-        return ResolvedPrice(resolution.cost, at, resolution.valid_until, explanation.candidates)
+        return ResolvedPrice(
+            resolution.cost, at, found.edition, resolution.valid_until, explanation.candidates, question.known_at
+        )
 
 
 def _lookups(question: PriceQuestion) -> list[Lookup]:
@@ -82,7 +89,7 @@ def _lookups(question: PriceQuestion) -> list[Lookup]:
 def _answer(
     question: PriceQuestion, found: InEffect, drafts: Mapping[Tier, Sequence[DraftPrice]]
 ) -> ResolvedPrice | ServiceError:
-    if question.known_at is not None and question.known_at > found.now:
+    if _is_unknowable(question, found.now, found.edition):
         return known_in_the_future()
     at = question.at or found.now
     standings: dict[Tier, Standing] = {}
@@ -94,4 +101,13 @@ def _answer(
     resolution = resolve(tuple(standings), standings)
     if resolution.cost is None:
         return no_price_for_send(question)
-    return ResolvedPrice(resolution.cost, at, resolution.valid_until)
+    return ResolvedPrice(resolution.cost, at, found.edition, resolution.valid_until, known_at=question.known_at)
+
+
+def _is_unknowable(question: PriceQuestion, now: datetime, edition: Edition) -> bool:
+    """Whether something may still be recorded that counts at the question's `known_at`."""
+    known_at = question.known_at
+    if known_at is None or known_at <= now:
+        return False
+    # Where the clock was set back, the newest change lies ahead of it; what follows is later all the same.
+    return edition.changed_at is None or known_at > edition.changed_at

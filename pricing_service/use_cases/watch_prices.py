@@ -4,13 +4,15 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import AsyncGenerator
+from collections.abc import AsyncGenerator, Iterable
 from dataclasses import dataclass
-from datetime import timedelta
+from datetime import datetime, timedelta
 from typing import Final, NoReturn, Protocol
 
 from pricing_service.domain.cost import Cost
+from pricing_service.domain.tier import Tier
 from pricing_service.use_cases.cost_repository import Beat, CostRepository
+from pricing_service.use_cases.own_changes import OwnChanges
 from service_kit.errors import Kind, ServiceError
 
 MAX_CHANGES: Final = 1_000
@@ -23,12 +25,14 @@ class PriceNews:
 
     epoch: int
     """How many changes were recorded up to here."""
+    now: datetime
+    """When changes were last looked for, UTC, on the database's clock."""
     changes: tuple[Cost, ...] = ()
     """The rows recorded or withdrawn since the news before; empty when there were none."""
 
 
-class Follower(Protocol):
-    """Hears of every look at the counter before any watcher does."""
+class Follower(OwnChanges, Protocol):
+    """Hears of every look at the counter before any watcher does, and of own changes at once."""
 
     async def catch_up(self, beat: Beat, asked_at: float, answered_at: float) -> None:
         """Takes in all changes up to a look; the times are of the monotonic clock around it."""
@@ -37,6 +41,9 @@ class Follower(Protocol):
 
 class PriceWatch:
     """Looks at the epoch at short intervals while somebody watches, once for all watchers and the follower.
+
+    Also implements OwnChanges: what this replica records is looked for at once, what others record within an
+    interval.
 
     The follower comes first, so that a watcher who is told of a change and asks again here is not given what was
     before it.
@@ -58,7 +65,8 @@ class PriceWatch:
         self._wanted = asyncio.Event()
         if follower is not None:
             self._wanted.set()
-        self._epoch = 0
+        self._latest: Beat | None = None
+        self._hurry = asyncio.Event()
         self._failure: Exception | None = None
         self._closed = False
         self._news = asyncio.Event()
@@ -67,8 +75,15 @@ class PriceWatch:
         """Serves the watchers until cancelled."""
         while True:
             await self._wanted.wait()
+            self._hurry.clear()
             await self._look()
-            await asyncio.sleep(self._interval_s)
+            await _happens(self._hurry, asyncio.get_running_loop().time() + self._interval_s)
+
+    def changed(self, epoch: int, tiers: Iterable[Tier]) -> None:
+        """Looks for changes without waiting for the end of the interval."""
+        if self._follower is not None:
+            self._follower.changed(epoch, tiers)
+        self._hurry.set()
 
     def close(self) -> None:
         """Ends every watch in good order, and later ones after their first news."""
@@ -82,26 +97,29 @@ class PriceWatch:
         that nothing was missed. Ends when the service stops.
         """
         loop = asyncio.get_running_loop()
-        position = await self._ask()
+        opening = await self._ask()
+        self._saw(opening)
+        position = opening.edition.epoch
         # The answer just now outdates a failure before it.
         self._failure = None
         self._watchers += 1
         self._wanted.set()
         try:
-            yield PriceNews(position)
+            yield PriceNews(position, opening.now)
             silent_until = loop.time() + heartbeat.total_seconds()
             while not self._closed:
                 news = self._news
                 if self._failure is not None:
                     raise self._failure
-                if self._epoch > position:
+                latest = self._latest or opening
+                if latest.edition.epoch > position:
                     changes = await self._costs.changes_after(position, MAX_CHANGES)
-                    position = changes[-1].epoch if changes else self._epoch
-                    yield PriceNews(position, tuple(change.cost for change in changes))
+                    position = changes[-1].epoch if changes else latest.edition.epoch
+                    yield PriceNews(position, latest.now, tuple(change.cost for change in changes))
                 elif await _happens(news, silent_until):
                     continue
                 else:
-                    yield PriceNews(position)
+                    yield PriceNews(position, (self._latest or opening).now)
                 silent_until = loop.time() + heartbeat.total_seconds()
         finally:
             self._watchers -= 1
@@ -110,17 +128,22 @@ class PriceWatch:
 
     async def _look(self) -> None:
         try:
-            epoch = await self._ask()
+            beat = await self._ask()
         except Exception as failure:  # noqa: BLE001 - raised again by every watch, which has a caller to tell
             self._failure = failure
             self._tell()
             return
         self._failure = None
-        if epoch > self._epoch:
-            self._epoch = epoch
+        self._saw(beat)
+
+    def _saw(self, beat: Beat) -> None:
+        before = self._latest
+        if before is None or beat.now >= before.now:
+            self._latest = beat
+        if before is None or beat.edition.epoch > before.edition.epoch:
             self._tell()
 
-    async def _ask(self) -> int:
+    async def _ask(self) -> Beat:
         question = asyncio.ensure_future(self._look_at_counter())
         try:
             # Not a time-out on the question itself: cancelling a query to a silent server takes seconds.
@@ -131,12 +154,12 @@ class PriceWatch:
         finally:
             question.cancel()
 
-    async def _look_at_counter(self) -> int:
+    async def _look_at_counter(self) -> Beat:
         asked_at = time.monotonic()
         beat = await self._costs.beat()
         if self._follower is not None:
             await self._follower.catch_up(beat, asked_at, time.monotonic())
-        return beat.epoch
+        return beat
 
     def _tell(self) -> None:
         self._news.set()

@@ -9,6 +9,7 @@ from dataclasses import replace
 from datetime import datetime, timedelta
 
 from pricing_service.domain.cost import Change, Cost, Withdrawal
+from pricing_service.domain.edition import Edition
 from pricing_service.domain.explanation import nearest
 from pricing_service.domain.history import HistoryPosition
 from pricing_service.domain.idempotency import Remembered
@@ -82,6 +83,7 @@ class InMemoryCosts:
         self._turn = asyncio.Lock()
         self._changed_at: datetime | None = None
         self._requests: Mapping[str, Remembered] = {}
+        self._requested_at: dict[str, datetime] = {}
         self._epoch = 0
         self.rows: list[Cost] = []
 
@@ -95,12 +97,13 @@ class InMemoryCosts:
             yield turn
             if turn.epoch > self._epoch:
                 self._changed_at = now
+            self._requested_at |= dict.fromkeys(turn.requests.keys() - self._requests.keys(), now)
             self.rows, self._requests, self._epoch = turn.rows, turn.requests, turn.epoch
 
     async def in_effect(self, lookups: Sequence[Lookup]) -> InEffect:
         now = self._clock()
         standings = {lookup: standing(self._of(lookup.tier), lookup.at or now, lookup.known_at) for lookup in lookups}
-        return InEffect(now, self._epoch, standings)
+        return InEffect(now, self._edition, standings)
 
     async def considered(
         self, tiers: Sequence[Tier], at: datetime | None, known_at: datetime | None, limit: int
@@ -118,7 +121,7 @@ class InMemoryCosts:
             needed += [row for row in after if row.counts(known_at)][:1]
             kept = {row.cost_id: row for row in (*needed, *nearest(before[:limit], after[:limit], limit))}
             chosen[tier] = list(kept.values())
-        return Considered(now, chosen)
+        return Considered(now, self._edition, chosen)
 
     async def history(self, tier: Tier, after: HistoryPosition | None, limit: int) -> Sequence[Cost]:
         own = self._of(tier)
@@ -150,13 +153,22 @@ class InMemoryCosts:
         return [each for each in tiers if (each.level.value, each.entity) > after][:limit]
 
     async def beat(self) -> Beat:
-        return Beat(self._epoch, self._clock())
+        return Beat(self._edition, self._clock())
 
     async def changes_after(self, epoch: int, limit: int) -> Sequence[Change]:
         changes = [Change(row.epoch, row) for row in self.rows]
         changes += [Change(row.withdrawal.epoch, row) for row in self.rows if row.withdrawal]
         changes.sort(key=lambda change: change.epoch)
         return [change for change in changes if change.epoch > epoch][:limit]
+
+    async def forget_requests(self, age: timedelta, limit: int) -> int:
+        old = [key for key in self._requests if self._requested_at[key] < self._clock() - age][:limit]
+        self._requests = {key: request for key, request in self._requests.items() if key not in old}
+        return len(old)
+
+    @property
+    def _edition(self) -> Edition:
+        return Edition(self._epoch, self._changed_at)
 
     def _of(self, tier: Tier) -> list[Cost]:
         return [row for row in self.rows if row.tier == tier]

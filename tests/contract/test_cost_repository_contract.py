@@ -15,6 +15,7 @@ from hypothesis import strategies as st
 from pricing_service.adapters.migrate import migrate
 from pricing_service.adapters.postgres_costs import PostgresCosts
 from pricing_service.domain.cost import Change, Cost, CostDraft
+from pricing_service.domain.edition import Edition
 from pricing_service.domain.history import HistoryPosition
 from pricing_service.domain.idempotency import Remembered
 from pricing_service.domain.importing import PriceInEffect
@@ -114,7 +115,7 @@ async def test_fifty_at_once_get_fifty_revisions_and_epochs(costs: CostRepositor
     by_revision = sorted(rows, key=lambda row: row.revision)
     assert [row.epoch for row in by_revision] == list(range(1, 51))
     assert await listed(costs, CUSTOMER) == by_revision
-    assert (await costs.beat()).epoch == 50
+    assert (await costs.beat()).edition.epoch == 50
 
 
 async def test_a_row_is_in_effect_from_its_first_instant_until_the_next_row(costs: CostRepository) -> None:
@@ -198,13 +199,13 @@ async def test_pages_put_together_are_the_whole_history(costs: CostRepository, l
 
 
 async def test_changes_come_in_the_order_of_recording(costs: CostRepository) -> None:
-    assert (await costs.beat()).epoch == 0
+    assert (await costs.beat()).edition.epoch == 0
     assert await costs.changes_after(0, 10) == []
     rows = [
         await record(costs, tier, instant)
         for tier, instant in [(CUSTOMER, JANUARY), (TUKUPAY, NOVEMBER), (CUSTOMER, JANUARY)]
     ]
-    assert (await costs.beat()).epoch == 3
+    assert (await costs.beat()).edition.epoch == 3
     assert [change.cost for change in await costs.changes_after(0, 10)] == rows
     assert await costs.changes_after(1, 1) == [Change(2, rows[1])]
     assert await costs.changes_after(3, 10) == []
@@ -247,7 +248,7 @@ async def test_a_withdrawal_is_a_change_like_any_other(costs: CostRepository) ->
     assert await costs.changes_after(0, 10) == changes
     assert await costs.changes_after(1, 1) == changes[1:2]
     assert await costs.changes_after(2, 1) == changes[2:]
-    assert (await costs.beat()).epoch == 3
+    assert (await costs.beat()).edition.epoch == 3
 
 
 async def test_each_change_is_later_than_the_one_before(costs: CostRepository) -> None:
@@ -271,7 +272,7 @@ async def test_a_turn_that_fails_leaves_no_trace(costs: CostRepository) -> None:
     with pytest.raises(RuntimeError, match="changed my mind"):
         await change_everything_and_fail()
     assert await listed(costs, CUSTOMER) == [row]
-    assert (await costs.beat()).epoch == 1
+    assert (await costs.beat()).edition.epoch == 1
     async with costs.turn() as turn:
         assert await turn.remembered("key") is None
 
@@ -327,6 +328,36 @@ async def test_what_lasts_is_what_is_in_effect_or_will_be(costs: CostRepository)
     while page := await costs.lasting(list(Level), now, paged[-1] if paged else None, 1):
         paged += page
     assert paged == expected
+
+
+async def test_an_edition_is_named_by_its_newest_change_and_is_the_same_however_it_is_read(
+    costs: CostRepository,
+) -> None:
+    assert (await costs.beat()).edition == Edition(0, None)
+    await record(costs, CUSTOMER, DECEMBER)
+    ahead = await record(costs, CUSTOMER, FUTURE)
+    assert (await costs.beat()).edition == Edition(2, ahead.recorded_at)
+    withdrawn = await withdraw(costs, ahead)
+    assert withdrawn.withdrawal is not None
+    edition = Edition(3, withdrawn.withdrawal.withdrawn_at)
+    assert (await costs.beat()).edition == edition
+    assert (await costs.in_effect([Lookup(TUKUPAY, None)])).edition == edition
+    assert (await costs.considered([TUKUPAY], None, None, 1)).edition == edition
+    assert [(change.epoch, change.at) for change in await costs.changes_after(1, 10)] == [
+        (2, ahead.recorded_at),
+        (3, withdrawn.withdrawal.withdrawn_at),
+    ]
+
+
+async def test_idempotency_keys_are_forgotten_after_their_time_a_few_at_once(costs: CostRepository) -> None:
+    for key in ("a", "b", "c"):
+        async with costs.turn() as turn:
+            await turn.remember(key, Remembered("f", [], []))
+    assert await costs.forget_requests(timedelta(minutes=1), 10) == 0
+    assert await costs.forget_requests(timedelta(0), 2) == 2
+    assert await costs.forget_requests(timedelta(0), 2) == 1
+    async with costs.turn() as turn:
+        assert [await turn.remembered(key) for key in ("a", "b", "c")] == [None, None, None]
 
 
 async def test_a_long_history_is_considered_where_it_matters(costs: CostRepository) -> None:

@@ -41,11 +41,26 @@ async def test_a_change_made_by_another_replica_is_seen_within_a_second(pricing:
         await other.until_serving()
         watch = aiter(pricing.stub.WatchPrices(QUIET))
         opening = await anext(watch)
-        assert opening == pb.WatchPricesResponse(epoch=0)
+        assert (opening.epoch, list(opening.changes)) == (0, [])
         cost = await other.set(DIRECT_CUSTOMER, 800_000)
         since = time.monotonic()
-        assert await anext(watch) == pb.WatchPricesResponse(epoch=1, changes=[cost])
+        told = await anext(watch)
+        assert (told.epoch, list(told.changes)) == (1, [cost])
         assert time.monotonic() - since < 1.0
+
+
+async def test_an_own_change_is_told_without_waiting_for_the_next_look(pricing_url: str) -> None:
+    async with pricing_on(pricing_url, watch_interval_s=10.0, book_staleness_s=30.0) as pricing:
+        await pricing.until_serving()
+        async with asyncio.timeout(DEADLINE_S):
+            watch = aiter(pricing.stub.WatchPrices(QUIET))
+            await anext(watch)
+            since = time.monotonic()
+            for number in range(20):
+                cost = await pricing.set(DIRECT_CUSTOMER, 800_000 + number)
+                assert list((await anext(watch)).changes) == [cost]
+            # Twenty looks of ten seconds otherwise.
+            assert time.monotonic() - since < 10.0
 
 
 async def test_a_watcher_misses_and_reorders_nothing_while_many_write(pricing: Pricing, pricing_url: str) -> None:
@@ -76,7 +91,11 @@ async def test_silence_is_broken_by_heartbeats(pricing: Pricing) -> None:
     request = pb.WatchPricesRequest(heartbeat_interval=Duration(nanos=100_000_000))
     async with asyncio.timeout(DEADLINE_S):
         watch = aiter(pricing.stub.WatchPrices(request))
-        assert [await anext(watch) for _ in range(3)] == [pb.WatchPricesResponse(epoch=1)] * 3
+        heard = [await anext(watch) for _ in range(4)]
+        assert {(news.epoch, len(news.changes)) for news in heard} == {(1, 0)}
+        times = [news.now.ToNanoseconds() for news in heard]
+        assert times == sorted(times)
+        assert times[-1] > times[0]
 
 
 async def test_a_heartbeat_out_of_range_is_refused(pricing: Pricing) -> None:

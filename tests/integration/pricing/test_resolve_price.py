@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from datetime import UTC, datetime, timedelta
 
 import pytest
@@ -10,6 +11,7 @@ from google.rpc import code_pb2
 from service_kit.errors import Kind
 from tests.integration.pricing.conftest import (
     APP_OWNER,
+    DEADLINE_S,
     DIRECT_CUSTOMER,
     SPECIFIC_CUSTOMER,
     TUKUPAY,
@@ -116,6 +118,27 @@ async def test_a_thousand_questions_are_answered_at_one_instant(pricing: Pricing
     prices = [result.price.cost.price_micros for result in answer.results]
     assert prices == [600_000 if number == 123 else 800_000 for number in range(1_000)]
     assert len({result.price.resolved_at.ToNanoseconds() for result in answer.results}) == 1
+
+
+async def test_every_answer_says_how_it_can_be_derived_again(pricing: Pricing) -> None:
+    await pricing.set(DIRECT_CUSTOMER, 800_000)
+    newest = await pricing.set(TUKUPAY, 1_000_000)
+    question = pb.ResolvePriceRequest(customer_id="user123")
+    (in_batch,) = (await pricing.stub.BatchResolvePrices(pb.BatchResolvePricesRequest(requests=[question]))).results
+    explained = await pricing.stub.ResolvePrice(pb.ResolvePriceRequest(customer_id="user123", explain=True))
+    single = await pricing.stub.ResolvePrice(question)
+    async with asyncio.timeout(DEADLINE_S):
+        # From memory: not in the moments after a change.
+        while not single.HasField("epoch"):
+            single = await pricing.stub.ResolvePrice(question)
+    for answer in (in_batch.price, explained, single):
+        assert (answer.epoch, answer.known_at) == (2, newest.recorded_time)
+    await pricing.set(DIRECT_CUSTOMER, 900_000)
+    await pricing.set(SPECIFIC_CUSTOMER, 700_000, customer_id="user123")
+    for answer in (in_batch.price, explained, single):
+        again = pb.ResolvePriceRequest(customer_id="user123", at=answer.resolved_at, known_at=answer.known_at)
+        derived = await pricing.stub.ResolvePrice(again)
+        assert (derived.cost, derived.known_at) == (single.cost, newest.recorded_time)
 
 
 @pytest.mark.parametrize("count", [0, 1_001])

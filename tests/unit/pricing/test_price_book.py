@@ -12,11 +12,12 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from pricing_service.domain.cost import Cost, CostDraft
+from pricing_service.domain.edition import Edition
 from pricing_service.domain.instants import micros_since_1970
 from pricing_service.domain.precedence import tiers_for
 from pricing_service.domain.resolution import standing
 from pricing_service.domain.tier import DIRECT_CUSTOMER, TUKUPAY, Level, Tier
-from pricing_service.use_cases.cost_repository import InEffect, Lookup, NewCost
+from pricing_service.use_cases.cost_repository import Beat, InEffect, Lookup, NewCost
 from pricing_service.use_cases.grouped_reads import MAX_READS, GroupedReads
 from pricing_service.use_cases.price_book import FORGET_ALL, PriceBook
 from pricing_service.use_cases.warm_up import WarmUp
@@ -154,6 +155,31 @@ async def test_a_future_price_takes_over_at_its_instant_on_the_databases_clock(w
     assert world.answer() is None
 
 
+async def test_an_answer_names_the_edition_that_it_is_from(world: World) -> None:
+    first = await world.set(CUSTOMER)
+    await world.look()
+    await world.read("a")
+    price = world.book.price_now("a", None)
+    assert price is not None
+    assert price.edition == Edition(1, first.recorded_at)
+    other = await world.set(TUKUPAY)
+    await world.look()
+    price = world.book.price_now("a", None)
+    assert price is not None
+    assert price.edition == Edition(2, other.recorded_at)
+
+
+async def test_an_answer_from_rows_of_different_editions_names_none(world: World) -> None:
+    await world.set(DIRECT_CUSTOMER)
+    await world.look()
+    await world.read("b")
+    await world.set(DIRECT_CUSTOMER)
+    await world.read("b")
+    price = world.book.price_now("b", None)
+    assert price is not None
+    assert (price.rendered, price.edition) == ("cost_1", None)
+
+
 async def test_the_lack_of_a_price_is_known_too(world: World) -> None:
     await world.look()
     await world.read("a")
@@ -187,7 +213,8 @@ async def test_more_changes_than_are_worth_reading_forget_everything(world: Worl
     await world.look()
     await world.read("a")
     beat = await world.costs.beat()
-    await world.book.catch_up(type(beat)(beat.epoch + FORGET_ALL + 1, beat.now), 0.0, 0.0)
+    edition = Edition(beat.edition.epoch + FORGET_ALL + 1, beat.now)
+    await world.book.catch_up(Beat(edition, beat.now), 0.0, 0.0)
     assert world.answer() is None
 
 
@@ -247,6 +274,7 @@ def test_an_answer_is_never_older_than_the_last_look_and_the_last_own_change(
                 if answer is not None:
                     assert scene.world.seconds <= scene.looked_at + STALENESS.total_seconds()
                     assert answer in scene.allowed(customer)
+                    assert answer == scene.in_edition_of(customer, answer)
 
     asyncio.run(play())
 
@@ -279,6 +307,19 @@ class Scene:
             world.book.learn(self._reading.pop())
         elif action == "wait":
             world.seconds += number
+
+    def in_edition_of(self, customer_id: str, otherwise: str) -> str:
+        """The answer of the edition that the book names; the other one while it names none."""
+        price = self.world.book.price_now(customer_id, "b")
+        if price is None or price.edition is None:
+            return otherwise
+        rows = self.world.costs.rows[: price.edition.epoch]
+        assert price.edition.changed_at == (rows[-1].recorded_at if rows else None)
+        for tier in tiers_for(customer_id, "b"):
+            cost = standing((row for row in rows if row.tier == tier), self.world.now(), None).cost
+            if cost is not None:
+                return cost.cost_id
+        return "no price"
 
     def allowed(self, customer_id: str) -> set[str]:
         """The answers of a book that has of each tier any state since the last look and the last own change of it."""

@@ -50,8 +50,10 @@ class FragileCosts(InMemoryCosts):
 
 
 @asynccontextmanager
-async def watching(costs: FragileCosts, patience: timedelta = NEVER) -> AsyncIterator[PriceWatch]:
-    watch = PriceWatch(costs, interval=SOON, patience=patience)
+async def watching(
+    costs: FragileCosts, patience: timedelta = NEVER, interval: timedelta = SOON
+) -> AsyncIterator[PriceWatch]:
+    watch = PriceWatch(costs, interval=interval, patience=patience)
     task = asyncio.create_task(watch.run())
     try:
         yield watch
@@ -69,7 +71,7 @@ async def test_a_watch_opens_with_the_present_epoch_and_no_rows() -> None:
     costs = FragileCosts()
     await costs.add(3)
     async with watching(costs) as watch, aclosing(watch.watch(NEVER)) as news:
-        assert await following(news) == PriceNews(3)
+        assert await following(news) == PriceNews(3, START)
 
 
 async def test_a_change_is_told_with_its_row() -> None:
@@ -77,14 +79,24 @@ async def test_a_change_is_told_with_its_row() -> None:
     async with watching(costs) as watch, aclosing(watch.watch(NEVER)) as news:
         await following(news)
         await costs.add()
-        assert await following(news) == PriceNews(1, (costs.rows[0],))
+        assert await following(news) == PriceNews(1, START, (costs.rows[0],))
+
+
+async def test_an_own_change_is_told_at_once_however_rarely_it_looks() -> None:
+    costs = FragileCosts()
+    async with watching(costs, interval=NEVER) as watch, aclosing(watch.watch(NEVER)) as news:
+        await following(news)
+        for epoch in range(1, 4):
+            await costs.add()
+            watch.changed(epoch, [DIRECT_CUSTOMER])
+            assert (await following(news)).epoch == epoch
 
 
 async def test_silence_is_filled_with_heartbeats_of_the_same_epoch() -> None:
     costs = FragileCosts()
     await costs.add()
     async with watching(costs) as watch, aclosing(watch.watch(SOON)) as news:
-        assert [await following(news) for _ in range(3)] == [PriceNews(1)] * 3
+        assert [await following(news) for _ in range(3)] == [PriceNews(1, START)] * 3
 
 
 async def test_a_watcher_that_was_slow_gets_every_row_once_and_in_order() -> None:
@@ -155,7 +167,7 @@ async def test_a_watch_can_be_opened_again_after_the_database_came_back() -> Non
                 await following(news)
         costs.failure = None
         async with aclosing(watch.watch(NEVER)) as news:
-            assert await following(news) == PriceNews(0)
+            assert await following(news) == PriceNews(0, START)
             await costs.add()
             assert (await following(news)).epoch == 1
 

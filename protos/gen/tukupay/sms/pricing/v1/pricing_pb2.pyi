@@ -285,7 +285,8 @@ class SetCostRequest(_message.Message):
     """
     idempotency_key: _builtins.str
     """Names this request, 1 to 128 characters: repeating it with the same key makes no
-    second row. Absent: each call makes a row.
+    second row while the key is remembered (90 days unless set otherwise). Absent: each call
+    makes a row.
     """
     @_builtins.property
     def effective_from(self) -> _timestamp_pb2.Timestamp:
@@ -706,7 +707,9 @@ class ResolvePriceRequest(_message.Message):
     app_id: _builtins.str
     """The app through which the send comes; absent when it comes through none."""
     explain: _builtins.bool
-    """True to list every candidate and why it won or lost."""
+    """True to list every candidate and why it won or lost. For single questions only: in
+    BatchResolvePrices such a question fails with INVALID_ARGUMENT, and the others are answered.
+    """
     @_builtins.property
     def at(self) -> _timestamp_pb2.Timestamp:
         """The instant to price for; absent means now, on the service's database clock."""
@@ -747,6 +750,15 @@ class ResolvePriceResponse(_message.Message):
     RESOLVED_AT_FIELD_NUMBER: _builtins.int
     CANDIDATES_FIELD_NUMBER: _builtins.int
     VALID_UNTIL_FIELD_NUMBER: _builtins.int
+    EPOCH_FIELD_NUMBER: _builtins.int
+    KNOWN_AT_FIELD_NUMBER: _builtins.int
+    epoch: _builtins.int
+    """How many changes the price book had when it was read for this answer, as WatchPrices
+    counts them: a watcher that has taken in the changes up to here knows all that the answer
+    knows. Absent in answers of ResolvePrice from memory in the moments after a change,
+    while the rows that were considered were read at different epochs; BatchResolvePrices
+    always has it.
+    """
     @_builtins.property
     def cost(self) -> Global___Cost:
         """The winning row, as it was known."""
@@ -765,6 +777,16 @@ class ResolvePriceResponse(_message.Message):
     def valid_until(self) -> _timestamp_pb2.Timestamp:
         """The first instant after `resolved_at` at which the answer changes by rows known now;
         absent when none is known.
+
+        With `known_at`: by the rows known at that instant, drafts included, however much was
+        recorded since.
+        """
+
+    @_builtins.property
+    def known_at(self) -> _timestamp_pb2.Timestamp:
+        """What was known: the `known_at` of the question, or else when the newest change that the
+        answer counts was recorded. The same question with `at` set to `resolved_at` and
+        `known_at` set to this is answered with the same row ever after. Absent when `epoch` is.
         """
 
     def __init__(
@@ -774,12 +796,16 @@ class ResolvePriceResponse(_message.Message):
         resolved_at: _timestamp_pb2.Timestamp | None = ...,
         candidates: _abc.Iterable[Global___PriceCandidate] | None = ...,
         valid_until: _timestamp_pb2.Timestamp | None = ...,
+        epoch: _builtins.int | None = ...,
+        known_at: _timestamp_pb2.Timestamp | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["cost", b"cost", "resolved_at", b"resolved_at", "valid_until", b"valid_until"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["_epoch", b"_epoch", "cost", b"cost", "epoch", b"epoch", "known_at", b"known_at", "resolved_at", b"resolved_at", "valid_until", b"valid_until"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["candidates", b"candidates", "cost", b"cost", "resolved_at", b"resolved_at", "valid_until", b"valid_until"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["_epoch", b"_epoch", "candidates", b"candidates", "cost", b"cost", "epoch", b"epoch", "known_at", b"known_at", "resolved_at", b"resolved_at", "valid_until", b"valid_until"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
-    def WhichOneof(self, oneof_group: _Never) -> None: ...
+    _WhichOneofReturnType__epoch: _TypeAlias = _typing.Literal["epoch"]  # noqa: Y015
+    _WhichOneofArgType__epoch: _TypeAlias = _typing.Literal["_epoch", b"_epoch"]  # noqa: Y015
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__epoch) -> _WhichOneofReturnType__epoch | None: ...
 
 Global___ResolvePriceResponse: _TypeAlias = ResolvePriceResponse  # noqa: Y015
 
@@ -825,7 +851,7 @@ class BatchResolvePricesRequest(_message.Message):
     DRAFTS_FIELD_NUMBER: _builtins.int
     @_builtins.property
     def requests(self) -> _containers.RepeatedCompositeFieldContainer[Global___ResolvePriceRequest]:
-        """1 to 1,000 questions."""
+        """1 to 1,000 questions, none of them with `explain`."""
 
     @_builtins.property
     def drafts(self) -> _containers.RepeatedCompositeFieldContainer[Global___DraftCost]:
@@ -1013,6 +1039,7 @@ class WatchPricesResponse(_message.Message):
 
     EPOCH_FIELD_NUMBER: _builtins.int
     CHANGES_FIELD_NUMBER: _builtins.int
+    NOW_FIELD_NUMBER: _builtins.int
     epoch: _builtins.int
     """Counts the recorded changes; rises by at least one with each, never falls."""
     @_builtins.property
@@ -1021,15 +1048,23 @@ class WatchPricesResponse(_message.Message):
         the opening message.
         """
 
+    @_builtins.property
+    def now(self) -> _timestamp_pb2.Timestamp:
+        """The service's database clock when it last looked for changes. In a heartbeat and in the
+        opening message: nothing recorded before it is missing, but for a change that was being
+        recorded at that very moment.
+        """
+
     def __init__(
         self,
         *,
         epoch: _builtins.int = ...,
         changes: _abc.Iterable[Global___Cost] | None = ...,
+        now: _timestamp_pb2.Timestamp | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["now", b"now"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["changes", b"changes", "epoch", b"epoch"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["changes", b"changes", "epoch", b"epoch", "now", b"now"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

@@ -99,7 +99,8 @@ class PricingServiceServicer(object):
 
         Never overwrites: the same level, entity and `effective_from` again makes a
         new revision, the newest revision counts, and ListCosts keeps them all.
-        Idempotent by `idempotency_key`: the same request again returns the row it made.
+        Idempotent by `idempotency_key`: the same request again returns the row it made, for as long
+        as keys are remembered (90 days unless set otherwise).
         INVALID_ARGUMENT: a field is missing, malformed or does not belong to the level.
         ALREADY_EXISTS (`IDEMPOTENCY_KEY_REUSED`): the key stands for another request.
         FAILED_PRECONDITION (`PRICE_GUARD`): the price or the date is unusual for the level;
@@ -167,7 +168,9 @@ class PricingServiceServicer(object):
 
     def BatchResolvePrices(self, request, context):
         """ResolvePrice for up to 1,000 questions at once, with an answer or an error
-        for each: one unpriced question does not fail the others.
+        for each: one unpriced question does not fail the others. All are answered from one
+        state of the price book.
+        INVALID_ARGUMENT: there are no questions or too many, or a draft is at fault.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')

@@ -48,7 +48,8 @@ class PricingServiceStub:
 
     Never overwrites: the same level, entity and `effective_from` again makes a
     new revision, the newest revision counts, and ListCosts keeps them all.
-    Idempotent by `idempotency_key`: the same request again returns the row it made.
+    Idempotent by `idempotency_key`: the same request again returns the row it made, for as long
+    as keys are remembered (90 days unless set otherwise).
     INVALID_ARGUMENT: a field is missing, malformed or does not belong to the level.
     ALREADY_EXISTS (`IDEMPOTENCY_KEY_REUSED`): the key stands for another request.
     FAILED_PRECONDITION (`PRICE_GUARD`): the price or the date is unusual for the level;
@@ -87,7 +88,9 @@ class PricingServiceStub:
     """
     BatchResolvePrices: _grpc.UnaryUnaryMultiCallable[_pricing_pb2.BatchResolvePricesRequest, _pricing_pb2.BatchResolvePricesResponse]
     """ResolvePrice for up to 1,000 questions at once, with an answer or an error
-    for each: one unpriced question does not fail the others.
+    for each: one unpriced question does not fail the others. All are answered from one
+    state of the price book.
+    INVALID_ARGUMENT: there are no questions or too many, or a draft is at fault.
     """
     WatchPrices: _grpc.UnaryStreamMultiCallable[_pricing_pb2.WatchPricesRequest, _pricing_pb2.WatchPricesResponse]
     """Follows changes to the price book. Opens with the present epoch, then sends a
@@ -111,7 +114,8 @@ class PricingServiceAsyncStub(PricingServiceStub):
 
     Never overwrites: the same level, entity and `effective_from` again makes a
     new revision, the newest revision counts, and ListCosts keeps them all.
-    Idempotent by `idempotency_key`: the same request again returns the row it made.
+    Idempotent by `idempotency_key`: the same request again returns the row it made, for as long
+    as keys are remembered (90 days unless set otherwise).
     INVALID_ARGUMENT: a field is missing, malformed or does not belong to the level.
     ALREADY_EXISTS (`IDEMPOTENCY_KEY_REUSED`): the key stands for another request.
     FAILED_PRECONDITION (`PRICE_GUARD`): the price or the date is unusual for the level;
@@ -150,7 +154,9 @@ class PricingServiceAsyncStub(PricingServiceStub):
     """
     BatchResolvePrices: _aio.UnaryUnaryMultiCallable[_pricing_pb2.BatchResolvePricesRequest, _pricing_pb2.BatchResolvePricesResponse]  # type: ignore[assignment]
     """ResolvePrice for up to 1,000 questions at once, with an answer or an error
-    for each: one unpriced question does not fail the others.
+    for each: one unpriced question does not fail the others. All are answered from one
+    state of the price book.
+    INVALID_ARGUMENT: there are no questions or too many, or a draft is at fault.
     """
     WatchPrices: _aio.UnaryStreamMultiCallable[_pricing_pb2.WatchPricesRequest, _pricing_pb2.WatchPricesResponse]  # type: ignore[assignment]
     """Follows changes to the price book. Opens with the present epoch, then sends a
@@ -177,7 +183,8 @@ class PricingServiceServicer(metaclass=_abc_1.ABCMeta):
 
         Never overwrites: the same level, entity and `effective_from` again makes a
         new revision, the newest revision counts, and ListCosts keeps them all.
-        Idempotent by `idempotency_key`: the same request again returns the row it made.
+        Idempotent by `idempotency_key`: the same request again returns the row it made, for as long
+        as keys are remembered (90 days unless set otherwise).
         INVALID_ARGUMENT: a field is missing, malformed or does not belong to the level.
         ALREADY_EXISTS (`IDEMPOTENCY_KEY_REUSED`): the key stands for another request.
         FAILED_PRECONDITION (`PRICE_GUARD`): the price or the date is unusual for the level;
@@ -258,7 +265,9 @@ class PricingServiceServicer(metaclass=_abc_1.ABCMeta):
         context: _ServicerContext,
     ) -> _typing.Union[_pricing_pb2.BatchResolvePricesResponse, _abc.Awaitable[_pricing_pb2.BatchResolvePricesResponse]]:
         """ResolvePrice for up to 1,000 questions at once, with an answer or an error
-        for each: one unpriced question does not fail the others.
+        for each: one unpriced question does not fail the others. All are answered from one
+        state of the price book.
+        INVALID_ARGUMENT: there are no questions or too many, or a draft is at fault.
         """
 
     @_abc_1.abstractmethod
