@@ -10,12 +10,17 @@ from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from typing import Protocol
 
 import structlog
 from grpc import aio
 from uuid_utils.compat import uuid7
 
+from messaging_service.adapters.carriers.carriers_file import (
+    CarrierPlan,
+    CarrierSpec,
+    one_carrier,
+    read_carriers_file,
+)
 from messaging_service.adapters.carriers.smpp.carrier import SmppCarrier
 from messaging_service.adapters.carriers.smpp.settings import SmppSettings
 from messaging_service.adapters.events_log import EventsLog
@@ -24,6 +29,7 @@ from messaging_service.adapters.phone_numbers import phone_number_problem
 from messaging_service.adapters.postgres.events import PostgresEntryEvents
 from messaging_service.adapters.postgres.outbox import PostgresOutbox, Windows
 from messaging_service.adapters.postgres.traffic import PostgresTraffic
+from messaging_service.adapters.postgres.wake_ups import PostgresWakeUps
 from messaging_service.adapters.pricing.audit import CopyAudit
 from messaging_service.adapters.pricing.book import BookClient
 from messaging_service.adapters.pricing.live_prices import LivePrices, report_copy
@@ -37,8 +43,10 @@ from messaging_service.transport.cost_report_servicer import CostReportServicer
 from messaging_service.transport.messaging_servicer import AccountServicer, MessagingServicer
 from messaging_service.use_cases.attempts import Attempts
 from messaging_service.use_cases.audit_costs import AuditCosts
-from messaging_service.use_cases.carrier import Carrier, CarrierSinks
+from messaging_service.use_cases.carrier import CarrierSinks
+from messaging_service.use_cases.carrier_fleet import Fleet, RunningCarrier
 from messaging_service.use_cases.claim_loop import ClaimLoop
+from messaging_service.use_cases.dispatch import Dispatch
 from messaging_service.use_cases.group_commit import GroupCommit
 from messaging_service.use_cases.outbox import Acceptance, Accepted, Outbox, Settled, Settlement
 from messaging_service.use_cases.outcomes import Outcomes
@@ -46,6 +54,7 @@ from messaging_service.use_cases.prices import Prices
 from messaging_service.use_cases.quote_sms import QuoteSms
 from messaging_service.use_cases.rehearse_costs import RehearseCosts
 from messaging_service.use_cases.resend_sms import ResendSms
+from messaging_service.use_cases.route_carriers import RouteCarriers
 from messaging_service.use_cases.send_sms import SendLimits, SendSms
 from messaging_service.use_cases.upkeep import ReceiptDesk, Sweeper
 from service_kit.channel import open_channel
@@ -68,35 +77,30 @@ REPORTS_TIMEOUT_S = 30.0
 log = structlog.get_logger()
 
 
-class RunningCarrier(Carrier, Protocol):
-    """A carrier with a life."""
-
-    async def start(self) -> None:
-        """Begins to connect."""
-        ...
-
-    async def stop(self, timeout_s: float | None = None) -> None:
-        """Waits for outstanding answers, then disconnects."""
-        ...
-
-
-def smpp_carrier(settings: MessagingSettings, sinks: CarrierSinks) -> RunningCarrier:
-    """The carrier that the settings name."""
-    return SmppCarrier(
+def carrier_plan(settings: MessagingSettings) -> CarrierPlan:
+    """The carriers and routes that the settings name. Raises SettingsError for a file that is wrong."""
+    if settings.carriers_file is not None:
+        return read_carriers_file(settings.carriers_file, os.environ)
+    assert settings.smpp_host and settings.smpp_port and settings.smpp_system_id  # noqa: PT018, S101 - cross_check
+    return one_carrier(
+        settings.smpp_name,
         SmppSettings(
             host=settings.smpp_host,
             port=settings.smpp_port,
             system_id=settings.smpp_system_id,
-            password=settings.smpp_password,
+            password=settings.smpp_password or "",
             system_type=settings.smpp_system_type,
             binds=settings.smpp_binds,
             window=settings.smpp_window,
             response_timeout_s=settings.smpp_response_timeout_s,
             enquire_link_s=settings.smpp_enquire_link_s,
         ),
-        sinks,
-        settings.smpp_name,
     )
+
+
+def built_carrier(spec: CarrierSpec, sinks: CarrierSinks) -> RunningCarrier:
+    """The carrier of a specification, not started."""
+    return SmppCarrier(spec.settings, sinks, spec.name)
 
 
 @dataclass(frozen=True, slots=True)
@@ -104,7 +108,7 @@ class Seams:
     """Where a test may put itself between the parts; the defaults change nothing."""
 
     outbox: Callable[[Outbox], Outbox] = lambda outbox: outbox
-    carrier: Callable[[MessagingSettings, CarrierSinks], RunningCarrier] = smpp_carrier
+    carrier: Callable[[CarrierSpec, CarrierSinks], RunningCarrier] = built_carrier
     now: Callable[[], datetime] = lambda: datetime.now(UTC)
 
 
@@ -163,10 +167,11 @@ class _Engine:
     """What sends."""
 
     outbox: Outbox
-    carrier: RunningCarrier
+    fleet: Fleet
     receipts: ReceiptDesk
     attempts: Attempts
-    claims: ClaimLoop
+    dispatch: Dispatch
+    wake_ups: PostgresWakeUps
     sweeper: Sweeper
     send: SendSms
     resend: ResendSms
@@ -183,7 +188,10 @@ def _engine(settings: MessagingSettings, seams: Seams, pool: Pool, prices: Price
     outbox = seams.outbox(postgres)
     events = EventsLog()
     receipts = ReceiptDesk(postgres, events, poll_s=1.0)
-    carrier = seams.carrier(settings, CarrierSinks(receipts.take, _inbound_noted, _late_outcomes_noted))
+    plan = carrier_plan(settings)
+    sinks = CarrierSinks(receipts.take, _inbound_noted, _late_outcomes_noted)
+    carriers = [seams.carrier(spec, sinks) for spec in plan.carriers]
+    fleet = Fleet(carriers, events, plan.breaker, drain_s=settings.drain_s)
     acceptances: GroupCommit[Acceptance, Accepted] = GroupCommit(
         "acceptance", outbox.accept, max_batch=MAX_BATCH, max_waiting=MAX_WAITING
     )
@@ -191,16 +199,20 @@ def _engine(settings: MessagingSettings, seams: Seams, pool: Pool, prices: Price
         "settlement", outbox.settle, max_batch=MAX_BATCH, max_waiting=MAX_WAITING
     )
     outcomes = Outcomes(outbox.get_many)
-    attempts = Attempts(carrier, settlements, outcomes, events, settle_within_s=settings.lease_s)
-    claims = ClaimLoop(outbox, carrier, attempts, events, poll_s=settings.poll_s)
+    attempts = Attempts(settlements, outcomes, events, settle_within_s=settings.lease_s)
+    loops = {
+        route.name: ClaimLoop(outbox, RouteCarriers(route, fleet), attempts, events, poll_s=settings.poll_s)
+        for route in plan.routes
+    }
+    wake_ups = PostgresWakeUps(settings.database_url, pool, lambda: dispatch.wake())  # noqa: PLW0108 - made below
+    dispatch = Dispatch(plan.routes, loops, wake_ups)
     send = SendSms(
         prices=prices,
         acceptances=acceptances,
         outbox=outbox,
         attempts=attempts,
         outcomes=outcomes,
-        claims=claims,
-        carrier=carrier,
+        dispatch=dispatch,
         phone_problem=phone_number_problem,
         limits=SendLimits(
             max_units=settings.max_units,
@@ -211,10 +223,10 @@ def _engine(settings: MessagingSettings, seams: Seams, pool: Pool, prices: Price
         now=seams.now,
     )
     resend = ResendSms(
-        outbox, outcomes, claims, carrier, max_retries=settings.max_retries, carrier_grace_s=settings.carrier_grace_s
+        outbox, outcomes, dispatch, max_retries=settings.max_retries, carrier_grace_s=settings.carrier_grace_s
     )
-    sweeper = Sweeper(outbox, events, every_s=settings.sweep_s)
-    return _Engine(outbox, carrier, receipts, attempts, claims, sweeper, send, resend)
+    sweeper = Sweeper(outbox, events, routes=dispatch.routes, every_s=settings.sweep_s)
+    return _Engine(outbox, fleet, receipts, attempts, dispatch, wake_ups, sweeper, send, resend)
 
 
 @asynccontextmanager
@@ -260,13 +272,14 @@ async def running(settings: MessagingSettings, seams: Seams) -> AsyncIterator[Gr
     await reports_pool.open(wait=False)
     try:
         await server.start()
-        await engine.carrier.start()
+        await engine.fleet.start()
         async with asyncio.TaskGroup() as tasks:
-            dispatching = tasks.create_task(engine.claims.run())
+            dispatching = tasks.create_task(engine.dispatch.run())
             duties = [
                 tasks.create_task(report_readiness(pool, SchemaCheck(MIGRATIONS), server)),
                 tasks.create_task(engine.sweeper.run()),
                 tasks.create_task(engine.receipts.run()),
+                tasks.create_task(engine.wake_ups.run()),
                 tasks.create_task(pricing.watch.run()),
                 tasks.create_task(report_copy(pricing.copy)),
             ]
@@ -274,9 +287,9 @@ async def running(settings: MessagingSettings, seams: Seams) -> AsyncIterator[Gr
                 yield server
             finally:
                 await server.stop(settings.drain_s)
-                engine.claims.stop()
+                engine.dispatch.stop()
                 await dispatching
-                await engine.carrier.stop(settings.drain_s)
+                await engine.fleet.stop(settings.drain_s)
                 await engine.attempts.drain()
                 for duty in duties:
                     duty.cancel()

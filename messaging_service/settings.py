@@ -2,9 +2,18 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
+from pathlib import Path
 
 from service_kit.settings import Address, address, integer, listen_address, seconds, setting
+
+_ONE_CARRIER = {
+    "smpp_host": "SMPP_HOST",
+    "smpp_port": "SMPP_PORT",
+    "smpp_system_id": "SMPP_SYSTEM_ID",
+    "smpp_password": "SMPP_PASSWORD",
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -14,10 +23,20 @@ class MessagingSettings:
     database_url: str = setting(
         "MESSAGING_DATABASE_URL", "libpq URL of the messaging database, with its password", secret=True
     )
-    smpp_host: str = setting("SMPP_HOST", "host of the carrier's SMPP server")
-    smpp_port: int = setting("SMPP_PORT", "port of the carrier's SMPP server", parse=integer(1, 65_535))
-    smpp_system_id: str = setting("SMPP_SYSTEM_ID", "the ESME's name at the carrier")
-    smpp_password: str = setting("SMPP_PASSWORD", "the ESME's password at the carrier", secret=True)
+    carriers_file: Path | None = setting(
+        "MESSAGING_CARRIERS_FILE",
+        "TOML file of carriers and routes; without it there is one carrier, from the SMPP_ variables",
+        parse=Path,
+        default=None,
+    )
+    smpp_host: str | None = setting("SMPP_HOST", "host of the carrier's SMPP server", default=None)
+    smpp_port: int | None = setting(
+        "SMPP_PORT", "port of the carrier's SMPP server", parse=integer(1, 65_535), default=None
+    )
+    smpp_system_id: str | None = setting("SMPP_SYSTEM_ID", "the ESME's name at the carrier", default=None)
+    smpp_password: str | None = setting(
+        "SMPP_PASSWORD", "the ESME's password at the carrier", default=None, secret=True
+    )
     smpp_name: str = setting("SMPP_NAME", "the carrier's name in records and metrics", default="smpp")
     smpp_system_type: str = setting("SMPP_SYSTEM_TYPE", "system_type of the bind", default="")
     smpp_binds: int = setting("SMPP_BINDS", "how many transceiver binds to hold", parse=integer(1, 100), default=1)
@@ -130,6 +149,18 @@ class MessagingSettings:
         parse=seconds(0, 300),
         default=20.0,
     )
+
+    @classmethod
+    def cross_check(cls, values: Mapping[str, object]) -> list[str]:
+        """What is missing or too much of the carriers."""
+        given = {name for name in _ONE_CARRIER if name in values}
+        if values.get("carriers_file") is not None:
+            return [f"{_ONE_CARRIER[name]}: the carriers are in MESSAGING_CARRIERS_FILE, unset it" for name in given]
+        return [
+            f"{env}: is required where MESSAGING_CARRIERS_FILE is not set"
+            for name, env in _ONE_CARRIER.items()
+            if name not in given
+        ]
 
     def __post_init__(self) -> None:
         """Raises ValueError when a claim could outlive its use."""

@@ -42,7 +42,8 @@ def setting(
 def load(settings: type[T], environ: Mapping[str, str]) -> T:
     """Builds a settings dataclass from the environment; an empty variable counts as unset.
 
-    Raises SettingsError that names every missing or malformed variable.
+    A class may check what its variables mean together in a classmethod `cross_check(values)`, which gets the
+    fields that are set and returns sentences. Raises SettingsError that names every missing or malformed variable.
     """
     values: dict[str, Any] = {}
     problems: list[str] = []
@@ -56,6 +57,8 @@ def load(settings: type[T], environ: Mapping[str, str]) -> T:
                 problems.append(f"{env} ({spec.metadata[_HELP]}): {error}")
         elif spec.default is dataclasses.MISSING:
             problems.append(f"{env} ({spec.metadata[_HELP]}): is required")
+    if (cross_check := getattr(settings, "cross_check", None)) is not None:
+        problems += cross_check(values)
     if problems:
         raise SettingsError("settings are wrong:\n  " + "\n  ".join(problems))
     return settings(**values)

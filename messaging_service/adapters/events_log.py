@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import structlog
 
+from messaging_service.domain.carrier_control import CarrierMode
 from messaging_service.use_cases.outbox import Swept
 
 log = structlog.get_logger()
@@ -28,6 +29,22 @@ class EventsLog:
         """See ClaimLog."""
         log.error("claims.crashed", exc_info=error)
 
+    def breaker_opened(self, carrier: str, seconds: float) -> None:
+        """See FleetLog."""
+        log.error("carrier.breaker_opened", carrier=carrier, seconds=seconds)
+
+    def breaker_closed(self, carrier: str) -> None:
+        """See FleetLog."""
+        log.info("carrier.breaker_closed", carrier=carrier)
+
+    def carrier_mode(self, carrier: str, mode: CarrierMode) -> None:
+        """See FleetLog."""
+        log.warning("carrier.mode", carrier=carrier, mode=mode.value)
+
+    def carrier_mode_failed(self, carrier: str, mode: CarrierMode, error: Exception) -> None:
+        """See FleetLog."""
+        log.error("carrier.mode_failed", carrier=carrier, mode=mode.value, exc_info=error)
+
     def upkeep_crashed(self, duty: str, error: Exception) -> None:
         """See UpkeepLog."""
         log.error("upkeep.crashed", duty=duty, exc_info=error)
@@ -35,6 +52,10 @@ class EventsLog:
     def swept(self, swept: Swept) -> None:
         """See UpkeepLog."""
         log.warning("outbox.swept", orphaned=swept.orphaned, expired=swept.expired)
+
+    def rerouted(self, messages: int) -> None:
+        """See UpkeepLog."""
+        log.warning("queue.rerouted", messages=messages)
 
     def upkeep_failed(self, duty: str, reason: str) -> None:
         """See UpkeepLog."""

@@ -10,8 +10,9 @@ from messaging_service.domain.outbox_event import OutboxEvent
 from messaging_service.domain.validation import MAX_IDENTIFIER, text_problem
 from messaging_service.transport import wire
 from messaging_service.use_cases.event_log import EntryEvents
+from messaging_service.use_cases.outbox import no_such_entry
 from service_kit import page_token
-from service_kit.errors import Kind, ServiceError, Violation, invalid
+from service_kit.errors import ServiceError, Violation, invalid
 from tukupay.sms.messaging.v1 import messaging_pb2 as pb
 
 DEFAULT_PAGE = 50
@@ -32,12 +33,7 @@ def existing(entry_id: str) -> UUID:
 def no_entry(entry_id: str) -> ServiceError:
     """The error for an id that no entry has; repeats the id only when it is printable."""
     shown = entry_id if text_problem(entry_id, MAX_IDENTIFIER) is None else "with that id"
-    return ServiceError(
-        Kind.NOT_FOUND,
-        "OUTBOX_ENTRY_NOT_FOUND",
-        f"there is no outbox entry {shown}; check the id",
-        metadata={"outbox_id": shown},
-    )
+    return no_such_entry(shown)
 
 
 def from_event(event: OutboxEvent) -> pb.OutboxEvent:

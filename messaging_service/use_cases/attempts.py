@@ -6,15 +6,17 @@ import asyncio
 import random
 import time
 from collections.abc import Callable, Coroutine
+from dataclasses import replace
 from typing import Any, Protocol
 
 from messaging_service.domain.message import Message, outbox_id
 from messaging_service.domain.segmentation import segment
+from messaging_service.domain.states import State
 from messaging_service.domain.submission import Outcome, OutcomeKind, Submission
-from messaging_service.use_cases.carrier import Carrier, Slot
 from messaging_service.use_cases.group_commit import GroupCommit
 from messaging_service.use_cases.outbox import Claim, Settled, Settlement
 from messaging_service.use_cases.outcomes import Outcomes
+from messaging_service.use_cases.route_carriers import RouteCarriers, RouteSlot
 from service_kit.errors import Kind, ServiceError
 
 FIRST_RETRY_S = 0.5
@@ -38,7 +40,6 @@ class Attempts:
 
     def __init__(
         self,
-        carrier: Carrier,
         settlements: GroupCommit[Settlement, Settled],
         outcomes: Outcomes,
         log: EventLog,
@@ -47,7 +48,6 @@ class Attempts:
         monotonic: Callable[[], float] = time.monotonic,
     ) -> None:
         """`settle_within_s`: how long recording an outcome is tried while the database is away."""
-        self._carrier = carrier
         self._settlements = settlements
         self._outcomes = outcomes
         self._log = log
@@ -72,23 +72,28 @@ class Attempts:
         while self._running:
             await asyncio.wait(set(self._running))
 
-    async def run(self, claim: Claim, slot: Slot) -> None:
-        """Submits a claimed message, records the outcome and tells who waits for it."""
+    async def run(self, claim: Claim, slot: RouteSlot, carriers: RouteCarriers, requeued: Callable[[], None]) -> None:
+        """Submits a claimed message, records the outcome and tells who waits for it.
+
+        `requeued` is called when the message went back to the queue for another carrier that takes messages now.
+        """
         try:
             outcome = await self._submit(claim, slot)
         finally:
             slot.release()
-        message = await self._settle(claim, outcome)
+        settlement = _settlement(claim, outcome, carriers)
+        message = await self._settle(settlement)
         if message is not None:
             self._outcomes.arrived(message)
+            if message.state is State.READY and settlement.retry_in_s <= 0:
+                requeued()
 
-    async def _submit(self, claim: Claim, slot: Slot) -> Outcome:
+    async def _submit(self, claim: Claim, slot: RouteSlot) -> Outcome:
         if self._monotonic() >= claim.fence:
             # The lease may already be another's; no byte leaves under it.
-            return Outcome(OutcomeKind.NOT_TAKEN, self._carrier.name, error_code="LEASE_OVER", raw="not submitted")
+            return Outcome(OutcomeKind.NOT_TAKEN, slot.carrier, error_code="LEASE_OVER", raw="not submitted")
         message = claim.message
-        return await self._carrier.submit(
-            slot,
+        return await slot.submit(
             Submission(
                 message_id=outbox_id(message.id),
                 sender_id=message.sender_id,
@@ -98,9 +103,8 @@ class Attempts:
             ),
         )
 
-    async def _settle(self, claim: Claim, outcome: Outcome) -> Message | None:
+    async def _settle(self, settlement: Settlement) -> Message | None:
         """The message as it then stands; None when its outcome could not be recorded in time."""
-        settlement = Settlement(claim.message, claim.epoch, outcome, _retry_in_s(claim.tries))
         give_up = self._monotonic() + self._settle_within_s
         while True:
             try:
@@ -109,9 +113,24 @@ class Attempts:
                 if error.kind not in (Kind.UNAVAILABLE, Kind.OVERLOADED):
                     raise
             if self._monotonic() >= give_up:
-                self._log.settlement_lost(outbox_id(claim.message.id), outcome.kind.value)
+                self._log.settlement_lost(outbox_id(settlement.message.id), settlement.outcome.kind.value)
                 return None
             await asyncio.sleep(0.1 + random.random() * 0.2)  # noqa: S311 - jitter
+
+
+def _settlement(claim: Claim, outcome: Outcome, carriers: RouteCarriers) -> Settlement:
+    """What an outcome means for the message: the next carrier may only be asked when this one did not take it."""
+    if outcome.kind is not OutcomeKind.NOT_TAKEN:
+        return Settlement(claim.message, claim.epoch, outcome, retry_in_s=0)
+    avoid = claim.avoid | {outcome.carrier}
+    if not outcome.only_elsewhere:
+        # Every carrier gets its turn at once; only when all had theirs, the message waits.
+        at_once = claim.tries + 1 < len(carriers.names) and carriers.has_another(avoid)
+        return Settlement(claim.message, claim.epoch, outcome, 0 if at_once else _retry_in_s(claim.tries))
+    if not carriers.others(avoid):
+        return Settlement(claim.message, claim.epoch, replace(outcome, kind=OutcomeKind.REFUSED), retry_in_s=0)
+    retry_in_s = 0 if carriers.has_another(avoid) else _retry_in_s(claim.tries)
+    return Settlement(claim.message, claim.epoch, outcome, retry_in_s, avoid=outcome.carrier)
 
 
 def _retry_in_s(tries: int) -> float:

@@ -4,13 +4,16 @@ from __future__ import annotations
 
 from datetime import timedelta
 
-from messaging_service.use_cases.carrier import Carrier
+from messaging_service.use_cases.route_carriers import RouteCarriers
 from service_kit.errors import Kind, ServiceError
 
 
-async def require_carrier(carrier: Carrier, grace_s: float) -> None:
-    """Waits for a carrier to come up; raises ServiceError CARRIER_UNAVAILABLE when none does in time."""
-    if carrier.is_up or await carrier.wait_until_up(grace_s):
+async def require_carrier(carriers: RouteCarriers, grace_s: float) -> None:
+    """Waits for a carrier to come up; raises ServiceError CARRIER_UNAVAILABLE when none does in time.
+
+    A carrier that an operator has paused counts as up: what only it could take waits in the queue.
+    """
+    if carriers.is_up or carriers.is_paused or await carriers.wait_until_up(grace_s):
         return
     raise ServiceError(
         Kind.UNAVAILABLE,

@@ -1,18 +1,33 @@
-"""Takes due messages from the queue whenever the carrier has room."""
+"""Takes due messages of a route from the queue whenever one of its carriers has room."""
 
 from __future__ import annotations
 
 import asyncio
 import random
+from collections.abc import Iterator
 from typing import Protocol
 
+from messaging_service.domain.submission import Outcome, OutcomeKind, Submission
 from messaging_service.use_cases.attempts import Attempts
-from messaging_service.use_cases.carrier import Carrier, Slot
 from messaging_service.use_cases.outbox import Claim, Outbox
+from messaging_service.use_cases.route_carriers import RouteCarriers, RouteSlot
 from service_kit.errors import ServiceError
 
 SHORTEST_PAUSE_S = 0.02
 """A due row may be locked by another process for a moment; looking again at once would spin."""
+
+
+class NoSlot:
+    """Stands for a place that could not be had; the message goes back to the queue."""
+
+    carrier = ""
+
+    def release(self) -> None:
+        """Nothing to give back."""
+
+    async def submit(self, submission: Submission) -> Outcome:
+        """No byte leaves."""
+        return Outcome(OutcomeKind.NOT_TAKEN, self.carrier, error_code="CARRIER_UNAVAILABLE", raw="no free window")
 
 
 class ClaimLog(Protocol):
@@ -30,14 +45,14 @@ class ClaimLog(Protocol):
 class ClaimLoop:
     """Scheduled messages, resends, and sends that found the window full start here.
 
-    Never claims more than the carrier has free slots for: slots are reserved first, then as many rows are
+    Never claims more than the carriers have free slots for: slots are reserved first, then as many rows are
     claimed, and what is left over is given back.
     """
 
     def __init__(
         self,
         outbox: Outbox,
-        carrier: Carrier,
+        carriers: RouteCarriers,
         attempts: Attempts,
         log: ClaimLog,
         *,
@@ -46,7 +61,7 @@ class ClaimLoop:
     ) -> None:
         """`poll_s`: longest time between two looks at the queue, which other processes also fill."""
         self._outbox = outbox
-        self._carrier = carrier
+        self.carriers = carriers
         self._attempts = attempts
         self._log = log
         self._poll_s = poll_s
@@ -61,6 +76,10 @@ class ClaimLoop:
         self.backlogged = True
         self._wake.set()
 
+    def wake(self) -> None:
+        """Makes the loop look at the queue now, as another process may have put something there."""
+        self._wake.set()
+
     def stop(self) -> None:
         """Ends `run` after the look that it is taking: a claim must not be cut off in mid-commit."""
         self._stopping = True
@@ -68,7 +87,7 @@ class ClaimLoop:
 
     async def run(self) -> None:
         """Runs until stopped."""
-        self._carrier.on_slot_free(self._slot_free)
+        self.carriers.on_slot_free(self._slot_free)
         while not self._stopping:
             self._wake.clear()
             pause_s = await self._look()
@@ -93,11 +112,12 @@ class ClaimLoop:
             return self._poll_s
         claims: list[Claim] = []
         try:
-            claims = list(await self._outbox.claim(len(slots)))
+            route, carriers = self.carriers.route.name, self.carriers.available
+            claims = list(await self._outbox.claim(len(slots), route, carriers))
             self.backlogged = len(claims) == len(slots)
             if self.backlogged:
                 return 0
-            next_due_s = await self._outbox.seconds_to_next_due()
+            next_due_s = await self._outbox.seconds_to_next_due(route)
         except ServiceError as error:
             self._log.claims_failed(error.reason)
             return self._poll_s
@@ -108,15 +128,25 @@ class ClaimLoop:
             jittered = self._poll_s * (0.75 + random.random() / 2)  # noqa: S311 - jitter
             return jittered if next_due_s is None else max(SHORTEST_PAUSE_S, min(jittered, next_due_s))
         finally:
-            for claim, slot in zip(claims, slots, strict=False):
-                self._attempts.start(self._attempts.run(claim, slot))
-            for slot in slots[len(claims) :]:
+            for claim, slot in self._pair(claims, slots):
+                self._attempts.start(self._attempts.run(claim, slot, self.carriers, self.queued))
+            for slot in slots:
                 slot.release()
 
-    def _reserve(self) -> list[Slot]:
+    def _pair(self, claims: list[Claim], slots: list[RouteSlot]) -> Iterator[tuple[Claim, RouteSlot]]:
+        """Each claim with a slot that it can use, taken off the list."""
+        for claim in sorted(claims, key=lambda claim: -len(claim.avoid)):
+            fitting = next((slot for slot in slots if slot.carrier not in claim.avoid), None)
+            if fitting is not None:
+                slots.remove(fitting)
+            else:
+                fitting = self.carriers.try_reserve(claim.avoid) or NoSlot()
+            yield claim, fitting
+
+    def _reserve(self) -> list[RouteSlot]:
         # A look out of habit must not take the whole window from the sends that arrive meanwhile.
-        wanted = self._max_batch if self.backlogged else max(1, self._carrier.free_slots // 2)
-        slots: list[Slot] = []
-        while len(slots) < wanted and (slot := self._carrier.try_reserve()) is not None:
+        wanted = self._max_batch if self.backlogged else max(1, self.carriers.free_slots // 2)
+        slots: list[RouteSlot] = []
+        while len(slots) < wanted and (slot := self.carriers.try_reserve()) is not None:
             slots.append(slot)
         return slots

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Protocol
@@ -11,9 +11,10 @@ from uuid import UUID
 from messaging_service.domain.accounts import Account
 from messaging_service.domain.message import Message, SendRequest
 from messaging_service.domain.money import Price
+from messaging_service.domain.routing import DEFAULT_ROUTE
 from messaging_service.domain.states import Status
 from messaging_service.domain.submission import Outcome
-from service_kit.errors import ServiceError
+from service_kit.errors import Kind, ServiceError
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,6 +31,8 @@ class Acceptance:
     claimed: bool
     """True when a slot of the carrier's window is reserved: the row is recorded as already owned by this
     process, so that no other can claim it."""
+    route: str = DEFAULT_ROUTE
+    """Name of the route whose carriers may take it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,6 +55,8 @@ class Claim:
     """Claims of the present attempt that were proven not taken."""
     fence: float
     """On the monotonic clock: after it no byte may leave under this claim."""
+    avoid: frozenset[str] = frozenset()
+    """Carriers that are proven never to take the message."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,6 +68,8 @@ class Settlement:
     outcome: Outcome
     retry_in_s: float
     """For an outcome that was not taken: how long the message stays in the queue before the next claim."""
+    avoid: str | None = None
+    """For an outcome that was not taken: a carrier that is not to be asked again; None for none."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -96,6 +103,16 @@ class Swept:
     """Unknown or queued beyond their window: now expired, their hold released."""
 
 
+def no_such_entry(public_id: str) -> ServiceError:
+    """The error for an entry that does not exist, or is not the caller's."""
+    return ServiceError(
+        Kind.NOT_FOUND,
+        "OUTBOX_ENTRY_NOT_FOUND",
+        f"there is no outbox entry {public_id}; check the id",
+        metadata={"outbox_id": public_id},
+    )
+
+
 class Outbox(Protocol):
     """The outbox, its dispatch queue and the accounts that pay.
 
@@ -109,24 +126,31 @@ class Outbox(Protocol):
         """
         ...
 
-    async def claim(self, limit: int) -> Sequence[Claim]:
-        """Takes due messages from the queue, the high lane first; the normal lane keeps a tenth."""
+    async def claim(self, limit: int, route: str = DEFAULT_ROUTE, carriers: Collection[str] = ()) -> Sequence[Claim]:
+        """Takes due messages of a route from the queue, the high lane first; the normal lane keeps a tenth.
+
+        `carriers`: where there is room now; messages that avoid all of them are left. None given means any.
+        """
         ...
 
     async def settle(self, batch: Sequence[Settlement]) -> Sequence[Settled | ServiceError]:
         """Records outcomes with their charges or releases, guarded by epoch (T2)."""
         ...
 
+    async def reroute(self, known: Collection[str]) -> int:
+        """Gives due messages of routes that nobody serves any more to the default route; how many."""
+        ...
+
     async def sweep(self) -> Swept:
         """Ends what nobody ends any more: leases, unknown windows and queue times that ran out."""
         ...
 
-    async def seconds_to_next_due(self) -> float | None:
-        """How long until the next queued message is due, 0 when one is; None when none is queued."""
+    async def seconds_to_next_due(self, route: str = DEFAULT_ROUTE) -> float | None:
+        """How long until the next queued message of a route is due, 0 when one is; None when none is queued."""
         ...
 
-    async def resend(self, message_id: UUID, max_retries: int) -> Message:
-        """Queues a failed message for another attempt, held again at its frozen price.
+    async def resend(self, message_id: UUID, max_retries: int, route: str = DEFAULT_ROUTE) -> Message:
+        """Queues a failed message for another attempt by a route, held again at its frozen price.
 
         Raises OUTBOX_ENTRY_NOT_FOUND, NOT_FAILED, CANCELLED, RETRY_LIMIT_REACHED, INSUFFICIENT_FUNDS,
         ACCOUNT_NOT_ACTIVE.

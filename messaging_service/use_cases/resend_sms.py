@@ -5,11 +5,10 @@ from __future__ import annotations
 import asyncio
 from uuid import UUID
 
-from messaging_service.domain.message import Message
-from messaging_service.use_cases.carrier import Carrier
+from messaging_service.domain.message import Message, outbox_id
 from messaging_service.use_cases.carrier_presence import require_carrier
-from messaging_service.use_cases.claim_loop import ClaimLoop
-from messaging_service.use_cases.outbox import Outbox
+from messaging_service.use_cases.dispatch import Dispatch
+from messaging_service.use_cases.outbox import Outbox, no_such_entry
 from messaging_service.use_cases.outcomes import Outcomes
 
 
@@ -20,17 +19,15 @@ class ResendSms:
         self,
         outbox: Outbox,
         outcomes: Outcomes,
-        claims: ClaimLoop,
-        carrier: Carrier,
+        dispatch: Dispatch,
         *,
         max_retries: int,
         carrier_grace_s: float,
     ) -> None:
         self._outbox = outbox
-        self._carrier = carrier
         self._carrier_grace_s = carrier_grace_s
         self._outcomes = outcomes
-        self._claims = claims
+        self._dispatch = dispatch
         self._max_retries = max_retries
 
     async def __call__(self, message_id: UUID, wait_s: float) -> Message:
@@ -38,11 +35,15 @@ class ResendSms:
 
         Raises as Outbox.resend does, and CARRIER_UNAVAILABLE; then nothing was changed.
         """
-        await require_carrier(self._carrier, self._carrier_grace_s)
-        message = await self._outbox.resend(message_id, self._max_retries)
+        stored = await self._outbox.get(message_id)
+        if stored is None:
+            raise no_such_entry(outbox_id(message_id))
+        loop = self._dispatch.of(stored.recipient, stored.sender_id, stored.priority)
+        await require_carrier(loop.carriers, self._carrier_grace_s)
+        message = await self._outbox.resend(message_id, self._max_retries, loop.carriers.route.name)
         outcome = self._outcomes.expect(message_id)
         try:
-            self._claims.queued()
+            self._dispatch.queued(loop)
             async with asyncio.timeout(wait_s):
                 return await outcome
         except TimeoutError:

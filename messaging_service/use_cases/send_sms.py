@@ -13,14 +13,15 @@ from messaging_service.domain.message import Message, SendRequest, outbox_id
 from messaging_service.domain.states import State
 from messaging_service.domain.validation import SendDraft, validate
 from messaging_service.use_cases.attempts import Attempts
-from messaging_service.use_cases.carrier import Carrier, Slot
 from messaging_service.use_cases.carrier_presence import require_carrier
 from messaging_service.use_cases.claim_loop import ClaimLoop
+from messaging_service.use_cases.dispatch import Dispatch
 from messaging_service.use_cases.group_commit import GroupCommit
 from messaging_service.use_cases.outbox import Acceptance, Accepted, Claim, Outbox
 from messaging_service.use_cases.outcomes import Outcomes
 from messaging_service.use_cases.phone_numbers import PhoneNumberCheck
 from messaging_service.use_cases.prices import Prices
+from messaging_service.use_cases.route_carriers import RouteSlot
 from service_kit.errors import ServiceError
 
 
@@ -56,8 +57,7 @@ class SendSms:
         outbox: Outbox,
         attempts: Attempts,
         outcomes: Outcomes,
-        claims: ClaimLoop,
-        carrier: Carrier,
+        dispatch: Dispatch,
         phone_problem: PhoneNumberCheck,
         limits: SendLimits,
         new_id: Callable[[], UUID],
@@ -69,8 +69,7 @@ class SendSms:
         self._outbox = outbox
         self._attempts = attempts
         self._outcomes = outcomes
-        self._claims = claims
-        self._carrier = carrier
+        self._dispatch = dispatch
         self._phone_problem = phone_problem
         self._limits = limits
         self._new_id = new_id
@@ -84,9 +83,10 @@ class SendSms:
         leaves that open, which a repetition with the same message id resolves.
         """
         request = validate(draft, now=self._now(), phone_problem=self._phone_problem, max_units=self._limits.max_units)
+        loop = self._dispatch.of(request.recipient, request.sender_id, request.priority)
         try:
             if not request.is_future:
-                await require_carrier(self._carrier, self._limits.carrier_grace_s)
+                await require_carrier(loop.carriers, self._limits.carrier_grace_s)
             at = request.scheduled_at if request.is_future else None
             price = await self._prices.price_of(request.account_id, request.app_id, at)
         except ServiceError:
@@ -95,7 +95,7 @@ class SendSms:
                 return Sent(stored, replayed=True)
             raise
         message_id = self._new_id()
-        slot = self._reserve(request)
+        slot = _reserve(request, loop)
         acceptance = Acceptance(
             message_id=message_id,
             request=request,
@@ -103,12 +103,13 @@ class SendSms:
             key=request.client_message_id or outbox_id(message_id),
             fingerprint=request.fingerprint(),
             claimed=slot is not None,
+            route=loop.carriers.route.name,
         )
         recorded: asyncio.Future[Accepted] = asyncio.get_running_loop().create_future()
         outcome = self._outcomes.expect(message_id)
         try:
             # The life goes on when the caller leaves: what is on record is sent.
-            self._attempts.start(self._live(acceptance, slot, recorded))
+            self._attempts.start(self._live(acceptance, loop, slot, recorded))
             accepted = await recorded
             if not accepted.replayed:
                 return Sent(await self._settled(accepted.message, outcome, wait_s), replayed=False)
@@ -138,17 +139,13 @@ class SendSms:
             return None
         return await self._outbox.find(request.account_id, request.client_message_id, request.fingerprint())
 
-    def _reserve(self, request: SendRequest) -> Slot | None:
-        """A place in the carrier's window, when this process may send at once.
-
-        A scheduled time, past or not, is compared on the database's clock only, so the queue decides. While
-        messages wait in the queue, new ones wait behind them.
-        """
-        if request.scheduled_at is not None or self._claims.backlogged:
-            return None
-        return self._carrier.try_reserve()
-
-    async def _live(self, acceptance: Acceptance, slot: Slot | None, recorded: asyncio.Future[Accepted]) -> None:
+    async def _live(
+        self,
+        acceptance: Acceptance,
+        loop: ClaimLoop,
+        slot: RouteSlot | None,
+        recorded: asyncio.Future[Accepted],
+    ) -> None:
         fence = self._monotonic() + self._limits.claim_s
         try:
             accepted = await self._acceptances.submit(acceptance)
@@ -170,6 +167,18 @@ class SendSms:
             if accepted.replayed or message.state is not State.SUBMITTING:
                 slot.release()
             else:
-                await self._attempts.run(Claim(message, epoch=1, tries=0, fence=fence), slot)
+                claim = Claim(message, epoch=1, tries=0, fence=fence)
+                await self._attempts.run(claim, slot, loop.carriers, loop.queued)
         elif message.state is State.READY:
-            self._claims.queued()
+            self._dispatch.queued(loop)
+
+
+def _reserve(request: SendRequest, loop: ClaimLoop) -> RouteSlot | None:
+    """A place in a carrier's window, when this process may send at once.
+
+    A scheduled time, past or not, is compared on the database's clock only, so the queue decides. While
+    messages wait in the queue, new ones wait behind them.
+    """
+    if request.scheduled_at is not None or loop.backlogged:
+        return None
+    return loop.carriers.try_reserve()

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from typing import Protocol
 
 from messaging_service.domain.submission import DeliveryReceipt
@@ -19,6 +19,10 @@ class UpkeepLog(Protocol):
         """Rows were ended that nobody ended in time."""
         ...
 
+    def rerouted(self, messages: int) -> None:
+        """Due messages of routes that are gone went to the default route."""
+        ...
+
     def upkeep_failed(self, duty: str, reason: str) -> None:
         """A pass failed; the next one tries again."""
         ...
@@ -31,7 +35,9 @@ class UpkeepLog(Protocol):
 class Sweeper:
     """Turns lapsed leases into unknown outcomes, and what was open for too long into expired messages."""
 
-    def __init__(self, outbox: Outbox, log: UpkeepLog, *, every_s: float) -> None:
+    def __init__(self, outbox: Outbox, log: UpkeepLog, *, routes: Collection[str], every_s: float) -> None:
+        """`routes`: names of those that this process serves."""
+        self._routes = routes
         self._outbox = outbox
         self._log = log
         self._every_s = every_s
@@ -41,6 +47,7 @@ class Sweeper:
         while True:
             try:
                 swept = await self._outbox.sweep()
+                rerouted = await self._outbox.reroute(self._routes)
             except ServiceError as error:
                 self._log.upkeep_failed("sweep", error.reason)
             except Exception as error:  # noqa: BLE001 - a duty that ends would take the whole service with it
@@ -48,6 +55,8 @@ class Sweeper:
             else:
                 if swept.orphaned or swept.expired:
                     self._log.swept(swept)
+                if rerouted:
+                    self._log.rerouted(rerouted)
             await asyncio.sleep(self._every_s)
 
 

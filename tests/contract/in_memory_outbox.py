@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
@@ -11,6 +11,7 @@ from uuid import UUID
 
 from messaging_service.domain.accounts import Account, AccountMode, AccountStatus
 from messaging_service.domain.message import Message
+from messaging_service.domain.routing import DEFAULT_ROUTE
 from messaging_service.domain.settling import SETTLEMENT_OF
 from messaging_service.domain.states import IN_PROGRESS, RESENDABLE, Billing, Priority, State
 from messaging_service.domain.submission import OutcomeKind
@@ -42,6 +43,8 @@ class Queued:
     owner: str | None = None
     lease_until: datetime | None = None
     tries: int = 0
+    route: str = DEFAULT_ROUTE
+    avoid: frozenset[str] = frozenset()
 
 
 @dataclass(slots=True)
@@ -78,7 +81,7 @@ class InMemoryOutbox:
     def __init__(self, book: Book, owner: str = "here") -> None:
         self.book = book
         self._owner = owner
-        self._toward_share = 0
+        self._toward_share: dict[str, int] = {}
 
     async def accept(self, batch: Sequence[Acceptance]) -> Sequence[Accepted | ServiceError]:
         return [self._accept(item) for item in batch]
@@ -127,15 +130,15 @@ class InMemoryOutbox:
         )
         book.keys[key] = (item.fingerprint, message.id)
         book.messages[message.id] = message
-        book.queue[message.id] = Queued(due_at, due_at, State.READY)
+        book.queue[message.id] = Queued(due_at, due_at, State.READY, route=item.route)
         if item.claimed:
             self._lease(book.queue[message.id])
         book.events.append(Event(message.id, 1, None, state, None))
         return Accepted(message, replayed=False)
 
-    async def claim(self, limit: int) -> Sequence[Claim]:
-        floor, self._toward_share = divmod(self._toward_share + limit, 10)
-        high, normal = self._due(Priority.HIGH), self._due(Priority.NORMAL)
+    async def claim(self, limit: int, route: str = DEFAULT_ROUTE, carriers: Collection[str] = ()) -> Sequence[Claim]:
+        floor, self._toward_share[route] = divmod(self._toward_share.get(route, 0) + limit, 10)
+        high, normal = (self._due(lane, route, set(carriers) or {"any"}) for lane in (Priority.HIGH, Priority.NORMAL))
         picked = normal[:floor]
         picked += high[: limit - len(picked)]
         picked += normal[floor:][: limit - len(picked)]
@@ -145,14 +148,16 @@ class InMemoryOutbox:
             row = self.book.queue[message_id]
             self._lease(row)
             message = self._move(message_id, State.SUBMITTING, last_attempt_at=self.book.now)
-            claims.append(Claim(message, row.epoch, row.tries, fence))
+            claims.append(Claim(message, row.epoch, row.tries, fence, row.avoid))
         return claims
 
-    def _due(self, lane: Priority) -> list[UUID]:
+    def _due(self, lane: Priority, route: str, carriers: set[str]) -> list[UUID]:
         due = [
             (row.due_at, message_id)
             for message_id, row in self.book.queue.items()
             if row.state is State.READY
+            and row.route == route
+            and not carriers <= row.avoid
             and row.due_at <= self.book.now
             and self.book.messages[message_id].priority is lane
         ]
@@ -174,6 +179,7 @@ class InMemoryOutbox:
         state, billing = SETTLEMENT_OF[outcome.kind]
         row.state, row.owner, row.lease_until, row.tries = state, None, None, row.tries + 1
         if outcome.kind is OutcomeKind.NOT_TAKEN:
+            row.avoid |= {item.avoid} if item.avoid else frozenset()
             row.due_at = book.now + timedelta(seconds=item.retry_in_s)
         elif outcome.kind is OutcomeKind.UNKNOWN:
             row.due_at = book.now + timedelta(seconds=UNKNOWN_S)
@@ -186,7 +192,7 @@ class InMemoryOutbox:
             state,
             outcome.error_code,
             billing=billing,
-            carrier=outcome.carrier,
+            carrier=outcome.carrier or None,
             error_code=outcome.error_code if shown else None,
             sent_at=book.now if state is State.ACCEPTED else item.message.sent_at,
         )
@@ -213,11 +219,19 @@ class InMemoryOutbox:
         self._unhold(self.book.messages[message_id])
         self._move(message_id, State.EXPIRED, code, billing=Billing.RELEASED, error_code=code)
 
-    async def seconds_to_next_due(self) -> float | None:
-        due = [row.due_at for row in self.book.queue.values() if row.state is State.READY]
+    async def reroute(self, known: Collection[str]) -> int:
+        long_due = self.book.now - timedelta(seconds=60)
+        waiting = [row for row in self.book.queue.values() if row.state is State.READY and row.due_at < long_due]
+        strays = [row for row in waiting if row.route not in known]
+        for row in strays:
+            row.route = DEFAULT_ROUTE
+        return len(strays)
+
+    async def seconds_to_next_due(self, route: str = DEFAULT_ROUTE) -> float | None:
+        due = [row.due_at for row in self.book.queue.values() if row.state is State.READY and row.route == route]
         return max(0.0, (min(due) - self.book.now).total_seconds()) if due else None
 
-    async def resend(self, message_id: UUID, max_retries: int) -> Message:
+    async def resend(self, message_id: UUID, max_retries: int, route: str = DEFAULT_ROUTE) -> Message:
         message = self._existing(message_id)
         if message.state is State.CANCELLED:
             raise _precondition("CANCELLED")
@@ -228,7 +242,7 @@ class InMemoryOutbox:
         account = self._account(message.account_id)
         self.book.accounts[account.id] = account.hold(message.total)
         epoch = 100_000 * (message.retry_count + 1)
-        self.book.queue[message_id] = Queued(self.book.now, self.book.now, State.READY, epoch)
+        self.book.queue[message_id] = Queued(self.book.now, self.book.now, State.READY, epoch, route=route)
         self.book.messages[message_id] = replace(message, retry_count=message.retry_count + 1)
         return self._move(message_id, State.READY, billing=Billing.HELD, error_code=None, delivered_at=None)
 

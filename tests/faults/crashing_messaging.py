@@ -12,9 +12,11 @@ import os
 import signal
 from typing import Any, cast
 
-from messaging_service.bootstrap import RunningCarrier, Seams, serve, smpp_carrier
+from messaging_service.adapters.carriers.carriers_file import CarrierSpec
+from messaging_service.bootstrap import Seams, built_carrier, serve
 from messaging_service.settings import MessagingSettings
 from messaging_service.use_cases.carrier import CarrierSinks
+from messaging_service.use_cases.carrier_fleet import RunningCarrier
 from messaging_service.use_cases.outbox import Outbox
 from service_kit.process import run_service
 
@@ -52,8 +54,8 @@ async def serve_until_struck(settings: MessagingSettings, stopping: asyncio.Even
     def outbox(inner: Outbox) -> Outbox:
         return cast("Outbox", Struck(inner, method))
 
-    def carrier(chosen: MessagingSettings, sinks: CarrierSinks) -> RunningCarrier:
-        return cast("RunningCarrier", Struck(smpp_carrier(chosen, sinks), method))
+    def carrier(spec: CarrierSpec, sinks: CarrierSinks) -> RunningCarrier:
+        return cast("RunningCarrier", Struck(built_carrier(spec, sinks), method))
 
     await serve(settings, stopping, Seams(outbox=outbox, carrier=carrier))
 

@@ -68,7 +68,8 @@ _RECORD = """
         SELECT * FROM json_to_recordset(%(rows)s::json) AS input (
             id uuid, account_id text, key text, app_id text, recipient text, text text, sender_id text,
             message_name text, priority text, encoding text, units smallint, cost_id text, level text,
-            unit_price numeric, total numeric, scheduled_at timestamptz, claimed bool, tags json, custom_data text
+            unit_price numeric, total numeric, scheduled_at timestamptz, claimed bool, tags json, custom_data text,
+            route text
         )
     ), recorded AS (
         INSERT INTO message (
@@ -86,9 +87,9 @@ _RECORD = """
         FROM input
         RETURNING id, account_id, total, state, created_at, last_attempt_at
     ), queued AS (
-        INSERT INTO dispatch (message_id, lane, due_at, queued_at, state, epoch, owner, lease_until)
+        INSERT INTO dispatch (message_id, route, lane, due_at, queued_at, state, epoch, owner, lease_until)
         SELECT
-            id, CASE priority WHEN 'high' THEN 0 ELSE 1 END,
+            id, route, CASE priority WHEN 'high' THEN 0 ELSE 1 END,
             greatest(scheduled_at, now()), greatest(scheduled_at, now()),
             CASE WHEN claimed THEN 'submitting' ELSE 'ready' END,
             CASE WHEN claimed THEN 1 ELSE 0 END,
@@ -214,6 +215,7 @@ async def _record(connection: Connection, batch: Sequence[Acceptance], owner: Ow
             "claimed": item.claimed,
             "tags": item.request.tags,
             "custom_data": item.request.custom_data_json,
+            "route": item.route,
         }
         for item in batch
     ]

@@ -9,6 +9,7 @@ from messaging_service.adapters.postgres.accounts import lock_accounts
 from messaging_service.adapters.postgres.rows import MESSAGE_COLUMNS, to_message
 from messaging_service.domain.message import Message, outbox_id
 from messaging_service.domain.states import IN_PROGRESS, RESENDABLE, State
+from messaging_service.use_cases.outbox import no_such_entry
 from service_kit.database import Connection
 from service_kit.errors import Kind, ServiceError
 
@@ -16,8 +17,8 @@ _LOCK = f"SELECT {MESSAGE_COLUMNS} FROM message m WHERE m.id = %s FOR NO KEY UPD
 
 _REQUEUE = f"""
     WITH queued AS (
-        INSERT INTO dispatch (message_id, lane, due_at, queued_at, state, epoch)
-        VALUES (%(id)s, %(lane)s, now(), now(), 'ready', %(epoch)s)
+        INSERT INTO dispatch (message_id, route, lane, due_at, queued_at, state, epoch)
+        VALUES (%(id)s, %(route)s, %(lane)s, now(), now(), 'ready', %(epoch)s)
     ), noted AS (
         INSERT INTO message_event (message_id, attempt, from_state, to_state, actor)
         VALUES (%(id)s, %(attempt)s, %(from_state)s, 'ready', %(owner)s)
@@ -50,17 +51,7 @@ _CANCEL = f"""
 """
 
 
-def not_found(message_id: UUID) -> ServiceError:
-    """The error for an entry that does not exist, or is not the caller's."""
-    return ServiceError(
-        Kind.NOT_FOUND,
-        "OUTBOX_ENTRY_NOT_FOUND",
-        f"there is no outbox entry {outbox_id(message_id)}; check the id",
-        metadata={"outbox_id": outbox_id(message_id)},
-    )
-
-
-async def resend(connection: Connection, message_id: UUID, max_retries: int, owner: str) -> Message:
+async def resend(connection: Connection, message_id: UUID, max_retries: int, route: str, owner: str) -> Message:
     """See Outbox.resend."""
     message = await _locked(connection, message_id)
     _check_resend(message, max_retries)
@@ -72,6 +63,7 @@ async def resend(connection: Connection, message_id: UUID, max_retries: int, own
             "id": message.id,
             "account_id": message.account_id,
             "total": message.total,
+            "route": route,
             "lane": LANES[message.priority],
             "attempt": message.retry_count + 2,
             "epoch": (message.retry_count + 1) * EPOCHS_OF_AN_ATTEMPT,
@@ -134,5 +126,5 @@ async def _locked(connection: Connection, message_id: UUID) -> Message:
     cursor = await connection.execute(_LOCK, (message_id,))
     row = await cursor.fetchone()
     if row is None:
-        raise not_found(message_id)
+        raise no_such_entry(outbox_id(message_id))
     return to_message(row)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from uuid import UUID
@@ -14,6 +14,7 @@ from messaging_service.adapters.postgres.accounts import get_account
 from messaging_service.adapters.postgres.foreseen import migrated
 from messaging_service.domain.accounts import Account
 from messaging_service.domain.message import Message
+from messaging_service.domain.routing import DEFAULT_ROUTE
 from messaging_service.domain.submission import DeliveryReceipt
 from messaging_service.use_cases.outbox import (
     Acceptance,
@@ -54,7 +55,7 @@ class PostgresOutbox:
         self._pool = pool
         self._owner = acceptance.Owner(owner, windows.lease_s)
         self._windows = windows
-        self._toward_share = 0
+        self._toward_share: dict[str, int] = {}
 
     async def accept(self, batch: Sequence[Acceptance]) -> Sequence[Accepted | ServiceError]:
         """See Outbox.accept."""
@@ -71,15 +72,16 @@ class PostgresOutbox:
         async with migrated(transaction(self._pool)) as connection:
             return await acceptance.accept(connection, batch, self._owner)
 
-    async def claim(self, limit: int) -> Sequence[Claim]:
+    async def claim(self, limit: int, route: str = DEFAULT_ROUTE, carriers: Collection[str] = ()) -> Sequence[Claim]:
         """See Outbox.claim."""
         # Read before the transaction: the lease cannot have begun earlier than this.
         fence = time.monotonic() + self._windows.lease_s - self._windows.margin_s
         # Slots often become free one by one: the share of the normal lane is counted over all claims, as
         # rounding it up in each would leave nothing to the high lane.
-        floor, self._toward_share = divmod(self._toward_share + limit, queue.NORMAL_SHARE)
+        floor, self._toward_share[route] = divmod(self._toward_share.get(route, 0) + limit, queue.NORMAL_SHARE)
+        wanted = queue.Wanted(route, sorted(carriers), limit, floor)
         async with migrated(transaction(self._pool)) as connection:
-            return await queue.claim(connection, limit, floor, self._owner, fence)
+            return await queue.claim(connection, wanted, self._owner, fence)
 
     async def settle(self, batch: Sequence[Settlement]) -> Sequence[Settled | ServiceError]:
         """See Outbox.settle."""
@@ -94,15 +96,20 @@ class PostgresOutbox:
             expired = await queue.expire_overdue(connection, self._owner.name, self._windows.queue_s)
         return Swept(orphaned=orphaned, expired=expired)
 
-    async def seconds_to_next_due(self) -> float | None:
+    async def reroute(self, known: Collection[str]) -> int:
+        """See Outbox.reroute."""
+        async with migrated(single_statement(self._pool)) as connection:
+            return await queue.reroute(connection, known)
+
+    async def seconds_to_next_due(self, route: str = DEFAULT_ROUTE) -> float | None:
         """See Outbox.seconds_to_next_due."""
         async with migrated(single_statement(self._pool)) as connection:
-            return await queue.seconds_to_next_due(connection)
+            return await queue.seconds_to_next_due(connection, route)
 
-    async def resend(self, message_id: UUID, max_retries: int) -> Message:
+    async def resend(self, message_id: UUID, max_retries: int, route: str = DEFAULT_ROUTE) -> Message:
         """See Outbox.resend."""
         async with migrated(transaction(self._pool)) as connection:
-            return await amending.resend(connection, message_id, max_retries, self._owner.name)
+            return await amending.resend(connection, message_id, max_retries, route, self._owner.name)
 
     async def cancel(self, message_id: UUID) -> Message:
         """See Outbox.cancel."""

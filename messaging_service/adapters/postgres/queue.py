@@ -2,26 +2,33 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection, Sequence
+from dataclasses import dataclass
+
 from messaging_service.adapters.postgres.acceptance import Owner
 from messaging_service.adapters.postgres.accounts import lock_accounts
 from messaging_service.adapters.postgres.rows import MESSAGE_COLUMNS, MESSAGE_WIDTH, to_message
+from messaging_service.domain.routing import DEFAULT_ROUTE
 from messaging_service.use_cases.outbox import Claim
 from service_kit.database import Connection
 
 NORMAL_SHARE = 10
 """The normal lane gets one in so many of the slots at least, however full the high lane is."""
 
-# Each lane is read by its own index range: a million future rows of one lane must not be walked through
-# to reach the other. `floor` comes first, so that the normal lane keeps its share.
+# Each lane of a route is read by its own index range: a million future rows of one must not be walked through
+# to reach another. `floor` comes first, so that the normal lane keeps its share.
 _CLAIM = f"""
     WITH floor AS MATERIALIZED (
-        SELECT ctid AS place FROM dispatch WHERE state = 'ready' AND lane = 1 AND due_at <= now()
+        SELECT ctid AS place FROM dispatch WHERE state = 'ready' AND route = %(route)s AND lane = 1
+            AND due_at <= now() AND NOT (avoid @> %(carriers)s)
         ORDER BY due_at, message_id LIMIT %(floor)s FOR UPDATE SKIP LOCKED
     ), high AS MATERIALIZED (
-        SELECT ctid AS place FROM dispatch WHERE state = 'ready' AND lane = 0 AND due_at <= now()
+        SELECT ctid AS place FROM dispatch WHERE state = 'ready' AND route = %(route)s AND lane = 0
+            AND due_at <= now() AND NOT (avoid @> %(carriers)s)
         ORDER BY due_at, message_id LIMIT %(limit)s - (SELECT count(*) FROM floor) FOR UPDATE SKIP LOCKED
     ), rest AS MATERIALIZED (
-        SELECT ctid AS place FROM dispatch WHERE state = 'ready' AND lane = 1 AND due_at <= now()
+        SELECT ctid AS place FROM dispatch WHERE state = 'ready' AND route = %(route)s AND lane = 1
+            AND due_at <= now() AND NOT (avoid @> %(carriers)s)
         ORDER BY due_at, message_id
         LIMIT %(limit)s - (SELECT count(*) FROM high) FOR UPDATE SKIP LOCKED
     ), picked AS (
@@ -31,13 +38,13 @@ _CLAIM = f"""
             state = 'submitting', epoch = d.epoch + 1, owner = %(owner)s,
             lease_until = now() + make_interval(secs => %(lease_s)s)
         WHERE d.ctid = ANY(ARRAY(SELECT place FROM picked))
-        RETURNING d.message_id, d.epoch, d.tries
+        RETURNING d.message_id, d.epoch, d.tries, d.avoid
     ), old AS (
         SELECT m.id, m.state FROM message m JOIN claimed ON claimed.message_id = m.id
     ), moved AS (
         UPDATE message m SET state = 'submitting', last_attempt_at = now()
         FROM claimed WHERE m.id = claimed.message_id
-        RETURNING {MESSAGE_COLUMNS}, claimed.epoch, claimed.tries
+        RETURNING {MESSAGE_COLUMNS}, claimed.epoch, claimed.tries, claimed.avoid
     ), noted AS (
         INSERT INTO message_event (message_id, attempt, from_state, to_state, actor)
         SELECT moved.id, moved.retry_count + 1, old.state, 'submitting', %(owner)s
@@ -48,9 +55,11 @@ _CLAIM = f"""
 
 _NEXT_DUE = """
     SELECT extract(epoch FROM min(due_at) - now())::float8 FROM (
-        (SELECT due_at FROM dispatch WHERE state = 'ready' AND lane = 0 ORDER BY due_at LIMIT 1)
+        (SELECT due_at FROM dispatch WHERE state = 'ready' AND route = %(route)s AND lane = 0
+            ORDER BY due_at LIMIT 1)
         UNION ALL
-        (SELECT due_at FROM dispatch WHERE state = 'ready' AND lane = 1 ORDER BY due_at LIMIT 1)
+        (SELECT due_at FROM dispatch WHERE state = 'ready' AND route = %(route)s AND lane = 1
+            ORDER BY due_at LIMIT 1)
     ) AS heads
 """
 
@@ -113,29 +122,74 @@ _EXPIRE = """
     WHERE a.id = s.account_id
 """
 
+# The names in use are found by jumping through the index: a long queue must not be read for them.
+_REROUTE = """
+    WITH RECURSIVE names AS (
+        (SELECT route FROM dispatch WHERE state = 'ready' ORDER BY route LIMIT 1)
+        UNION ALL
+        SELECT (
+            SELECT route FROM dispatch WHERE state = 'ready' AND route > names.route ORDER BY route LIMIT 1
+        )
+        FROM names WHERE names.route IS NOT NULL
+    ), strays AS (
+        SELECT d.ctid FROM names CROSS JOIN LATERAL (
+            SELECT ctid FROM dispatch
+            WHERE state = 'ready' AND route = names.route AND lane IN (0, 1)
+                AND due_at < now() - make_interval(secs => %(overdue_s)s)
+            LIMIT %(limit)s FOR UPDATE SKIP LOCKED
+        ) d
+        WHERE names.route <> ALL(%(known)s::text[])
+    )
+    UPDATE dispatch SET route = %(default)s WHERE ctid = ANY(ARRAY(SELECT ctid FROM strays))
+"""
+
 SWEEP_LIMIT = 500
+REROUTE_AFTER_S = 60.0
+"""How long a due row waits for a process that knows its route. While a new set of routes is rolled out, processes
+with the old one and with the new one run side by side."""
 
 
-async def claim(connection: Connection, limit: int, floor: int, owner: Owner, fence: float) -> list[Claim]:
-    """Takes up to `limit` due rows, the first `floor` of the normal lane; see Outbox.claim."""
+@dataclass(frozen=True, slots=True)
+class Wanted:
+    """Which rows to claim."""
+
+    route: str
+    carriers: Sequence[str]
+    """Where there is room; rows that avoid all of them are left."""
+    limit: int
+    floor: int
+    """How many of them come from the normal lane at least."""
+
+
+async def claim(connection: Connection, wanted: Wanted, owner: Owner, fence: float) -> list[Claim]:
+    """Takes due rows; see Outbox.claim."""
     cursor = await connection.execute(
         _CLAIM,
         {
-            "limit": limit,
-            "floor": floor,
+            "route": wanted.route,
+            # Nothing avoids a carrier without a name, so without carriers every row is taken.
+            "carriers": list(wanted.carriers) or [""],
+            "limit": wanted.limit,
+            "floor": wanted.floor,
             "owner": owner.name,
             "lease_s": owner.lease_s,
         },
     )
     return [
-        Claim(to_message(row), epoch=row[MESSAGE_WIDTH], tries=row[MESSAGE_WIDTH + 1], fence=fence)
+        Claim(
+            to_message(row),
+            epoch=row[MESSAGE_WIDTH],
+            tries=row[MESSAGE_WIDTH + 1],
+            fence=fence,
+            avoid=frozenset(row[MESSAGE_WIDTH + 2]),
+        )
         for row in await cursor.fetchall()
     ]
 
 
-async def seconds_to_next_due(connection: Connection) -> float | None:
+async def seconds_to_next_due(connection: Connection, route: str) -> float | None:
     """See Outbox.seconds_to_next_due."""
-    cursor = await connection.execute(_NEXT_DUE)
+    cursor = await connection.execute(_NEXT_DUE, {"route": route})
     row = await cursor.fetchone()
     return None if row is None or row[0] is None else max(0.0, row[0])
 
@@ -157,3 +211,14 @@ async def expire_overdue(connection: Connection, owner: str, queue_window_s: flo
     await lock_accounts(connection, {row[1] for row in rows})
     await connection.execute(_EXPIRE, {"ids": [row[0] for row in rows], "owner": owner})
     return len(rows)
+
+
+async def reroute(connection: Connection, known: Collection[str]) -> int:
+    """See Outbox.reroute."""
+    parameters = {
+        "default": DEFAULT_ROUTE,
+        "known": list(known),
+        "overdue_s": REROUTE_AFTER_S,
+        "limit": SWEEP_LIMIT,
+    }
+    return (await connection.execute(_REROUTE, parameters)).rowcount

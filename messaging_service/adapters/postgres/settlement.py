@@ -27,7 +27,7 @@ _SETTLE = """
     WITH input AS (
         SELECT * FROM json_to_recordset(%(rows)s::json) AS input (
             id uuid, epoch int, state text, billing text, carrier text, code text, raw text, retry_in_s float8,
-            parts json, recipient text
+            parts json, recipient text, avoid text
         )
     ), owned AS MATERIALIZED (
         SELECT input.*, d.ctid AS queue_row
@@ -48,6 +48,7 @@ _SETTLE = """
     ), kept AS (
         UPDATE dispatch d SET
             state = owned.state, owner = NULL, lease_until = NULL, tries = d.tries + 1,
+            avoid = CASE WHEN owned.avoid IS NULL THEN d.avoid ELSE d.avoid || owned.avoid END,
             recipient = CASE owned.state WHEN 'unknown' THEN owned.recipient END,
             due_at = now() + make_interval(
                 secs => CASE owned.state WHEN 'unknown' THEN %(unknown_window_s)s ELSE owned.retry_in_s END
@@ -114,11 +115,12 @@ def _to_row(item: Settlement) -> dict[str, Any]:
         "epoch": item.epoch,
         "state": state.value,
         "billing": billing.value,
-        "carrier": item.outcome.carrier,
+        "carrier": item.outcome.carrier or None,
         "code": item.outcome.error_code,
         "raw": item.outcome.raw,
         "retry_in_s": item.retry_in_s,
         "recipient": item.message.recipient,
+        "avoid": item.avoid,
         "parts": [(reference, canonical_carrier_id(reference)) for reference in item.outcome.carrier_message_ids],
     }
 

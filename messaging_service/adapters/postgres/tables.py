@@ -30,7 +30,9 @@ from sqlalchemy.dialects.postgresql.base import ischema_names
 from sqlalchemy.types import UserDefinedType
 
 from messaging_service.domain.accounts import AccountMode, AccountStatus
+from messaging_service.domain.carrier_control import CarrierMode
 from messaging_service.domain.money import PriceLevel
+from messaging_service.domain.routing import DEFAULT_ROUTE
 from messaging_service.domain.segmentation import Encoding
 from messaging_service.domain.states import Billing, Priority, State
 from messaging_service.domain.submission import ReceiptState
@@ -145,6 +147,7 @@ dispatch = Table(
     "dispatch",
     metadata,
     Column("message_id", Uuid, ForeignKey("message.id"), nullable=False),
+    Column("route", Text, nullable=False, server_default=DEFAULT_ROUTE),
     Column("lane", SmallInteger, nullable=False),
     Column("due_at", INSTANT, nullable=False),
     Column("queued_at", INSTANT, nullable=False),
@@ -154,12 +157,13 @@ dispatch = Table(
     Column("owner", Text),
     Column("lease_until", INSTANT),
     Column("recipient", Text),
+    Column("avoid", ARRAY(Text), nullable=False, server_default="{}"),
     PrimaryKeyConstraint("message_id"),
     CheckConstraint("lane IN (0, 1)", name="lane"),
     CheckConstraint("state IN ('ready', 'submitting', 'unknown')", name="state"),
     CheckConstraint("(state = 'unknown') = (recipient IS NOT NULL)", name="recipient_while_unknown"),
     CheckConstraint("(state = 'submitting') = (lease_until IS NOT NULL)", name="lease_while_submitting"),
-    Index("ix_dispatch_ready", "lane", "due_at", "message_id", postgresql_where=text("state = 'ready'")),
+    Index("ix_dispatch_ready", "route", "lane", "due_at", "message_id", postgresql_where=text("state = 'ready'")),
     Index("ix_dispatch_queued", "queued_at", postgresql_where=text("state = 'ready'")),
     Index("ix_dispatch_submitting", "lease_until", postgresql_where=text("state = 'submitting'")),
     Index("ix_dispatch_unknown", "due_at", postgresql_where=text("state = 'unknown'")),
@@ -261,4 +265,29 @@ receipt = Table(
     _one_of("state", ReceiptState),
     Index("ix_receipt_next_try_at", "next_try_at", postgresql_where=text("next_try_at IS NOT NULL")),
     Index("ix_receipt_carrier_canonical_id", "carrier", "canonical_id"),
+)
+
+# What operators want of carriers; one without a row is running.
+carrier_control = Table(
+    "carrier_control",
+    metadata,
+    Column("carrier", Text, nullable=False),
+    Column("mode", Text, nullable=False),
+    Column("changed_at", INSTANT, nullable=False, server_default=NOW),
+    Column("changed_by", Text, nullable=False),
+    Column("reason", Text, nullable=False),
+    PrimaryKeyConstraint("carrier"),
+    _one_of("mode", CarrierMode),
+)
+
+# How each process last saw each of its carriers, for operators; old rows are removed by whoever reports.
+carrier_report = Table(
+    "carrier_report",
+    metadata,
+    Column("carrier", Text, nullable=False),
+    Column("replica", Text, nullable=False),
+    Column("reported_at", INSTANT, nullable=False, server_default=NOW),
+    Column("status", JSONB, nullable=False),
+    PrimaryKeyConstraint("carrier", "replica"),
+    postgresql_with={"fillfactor": 50},
 )

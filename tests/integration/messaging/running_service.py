@@ -13,6 +13,7 @@ import pytest
 from google.protobuf.duration_pb2 import Duration
 from grpc import aio
 
+from messaging_service.adapters.carriers.carriers_file import CarrierSpec
 from messaging_service.bootstrap import Seams, running
 from messaging_service.settings import MessagingSettings
 from messaging_service.use_cases.carrier import CarrierSinks
@@ -129,7 +130,7 @@ async def service_on(
     pricing_port = pricing_server.add_insecure_port("127.0.0.1:0")
     await pricing_server.start()
 
-    def scripted(_: MessagingSettings, sink: CarrierSinks) -> ScriptedCarrier:
+    def scripted(_: CarrierSpec, sink: CarrierSinks) -> ScriptedCarrier:
         sinks.append(sink)
         return carrier
 

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 from datetime import datetime
 
+from messaging_service.domain.carrier_control import CarrierMode
 from messaging_service.domain.money import Price
+from messaging_service.domain.routing import DEFAULT_ROUTE
 from messaging_service.use_cases.outbox import Acceptance, Accepted, Claim, Settled, Settlement, Swept
 from service_kit.errors import Kind, ServiceError
 from tests.contract.in_memory_outbox import Book, InMemoryOutbox
@@ -57,11 +59,26 @@ class RecordedLog:
     def claims_crashed(self, error: Exception) -> None:
         self.lines.append(("claims_crashed", str(error)))
 
+    def breaker_opened(self, carrier: str, seconds: float) -> None:
+        self.lines.append(("breaker_opened", carrier, str(seconds)))
+
+    def breaker_closed(self, carrier: str) -> None:
+        self.lines.append(("breaker_closed", carrier))
+
+    def carrier_mode(self, carrier: str, mode: CarrierMode) -> None:
+        self.lines.append(("carrier_mode", carrier, mode))
+
+    def carrier_mode_failed(self, carrier: str, mode: CarrierMode, error: Exception) -> None:
+        self.lines.append(("carrier_mode_failed", carrier, mode, str(error)))
+
     def upkeep_crashed(self, duty: str, error: Exception) -> None:
         self.lines.append(("upkeep_crashed", duty, str(error)))
 
     def swept(self, swept: Swept) -> None:
         self.lines.append(("swept", str(swept.orphaned), str(swept.expired)))
+
+    def rerouted(self, messages: int) -> None:
+        self.lines.append(("rerouted", str(messages)))
 
     def upkeep_failed(self, duty: str, reason: str) -> None:
         self.lines.append(("upkeep_failed", duty, reason))
@@ -84,11 +101,11 @@ class FailingOutbox(InMemoryOutbox):
             raise self.accept_failures.pop(0)
         return await super().accept(batch)
 
-    async def claim(self, limit: int) -> Sequence[Claim]:
+    async def claim(self, limit: int, route: str = DEFAULT_ROUTE, carriers: Collection[str] = ()) -> Sequence[Claim]:
         self.claim_limits.append(limit)
         if self.claim_failures:
             raise self.claim_failures.pop(0)
-        return await super().claim(limit)
+        return await super().claim(limit, route, carriers)
 
     async def settle(self, batch: Sequence[Settlement]) -> Sequence[Settled | ServiceError]:
         if self.settle_failures:
@@ -100,3 +117,13 @@ class FailingOutbox(InMemoryOutbox):
         if self.sweep_failures:
             raise self.sweep_failures.pop(0)
         return await super().sweep()
+
+
+class NoWakeUps:
+    """Implements WakeUps for a process that is alone."""
+
+    def __init__(self) -> None:
+        self.told = 0
+
+    def tell(self) -> None:
+        self.told += 1

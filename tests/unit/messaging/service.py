@@ -11,16 +11,21 @@ from typing import Any
 
 from uuid_utils.compat import uuid7
 
+from messaging_service.domain.circuit_breaker import BreakerSettings
+from messaging_service.domain.routing import DEFAULT_ROUTE, only_route
 from messaging_service.use_cases.attempts import Attempts
+from messaging_service.use_cases.carrier_fleet import Fleet
 from messaging_service.use_cases.claim_loop import ClaimLoop
+from messaging_service.use_cases.dispatch import Dispatch
 from messaging_service.use_cases.group_commit import GroupCommit
 from messaging_service.use_cases.outbox import Acceptance, Accepted, Settled, Settlement
 from messaging_service.use_cases.outcomes import Outcomes
 from messaging_service.use_cases.resend_sms import ResendSms
+from messaging_service.use_cases.route_carriers import RouteCarriers
 from messaging_service.use_cases.send_sms import SendLimits, SendSms, Sent
 from tests.contract.scripted_carrier import ScriptedCarrier
 from tests.contract.sms_examples import draft
-from tests.unit.messaging.fakes import FailingOutbox, FixedPrices, RecordedLog
+from tests.unit.messaging.fakes import FailingOutbox, FixedPrices, NoWakeUps, RecordedLog
 
 CLAIM_S = 25.0
 
@@ -46,31 +51,31 @@ class Service:
         )
         self.outcomes = Outcomes(self.outbox.get_many)
         self.attempts = Attempts(
-            self.carrier,
             self.settlements,
             self.outcomes,
             self.log,
             settle_within_s=self.settle_within_s,
             monotonic=lambda: self.monotonic,
         )
-        self.claims = ClaimLoop(self.outbox, self.carrier, self.attempts, self.log, poll_s=self.poll_s)
+        routes = only_route([self.carrier.name])
+        self.fleet = Fleet([self.carrier], self.log, BreakerSettings(), drain_s=1.0, clock=lambda: self.monotonic)
+        self.carriers = RouteCarriers(next(iter(routes)), self.fleet)
+        self.claims = ClaimLoop(self.outbox, self.carriers, self.attempts, self.log, poll_s=self.poll_s)
+        self.dispatch = Dispatch(routes, {DEFAULT_ROUTE: self.claims}, NoWakeUps())
         self.send_sms = SendSms(
             prices=self.prices,
             acceptances=self.acceptances,
             outbox=self.outbox,
             attempts=self.attempts,
             outcomes=self.outcomes,
-            claims=self.claims,
-            carrier=self.carrier,
+            dispatch=self.dispatch,
             phone_problem=lambda _: None,
             limits=SendLimits(max_units=10, carrier_grace_s=0.0, claim_s=CLAIM_S),
             new_id=uuid7,
             now=lambda: datetime.now(UTC),
             monotonic=lambda: self.monotonic,
         )
-        self.resend_sms = ResendSms(
-            self.outbox, self.outcomes, self.claims, self.carrier, max_retries=3, carrier_grace_s=0.0
-        )
+        self.resend_sms = ResendSms(self.outbox, self.outcomes, self.dispatch, max_retries=3, carrier_grace_s=0.0)
 
     async def send(self, wait_s: float = 5.0, **changes: Any) -> Sent:
         """Sends one message."""

@@ -11,8 +11,8 @@ from messaging_service.domain.states import State
 from messaging_service.domain.submission import Outcome, OutcomeKind, Submission
 from messaging_service.use_cases import attempts as module
 from messaging_service.use_cases.attempts import LONGEST_RETRY_S
-from messaging_service.use_cases.carrier import Slot
-from messaging_service.use_cases.outbox import Accepted, Claim
+from messaging_service.use_cases.outbox import Accepted, Claim, Settlement
+from messaging_service.use_cases.route_carriers import RouteSlot
 from service_kit.errors import Kind, ServiceError
 from tests.contract.sms_examples import TWO_UNITS, acceptance, accepted, not_taken, refused, unanswered
 from tests.unit.messaging.fakes import unavailable, until
@@ -21,8 +21,8 @@ from tests.unit.messaging.service import CLAIM_S, Service
 pytestmark = pytest.mark.timeout(10)
 
 
-async def claimed(service: Service, *, tries: int = 0, text: str = "Habari") -> tuple[Claim, Slot]:
-    slot = service.carrier.try_reserve()
+async def claimed(service: Service, *, tries: int = 0, text: str = "Habari") -> tuple[Claim, RouteSlot]:
+    slot = service.carriers.try_reserve()
     assert slot is not None
     (answer,) = await service.outbox.accept([acceptance(claimed=True, message=text)])
     assert isinstance(answer, Accepted)
@@ -32,7 +32,7 @@ async def claimed(service: Service, *, tries: int = 0, text: str = "Habari") -> 
 async def run(service: Service, outcome: Outcome, *, tries: int = 0) -> State:
     service.carrier.answer = lambda _: outcome
     claim, slot = await claimed(service, tries=tries)
-    await service.attempts.run(claim, slot)
+    await service.attempts.run(claim, slot, service.carriers, service.claims.queued)
     assert service.carrier.free_slots == 10
     return service.outbox.book.messages[claim.message.id].state
 
@@ -54,7 +54,7 @@ async def test_the_answer_of_the_carrier_is_recorded_and_the_slot_given_back(out
 async def test_the_carrier_gets_the_cut_that_was_priced() -> None:
     service = Service()
     claim, slot = await claimed(service, text=TWO_UNITS)
-    await service.attempts.run(claim, slot)
+    await service.attempts.run(claim, slot, service.carriers, service.claims.queued)
     (submission,) = service.carrier.submissions
     assert submission.message_id == outbox_id(claim.message.id)
     assert (submission.recipient, submission.sender_id) == (claim.message.recipient, claim.message.sender_id)
@@ -66,7 +66,7 @@ async def test_who_waits_is_told() -> None:
     service = Service()
     claim, slot = await claimed(service)
     outcome = service.outcomes.expect(claim.message.id)
-    await service.attempts.run(claim, slot)
+    await service.attempts.run(claim, slot, service.carriers, service.claims.queued)
     assert outcome.result().state is State.ACCEPTED
 
 
@@ -75,7 +75,7 @@ async def test_no_byte_leaves_under_a_claim_that_is_over(late_s: float) -> None:
     service = Service()
     claim, slot = await claimed(service)
     service.monotonic += CLAIM_S + late_s
-    await service.attempts.run(claim, slot)
+    await service.attempts.run(claim, slot, service.carriers, service.claims.queued)
     assert service.carrier.submissions == []
     assert service.carrier.free_slots == 10
     assert service.outbox.settled[0].outcome.kind is OutcomeKind.NOT_TAKEN
@@ -86,17 +86,19 @@ async def test_a_claim_is_good_until_just_before_its_fence() -> None:
     service = Service()
     claim, slot = await claimed(service)
     service.monotonic += CLAIM_S - 0.001
-    await service.attempts.run(claim, slot)
+    await service.attempts.run(claim, slot, service.carriers, service.claims.queued)
     assert len(service.carrier.submissions) == 1
 
 
 async def test_the_pause_before_the_next_try_grows_and_is_bounded() -> None:
     pauses: list[list[float]] = []
     for tries in (0, 1, 4, 100):
-        service = Service()
+        settled: list[Settlement] = []
         for _ in range(20):
+            service = Service()
             await run(service, not_taken(), tries=tries)
-        pauses.append([settlement.retry_in_s for settlement in service.outbox.settled])
+            settled += service.outbox.settled
+        pauses.append([settlement.retry_in_s for settlement in settled])
     ceilings = [0.5, 1.0, 8.0, LONGEST_RETRY_S]
     for drawn, ceiling in zip(pauses, ceilings, strict=True):
         assert all(ceiling / 2 <= pause <= ceiling for pause in drawn)
@@ -116,7 +118,7 @@ async def test_an_outcome_that_cannot_be_recorded_in_time_is_reported() -> None:
     service = Service(settle_within_s=0.0)
     service.outbox.settle_failures = [unavailable()]
     claim, slot = await claimed(service)
-    await service.attempts.run(claim, slot)
+    await service.attempts.run(claim, slot, service.carriers, service.claims.queued)
     assert service.log.lines == [("settlement_lost", outbox_id(claim.message.id), "accepted")]
     assert service.outbox.book.messages[claim.message.id].state is State.SUBMITTING
 
@@ -129,7 +131,7 @@ async def test_an_attempt_that_breaks_is_reported_and_gives_its_slot_back() -> N
 
     service.carrier.answer = broken
     claim, slot = await claimed(service)
-    service.attempts.start(service.attempts.run(claim, slot))
+    service.attempts.start(service.attempts.run(claim, slot, service.carriers, service.claims.queued))
     await service.attempts.drain()
     assert [type(error) for error in service.log.errors] == [RuntimeError]
     assert service.carrier.free_slots == 10
@@ -139,7 +141,7 @@ async def test_a_settlement_that_breaks_is_reported_and_not_tried_for_ever() -> 
     service = Service()
     service.outbox.settle_failures = [RuntimeError("bug")]
     claim, slot = await claimed(service)
-    service.attempts.start(service.attempts.run(claim, slot))
+    service.attempts.start(service.attempts.run(claim, slot, service.carriers, service.claims.queued))
     await service.attempts.drain()
     assert [str(error) for error in service.log.errors] == ["bug"]
 
@@ -148,7 +150,7 @@ async def test_an_outcome_of_a_claim_that_was_lost_is_told_as_it_stands() -> Non
     service = Service()
     claim, slot = await claimed(service)
     service.outbox.book.queue[claim.message.id].epoch = 7
-    await service.attempts.run(claim, slot)
+    await service.attempts.run(claim, slot, service.carriers, service.claims.queued)
     assert service.outbox.book.messages[claim.message.id].state is State.SUBMITTING
 
 

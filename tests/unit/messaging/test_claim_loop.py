@@ -7,6 +7,7 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
+from messaging_service.domain.routing import DEFAULT_ROUTE
 from messaging_service.domain.states import State
 from messaging_service.domain.submission import Outcome, Submission
 from tests.contract.scripted_carrier import ScriptedCarrier
@@ -161,7 +162,7 @@ async def test_claims_that_are_made_are_submitted_also_when_the_loop_is_stopped(
     service = Service(poll_s=3_600)
     asked = asyncio.Event()
 
-    async def slow_look() -> float | None:
+    async def slow_look(route: str = DEFAULT_ROUTE) -> float | None:
         asked.set()
         await asyncio.Event().wait()
         return None

@@ -8,6 +8,7 @@ from datetime import timedelta
 
 import pytest
 
+from messaging_service.domain.routing import DEFAULT_ROUTE
 from messaging_service.domain.states import State
 from messaging_service.domain.submission import DeliveryReceipt, ReceiptState
 from messaging_service.use_cases.receipt_inbox import Worked
@@ -28,7 +29,7 @@ async def test_the_first_sweep_comes_at_once_for_what_a_dead_process_left_behind
     outbox, log = FailingOutbox(), RecordedLog()
     await outbox.accept([acceptance(claimed=True)])
     outbox.book.now += timedelta(seconds=LEASE_S + 1)
-    sweeping = asyncio.ensure_future(Sweeper(outbox, log, every_s=3_600).run())
+    sweeping = asyncio.ensure_future(Sweeper(outbox, log, routes=[DEFAULT_ROUTE], every_s=3_600).run())
     await until_logged(log, 1)
     sweeping.cancel()
     assert log.lines == [("swept", "1", "0")]
@@ -40,7 +41,7 @@ async def test_a_sweep_that_fails_is_reported_and_repeated() -> None:
     outbox.sweep_failures = [unavailable(), RuntimeError("bug")]
     await outbox.accept([acceptance(claimed=True)])
     outbox.book.now += timedelta(seconds=LEASE_S + 1)
-    sweeping = asyncio.ensure_future(Sweeper(outbox, log, every_s=0.001).run())
+    sweeping = asyncio.ensure_future(Sweeper(outbox, log, routes=[DEFAULT_ROUTE], every_s=0.001).run())
     await until_logged(log, 3)
     sweeping.cancel()
     assert log.lines == [

@@ -1,0 +1,90 @@
+"""Signals between processes that share a queue, over LISTEN and NOTIFY."""
+
+from __future__ import annotations
+
+import asyncio
+import random
+from collections.abc import Callable
+
+import psycopg
+import structlog
+
+from service_kit.database import Connection, Pool, single_statement
+from service_kit.errors import ServiceError
+
+CHANNEL = "tukupay_sms_queue"
+SPACING_S = 0.05
+"""Many calls within it are one signal: a process never sends more than twenty a second, however full it is."""
+LONGEST_PAUSE_S = 30.0
+PROBE_S = 30.0
+"""How often a silent connection is asked whether it is still there."""
+
+log = structlog.get_logger()
+
+
+class PostgresWakeUps:
+    """Implements WakeUps. Where signals do not get through, as behind a pooler, polling does the work alone."""
+
+    def __init__(self, url: str, pool: Pool, woken: Callable[[], None]) -> None:
+        """`woken` is called when another process put something into the queue."""
+        self._url = url
+        self._pool = pool
+        self._woken = woken
+        self._due: asyncio.TimerHandle | None = None
+        self._sending: set[asyncio.Task[None]] = set()
+        self._again = False
+        self._backend_pid: int | None = None
+
+    def tell(self) -> None:
+        """Wakes the other processes soon."""
+        if self._due is not None:
+            self._again = True
+            return
+        self._send()
+        self._due = asyncio.get_running_loop().call_later(SPACING_S, self._spacing_over)
+
+    def _spacing_over(self) -> None:
+        self._due = None
+        if self._again:
+            self._again = False
+            self.tell()
+
+    def _send(self) -> None:
+        task = asyncio.get_running_loop().create_task(self._notify(), name="wake-ups")
+        self._sending.add(task)
+        task.add_done_callback(self._sending.discard)
+
+    async def _notify(self) -> None:
+        try:
+            async with single_statement(self._pool) as connection:
+                await connection.execute("SELECT pg_notify(%s, %s)", (CHANNEL, str(self._backend_pid or "")))
+        except ServiceError:
+            return  # the others poll
+
+    async def run(self) -> None:
+        """Listens until cancelled, and again whenever the connection is lost."""
+        pause_s = 1.0
+        while True:
+            try:
+                async with await Connection.connect(
+                    self._url, autocommit=True, application_name="messaging-wake-ups", connect_timeout=5
+                ) as connection:
+                    await connection.execute(f"LISTEN {CHANNEL}")
+                    pause_s = 1.0
+                    await self._listen(connection)
+            except (psycopg.Error, OSError) as error:
+                log.info("wake_ups.not_listening", error=type(error).__name__, next_try_s=round(pause_s, 1))
+            self._backend_pid = None
+            await asyncio.sleep(pause_s * (0.5 + random.random() / 2))  # noqa: S311 - jitter
+            pause_s = min(LONGEST_PAUSE_S, pause_s * 2)
+
+    async def _listen(self, connection: Connection) -> None:
+        self._backend_pid = connection.info.backend_pid
+        own = str(self._backend_pid)
+        while True:
+            async for signal in connection.notifies(timeout=PROBE_S):
+                if signal.payload != own:
+                    self._woken()
+            # A half-open connection would wait for ever.
+            async with asyncio.timeout(5):
+                await connection.execute("SELECT 1")

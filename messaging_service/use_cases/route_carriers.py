@@ -1,0 +1,131 @@
+"""The carriers of one route: who takes the next message."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable, Collection
+from typing import Protocol
+
+from messaging_service.domain.carrier_control import CarrierMode
+from messaging_service.domain.routing import Leg, Route
+from messaging_service.domain.submission import Outcome, Submission
+from messaging_service.use_cases.carrier_fleet import Fleet, Member
+
+
+class RouteSlot(Protocol):
+    """A place in the window of one of the carriers of a route."""
+
+    @property
+    def carrier(self) -> str:
+        """Name of the carrier."""
+        ...
+
+    def release(self) -> None:
+        """Gives the place back unused. Harmless after a submit or a second time."""
+        ...
+
+    async def submit(self, submission: Submission) -> Outcome:
+        """Hands over one message, using up the place; see Carrier.submit."""
+        ...
+
+
+class RouteCarriers:
+    """Chooses among the carriers of a route by rank, then by weight among those with a free place.
+
+    Shares are kept by smooth weighted round robin: each choice adds every candidate's weight to its credit, takes
+    the one with the most, and subtracts the sum of the weights from it.
+    """
+
+    def __init__(self, route: Route, fleet: Fleet) -> None:
+        """Raises KeyError when the route names a carrier that the fleet does not have."""
+        self.route = route
+        self._legs: list[tuple[Leg, Member]] = sorted(
+            ((leg, fleet[leg.carrier]) for leg in route.legs), key=lambda pair: pair[0].rank
+        )
+        self._credit = dict.fromkeys((leg.carrier for leg in route.legs), 0)
+        self._listeners: list[Callable[[], None]] = []
+        self._change = asyncio.Event()
+        for _, member in self._legs:
+            member.on_change(self._changed)
+
+    @property
+    def names(self) -> frozenset[str]:
+        """Names of all carriers of the route."""
+        return frozenset(self._credit)
+
+    @property
+    def available(self) -> frozenset[str]:
+        """Names of the carriers that take messages now, of every rank."""
+        return frozenset(member.name for _, member in self._legs if member.is_available)
+
+    @property
+    def is_up(self) -> bool:
+        """Whether a carrier of the route takes messages now."""
+        return any(member.is_available for _, member in self._legs)
+
+    @property
+    def is_paused(self) -> bool:
+        """Whether no carrier takes messages, and one of them because an operator said so for a while."""
+        return not self.is_up and any(member.mode is CarrierMode.PAUSED for _, member in self._legs)
+
+    @property
+    def free_slots(self) -> int:
+        """How many reservations would succeed now."""
+        return sum(member.free_slots for _, member in self._rank(()))
+
+    def others(self, avoid: Collection[str]) -> list[str]:
+        """The carriers that could still be asked when these are not."""
+        return [leg.carrier for leg, _ in self._legs if leg.carrier not in avoid]
+
+    def has_another(self, avoid: Collection[str]) -> bool:
+        """Whether a carrier takes messages now that is none of these."""
+        return bool(self._rank(avoid))
+
+    def try_reserve(self, avoid: Collection[str] = ()) -> RouteSlot | None:
+        """A place at the carrier whose turn it is, none of those to avoid; None when all windows are full."""
+        candidates = [(leg, member) for leg, member in self._rank(avoid) if member.free_slots]
+        while candidates:
+            leg, member = self._next(candidates)
+            if (slot := member.try_reserve()) is not None:
+                return slot
+            candidates = [pair for pair in candidates if pair[0] is not leg]
+        return None
+
+    async def wait_until_up(self, timeout_s: float) -> bool:
+        """True as soon as `is_up`; False when it did not come up in time."""
+        try:
+            async with asyncio.timeout(timeout_s):
+                while not self.is_up:
+                    self._change.clear()
+                    await self._change.wait()
+        except TimeoutError:
+            return False
+        return True
+
+    def on_slot_free(self, listener: Callable[[], None]) -> None:
+        """Registers a callback for whenever a place may have become free."""
+        self._listeners.append(listener)
+
+    def _rank(self, avoid: Collection[str]) -> list[tuple[Leg, Member]]:
+        """The available carriers of the lowest rank that has one."""
+        chosen: list[tuple[Leg, Member]] = []
+        for leg, member in self._legs:
+            if chosen and leg.rank > chosen[0][0].rank:
+                break
+            if leg.carrier not in avoid and member.is_available:
+                chosen.append((leg, member))
+        return chosen
+
+    def _next(self, candidates: list[tuple[Leg, Member]]) -> tuple[Leg, Member]:
+        if len(candidates) == 1:
+            return candidates[0]
+        for leg, _ in candidates:
+            self._credit[leg.carrier] += leg.weight
+        chosen = max(candidates, key=lambda pair: self._credit[pair[0].carrier])
+        self._credit[chosen[0].carrier] -= sum(leg.weight for leg, _ in candidates)
+        return chosen
+
+    def _changed(self) -> None:
+        self._change.set()
+        for listener in self._listeners:
+            listener()
