@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Sequence
 from datetime import datetime
 from typing import Any
 from uuid import UUID
@@ -25,6 +25,8 @@ from tukupay.sms.messaging.v1 import messaging_pb2 as pb
 from tukupay.sms.messaging.v1 import messaging_pb2_grpc
 
 MAX_BATCH = 1_000
+MAX_RESULTS = 256
+"""In one message of a stream; of the longest that is 4 MB, where 16 are allowed."""
 DEFAULT_PAGE = 50
 MAX_PAGE = 500
 
@@ -72,14 +74,17 @@ class MessagingServicer(messaging_pb2_grpc.MessagingServiceServicer):
         decided: list[pb.SendSmsBatchResult] = []
         news = asyncio.Event()
 
-        async def run(index: int, item: pb.SendSmsRequest) -> None:
+        async def run(index: int, item: pb.SendSmsRequest, earlier: asyncio.Task[None] | None) -> None:
+            if earlier is not None:
+                await asyncio.wait({earlier})
             decided.append(await self._batch_result(index, item))
             news.set()
 
         left = len(request.items)
         async with asyncio.TaskGroup() as group:
-            for index, item in enumerate(request.items):
-                group.create_task(run(index, item))
+            tasks: list[asyncio.Task[None]] = []
+            for (index, item), rival in zip(enumerate(request.items), _earlier_rivals(request.items), strict=True):
+                tasks.append(group.create_task(run(index, item, None if rival is None else tasks[rival])))
             while left > 0:
                 await news.wait()
                 news.clear()
@@ -87,8 +92,8 @@ class MessagingServicer(messaging_pb2_grpc.MessagingServiceServicer):
                 await asyncio.sleep(0)
                 results, decided[:] = decided[:], []
                 left -= len(results)
-                if results:
-                    yield pb.SendSmsBatchResponse(results=results)
+                for start in range(0, len(results), MAX_RESULTS):
+                    yield pb.SendSmsBatchResponse(results=results[start : start + MAX_RESULTS])
 
     async def _batch_result(self, index: int, item: pb.SendSmsRequest) -> pb.SendSmsBatchResult:
         try:
@@ -154,6 +159,25 @@ class MessagingServicer(messaging_pb2_grpc.MessagingServiceServicer):
     ) -> pb.ListOutboxEventsResponse:
         """See the proto."""
         return await list_outbox_events(self._events, request)
+
+
+def _earlier_rivals(items: Sequence[pb.SendSmsRequest]) -> list[int | None]:
+    """For each item the last one before it that gives its message id another meaning; None when none does.
+
+    Which of them counts must follow their order, and not which price is known sooner. Equal ones need no
+    order: whichever is recorded first, the others are its repetitions.
+    """
+    rivals: list[int | None] = []
+    last: dict[tuple[str, str], int] = {}
+    for index, item in enumerate(items):
+        rival = None
+        if item.message_id:
+            earlier = last.setdefault((item.user_id, item.message_id), index)
+            if earlier != index and items[earlier] != item:
+                rival = earlier
+                last[item.user_id, item.message_id] = index
+        rivals.append(rival)
+    return rivals
 
 
 def _list_request(request: pb.ListOutboxEntriesRequest) -> tuple[ListFilter, int]:

@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import asyncio
+import json
+from datetime import UTC, datetime, timedelta
 
 import pytest
 from google.protobuf.duration_pb2 import Duration
+from google.protobuf.timestamp_pb2 import Timestamp
 
 from messaging_service.domain.submission import Outcome, Submission
 from tests.contract.messaging_database import rows
@@ -73,6 +76,53 @@ async def test_a_thousand_items_are_all_sent_in_few_commits(service: Running, da
     assert len(service.carrier.submissions) == 1_000
     (total,) = await rows(database_url, "SELECT sum(posted), sum(held) FROM account")
     assert total == (-600, 0)
+
+
+async def test_of_several_meanings_of_one_message_id_the_first_counts_whichever_could_go_sooner(
+    database_url: str,
+) -> None:
+    later = Timestamp()
+    later.FromDatetime(datetime.now(UTC) + timedelta(hours=1))
+    async with service_on(database_url, carrier_grace_s=DEADLINE_S) as service:
+        service.carrier.go_down()
+        # Those that are due wait for the carrier; the scheduled one could be recorded at once.
+        due, scheduled = message(message_id="a"), message(message_id="a", scheduled_time=later)
+        batch = asyncio.ensure_future(service.batch([due, scheduled, due, message(message_id="b")]))
+        witness = await service.send(user_id="witness", scheduled_time=later)
+        assert witness.entry.delivery_state == pb.DELIVERY_STATE_SCHEDULED
+        service.carrier.come_up()
+        answers = await batch
+    assert answers[0].response.entry.status == answers[3].response.entry.status == pb.SMS_STATUS_SENT
+    assert answers[1].error.reason == "MESSAGE_ID_REUSED"
+    assert answers[2].response.replayed
+    assert answers[2].response.entry.outbox_id == answers[0].response.entry.outbox_id
+
+
+async def test_a_message_id_whose_first_meaning_was_not_recorded_is_free_for_the_second(service: Running) -> None:
+    answers = await service.batch([message(message_id="a", sender_id="?"), message(message_id="a")])
+    assert answers[0].error.reason == "INVALID_ARGUMENT"
+    assert answers[1].response.entry.status == pb.SMS_STATUS_SENT
+    assert not answers[1].response.replayed
+
+
+async def test_a_thousand_of_the_largest_messages_fit_in_one_call(service: Running, database_url: str) -> None:
+    largest = message(
+        message="Ω" * 1_530,
+        message_name="Ω" * 100,
+        tags=["😀" * 50] * 20,
+        custom_data_json=json.dumps({"x": "y" * 4_080}),
+        outcome_wait=Duration(),
+    )
+    items = [pb.SendSmsRequest(message_id=f"{n:04}" + "😀" * 124) for n in range(1_000)]
+    for item in items:
+        item.MergeFrom(largest)
+    sizes: list[int] = []
+    async for response in service.sms.SendSmsBatch(pb.SendSmsBatchRequest(items=items)):
+        assert all(result.HasField("response") for result in response.results), response.results[0].error
+        sizes.append(len(response.results))
+    assert sum(sizes) == 1_000
+    assert max(sizes) <= 256
+    assert await rows(database_url, "SELECT count(*), min(units) FROM message") == [(1_000, 10)]
 
 
 async def test_a_slow_item_does_not_hold_back_the_others(service: Running) -> None:

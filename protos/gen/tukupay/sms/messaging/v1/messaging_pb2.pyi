@@ -603,7 +603,7 @@ class SendSmsBatchResponse(_message.Message):
     RESULTS_FIELD_NUMBER: _builtins.int
     @_builtins.property
     def results(self) -> _containers.RepeatedCompositeFieldContainer[Global___SendSmsBatchResult]:
-        """At least one result."""
+        """1 to 256 results."""
 
     def __init__(
         self,

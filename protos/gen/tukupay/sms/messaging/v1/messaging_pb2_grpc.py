@@ -111,6 +111,11 @@ class MessagingServiceServicer(object):
         alone. Results stream back as they are decided, several to a message, in no
         particular order; each item is answered exactly once, then the stream ends.
         Leaving early does not stop what was already accepted.
+
+        A `message_id` that comes again in the batch stands for the first item that was
+        recorded under it: an equal item is a replay, another one fails with
+        `MESSAGE_ID_REUSED`, after the earlier one was answered.
+        INVALID_ARGUMENT (`BATCH_SIZE`): no items, or more than 1,000; nothing was stored.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')

@@ -60,6 +60,11 @@ class MessagingServiceStub:
     alone. Results stream back as they are decided, several to a message, in no
     particular order; each item is answered exactly once, then the stream ends.
     Leaving early does not stop what was already accepted.
+
+    A `message_id` that comes again in the batch stands for the first item that was
+    recorded under it: an equal item is a replay, another one fails with
+    `MESSAGE_ID_REUSED`, after the earlier one was answered.
+    INVALID_ARGUMENT (`BATCH_SIZE`): no items, or more than 1,000; nothing was stored.
     """
     QuoteSms: _grpc.UnaryUnaryMultiCallable[_messaging_pb2.QuoteSmsRequest, _messaging_pb2.QuoteSmsResponse]
     """Segments, encodes and prices a message. Stores, holds and sends nothing.
@@ -118,6 +123,11 @@ class MessagingServiceAsyncStub(MessagingServiceStub):
     alone. Results stream back as they are decided, several to a message, in no
     particular order; each item is answered exactly once, then the stream ends.
     Leaving early does not stop what was already accepted.
+
+    A `message_id` that comes again in the batch stands for the first item that was
+    recorded under it: an equal item is a replay, another one fails with
+    `MESSAGE_ID_REUSED`, after the earlier one was answered.
+    INVALID_ARGUMENT (`BATCH_SIZE`): no items, or more than 1,000; nothing was stored.
     """
     QuoteSms: _aio.UnaryUnaryMultiCallable[_messaging_pb2.QuoteSmsRequest, _messaging_pb2.QuoteSmsResponse]  # type: ignore[assignment]
     """Segments, encodes and prices a message. Stores, holds and sends nothing.
@@ -185,6 +195,11 @@ class MessagingServiceServicer(metaclass=_abc_1.ABCMeta):
         alone. Results stream back as they are decided, several to a message, in no
         particular order; each item is answered exactly once, then the stream ends.
         Leaving early does not stop what was already accepted.
+
+        A `message_id` that comes again in the batch stands for the first item that was
+        recorded under it: an equal item is a replay, another one fails with
+        `MESSAGE_ID_REUSED`, after the earlier one was answered.
+        INVALID_ARGUMENT (`BATCH_SIZE`): no items, or more than 1,000; nothing was stored.
         """
 
     @_abc_1.abstractmethod
