@@ -15,7 +15,7 @@ from gateway_http import problem
 from gateway_http.coalescer import SEND
 from gateway_http.problem import ProblemError
 from gateway_http.request_body import ClientGoneError
-from gateway_http.routes import send_sms
+from gateway_http.routes import send_batch, send_sms
 from gateway_http.routes.send_sms import SendSmsRoute
 from gateway_http.upstream import internal
 
@@ -52,7 +52,7 @@ class GatewayApp:
         except Exception:
             # The traceback goes to the log without local variables; they may hold texts and numbers.
             log.exception("http.failed", request_id=request_id.decode())
-            call = SEND if scope["path"] == send_sms.PATH else None
+            call = SEND if scope["path"] in {send_sms.PATH, send_batch.PATH} else None
             await _answer(internal(call), scope, send, request_id)
 
     async def _routed(self, scope: Scope, receive: Receive, send: Send, request_id: bytes) -> None:

@@ -19,6 +19,7 @@ from gateway_http.routes.health import HealthRoutes
 from gateway_http.routes.outbox import OutboxRoutes
 from gateway_http.routes.outbox_events import OutboxEventRoutes
 from gateway_http.routes.quote import QuoteRoutes
+from gateway_http.routes.send_batch import SendBatchRoutes
 from gateway_http.routes.send_sms import SendSmsRoute
 from gateway_http.settings import GatewaySettings
 from service_kit.channel import open_channel
@@ -52,6 +53,9 @@ class Gateway:
             ).routes(),
             *OutboxEventRoutes(stub).routes(),
             *QuoteRoutes(stub).routes(),
+            *SendBatchRoutes(
+                self.coalescer, outcome_wait_s=settings.outcome_wait_s, max_batches=settings.max_batches
+            ).routes(),
             *HealthRoutes({"pricing": pricing, "messaging": messaging}).routes(),
             *DocumentationRoutes(openapi_json()).routes(),
         ]

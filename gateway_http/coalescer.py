@@ -46,6 +46,8 @@ class _Waiting:
 @dataclass(slots=True)
 class _Batch:
     waiting: Sequence[_Waiting]
+    is_counted: bool = True
+    """Whether its items count as outstanding sends."""
     unanswered: set[int] = field(default_factory=set)
 
     def __post_init__(self) -> None:
@@ -94,6 +96,27 @@ class SendCoalescer:
             self._timer = loop.call_soon(self._launch) if idle else loop.call_later(delay, self._launch)
         return await waiting.answer
 
+    async def send_together(
+        self, items: Sequence[messaging_pb2.SendSmsRequest]
+    ) -> list[messaging_pb2.SendSmsBatchResult | ProblemError]:
+        """The results of sends that came together, in their order, from one call of their own.
+
+        An item has a ProblemError when the call broke before its answer; raises it when it broke before any.
+        They are not counted as outstanding: whoever calls bounds them, so that they never crowd out lone sends.
+        """
+        loop = asyncio.get_running_loop()
+        batch = _Batch([_Waiting(item, loop.create_future()) for item in items], is_counted=False)
+        self._start(batch)
+        answers = await asyncio.gather(*(waiting.answer for waiting in batch.waiting), return_exceptions=True)
+        results: list[messaging_pb2.SendSmsBatchResult | ProblemError] = []
+        for answer in answers:
+            if isinstance(answer, BaseException) and not isinstance(answer, ProblemError):
+                raise answer
+            results.append(answer)
+        if results and isinstance(results[0], ProblemError) and all(isinstance(one, ProblemError) for one in results):
+            raise results[0]
+        return results
+
     def _launch(self) -> None:
         if self._timer is not None:
             self._timer.cancel()
@@ -103,7 +126,10 @@ class SendCoalescer:
         loop = asyncio.get_running_loop()
         batch, self._pending, self._pending_bytes = _Batch(self._pending), [], 0
         self._last_launch = loop.time()
-        task = loop.create_task(self._run(batch))
+        self._start(batch)
+
+    def _start(self, batch: _Batch) -> None:
+        task = asyncio.get_running_loop().create_task(self._run(batch))
         self._running.add(task)
         task.add_done_callback(self._ended)
 
@@ -137,14 +163,14 @@ class SendCoalescer:
             log.error("send_batch.unexpected_result", index=result.index)
             return
         batch.unanswered.remove(result.index)
-        self._outstanding -= 1
+        self._outstanding -= batch.is_counted
         answer = batch.waiting[result.index].answer
         if not answer.done():
             answer.set_result(result)
 
     def _fail_rest(self, batch: _Batch, failure: Callable[[], ProblemError]) -> None:
         for index in sorted(batch.unanswered):
-            self._outstanding -= 1
+            self._outstanding -= batch.is_counted
             answer = batch.waiting[index].answer
             if not answer.done():
                 # One exception each: a shared one would gather the tracebacks of all who raise it.

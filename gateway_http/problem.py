@@ -64,21 +64,23 @@ class ProblemError(Exception):
         """The status to answer with."""
         return self.status or REASONS[self.reason].status
 
-    def document(self, request_id: str) -> bytes:
-        """The body of the answer."""
+    def as_document(self, request_id: str) -> ProblemDocument:
+        """What the client is told."""
         status = self.http_status
         known = REASONS.get(self.reason)
-        return msgspec.json.encode(
-            ProblemDocument(
-                type=TYPE_PREFIX + self.reason,
-                title=known.title if known else _title(status),
-                status=status,
-                detail=self.detail,
-                reason=self.reason,
-                errors=[FieldProblem(v.field, v.reason, v.description) for v in self.errors],
-                request_id=request_id,
-            )
+        return ProblemDocument(
+            type=TYPE_PREFIX + self.reason,
+            title=known.title if known else _title(status),
+            status=status,
+            detail=self.detail,
+            reason=self.reason,
+            errors=[FieldProblem(v.field, v.reason, v.description) for v in self.errors],
+            request_id=request_id,
         )
+
+    def document(self, request_id: str) -> bytes:
+        """The body of the answer."""
+        return msgspec.json.encode(self.as_document(request_id))
 
 
 def _title(status: int) -> str:

@@ -77,7 +77,7 @@ REASONS: dict[str, Reason] = {
     ),
     "CANCELLED": Reason(409, "The SMS was cancelled", "A cancelled SMS is not resent; send a new one."),
     "NOT_CANCELLABLE": Reason(409, "The SMS can no longer be cancelled", "It is with the carrier, or already settled."),
-    "BODY_TOO_LARGE": Reason(413, "The body is too large", "A body may have 65,536 bytes."),
+    "BODY_TOO_LARGE": Reason(413, "The body is too large", "A body may have 65,536 bytes, that of a batch 8,388,608."),
     "UNSUPPORTED_MEDIA_TYPE": Reason(
         415, "The body is not declared as JSON", "Send `Content-Type: application/json`, in UTF-8."
     ),
@@ -137,6 +137,7 @@ FIELD_REASONS: dict[str, str] = {
     "INVALID_IDENTIFIER": "An identifier is empty, too long, or has characters that cannot be printed.",
     "INVALID_PHONE_NUMBER": "The recipient is not a phone number in E.164.",
     "INVALID_SENDER_ID": "The sender is neither a name nor a number that carriers accept.",
+    "BATCH_SIZE": "A batch is empty, or has more than 1,000 SMS.",
     "EMPTY_MESSAGE": "There is no text to send.",
     "MESSAGE_TOO_LONG": "The text takes more units than are sent as one message.",
     "SCHEDULE_TOO_FAR": "The schedule lies too far ahead.",

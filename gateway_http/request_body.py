@@ -17,6 +17,7 @@ from service_kit.errors import Violation
 T = TypeVar("T", bound=msgspec.Struct)
 
 MAX_BODY_BYTES = 65_536
+"""Of a request for one thing."""
 BODY_TIMEOUT_S = 30.0
 
 _EXPECTED = re.compile(r"Expected `(?P<expected>[^`]+)`, got `(?P<got>[^`]+)`")
@@ -36,40 +37,40 @@ class ClientGoneError(Exception):
     """The client left before its body was complete: there is nobody to answer."""
 
 
-async def read_body(receive: Receive, headers: Iterable[tuple[bytes, bytes]]) -> bytes:
+async def read_body(receive: Receive, headers: Iterable[tuple[bytes, bytes]], max_bytes: int = MAX_BODY_BYTES) -> bytes:
     """The whole body of a request that declares JSON.
 
-    Raises ProblemError when it is declared as something else, is larger than MAX_BODY_BYTES, or does not
+    Raises ProblemError when it is declared as something else, is larger than `max_bytes`, or does not
     arrive within BODY_TIMEOUT_S; ClientGoneError when the client leaves.
     """
     content_type = b""
     for name, value in headers:
         if name == b"content-type":
             content_type = value
-        elif name == b"content-length" and int(value) > MAX_BODY_BYTES:
-            raise _too_large()
-    body = await _received(receive)
+        elif name == b"content-length" and int(value) > max_bytes:
+            raise _too_large(max_bytes)
+    body = await _received(receive, max_bytes)
     # An empty body is not of the wrong type: it lacks fields, and that is the better answer.
     if content_type != b"application/json" and body and not _is_json(content_type):
         raise _wrong_type(content_type)
     return body
 
 
-async def _received(receive: Receive) -> bytes:
+async def _received(receive: Receive, max_bytes: int) -> bytes:
     try:
         async with asyncio.timeout(BODY_TIMEOUT_S):
             message = await receive()
             if message["type"] == "http.request" and not message.get("more_body"):
                 body: bytes = message["body"]
-                if len(body) > MAX_BODY_BYTES:
-                    raise _too_large()
+                if len(body) > max_bytes:
+                    raise _too_large(max_bytes)
                 return body
             parts, size = [], 0
             while message["type"] == "http.request":
                 parts.append(message["body"])
                 size += len(parts[-1])
-                if size > MAX_BODY_BYTES:
-                    raise _too_large()
+                if size > max_bytes:
+                    raise _too_large(max_bytes)
                 if not message.get("more_body"):
                     return b"".join(parts)
                 message = await receive()
@@ -90,9 +91,9 @@ def _is_json(content_type: bytes) -> bool:
     )
 
 
-def _too_large() -> ProblemError:
+def _too_large(max_bytes: int) -> ProblemError:
     return ProblemError(
-        "BODY_TOO_LARGE", f"the body has more than {MAX_BODY_BYTES} bytes; send less, for instance less customData"
+        "BODY_TOO_LARGE", f"the body has more than {max_bytes} bytes; send less, for instance less customData"
     )
 
 

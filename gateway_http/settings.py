@@ -59,6 +59,12 @@ class GatewaySettings:
         parse=integer(1, 1_000_000),
         default=8_192,
     )
+    max_batches: int = setting(
+        "GATEWAY_MAX_BATCHES",
+        "requests to send a batch that are served at once; more are turned away with 429",
+        parse=integer(1, 1_000),
+        default=8,
+    )
     drain_s: float = setting(
         "GATEWAY_DRAIN_S",
         "how long running requests may take to end after SIGTERM",

@@ -6,6 +6,7 @@ from importlib.metadata import PackageNotFoundError, version
 
 import msgspec
 
+from gateway_http.batch_models import BatchAnswer, NewBatch
 from gateway_http.cost_models import CostHistoryRow, CurrentCost, NewCost, NewWithdrawal, RecordedCost
 from gateway_http.event_models import OutboxEvent
 from gateway_http.openapi import cost_operations, sms_operations, system_operations
@@ -27,6 +28,8 @@ OPERATIONS: tuple[Operation, ...] = (
 _SHAPES = (
     NewSms,
     SendSmsAnswer,
+    NewBatch,
+    BatchAnswer,
     NewQuote,
     Quote,
     OutboxReference,
@@ -45,7 +48,10 @@ _SHAPES = (
     ProblemDocument,
 )
 _TAGS = [
-    {"name": sms_operations.SENDING, "description": "One SMS, quoted, or priced, recorded and sent."},
+    {
+        "name": sms_operations.SENDING,
+        "description": "SMS, one or many: quoted, or priced, recorded and sent.",
+    },
     {"name": sms_operations.OUTBOX_TAG, "description": "What became of every SMS."},
     {"name": cost_operations.TAG, "description": "What one SMS unit costs, for whom, and since when."},
     {"name": system_operations.TAG, "description": "Probes and this documentation."},

@@ -2,9 +2,16 @@
 
 from __future__ import annotations
 
-from gateway_http.openapi import examples
-from gateway_http.openapi.operation import Answer, Operation, path_parameter, query_parameter, reference
-from gateway_http.routes import send_sms
+from gateway_http.openapi import batch_examples, examples
+from gateway_http.openapi.operation import (
+    Answer,
+    Operation,
+    header_parameter,
+    path_parameter,
+    query_parameter,
+    reference,
+)
+from gateway_http.routes import idempotency_key, send_batch, send_sms
 from gateway_http.routes.outbox import CANCEL, ENTRY, MAX_ENTRIES, OUTBOX, RESEND
 from gateway_http.routes.outbox_events import EVENTS, MAX_EVENTS
 from gateway_http.routes.quote import QUOTE
@@ -59,6 +66,51 @@ OPERATIONS = (
         },
         body="NewSms",
         body_examples={"everyField": examples.SEND, "shortest": examples.SEND_SHORT},
+    ),
+    Operation(
+        "post",
+        send_batch.PATH,
+        "sendSmsBatch",
+        SENDING,
+        "Send up to 1,000 SMS",
+        "Sends each SMS as `POST /api/sms/send` does, and answers with a result for each, in their order. One at fault "
+        "fails alone. The request waits for the carrier's answers as long as a single send; what is undecided then "
+        "comes back `pending` and goes on by itself.\n\n"
+        "**200** when every SMS is recorded and decided, **202** when every one is recorded and some are pending, "
+        "**207** when at least one has a `problem`: look at each. A problem of the request as a whole says that no SMS "
+        "was recorded, or that this is open.\n\n"
+        "Repeating is always safe: each SMS needs a `messageId`, or the request an `Idempotency-Key`, from which the "
+        "SMS without one get theirs by their position. After a time-out or a 5xx, repeat the same request: what was "
+        "recorded is `replayed` and not sent again. With 207, correct or wait as the problems say, and repeat all of "
+        "it.",
+        answers={
+            200: Answer("Every SMS was recorded and decided.", "BatchAnswer", {"sent": batch_examples.BATCH_SENT}),
+            202: Answer(
+                "Every SMS was recorded, some are pending.",
+                "BatchAnswer",
+                {"scheduled": batch_examples.BATCH_SCHEDULED},
+            ),
+            207: Answer(
+                "Some SMS, or all, have a problem. `Retry-After` when repeating makes sense.",
+                "BatchAnswer",
+                {"oneAtFault": batch_examples.BATCH_WITH_ERROR},
+                headers=("Retry-After",),
+            ),
+        },
+        problems={
+            429: ["OVERLOADED"],
+            503: ["MESSAGING_UNAVAILABLE", "MESSAGING_INTERRUPTED", "DATABASE_UNAVAILABLE"],
+            504: ["MESSAGING_TIMEOUT"],
+        },
+        parameters=(
+            header_parameter(
+                idempotency_key.NAME,
+                "Your name for this request, 1 to 128 printable characters; for SMS without a `messageId`.",
+                {"type": "string", "minLength": 1, "maxLength": 128},
+            ),
+        ),
+        body="NewBatch",
+        body_examples={"two": batch_examples.BATCH},
     ),
     Operation(
         "post",

@@ -10,7 +10,7 @@ import pytest
 
 from tests.contract.documented import INSTANT, Number, example, in_order, printed, to_the_letter
 from tests.system.fixtures import NewSystem
-from tests.system.rest import COSTS, JSON, OUTBOX, RESEND, SEND, Answer
+from tests.system.rest import COSTS, JSON, OUTBOX, RESEND, SEND, SEND_BATCH, Answer
 from tests.system.running import System
 from tests.system.waiting import until
 
@@ -200,6 +200,19 @@ def test_the_printed_send_gets_the_printed_answer(system: System) -> None:
 
     shown = system.phones.wait_for(entry["recipientPhoneNumber"])
     assert shown[-1] == entry["message"]
+
+
+def test_the_printed_send_in_a_batch_gets_the_printed_answer(system: System) -> None:
+    set_printed_costs(system)
+    answer = system.rest.post(SEND_BATCH, {"messages": [json.loads(example("send.request.jsonc"))]})
+    assert answer.status == 200
+    (result,) = to_the_letter(answer.text)["results"]
+    documented = to_the_letter(example("send.response.json"))
+    assert in_order({name: result[name] for name in documented}) == in_order(documented)
+    own = {name: result["outboxEntry"].pop(name) for name in ("outboxId", "timestamps", "deliveryState")}
+    assert_timestamps(own["timestamps"])
+    entry = {name: value for name, value in documented["outboxEntry"].items() if name not in own}
+    assert (result["outboxEntry"], result["message"]) == (entry, documented["message"])
 
 
 def test_the_entry_alone_reads_like_the_one_in_the_answer(system: System) -> None:

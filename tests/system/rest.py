@@ -12,6 +12,7 @@ import httpx
 from tests.system.privacy import OTP, leaks
 
 SEND = "/api/sms/send"
+SEND_BATCH = "/api/sms/send-batch"
 RESEND = "/api/sms/outbox/resend"
 OUTBOX = "/api/sms/outbox"
 COSTS = "/api/sms-costs"

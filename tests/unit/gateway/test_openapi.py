@@ -12,6 +12,7 @@ from grpc import aio
 from openapi_schema_validator import OAS31Validator
 from openapi_spec_validator import OpenAPIV31SpecValidator
 
+from gateway_http.batch_models import NewBatch
 from gateway_http.bootstrap import Gateway
 from gateway_http.cost_models import NewCost, NewWithdrawal
 from gateway_http.openapi.document import OPERATIONS, openapi
@@ -25,6 +26,7 @@ from gateway_http.sms_models import NewSms, NoFields, OutboxReference
 GUIDE = Path(__file__).parents[3] / "docs" / "guides" / "rest-api.md"
 SHAPES: dict[str, type[msgspec.Struct]] = {
     "NewSms": NewSms,
+    "NewBatch": NewBatch,
     "NewQuote": NewQuote,
     "NewCost": NewCost,
     "NewWithdrawal": NewWithdrawal,
