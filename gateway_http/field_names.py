@@ -17,6 +17,8 @@ _RENAMED = {
     "page_size": "limit",
     "created_time": "createdAt",
     "sent_time": "sentAt",
+    "expires_time": "expiresAt",
+    "delivered_time": "deliveredAt",
     "last_attempt_time": "lastAttemptAt",
     "recorded_time": "recordedAt",
     "idempotency_key": "Idempotency-Key",

@@ -46,6 +46,13 @@ STATE_NAMES: dict[int, State] = {
     messaging_pb2.DELIVERY_STATE_CANCELLED: "cancelled",
 }
 
+Resendable = Literal["now", "later", "never"]
+_RESENDABLE: dict[int, Resendable] = {
+    messaging_pb2.RESEND_ADVICE_NOW: "now",
+    messaging_pb2.RESEND_ADVICE_LATER: "later",
+    messaging_pb2.RESEND_ADVICE_NEVER: "never",
+}
+
 _Instant = Annotated[datetime, Meta(tz=True)]
 
 
@@ -70,8 +77,27 @@ _Status = Annotated[
 ]
 _State = Annotated[State, Meta(description="The exact state behind `status`.")]
 _RetryCount = Annotated[int, Meta(ge=0, description="Resends so far.")]
-_ErrorDetails = Annotated[str | UnsetType, Meta(description="Why it failed, and what to do; only after a failure.")]
+_ErrorDetails = Annotated[str | UnsetType, Meta(description="Why it failed or waits, and what to do; only then.")]
 _ErrorCode = Annotated[str | UnsetType, Meta(description="Stable code of the failure; only after a failure.")]
+_ErrorAdvice = Annotated[
+    str | UnsetType, Meta(description="What to do about the failure, the last part of `errorDetails`.")
+]
+_Resendable = Annotated[
+    Resendable | UnsetType,
+    Meta(
+        description="Whether a resend makes sense: `now`, `later` (after time has passed, or what `errorAdvice` asks "
+        "for is done), or `never`; only after a failure."
+    ),
+]
+_CarrierErrorCode = Annotated[
+    str | UnsetType, Meta(description="The carrier's own error code in its delivery report; absent when it gave none.")
+]
+_DeliveredAt = Annotated[
+    _Instant | UnsetType, Meta(description="When the carrier's delivery report was recorded; absent until then.")
+]
+_ExpiresAt = Annotated[
+    _Instant | UnsetType, Meta(description="Until when it is wanted; absent when you gave no `expiresAt`.")
+]
 _Amount = {"type": "number", "minimum": 0, "examples": [0.6]}
 
 
@@ -94,12 +120,17 @@ class OutboxEntry(msgspec.Struct, frozen=True, kw_only=True, rename="camel"):
     retry_count: _RetryCount
     error_details: _ErrorDetails = UNSET
     error_code: _ErrorCode = UNSET
+    error_advice: _ErrorAdvice = UNSET
+    resendable: _Resendable = UNSET
+    carrier_error_code: _CarrierErrorCode = UNSET
     tags: Annotated[Sequence[str], Meta(description="Your tags, in their order.")]
     custom_data: Annotated[
         Raw | UnsetType,
         Meta(description="Your metadata; absent when you gave none.", extra_json_schema={"type": "object"}),
     ] = UNSET
     delivery_state: _State
+    delivered_at: _DeliveredAt = UNSET
+    expires_at: _ExpiresAt = UNSET
 
     @classmethod
     def of(cls, entry: messaging_pb2.OutboxEntry) -> OutboxEntry:
@@ -119,9 +150,14 @@ class OutboxEntry(msgspec.Struct, frozen=True, kw_only=True, rename="camel"):
             retry_count=entry.retry_count,
             error_details=entry.error_details if entry.HasField("error_details") else UNSET,
             error_code=entry.error_code if entry.HasField("error_code") else UNSET,
+            error_advice=entry.error_advice if entry.HasField("error_advice") else UNSET,
+            resendable=_RESENDABLE.get(entry.resend_advice, UNSET),
+            carrier_error_code=entry.carrier_error_code if entry.HasField("carrier_error_code") else UNSET,
             tags=list(entry.tags),
             custom_data=Raw(entry.custom_data_json.encode()) if entry.HasField("custom_data_json") else UNSET,
             delivery_state=STATE_NAMES[entry.delivery_state],
+            delivered_at=instant(entry.delivered_time) if entry.HasField("delivered_time") else UNSET,
+            expires_at=instant(entry.expires_time) if entry.HasField("expires_time") else UNSET,
         )
 
 
@@ -134,7 +170,12 @@ class UpdatedOutboxEntry(msgspec.Struct, frozen=True, kw_only=True, rename="came
     retry_count: _RetryCount
     error_details: _ErrorDetails = UNSET
     error_code: _ErrorCode = UNSET
+    error_advice: _ErrorAdvice = UNSET
+    resendable: _Resendable = UNSET
+    carrier_error_code: _CarrierErrorCode = UNSET
     delivery_state: _State
+    delivered_at: _DeliveredAt = UNSET
+    expires_at: _ExpiresAt = UNSET
 
     @classmethod
     def of(cls, entry: messaging_pb2.OutboxEntry) -> UpdatedOutboxEntry:
@@ -146,7 +187,12 @@ class UpdatedOutboxEntry(msgspec.Struct, frozen=True, kw_only=True, rename="came
             retry_count=entry.retry_count,
             error_details=entry.error_details if entry.HasField("error_details") else UNSET,
             error_code=entry.error_code if entry.HasField("error_code") else UNSET,
+            error_advice=entry.error_advice if entry.HasField("error_advice") else UNSET,
+            resendable=_RESENDABLE.get(entry.resend_advice, UNSET),
+            carrier_error_code=entry.carrier_error_code if entry.HasField("carrier_error_code") else UNSET,
             delivery_state=STATE_NAMES[entry.delivery_state],
+            delivered_at=instant(entry.delivered_time) if entry.HasField("delivered_time") else UNSET,
+            expires_at=instant(entry.expires_time) if entry.HasField("expires_time") else UNSET,
         )
 
 

@@ -75,6 +75,9 @@ REASONS: dict[str, Reason] = {
     "RETRY_LIMIT_REACHED": Reason(
         409, "The SMS was resent as often as allowed", "Send a new one instead, after looking at `errorCode`."
     ),
+    "VALIDITY_OVER": Reason(
+        409, "The SMS was wanted until a time that has passed", "It would arrive too late; send a new one instead."
+    ),
     "CANCELLED": Reason(409, "The SMS was cancelled", "A cancelled SMS is not resent; send a new one."),
     "NOT_CANCELLABLE": Reason(409, "The SMS can no longer be cancelled", "It is with the carrier, or already settled."),
     "BODY_TOO_LARGE": Reason(413, "The body is too large", "A body may have 65,536 bytes, that of a batch 8,388,608."),
@@ -141,6 +144,8 @@ FIELD_REASONS: dict[str, str] = {
     "EMPTY_MESSAGE": "There is no text to send.",
     "MESSAGE_TOO_LONG": "The text takes more units than are sent as one message.",
     "SCHEDULE_TOO_FAR": "The schedule lies too far ahead.",
+    "EXPIRY_NOT_AHEAD": "`expiresAt` has passed, or does not lie after `scheduleTimestamp`.",
+    "EXPIRY_TOO_FAR": "`expiresAt` lies more than 7 days after the SMS is due.",
     "TOO_MANY_TAGS": "There are more tags than allowed.",
     "INVALID_TAG": "A tag is empty, too long, or has characters that cannot be printed.",
     "INVALID_CUSTOM_DATA": "customData is too large, or cannot be stored.",

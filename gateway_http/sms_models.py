@@ -74,6 +74,14 @@ class NewSms(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
             extra_json_schema={"format": "date-time"},
         ),
     ] = None
+    expires_at: Annotated[
+        str | None,
+        Meta(
+            description="Until when it is wanted, with its offset: from then on it is not sent any more and fails with "
+            "`VALIDITY_OVER`. Must lie ahead and after `scheduleTimestamp`, at most 7 days after it is due.",
+            extra_json_schema={"format": "date-time"},
+        ),
+    ] = None
     priority: Annotated[
         Literal["normal", "high"] | None, Meta(description="The lane it takes; `normal` unless given.")
     ] = None
@@ -93,14 +101,16 @@ class NewSms(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
     ] = UNSET
 
     def to_request(self, outcome_wait: Duration) -> messaging_pb2.SendSmsRequest:
-        """The call that sends it; raises ProblemError when the time or customData cannot be read."""
-        scheduled = custom_data = None
+        """The call that sends it; raises ProblemError when a time or customData cannot be read."""
+        scheduled = expires = custom_data = None
         if self.schedule_timestamp is not None:
             scheduled = timestamp(self.schedule_timestamp, "scheduleTimestamp")
+        if self.expires_at is not None:
+            expires = timestamp(self.expires_at, "expiresAt")
         if self.custom_data is not UNSET:
             custom_data = _object_text(bytes(self.custom_data))
-        if isinstance(scheduled, Violation) or isinstance(custom_data, Violation):
-            raise invalid_fields([v for v in (scheduled, custom_data) if isinstance(v, Violation)])
+        if isinstance(scheduled, Violation) or isinstance(expires, Violation) or isinstance(custom_data, Violation):
+            raise invalid_fields([v for v in (scheduled, expires, custom_data) if isinstance(v, Violation)])
         return messaging_pb2.SendSmsRequest(
             user_id=self.user_id,
             recipient_phone_number=self.recipient_phone_number,
@@ -109,6 +119,7 @@ class NewSms(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
             message_name=self.message_name,
             message_id=self.message_id,
             scheduled_time=scheduled,
+            expires_time=expires,
             priority=_PRIORITIES[self.priority],
             tags=self.tags,
             custom_data_json=custom_data,

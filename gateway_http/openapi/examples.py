@@ -177,6 +177,7 @@ SEND_SHORT: Json = {
     "message": "Your parcel has arrived.",
     "senderId": "TUKUPAY",
 }
+SEND_OTP: Json = {**SEND_SHORT, "message": "Your OTP is 123456.", "expiresAt": "2030-12-15T08:05:00Z"}
 ENTRY_SENT: Json = {
     "outboxId": "outbox_0192e4a07c2b7d3e9a51c6f0b8d4e2a1",
     "userId": "user123",
@@ -212,8 +213,11 @@ ENTRY_REFUSED: Json = {
         "sentAt": None,
         "lastAttemptAt": "2024-12-15T08:00:00.120000Z",
     },
-    "errorDetails": "the carrier does not know the recipient; check the number",
+    "errorDetails": "The carrier does not accept this phone number. Check the number and send a new message to the "
+    "right one.",
     "errorCode": "INVALID_RECIPIENT",
+    "errorAdvice": "Check the number and send a new message to the right one.",
+    "resendable": "never",
     "deliveryState": "refused",
 }
 EVENTS: list[Json] = [
@@ -246,7 +250,8 @@ SENT: Json = {"status": "success", "outboxEntry": ENTRY_SENT, "message": "SMS se
 REFUSED: Json = {
     "status": "failed",
     "outboxEntry": ENTRY_REFUSED,
-    "message": "SMS was not sent: the carrier does not know the recipient; check the number.",
+    "message": "SMS was not sent: The carrier does not accept this phone number. Check the number and send a new "
+    "message to the right one.",
 }
 SCHEDULED: Json = {
     "status": "success",

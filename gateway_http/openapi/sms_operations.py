@@ -65,7 +65,7 @@ OPERATIONS = (
             504: ["MESSAGING_TIMEOUT"],
         },
         body="NewSms",
-        body_examples={"everyField": examples.SEND, "shortest": examples.SEND_SHORT},
+        body_examples={"everyField": examples.SEND, "shortest": examples.SEND_SHORT, "wantedUntil": examples.SEND_OTP},
     ),
     Operation(
         "post",
@@ -149,7 +149,7 @@ OPERATIONS = (
         problems={
             402: ["INSUFFICIENT_FUNDS"],
             404: ["OUTBOX_ENTRY_NOT_FOUND"],
-            409: ["NOT_FAILED", "RETRY_LIMIT_REACHED", "CANCELLED", "ACCOUNT_NOT_ACTIVE"],
+            409: ["NOT_FAILED", "RETRY_LIMIT_REACHED", "CANCELLED", "VALIDITY_OVER", "ACCOUNT_NOT_ACTIVE"],
             429: ["OVERLOADED"],
             503: [*_WRITE_DOWN[503], "CARRIER_UNAVAILABLE"],
             504: _WRITE_DOWN[504],

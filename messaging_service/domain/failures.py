@@ -1,65 +1,155 @@
-"""The catalogue of reasons why a message failed: stable codes with plain-language help."""
+"""The catalogue of reasons why a message failed, or waits: stable codes with plain-language help."""
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+from enum import StrEnum
 from types import MappingProxyType
 
-CATALOGUE = MappingProxyType(
-    {
-        "INVALID_RECIPIENT": (
-            "The carrier does not accept this phone number. Check the number; a resend will fail again "
-            "unless the carrier changes."
-        ),
-        "INVALID_SENDER": (
-            "The carrier does not accept this sender id. Register the sender id with the carrier, or "
-            "use one that is registered, then resend."
-        ),
-        "MESSAGE_TOO_LONG": ("The carrier does not take a message of this length. Shorten the text and send it anew."),
-        "REJECTED_BY_CARRIER": (
-            "The carrier refused the message. Resend once; when it fails again, ask the carrier with "
-            "the time and the message id."
-        ),
-        "PARTIALLY_SENT": (
-            "The carrier took some parts of the message and refused a later one, so the phone shows "
-            "nothing or a fragment. A resend sends all parts again."
-        ),
-        "CARRIER_BUSY": (
-            "The carrier asked to send more slowly and the message did not get through in time. Resend later."
-        ),
-        "CARRIER_THROTTLED": (
-            "The carrier asked to send more slowly, so the message waits in the queue for its next attempt."
-        ),
-        "CARRIER_UNAVAILABLE": ("No carrier could be reached before the message's time ran out. Resend later."),
-        "CARRIER_NO_ANSWER": (
-            "The carrier did not answer, so the message may or may not have been sent. It is not sent "
-            "again by itself; a delivery receipt or the end of the waiting time decides."
-        ),
-        "OUTCOME_UNKNOWN": (
-            "The process that was sending stopped before it recorded the carrier's answer, so the "
-            "message may or may not have been sent. A delivery receipt or the end of the waiting time "
-            "decides."
-        ),
-        "NO_OUTCOME_IN_TIME": (
-            "No delivery receipt came within the waiting time; whether the message was sent is not "
-            "known, and it was not charged. Resend if a second copy does no harm."
-        ),
-        "NOT_DELIVERED": (
-            "The carrier took the message and reported that it did not reach the phone: it may be off, "
-            "out of coverage, or blocked. Resend later."
-        ),
-        "DELIVERY_EXPIRED": (
-            "The carrier tried until the message's time ran out; the phone was off or out of coverage. Resend later."
-        ),
-        "REJECTED_AFTER_ACCEPTANCE": (
-            "The carrier took the message and rejected it later. Resend once; when it fails again, ask "
-            "the carrier with the time and the message id."
-        ),
-        "CANCELLED": ("The message was cancelled before it was submitted."),
-    }
+
+class Resend(StrEnum):
+    """Whether a resend of the entry makes sense."""
+
+    NOW = "now"
+    """It may get through at once."""
+    LATER = "later"
+    """Only after something has changed: time has passed, or what the advice asks for is done."""
+    NEVER = "never"
+    """It will fail again, or is refused; send a new message instead."""
+
+
+@dataclass(frozen=True, slots=True)
+class Failure:
+    """What one code stands for."""
+
+    code: str
+    """Stable; never renamed."""
+    meaning: str
+    """What happened, in plain language."""
+    advice: str
+    """What to do about it."""
+    resend: Resend
+
+    @property
+    def details(self) -> str:
+        """What errorDetails shows."""
+        return f"{self.meaning} {self.advice}"
+
+
+_ASK_THE_CARRIER = "Resend once; when it fails again, ask the carrier with the time and the message id."
+
+_FAILURES = (
+    Failure(
+        "INVALID_RECIPIENT",
+        "The carrier does not accept this phone number.",
+        "Check the number and send a new message to the right one.",
+        Resend.NEVER,
+    ),
+    Failure(
+        "INVALID_SENDER",
+        "The carrier does not accept this sender id.",
+        "Register the sender id with the carrier and resend, or send anew with one that is registered.",
+        Resend.LATER,
+    ),
+    Failure(
+        "MESSAGE_TOO_LONG",
+        "The carrier does not take a message of this length.",
+        "Shorten the text and send it anew.",
+        Resend.NEVER,
+    ),
+    Failure("REJECTED_BY_CARRIER", "The carrier refused the message.", _ASK_THE_CARRIER, Resend.NOW),
+    Failure(
+        "PARTIALLY_SENT",
+        "The carrier took some parts of the message and refused a later one, so the phone shows nothing or a fragment.",
+        "A resend sends all parts again.",
+        Resend.NOW,
+    ),
+    Failure(
+        "CARRIER_BUSY",
+        "The carrier was too busy to take the message.",
+        "While it is pending it is tried again by itself; once it has failed, resend later.",
+        Resend.LATER,
+    ),
+    Failure(
+        "CARRIER_THROTTLED",
+        "The carrier asked to send more slowly, so the message had to wait.",
+        "While it is pending it is tried again by itself; once it has failed, resend later.",
+        Resend.LATER,
+    ),
+    Failure(
+        "CARRIER_UNAVAILABLE",
+        "No carrier could be reached.",
+        "While the message is pending it is tried again by itself; once it has failed, resend later.",
+        Resend.LATER,
+    ),
+    Failure(
+        "LEASE_OVER",
+        "The process that was to send the message was too slow to do so safely, so nothing left.",
+        "While it is pending it is tried again by itself; once it has failed, resend later.",
+        Resend.LATER,
+    ),
+    Failure(
+        "CARRIER_NO_ANSWER",
+        "The carrier did not answer, so the message may or may not have been sent.",
+        "Wait: a delivery receipt or the end of the waiting time decides.",
+        Resend.LATER,
+    ),
+    Failure(
+        "OUTCOME_UNKNOWN",
+        "The process that was sending stopped before it recorded the carrier's answer, so the message may or may not "
+        "have been sent.",
+        "Wait: a delivery receipt or the end of the waiting time decides.",
+        Resend.LATER,
+    ),
+    Failure(
+        "NO_OUTCOME_IN_TIME",
+        "No delivery receipt came within the waiting time; whether the message was sent is not known, and it was not "
+        "charged.",
+        "Resend if a second copy does no harm.",
+        Resend.NOW,
+    ),
+    Failure(
+        "VALIDITY_OVER",
+        "The time until which the message was wanted ran out before a carrier took it.",
+        "Send a new message; this one would arrive too late.",
+        Resend.NEVER,
+    ),
+    Failure(
+        "NOT_DELIVERED",
+        "The carrier took the message and reported that it did not reach the phone: it may be off, out of coverage, "
+        "or blocked.",
+        "Resend later.",
+        Resend.LATER,
+    ),
+    Failure(
+        "DELIVERY_EXPIRED",
+        "The carrier tried until the message's time ran out; the phone was off or out of coverage.",
+        "Resend later.",
+        Resend.LATER,
+    ),
+    Failure(
+        "REJECTED_AFTER_ACCEPTANCE",
+        "The carrier took the message and rejected it later.",
+        _ASK_THE_CARRIER,
+        Resend.NOW,
+    ),
+    Failure(
+        "CANCELLED",
+        "The message was cancelled before it was submitted.",
+        "Send a new message if it is wanted after all.",
+        Resend.NEVER,
+    ),
 )
-"""Code to explanation, as shown in errorDetails. Codes are never renamed."""
+
+CATALOGUE = MappingProxyType({failure.code: failure for failure in _FAILURES})
+"""By code. Codes are never renamed."""
 
 
-def explain(code: str) -> str:
-    """The plain-language text of a code; a code that is not in the catalogue explains itself as such."""
-    return CATALOGUE.get(code, f"The carrier reported {code}. Ask the carrier with the time and the message id.")
+def failure_of(code: str) -> Failure:
+    """The entry of a code; a code that is not in the catalogue explains itself as such."""
+    return CATALOGUE.get(code) or Failure(
+        code,
+        f"The carrier reported {code}.",
+        "Ask the carrier with the time and the message id.",
+        Resend.LATER,
+    )

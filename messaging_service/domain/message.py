@@ -47,6 +47,8 @@ class SendRequest:
     """None for at once."""
     is_future: bool
     """Whether `scheduled_at` lay ahead when the request was checked."""
+    expires_at: datetime | None
+    """From then on it is not submitted any more; None when its time has no end of its own."""
     priority: Priority
     tags: tuple[str, ...]
     custom_data_json: str | None
@@ -57,7 +59,7 @@ class SendRequest:
         """Equal for requests that ask for the same thing; tells a repetition from a reused key."""
         custom_data = None if self.custom_data_json is None else json.loads(self.custom_data_json)
         scheduled = None if self.scheduled_at is None else self.scheduled_at.isoformat()
-        parts = [
+        parts: list[object] = [
             self.recipient,
             self.text,
             self.sender_id,
@@ -68,6 +70,9 @@ class SendRequest:
             custom_data,
             self.app_id,
         ]
+        if self.expires_at is not None:
+            # Only then, so that requests without one keep the fingerprints that are on record.
+            parts.append({"expires_at": self.expires_at.isoformat()})
         return hashlib.sha256(json.dumps(parts, sort_keys=True, separators=(",", ":")).encode()).digest()
 
 
@@ -99,11 +104,16 @@ class Message:
     retry_count: int
     """Resends so far."""
     error_code: str | None
-    """Code of the latest failure (failures.py); None while there is none. Cleared by a resend."""
+    """Code of the latest failure (failures.py); None while there is none. While READY it says why the try
+    before was not taken. Cleared by a resend."""
+    carrier_error_code: str | None
+    """The carrier's own error code in the receipt that failed the message; None when it gave none."""
     carrier: str | None
     """Who took or refused it last; None before an attempt ended."""
     created_at: datetime
     scheduled_at: datetime | None
+    expires_at: datetime | None
+    """From then on it is not submitted any more, and expires when it is still queued. None for no such end."""
     sent_at: datetime | None
     """When the carrier's acceptance was recorded."""
     last_attempt_at: datetime | None

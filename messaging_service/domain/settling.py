@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from messaging_service.domain.states import Billing, State
-from messaging_service.domain.submission import OutcomeKind, ReceiptState
+from messaging_service.domain.submission import Outcome, OutcomeKind, ReceiptState
 
 SETTLEMENT_OF: dict[OutcomeKind, tuple[State, Billing]] = {
     OutcomeKind.ACCEPTED: (State.ACCEPTED, Billing.CHARGED),
@@ -14,6 +14,14 @@ SETTLEMENT_OF: dict[OutcomeKind, tuple[State, Billing]] = {
     OutcomeKind.UNKNOWN: (State.UNKNOWN, Billing.HELD),
 }
 """A carrier's acceptance is charged, a refusal is not, and an open outcome keeps its hold."""
+
+
+def settlement_of(outcome: Outcome, *, has_another: bool) -> tuple[State, Billing]:
+    """What an outcome makes of its message; `has_another`: whether another carrier is left to be asked."""
+    if outcome.kind is OutcomeKind.NOT_TAKEN and outcome.only_elsewhere and not has_another:
+        return SETTLEMENT_OF[OutcomeKind.REFUSED]
+    return SETTLEMENT_OF[outcome.kind]
+
 
 FAILED_RECEIPTS: dict[ReceiptState, str] = {
     ReceiptState.UNDELIVERABLE: "NOT_DELIVERED",

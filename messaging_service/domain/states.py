@@ -92,7 +92,23 @@ class Billing(StrEnum):
     RELEASED = "released"
     """The reservation was given back; nothing is owed."""
     REFUNDED = "refunded"
-    """A charge was paid back by an operator."""
+    """A charge was paid back: by an operator, or because the message was not delivered and the charging
+    policy is `delivery`."""
+
+
+BILLINGS_OF: dict[State, frozenset[Billing]] = {
+    _S.SCHEDULED: frozenset({Billing.HELD}),
+    _S.READY: frozenset({Billing.HELD}),
+    _S.SUBMITTING: frozenset({Billing.HELD}),
+    _S.UNKNOWN: frozenset({Billing.HELD}),
+    _S.ACCEPTED: frozenset({Billing.CHARGED, Billing.REFUNDED}),
+    _S.DELIVERED: frozenset({Billing.CHARGED, Billing.REFUNDED}),
+    _S.UNDELIVERED: frozenset({Billing.CHARGED, Billing.REFUNDED}),
+    _S.REFUSED: frozenset({Billing.RELEASED}),
+    _S.EXPIRED: frozenset({Billing.RELEASED}),
+    _S.CANCELLED: frozenset({Billing.RELEASED}),
+}
+"""What may have happened to the money in each state; the constraint `ck_message_billing_of_state` holds it."""
 
 
 class Priority(StrEnum):

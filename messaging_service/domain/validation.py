@@ -26,6 +26,8 @@ MAX_CUSTOM_DATA_EXPONENT = 30
 MAX_CUSTOM_DATA_DEPTH = 32
 """Objects and lists inside one another. A fixed bound, as what Python can read depends on its stack."""
 MAX_SCHEDULE_AHEAD = timedelta(days=365)
+MAX_VALIDITY = timedelta(days=7)
+"""How long after it is due a message may still be wanted; carriers keep none for longer."""
 MAX_TEXT_CHARACTERS = 5_000
 """Above any message of 20 units; keeps the segmenter from being fed megabytes."""
 
@@ -42,6 +44,8 @@ class SendDraft:
     message_id: str | None = None
     scheduled_time: datetime | None = None
     """Aware, UTC."""
+    expires_time: datetime | None = None
+    """Aware, UTC."""
     priority: Priority = Priority.NORMAL
     tags: Sequence[str] = ()
     custom_data_json: str | None = None
@@ -51,7 +55,11 @@ class SendDraft:
 def validate(
     draft: SendDraft, *, now: datetime, phone_problem: Callable[[str], str | None], max_units: int
 ) -> SendRequest:
-    """Turns a draft into a request; raises ServiceError INVALID that names every field at fault."""
+    """Turns a draft into a request; raises ServiceError INVALID that names every field at fault.
+
+    An expiry that has passed is no fault by itself: the repetition of a request that is on record is answered
+    from there. See `expiry_over`.
+    """
     found: list[Violation] = []
 
     def fault(field: str, reason: str, description: str) -> None:
@@ -77,6 +85,7 @@ def validate(
     found.extend(_tag_faults(draft.tags))
     if draft.custom_data_json is not None and (problem := custom_data_problem(draft.custom_data_json)):
         fault("custom_data_json", "INVALID_CUSTOM_DATA", problem)
+    found.extend(_expiry_faults(draft, now, is_refused_anyway=bool(found)))
     if found or segmentation is None:
         raise invalid(found)
     return SendRequest(
@@ -89,6 +98,7 @@ def validate(
         client_message_id=draft.message_id,
         scheduled_at=draft.scheduled_time,
         is_future=draft.scheduled_time is not None and draft.scheduled_time > now,
+        expires_at=draft.expires_time,
         priority=draft.priority,
         tags=tuple(draft.tags),
         custom_data_json=draft.custom_data_json,
@@ -112,6 +122,29 @@ def schedule_problem(at: datetime | None, now: datetime) -> str | None:
     if at is None or at <= now + MAX_SCHEDULE_AHEAD:
         return None
     return f"lies more than {MAX_SCHEDULE_AHEAD.days} days ahead; schedule it nearer to its time"
+
+
+def _expiry_faults(draft: SendDraft, now: datetime, *, is_refused_anyway: bool) -> list[Violation]:
+    """What is wrong with the end of the validity; that it has passed only when the request is refused anyway."""
+    expires, scheduled = draft.expires_time, draft.scheduled_time
+    if expires is None:
+        return []
+    if scheduled is not None and expires <= scheduled:
+        problem = "does not lie after scheduled_time; give a later instant, or leave it out"
+        return [Violation("expires_time", "EXPIRY_NOT_AHEAD", problem)]
+    if expires > max(scheduled or now, now) + MAX_VALIDITY:
+        problem = f"lies more than {MAX_VALIDITY.days} days after the message is due; give an earlier instant"
+        return [Violation("expires_time", "EXPIRY_TOO_FAR", problem)]
+    over = expiry_over(expires, now)
+    return [over] if over is not None and is_refused_anyway else []
+
+
+def expiry_over(expires: datetime | None, now: datetime) -> Violation | None:
+    """The fault of an expiry that has passed, which no message on record can have had; None when it has not."""
+    if expires is None or expires > now:
+        return None
+    problem = "has passed; give an instant that lies ahead, or leave it out"
+    return Violation("expires_time", "EXPIRY_NOT_AHEAD", problem)
 
 
 def cut(text: str, max_units: int) -> tuple[Segmentation | None, Violation | None]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from uuid import UUID
 
-from messaging_service.domain.failures import explain
+from messaging_service.domain.failures import failure_of
 from messaging_service.domain.message import outbox_id, parse_outbox_id
 from messaging_service.domain.outbox_event import OutboxEvent
 from messaging_service.domain.validation import MAX_IDENTIFIER, text_problem
@@ -50,7 +50,7 @@ def from_event(event: OutboxEvent) -> pb.OutboxEvent:
         status=wire.STATUSES[event.status],
         carrier=event.carrier,
         error_code=event.code,
-        error_details=None if event.code is None else explain(event.code),
+        error_details=None if event.code is None else failure_of(event.code).details,
     )
 
 

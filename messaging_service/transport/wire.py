@@ -10,7 +10,7 @@ from google.protobuf.duration_pb2 import Duration
 from google.protobuf.timestamp_pb2 import Timestamp
 
 from messaging_service.domain.accounts import Account, AccountMode, AccountStatus
-from messaging_service.domain.failures import explain
+from messaging_service.domain.failures import Resend, failure_of
 from messaging_service.domain.gsm7_advice import Gsm7Advice
 from messaging_service.domain.message import Message, outbox_id
 from messaging_service.domain.money import PriceLevel, to_micros
@@ -74,6 +74,11 @@ ACCOUNT_STATUSES: Mapping[AccountStatus, pb.AccountStatus.ValueType] = {
     AccountStatus.SUSPENDED: pb.ACCOUNT_STATUS_SUSPENDED,
     AccountStatus.CLOSED: pb.ACCOUNT_STATUS_CLOSED,
 }
+RESENDS: Mapping[Resend, pb.ResendAdvice.ValueType] = {
+    Resend.NOW: pb.RESEND_ADVICE_NOW,
+    Resend.LATER: pb.RESEND_ADVICE_LATER,
+    Resend.NEVER: pb.RESEND_ADVICE_NEVER,
+}
 PRIORITY_OF: Mapping[int, Priority] = {
     pb.PRIORITY_UNSPECIFIED: Priority.NORMAL,
     **{value: key for key, value in PRIORITIES.items()},
@@ -119,6 +124,7 @@ def to_draft(request: pb.SendSmsRequest) -> SendDraft:
         problem = f"has the unknown value {request.priority}; use PRIORITY_NORMAL or PRIORITY_HIGH"
         raise invalid([Violation("priority", "UNKNOWN_PRIORITY", problem)])
     scheduled = to_instant("scheduled_time", request.scheduled_time) if request.HasField("scheduled_time") else None
+    expires = to_instant("expires_time", request.expires_time) if request.HasField("expires_time") else None
     return SendDraft(
         user_id=request.user_id,
         recipient_phone_number=request.recipient_phone_number,
@@ -127,6 +133,7 @@ def to_draft(request: pb.SendSmsRequest) -> SendDraft:
         message_name=request.message_name if request.HasField("message_name") else None,
         message_id=request.message_id if request.HasField("message_id") else None,
         scheduled_time=scheduled,
+        expires_time=expires,
         priority=priority,
         tags=tuple(request.tags),
         custom_data_json=request.custom_data_json if request.HasField("custom_data_json") else None,
@@ -160,6 +167,7 @@ def _stamp(instant: datetime | None) -> Timestamp | None:
 
 def from_message(message: Message) -> pb.OutboxEntry:
     """The public form of a message."""
+    failure = None if message.error_code is None else failure_of(message.error_code)
     return pb.OutboxEntry(
         outbox_id=outbox_id(message.id),
         user_id=message.account_id,
@@ -180,7 +188,11 @@ def from_message(message: Message) -> pb.OutboxEntry:
         delivered_time=_stamp(message.delivered_at),
         retry_count=message.retry_count,
         error_code=message.error_code,
-        error_details=None if message.error_code is None else explain(message.error_code),
+        error_details=None if failure is None else failure.details,
+        error_advice=None if failure is None else failure.advice,
+        resend_advice=pb.RESEND_ADVICE_UNSPECIFIED if failure is None else RESENDS[failure.resend],
+        carrier_error_code=message.carrier_error_code,
+        expires_time=_stamp(message.expires_at),
         tags=message.tags,
         custom_data_json=message.custom_data_json,
         priority=PRIORITIES[message.priority],

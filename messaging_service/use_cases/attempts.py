@@ -92,6 +92,8 @@ class Attempts:
         if self._monotonic() >= claim.fence:
             # The lease may already be another's; no byte leaves under it.
             return Outcome(OutcomeKind.NOT_TAKEN, slot.carrier, error_code="LEASE_OVER", raw="not submitted")
+        if claim.valid_until is not None and self._monotonic() >= claim.valid_until:
+            return Outcome(OutcomeKind.NOT_TAKEN, slot.carrier, error_code="VALIDITY_OVER", raw="not submitted")
         message = claim.message
         return await slot.submit(
             Submission(
@@ -100,6 +102,7 @@ class Attempts:
                 recipient=message.recipient,
                 segmentation=segment(message.text),
                 epoch=claim.epoch,
+                expires_at=message.expires_at,
             ),
         )
 

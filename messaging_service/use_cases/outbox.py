@@ -57,6 +57,19 @@ class Claim:
     """On the monotonic clock: after it no byte may leave under this claim."""
     avoid: frozenset[str] = frozenset()
     """Carriers that are proven never to take the message."""
+    valid_until: float | None = None
+    """On the monotonic clock: from then on the message is not wanted any more; None for no such end."""
+
+
+def valid_until(message: Message, began: float, claimed_at: datetime | None) -> float | None:
+    """The end of a message's validity on the monotonic clock; None when it has none.
+
+    `claimed_at` is when it was claimed on the database's clock, and `began` an instant of the monotonic clock
+    that is not later: so the end comes out too early by a moment at worst, whatever the clock of this machine says.
+    """
+    if message.expires_at is None or claimed_at is None:
+        return None
+    return began + (message.expires_at - claimed_at).total_seconds()
 
 
 @dataclass(frozen=True, slots=True)
@@ -100,7 +113,9 @@ class Swept:
     orphaned: int
     """Submitting under a lease that ran out: now unknown."""
     expired: int
-    """Unknown or queued beyond their window: now expired, their hold released."""
+    """Unknown or queued beyond their window, or queued beyond their validity: now expired, their hold released."""
+    more: bool = False
+    """Whether so many rows were due that some may be left: sweep again at once."""
 
 
 def no_such_entry(public_id: str) -> ServiceError:
@@ -130,6 +145,7 @@ class Outbox(Protocol):
         """Takes due messages of a route from the queue, the high lane first; the normal lane keeps a tenth.
 
         `carriers`: where there is room now; messages that avoid all of them are left. None given means any.
+        Never takes one whose validity is over on the database's clock.
         """
         ...
 
@@ -142,7 +158,7 @@ class Outbox(Protocol):
         ...
 
     async def sweep(self) -> Swept:
-        """Ends what nobody ends any more: leases, unknown windows and queue times that ran out."""
+        """Ends what nobody ends any more: leases, unknown windows, queue times and validities that ran out."""
         ...
 
     async def seconds_to_next_due(self, route: str = DEFAULT_ROUTE) -> float | None:
@@ -152,8 +168,8 @@ class Outbox(Protocol):
     async def resend(self, message_id: UUID, max_retries: int, route: str = DEFAULT_ROUTE) -> Message:
         """Queues a failed message for another attempt by a route, held again at its frozen price.
 
-        Raises OUTBOX_ENTRY_NOT_FOUND, NOT_FAILED, CANCELLED, RETRY_LIMIT_REACHED, INSUFFICIENT_FUNDS,
-        ACCOUNT_NOT_ACTIVE.
+        Raises OUTBOX_ENTRY_NOT_FOUND, NOT_FAILED, CANCELLED, VALIDITY_OVER, RETRY_LIMIT_REACHED,
+        INSUFFICIENT_FUNDS, ACCOUNT_NOT_ACTIVE.
         """
         ...
 

@@ -11,18 +11,18 @@ from uuid import UUID
 
 from messaging_service.domain.message import Message, SendRequest, outbox_id
 from messaging_service.domain.states import State
-from messaging_service.domain.validation import SendDraft, validate
+from messaging_service.domain.validation import SendDraft, expiry_over, validate
 from messaging_service.use_cases.attempts import Attempts
 from messaging_service.use_cases.carrier_presence import require_carrier
 from messaging_service.use_cases.claim_loop import ClaimLoop
 from messaging_service.use_cases.dispatch import Dispatch
 from messaging_service.use_cases.group_commit import GroupCommit
-from messaging_service.use_cases.outbox import Acceptance, Accepted, Claim, Outbox
+from messaging_service.use_cases.outbox import Acceptance, Accepted, Claim, Outbox, valid_until
 from messaging_service.use_cases.outcomes import Outcomes
 from messaging_service.use_cases.phone_numbers import PhoneNumberCheck
 from messaging_service.use_cases.prices import Prices
 from messaging_service.use_cases.route_carriers import RouteSlot
-from service_kit.errors import ServiceError
+from service_kit.errors import ServiceError, invalid
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,15 +82,18 @@ class SendSms:
         Raises ServiceError; then nothing was stored or charged, except that a lost database connection
         leaves that open, which a repetition with the same message id resolves.
         """
-        request = validate(draft, now=self._now(), phone_problem=self._phone_problem, max_units=self._limits.max_units)
+        now = self._now()
+        request = validate(draft, now=now, phone_problem=self._phone_problem, max_units=self._limits.max_units)
         loop = self._dispatch.of(request.recipient, request.sender_id, request.priority)
         try:
+            if over := expiry_over(request.expires_at, now):
+                raise invalid([over])
             if not request.is_future:
                 await require_carrier(loop.carriers, self._limits.carrier_grace_s)
             at = request.scheduled_at if request.is_future else None
             price = await self._prices.price_of(request.account_id, request.app_id, at)
         except ServiceError:
-            # What is on record already needs neither carrier nor price.
+            # What is on record already needs neither carrier nor price, and may have expired since.
             if (stored := await self._stored(request)) is not None:
                 return Sent(stored, replayed=True)
             raise
@@ -146,7 +149,7 @@ class SendSms:
         slot: RouteSlot | None,
         recorded: asyncio.Future[Accepted],
     ) -> None:
-        fence = self._monotonic() + self._limits.claim_s
+        began = self._monotonic()
         try:
             accepted = await self._acceptances.submit(acceptance)
         except BaseException as error:
@@ -167,7 +170,13 @@ class SendSms:
             if accepted.replayed or message.state is not State.SUBMITTING:
                 slot.release()
             else:
-                claim = Claim(message, epoch=1, tries=0, fence=fence)
+                claim = Claim(
+                    message,
+                    epoch=1,
+                    tries=0,
+                    fence=began + self._limits.claim_s,
+                    valid_until=valid_until(message, began, message.created_at),
+                )
                 await self._attempts.run(claim, slot, loop.carriers, loop.queued)
         elif message.state is State.READY:
             self._dispatch.queued(loop)

@@ -57,6 +57,8 @@ class Sweeper:
                     self._log.swept(swept)
                 if rerouted:
                     self._log.rerouted(rerouted)
+                if swept.more:
+                    continue
             await asyncio.sleep(self._every_s)
 
 

@@ -12,9 +12,8 @@ from uuid import UUID
 from messaging_service.domain.accounts import Account, AccountMode, AccountStatus
 from messaging_service.domain.message import Message
 from messaging_service.domain.routing import DEFAULT_ROUTE
-from messaging_service.domain.settling import SETTLEMENT_OF
+from messaging_service.domain.settling import settlement_of
 from messaging_service.domain.states import IN_PROGRESS, RESENDABLE, Billing, Priority, State
-from messaging_service.domain.submission import OutcomeKind
 from messaging_service.use_cases.outbox import (
     Acceptance,
     Accepted,
@@ -23,6 +22,7 @@ from messaging_service.use_cases.outbox import (
     Settled,
     Settlement,
     Swept,
+    valid_until,
 )
 from service_kit.errors import Kind, ServiceError
 
@@ -44,6 +44,7 @@ class Queued:
     lease_until: datetime | None = None
     tries: int = 0
     route: str = DEFAULT_ROUTE
+    expires_at: datetime | None = None
     avoid: frozenset[str] = frozenset()
 
 
@@ -100,7 +101,8 @@ class InMemoryOutbox:
         except ServiceError as error:
             return error
         due_at = max(request.scheduled_at or book.now, book.now)
-        state = State.SUBMITTING if item.claimed else State.SCHEDULED if due_at > book.now else State.READY
+        claimed = item.claimed and (request.expires_at is None or request.expires_at > book.now)
+        state = State.SUBMITTING if claimed else State.SCHEDULED if due_at > book.now else State.READY
         message = Message(
             id=item.message_id,
             account_id=request.account_id,
@@ -119,19 +121,21 @@ class InMemoryOutbox:
             billing=Billing.HELD,
             retry_count=0,
             error_code=None,
+            carrier_error_code=None,
             carrier=None,
             created_at=book.now,
             scheduled_at=request.scheduled_at,
+            expires_at=request.expires_at,
             sent_at=None,
-            last_attempt_at=book.now if item.claimed else None,
+            last_attempt_at=book.now if claimed else None,
             delivered_at=None,
             tags=request.tags,
             custom_data_json=request.custom_data_json,
         )
         book.keys[key] = (item.fingerprint, message.id)
         book.messages[message.id] = message
-        book.queue[message.id] = Queued(due_at, due_at, State.READY, route=item.route)
-        if item.claimed:
+        book.queue[message.id] = Queued(due_at, due_at, State.READY, route=item.route, expires_at=request.expires_at)
+        if claimed:
             self._lease(book.queue[message.id])
         book.events.append(Event(message.id, 1, None, state, None))
         return Accepted(message, replayed=False)
@@ -142,13 +146,14 @@ class InMemoryOutbox:
         picked = normal[:floor]
         picked += high[: limit - len(picked)]
         picked += normal[floor:][: limit - len(picked)]
-        fence = time.monotonic() + LEASE_S - MARGIN_S
+        began = time.monotonic()
         claims = []
         for message_id in picked:
             row = self.book.queue[message_id]
             self._lease(row)
             message = self._move(message_id, State.SUBMITTING, last_attempt_at=self.book.now)
-            claims.append(Claim(message, row.epoch, row.tries, fence, row.avoid))
+            until = valid_until(message, began, message.last_attempt_at)
+            claims.append(Claim(message, row.epoch, row.tries, began + LEASE_S - MARGIN_S, row.avoid, until))
         return claims
 
     def _due(self, lane: Priority, route: str, carriers: set[str]) -> list[UUID]:
@@ -159,6 +164,7 @@ class InMemoryOutbox:
             and row.route == route
             and not carriers <= row.avoid
             and row.due_at <= self.book.now
+            and (row.expires_at is None or row.expires_at > self.book.now)
             and self.book.messages[message_id].priority is lane
         ]
         return [message_id for _, message_id in sorted(due)]
@@ -176,24 +182,23 @@ class InMemoryOutbox:
         owned = row is not None and (row.state, row.epoch, row.owner) == (State.SUBMITTING, item.epoch, self._owner)
         if row is None or not owned:
             return Settled(book.messages[message_id], applied=False)
-        state, billing = SETTLEMENT_OF[outcome.kind]
+        state, billing = settlement_of(outcome, has_another=item.avoid is not None)
         row.state, row.owner, row.lease_until, row.tries = state, None, None, row.tries + 1
-        if outcome.kind is OutcomeKind.NOT_TAKEN:
+        if state is State.READY:
             row.avoid |= {item.avoid} if item.avoid else frozenset()
             row.due_at = book.now + timedelta(seconds=item.retry_in_s)
-        elif outcome.kind is OutcomeKind.UNKNOWN:
+        elif state is State.UNKNOWN:
             row.due_at = book.now + timedelta(seconds=UNKNOWN_S)
         else:
             del book.queue[message_id]
             self._unhold(book.messages[message_id], charged=billing is Billing.CHARGED)
-        shown = outcome.kind in (OutcomeKind.REFUSED, OutcomeKind.UNKNOWN)
         message = self._move(
             message_id,
             state,
             outcome.error_code,
             billing=billing,
             carrier=outcome.carrier or None,
-            error_code=outcome.error_code if shown else None,
+            error_code=outcome.error_code,
             sent_at=book.now if state is State.ACCEPTED else item.message.sent_at,
         )
         return Settled(message, applied=True)
@@ -209,8 +214,11 @@ class InMemoryOutbox:
             elif row.state is State.UNKNOWN and row.due_at < book.now:
                 self._expire(message_id, "NO_OUTCOME_IN_TIME")
                 expired += 1
+            elif row.state is State.READY and row.expires_at is not None and row.expires_at <= book.now:
+                self._expire(message_id, "VALIDITY_OVER")
+                expired += 1
             elif row.state is State.READY and row.queued_at < book.now - timedelta(seconds=QUEUE_S):
-                self._expire(message_id, "CARRIER_BUSY" if row.tries else "CARRIER_UNAVAILABLE")
+                self._expire(message_id, book.messages[message_id].error_code or "CARRIER_UNAVAILABLE")
                 expired += 1
         return Swept(orphaned=orphaned, expired=expired)
 
@@ -228,7 +236,13 @@ class InMemoryOutbox:
         return len(strays)
 
     async def seconds_to_next_due(self, route: str = DEFAULT_ROUTE) -> float | None:
-        due = [row.due_at for row in self.book.queue.values() if row.state is State.READY and row.route == route]
+        due = [
+            row.due_at
+            for row in self.book.queue.values()
+            if row.state is State.READY
+            and row.route == route
+            and (row.expires_at is None or row.expires_at > self.book.now)
+        ]
         return max(0.0, (min(due) - self.book.now).total_seconds()) if due else None
 
     async def resend(self, message_id: UUID, max_retries: int, route: str = DEFAULT_ROUTE) -> Message:
@@ -237,12 +251,16 @@ class InMemoryOutbox:
             raise _precondition("CANCELLED")
         if message.state not in RESENDABLE:
             raise _precondition("NOT_FAILED")
+        if message.expires_at is not None and message.expires_at <= self.book.now:
+            raise _precondition("VALIDITY_OVER")
         if message.retry_count >= max_retries:
             raise _precondition("RETRY_LIMIT_REACHED")
         account = self._account(message.account_id)
         self.book.accounts[account.id] = account.hold(message.total)
         epoch = 100_000 * (message.retry_count + 1)
-        self.book.queue[message_id] = Queued(self.book.now, self.book.now, State.READY, epoch, route=route)
+        self.book.queue[message_id] = Queued(
+            self.book.now, self.book.now, State.READY, epoch, route=route, expires_at=message.expires_at
+        )
         self.book.messages[message_id] = replace(message, retry_count=message.retry_count + 1)
         return self._move(message_id, State.READY, billing=Billing.HELD, error_code=None, delivered_at=None)
 

@@ -38,8 +38,8 @@ async def rows(url: str, statement: str, parameters: Any = None) -> list[tuple[A
 async def pass_time(url: str, seconds: float) -> None:
     """Everything that has happened, and all that is due, moves into the past."""
     moved = {
-        "dispatch": ("due_at", "queued_at", "lease_until"),
-        "message": ("created_at", "last_attempt_at"),
+        "dispatch": ("due_at", "queued_at", "lease_until", "expires_at", "resend_at"),
+        "message": ("created_at", "last_attempt_at", "expires_at"),
         "receipt": ("received_at", "next_try_at"),
     }
     async with await psycopg.AsyncConnection.connect(url) as connection:

@@ -452,7 +452,7 @@ async def test_what_the_carrier_refuses_is_not_charged(world: World, outbox: Out
 async def test_what_was_not_taken_goes_back_into_the_queue_with_its_hold(world: World, outbox: Outbox) -> None:
     message = await record(outbox, acceptance(claimed=True))
     back = (await end(outbox, Claim(message, 1, 0, 0.0), not_taken(), retry_in_s=8)).message
-    assert (back.state, back.billing, back.error_code) == (State.READY, Billing.HELD, None)
+    assert (back.state, back.billing, back.error_code) == (State.READY, Billing.HELD, "CARRIER_BUSY")
     assert await money(outbox) == (0, PRICE.unit_price)
     assert await outbox.claim(10) == []
     assert await outbox.seconds_to_next_due() == pytest.approx(8, abs=5)

@@ -65,36 +65,40 @@ _FORGET_KEYS = """
 # One statement writes everything. The database's clock alone decides whether a scheduled message is due.
 _RECORD = """
     WITH input AS (
-        SELECT * FROM json_to_recordset(%(rows)s::json) AS input (
+        SELECT *, wanted.reserved AND coalesce(wanted.expires_at > now(), true) AS claimed
+        FROM json_to_recordset(%(rows)s::json) AS wanted (
             id uuid, account_id text, key text, app_id text, recipient text, text text, sender_id text,
             message_name text, priority text, encoding text, units smallint, cost_id text, level text,
-            unit_price numeric, total numeric, scheduled_at timestamptz, claimed bool, tags json, custom_data text,
-            route text
+            unit_price numeric, total numeric, scheduled_at timestamptz, reserved bool, tags json, custom_data text,
+            route text, expires_at timestamptz
         )
     ), recorded AS (
         INSERT INTO message (
             id, account_id, client_message_id, app_id, recipient, text, sender_id, message_name, priority,
             encoding, units, price_cost_id, price_level, unit_price, total, scheduled_at, tags, custom_data,
-            billing, state, last_attempt_at
+            expires_at, billing, state, last_attempt_at
         )
         SELECT
             id, account_id, key, app_id, recipient, text, sender_id, message_name, priority,
             encoding, units, cost_id, level, unit_price, total, scheduled_at,
-            ARRAY(SELECT json_array_elements_text(tags)), custom_data::jsonb,
+            ARRAY(SELECT json_array_elements_text(tags)), custom_data::jsonb, expires_at,
             'held',
             CASE WHEN claimed THEN 'submitting' WHEN scheduled_at > now() THEN 'scheduled' ELSE 'ready' END,
             CASE WHEN claimed THEN now() END
         FROM input
         RETURNING id, account_id, total, state, created_at, last_attempt_at
     ), queued AS (
-        INSERT INTO dispatch (message_id, route, lane, due_at, queued_at, state, epoch, owner, lease_until)
+        INSERT INTO dispatch (
+            message_id, route, lane, due_at, queued_at, state, epoch, owner, lease_until, expires_at
+        )
         SELECT
             id, route, CASE priority WHEN 'high' THEN 0 ELSE 1 END,
             greatest(scheduled_at, now()), greatest(scheduled_at, now()),
             CASE WHEN claimed THEN 'submitting' ELSE 'ready' END,
             CASE WHEN claimed THEN 1 ELSE 0 END,
             CASE WHEN claimed THEN %(owner)s END,
-            CASE WHEN claimed THEN now() + make_interval(secs => %(lease_s)s) END
+            CASE WHEN claimed THEN now() + make_interval(secs => %(lease_s)s) END,
+            expires_at
         FROM input
     ), noted AS (
         INSERT INTO message_event (message_id, attempt, to_state, actor)
@@ -114,6 +118,8 @@ class Owner:
 
     name: str
     lease_s: float
+    usable_s: float
+    """How long a claim may be used: the lease less its margin."""
 
 
 Key = tuple[str, str]
@@ -212,7 +218,8 @@ async def _record(connection: Connection, batch: Sequence[Acceptance], owner: Ow
             "unit_price": item.price.unit_price,
             "total": item.price.total(item.request.segmentation.units),
             "scheduled_at": item.request.scheduled_at,
-            "claimed": item.claimed,
+            "expires_at": item.request.expires_at,
+            "reserved": item.claimed,
             "tags": item.request.tags,
             "custom_data": item.request.custom_data_json,
             "route": item.route,
@@ -252,9 +259,11 @@ def _message(acceptance: Acceptance, state: str, created_at: datetime, last_atte
         billing=Billing.HELD,
         retry_count=0,
         error_code=None,
+        carrier_error_code=None,
         carrier=None,
         created_at=created_at,
         scheduled_at=request.scheduled_at,
+        expires_at=request.expires_at,
         sent_at=None,
         last_attempt_at=last_attempt_at,
         delivered_at=None,

@@ -6,19 +6,22 @@ from uuid import UUID
 
 from messaging_service.adapters.postgres.acceptance import LANES
 from messaging_service.adapters.postgres.accounts import lock_accounts
-from messaging_service.adapters.postgres.rows import MESSAGE_COLUMNS, to_message
+from messaging_service.adapters.postgres.rows import MESSAGE_COLUMNS, MESSAGE_WIDTH, to_message
 from messaging_service.domain.message import Message, outbox_id
 from messaging_service.domain.states import IN_PROGRESS, RESENDABLE, State
 from messaging_service.use_cases.outbox import no_such_entry
 from service_kit.database import Connection
 from service_kit.errors import Kind, ServiceError
 
-_LOCK = f"SELECT {MESSAGE_COLUMNS} FROM message m WHERE m.id = %s FOR NO KEY UPDATE"
+_LOCK = f"""
+    SELECT {MESSAGE_COLUMNS}, coalesce(m.expires_at <= now(), false) FROM message m WHERE m.id = %s
+    FOR NO KEY UPDATE
+"""
 
 _REQUEUE = f"""
     WITH queued AS (
-        INSERT INTO dispatch (message_id, route, lane, due_at, queued_at, state, epoch)
-        VALUES (%(id)s, %(route)s, %(lane)s, now(), now(), 'ready', %(epoch)s)
+        INSERT INTO dispatch (message_id, route, lane, due_at, queued_at, state, epoch, expires_at)
+        VALUES (%(id)s, %(route)s, %(lane)s, now(), now(), 'ready', %(epoch)s, %(expires_at)s)
     ), noted AS (
         INSERT INTO message_event (message_id, attempt, from_state, to_state, actor)
         VALUES (%(id)s, %(attempt)s, %(from_state)s, 'ready', %(owner)s)
@@ -26,8 +29,8 @@ _REQUEUE = f"""
         UPDATE account SET held = held + %(total)s WHERE id = %(account_id)s
     )
     UPDATE message m SET
-        state = 'ready', billing = 'held', retry_count = m.retry_count + 1, error_code = NULL, carrier = NULL,
-        sent_at = NULL, delivered_at = NULL
+        state = 'ready', billing = 'held', retry_count = m.retry_count + 1, error_code = NULL,
+        carrier_error_code = NULL, carrier = NULL, sent_at = NULL, delivered_at = NULL
     WHERE m.id = %(id)s
     RETURNING {MESSAGE_COLUMNS}
 """
@@ -53,8 +56,8 @@ _CANCEL = f"""
 
 async def resend(connection: Connection, message_id: UUID, max_retries: int, route: str, owner: str) -> Message:
     """See Outbox.resend."""
-    message = await _locked(connection, message_id)
-    _check_resend(message, max_retries)
+    message, is_outdated = await _locked(connection, message_id)
+    _check_resend(message, is_outdated, max_retries)
     accounts = await lock_accounts(connection, {message.account_id})
     accounts[message.account_id].hold(message.total)
     cursor = await connection.execute(
@@ -68,6 +71,7 @@ async def resend(connection: Connection, message_id: UUID, max_retries: int, rou
             "attempt": message.retry_count + 2,
             "epoch": (message.retry_count + 1) * EPOCHS_OF_AN_ATTEMPT,
             "from_state": message.state.value,
+            "expires_at": message.expires_at,
             "owner": owner,
         },
     )
@@ -76,7 +80,7 @@ async def resend(connection: Connection, message_id: UUID, max_retries: int, rou
     return to_message(row)
 
 
-def _check_resend(message: Message, max_retries: int) -> None:
+def _check_resend(message: Message, is_outdated: bool, max_retries: int) -> None:
     identity = {"outbox_id": outbox_id(message.id), "state": message.state.value}
     if message.state is State.CANCELLED:
         raise ServiceError(
@@ -90,6 +94,13 @@ def _check_resend(message: Message, max_retries: int) -> None:
             Kind.FAILED_PRECONDITION,
             "NOT_FAILED",
             f"only a failed entry can be resent, and this one is {message.status.value} ({message.state.value})",
+            metadata=identity,
+        )
+    if is_outdated:
+        raise ServiceError(
+            Kind.FAILED_PRECONDITION,
+            "VALIDITY_OVER",
+            "the entry's expires_time has passed, so it would arrive too late; send a new message instead",
             metadata=identity,
         )
     if message.retry_count >= max_retries:
@@ -107,7 +118,7 @@ async def cancel(connection: Connection, message_id: UUID, owner: str) -> Messag
     # The queue row first: that is the order in which claims and settlements lock.
     cursor = await connection.execute(_UNQUEUE, (message_id,))
     unqueued = await cursor.fetchone()
-    message = await _locked(connection, message_id)
+    message, _ = await _locked(connection, message_id)
     if unqueued is None or message.state not in IN_PROGRESS:
         raise ServiceError(
             Kind.FAILED_PRECONDITION,
@@ -122,9 +133,10 @@ async def cancel(connection: Connection, message_id: UUID, owner: str) -> Messag
     return to_message(row)
 
 
-async def _locked(connection: Connection, message_id: UUID) -> Message:
+async def _locked(connection: Connection, message_id: UUID) -> tuple[Message, bool]:
+    """The message, and whether its validity is over on the database's clock."""
     cursor = await connection.execute(_LOCK, (message_id,))
     row = await cursor.fetchone()
     if row is None:
         raise no_such_entry(outbox_id(message_id))
-    return to_message(row)
+    return to_message(row), row[MESSAGE_WIDTH]

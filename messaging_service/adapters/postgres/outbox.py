@@ -53,7 +53,7 @@ class PostgresOutbox:
     def __init__(self, pool: Pool, owner: str, windows: Windows) -> None:
         """`owner` names this process in claims and events; no two running processes share it."""
         self._pool = pool
-        self._owner = acceptance.Owner(owner, windows.lease_s)
+        self._owner = acceptance.Owner(owner, windows.lease_s, windows.lease_s - windows.margin_s)
         self._windows = windows
         self._toward_share: dict[str, int] = {}
 
@@ -75,13 +75,13 @@ class PostgresOutbox:
     async def claim(self, limit: int, route: str = DEFAULT_ROUTE, carriers: Collection[str] = ()) -> Sequence[Claim]:
         """See Outbox.claim."""
         # Read before the transaction: the lease cannot have begun earlier than this.
-        fence = time.monotonic() + self._windows.lease_s - self._windows.margin_s
+        began = time.monotonic()
         # Slots often become free one by one: the share of the normal lane is counted over all claims, as
         # rounding it up in each would leave nothing to the high lane.
         floor, self._toward_share[route] = divmod(self._toward_share.get(route, 0) + limit, queue.NORMAL_SHARE)
         wanted = queue.Wanted(route, sorted(carriers), limit, floor)
         async with migrated(transaction(self._pool)) as connection:
-            return await queue.claim(connection, wanted, self._owner, fence)
+            return await queue.claim(connection, wanted, self._owner, began)
 
     async def settle(self, batch: Sequence[Settlement]) -> Sequence[Settled | ServiceError]:
         """See Outbox.settle."""
@@ -94,7 +94,8 @@ class PostgresOutbox:
             orphaned = await queue.park_orphans(connection, self._owner.name, self._windows.unknown_s)
         async with migrated(transaction(self._pool)) as connection:
             expired = await queue.expire_overdue(connection, self._owner.name, self._windows.queue_s)
-        return Swept(orphaned=orphaned, expired=expired)
+        more = orphaned >= queue.SWEEP_LIMIT or expired >= queue.SWEEP_LIMIT
+        return Swept(orphaned=orphaned, expired=expired, more=more)
 
     async def reroute(self, known: Collection[str]) -> int:
         """See Outbox.reroute."""

@@ -9,7 +9,7 @@ from messaging_service.adapters.postgres.acceptance import Owner
 from messaging_service.adapters.postgres.accounts import lock_accounts
 from messaging_service.adapters.postgres.rows import MESSAGE_COLUMNS, MESSAGE_WIDTH, to_message
 from messaging_service.domain.routing import DEFAULT_ROUTE
-from messaging_service.use_cases.outbox import Claim
+from messaging_service.use_cases.outbox import Claim, valid_until
 from service_kit.database import Connection
 
 NORMAL_SHARE = 10
@@ -20,15 +20,15 @@ NORMAL_SHARE = 10
 _CLAIM = f"""
     WITH floor AS MATERIALIZED (
         SELECT ctid AS place FROM dispatch WHERE state = 'ready' AND route = %(route)s AND lane = 1
-            AND due_at <= now() AND NOT (avoid @> %(carriers)s)
+            AND due_at <= now() AND (expires_at IS NULL OR expires_at > now()) AND NOT (avoid @> %(carriers)s)
         ORDER BY due_at, message_id LIMIT %(floor)s FOR UPDATE SKIP LOCKED
     ), high AS MATERIALIZED (
         SELECT ctid AS place FROM dispatch WHERE state = 'ready' AND route = %(route)s AND lane = 0
-            AND due_at <= now() AND NOT (avoid @> %(carriers)s)
+            AND due_at <= now() AND (expires_at IS NULL OR expires_at > now()) AND NOT (avoid @> %(carriers)s)
         ORDER BY due_at, message_id LIMIT %(limit)s - (SELECT count(*) FROM floor) FOR UPDATE SKIP LOCKED
     ), rest AS MATERIALIZED (
         SELECT ctid AS place FROM dispatch WHERE state = 'ready' AND route = %(route)s AND lane = 1
-            AND due_at <= now() AND NOT (avoid @> %(carriers)s)
+            AND due_at <= now() AND (expires_at IS NULL OR expires_at > now()) AND NOT (avoid @> %(carriers)s)
         ORDER BY due_at, message_id
         LIMIT %(limit)s - (SELECT count(*) FROM high) FOR UPDATE SKIP LOCKED
     ), picked AS (
@@ -56,10 +56,10 @@ _CLAIM = f"""
 _NEXT_DUE = """
     SELECT extract(epoch FROM min(due_at) - now())::float8 FROM (
         (SELECT due_at FROM dispatch WHERE state = 'ready' AND route = %(route)s AND lane = 0
-            ORDER BY due_at LIMIT 1)
+            AND (expires_at IS NULL OR expires_at > now()) ORDER BY due_at LIMIT 1)
         UNION ALL
         (SELECT due_at FROM dispatch WHERE state = 'ready' AND route = %(route)s AND lane = 1
-            ORDER BY due_at LIMIT 1)
+            AND (expires_at IS NULL OR expires_at > now()) ORDER BY due_at LIMIT 1)
     ) AS heads
 """
 
@@ -91,15 +91,20 @@ _OVERDUE = """
         SELECT message_id FROM dispatch
         WHERE state = 'ready' AND queued_at < now() - make_interval(secs => %(queue_window_s)s)
         ORDER BY queued_at LIMIT %(limit)s FOR UPDATE SKIP LOCKED
+    ), outdated AS (
+        SELECT message_id FROM dispatch WHERE state = 'ready' AND expires_at <= now()
+        ORDER BY expires_at LIMIT %(limit)s FOR UPDATE SKIP LOCKED
     )
     SELECT m.id, m.account_id
-    FROM (SELECT message_id FROM unresolved UNION ALL SELECT message_id FROM stuck) AS overdue
+    FROM (
+        SELECT message_id FROM unresolved UNION SELECT message_id FROM stuck UNION SELECT message_id FROM outdated
+    ) AS overdue
     JOIN message m ON m.id = overdue.message_id
 """
 
 _EXPIRE = """
     WITH gone AS (
-        DELETE FROM dispatch WHERE message_id = ANY(%(ids)s) RETURNING message_id, state, tries
+        DELETE FROM dispatch WHERE message_id = ANY(%(ids)s) RETURNING message_id, state, expires_at
     ), old AS (
         SELECT m.id, m.state FROM message m WHERE m.id = ANY(%(ids)s)
     ), moved AS (
@@ -107,8 +112,8 @@ _EXPIRE = """
             state = 'expired', billing = 'released',
             error_code = CASE
                 WHEN gone.state = 'unknown' THEN 'NO_OUTCOME_IN_TIME'
-                WHEN gone.tries > 0 THEN 'CARRIER_BUSY'
-                ELSE 'CARRIER_UNAVAILABLE'
+                WHEN gone.expires_at <= now() THEN 'VALIDITY_OVER'
+                ELSE coalesce(m.error_code, 'CARRIER_UNAVAILABLE')
             END
         FROM gone WHERE m.id = gone.message_id
         RETURNING m.id, m.account_id, m.total, m.retry_count + 1 AS attempt, m.error_code
@@ -161,8 +166,11 @@ class Wanted:
     """How many of them come from the normal lane at least."""
 
 
-async def claim(connection: Connection, wanted: Wanted, owner: Owner, fence: float) -> list[Claim]:
-    """Takes due rows; see Outbox.claim."""
+async def claim(connection: Connection, wanted: Wanted, owner: Owner, began: float) -> list[Claim]:
+    """Takes due rows; see Outbox.claim.
+
+    `began` is on the monotonic clock and not later than the transaction: leases and validities are counted from it.
+    """
     cursor = await connection.execute(
         _CLAIM,
         {
@@ -175,16 +183,20 @@ async def claim(connection: Connection, wanted: Wanted, owner: Owner, fence: flo
             "lease_s": owner.lease_s,
         },
     )
-    return [
-        Claim(
-            to_message(row),
-            epoch=row[MESSAGE_WIDTH],
-            tries=row[MESSAGE_WIDTH + 1],
-            fence=fence,
-            avoid=frozenset(row[MESSAGE_WIDTH + 2]),
+    claims = []
+    for row in await cursor.fetchall():
+        message = to_message(row)
+        claims.append(
+            Claim(
+                message,
+                epoch=row[MESSAGE_WIDTH],
+                tries=row[MESSAGE_WIDTH + 1],
+                fence=began + owner.usable_s,
+                avoid=frozenset(row[MESSAGE_WIDTH + 2]),
+                valid_until=valid_until(message, began, message.last_attempt_at),
+            )
         )
-        for row in await cursor.fetchall()
-    ]
+    return claims
 
 
 async def seconds_to_next_due(connection: Connection, route: str) -> float | None:

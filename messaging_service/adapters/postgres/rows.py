@@ -13,11 +13,11 @@ MESSAGE_COLUMNS = """
     m.id, m.account_id, m.client_message_id, m.app_id, m.recipient, m.text, m.sender_id, m.message_name,
     m.priority, m.encoding, m.units, m.price_cost_id, m.price_level, m.unit_price, m.total, m.state, m.billing,
     m.retry_count, m.error_code, m.carrier, m.created_at, m.scheduled_at, m.sent_at, m.last_attempt_at,
-    m.delivered_at, m.tags, m.custom_data::text
+    m.delivered_at, m.tags, m.custom_data::text, m.expires_at, m.carrier_error_code
 """
 """The columns that `to_message` takes, in its order, of a message table aliased `m`."""
 
-MESSAGE_WIDTH = 27
+MESSAGE_WIDTH = 29
 """How many columns that is."""
 
 
@@ -49,4 +49,6 @@ def to_message(row: tuple[Any, ...]) -> Message:
         delivered_at=row[24],
         tags=tuple(row[25]),
         custom_data_json=row[26],
+        expires_at=row[27],
+        carrier_error_code=row[28],
     )

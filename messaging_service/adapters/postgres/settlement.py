@@ -11,7 +11,7 @@ import msgspec
 
 from messaging_service.adapters.postgres.reading import get_messages
 from messaging_service.domain.message import Message
-from messaging_service.domain.settling import SETTLEMENT_OF
+from messaging_service.domain.settling import settlement_of
 from messaging_service.domain.states import Billing, State
 from messaging_service.domain.submission import canonical_carrier_id
 from messaging_service.use_cases.outbox import Settled, Settlement
@@ -47,7 +47,7 @@ _SETTLE = """
         RETURNING d.message_id
     ), kept AS (
         UPDATE dispatch d SET
-            state = owned.state, owner = NULL, lease_until = NULL, tries = d.tries + 1,
+            state = owned.state, owner = NULL, lease_until = NULL, tries = least(d.tries + 1, 32000),
             avoid = CASE WHEN owned.avoid IS NULL THEN d.avoid ELSE d.avoid || owned.avoid END,
             recipient = CASE owned.state WHEN 'unknown' THEN owned.recipient END,
             due_at = now() + make_interval(
@@ -60,18 +60,20 @@ _SETTLE = """
     ), settled AS (
         UPDATE message m SET
             state = owned.state, billing = owned.billing, carrier = owned.carrier,
-            error_code = CASE WHEN owned.state IN ('refused', 'unknown') THEN owned.code END,
+            error_code = owned.code,
             sent_at = CASE owned.state WHEN 'accepted' THEN now() ELSE m.sent_at END
         FROM owned JOIN left_queue ON left_queue.message_id = owned.id WHERE m.id = owned.id
         RETURNING m.id, m.account_id, m.total, m.retry_count + 1 AS attempt, m.state, m.billing, m.sent_at,
-            m.error_code, owned.carrier, owned.code, owned.raw, owned.parts
+            m.error_code, owned.carrier, owned.code, owned.raw, owned.parts, owned.retry_in_s
     ), taken AS (
         INSERT INTO message_part (message_id, attempt, part, carrier, carrier_message_id, canonical_id)
         SELECT settled.id, settled.attempt, p.number, settled.carrier, p.ids ->> 0, p.ids ->> 1
         FROM settled, json_array_elements(settled.parts) WITH ORDINALITY AS p (ids, number)
     ), noted AS (
-        INSERT INTO message_event (message_id, attempt, from_state, to_state, actor, carrier, code, raw)
-        SELECT id, attempt, 'submitting', state, %(owner)s, carrier, code, raw FROM settled
+        INSERT INTO message_event (message_id, attempt, from_state, to_state, actor, carrier, code, raw, next_try_at)
+        SELECT id, attempt, 'submitting', state, %(owner)s, carrier, code, raw,
+            CASE state WHEN 'ready' THEN now() + make_interval(secs => retry_in_s) END
+        FROM settled
     ), charged AS (
         INSERT INTO ledger_entry (account_id, kind, amount, message_id, attempt)
         SELECT account_id, 'charge', -total, id, attempt FROM settled WHERE billing = 'charged'
@@ -109,7 +111,7 @@ async def settle(
 
 
 def _to_row(item: Settlement) -> dict[str, Any]:
-    state, billing = SETTLEMENT_OF[item.outcome.kind]
+    state, billing = settlement_of(item.outcome, has_another=item.avoid is not None)
     return {
         "id": item.message.id,
         "epoch": item.epoch,

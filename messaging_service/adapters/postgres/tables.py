@@ -8,6 +8,7 @@ from enum import StrEnum
 from sqlalchemy import (
     TIMESTAMP,
     BigInteger,
+    Boolean,
     CheckConstraint,
     Column,
     ForeignKey,
@@ -34,7 +35,7 @@ from messaging_service.domain.carrier_control import CarrierMode
 from messaging_service.domain.money import PriceLevel
 from messaging_service.domain.routing import DEFAULT_ROUTE
 from messaging_service.domain.segmentation import Encoding
-from messaging_service.domain.states import Billing, Priority, State
+from messaging_service.domain.states import BILLINGS_OF, Billing, Priority, State
 from messaging_service.domain.submission import ReceiptState
 
 metadata = MetaData(
@@ -67,8 +68,22 @@ NOW = text("now()")
 
 
 def _one_of(column: str, words: Iterable[StrEnum]) -> CheckConstraint:
-    quoted = ", ".join(f"'{word.value}'" for word in words)
-    return CheckConstraint(f"{column} IN ({quoted})", name=column)
+    return CheckConstraint(f"{column} IN ({_quoted(words)})", name=column)
+
+
+def _quoted(words: Iterable[StrEnum]) -> str:
+    return ", ".join(f"'{word.value}'" for word in words)
+
+
+def _billing_of_state() -> str:
+    """The condition that BILLINGS_OF is: the states with the same billings go together."""
+    states_of: dict[frozenset[Billing], list[State]] = {}
+    for state, billings in BILLINGS_OF.items():
+        states_of.setdefault(billings, []).append(state)
+    return " AND ".join(
+        f"(state NOT IN ({_quoted(states)}) OR billing IN ({_quoted(sorted(billings))}))"
+        for billings, states in states_of.items()
+    )
 
 
 account = Table(
@@ -81,6 +96,7 @@ account = Table(
     Column("held", MONEY, nullable=False, server_default="0"),
     Column("credit_limit", MONEY, nullable=False, server_default="0"),
     Column("created_at", INSTANT, nullable=False, server_default=NOW),
+    Column("resend_unknown", Boolean, nullable=False, server_default=text("false")),
     PrimaryKeyConstraint("id"),
     _one_of("mode", AccountMode),
     _one_of("status", AccountStatus),
@@ -120,12 +136,15 @@ message = Table(
     Column("delivered_at", INSTANT),
     Column("tags", ARRAY(Text), nullable=False, server_default="{}"),
     Column("custom_data", JSONB),
+    Column("expires_at", INSTANT),
+    Column("carrier_error_code", Text),
     PrimaryKeyConstraint("id"),
     _one_of("price_level", PriceLevel),
     _one_of("priority", Priority),
     _one_of("encoding", Encoding),
     _one_of("state", State),
     _one_of("billing", Billing),
+    CheckConstraint(_billing_of_state(), name="billing_of_state"),
     CheckConstraint("units > 0", name="units_positive"),
     CheckConstraint("total = units * unit_price", name="total_exact"),
     Index("ix_message_account_id_created_at_id", "account_id", text("created_at DESC"), text("id DESC")),
@@ -158,16 +177,22 @@ dispatch = Table(
     Column("lease_until", INSTANT),
     Column("recipient", Text),
     Column("avoid", ARRAY(Text), nullable=False, server_default="{}"),
+    Column("expires_at", INSTANT),
+    Column("resend_at", INSTANT),
+    Column("resent", Boolean, nullable=False, server_default=text("false")),
     PrimaryKeyConstraint("message_id"),
     CheckConstraint("lane IN (0, 1)", name="lane"),
     CheckConstraint("state IN ('ready', 'submitting', 'unknown')", name="state"),
     CheckConstraint("(state = 'unknown') = (recipient IS NOT NULL)", name="recipient_while_unknown"),
     CheckConstraint("(state = 'submitting') = (lease_until IS NOT NULL)", name="lease_while_submitting"),
+    CheckConstraint("resend_at IS NULL OR (state = 'unknown' AND NOT resent)", name="resend_once_while_unknown"),
     Index("ix_dispatch_ready", "route", "lane", "due_at", "message_id", postgresql_where=text("state = 'ready'")),
     Index("ix_dispatch_queued", "queued_at", postgresql_where=text("state = 'ready'")),
     Index("ix_dispatch_submitting", "lease_until", postgresql_where=text("state = 'submitting'")),
     Index("ix_dispatch_unknown", "due_at", postgresql_where=text("state = 'unknown'")),
     Index("ix_dispatch_unknown_recipient", "recipient", postgresql_where=text("state = 'unknown'")),
+    Index("ix_dispatch_expires_at", "expires_at", postgresql_where=text("state = 'ready' AND expires_at IS NOT NULL")),
+    Index("ix_dispatch_resend_at", "resend_at", postgresql_where=text("resend_at IS NOT NULL")),
     # The queue is short and turns over all the time: room for in-place updates, and eager vacuum.
     postgresql_with={
         "fillfactor": 50,
@@ -195,6 +220,8 @@ message_event = Table(
     # Who follows events asks which transactions were over when it last looked; ids alone cannot tell, as they are
     # given out before the commit. Nobody else writes it.
     Column("xact", TransactionId, nullable=False, server_default=text("pg_current_xact_id()")),
+    Column("next_try_at", INSTANT),
+    Column("carrier_error_code", Text),
     PrimaryKeyConstraint("message_id", "id"),
     # Always inserted at its right end, where whole batches share one key.
     Index("ix_message_event_xact", "xact"),
@@ -240,6 +267,7 @@ ledger_entry = Table(
     PrimaryKeyConstraint("id"),
     CheckConstraint("kind IN ('charge', 'refund', 'top_up', 'adjustment')", name="kind"),
     CheckConstraint("kind <> 'charge' OR (amount <= 0 AND message_id IS NOT NULL)", name="charge_of_a_message"),
+    CheckConstraint("kind <> 'refund' OR (amount >= 0 AND message_id IS NOT NULL)", name="refund_of_a_message"),
     UniqueConstraint("message_id", "attempt", "kind"),
     Index("ix_ledger_entry_account_id_id", "account_id", "id"),
 )
@@ -265,6 +293,7 @@ receipt = Table(
     _one_of("state", ReceiptState),
     Index("ix_receipt_next_try_at", "next_try_at", postgresql_where=text("next_try_at IS NOT NULL")),
     Index("ix_receipt_carrier_canonical_id", "carrier", "canonical_id"),
+    Index("ix_receipt_orphans", "received_at", postgresql_where=text("message_id IS NULL AND next_try_at IS NULL")),
 )
 
 # What operators want of carriers; one without a row is running.

@@ -32,11 +32,37 @@ async def test_what_was_not_given_is_not_sent_on_and_not_shown(running: Running)
     entry = response.json()["outboxEntry"]
     assert entry["tags"] == []
     assert "customData" not in entry
-    assert "errorDetails" not in entry
+    for absent in ("errorDetails", "errorAdvice", "resendable", "carrierErrorCode", "deliveredAt", "expiresAt"):
+        assert absent not in entry
     item = running.messaging.item
-    for field in ("message_name", "message_id", "custom_data_json", "app_id", "scheduled_time"):
+    for field in ("message_name", "message_id", "custom_data_json", "app_id", "scheduled_time", "expires_time"):
         assert not item.HasField(field)
     assert item.priority == pb.PRIORITY_UNSPECIFIED
+
+
+async def test_until_when_an_sms_is_wanted_is_passed_on_and_shown(running: Running) -> None:
+    def failed(item: pb.SendSmsRequest) -> pb.OutboxEntry:
+        entry = entry_of(item)
+        entry.status = pb.SMS_STATUS_FAILED
+        entry.delivery_state = pb.DELIVERY_STATE_UNDELIVERED
+        entry.error_code, entry.error_details = "NOT_DELIVERED", "It did not arrive. Resend later."
+        entry.error_advice, entry.resend_advice = "Resend later.", pb.RESEND_ADVICE_LATER
+        entry.carrier_error_code = "034"
+        entry.expires_time.CopyFrom(item.expires_time)
+        return entry
+
+    running.messaging.on_item = failed
+    entry = (await send(running, expiresAt="2030-01-01T03:00:00+03:00")).json()["outboxEntry"]
+    assert running.messaging.item.expires_time == at("2030-01-01T00:00:00Z")
+    assert entry["expiresAt"] == "2030-01-01T00:00:00Z"
+    assert (entry["errorAdvice"], entry["resendable"], entry["carrierErrorCode"]) == ("Resend later.", "later", "034")
+
+
+@pytest.mark.parametrize("instant", ["tomorrow", "2030-01-01T00:00:00"])
+async def test_an_end_that_is_no_instant_is_refused_by_name(running: Running, instant: str) -> None:
+    response = await send(running, expiresAt=instant)
+    assert response.status_code == 400
+    assert [error["field"] for error in response.json()["errors"]] == ["expiresAt"]
 
 
 async def test_a_scheduled_sms_is_accepted_and_pending(running: Running) -> None:

@@ -39,6 +39,8 @@ class Service:
     prices: FixedPrices = field(default_factory=FixedPrices)
     log: RecordedLog = field(default_factory=RecordedLog)
     monotonic: float = 1_000.0
+    now: datetime | None = None
+    """What the process takes for the time of day; None for the true one."""
     settle_within_s: float = 30.0
     poll_s: float = 0.01
 
@@ -72,7 +74,7 @@ class Service:
             phone_problem=lambda _: None,
             limits=SendLimits(max_units=10, carrier_grace_s=0.0, claim_s=CLAIM_S),
             new_id=uuid7,
-            now=lambda: datetime.now(UTC),
+            now=lambda: self.now or datetime.now(UTC),
             monotonic=lambda: self.monotonic,
         )
         self.resend_sms = ResendSms(self.outbox, self.outcomes, self.dispatch, max_retries=3, carrier_grace_s=0.0)

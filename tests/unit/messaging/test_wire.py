@@ -102,6 +102,9 @@ async def test_what_is_absent_stays_absent() -> None:
         "message_name",
         "error_code",
         "error_details",
+        "error_advice",
+        "carrier_error_code",
+        "expires_time",
         "custom_data_json",
         "app_id",
         "carrier",
@@ -124,8 +127,10 @@ async def test_an_entry_shows_everything_that_is_known() -> None:
         last_attempt_at=time,
         scheduled_at=time,
         delivered_at=time,
+        expires_at=time,
         message_name="OTP",
         error_code="NOT_DELIVERED",
+        carrier_error_code="034",
         custom_data_json="{}",
         app_id="app7",
         carrier="smpp",
@@ -138,6 +143,8 @@ async def test_an_entry_shows_everything_that_is_known() -> None:
     assert entry.sent_time.ToDatetime(tzinfo=UTC) == time
     assert (entry.unit_price_micros, entry.total_cost_micros) == (600_000, 600_000)
     assert entry.error_details.startswith("The carrier took the message")
+    assert (entry.error_advice, entry.resend_advice) == ("Resend later.", pb.RESEND_ADVICE_LATER)
+    assert entry.expires_time.ToDatetime(tzinfo=UTC) == time
 
 
 @pytest.mark.parametrize(
@@ -183,7 +190,7 @@ def test_optional_fields_are_told_from_empty_ones() -> None:
     empty = wire.to_draft(pb.SendSmsRequest(message_name="", message_id="", custom_data_json="", app_id=""))
     assert (absent.message_name, absent.message_id, absent.custom_data_json, absent.app_id) == (None,) * 4
     assert (empty.message_name, empty.message_id, empty.custom_data_json, empty.app_id) == ("",) * 4
-    assert absent.scheduled_time is None
+    assert (absent.scheduled_time, absent.expires_time) == (None, None)
     assert absent.priority is Priority.NORMAL
 
 

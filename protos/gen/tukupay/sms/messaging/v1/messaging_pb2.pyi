@@ -103,7 +103,9 @@ class _DeliveryStateEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_Deliver
     DELIVERY_STATE_UNKNOWN: _DeliveryState.ValueType  # 8
     """It may or may not have reached the carrier; never resent by itself."""
     DELIVERY_STATE_EXPIRED: _DeliveryState.ValueType  # 9
-    """Its time ran out: an unknown outcome that no receipt resolved. Final, but for a resend."""
+    """Its time ran out: in the queue, or as an unknown outcome that no receipt resolved.
+    Final, but for a resend.
+    """
     DELIVERY_STATE_CANCELLED: _DeliveryState.ValueType  # 10
     """Cancelled before it was submitted. Final."""
 
@@ -129,10 +131,40 @@ DELIVERY_STATE_UNDELIVERED: DeliveryState.ValueType  # 7
 DELIVERY_STATE_UNKNOWN: DeliveryState.ValueType  # 8
 """It may or may not have reached the carrier; never resent by itself."""
 DELIVERY_STATE_EXPIRED: DeliveryState.ValueType  # 9
-"""Its time ran out: an unknown outcome that no receipt resolved. Final, but for a resend."""
+"""Its time ran out: in the queue, or as an unknown outcome that no receipt resolved.
+Final, but for a resend.
+"""
 DELIVERY_STATE_CANCELLED: DeliveryState.ValueType  # 10
 """Cancelled before it was submitted. Final."""
 Global___DeliveryState: _TypeAlias = DeliveryState  # noqa: Y015
+
+class _ResendAdvice:
+    ValueType = _typing.NewType("ValueType", _builtins.int)
+    V: _TypeAlias = ValueType  # noqa: Y015
+
+class _ResendAdviceEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_ResendAdvice.ValueType], _builtins.type):
+    DESCRIPTOR: _descriptor.EnumDescriptor
+    RESEND_ADVICE_UNSPECIFIED: _ResendAdvice.ValueType  # 0
+    """There is no failure."""
+    RESEND_ADVICE_NOW: _ResendAdvice.ValueType  # 1
+    """It may get through at once."""
+    RESEND_ADVICE_LATER: _ResendAdvice.ValueType  # 2
+    """Only after time has passed, or after what `error_advice` asks for."""
+    RESEND_ADVICE_NEVER: _ResendAdvice.ValueType  # 3
+    """It will fail again, or is refused; send a new message instead."""
+
+class ResendAdvice(_ResendAdvice, metaclass=_ResendAdviceEnumTypeWrapper):
+    """Whether a resend of an entry makes sense."""
+
+RESEND_ADVICE_UNSPECIFIED: ResendAdvice.ValueType  # 0
+"""There is no failure."""
+RESEND_ADVICE_NOW: ResendAdvice.ValueType  # 1
+"""It may get through at once."""
+RESEND_ADVICE_LATER: ResendAdvice.ValueType  # 2
+"""Only after time has passed, or after what `error_advice` asks for."""
+RESEND_ADVICE_NEVER: ResendAdvice.ValueType  # 3
+"""It will fail again, or is refused; send a new message instead."""
+Global___ResendAdvice: _TypeAlias = ResendAdvice  # noqa: Y015
 
 class _Encoding:
     ValueType = _typing.NewType("ValueType", _builtins.int)
@@ -313,6 +345,10 @@ class OutboxEntry(_message.Message):
     PRICE_COST_ID_FIELD_NUMBER: _builtins.int
     PRICE_LEVEL_FIELD_NUMBER: _builtins.int
     CARRIER_FIELD_NUMBER: _builtins.int
+    EXPIRES_TIME_FIELD_NUMBER: _builtins.int
+    CARRIER_ERROR_CODE_FIELD_NUMBER: _builtins.int
+    ERROR_ADVICE_FIELD_NUMBER: _builtins.int
+    RESEND_ADVICE_FIELD_NUMBER: _builtins.int
     outbox_id: _builtins.str
     """Unique identifier, `outbox_` and 32 hexadecimal digits. Set by the service."""
     user_id: _builtins.str
@@ -340,7 +376,9 @@ class OutboxEntry(_message.Message):
     retry_count: _builtins.int
     """Resends so far; the first attempt does not count."""
     error_code: _builtins.str
-    """Stable code of the latest failure, for instance `INVALID_RECIPIENT`; absent without one."""
+    """Stable code of the latest failure, for instance `INVALID_RECIPIENT`; while pending,
+    why the try before was not taken or its outcome is unknown. Absent without one.
+    """
     error_details: _builtins.str
     """The failure in plain language, with what to do; absent without one."""
     custom_data_json: _builtins.str
@@ -359,6 +397,14 @@ class OutboxEntry(_message.Message):
     """The level of that row."""
     carrier: _builtins.str
     """The carrier that took it; absent before one did."""
+    carrier_error_code: _builtins.str
+    """The carrier's own error code in the receipt that failed the message; absent when it
+    gave none.
+    """
+    error_advice: _builtins.str
+    """What to do about the failure, the last part of `error_details`; absent without one."""
+    resend_advice: Global___ResendAdvice.ValueType
+    """Whether a resend makes sense; unspecified without a failure."""
     @_builtins.property
     def created_time(self) -> _timestamp_pb2.Timestamp:
         """When the entry was recorded."""
@@ -382,6 +428,10 @@ class OutboxEntry(_message.Message):
     @_builtins.property
     def tags(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
         """The client's tags, in their order."""
+
+    @_builtins.property
+    def expires_time(self) -> _timestamp_pb2.Timestamp:
+        """From then on it is not submitted any more; absent when its time has no end of its own."""
 
     def __init__(
         self,
@@ -415,17 +465,25 @@ class OutboxEntry(_message.Message):
         price_cost_id: _builtins.str = ...,
         price_level: _pricing_pb2.CostLevel.ValueType = ...,
         carrier: _builtins.str | None = ...,
+        expires_time: _timestamp_pb2.Timestamp | None = ...,
+        carrier_error_code: _builtins.str | None = ...,
+        error_advice: _builtins.str | None = ...,
+        resend_advice: Global___ResendAdvice.ValueType = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["_app_id", b"_app_id", "_carrier", b"_carrier", "_custom_data_json", b"_custom_data_json", "_error_code", b"_error_code", "_error_details", b"_error_details", "_message_name", b"_message_name", "app_id", b"app_id", "carrier", b"carrier", "created_time", b"created_time", "custom_data_json", b"custom_data_json", "delivered_time", b"delivered_time", "error_code", b"error_code", "error_details", b"error_details", "last_attempt_time", b"last_attempt_time", "message_name", b"message_name", "scheduled_time", b"scheduled_time", "sent_time", b"sent_time"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["_app_id", b"_app_id", "_carrier", b"_carrier", "_carrier_error_code", b"_carrier_error_code", "_custom_data_json", b"_custom_data_json", "_error_advice", b"_error_advice", "_error_code", b"_error_code", "_error_details", b"_error_details", "_message_name", b"_message_name", "app_id", b"app_id", "carrier", b"carrier", "carrier_error_code", b"carrier_error_code", "created_time", b"created_time", "custom_data_json", b"custom_data_json", "delivered_time", b"delivered_time", "error_advice", b"error_advice", "error_code", b"error_code", "error_details", b"error_details", "expires_time", b"expires_time", "last_attempt_time", b"last_attempt_time", "message_name", b"message_name", "scheduled_time", b"scheduled_time", "sent_time", b"sent_time"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["_app_id", b"_app_id", "_carrier", b"_carrier", "_custom_data_json", b"_custom_data_json", "_error_code", b"_error_code", "_error_details", b"_error_details", "_message_name", b"_message_name", "app_id", b"app_id", "billing_state", b"billing_state", "carrier", b"carrier", "created_time", b"created_time", "custom_data_json", b"custom_data_json", "delivered_time", b"delivered_time", "delivery_state", b"delivery_state", "encoding", b"encoding", "error_code", b"error_code", "error_details", b"error_details", "last_attempt_time", b"last_attempt_time", "message", b"message", "message_id", b"message_id", "message_name", b"message_name", "outbox_id", b"outbox_id", "price_cost_id", b"price_cost_id", "price_level", b"price_level", "priority", b"priority", "recipient_phone_number", b"recipient_phone_number", "retry_count", b"retry_count", "scheduled_time", b"scheduled_time", "sender_id", b"sender_id", "sent_time", b"sent_time", "sms_units_used", b"sms_units_used", "status", b"status", "tags", b"tags", "total_cost_micros", b"total_cost_micros", "unit_price_micros", b"unit_price_micros", "user_id", b"user_id"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["_app_id", b"_app_id", "_carrier", b"_carrier", "_carrier_error_code", b"_carrier_error_code", "_custom_data_json", b"_custom_data_json", "_error_advice", b"_error_advice", "_error_code", b"_error_code", "_error_details", b"_error_details", "_message_name", b"_message_name", "app_id", b"app_id", "billing_state", b"billing_state", "carrier", b"carrier", "carrier_error_code", b"carrier_error_code", "created_time", b"created_time", "custom_data_json", b"custom_data_json", "delivered_time", b"delivered_time", "delivery_state", b"delivery_state", "encoding", b"encoding", "error_advice", b"error_advice", "error_code", b"error_code", "error_details", b"error_details", "expires_time", b"expires_time", "last_attempt_time", b"last_attempt_time", "message", b"message", "message_id", b"message_id", "message_name", b"message_name", "outbox_id", b"outbox_id", "price_cost_id", b"price_cost_id", "price_level", b"price_level", "priority", b"priority", "recipient_phone_number", b"recipient_phone_number", "resend_advice", b"resend_advice", "retry_count", b"retry_count", "scheduled_time", b"scheduled_time", "sender_id", b"sender_id", "sent_time", b"sent_time", "sms_units_used", b"sms_units_used", "status", b"status", "tags", b"tags", "total_cost_micros", b"total_cost_micros", "unit_price_micros", b"unit_price_micros", "user_id", b"user_id"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     _WhichOneofReturnType__app_id: _TypeAlias = _typing.Literal["app_id"]  # noqa: Y015
     _WhichOneofArgType__app_id: _TypeAlias = _typing.Literal["_app_id", b"_app_id"]  # noqa: Y015
     _WhichOneofReturnType__carrier: _TypeAlias = _typing.Literal["carrier"]  # noqa: Y015
     _WhichOneofArgType__carrier: _TypeAlias = _typing.Literal["_carrier", b"_carrier"]  # noqa: Y015
+    _WhichOneofReturnType__carrier_error_code: _TypeAlias = _typing.Literal["carrier_error_code"]  # noqa: Y015
+    _WhichOneofArgType__carrier_error_code: _TypeAlias = _typing.Literal["_carrier_error_code", b"_carrier_error_code"]  # noqa: Y015
     _WhichOneofReturnType__custom_data_json: _TypeAlias = _typing.Literal["custom_data_json"]  # noqa: Y015
     _WhichOneofArgType__custom_data_json: _TypeAlias = _typing.Literal["_custom_data_json", b"_custom_data_json"]  # noqa: Y015
+    _WhichOneofReturnType__error_advice: _TypeAlias = _typing.Literal["error_advice"]  # noqa: Y015
+    _WhichOneofArgType__error_advice: _TypeAlias = _typing.Literal["_error_advice", b"_error_advice"]  # noqa: Y015
     _WhichOneofReturnType__error_code: _TypeAlias = _typing.Literal["error_code"]  # noqa: Y015
     _WhichOneofArgType__error_code: _TypeAlias = _typing.Literal["_error_code", b"_error_code"]  # noqa: Y015
     _WhichOneofReturnType__error_details: _TypeAlias = _typing.Literal["error_details"]  # noqa: Y015
@@ -437,7 +495,11 @@ class OutboxEntry(_message.Message):
     @_typing.overload
     def WhichOneof(self, oneof_group: _WhichOneofArgType__carrier) -> _WhichOneofReturnType__carrier | None: ...
     @_typing.overload
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__carrier_error_code) -> _WhichOneofReturnType__carrier_error_code | None: ...
+    @_typing.overload
     def WhichOneof(self, oneof_group: _WhichOneofArgType__custom_data_json) -> _WhichOneofReturnType__custom_data_json | None: ...
+    @_typing.overload
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__error_advice) -> _WhichOneofReturnType__error_advice | None: ...
     @_typing.overload
     def WhichOneof(self, oneof_group: _WhichOneofArgType__error_code) -> _WhichOneofReturnType__error_code | None: ...
     @_typing.overload
@@ -465,6 +527,7 @@ class SendSmsRequest(_message.Message):
     CUSTOM_DATA_JSON_FIELD_NUMBER: _builtins.int
     APP_ID_FIELD_NUMBER: _builtins.int
     OUTCOME_WAIT_FIELD_NUMBER: _builtins.int
+    EXPIRES_TIME_FIELD_NUMBER: _builtins.int
     user_id: _builtins.str
     """Required: the account that pays, 1 to 64 characters."""
     recipient_phone_number: _builtins.str
@@ -503,6 +566,13 @@ class SendSmsRequest(_message.Message):
         default (5 s). When it runs out the entry comes back pending.
         """
 
+    @_builtins.property
+    def expires_time(self) -> _timestamp_pb2.Timestamp:
+        """Until when it is wanted: from then on it is not submitted any more and expires, and
+        carriers are asked to give up. Must lie ahead and after `scheduled_time`, by at most
+        7 days after it is due. Absent: it waits for a carrier as long as the service is set to.
+        """
+
     def __init__(
         self,
         *,
@@ -518,10 +588,11 @@ class SendSmsRequest(_message.Message):
         custom_data_json: _builtins.str | None = ...,
         app_id: _builtins.str | None = ...,
         outcome_wait: _duration_pb2.Duration | None = ...,
+        expires_time: _timestamp_pb2.Timestamp | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["_app_id", b"_app_id", "_custom_data_json", b"_custom_data_json", "_message_id", b"_message_id", "_message_name", b"_message_name", "app_id", b"app_id", "custom_data_json", b"custom_data_json", "message_id", b"message_id", "message_name", b"message_name", "outcome_wait", b"outcome_wait", "scheduled_time", b"scheduled_time"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["_app_id", b"_app_id", "_custom_data_json", b"_custom_data_json", "_message_id", b"_message_id", "_message_name", b"_message_name", "app_id", b"app_id", "custom_data_json", b"custom_data_json", "expires_time", b"expires_time", "message_id", b"message_id", "message_name", b"message_name", "outcome_wait", b"outcome_wait", "scheduled_time", b"scheduled_time"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["_app_id", b"_app_id", "_custom_data_json", b"_custom_data_json", "_message_id", b"_message_id", "_message_name", b"_message_name", "app_id", b"app_id", "custom_data_json", b"custom_data_json", "message", b"message", "message_id", b"message_id", "message_name", b"message_name", "outcome_wait", b"outcome_wait", "priority", b"priority", "recipient_phone_number", b"recipient_phone_number", "scheduled_time", b"scheduled_time", "sender_id", b"sender_id", "tags", b"tags", "user_id", b"user_id"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["_app_id", b"_app_id", "_custom_data_json", b"_custom_data_json", "_message_id", b"_message_id", "_message_name", b"_message_name", "app_id", b"app_id", "custom_data_json", b"custom_data_json", "expires_time", b"expires_time", "message", b"message", "message_id", b"message_id", "message_name", b"message_name", "outcome_wait", b"outcome_wait", "priority", b"priority", "recipient_phone_number", b"recipient_phone_number", "scheduled_time", b"scheduled_time", "sender_id", b"sender_id", "tags", b"tags", "user_id", b"user_id"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     _WhichOneofReturnType__app_id: _TypeAlias = _typing.Literal["app_id"]  # noqa: Y015
     _WhichOneofArgType__app_id: _TypeAlias = _typing.Literal["_app_id", b"_app_id"]  # noqa: Y015

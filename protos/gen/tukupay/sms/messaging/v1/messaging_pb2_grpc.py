@@ -133,7 +133,8 @@ class MessagingServiceServicer(object):
         """Sends a failed entry again as a new attempt on the same record, at its frozen
         price, and waits for the outcome like SendSms.
         NOT_FOUND (`OUTBOX_ENTRY_NOT_FOUND`). FAILED_PRECONDITION (`NOT_FAILED`,
-        `RETRY_LIMIT_REACHED`, `CANCELLED`, `INSUFFICIENT_FUNDS`). UNAVAILABLE: as for SendSms.
+        `RETRY_LIMIT_REACHED`, `CANCELLED`, `VALIDITY_OVER`, `INSUFFICIENT_FUNDS`).
+        UNAVAILABLE: as for SendSms.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')

@@ -74,7 +74,8 @@ class MessagingServiceStub:
     """Sends a failed entry again as a new attempt on the same record, at its frozen
     price, and waits for the outcome like SendSms.
     NOT_FOUND (`OUTBOX_ENTRY_NOT_FOUND`). FAILED_PRECONDITION (`NOT_FAILED`,
-    `RETRY_LIMIT_REACHED`, `CANCELLED`, `INSUFFICIENT_FUNDS`). UNAVAILABLE: as for SendSms.
+    `RETRY_LIMIT_REACHED`, `CANCELLED`, `VALIDITY_OVER`, `INSUFFICIENT_FUNDS`).
+    UNAVAILABLE: as for SendSms.
     """
     CancelSms: _grpc.UnaryUnaryMultiCallable[_messaging_pb2.CancelSmsRequest, _messaging_pb2.CancelSmsResponse]
     """Stops an entry that has not been submitted yet and releases its hold.
@@ -137,7 +138,8 @@ class MessagingServiceAsyncStub(MessagingServiceStub):
     """Sends a failed entry again as a new attempt on the same record, at its frozen
     price, and waits for the outcome like SendSms.
     NOT_FOUND (`OUTBOX_ENTRY_NOT_FOUND`). FAILED_PRECONDITION (`NOT_FAILED`,
-    `RETRY_LIMIT_REACHED`, `CANCELLED`, `INSUFFICIENT_FUNDS`). UNAVAILABLE: as for SendSms.
+    `RETRY_LIMIT_REACHED`, `CANCELLED`, `VALIDITY_OVER`, `INSUFFICIENT_FUNDS`).
+    UNAVAILABLE: as for SendSms.
     """
     CancelSms: _aio.UnaryUnaryMultiCallable[_messaging_pb2.CancelSmsRequest, _messaging_pb2.CancelSmsResponse]  # type: ignore[assignment]
     """Stops an entry that has not been submitted yet and releases its hold.
@@ -221,7 +223,8 @@ class MessagingServiceServicer(metaclass=_abc_1.ABCMeta):
         """Sends a failed entry again as a new attempt on the same record, at its frozen
         price, and waits for the outcome like SendSms.
         NOT_FOUND (`OUTBOX_ENTRY_NOT_FOUND`). FAILED_PRECONDITION (`NOT_FAILED`,
-        `RETRY_LIMIT_REACHED`, `CANCELLED`, `INSUFFICIENT_FUNDS`). UNAVAILABLE: as for SendSms.
+        `RETRY_LIMIT_REACHED`, `CANCELLED`, `VALIDITY_OVER`, `INSUFFICIENT_FUNDS`).
+        UNAVAILABLE: as for SendSms.
         """
 
     @_abc_1.abstractmethod
