@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import time
 from collections.abc import Iterable, Sequence
 from random import getrandbits
 
@@ -13,6 +14,7 @@ from starlette.types import Message, Receive, Scope, Send
 
 from gateway_http import problem
 from gateway_http.coalescer import SEND
+from gateway_http.meters import RequestMeter
 from gateway_http.problem import ProblemError
 from gateway_http.request_body import ClientGoneError
 from gateway_http.routes import send_batch, send_sms
@@ -27,14 +29,38 @@ _SAFE_REQUEST_ID = re.compile(rb"[A-Za-z0-9._~:/+=@-]{1,128}")
 class GatewayApp:
     """Serves every route. The hot one goes past Starlette's router."""
 
-    def __init__(self, send_sms_route: SendSmsRoute, routes: Sequence[Route]) -> None:
+    def __init__(self, send_sms_route: SendSmsRoute, routes: Sequence[Route], meter: RequestMeter) -> None:
         self._send_sms = send_sms_route
+        self._meter = meter
+        self._templates = {route.endpoint: route.path_format for route in routes}
         self._router = Router(routes, redirect_slashes=False, default=_route_not_found)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answers one HTTP request."""
         if scope["type"] != "http":
             raise RuntimeError(f"this gateway speaks HTTP only, not {scope['type']}")
+        begun = time.perf_counter()
+        status = 0
+
+        async def noting_status(message: Message) -> None:
+            nonlocal status
+            if message["type"] == "http.response.start":
+                status = message["status"]
+            await send(message)
+
+        try:
+            await self._answered(scope, receive, noting_status)
+        finally:
+            self._meter.answered(scope["method"], self._template(scope), status, time.perf_counter() - begun)
+
+    def _template(self, scope: Scope) -> str | None:
+        """The documented path that a request was led to; None when there is none."""
+        if scope["path"] == send_sms.PATH:
+            return send_sms.PATH
+        endpoint = scope.get("endpoint")
+        return None if endpoint is None else self._templates.get(endpoint)
+
+    async def _answered(self, scope: Scope, receive: Receive, send: Send) -> None:
         request_id = _request_id(scope["headers"])
         try:
             if scope["path"] == send_sms.PATH:

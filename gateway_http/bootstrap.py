@@ -11,7 +11,7 @@ from grpc import aio
 
 from gateway_http.app import GatewayApp
 from gateway_http.coalescer import SendCoalescer
-from gateway_http.http_server import HttpServer
+from gateway_http.metrics import RequestMetrics, SendMetrics
 from gateway_http.openapi.document import openapi_json
 from gateway_http.routes.costs import CostRoutes
 from gateway_http.routes.documentation import DocumentationRoutes
@@ -23,6 +23,8 @@ from gateway_http.routes.send_batch import SendBatchRoutes
 from gateway_http.routes.send_sms import SendSmsRoute
 from gateway_http.settings import GatewaySettings
 from service_kit.channel import open_channel
+from service_kit.http_server import HttpServer
+from service_kit.metrics import metrics_served, new_registry
 from tukupay.sms.messaging.v1 import messaging_pb2, messaging_pb2_grpc
 from tukupay.sms.pricing.v1 import pricing_pb2_grpc
 
@@ -33,6 +35,8 @@ class Gateway:
     """Everything that a running gateway consists of."""
 
     def __init__(self, settings: GatewaySettings, pricing: aio.Channel, messaging: aio.Channel) -> None:
+        self.registry = new_registry()
+        sends = SendMetrics(self.registry)
         stub = messaging_pb2_grpc.MessagingServiceStub(messaging)
 
         def send_batch(
@@ -45,7 +49,9 @@ class Gateway:
             spacing_s=settings.batch_spacing_ms / 1_000,
             max_items=settings.batch_max_items,
             max_outstanding=settings.max_outstanding_sends,
+            meter=sends,
         )
+        sends.watch(lambda: self.coalescer.outstanding)
         self.routes = [
             *CostRoutes(pricing_pb2_grpc.PricingServiceStub(pricing)).routes(),
             *OutboxRoutes(
@@ -59,7 +65,9 @@ class Gateway:
             *HealthRoutes({"pricing": pricing, "messaging": messaging}).routes(),
             *DocumentationRoutes(openapi_json()).routes(),
         ]
-        self.app = GatewayApp(SendSmsRoute(self.coalescer, settings.outcome_wait_s), self.routes)
+        self.app = GatewayApp(
+            SendSmsRoute(self.coalescer, settings.outcome_wait_s), self.routes, RequestMetrics(self.registry)
+        )
         self.http = HttpServer(settings.http_address, self.app, drain_s=settings.drain_s)
 
     async def stop(self, drain_s: float) -> None:
@@ -77,6 +85,7 @@ async def serve(settings: GatewaySettings, stopping: asyncio.Event) -> None:
         pricing = await stack.enter_async_context(open_channel(settings.pricing_address))
         messaging = await stack.enter_async_context(open_channel(settings.messaging_address))
         gateway = Gateway(settings, pricing, messaging)
+        await stack.enter_async_context(metrics_served(settings.metrics_address, gateway.registry))
         await gateway.http.start()
         log.info("gateway.listening", address=settings.http_address.host, port=gateway.http.port)
         await stopping.wait()

@@ -16,6 +16,7 @@ from functools import partial
 import structlog
 from grpc import aio
 
+from gateway_http.meters import SendMeter, Unmetered
 from gateway_http.problem import ProblemError, from_service_error
 from gateway_http.upstream import Call, internal, problem_of
 from service_kit.errors import Kind, ServiceError
@@ -61,23 +62,37 @@ class SendCoalescer:
     """
 
     def __init__(
-        self, call: BatchCall, *, spacing_s: float = 0.005, max_items: int = 256, max_outstanding: int = 8_192
+        self,
+        call: BatchCall,
+        *,
+        spacing_s: float = 0.005,
+        max_items: int = 256,
+        max_outstanding: int = 8_192,
+        meter: SendMeter | None = None,
     ) -> None:
         """`max_outstanding` bounds the sends that wait for a batch or for its answer."""
         self._call = call
+        self._meter = meter or Unmetered()
         self._spacing_s = spacing_s
         self._max_items = max_items
         self._max_outstanding = max_outstanding
         self._pending: list[_Waiting] = []
         self._pending_bytes = 0
+        self._pending_since = 0.0
         self._outstanding = 0
         self._timer: asyncio.Handle | None = None
         self._last_launch = float("-inf")
         self._running: set[asyncio.Task[None]] = set()
 
+    @property
+    def outstanding(self) -> int:
+        """Sends that wait for a batch or for its answer."""
+        return self._outstanding
+
     async def send(self, item: messaging_pb2.SendSmsRequest) -> messaging_pb2.SendSmsBatchResult:
         """The result of one send. Raises ProblemError when there is no room, or the call breaks."""
         if self._outstanding >= self._max_outstanding:
+            self._meter.turned_away()
             raise from_service_error(_overloaded())
         loop = asyncio.get_running_loop()
         waiting = _Waiting(item, loop.create_future())
@@ -85,6 +100,8 @@ class SendCoalescer:
         if self._pending_bytes + size > MAX_BATCH_BYTES:
             self._launch()
         self._outstanding += 1
+        if not self._pending:
+            self._pending_since = loop.time()
         self._pending.append(waiting)
         self._pending_bytes += size
         if len(self._pending) >= self._max_items:
@@ -126,9 +143,10 @@ class SendCoalescer:
         loop = asyncio.get_running_loop()
         batch, self._pending, self._pending_bytes = _Batch(self._pending), [], 0
         self._last_launch = loop.time()
-        self._start(batch)
+        self._start(batch, self._last_launch - self._pending_since)
 
-    def _start(self, batch: _Batch) -> None:
+    def _start(self, batch: _Batch, waited_s: float = 0.0) -> None:
+        self._meter.launched(len(batch.waiting), waited_s)
         task = asyncio.get_running_loop().create_task(self._run(batch))
         self._running.add(task)
         task.add_done_callback(self._ended)
@@ -139,6 +157,7 @@ class SendCoalescer:
             self._launch()
 
     async def _run(self, batch: _Batch) -> None:
+        begun = asyncio.get_running_loop().time()
         request = messaging_pb2.SendSmsBatchRequest(items=[waiting.item for waiting in batch.waiting])
         try:
             async for response in self._call(request):
@@ -157,6 +176,7 @@ class SendCoalescer:
         finally:
             # Only a cancelled call has some left here.
             self._fail_rest(batch, _stopped)
+            self._meter.batch_ended(asyncio.get_running_loop().time() - begun)
 
     def _settle(self, batch: _Batch, result: messaging_pb2.SendSmsBatchResult) -> None:
         if result.index not in batch.unanswered:

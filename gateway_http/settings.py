@@ -17,6 +17,12 @@ class GatewaySettings:
         parse=listen_address,
         default=Address("127.0.0.1", 8080),
     )
+    metrics_address: Address | None = setting(
+        "GATEWAY_METRICS_ADDRESS",
+        "host:port that serves /metrics to Prometheus, apart from all else; unset for none",
+        parse=listen_address,
+        default=None,
+    )
     pricing_address: Address = setting(
         "GATEWAY_PRICING_ADDRESS",
         "where the pricing service is",

@@ -59,7 +59,10 @@ from messaging_service.use_cases.send_sms import SendLimits, SendSms
 from messaging_service.use_cases.upkeep import ReceiptDesk, Sweeper
 from service_kit.channel import open_channel
 from service_kit.database import Pool, create_pool
+from service_kit.grpc_metrics import CallMeter, ClientCalls, ServerCalls
 from service_kit.grpc_server import GrpcServer
+from service_kit.metrics import metrics_served, new_registry
+from service_kit.pool_metrics import PoolCollector
 from service_kit.readiness import SchemaCheck, report_readiness
 from tukupay.sms.messaging.v1 import messaging_pb2, messaging_pb2_grpc
 
@@ -136,7 +139,7 @@ class _Pricing:
     watch: PriceWatch
 
 
-def _pricing(settings: MessagingSettings) -> _Pricing:
+def _pricing(settings: MessagingSettings, calls: CallMeter) -> _Pricing:
     channel = open_channel(settings.pricing_address)
     copy = PriceCopy(
         capacity=settings.price_copy_answers,
@@ -144,13 +147,13 @@ def _pricing(settings: MessagingSettings) -> _Pricing:
         stale_s=settings.price_stale_s,
         clock=time.monotonic,
     )
-    questions = PriceQuestions(channel, timeout_s=settings.pricing_timeout_s)
+    questions = PriceQuestions(channel, timeout_s=settings.pricing_timeout_s, calls=calls)
     return _Pricing(
         channel=channel,
         copy=copy,
         questions=questions,
         prices=LivePrices(questions, copy, max_waiting=MAX_WAITING),
-        watch=PriceWatch(channel, copy, heartbeat_s=settings.price_heartbeat_s),
+        watch=PriceWatch(channel, copy, heartbeat_s=settings.price_heartbeat_s, calls=calls),
     )
 
 
@@ -242,12 +245,15 @@ async def running(settings: MessagingSettings, seams: Seams) -> AsyncIterator[Gr
     reports_pool = create_pool(
         settings.database_url, "messaging-reports", min_size=0, max_size=REPORTS_POOL, timeout_s=REPORTS_TIMEOUT_S
     )
-    pricing = _pricing(settings)
+    registry = new_registry()
+    registry.register(PoolCollector({"messaging": pool, "reports": reports_pool}))
+    calls = ClientCalls(registry)
+    pricing = _pricing(settings, calls)
     engine = _engine(settings, seams, pool, pricing.prices)
     traffic = PostgresTraffic(reports_pool)
-    book = BookClient(pricing.channel, timeout_s=REPORTS_TIMEOUT_S, now=seams.now)
+    book = BookClient(pricing.channel, timeout_s=REPORTS_TIMEOUT_S, now=seams.now, calls=calls)
     quote = QuoteSms(pricing.prices, phone_problem=phone_number_problem, max_units=settings.max_units, now=seams.now)
-    server = GrpcServer(settings.grpc_address, SERVICES)
+    server = GrpcServer(settings.grpc_address, SERVICES, [ServerCalls(registry)])
     messaging_pb2_grpc.add_MessagingServiceServicer_to_server(
         MessagingServicer(
             engine.send,
@@ -273,7 +279,7 @@ async def running(settings: MessagingSettings, seams: Seams) -> AsyncIterator[Gr
     try:
         await server.start()
         await engine.fleet.start()
-        async with asyncio.TaskGroup() as tasks:
+        async with metrics_served(settings.metrics_address, registry), asyncio.TaskGroup() as tasks:
             dispatching = tasks.create_task(engine.dispatch.run())
             duties = [
                 tasks.create_task(report_readiness(pool, SchemaCheck(MIGRATIONS), server)),

@@ -58,6 +58,12 @@ class MessagingSettings:
         parse=listen_address,
         default=Address("127.0.0.1", 50052),
     )
+    metrics_address: Address | None = setting(
+        "MESSAGING_METRICS_ADDRESS",
+        "host:port that serves /metrics to Prometheus, apart from all else; unset for none",
+        parse=listen_address,
+        default=None,
+    )
     pricing_address: Address = setting(
         "MESSAGING_PRICING_ADDRESS",
         "host:port of the pricing service",

@@ -32,7 +32,10 @@ from pricing_service.use_cases.watch_prices import PriceWatch
 from pricing_service.use_cases.withdraw_cost import WithdrawCost
 from service_kit.database import create_pool
 from service_kit.errors import ServiceError
+from service_kit.grpc_metrics import ServerCalls
 from service_kit.grpc_server import GrpcServer
+from service_kit.metrics import metrics_served, new_registry
+from service_kit.pool_metrics import PoolCollector
 from service_kit.readiness import SchemaCheck, report_readiness
 from tukupay.sms.pricing.v1 import pricing_pb2_grpc
 
@@ -79,7 +82,9 @@ async def running(settings: PricingSettings) -> AsyncIterator[GrpcServer]:
         past=timedelta(days=settings.guard_past_days),
         future=timedelta(days=settings.guard_future_days),
     )
-    server = GrpcServer(settings.grpc_address, [SERVICE_NAME])
+    registry = new_registry()
+    registry.register(PoolCollector({"pricing": pool}))
+    server = GrpcServer(settings.grpc_address, [SERVICE_NAME], [ServerCalls(registry)])
     use_cases = UseCases(
         set_cost=SetCost(costs, guards, new_cost_id, watch),
         withdraw_cost=WithdrawCost(costs, watch),
@@ -96,7 +101,7 @@ async def running(settings: PricingSettings) -> AsyncIterator[GrpcServer]:
     await pool.open(wait=False)
     try:
         await server.start()
-        async with asyncio.TaskGroup() as tasks:
+        async with metrics_served(settings.metrics_address, registry), asyncio.TaskGroup() as tasks:
             background = [
                 tasks.create_task(watch.run()),
                 tasks.create_task(_warm_up(WarmUp(costs, records, book))),

@@ -51,6 +51,12 @@ class PricingSettings:
         parse=listen_address,
         default=Address("127.0.0.1", 50051),
     )
+    metrics_address: Address | None = setting(
+        "PRICING_METRICS_ADDRESS",
+        "host:port that serves /metrics to Prometheus, apart from all else; unset for none",
+        parse=listen_address,
+        default=None,
+    )
     pool_size: int = setting("PRICING_POOL_SIZE", "most connections to the database", parse=integer(1, 100), default=10)
     pool_timeout_s: float = setting(
         "PRICING_POOL_TIMEOUT_S",

@@ -65,14 +65,19 @@ class _Health(health.aio.HealthServicer):  # type: ignore[misc]  # ships no anno
 class GrpcServer:
     """Serves gRPC services on one address and reports their health."""
 
-    def __init__(self, address: Address, service_names: Iterable[str]) -> None:
-        """`service_names` are full names (`package.Service`) for health and reflection."""
+    def __init__(
+        self, address: Address, service_names: Iterable[str], outer: Sequence[aio.ServerInterceptor] = ()
+    ) -> None:
+        """`service_names` are full names (`package.Service`) for health and reflection.
+
+        `outer`: interceptors around the one that turns failures into statuses, the outermost first.
+        """
         self._address = address
         self._names = ("", *service_names)
         self._health = _Health()
         self.port = 0
         """The port in use, known after `start` when the address asked for port 0."""
-        self.grpc = aio.server(interceptors=[ErrorInterceptor()], options=SERVER_OPTIONS)
+        self.grpc = aio.server(interceptors=[*outer, ErrorInterceptor()], options=SERVER_OPTIONS)
         """The server to add servicers to, before `start`."""
 
     async def start(self) -> None:

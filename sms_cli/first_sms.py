@@ -35,6 +35,9 @@ def next_steps(settings: LocalSettings, home: Home) -> str:
         f"http://{settings.sandbox_http}/": "what the phones of the sandbox received",
         f"tukupay-sms phone {RECIPIENT}": "the same, at the terminal",
         "tukupay-sms status": "how all parts are",
+        f"http://{settings.messaging_metrics}/metrics": "the figures of messaging, for Prometheus",
+        f"http://{settings.gateway_metrics}/metrics": "those of the gateway",
+        f"http://{settings.pricing_metrics}/metrics": "those of pricing",
         str(home.logs): "the logs",
     }
     width = max(map(len, places))

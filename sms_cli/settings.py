@@ -42,6 +42,9 @@ class LocalSettings:
     gateway: Address = _address("GATEWAY_HTTP_ADDRESS", "HTTP of the gateway", 8080)  # noqa: RUF009
     sandbox_smpp: Address = _address("SANDBOX_SMPP_ADDRESS", "SMPP of the sandbox", 2775)  # noqa: RUF009
     sandbox_http: Address = _address("SANDBOX_HTTP_ADDRESS", "page of the sandbox", 8090)  # noqa: RUF009
+    pricing_metrics: Address = _address("PRICING_METRICS_ADDRESS", "figures of pricing", 9151)  # noqa: RUF009
+    messaging_metrics: Address = _address("MESSAGING_METRICS_ADDRESS", "figures of messaging", 9152)  # noqa: RUF009
+    gateway_metrics: Address = _address("GATEWAY_METRICS_ADDRESS", "figures of the gateway", 9153)  # noqa: RUF009
 
     def listening(self) -> dict[str, Address]:
         """Every address on which something will listen, by the name of its setting."""
@@ -51,6 +54,9 @@ class LocalSettings:
             "GATEWAY_HTTP_ADDRESS": self.gateway,
             "SANDBOX_SMPP_ADDRESS": self.sandbox_smpp,
             "SANDBOX_HTTP_ADDRESS": self.sandbox_http,
+            "PRICING_METRICS_ADDRESS": self.pricing_metrics,
+            "MESSAGING_METRICS_ADDRESS": self.messaging_metrics,
+            "GATEWAY_METRICS_ADDRESS": self.gateway_metrics,
         }
 
 

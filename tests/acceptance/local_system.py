@@ -24,7 +24,10 @@ _STOP_S = 60.0
 
 def free_addresses() -> dict[str, str]:
     """A free loopback address for every setting of a local system."""
-    names = ("PRICING_GRPC", "MESSAGING_GRPC", "GATEWAY_HTTP", "SANDBOX_SMPP", "SANDBOX_HTTP")
+    names = (
+        *("PRICING_GRPC", "MESSAGING_GRPC", "GATEWAY_HTTP", "SANDBOX_SMPP", "SANDBOX_HTTP"),
+        *("PRICING_METRICS", "MESSAGING_METRICS", "GATEWAY_METRICS"),
+    )
     # Held until all are chosen, so that no port is chosen twice.
     sockets = [socket.create_server(("127.0.0.1", 0)) for _ in names]
     try:

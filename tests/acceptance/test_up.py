@@ -11,9 +11,12 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+import httpx
 import pytest
 
+from sms_cli.settings import read_running_file
 from tests.acceptance.local_system import LocalSystem, eventually, free_addresses
+from tests.system.exposition import Figures
 
 pytestmark = pytest.mark.timeout(240)
 
@@ -65,6 +68,15 @@ def test_everything_serves_and_says_so(running: LocalSystem) -> None:
     assert parts == dict.fromkeys(
         ("pricing database", "messaging database", "pricing", "sandbox", "messaging", "gateway"), "serving"
     )
+
+
+@pytest.mark.parametrize("service", ["PRICING", "MESSAGING", "GATEWAY"])
+def test_every_service_exports_its_figures_at_the_address_that_is_recorded(running: LocalSystem, service: str) -> None:
+    recorded = read_running_file(running.home / "running.env")[f"{service}_METRICS_ADDRESS"]
+    assert f"http://{recorded}/metrics" in "".join(running.output)
+    figures = Figures(httpx.get(f"http://{recorded}/metrics", trust_env=False).raise_for_status().text)
+    assert figures("process_resident_memory_bytes") > 10_000_000
+    assert figures.own
 
 
 def test_an_sms_is_sent_from_the_terminal(running: LocalSystem) -> None:

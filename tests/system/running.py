@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import grpc
+import httpx
 from grpc_health.v1 import health_pb2, health_pb2_grpc
 
 from tests.system.carrier import SandboxPhones
@@ -68,7 +69,11 @@ class System:
         self.pricing_database = databases["pricing"]
         self.messaging_database = databases["messaging"]
         self._addresses = {
-            name: f"127.0.0.1:{free_port()}" for name in ("pricing", "messaging", "gateway", "smpp", "phones")
+            name: f"127.0.0.1:{free_port()}"
+            for name in (
+                *("pricing", "messaging", "gateway", "smpp", "phones"),
+                *("pricing metrics", "messaging metrics", "gateway metrics"),
+            )
         }
         self.messaging_address = self._addresses["messaging"]
         self.journal = folder / "carrier.jsonl"
@@ -92,6 +97,9 @@ class System:
             "MESSAGING_GRPC_ADDRESS": addresses["messaging"],
             "MESSAGING_PRICING_ADDRESS": addresses["pricing"],
             "GATEWAY_HTTP_ADDRESS": addresses["gateway"],
+            "PRICING_METRICS_ADDRESS": addresses["pricing metrics"],
+            "MESSAGING_METRICS_ADDRESS": addresses["messaging metrics"],
+            "GATEWAY_METRICS_ADDRESS": addresses["gateway metrics"],
             "GATEWAY_PRICING_ADDRESS": addresses["pricing"],
             "GATEWAY_MESSAGING_ADDRESS": addresses["messaging"],
             "SANDBOX_SMPP_ADDRESS": addresses["smpp"],
@@ -130,18 +138,25 @@ class System:
         messaging, address = f"127.0.0.1:{free_port()}", f"127.0.0.1:{free_port()}"
         rest = Rest(f"http://{address}")
         process = self._process(
-            "messaging-2", lambda: self._takes_messages(messaging), {"MESSAGING_GRPC_ADDRESS": messaging}
+            "messaging-2",
+            lambda: self._takes_messages(messaging),
+            {"MESSAGING_GRPC_ADDRESS": messaging, "MESSAGING_METRICS_ADDRESS": ""},
         )
         gateway = self._process(
             "gateway-2",
             rest.is_alive,
-            {"GATEWAY_HTTP_ADDRESS": address, "GATEWAY_MESSAGING_ADDRESS": messaging},
+            {"GATEWAY_HTTP_ADDRESS": address, "GATEWAY_METRICS_ADDRESS": "", "GATEWAY_MESSAGING_ADDRESS": messaging},
         )
         self.processes[:0] = [gateway, process]
         self._clients.append(rest)
         return Replica(process, gateway, rest)
 
     # What tests look at.
+
+    def metrics(self, service: str) -> str:
+        """What a service exports now, as Prometheus reads it."""
+        url = f"http://{self._addresses[f'{service} metrics']}/metrics"
+        return httpx.get(url, trust_env=False, timeout=10).raise_for_status().text
 
     def traces(self) -> dict[str, int]:
         """What a request leaves behind when it is more than refused."""

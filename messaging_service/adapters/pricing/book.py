@@ -16,6 +16,7 @@ from messaging_service.domain.money import Price, PriceLevel, from_micros, to_mi
 from messaging_service.domain.price_book import BookPrice, BookQuestion, DraftPrice, Tier, TierHistory
 from service_kit.errors import Kind, ServiceError
 from service_kit.grpc_errors import from_rpc_error
+from service_kit.grpc_metrics import CallMeter, UncountedCalls
 from tukupay.sms.pricing.v1 import pricing_pb2, pricing_pb2_grpc
 
 LEVELS: Final[dict[PriceLevel, pricing_pb2.CostLevel.ValueType]] = {
@@ -38,8 +39,19 @@ log = structlog.get_logger()
 class BookClient:
     """Implements the port PriceBook over gRPC."""
 
-    def __init__(self, channel: aio.Channel, *, timeout_s: float, now: Callable[[], datetime]) -> None:
-        """`timeout_s` bounds each call; reports ask much at once, and nobody waits at a phone."""
+    def __init__(
+        self,
+        channel: aio.Channel,
+        *,
+        timeout_s: float,
+        now: Callable[[], datetime],
+        calls: CallMeter | None = None,
+    ) -> None:
+        """`timeout_s` bounds each call; reports ask much at once, and nobody waits at a phone.
+
+        `calls` hears of every call; None: nobody does.
+        """
+        self._calls = calls or UncountedCalls()
         self._stub = pricing_pb2_grpc.PricingServiceStub(channel)
         self._timeout_s = timeout_s
         self._now = now
@@ -93,7 +105,9 @@ class BookClient:
         known: set[datetime] = set()
         while True:
             try:
-                page = await self._stub.ListCosts(request, timeout=self._timeout_s)
+                page = await self._calls.answer(
+                    "PricingService/ListCosts", self._stub.ListCosts(request, timeout=self._timeout_s)
+                )
             except aio.AioRpcError as error:
                 raise _failure(error) from error
             for cost in page.costs:
@@ -112,7 +126,9 @@ class BookClient:
             requests=requests, drafts=[_to_draft(draft) for draft in drafts]
         )
         try:
-            response = await self._stub.BatchResolvePrices(request, timeout=self._timeout_s)
+            response = await self._calls.answer(
+                "PricingService/BatchResolvePrices", self._stub.BatchResolvePrices(request, timeout=self._timeout_s)
+            )
         except aio.AioRpcError as error:
             raise _failure(error) from error
         return response.results

@@ -14,6 +14,7 @@ from grpc import aio
 from messaging_service.domain.money import Price, PriceLevel, from_micros
 from messaging_service.domain.price_copy import Answer
 from service_kit.errors import Kind, ServiceError
+from service_kit.grpc_metrics import CallMeter, UncountedCalls
 from tukupay.sms.pricing.v1 import pricing_pb2, pricing_pb2_grpc
 
 LEVELS: dict[int, PriceLevel] = {
@@ -35,10 +36,11 @@ log = structlog.get_logger()
 class PriceQuestions:
     """Puts questions to the price book, all of a call at one moment."""
 
-    def __init__(self, channel: aio.Channel, *, timeout_s: float) -> None:
-        """`timeout_s`: the longest time for an answer."""
+    def __init__(self, channel: aio.Channel, *, timeout_s: float, calls: CallMeter | None = None) -> None:
+        """`timeout_s`: the longest time for an answer. `calls` hears of every call; None: nobody does."""
         self._stub = pricing_pb2_grpc.PricingServiceStub(channel)
         self._timeout_s = timeout_s
+        self._calls = calls or UncountedCalls()
 
     async def ask(self, questions: Sequence[Question]) -> list[Answer | ServiceError]:
         """An answer, NO_PRICE or PRICING_UNAVAILABLE for each of at most 1,000 questions, in their order.
@@ -49,7 +51,10 @@ class PriceQuestions:
         try:
             # Waiting for the connection, within the time: while it is being made anew, as after a restart of
             # either side, a call would otherwise fail at once.
-            response = await self._stub.BatchResolvePrices(request, timeout=self._timeout_s, wait_for_ready=True)
+            response = await self._calls.answer(
+                "PricingService/BatchResolvePrices",
+                self._stub.BatchResolvePrices(request, timeout=self._timeout_s, wait_for_ready=True),
+            )
         except aio.AioRpcError as error:
             raise _unavailable(error) from error
         return [_to_answer(question, result) for question, result in zip(questions, response.results, strict=True)]

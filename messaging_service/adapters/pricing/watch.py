@@ -15,12 +15,16 @@ from grpc import aio
 
 from messaging_service.adapters.pricing.questions import LEVELS
 from messaging_service.domain.price_copy import Change, PriceCopy
+from service_kit.grpc_metrics import CallMeter, UncountedCalls
 from tukupay.sms.pricing.v1 import pricing_pb2, pricing_pb2_grpc
 
 SILENT_INTERVALS = 3
 """Heartbeats that may be missing before a watch is given up."""
 FIRST_PAUSE_S = 0.05
 LONGEST_PAUSE_S = 2.0
+
+_CODE_OF = {"closed by the server": "OK", "silent": "DEADLINE_EXCEEDED", "crashed": "UNKNOWN"}
+"""The status that a watch is counted with, where the reason is not a status itself."""
 
 Call = aio.UnaryStreamCall[pricing_pb2.WatchPricesRequest, pricing_pb2.WatchPricesResponse]
 
@@ -38,8 +42,13 @@ class PriceWatch:
         heartbeat_s: float,
         clock: Callable[[], float] = time.monotonic,
         jitter: Callable[[float, float], float] = random.uniform,
+        calls: CallMeter | None = None,
     ) -> None:
-        """`heartbeat_s`: the longest silence asked for; three times as long ends a watch."""
+        """`heartbeat_s`: the longest silence asked for; three times as long ends a watch.
+
+        `calls` hears of every watch that ended; None: nobody does.
+        """
+        self._calls = calls or UncountedCalls()
         self._stub = pricing_pb2_grpc.PricingServiceStub(channel)
         self._copy = copy
         self._heartbeat = Duration()
@@ -53,7 +62,9 @@ class PriceWatch:
     async def run(self) -> NoReturn:
         """Watches until cancelled."""
         while True:
+            begun = self._clock()
             reason = await self._watch()
+            self._calls.ended("PricingService/WatchPrices", _CODE_OF.get(reason, reason), self._clock() - begun)
             self._copy.watch_broke()
             if not self._failures:
                 log.warning("prices.watch_ended", reason=reason, epoch=self._copy.epoch)

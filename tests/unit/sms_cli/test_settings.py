@@ -26,6 +26,9 @@ def test_without_settings_everything_has_its_documented_address() -> None:
         "GATEWAY_HTTP_ADDRESS": "127.0.0.1:8080",
         "SANDBOX_SMPP_ADDRESS": "127.0.0.1:2775",
         "SANDBOX_HTTP_ADDRESS": "127.0.0.1:8090",
+        "PRICING_METRICS_ADDRESS": "127.0.0.1:9151",
+        "MESSAGING_METRICS_ADDRESS": "127.0.0.1:9152",
+        "GATEWAY_METRICS_ADDRESS": "127.0.0.1:9153",
     }
     assert settings.home == Path(".tukupay")
 

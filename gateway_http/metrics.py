@@ -1,0 +1,96 @@
+"""The figures of the gateway, for Prometheus."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Final
+
+from prometheus_client import Counter, Gauge, Histogram
+from prometheus_client.registry import CollectorRegistry
+
+from service_kit.metrics import LATENCY_BUCKETS_S, SIZE_BUCKETS
+
+_METHODS: Final = frozenset({"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"})
+_NO_ROUTE: Final = "none"
+
+
+class RequestMetrics:
+    """Implements RequestMeter. Every label has few values: routes are templates, and a strange method is `other`."""
+
+    def __init__(self, registry: CollectorRegistry) -> None:
+        self._count = Counter(
+            "tukupay_http_requests",
+            "HTTP requests by documented route and status class; `none` where no route or no answer was.",
+            ("method", "route", "status_class"),
+            registry=registry,
+        )
+        self._seconds = Histogram(
+            "tukupay_http_request_seconds",
+            "From the first line of an HTTP request to the end of its answer.",
+            ("route",),
+            registry=registry,
+            buckets=LATENCY_BUCKETS_S,
+        )
+        # Looking up a child by its labels costs more than all the rest of counting.
+        self._counts: dict[tuple[str, str | None, int], Counter] = {}
+        self._times: dict[str | None, Histogram] = {}
+
+    def answered(self, method: str, route: str | None, status: int, seconds: float) -> None:
+        """See RequestMeter.answered."""
+        key = (method if method in _METHODS else "other", route, status // 100)
+        count = self._counts.get(key)
+        if count is None:
+            status_class = f"{key[2]}xx" if key[2] else "none"
+            count = self._counts[key] = self._count.labels(key[0], route or _NO_ROUTE, status_class)
+        count.inc()
+        time_of = self._times.get(route)
+        if time_of is None:
+            time_of = self._times[route] = self._seconds.labels(route or _NO_ROUTE)
+        time_of.observe(seconds)
+
+
+class SendMetrics:
+    """Implements SendMeter; counts once a batch, not once a send."""
+
+    def __init__(self, registry: CollectorRegistry) -> None:
+        self._registry = registry
+        self._items = Histogram(
+            "tukupay_send_batch_items",
+            "Sends that travelled together in one call to messaging.",
+            registry=registry,
+            buckets=SIZE_BUCKETS,
+        )
+        self._waited = Histogram(
+            "tukupay_send_batch_wait_seconds",
+            "How long the first send of a batch waited for the others.",
+            registry=registry,
+            buckets=LATENCY_BUCKETS_S,
+        )
+        self._took = Histogram(
+            "tukupay_send_batch_seconds",
+            "From the start of a batch to the answer of its last send, the wait for carriers included.",
+            registry=registry,
+            buckets=LATENCY_BUCKETS_S,
+        )
+        self._turned_away = Counter(
+            "tukupay_sends_turned_away", "Sends answered 429, as too many were under way.", registry=registry
+        )
+
+    def watch(self, outstanding: Callable[[], int]) -> None:
+        """Shows how many sends are under way, asked at each scrape."""
+        Gauge(
+            "tukupay_sends_outstanding", "Sends that wait for a batch or for its answer now.", registry=self._registry
+        ).set_function(outstanding)
+
+    def launched(self, items: int, waited_s: float) -> None:
+        """See SendMeter.launched."""
+        self._items.observe(items)
+        self._waited.observe(waited_s)
+
+    def batch_ended(self, seconds: float) -> None:
+        """See SendMeter.batch_ended."""
+        self._took.observe(seconds)
+
+    def turned_away(self) -> None:
+        """See SendMeter.turned_away."""
+        self._turned_away.inc()

@@ -1,0 +1,79 @@
+"""What the gateway exports moves with what it does, and is not to be had at its public address."""
+
+from __future__ import annotations
+
+import asyncio
+from typing import Any
+
+from gateway_http.settings import GatewaySettings
+from service_kit.metrics import metrics_served
+from service_kit.settings import Address
+from tests.integration.gateway.conftest import ANY_PORT, Running, running_gateway
+from tests.integration.gateway.doubles import ENTRY_ID
+from tests.system.exposition import Figures, figures_at
+from tests.system.ports import free_port
+
+SMS: dict[str, Any] = {
+    "userId": "user123",
+    "recipientPhoneNumber": "+254712345678",
+    "message": "Your parcel has arrived.",
+    "senderId": "TUKUPAY",
+}
+REQUESTS = "tukupay_http_requests_total"
+
+
+async def figures_of(running: Running) -> Figures:
+    port = free_port()
+    async with metrics_served(Address("127.0.0.1", port), running.gateway.registry):
+        return await figures_at(port)
+
+
+async def test_requests_are_counted_by_documented_route_and_status_class(running: Running) -> None:
+    await running.http.post("/api/sms/send", json=SMS)
+    await running.http.post("/api/sms/send", json=SMS | {"userId": 7})
+    await running.http.get(f"/api/sms/outbox/{ENTRY_ID}")
+    await running.http.get(f"/api/sms/outbox/{ENTRY_ID}x")
+    await running.http.delete("/api/sms/outbox")
+    await running.http.get("/api/sms/outbox/+254712345678/secret")
+    await running.http.request("PROPFIND", "/healthz")
+    figures = await figures_of(running)
+    assert figures(REQUESTS, method="POST", route="/api/sms/send", status_class="2xx") == 1
+    assert figures(REQUESTS, method="POST", route="/api/sms/send", status_class="4xx") == 1
+    assert figures(REQUESTS, method="GET", route="/api/sms/outbox/{outboxId}") == 2
+    assert figures(REQUESTS, method="DELETE", route="/api/sms/outbox", status_class="4xx") == 1
+    assert figures(REQUESTS, method="GET", route="none", status_class="4xx") == 1
+    assert figures(REQUESTS, method="other", route="/healthz", status_class="4xx") == 1
+    assert figures(REQUESTS) == 7
+    assert figures("tukupay_http_request_seconds_count", route="/api/sms/send") == 2
+    assert "254712345678" not in figures.text
+
+
+async def test_batches_are_measured_and_a_full_gateway_says_so() -> None:
+    settings = GatewaySettings(http_address=ANY_PORT, max_outstanding_sends=2)
+    async with running_gateway(settings) as running:
+        running.messaging.held_back = {"slow"}
+        slow = [asyncio.ensure_future(running.http.post("/api/sms/send", json=SMS | {"userId": "slow"})) for _ in "ab"]
+        async with asyncio.timeout(20):
+            while (await figures_of(running))("tukupay_sends_outstanding") < 2:
+                pass
+        refused = await running.http.post("/api/sms/send", json=SMS)
+        assert refused.status_code == 429
+        running.messaging.release.set()
+        assert [answer.status_code for answer in await asyncio.gather(*slow)] == [200, 200]
+        figures = await figures_of(running)
+    assert figures("tukupay_sends_turned_away_total") == 1
+    assert figures("tukupay_sends_outstanding") == 0
+    assert figures("tukupay_send_batch_items_sum") == 2
+    batches = figures("tukupay_send_batch_items_count")
+    assert 1 <= batches <= 2
+    assert figures("tukupay_send_batch_seconds_count") == batches
+    assert figures("tukupay_send_batch_wait_seconds_count") == batches
+
+
+async def test_the_public_address_serves_no_metrics(running: Running) -> None:
+    assert (await running.http.get("/metrics")).status_code == 404
+
+
+async def test_every_metric_is_documented_and_every_documented_one_is_there(running: Running) -> None:
+    await running.http.post("/api/sms/send", json=SMS)
+    assert (await figures_of(running)).documented_wrongly("gateway") == []

@@ -1,0 +1,108 @@
+"""What the messaging service exports moves with what it does."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+
+import pytest
+from grpc import aio
+
+from messaging_service.domain.submission import Outcome, Submission
+from service_kit.settings import Address
+from tests.contract.sms_examples import accepted
+from tests.integration.messaging.running_service import DEADLINE_S, Running, message, service_on
+from tests.system.exposition import Figures, figures_at
+from tests.system.ports import free_port
+from tukupay.sms.messaging.v1 import messaging_pb2 as pb
+
+pytestmark = pytest.mark.timeout(60)
+
+
+class Metered:
+    """A service and its figures."""
+
+    def __init__(self, service: Running, port: int) -> None:
+        self.service = service
+        self._port = port
+
+    async def figures(self) -> Figures:
+        return await figures_at(self._port)
+
+
+@asynccontextmanager
+async def metered_on(url: str) -> AsyncIterator[Metered]:
+    port = free_port()
+    async with service_on(url, metrics_address=Address("127.0.0.1", port)) as service:
+        yield Metered(service, port)
+
+
+@pytest.fixture
+async def metered(database_url: str) -> AsyncIterator[Metered]:
+    async with metered_on(database_url) as made:
+        yield made
+
+
+async def test_calls_are_counted_by_method_and_by_how_they_ended(metered: Metered) -> None:
+    await metered.service.send()
+    await metered.service.batch([message(), message(), message()])
+    with pytest.raises(aio.AioRpcError):
+        await metered.service.send(recipient_phone_number="0712")
+    with pytest.raises(aio.AioRpcError):
+        await metered.service.sms.GetOutboxEntry(pb.GetOutboxEntryRequest(outbox_id="outbox_none"))
+    figures = await metered.figures()
+    calls = "tukupay_grpc_server_calls_total"
+    assert figures(calls, method="MessagingService/SendSms", code="OK") == 1
+    assert figures(calls, method="MessagingService/SendSms", code="INVALID_ARGUMENT") == 1
+    assert figures(calls, method="MessagingService/SendSmsBatch", code="OK") == 1
+    assert figures(calls, method="MessagingService/GetOutboxEntry", code="NOT_FOUND") == 1
+    seconds = "tukupay_grpc_server_call_seconds"
+    assert figures(f"{seconds}_count", method="MessagingService/SendSms") == 2
+    assert 0 < figures(f"{seconds}_sum", method="MessagingService/SendSms") < 20
+
+
+async def test_a_call_that_is_given_up_and_one_that_does_not_exist_are_counted(metered: Metered) -> None:
+    release = asyncio.Event()
+
+    async def slow(_: Submission) -> Outcome:
+        await release.wait()
+        return accepted()
+
+    metered.service.carrier.answer = slow
+    call = metered.service.sms.SendSms(message())
+    await metered.service.carrier.submitted(1)
+    call.cancel()
+    path = "/tukupay.sms.messaging.v1.MessagingService/Guess" + "x" * 50
+    with pytest.raises(aio.AioRpcError):
+        await metered.service.channel.unary_unary(path, request_serializer=bytes)(b"")
+    async with asyncio.timeout(DEADLINE_S):
+        while not (figures := await metered.figures())("tukupay_grpc_server_calls_total", code="CANCELLED"):
+            pass
+    assert figures("tukupay_grpc_server_calls_total", method="none/none", code="UNIMPLEMENTED") == 1
+    assert "Guess" not in figures.text
+    release.set()
+
+
+async def test_calls_to_pricing_are_counted(metered: Metered) -> None:
+    await metered.service.send()
+    figures = await metered.figures()
+    calls = "tukupay_grpc_client_calls_total"
+    assert figures(calls, method="PricingService/BatchResolvePrices", code="OK") == 1
+    assert figures("tukupay_grpc_client_call_seconds_count", method="PricingService/BatchResolvePrices") == 1
+    # The scripted price book has no watch.
+    assert figures(calls, method="PricingService/WatchPrices", code="UNIMPLEMENTED") >= 1
+
+
+async def test_the_pools_are_shown(metered: Metered) -> None:
+    await metered.service.send()
+    figures = await metered.figures()
+    assert figures("tukupay_database_pool_max_connections", pool="messaging") == 10
+    assert figures("tukupay_database_pool_connections", pool="messaging") >= 2
+    assert figures("tukupay_database_pool_requests_total", pool="messaging") >= 2
+    assert figures("tukupay_database_pool_waiting", pool="messaging") == 0
+    assert "tukupay_database_pool_errors" in figures.families
+
+
+async def test_every_metric_is_documented_and_every_documented_one_is_there(metered: Metered) -> None:
+    assert (await metered.figures()).documented_wrongly("messaging") == []

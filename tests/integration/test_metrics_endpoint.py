@@ -1,0 +1,81 @@
+"""The figures of a process, over real HTTP on an address of their own."""
+
+from __future__ import annotations
+
+import socket
+
+import httpx
+import pytest
+from prometheus_client import Counter, Histogram
+from prometheus_client.parser import text_string_to_metric_families
+
+from gateway_http.settings import GatewaySettings
+from messaging_service.settings import MessagingSettings
+from pricing_service.settings import PricingSettings
+from service_kit.metrics import metrics_served, new_registry
+from service_kit.settings import Address, SettingsError, load
+from tests.system.ports import free_port
+
+
+def local(port: int) -> Address:
+    return Address("127.0.0.1", port)
+
+
+async def test_the_figures_are_served_in_the_text_format() -> None:
+    registry, port = new_registry(), free_port()
+    Counter("tukupay_tries", "Tries.", ("kind",), registry=registry).labels("odd").inc(3)
+    Histogram("tukupay_try_seconds", "Times.", registry=registry, buckets=(1.0, 2.0)).observe(1.5)
+    async with metrics_served(local(port), registry), httpx.AsyncClient(trust_env=False) as http:
+        answer = await http.get(f"http://127.0.0.1:{port}/metrics")
+    assert answer.status_code == 200
+    assert answer.headers["content-type"] == "text/plain; version=0.0.4; charset=utf-8"
+    families = {family.name: family for family in text_string_to_metric_families(answer.text)}
+    assert {sample.name: sample.value for sample in families["tukupay_tries"].samples} == {"tukupay_tries_total": 3}
+    assert [sample.value for sample in families["tukupay_try_seconds"].samples] == [0, 1, 1, 1, 1.5]
+    assert {"process_resident_memory_bytes", "process_cpu_seconds", "process_open_fds"} <= families.keys()
+    assert not [name for name in families if name.endswith("_created")]
+
+
+async def test_nothing_else_is_served_there() -> None:
+    registry, port = new_registry(), free_port()
+    async with metrics_served(local(port), registry), httpx.AsyncClient(trust_env=False) as http:
+        base = f"http://127.0.0.1:{port}"
+        assert (await http.get(f"{base}/")).status_code == 404
+        assert (await http.get(f"{base}/metrics/x")).status_code == 404
+        refused = await http.post(f"{base}/metrics", content=b"x")
+        assert (refused.status_code, refused.headers["allow"]) == (405, "GET, HEAD")
+        head = await http.head(f"{base}/metrics")
+        assert (head.status_code, head.content) == (200, b"")
+
+
+async def test_two_registries_share_nothing() -> None:
+    first, second = new_registry(), new_registry()
+    Counter("tukupay_tries", "Tries.", registry=first).inc()
+    Counter("tukupay_tries", "Tries.", registry=second)
+    assert (first.get_sample_value("tukupay_tries_total"), second.get_sample_value("tukupay_tries_total")) == (1, 0)
+
+
+async def test_without_an_address_nothing_listens() -> None:
+    async with metrics_served(None, new_registry()):
+        assert MessagingSettings.__dataclass_fields__["metrics_address"].default is None
+
+
+async def test_a_taken_address_is_an_error_that_names_it() -> None:
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        port = taken.getsockname()[1]
+        with pytest.raises(OSError, match=f"cannot listen on 127.0.0.1:{port}"):
+            async with metrics_served(local(port), new_registry()):
+                pass
+
+
+@pytest.mark.parametrize(
+    ("settings", "variable"),
+    [
+        (MessagingSettings, "MESSAGING_METRICS_ADDRESS"),
+        (PricingSettings, "PRICING_METRICS_ADDRESS"),
+        (GatewaySettings, "GATEWAY_METRICS_ADDRESS"),
+    ],
+)
+def test_an_address_that_other_machines_reach_is_refused(settings: type, variable: str) -> None:
+    with pytest.raises(SettingsError, match=rf"{variable} .*: 0\.0\.0\.0 is reachable from other machines"):
+        load(settings, {variable: "0.0.0.0:9152"})
