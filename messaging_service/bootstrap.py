@@ -26,6 +26,7 @@ from messaging_service.adapters.carriers.smpp.settings import SmppSettings
 from messaging_service.adapters.events_log import EventsLog
 from messaging_service.adapters.migrate import MIGRATIONS
 from messaging_service.adapters.phone_numbers import phone_number_problem
+from messaging_service.adapters.postgres.carrier_room import PostgresCarrierRoom
 from messaging_service.adapters.postgres.events import PostgresEntryEvents
 from messaging_service.adapters.postgres.outbox import PostgresOutbox, Windows
 from messaging_service.adapters.postgres.traffic import PostgresTraffic
@@ -39,6 +40,7 @@ from messaging_service.domain.inbound import InboundMessage
 from messaging_service.domain.price_copy import PriceCopy
 from messaging_service.domain.submission import LateOutcome
 from messaging_service.settings import MessagingSettings
+from messaging_service.transport.carrier_servicer import CarrierServicer
 from messaging_service.transport.cost_report_servicer import CostReportServicer
 from messaging_service.transport.messaging_servicer import AccountServicer, MessagingServicer
 from messaging_service.use_cases.attempts import Attempts
@@ -46,6 +48,7 @@ from messaging_service.use_cases.audit_costs import AuditCosts
 from messaging_service.use_cases.carrier import CarrierSinks
 from messaging_service.use_cases.carrier_fleet import Fleet, RunningCarrier
 from messaging_service.use_cases.claim_loop import ClaimLoop
+from messaging_service.use_cases.control_carriers import ControlCarriers
 from messaging_service.use_cases.dispatch import Dispatch
 from messaging_service.use_cases.group_commit import GroupCommit
 from messaging_service.use_cases.outbox import Acceptance, Accepted, Outbox, Settled, Settlement
@@ -64,9 +67,15 @@ from service_kit.grpc_server import GrpcServer
 from service_kit.metrics import metrics_served, new_registry
 from service_kit.pool_metrics import PoolCollector
 from service_kit.readiness import SchemaCheck, report_readiness
-from tukupay.sms.messaging.v1 import messaging_pb2, messaging_pb2_grpc
+from tukupay.sms.messaging.v1 import carriers_pb2, carriers_pb2_grpc, messaging_pb2, messaging_pb2_grpc
 
-SERVICES = tuple(service.full_name for service in messaging_pb2.DESCRIPTOR.services_by_name.values())
+SERVICES = tuple(
+    service.full_name
+    for descriptor in (messaging_pb2.DESCRIPTOR, carriers_pb2.DESCRIPTOR)
+    for service in descriptor.services_by_name.values()
+)
+CONTROL_S = 1.0
+"""Seconds between two looks at what operators want of carriers."""
 MAX_BATCH = 256
 """Rows of one T1 or T2: beyond it a batch gains nothing and delays its first rows."""
 MAX_WAITING = 20_000
@@ -171,6 +180,7 @@ class _Engine:
 
     outbox: Outbox
     fleet: Fleet
+    control: ControlCarriers
     receipts: ReceiptDesk
     attempts: Attempts
     dispatch: Dispatch
@@ -187,7 +197,8 @@ def _engine(settings: MessagingSettings, seams: Seams, pool: Pool, prices: Price
         unknown_s=settings.unknown_window_s,
         queue_s=settings.queue_window_s,
     )
-    postgres = PostgresOutbox(pool, process_name(), windows)
+    replica = process_name()
+    postgres = PostgresOutbox(pool, replica, windows)
     outbox = seams.outbox(postgres)
     events = EventsLog()
     receipts = ReceiptDesk(postgres, events, poll_s=1.0)
@@ -195,6 +206,7 @@ def _engine(settings: MessagingSettings, seams: Seams, pool: Pool, prices: Price
     sinks = CarrierSinks(receipts.take, _inbound_noted, _late_outcomes_noted)
     carriers = [seams.carrier(spec, sinks) for spec in plan.carriers]
     fleet = Fleet(carriers, events, plan.breaker, drain_s=settings.drain_s)
+    control = ControlCarriers(fleet, PostgresCarrierRoom(pool), replica, events, every_s=CONTROL_S)
     acceptances: GroupCommit[Acceptance, Accepted] = GroupCommit(
         "acceptance", outbox.accept, max_batch=MAX_BATCH, max_waiting=MAX_WAITING
     )
@@ -229,7 +241,7 @@ def _engine(settings: MessagingSettings, seams: Seams, pool: Pool, prices: Price
         outbox, outcomes, dispatch, max_retries=settings.max_retries, carrier_grace_s=settings.carrier_grace_s
     )
     sweeper = Sweeper(outbox, events, routes=dispatch.routes, every_s=settings.sweep_s)
-    return _Engine(outbox, fleet, receipts, attempts, dispatch, wake_ups, sweeper, send, resend)
+    return _Engine(outbox, fleet, control, receipts, attempts, dispatch, wake_ups, sweeper, send, resend)
 
 
 @asynccontextmanager
@@ -274,10 +286,12 @@ async def running(settings: MessagingSettings, seams: Seams) -> AsyncIterator[Gr
         ),
         server.grpc,
     )
+    carriers_pb2_grpc.add_CarrierServiceServicer_to_server(CarrierServicer(engine.control), server.grpc)
     await pool.open(wait=False)
     await reports_pool.open(wait=False)
     try:
         await server.start()
+        await engine.control.before_start()
         await engine.fleet.start()
         async with metrics_served(settings.metrics_address, registry), asyncio.TaskGroup() as tasks:
             dispatching = tasks.create_task(engine.dispatch.run())
@@ -286,6 +300,7 @@ async def running(settings: MessagingSettings, seams: Seams) -> AsyncIterator[Gr
                 tasks.create_task(engine.sweeper.run()),
                 tasks.create_task(engine.receipts.run()),
                 tasks.create_task(engine.wake_ups.run()),
+                tasks.create_task(engine.control.run()),
                 tasks.create_task(pricing.watch.run()),
                 tasks.create_task(report_copy(pricing.copy)),
             ]

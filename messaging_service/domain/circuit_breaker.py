@@ -31,6 +31,24 @@ class BreakerSettings:
     """How long it stays open the first time; each time in a row it doubles."""
     longest_open_s: float = 60.0
 
+    def __post_init__(self) -> None:
+        """Raises ValueError that names every value that cannot work."""
+        problems = [
+            problem
+            for good, problem in (
+                (self.outcomes >= 1, f"outcomes is {self.outcomes}: use at least 1"),
+                (
+                    1 <= self.failures <= self.outcomes,
+                    f"failures is {self.failures}: use at least 1 and at most outcomes",
+                ),
+                (self.open_s > 0, f"open_s is {self.open_s}: use more than 0"),
+                (self.longest_open_s >= self.open_s, f"longest_open_s is {self.longest_open_s}: use at least open_s"),
+            )
+            if not good
+        ]
+        if problems:
+            raise ValueError("; ".join(problems))
+
 
 class CircuitBreaker:
     """Counts outcomes of one carrier in one process.

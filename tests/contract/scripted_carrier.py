@@ -29,8 +29,9 @@ class ScriptedSlot:
 class ScriptedCarrier:
     """Implements RunningCarrier. Accepts everything at once unless told otherwise."""
 
-    def __init__(self, window: int = 10, answer: Answer | None = None) -> None:
-        self.answer: Answer = answer or (lambda submission: accepted(*_ids(submission)))
+    def __init__(self, window: int = 10, answer: Answer | None = None, name: str = "smpp") -> None:
+        self._name = name
+        self.answer: Answer = answer or (lambda submission: accepted(*_ids(submission), carrier=name))
         self.submissions: list[Submission] = []
         self._window = window
         self._taken = 0
@@ -41,16 +42,19 @@ class ScriptedCarrier:
         self._news = asyncio.Condition()
         self._listeners: list[Callable[[], None]] = []
 
+        self.is_started = True
+
     async def start(self) -> None:
-        return
+        self.is_started = True
 
     async def stop(self, timeout_s: float | None = None) -> None:
         async with asyncio.timeout(timeout_s):
             await self._idle.wait()
+        self.is_started = False
 
     @property
     def name(self) -> str:
-        return "smpp"
+        return self._name
 
     @property
     def is_up(self) -> bool:

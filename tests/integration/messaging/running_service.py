@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Callable, Iterable
+from collections.abc import AsyncIterator, Callable, Iterable, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
+from types import MappingProxyType
 from typing import Any
 
 import grpc
@@ -120,19 +121,23 @@ async def service_on(
     url: str,
     *,
     window: int = 10,
+    several: Mapping[str, ScriptedCarrier] = MappingProxyType({}),
     outbox: Callable[[Outbox], Outbox] = lambda outbox: outbox,
     **choices: Any,
 ) -> AsyncIterator[Running]:
-    """A messaging service with its own price book and carrier, on free ports."""
+    """A messaging service with its own price book and carrier, on free ports.
+
+    `several`: the carriers of a service that has a carriers file, by name.
+    """
     pricing, carrier, sinks = _pricing(), ScriptedCarrier(window), list[CarrierSinks]()
     pricing_server = aio.server()
     pricing_pb2_grpc.add_PricingServiceServicer_to_server(pricing, pricing_server)
     pricing_port = pricing_server.add_insecure_port("127.0.0.1:0")
     await pricing_server.start()
 
-    def scripted(_: CarrierSpec, sink: CarrierSinks) -> ScriptedCarrier:
+    def scripted(spec: CarrierSpec, sink: CarrierSinks) -> ScriptedCarrier:
         sinks.append(sink)
-        return carrier
+        return several.get(spec.name, carrier)
 
     settings = MessagingSettings(
         **{

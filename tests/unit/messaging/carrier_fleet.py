@@ -1,0 +1,41 @@
+"""Carriers by name, on routes, for tests of who takes a message."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+from messaging_service.domain.circuit_breaker import BreakerSettings
+from messaging_service.domain.routing import Leg, Route
+from messaging_service.use_cases.carrier_fleet import Fleet
+from messaging_service.use_cases.route_carriers import RouteCarriers
+from tests.contract.scripted_carrier import ScriptedCarrier
+from tests.unit.messaging.fakes import RecordedLog
+
+
+@dataclass
+class Carriers:
+    """A fleet of scripted carriers, and one route over them."""
+
+    legs: tuple[Leg, ...]
+    window: int = 10
+    now: float = 1_000.0
+    log: RecordedLog = field(default_factory=RecordedLog)
+
+    def __post_init__(self) -> None:
+        self.by_name = {leg.carrier: ScriptedCarrier(self.window, name=leg.carrier) for leg in self.legs}
+        breaker = BreakerSettings(outcomes=4, failures=3, open_s=5)
+        self.fleet = Fleet(list(self.by_name.values()), self.log, breaker, drain_s=1.0, clock=lambda: self.now)
+        self.route = RouteCarriers(Route("default", self.legs), self.fleet)
+
+    def __getitem__(self, name: str) -> ScriptedCarrier:
+        return self.by_name[name]
+
+    def chosen(self, number: int, avoid: tuple[str, ...] = ()) -> list[str]:
+        """Whose turn it is, so many times, each place given back at once."""
+        names = []
+        for _ in range(number):
+            slot = self.route.try_reserve(avoid)
+            names.append("none" if slot is None else slot.carrier)
+            if slot is not None:
+                slot.release()
+        return names

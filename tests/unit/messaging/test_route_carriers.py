@@ -1,0 +1,176 @@
+"""Who takes the next message of a route."""
+
+from __future__ import annotations
+
+import asyncio
+from collections import Counter
+
+import pytest
+
+from messaging_service.domain.carrier_control import CarrierMode
+from messaging_service.domain.circuit_breaker import BreakerState
+from messaging_service.domain.routing import Leg
+from messaging_service.domain.segmentation import segment
+from messaging_service.domain.submission import Outcome, Submission
+from tests.contract.sms_examples import not_taken, refused, unanswered
+from tests.unit.messaging.carrier_fleet import Carriers
+
+pytestmark = pytest.mark.timeout(10)
+
+
+def submission() -> Submission:
+    return Submission("outbox_1", "TUKUPAY", "+254712345678", segment("Habari"), epoch=1)
+
+
+async def submit(carriers: Carriers, outcome: Outcome, times: int = 1) -> None:
+    """Every carrier answers so, to as many messages as there are."""
+    for carrier in carriers.by_name.values():
+        carrier.answer = lambda _: outcome
+    for _ in range(times):
+        slot = carriers.route.try_reserve()
+        assert slot is not None
+        await slot.submit(submission())
+        slot.release()
+
+
+async def test_carriers_of_one_rank_share_by_weight_and_evenly_over_time() -> None:
+    carriers = Carriers((Leg("a", weight=5), Leg("b", weight=1), Leg("c", weight=1)))
+    chosen = carriers.chosen(70)
+    assert Counter(chosen) == {"a": 50, "b": 10, "c": 10}
+    assert Counter(chosen[:7]) == {"a": 5, "b": 1, "c": 1}
+
+
+async def test_a_full_window_leaves_its_share_to_the_others_of_its_rank() -> None:
+    carriers = Carriers((Leg("a"), Leg("b")), window=1)
+    taken = [carriers.route.try_reserve(), carriers.route.try_reserve()]
+    assert {slot.carrier for slot in taken if slot is not None} == {"a", "b"}
+    assert carriers.route.try_reserve() is None
+    assert carriers.route.free_slots == 0
+
+
+async def test_a_higher_rank_waits_while_a_lower_one_is_merely_full() -> None:
+    carriers = Carriers((Leg("main"), Leg("standby", rank=1)), window=2)
+    assert [slot.carrier for slot in (carriers.route.try_reserve(), carriers.route.try_reserve()) if slot] == [
+        "main"
+    ] * 2
+    assert carriers.chosen(1) == ["none"]
+
+
+@pytest.mark.parametrize("why", ["down", "paused", "drained", "failing"])
+async def test_a_higher_rank_serves_while_no_lower_one_is_available(why: str) -> None:
+    carriers = Carriers((Leg("main"), Leg("standby", rank=1)))
+    if why == "down":
+        carriers["main"].go_down()
+    elif why == "failing":
+        await submit(carriers, unanswered(), times=3)
+    else:
+        await carriers.fleet.follow({"main": CarrierMode(why)})
+    assert carriers.chosen(2) == ["standby", "standby"]
+    assert carriers.route.is_up
+
+
+async def test_a_carrier_to_avoid_is_passed_over_across_ranks() -> None:
+    carriers = Carriers((Leg("main"), Leg("standby", rank=1)))
+    assert carriers.chosen(1, avoid=("main",)) == ["standby"]
+    assert carriers.chosen(1, avoid=("main", "standby")) == ["none"]
+    assert carriers.route.others(["main"]) == ["standby"]
+    assert not carriers.route.has_another(["main", "standby"])
+
+
+async def test_whoever_waits_for_the_route_goes_on_when_its_first_carrier_comes_up() -> None:
+    carriers = Carriers((Leg("a"), Leg("b")))
+    for carrier in carriers.by_name.values():
+        carrier.go_down()
+    assert not await carriers.route.wait_until_up(0)
+    waiting = asyncio.ensure_future(carriers.route.wait_until_up(5))
+    await asyncio.sleep(0)
+    carriers["b"].come_up()
+    assert await waiting
+
+
+async def test_refusals_and_requests_to_slow_down_do_not_speak_against_a_carrier() -> None:
+    carriers = Carriers((Leg("a"),))
+    await submit(carriers, refused(), times=10)
+    await submit(carriers, not_taken("CARRIER_THROTTLED"), times=10)
+    assert carriers.fleet["a"].breaker.state is BreakerState.CLOSED
+
+
+async def test_a_breaker_lets_one_message_try_and_closes_when_it_is_answered() -> None:
+    carriers = Carriers((Leg("a"),))
+    await submit(carriers, unanswered(), times=3)
+    assert carriers.log.lines == [("breaker_opened", "a", "5.0")]
+    assert not carriers.route.is_up
+    carriers.now += 5
+    probe = carriers.route.try_reserve()
+    assert probe is not None
+    assert carriers.route.try_reserve() is None
+    carriers["a"].answer = lambda _: refused()
+    await probe.submit(submission())
+    assert carriers.log.lines[-1] == ("breaker_closed", "a")
+    assert carriers.route.free_slots == 10
+
+
+async def test_a_place_that_is_given_back_does_not_keep_the_next_message_from_trying() -> None:
+    carriers = Carriers((Leg("a"),))
+    await submit(carriers, unanswered(), times=3)
+    carriers.now += 5
+    assert carriers.chosen(3) == ["a", "a", "a"]
+
+
+async def test_a_carrier_that_connects_anew_is_used_at_once() -> None:
+    carriers = Carriers((Leg("a"),))
+    await submit(carriers, unanswered(), times=3)
+    carriers["a"].go_down()
+    carriers.fleet["a"].changed()
+    carriers["a"].come_up()
+    assert carriers.route.is_up
+
+
+async def test_everybody_who_waits_for_a_place_gets_to_be_first_in_turn() -> None:
+    carriers = Carriers((Leg("a"),))
+    order: list[str] = []
+    carriers.fleet["a"].on_change(lambda: order.append("x"))
+    carriers.fleet["a"].on_change(lambda: order.append("y"))
+    for _ in range(6):
+        carriers.fleet["a"].changed()
+    firsts = [order[turn] for turn in range(0, len(order), 2)]
+    assert set(firsts) == {"x", "y"}
+
+
+async def test_a_drained_carrier_disconnects_and_a_resumed_one_connects_again() -> None:
+    carriers = Carriers((Leg("a"), Leg("b")))
+
+    def started() -> list[bool]:
+        return [carriers[name].is_started for name in "ab"]
+
+    await carriers.fleet.start()
+    await carriers.fleet.follow({"a": CarrierMode.DRAINED})
+    assert started() == [False, True]
+    assert carriers.chosen(2) == ["b", "b"]
+    await carriers.fleet.follow({})
+    assert started() == [True, True]
+    assert set(carriers.chosen(2)) == {"a", "b"}
+    await carriers.fleet.stop(1)
+    assert started() == [False, False]
+
+
+async def test_a_route_whose_only_carrier_is_paused_says_so() -> None:
+    carriers = Carriers((Leg("a"),))
+    await carriers.fleet.follow({"a": CarrierMode.PAUSED})
+    assert (carriers.route.is_up, carriers.route.is_paused) == (False, True)
+    assert carriers["a"].is_up
+    await carriers.fleet.follow({"a": CarrierMode.DRAINED})
+    assert not carriers.route.is_paused
+
+
+async def test_a_status_tells_mode_breaker_and_the_last_minute() -> None:
+    carriers = Carriers((Leg("a"),))
+    await submit(carriers, refused("INVALID_RECIPIENT"), times=2)
+    await submit(carriers, unanswered(), times=1)
+    (status,) = carriers.fleet.statuses()
+    assert (status.traffic.refused, status.traffic.unknown, status.traffic.total) == (2, 1, 3)
+    assert status.traffic.codes == (("INVALID_RECIPIENT", 2), ("CARRIER_NO_ANSWER", 1))
+    carriers.now += 60
+    (status,) = carriers.fleet.statuses()
+    assert status.traffic.total == 0
+    assert (status.mode, status.breaker) == (CarrierMode.RUNNING, BreakerState.CLOSED)
