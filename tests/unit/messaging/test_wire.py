@@ -14,11 +14,15 @@ from google.protobuf.timestamp_pb2 import Timestamp
 
 from messaging_service.bootstrap import SERVICES
 from messaging_service.domain.accounts import AccountMode, AccountStatus
+from messaging_service.domain.carrier_control import CarrierMode
+from messaging_service.domain.carrier_status import BindState
+from messaging_service.domain.circuit_breaker import BreakerState
 from messaging_service.domain.message import Message
 from messaging_service.domain.money import PriceLevel
 from messaging_service.domain.segmentation import Encoding
 from messaging_service.domain.states import STATUS_OF, Billing, Priority, State, Status
-from messaging_service.transport import wire
+from messaging_service.transport import carrier_servicer, wire
+from messaging_service.transport.carrier_servicer import CarrierServicer
 from messaging_service.transport.cost_report_servicer import CostReportServicer
 from messaging_service.transport.messaging_servicer import AccountServicer, MessagingServicer
 from messaging_service.use_cases.outbox import Accepted
@@ -26,15 +30,20 @@ from service_kit.errors import Kind, ServiceError, Violation, invalid
 from service_kit.grpc_errors import CODES
 from tests.contract.in_memory_outbox import Book, InMemoryOutbox
 from tests.contract.sms_examples import acceptance
+from tukupay.sms.messaging.v1 import carriers_pb2
 from tukupay.sms.messaging.v1 import messaging_pb2 as pb
 
 SERVICERS = {
     "MessagingService": MessagingServicer,
     "AccountService": AccountServicer,
     "CostReportService": CostReportServicer,
+    "CarrierService": CarrierServicer,
 }
 CALLS = [
-    (service.name, method.name) for service in pb.DESCRIPTOR.services_by_name.values() for method in service.methods
+    (service.name, method.name)
+    for file in (pb.DESCRIPTOR, carriers_pb2.DESCRIPTOR)
+    for service in file.services_by_name.values()
+    for method in service.methods
 ]
 
 
@@ -57,6 +66,9 @@ def test_every_service_is_named_for_health_and_reflection() -> None:
         (wire.ENCODINGS, Encoding, pb.Encoding),
         (wire.MODES, AccountMode, pb.AccountMode),
         (wire.ACCOUNT_STATUSES, AccountStatus, pb.AccountStatus),
+        (carrier_servicer.MODES, CarrierMode, carriers_pb2.CarrierMode),
+        (carrier_servicer.BREAKERS, BreakerState, carriers_pb2.BreakerState),
+        (carrier_servicer.BINDS, BindState, carriers_pb2.BindState),
     ],
     ids=lambda value: getattr(value, "__name__", ""),
 )
