@@ -128,6 +128,11 @@ async def _audit(messaging: Address, start: datetime, end: datetime, user: str |
     if totals.exceptions > table.row_count:
         out.print(f"and {totals.exceptions - table.row_count:,} exceptions more; --json lists all")
     print_record(audit_totals_record(totals))
+    if totals.approximate_entries:
+        out.print(
+            f"{totals.approximate_entries:,} messages do not say what was known when they were priced, and are "
+            "compared as of their acceptance: a price recorded in that very second may be all that is wrong with them."
+        )
     return totals
 
 

@@ -122,6 +122,9 @@ def exception_record(exception: pb.CostException) -> dict[str, object]:
         "knownThen": then,
         "knownNow": now,
         "cause": cause_word(exception.cause),
+        "pricedAt": exact(exception.priced_time),
+        "priceKnownAt": exact(exception.price_known_time),
+        "approximate": exception.approximate,
     }
 
 
@@ -139,6 +142,7 @@ def audit_totals_record(totals: pb.AuditTotals) -> dict[str, object]:
         "exceptions": totals.exceptions,
         "difference": kes(totals.difference_micros),
         "currency": "KES",
+        "approximateEntries": totals.approximate_entries,
     }
 
 

@@ -96,6 +96,12 @@ class Message:
     """What the account pays for and what goes on the wire; frozen at acceptance."""
     price: Price
     """Frozen at acceptance."""
+    priced_at: datetime | None
+    """The instant that it was the price of, on the price book's clock: the scheduled one when that lay ahead, else
+    the time of the question. None for messages recorded before it was kept."""
+    price_known_at: datetime | None
+    """When the newest change that the price book had then was recorded, on its clock. With `priced_at` it derives
+    the price again, whatever was recorded since. None when it was not kept."""
     total: Decimal
     """KES; units × unit price."""
     state: State

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from datetime import datetime
 from decimal import Decimal
 from enum import StrEnum
 
@@ -45,3 +46,15 @@ class Price:
     def total(self, units: int) -> Decimal:
         """KES for a message of so many units, exactly."""
         return self.unit_price * units
+
+
+@dataclass(frozen=True, slots=True)
+class SendPrice:
+    """A price for a send, and what it takes to derive it again."""
+
+    price: Price
+    at: datetime
+    """The instant that it is the price of, on the book's clock, UTC."""
+    known_at: datetime | None
+    """When the newest change that the book had was recorded, on the book's clock, UTC: asked for `at` as known then,
+    the book gives this price ever after. None when the book did not say."""

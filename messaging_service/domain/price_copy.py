@@ -15,7 +15,7 @@ from datetime import datetime, timedelta
 from decimal import Decimal
 from typing import Final, NamedTuple
 
-from messaging_service.domain.money import Price, PriceLevel
+from messaging_service.domain.money import Price, PriceLevel, SendPrice
 
 Key = tuple[str, str | None]
 """Customer, and app if the send comes through one."""
@@ -28,6 +28,7 @@ MAX_CHANGED: Final = 50_000
 CLOCK_KNOWN_S: Final = 60.0
 """While the book can be asked, an estimate of its clock is not used for longer: its clock may be set."""
 CLOCK_MARGIN_S: Final = 0.25
+_TICK: Final = timedelta(microseconds=1)
 CLOCK_DRIFT: Final = 0.001
 """Seconds by which two clocks may come apart in a second; good ones do so fifty times slower."""
 
@@ -41,6 +42,8 @@ class Answer:
     """The instant it was given for, on the book's clock, UTC."""
     valid_until: datetime | None
     """The first instant at which another row prices the send; None when no such row is known."""
+    known_at: datetime | None = None
+    """When the newest change that the book had was recorded, on its clock; None when it did not say."""
 
 
 class Change(NamedTuple):
@@ -51,8 +54,8 @@ class Change(NamedTuple):
     """The customer or the app; None for the defaults."""
 
 
-_Held = tuple[int, Decimal, str, str, datetime, datetime | None]
-"""Generation of the question, KES, row, level, `resolved_at` and `valid_until`.
+_Held = tuple[int, Decimal, str, str, datetime, datetime | None, datetime | None]
+"""Generation of the question, KES, row, level, `resolved_at`, `valid_until` and `known_at`.
 
 A plain tuple of plain values: the garbage collector does not look at those, and hundreds of thousands of objects
 to look at would stop all sends for a tenth of a second now and then.
@@ -118,6 +121,7 @@ class PriceCopy:
         self._watched = False
         self._last_word = -math.inf
         self._book_clock: tuple[datetime, float] | None = None
+        self._told_clock: tuple[datetime, float] | None = None
         self.tally = Tally()
 
     def __len__(self) -> int:
@@ -141,15 +145,18 @@ class PriceCopy:
 
     # What the watch tells.
 
-    def watch_opened(self, epoch: int) -> None:
-        """The first word of a watch. Another epoch than the last one seen means that changes were missed."""
+    def watch_opened(self, epoch: int, now: datetime | None = None) -> None:
+        """The first word of a watch. Another epoch than the last one seen means that changes were missed.
+
+        `now` is what the book's clock showed a moment ago; None when the watch does not tell the time.
+        """
         if epoch != self._epoch:
             self.forget()
             self._epoch = epoch
         self._watched = True
-        self._last_word = self._clock()
+        self._hear(now)
 
-    def watch_told(self, epoch: int, changes: Sequence[Change]) -> None:
+    def watch_told(self, epoch: int, changes: Sequence[Change], now: datetime | None = None) -> None:
         """A heartbeat, or changes."""
         if self._epoch is None or epoch != self._epoch + len(changes):
             self.forget()
@@ -157,7 +164,12 @@ class PriceCopy:
             self._take_in(changes)
         self.tally.changes += len(changes)
         self._epoch = epoch
+        self._hear(now)
+
+    def _hear(self, now: datetime | None) -> None:
         self._last_word = self._clock()
+        if now is not None:
+            self._told_clock = (now, self._last_word)
 
     def watch_broke(self) -> None:
         """The watch ended: from now on changes may be missed."""
@@ -206,6 +218,7 @@ class PriceCopy:
             price.level.value,
             answer.resolved_at,
             answer.valid_until,
+            answer.known_at,
         )
         self._answers.move_to_end(key)
         if len(self._answers) > self._capacity:
@@ -217,7 +230,7 @@ class PriceCopy:
             # The book read its clock after the question left: counted from there, the estimate is never behind.
             self._book_clock = (answer.resolved_at, asking.at)
 
-    def price_of(self, key: Key, at: datetime | None) -> Price | None:
+    def price_of(self, key: Key, at: datetime | None) -> SendPrice | None:
         """The price at an instant, or now when it is None; None when the book has to be asked."""
         held = self._held(key)
         if held is None:
@@ -229,7 +242,7 @@ class PriceCopy:
         if not fresh and age_s >= self._stale_s:
             self.tally.outdated += 1
             return None
-        _, unit_price, cost_id, level, resolved_at, valid_until = held
+        _, unit_price, cost_id, level, resolved_at, valid_until, known_at = held
         if at is None:
             holds = valid_until is None or self._is_before(now, valid_until, fresh=fresh)
         else:
@@ -242,15 +255,16 @@ class PriceCopy:
             self.tally.hits += 1
         else:
             self.tally.stale += 1
-        return Price(unit_price, cost_id, _LEVELS[level])
+        price = Price(unit_price, cost_id, _LEVELS[level])
+        return SendPrice(price, at or self._instant(now, resolved_at, valid_until), known_at)
 
     def answer(self, key: Key) -> Answer | None:
         """The answer held, if no change that was heard of has touched it; however old it is."""
         held = self._held(key)
         if held is None:
             return None
-        _, unit_price, cost_id, level, resolved_at, valid_until = held
-        return Answer(Price(unit_price, cost_id, _LEVELS[level]), resolved_at, valid_until)
+        _, unit_price, cost_id, level, resolved_at, valid_until, known_at = held
+        return Answer(Price(unit_price, cost_id, _LEVELS[level]), resolved_at, valid_until, known_at)
 
     def keys(self) -> list[Key]:
         """What `answer` may have an answer to."""
@@ -265,6 +279,16 @@ class PriceCopy:
         customer_id, app_id = key
         changed = max(self._valid_from, self._changed_customers.get(customer_id, 0))
         return changed if app_id is None else max(changed, self._changed_apps.get(app_id, 0))
+
+    def _instant(self, now: float, resolved_at: datetime, valid_until: datetime | None) -> datetime:
+        """What the book's clock shows about now, and surely an instant for which the answer holds."""
+        clock = self._book_clock
+        if clock is None or (self._told_clock is not None and now - clock[1] > CLOCK_KNOWN_S):
+            clock = self._told_clock
+        if clock is None:
+            return resolved_at
+        instant = max(resolved_at, clock[0] + timedelta(seconds=now - clock[1]))
+        return instant if valid_until is None or instant < valid_until else valid_until - _TICK
 
     def _is_before(self, now: float, instant: datetime, *, fresh: bool) -> bool:
         """Whether the book's clock surely shows less than an instant."""

@@ -20,6 +20,7 @@ MAX_TOGETHER = 500
 CAUSES: Mapping[Cause, pb.CostExceptionCause.ValueType] = {
     Cause.LATE_ENTRY: pb.COST_EXCEPTION_CAUSE_LATE_ENTRY,
     Cause.REVISED_AFTER: pb.COST_EXCEPTION_CAUSE_REVISED_AFTER,
+    Cause.STALE_PRICE: pb.COST_EXCEPTION_CAUSE_STALE_PRICE,
     Cause.WITHDRAWN: pb.COST_EXCEPTION_CAUSE_WITHDRAWN,
     Cause.MISSING_ROW: pb.COST_EXCEPTION_CAUSE_MISSING_ROW,
     Cause.MISPRICED: pb.COST_EXCEPTION_CAUSE_MISPRICED,
@@ -52,6 +53,9 @@ def _from_exception(exception: CostException) -> pb.CostException:
         known_then_micros=_micros(exception.then),
         known_now_micros=_micros(exception.now),
         cause=CAUSES[exception.cause],
+        priced_time=wire.from_instant(entry.price_instant),
+        price_known_time=wire.from_instant(entry.known_at),
+        approximate=not entry.is_exact,
     )
 
 
@@ -66,4 +70,5 @@ def _from_totals(totals: AuditTotals) -> pb.AuditTotals:
         as_known_now=totals.as_known_now,
         exceptions=totals.exceptions,
         difference_micros=to_micros(totals.difference),
+        approximate_entries=totals.approximate,
     )

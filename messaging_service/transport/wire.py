@@ -202,6 +202,8 @@ def from_message(message: Message) -> pb.OutboxEntry:
         price_cost_id=message.price.cost_id,
         price_level=LEVELS[message.price.level],
         carrier=message.carrier,
+        priced_time=_stamp(message.priced_at),
+        price_known_time=_stamp(message.price_known_at),
     )
 
 

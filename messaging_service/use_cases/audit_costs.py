@@ -52,8 +52,9 @@ class AuditCosts:
 
 def _questions(entry: PricedEntry, present: datetime) -> tuple[BookQuestion, BookQuestion]:
     at = entry.price_instant
-    # The clocks of two databases differ a little, and nobody knows what the book will be known as.
-    then = min(entry.created_at, present)
+    # Where it is not on record what the book had, the clock of another database stands for it, which may be a
+    # little ahead; and nobody knows what the book will be known as.
+    then = min(entry.known_at, present)
     return (
         BookQuestion(entry.account_id, entry.app_id, at, then),
         BookQuestion(entry.account_id, entry.app_id, at, present),

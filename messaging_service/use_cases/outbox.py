@@ -24,6 +24,10 @@ class Acceptance:
     message_id: UUID
     request: SendRequest
     price: Price
+    priced_at: datetime
+    """As in Message."""
+    price_known_at: datetime | None
+    """As in Message."""
     key: str
     """The idempotency key within the account."""
     fingerprint: bytes

@@ -61,7 +61,8 @@ class QuoteSms:
         now = self._now()
         segmentation = self._checked(draft, now)
         at = draft.scheduled_time
-        price = await self._prices.price_of(draft.user_id, draft.app_id, at if at is not None and at > now else None)
+        instant = at if at is not None and at > now else None
+        price = (await self._prices.price_of(draft.user_id, draft.app_id, instant)).price
         return Quote(segmentation, price, price.total(segmentation.units), advise(segmentation))
 
     def _checked(self, draft: QuoteDraft, now: datetime) -> Segmentation:

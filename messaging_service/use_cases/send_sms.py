@@ -91,7 +91,7 @@ class SendSms:
             if not request.is_future:
                 await require_carrier(loop.carriers, self._limits.carrier_grace_s)
             at = request.scheduled_at if request.is_future else None
-            price = await self._prices.price_of(request.account_id, request.app_id, at)
+            found = await self._prices.price_of(request.account_id, request.app_id, at)
         except ServiceError:
             # What is on record already needs neither carrier nor price, and may have expired since.
             if (stored := await self._stored(request)) is not None:
@@ -102,7 +102,9 @@ class SendSms:
         acceptance = Acceptance(
             message_id=message_id,
             request=request,
-            price=price,
+            price=found.price,
+            priced_at=found.at,
+            price_known_at=found.known_at,
             key=request.client_message_id or outbox_id(message_id),
             fingerprint=request.fingerprint(),
             claimed=slot is not None,

@@ -116,6 +116,8 @@ class InMemoryOutbox:
             encoding=request.segmentation.encoding,
             units=request.segmentation.units,
             price=item.price,
+            priced_at=item.priced_at,
+            price_known_at=item.price_known_at,
             total=total,
             state=state,
             billing=Billing.HELD,

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 from itertools import count
 from typing import Any
@@ -48,6 +48,8 @@ def acceptance(*, claimed: bool = False, price: Price = PRICE, now: datetime = N
         message_id=message_id,
         request=checked,
         price=price,
+        priced_at=now,
+        price_known_at=now - timedelta(days=1),
         key=checked.client_message_id or outbox_id(message_id),
         fingerprint=checked.fingerprint(),
         claimed=claimed,

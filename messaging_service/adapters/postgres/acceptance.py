@@ -69,18 +69,18 @@ _RECORD = """
         FROM json_to_recordset(%(rows)s::json) AS wanted (
             id uuid, account_id text, key text, app_id text, recipient text, text text, sender_id text,
             message_name text, priority text, encoding text, units smallint, cost_id text, level text,
-            unit_price numeric, total numeric, scheduled_at timestamptz, reserved bool, tags json, custom_data text,
-            route text, expires_at timestamptz
+            unit_price numeric, total numeric, priced_at timestamptz, price_known_at timestamptz,
+            scheduled_at timestamptz, reserved bool, tags json, custom_data text, route text, expires_at timestamptz
         )
     ), recorded AS (
         INSERT INTO message (
             id, account_id, client_message_id, app_id, recipient, text, sender_id, message_name, priority,
-            encoding, units, price_cost_id, price_level, unit_price, total, scheduled_at, tags, custom_data,
-            expires_at, billing, state, last_attempt_at
+            encoding, units, price_cost_id, price_level, unit_price, total, priced_at, price_known_at, scheduled_at,
+            tags, custom_data, expires_at, billing, state, last_attempt_at
         )
         SELECT
             id, account_id, key, app_id, recipient, text, sender_id, message_name, priority,
-            encoding, units, cost_id, level, unit_price, total, scheduled_at,
+            encoding, units, cost_id, level, unit_price, total, priced_at, price_known_at, scheduled_at,
             ARRAY(SELECT json_array_elements_text(tags)), custom_data::jsonb, expires_at,
             'held',
             CASE WHEN claimed THEN 'submitting' WHEN scheduled_at > now() THEN 'scheduled' ELSE 'ready' END,
@@ -217,6 +217,8 @@ async def _record(connection: Connection, batch: Sequence[Acceptance], owner: Ow
             "level": item.price.level.value,
             "unit_price": item.price.unit_price,
             "total": item.price.total(item.request.segmentation.units),
+            "priced_at": item.priced_at,
+            "price_known_at": item.price_known_at,
             "scheduled_at": item.request.scheduled_at,
             "expires_at": item.request.expires_at,
             "reserved": item.claimed,
@@ -254,6 +256,8 @@ def _message(acceptance: Acceptance, state: str, created_at: datetime, last_atte
         encoding=request.segmentation.encoding,
         units=request.segmentation.units,
         price=acceptance.price,
+        priced_at=acceptance.priced_at,
+        price_known_at=acceptance.price_known_at,
         total=acceptance.price.total(request.segmentation.units),
         state=State(state),
         billing=Billing.HELD,

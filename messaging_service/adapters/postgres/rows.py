@@ -13,11 +13,11 @@ MESSAGE_COLUMNS = """
     m.id, m.account_id, m.client_message_id, m.app_id, m.recipient, m.text, m.sender_id, m.message_name,
     m.priority, m.encoding, m.units, m.price_cost_id, m.price_level, m.unit_price, m.total, m.state, m.billing,
     m.retry_count, m.error_code, m.carrier, m.created_at, m.scheduled_at, m.sent_at, m.last_attempt_at,
-    m.delivered_at, m.tags, m.custom_data::text, m.expires_at, m.carrier_error_code
+    m.delivered_at, m.tags, m.custom_data::text, m.expires_at, m.carrier_error_code, m.priced_at, m.price_known_at
 """
 """The columns that `to_message` takes, in its order, of a message table aliased `m`."""
 
-MESSAGE_WIDTH = 29
+MESSAGE_WIDTH = 31
 """How many columns that is."""
 
 
@@ -36,6 +36,8 @@ def to_message(row: tuple[Any, ...]) -> Message:
         encoding=Encoding(row[9]),
         units=row[10],
         price=Price(unit_price=row[13], cost_id=row[11], level=PriceLevel(row[12])),
+        priced_at=row[29],
+        price_known_at=row[30],
         total=row[14],
         state=State(row[15]),
         billing=Billing(row[16]),

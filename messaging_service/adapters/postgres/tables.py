@@ -134,6 +134,8 @@ message = Table(
     Column("sent_at", INSTANT),
     Column("last_attempt_at", INSTANT),
     Column("delivered_at", INSTANT),
+    Column("priced_at", INSTANT, comment="what the unit price is the price of, on the price book's clock"),
+    Column("price_known_at", INSTANT, comment="newest change that the price book had when it was asked, on its clock"),
     Column("tags", ARRAY(Text), nullable=False, server_default="{}"),
     Column("custom_data", JSONB),
     Column("expires_at", INSTANT),

@@ -24,8 +24,9 @@ LONGEST_SLICE: Final = timedelta(days=366)
 # A report may take longer than anything that a sender waits for.
 _PATIENT = "SET LOCAL statement_timeout = '10min'"
 
-# The later of the two is what a message was priced for; a missing scheduled time counts for nothing.
-_INSTANT = "greatest(m.scheduled_at, m.created_at)"
+# Messages recorded before their price instant was kept have the later of the other two, as near as can be; a missing
+# scheduled time counts for nothing.
+_INSTANT = "coalesce(m.priced_at, greatest(m.scheduled_at, m.created_at))"
 
 _CHARGED = f"""
     SELECT m.account_id, m.app_id, min({_INSTANT}), max({_INSTANT}), count(*), sum(m.units), sum(m.total)
@@ -50,7 +51,7 @@ _CUT = f"""
 """
 
 _ENTRIES = "m.id, m.account_id, m.app_id, m.created_at, m.scheduled_at, m.units, m.unit_price, m.price_cost_id, \
-m.price_level, m.billing"
+m.price_level, m.billing, m.priced_at, m.price_known_at"
 
 
 class PostgresTraffic:
@@ -158,4 +159,6 @@ def _to_entry(row: tuple[Any, ...]) -> PricedEntry:
         units=row[5],
         price=Price(row[6], row[7], PriceLevel(row[8])),
         is_charged=row[9] == Billing.CHARGED.value,
+        priced_at=row[10],
+        price_known_at=row[11],
     )

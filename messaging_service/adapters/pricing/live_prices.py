@@ -11,7 +11,7 @@ from typing import NoReturn
 import structlog
 
 from messaging_service.adapters.pricing.questions import MAX_QUESTIONS, PriceQuestions, Question
-from messaging_service.domain.money import Price
+from messaging_service.domain.money import SendPrice
 from messaging_service.domain.price_copy import PriceCopy
 from messaging_service.use_cases.group_commit import GroupCommit
 from service_kit.errors import ServiceError
@@ -29,18 +29,18 @@ class LivePrices:
         """`max_waiting`: questions to the price book that may wait; more are turned away with OVERLOADED."""
         self._book = questions
         self._copy = copy
-        self._questions: GroupCommit[Question, Price] = GroupCommit(
+        self._questions: GroupCommit[Question, SendPrice] = GroupCommit(
             "prices", self._ask, max_batch=MAX_QUESTIONS, max_waiting=max_waiting
         )
 
-    async def price_of(self, customer_id: str, app_id: str | None, at: datetime | None) -> Price:
+    async def price_of(self, customer_id: str, app_id: str | None, at: datetime | None) -> SendPrice:
         """See Prices.price_of."""
         known = self._copy.price_of((customer_id, app_id), at)
         if known is not None:
             return known
         return await self._questions.submit((customer_id, app_id, at))
 
-    async def _ask(self, questions: Sequence[Question]) -> Sequence[Price | ServiceError]:
+    async def _ask(self, questions: Sequence[Question]) -> Sequence[SendPrice | ServiceError]:
         distinct = list(dict.fromkeys(questions))
         tally = self._copy.tally
         tally.calls += 1
@@ -50,7 +50,7 @@ class LivePrices:
         except ServiceError:
             tally.failures += 1
             raise
-        answers: dict[Question, Price | ServiceError] = {}
+        answers: dict[Question, SendPrice | ServiceError] = {}
         for question, answer in zip(distinct, found, strict=True):
             if isinstance(answer, ServiceError):
                 answers[question] = answer
@@ -58,7 +58,7 @@ class LivePrices:
             customer_id, app_id, at = question
             if at is None:
                 self._copy.learn(asking, (customer_id, app_id), answer)
-            answers[question] = answer.price
+            answers[question] = SendPrice(answer.price, answer.resolved_at, answer.known_at)
         return [answers[question] for question in questions]
 
 

@@ -76,6 +76,7 @@ def _to_answer(question: Question, result: pricing_pb2.PriceResult) -> Answer | 
             _price(cost.price_micros, cost.cost_id, cost.level),
             _instant(resolved.resolved_at),
             _instant(resolved.valid_until) if resolved.HasField("valid_until") else None,
+            _instant(resolved.known_at) if resolved.HasField("known_at") else None,
         )
     if result.failure.reason != "NO_PRICE":
         return ServiceError(

@@ -6,7 +6,7 @@ import asyncio
 import random
 import time
 from collections.abc import Callable
-from datetime import timedelta
+from datetime import UTC, timedelta
 from typing import NoReturn
 
 import structlog
@@ -105,13 +105,14 @@ class PriceWatch:
             if self._clock() - waiting_since > self._silence_s:
                 # This process stood still: what it reads now was said long ago, and more may be behind it.
                 return "silent"
+            now = told.now.ToDatetime(tzinfo=UTC) if told.HasField("now") else None
             if opened:
-                self._copy.watch_told(told.epoch, [_to_change(cost) for cost in told.changes])
+                self._copy.watch_told(told.epoch, [_to_change(cost) for cost in told.changes], now)
             else:
                 opened = True
                 self._failures = 0
                 known = self._copy.epoch
-                self._copy.watch_opened(told.epoch)
+                self._copy.watch_opened(told.epoch, now)
                 log.info("prices.watch_opened", epoch=told.epoch, missed_changes=known != told.epoch)
             self._word.set()
             self._word = asyncio.Event()

@@ -176,7 +176,7 @@ class Follower:
 
     async def price(self, customer_id: str = "jane", app_id: str | None = None, at: datetime | None = None) -> int:
         """What a send would be charged for a unit, in micros."""
-        price = await self.prices.price_of(customer_id, app_id, at)
+        price = (await self.prices.price_of(customer_id, app_id, at)).price
         return int(price.unit_price * 1_000_000)
 
     async def caught_up(self) -> None:

@@ -4,15 +4,15 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable, Collection, Sequence
-from datetime import datetime
+from datetime import datetime, timedelta
 
 from messaging_service.domain.carrier_control import CarrierMode
-from messaging_service.domain.money import Price
+from messaging_service.domain.money import SendPrice
 from messaging_service.domain.routing import DEFAULT_ROUTE
 from messaging_service.use_cases.outbox import Acceptance, Accepted, Claim, Settled, Settlement, Swept
 from service_kit.errors import Kind, ServiceError
 from tests.contract.in_memory_outbox import Book, InMemoryOutbox
-from tests.contract.sms_examples import PRICE
+from tests.contract.sms_examples import NOON, PRICE
 
 
 async def until(condition: Callable[[], bool]) -> None:
@@ -33,11 +33,11 @@ class FixedPrices:
         self.questions: list[tuple[str, str | None, datetime | None]] = []
         self.failure: ServiceError | None = None
 
-    async def price_of(self, customer_id: str, app_id: str | None, at: datetime | None) -> Price:
+    async def price_of(self, customer_id: str, app_id: str | None, at: datetime | None) -> SendPrice:
         self.questions.append((customer_id, app_id, at))
         if self.failure is not None:
             raise self.failure
-        return PRICE
+        return SendPrice(PRICE, at or NOON, NOON - timedelta(days=1))
 
 
 class RecordedLog:

@@ -60,6 +60,43 @@ def test_an_exception_has_one_cause(
     assert cause_of(entry(1, minute(ACCEPTED), recorded), then, now) is cause
 
 
+@pytest.mark.parametrize(
+    ("recorded", "then", "now", "cause"),
+    [
+        pytest.param("0.8", OLD, OLD, None, id="the price of the book"),
+        pytest.param("0.8", OLD, row(DIRECT, "0.7", 40, 45), Cause.STALE_PRICE, id="not heard of at acceptance"),
+        pytest.param("0.8", OLD, row(DIRECT, "0.7", 0, ACCEPTED, 2), Cause.STALE_PRICE, id="a revision not heard of"),
+        pytest.param("0.8", OLD, row(DIRECT, "0.7", 40, 60), Cause.LATE_ENTRY, id="recorded after acceptance"),
+        pytest.param("0.8", OLD, row(DIRECT, "0.7", 0, 60, 2), Cause.REVISED_AFTER, id="revised after acceptance"),
+        pytest.param("0.8", OLD, row(TUKUPAY, "1", 0, 30), Cause.WITHDRAWN, id="known and had lost"),
+        pytest.param("0.8", None, row(DIRECT, "0.8", 0, 60), Cause.MISPRICED, id="nobody can have known that price"),
+    ],
+)
+def test_an_entry_that_kept_what_was_known_is_judged_by_it(
+    recorded: str, then: BookPrice | None, now: BookPrice | None, cause: Cause | None
+) -> None:
+    kept = entry(1, minute(ACCEPTED), recorded, priced_at=minute(49), known_at=minute(40))
+    assert kept.is_exact
+    assert (kept.price_instant, kept.known_at) == (minute(49), minute(40))
+    assert cause_of(kept, then, now) is cause
+
+
+async def test_entries_that_kept_nothing_are_counted() -> None:
+    book = WrittenBook()
+    book.write(DIRECT, "0.8", minute(0), minute(0))
+    book.write(DIRECT, "0.7", minute(9), minute(5))
+    written = [
+        entry(1, minute(10), "0.8"),
+        entry(2, minute(10), "0.8", priced_at=minute(8), known_at=minute(5)),
+        entry(3, minute(10), "0.8", priced_at=minute(8)),
+        entry(4, minute(10), "0.7", priced_at=minute(9), known_at=minute(5)),
+        entry(5, minute(10), "0.8", priced_at=minute(9), known_at=minute(0)),
+    ]
+    found, totals = await audited(book, written)
+    assert (totals.entries, totals.approximate) == (5, 2)
+    assert [(each.entry.id.int, each.cause) for each in found] == [(1, Cause.MISPRICED), (5, Cause.STALE_PRICE)]
+
+
 def test_a_price_instant_is_the_scheduled_time_only_when_that_lay_ahead() -> None:
     assert entry(1, minute(5), "1").price_instant == minute(5)
     assert entry(1, minute(5), "1", scheduled_at=minute(4)).price_instant == minute(5)
@@ -176,8 +213,9 @@ def entries(draw: st.DrawFn, book: WrittenBook) -> list[PricedEntry]:
             scheduled_at=None if ahead is None else minute(created + ahead),
             units=draw(st.integers(1, 3)),
             is_charged=draw(st.booleans()),
+            **draw(st.sampled_from(({}, {"priced_at": minute(created - 1), "known_at": minute(created - 5)}))),
         )
-        known = book.resolve(question(plain, plain.created_at))
+        known = book.resolve(question(plain, plain.known_at))
         wrong = draw(st.integers(0, 9)) == 0
         price = "0.9" if wrong or known is None else str(known.price.unit_price)
         found.append(
@@ -190,6 +228,8 @@ def entries(draw: st.DrawFn, book: WrittenBook) -> list[PricedEntry]:
                 scheduled_at=plain.scheduled_at,
                 units=plain.units,
                 is_charged=plain.is_charged,
+                priced_at=plain.priced_at,
+                known_at=plain.price_known_at,
             )
         )
     return found
@@ -204,14 +244,14 @@ def naive(book: WrittenBook, written: Sequence[PricedEntry]) -> list[tuple[Price
     found: list[tuple[PricedEntry, Cause]] = []
     for each in sorted(written, key=lambda each: (each.created_at, each.id)):
         price = each.price.unit_price
-        then, now = (book.resolve(question(each, known)) for known in (each.created_at, book.now))
+        then, now = (book.resolve(question(each, known)) for known in (each.known_at, book.now))
         same_then = then is not None and then.price.unit_price == price
         same_now = now is not None and now.price.unit_price == price
         if same_then and same_now:
             continue
         if then is None and now is None:
             cause = Cause.MISSING_ROW
-        elif then is None and same_now:
+        elif then is None and same_now and each.priced_at is None:
             cause = Cause.LATE_ENTRY
         elif then is None or not same_then:
             cause = Cause.MISPRICED
@@ -223,6 +263,8 @@ def naive(book: WrittenBook, written: Sequence[PricedEntry]) -> list[tuple[Price
             assert without is not None
             if without.price.cost_id == then.price.cost_id:
                 cause = Cause.WITHDRAWN
+            elif now is not None and now.recorded_at <= each.created_at:
+                cause = Cause.STALE_PRICE
             else:
                 assert now is not None
                 same_place = (now.price.level, now.effective_from) == (then.price.level, then.effective_from)

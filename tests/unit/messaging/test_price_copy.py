@@ -9,7 +9,7 @@ from decimal import Decimal
 import pytest
 
 from messaging_service.domain import price_copy
-from messaging_service.domain.money import Price, PriceLevel
+from messaging_service.domain.money import Price, PriceLevel, SendPrice
 from messaging_service.domain.price_copy import (
     CLOCK_KNOWN_S,
     CLOCK_MARGIN_S,
@@ -68,10 +68,15 @@ class Desk:
     def knows(self, key: Key, at: datetime | None = None) -> bool:
         return self.copy.price_of(key, at) is not None
 
-    def beat(self) -> None:
+    def given(self, key: Key, at: datetime | None = None) -> SendPrice:
+        found = self.copy.price_of(key, at)
+        assert found is not None
+        return found
+
+    def beat(self, now: datetime | None = None) -> None:
         """A heartbeat without news."""
         assert self.copy.epoch is not None
-        self.copy.watch_told(self.copy.epoch, [])
+        self.copy.watch_told(self.copy.epoch, [], now)
 
 
 @pytest.fixture
@@ -85,7 +90,7 @@ def desk() -> Desk:
 def test_an_answer_serves_until_the_book_changes(desk: Desk) -> None:
     assert not desk.knows(JANE)
     desk.learn(JANE, cost="cost_9")
-    assert desk.copy.price_of(JANE, None) == price("cost_9")
+    assert desk.given(JANE).price == price("cost_9")
     desk.copy.watch_told(8, [Change(SPECIFIC, "jane")])
     assert not desk.knows(JANE)
     assert (desk.copy.tally.hits, desk.copy.tally.misses, desk.copy.tally.changes) == (1, 2, 1)
@@ -121,7 +126,7 @@ def test_an_answer_that_was_under_way_when_the_book_changed_is_not_kept(desk: De
     assert not desk.knows(JANE_VIA_SHOP)
     desk.learn(JANE_VIA_SHOP)
     desk.learn(JANE_VIA_SHOP, asking=asking, cost="cost_old")
-    assert desk.copy.price_of(JANE_VIA_SHOP, None) == price("cost_jane_shop")
+    assert desk.given(JANE_VIA_SHOP).price == price("cost_jane_shop")
 
 
 def test_an_answer_under_way_while_somebody_else_s_price_changes_is_kept(desk: Desk) -> None:

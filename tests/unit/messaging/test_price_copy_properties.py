@@ -9,10 +9,13 @@ from decimal import Decimal
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from messaging_service.domain.money import Price, PriceLevel
+from messaging_service.domain.money import Price, PriceLevel, SendPrice
 from messaging_service.domain.price_copy import Answer, Asking, Change, Key, PriceCopy
 
 START = datetime(2026, 3, 1, tzinfo=UTC)
+KNOWN = datetime(2025, 1, 1, tzinfo=UTC)
+"""Each change is recorded a microsecond after the one before: so its instant is told from every other."""
+MICROSECOND = timedelta(microseconds=1)
 STALE_S, SILENCE_S = 40.0, 5.0
 KEYS: list[Key] = [("a", None), ("a", "x"), ("b", "x")]
 TIERS = [
@@ -94,7 +97,8 @@ class World:
             return None
         later = sorted({row.effective for row in self.rows if row.effective > self.time})
         ends = (instant for instant in later if self.winner(key, instant, self.epoch) != won)
-        return Answer(price(won), moment(self.time), next((moment(end) for end in ends), None))
+        until = next((moment(end) for end in ends), None)
+        return Answer(price(won), moment(self.time), until, KNOWN + self.epoch * MICROSECOND)
 
     def record(self, tier: Change, delay: float) -> None:
         self.epoch += 1
@@ -183,7 +187,16 @@ class World:
                     self.winner(key, self.time + (delay or 0.0), epoch)
                     for epoch in range(self.copy.epoch, self.epoch + 1)
                 }
-                assert int(given.cost_id) in said
+                assert int(given.price.cost_id) in said
+                assert at is None or given.at == at
+                assert int(given.price.cost_id) == self.derived(key, given)
+
+    def derived(self, key: Key, given: SendPrice) -> int | None:
+        """What the book says to the instants that a message keeps beside its price."""
+        assert given.known_at is not None
+        # Half a tick later: instants are cut to microseconds, the times of this book are not.
+        at = (given.at - START).total_seconds() + 5e-7
+        return self.winner(key, at, (given.known_at - KNOWN) // MICROSECOND)
 
     def check_equal(self) -> None:
         """With all news delivered, what is held is what the book says."""
@@ -191,7 +204,7 @@ class World:
             self.deliver()
         for key in KEYS:
             given = self.copy.price_of(key, None)
-            assert given is None or int(given.cost_id) == self.winner(key, self.time, self.epoch)
+            assert given is None or int(given.price.cost_id) == self.winner(key, self.time, self.epoch)
 
 
 def price(row: int) -> Price:

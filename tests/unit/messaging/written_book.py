@@ -119,10 +119,14 @@ def entry(
     scheduled_at: datetime | None = None,
     units: int = 1,
     is_charged: bool = True,
+    priced_at: datetime | None = None,
+    known_at: datetime | None = None,
 ) -> PricedEntry:
     """An entry of the outbox."""
     frozen = Price(Decimal(price), "cost_on_record", PriceLevel.DIRECT_CUSTOMER)
-    return PricedEntry(UUID(int=number), account_id, app_id, created_at, scheduled_at, units, frozen, is_charged)
+    return PricedEntry(
+        UUID(int=number), account_id, app_id, created_at, scheduled_at, units, frozen, is_charged, priced_at, known_at
+    )
 
 
 @dataclass

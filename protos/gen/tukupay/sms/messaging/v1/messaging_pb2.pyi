@@ -292,6 +292,11 @@ class _CostExceptionCauseEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_Co
     """The book has no price for the entry."""
     COST_EXCEPTION_CAUSE_MISPRICED: _CostExceptionCause.ValueType  # 5
     """The price on record is not the one that the book had then."""
+    COST_EXCEPTION_CAUSE_STALE_PRICE: _CostExceptionCause.ValueType  # 6
+    """A row recorded before the entry takes effect before it, but the process that accepted the
+    entry had not heard of it: within a second while it follows the price book, within
+    MESSAGING_PRICE_STALE_S while it cannot.
+    """
 
 class CostExceptionCause(_CostExceptionCause, metaclass=_CostExceptionCauseEnumTypeWrapper):
     """Why the price of an entry is not what the book says."""
@@ -308,6 +313,11 @@ COST_EXCEPTION_CAUSE_MISSING_ROW: CostExceptionCause.ValueType  # 4
 """The book has no price for the entry."""
 COST_EXCEPTION_CAUSE_MISPRICED: CostExceptionCause.ValueType  # 5
 """The price on record is not the one that the book had then."""
+COST_EXCEPTION_CAUSE_STALE_PRICE: CostExceptionCause.ValueType  # 6
+"""A row recorded before the entry takes effect before it, but the process that accepted the
+entry had not heard of it: within a second while it follows the price book, within
+MESSAGING_PRICE_STALE_S while it cannot.
+"""
 Global___CostExceptionCause: _TypeAlias = CostExceptionCause  # noqa: Y015
 
 @_typing.final
@@ -349,6 +359,8 @@ class OutboxEntry(_message.Message):
     CARRIER_ERROR_CODE_FIELD_NUMBER: _builtins.int
     ERROR_ADVICE_FIELD_NUMBER: _builtins.int
     RESEND_ADVICE_FIELD_NUMBER: _builtins.int
+    PRICED_TIME_FIELD_NUMBER: _builtins.int
+    PRICE_KNOWN_TIME_FIELD_NUMBER: _builtins.int
     outbox_id: _builtins.str
     """Unique identifier, `outbox_` and 32 hexadecimal digits. Set by the service."""
     user_id: _builtins.str
@@ -433,6 +445,20 @@ class OutboxEntry(_message.Message):
     def expires_time(self) -> _timestamp_pb2.Timestamp:
         """From then on it is not submitted any more; absent when its time has no end of its own."""
 
+    @_builtins.property
+    def priced_time(self) -> _timestamp_pb2.Timestamp:
+        """The instant that the unit price is the price of, on the price book's clock: the scheduled
+        one when that lay ahead, else the time of the question. Absent for entries recorded before
+        it was kept.
+        """
+
+    @_builtins.property
+    def price_known_time(self) -> _timestamp_pb2.Timestamp:
+        """When the newest change that the price book had then was recorded. ResolvePrice with `at` set
+        to `priced_time` and `known_at` set to this gives the unit price again, whatever was recorded
+        since. Absent for entries recorded before it was kept.
+        """
+
     def __init__(
         self,
         *,
@@ -469,10 +495,12 @@ class OutboxEntry(_message.Message):
         carrier_error_code: _builtins.str | None = ...,
         error_advice: _builtins.str | None = ...,
         resend_advice: Global___ResendAdvice.ValueType = ...,
+        priced_time: _timestamp_pb2.Timestamp | None = ...,
+        price_known_time: _timestamp_pb2.Timestamp | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["_app_id", b"_app_id", "_carrier", b"_carrier", "_carrier_error_code", b"_carrier_error_code", "_custom_data_json", b"_custom_data_json", "_error_advice", b"_error_advice", "_error_code", b"_error_code", "_error_details", b"_error_details", "_message_name", b"_message_name", "app_id", b"app_id", "carrier", b"carrier", "carrier_error_code", b"carrier_error_code", "created_time", b"created_time", "custom_data_json", b"custom_data_json", "delivered_time", b"delivered_time", "error_advice", b"error_advice", "error_code", b"error_code", "error_details", b"error_details", "expires_time", b"expires_time", "last_attempt_time", b"last_attempt_time", "message_name", b"message_name", "scheduled_time", b"scheduled_time", "sent_time", b"sent_time"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["_app_id", b"_app_id", "_carrier", b"_carrier", "_carrier_error_code", b"_carrier_error_code", "_custom_data_json", b"_custom_data_json", "_error_advice", b"_error_advice", "_error_code", b"_error_code", "_error_details", b"_error_details", "_message_name", b"_message_name", "app_id", b"app_id", "carrier", b"carrier", "carrier_error_code", b"carrier_error_code", "created_time", b"created_time", "custom_data_json", b"custom_data_json", "delivered_time", b"delivered_time", "error_advice", b"error_advice", "error_code", b"error_code", "error_details", b"error_details", "expires_time", b"expires_time", "last_attempt_time", b"last_attempt_time", "message_name", b"message_name", "price_known_time", b"price_known_time", "priced_time", b"priced_time", "scheduled_time", b"scheduled_time", "sent_time", b"sent_time"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["_app_id", b"_app_id", "_carrier", b"_carrier", "_carrier_error_code", b"_carrier_error_code", "_custom_data_json", b"_custom_data_json", "_error_advice", b"_error_advice", "_error_code", b"_error_code", "_error_details", b"_error_details", "_message_name", b"_message_name", "app_id", b"app_id", "billing_state", b"billing_state", "carrier", b"carrier", "carrier_error_code", b"carrier_error_code", "created_time", b"created_time", "custom_data_json", b"custom_data_json", "delivered_time", b"delivered_time", "delivery_state", b"delivery_state", "encoding", b"encoding", "error_advice", b"error_advice", "error_code", b"error_code", "error_details", b"error_details", "expires_time", b"expires_time", "last_attempt_time", b"last_attempt_time", "message", b"message", "message_id", b"message_id", "message_name", b"message_name", "outbox_id", b"outbox_id", "price_cost_id", b"price_cost_id", "price_level", b"price_level", "priority", b"priority", "recipient_phone_number", b"recipient_phone_number", "resend_advice", b"resend_advice", "retry_count", b"retry_count", "scheduled_time", b"scheduled_time", "sender_id", b"sender_id", "sent_time", b"sent_time", "sms_units_used", b"sms_units_used", "status", b"status", "tags", b"tags", "total_cost_micros", b"total_cost_micros", "unit_price_micros", b"unit_price_micros", "user_id", b"user_id"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["_app_id", b"_app_id", "_carrier", b"_carrier", "_carrier_error_code", b"_carrier_error_code", "_custom_data_json", b"_custom_data_json", "_error_advice", b"_error_advice", "_error_code", b"_error_code", "_error_details", b"_error_details", "_message_name", b"_message_name", "app_id", b"app_id", "billing_state", b"billing_state", "carrier", b"carrier", "carrier_error_code", b"carrier_error_code", "created_time", b"created_time", "custom_data_json", b"custom_data_json", "delivered_time", b"delivered_time", "delivery_state", b"delivery_state", "encoding", b"encoding", "error_advice", b"error_advice", "error_code", b"error_code", "error_details", b"error_details", "expires_time", b"expires_time", "last_attempt_time", b"last_attempt_time", "message", b"message", "message_id", b"message_id", "message_name", b"message_name", "outbox_id", b"outbox_id", "price_cost_id", b"price_cost_id", "price_known_time", b"price_known_time", "price_level", b"price_level", "priced_time", b"priced_time", "priority", b"priority", "recipient_phone_number", b"recipient_phone_number", "resend_advice", b"resend_advice", "retry_count", b"retry_count", "scheduled_time", b"scheduled_time", "sender_id", b"sender_id", "sent_time", b"sent_time", "sms_units_used", b"sms_units_used", "status", b"status", "tags", b"tags", "total_cost_micros", b"total_cost_micros", "unit_price_micros", b"unit_price_micros", "user_id", b"user_id"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     _WhichOneofReturnType__app_id: _TypeAlias = _typing.Literal["app_id"]  # noqa: Y015
     _WhichOneofArgType__app_id: _TypeAlias = _typing.Literal["_app_id", b"_app_id"]  # noqa: Y015
@@ -1668,16 +1696,24 @@ class AuditTotals(_message.Message):
     AS_KNOWN_NOW_FIELD_NUMBER: _builtins.int
     EXCEPTIONS_FIELD_NUMBER: _builtins.int
     DIFFERENCE_MICROS_FIELD_NUMBER: _builtins.int
+    APPROXIMATE_ENTRIES_FIELD_NUMBER: _builtins.int
     entries: _builtins.int
     """Entries compared."""
     as_known_then: _builtins.int
-    """Entries whose price is what the book said when they were accepted."""
+    """Entries whose price is what the book said when they were priced."""
     as_known_now: _builtins.int
     """Entries whose price is what the book says now."""
     exceptions: _builtins.int
     """Exceptions listed."""
     difference_micros: _builtins.int
-    """What the book says now less what is on record, over all exceptions, in micros of a KES."""
+    """What the book says now less what was charged, in micros of a KES, over the exceptions that
+    were charged and that the book has a price for. The others are listed and counted, and add
+    nothing here. Negative when too much was charged.
+    """
+    approximate_entries: _builtins.int
+    """Entries compared as the book was known when they were accepted, for want of a record of what
+    was known when they were priced. They come from before that was kept.
+    """
     def __init__(
         self,
         *,
@@ -1686,10 +1722,11 @@ class AuditTotals(_message.Message):
         as_known_now: _builtins.int = ...,
         exceptions: _builtins.int = ...,
         difference_micros: _builtins.int = ...,
+        approximate_entries: _builtins.int = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["as_known_now", b"as_known_now", "as_known_then", b"as_known_then", "difference_micros", b"difference_micros", "entries", b"entries", "exceptions", b"exceptions"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["approximate_entries", b"approximate_entries", "as_known_now", b"as_known_now", "as_known_then", b"as_known_then", "difference_micros", b"difference_micros", "entries", b"entries", "exceptions", b"exceptions"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -1710,6 +1747,9 @@ class CostException(_message.Message):
     KNOWN_THEN_MICROS_FIELD_NUMBER: _builtins.int
     KNOWN_NOW_MICROS_FIELD_NUMBER: _builtins.int
     CAUSE_FIELD_NUMBER: _builtins.int
+    PRICED_TIME_FIELD_NUMBER: _builtins.int
+    PRICE_KNOWN_TIME_FIELD_NUMBER: _builtins.int
+    APPROXIMATE_FIELD_NUMBER: _builtins.int
     outbox_id: _builtins.str
     """The entry."""
     user_id: _builtins.str
@@ -1721,14 +1761,26 @@ class CostException(_message.Message):
     recorded_cost_id: _builtins.str
     """The row on record."""
     known_then_micros: _builtins.int
-    """The unit price as the book was known at acceptance; absent when it had none."""
+    """The unit price as the book was known when the entry was priced; absent when it had none."""
     known_now_micros: _builtins.int
     """The unit price as the book is known now; absent when it has none."""
     cause: Global___CostExceptionCause.ValueType
     """Why they differ."""
+    approximate: _builtins.bool
+    """True when both are not on record, and the acceptance (or the scheduled time, where that lay
+    ahead) stands for them: a change of the same second may then be the whole difference.
+    """
     @_builtins.property
     def created_time(self) -> _timestamp_pb2.Timestamp:
         """When it was accepted."""
+
+    @_builtins.property
+    def priced_time(self) -> _timestamp_pb2.Timestamp:
+        """The instant that the entry was priced for."""
+
+    @_builtins.property
+    def price_known_time(self) -> _timestamp_pb2.Timestamp:
+        """As of when the book was known then."""
 
     def __init__(
         self,
@@ -1742,10 +1794,13 @@ class CostException(_message.Message):
         known_then_micros: _builtins.int | None = ...,
         known_now_micros: _builtins.int | None = ...,
         cause: Global___CostExceptionCause.ValueType = ...,
+        priced_time: _timestamp_pb2.Timestamp | None = ...,
+        price_known_time: _timestamp_pb2.Timestamp | None = ...,
+        approximate: _builtins.bool = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["_known_now_micros", b"_known_now_micros", "_known_then_micros", b"_known_then_micros", "created_time", b"created_time", "known_now_micros", b"known_now_micros", "known_then_micros", b"known_then_micros"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["_known_now_micros", b"_known_now_micros", "_known_then_micros", b"_known_then_micros", "created_time", b"created_time", "known_now_micros", b"known_now_micros", "known_then_micros", b"known_then_micros", "price_known_time", b"price_known_time", "priced_time", b"priced_time"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["_known_now_micros", b"_known_now_micros", "_known_then_micros", b"_known_then_micros", "cause", b"cause", "created_time", b"created_time", "known_now_micros", b"known_now_micros", "known_then_micros", b"known_then_micros", "outbox_id", b"outbox_id", "recorded_cost_id", b"recorded_cost_id", "recorded_micros", b"recorded_micros", "units", b"units", "user_id", b"user_id"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["_known_now_micros", b"_known_now_micros", "_known_then_micros", b"_known_then_micros", "approximate", b"approximate", "cause", b"cause", "created_time", b"created_time", "known_now_micros", b"known_now_micros", "known_then_micros", b"known_then_micros", "outbox_id", b"outbox_id", "price_known_time", b"price_known_time", "priced_time", b"priced_time", "recorded_cost_id", b"recorded_cost_id", "recorded_micros", b"recorded_micros", "units", b"units", "user_id", b"user_id"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     _WhichOneofReturnType__known_now_micros: _TypeAlias = _typing.Literal["known_now_micros"]  # noqa: Y015
     _WhichOneofArgType__known_now_micros: _TypeAlias = _typing.Literal["_known_now_micros", b"_known_now_micros"]  # noqa: Y015
