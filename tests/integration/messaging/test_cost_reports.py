@@ -42,7 +42,7 @@ _MESSAGE = """
         units, price_cost_id, price_level, unit_price, total, state, billing, created_at, scheduled_at)
     VALUES (%(id)s, %(account)s, %(id)s, %(app)s, '+254712345678', 'text', 'TUKUPAY', 'normal', 'gsm7',
         %(units)s::int, %(cost)s, 'direct_customer', %(price)s::numeric, %(units)s::int * %(price)s::numeric,
-        'accepted', %(billing)s,
+        CASE %(billing)s::text WHEN 'released' THEN 'refused' ELSE 'accepted' END, %(billing)s,
         %(created)s, %(scheduled)s)
 """
 _COST = """
