@@ -28,7 +28,9 @@ from messaging_service.adapters.migrate import MIGRATIONS
 from messaging_service.adapters.phone_numbers import phone_number_problem
 from messaging_service.adapters.postgres.carrier_room import PostgresCarrierRoom
 from messaging_service.adapters.postgres.events import PostgresEntryEvents
+from messaging_service.adapters.postgres.inbound import PostgresInbound
 from messaging_service.adapters.postgres.outbox import PostgresOutbox, Windows
+from messaging_service.adapters.postgres.suppressions import PostgresSuppressions
 from messaging_service.adapters.postgres.traffic import PostgresTraffic
 from messaging_service.adapters.postgres.wake_ups import PostgresWakeUps
 from messaging_service.adapters.pricing.audit import CopyAudit
@@ -36,13 +38,15 @@ from messaging_service.adapters.pricing.book import BookClient
 from messaging_service.adapters.pricing.live_prices import LivePrices, report_copy
 from messaging_service.adapters.pricing.questions import PriceQuestions
 from messaging_service.adapters.pricing.watch import SILENT_INTERVALS, PriceWatch
-from messaging_service.domain.inbound import InboundMessage
+from messaging_service.domain.opt_out_keywords import Keywords
 from messaging_service.domain.price_copy import PriceCopy
 from messaging_service.domain.submission import LateOutcome
+from messaging_service.domain.suppression import Exemption
 from messaging_service.settings import MessagingSettings
 from messaging_service.transport.carrier_servicer import CarrierServicer
 from messaging_service.transport.cost_report_servicer import CostReportServicer
 from messaging_service.transport.messaging_servicer import AccountServicer, MessagingServicer
+from messaging_service.transport.suppression_servicer import SuppressionServicer
 from messaging_service.use_cases.attempts import Attempts
 from messaging_service.use_cases.audit_costs import AuditCosts
 from messaging_service.use_cases.carrier import CarrierSinks
@@ -51,6 +55,8 @@ from messaging_service.use_cases.claim_loop import ClaimLoop
 from messaging_service.use_cases.control_carriers import ControlCarriers
 from messaging_service.use_cases.dispatch import Dispatch
 from messaging_service.use_cases.group_commit import GroupCommit
+from messaging_service.use_cases.inbound_desk import InboundDesk
+from messaging_service.use_cases.opt_outs import OptOuts
 from messaging_service.use_cases.outbox import Acceptance, Accepted, Outbox, Settled, Settlement
 from messaging_service.use_cases.outcomes import Outcomes
 from messaging_service.use_cases.prices import Prices
@@ -67,11 +73,18 @@ from service_kit.grpc_server import GrpcServer
 from service_kit.metrics import metrics_served, new_registry
 from service_kit.pool_metrics import PoolCollector
 from service_kit.readiness import SchemaCheck, report_readiness
-from tukupay.sms.messaging.v1 import carriers_pb2, carriers_pb2_grpc, messaging_pb2, messaging_pb2_grpc
+from tukupay.sms.messaging.v1 import (
+    carriers_pb2,
+    carriers_pb2_grpc,
+    messaging_pb2,
+    messaging_pb2_grpc,
+    suppressions_pb2,
+    suppressions_pb2_grpc,
+)
 
 SERVICES = tuple(
     service.full_name
-    for descriptor in (messaging_pb2.DESCRIPTOR, carriers_pb2.DESCRIPTOR)
+    for descriptor in (messaging_pb2.DESCRIPTOR, carriers_pb2.DESCRIPTOR, suppressions_pb2.DESCRIPTOR)
     for service in descriptor.services_by_name.values()
 )
 CONTROL_S = 1.0
@@ -166,10 +179,6 @@ def _pricing(settings: MessagingSettings, calls: CallMeter) -> _Pricing:
     )
 
 
-async def _inbound_noted(messages: Sequence[InboundMessage]) -> None:
-    log.info("inbound.ignored", messages=len(messages))
-
-
 async def _late_outcomes_noted(late: Sequence[LateOutcome]) -> None:
     log.info("late_outcomes.ignored", outcomes=len(late))
 
@@ -182,12 +191,21 @@ class _Engine:
     fleet: Fleet
     control: ControlCarriers
     receipts: ReceiptDesk
+    inbound: InboundDesk
+    opt_outs: OptOuts
     attempts: Attempts
     dispatch: Dispatch
     wake_ups: PostgresWakeUps
     sweeper: Sweeper
     send: SendSms
     resend: ResendSms
+
+
+def _inbound_inbox(settings: MessagingSettings, pool: Pool) -> PostgresInbound:
+    keywords = Keywords(
+        settings.opt_out_keywords, settings.opt_in_keywords, first_word_counts=settings.keyword_position == "first-word"
+    )
+    return PostgresInbound(pool, keywords, uuid7, settings.inbound_retention_s)
 
 
 def _engine(settings: MessagingSettings, seams: Seams, pool: Pool, prices: Prices) -> _Engine:
@@ -197,13 +215,16 @@ def _engine(settings: MessagingSettings, seams: Seams, pool: Pool, prices: Price
         unknown_s=settings.unknown_window_s,
         queue_s=settings.queue_window_s,
     )
-    replica = process_name()
-    postgres = PostgresOutbox(pool, replica, windows)
+    replica, exemption = process_name(), Exemption(settings.opt_out_exempt_tags)
+    postgres = PostgresOutbox(pool, replica, windows, exemption)
     outbox = seams.outbox(postgres)
     events = EventsLog()
     receipts = ReceiptDesk(postgres, events, poll_s=1.0)
     plan = carrier_plan(settings)
-    sinks = CarrierSinks(receipts.take, _inbound_noted, _late_outcomes_noted)
+    suppressions = PostgresSuppressions(pool, replica, exemption)
+    inbound = InboundDesk(_inbound_inbox(settings, pool), suppressions, events, poll_s=1.0)
+    opt_outs = OptOuts(suppressions, phone_problem=phone_number_problem, new_id=uuid7, look_again=inbound.look_again)
+    sinks = CarrierSinks(receipts.take, inbound.take, _late_outcomes_noted)
     carriers = [seams.carrier(spec, sinks) for spec in plan.carriers]
     fleet = Fleet(carriers, events, plan.breaker, drain_s=settings.drain_s)
     control = ControlCarriers(fleet, PostgresCarrierRoom(pool), replica, events, every_s=CONTROL_S)
@@ -241,7 +262,9 @@ def _engine(settings: MessagingSettings, seams: Seams, pool: Pool, prices: Price
         outbox, outcomes, dispatch, max_retries=settings.max_retries, carrier_grace_s=settings.carrier_grace_s
     )
     sweeper = Sweeper(outbox, events, routes=dispatch.routes, every_s=settings.sweep_s)
-    return _Engine(outbox, fleet, control, receipts, attempts, dispatch, wake_ups, sweeper, send, resend)
+    return _Engine(
+        outbox, fleet, control, receipts, inbound, opt_outs, attempts, dispatch, wake_ups, sweeper, send, resend
+    )
 
 
 @asynccontextmanager
@@ -278,6 +301,7 @@ async def running(settings: MessagingSettings, seams: Seams) -> AsyncIterator[Gr
         server.grpc,
     )
     messaging_pb2_grpc.add_AccountServiceServicer_to_server(AccountServicer(engine.outbox), server.grpc)
+    suppressions_pb2_grpc.add_SuppressionServiceServicer_to_server(SuppressionServicer(engine.opt_outs), server.grpc)
     messaging_pb2_grpc.add_CostReportServiceServicer_to_server(
         CostReportServicer(
             RehearseCosts(traffic, book),
@@ -301,6 +325,7 @@ async def running(settings: MessagingSettings, seams: Seams) -> AsyncIterator[Gr
                 tasks.create_task(engine.receipts.run()),
                 tasks.create_task(engine.wake_ups.run()),
                 tasks.create_task(engine.control.run()),
+                tasks.create_task(engine.inbound.run()),
                 tasks.create_task(pricing.watch.run()),
                 tasks.create_task(report_copy(pricing.copy)),
             ]

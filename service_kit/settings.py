@@ -136,3 +136,22 @@ def seconds(minimum: float, maximum: float) -> Callable[[str], float]:
         return number
 
     return parse
+
+
+def names(text: str) -> frozenset[str]:
+    """Parses names with commas between; spaces around each are dropped."""
+    found = [name.strip() for name in text.split(",")]
+    if not all(found):
+        raise ValueError(f"{text!r} has an empty name between its commas")
+    return frozenset(found)
+
+
+def choice(*allowed: str) -> Callable[[str], str]:
+    """A parser of one of a few words."""
+
+    def parse(text: str) -> str:
+        if text not in allowed:
+            raise ValueError(f"{text!r} is none of {', '.join(allowed)}")
+        return text
+
+    return parse

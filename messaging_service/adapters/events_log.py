@@ -5,6 +5,7 @@ from __future__ import annotations
 import structlog
 
 from messaging_service.domain.carrier_control import CarrierMode
+from messaging_service.use_cases.inbound_inbox import WorkedInbound
 from messaging_service.use_cases.outbox import Swept
 
 log = structlog.get_logger()
@@ -60,3 +61,11 @@ class EventsLog:
     def upkeep_failed(self, duty: str, reason: str) -> None:
         """See UpkeepLog."""
         log.warning("upkeep.failed", duty=duty, reason=reason)
+
+    def opted(self, worked: WorkedInbound) -> None:
+        """See InboundLog."""
+        log.info("inbound.opted", opted_out=worked.opted_out, opted_in=worked.opted_in)
+
+    def queued_stopped(self, messages: int) -> None:
+        """See InboundLog."""
+        log.info("opt_outs.queued_cancelled", messages=messages)

@@ -139,6 +139,13 @@ _FAILURES = (
         "Send a new message if it is wanted after all.",
         Resend.NEVER,
     ),
+    Failure(
+        "RECIPIENT_OPTED_OUT",
+        "The recipient asked for no more messages from this sender id while the message waited, so it was cancelled "
+        "and not charged.",
+        "Take the number off your list.",
+        Resend.NEVER,
+    ),
 )
 
 CATALOGUE = MappingProxyType({failure.code: failure for failure in _FAILURES})

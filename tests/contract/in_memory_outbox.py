@@ -10,10 +10,11 @@ from decimal import Decimal
 from uuid import UUID
 
 from messaging_service.domain.accounts import Account, AccountMode, AccountStatus
-from messaging_service.domain.message import Message
+from messaging_service.domain.message import Message, SendRequest
 from messaging_service.domain.routing import DEFAULT_ROUTE
 from messaging_service.domain.settling import settlement_of
 from messaging_service.domain.states import IN_PROGRESS, RESENDABLE, Billing, Priority, State
+from messaging_service.domain.suppression import NOBODY_EXEMPT, Exemption, Suppression, opted_out
 from messaging_service.use_cases.outbox import (
     Acceptance,
     Accepted,
@@ -70,6 +71,15 @@ class Book:
     keys: dict[tuple[str, str], tuple[bytes, UUID]] = field(default_factory=dict)
     events: list[Event] = field(default_factory=list)
     charges: list[tuple[str, UUID, Decimal]] = field(default_factory=list)
+    suppressions: list[Suppression] = field(default_factory=list)
+    exemption: Exemption = NOBODY_EXEMPT
+
+    def wanted(self, message: SendRequest | Message) -> bool:
+        """Whether the recipient takes such a message."""
+        return self.exemption.holds_for(message.tags) or not any(
+            entry.ending is None and entry.scope.covers(message.recipient, message.sender_id, message.account_id)
+            for entry in self.suppressions
+        )
 
 
 def _precondition(reason: str) -> ServiceError:
@@ -95,6 +105,8 @@ class InMemoryOutbox:
             if fingerprint != item.fingerprint:
                 return ServiceError(Kind.ALREADY_EXISTS, "MESSAGE_ID_REUSED", "another request")
             return Accepted(book.messages[message_id], replayed=message_id != item.message_id)
+        if not book.wanted(request):
+            return opted_out(request.sender_id, request.account_id)
         total = item.price.total(request.segmentation.units)
         try:
             book.accounts[request.account_id] = self._account(request.account_id).hold(total)
@@ -257,6 +269,8 @@ class InMemoryOutbox:
             raise _precondition("VALIDITY_OVER")
         if message.retry_count >= max_retries:
             raise _precondition("RETRY_LIMIT_REACHED")
+        if not self.book.wanted(message):
+            raise opted_out(message.sender_id, message.account_id)
         account = self._account(message.account_id)
         self.book.accounts[account.id] = account.hold(message.total)
         epoch = 100_000 * (message.retry_count + 1)
@@ -267,13 +281,17 @@ class InMemoryOutbox:
         return self._move(message_id, State.READY, billing=Billing.HELD, error_code=None, delivered_at=None)
 
     async def cancel(self, message_id: UUID) -> Message:
+        return self.cancel_as(message_id, "CANCELLED")
+
+    def cancel_as(self, message_id: UUID, code: str) -> Message:
+        """Stops a message that was not submitted yet, for the reason of a code."""
         message = self._existing(message_id)
         row = self.book.queue.get(message_id)
         if row is None or row.state is not State.READY or message.state not in IN_PROGRESS:
             raise _precondition("NOT_CANCELLABLE")
         del self.book.queue[message_id]
         self._unhold(message)
-        return self._move(message_id, State.CANCELLED, "CANCELLED", billing=Billing.RELEASED, error_code="CANCELLED")
+        return self._move(message_id, State.CANCELLED, code, billing=Billing.RELEASED, error_code=code)
 
     async def find(self, account_id: str, key: str, fingerprint: bytes) -> Message | None:
         known = self.book.keys.get((account_id, key))

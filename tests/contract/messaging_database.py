@@ -35,6 +35,13 @@ async def rows(url: str, statement: str, parameters: Any = None) -> list[tuple[A
         return await cursor.fetchall() if cursor.description else []
 
 
+async def until_found(url: str, statement: str) -> None:
+    """Returns when a question has an answer; the deadline is the caller's."""
+    async with await psycopg.AsyncConnection.connect(url, autocommit=True) as connection:
+        while not await (await connection.execute(statement.encode())).fetchone():
+            continue
+
+
 async def pass_time(url: str, seconds: float) -> None:
     """Everything that has happened, and all that is due, moves into the past."""
     moved = {

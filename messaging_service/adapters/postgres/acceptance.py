@@ -24,6 +24,7 @@ from messaging_service.adapters.postgres.rows import MESSAGE_COLUMNS, MESSAGE_WI
 from messaging_service.domain.accounts import Account
 from messaging_service.domain.message import Message
 from messaging_service.domain.states import Billing, Priority, State
+from messaging_service.domain.suppression import Exemption, opted_out, sender_key
 from messaging_service.use_cases.outbox import Acceptance, Accepted
 from service_kit.database import Connection
 from service_kit.errors import Kind, ServiceError
@@ -32,22 +33,35 @@ LANES = {Priority.HIGH: 0, Priority.NORMAL: 1}
 """The order in which the queue is looked through."""
 
 # Locks the accounts that pay, in the order of their ids, and only then writes the keys that nobody used
-# before: the keys' accounts are read from the locked rows.
+# before: the keys' accounts are read from the locked rows. Recipients who opted out are looked up one by
+# one (OFFSET keeps the planner from reading the whole list instead); their keys are not written. What
+# opts out while this runs is waited for on the other side, see opt_outs.py.
 _ENTER = f"""
-    WITH payers AS MATERIALIZED (
+    WITH asked AS MATERIALIZED (
+        SELECT keys.*, keys.phone IS NOT NULL AND EXISTS (
+            SELECT 1 FROM suppression s
+            WHERE s.phone = keys.phone AND s.ended_at IS NULL
+                AND (s.sender_key IS NULL OR s.sender_key = keys.sender_key)
+                AND (s.account_id IS NULL OR s.account_id = keys.account_id)
+            OFFSET 0
+        ) AS opted_out
+        FROM json_to_recordset(%(keys)s::json) AS keys (
+            account_id text, key text, fingerprint text, message_id uuid, phone text, sender_key text
+        )
+    ), payers AS MATERIALIZED (
         SELECT {ACCOUNT_COLUMNS} FROM account WHERE id = ANY(%(accounts)s) ORDER BY id FOR NO KEY UPDATE
     ), remembered AS (
         INSERT INTO idempotency (account_id, key, fingerprint, message_id)
-        SELECT account_id, key, decode(fingerprint, 'hex'), message_id
-        FROM json_to_recordset(%(keys)s::json)
-            AS keys (account_id text, key text, fingerprint text, message_id uuid)
-        WHERE account_id IN (SELECT id FROM payers)
+        SELECT account_id, key, decode(fingerprint, 'hex'), message_id FROM asked
+        WHERE NOT opted_out AND account_id IN (SELECT id FROM payers)
         ON CONFLICT DO NOTHING
         RETURNING message_id
     )
-    SELECT {ACCOUNT_COLUMNS}, NULL::uuid FROM payers
+    SELECT {ACCOUNT_COLUMNS}, NULL::uuid, false FROM payers
     UNION ALL
-    SELECT NULL, NULL, NULL, NULL, NULL, NULL, NULL, message_id FROM remembered
+    SELECT NULL, NULL, NULL, NULL, NULL, NULL, NULL, message_id, false FROM remembered
+    UNION ALL
+    SELECT NULL, NULL, NULL, NULL, NULL, NULL, NULL, message_id, true FROM asked WHERE opted_out
 """
 
 _KNOWN = f"""
@@ -89,7 +103,8 @@ _RECORD = """
         RETURNING id, account_id, total, state, created_at, last_attempt_at
     ), queued AS (
         INSERT INTO dispatch (
-            message_id, route, lane, due_at, queued_at, state, epoch, owner, lease_until, expires_at
+            message_id, route, lane, due_at, queued_at, state, epoch, owner, lease_until, expires_at,
+            recipient
         )
         SELECT
             id, route, CASE priority WHEN 'high' THEN 0 ELSE 1 END,
@@ -98,7 +113,8 @@ _RECORD = """
             CASE WHEN claimed THEN 1 ELSE 0 END,
             CASE WHEN claimed THEN %(owner)s END,
             CASE WHEN claimed THEN now() + make_interval(secs => %(lease_s)s) END,
-            expires_at
+            expires_at,
+            CASE WHEN NOT claimed THEN recipient END
         FROM input
     ), noted AS (
         INSERT INTO message_event (message_id, attempt, to_state, actor)
@@ -125,44 +141,77 @@ class Owner:
 Key = tuple[str, str]
 
 
-async def accept(connection: Connection, batch: Sequence[Acceptance], owner: Owner) -> list[Accepted | ServiceError]:
+@dataclass(frozen=True, slots=True)
+class _Entered:
+    """What stands when the accounts are locked."""
+
+    accounts: dict[str, Account]
+    new: set[UUID]
+    """The messages whose keys nobody used before."""
+    opted_out: set[UUID]
+    """The messages to recipients who want none. A key used before still answers with its entry."""
+
+
+async def accept(
+    connection: Connection, batch: Sequence[Acceptance], owner: Owner, exemption: Exemption
+) -> list[Accepted | ServiceError]:
     """Records a batch inside the caller's transaction; see Outbox.accept."""
     by_key: dict[Key, Acceptance] = {}
     for acceptance in batch:
         by_key.setdefault((acceptance.request.account_id, acceptance.key), acceptance)
-    accounts, new = await _enter(connection, by_key)
+    entered = await _enter(connection, by_key, exemption)
     results: dict[Key, Accepted | ServiceError] = {}
     fingerprints: dict[Key, bytes] = {}
-    known = {key: item for key, item in by_key.items() if item.message_id not in new}
+    known = {key: item for key, item in by_key.items() if item.message_id not in entered.new}
     if known:
+        for key, item in known.items():
+            if item.message_id in entered.opted_out:
+                results[key] = opted_out(item.request.sender_id, item.request.account_id)
         for key, message, fingerprint in await _known(connection, known):
             results[key] = Accepted(message, replayed=message.id != known[key].message_id)
             fingerprints[key] = fingerprint
-    affordable = await _affordable(connection, by_key, new, accounts, results)
+    affordable = await _affordable(connection, by_key, entered.new, entered.accounts, results)
     if affordable:
         for message in await _record(connection, affordable, owner):
             results[message.account_id, message.client_message_id] = Accepted(message, replayed=False)
     return [_answer(acceptance, by_key, results, fingerprints) for acceptance in batch]
 
 
-async def _enter(connection: Connection, by_key: dict[Key, Acceptance]) -> tuple[dict[str, Account], set[UUID]]:
-    """The accounts, locked, and the ids of the messages whose keys are new."""
-    wanted = sorted({account_id for account_id, _ in by_key})
+async def _enter(connection: Connection, by_key: dict[Key, Acceptance], exemption: Exemption) -> _Entered:
+    """Locks the accounts and writes the keys that are new."""
     keys = [
-        {"account_id": account_id, "key": key, "fingerprint": item.fingerprint.hex(), "message_id": item.message_id}
+        {
+            "account_id": account_id,
+            "key": key,
+            "fingerprint": item.fingerprint.hex(),
+            "message_id": item.message_id,
+            # No phone, nothing to look up.
+            "phone": None if exemption.holds_for(item.request.tags) else item.request.recipient,
+            "sender_key": sender_key(item.request.sender_id),
+        }
         for (account_id, key), item in by_key.items()
     ]
+    wanted = sorted({account_id for account_id, _ in by_key})
     parameters = {"accounts": wanted, "keys": msgspec.json.encode(keys).decode()}
-    accounts, new = _entered(await (await connection.execute(_ENTER, parameters)).fetchall())
-    if len(accounts) < len(wanted):
-        await open_accounts(connection, wanted)
-        accounts, new = _entered(await (await connection.execute(_ENTER, parameters)).fetchall())
-    return accounts, new
+    entered = _entered(await (await connection.execute(_ENTER, parameters)).fetchall())
+    if len(entered.accounts) < len(wanted):
+        # A message that is refused opens no account.
+        sending = {key[0] for key, item in by_key.items() if item.message_id not in entered.opted_out}
+        if missing := sending - entered.accounts.keys():
+            await open_accounts(connection, missing)
+            entered = _entered(await (await connection.execute(_ENTER, parameters)).fetchall())
+    return entered
 
 
-def _entered(rows: Sequence[tuple[Any, ...]]) -> tuple[dict[str, Account], set[UUID]]:
-    accounts = {row[0]: to_account(row) for row in rows if row[ACCOUNT_WIDTH] is None}
-    return accounts, {row[ACCOUNT_WIDTH] for row in rows if row[ACCOUNT_WIDTH] is not None}
+def _entered(rows: Sequence[tuple[Any, ...]]) -> _Entered:
+    entered = _Entered({}, set(), set())
+    for row in rows:
+        message_id, is_opted_out = row[ACCOUNT_WIDTH:]
+        if message_id is None:
+            entered.accounts[row[0]] = to_account(row)
+        else:
+            (entered.opted_out if is_opted_out else entered.new).add(message_id)
+    return entered
 
 
 async def _known(connection: Connection, known: dict[Key, Acceptance]) -> list[tuple[Key, Message, bytes]]:

@@ -7,8 +7,10 @@ from uuid import UUID
 from messaging_service.adapters.postgres.acceptance import LANES
 from messaging_service.adapters.postgres.accounts import lock_accounts
 from messaging_service.adapters.postgres.rows import MESSAGE_COLUMNS, MESSAGE_WIDTH, to_message
+from messaging_service.adapters.postgres.suppressions import covering
 from messaging_service.domain.message import Message, outbox_id
 from messaging_service.domain.states import IN_PROGRESS, RESENDABLE, State
+from messaging_service.domain.suppression import Exemption, opted_out
 from messaging_service.use_cases.outbox import no_such_entry
 from service_kit.database import Connection
 from service_kit.errors import Kind, ServiceError
@@ -20,8 +22,8 @@ _LOCK = f"""
 
 _REQUEUE = f"""
     WITH queued AS (
-        INSERT INTO dispatch (message_id, route, lane, due_at, queued_at, state, epoch, expires_at)
-        VALUES (%(id)s, %(route)s, %(lane)s, now(), now(), 'ready', %(epoch)s, %(expires_at)s)
+        INSERT INTO dispatch (message_id, route, lane, due_at, queued_at, state, epoch, expires_at, recipient)
+        VALUES (%(id)s, %(route)s, %(lane)s, now(), now(), 'ready', %(epoch)s, %(expires_at)s, %(recipient)s)
     ), noted AS (
         INSERT INTO message_event (message_id, attempt, from_state, to_state, actor)
         VALUES (%(id)s, %(attempt)s, %(from_state)s, 'ready', %(owner)s)
@@ -54,10 +56,13 @@ _CANCEL = f"""
 """
 
 
-async def resend(connection: Connection, message_id: UUID, max_retries: int, route: str, owner: str) -> Message:
+async def resend(
+    connection: Connection, message_id: UUID, max_retries: int, route: str, owner: str, exemption: Exemption
+) -> Message:
     """See Outbox.resend."""
     message, is_outdated = await _locked(connection, message_id)
     _check_resend(message, is_outdated, max_retries)
+    await _check_opt_out(connection, message, exemption)
     accounts = await lock_accounts(connection, {message.account_id})
     accounts[message.account_id].hold(message.total)
     cursor = await connection.execute(
@@ -65,6 +70,7 @@ async def resend(connection: Connection, message_id: UUID, max_retries: int, rou
         {
             "id": message.id,
             "account_id": message.account_id,
+            "recipient": message.recipient,
             "total": message.total,
             "route": route,
             "lane": LANES[message.priority],
@@ -111,6 +117,13 @@ def _check_resend(message: Message, is_outdated: bool, max_retries: int) -> None
             "check why it fails before sending the message anew",
             metadata={**identity, "retry_count": str(message.retry_count), "max_retries": str(max_retries)},
         )
+
+
+async def _check_opt_out(connection: Connection, message: Message, exemption: Exemption) -> None:
+    if exemption.holds_for(message.tags):
+        return
+    if await covering(connection, message.recipient, message.sender_id, message.account_id):
+        raise opted_out(message.sender_id, message.account_id)
 
 
 async def cancel(connection: Connection, message_id: UUID, owner: str) -> Message:

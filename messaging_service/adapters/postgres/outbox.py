@@ -16,6 +16,7 @@ from messaging_service.domain.accounts import Account
 from messaging_service.domain.message import Message
 from messaging_service.domain.routing import DEFAULT_ROUTE
 from messaging_service.domain.submission import DeliveryReceipt
+from messaging_service.domain.suppression import NOBODY_EXEMPT, Exemption
 from messaging_service.use_cases.outbox import (
     Acceptance,
     Accepted,
@@ -50,8 +51,12 @@ class Windows:
 class PostgresOutbox:
     """Implements the ports Outbox and ReceiptInbox."""
 
-    def __init__(self, pool: Pool, owner: str, windows: Windows) -> None:
-        """`owner` names this process in claims and events; no two running processes share it."""
+    def __init__(self, pool: Pool, owner: str, windows: Windows, exemption: Exemption = NOBODY_EXEMPT) -> None:
+        """`owner` names this process in claims and events; no two running processes share it.
+
+        `exemption`: the messages that reach a phone although it opted out; none unless given.
+        """
+        self._exemption = exemption
         self._pool = pool
         self._owner = acceptance.Owner(owner, windows.lease_s, windows.lease_s - windows.margin_s)
         self._windows = windows
@@ -70,7 +75,7 @@ class PostgresOutbox:
 
     async def _accept(self, batch: Sequence[Acceptance]) -> Sequence[Accepted | ServiceError]:
         async with migrated(transaction(self._pool)) as connection:
-            return await acceptance.accept(connection, batch, self._owner)
+            return await acceptance.accept(connection, batch, self._owner, self._exemption)
 
     async def claim(self, limit: int, route: str = DEFAULT_ROUTE, carriers: Collection[str] = ()) -> Sequence[Claim]:
         """See Outbox.claim."""
@@ -110,7 +115,7 @@ class PostgresOutbox:
     async def resend(self, message_id: UUID, max_retries: int, route: str = DEFAULT_ROUTE) -> Message:
         """See Outbox.resend."""
         async with migrated(transaction(self._pool)) as connection:
-            return await amending.resend(connection, message_id, max_retries, route, self._owner.name)
+            return await amending.resend(connection, message_id, max_retries, route, self._owner.name, self._exemption)
 
     async def cancel(self, message_id: UUID) -> Message:
         """See Outbox.cancel."""

@@ -49,7 +49,7 @@ _SETTLE = """
         UPDATE dispatch d SET
             state = owned.state, owner = NULL, lease_until = NULL, tries = least(d.tries + 1, 32000),
             avoid = CASE WHEN owned.avoid IS NULL THEN d.avoid ELSE d.avoid || owned.avoid END,
-            recipient = CASE owned.state WHEN 'unknown' THEN owned.recipient END,
+            recipient = owned.recipient,
             due_at = now() + make_interval(
                 secs => CASE owned.state WHEN 'unknown' THEN %(unknown_window_s)s ELSE owned.retry_in_s END
             )

@@ -37,6 +37,7 @@ from messaging_service.domain.routing import DEFAULT_ROUTE
 from messaging_service.domain.segmentation import Encoding
 from messaging_service.domain.states import BILLINGS_OF, Billing, Priority, State
 from messaging_service.domain.submission import ReceiptState
+from messaging_service.domain.suppression import Directive, Source
 
 metadata = MetaData(
     naming_convention={
@@ -185,13 +186,16 @@ dispatch = Table(
     PrimaryKeyConstraint("message_id"),
     CheckConstraint("lane IN (0, 1)", name="lane"),
     CheckConstraint("state IN ('ready', 'submitting', 'unknown')", name="state"),
-    CheckConstraint("(state = 'unknown') = (recipient IS NOT NULL)", name="recipient_while_unknown"),
+    CheckConstraint("state <> 'unknown' OR recipient IS NOT NULL", name="recipient_while_unknown"),
     CheckConstraint("(state = 'submitting') = (lease_until IS NOT NULL)", name="lease_while_submitting"),
     CheckConstraint("resend_at IS NULL OR (state = 'unknown' AND NOT resent)", name="resend_once_while_unknown"),
     Index("ix_dispatch_ready", "route", "lane", "due_at", "message_id", postgresql_where=text("state = 'ready'")),
     Index("ix_dispatch_queued", "queued_at", postgresql_where=text("state = 'ready'")),
     Index("ix_dispatch_submitting", "lease_until", postgresql_where=text("state = 'submitting'")),
     Index("ix_dispatch_unknown", "due_at", postgresql_where=text("state = 'unknown'")),
+    # What waits for a phone is found when it opts out. A message that is claimed as it is accepted carries no
+    # recipient here, so that it pays for no entry.
+    Index("ix_dispatch_ready_recipient", "recipient", postgresql_where=text("state = 'ready'")),
     Index("ix_dispatch_unknown_recipient", "recipient", postgresql_where=text("state = 'unknown'")),
     Index("ix_dispatch_expires_at", "expires_at", postgresql_where=text("state = 'ready' AND expires_at IS NOT NULL")),
     Index("ix_dispatch_resend_at", "resend_at", postgresql_where=text("resend_at IS NOT NULL")),
@@ -321,4 +325,66 @@ carrier_report = Table(
     Column("status", JSONB, nullable=False),
     PrimaryKeyConstraint("carrier", "replica"),
     postgresql_with={"fillfactor": 50},
+)
+
+suppression = Table(
+    "suppression",
+    metadata,
+    Column("id", Uuid, nullable=False),
+    Column("phone", Text, nullable=False),
+    Column("sender_id", Text),
+    Column("sender_key", Text),
+    # No foreign key: an account may be named before it sends for the first time.
+    Column("account_id", Text),
+    Column("source", Text, nullable=False),
+    Column("reason", Text, nullable=False),
+    Column("created_by", Text, nullable=False),
+    Column("created_at", INSTANT, nullable=False, server_default=NOW),
+    Column("inbound_id", BigInteger),
+    Column("ended_at", INSTANT),
+    Column("ended_source", Text),
+    Column("ended_by", Text),
+    Column("ended_reason", Text),
+    Column("pass_due_at", INSTANT),
+    PrimaryKeyConstraint("id"),
+    _one_of("source", Source),
+    _one_of("ended_source", Source),
+    CheckConstraint("(sender_id IS NULL) = (sender_key IS NULL)", name="sender_with_key"),
+    CheckConstraint("num_nulls(ended_at, ended_source, ended_by, ended_reason) IN (0, 4)", name="ended_whole"),
+    # Also the index by which every acceptance looks its recipient up.
+    Index(
+        "uq_suppression_active",
+        "phone",
+        "sender_key",
+        "account_id",
+        "source",
+        unique=True,
+        postgresql_where=text("ended_at IS NULL"),
+        postgresql_nulls_not_distinct=True,
+    ),
+    Index("ix_suppression_created_at_id", text("created_at DESC"), text("id DESC")),
+    Index("ix_suppression_phone_created_at", "phone", "created_at"),
+    Index("ix_suppression_pass_due_at", "pass_due_at", postgresql_where=text("pass_due_at IS NOT NULL")),
+)
+
+inbound_message = Table(
+    "inbound_message",
+    metadata,
+    Column("id", BigInteger, Identity(always=True), nullable=False),
+    Column("carrier", Text, nullable=False),
+    Column("phone", Text, nullable=False),
+    Column("sender_id", Text, nullable=False),
+    Column("text", Text),
+    Column("is_opt_out", Boolean, nullable=False),
+    Column("received_at", INSTANT, nullable=False),
+    Column("stored_at", INSTANT, nullable=False, server_default=NOW),
+    Column("tries", SmallInteger, nullable=False, server_default="0"),
+    Column("next_try_at", INSTANT, server_default=NOW),
+    Column("directive", Text),
+    PrimaryKeyConstraint("id"),
+    _one_of("directive", Directive),
+    # A text is kept no longer than it takes to read it.
+    CheckConstraint("directive IS NULL OR (text IS NULL AND next_try_at IS NULL)", name="text_gone_once_worked"),
+    Index("ix_inbound_message_next_try_at", "next_try_at", postgresql_where=text("next_try_at IS NOT NULL")),
+    Index("ix_inbound_message_stored_at", "stored_at"),
 )

@@ -9,6 +9,7 @@ from datetime import datetime, timedelta
 from messaging_service.domain.carrier_control import CarrierMode
 from messaging_service.domain.money import SendPrice
 from messaging_service.domain.routing import DEFAULT_ROUTE
+from messaging_service.use_cases.inbound_inbox import WorkedInbound
 from messaging_service.use_cases.outbox import Acceptance, Accepted, Claim, Settled, Settlement, Swept
 from service_kit.errors import Kind, ServiceError
 from tests.contract.in_memory_outbox import Book, InMemoryOutbox
@@ -79,6 +80,12 @@ class RecordedLog:
 
     def rerouted(self, messages: int) -> None:
         self.lines.append(("rerouted", str(messages)))
+
+    def opted(self, worked: WorkedInbound) -> None:
+        self.lines.append(("opted", str(worked.opted_out), str(worked.opted_in)))
+
+    def queued_stopped(self, messages: int) -> None:
+        self.lines.append(("queued_stopped", str(messages)))
 
     def upkeep_failed(self, duty: str, reason: str) -> None:
         self.lines.append(("upkeep_failed", duty, reason))
