@@ -17,6 +17,7 @@ def keywords(text: str) -> frozenset[str]:
         raise ValueError(f"{empty[0]!r} has neither letter nor digit")
     return frozenset(words.values())
 
+
 _ONE_CARRIER = {
     "smpp_host": "SMPP_HOST",
     "smpp_port": "SMPP_PORT",

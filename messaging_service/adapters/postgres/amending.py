@@ -57,7 +57,7 @@ _CANCEL = f"""
 
 
 async def resend(
-    connection: Connection, message_id: UUID, max_retries: int, route: str, owner: str, exemption: Exemption
+    connection: Connection, message_id: UUID, max_retries: int, route: str, owner: str, *, exemption: Exemption
 ) -> Message:
     """See Outbox.resend."""
     message, is_outdated = await _locked(connection, message_id)

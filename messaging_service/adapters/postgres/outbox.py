@@ -115,7 +115,9 @@ class PostgresOutbox:
     async def resend(self, message_id: UUID, max_retries: int, route: str = DEFAULT_ROUTE) -> Message:
         """See Outbox.resend."""
         async with migrated(transaction(self._pool)) as connection:
-            return await amending.resend(connection, message_id, max_retries, route, self._owner.name, self._exemption)
+            return await amending.resend(
+                connection, message_id, max_retries, route, self._owner.name, exemption=self._exemption
+            )
 
     async def cancel(self, message_id: UUID) -> Message:
         """See Outbox.cancel."""

@@ -21,10 +21,12 @@ from messaging_service.domain.message import Message
 from messaging_service.domain.money import PriceLevel
 from messaging_service.domain.segmentation import Encoding
 from messaging_service.domain.states import STATUS_OF, Billing, Priority, State, Status
+from messaging_service.domain.suppression import Source
 from messaging_service.transport import carrier_servicer, wire
 from messaging_service.transport.carrier_servicer import CarrierServicer
 from messaging_service.transport.cost_report_servicer import CostReportServicer
 from messaging_service.transport.messaging_servicer import AccountServicer, MessagingServicer
+from messaging_service.transport.suppression_servicer import SOURCES, SuppressionServicer
 from messaging_service.use_cases.outbox import Accepted
 from service_kit.errors import Kind, ServiceError, Violation, invalid
 from service_kit.grpc_errors import CODES
@@ -32,16 +34,18 @@ from tests.contract.in_memory_outbox import Book, InMemoryOutbox
 from tests.contract.sms_examples import acceptance
 from tukupay.sms.messaging.v1 import carriers_pb2
 from tukupay.sms.messaging.v1 import messaging_pb2 as pb
+from tukupay.sms.messaging.v1 import suppressions_pb2
 
 SERVICERS = {
     "MessagingService": MessagingServicer,
     "AccountService": AccountServicer,
     "CostReportService": CostReportServicer,
     "CarrierService": CarrierServicer,
+    "SuppressionService": SuppressionServicer,
 }
 CALLS = [
     (service.name, method.name)
-    for file in (pb.DESCRIPTOR, carriers_pb2.DESCRIPTOR)
+    for file in (pb.DESCRIPTOR, carriers_pb2.DESCRIPTOR, suppressions_pb2.DESCRIPTOR)
     for service in file.services_by_name.values()
     for method in service.methods
 ]
@@ -69,6 +73,7 @@ def test_every_service_is_named_for_health_and_reflection() -> None:
         (carrier_servicer.MODES, CarrierMode, carriers_pb2.CarrierMode),
         (carrier_servicer.BREAKERS, BreakerState, carriers_pb2.BreakerState),
         (carrier_servicer.BINDS, BindState, carriers_pb2.BindState),
+        (SOURCES, Source, suppressions_pb2.SuppressionSource),
     ],
     ids=lambda value: getattr(value, "__name__", ""),
 )

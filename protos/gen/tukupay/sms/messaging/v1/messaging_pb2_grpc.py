@@ -98,9 +98,9 @@ class MessagingServiceServicer(object):
         stored entry and neither sends nor charges.
         INVALID_ARGUMENT: a field is malformed. ALREADY_EXISTS (`MESSAGE_ID_REUSED`): the
         `message_id` stands for a different request. FAILED_PRECONDITION (`NO_PRICE`,
-        `INSUFFICIENT_FUNDS`, `ACCOUNT_NOT_ACTIVE`). UNAVAILABLE (`PRICING_UNAVAILABLE`,
-        `CARRIER_UNAVAILABLE`, `DATABASE_UNAVAILABLE`): nothing was stored or charged; try
-        again with the same `message_id`. RESOURCE_EXHAUSTED (`OVERLOADED`): likewise.
+        `INSUFFICIENT_FUNDS`, `ACCOUNT_NOT_ACTIVE`, `RECIPIENT_OPTED_OUT`: see
+        SuppressionService). UNAVAILABLE (`PRICING_UNAVAILABLE`, `CARRIER_UNAVAILABLE`,
+        `DATABASE_UNAVAILABLE`): nothing was stored or charged; try again with the same `message_id`. RESOURCE_EXHAUSTED (`OVERLOADED`): likewise.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -133,8 +133,8 @@ class MessagingServiceServicer(object):
         """Sends a failed entry again as a new attempt on the same record, at its frozen
         price, and waits for the outcome like SendSms.
         NOT_FOUND (`OUTBOX_ENTRY_NOT_FOUND`). FAILED_PRECONDITION (`NOT_FAILED`,
-        `RETRY_LIMIT_REACHED`, `CANCELLED`, `VALIDITY_OVER`, `INSUFFICIENT_FUNDS`).
-        UNAVAILABLE: as for SendSms.
+        `RETRY_LIMIT_REACHED`, `CANCELLED`, `VALIDITY_OVER`, `INSUFFICIENT_FUNDS`,
+        `RECIPIENT_OPTED_OUT`). UNAVAILABLE: as for SendSms.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')

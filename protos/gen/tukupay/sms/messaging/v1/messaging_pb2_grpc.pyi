@@ -51,9 +51,9 @@ class MessagingServiceStub:
     stored entry and neither sends nor charges.
     INVALID_ARGUMENT: a field is malformed. ALREADY_EXISTS (`MESSAGE_ID_REUSED`): the
     `message_id` stands for a different request. FAILED_PRECONDITION (`NO_PRICE`,
-    `INSUFFICIENT_FUNDS`, `ACCOUNT_NOT_ACTIVE`). UNAVAILABLE (`PRICING_UNAVAILABLE`,
-    `CARRIER_UNAVAILABLE`, `DATABASE_UNAVAILABLE`): nothing was stored or charged; try
-    again with the same `message_id`. RESOURCE_EXHAUSTED (`OVERLOADED`): likewise.
+    `INSUFFICIENT_FUNDS`, `ACCOUNT_NOT_ACTIVE`, `RECIPIENT_OPTED_OUT`: see
+    SuppressionService). UNAVAILABLE (`PRICING_UNAVAILABLE`, `CARRIER_UNAVAILABLE`,
+    `DATABASE_UNAVAILABLE`): nothing was stored or charged; try again with the same `message_id`. RESOURCE_EXHAUSTED (`OVERLOADED`): likewise.
     """
     SendSmsBatch: _grpc.UnaryStreamMultiCallable[_messaging_pb2.SendSmsBatchRequest, _messaging_pb2.SendSmsBatchResponse]
     """SendSms for up to 1,000 messages, with a result for each: one bad item fails
@@ -74,8 +74,8 @@ class MessagingServiceStub:
     """Sends a failed entry again as a new attempt on the same record, at its frozen
     price, and waits for the outcome like SendSms.
     NOT_FOUND (`OUTBOX_ENTRY_NOT_FOUND`). FAILED_PRECONDITION (`NOT_FAILED`,
-    `RETRY_LIMIT_REACHED`, `CANCELLED`, `VALIDITY_OVER`, `INSUFFICIENT_FUNDS`).
-    UNAVAILABLE: as for SendSms.
+    `RETRY_LIMIT_REACHED`, `CANCELLED`, `VALIDITY_OVER`, `INSUFFICIENT_FUNDS`,
+    `RECIPIENT_OPTED_OUT`). UNAVAILABLE: as for SendSms.
     """
     CancelSms: _grpc.UnaryUnaryMultiCallable[_messaging_pb2.CancelSmsRequest, _messaging_pb2.CancelSmsResponse]
     """Stops an entry that has not been submitted yet and releases its hold.
@@ -115,9 +115,9 @@ class MessagingServiceAsyncStub(MessagingServiceStub):
     stored entry and neither sends nor charges.
     INVALID_ARGUMENT: a field is malformed. ALREADY_EXISTS (`MESSAGE_ID_REUSED`): the
     `message_id` stands for a different request. FAILED_PRECONDITION (`NO_PRICE`,
-    `INSUFFICIENT_FUNDS`, `ACCOUNT_NOT_ACTIVE`). UNAVAILABLE (`PRICING_UNAVAILABLE`,
-    `CARRIER_UNAVAILABLE`, `DATABASE_UNAVAILABLE`): nothing was stored or charged; try
-    again with the same `message_id`. RESOURCE_EXHAUSTED (`OVERLOADED`): likewise.
+    `INSUFFICIENT_FUNDS`, `ACCOUNT_NOT_ACTIVE`, `RECIPIENT_OPTED_OUT`: see
+    SuppressionService). UNAVAILABLE (`PRICING_UNAVAILABLE`, `CARRIER_UNAVAILABLE`,
+    `DATABASE_UNAVAILABLE`): nothing was stored or charged; try again with the same `message_id`. RESOURCE_EXHAUSTED (`OVERLOADED`): likewise.
     """
     SendSmsBatch: _aio.UnaryStreamMultiCallable[_messaging_pb2.SendSmsBatchRequest, _messaging_pb2.SendSmsBatchResponse]  # type: ignore[assignment]
     """SendSms for up to 1,000 messages, with a result for each: one bad item fails
@@ -138,8 +138,8 @@ class MessagingServiceAsyncStub(MessagingServiceStub):
     """Sends a failed entry again as a new attempt on the same record, at its frozen
     price, and waits for the outcome like SendSms.
     NOT_FOUND (`OUTBOX_ENTRY_NOT_FOUND`). FAILED_PRECONDITION (`NOT_FAILED`,
-    `RETRY_LIMIT_REACHED`, `CANCELLED`, `VALIDITY_OVER`, `INSUFFICIENT_FUNDS`).
-    UNAVAILABLE: as for SendSms.
+    `RETRY_LIMIT_REACHED`, `CANCELLED`, `VALIDITY_OVER`, `INSUFFICIENT_FUNDS`,
+    `RECIPIENT_OPTED_OUT`). UNAVAILABLE: as for SendSms.
     """
     CancelSms: _aio.UnaryUnaryMultiCallable[_messaging_pb2.CancelSmsRequest, _messaging_pb2.CancelSmsResponse]  # type: ignore[assignment]
     """Stops an entry that has not been submitted yet and releases its hold.
@@ -182,9 +182,9 @@ class MessagingServiceServicer(metaclass=_abc_1.ABCMeta):
         stored entry and neither sends nor charges.
         INVALID_ARGUMENT: a field is malformed. ALREADY_EXISTS (`MESSAGE_ID_REUSED`): the
         `message_id` stands for a different request. FAILED_PRECONDITION (`NO_PRICE`,
-        `INSUFFICIENT_FUNDS`, `ACCOUNT_NOT_ACTIVE`). UNAVAILABLE (`PRICING_UNAVAILABLE`,
-        `CARRIER_UNAVAILABLE`, `DATABASE_UNAVAILABLE`): nothing was stored or charged; try
-        again with the same `message_id`. RESOURCE_EXHAUSTED (`OVERLOADED`): likewise.
+        `INSUFFICIENT_FUNDS`, `ACCOUNT_NOT_ACTIVE`, `RECIPIENT_OPTED_OUT`: see
+        SuppressionService). UNAVAILABLE (`PRICING_UNAVAILABLE`, `CARRIER_UNAVAILABLE`,
+        `DATABASE_UNAVAILABLE`): nothing was stored or charged; try again with the same `message_id`. RESOURCE_EXHAUSTED (`OVERLOADED`): likewise.
         """
 
     @_abc_1.abstractmethod
@@ -223,8 +223,8 @@ class MessagingServiceServicer(metaclass=_abc_1.ABCMeta):
         """Sends a failed entry again as a new attempt on the same record, at its frozen
         price, and waits for the outcome like SendSms.
         NOT_FOUND (`OUTBOX_ENTRY_NOT_FOUND`). FAILED_PRECONDITION (`NOT_FAILED`,
-        `RETRY_LIMIT_REACHED`, `CANCELLED`, `VALIDITY_OVER`, `INSUFFICIENT_FUNDS`).
-        UNAVAILABLE: as for SendSms.
+        `RETRY_LIMIT_REACHED`, `CANCELLED`, `VALIDITY_OVER`, `INSUFFICIENT_FUNDS`,
+        `RECIPIENT_OPTED_OUT`). UNAVAILABLE: as for SendSms.
         """
 
     @_abc_1.abstractmethod
