@@ -32,9 +32,8 @@ from service_kit.errors import Kind, ServiceError, Violation, invalid
 from service_kit.grpc_errors import CODES
 from tests.contract.in_memory_outbox import Book, InMemoryOutbox
 from tests.contract.sms_examples import acceptance
-from tukupay.sms.messaging.v1 import carriers_pb2
+from tukupay.sms.messaging.v1 import carriers_pb2, suppressions_pb2
 from tukupay.sms.messaging.v1 import messaging_pb2 as pb
-from tukupay.sms.messaging.v1 import suppressions_pb2
 
 SERVICERS = {
     "MessagingService": MessagingServicer,

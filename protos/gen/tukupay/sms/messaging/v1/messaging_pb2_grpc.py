@@ -100,7 +100,8 @@ class MessagingServiceServicer(object):
         `message_id` stands for a different request. FAILED_PRECONDITION (`NO_PRICE`,
         `INSUFFICIENT_FUNDS`, `ACCOUNT_NOT_ACTIVE`, `RECIPIENT_OPTED_OUT`: see
         SuppressionService). UNAVAILABLE (`PRICING_UNAVAILABLE`, `CARRIER_UNAVAILABLE`,
-        `DATABASE_UNAVAILABLE`): nothing was stored or charged; try again with the same `message_id`. RESOURCE_EXHAUSTED (`OVERLOADED`): likewise.
+        `DATABASE_UNAVAILABLE`): nothing was stored or charged; try again with the same
+        `message_id`. RESOURCE_EXHAUSTED (`OVERLOADED`): likewise.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')

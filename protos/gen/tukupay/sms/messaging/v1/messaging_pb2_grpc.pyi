@@ -53,7 +53,8 @@ class MessagingServiceStub:
     `message_id` stands for a different request. FAILED_PRECONDITION (`NO_PRICE`,
     `INSUFFICIENT_FUNDS`, `ACCOUNT_NOT_ACTIVE`, `RECIPIENT_OPTED_OUT`: see
     SuppressionService). UNAVAILABLE (`PRICING_UNAVAILABLE`, `CARRIER_UNAVAILABLE`,
-    `DATABASE_UNAVAILABLE`): nothing was stored or charged; try again with the same `message_id`. RESOURCE_EXHAUSTED (`OVERLOADED`): likewise.
+    `DATABASE_UNAVAILABLE`): nothing was stored or charged; try again with the same
+    `message_id`. RESOURCE_EXHAUSTED (`OVERLOADED`): likewise.
     """
     SendSmsBatch: _grpc.UnaryStreamMultiCallable[_messaging_pb2.SendSmsBatchRequest, _messaging_pb2.SendSmsBatchResponse]
     """SendSms for up to 1,000 messages, with a result for each: one bad item fails
@@ -117,7 +118,8 @@ class MessagingServiceAsyncStub(MessagingServiceStub):
     `message_id` stands for a different request. FAILED_PRECONDITION (`NO_PRICE`,
     `INSUFFICIENT_FUNDS`, `ACCOUNT_NOT_ACTIVE`, `RECIPIENT_OPTED_OUT`: see
     SuppressionService). UNAVAILABLE (`PRICING_UNAVAILABLE`, `CARRIER_UNAVAILABLE`,
-    `DATABASE_UNAVAILABLE`): nothing was stored or charged; try again with the same `message_id`. RESOURCE_EXHAUSTED (`OVERLOADED`): likewise.
+    `DATABASE_UNAVAILABLE`): nothing was stored or charged; try again with the same
+    `message_id`. RESOURCE_EXHAUSTED (`OVERLOADED`): likewise.
     """
     SendSmsBatch: _aio.UnaryStreamMultiCallable[_messaging_pb2.SendSmsBatchRequest, _messaging_pb2.SendSmsBatchResponse]  # type: ignore[assignment]
     """SendSms for up to 1,000 messages, with a result for each: one bad item fails
@@ -184,7 +186,8 @@ class MessagingServiceServicer(metaclass=_abc_1.ABCMeta):
         `message_id` stands for a different request. FAILED_PRECONDITION (`NO_PRICE`,
         `INSUFFICIENT_FUNDS`, `ACCOUNT_NOT_ACTIVE`, `RECIPIENT_OPTED_OUT`: see
         SuppressionService). UNAVAILABLE (`PRICING_UNAVAILABLE`, `CARRIER_UNAVAILABLE`,
-        `DATABASE_UNAVAILABLE`): nothing was stored or charged; try again with the same `message_id`. RESOURCE_EXHAUSTED (`OVERLOADED`): likewise.
+        `DATABASE_UNAVAILABLE`): nothing was stored or charged; try again with the same
+        `message_id`. RESOURCE_EXHAUSTED (`OVERLOADED`): likewise.
         """
 
     @_abc_1.abstractmethod
