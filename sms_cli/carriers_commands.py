@@ -38,10 +38,15 @@ def show(context: typer.Context, *, as_json: AsJson = False) -> None:
     if as_json:
         print_json({"carriers": [record(report) for report in answer.carriers]})
         return
-    table = Table("carrier", "replica", "state", "binds", "window", "last minute", "errors", "remark")
+    several = len({report.replica for report in answer.carriers}) > 1
+    table = Table("carrier", *(["replica"] if several else []), "state", "binds", "window", "last minute")
     for report in answer.carriers:
-        table.add_row(*_cells(report))
+        name, replica, *cells = _cells(report)
+        table.add_row(name, *([replica] if several else []), *cells)
     out.print(table)
+    for report in answer.carriers:
+        for line in _lines(report):
+            out.print(escape(f"{report.name}{f' at {report.replica}' if several else ''}: {line}"))
     for control in answer.controls:
         if control.mode != pb.CARRIER_MODE_RUNNING:
             said = f"{control.changed_by or 'somebody'}, {shown(control.changed_time)}"
@@ -110,12 +115,6 @@ def _cells(report: pb.CarrierReport) -> list[str]:
     elif report.breaker != pb.BREAKER_STATE_CLOSED:
         state = f"[yellow]breaker {_word(pb.BreakerState.Name(report.breaker), 'BREAKER_STATE_')}[/]"
     up = sum(bind.state == pb.BIND_STATE_UP for bind in report.binds)
-    failing = [
-        f"bind {bind.number}: {bind.last_error}"
-        for bind in report.binds
-        if bind.state != pb.BIND_STATE_UP and bind.HasField("last_error")
-    ]
-    errors = [f"{count.code} × {count.messages}" for count in report.codes] + failing
     outcomes = report.accepted + report.refused + report.not_taken + report.unknown
     return [
         escape(report.name),
@@ -123,10 +122,19 @@ def _cells(report: pb.CarrierReport) -> list[str]:
         state,
         f"{up} of {len(report.binds)}",
         f"{report.in_use} of {report.window}",
-        f"{outcomes / 60:.1f}/s, {report.accepted} of {outcomes} accepted",
-        escape("\n".join(errors)),
-        escape(report.remark),
+        f"{outcomes / 60:.1f}/s, {report.accepted} of {outcomes} taken",
     ]
+
+
+def _lines(report: pb.CarrierReport) -> list[str]:
+    """What does not fit into a table."""
+    failing = [
+        f"bind {bind.number} is {_word(pb.BindState.Name(bind.state), 'BIND_STATE_')}, last: {bind.last_error}"
+        for bind in report.binds
+        if bind.state != pb.BIND_STATE_UP and bind.HasField("last_error")
+    ]
+    errors = [f"{count.messages} × {count.code} in the last minute" for count in report.codes]
+    return errors + failing + ([report.remark] if report.HasField("remark") else [])
 
 
 def _set(carrier: str, mode: pb.CarrierMode.ValueType, reason: str, by: str | None) -> None:

@@ -39,13 +39,16 @@ def service_environment(
         "MESSAGING_PRICING_ADDRESS": str(settings.pricing),
         "GATEWAY_PRICING_ADDRESS": str(settings.pricing),
         "GATEWAY_MESSAGING_ADDRESS": str(settings.messaging),
-        "SMPP_HOST": settings.sandbox_smpp.host,
-        "SMPP_PORT": str(settings.sandbox_smpp.port),
-        "SMPP_SYSTEM_ID": "tukupay",
-        "SMPP_PASSWORD": "sandbox",
-        "SMPP_WINDOW": "100",
-        "SMPP_NAME": "sandbox",
     }
+    if not environ.get("MESSAGING_CARRIERS_FILE"):
+        ours |= {
+            "SMPP_HOST": settings.sandbox_smpp.host,
+            "SMPP_PORT": str(settings.sandbox_smpp.port),
+            "SMPP_SYSTEM_ID": "tukupay",
+            "SMPP_PASSWORD": "sandbox",
+            "SMPP_WINDOW": "100",
+            "SMPP_NAME": "sandbox",
+        }
     return {**ours, **{name: text for name, text in environ.items() if text}}
 
 

@@ -9,7 +9,7 @@ from typing import Protocol
 from messaging_service.domain.carrier_control import CarrierMode
 from messaging_service.domain.routing import Leg, Route
 from messaging_service.domain.submission import Outcome, Submission
-from messaging_service.use_cases.carrier_fleet import Fleet, Member
+from messaging_service.use_cases.carrier_fleet import Fleet, Member, MemberSlot
 
 
 class RouteSlot(Protocol):
@@ -29,11 +29,43 @@ class RouteSlot(Protocol):
         ...
 
 
+LONGEST_ARREAR = 2.0
+"""Messages, at a weight of 1, that a carrier may be behind its share. One that was away does not get everything
+when it is back."""
+
+
+class CountedSlot:
+    """A place that counts toward its carrier's share of the route, unless it is given back unused."""
+
+    __slots__ = ("_give_back", "_is_reserved", "_slot")
+
+    def __init__(self, slot: MemberSlot, give_back: Callable[[str], None]) -> None:
+        self._slot = slot
+        self._give_back = give_back
+        self._is_reserved = True
+
+    @property
+    def carrier(self) -> str:
+        """Name of the carrier."""
+        return self._slot.carrier
+
+    def release(self) -> None:
+        """Gives the place back unused. Harmless after a submit or a second time."""
+        if self._is_reserved:
+            self._is_reserved = False
+            self._give_back(self._slot.carrier)
+        self._slot.release()
+
+    async def submit(self, submission: Submission) -> Outcome:
+        """Hands over one message, using up the place; see Carrier.submit."""
+        self._is_reserved = False
+        return await self._slot.submit(submission)
+
+
 class RouteCarriers:
     """Chooses among the carriers of a route by rank, then by weight among those with a free place.
 
-    Shares are kept by smooth weighted round robin: each choice adds every candidate's weight to its credit, takes
-    the one with the most, and subtracts the sum of the weights from it.
+    Each carrier has a clock that one message moves by the inverse of its weight; whose clock is behind is next.
     """
 
     def __init__(self, route: Route, fleet: Fleet) -> None:
@@ -42,7 +74,8 @@ class RouteCarriers:
         self._legs: list[tuple[Leg, Member]] = sorted(
             ((leg, fleet[leg.carrier]) for leg in route.legs), key=lambda pair: pair[0].rank
         )
-        self._credit = dict.fromkeys((leg.carrier for leg in route.legs), 0)
+        self._clock = dict.fromkeys((leg.carrier for leg in route.legs), 0.0)
+        self._step = {leg.carrier: 1.0 / leg.weight for leg in route.legs}
         self._listeners: list[Callable[[], None]] = []
         self._change = asyncio.Event()
         for _, member in self._legs:
@@ -51,7 +84,7 @@ class RouteCarriers:
     @property
     def names(self) -> frozenset[str]:
         """Names of all carriers of the route."""
-        return frozenset(self._credit)
+        return frozenset(self._clock)
 
     @property
     def available(self) -> frozenset[str]:
@@ -83,12 +116,16 @@ class RouteCarriers:
 
     def try_reserve(self, avoid: Collection[str] = ()) -> RouteSlot | None:
         """A place at the carrier whose turn it is, none of those to avoid; None when all windows are full."""
-        candidates = [(leg, member) for leg, member in self._rank(avoid) if member.free_slots]
-        while candidates:
-            leg, member = self._next(candidates)
+        candidates = [member for _, member in self._rank(avoid) if member.free_slots]
+        if not candidates:
+            return None
+        earliest = max(self._clock[member.name] for member in candidates) - LONGEST_ARREAR
+        for member in candidates:
+            self._clock[member.name] = max(self._clock[member.name], earliest)
+        for member in sorted(candidates, key=lambda member: self._clock[member.name] + self._step[member.name]):
             if (slot := member.try_reserve()) is not None:
-                return slot
-            candidates = [pair for pair in candidates if pair[0] is not leg]
+                self._clock[member.name] += self._step[member.name]
+                return CountedSlot(slot, self._give_back)
         return None
 
     async def wait_until_up(self, timeout_s: float) -> bool:
@@ -116,14 +153,8 @@ class RouteCarriers:
                 chosen.append((leg, member))
         return chosen
 
-    def _next(self, candidates: list[tuple[Leg, Member]]) -> tuple[Leg, Member]:
-        if len(candidates) == 1:
-            return candidates[0]
-        for leg, _ in candidates:
-            self._credit[leg.carrier] += leg.weight
-        chosen = max(candidates, key=lambda pair: self._credit[pair[0].carrier])
-        self._credit[chosen[0].carrier] -= sum(leg.weight for leg, _ in candidates)
-        return chosen
+    def _give_back(self, carrier: str) -> None:
+        self._clock[carrier] -= self._step[carrier]
 
     def _changed(self) -> None:
         self._change.set()

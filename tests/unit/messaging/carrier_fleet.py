@@ -6,10 +6,14 @@ from dataclasses import dataclass, field
 
 from messaging_service.domain.circuit_breaker import BreakerSettings
 from messaging_service.domain.routing import Leg, Route
+from messaging_service.domain.segmentation import segment
+from messaging_service.domain.submission import Submission
 from messaging_service.use_cases.carrier_fleet import Fleet
 from messaging_service.use_cases.route_carriers import RouteCarriers
 from tests.contract.scripted_carrier import ScriptedCarrier
 from tests.unit.messaging.fakes import RecordedLog
+
+SUBMISSION = Submission("outbox_1", "TUKUPAY", "+254712345678", segment("Habari"), epoch=1)
 
 
 @dataclass
@@ -30,12 +34,12 @@ class Carriers:
     def __getitem__(self, name: str) -> ScriptedCarrier:
         return self.by_name[name]
 
-    def chosen(self, number: int, avoid: tuple[str, ...] = ()) -> list[str]:
-        """Whose turn it is, so many times, each place given back at once."""
+    async def chosen(self, number: int, avoid: tuple[str, ...] = ()) -> list[str]:
+        """Who gets the next messages, so many, one after the other."""
         names = []
         for _ in range(number):
             slot = self.route.try_reserve(avoid)
             names.append("none" if slot is None else slot.carrier)
             if slot is not None:
-                slot.release()
+                await slot.submit(SUBMISSION)
         return names
