@@ -26,6 +26,7 @@ from messaging_service.adapters.carriers.smpp.settings import SmppSettings
 from messaging_service.adapters.events_log import EventsLog
 from messaging_service.adapters.migrate import MIGRATIONS
 from messaging_service.adapters.phone_numbers import phone_number_problem
+from messaging_service.adapters.postgres.bind_leases import PostgresBindLeases
 from messaging_service.adapters.postgres.carrier_room import PostgresCarrierRoom
 from messaging_service.adapters.postgres.events import PostgresEntryEvents
 from messaging_service.adapters.postgres.inbound import PostgresInbound
@@ -49,6 +50,7 @@ from messaging_service.transport.messaging_servicer import AccountServicer, Mess
 from messaging_service.transport.suppression_servicer import SuppressionServicer
 from messaging_service.use_cases.attempts import Attempts
 from messaging_service.use_cases.audit_costs import AuditCosts
+from messaging_service.use_cases.bind_leases import BindLeases
 from messaging_service.use_cases.carrier import CarrierSinks
 from messaging_service.use_cases.carrier_fleet import Fleet, RunningCarrier
 from messaging_service.use_cases.claim_loop import ClaimLoop
@@ -116,6 +118,7 @@ def carrier_plan(settings: MessagingSettings) -> CarrierPlan:
             password=settings.smpp_password or "",
             system_type=settings.smpp_system_type,
             binds=settings.smpp_binds,
+            max_binds=settings.smpp_max_binds,
             window=settings.smpp_window,
             response_timeout_s=settings.smpp_response_timeout_s,
             enquire_link_s=settings.smpp_enquire_link_s,
@@ -123,9 +126,9 @@ def carrier_plan(settings: MessagingSettings) -> CarrierPlan:
     )
 
 
-def built_carrier(spec: CarrierSpec, sinks: CarrierSinks) -> RunningCarrier:
+def built_carrier(spec: CarrierSpec, sinks: CarrierSinks, leases: BindLeases) -> RunningCarrier:
     """The carrier of a specification, not started."""
-    return SmppCarrier(spec.settings, sinks, spec.name)
+    return SmppCarrier(spec.settings, sinks, spec.name, leases)
 
 
 @dataclass(frozen=True, slots=True)
@@ -133,7 +136,7 @@ class Seams:
     """Where a test may put itself between the parts; the defaults change nothing."""
 
     outbox: Callable[[Outbox], Outbox] = lambda outbox: outbox
-    carrier: Callable[[CarrierSpec, CarrierSinks], RunningCarrier] = built_carrier
+    carrier: Callable[[CarrierSpec, CarrierSinks, BindLeases], RunningCarrier] = built_carrier
     now: Callable[[], datetime] = lambda: datetime.now(UTC)
 
 
@@ -225,7 +228,8 @@ def _engine(settings: MessagingSettings, seams: Seams, pool: Pool, prices: Price
     inbound = InboundDesk(_inbound_inbox(settings, pool), suppressions, events, poll_s=1.0)
     opt_outs = OptOuts(suppressions, phone_problem=phone_number_problem, new_id=uuid7, look_again=inbound.look_again)
     sinks = CarrierSinks(receipts.take, inbound.take, _late_outcomes_noted)
-    carriers = [seams.carrier(spec, sinks) for spec in plan.carriers]
+    leases = PostgresBindLeases(pool, replica)
+    carriers = [seams.carrier(spec, sinks, leases) for spec in plan.carriers]
     fleet = Fleet(carriers, events, plan.breaker, drain_s=settings.drain_s)
     control = ControlCarriers(fleet, PostgresCarrierRoom(pool), replica, events, every_s=CONTROL_S)
     acceptances: GroupCommit[Acceptance, Accepted] = GroupCommit(

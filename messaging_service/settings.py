@@ -50,6 +50,12 @@ class MessagingSettings:
     smpp_name: str = setting("SMPP_NAME", "the carrier's name in records and metrics", default="smpp")
     smpp_system_type: str = setting("SMPP_SYSTEM_TYPE", "system_type of the bind", default="")
     smpp_binds: int = setting("SMPP_BINDS", "how many transceiver binds to hold", parse=integer(1, 100), default=1)
+    smpp_max_binds: int = setting(
+        "SMPP_MAX_BINDS",
+        "binds that the carrier allows the account over all replicas, which share them by leases; 0 for no limit",
+        parse=integer(0, 100),
+        default=0,
+    )
     smpp_window: int = setting(
         "SMPP_WINDOW", "submits in flight on one bind at most", parse=integer(1, 10_000), default=10
     )

@@ -15,6 +15,7 @@ from typing import Any, cast
 from messaging_service.adapters.carriers.carriers_file import CarrierSpec
 from messaging_service.bootstrap import Seams, built_carrier, serve
 from messaging_service.settings import MessagingSettings
+from messaging_service.use_cases.bind_leases import BindLeases
 from messaging_service.use_cases.carrier import CarrierSinks
 from messaging_service.use_cases.carrier_fleet import RunningCarrier
 from messaging_service.use_cases.outbox import Outbox
@@ -54,8 +55,8 @@ async def serve_until_struck(settings: MessagingSettings, stopping: asyncio.Even
     def outbox(inner: Outbox) -> Outbox:
         return cast("Outbox", Struck(inner, method))
 
-    def carrier(spec: CarrierSpec, sinks: CarrierSinks) -> RunningCarrier:
-        return cast("RunningCarrier", Struck(built_carrier(spec, sinks), method))
+    def carrier(spec: CarrierSpec, sinks: CarrierSinks, leases: BindLeases) -> RunningCarrier:
+        return cast("RunningCarrier", Struck(built_carrier(spec, sinks, leases), method))
 
     await serve(settings, stopping, Seams(outbox=outbox, carrier=carrier))
 

@@ -388,3 +388,24 @@ inbound_message = Table(
     Index("ix_inbound_message_next_try_at", "next_try_at", postgresql_where=text("next_try_at IS NOT NULL")),
     Index("ix_inbound_message_stored_at", "stored_at"),
 )
+
+bind_lease = Table(
+    "bind_lease",
+    metadata,
+    Column("carrier", Text, nullable=False),
+    Column("number", SmallInteger, nullable=False),
+    Column("owner", Text),
+    Column("lease_until", INSTANT),
+    PrimaryKeyConstraint("carrier", "number"),
+    CheckConstraint("(owner IS NULL) = (lease_until IS NULL)", name="owned_until"),
+)
+
+# Replicas that want binds, those without any included: the fair share depends on how many there are.
+bind_seeker = Table(
+    "bind_seeker",
+    metadata,
+    Column("carrier", Text, nullable=False),
+    Column("owner", Text, nullable=False),
+    Column("seen_until", INSTANT, nullable=False),
+    PrimaryKeyConstraint("carrier", "owner"),
+)

@@ -17,6 +17,7 @@ from grpc import aio
 from messaging_service.adapters.carriers.carriers_file import CarrierSpec
 from messaging_service.bootstrap import Seams, running
 from messaging_service.settings import MessagingSettings
+from messaging_service.use_cases.bind_leases import BindLeases
 from messaging_service.use_cases.carrier import CarrierSinks
 from messaging_service.use_cases.outbox import Outbox
 from service_kit.channel import open_channel
@@ -135,7 +136,7 @@ async def service_on(
     pricing_port = pricing_server.add_insecure_port("127.0.0.1:0")
     await pricing_server.start()
 
-    def scripted(spec: CarrierSpec, sink: CarrierSinks) -> ScriptedCarrier:
+    def scripted(spec: CarrierSpec, sink: CarrierSinks, _: BindLeases) -> ScriptedCarrier:
         sinks.append(sink)
         return several.get(spec.name, carrier)
 

@@ -19,6 +19,7 @@ from messaging_service.domain.submission import DeliveryReceipt, LateOutcome, Ou
 from messaging_service.use_cases.carrier import CarrierSinks, Slot
 
 DEADLINE_S = 10.0
+BINDS = (Command.BIND_TRANSCEIVER, Command.BIND_TRANSMITTER, Command.BIND_RECEIVER)
 
 
 class Inbox:
@@ -40,9 +41,11 @@ class Inbox:
         return CarrierSinks(self.store, self.store_inbound, self.store_late)
 
     async def store_inbound(self, messages: Sequence[InboundMessage]) -> None:
+        await self._called()
         async with self._news:
-            self.inbound.extend(messages)
             self._news.notify_all()
+            self._fail_if_told()
+            self.inbound.extend(messages)
 
     async def store_late(self, late: Sequence[LateOutcome]) -> None:
         async with self._news:
@@ -50,20 +53,36 @@ class Inbox:
             self._news.notify_all()
 
     async def store(self, receipts: Sequence[DeliveryReceipt]) -> None:
+        await self._called()
+        async with self._news:
+            self._news.notify_all()
+            self._fail_if_told()
+            self.receipts.extend(receipts)
+
+    async def _called(self) -> None:
         async with self._news:
             self.calls += 1
             self._news.notify_all()
         await self.gate.wait()
-        async with self._news:
-            self._news.notify_all()
-            if self.failures_left:
-                self.failures_left -= 1
-                raise ConnectionError("the database is away")
-            self.receipts.extend(receipts)
+
+    def _fail_if_told(self) -> None:
+        if self.failures_left:
+            self.failures_left -= 1
+            raise ConnectionError("the database is away")
 
     async def wait_for(self, condition: Callable[[], bool]) -> None:
         async with asyncio.timeout(DEADLINE_S), self._news:
             await self._news.wait_for(condition)
+
+
+async def until(carrier: SmppCarrier, condition: Callable[[], bool]) -> None:
+    """Returns as soon as the condition holds; it is looked at whenever the carrier's binds change."""
+    changed = asyncio.Event()
+    carrier.on_slot_free(changed.set)
+    async with asyncio.timeout(DEADLINE_S):
+        while not condition():
+            changed.clear()
+            await changed.wait()
 
 
 class SilentSmsc(Connection):
@@ -72,13 +91,15 @@ class SilentSmsc(Connection):
     def __init__(self, bound: Callable[[], None]) -> None:
         super().__init__()
         self._bound = bound
+        self.role: Command | None = None
         self.pdus: list[tuple[Header, bytes]] = []
         self._news = asyncio.Condition()
         self.lost: asyncio.Future[None] = self._loop.create_future()
         self._tasks: set[asyncio.Task[None]] = set()
 
     def handle(self, header: Header, pdu: bytes) -> None:
-        if header.command == Command.BIND_TRANSCEIVER:
+        if header.command in BINDS:
+            self.role = Command(header.command)
             self.send(with_body(RESPONSE | header.command, header.sequence, b"silent\0"))
             self._bound()
             return

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import socket
+import ssl
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
 from typing import Final
@@ -29,12 +30,20 @@ _STOP_TIMEOUT_S: Final = 5
 class SandboxCarrier:
     """Plays an operator on loopback. Tests start it in their own loop, on free ports.
 
-    `with_pages` False leaves the HTTP side away, which makes starting and stopping faster.
+    `with_pages` False leaves the HTTP side away, which makes starting and stopping faster. With `tls` the SMPP side
+    speaks TLS from the first octet.
     """
 
     network: Network
 
-    def __init__(self, settings: SandboxSettings | None = None, *, with_pages: bool = True) -> None:
+    def __init__(
+        self,
+        settings: SandboxSettings | None = None,
+        *,
+        with_pages: bool = True,
+        tls: ssl.SSLContext | None = None,
+    ) -> None:
+        self._tls = tls
         self._settings = settings or SandboxSettings().on_free_ports()
         self._with_pages = with_pages
         self._links: set[Link] = set()
@@ -63,7 +72,7 @@ class SandboxCarrier:
         self.network = Network(Phones(settings.kept_messages), desk, journal, self.changed)
         self.smpp_port = smpp_socket.getsockname()[1]
         self._smpp = await asyncio.get_running_loop().create_server(
-            lambda: Link(self, settings.slow_answer_s), sock=smpp_socket
+            lambda: Link(self, settings.slow_answer_s), sock=smpp_socket, ssl=self._tls
         )
         if http_socket is not None:
             self.http_port = http_socket.getsockname()[1]

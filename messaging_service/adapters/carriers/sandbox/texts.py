@@ -7,33 +7,35 @@ from typing import Final, NamedTuple
 
 import smpp34
 
-from messaging_service.adapters.carriers.smpp.concatenation import (
+from messaging_service.adapters.carriers.smpp.alphabets import (
+    DATA_CODING_ASCII,
     DATA_CODING_DEFAULT,
+    DATA_CODING_LATIN1,
     DATA_CODING_UCS2,
     ESM_CLASS_UDH,
 )
-from messaging_service.adapters.carriers.smpp.pdu import message_octets
+from messaging_service.adapters.carriers.smpp.pdu import (
+    TLV_SAR_NUMBER,
+    TLV_SAR_REFERENCE,
+    TLV_SAR_TOTAL,
+    message_octets,
+)
 from messaging_service.domain import gsm7
 
-_DATA_CODING_ASCII: Final = 1
-_DATA_CODING_LATIN1: Final = 3
 _ENCODINGS: Final = {
     DATA_CODING_DEFAULT: "gsm7",
-    _DATA_CODING_ASCII: "ascii",
-    _DATA_CODING_LATIN1: "latin1",
+    DATA_CODING_ASCII: "ascii",
+    DATA_CODING_LATIN1: "latin1",
     DATA_CODING_UCS2: "ucs2",
 }
 _CODECS: Final = {
-    _DATA_CODING_ASCII: "ascii",
-    _DATA_CODING_LATIN1: "latin-1",
+    DATA_CODING_ASCII: "ascii",
+    DATA_CODING_LATIN1: "latin-1",
     DATA_CODING_UCS2: "utf-16-be",
 }
 _BASIC: Final = dict(enumerate(gsm7.BASIC))
 _IE_CONCATENATED_8: Final = (0x00, 3)
 _IE_CONCATENATED_16: Final = (0x08, 4)
-_TLV_SAR_REFERENCE: Final = 0x020C
-_TLV_SAR_TOTAL: Final = 0x020E
-_TLV_SAR_NUMBER: Final = 0x020F
 
 
 class Fragment(NamedTuple):
@@ -54,13 +56,13 @@ def fragment_in(message: smpp34.SubmitSm) -> Fragment:
     if message.esm_class & ESM_CLASS_UDH:
         return _by_header(octets)
     values = {tlv.tag: int.from_bytes(tlv.value, "big") for tlv in message.tlvs}
-    if _TLV_SAR_TOTAL in values:
+    if TLV_SAR_TOTAL in values:
         return _sane(
             Fragment(
                 octets,
-                values.get(_TLV_SAR_REFERENCE, 0),
-                values[_TLV_SAR_TOTAL],
-                values.get(_TLV_SAR_NUMBER, 0),
+                values.get(TLV_SAR_REFERENCE, 0),
+                values[TLV_SAR_TOTAL],
+                values.get(TLV_SAR_NUMBER, 0),
             )
         )
     return Fragment(octets, 0, 1, 1)

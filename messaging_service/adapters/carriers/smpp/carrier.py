@@ -10,21 +10,29 @@ from typing import Final
 import structlog
 
 from messaging_service.adapters.carriers.smpp.addresses import recipient_address, sender_address
+from messaging_service.adapters.carriers.smpp.arrivals import Arrivals
 from messaging_service.adapters.carriers.smpp.bind import KeptBind
-from messaging_service.adapters.carriers.smpp.concatenation import ConcatenationReferences, Part, parts_of
-from messaging_service.adapters.carriers.smpp.intake import ReceiptIntake
-from messaging_service.adapters.carriers.smpp.place import Place
-from messaging_service.adapters.carriers.smpp.session import (
-    Answered,
-    Session,
-    SessionEvents,
-    SubmitAnswer,
-    Unanswered,
+from messaging_service.adapters.carriers.smpp.late import LateAnswers
+from messaging_service.adapters.carriers.smpp.leased_binds import LeasedBinds
+from messaging_service.adapters.carriers.smpp.outcomes import (
+    PARTIALLY_SENT,
+    accepted,
+    failed,
+    late_outcome,
+    unsendable,
 )
+from messaging_service.adapters.carriers.smpp.outstanding import Answered, Asked, SubmitAnswer, Unanswered
+from messaging_service.adapters.carriers.smpp.parts import Part, PartMaker
+from messaging_service.adapters.carriers.smpp.place import Place
+from messaging_service.adapters.carriers.smpp.rate import RateLimit
+from messaging_service.adapters.carriers.smpp.session import Session, SessionEvents
 from messaging_service.adapters.carriers.smpp.settings import SmppSettings
-from messaging_service.adapters.carriers.smpp.status import OK, judge, status_name
+from messaging_service.adapters.carriers.smpp.standing import remark_on
+from messaging_service.adapters.carriers.smpp.status import OK
+from messaging_service.adapters.carriers.smpp.tls import tls_context
 from messaging_service.domain.carrier_status import BindState, CarrierStatus
 from messaging_service.domain.submission import Outcome, OutcomeKind, Submission
+from messaging_service.use_cases.bind_leases import BindLeases
 from messaging_service.use_cases.carrier import CarrierSinks, Slot
 
 log = structlog.get_logger()
@@ -32,7 +40,6 @@ log = structlog.get_logger()
 UNBIND_TIMEOUT_S: Final = 2.0
 PART_RETRY_S: Final = 0.2
 """Seconds between two tries of a part that the carrier did not take while others of its message are out."""
-_ACCEPTED: Final = status_name(OK)
 
 
 class SmppSlot:
@@ -60,11 +67,16 @@ class SmppSlot:
 class SmppCarrier:
     """Hands messages to one carrier over its binds, and brings their receipts to the sink."""
 
-    def __init__(self, settings: SmppSettings, sinks: CarrierSinks, name: str = "smpp") -> None:
+    def __init__(
+        self, settings: SmppSettings, sinks: CarrierSinks, name: str = "smpp", leases: BindLeases | None = None
+    ) -> None:
+        tls_context(settings)  # A file that cannot be used is told at the start, and not once it is needed.
         self._settings = settings
         self._name = name
-        self._intake = ReceiptIntake(name, sinks.receipts, settings.response_timeout_s)
-        self._references = ConcatenationReferences()
+        self._arrivals = Arrivals(name, settings, sinks)
+        self._late = LateAnswers(name, sinks.late_outcomes, self._late_outcome, settings.response_timeout_s)
+        self._parts = PartMaker(settings)
+        self._rate = RateLimit(0.0 if settings.max_binds else settings.max_submits_per_s, self._place_freed)
         self._listeners: list[Callable[[], None]] = []
         self._notice_due = False
         self._reserved = 0
@@ -73,13 +85,20 @@ class SmppCarrier:
         self._up = asyncio.Event()
         self._idle = asyncio.Event()
         self._idle.set()
-        events = SessionEvents(receipt=self._intake.put, place_freed=self._place_freed)
-        self._binds = [KeptBind(name, settings, events, self._binds_changed) for _ in range(settings.binds)]
+        events = SessionEvents(arrived=self._arrivals.take, place_freed=self._place_freed, late=self._late.put)
+        self._binds = [
+            KeptBind(name, number, settings, events, self._binds_changed)
+            for number in range(1, (settings.max_binds or settings.binds) + 1)
+        ]
+        self._leased = _leased(name, settings, leases, self._binds, self._leases_changed)
 
     async def start(self) -> None:
         """Begins to bind; returns at once, see `wait_until_up`."""
         self._stopping = False
-        self._intake.open()
+        self._arrivals.open()
+        if self._leased is not None:
+            self._leased.start()
+            return
         for bind in self._binds:
             bind.start()
 
@@ -96,9 +115,14 @@ class SmppCarrier:
                 await self._idle.wait()
         except TimeoutError:
             log.warning("smpp.stopped_with_submits", carrier=self._name, submits=self._submitting)
-        await self._intake.drain(limit_s)
+        await self._arrivals.drain(limit_s)
+        await self._late.drain(limit_s)
         # The last acknowledgements must leave before the unbind does; both go in the order they are sent.
-        await asyncio.gather(*(bind.stop(UNBIND_TIMEOUT_S) for bind in self._binds))
+        if self._leased is not None:
+            await self._leased.stop(UNBIND_TIMEOUT_S)
+        else:
+            await asyncio.gather(*(bind.stop(UNBIND_TIMEOUT_S) for bind in self._binds))
+        self._rate.stop()
         log.info("smpp.stopped", carrier=self._name)
 
     # The port.
@@ -123,12 +147,15 @@ class SmppCarrier:
             session = bind.session
             if session is not None and session.is_up:
                 room += session.room
-        return max(0, room - self._reserved)
+        room = max(0, room - self._reserved)
+        ready = self._rate.ready if room else None
+        return room if ready is None else min(room, ready)
 
     def try_reserve(self) -> Slot | None:
-        """A place in the window, or None when it is full, throttled, or the carrier is not up."""
+        """A place in the window, or None when it is full, throttled, ahead of its rate, or not up."""
         if not self.free_slots:
             return None
+        self._rate.take()
         self._reserved += 1
         self._idle.clear()
         return SmppSlot(self)
@@ -150,7 +177,7 @@ class SmppCarrier:
 
     def status(self) -> CarrierStatus:
         """How it stands now."""
-        binds = tuple(bind.status(number) for number, bind in enumerate(self._binds, start=1))
+        binds = tuple(bind.status() for bind in self._binds)
         return CarrierStatus(
             name=self._name,
             kind="smpp",
@@ -158,7 +185,7 @@ class SmppCarrier:
             window=sum(bind.window for bind in binds if bind.state is BindState.UP),
             in_use=sum(bind.in_use for bind in binds),
             binds=binds,
-            remark=None,
+            remark=remark_on(self._binds, self._leased, self._rate),
         )
 
     async def submit(self, slot: Slot, submission: Submission) -> Outcome:
@@ -177,28 +204,28 @@ class SmppCarrier:
     # How a submit goes.
 
     async def _submit(self, submission: Submission) -> Outcome:
-        sender = sender_address(submission.sender_id)
+        sender = sender_address(submission.sender_id, self._settings)
         if sender is None:
-            return self._unsendable("INVALID_SENDER", "no SMPP address holds the sender")
-        recipient = recipient_address(submission.recipient)
+            return unsendable(self._name, "INVALID_SENDER", "no SMPP address holds the sender")
+        recipient = recipient_address(submission.recipient, self._settings)
         if recipient is None:
-            return self._unsendable("INVALID_RECIPIENT", "the recipient is no E.164 number")
+            return unsendable(self._name, "INVALID_RECIPIENT", "the recipient is no E.164 number")
         try:
-            parts = parts_of(sender, recipient, submission.segmentation, self._references)
+            parts = self._parts.parts_of(sender, recipient, submission.segmentation, submission.expires_at)
         except ValueError:
-            return self._unsendable("REJECTED_BY_CARRIER", "a part does not fit its encoding")
+            return unsendable(self._name, "REJECTED_BY_CARRIER", "a part does not fit its encoding")
         place = Place()
         try:
             if len(parts) > 1:
-                return await self._submit_parts(parts, place)
-            answer = await self._ask(place, parts[0])
+                return await self._submit_parts(submission, parts, place)
+            answer = await self._ask(place, parts[0], Asked(submission.message_id, submission.epoch, (), 0))
         finally:
             place.free()
         if isinstance(answer, Answered) and answer.status == OK:
-            return self._accepted([answer.message_id])
-        return self._failed(answer)
+            return accepted(self._name, (answer.message_id,))
+        return failed(self._name, answer)
 
-    async def _submit_parts(self, parts: list[Part], place: Place) -> Outcome:
+    async def _submit_parts(self, submission: Submission, parts: list[Part], place: Place) -> Outcome:
         """Sends parts one after another.
 
         Once one is out, the rest is tried until the response time-out is over, as the whole message can
@@ -206,28 +233,32 @@ class SmppCarrier:
         """
         loop = asyncio.get_running_loop()
         message_ids: list[str] = []
-        for part in parts:
+        for left, part in zip(range(len(parts) - 1, -1, -1), parts, strict=True):
+            asked = Asked(submission.message_id, submission.epoch, tuple(message_ids), left)
+            if message_ids:
+                await self._rate.turn()
             give_up = loop.time() + self._settings.response_timeout_s
             while True:
-                answer = await self._ask(place, part)
+                answer = await self._ask(place, part, asked)
                 if isinstance(answer, Answered) and answer.status == OK:
                     message_ids.append(answer.message_id)
                     break
-                outcome = self._failed(answer, message_ids)
+                outcome = failed(self._name, answer, message_ids)
                 if outcome.kind is OutcomeKind.UNKNOWN or not message_ids:
                     return outcome
                 if outcome.kind is OutcomeKind.REFUSED or loop.time() >= give_up:
-                    return replace(outcome, kind=OutcomeKind.REFUSED, error_code="PARTIALLY_SENT")
+                    return replace(outcome, kind=OutcomeKind.REFUSED, error_code=PARTIALLY_SENT)
                 await asyncio.sleep(PART_RETRY_S)
-        return self._accepted(message_ids)
+                await self._rate.turn()
+        return accepted(self._name, message_ids)
 
-    async def _ask(self, place: Place, part: Part) -> SubmitAnswer:
-        if place.session is None or not place.session.is_up:
+    async def _ask(self, place: Place, part: Part, asked: Asked) -> SubmitAnswer:
+        if place.session is None or not place.session.takes_parts:
             session = self._roomiest_session()
             if session is None:
                 return Unanswered.NOT_WRITTEN
             place.move_to(session)
-        return await place.ask(part)
+        return await place.ask(part, asked)
 
     def _roomiest_session(self) -> Session | None:
         """The session with the most room; None when no window has a place.
@@ -243,34 +274,26 @@ class SmppCarrier:
                 best = session
         return best
 
-    # What came of it.
-
-    def _accepted(self, message_ids: list[str]) -> Outcome:
-        # A carrier that gives no id can send no receipt that matches; an empty id would match by accident.
-        return Outcome(
-            OutcomeKind.ACCEPTED,
-            self._name,
-            carrier_message_ids=tuple(message_id for message_id in message_ids if message_id),
-            raw=_ACCEPTED,
-        )
-
-    def _failed(self, answer: SubmitAnswer, message_ids: Sequence[str] = ()) -> Outcome:
-        kind, code, raw = _meaning(answer)
-        return Outcome(kind, self._name, tuple(filter(None, message_ids)), code, raw)
-
-    def _unsendable(self, code: str, why: str) -> Outcome:
-        return Outcome(OutcomeKind.REFUSED, self._name, error_code=code, raw=f"not sent: {why}")
+    def _late_outcome(self, asked: Asked, answer: Answered) -> Outcome:
+        return late_outcome(self._name, asked, answer)
 
     # Places.
 
     def unreserve(self) -> None:
         """Called by a slot that is given back."""
+        self._rate.give_back()
         self._reserved -= 1
         self._place_freed()
 
     def _binds_changed(self) -> None:
         if self.is_up:
             self._up.set()
+        self._place_freed()
+
+    def _leases_changed(self, held: int) -> None:
+        """The allowance of the account is spread over its binds, so each replica has that of the binds it holds."""
+        per_s = self._settings.max_submits_per_s * held / self._settings.max_binds
+        self._rate.change(per_s)
         self._place_freed()
 
     def _place_freed(self) -> None:
@@ -286,10 +309,15 @@ class SmppCarrier:
             listener()
 
 
-def _meaning(answer: SubmitAnswer) -> tuple[OutcomeKind, str, str]:
-    """Kind, stable code and raw answer of a submit that was not accepted."""
-    if isinstance(answer, Answered):
-        return *judge(answer.status), status_name(answer.status)
-    if answer is Unanswered.NOT_WRITTEN:
-        return OutcomeKind.NOT_TAKEN, "CARRIER_UNAVAILABLE", answer.value
-    return OutcomeKind.UNKNOWN, "CARRIER_NO_ANSWER", answer.value
+def _leased(
+    name: str,
+    settings: SmppSettings,
+    leases: BindLeases | None,
+    binds: Sequence[KeptBind],
+    changed: Callable[[int], None],
+) -> LeasedBinds | None:
+    if not settings.max_binds:
+        return None
+    if leases is None:
+        raise ValueError("max_binds is set, and there is nowhere to hold leases: without a database, set binds")
+    return LeasedBinds(name, settings, leases, binds, changed)

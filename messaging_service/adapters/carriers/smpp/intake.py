@@ -1,49 +1,63 @@
-"""Stores receipts before they are acknowledged, many at a time."""
+"""Stores what comes from a carrier before it is acknowledged, many at a time."""
 
 from __future__ import annotations
 
 import asyncio
 from collections import deque
-from typing import Final
+from collections.abc import Awaitable, Callable, Sequence
+from typing import Final, Generic, Protocol, TypeVar
 
 import structlog
 
-from messaging_service.adapters.carriers.smpp.session import Session
 from messaging_service.adapters.carriers.smpp.status import OK, Status
-from messaging_service.domain.submission import DeliveryReceipt
-from messaging_service.use_cases.carrier import ReceiptSink
 
 log = structlog.get_logger()
 
 MAX_BATCH: Final = 500
 MAX_WAITING: Final = 10_000
-"""Receipts held for the sink; further ones are answered with "later" at once."""
+"""Items held for the sink; further ones are answered with "later" at once."""
 GATHER_S: Final = 0.02
-"""How long a receipt waits for company. Nobody waits for receipts, and each transaction costs the same
+"""How long an item waits for company. Nobody waits for receipts, and each transaction costs the same
 however many it stores."""
 
+Item = TypeVar("Item")
 
-class ReceiptIntake:
-    """Hands receipts to the sink; those that come while it works go together in its next call."""
 
-    def __init__(self, carrier: str, sink: ReceiptSink, timeout_s: float) -> None:
+class Ticket(Protocol):
+    """What the carrier is answered on."""
+
+    def acknowledge(self, status: int) -> None:
+        """Tells the carrier what became of its PDU."""
+        ...
+
+
+class Intake(Generic[Item]):
+    """Hands items to the sink; those that come while it works go together in its next call.
+
+    `failure` is the event to log when the sink fails.
+    """
+
+    def __init__(
+        self, carrier: str, failure: str, sink: Callable[[Sequence[Item]], Awaitable[None]], timeout_s: float
+    ) -> None:
         self._carrier = carrier
+        self._failure = failure
         self._sink = sink
         self._timeout_s = timeout_s
-        self._waiting: deque[tuple[Session, int, DeliveryReceipt]] = deque()
+        self._waiting: deque[tuple[Ticket, Item]] = deque()
         self._work: asyncio.Task[None] | None = None
         self._is_open = True
 
     def open(self) -> None:
-        """Takes receipts again after a drain."""
+        """Takes items again after a drain."""
         self._is_open = True
 
-    def put(self, session: Session, sequence: int, receipt: DeliveryReceipt) -> None:
-        """Takes a receipt; the session gets to acknowledge it when the sink is through with it."""
+    def put(self, ticket: Ticket, item: Item) -> None:
+        """Takes an item; its ticket is acknowledged when the sink is through with it."""
         if not self._is_open or len(self._waiting) >= MAX_WAITING:
-            session.acknowledge(sequence, Status.ESME_RX_T_APPN)
+            ticket.acknowledge(Status.ESME_RX_T_APPN)
             return
-        self._waiting.append((session, sequence, receipt))
+        self._waiting.append((ticket, item))
         if self._work is None:
             self._work = asyncio.get_running_loop().create_task(self._store())
             self._work.add_done_callback(self._finished)
@@ -63,19 +77,19 @@ class ReceiptIntake:
             if self._is_open and len(self._waiting) < MAX_BATCH:
                 await asyncio.sleep(GATHER_S)
             batch = [self._waiting.popleft() for _ in range(min(len(self._waiting), MAX_BATCH))]
-            status = await self._store_batch([receipt for _, _, receipt in batch])
-            for session, sequence, _ in batch:
-                session.acknowledge(sequence, status)
+            status = await self._store_batch([item for _, item in batch])
+            for ticket, _ in batch:
+                ticket.acknowledge(status)
 
-    async def _store_batch(self, receipts: list[DeliveryReceipt]) -> int:
+    async def _store_batch(self, items: list[Item]) -> int:
         try:
             async with asyncio.timeout(self._timeout_s):
-                await self._sink(receipts)
-        except Exception as error:  # noqa: BLE001 - whatever fails, the carrier keeps the receipt
+                await self._sink(items)
+        except Exception as error:  # noqa: BLE001 - whatever fails, the carrier keeps the item
             log.warning(
-                "smpp.receipts_not_stored",
+                self._failure,
                 carrier=self._carrier,
-                receipts=len(receipts),
+                count=len(items),
                 error=type(error).__name__,
             )
             return Status.ESME_RX_T_APPN
@@ -84,5 +98,5 @@ class ReceiptIntake:
     def _finished(self, _: asyncio.Task[None]) -> None:
         self._work = None
         if self._waiting:
-            session, sequence, receipt = self._waiting.popleft()
-            self.put(session, sequence, receipt)
+            ticket, item = self._waiting.popleft()
+            self.put(ticket, item)

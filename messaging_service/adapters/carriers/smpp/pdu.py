@@ -24,9 +24,19 @@ MAX_MESSAGE_ID: Final = 255
 and would not fit a database index."""
 
 TLV_SC_INTERFACE_VERSION: Final = 0x0210
+TLV_SAR_REFERENCE: Final = 0x020C
+TLV_SAR_TOTAL: Final = 0x020E
+TLV_SAR_NUMBER: Final = 0x020F
 TLV_MESSAGE_PAYLOAD: Final = 0x0424
 
+MAX_ADDRESS: Final = 64
+"""Characters of an address that are kept, the most that data_sm has room for."""
+_ADDRESS_KIND: Final = 2
+_DATA_SM_NUMBERS: Final = 3
+"""Octets of esm_class, registered_delivery and data_coding."""
+
 _HEADER = struct.Struct(">IIII")
+_TLV = struct.Struct(">HH")
 
 
 class Command(IntEnum):
@@ -40,12 +50,14 @@ class Command(IntEnum):
     BIND_TRANSCEIVER = 0x09
     ENQUIRE_LINK = 0x15
     ALERT_NOTIFICATION = 0x102
+    DATA_SM = 0x103
 
 
 SUBMIT_SM: Final = int(Command.SUBMIT_SM)
 SUBMIT_SM_RESP: Final = RESPONSE | Command.SUBMIT_SM
 DELIVER_SM: Final = int(Command.DELIVER_SM)
 DELIVER_SM_RESP: Final = RESPONSE | Command.DELIVER_SM
+DATA_SM: Final = int(Command.DATA_SM)
 ENQUIRE_LINK: Final = int(Command.ENQUIRE_LINK)
 ENQUIRE_LINK_RESP: Final = RESPONSE | Command.ENQUIRE_LINK
 UNBIND: Final = int(Command.UNBIND)
@@ -90,7 +102,7 @@ def with_body(command: int, sequence: int, body: bytes, status: int = 0) -> byte
 
 
 def message_id_answer(command: int, sequence: int, message_id: str = "", status: int = 0) -> bytes:
-    """A submit_sm_resp or deliver_sm_resp; the id of the latter is always empty."""
+    """A submit_sm_resp, deliver_sm_resp or data_sm_resp; the id of the last two is always empty."""
     return with_body(command, sequence, message_id.encode("ascii") + b"\x00", status)
 
 
@@ -154,6 +166,55 @@ def deliver_sm_in(pdu: bytes) -> smpp34.DeliverSm:
     if not isinstance(decoded, smpp34.DeliverSm):
         raise PduError("the PDU is no deliver_sm")
     return decoded
+
+
+def data_sm_in(pdu: bytes) -> smpp34.DeliverSm:
+    """Reads a data_sm, which is a deliver_sm with fewer fields, as one. Raises PduError when it is malformed.
+
+    Broken optional parameters at its end are dropped, as what comes before them is good.
+    """
+    body = pdu[HEADER_LENGTH:]
+    _, _, rest = body.partition(b"\x00")
+    source_kind, source, rest = _address_in(rest)
+    destination_kind, destination, rest = _address_in(rest)
+    if len(rest) < _DATA_SM_NUMBERS:
+        raise PduError("a data_sm ends before its data_coding")
+    esm_class, _, data_coding = rest[:_DATA_SM_NUMBERS]
+    return smpp34.DeliverSm(
+        source,
+        destination,
+        b"",
+        source_addr_ton=source_kind[0],
+        source_addr_npi=source_kind[1],
+        dest_addr_ton=destination_kind[0],
+        dest_addr_npi=destination_kind[1],
+        esm_class=esm_class,
+        data_coding=data_coding,
+        tlvs=_tlvs_in(rest[_DATA_SM_NUMBERS:]),
+    )
+
+
+def _address_in(octets: bytes) -> tuple[tuple[int, int], str, bytes]:
+    """Type and plan, the address itself, and what comes after it."""
+    if len(octets) < _ADDRESS_KIND:
+        raise PduError("a data_sm ends before an address")
+    digits, end, rest = octets[_ADDRESS_KIND:].partition(b"\x00")
+    if not end:
+        raise PduError("a data_sm ends within an address")
+    return (octets[0], octets[1]), digits[:MAX_ADDRESS].decode("ascii", "replace"), rest
+
+
+def _tlvs_in(octets: bytes) -> list[smpp34.Tlv]:
+    tlvs: list[smpp34.Tlv] = []
+    at = 0
+    while at + _TLV.size <= len(octets):
+        tag, length = _TLV.unpack_from(octets, at)
+        at += _TLV.size
+        if at + length > len(octets):
+            break
+        tlvs.append(smpp34.Tlv(tag, octets[at : at + length]))
+        at += length
+    return tlvs
 
 
 def message_octets(message: smpp34.SubmitSm | smpp34.DeliverSm) -> bytes:

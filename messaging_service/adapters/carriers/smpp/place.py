@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import asyncio
 
-from messaging_service.adapters.carriers.smpp.concatenation import Part
-from messaging_service.adapters.carriers.smpp.session import Session, SubmitAnswer, Unanswered
+from messaging_service.adapters.carriers.smpp.outstanding import Asked, SubmitAnswer, Unanswered
+from messaging_service.adapters.carriers.smpp.parts import Part
+from messaging_service.adapters.carriers.smpp.session import Session
 
 
 class Place:
@@ -23,11 +24,11 @@ class Place:
         self.session = session
         session.place_taken()
 
-    async def ask(self, part: Part) -> SubmitAnswer:
+    async def ask(self, part: Part, asked: Asked) -> SubmitAnswer:
         """Submits a part by the session of the place."""
         if self.session is None:
             return Unanswered.NOT_WRITTEN
-        answer = self.session.submit(part)
+        answer = self.session.submit(part, asked)
         try:
             return await answer
         except asyncio.CancelledError:

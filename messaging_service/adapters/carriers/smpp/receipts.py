@@ -15,6 +15,8 @@ from typing import Final
 import smpp34
 
 from messaging_service.adapters.carriers.smpp.addresses import phone_in
+from messaging_service.adapters.carriers.smpp.alphabets import without_header
+from messaging_service.adapters.carriers.smpp.message_ids import IdReader
 from messaging_service.adapters.carriers.smpp.pdu import MAX_MESSAGE_ID, c_string_in, message_octets
 from messaging_service.domain.submission import DeliveryReceipt, ReceiptState
 
@@ -25,7 +27,6 @@ TLV_MESSAGE_STATE: Final = 0x0427
 _MESSAGE_TYPE_BITS: Final = 0x3C
 _RECEIPT: Final = 0x04
 _INTERMEDIATE: Final = 0x20
-_UDH: Final = 0x40
 _NETWORK_ERROR_LENGTH: Final = 3
 _MAX_RAW: Final = 400
 _CENTURY: Final = "20"
@@ -89,8 +90,14 @@ def is_receipt(message: smpp34.DeliverSm) -> bool:
     return any(tlv.tag == TLV_RECEIPTED_MESSAGE_ID for tlv in message.tlvs)
 
 
-def receipt_in(carrier: str, message: smpp34.DeliverSm) -> DeliveryReceipt | None:
-    """The receipt in a deliver_sm; None when it does not say which message it is about."""
+def receipt_in(
+    carrier: str, message: smpp34.DeliverSm, id_as_submitted: IdReader = str, country_code: str = ""
+) -> DeliveryReceipt | None:
+    """The receipt in a deliver_sm; None when it does not say which message it is about.
+
+    `id_as_submitted` turns the id into the spelling of the answer to the submit; `country_code` is that of
+    national numbers, empty when there are none.
+    """
     text = _without_quoted_message(_receipt_text(message))
     fields = parse_receipt_text(text)
     message_id, state, error = fields.message_id, fields.state, fields.error
@@ -109,9 +116,9 @@ def receipt_in(carrier: str, message: smpp34.DeliverSm) -> DeliveryReceipt | Non
         return None
     return DeliveryReceipt(
         carrier=carrier,
-        carrier_message_id=message_id,
+        carrier_message_id=id_as_submitted(message_id),
         state=state or ReceiptState.UNKNOWN,
-        recipient=phone_in(message.source_addr_ton, message.source_addr),
+        recipient=phone_in(message.source_addr_ton, message.source_addr, country_code),
         sender_id=message.destination_addr or None,
         network_error=error,
         done_at=fields.done_at,
@@ -132,9 +139,7 @@ def parse_receipt_text(text: str) -> ReceiptText:
 
 
 def _receipt_text(message: smpp34.DeliverSm) -> str:
-    octets = message_octets(message)
-    if message.esm_class & _UDH and octets:
-        octets = octets[octets[0] + 1 :]
+    octets = without_header(message_octets(message), message.esm_class)
     # A stray octet must not cost the fields around it, and a zero has no place in a database's text.
     return octets.decode("ascii", "replace").replace("\x00", "")
 

@@ -59,6 +59,11 @@ OK: Final = int(Status.ESME_ROK)
 THROTTLING: Final = frozenset({int(Status.ESME_RTHROTTLED), int(Status.ESME_RMSGQFUL)})
 """The carrier asks the bind, not the message, to slow down."""
 
+WRONG_CREDENTIALS: Final = frozenset(
+    {int(Status.ESME_RINVPASWD), int(Status.ESME_RINVSYSID), int(Status.ESME_RINVSYSTYP)}
+)
+"""The carrier does not know who we say we are: to try again soon is to be locked out."""
+
 _TEMPORARY: Final[dict[int, str]] = {
     Status.ESME_RTHROTTLED: "CARRIER_THROTTLED",
     Status.ESME_RMSGQFUL: "CARRIER_THROTTLED",
@@ -77,8 +82,8 @@ _PERMANENT: Final[dict[int, str]] = {
 }
 
 _BIND_REMEDIES: Final[dict[int, str]] = {
-    Status.ESME_RALYBND: "another process holds this bind: use fewer binds or ask the carrier for more",
-    Status.ESME_RBINDFAIL: "ask the carrier whether it allows transceiver binds from this address",
+    Status.ESME_RALYBND: "all binds of the account are taken: lower binds, set max_binds, or ask the carrier for more",
+    Status.ESME_RBINDFAIL: "ask the carrier which kinds of bind it allows (bind_mode) and from which addresses",
     Status.ESME_RINVPASWD: "correct the password of the carrier account",
     Status.ESME_RINVSYSID: "correct the system id of the carrier account",
     Status.ESME_RINVSYSTYP: "correct the system type that the carrier gave for the account",

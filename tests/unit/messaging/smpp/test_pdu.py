@@ -11,17 +11,22 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from messaging_service.adapters.carriers.smpp import pdu as codec
-from messaging_service.adapters.carriers.smpp.addresses import sender_address
-from messaging_service.adapters.carriers.smpp.concatenation import ConcatenationReferences, parts_of
+from messaging_service.adapters.carriers.smpp.addresses import Address
 from messaging_service.adapters.carriers.smpp.framing import PduError
+from messaging_service.adapters.carriers.smpp.parts import PartMaker
+from messaging_service.adapters.carriers.smpp.settings import SmppSettings
 from messaging_service.domain import gsm7
 from messaging_service.domain.segmentation import Encoding, segment
 
 WORDS = st.text(st.characters(min_codepoint=0x20, max_codepoint=0x7E), max_size=15)
 SEQUENCES = st.integers(min_value=1, max_value=codec.MAX_SEQUENCE)
+SETTINGS = SmppSettings("127.0.0.1", 2775, "id", "secret")
+SENDER = Address(5, 0, "TUKUPAY")
+RECIPIENT = Address(1, 1, "254712345678")
 READERS = (
     codec.submit_sm_in,
     codec.deliver_sm_in,
+    codec.data_sm_in,
     codec.bind_in,
     codec.message_id_in,
     codec.header_of,
@@ -70,12 +75,10 @@ def test_answers_of_careless_carriers_still_give_their_message_id(body: bytes, m
 
 @given(text=st.text(st.characters(exclude_categories=["Cs"]), min_size=1, max_size=400), sequence=SEQUENCES)
 def test_the_parts_of_a_text_give_it_back_on_the_other_side(text: str, sequence: int) -> None:
-    sender = sender_address("TUKUPAY")
-    assert sender is not None
     cut = segment(text)
     received = ""
     references = set()
-    parts = parts_of(sender, "254712345678", cut, ConcatenationReferences())
+    parts = PartMaker(SETTINGS).parts_of(SENDER, RECIPIENT, cut)
     assert len(parts) == cut.units
     for number, part in enumerate(parts, 1):
         pdu = _foreign_submit(part.encode(sequence))
@@ -98,9 +101,7 @@ def test_the_parts_of_a_text_give_it_back_on_the_other_side(text: str, sequence:
 
 
 def test_a_submit_has_the_octets_of_the_specification() -> None:
-    sender = sender_address("TUKUPAY")
-    assert sender is not None
-    (part,) = parts_of(sender, "254712345678", segment("Hi @"), ConcatenationReferences())
+    (part,) = PartMaker(SETTINGS).parts_of(SENDER, RECIPIENT, segment("Hi @"))
     body = (
         b"\0"  # service_type
         + b"\x05\x00TUKUPAY\0"

@@ -6,9 +6,12 @@ import pytest
 
 from messaging_service.adapters.carriers.smpp.addresses import recipient_address, sender_address
 from messaging_service.adapters.carriers.smpp.concatenation import ConcatenationReferences
+from messaging_service.adapters.carriers.smpp.kept_link import credentials_wait_s
 from messaging_service.adapters.carriers.smpp.settings import SmppSettings
 from messaging_service.adapters.carriers.smpp.status import Status, bind_remedy, judge, status_name
 from messaging_service.domain.submission import OutcomeKind
+
+SETTINGS = SmppSettings("127.0.0.1", 2775, "id", "secret")
 
 
 @pytest.mark.parametrize(
@@ -30,7 +33,7 @@ from messaging_service.domain.submission import OutcomeKind
     ],
 )
 def test_the_kind_of_a_sender_follows_from_its_look(sender_id: str, address: tuple[int, int, str] | None) -> None:
-    assert sender_address(sender_id) == address
+    assert sender_address(sender_id, SETTINGS) == address
 
 
 @pytest.mark.parametrize(
@@ -45,7 +48,7 @@ def test_the_kind_of_a_sender_follows_from_its_look(sender_id: str, address: tup
     ],
 )
 def test_a_recipient_is_sent_without_its_plus(recipient: str, digits: str | None) -> None:
-    assert recipient_address(recipient) == digits
+    assert recipient_address(recipient, SETTINGS) == (digits and (1, 1, digits))
 
 
 @pytest.mark.parametrize(
@@ -95,6 +98,10 @@ def test_references_of_one_phone_do_not_move_those_of_another() -> None:
 def test_a_phone_that_is_forgotten_starts_anywhere() -> None:
     references = ConcatenationReferences(remembered=1, random_reference=lambda: 255)
     assert [references.allot(phone) for phone in ("a", "a", "b", "a")] == [255, 0, 255, 255]
+
+
+def test_wrong_credentials_are_tried_again_after_half_of_the_wait_at_least() -> None:
+    assert (credentials_wait_s(SETTINGS, lambda: 0.0), credentials_wait_s(SETTINGS, lambda: 1.0)) == (30.0, 60.0)
 
 
 def test_the_password_does_not_show() -> None:

@@ -1,0 +1,87 @@
+"""What a carrier brings of its own accord: receipts, and messages from phones."""
+
+from __future__ import annotations
+
+from typing import Final
+
+import structlog
+
+from messaging_service.adapters.carriers.smpp.framing import PduError
+from messaging_service.adapters.carriers.smpp.inbound import NotInbound, inbound_in
+from messaging_service.adapters.carriers.smpp.intake import Intake
+from messaging_service.adapters.carriers.smpp.message_ids import id_reader
+from messaging_service.adapters.carriers.smpp.pdu import DATA_SM, RESPONSE, Header, data_sm_in, deliver_sm_in
+from messaging_service.adapters.carriers.smpp.receipts import is_receipt, receipt_in
+from messaging_service.adapters.carriers.smpp.session import Session
+from messaging_service.adapters.carriers.smpp.settings import SmppSettings
+from messaging_service.adapters.carriers.smpp.status import OK, Status
+from messaging_service.domain.inbound import InboundMessage
+from messaging_service.domain.submission import DeliveryReceipt
+from messaging_service.use_cases.carrier import CarrierSinks
+
+log = structlog.get_logger()
+
+_FOR_GOOD: Final = int(Status.ESME_RX_P_APPN)
+"""What cannot be read now cannot be read later either: a temporary error would bring it for ever."""
+
+
+class DeliveryTicket:
+    """The answer that a deliver_sm or data_sm waits for."""
+
+    __slots__ = ("_command", "_sequence", "_session")
+
+    def __init__(self, session: Session, header: Header) -> None:
+        self._session = session
+        self._command = RESPONSE | header.command
+        self._sequence = header.sequence
+
+    def acknowledge(self, status: int) -> None:
+        """Answers; silent when the link is gone."""
+        self._session.acknowledge(self._command, self._sequence, status)
+
+
+class Arrivals:
+    """Tells receipts from messages, and has both stored before they are acknowledged."""
+
+    def __init__(self, carrier: str, settings: SmppSettings, sinks: CarrierSinks) -> None:
+        self._carrier = carrier
+        self._settings = settings
+        self._id_as_submitted = id_reader(settings.submit_ids, settings.receipt_ids)
+        timeout_s = settings.response_timeout_s
+        self._receipts: Intake[DeliveryReceipt] = Intake(carrier, "smpp.receipts_not_stored", sinks.receipts, timeout_s)
+        self._inbound: Intake[InboundMessage] = Intake(carrier, "smpp.inbound_not_stored", sinks.inbound, timeout_s)
+
+    def open(self) -> None:
+        """Takes arrivals again after a drain."""
+        self._receipts.open()
+        self._inbound.open()
+
+    async def drain(self, timeout_s: float) -> None:
+        """Takes no more, and waits until what came is stored; what is left, the carrier brings again."""
+        await self._receipts.drain(timeout_s)
+        await self._inbound.drain(timeout_s)
+
+    def take(self, session: Session, header: Header, pdu: bytes) -> None:
+        """Acts on one deliver_sm or data_sm."""
+        ticket = DeliveryTicket(session, header)
+        try:
+            message = data_sm_in(pdu) if header.command == DATA_SM else deliver_sm_in(pdu)
+        except PduError:
+            log.warning("smpp.deliver_unreadable", carrier=self._carrier, octets=len(pdu))
+            ticket.acknowledge(_FOR_GOOD)
+            return
+        if is_receipt(message):
+            receipt = receipt_in(self._carrier, message, self._id_as_submitted, self._settings.country_code)
+            if receipt is None:
+                log.warning("smpp.receipt_without_id", carrier=self._carrier, octets=len(pdu))
+                ticket.acknowledge(OK)
+                return
+            self._receipts.put(ticket, receipt)
+            return
+        try:
+            inbound = inbound_in(self._carrier, message, self._settings)
+        except NotInbound as reason:
+            log.warning("smpp.inbound_unreadable", carrier=self._carrier, octets=len(pdu), reason=str(reason))
+            ticket.acknowledge(_FOR_GOOD)
+            return
+        self._inbound.put(ticket, inbound)

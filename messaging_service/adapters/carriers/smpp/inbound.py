@@ -1,0 +1,50 @@
+"""Messages that phones wrote, as a carrier hands them over."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable
+from datetime import UTC, datetime
+from typing import Final
+
+import smpp34
+
+from messaging_service.adapters.carriers.smpp.addresses import phone_in
+from messaging_service.adapters.carriers.smpp.alphabets import text_in, without_header
+from messaging_service.adapters.carriers.smpp.pdu import message_octets
+from messaging_service.adapters.carriers.smpp.settings import SmppSettings
+from messaging_service.domain.inbound import InboundMessage
+
+_E164: Final = re.compile(r"\+[1-9][0-9]{6,14}")
+
+
+class NotInbound(Exception):  # noqa: N818 - says what the PDU is not
+    """A deliver_sm that is no text from a phone; the message says why, and never what it held."""
+
+
+def inbound_in(
+    carrier: str,
+    message: smpp34.DeliverSm,
+    settings: SmppSettings,
+    now: Callable[[], datetime] = lambda: datetime.now(UTC),
+) -> InboundMessage:
+    """The message of a phone, or one part of a long one. Raises NotInbound.
+
+    The parts of a long text are handed over one by one: to wait for the rest would mean to acknowledge what is not
+    stored, or to withhold an acknowledgement that the carrier needs before it brings the next part.
+    """
+    phone = phone_in(message.source_addr_ton, message.source_addr, settings.country_code)
+    if phone is None or not _E164.fullmatch(phone):
+        raise NotInbound(f"its sender, of TON {message.source_addr_ton}, is no international number")
+    octets = without_header(message_octets(message), message.esm_class)
+    text = text_in(octets, message.data_coding, settings.inbound_alphabet)
+    if text is None:
+        raise NotInbound(f"data_coding {message.data_coding} is no text")
+    return InboundMessage(
+        carrier=carrier,
+        phone=phone,
+        sender_id=message.destination_addr.replace("\x00", ""),
+        text=text,
+        is_opt_out=False,
+        received_at=now(),
+    )

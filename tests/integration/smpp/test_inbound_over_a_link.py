@@ -1,0 +1,118 @@
+"""Messages from phones are stored before they are acknowledged, like receipts."""
+
+from __future__ import annotations
+
+import pytest
+import smpp34
+
+from messaging_service.adapters.carriers.smpp.pdu import (
+    DATA_SM,
+    DELIVER_SM_RESP,
+    RESPONSE,
+    with_body,
+)
+from messaging_service.domain.submission import ReceiptState
+from tests.integration.smpp.conftest import Bound, Inbox, SilentServer
+
+STOP = smpp34.DeliverSm("254712345678", "22141", b"STOP", source_addr_ton=1, sequence_number=9).encode()
+
+
+async def test_a_message_is_acknowledged_only_after_it_is_stored(
+    silent_server: SilentServer, bound: Bound, inbox: Inbox
+) -> None:
+    await bound(silent_server.port)
+    link = silent_server.links[0]
+    inbox.gate.clear()
+    link.send(STOP)
+    await inbox.wait_for(lambda: inbox.calls == 1)
+    assert not link.pdus
+    inbox.gate.set()
+    answer = await link.receive(DELIVER_SM_RESP)
+    assert (answer.sequence, answer.status) == (9, 0)
+    (message,) = inbox.inbound
+    assert (message.carrier, message.phone, message.sender_id, message.text) == (
+        "test",
+        "+254712345678",
+        "22141",
+        "STOP",
+    )
+    assert not message.is_opt_out
+
+
+async def test_a_message_that_could_not_be_stored_is_asked_for_again(
+    silent_server: SilentServer, bound: Bound, inbox: Inbox
+) -> None:
+    await bound(silent_server.port)
+    link = silent_server.links[0]
+    inbox.failures_left = 1
+    link.send(STOP)
+    assert (await link.receive(DELIVER_SM_RESP)).status == 0x64
+    link.send(STOP)
+    assert (await link.receive(DELIVER_SM_RESP)).status == 0
+    assert len(inbox.inbound) == 1
+
+
+async def test_a_phone_cannot_forge_a_receipt(silent_server: SilentServer, bound: Bound, inbox: Inbox) -> None:
+    await bound(silent_server.port)
+    link = silent_server.links[0]
+    link.send(smpp34.DeliverSm("254712345678", "22141", b"id:1 stat:DELIVRD", source_addr_ton=1).encode())
+    assert (await link.receive(DELIVER_SM_RESP)).status == 0
+    assert (len(inbox.inbound), len(inbox.receipts)) == (1, 0)
+
+
+async def test_the_parts_of_a_long_message_are_handed_over_one_by_one(
+    silent_server: SilentServer, bound: Bound, inbox: Inbox
+) -> None:
+    await bound(silent_server.port)
+    link = silent_server.links[0]
+    for number, text in ((1, b"first "), (2, b"second")):
+        octets = bytes((5, 0, 3, 77, 2, number)) + text
+        pdu = smpp34.DeliverSm(
+            "254712345678", "22141", octets, source_addr_ton=1, esm_class=0x40, sequence_number=number
+        )
+        link.send(pdu.encode())
+        assert (await link.receive(DELIVER_SM_RESP)).sequence == number
+    assert [message.text for message in inbox.inbound] == ["first ", "second"]
+
+
+async def test_what_is_no_text_is_refused_for_good(silent_server: SilentServer, bound: Bound, inbox: Inbox) -> None:
+    await bound(silent_server.port)
+    link = silent_server.links[0]
+    link.send(smpp34.DeliverSm("254712345678", "22141", b"\x01", source_addr_ton=1, data_coding=4).encode())
+    assert (await link.receive(DELIVER_SM_RESP)).status == 0x65
+    assert not inbox.inbound
+
+
+@pytest.mark.parametrize(
+    "parameters",
+    [
+        b"\x00\x1e\x00\x047b1\0\x04\x27\x00\x01\x02",
+        b"\x04\x24\x00\x1did:7b1 stat:DELIVRD err:000   ",
+    ],
+    ids=["in parameters", "in message_payload"],
+)
+async def test_a_receipt_may_come_as_data_sm(
+    silent_server: SilentServer, bound: Bound, inbox: Inbox, parameters: bytes
+) -> None:
+    await bound(silent_server.port)
+    link = silent_server.links[0]
+    link.send(with_body(DATA_SM, 9, b"\0\x01\x01254712345678\0\x03\x0022141\0\x04\x00\x00" + parameters))
+    answer = await link.receive(RESPONSE | DATA_SM)
+    assert (answer.sequence, answer.status) == (9, 0)
+    (receipt,) = inbox.receipts
+    assert (receipt.carrier_message_id, receipt.state) == ("7b1", ReceiptState.DELIVERED)
+    assert receipt.recipient == "+254712345678"
+
+
+async def test_a_receipt_may_come_in_message_payload(silent_server: SilentServer, bound: Bound, inbox: Inbox) -> None:
+    await bound(silent_server.port)
+    link = silent_server.links[0]
+    payload = smpp34.Tlv(0x0424, b"id:7b1 stat:UNDELIV err:027")
+    link.send(smpp34.DeliverSm("254712345678", "22141", b"", esm_class=4, tlvs=[payload]).encode())
+    await link.receive(DELIVER_SM_RESP)
+    (receipt,) = inbox.receipts
+    assert (receipt.carrier_message_id, receipt.state, receipt.network_error) == (
+        "7b1",
+        ReceiptState.UNDELIVERABLE,
+        "027",
+    )

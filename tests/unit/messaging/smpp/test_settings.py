@@ -1,0 +1,90 @@
+"""What a carrier's settings may hold; each mistake is named at once."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from messaging_service.adapters.carriers.smpp.settings import IdSpelling, SmppSettings
+from messaging_service.adapters.carriers.smpp.tls import tls_context
+
+GOOD: dict[str, Any] = {"host": "smsc.example", "port": 2775, "system_id": "tukupay", "password": "secret"}
+
+
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [
+        ("host", ""),
+        ("port", 65_536),
+        ("port", "2775"),
+        ("port", True),
+        ("system_id", "sixteen letters!"),
+        ("system_id", 7),
+        ("password", "pass\x00word"),
+        ("password", 12345678),
+        ("system_type", "é"),
+        ("bind_mode", "both"),
+        ("binds", 0),
+        ("max_binds", -1),
+        ("window", 0),
+        ("max_submits_per_s", -1.0),
+        ("max_submits_per_s", float("nan")),
+        ("response_timeout_s", 0),
+        ("enquire_link_s", 0),
+        ("reconnect_max_s", 0.1),
+        ("credentials_retry_s", 0),
+        ("lease_s", 0),
+        ("tls", "yes"),
+        ("tls_ca_file", "/ca.pem"),
+        ("sender_name_ton", 256),
+        ("recipient_npi", -1),
+        ("short_code_digits", 0),
+        ("service_type", "SIXSIX"),
+        ("registered_delivery", 0),
+        ("registered_delivery", 2),
+        ("long_text", "sars"),
+        ("text_form", "ascii"),
+        ("gsm7_data_coding", 256),
+        ("validity_form", "never"),
+        ("default_validity_s", 31 * 86_400),
+        ("receipt_ids", IdSpelling.HEX),
+        ("inbound_alphabet", "utf-8"),
+        ("country_code", "+254"),
+        ("country_code", "0254"),
+        ("country_code", 254),
+    ],
+)
+def test_a_value_that_cannot_work_is_named(name: str, value: object) -> None:
+    with pytest.raises(ValueError, match=rf"\b{name} "):
+        SmppSettings(**{**GOOD, name: value})
+
+
+def test_all_mistakes_are_told_together_and_without_the_password() -> None:
+    wrong = {"port": 0, "binds": 0, "password": "sécret", "country_code": "x"}
+    with pytest.raises(ValueError, match=r"port .*binds .*password .*country_code ") as error:
+        SmppSettings(**{**GOOD, **wrong})
+    assert "cret" not in str(error.value)
+
+
+def test_a_key_without_its_certificate_is_a_mistake() -> None:
+    with pytest.raises(ValueError, match="tls_key_file needs tls_cert_file"):
+        SmppSettings(**GOOD, tls=True, tls_key_file="/key.pem")
+
+
+@pytest.mark.parametrize("name", ["tls_ca_file", "tls_cert_file"])
+def test_a_file_that_cannot_be_used_is_named_at_the_start(tmp_path: Path, name: str) -> None:
+    nonsense = tmp_path / "nonsense.pem"
+    nonsense.write_text("no certificate")
+    for path in (nonsense, tmp_path / "missing.pem"):
+        with pytest.raises(ValueError, match=name):
+            tls_context(SmppSettings(**{**GOOD, "tls": True, name: str(path)}))
+
+
+def test_tls_always_verifies_the_carrier() -> None:
+    context = tls_context(SmppSettings(**GOOD, tls=True))
+    assert context is not None
+    assert context.check_hostname
+    assert context.verify_mode.name == "CERT_REQUIRED"
+    assert tls_context(SmppSettings(**GOOD)) is None
