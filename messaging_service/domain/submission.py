@@ -48,7 +48,8 @@ class Outcome:
     carrier: str
     """Name of the carrier that was asked."""
     carrier_message_ids: tuple[str, ...] = ()
-    """The carrier's raw identifier of each part it accepted, in part order."""
+    """The carrier's raw identifier of each part it accepted, in part order. A carrier that names a message as a
+    whole has the same one for every part."""
     error_code: str | None = None
     """Stable code of the failure (see failures.py); None when accepted."""
     raw: str = ""
@@ -103,6 +104,10 @@ class DeliveryReceipt:
     zones are not to be trusted: for display only."""
     raw: str
     """The receipt as it came, for the audit trail."""
+    network: str | None = None
+    """MCC and MNC of the network that the phone is on; None when the carrier did not say."""
+    speaks_for_all_parts: bool = False
+    """Whether the carrier reports on messages as a whole, and so on every part at once."""
 
 
 def canonical_carrier_id(raw: str) -> str:

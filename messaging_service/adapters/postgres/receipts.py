@@ -19,23 +19,23 @@ from service_kit.database import Connection
 
 _STORE = """
     INSERT INTO receipt (carrier, carrier_message_id, canonical_id, state, recipient, sender_id, network_error,
-        done_at, raw)
+        done_at, raw, network, all_parts)
     SELECT * FROM json_to_recordset(%s::json) AS receipts (
         carrier text, carrier_message_id text, canonical_id text, state text, recipient text, sender_id text,
-        network_error text, done_at timestamptz, raw text
+        network_error text, done_at timestamptz, raw text, network text, all_parts boolean
     )
 """
 
 # By the carrier's id. A carrier may use an id again after months, so the newest part with it is meant.
 _WAITING = """
     WITH due AS (
-        SELECT id, carrier, canonical_id, carrier_message_id, state, recipient, sender_id, tries, received_at
+        SELECT id, carrier, canonical_id, carrier_message_id, state, recipient, sender_id, tries, received_at,
+            all_parts
         FROM receipt WHERE next_try_at <= now()
         ORDER BY next_try_at, id LIMIT %s FOR UPDATE SKIP LOCKED
     )
     SELECT due.id, due.carrier, due.carrier_message_id, due.state, due.recipient, due.sender_id,
-        due.tries, p.message_id,
-        p.attempt
+        due.tries, due.all_parts, p.message_id, p.attempt
     FROM due LEFT JOIN LATERAL (
         SELECT message_id, attempt FROM message_part p
         WHERE p.carrier = due.carrier AND p.canonical_id = due.canonical_id
@@ -133,6 +133,7 @@ class _Waiting:
     recipient: str | None
     sender_id: str | None
     tries: int
+    all_parts: bool
     message_id: UUID | None
     attempt: int | None
 
@@ -177,6 +178,8 @@ async def store(connection: Connection, receipts: Sequence[DeliveryReceipt]) -> 
             "network_error": receipt.network_error,
             "done_at": receipt.done_at,
             "raw": receipt.raw,
+            "network": receipt.network,
+            "all_parts": receipt.speaks_for_all_parts,
         }
         for receipt in receipts
     ]
@@ -250,14 +253,16 @@ def _apply(target: _Target, parts: list[_Part], receipt: _Waiting, changes: _Cha
     if receipt.attempt is not None and receipt.attempt != target.attempt:
         return  # speaks of an attempt before the latest resend; kept, but decides nothing any more
     reported = ReceiptState(receipt.state)
-    for part in parts:
-        if part.canonical_id == receipt.canonical_id:
-            state = part_after(part.state, reported)
-            if state is not part.state:
-                part.state = state
-                changes.parts_moved.append((state.value, target.id, target.attempt, part.number))
-            return
-    if target.state is State.UNKNOWN and len(parts) < target.units:
+    # A carrier that names a message as a whole has one id for all of its parts.
+    reported_on = [part for part in parts if part.canonical_id == receipt.canonical_id]
+    for part in reported_on:
+        state = part_after(part.state, reported)
+        if state is not part.state:
+            part.state = state
+            changes.parts_moved.append((state.value, target.id, target.attempt, part.number))
+    if reported_on:
+        return
+    while target.state is State.UNKNOWN and len(parts) < target.units:
         # The submit was never recorded; the receipt is the first that we hear of this part's id.
         state = part_after(ReceiptState.ACCEPTED, reported)
         part = _Part(len(parts) + 1, receipt.canonical_id, state)
@@ -273,6 +278,8 @@ def _apply(target: _Target, parts: list[_Part], receipt: _Waiting, changes: _Cha
                 state.value,
             )
         )
+        if not receipt.all_parts:
+            return
 
 
 async def _write(connection: Connection, changes: _Changes, owner: str) -> None:

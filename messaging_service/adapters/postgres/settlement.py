@@ -27,7 +27,7 @@ _SETTLE = """
     WITH input AS (
         SELECT * FROM json_to_recordset(%(rows)s::json) AS input (
             id uuid, epoch int, state text, billing text, carrier text, code text, raw text, retry_in_s float8,
-            parts json, recipient text, avoid text
+            parts json, recipient text, avoid text, carrier_cost numeric, carrier_parts smallint
         )
     ), owned AS MATERIALIZED (
         SELECT input.*, d.ctid AS queue_row
@@ -64,15 +64,19 @@ _SETTLE = """
             sent_at = CASE owned.state WHEN 'accepted' THEN now() ELSE m.sent_at END
         FROM owned JOIN left_queue ON left_queue.message_id = owned.id WHERE m.id = owned.id
         RETURNING m.id, m.account_id, m.total, m.retry_count + 1 AS attempt, m.state, m.billing, m.sent_at,
-            m.error_code, owned.carrier, owned.code, owned.raw, owned.parts, owned.retry_in_s
+            m.error_code, owned.carrier, owned.code, owned.raw, owned.parts, owned.retry_in_s, owned.carrier_cost,
+            owned.carrier_parts
     ), taken AS (
         INSERT INTO message_part (message_id, attempt, part, carrier, carrier_message_id, canonical_id)
         SELECT settled.id, settled.attempt, p.number, settled.carrier, p.ids ->> 0, p.ids ->> 1
         FROM settled, json_array_elements(settled.parts) WITH ORDINALITY AS p (ids, number)
     ), noted AS (
-        INSERT INTO message_event (message_id, attempt, from_state, to_state, actor, carrier, code, raw, next_try_at)
+        INSERT INTO message_event (
+            message_id, attempt, from_state, to_state, actor, carrier, code, raw, next_try_at, carrier_cost,
+            carrier_parts
+        )
         SELECT id, attempt, 'submitting', state, %(owner)s, carrier, code, raw,
-            CASE state WHEN 'ready' THEN now() + make_interval(secs => retry_in_s) END
+            CASE state WHEN 'ready' THEN now() + make_interval(secs => retry_in_s) END, carrier_cost, carrier_parts
         FROM settled
     ), charged AS (
         INSERT INTO ledger_entry (account_id, kind, amount, message_id, attempt)
@@ -123,6 +127,8 @@ def _to_row(item: Settlement) -> dict[str, Any]:
         "retry_in_s": item.retry_in_s,
         "recipient": item.message.recipient,
         "avoid": item.avoid,
+        "carrier_cost": item.outcome.carrier_cost,
+        "carrier_parts": item.outcome.carrier_parts,
         "parts": [(reference, canonical_carrier_id(reference)) for reference in item.outcome.carrier_message_ids],
     }
 

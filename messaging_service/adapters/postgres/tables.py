@@ -223,6 +223,8 @@ message_event = Table(
     Column("carrier", Text),
     Column("code", Text),
     Column("raw", Text),
+    Column("carrier_cost", MONEY),
+    Column("carrier_parts", SmallInteger),
     # Who follows events asks which transactions were over when it last looked; ids alone cannot tell, as they are
     # given out before the commit. Nobody else writes it.
     Column("xact", TransactionId, nullable=False, server_default=text("pg_current_xact_id()")),
@@ -295,6 +297,8 @@ receipt = Table(
     Column("message_id", Uuid),
     Column("tries", SmallInteger, nullable=False, server_default="0"),
     Column("next_try_at", INSTANT, server_default=NOW),
+    Column("network", Text),
+    Column("all_parts", Boolean, nullable=False, server_default=text("false")),
     PrimaryKeyConstraint("id"),
     _one_of("state", ReceiptState),
     Index("ix_receipt_next_try_at", "next_try_at", postgresql_where=text("next_try_at IS NOT NULL")),
