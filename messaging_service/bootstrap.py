@@ -15,6 +15,7 @@ import structlog
 from grpc import aio
 from uuid_utils.compat import uuid7
 
+from messaging_service.adapters.carriers.africastalking import AfricasTalkingCarrier, AfricasTalkingSettings
 from messaging_service.adapters.carriers.carriers_file import (
     CarrierPlan,
     CarrierSpec,
@@ -128,6 +129,8 @@ def carrier_plan(settings: MessagingSettings) -> CarrierPlan:
 
 def built_carrier(spec: CarrierSpec, sinks: CarrierSinks, leases: BindLeases) -> RunningCarrier:
     """The carrier of a specification, not started."""
+    if isinstance(spec.settings, AfricasTalkingSettings):
+        return AfricasTalkingCarrier(spec.settings, sinks, spec.name)
     return SmppCarrier(spec.settings, sinks, spec.name, leases)
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from decimal import Decimal
 from enum import StrEnum
 
 
@@ -50,3 +51,5 @@ class CarrierStatus:
     binds: tuple[BindStatus, ...]
     remark: str | None
     """What an operator should know, for instance that the carrier's own balance is used up; None for nothing."""
+    balance: Decimal | None = None
+    """What our own account at the carrier holds, KES, when it was last looked at; None where it does not say."""

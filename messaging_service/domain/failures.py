@@ -115,6 +115,55 @@ _FAILURES = (
         Resend.NEVER,
     ),
     Failure(
+        "CARRIER_UNCLEAR",
+        "The carrier's answer does not tell whether it took the message, so it may or may not have been sent.",
+        "Wait: a delivery receipt or the end of the waiting time decides.",
+        Resend.LATER,
+    ),
+    Failure(
+        "CARRIER_ON_HOLD",
+        "The carrier keeps the message until it has looked at it for risks, and may still send it.",
+        "Wait: a delivery receipt or the end of the waiting time decides. When it happens often, ask the carrier.",
+        Resend.LATER,
+    ),
+    Failure(
+        "CARRIER_ACCOUNT_REFUSED",
+        "The carrier does not accept the account that we send with, so it took nothing.",
+        "Nothing is wrong with the message: resend it once the operator has put the account in order.",
+        Resend.LATER,
+    ),
+    Failure(
+        "CARRIER_OUT_OF_FUNDS",
+        "Our own account at the carrier is used up, so it took nothing.",
+        "While the message is pending it is tried again by itself; once it has failed, resend it after the operator "
+        "has topped the account up.",
+        Resend.LATER,
+    ),
+    Failure(
+        "UNSUPPORTED_NUMBER",
+        "The carrier does not send to this kind of number, for instance a landline.",
+        "Send a new message to a mobile number.",
+        Resend.NEVER,
+    ),
+    Failure(
+        "OPTED_OUT_AT_CARRIER",
+        "The phone's owner asked the carrier for no more messages from this sender id.",
+        "Take the number off your list; only the phone's owner can change it.",
+        Resend.NEVER,
+    ),
+    Failure(
+        "DO_NOT_DISTURB",
+        "The phone's owner has asked the network for no messages of this kind.",
+        "Take the number off your list, or ask the carrier how to register the sender id for wanted services.",
+        Resend.NEVER,
+    ),
+    Failure(
+        "NO_ROUTE",
+        "No carrier has a way to the phone's network.",
+        "Check the number; resend later, when a carrier may have one.",
+        Resend.LATER,
+    ),
+    Failure(
         "NOT_DELIVERED",
         "The carrier took the message and reported that it did not reach the phone: it may be off, out of coverage, "
         "or blocked.",

@@ -15,6 +15,7 @@ from typing import Any, TypeVar
 
 import msgspec
 
+from messaging_service.adapters.carriers.africastalking.settings import AfricasTalkingSettings
 from messaging_service.adapters.carriers.smpp.settings import SmppSettings
 from messaging_service.domain.circuit_breaker import BreakerSettings
 from messaging_service.domain.routing import DEFAULT_ROUTE, Leg, Route, Routes, only_route
@@ -23,8 +24,8 @@ from service_kit.settings import SettingsError
 
 S = TypeVar("S")
 
-CarrierSettings = SmppSettings
-KINDS: Mapping[str, type[CarrierSettings]] = {"smpp": SmppSettings}
+CarrierSettings = SmppSettings | AfricasTalkingSettings
+KINDS: Mapping[str, type[CarrierSettings]] = {"smpp": SmppSettings, "africastalking": AfricasTalkingSettings}
 """What `kind` may say, and the settings that go with it."""
 
 

@@ -20,9 +20,9 @@ ROW = re.compile(r"^\| `([A-Z_]+)` \| (.+) \| (.+) \| (now|later|never) \|$", re
 CARRIERS = tuple(
     f"adapters/carriers/{folder.name}"
     for folder in (SOURCE / "adapters" / "carriers").iterdir()
-    if folder.is_dir() and folder.name not in {"sandbox", "__pycache__"}
+    if folder.is_dir() and not folder.name.endswith(("sandbox", "__pycache__"))
 )
-"""Those that submit; the sandbox is what they submit to."""
+"""Those that submit; the sandboxes are what they submit to."""
 NOT_CODES = {"MESSAGING_DATABASE_URL"}
 
 NOT_OF_AN_ENTRY = {

@@ -1,0 +1,90 @@
+"""Reads what the carrier posts to us: delivery reports, opt-outs, and messages from phones."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable
+from datetime import UTC, datetime
+from types import MappingProxyType
+from typing import Final
+
+from messaging_service.domain.inbound import InboundMessage
+from messaging_service.domain.submission import DeliveryReceipt, ReceiptState
+from messaging_service.use_cases.carrier_callbacks import DeliveryReport, OptOut, PhoneMessage
+
+STATES: Final = MappingProxyType(
+    {
+        "success": ReceiptState.DELIVERED,
+        "failed": ReceiptState.UNDELIVERABLE,
+        "absentsubscriber": ReceiptState.UNDELIVERABLE,
+        "rejected": ReceiptState.REJECTED,
+        "expired": ReceiptState.EXPIRED,
+        "sent": ReceiptState.ENROUTE,
+        "submitted": ReceiptState.ENROUTE,
+        "buffered": ReceiptState.ENROUTE,
+    }
+)
+"""The carrier's words, in lower case. The vocabulary is open: another word is kept, and decides nothing."""
+
+NETWORKS: Final = MappingProxyType({"63902": "Safaricom", "63903": "Airtel", "63907": "Telkom", "63999": "Equitel"})
+
+_PHONE: Final = re.compile(r"[1-9][0-9]{6,14}")
+
+
+class AfricasTalkingCallbacks:
+    """Turns posts into receipts and inbound messages of one carrier."""
+
+    def __init__(self, name: str, now: Callable[[], datetime] = lambda: datetime.now(UTC)) -> None:
+        self._name = name
+        self._now = now
+
+    def receipt(self, report: DeliveryReport) -> DeliveryReceipt:
+        """What a delivery report says; it speaks of all parts of its message."""
+        facts = [f"status {report.status}"]
+        if report.network_code:
+            facts.append(f"network {report.network_code} {NETWORKS.get(report.network_code, '')}".rstrip())
+        if report.failure_reason:
+            facts.append(f"reason {report.failure_reason}")
+        if report.retry_count is not None:
+            facts.append(f"retries {report.retry_count}")
+        return DeliveryReceipt(
+            carrier=self._name,
+            carrier_message_id=report.carrier_message_id,
+            state=STATES.get(report.status.strip().lower(), ReceiptState.UNKNOWN),
+            recipient=phone_of(report.phone_number),
+            sender_id=None,
+            network_error=_network_error(report),
+            done_at=None,
+            raw=", ".join(facts),
+            network=report.network_code or None,
+            speaks_for_all_parts=True,
+        )
+
+    def message(self, message: PhoneMessage) -> InboundMessage | None:
+        """What a phone wrote; None when the number is none."""
+        phone = phone_of(message.phone_number)
+        if phone is None:
+            return None
+        return InboundMessage(self._name, phone, message.sent_to, message.text, False, self._now())
+
+    def opt_out(self, opt_out: OptOut) -> InboundMessage | None:
+        """A phone's wish to hear no more from a sender id; None when the number is none."""
+        phone = phone_of(opt_out.phone_number)
+        if phone is None:
+            return None
+        return InboundMessage(self._name, phone, opt_out.sender_id, "", True, self._now())
+
+
+def phone_of(number: str) -> str | None:
+    """A number of the carrier as E.164 with `+`; None when it is none.
+
+    A `+` that a form did not encode arrives as a blank.
+    """
+    digits = number.strip().removeprefix("+")
+    return f"+{digits}" if _PHONE.fullmatch(digits) else None
+
+
+def _network_error(report: DeliveryReport) -> str | None:
+    if report.failure_reason:
+        return report.failure_reason
+    return "AbsentSubscriber" if report.status.strip().lower() == "absentsubscriber" else None

@@ -1,0 +1,321 @@
+"""The carrier Africa's Talking, reached over HTTPS."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable
+from typing import Final
+
+import httpx
+import structlog
+
+from messaging_service.adapters.carriers.africastalking.answers import Answer, read_answer
+from messaging_service.adapters.carriers.africastalking.client import AfricasTalkingClient, Handover, Reply
+from messaging_service.adapters.carriers.africastalking.pace import Pace
+from messaging_service.adapters.carriers.africastalking.results import UNCLEAR, Consequence
+from messaging_service.adapters.carriers.africastalking.settings import AfricasTalkingSettings
+from messaging_service.adapters.carriers.africastalking.standing import Standing
+from messaging_service.adapters.carriers.throttle import Throttle
+from messaging_service.domain.carrier_status import BindState, BindStatus, CarrierStatus
+from messaging_service.domain.submission import LateOutcome, Outcome, OutcomeKind, Submission
+from messaging_service.use_cases.carrier import CarrierSinks, Slot
+
+log = structlog.get_logger()
+
+KIND: Final = "africastalking"
+
+
+class AfricasTalkingSlot:
+    """A place in the window of requests."""
+
+    __slots__ = ("_carrier", "_reserved")
+
+    def __init__(self, carrier: AfricasTalkingCarrier) -> None:
+        self._carrier = carrier
+        self._reserved = True
+
+    def release(self) -> None:
+        """Gives the place back unused. Harmless after a submit or a second time."""
+        if self._reserved:
+            self._reserved = False
+            self._carrier.unreserve()
+
+    def spend(self, carrier: AfricasTalkingCarrier) -> None:
+        """Turns the reservation into a submit. Raises ValueError for a slot without one."""
+        if not self._reserved or self._carrier is not carrier:
+            raise ValueError("a slot serves one submit, at the carrier that gave it")
+        self._reserved = False
+
+
+class AfricasTalkingCarrier:
+    """Hands messages to one account, a request each.
+
+    One recipient a request: the carrier has no idempotency, so the outcome of a lost answer is open for all
+    of its recipients, and a lost answer must not leave more than one message open.
+    """
+
+    def __init__(self, settings: AfricasTalkingSettings, sinks: CarrierSinks, name: str = KIND) -> None:
+        self._settings = settings
+        self._name = name
+        self._late_outcomes = sinks.late_outcomes
+        self._client: AfricasTalkingClient | None = None
+        self._listeners: list[Callable[[], None]] = []
+        self._notice_due = False
+        self._reserved = 0
+        self._submitting = 0
+        self._kept = 0
+        """Places of requests whose submits were called unknown, and which may be answered yet."""
+        self._exchanges: set[asyncio.Task[Reply]] = set()
+        self._late: set[asyncio.Task[None]] = set()
+        self._stopping = True
+        self._up = asyncio.Event()
+        self._idle = asyncio.Event()
+        self._idle.set()
+        self._standing = Standing(name, settings, self._look, self._changed)
+        self._throttle: Throttle | None = None
+        self._pace: Pace | None = None
+
+    async def start(self) -> None:
+        """Begins to look whether the carrier answers; returns at once, see `wait_until_up`."""
+        loop = asyncio.get_running_loop()
+        self._client = AfricasTalkingClient(self._settings)
+        self._throttle = Throttle(self._settings.window, loop.call_later, self._changed)
+        self._pace = Pace(self._settings.rate_per_s, loop.time, loop.call_later, self._changed)
+        self._stopping = False
+        self._standing.start()
+
+    async def stop(self, timeout_s: float | None = None) -> None:
+        """Gives out no more slots, waits for outstanding answers, and closes the connections.
+
+        `timeout_s` bounds the wait; None means the response time-out. Submits that are still without an
+        answer then come out UNKNOWN, and answers that are late already are not waited for.
+        """
+        limit_s = self._settings.response_timeout_s if timeout_s is None else timeout_s
+        self._stopping = True
+        try:
+            async with asyncio.timeout(limit_s):
+                await self._idle.wait()
+        except TimeoutError:
+            log.warning("africastalking.stopped_with_submits", carrier=self._name, submits=self._submitting)
+        for exchange in self._exchanges:
+            exchange.cancel()
+        if ending := {*self._exchanges, *self._late}:
+            await asyncio.wait(ending)
+        await self._standing.stop()
+        for part in (self._throttle, self._pace):
+            if part is not None:
+                part.stop()
+        if self._client is not None:
+            await self._client.close()
+            self._client = None
+        log.info("africastalking.stopped", carrier=self._name)
+
+    # The port.
+
+    @property
+    def name(self) -> str:
+        """Stable name, for records and metrics."""
+        return self._name
+
+    @property
+    def is_up(self) -> bool:
+        """Whether the carrier answers and nothing speaks against sending."""
+        return not self._stopping and self._standing.is_up
+
+    @property
+    def free_slots(self) -> int:
+        """How many reservations would succeed now."""
+        if not self.is_up or self._throttle is None or self._pace is None:
+            return 0
+        room = self._throttle.allowance - self._in_use
+        return min(room, self._pace.free()) if room > 0 else 0
+
+    def try_reserve(self) -> Slot | None:
+        """A place in the window, or None when it is full, throttled, beyond the rate, or the carrier is not up."""
+        if not self.free_slots or self._pace is None:
+            return None
+        self._pace.take()
+        self._reserved += 1
+        self._idle.clear()
+        return AfricasTalkingSlot(self)
+
+    async def wait_until_up(self, timeout_s: float) -> bool:
+        """True as soon as `is_up`; False when it did not come up in time."""
+        try:
+            async with asyncio.timeout(timeout_s):
+                while not self.is_up:
+                    self._up.clear()
+                    await self._up.wait()
+        except TimeoutError:
+            return False
+        return True
+
+    def on_slot_free(self, listener: Callable[[], None]) -> None:
+        """Registers a callback; places that become free in one turn of the loop are told of together."""
+        self._listeners.append(listener)
+
+    def status(self) -> CarrierStatus:
+        """How it stands now; the connections count as one bind."""
+        standing = self._standing
+        state = BindState.STOPPED if self._stopping else standing.state
+        window = self._throttle.allowance if state is BindState.UP and self._throttle is not None else 0
+        return CarrierStatus(
+            name=self._name,
+            kind=KIND,
+            is_up=self.is_up,
+            window=window,
+            in_use=self._in_use,
+            binds=(BindStatus(1, state, window, self._in_use, standing.last_error),),
+            remark=standing.remark,
+            balance=standing.balance,
+        )
+
+    async def submit(self, slot: Slot, submission: Submission) -> Outcome:
+        """Hands over one message, using up the slot. Raises ValueError for a slot that is used up.
+
+        All parts travel in one request, so none is refused after another was accepted.
+        """
+        if not isinstance(slot, AfricasTalkingSlot):
+            raise ValueError("the slot is another carrier's")  # noqa: TRY004 - a wrong value of the port's type
+        slot.spend(self)
+        self._submitting += 1
+        self._reserved -= 1
+        try:
+            return await self._submit(submission)
+        finally:
+            self._submitting -= 1
+            self._place_freed()
+
+    # How a submit goes.
+
+    async def _submit(self, submission: Submission) -> Outcome:
+        handover = Handover(submission, self._settings)
+        exchange = asyncio.create_task(self._send(handover))
+        self._exchanges.add(exchange)
+        exchange.add_done_callback(self._exchanges.discard)
+        try:
+            await asyncio.wait((exchange,), timeout=self._settings.response_timeout_s)
+        finally:
+            if not exchange.done():
+                # Also when the caller has left: what has begun may be answered yet, what has not must not begin.
+                self._leave(exchange, handover, submission)
+        if not exchange.done() and handover.begun:
+            self._standing.doubt()
+            return self._unknown("CARRIER_NO_ANSWER", f"no answer within {self._settings.response_timeout_s:g} s")
+        await asyncio.wait((exchange,))
+        return self._outcome(exchange, handover, submission)
+
+    async def _send(self, handover: Handover) -> Reply:
+        if self._client is None:
+            raise httpx.ConnectError("the carrier is stopped")
+        return await self._client.send(handover)
+
+    def _leave(self, exchange: asyncio.Task[Reply], handover: Handover, submission: Submission) -> None:
+        if not handover.begun or not self._settings.late_answer_s or self._stopping:
+            exchange.cancel()
+            return
+        self._kept += 1
+        late = asyncio.create_task(self._wait_late(exchange, handover, submission))
+        self._late.add(late)
+        late.add_done_callback(self._late.discard)
+
+    async def _wait_late(self, exchange: asyncio.Task[Reply], handover: Handover, submission: Submission) -> None:
+        try:
+            await asyncio.wait((exchange,), timeout=self._settings.late_answer_s)
+            exchange.cancel()
+            await asyncio.wait((exchange,))
+        finally:
+            self._kept -= 1
+            self._place_freed()
+        outcome = self._outcome(exchange, handover, submission)
+        if outcome.kind is OutcomeKind.UNKNOWN:
+            return
+        try:
+            await self._late_outcomes([LateOutcome(submission.message_id, submission.epoch, outcome)])
+        except Exception as error:  # noqa: BLE001 - a late outcome is a help; a receipt or the window still decides
+            log.warning("africastalking.late_outcome_lost", carrier=self._name, error=type(error).__name__)
+
+    # What came of it.
+
+    def _outcome(self, exchange: asyncio.Task[Reply], handover: Handover, submission: Submission) -> Outcome:
+        """Of an exchange that ended, well or not."""
+        if exchange.cancelled():
+            return self._broken(handover, "broken off")
+        if (error := exchange.exception()) is not None:
+            if not isinstance(error, httpx.HTTPError):
+                log.error("africastalking.send_failed", carrier=self._name, exc_info=error)
+            return self._broken(handover, type(error).__name__)
+        reply = exchange.result()
+        if not reply.is_whole:
+            return self._unknown("CARRIER_UNCLEAR", f"HTTP {reply.status}, an answer too long to read")
+        text = "".join(submission.segmentation.segments)
+        answer = read_answer(reply.status, reply.body, recipient=submission.recipient, text=text)
+        self._follow(answer)
+        meaning = answer.meaning
+        # The carrier counts and names a message as a whole: one id stands for each of our parts.
+        ids = () if answer.message_id is None else (answer.message_id,) * submission.segmentation.units
+        return Outcome(
+            meaning.kind,
+            self._name,
+            carrier_message_ids=ids if meaning.kind in (OutcomeKind.ACCEPTED, OutcomeKind.UNKNOWN) else (),
+            error_code=meaning.code,
+            raw=answer.raw,
+            only_elsewhere=meaning.only_elsewhere,
+            carrier_parts=answer.parts,
+            carrier_cost=answer.cost,
+        )
+
+    def _broken(self, handover: Handover, why: str) -> Outcome:
+        self._standing.doubt()
+        if handover.begun:
+            return self._unknown("CARRIER_NO_ANSWER", f"no whole answer: {why}")
+        return Outcome(OutcomeKind.NOT_TAKEN, self._name, error_code="CARRIER_UNAVAILABLE", raw=f"not written: {why}")
+
+    def _unknown(self, code: str, raw: str) -> Outcome:
+        return Outcome(OutcomeKind.UNKNOWN, self._name, error_code=code, raw=raw)
+
+    def _follow(self, answer: Answer) -> None:
+        """Draws the consequences of an answer for the messages after it."""
+        if self._throttle is None:
+            return
+        if answer.meaning.consequence is Consequence.SLOW_DOWN:
+            if self._throttle.throttled():
+                log.warning("africastalking.throttled", carrier=self._name)
+        elif answer.meaning != UNCLEAR:
+            self._throttle.taken()
+        self._standing.consequence(answer.meaning.consequence, answer.raw)
+
+    async def _look(self) -> Reply:
+        if self._client is None:
+            raise httpx.ConnectError("the carrier is stopped")
+        return await self._client.account()
+
+    # Places.
+
+    @property
+    def _in_use(self) -> int:
+        return self._reserved + self._submitting + self._kept
+
+    def unreserve(self) -> None:
+        """Called by a slot that is given back."""
+        self._reserved -= 1
+        if self._pace is not None:
+            self._pace.give_back()
+        self._place_freed()
+
+    def _changed(self) -> None:
+        if self.is_up:
+            self._up.set()
+        self._place_freed()
+
+    def _place_freed(self) -> None:
+        if not self._reserved and not self._submitting:
+            self._idle.set()
+        if self._listeners and not self._notice_due:
+            self._notice_due = True
+            asyncio.get_running_loop().call_soon(self._give_notice)
+
+    def _give_notice(self) -> None:
+        self._notice_due = False
+        for listener in self._listeners:
+            listener()

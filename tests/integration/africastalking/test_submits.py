@@ -1,0 +1,227 @@
+"""What becomes of messages, by every answer that the carrier can give and by every way of giving none."""
+
+from __future__ import annotations
+
+import asyncio
+import socket
+from decimal import Decimal
+
+import pytest
+
+from messaging_service.adapters.carriers.africastalking_sandbox import AfricasTalkingSandbox
+from messaging_service.adapters.carriers.africastalking_sandbox.behaviours import BEHAVIOURS
+from messaging_service.domain.submission import OutcomeKind
+from tests.integration.africastalking.conftest import NUMBER_OF, PHONE, Carriers, Send, reserve, submission
+from tests.integration.smpp.conftest import Inbox
+
+ACCEPTED, REFUSED = OutcomeKind.ACCEPTED, OutcomeKind.REFUSED
+NOT_TAKEN, UNKNOWN = OutcomeKind.NOT_TAKEN, OutcomeKind.UNKNOWN
+
+OUTCOMES = {
+    "processed": (ACCEPTED, None),
+    "queued": (ACCEPTED, None),
+    "risk-hold": (UNKNOWN, "CARRIER_ON_HOLD"),
+    "bad-sender": (REFUSED, "INVALID_SENDER"),
+    "bad-number": (REFUSED, "INVALID_RECIPIENT"),
+    "landline": (REFUSED, "UNSUPPORTED_NUMBER"),
+    "no-money": (NOT_TAKEN, "CARRIER_OUT_OF_FUNDS"),
+    "opted-out": (REFUSED, "OPTED_OUT_AT_CARRIER"),
+    "no-route": (NOT_TAKEN, "NO_ROUTE"),
+    "do-not-disturb": (REFUSED, "DO_NOT_DISTURB"),
+    "server-error": (UNKNOWN, "CARRIER_UNCLEAR"),
+    "gateway-error": (UNKNOWN, "CARRIER_UNCLEAR"),
+    "rejected": (NOT_TAKEN, "REJECTED_BY_CARRIER"),
+    "odd-code": (UNKNOWN, "CARRIER_UNCLEAR"),
+    "no-recipients": (REFUSED, "INVALID_SENDER"),
+    "throttle": (NOT_TAKEN, "CARRIER_THROTTLED"),
+    "http-500": (UNKNOWN, "CARRIER_UNCLEAR"),
+    "http-502": (UNKNOWN, "CARRIER_UNCLEAR"),
+    "garbage": (UNKNOWN, "CARRIER_UNCLEAR"),
+    "huge": (UNKNOWN, "CARRIER_UNCLEAR"),
+    "wrong-number": (UNKNOWN, "CARRIER_UNCLEAR"),
+    "drop-before": (UNKNOWN, "CARRIER_NO_ANSWER"),
+    "drop-after": (UNKNOWN, "CARRIER_NO_ANSWER"),
+    "half": (UNKNOWN, "CARRIER_NO_ANSWER"),
+    "silent": (UNKNOWN, "CARRIER_NO_ANSWER"),
+    "slow": (ACCEPTED, None),
+    "drip": (UNKNOWN, "CARRIER_NO_ANSWER"),
+    "failed": (ACCEPTED, None),
+    "expired": (ACCEPTED, None),
+    "rejected-late": (ACCEPTED, None),
+    "absent": (ACCEPTED, None),
+    "no-report": (ACCEPTED, None),
+    "twice": (ACCEPTED, None),
+    "early-report": (ACCEPTED, None),
+    "odd-report": (ACCEPTED, None),
+    "buffered": (ACCEPTED, None),
+}
+
+
+async def test_a_message_is_taken_with_its_id_cost_and_parts(
+    sandbox: AfricasTalkingSandbox, at: Carriers, send: Send
+) -> None:
+    outcome = await send(await at(), text="Karibu €")
+    (sms,) = sandbox.account.messages
+    assert outcome.kind is ACCEPTED
+    assert outcome.carrier_message_ids == (sms.id,)
+    assert (outcome.carrier_cost, outcome.carrier_parts) == (Decimal("0.8000"), 1)
+    assert (sms.to, sms.sender, sms.text) == (PHONE, "TUKUPAY", "Karibu €")
+    assert "Karibu" not in outcome.raw
+
+
+async def test_a_long_text_is_one_request_and_its_id_stands_for_each_part(
+    sandbox: AfricasTalkingSandbox, at: Carriers, send: Send
+) -> None:
+    text = "ж" * 66 + "😀" + "ж" * 66
+    outcome = await send(await at(), text=text)
+    (sms,) = sandbox.account.messages
+    assert sms.text == text
+    assert outcome.carrier_message_ids == (sms.id,) * 3
+    assert (outcome.carrier_parts, outcome.carrier_cost) == (3, Decimal("2.4000"))
+
+
+@pytest.mark.parametrize("behaviour", BEHAVIOURS, ids=lambda behaviour: behaviour.name)
+async def test_each_behaviour_of_the_carrier_has_its_outcome(
+    sandbox: AfricasTalkingSandbox, at: Carriers, send: Send, behaviour: object
+) -> None:
+    name = behaviour.name  # type: ignore[attr-defined]
+    hangs = name in ("silent", "drip")
+    carrier = await at(response_timeout_s=0.2 if hangs else 10.0, connect_timeout_s=0.1, late_answer_s=0)
+    outcome = await send(carrier, NUMBER_OF[name], text="Your OTP is 918273")
+    assert (outcome.kind, outcome.error_code) == OUTCOMES[name]
+    assert outcome.only_elsewhere is (name in ("no-route", "rejected"))
+    assert "918273" not in outcome.raw
+    counts = sandbox.account.counts
+    assert counts.requests == 1
+    if outcome.kind in (REFUSED, NOT_TAKEN):
+        assert counts.taken == 0, "proven not taken, and taken all the same"
+    if outcome.kind is ACCEPTED:
+        assert counts.taken == 1
+
+
+def test_every_behaviour_is_tested() -> None:
+    assert set(OUTCOMES) == {behaviour.name for behaviour in BEHAVIOURS}
+
+
+async def test_the_words_of_a_text_ask_for_a_behaviour_too(at: Carriers, send: Send) -> None:
+    assert (await send(await at(), text="Hi [sandbox:bad-number]")).error_code == "INVALID_RECIPIENT"
+
+
+async def test_an_account_that_is_used_up_takes_nothing(
+    sandbox: AfricasTalkingSandbox, at: Carriers, send: Send
+) -> None:
+    carrier = await at()
+    sandbox.account.balance = Decimal("0.79")
+    outcome = await send(carrier)
+    assert (outcome.kind, outcome.error_code) == (NOT_TAKEN, "CARRIER_OUT_OF_FUNDS")
+    assert not outcome.only_elsewhere
+    assert sandbox.account.counts.taken == 0
+
+
+async def test_many_messages_side_by_side_go_over_as_many_connections_as_the_window(
+    sandbox: AfricasTalkingSandbox, at: Carriers, send: Send
+) -> None:
+    carrier = await at(window=5)
+    outcomes = await asyncio.gather(*(send(carrier, text=f"message {number}") for number in range(200)))
+    assert {outcome.kind for outcome in outcomes} == {ACCEPTED}
+    assert len({outcome.carrier_message_ids for outcome in outcomes}) == 200
+    assert (sandbox.account.counts.unique, sandbox.account.counts.repeated) == (200, 0)
+    assert sandbox.links_total <= 6
+
+
+async def test_a_carrier_out_of_reach_proves_that_nothing_was_taken(
+    sandbox: AfricasTalkingSandbox, at: Carriers
+) -> None:
+    carrier = await at()
+    slot = await reserve(carrier)
+    await sandbox.stop()
+    outcome = await carrier.submit(slot, submission())
+    assert (outcome.kind, outcome.error_code) == (NOT_TAKEN, "CARRIER_UNAVAILABLE")
+    assert outcome.raw.startswith("not written: ConnectError")
+
+
+async def test_a_server_without_tls_is_told_nothing(sandbox: AfricasTalkingSandbox, at: Carriers) -> None:
+    carrier = await at(sandbox.url.replace("http:", "https:"), wait=False)
+    assert not await carrier.wait_until_up(0.2)
+    assert carrier.try_reserve() is None
+    assert "ConnectError" in str(carrier.status().binds[0].last_error)
+
+
+async def test_a_connection_that_does_not_come_about_in_time_proves_that_nothing_was_taken(
+    at: Carriers, sandbox: AfricasTalkingSandbox
+) -> None:
+    carrier = await at(connect_timeout_s=0.1, response_timeout_s=0.4)
+    slot = await reserve(carrier)
+    port = sandbox.port
+    await sandbox.stop()
+    with socket.socket() as full:
+        # A backlog that is full lets no further connection come about.
+        full.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        full.bind(("127.0.0.1", port))
+        full.listen(0)
+        fillers = [socket.socket() for _ in range(4)]
+        for filler in fillers:
+            filler.setblocking(False)
+            filler.connect_ex(("127.0.0.1", port))
+        outcome = await carrier.submit(slot, submission())
+        for filler in fillers:
+            filler.close()
+    assert outcome.kind is NOT_TAKEN
+    assert outcome.raw in ("not written: ConnectTimeout", "not written: broken off")
+
+
+async def test_an_answer_that_comes_too_late_is_told_after_all(
+    sandbox: AfricasTalkingSandbox, at: Carriers, send: Send, inbox: Inbox
+) -> None:
+    carrier = await at(response_timeout_s=0.2, connect_timeout_s=0.1, window=1)
+    outcome = await send(carrier, NUMBER_OF["slow"])
+    assert (outcome.kind, outcome.error_code) == (UNKNOWN, "CARRIER_NO_ANSWER")
+    assert carrier.free_slots == 0, "the request keeps its place"
+    await inbox.wait_for(lambda: bool(inbox.late))
+    (late,) = inbox.late
+    assert (late.message_id, late.epoch) == ("outbox_1", 7)
+    assert late.outcome.kind is ACCEPTED
+    assert late.outcome.carrier_message_ids == (sandbox.account.messages[0].id,)
+    assert carrier.free_slots == 1
+
+
+async def test_a_late_answer_that_never_comes_gives_its_place_back(at: Carriers, send: Send, inbox: Inbox) -> None:
+    carrier = await at(response_timeout_s=0.2, connect_timeout_s=0.1, late_answer_s=0.1, window=1)
+    assert (await send(carrier, NUMBER_OF["silent"])).kind is UNKNOWN
+    assert (await send(carrier)).kind is ACCEPTED
+    assert not inbox.late
+
+
+async def test_a_connection_that_was_cut_while_idle_is_not_written_to(
+    sandbox: AfricasTalkingSandbox, at: Carriers, send: Send
+) -> None:
+    carrier = await at()
+    assert (await send(carrier)).kind is ACCEPTED
+    sandbox.cut_links()
+    await sandbox.wait_for(lambda: not sandbox.links)
+    assert (await send(carrier)).kind is ACCEPTED
+    assert sandbox.account.counts.taken == 2
+
+
+async def test_messages_beyond_the_carriers_own_rate_are_taken_later_and_none_twice(
+    sandbox: AfricasTalkingSandbox, at: Carriers, send: Send
+) -> None:
+    carrier = await at(window=8)
+    wanted = [NUMBER_OF["throttle"]] * 3 + [PHONE] * 5
+
+    async def until_taken(number: int, phone: str) -> None:
+        async with asyncio.timeout(10):
+            while (await send(carrier, phone, text=f"message {number}")).kind is not ACCEPTED:
+                continue
+
+    await asyncio.gather(*(until_taken(number, phone) for number, phone in enumerate(wanted)))
+    counts = sandbox.account.counts
+    assert (counts.throttled, counts.taken, counts.repeated) == (9, 8, 0)
+
+
+async def test_a_rate_setting_spaces_messages(at: Carriers, send: Send) -> None:
+    carrier = await at(rate_per_s=20.0, window=50)
+    loop = asyncio.get_running_loop()
+    began = loop.time()
+    await asyncio.gather(*(send(carrier, text=f"message {number}") for number in range(12)))
+    assert loop.time() - began >= 0.45
