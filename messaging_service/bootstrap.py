@@ -29,7 +29,6 @@ from messaging_service.adapters.migrate import MIGRATIONS
 from messaging_service.adapters.phone_numbers import phone_number_problem
 from messaging_service.adapters.postgres.bind_leases import PostgresBindLeases
 from messaging_service.adapters.postgres.carrier_room import PostgresCarrierRoom
-from messaging_service.adapters.postgres.events import PostgresEntryEvents
 from messaging_service.adapters.postgres.inbound import PostgresInbound
 from messaging_service.adapters.postgres.outbox import PostgresOutbox, Windows
 from messaging_service.adapters.postgres.suppressions import PostgresSuppressions
@@ -69,6 +68,7 @@ from messaging_service.use_cases.resend_sms import ResendSms
 from messaging_service.use_cases.route_carriers import RouteCarriers
 from messaging_service.use_cases.send_sms import SendLimits, SendSms
 from messaging_service.use_cases.upkeep import ReceiptDesk, Sweeper
+from messaging_service.watching import Watching
 from service_kit.channel import open_channel
 from service_kit.database import Pool, create_pool
 from service_kit.grpc_metrics import CallMeter, ClientCalls, ServerCalls
@@ -214,7 +214,7 @@ def _inbound_inbox(settings: MessagingSettings, pool: Pool) -> PostgresInbound:
     return PostgresInbound(pool, keywords, uuid7, settings.inbound_retention_s)
 
 
-def _engine(settings: MessagingSettings, seams: Seams, pool: Pool, prices: Prices) -> _Engine:
+def _engine(settings: MessagingSettings, seams: Seams, pool: Pool, prices: Prices, watching: Watching) -> _Engine:
     windows = Windows(
         lease_s=settings.lease_s,
         margin_s=settings.lease_margin_s,
@@ -236,10 +236,10 @@ def _engine(settings: MessagingSettings, seams: Seams, pool: Pool, prices: Price
     fleet = Fleet(carriers, events, plan.breaker, drain_s=settings.drain_s)
     control = ControlCarriers(fleet, PostgresCarrierRoom(pool), replica, events, every_s=CONTROL_S)
     acceptances: GroupCommit[Acceptance, Accepted] = GroupCommit(
-        "acceptance", outbox.accept, max_batch=MAX_BATCH, max_waiting=MAX_WAITING
+        "acceptance", watching.noted(outbox.accept), max_batch=MAX_BATCH, max_waiting=MAX_WAITING
     )
     settlements: GroupCommit[Settlement, Settled] = GroupCommit(
-        "settlement", outbox.settle, max_batch=MAX_BATCH, max_waiting=MAX_WAITING
+        "settlement", watching.noted(outbox.settle), max_batch=MAX_BATCH, max_waiting=MAX_WAITING
     )
     outcomes = Outcomes(outbox.get_many)
     attempts = Attempts(settlements, outcomes, events, settle_within_s=settings.lease_s)
@@ -291,7 +291,8 @@ async def running(settings: MessagingSettings, seams: Seams) -> AsyncIterator[Gr
     registry.register(PoolCollector({"messaging": pool, "reports": reports_pool}))
     calls = ClientCalls(registry)
     pricing = _pricing(settings, calls)
-    engine = _engine(settings, seams, pool, pricing.prices)
+    watching = Watching(settings, pool, seams.now)
+    engine = _engine(settings, seams, pool, pricing.prices, watching)
     traffic = PostgresTraffic(reports_pool)
     book = BookClient(pricing.channel, timeout_s=REPORTS_TIMEOUT_S, now=seams.now, calls=calls)
     quote = QuoteSms(pricing.prices, phone_problem=phone_number_problem, max_units=settings.max_units, now=seams.now)
@@ -302,7 +303,7 @@ async def running(settings: MessagingSettings, seams: Seams) -> AsyncIterator[Gr
             engine.resend,
             quote,
             engine.outbox,
-            PostgresEntryEvents(pool),
+            watching.calls,
             default_wait_s=settings.outcome_wait_s,
         ),
         server.grpc,
@@ -320,6 +321,7 @@ async def running(settings: MessagingSettings, seams: Seams) -> AsyncIterator[Gr
     carriers_pb2_grpc.add_CarrierServiceServicer_to_server(CarrierServicer(engine.control), server.grpc)
     await pool.open(wait=False)
     await reports_pool.open(wait=False)
+    await watching.open()
     try:
         await server.start()
         await engine.control.before_start()
@@ -334,11 +336,13 @@ async def running(settings: MessagingSettings, seams: Seams) -> AsyncIterator[Gr
                 tasks.create_task(engine.control.run()),
                 tasks.create_task(engine.inbound.run()),
                 tasks.create_task(pricing.watch.run()),
+                tasks.create_task(watching.run()),
                 tasks.create_task(report_copy(pricing.copy)),
             ]
             try:
                 yield server
             finally:
+                watching.end()
                 await server.stop(settings.drain_s)
                 engine.dispatch.stop()
                 await dispatching
@@ -348,5 +352,6 @@ async def running(settings: MessagingSettings, seams: Seams) -> AsyncIterator[Gr
                     duty.cancel()
     finally:
         await pricing.channel.close()
+        await watching.close()
         await reports_pool.close(POOL_CLOSE_S)
         await pool.close(POOL_CLOSE_S)

@@ -195,6 +195,30 @@ class MessagingSettings:
         parse=seconds(0, 10 * 366 * 86_400),
         default=30 * 86_400.0,
     )
+    watch_poll_s: float = setting(
+        "MESSAGING_WATCH_POLL_S",
+        "seconds between two looks for new events at most, while somebody watches",
+        parse=seconds(0.02, 60),
+        default=0.25,
+    )
+    max_watches: int = setting(
+        "MESSAGING_MAX_WATCHES",
+        "watches of entries and accounts that a process serves at a time",
+        parse=integer(0, 100_000),
+        default=1_000,
+    )
+    watch_buffer: int = setting(
+        "MESSAGING_WATCH_BUFFER",
+        "events that may wait for one watcher before its watch is ended",
+        parse=integer(1, 1_000_000),
+        default=10_000,
+    )
+    watch_resume_s: float = setting(
+        "MESSAGING_WATCH_RESUME_S",
+        "seconds for which a cursor of a watch may be used",
+        parse=seconds(60, 30 * 86_400),
+        default=86_400.0,
+    )
     drain_s: float = setting(
         "MESSAGING_DRAIN_S",
         "seconds that running calls and submits may take to end after SIGTERM",

@@ -17,23 +17,24 @@ def encode(position: Sequence[str | int], question: Sequence[str | int | None]) 
     return base64.urlsafe_b64encode(body.encode()).decode().rstrip("=")
 
 
-def decode(token: str, question: Sequence[str | int | None], length: int) -> list[str | int]:
+def decode(token: str, question: Sequence[str | int | None], length: int, field: str = "page_token") -> list[str | int]:
     """The position in a token, a list of `length` values.
 
-    Raises ServiceError INVALID when the token is malformed or belongs to another question.
+    Raises ServiceError INVALID, for the field that the token came in, when it is malformed or belongs to another
+    question.
     """
     try:
         parts = json.loads(base64.urlsafe_b64decode(token + "=" * (-len(token) % 4)))
     except (binascii.Error, ValueError, RecursionError):
-        raise _refused("is not a token that this service made; start again without it") from None
+        raise refused("is not a token that this service made; start again without it", field) from None
     if (
         not isinstance(parts, list)
         or len(parts) != length + 1
         or any(isinstance(part, bool) or not isinstance(part, str | int) for part in parts)
     ):
-        raise _refused("is not a token that this service made; start again without it")
+        raise refused("is not a token that this service made; start again without it", field)
     if parts[0] != _digest(question):
-        raise _refused("belongs to a list with other filters; repeat the filters of the first page")
+        raise refused("belongs to another question; repeat the one that it was the answer to", field)
     return parts[1:]
 
 
@@ -41,5 +42,6 @@ def _digest(question: Sequence[str | int | None]) -> str:
     return hashlib.sha256(json.dumps(list(question)).encode()).hexdigest()[:16]
 
 
-def _refused(problem: str) -> ServiceError:
-    return invalid([Violation("page_token", "INVALID_PAGE_TOKEN", problem)])
+def refused(problem: str, field: str = "page_token") -> ServiceError:
+    """The error for a token that leads nowhere."""
+    return invalid([Violation(field, f"INVALID_{field.upper()}", problem)])

@@ -50,6 +50,10 @@ class EventsLog:
         """See UpkeepLog."""
         log.error("upkeep.crashed", duty=duty, exc_info=error)
 
+    def watching_failed(self, error: Exception) -> None:
+        """See TailLog."""
+        log.error("watching.failed", exc_info=error)
+
     def swept(self, swept: Swept) -> None:
         """See UpkeepLog."""
         log.warning("outbox.swept", orphaned=swept.orphaned, expired=swept.expired)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncIterator, Sequence
+from contextlib import aclosing
 from datetime import datetime
 from typing import Any
 from uuid import UUID
@@ -13,8 +14,8 @@ from grpc import aio
 
 from messaging_service.domain.validation import MAX_IDENTIFIER, MAX_TAG, text_problem
 from messaging_service.transport import wire
-from messaging_service.transport.outbox_events import existing, list_outbox_events, no_entry
-from messaging_service.use_cases.event_log import EntryEvents
+from messaging_service.transport.event_calls import EventCalls
+from messaging_service.transport.outbox_events import existing, no_entry
 from messaging_service.use_cases.outbox import ListFilter, Outbox
 from messaging_service.use_cases.quote_sms import QuoteSms
 from messaging_service.use_cases.resend_sms import ResendSms
@@ -44,7 +45,7 @@ class MessagingServicer(messaging_pb2_grpc.MessagingServiceServicer):
         resend: ResendSms,
         quote: QuoteSms,
         outbox: Outbox,
-        events: EntryEvents,
+        events: EventCalls,
         *,
         default_wait_s: float,
     ) -> None:
@@ -158,7 +159,23 @@ class MessagingServicer(messaging_pb2_grpc.MessagingServiceServicer):
         self, request: pb.ListOutboxEventsRequest, context: Context
     ) -> pb.ListOutboxEventsResponse:
         """See the proto."""
-        return await list_outbox_events(self._events, request)
+        return await self._events.list(request)
+
+    async def WatchOutboxEntry(  # noqa: N802
+        self, request: pb.WatchOutboxEntryRequest, context: Context
+    ) -> AsyncIterator[pb.WatchOutboxEntryResponse]:
+        """See the proto."""
+        async with aclosing(self._events.entry(request)) as watch:
+            async for response in watch:
+                yield response
+
+    async def WatchOutbox(  # noqa: N802
+        self, request: pb.WatchOutboxRequest, context: Context
+    ) -> AsyncIterator[pb.WatchOutboxResponse]:
+        """See the proto."""
+        async with aclosing(self._events.account(request)) as watch:
+            async for response in watch:
+                yield response
 
 
 def _earlier_rivals(items: Sequence[pb.SendSmsRequest]) -> list[int | None]:

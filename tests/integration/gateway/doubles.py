@@ -276,3 +276,9 @@ class MessagingDouble(Scripted, messaging_pb2_grpc.MessagingServiceServicer):
         self, request: messaging_pb2.ListOutboxEventsRequest, context: Any
     ) -> messaging_pb2.ListOutboxEventsResponse:
         return await self._answer("ListOutboxEvents", request, context, messaging_pb2.ListOutboxEventsResponse())
+
+    async def WatchOutboxEntry(self, request: messaging_pb2.WatchOutboxEntryRequest, context: Any) -> Any:  # noqa: N802
+        yield await self._answer("WatchOutboxEntry", request, context, messaging_pb2.WatchOutboxEntryResponse())
+
+    async def WatchOutbox(self, request: messaging_pb2.WatchOutboxRequest, context: Any) -> Any:  # noqa: N802
+        yield await self._answer("WatchOutbox", request, context, messaging_pb2.WatchOutboxResponse())

@@ -69,6 +69,7 @@ class Running:
     pricing: ScriptedPricing
     pricing_server: aio.Server
     window: int
+    address: Address
     sinks: list[CarrierSinks] = field(default_factory=list)
 
     async def send(self, **fields: Any) -> pb.SendSmsResponse:
@@ -169,6 +170,7 @@ async def service_on(
                 pricing,
                 pricing_server,
                 window,
+                Address("127.0.0.1", server.port),
                 sinks,
             )
     finally:

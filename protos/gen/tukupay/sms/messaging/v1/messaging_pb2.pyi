@@ -1400,6 +1400,156 @@ class ListOutboxEventsResponse(_message.Message):
 Global___ListOutboxEventsResponse: _TypeAlias = ListOutboxEventsResponse  # noqa: Y015
 
 @_typing.final
+class WatchOutboxEntryRequest(_message.Message):
+    """Which entry to follow."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    OUTBOX_ID_FIELD_NUMBER: _builtins.int
+    CURSOR_FIELD_NUMBER: _builtins.int
+    HEARTBEAT_INTERVAL_FIELD_NUMBER: _builtins.int
+    outbox_id: _builtins.str
+    """Required."""
+    cursor: _builtins.str
+    """The last cursor that came from a watch of the same entry; empty: earlier events are
+    not sent.
+    """
+    @_builtins.property
+    def heartbeat_interval(self) -> _duration_pb2.Duration:
+        """Longest silence, 0.1 to 60 s; absent means 5 s."""
+
+    def __init__(
+        self,
+        *,
+        outbox_id: _builtins.str = ...,
+        cursor: _builtins.str = ...,
+        heartbeat_interval: _duration_pb2.Duration | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["heartbeat_interval", b"heartbeat_interval"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["cursor", b"cursor", "heartbeat_interval", b"heartbeat_interval", "outbox_id", b"outbox_id"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___WatchOutboxEntryRequest: _TypeAlias = WatchOutboxEntryRequest  # noqa: Y015
+
+@_typing.final
+class WatchOutboxEntryResponse(_message.Message):
+    """News of one entry."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    ENTRY_FIELD_NUMBER: _builtins.int
+    EVENTS_FIELD_NUMBER: _builtins.int
+    CURSOR_FIELD_NUMBER: _builtins.int
+    cursor: _builtins.str
+    """Where to go on from once these events were worked on. Opaque."""
+    @_builtins.property
+    def entry(self) -> Global___OutboxEntry:
+        """The entry as it stands; only in the first response, and then after its events."""
+
+    @_builtins.property
+    def events(self) -> _containers.RepeatedCompositeFieldContainer[Global___OutboxEvent]:
+        """What happened since, in order; empty in a heartbeat."""
+
+    def __init__(
+        self,
+        *,
+        entry: Global___OutboxEntry | None = ...,
+        events: _abc.Iterable[Global___OutboxEvent] | None = ...,
+        cursor: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["entry", b"entry"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["cursor", b"cursor", "entry", b"entry", "events", b"events"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___WatchOutboxEntryResponse: _TypeAlias = WatchOutboxEntryResponse  # noqa: Y015
+
+@_typing.final
+class WatchOutboxRequest(_message.Message):
+    """Which entries to follow."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    USER_ID_FIELD_NUMBER: _builtins.int
+    STATUSES_FIELD_NUMBER: _builtins.int
+    STATES_FIELD_NUMBER: _builtins.int
+    TAG_FIELD_NUMBER: _builtins.int
+    CURSOR_FIELD_NUMBER: _builtins.int
+    HEARTBEAT_INTERVAL_FIELD_NUMBER: _builtins.int
+    user_id: _builtins.str
+    """Required: the account."""
+    tag: _builtins.str
+    """Only events of entries with this tag; absent means any."""
+    cursor: _builtins.str
+    """The last cursor that came from a watch of the same account, whatever its filters;
+    empty: from now on.
+    """
+    @_builtins.property
+    def statuses(self) -> _containers.RepeatedScalarFieldContainer[Global___SmsStatus.ValueType]:
+        """Only events whose `status` is one of these; empty means any."""
+
+    @_builtins.property
+    def states(self) -> _containers.RepeatedScalarFieldContainer[Global___DeliveryState.ValueType]:
+        """Only events whose `to_state` is one of these; empty means any. With `statuses`, both
+        must hold.
+        """
+
+    @_builtins.property
+    def heartbeat_interval(self) -> _duration_pb2.Duration:
+        """Longest silence, 0.1 to 60 s; absent means 5 s."""
+
+    def __init__(
+        self,
+        *,
+        user_id: _builtins.str = ...,
+        statuses: _abc.Iterable[Global___SmsStatus.ValueType] | None = ...,
+        states: _abc.Iterable[Global___DeliveryState.ValueType] | None = ...,
+        tag: _builtins.str | None = ...,
+        cursor: _builtins.str = ...,
+        heartbeat_interval: _duration_pb2.Duration | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["_tag", b"_tag", "heartbeat_interval", b"heartbeat_interval", "tag", b"tag"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["_tag", b"_tag", "cursor", b"cursor", "heartbeat_interval", b"heartbeat_interval", "states", b"states", "statuses", b"statuses", "tag", b"tag", "user_id", b"user_id"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    _WhichOneofReturnType__tag: _TypeAlias = _typing.Literal["tag"]  # noqa: Y015
+    _WhichOneofArgType__tag: _TypeAlias = _typing.Literal["_tag", b"_tag"]  # noqa: Y015
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__tag) -> _WhichOneofReturnType__tag | None: ...
+
+Global___WatchOutboxRequest: _TypeAlias = WatchOutboxRequest  # noqa: Y015
+
+@_typing.final
+class WatchOutboxResponse(_message.Message):
+    """News of an account."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    EVENTS_FIELD_NUMBER: _builtins.int
+    CURSOR_FIELD_NUMBER: _builtins.int
+    cursor: _builtins.str
+    """Where to go on from once these events were worked on. Opaque."""
+    @_builtins.property
+    def events(self) -> _containers.RepeatedCompositeFieldContainer[Global___OutboxEvent]:
+        """What happened, in order for each entry, at most 500; empty in a heartbeat."""
+
+    def __init__(
+        self,
+        *,
+        events: _abc.Iterable[Global___OutboxEvent] | None = ...,
+        cursor: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["cursor", b"cursor", "events", b"events"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___WatchOutboxResponse: _TypeAlias = WatchOutboxResponse  # noqa: Y015
+
+@_typing.final
 class GetAccountRequest(_message.Message):
     """Which account to show."""
 
