@@ -15,13 +15,14 @@ from rich.table import Table
 
 from service_kit.postgres_binaries import PostgresError
 from service_kit.settings import SettingsError
+from sms_cli.batch_command import send_batch
 from sms_cli.carriers_commands import carriers
 from sms_cli.cost_file_commands import file_commands
 from sms_cli.cost_report_commands import report_commands
 from sms_cli.costs_commands import costs
 from sms_cli.failures import CommandError
 from sms_cli.migrations import migrate_database
-from sms_cli.options import instant_option
+from sms_cli.options import Lane, instant_option
 from sms_cli.parts import module_command
 from sms_cli.settings import DATABASE_VARIABLES, LocalSettings, client_environment, client_settings
 from sms_cli.terminal import out, print_failure, print_json, print_record
@@ -54,13 +55,6 @@ class MigrationTarget(StrEnum):
     pricing = "pricing"
     messaging = "messaging"
     all = "all"
-
-
-class Lane(StrEnum):
-    """The lane of a message."""
-
-    normal = "normal"
-    high = "high"
 
 
 AsJson = Annotated[bool, typer.Option("--json", help="Print JSON, for programs.")]
@@ -165,6 +159,9 @@ def send(  # noqa: PLR0917 - typer calls it by keyword
         return
     print_record(entry_record(entry))
     out.print(f"\n{escape(advice(entry))}")
+
+
+application.command("send-batch")(send_batch)
 
 
 @application.command()

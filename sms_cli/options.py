@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from datetime import datetime
+from enum import StrEnum
 from typing import TypeVar
 
 import typer
@@ -11,6 +12,13 @@ import typer
 from sms_cli.instants import parse_instant
 
 T = TypeVar("T")
+
+
+class Lane(StrEnum):
+    """The lane of a message."""
+
+    normal = "normal"
+    high = "high"
 
 
 def parsed(parse: Callable[[str], T], name: str, text: str) -> T:

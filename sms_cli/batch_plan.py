@@ -1,0 +1,158 @@
+"""What sending a file would take and cost, before anything is sent.
+
+Texts are cut here, by the segmenter that charges and sends, and judged by the rules of messaging; only prices are
+asked for, one for each instant at which messages go out. So a file of any length costs a handful of calls.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections import Counter
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
+from datetime import datetime
+from itertools import islice
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from messaging_service.adapters.phone_numbers import phone_number_problem
+from messaging_service.domain.segmentation import Encoding
+from messaging_service.domain.validation import validate
+from service_kit.errors import ServiceError
+from service_kit.settings import Address
+from sms_cli.batch_files import BatchRow, Campaign, RowProblem, read_rows
+from sms_cli.connections import readable_errors
+from sms_cli.instants import timestamp
+from tukupay.sms.messaging.v1 import messaging_pb2 as pb
+
+if TYPE_CHECKING:
+    from tukupay.sms.messaging.v1.messaging_pb2_grpc import MessagingServiceAsyncStub
+
+MAX_PROBLEMS = 100
+"""Named at once; the others are counted."""
+_CHUNK = 1_000
+_PRICES_AT_ONCE = 32
+_PRICES_KEPT = 10_000
+_TIMEOUT_S = 20.0
+
+_COLUMNS = {
+    "sender_id": "sender",
+    "scheduled_time": "scheduled",
+    "message_id": "messageId",
+    "message": "the text",
+}
+
+
+@dataclass
+class Plan:
+    """A file as a whole; `problems` is empty when all of it can be sent."""
+
+    rows: int = 0
+    units: int = 0
+    unicode_rows: int = 0
+    """How many texts go out in UCS-2, where a unit holds 70 characters and not 160."""
+    scheduled_rows: int = 0
+    cost_micros: int = 0
+    """At the prices of now, each for its own instant."""
+    units_by_price: Counter[int] = field(default_factory=Counter)
+    """Units by their price in micros."""
+    problems: list[RowProblem] = field(default_factory=list)
+    """The first MAX_PROBLEMS, in the order of the lines."""
+    problem_count: int = 0
+    first: BatchRow | None = None
+
+    def note(self, problem: RowProblem) -> None:
+        """Counts a problem, and keeps it when there is room."""
+        self.problem_count += 1
+        if len(self.problems) < MAX_PROBLEMS:
+            self.problems.append(problem)
+
+
+class Prices:
+    """Prices of one unit for an account; the oldest are forgotten first."""
+
+    def __init__(self, stub: MessagingServiceAsyncStub, messaging: Address, user: str) -> None:
+        self._stub = stub
+        self._messaging = messaging
+        self._user = user
+        self._known: dict[datetime | None, int] = {}
+
+    async def at(self, instants: set[datetime | None]) -> dict[datetime | None, int]:
+        """Micros of a KES at each instant; None is now. Raises CommandError when one has no price."""
+        found = {instant: self._known[instant] for instant in instants if instant in self._known}
+        room = asyncio.Semaphore(_PRICES_AT_ONCE)
+
+        async def ask(instant: datetime | None) -> None:
+            async with room:
+                found[instant] = self._known[instant] = await self._ask(instant)
+
+        with readable_errors("messaging", self._messaging):
+            await asyncio.gather(*(ask(instant) for instant in instants - found.keys()))
+        while len(self._known) > _PRICES_KEPT:
+            del self._known[next(iter(self._known))]
+        return found
+
+    async def _ask(self, instant: datetime | None) -> int:
+        # A text of one unit costs the price of a unit.
+        request = pb.QuoteSmsRequest(
+            user_id=self._user, message="-", scheduled_time=None if instant is None else timestamp(instant)
+        )
+        answer = await self._stub.QuoteSms(request, timeout=_TIMEOUT_S)
+        return answer.unit_price_micros
+
+
+async def plan_batch(
+    path: Path,
+    campaign: Campaign,
+    prices: Prices,
+    *,
+    max_units: int,
+    now: datetime,
+    progress: Callable[[int], None] = lambda _: None,
+) -> Plan:
+    """Reads all of a file and finds everything that is wrong with it; prices it unless something is.
+
+    `progress` hears the number of lines read, from time to time. Raises OSError, and CommandError when messaging
+    does not answer or has no price.
+    """
+    plan = Plan()
+    rows = read_rows(path, campaign)
+    line = 0
+    while chunk := list(islice(rows, _CHUNK)):
+        due: Counter[datetime | None] = Counter()
+        for row in chunk:
+            line = row.line
+            if isinstance(row, RowProblem):
+                plan.note(row)
+            else:
+                _add(plan, row, due, max_units, now)
+        if due and not plan.problem_count:
+            known = await prices.at(set(due))
+            for instant, units in due.items():
+                plan.units_by_price[known[instant]] += units
+                plan.cost_micros += known[instant] * units
+        progress(line)
+    if not plan.rows and not plan.problem_count:
+        plan.note(RowProblem(1, "there is no recipient below the header"))
+    return plan
+
+
+def _add(plan: Plan, row: BatchRow, due: Counter[datetime | None], max_units: int, now: datetime) -> None:
+    try:
+        request = validate(row.draft, now=now, phone_problem=phone_number_problem, max_units=max_units)
+    except ServiceError as error:
+        for violation in error.violations:
+            column = _COLUMNS.get(violation.field, violation.field.replace("recipient_phone_number", "recipient"))
+            plan.note(RowProblem(row.line, f"{column}: {violation.description}"))
+        return
+    plan.first = plan.first or row
+    plan.rows += 1
+    plan.units += request.segmentation.units
+    plan.unicode_rows += request.segmentation.encoding is Encoding.UCS2
+    plan.scheduled_rows += request.is_future
+    due[request.scheduled_at if request.is_future else None] += request.segmentation.units
+
+
+def drafts(path: Path, campaign: Campaign) -> Iterator[BatchRow]:
+    """The messages of a file that has no problems."""
+    return (row for row in read_rows(path, campaign) if isinstance(row, BatchRow))
