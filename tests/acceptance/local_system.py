@@ -111,7 +111,25 @@ class LocalSystem:
         """Another command of `tukupay-sms` on the same home, without our ports in its environment."""
         environment = {name: text for name, text in self._environment.items() if name not in self.addresses}
         return subprocess.run(
-            self._command(*arguments), env=environment, capture_output=True, text=True, check=False, timeout=60
+            self._command(*arguments),
+            env=environment,
+            stdin=subprocess.DEVNULL,
+            capture_output=True,
+            text=True,
+            check=False,
+            timeout=60,
+        )
+
+    def begin(self, *arguments: str) -> subprocess.Popen[str]:
+        """Starts another command as `run` does, without waiting for its end; the caller ends it."""
+        environment = {name: text for name, text in self._environment.items() if name not in self.addresses}
+        return subprocess.Popen(
+            self._command(*arguments),
+            env=environment,
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            text=True,
         )
 
     def processes(self) -> dict[int, str]:
