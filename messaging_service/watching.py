@@ -31,9 +31,9 @@ class Watching:
     def __init__(self, settings: MessagingSettings, pool: Pool, now: Callable[[], datetime]) -> None:
         """`pool`: for looks at single entries, as cheap as those of other callers."""
         url = settings.database_url
-        self._tail_pool = create_pool(url, "messaging-tail", min_size=0, max_size=1)
+        self._tail_pool = create_pool(url, "messaging-tail", min_size=0, max_size=1, parallel=False)
         self._catch_up_pool = create_pool(
-            url, "messaging-catch-up", min_size=0, max_size=CATCH_UPS, timeout_s=CATCH_UP_TIMEOUT_S
+            url, "messaging-catch-up", min_size=0, max_size=CATCH_UPS, timeout_s=CATCH_UP_TIMEOUT_S, parallel=False
         )
         limits = TailLimits(settings.watch_poll_s, settings.max_watches, settings.watch_buffer)
         self._tail = EventTail(PostgresEventLog(self._tail_pool), limits, EventsLog())

@@ -32,15 +32,27 @@ def database_unavailable() -> ServiceError:
     )
 
 
-def create_pool(url: str, application: str, *, min_size: int = 1, max_size: int = 10, timeout_s: float = 5.0) -> Pool:
+def create_pool(
+    url: str,
+    application: str,
+    *,
+    min_size: int = 1,
+    max_size: int = 10,
+    timeout_s: float = 5.0,
+    parallel: bool = True,
+) -> Pool:
     """A pool that is not open yet.
 
-    `timeout_s` bounds the wait for a connection; a statement runs for 30 s at most.
+    `timeout_s` bounds the wait for a connection; a statement runs for 30 s at most, and without `parallel` on one
+    processor of the server only.
     """
+    options = "-c timezone=UTC -c statement_timeout=30000 -c idle_in_transaction_session_timeout=60000"
+    if not parallel:
+        options += " -c max_parallel_workers_per_gather=0"
     parameters: dict[str, Any] = {
         "application_name": application,
         "connect_timeout": 5,
-        "options": "-c timezone=UTC -c statement_timeout=30000 -c idle_in_transaction_session_timeout=60000",
+        "options": options,
         "autocommit": True,
     }
     return AsyncConnectionPool(

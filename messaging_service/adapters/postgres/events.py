@@ -35,8 +35,8 @@ _ENTRY = f"""
 # Numbers that this database has not given out yet can only come from a restored copy of another one.
 _PRESENT = """
     SELECT pg_current_snapshot()::text, (
-        SELECT xact::text FROM message_event WHERE xact < pg_snapshot_xmax(pg_current_snapshot())
-        ORDER BY xact DESC LIMIT 1
+        SELECT e.xact::text FROM message_event e WHERE e.xact < pg_snapshot_xmax(pg_current_snapshot())
+        ORDER BY e.xact DESC LIMIT 1
     )
 """
 
