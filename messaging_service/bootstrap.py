@@ -6,7 +6,7 @@ import asyncio
 import os
 import socket
 import time
-from collections.abc import AsyncIterator, Callable, Sequence
+from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -30,7 +30,7 @@ from messaging_service.adapters.phone_numbers import phone_number_problem
 from messaging_service.adapters.postgres.bind_leases import PostgresBindLeases
 from messaging_service.adapters.postgres.carrier_room import PostgresCarrierRoom
 from messaging_service.adapters.postgres.inbound import PostgresInbound
-from messaging_service.adapters.postgres.outbox import PostgresOutbox, Windows
+from messaging_service.adapters.postgres.outbox import PostgresOutbox, Rules, Windows
 from messaging_service.adapters.postgres.suppressions import PostgresSuppressions
 from messaging_service.adapters.postgres.traffic import PostgresTraffic
 from messaging_service.adapters.postgres.wake_ups import PostgresWakeUps
@@ -41,12 +41,12 @@ from messaging_service.adapters.pricing.questions import PriceQuestions
 from messaging_service.adapters.pricing.watch import SILENT_INTERVALS, PriceWatch
 from messaging_service.domain.opt_out_keywords import Keywords
 from messaging_service.domain.price_copy import PriceCopy
-from messaging_service.domain.submission import LateOutcome
 from messaging_service.domain.suppression import Exemption
 from messaging_service.settings import MessagingSettings
+from messaging_service.transport.account_servicer import AccountServicer
 from messaging_service.transport.carrier_servicer import CarrierServicer
 from messaging_service.transport.cost_report_servicer import CostReportServicer
-from messaging_service.transport.messaging_servicer import AccountServicer, MessagingServicer
+from messaging_service.transport.messaging_servicer import MessagingServicer
 from messaging_service.transport.suppression_servicer import SuppressionServicer
 from messaging_service.use_cases.attempts import Attempts
 from messaging_service.use_cases.audit_costs import AuditCosts
@@ -58,11 +58,13 @@ from messaging_service.use_cases.control_carriers import ControlCarriers
 from messaging_service.use_cases.dispatch import Dispatch
 from messaging_service.use_cases.group_commit import GroupCommit
 from messaging_service.use_cases.inbound_desk import InboundDesk
+from messaging_service.use_cases.late_outcomes import LateDesk
 from messaging_service.use_cases.opt_outs import OptOuts
 from messaging_service.use_cases.outbox import Acceptance, Accepted, Outbox, Settled, Settlement
 from messaging_service.use_cases.outcomes import Outcomes
 from messaging_service.use_cases.prices import Prices
 from messaging_service.use_cases.quote_sms import QuoteSms
+from messaging_service.use_cases.receipt_retention import ReceiptRetention
 from messaging_service.use_cases.rehearse_costs import RehearseCosts
 from messaging_service.use_cases.resend_sms import ResendSms
 from messaging_service.use_cases.route_carriers import RouteCarriers
@@ -185,10 +187,6 @@ def _pricing(settings: MessagingSettings, calls: CallMeter) -> _Pricing:
     )
 
 
-async def _late_outcomes_noted(late: Sequence[LateOutcome]) -> None:
-    log.info("late_outcomes.ignored", outcomes=len(late))
-
-
 @dataclass(frozen=True, slots=True)
 class _Engine:
     """What sends."""
@@ -199,6 +197,7 @@ class _Engine:
     receipts: ReceiptDesk
     inbound: InboundDesk
     opt_outs: OptOuts
+    retention: ReceiptRetention
     attempts: Attempts
     dispatch: Dispatch
     wake_ups: PostgresWakeUps
@@ -220,17 +219,20 @@ def _engine(settings: MessagingSettings, seams: Seams, pool: Pool, prices: Price
         margin_s=settings.lease_margin_s,
         unknown_s=settings.unknown_window_s,
         queue_s=settings.queue_window_s,
+        resend_unknown_s=settings.unknown_resend_after_s,
     )
     replica, exemption = process_name(), Exemption(settings.opt_out_exempt_tags)
-    postgres = PostgresOutbox(pool, replica, windows, exemption)
+    rules = Rules(charge=settings.charge_policy, max_retries=settings.max_retries)
+    postgres = PostgresOutbox(pool, replica, windows, exemption, rules)
     outbox = seams.outbox(postgres)
     events = EventsLog()
     receipts = ReceiptDesk(postgres, events, poll_s=1.0)
+    retention = ReceiptRetention(postgres, events, keep_s=settings.receipt_retention_days * 86_400)
     plan = carrier_plan(settings)
     suppressions = PostgresSuppressions(pool, replica, exemption)
     inbound = InboundDesk(_inbound_inbox(settings, pool), suppressions, events, poll_s=1.0)
     opt_outs = OptOuts(suppressions, phone_problem=phone_number_problem, new_id=uuid7, look_again=inbound.look_again)
-    sinks = CarrierSinks(receipts.take, inbound.take, _late_outcomes_noted)
+    sinks = CarrierSinks(receipts.take, inbound.take, LateDesk(postgres, events).take)
     leases = PostgresBindLeases(pool, replica)
     carriers = [seams.carrier(spec, sinks, leases) for spec in plan.carriers]
     fleet = Fleet(carriers, events, plan.breaker, drain_s=settings.drain_s)
@@ -270,7 +272,19 @@ def _engine(settings: MessagingSettings, seams: Seams, pool: Pool, prices: Price
     )
     sweeper = Sweeper(outbox, events, routes=dispatch.routes, every_s=settings.sweep_s)
     return _Engine(
-        outbox, fleet, control, receipts, inbound, opt_outs, attempts, dispatch, wake_ups, sweeper, send, resend
+        outbox,
+        fleet,
+        control,
+        receipts,
+        inbound,
+        opt_outs,
+        retention,
+        attempts,
+        dispatch,
+        wake_ups,
+        sweeper,
+        send,
+        resend,
     )
 
 
@@ -332,6 +346,7 @@ async def running(settings: MessagingSettings, seams: Seams) -> AsyncIterator[Gr
                 tasks.create_task(report_readiness(pool, SchemaCheck(MIGRATIONS), server)),
                 tasks.create_task(engine.sweeper.run()),
                 tasks.create_task(engine.receipts.run()),
+                tasks.create_task(engine.retention.run()),
                 tasks.create_task(engine.wake_ups.run()),
                 tasks.create_task(engine.control.run()),
                 tasks.create_task(engine.inbound.run()),

@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
+from messaging_service.domain.charging import ChargePolicy
 from messaging_service.domain.opt_out_keywords import OPT_IN_WORDS, OPT_OUT_WORDS, folded
 from service_kit.settings import Address, address, choice, integer, listen_address, names, seconds, setting
 
@@ -24,6 +25,13 @@ _ONE_CARRIER = {
     "smpp_system_id": "SMPP_SYSTEM_ID",
     "smpp_password": "SMPP_PASSWORD",
 }
+
+
+def _charge_policy(text: str) -> ChargePolicy:
+    try:
+        return ChargePolicy(text)
+    except ValueError:
+        raise ValueError(f"{text!r} is neither {' nor '.join(ChargePolicy)}") from None
 
 
 @dataclass(frozen=True, slots=True)
@@ -152,6 +160,24 @@ class MessagingSettings:
         "seconds that an unknown outcome waits for a receipt before it expires and its hold is released",
         parse=seconds(1, 7 * 86_400),
         default=86_400.0,
+    )
+    unknown_resend_after_s: float = setting(
+        "SMS_UNKNOWN_RESEND_AFTER_S",
+        "seconds after which an unknown outcome is sent again, for accounts that want that",
+        parse=seconds(1, 7 * 86_400),
+        default=300.0,
+    )
+    charge_policy: ChargePolicy = setting(
+        "SMS_CHARGE_POLICY",
+        "what is charged: acceptance by the carrier, or delivery, where undelivered messages are refunded",
+        parse=_charge_policy,
+        default=ChargePolicy.ACCEPTANCE,
+    )
+    receipt_retention_days: int = setting(
+        "SMS_RECEIPT_RETENTION_DAYS",
+        "days that delivery receipts are kept, which wait for nothing any more; 0 for ever",
+        parse=integer(0, 3_650),
+        default=90,
     )
     queue_window_s: float = setting(
         "SMS_QUEUE_WINDOW_S",

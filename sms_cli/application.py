@@ -15,6 +15,7 @@ from rich.table import Table
 
 from service_kit.postgres_binaries import PostgresError
 from service_kit.settings import SettingsError
+from sms_cli.accounts_commands import accounts
 from sms_cli.batch_command import send_batch
 from sms_cli.carriers_commands import carriers
 from sms_cli.cost_file_commands import file_commands
@@ -37,6 +38,7 @@ application = typer.Typer(
 costs.add_typer(file_commands)
 costs.add_typer(report_commands)
 application.add_typer(carriers, name="carriers")
+application.add_typer(accounts, name="accounts")
 application.add_typer(costs, name="costs")
 
 

@@ -56,11 +56,15 @@ class EventsLog:
 
     def swept(self, swept: Swept) -> None:
         """See UpkeepLog."""
-        log.warning("outbox.swept", orphaned=swept.orphaned, expired=swept.expired)
+        log.warning("outbox.swept", orphaned=swept.orphaned, expired=swept.expired, resent=swept.resent)
 
     def rerouted(self, messages: int) -> None:
         """See UpkeepLog."""
         log.warning("queue.rerouted", messages=messages)
+
+    def late_outcomes(self, recorded: int, ignored: int) -> None:
+        """See LateLog."""
+        log.info("late_outcomes", recorded=recorded, ignored=ignored)
 
     def upkeep_failed(self, duty: str, reason: str) -> None:
         """See UpkeepLog."""

@@ -39,6 +39,8 @@ class Account:
     credit_limit: Decimal
     """How far below zero `posted - held` of a prepaid account may go."""
     created_at: datetime
+    resend_unknown: bool = False
+    """Whether a message whose outcome stays unknown is sent again by itself, once; set by an operator."""
 
     def hold(self, amount: Decimal) -> Account:
         """The account with an amount more on hold.

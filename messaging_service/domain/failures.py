@@ -102,6 +102,13 @@ _FAILURES = (
         Resend.LATER,
     ),
     Failure(
+        "UNKNOWN_RESENT",
+        "It stayed unknown whether the message was sent, and the account has such messages sent again, so a second "
+        "copy may arrive.",
+        "Nothing is to be done.",
+        Resend.LATER,
+    ),
+    Failure(
         "NO_OUTCOME_IN_TIME",
         "No delivery receipt came within the waiting time; whether the message was sent is not known, and it was not "
         "charged.",

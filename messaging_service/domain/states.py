@@ -15,8 +15,8 @@ class State(StrEnum):
     SCHEDULED = "scheduled"
     """Set at acceptance when the scheduled time lies ahead; waits for it."""
     READY = "ready"
-    """Due and waiting for a free slot at a carrier; set at acceptance, at a resend, or when an attempt
-    was proven not taken."""
+    """Due and waiting for a free slot at a carrier; set at acceptance, at a resend, when an attempt was proven not
+    taken, or when one stayed unknown and the account wants another."""
     SUBMITTING = "submitting"
     """Owned by one process under a lease; bytes may be on their way to the carrier."""
     ACCEPTED = "accepted"
@@ -28,7 +28,8 @@ class State(StrEnum):
     UNDELIVERED = "undelivered"
     """The carrier took it and a receipt says it will not arrive. Only a resend moves on."""
     UNKNOWN = "unknown"
-    """It may or may not have reached the carrier. Only a receipt or the end of the window moves on."""
+    """It may or may not have reached the carrier. A receipt, an answer that came late or the end of the window moves
+    on; where the account wants it, so does a new attempt, once."""
     EXPIRED = "expired"
     """Its time ran out, in the queue or unknown. Only a resend moves on."""
     CANCELLED = "cancelled"
@@ -56,7 +57,7 @@ MOVES: dict[State, frozenset[State]] = {
     _S.DELIVERED: frozenset(),
     _S.REFUSED: frozenset({_S.READY}),
     _S.UNDELIVERED: frozenset({_S.READY}),
-    _S.UNKNOWN: frozenset({_S.ACCEPTED, _S.DELIVERED, _S.UNDELIVERED, _S.EXPIRED}),
+    _S.UNKNOWN: frozenset({_S.ACCEPTED, _S.DELIVERED, _S.UNDELIVERED, _S.REFUSED, _S.READY, _S.EXPIRED}),
     _S.EXPIRED: frozenset({_S.READY}),
     _S.CANCELLED: frozenset(),
 }

@@ -21,7 +21,7 @@ from messaging_service.use_cases.quote_sms import QuoteSms
 from messaging_service.use_cases.resend_sms import ResendSms
 from messaging_service.use_cases.send_sms import SendSms
 from service_kit import page_token
-from service_kit.errors import Kind, ServiceError, Violation, invalid
+from service_kit.errors import ServiceError, Violation, invalid
 from tukupay.sms.messaging.v1 import messaging_pb2 as pb
 from tukupay.sms.messaging.v1 import messaging_pb2_grpc
 
@@ -231,24 +231,3 @@ def _position(values: list[str | int]) -> tuple[datetime, UUID]:
     except ValueError:
         problem = "is not a token that this service made; start again without it"
         raise invalid([Violation("page_token", "INVALID_PAGE_TOKEN", problem)]) from None
-
-
-class AccountServicer(messaging_pb2_grpc.AccountServiceServicer):
-    """AccountService over gRPC."""
-
-    def __init__(self, outbox: Outbox) -> None:
-        self._outbox = outbox
-
-    async def GetAccount(self, request: pb.GetAccountRequest, context: Context) -> pb.GetAccountResponse:  # noqa: N802
-        """See the proto."""
-        if problem := text_problem(request.user_id, MAX_IDENTIFIER):
-            raise invalid([Violation("user_id", "INVALID_IDENTIFIER", problem)])
-        account = await self._outbox.account(request.user_id)
-        if account is None:
-            raise ServiceError(
-                Kind.NOT_FOUND,
-                "ACCOUNT_NOT_FOUND",
-                f"account {request.user_id} has neither been opened nor sent anything; check the id",
-                metadata={"account": request.user_id},
-            )
-        return pb.GetAccountResponse(account=wire.from_account(account))

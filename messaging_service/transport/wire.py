@@ -248,6 +248,7 @@ def from_account(account: Account) -> pb.Account:
         held_micros=to_micros(account.held),
         credit_limit_micros=to_micros(account.credit_limit),
         created_time=_stamp(account.created_at),
+        resend_unknown=account.resend_unknown,
     )
 
 

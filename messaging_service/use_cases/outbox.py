@@ -118,6 +118,8 @@ class Swept:
     """Submitting under a lease that ran out: now unknown."""
     expired: int
     """Unknown or queued beyond their window, or queued beyond their validity: now expired, their hold released."""
+    resent: int = 0
+    """Unknown for so long that their accounts want them sent again: now ready for a new attempt."""
     more: bool = False
     """Whether so many rows were due that some may be left: sweep again at once."""
 
@@ -199,4 +201,11 @@ class Outbox(Protocol):
 
     async def account(self, account_id: str) -> Account | None:
         """One account; None when it has neither been opened nor sent anything."""
+        ...
+
+    async def update_account(self, account_id: str, *, resend_unknown: bool) -> Account | None:
+        """Sets whether messages are sent again whose outcome becomes unknown from then on.
+
+        The account afterwards; None when there is none.
+        """
         ...

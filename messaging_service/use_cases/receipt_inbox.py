@@ -17,6 +17,18 @@ class Worked:
     matched: int
 
 
+@dataclass(frozen=True, slots=True)
+class Backlog:
+    """Receipts without a message."""
+
+    waiting: int
+    """Looked at again from time to time."""
+    oldest_s: float
+    """Age of the oldest waiting one; 0 without any."""
+    orphans: int
+    """Given up, and kept: no message has their id."""
+
+
 class ReceiptInbox(Protocol):
     """Where receipts are stored before a carrier hears that we have them."""
 
@@ -30,4 +42,19 @@ class ReceiptInbox(Protocol):
 
     async def postpone_next(self) -> None:
         """Lets the receipt that would be worked next wait longer, as working it failed."""
+        ...
+
+
+class ReceiptArchive(Protocol):
+    """The inbox as a store that is counted, and does not grow for ever."""
+
+    async def backlog(self) -> Backlog:
+        """What waits for its message, and what was given up. Cheap, however many receipts are kept."""
+        ...
+
+    async def forget(self, keep_s: float, limit: int) -> int:
+        """Deletes the oldest receipts that came longer ago than `keep_s` and wait no more; how many.
+
+        Looks at `limit` rows at most.
+        """
         ...

@@ -53,7 +53,7 @@ class Sweeper:
             except Exception as error:  # noqa: BLE001 - a duty that ends would take the whole service with it
                 self._log.upkeep_crashed("sweep", error)
             else:
-                if swept.orphaned or swept.expired:
+                if swept.orphaned or swept.expired or swept.resent:
                     self._log.swept(swept)
                 if rerouted:
                     self._log.rerouted(rerouted)

@@ -59,9 +59,9 @@ _ENTER = f"""
     )
     SELECT {ACCOUNT_COLUMNS}, NULL::uuid, false FROM payers
     UNION ALL
-    SELECT NULL, NULL, NULL, NULL, NULL, NULL, NULL, message_id, false FROM remembered
+    SELECT NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, message_id, false FROM remembered
     UNION ALL
-    SELECT NULL, NULL, NULL, NULL, NULL, NULL, NULL, message_id, true FROM asked WHERE opted_out
+    SELECT NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, message_id, true FROM asked WHERE opted_out
 """
 
 _KNOWN = f"""

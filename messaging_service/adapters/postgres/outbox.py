@@ -9,14 +9,26 @@ from dataclasses import dataclass
 from datetime import datetime
 from uuid import UUID
 
-from messaging_service.adapters.postgres import acceptance, amending, queue, reading, receipts, settlement
-from messaging_service.adapters.postgres.accounts import get_account
+from messaging_service.adapters.postgres import (
+    acceptance,
+    amending,
+    late,
+    queue,
+    reading,
+    receipt_keeping,
+    receipts,
+    settlement,
+    unknown,
+)
+from messaging_service.adapters.postgres.accounts import get_account, update_account
 from messaging_service.adapters.postgres.foreseen import migrated
 from messaging_service.domain.accounts import Account
+from messaging_service.domain.charging import ChargePolicy
 from messaging_service.domain.message import Message
 from messaging_service.domain.routing import DEFAULT_ROUTE
 from messaging_service.domain.submission import DeliveryReceipt
 from messaging_service.domain.suppression import NOBODY_EXEMPT, Exemption
+from messaging_service.use_cases.late_outcomes import LateSettlement, Verdict
 from messaging_service.use_cases.outbox import (
     Acceptance,
     Accepted,
@@ -26,7 +38,7 @@ from messaging_service.use_cases.outbox import (
     Settlement,
     Swept,
 )
-from messaging_service.use_cases.receipt_inbox import Worked
+from messaging_service.use_cases.receipt_inbox import Backlog, Worked
 from service_kit.database import Pool, single_statement, transaction
 from service_kit.errors import ServiceError
 
@@ -46,12 +58,25 @@ class Windows:
     """How long an unknown outcome waits for a receipt."""
     queue_s: float
     """How long a due message waits for a carrier."""
+    resend_unknown_s: float = 300.0
+    """How long an unknown outcome of an account that wants it waits before the message is sent again."""
+
+
+@dataclass(frozen=True, slots=True)
+class Rules:
+    """What is charged, and how often a message is sent."""
+
+    charge: ChargePolicy = ChargePolicy.ACCEPTANCE
+    max_retries: int = 3
+    """Resends of a message, those that happen by themselves included."""
 
 
 class PostgresOutbox:
-    """Implements the ports Outbox and ReceiptInbox."""
+    """Implements the ports Outbox, ReceiptInbox, ReceiptArchive and LateBook."""
 
-    def __init__(self, pool: Pool, owner: str, windows: Windows, exemption: Exemption = NOBODY_EXEMPT) -> None:
+    def __init__(
+        self, pool: Pool, owner: str, windows: Windows, exemption: Exemption = NOBODY_EXEMPT, rules: Rules = Rules()
+    ) -> None:
         """`owner` names this process in claims and events; no two running processes share it.
 
         `exemption`: the messages that reach a phone although it opted out; none unless given.
@@ -60,6 +85,8 @@ class PostgresOutbox:
         self._pool = pool
         self._owner = acceptance.Owner(owner, windows.lease_s, windows.lease_s - windows.margin_s)
         self._windows = windows
+        self._rules = rules
+        self._unknown = settlement.UnknownTimes(windows.unknown_s, windows.resend_unknown_s)
         self._toward_share: dict[str, int] = {}
 
     async def accept(self, batch: Sequence[Acceptance]) -> Sequence[Accepted | ServiceError]:
@@ -91,16 +118,25 @@ class PostgresOutbox:
     async def settle(self, batch: Sequence[Settlement]) -> Sequence[Settled | ServiceError]:
         """See Outbox.settle."""
         async with migrated(single_statement(self._pool)) as connection:
-            return await settlement.settle(connection, batch, self._owner.name, self._windows.unknown_s)
+            return await settlement.settle(connection, batch, self._owner.name, self._unknown)
 
     async def sweep(self) -> Swept:
         """See Outbox.sweep."""
         async with migrated(transaction(self._pool)) as connection:
-            orphaned = await queue.park_orphans(connection, self._owner.name, self._windows.unknown_s)
+            orphaned = await queue.park_orphans(connection, self._owner.name, self._unknown)
         async with migrated(transaction(self._pool)) as connection:
             expired = await queue.expire_overdue(connection, self._owner.name, self._windows.queue_s)
-        more = orphaned >= queue.SWEEP_LIMIT or expired >= queue.SWEEP_LIMIT
-        return Swept(orphaned=orphaned, expired=expired, more=more)
+        async with migrated(single_statement(self._pool)) as connection:
+            resent = await unknown.resend_unknown(
+                connection, self._owner.name, self._rules.max_retries, queue.SWEEP_LIMIT
+            )
+        more = max(orphaned, expired, resent) >= queue.SWEEP_LIMIT
+        return Swept(orphaned=orphaned, expired=expired, resent=resent, more=more)
+
+    async def settle_late(self, batch: Sequence[LateSettlement]) -> Sequence[Verdict]:
+        """See LateBook.settle_late."""
+        async with migrated(transaction(self._pool)) as connection:
+            return await late.settle_late(connection, batch, self._owner.name, self._rules.charge)
 
     async def reroute(self, known: Collection[str]) -> int:
         """See Outbox.reroute."""
@@ -149,6 +185,11 @@ class PostgresOutbox:
         async with migrated(single_statement(self._pool)) as connection:
             return await get_account(connection, account_id)
 
+    async def update_account(self, account_id: str, *, resend_unknown: bool) -> Account | None:
+        """See Outbox.update_account."""
+        async with migrated(single_statement(self._pool)) as connection:
+            return await update_account(connection, account_id, resend_unknown)
+
     async def store(self, stored: Sequence[DeliveryReceipt]) -> None:
         """See ReceiptInbox.store."""
         async with migrated(single_statement(self._pool)) as connection:
@@ -157,9 +198,19 @@ class PostgresOutbox:
     async def work(self, limit: int) -> Worked:
         """See ReceiptInbox.work."""
         async with migrated(transaction(self._pool)) as connection:
-            return await receipts.work(connection, limit, self._owner.name)
+            return await receipts.work(connection, limit, self._owner.name, self._rules.charge)
 
     async def postpone_next(self) -> None:
         """See ReceiptInbox.postpone_next."""
         async with migrated(transaction(self._pool)) as connection:
             await receipts.postpone_next(connection)
+
+    async def backlog(self) -> Backlog:
+        """See ReceiptArchive.backlog."""
+        async with migrated(single_statement(self._pool)) as connection:
+            return await receipt_keeping.backlog(connection)
+
+    async def forget(self, keep_s: float, limit: int) -> int:
+        """See ReceiptArchive.forget."""
+        async with migrated(single_statement(self._pool)) as connection:
+            return await receipt_keeping.forget(connection, keep_s, limit)

@@ -8,6 +8,8 @@ from dataclasses import dataclass
 from messaging_service.adapters.postgres.acceptance import Owner
 from messaging_service.adapters.postgres.accounts import lock_accounts
 from messaging_service.adapters.postgres.rows import MESSAGE_COLUMNS, MESSAGE_WIDTH, to_message
+from messaging_service.adapters.postgres.settlement import UnknownTimes
+from messaging_service.adapters.postgres.unknown import RESEND_AT
 from messaging_service.domain.routing import DEFAULT_ROUTE
 from messaging_service.use_cases.outbox import Claim, valid_until
 from service_kit.database import Connection
@@ -63,14 +65,14 @@ _NEXT_DUE = """
     ) AS heads
 """
 
-_ORPHANS = """
+_ORPHANS = f"""
     WITH lapsed AS (
         SELECT ctid AS place FROM dispatch WHERE state = 'submitting' AND lease_until < now()
         ORDER BY lease_until LIMIT %(limit)s FOR UPDATE SKIP LOCKED
     ), parked AS (
         UPDATE dispatch d SET
             state = 'unknown', owner = NULL, lease_until = NULL,
-            recipient = (SELECT m.recipient FROM message m WHERE m.id = d.message_id),
+            recipient = (SELECT m.recipient FROM message m WHERE m.id = d.message_id), resend_at = {RESEND_AT},
             due_at = now() + make_interval(secs => %(unknown_window_s)s)
         WHERE d.ctid = ANY(ARRAY(SELECT place FROM lapsed))
         RETURNING d.message_id
@@ -206,10 +208,16 @@ async def seconds_to_next_due(connection: Connection, route: str) -> float | Non
     return None if row is None or row[0] is None else max(0.0, row[0])
 
 
-async def park_orphans(connection: Connection, owner: str, unknown_window_s: float) -> int:
+async def park_orphans(connection: Connection, owner: str, unknown: UnknownTimes) -> int:
     """Turns rows whose lease ran out into unknown ones; how many."""
     cursor = await connection.execute(
-        _ORPHANS, {"limit": SWEEP_LIMIT, "owner": owner, "unknown_window_s": unknown_window_s}
+        _ORPHANS,
+        {
+            "limit": SWEEP_LIMIT,
+            "owner": owner,
+            "unknown_window_s": unknown.window_s,
+            "resend_after_s": unknown.resend_after_s,
+        },
     )
     return cursor.rowcount
 

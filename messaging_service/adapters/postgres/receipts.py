@@ -4,15 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
-from decimal import Decimal
-from typing import Any
 from uuid import UUID
 
 import msgspec
 
-from messaging_service.adapters.postgres.accounts import lock_accounts
+from messaging_service.adapters.postgres.moving import Move, Target, lock_messages, move
+from messaging_service.adapters.postgres.parts import NewPart, Part, add_parts, columns, parts_of
+from messaging_service.domain.charging import ChargePolicy
 from messaging_service.domain.settling import FAILED_RECEIPTS, part_after, state_after
-from messaging_service.domain.states import Billing, State
+from messaging_service.domain.states import State
 from messaging_service.domain.submission import DeliveryReceipt, ReceiptState, canonical_carrier_id
 from messaging_service.use_cases.receipt_inbox import Worked
 from service_kit.database import Connection
@@ -29,13 +29,13 @@ _STORE = """
 # By the carrier's id. A carrier may use an id again after months, so the newest part with it is meant.
 _WAITING = """
     WITH due AS (
-        SELECT id, carrier, canonical_id, carrier_message_id, state, recipient, sender_id, tries, received_at,
+        SELECT id, carrier, canonical_id, carrier_message_id, state, recipient, sender_id, network_error, tries,
             all_parts
         FROM receipt WHERE next_try_at <= now()
         ORDER BY next_try_at, id LIMIT %s FOR UPDATE SKIP LOCKED
     )
     SELECT due.id, due.carrier, due.carrier_message_id, due.state, due.recipient, due.sender_id,
-        due.tries, due.all_parts, p.message_id, p.attempt
+        due.network_error, due.tries, due.all_parts, p.message_id, p.attempt
     FROM due LEFT JOIN LATERAL (
         SELECT message_id, attempt FROM message_part p
         WHERE p.carrier = due.carrier AND p.canonical_id = due.canonical_id
@@ -54,20 +54,7 @@ _UNKNOWN_FOR = """
     ORDER BY m.id LIMIT 2
 """
 
-_LOCK_MESSAGES = """
-    SELECT id, account_id, state, units, retry_count + 1, total, billing FROM message
-    WHERE id = ANY(%s) ORDER BY id FOR NO KEY UPDATE
-"""
 _LOCK_QUEUE = "SELECT 1 FROM dispatch WHERE message_id = ANY(%s) ORDER BY message_id FOR UPDATE"
-_PARTS = """
-    SELECT message_id, part, canonical_id, state FROM message_part p
-    WHERE message_id = ANY(%s) AND attempt = (SELECT retry_count + 1 FROM message WHERE id = p.message_id)
-    ORDER BY message_id, part
-"""
-_ADD_PARTS = """
-    INSERT INTO message_part (message_id, attempt, part, carrier, carrier_message_id, canonical_id, state)
-    SELECT * FROM unnest(%s::uuid[], %s::smallint[], %s::smallint[], %s::text[], %s::text[], %s::text[], %s::text[])
-"""
 _MOVE_PARTS = """
     UPDATE message_part p SET state = moved.state
     FROM unnest(%s::text[], %s::uuid[], %s::smallint[], %s::smallint[]) AS moved (state, message_id, attempt, part)
@@ -83,43 +70,9 @@ _POSTPONE = """
         THEN now() + make_interval(secs => least(3600, power(2, least(tries, 12)))) END
     WHERE id = ANY(%s)
 """
-_MOVE = """
-    WITH moved AS (
-        SELECT * FROM json_to_recordset(%(rows)s::json) AS moved (
-            id uuid, account_id text, attempt smallint, from_state text, to_state text, charged numeric, code text,
-            carrier text, receipt bigint
-        )
-    ), updated AS (
-        UPDATE message m SET
-            state = moved.to_state, billing = CASE WHEN moved.charged > 0 THEN 'charged' ELSE m.billing END,
-            error_code = moved.code, carrier = coalesce(m.carrier, moved.carrier),
-            sent_at = coalesce(m.sent_at, now()),
-            delivered_at = CASE WHEN moved.to_state = 'delivered' THEN now() ELSE m.delivered_at END
-        FROM moved WHERE m.id = moved.id
-    ), noted AS (
-        INSERT INTO message_event (message_id, attempt, from_state, to_state, actor, carrier, code, raw)
-        SELECT id, attempt, from_state, to_state, %(owner)s, carrier, code, 'receipt ' || receipt FROM moved
-    ), unqueued AS (
-        DELETE FROM dispatch d USING moved WHERE d.message_id = moved.id AND d.state = 'unknown'
-    ), charged AS (
-        INSERT INTO ledger_entry (account_id, kind, amount, message_id, attempt)
-        SELECT account_id, 'charge', -charged, id, attempt FROM moved WHERE charged > 0
-    )
-    UPDATE account a SET held = a.held - s.charged, posted = a.posted - s.charged
-    FROM (SELECT account_id, sum(charged) AS charged FROM moved WHERE charged > 0 GROUP BY account_id) s
-    WHERE a.id = s.account_id
-"""
-
 UNKNOWN_AFTER_TRIES = 2
 """A receipt may overtake the record of its own submit, so it waits a little before it is matched to a
 message of unknown outcome."""
-
-
-@dataclass(slots=True)
-class _Part:
-    number: int
-    canonical_id: str
-    state: ReceiptState
 
 
 @dataclass(frozen=True, slots=True)
@@ -132,6 +85,7 @@ class _Waiting:
     state: str
     recipient: str | None
     sender_id: str | None
+    network_error: str | None
     tries: int
     all_parts: bool
     message_id: UUID | None
@@ -142,27 +96,14 @@ class _Waiting:
         return canonical_carrier_id(self.carrier_message_id)
 
 
-@dataclass(frozen=True, slots=True)
-class _Target:
-    """The message that receipts speak of, locked."""
-
-    id: UUID
-    account_id: str
-    state: State
-    units: int
-    attempt: int
-    total: Decimal
-    billing: Billing
-
-
 @dataclass(slots=True)
 class _Changes:
     """What a pass will write, as columns."""
 
     matched: list[tuple[int, UUID]] = field(default_factory=list)
-    parts_added: list[tuple[UUID, int, int, str, str, str, str]] = field(default_factory=list)
+    parts_added: list[NewPart] = field(default_factory=list)
     parts_moved: list[tuple[str, UUID, int, int]] = field(default_factory=list)
-    moved: list[tuple[_Target, State, ReceiptState | None, _Waiting]] = field(default_factory=list)
+    moves: list[Move] = field(default_factory=list)
 
 
 async def store(connection: Connection, receipts: Sequence[DeliveryReceipt]) -> None:
@@ -192,7 +133,7 @@ async def postpone_next(connection: Connection) -> None:
     await connection.execute(_POSTPONE, ([row[0] for row in await cursor.fetchall()],))
 
 
-async def work(connection: Connection, limit: int, owner: str) -> Worked:
+async def work(connection: Connection, limit: int, owner: str, policy: ChargePolicy) -> Worked:
     """See ReceiptInbox.work."""
     cursor = await connection.execute(_WAITING, (limit,))
     waiting = [_Waiting(*row) for row in await cursor.fetchall()]
@@ -207,7 +148,12 @@ async def work(connection: Connection, limit: int, owner: str) -> Worked:
     if unmatched:
         await connection.execute(_POSTPONE, (unmatched,))
     if matched:
-        await _write(connection, await _changes(connection, matched), owner)
+        changes = await _changes(connection, matched)
+        await add_parts(connection, changes.parts_added)
+        if changes.parts_moved:
+            await connection.execute(_MOVE_PARTS, columns(changes.parts_moved))
+        await connection.execute(_MATCHED, columns(changes.matched))
+        await move(connection, changes.moves, owner, policy)
     return Worked(looked_at=len(waiting), matched=len(waiting) - len(unmatched))
 
 
@@ -226,15 +172,8 @@ async def _changes(connection: Connection, matched: dict[UUID, list[_Waiting]]) 
     """Locks the messages and works out what their receipts do to them."""
     ids = sorted(matched)
     await connection.execute(_LOCK_QUEUE, (ids,))
-    cursor = await connection.execute(_LOCK_MESSAGES, (ids,))
-    targets = [
-        _Target(row[0], row[1], State(row[2]), row[3], row[4], row[5], Billing(row[6]))
-        for row in await cursor.fetchall()
-    ]
-    parts: dict[UUID, list[_Part]] = {message_id: [] for message_id in ids}
-    cursor = await connection.execute(_PARTS, (ids,))
-    for message_id, number, canonical_id, state in await cursor.fetchall():
-        parts[message_id].append(_Part(number, canonical_id, ReceiptState(state)))
+    targets = await lock_messages(connection, ids)
+    parts = await parts_of(connection, ids)
     changes = _Changes()
     for target in targets:
         receipts = matched[target.id]
@@ -244,12 +183,24 @@ async def _changes(connection: Connection, matched: dict[UUID, list[_Waiting]]) 
         states = [part.state for part in parts[target.id]]
         state = state_after(target.state, states, target.units)
         if state is not target.state:
-            failed = next((part for part in states if part in FAILED_RECEIPTS), None)
-            changes.moved.append((target, state, failed, receipts[-1]))
+            changes.moves.append(_move(target, state, states, receipts))
     return changes
 
 
-def _apply(target: _Target, parts: list[_Part], receipt: _Waiting, changes: _Changes) -> None:
+def _move(target: Target, state: State, parts: Sequence[ReceiptState], receipts: Sequence[_Waiting]) -> Move:
+    failed = next((part for part in parts if part in FAILED_RECEIPTS), None)
+    errors = (receipt.network_error for receipt in receipts if ReceiptState(receipt.state) in FAILED_RECEIPTS)
+    return Move(
+        target,
+        state,
+        code=None if failed is None else FAILED_RECEIPTS[failed],
+        carrier=receipts[-1].carrier,
+        carrier_error_code=None if failed is None else next((error for error in errors if error), None),
+        raw=f"receipt {receipts[-1].id}",
+    )
+
+
+def _apply(target: Target, parts: list[Part], receipt: _Waiting, changes: _Changes) -> None:
     if receipt.attempt is not None and receipt.attempt != target.attempt:
         return  # speaks of an attempt before the latest resend; kept, but decides nothing any more
     reported = ReceiptState(receipt.state)
@@ -265,51 +216,18 @@ def _apply(target: _Target, parts: list[_Part], receipt: _Waiting, changes: _Cha
     while target.state is State.UNKNOWN and len(parts) < target.units:
         # The submit was never recorded; the receipt is the first that we hear of this part's id.
         state = part_after(ReceiptState.ACCEPTED, reported)
-        part = _Part(len(parts) + 1, receipt.canonical_id, state)
+        part = Part(len(parts) + 1, receipt.canonical_id, state)
         parts.append(part)
         changes.parts_added.append(
-            (
+            NewPart(
                 target.id,
                 target.attempt,
                 part.number,
                 receipt.carrier,
                 receipt.carrier_message_id,
                 part.canonical_id,
-                state.value,
+                state,
             )
         )
         if not receipt.all_parts:
             return
-
-
-async def _write(connection: Connection, changes: _Changes, owner: str) -> None:
-    if changes.parts_added:
-        await connection.execute(_ADD_PARTS, _columns(changes.parts_added))
-    if changes.parts_moved:
-        await connection.execute(_MOVE_PARTS, _columns(changes.parts_moved))
-    await connection.execute(_MATCHED, _columns(changes.matched))
-    if not changes.moved:
-        return
-    to_charge = {target.account_id for target, *_ in changes.moved if target.billing is Billing.HELD}
-    if to_charge:
-        await lock_accounts(connection, to_charge)
-    rows = [
-        {
-            "id": target.id,
-            "account_id": target.account_id,
-            "attempt": target.attempt,
-            "from_state": target.state.value,
-            "to_state": state.value,
-            "charged": target.total if target.billing is Billing.HELD else Decimal(0),
-            "code": None if failed is None else FAILED_RECEIPTS[failed],
-            "carrier": receipt.carrier,
-            "receipt": receipt.id,
-        }
-        for target, state, failed, receipt in changes.moved
-    ]
-    await connection.execute(_MOVE, {"rows": msgspec.json.encode(rows).decode(), "owner": owner})
-
-
-def _columns(rows: Sequence[tuple[Any, ...]]) -> list[list[Any]]:
-    """Rows turned into the columns that UNNEST takes."""
-    return [list(column) for column in zip(*rows, strict=True)]

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from typing import Any
 from uuid import UUID
 
 import msgspec
 
 from messaging_service.adapters.postgres.reading import get_messages
+from messaging_service.adapters.postgres.unknown import RESEND_AT
 from messaging_service.domain.message import Message
 from messaging_service.domain.settling import settlement_of
 from messaging_service.domain.states import Billing, State
@@ -23,7 +24,7 @@ from service_kit.database import Connection
 # The planner believes the queue to be empty, as it mostly is, and would gladly walk through everything
 # that was deleted since the last vacuum. So queue rows are looked up one by one by their key, and then
 # addressed by their place (ctid).
-_SETTLE = """
+_SETTLE = f"""
     WITH input AS (
         SELECT * FROM json_to_recordset(%(rows)s::json) AS input (
             id uuid, epoch int, state text, billing text, carrier text, code text, raw text, retry_in_s float8,
@@ -50,6 +51,7 @@ _SETTLE = """
             state = owned.state, owner = NULL, lease_until = NULL, tries = least(d.tries + 1, 32000),
             avoid = CASE WHEN owned.avoid IS NULL THEN d.avoid ELSE d.avoid || owned.avoid END,
             recipient = owned.recipient,
+            resend_at = CASE owned.state WHEN 'unknown' THEN {RESEND_AT} END,
             due_at = now() + make_interval(
                 secs => CASE owned.state WHEN 'unknown' THEN %(unknown_window_s)s ELSE owned.retry_in_s END
             )
@@ -95,8 +97,18 @@ _SETTLE = """
 """
 
 
+@dataclass(frozen=True, slots=True)
+class UnknownTimes:
+    """How long an unknown outcome waits, in seconds."""
+
+    window_s: float
+    """For a receipt, before it expires."""
+    resend_after_s: float
+    """Before the message is sent again by itself, where the account wants that."""
+
+
 async def settle(
-    connection: Connection, batch: Sequence[Settlement], owner: str, unknown_window_s: float
+    connection: Connection, batch: Sequence[Settlement], owner: str, unknown: UnknownTimes
 ) -> list[Settled]:
     """Records a batch; see Outbox.settle."""
     in_order = sorted(batch, key=lambda item: item.message.id)
@@ -105,7 +117,8 @@ async def settle(
         {
             "rows": msgspec.json.encode([_to_row(item) for item in in_order]).decode(),
             "owner": owner,
-            "unknown_window_s": unknown_window_s,
+            "unknown_window_s": unknown.window_s,
+            "resend_after_s": unknown.resend_after_s,
         },
     )
     rows = {row[0]: row for row in await cursor.fetchall()}

@@ -10,8 +10,10 @@ import pytest
 from sqlalchemy import CheckConstraint
 
 from messaging_service.adapters.postgres.tables import message
+from messaging_service.domain.charging import ChargePolicy, transfer_for
 from messaging_service.domain.settling import FAILED_RECEIPTS, SETTLEMENT_OF, state_after
 from messaging_service.domain.states import (
+    BILLINGS_OF,
     IN_PROGRESS,
     MOVES,
     RESENDABLE,
@@ -101,8 +103,45 @@ def test_only_a_resend_leads_out_of_failure() -> None:
 
 
 def test_what_was_sent_never_goes_back_into_the_queue_by_itself() -> None:
-    for state in (State.ACCEPTED, State.DELIVERED, State.UNKNOWN):
+    for state in (State.ACCEPTED, State.DELIVERED):
         assert not MOVES[state] & (IN_PROGRESS | {State.REFUSED, State.CANCELLED})
+
+
+def test_what_may_have_been_sent_goes_back_into_the_queue_and_nowhere_else_before_the_carrier() -> None:
+    assert MOVES[State.UNKNOWN] & IN_PROGRESS == {State.READY}
+    assert State.CANCELLED not in MOVES[State.UNKNOWN]
+
+
+def test_the_table_and_the_constraint_tell_the_billing_of_every_state() -> None:
+    constraint = str(
+        next(
+            found.sqltext
+            for found in message.constraints
+            if isinstance(found, CheckConstraint) and found.name == "ck_message_billing_of_state"
+        )
+    )
+    held_by_database = {
+        State(state): {Billing(billing) for billing in re.findall(r"'(\w+)'", billings)}
+        for states, billings in re.findall(r"state NOT IN \(([^)]*)\) OR billing IN \(([^)]*)\)", constraint)
+        for state in re.findall(r"'(\w+)'", states)
+    }
+    assert held_by_database == BILLINGS_OF
+    for state, _, billing, _ in ROW.findall(DOCUMENT):
+        assert Billing(billing) in BILLINGS_OF[State(state)]
+        assert BILLINGS_OF[State(state)] - {Billing(billing)} <= {Billing.REFUNDED}
+
+
+def test_every_settlement_and_every_transfer_leaves_a_billing_of_its_state() -> None:
+    for state, billing in SETTLEMENT_OF.values():
+        assert billing in BILLINGS_OF[state]
+    for present, policy in product(State, ChargePolicy):
+        for billing, state in product(BILLINGS_OF[present], MOVES[present]):
+            transfer = transfer_for(billing, state, policy)
+            if present in (State.ACCEPTED, State.UNKNOWN):
+                assert transfer.billing in BILLINGS_OF[state], (present, billing, state)
+            assert transfer.charges <= transfer.ends_hold
+            assert transfer.ends_hold == (billing is Billing.HELD and transfer.billing is not Billing.HELD)
+            assert not transfer.refunds or policy is ChargePolicy.DELIVERY
 
 
 def test_every_state_can_be_reached() -> None:

@@ -23,9 +23,10 @@ from messaging_service.domain.segmentation import Encoding
 from messaging_service.domain.states import STATUS_OF, Billing, Priority, State, Status
 from messaging_service.domain.suppression import Source
 from messaging_service.transport import carrier_servicer, wire
+from messaging_service.transport.account_servicer import AccountServicer
 from messaging_service.transport.carrier_servicer import CarrierServicer
 from messaging_service.transport.cost_report_servicer import CostReportServicer
-from messaging_service.transport.messaging_servicer import AccountServicer, MessagingServicer
+from messaging_service.transport.messaging_servicer import MessagingServicer
 from messaging_service.transport.suppression_servicer import SOURCES, SuppressionServicer
 from messaging_service.use_cases.outbox import Accepted
 from service_kit.errors import Kind, ServiceError, Violation, invalid

@@ -101,7 +101,9 @@ class _DeliveryStateEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_Deliver
     DELIVERY_STATE_UNDELIVERED: _DeliveryState.ValueType  # 7
     """The carrier took it and reported that it will not arrive. Final, but for a resend."""
     DELIVERY_STATE_UNKNOWN: _DeliveryState.ValueType  # 8
-    """It may or may not have reached the carrier; never resent by itself."""
+    """It may or may not have reached the carrier; not resent by itself unless the account
+    wants that.
+    """
     DELIVERY_STATE_EXPIRED: _DeliveryState.ValueType  # 9
     """Its time ran out: in the queue, or as an unknown outcome that no receipt resolved.
     Final, but for a resend.
@@ -129,7 +131,9 @@ DELIVERY_STATE_REFUSED: DeliveryState.ValueType  # 6
 DELIVERY_STATE_UNDELIVERED: DeliveryState.ValueType  # 7
 """The carrier took it and reported that it will not arrive. Final, but for a resend."""
 DELIVERY_STATE_UNKNOWN: DeliveryState.ValueType  # 8
-"""It may or may not have reached the carrier; never resent by itself."""
+"""It may or may not have reached the carrier; not resent by itself unless the account
+wants that.
+"""
 DELIVERY_STATE_EXPIRED: DeliveryState.ValueType  # 9
 """Its time ran out: in the queue, or as an unknown outcome that no receipt resolved.
 Final, but for a resend.
@@ -1596,6 +1600,61 @@ class GetAccountResponse(_message.Message):
 Global___GetAccountResponse: _TypeAlias = GetAccountResponse  # noqa: Y015
 
 @_typing.final
+class UpdateAccountRequest(_message.Message):
+    """What to change about an account."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    USER_ID_FIELD_NUMBER: _builtins.int
+    RESEND_UNKNOWN_FIELD_NUMBER: _builtins.int
+    user_id: _builtins.str
+    """Required: the `user_id` of its messages."""
+    resend_unknown: _builtins.bool
+    """Whether a message whose outcome stays unknown is sent again by itself, as
+    Account.resend_unknown says; absent leaves it. Counts for outcomes that become unknown
+    from then on.
+    """
+    def __init__(
+        self,
+        *,
+        user_id: _builtins.str = ...,
+        resend_unknown: _builtins.bool | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["_resend_unknown", b"_resend_unknown", "resend_unknown", b"resend_unknown"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["_resend_unknown", b"_resend_unknown", "resend_unknown", b"resend_unknown", "user_id", b"user_id"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    _WhichOneofReturnType__resend_unknown: _TypeAlias = _typing.Literal["resend_unknown"]  # noqa: Y015
+    _WhichOneofArgType__resend_unknown: _TypeAlias = _typing.Literal["_resend_unknown", b"_resend_unknown"]  # noqa: Y015
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__resend_unknown) -> _WhichOneofReturnType__resend_unknown | None: ...
+
+Global___UpdateAccountRequest: _TypeAlias = UpdateAccountRequest  # noqa: Y015
+
+@_typing.final
+class UpdateAccountResponse(_message.Message):
+    """The account after the change."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    ACCOUNT_FIELD_NUMBER: _builtins.int
+    @_builtins.property
+    def account(self) -> Global___Account:
+        """The account as it stands."""
+
+    def __init__(
+        self,
+        *,
+        account: Global___Account | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["account", b"account"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["account", b"account"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___UpdateAccountResponse: _TypeAlias = UpdateAccountResponse  # noqa: Y015
+
+@_typing.final
 class Account(_message.Message):
     """An account and its balance, in micros of a KES."""
 
@@ -1608,6 +1667,7 @@ class Account(_message.Message):
     HELD_MICROS_FIELD_NUMBER: _builtins.int
     CREDIT_LIMIT_MICROS_FIELD_NUMBER: _builtins.int
     CREATED_TIME_FIELD_NUMBER: _builtins.int
+    RESEND_UNKNOWN_FIELD_NUMBER: _builtins.int
     user_id: _builtins.str
     """The account's identifier, the `user_id` of its messages."""
     mode: Global___AccountMode.ValueType
@@ -1622,6 +1682,11 @@ class Account(_message.Message):
     """Reserved for messages whose outcome is open."""
     credit_limit_micros: _builtins.int
     """How far below zero `posted - held` of a prepaid account may go."""
+    resend_unknown: _builtins.bool
+    """Whether a message whose outcome stays unknown for a while is sent again by itself, once,
+    as a new attempt: two copies may arrive, and one is charged. False unless set: such a
+    message is never sent again by itself.
+    """
     @_builtins.property
     def created_time(self) -> _timestamp_pb2.Timestamp:
         """When the account was opened, or first sent."""
@@ -1636,10 +1701,11 @@ class Account(_message.Message):
         held_micros: _builtins.int = ...,
         credit_limit_micros: _builtins.int = ...,
         created_time: _timestamp_pb2.Timestamp | None = ...,
+        resend_unknown: _builtins.bool = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["created_time", b"created_time"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["created_time", b"created_time", "credit_limit_micros", b"credit_limit_micros", "held_micros", b"held_micros", "mode", b"mode", "posted_micros", b"posted_micros", "status", b"status", "user_id", b"user_id"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["created_time", b"created_time", "credit_limit_micros", b"credit_limit_micros", "held_micros", b"held_micros", "mode", b"mode", "posted_micros", b"posted_micros", "resend_unknown", b"resend_unknown", "status", b"status", "user_id", b"user_id"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

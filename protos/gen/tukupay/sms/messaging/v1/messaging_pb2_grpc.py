@@ -753,6 +753,11 @@ class AccountServiceStub(object):
                 request_serializer=tukupay_dot_sms_dot_messaging_dot_v1_dot_messaging__pb2.GetAccountRequest.SerializeToString,
                 response_deserializer=tukupay_dot_sms_dot_messaging_dot_v1_dot_messaging__pb2.GetAccountResponse.FromString,
                 _registered_method=True)
+        self.UpdateAccount = channel.unary_unary(
+                '/tukupay.sms.messaging.v1.AccountService/UpdateAccount',
+                request_serializer=tukupay_dot_sms_dot_messaging_dot_v1_dot_messaging__pb2.UpdateAccountRequest.SerializeToString,
+                response_deserializer=tukupay_dot_sms_dot_messaging_dot_v1_dot_messaging__pb2.UpdateAccountResponse.FromString,
+                _registered_method=True)
 
 
 class AccountServiceServicer(object):
@@ -767,6 +772,14 @@ class AccountServiceServicer(object):
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
+    def UpdateAccount(self, request, context):
+        """Changes what an operator may choose for an account; fields that are absent stay as they are.
+        NOT_FOUND (`ACCOUNT_NOT_FOUND`). INVALID_ARGUMENT: nothing is to be changed.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
 
 def add_AccountServiceServicer_to_server(servicer, server):
     rpc_method_handlers = {
@@ -774,6 +787,11 @@ def add_AccountServiceServicer_to_server(servicer, server):
                     servicer.GetAccount,
                     request_deserializer=tukupay_dot_sms_dot_messaging_dot_v1_dot_messaging__pb2.GetAccountRequest.FromString,
                     response_serializer=tukupay_dot_sms_dot_messaging_dot_v1_dot_messaging__pb2.GetAccountResponse.SerializeToString,
+            ),
+            'UpdateAccount': grpc.unary_unary_rpc_method_handler(
+                    servicer.UpdateAccount,
+                    request_deserializer=tukupay_dot_sms_dot_messaging_dot_v1_dot_messaging__pb2.UpdateAccountRequest.FromString,
+                    response_serializer=tukupay_dot_sms_dot_messaging_dot_v1_dot_messaging__pb2.UpdateAccountResponse.SerializeToString,
             ),
     }
     generic_handler = grpc.method_handlers_generic_handler(
@@ -804,6 +822,33 @@ class AccountService(object):
             '/tukupay.sms.messaging.v1.AccountService/GetAccount',
             tukupay_dot_sms_dot_messaging_dot_v1_dot_messaging__pb2.GetAccountRequest.SerializeToString,
             tukupay_dot_sms_dot_messaging_dot_v1_dot_messaging__pb2.GetAccountResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def UpdateAccount(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/tukupay.sms.messaging.v1.AccountService/UpdateAccount',
+            tukupay_dot_sms_dot_messaging_dot_v1_dot_messaging__pb2.UpdateAccountRequest.SerializeToString,
+            tukupay_dot_sms_dot_messaging_dot_v1_dot_messaging__pb2.UpdateAccountResponse.FromString,
             options,
             channel_credentials,
             insecure,

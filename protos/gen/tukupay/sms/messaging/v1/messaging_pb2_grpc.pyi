@@ -475,6 +475,10 @@ class AccountServiceStub:
     """One account as it stands.
     NOT_FOUND (`ACCOUNT_NOT_FOUND`): it has neither been opened nor sent anything.
     """
+    UpdateAccount: _grpc.UnaryUnaryMultiCallable[_messaging_pb2.UpdateAccountRequest, _messaging_pb2.UpdateAccountResponse]
+    """Changes what an operator may choose for an account; fields that are absent stay as they are.
+    NOT_FOUND (`ACCOUNT_NOT_FOUND`). INVALID_ARGUMENT: nothing is to be changed.
+    """
 
 @_typing.type_check_only
 class AccountServiceAsyncStub(AccountServiceStub):
@@ -484,6 +488,10 @@ class AccountServiceAsyncStub(AccountServiceStub):
     GetAccount: _aio.UnaryUnaryMultiCallable[_messaging_pb2.GetAccountRequest, _messaging_pb2.GetAccountResponse]  # type: ignore[assignment]
     """One account as it stands.
     NOT_FOUND (`ACCOUNT_NOT_FOUND`): it has neither been opened nor sent anything.
+    """
+    UpdateAccount: _aio.UnaryUnaryMultiCallable[_messaging_pb2.UpdateAccountRequest, _messaging_pb2.UpdateAccountResponse]  # type: ignore[assignment]
+    """Changes what an operator may choose for an account; fields that are absent stay as they are.
+    NOT_FOUND (`ACCOUNT_NOT_FOUND`). INVALID_ARGUMENT: nothing is to be changed.
     """
 
 class AccountServiceServicer(metaclass=_abc_1.ABCMeta):
@@ -497,6 +505,16 @@ class AccountServiceServicer(metaclass=_abc_1.ABCMeta):
     ) -> _typing.Union[_messaging_pb2.GetAccountResponse, _abc.Awaitable[_messaging_pb2.GetAccountResponse]]:
         """One account as it stands.
         NOT_FOUND (`ACCOUNT_NOT_FOUND`): it has neither been opened nor sent anything.
+        """
+
+    @_abc_1.abstractmethod
+    def UpdateAccount(
+        self,
+        request: _messaging_pb2.UpdateAccountRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_messaging_pb2.UpdateAccountResponse, _abc.Awaitable[_messaging_pb2.UpdateAccountResponse]]:
+        """Changes what an operator may choose for an account; fields that are absent stay as they are.
+        NOT_FOUND (`ACCOUNT_NOT_FOUND`). INVALID_ARGUMENT: nothing is to be changed.
         """
 
 def add_AccountServiceServicer_to_server(servicer: AccountServiceServicer, server: _typing.Union[_grpc.Server, _aio.Server]) -> None: ...
