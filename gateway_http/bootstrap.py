@@ -21,11 +21,12 @@ from gateway_http.routes.outbox_events import OutboxEventRoutes
 from gateway_http.routes.quote import QuoteRoutes
 from gateway_http.routes.send_batch import SendBatchRoutes
 from gateway_http.routes.send_sms import SendSmsRoute
+from gateway_http.routes.suppressions import SuppressionRoutes
 from gateway_http.settings import GatewaySettings
 from service_kit.channel import open_channel
 from service_kit.http_server import HttpServer
 from service_kit.metrics import metrics_served, new_registry
-from tukupay.sms.messaging.v1 import messaging_pb2, messaging_pb2_grpc
+from tukupay.sms.messaging.v1 import messaging_pb2, messaging_pb2_grpc, suppressions_pb2_grpc
 from tukupay.sms.pricing.v1 import pricing_pb2_grpc
 
 log = structlog.get_logger()
@@ -62,6 +63,7 @@ class Gateway:
             *SendBatchRoutes(
                 self.coalescer, outcome_wait_s=settings.outcome_wait_s, max_batches=settings.max_batches
             ).routes(),
+            *SuppressionRoutes(suppressions_pb2_grpc.SuppressionServiceStub(messaging)).routes(),
             *HealthRoutes({"pricing": pricing, "messaging": messaging}).routes(),
             *DocumentationRoutes(openapi_json()).routes(),
         ]

@@ -6,7 +6,7 @@ import re
 from collections.abc import Sequence
 
 from service_kit.errors import Violation
-from tukupay.sms.messaging.v1 import messaging_pb2
+from tukupay.sms.messaging.v1 import messaging_pb2, suppressions_pb2
 from tukupay.sms.pricing.v1 import pricing_pb2
 
 # The names differ where the documented REST fields say more, or less, than the wire does.
@@ -16,6 +16,7 @@ _RENAMED = {
     "custom_data_json": "customData",
     "page_size": "limit",
     "created_time": "createdAt",
+    "ended_time": "endedAt",
     "sent_time": "sentAt",
     "expires_time": "expiresAt",
     "delivered_time": "deliveredAt",
@@ -34,7 +35,7 @@ _LEVELS = {
 
 _FIELDS = frozenset(
     field.name
-    for file in (messaging_pb2.DESCRIPTOR, pricing_pb2.DESCRIPTOR)
+    for file in (messaging_pb2.DESCRIPTOR, suppressions_pb2.DESCRIPTOR, pricing_pb2.DESCRIPTOR)
     for message in file.message_types_by_name.values()
     for field in message.fields
 )

@@ -46,6 +46,9 @@ REASONS: dict[str, Reason] = {
         "No level that applies has a price: 404 when a price was asked for, 409 when a message was to be sent or "
         "quoted. Add one with `POST /api/sms-costs`.",
     ),
+    "SUPPRESSION_NOT_FOUND": Reason(
+        404, "No such suppression", "Check the `suppressionId`; the check of a recipient shows its entries."
+    ),
     "COST_NOT_FOUND": Reason(404, "No such cost", "Check the `costId`; the history of its level lists it."),
     "ROUTE_NOT_FOUND": Reason(404, "No such route", "Check the path; `/openapi.json` lists all routes."),
     "METHOD_NOT_ALLOWED": Reason(405, "The route has no such method", "The `Allow` header lists its methods."),
@@ -71,6 +74,11 @@ REASONS: dict[str, Reason] = {
     ),
     "COST_WITHDRAWN": Reason(409, "The cost was withdrawn before", "Somebody took it back; nothing is left to do."),
     "ACCOUNT_NOT_ACTIVE": Reason(409, "The account may not send", "It is suspended or closed; ask its operator."),
+    "RECIPIENT_OPTED_OUT": Reason(
+        409,
+        "The recipient wants no messages from this sender",
+        "Nothing was stored or charged. Take the number off your list; `/api/sms/suppressions/check` says why.",
+    ),
     "NOT_FAILED": Reason(409, "Only a failed SMS can be resent", "Its outcome is open, or it was sent."),
     "RETRY_LIMIT_REACHED": Reason(
         409, "The SMS was resent as often as allowed", "Send a new one instead, after looking at `errorCode`."
@@ -138,6 +146,7 @@ FIELD_REASONS: dict[str, str] = {
     "EMPTY_PARAMETER": "A query parameter has no value; leave it out instead.",
     "INVALID_PAGE_TOKEN": "The page token is malformed, or belongs to other filters.",
     "INVALID_IDENTIFIER": "An identifier is empty, too long, or has characters that cannot be printed.",
+    "INVALID_REASON": "A reason is empty, too long, or has characters that cannot be printed.",
     "INVALID_PHONE_NUMBER": "The recipient is not a phone number in E.164.",
     "INVALID_SENDER_ID": "The sender is neither a name nor a number that carriers accept.",
     "BATCH_SIZE": "A batch is empty, or has more than 1,000 SMS.",

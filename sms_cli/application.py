@@ -26,6 +26,7 @@ from sms_cli.migrations import migrate_database
 from sms_cli.options import Lane, instant_option
 from sms_cli.parts import module_command
 from sms_cli.settings import DATABASE_VARIABLES, LocalSettings, client_environment, client_settings
+from sms_cli.suppressions_commands import suppressions
 from sms_cli.terminal import out, print_failure, print_json, print_record
 
 application = typer.Typer(
@@ -40,6 +41,7 @@ costs.add_typer(report_commands)
 application.add_typer(carriers, name="carriers")
 application.add_typer(accounts, name="accounts")
 application.add_typer(costs, name="costs")
+application.add_typer(suppressions, name="suppressions")
 
 
 class ServiceName(StrEnum):

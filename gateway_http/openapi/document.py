@@ -9,7 +9,7 @@ import msgspec
 from gateway_http.batch_models import BatchAnswer, NewBatch
 from gateway_http.cost_models import CostHistoryRow, CurrentCost, NewCost, NewWithdrawal, RecordedCost
 from gateway_http.event_models import OutboxEvent
-from gateway_http.openapi import cost_operations, sms_operations, system_operations
+from gateway_http.openapi import cost_operations, sms_operations, suppression_operations, system_operations
 from gateway_http.openapi.examples import Json
 from gateway_http.openapi.operation import Operation
 from gateway_http.outbox_models import OutboxEntry, SendSmsAnswer, UpdateAnswer
@@ -19,9 +19,17 @@ from gateway_http.problem_reasons import FIELD_REASONS, REASONS
 from gateway_http.quote_models import NewQuote, Quote
 from gateway_http.routes.health import Alive, Readiness
 from gateway_http.sms_models import NewSms, NoFields, OutboxReference
+from gateway_http.suppression_models import (
+    AddedSuppression,
+    NewSuppression,
+    Suppression,
+    SuppressionAnswer,
+    SuppressionQuestion,
+)
 
 OPERATIONS: tuple[Operation, ...] = (
     *sms_operations.OPERATIONS,
+    *suppression_operations.OPERATIONS,
     *cost_operations.OPERATIONS,
     *system_operations.OPERATIONS,
 )
@@ -37,6 +45,11 @@ _SHAPES = (
     UpdateAnswer,
     OutboxEntry,
     OutboxEvent,
+    NewSuppression,
+    AddedSuppression,
+    Suppression,
+    SuppressionQuestion,
+    SuppressionAnswer,
     NewCost,
     RecordedCost,
     CurrentCost,
@@ -53,6 +66,7 @@ _TAGS = [
         "description": "SMS, one or many: quoted, or priced, recorded and sent.",
     },
     {"name": sms_operations.OUTBOX_TAG, "description": "What became of every SMS."},
+    {"name": suppression_operations.TAG, "description": "Who wants no messages, from whom."},
     {"name": cost_operations.TAG, "description": "What one SMS unit costs, for whom, and since when."},
     {"name": system_operations.TAG, "description": "Probes and this documentation."},
 ]

@@ -53,7 +53,7 @@ OPERATIONS = (
         },
         problems={
             402: ["INSUFFICIENT_FUNDS"],
-            409: ["MESSAGE_ID_REUSED", "NO_PRICE", "ACCOUNT_NOT_ACTIVE"],
+            409: ["MESSAGE_ID_REUSED", "NO_PRICE", "ACCOUNT_NOT_ACTIVE", "RECIPIENT_OPTED_OUT"],
             429: ["OVERLOADED"],
             503: [
                 "MESSAGING_UNAVAILABLE",
@@ -149,7 +149,14 @@ OPERATIONS = (
         problems={
             402: ["INSUFFICIENT_FUNDS"],
             404: ["OUTBOX_ENTRY_NOT_FOUND"],
-            409: ["NOT_FAILED", "RETRY_LIMIT_REACHED", "CANCELLED", "VALIDITY_OVER", "ACCOUNT_NOT_ACTIVE"],
+            409: [
+                "NOT_FAILED",
+                "RETRY_LIMIT_REACHED",
+                "CANCELLED",
+                "VALIDITY_OVER",
+                "ACCOUNT_NOT_ACTIVE",
+                "RECIPIENT_OPTED_OUT",
+            ],
             429: ["OVERLOADED"],
             503: [*_WRITE_DOWN[503], "CARRIER_UNAVAILABLE"],
             504: _WRITE_DOWN[504],

@@ -15,7 +15,8 @@ from service_kit.channel import open_channel
 from service_kit.grpc_server import GrpcServer
 from service_kit.settings import Address
 from tests.integration.gateway.doubles import MESSAGING, PRICING, MessagingDouble, PricingDouble
-from tukupay.sms.messaging.v1 import messaging_pb2_grpc
+from tests.integration.gateway.suppression_double import SUPPRESSIONS, SuppressionDouble
+from tukupay.sms.messaging.v1 import messaging_pb2_grpc, suppressions_pb2_grpc
 from tukupay.sms.pricing.v1 import pricing_pb2_grpc
 
 ANY_PORT = Address("127.0.0.1", 0)
@@ -29,6 +30,7 @@ class Running:
     port: int
     pricing: PricingDouble
     messaging: MessagingDouble
+    suppressions: SuppressionDouble
     pricing_server: GrpcServer
     messaging_server: GrpcServer
     gateway: Gateway
@@ -37,10 +39,11 @@ class Running:
 @asynccontextmanager
 async def running_gateway(settings: GatewaySettings | None = None) -> AsyncIterator[Running]:
     """Starts doubles and a gateway between them and a client; stops all at the end."""
-    pricing, messaging = PricingDouble(), MessagingDouble()
-    pricing_server, messaging_server = GrpcServer(ANY_PORT, [PRICING]), GrpcServer(ANY_PORT, [MESSAGING])
+    pricing, messaging, suppressions = PricingDouble(), MessagingDouble(), SuppressionDouble()
+    pricing_server, messaging_server = GrpcServer(ANY_PORT, [PRICING]), GrpcServer(ANY_PORT, [MESSAGING, SUPPRESSIONS])
     pricing_pb2_grpc.add_PricingServiceServicer_to_server(pricing, pricing_server.grpc)
     messaging_pb2_grpc.add_MessagingServiceServicer_to_server(messaging, messaging_server.grpc)
+    suppressions_pb2_grpc.add_SuppressionServiceServicer_to_server(suppressions, messaging_server.grpc)
     async with AsyncExitStack() as stack:
         channels = []
         for server in (pricing_server, messaging_server):
@@ -54,7 +57,7 @@ async def running_gateway(settings: GatewaySettings | None = None) -> AsyncItera
         stack.callback(messaging.release.set)
         port = gateway.http.port
         http = await stack.enter_async_context(httpx.AsyncClient(base_url=f"http://127.0.0.1:{port}", timeout=20))
-        yield Running(http, port, pricing, messaging, pricing_server, messaging_server, gateway)
+        yield Running(http, port, pricing, messaging, suppressions, pricing_server, messaging_server, gateway)
 
 
 @pytest.fixture

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -22,12 +23,15 @@ from gateway_http.request_body import JsonBody
 from gateway_http.routes import send_sms
 from gateway_http.settings import GatewaySettings
 from gateway_http.sms_models import NewSms, NoFields, OutboxReference
+from gateway_http.suppression_models import NewSuppression, SuppressionQuestion
 
 GUIDE = Path(__file__).parents[3] / "docs" / "guides" / "rest-api.md"
 SHAPES: dict[str, type[msgspec.Struct]] = {
     "NewSms": NewSms,
     "NewBatch": NewBatch,
     "NewQuote": NewQuote,
+    "NewSuppression": NewSuppression,
+    "SuppressionQuestion": SuppressionQuestion,
     "NewCost": NewCost,
     "NewWithdrawal": NewWithdrawal,
     "OutboxReference": OutboxReference,
@@ -55,7 +59,7 @@ async def test_every_route_is_documented_and_every_documented_route_is_there(doc
 
 
 def path_of(template: str) -> str:
-    return template.replace(":outbox_id}", "}")
+    return re.sub(r":\w+}", "}", template)
 
 
 def test_operation_ids_are_unique() -> None:
