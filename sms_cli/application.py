@@ -116,12 +116,20 @@ def migrate(
 @application.command()
 def phone(
     number: Annotated[str | None, typer.Argument(help="One phone, for instance +254712345678.")] = None,
+    reply: Annotated[str | None, typer.Option(help="Let it write this, for instance STOP.")] = None,
+    to: Annotated[str | None, typer.Option(help="To this sender id; to who wrote last if absent.")] = None,
     *,
     as_json: AsJson = False,
 ) -> None:
-    """Show what the phones of the sandbox carrier received."""
-    from sms_cli.phone import fetch_phones, show_messages, show_phones  # noqa: PLC0415 - see up
+    """Show what the phones of the sandbox carrier received, or let one of them reply."""
+    from sms_cli.phone import fetch_phones, show_messages, show_phones, write  # noqa: PLC0415 - see up
 
+    if reply is not None:
+        if number is None:
+            raise typer.BadParameter("say which phone writes", param_hint="NUMBER")
+        written_to = write(client_settings().sandbox_http, number, to, reply)
+        out.print(f"{number} wrote to {written_to}.", markup=False)
+        return
     document = fetch_phones(client_settings().sandbox_http, number)
     if as_json:
         print_json(document)

@@ -15,6 +15,7 @@ from sms_cli.failures import CommandError
 from sms_cli.probes import http_get
 from sms_cli.terminal import cell, out
 
+_TIMEOUT_S = 5.0
 _NOTHING = "nothing yet; send an SMS and it shows up here (the sandbox forgets when it is stopped)"
 
 
@@ -24,16 +25,37 @@ def fetch_phones(sandbox: Address, number: str | None) -> Any:  # noqa: ANN401 -
     try:
         status, body = http_get(sandbox, path)
     except OSError as error:
-        raise CommandError(
-            f"the sandbox carrier does not answer at {sandbox}",
-            "start it with `tukupay-sms up`, or set SANDBOX_HTTP_ADDRESS",
-        ) from error
+        raise _no_answer(sandbox) from error
     if status != http.client.OK:
         raise CommandError(
             f"the sandbox carrier answers {status} for {number or 'its phones'}",
             "write the number with + and country code, for instance +254712345678",
         )
     return json.loads(body)
+
+
+def write(sandbox: Address, number: str, to: str | None, text: str) -> str:
+    """Lets a phone write to a sender id, or to whoever wrote to it last; whom it wrote to."""
+    connection = http.client.HTTPConnection(sandbox.host, sandbox.port, timeout=_TIMEOUT_S)
+    try:
+        path = f"/phones/{quote(number, safe='+')}/messages"
+        connection.request("POST", path, json.dumps({"text": text, "to": to}), {"Content-Type": "application/json"})
+        answer = connection.getresponse()
+        document = json.loads(answer.read())
+    except OSError as error:
+        raise _no_answer(sandbox) from error
+    finally:
+        connection.close()
+    if answer.status != http.client.ACCEPTED:
+        raise CommandError(f"the phone cannot write that: {document['error']}", "correct it and try again")
+    return str(document["to"])
+
+
+def _no_answer(sandbox: Address) -> CommandError:
+    return CommandError(
+        f"the sandbox carrier does not answer at {sandbox}",
+        "start it with `tukupay-sms up`, or set SANDBOX_HTTP_ADDRESS",
+    )
 
 
 def show_phones(document: Mapping[str, Any]) -> None:

@@ -7,7 +7,7 @@ import time
 from typing import Final, Protocol
 
 from messaging_service.adapters.carriers.sandbox.network import Manner, Network
-from messaging_service.adapters.carriers.sandbox.receipts import Receipt
+from messaging_service.adapters.carriers.sandbox.receipts import Delivery
 from messaging_service.adapters.carriers.smpp.connection import Connection
 from messaging_service.adapters.carriers.smpp.framing import PduError
 from messaging_service.adapters.carriers.smpp.pdu import (
@@ -76,7 +76,7 @@ class Link(Connection):
         self._unanswered = 0
         self.system_id = ""
         """Who is bound; empty before the bind."""
-        self.in_flight: dict[int, Receipt] = {}
+        self.in_flight: dict[int, Delivery] = {}
 
     @property
     def is_bound(self) -> bool:
@@ -88,11 +88,11 @@ class Link(Connection):
         """Submits that came and are not answered."""
         return self._unanswered
 
-    def deliver(self, receipt: Receipt) -> None:
-        """Sends a receipt; it is in flight until the client answers it."""
+    def deliver(self, delivery: Delivery) -> None:
+        """Sends a receipt or a reply; it is in flight until the client answers it."""
         self._sequence = self._sequence % MAX_SEQUENCE + 1
-        self.in_flight[self._sequence] = receipt
-        self.send(receipt.encode(self._sequence, time.time()))
+        self.in_flight[self._sequence] = delivery
+        self.send(delivery.encode(self._sequence, time.time()))
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         """Called by the event loop."""

@@ -30,6 +30,7 @@ from messaging_service.adapters.carriers.sandbox.phones import (
     Phones,
 )
 from messaging_service.adapters.carriers.sandbox.receipts import Receipt, ReceiptDesk
+from messaging_service.adapters.carriers.sandbox.replies import Reply, reply_problem
 from messaging_service.adapters.carriers.sandbox.texts import Fragment, fragment_in, text_of
 from messaging_service.adapters.carriers.smpp.status import OK, judge, status_name
 from messaging_service.domain.submission import OutcomeKind
@@ -115,6 +116,23 @@ class Network:
                 self._changed()
                 return Verdict(Manner.NEVER, OK, "")
         return self._accept(system_id, request, fragment, behaviour, begun)
+
+    def write(self, phone: str, to: str | None, text: str) -> Reply:
+        """Lets a phone write to a sender id, or to whoever wrote to it last; the client gets it at its next bind.
+
+        `phone` is made of digits. Raises ValueError with a sentence when it cannot.
+        """
+        last = next((m for m in self.phones.of_phone(phone) if to is None or m.sender == to), None)
+        to = to or (last.sender if last is not None else "")
+        if problem := reply_problem(phone, to, text):
+            raise ValueError(problem)
+        system_ids = [last.system_id] if last is not None else self.desk.receivers
+        if not system_ids:
+            raise ValueError("no client is bound that could receive it; start messaging first")
+        reply = Reply(system_ids[0], phone, to, text)
+        self.desk.send_now(reply)
+        self._changed()
+        return reply
 
     def clear(self) -> None:
         """Forgets every message and starts the counts again; receipts under way stay under way."""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from datetime import UTC, datetime
 from html import escape
 from itertools import islice
@@ -44,6 +44,14 @@ h1{font-size:1.3rem}h2{font-size:1.05rem;margin:1.6rem 0 .4rem}
 .lost{border-left:.3rem solid #c33}.arrived{border-left:.3rem solid #384}
 table{border-collapse:collapse;font-size:.9rem}td{padding:.15rem .8rem .15rem 0;vertical-align:top}
 """
+
+
+class Written(msgspec.Struct, forbid_unknown_fields=True):
+    """What a phone is to write."""
+
+    text: str
+    to: str | None = None
+    """The sender id; whoever wrote to the phone last without it."""
 
 
 def sandbox_app(network: Network, stats: Callable[[], dict[str, int]]) -> Starlette:
@@ -92,6 +100,7 @@ def sandbox_app(network: Network, stats: Callable[[], dict[str, int]]) -> Starle
             Route("/", page),
             Route("/phones", phones),
             Route("/phones/{number}", phone),
+            Route("/phones/{number}/messages", _writing(network), methods=["POST"]),
             Route("/messages", messages, methods=["GET", "DELETE"]),
             Route("/stats", counts),
         ],
@@ -103,6 +112,21 @@ def sandbox_app(network: Network, stats: Callable[[], dict[str, int]]) -> Starle
             )
         ],
     )
+
+
+def _writing(network: Network) -> Callable[[Request], Awaitable[Response]]:
+    async def write(request: Request) -> Response:
+        # A form of a foreign page cannot declare JSON, so no page makes phones write unseen.
+        if request.headers.get("content-type", "").partition(";")[0].strip() != "application/json":
+            return _json({"error": "send JSON, declared as application/json"}, 415)
+        try:
+            wanted = msgspec.json.decode(await request.body(), type=Written)
+            reply = network.write(_digits(request.path_params["number"]), wanted.to, wanted.text)
+        except (ValueError, msgspec.DecodeError) as error:
+            return _json({"error": str(error)}, 400)
+        return _json({"phone": f"+{reply.phone}", "to": reply.to, "text": reply.text}, 202)
+
+    return write
 
 
 def _json(value: dict[str, Any], status: int = 200) -> Response:

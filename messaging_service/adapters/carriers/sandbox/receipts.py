@@ -67,14 +67,59 @@ class Receipt(NamedTuple):
             sequence_number=sequence,
         ).encode()
 
+    @property
+    def system_id(self) -> str:
+        """The client that it is for."""
+        return self.message.system_id
+
+    @property
+    def is_receipt(self) -> bool:
+        """Whether it counts as a receipt."""
+        return True
+
+    def was_sent(self) -> None:
+        """The link has it."""
+        self.message.receipt = self.plan.word
+        self.message.receipts_sent += 1
+
+    def was_acknowledged(self) -> None:
+        """The client has it."""
+        self.message.receipts_acknowledged += 1
+
+
+class Delivery(Protocol):
+    """What a deliver_sm brings: a receipt, or what a phone wrote."""
+
+    @property
+    def system_id(self) -> str:
+        """The client that it is for."""
+        ...
+
+    @property
+    def is_receipt(self) -> bool:
+        """Whether it counts as a receipt."""
+        ...
+
+    def encode(self, sequence: int, now_s: float) -> bytes:
+        """The deliver_sm."""
+        ...
+
+    def was_sent(self) -> None:
+        """The link has it."""
+        ...
+
+    def was_acknowledged(self) -> None:
+        """The client has it."""
+        ...
+
 
 class ReceiverLink(Protocol):
     """A link of a client that takes receipts."""
 
-    in_flight: dict[int, Receipt]
+    in_flight: dict[int, Delivery]
     """Those sent and not acknowledged yet, by sequence number."""
 
-    def deliver(self, receipt: Receipt) -> None:
+    def deliver(self, delivery: Delivery) -> None:
         """Sends one, and puts it into `in_flight`."""
         ...
 
@@ -85,7 +130,7 @@ class _Mailbox:
     __slots__ = ("links", "waiting")
 
     def __init__(self) -> None:
-        self.waiting: deque[Receipt] = deque(maxlen=KEPT)
+        self.waiting: deque[Delivery] = deque(maxlen=KEPT)
         self.links: list[ReceiverLink] = []
 
 
@@ -105,6 +150,11 @@ class ReceiptDesk:
         self.acknowledged = 0
 
     @property
+    def receivers(self) -> list[str]:
+        """The clients that are bound for receiving."""
+        return [system_id for system_id, box in self._mailboxes.items() if box.links]
+
+    @property
     def waiting(self) -> int:
         """Receipts that are not acknowledged yet, whether due or not."""
         boxes = self._mailboxes.values()
@@ -119,10 +169,10 @@ class ReceiptDesk:
         if self._timer is None:
             self._timer = self._loop.call_at(due, self._release)
 
-    def send_now(self, receipt: Receipt) -> None:
-        """Sends a receipt without any delay, or keeps it for the next bind."""
-        box = self._mailbox(receipt.message.system_id)
-        box.waiting.append(receipt)
+    def send_now(self, delivery: Delivery) -> None:
+        """Sends without any delay, or keeps it for the next bind."""
+        box = self._mailbox(delivery.system_id)
+        box.waiting.append(delivery)
         self._pump(box)
 
     def join(self, system_id: str, link: ReceiverLink) -> None:
@@ -145,14 +195,14 @@ class ReceiptDesk:
 
     def answered(self, system_id: str, link: ReceiverLink, sequence: int, status: int) -> None:
         """A client answered a receipt: with an error it comes again later."""
-        receipt = link.in_flight.pop(sequence, None)
-        if receipt is None:
+        delivery = link.in_flight.pop(sequence, None)
+        if delivery is None:
             return
         if status == OK:
-            self.acknowledged += 1
-            receipt.message.receipts_acknowledged += 1
+            self.acknowledged += delivery.is_receipt
+            delivery.was_acknowledged()
         else:
-            self._again_later(receipt)
+            self._again_later(delivery)
         self._pump(self._mailbox(system_id))
         self._changed()
 
@@ -182,16 +232,16 @@ class ReceiptDesk:
                 self._timer = self._loop.call_at(due, self._release)
                 break
             self._due.popleft()
-            system_id = receipt.message.system_id
+            system_id = receipt.system_id
             box = touched[system_id] = self._mailbox(system_id)
             box.waiting.append(receipt)
         for box in touched.values():
             self._pump(box)
 
-    def _again_later(self, receipt: Receipt) -> None:
+    def _again_later(self, delivery: Delivery) -> None:
         def again() -> None:
             self._retries.discard(timer)
-            self.send_now(receipt)
+            self.send_now(delivery)
 
         timer = self._loop.call_later(self._retry_s, again)
         self._retries.add(timer)
@@ -201,11 +251,10 @@ class ReceiptDesk:
             return
         for link in box.links:
             while box.waiting and len(link.in_flight) < IN_FLIGHT:
-                receipt = box.waiting.popleft()
-                link.deliver(receipt)
-                self.sent += 1
-                receipt.message.receipt = receipt.plan.word
-                receipt.message.receipts_sent += 1
+                delivery = box.waiting.popleft()
+                link.deliver(delivery)
+                self.sent += delivery.is_receipt
+                delivery.was_sent()
         self._changed()
 
 
