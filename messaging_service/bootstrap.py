@@ -24,13 +24,14 @@ from messaging_service.adapters.carriers.carriers_file import (
 )
 from messaging_service.adapters.carriers.smpp.carrier import SmppCarrier
 from messaging_service.adapters.carriers.smpp.settings import SmppSettings
-from messaging_service.adapters.events_log import EventsLog
+from messaging_service.adapters.metrics.service import MessagingMetrics
 from messaging_service.adapters.migrate import MIGRATIONS
 from messaging_service.adapters.phone_numbers import phone_number_problem
 from messaging_service.adapters.postgres.bind_leases import PostgresBindLeases
 from messaging_service.adapters.postgres.carrier_room import PostgresCarrierRoom
 from messaging_service.adapters.postgres.inbound import PostgresInbound
 from messaging_service.adapters.postgres.outbox import PostgresOutbox, Rules, Windows
+from messaging_service.adapters.postgres.queue_view import PostgresQueueView
 from messaging_service.adapters.postgres.suppressions import PostgresSuppressions
 from messaging_service.adapters.postgres.traffic import PostgresTraffic
 from messaging_service.adapters.postgres.wake_ups import PostgresWakeUps
@@ -56,6 +57,7 @@ from messaging_service.use_cases.carrier_fleet import Fleet, RunningCarrier
 from messaging_service.use_cases.claim_loop import ClaimLoop
 from messaging_service.use_cases.control_carriers import ControlCarriers
 from messaging_service.use_cases.dispatch import Dispatch
+from messaging_service.use_cases.flush_size import FlushSize
 from messaging_service.use_cases.group_commit import GroupCommit
 from messaging_service.use_cases.inbound_desk import InboundDesk
 from messaging_service.use_cases.late_outcomes import LateDesk
@@ -63,6 +65,7 @@ from messaging_service.use_cases.opt_outs import OptOuts
 from messaging_service.use_cases.outbox import Acceptance, Accepted, Outbox, Settled, Settlement
 from messaging_service.use_cases.outcomes import Outcomes
 from messaging_service.use_cases.prices import Prices
+from messaging_service.use_cases.queue_watch import QueueWatch
 from messaging_service.use_cases.quote_sms import QuoteSms
 from messaging_service.use_cases.receipt_retention import ReceiptRetention
 from messaging_service.use_cases.rehearse_costs import RehearseCosts
@@ -73,10 +76,8 @@ from messaging_service.use_cases.upkeep import ReceiptDesk, Sweeper
 from messaging_service.watching import Watching
 from service_kit.channel import open_channel
 from service_kit.database import Pool, create_pool
-from service_kit.grpc_metrics import CallMeter, ClientCalls, ServerCalls
 from service_kit.grpc_server import GrpcServer
-from service_kit.metrics import metrics_served, new_registry
-from service_kit.pool_metrics import PoolCollector
+from service_kit.metrics import metrics_served
 from service_kit.readiness import SchemaCheck, report_readiness
 from tukupay.sms.messaging.v1 import (
     carriers_pb2,
@@ -96,8 +97,12 @@ CONTROL_S = 1.0
 """Seconds between two looks at what operators want of carriers."""
 MAX_BATCH = 256
 """Rows of one T1 or T2: beyond it a batch gains nothing and delays its first rows."""
+LEAST_BATCH = 32
+"""Rows that a batch may have however slow the database is: below it most of the time is the commit's."""
 MAX_WAITING = 20_000
 """Requests that may wait for a commit; more are turned away with RESOURCE_EXHAUSTED."""
+QUEUE_LOOK_S = 5.0
+"""Seconds between two counts of what waits, while there are metrics."""
 POOL_CLOSE_S = 5.0
 REPORTS_POOL = 2
 """Connections for reports, beside those for sends, so that neither waits for the other."""
@@ -169,7 +174,7 @@ class _Pricing:
     watch: PriceWatch
 
 
-def _pricing(settings: MessagingSettings, calls: CallMeter) -> _Pricing:
+def _pricing(settings: MessagingSettings, metrics: MessagingMetrics) -> _Pricing:
     channel = open_channel(settings.pricing_address)
     copy = PriceCopy(
         capacity=settings.price_copy_answers,
@@ -177,12 +182,15 @@ def _pricing(settings: MessagingSettings, calls: CallMeter) -> _Pricing:
         stale_s=settings.price_stale_s,
         clock=time.monotonic,
     )
+    calls = metrics.pricing_calls
     questions = PriceQuestions(channel, timeout_s=settings.pricing_timeout_s, calls=calls)
+    prices = LivePrices(questions, copy, max_waiting=MAX_WAITING, meter=metrics.flushes.of("prices"))
+    metrics.watch_prices(copy, prices.questions)
     return _Pricing(
         channel=channel,
         copy=copy,
         questions=questions,
-        prices=LivePrices(questions, copy, max_waiting=MAX_WAITING),
+        prices=prices,
         watch=PriceWatch(channel, copy, heartbeat_s=settings.price_heartbeat_s, calls=calls),
     )
 
@@ -213,7 +221,15 @@ def _inbound_inbox(settings: MessagingSettings, pool: Pool) -> PostgresInbound:
     return PostgresInbound(pool, keywords, uuid7, settings.inbound_retention_s)
 
 
-def _engine(settings: MessagingSettings, seams: Seams, pool: Pool, prices: Prices, watching: Watching) -> _Engine:
+def _engine(
+    settings: MessagingSettings,
+    seams: Seams,
+    pool: Pool,
+    prices: Prices,
+    *,
+    watching: Watching,
+    metrics: MessagingMetrics,
+) -> _Engine:
     windows = Windows(
         lease_s=settings.lease_s,
         margin_s=settings.lease_margin_s,
@@ -225,8 +241,8 @@ def _engine(settings: MessagingSettings, seams: Seams, pool: Pool, prices: Price
     rules = Rules(charge=settings.charge_policy, max_retries=settings.max_retries)
     postgres = PostgresOutbox(pool, replica, windows, exemption, rules)
     outbox = seams.outbox(postgres)
-    events = EventsLog()
-    receipts = ReceiptDesk(postgres, events, poll_s=1.0)
+    events = metrics.events
+    receipts = ReceiptDesk(metrics.inbox(postgres), events, poll_s=1.0)
     retention = ReceiptRetention(postgres, events, keep_s=settings.receipt_retention_days * 86_400)
     plan = carrier_plan(settings)
     suppressions = PostgresSuppressions(pool, replica, exemption)
@@ -238,15 +254,28 @@ def _engine(settings: MessagingSettings, seams: Seams, pool: Pool, prices: Price
     fleet = Fleet(carriers, events, plan.breaker, drain_s=settings.drain_s)
     control = ControlCarriers(fleet, PostgresCarrierRoom(pool), replica, events, every_s=CONTROL_S)
     acceptances: GroupCommit[Acceptance, Accepted] = GroupCommit(
-        "acceptance", watching.noted(outbox.accept), max_batch=MAX_BATCH, max_waiting=MAX_WAITING
+        "acceptance",
+        watching.noted(outbox.accept),
+        max_batch=MAX_BATCH,
+        max_waiting=MAX_WAITING,
+        size=FlushSize(LEAST_BATCH, MAX_BATCH, settings.flush_target_s),
+        meter=metrics.flushes.of("acceptance"),
     )
     settlements: GroupCommit[Settlement, Settled] = GroupCommit(
-        "settlement", watching.noted(outbox.settle), max_batch=MAX_BATCH, max_waiting=MAX_WAITING
+        "settlement",
+        watching.noted(metrics.sending.counted(outbox.settle)),
+        max_batch=MAX_BATCH,
+        max_waiting=MAX_WAITING,
+        size=FlushSize(LEAST_BATCH, MAX_BATCH, settings.flush_target_s),
+        meter=metrics.flushes.of("settlement"),
     )
+    metrics.watch_engine(fleet, acceptances, settlements)
     outcomes = Outcomes(outbox.get_many)
     attempts = Attempts(settlements, outcomes, events, settle_within_s=settings.lease_s)
     loops = {
-        route.name: ClaimLoop(outbox, RouteCarriers(route, fleet), attempts, events, poll_s=settings.poll_s)
+        route.name: ClaimLoop(
+            outbox, RouteCarriers(route, fleet), attempts, events, poll_s=settings.poll_s, meter=metrics.sending
+        )
         for route in plan.routes
     }
     wake_ups = PostgresWakeUps(settings.database_url, pool, lambda: dispatch.wake())  # noqa: PLW0108 - made below
@@ -301,16 +330,14 @@ async def running(settings: MessagingSettings, seams: Seams) -> AsyncIterator[Gr
     reports_pool = create_pool(
         settings.database_url, "messaging-reports", min_size=0, max_size=REPORTS_POOL, timeout_s=REPORTS_TIMEOUT_S
     )
-    registry = new_registry()
-    registry.register(PoolCollector({"messaging": pool, "reports": reports_pool}))
-    calls = ClientCalls(registry)
-    pricing = _pricing(settings, calls)
+    metrics = MessagingMetrics({"messaging": pool, "reports": reports_pool})
+    pricing = _pricing(settings, metrics)
     watching = Watching(settings, pool, seams.now)
-    engine = _engine(settings, seams, pool, pricing.prices, watching)
+    engine = _engine(settings, seams, pool, pricing.prices, watching=watching, metrics=metrics)
     traffic = PostgresTraffic(reports_pool)
-    book = BookClient(pricing.channel, timeout_s=REPORTS_TIMEOUT_S, now=seams.now, calls=calls)
+    book = BookClient(pricing.channel, timeout_s=REPORTS_TIMEOUT_S, now=seams.now, calls=metrics.pricing_calls)
     quote = QuoteSms(pricing.prices, phone_problem=phone_number_problem, max_units=settings.max_units, now=seams.now)
-    server = GrpcServer(settings.grpc_address, SERVICES, [ServerCalls(registry)])
+    server = GrpcServer(settings.grpc_address, SERVICES, [metrics.server_calls])
     messaging_pb2_grpc.add_MessagingServiceServicer_to_server(
         MessagingServicer(
             engine.send,
@@ -340,7 +367,7 @@ async def running(settings: MessagingSettings, seams: Seams) -> AsyncIterator[Gr
         await server.start()
         await engine.control.before_start()
         await engine.fleet.start()
-        async with metrics_served(settings.metrics_address, registry), asyncio.TaskGroup() as tasks:
+        async with metrics_served(settings.metrics_address, metrics.registry), asyncio.TaskGroup() as tasks:
             dispatching = tasks.create_task(engine.dispatch.run())
             duties = [
                 tasks.create_task(report_readiness(pool, SchemaCheck(MIGRATIONS), server)),
@@ -354,6 +381,9 @@ async def running(settings: MessagingSettings, seams: Seams) -> AsyncIterator[Gr
                 tasks.create_task(watching.run()),
                 tasks.create_task(report_copy(pricing.copy)),
             ]
+            if settings.metrics_address is not None:
+                looking = QueueWatch(PostgresQueueView(pool), metrics.queue, metrics.events, every_s=QUEUE_LOOK_S)
+                duties.append(tasks.create_task(looking.run()))
             try:
                 yield server
             finally:

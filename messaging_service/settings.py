@@ -245,6 +245,12 @@ class MessagingSettings:
         parse=seconds(60, 30 * 86_400),
         default=86_400.0,
     )
+    flush_target_s: float = setting(
+        "MESSAGING_FLUSH_TARGET_S",
+        "seconds that recording a batch should take at most; longer ones make the next batches smaller",
+        parse=seconds(0.001, 10),
+        default=0.05,
+    )
     drain_s: float = setting(
         "MESSAGING_DRAIN_S",
         "seconds that running calls and submits may take to end after SIGTERM",

@@ -11,6 +11,7 @@ from typing import Final, NoReturn
 import structlog
 
 from pricing_service.adapters.cost_ids import new_cost_id
+from pricing_service.adapters.metrics import PriceBookCollector
 from pricing_service.adapters.migrate import MIGRATIONS
 from pricing_service.adapters.postgres_costs import PostgresCosts
 from pricing_service.domain.guards import Guards
@@ -84,6 +85,7 @@ async def running(settings: PricingSettings) -> AsyncIterator[GrpcServer]:
     )
     registry = new_registry()
     registry.register(PoolCollector({"pricing": pool}))
+    registry.register(PriceBookCollector(book, watch))
     server = GrpcServer(settings.grpc_address, [SERVICE_NAME], [ServerCalls(registry)])
     use_cases = UseCases(
         set_cost=SetCost(costs, guards, new_cost_id, watch),

@@ -87,6 +87,8 @@ class Tally:
     """Calls to the book."""
     failures: int = 0
     """Calls that it did not answer."""
+    refused: int = 0
+    """Questions that were refused, as the book did not answer; their sends fail, and nothing is held."""
     changes: int = 0
     """Rows that the watch told of."""
     resets: int = 0
@@ -137,6 +139,16 @@ class PriceCopy:
     def age_s(self) -> float:
         """Seconds since the last word of the watch; infinite before the first."""
         return self._clock() - self._last_word
+
+    @property
+    def stale_s(self) -> float:
+        """How long answers serve after the last word of a watch that broke."""
+        return self._stale_s
+
+    @property
+    def is_watched(self) -> bool:
+        """Whether a watch is open, be it silent."""
+        return self._watched
 
     @property
     def is_fresh(self) -> bool:

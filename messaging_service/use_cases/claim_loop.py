@@ -9,6 +9,7 @@ from typing import Protocol
 
 from messaging_service.domain.submission import Outcome, OutcomeKind, Submission
 from messaging_service.use_cases.attempts import Attempts
+from messaging_service.use_cases.meters import ClaimMeter, Unmetered
 from messaging_service.use_cases.outbox import Claim, Outbox
 from messaging_service.use_cases.route_carriers import RouteCarriers, RouteSlot
 from service_kit.errors import ServiceError
@@ -58,8 +59,13 @@ class ClaimLoop:
         *,
         poll_s: float,
         max_batch: int = 256,
+        meter: ClaimMeter | None = None,
     ) -> None:
-        """`poll_s`: longest time between two looks at the queue, which other processes also fill."""
+        """`poll_s`: longest time between two looks at the queue, which other processes also fill.
+
+        `meter` hears of every look; None: nobody does.
+        """
+        self._meter = meter or Unmetered()
         self._outbox = outbox
         self.carriers = carriers
         self._attempts = attempts
@@ -114,6 +120,7 @@ class ClaimLoop:
         try:
             route, carriers = self.carriers.route.name, self.carriers.available
             claims = list(await self._outbox.claim(len(slots), route, carriers))
+            self._meter.claimed(len(claims))
             self.backlogged = len(claims) == len(slots)
             if self.backlogged:
                 return 0

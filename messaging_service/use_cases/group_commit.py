@@ -3,14 +3,21 @@
 from __future__ import annotations
 
 import asyncio
+import time
 from collections.abc import Awaitable, Callable, Sequence
 from datetime import timedelta
-from typing import Generic, TypeVar
+from typing import Generic, TypeAlias, TypeVar
 
+from messaging_service.use_cases.flush_size import FlushSize
+from messaging_service.use_cases.meters import CommitMeter, Unmetered
 from service_kit.errors import Kind, ServiceError
 
 I = TypeVar("I")  # noqa: E741 - item
 R = TypeVar("R")
+
+
+_Waiting: TypeAlias = tuple[I, asyncio.Future[R], float]
+"""An item, where its result goes, and since when it waits."""
 
 
 class GroupCommit(Generic[I, R]):
@@ -28,14 +35,34 @@ class GroupCommit(Generic[I, R]):
         *,
         max_batch: int,
         max_waiting: int,
+        size: FlushSize | None = None,
+        meter: CommitMeter | None = None,
+        clock: Callable[[], float] = time.monotonic,
     ) -> None:
+        """`size` says how many items of at most `max_batch` go together; None: always as many as there are.
+
+        `meter` hears of every flush; None: nobody does. `clock`: seconds, monotonic.
+        """
         self._name = name
         self._flush = flush
+        self._size = size or FlushSize(max_batch, max_batch, target_s=float("inf"))
         self._max_batch = max_batch
         self._max_waiting = max_waiting
-        self._waiting: list[tuple[I, asyncio.Future[R]]] = []
+        self._meter = meter or Unmetered()
+        self._clock = clock
+        self._waiting: list[_Waiting[I, R]] = []
         self._task: asyncio.Task[None] | None = None
         self._armed = False
+
+    @property
+    def waiting(self) -> int:
+        """Items that wait for a flush to begin."""
+        return len(self._waiting)
+
+    @property
+    def limit(self) -> int:
+        """Items that the next flush may have."""
+        return min(self._max_batch, self._size.limit)
 
     async def submit(self, item: I) -> R:
         """The item's result once its transaction has committed.
@@ -44,6 +71,7 @@ class GroupCommit(Generic[I, R]):
         stops waiting does not take its item back.
         """
         if len(self._waiting) >= self._max_waiting:
+            self._meter.turned_away()
             raise ServiceError(
                 Kind.OVERLOADED,
                 "OVERLOADED",
@@ -52,7 +80,7 @@ class GroupCommit(Generic[I, R]):
             )
         loop = asyncio.get_running_loop()
         future: asyncio.Future[R] = loop.create_future()
-        self._waiting.append((item, future))
+        self._waiting.append((item, future, self._clock()))
         if self._task is None and not self._armed:
             self._armed = True
             loop.call_soon(self._start)
@@ -73,17 +101,19 @@ class GroupCommit(Generic[I, R]):
     async def _run(self) -> None:
         try:
             while self._waiting:
-                batch = self._waiting[: self._max_batch]
-                del self._waiting[: self._max_batch]
+                limit = self.limit
+                batch = self._waiting[:limit]
+                del self._waiting[:limit]
                 await self._flush_batch(batch)
         finally:
             self._task = None
 
-    async def _flush_batch(self, batch: Sequence[tuple[I, asyncio.Future[R]]]) -> None:
+    async def _flush_batch(self, batch: Sequence[_Waiting[I, R]]) -> None:
+        begun = self._clock()
         try:
-            results = await self._flush([item for item, _ in batch])
+            results = await self._flush([item for item, _, _ in batch])
         except ServiceError as error:
-            for _, future in batch:
+            for _, future, _ in batch:
                 _fail(future, error)
         except Exception as error:  # noqa: BLE001 - goes to the callers, one by one
             if len(batch) == 1:
@@ -92,7 +122,10 @@ class GroupCommit(Generic[I, R]):
             for pair in batch:
                 await self._flush_batch([pair])
         else:
-            for (_, future), result in zip(batch, results, strict=True):
+            took_s = self._clock() - begun
+            self._size.flushed(len(batch), took_s)
+            self._meter.flushed(len(batch), begun - batch[0][2], took_s)
+            for (_, future, _), result in zip(batch, results, strict=True):
                 if isinstance(result, ServiceError):
                     _fail(future, result)
                 elif not future.done():

@@ -85,6 +85,21 @@ class PriceBook(Generic[T]):
         """Tiers held."""
         return len(self._young) + len(self._old)
 
+    @property
+    def capacity(self) -> int:
+        """Tiers that may be held."""
+        return 2 * self._generation
+
+    @property
+    def epoch(self) -> int | None:
+        """Changes of the price book that the entries reflect; None before the first look at the counter."""
+        return None if self._edition is None else self._edition.epoch
+
+    @property
+    def age_s(self) -> float:
+        """Seconds since the entries were last brought up to date; infinite before the first time."""
+        return self._clock() - self._caught_up_at
+
     def price_now(self, customer_id: str, app_id: str | None) -> PriceNow[T] | None:
         """What prices a send of the customer through the app now; None when the book cannot tell."""
         since_start = self._clock()

@@ -61,7 +61,10 @@ class PriceWatch:
         self._interval_s = interval.total_seconds()
         self._patience_s = patience.total_seconds()
         self._follower = follower
-        self._watchers = 0
+        self.watchers = 0
+        """Watches that are open."""
+        self.failures = 0
+        """Looks that failed since the start."""
         self._wanted = asyncio.Event()
         if follower is not None:
             self._wanted.set()
@@ -102,7 +105,7 @@ class PriceWatch:
         position = opening.edition.epoch
         # The answer just now outdates a failure before it.
         self._failure = None
-        self._watchers += 1
+        self.watchers += 1
         self._wanted.set()
         try:
             yield PriceNews(position, opening.now)
@@ -122,8 +125,8 @@ class PriceWatch:
                     yield PriceNews(position, (self._latest or opening).now)
                 silent_until = loop.time() + heartbeat.total_seconds()
         finally:
-            self._watchers -= 1
-            if not self._watchers and self._follower is None:
+            self.watchers -= 1
+            if not self.watchers and self._follower is None:
                 self._wanted.clear()
 
     async def _look(self) -> None:
@@ -131,6 +134,7 @@ class PriceWatch:
             beat = await self._ask()
         except Exception as failure:  # noqa: BLE001 - raised again by every watch, which has a caller to tell
             self._failure = failure
+            self.failures += 1
             self._tell()
             return
         self._failure = None

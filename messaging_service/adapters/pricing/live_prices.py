@@ -14,7 +14,8 @@ from messaging_service.adapters.pricing.questions import MAX_QUESTIONS, PriceQue
 from messaging_service.domain.money import SendPrice
 from messaging_service.domain.price_copy import PriceCopy
 from messaging_service.use_cases.group_commit import GroupCommit
-from service_kit.errors import ServiceError
+from messaging_service.use_cases.meters import CommitMeter
+from service_kit.errors import Kind, ServiceError
 
 log = structlog.get_logger()
 
@@ -25,13 +26,28 @@ class LivePrices:
     Only prices are remembered: an account without one is asked for again each time.
     """
 
-    def __init__(self, questions: PriceQuestions, copy: PriceCopy, *, max_waiting: int = 20_000) -> None:
-        """`max_waiting`: questions to the price book that may wait; more are turned away with OVERLOADED."""
+    def __init__(
+        self,
+        questions: PriceQuestions,
+        copy: PriceCopy,
+        *,
+        max_waiting: int = 20_000,
+        meter: CommitMeter | None = None,
+    ) -> None:
+        """`max_waiting`: questions to the price book that may wait; more are turned away with OVERLOADED.
+
+        `meter` hears of every call; None: nobody does.
+        """
         self._book = questions
         self._copy = copy
         self._questions: GroupCommit[Question, SendPrice] = GroupCommit(
-            "prices", self._ask, max_batch=MAX_QUESTIONS, max_waiting=max_waiting
+            "prices", self._ask, max_batch=MAX_QUESTIONS, max_waiting=max_waiting, meter=meter
         )
+
+    @property
+    def questions(self) -> GroupCommit[Question, SendPrice]:
+        """Where questions to the price book wait for one another."""
+        return self._questions
 
     async def price_of(self, customer_id: str, app_id: str | None, at: datetime | None) -> SendPrice:
         """See Prices.price_of."""
@@ -49,6 +65,7 @@ class LivePrices:
             found = await self._book.ask(distinct)
         except ServiceError:
             tally.failures += 1
+            tally.refused += len(questions)
             raise
         answers: dict[Question, SendPrice | ServiceError] = {}
         for question, answer in zip(distinct, found, strict=True):
@@ -59,7 +76,9 @@ class LivePrices:
             if at is None:
                 self._copy.learn(asking, (customer_id, app_id), answer)
             answers[question] = SendPrice(answer.price, answer.resolved_at, answer.known_at)
-        return [answers[question] for question in questions]
+        results = [answers[question] for question in questions]
+        tally.refused += sum(isinstance(one, ServiceError) and one.kind is Kind.UNAVAILABLE for one in results)
+        return results
 
 
 async def report_copy(copy: PriceCopy, every_s: float = 60.0) -> NoReturn:

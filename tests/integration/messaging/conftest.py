@@ -19,6 +19,7 @@ from service_kit.embedded_postgres import EmbeddedPostgres
 from tests.conftest import DatabaseTemplate
 from tests.contract.messaging_database import empty_database, rows
 from tests.contract.sms_examples import RECIPIENT, acceptance, settlement
+from tests.integration.messaging.metered_service import Metered, metered_on
 from tests.integration.messaging.running_service import Running, service_on
 
 WINDOWS = Windows(lease_s=30.0, margin_s=5.0, unknown_s=3_600.0, queue_s=600.0)
@@ -111,3 +112,10 @@ async def service(database_url: str) -> AsyncIterator[Running]:
     """A running service on an empty database."""
     async with service_on(database_url) as running:
         yield running
+
+
+@pytest.fixture
+async def metered(database_url: str) -> AsyncIterator[Metered]:
+    """A running service on an empty database, and what it exports."""
+    async with metered_on(database_url) as made:
+        yield made

@@ -3,45 +3,17 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
 
 import pytest
 from grpc import aio
 
 from messaging_service.domain.submission import Outcome, Submission
-from service_kit.settings import Address
 from tests.contract.sms_examples import accepted
-from tests.integration.messaging.running_service import DEADLINE_S, Running, message, service_on
-from tests.system.exposition import Figures, figures_at
-from tests.system.ports import free_port
+from tests.integration.messaging.metered_service import Metered
+from tests.integration.messaging.running_service import message
 from tukupay.sms.messaging.v1 import messaging_pb2 as pb
 
 pytestmark = pytest.mark.timeout(60)
-
-
-class Metered:
-    """A service and its figures."""
-
-    def __init__(self, service: Running, port: int) -> None:
-        self.service = service
-        self._port = port
-
-    async def figures(self) -> Figures:
-        return await figures_at(self._port)
-
-
-@asynccontextmanager
-async def metered_on(url: str) -> AsyncIterator[Metered]:
-    port = free_port()
-    async with service_on(url, metrics_address=Address("127.0.0.1", port)) as service:
-        yield Metered(service, port)
-
-
-@pytest.fixture
-async def metered(database_url: str) -> AsyncIterator[Metered]:
-    async with metered_on(database_url) as made:
-        yield made
 
 
 async def test_calls_are_counted_by_method_and_by_how_they_ended(metered: Metered) -> None:
@@ -76,9 +48,7 @@ async def test_a_call_that_is_given_up_and_one_that_does_not_exist_are_counted(m
     path = "/tukupay.sms.messaging.v1.MessagingService/Guess" + "x" * 50
     with pytest.raises(aio.AioRpcError):
         await metered.service.channel.unary_unary(path, request_serializer=bytes)(b"")
-    async with asyncio.timeout(DEADLINE_S):
-        while not (figures := await metered.figures())("tukupay_grpc_server_calls_total", code="CANCELLED"):
-            pass
+    figures = await metered.until(lambda figures: figures("tukupay_grpc_server_calls_total", code="CANCELLED") > 0)
     assert figures("tukupay_grpc_server_calls_total", method="none/none", code="UNIMPLEMENTED") == 1
     assert "Guess" not in figures.text
     release.set()

@@ -22,11 +22,20 @@ async def test_calls_and_pools_are_shown(pricing_url: str) -> None:
         await pricing.stub.ResolvePrice(pb.ResolvePriceRequest(customer_id="cust123"))
         with pytest.raises(aio.AioRpcError):
             await pricing.stub.ResolvePrice(pb.ResolvePriceRequest())
+        watch = pricing.stub.WatchPrices(pb.WatchPricesRequest())
+        await watch.read()
         figures = await figures_at(port)
+        watch.cancel()
     calls = "tukupay_grpc_server_calls_total"
     assert figures(calls, method="PricingService/SetCost", code="OK") == 1
     assert figures(calls, method="PricingService/ResolvePrice", code="OK") == 1
     assert figures(calls, method="PricingService/ResolvePrice", code="INVALID_ARGUMENT") == 1
     assert figures("tukupay_grpc_server_call_seconds_count", method="PricingService/ResolvePrice") == 2
     assert figures("tukupay_database_pool_max_connections", pool="pricing") == 10
+    # The customer's own tier, which has no row, and the default that prices the send.
+    assert figures("tukupay_price_book_tiers") >= 2
+    assert figures("tukupay_price_book_epoch") == 1
+    assert figures("tukupay_price_book_staleness_seconds") < 10
+    assert figures("tukupay_price_watchers") == 1
+    assert figures("tukupay_price_look_failures_total") == 0
     assert figures.documented_wrongly("pricing") == []

@@ -1,0 +1,76 @@
+"""Events that an operator should see, counted as well as logged."""
+
+from __future__ import annotations
+
+from typing import Final
+
+from prometheus_client import Counter
+from prometheus_client.registry import CollectorRegistry
+
+from messaging_service.adapters.events_log import EventsLog
+from messaging_service.use_cases.outbox import Swept
+from messaging_service.use_cases.queue_watch import DUTY
+
+_DUTIES: Final = ("attempt", "settlement", "claims", "sweep", "receipts", DUTY)
+"""Shown from the start with a nought, so that the first failure is a rise."""
+
+
+class CountedEvents(EventsLog):
+    """Implements the log ports of the use cases, and counts what is told."""
+
+    def __init__(self, registry: CollectorRegistry) -> None:
+        self._swept = Counter(
+            "tukupay_swept", "Messages that the sweep moved, as nobody else would.", ("to",), registry=registry
+        )
+        self._failures = Counter(
+            "tukupay_duty_failures",
+            "Passes of background duties that failed, and attempts that ended without a record.",
+            ("duty",),
+            registry=registry,
+        )
+        self._orphaned = self._swept.labels("unknown")
+        self._expired = self._swept.labels("expired")
+        self._by_duty = {duty: self._failures.labels(duty) for duty in _DUTIES}
+
+    def settlement_lost(self, message_id: str, outcome: str) -> None:
+        """See EventLog."""
+        self._failed("settlement")
+        super().settlement_lost(message_id, outcome)
+
+    def attempt_failed(self, error: BaseException) -> None:
+        """See EventLog."""
+        self._failed("attempt")
+        super().attempt_failed(error)
+
+    def claims_failed(self, reason: str) -> None:
+        """See ClaimLog."""
+        self._failed("claims")
+        super().claims_failed(reason)
+
+    def claims_crashed(self, error: Exception) -> None:
+        """See ClaimLog."""
+        self._failed("claims")
+        super().claims_crashed(error)
+
+    def upkeep_failed(self, duty: str, reason: str) -> None:
+        """See UpkeepLog."""
+        self._failed(duty)
+        super().upkeep_failed(duty, reason)
+
+    def upkeep_crashed(self, duty: str, error: Exception) -> None:
+        """See UpkeepLog."""
+        self._failed(duty)
+        super().upkeep_crashed(duty, error)
+
+    def swept(self, swept: Swept) -> None:
+        """See UpkeepLog."""
+        self._orphaned.inc(swept.orphaned)
+        self._expired.inc(swept.expired)
+        super().swept(swept)
+
+    def _failed(self, duty: str) -> None:
+        count = self._by_duty.get(duty)
+        if count is None:
+            # Duties are named in code, so there are few.
+            count = self._by_duty[duty] = self._failures.labels(duty)
+        count.inc()

@@ -1,0 +1,90 @@
+"""What becomes of messages and of the money that they hold."""
+
+from __future__ import annotations
+
+from collections import Counter as Tally
+from collections.abc import Awaitable, Callable, Sequence
+from typing import Final
+
+from prometheus_client import Counter
+from prometheus_client.registry import CollectorRegistry
+
+from messaging_service.domain.failures import CATALOGUE
+from messaging_service.domain.money import to_micros
+from messaging_service.domain.states import Billing
+from messaging_service.use_cases.outbox import Settled, Settlement
+from service_kit.errors import ServiceError
+
+Settle = Callable[[Sequence[Settlement]], Awaitable[Sequence[Settled | ServiceError]]]
+
+_NONE: Final = "none"
+_OTHER: Final = "other"
+_ATTEMPT_CODES: Final = frozenset({"LEASE_OVER", "VALIDITY_OVER"})
+"""Codes of attempts that ended before any carrier was asked."""
+
+
+class SendingMetrics:
+    """Counts what was settled, once a batch; implements ClaimMeter."""
+
+    def __init__(self, registry: CollectorRegistry) -> None:
+        self._outcomes = Counter(
+            "tukupay_outcomes",
+            "Attempts that ended, as they were recorded.",
+            ("kind", "carrier", "code"),
+            registry=registry,
+        )
+        self._lost = Counter(
+            "tukupay_outcomes_superseded",
+            "Attempts whose outcome was not recorded, as their claim was no longer this process's.",
+            registry=registry,
+        )
+        self._micros = Counter(
+            "tukupay_settled_micros",
+            "Millionths of a KES that attempts charged or released.",
+            ("billing",),
+            registry=registry,
+        )
+        self._claims = Counter("tukupay_claims", "Messages taken from the queue.", registry=registry)
+        self._looks = Counter("tukupay_claim_looks", "Looks at the queue.", registry=registry)
+        for billing in (Billing.CHARGED, Billing.RELEASED):
+            self._micros.labels(billing.value)
+
+    def claimed(self, messages: int) -> None:
+        """See ClaimMeter.claimed."""
+        self._looks.inc()
+        self._claims.inc(messages)
+
+    def counted(self, settle: Settle) -> Settle:
+        """The same as `settle`, and what it recorded is counted."""
+
+        async def settle_and_count(batch: Sequence[Settlement]) -> Sequence[Settled | ServiceError]:
+            results = await settle(batch)
+            self._count(batch, results)
+            return results
+
+        return settle_and_count
+
+    def _count(self, batch: Sequence[Settlement], results: Sequence[Settled | ServiceError]) -> None:
+        outcomes: Tally[tuple[str, str, str | None]] = Tally()
+        micros: Tally[Billing] = Tally()
+        for settlement, result in zip(batch, results, strict=True):
+            if isinstance(result, ServiceError):
+                continue
+            if not result.applied:
+                self._lost.inc()
+                continue
+            outcome = settlement.outcome
+            outcomes[outcome.kind.value, outcome.carrier, outcome.error_code] += 1
+            micros[result.message.billing] += to_micros(result.message.total)
+        for (kind, carrier, code), number in outcomes.items():
+            self._outcomes.labels(kind, carrier or _NONE, _bounded(code)).inc(number)
+        for billing in (Billing.CHARGED, Billing.RELEASED):
+            if micros[billing]:
+                self._micros.labels(billing.value).inc(micros[billing])
+
+
+def _bounded(code: str | None) -> str:
+    """A code of the catalogue; a carrier's own codes are not bounded, and would make a series each."""
+    if code is None:
+        return _NONE
+    return code if code in CATALOGUE or code in _ATTEMPT_CODES else _OTHER

@@ -1,0 +1,54 @@
+"""All figures of the service in one place, for bootstrap to hand out."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from messaging_service.adapters.metrics.carriers import CarrierCollector
+from messaging_service.adapters.metrics.events import CountedEvents
+from messaging_service.adapters.metrics.flushes import FlushMetrics
+from messaging_service.adapters.metrics.price_copy import PriceCopyCollector
+from messaging_service.adapters.metrics.queue import QueueMetrics
+from messaging_service.adapters.metrics.receipts import CountedInbox
+from messaging_service.adapters.metrics.sending import SendingMetrics
+from messaging_service.domain.price_copy import PriceCopy
+from messaging_service.use_cases.carrier_fleet import Fleet
+from messaging_service.use_cases.group_commit import GroupCommit
+from messaging_service.use_cases.receipt_inbox import ReceiptInbox
+from service_kit.database import Pool
+from service_kit.grpc_metrics import ClientCalls, ServerCalls
+from service_kit.metrics import new_registry
+from service_kit.pool_metrics import PoolCollector
+
+
+class MessagingMetrics:
+    """A registry of its own, and everything that counts into it."""
+
+    def __init__(self, pools: Mapping[str, Pool]) -> None:
+        """`pools` by the name that their figures carry."""
+        self.registry = new_registry()
+        self.registry.register(PoolCollector(pools))
+        self.server_calls = ServerCalls(self.registry)
+        self.pricing_calls = ClientCalls(self.registry)
+        self.events = CountedEvents(self.registry)
+        self.flushes = FlushMetrics(self.registry)
+        self.sending = SendingMetrics(self.registry)
+        self.queue = QueueMetrics(self.registry)
+
+    def inbox(self, inbox: ReceiptInbox) -> ReceiptInbox:
+        """The inbox with its work counted."""
+        return CountedInbox(inbox, self.registry)
+
+    def watch_prices(self, copy: PriceCopy, questions: GroupCommit[Any, Any]) -> None:
+        """Shows the copy of the price book, and the questions that wait for one another."""
+        self.registry.register(PriceCopyCollector(copy))
+        self.flushes.watch("prices", questions)
+
+    def watch_engine(
+        self, fleet: Fleet, acceptances: GroupCommit[Any, Any], settlements: GroupCommit[Any, Any]
+    ) -> None:
+        """Shows the carriers, and the commits that messages wait for."""
+        self.registry.register(CarrierCollector(fleet.statuses))
+        self.flushes.watch("acceptance", acceptances)
+        self.flushes.watch("settlement", settlements)
