@@ -106,12 +106,16 @@ class SilentSmsc(Connection):
         if header.command == Command.UNBIND:
             self.send(bare(RESPONSE | header.command, header.sequence))
         self.pdus.append((header, pdu))
+        self._news_later()
+
+    def _news_later(self) -> None:
         task = self._loop.create_task(self._tell())
         self._tasks.add(task)
         task.add_done_callback(self._tasks.discard)
 
     def link_lost(self, reason: str) -> None:
         self.lost.set_result(None)
+        self._news_later()
 
     async def receive(self, command: int) -> Header:
         """The header of the first PDU of this kind, when it comes; takes it and those before it away."""
@@ -121,6 +125,15 @@ class SilentSmsc(Connection):
             header, _ = self.pdus.pop(0)
             if header.command == command:
                 return header
+
+    def answered(self, command: int, sequence: int) -> bool:
+        """Whether a PDU of this kind and number has come and was not taken away."""
+        return any(header.command == command and header.sequence == sequence for header, _ in self.pdus)
+
+    async def more(self) -> None:
+        """Returns when another PDU has come, or the link is gone."""
+        async with self._news:
+            await self._news.wait()
 
     async def _tell(self) -> None:
         async with self._news:
