@@ -127,6 +127,7 @@ def carrier_plan(settings: MessagingSettings) -> CarrierPlan:
             system_type=settings.smpp_system_type,
             binds=settings.smpp_binds,
             max_binds=settings.smpp_max_binds,
+            lease_s=settings.smpp_bind_lease_s,
             window=settings.smpp_window,
             response_timeout_s=settings.smpp_response_timeout_s,
             enquire_link_s=settings.smpp_enquire_link_s,

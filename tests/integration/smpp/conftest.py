@@ -92,6 +92,7 @@ class SilentSmsc(Connection):
         super().__init__()
         self._bound = bound
         self.role: Command | None = None
+        self.answers_enquiries = False
         self.pdus: list[tuple[Header, bytes]] = []
         self._news = asyncio.Condition()
         self.lost: asyncio.Future[None] = self._loop.create_future()
@@ -103,7 +104,7 @@ class SilentSmsc(Connection):
             self.send(with_body(RESPONSE | header.command, header.sequence, b"silent\0"))
             self._bound()
             return
-        if header.command == Command.UNBIND:
+        if header.command == Command.UNBIND or (header.command == Command.ENQUIRE_LINK and self.answers_enquiries):
             self.send(bare(RESPONSE | header.command, header.sequence))
         self.pdus.append((header, pdu))
         self._news_later()

@@ -55,6 +55,11 @@ class ForeignServer:
         """All events of one kind so far."""
         return [entry for entry in self.events if entry["event"] == event]
 
+    async def submits(self, count: int = 1) -> list[dict[str, Any]]:
+        """What it read of the submits, once it told of so many."""
+        await self.wait_for(lambda: len(self.of("submit_sm")) >= count)
+        return self.of("submit_sm")
+
     async def wait_for(self, condition: Callable[[], bool]) -> None:
         """Returns as soon as the condition holds."""
         async with asyncio.timeout(EVENT_S), self._news:
