@@ -92,7 +92,7 @@ async def test_a_long_text_reads_back_whole(
     outcome = await send(carrier, PHONE, text)
     assert outcome.kind is OutcomeKind.ACCEPTED
     total = segment(text).units
-    submits = await server.submits(len(outcome.carrier_message_ids))
+    submits = await server.submits(len(set(outcome.carrier_message_ids)))
     if long_text is LongText.PAYLOAD:
         assert [submit["payload"] for submit in submits] == [text]
         return

@@ -111,6 +111,11 @@ async def test_no_more_late_answers_are_remembered_than_two_windows(
     assert [late.outcome.carrier_message_ids for late in inbox.late] == [(f"id-{n}",) for n in sequences[2:]]
 
 
+def test_a_late_acceptance_of_a_text_that_the_carrier_cuts_stands_for_all_of_its_parts() -> None:
+    outcome = late_outcome("test", Asked("outbox_1", 1, (), 0, segments=3), Answered(0, "7"))
+    assert outcome.carrier_message_ids == ("7", "7", "7")
+
+
 @pytest.mark.parametrize(
     ("taken", "kind", "code"),
     [((), OutcomeKind.NOT_TAKEN, "CARRIER_THROTTLED"), (("1",), OutcomeKind.REFUSED, "PARTIALLY_SENT")],
