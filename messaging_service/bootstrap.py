@@ -15,7 +15,11 @@ import structlog
 from grpc import aio
 from uuid_utils.compat import uuid7
 
-from messaging_service.adapters.carriers.africastalking import AfricasTalkingCarrier, AfricasTalkingSettings
+from messaging_service.adapters.carriers.africastalking import (
+    AfricasTalkingCallbacks,
+    AfricasTalkingCarrier,
+    AfricasTalkingSettings,
+)
 from messaging_service.adapters.carriers.carriers_file import (
     CarrierPlan,
     CarrierSpec,
@@ -45,6 +49,7 @@ from messaging_service.domain.price_copy import PriceCopy
 from messaging_service.domain.suppression import Exemption
 from messaging_service.settings import MessagingSettings
 from messaging_service.transport.account_servicer import AccountServicer
+from messaging_service.transport.carrier_callback_servicer import CarrierCallbackServicer
 from messaging_service.transport.carrier_servicer import CarrierServicer
 from messaging_service.transport.cost_report_servicer import CostReportServicer
 from messaging_service.transport.messaging_servicer import MessagingServicer
@@ -53,6 +58,7 @@ from messaging_service.use_cases.attempts import Attempts
 from messaging_service.use_cases.audit_costs import AuditCosts
 from messaging_service.use_cases.bind_leases import BindLeases
 from messaging_service.use_cases.carrier import CarrierSinks
+from messaging_service.use_cases.carrier_callbacks import CallbackReader, CarrierCallbacks
 from messaging_service.use_cases.carrier_fleet import Fleet, RunningCarrier
 from messaging_service.use_cases.claim_loop import ClaimLoop
 from messaging_service.use_cases.control_carriers import ControlCarriers
@@ -80,6 +86,8 @@ from service_kit.grpc_server import GrpcServer
 from service_kit.metrics import metrics_served
 from service_kit.readiness import SchemaCheck, report_readiness
 from tukupay.sms.messaging.v1 import (
+    carrier_callbacks_pb2,
+    carrier_callbacks_pb2_grpc,
     carriers_pb2,
     carriers_pb2_grpc,
     messaging_pb2,
@@ -90,7 +98,12 @@ from tukupay.sms.messaging.v1 import (
 
 SERVICES = tuple(
     service.full_name
-    for descriptor in (messaging_pb2.DESCRIPTOR, carriers_pb2.DESCRIPTOR, suppressions_pb2.DESCRIPTOR)
+    for descriptor in (
+        messaging_pb2.DESCRIPTOR,
+        carriers_pb2.DESCRIPTOR,
+        carrier_callbacks_pb2.DESCRIPTOR,
+        suppressions_pb2.DESCRIPTOR,
+    )
     for service in descriptor.services_by_name.values()
 )
 CONTROL_S = 1.0
@@ -205,6 +218,7 @@ class _Engine:
     control: ControlCarriers
     receipts: ReceiptDesk
     inbound: InboundDesk
+    callbacks: CarrierCallbacks
     opt_outs: OptOuts
     retention: ReceiptRetention
     attempts: Attempts
@@ -213,6 +227,16 @@ class _Engine:
     sweeper: Sweeper
     send: SendSms
     resend: ResendSms
+
+
+def _callbacks(plan: CarrierPlan, sinks: CarrierSinks) -> CarrierCallbacks:
+    """Where the carriers over HTTP post to, by name."""
+    readers: dict[str, CallbackReader] = {
+        spec.name: AfricasTalkingCallbacks(spec.name)
+        for spec in plan.carriers
+        if isinstance(spec.settings, AfricasTalkingSettings)
+    }
+    return CarrierCallbacks(readers, sinks.receipts, sinks.inbound)
 
 
 def _inbound_inbox(settings: MessagingSettings, pool: Pool) -> PostgresInbound:
@@ -302,19 +326,20 @@ def _engine(
     )
     sweeper = Sweeper(outbox, events, routes=dispatch.routes, every_s=settings.sweep_s)
     return _Engine(
-        outbox,
-        fleet,
-        control,
-        receipts,
-        inbound,
-        opt_outs,
-        retention,
-        attempts,
-        dispatch,
-        wake_ups,
-        sweeper,
-        send,
-        resend,
+        outbox=outbox,
+        fleet=fleet,
+        control=control,
+        receipts=receipts,
+        inbound=inbound,
+        callbacks=_callbacks(plan, sinks),
+        opt_outs=opt_outs,
+        retention=retention,
+        attempts=attempts,
+        dispatch=dispatch,
+        wake_ups=wake_ups,
+        sweeper=sweeper,
+        send=send,
+        resend=resend,
     )
 
 
@@ -361,6 +386,9 @@ async def running(settings: MessagingSettings, seams: Seams) -> AsyncIterator[Gr
         server.grpc,
     )
     carriers_pb2_grpc.add_CarrierServiceServicer_to_server(CarrierServicer(engine.control), server.grpc)
+    carrier_callbacks_pb2_grpc.add_CarrierCallbackServiceServicer_to_server(
+        CarrierCallbackServicer(engine.callbacks), server.grpc
+    )
     await pool.open(wait=False)
     await reports_pool.open(wait=False)
     await watching.open()
