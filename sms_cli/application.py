@@ -28,6 +28,7 @@ from sms_cli.parts import module_command
 from sms_cli.settings import DATABASE_VARIABLES, LocalSettings, client_environment, client_settings
 from sms_cli.suppressions_commands import suppressions
 from sms_cli.terminal import out, print_failure, print_json, print_record
+from sms_cli.watch_command import watch
 
 application = typer.Typer(
     name="tukupay-sms",
@@ -174,6 +175,7 @@ def send(  # noqa: PLR0917 - typer calls it by keyword
 
 
 application.command("send-batch")(send_batch)
+application.command("watch")(watch)
 
 
 @application.command()

@@ -1,0 +1,113 @@
+"""Watching at the terminal: live, interrupted, gone on with, and through the death of the service."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import subprocess
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+
+from tests.acceptance.local_system import LocalSystem, free_addresses
+
+pytestmark = pytest.mark.timeout(120)
+
+
+@pytest.fixture(scope="module")
+def running(tmp_path_factory: pytest.TempPathFactory) -> Iterator[LocalSystem]:
+    made = LocalSystem(tmp_path_factory.mktemp("watch") / "home", free_addresses())
+    try:
+        made.up()
+        yield made
+    finally:
+        made.clean_up()
+
+
+def watching(system: LocalSystem, *arguments: str) -> subprocess.Popen[str]:
+    """A watch that is open."""
+    process = system.begin("watch", *arguments, "--json")
+    assert process.stderr is not None
+    assert process.stderr.readline().startswith("watching ")
+    return process
+
+
+def next_event(process: subprocess.Popen[str]) -> dict[str, Any]:
+    assert process.stdout is not None
+    event: dict[str, Any] = json.loads(process.stdout.readline())
+    return event
+
+
+def sent(system: LocalSystem, message_id: str) -> str:
+    """Sends one and gives its outbox id."""
+    outcome = system.run(
+        "send", "--to", "+254712345678", "--text", "Hello", "--message-id", message_id, "--user", "user123", "--json"
+    )
+    assert outcome.returncode == 0, outcome.stderr
+    outbox_id: str = json.loads(outcome.stdout)["outboxId"]
+    return outbox_id
+
+
+def states_of(process: subprocess.Popen[str], message_id: str, last: str) -> list[str]:
+    """What a message goes through up to a state; no other message may be among it."""
+    found: list[str] = []
+    while not found or found[-1] != last:
+        event = next_event(process)
+        assert event["messageId"] == message_id
+        found.append(event["toState"])
+    return found
+
+
+def interrupted(process: subprocess.Popen[str]) -> str:
+    """Ends a watch as Ctrl-C does and gives the cursor to go on from."""
+    process.send_signal(signal.SIGINT)
+    _, told = process.communicate(timeout=30)
+    assert process.returncode == 0
+    assert "to go on from here: tukupay-sms watch --user user123 --resume " in told
+    return told.rsplit(" ", 1)[1].strip()
+
+
+def test_a_watch_shows_what_happens_and_goes_on_later_without_a_gap(running: LocalSystem) -> None:
+    process = watching(running, "--user", "user123")
+    sent(running, "live")
+    assert states_of(process, "live", "delivered") == ["submitting", "accepted", "delivered"]
+    cursor = interrupted(process)
+    missed = sent(running, "missed")
+    again = watching(running, "--user", "user123", "--resume", cursor)
+    assert states_of(again, "missed", "delivered") == ["submitting", "accepted", "delivered"]
+    interrupted(again)
+    alone = running.run("watch", missed)
+    assert alone.returncode == 0
+    assert alone.stdout == f"{missed} is delivered\n"
+
+
+def test_a_watch_outlives_the_service(running: LocalSystem) -> None:
+    process = watching(running, "--user", "user123")
+    sent(running, "before the kill")
+    assert states_of(process, "before the kill", "delivered")[-1] == "delivered"
+    os.kill(running.pid_of("messaging_service"), signal.SIGKILL)
+    assert process.stderr is not None
+    assert "watching again" in process.stderr.readline()
+    running.wait_for("back")
+    sent(running, "after the kill")
+    assert states_of(process, "after the kill", "delivered") == ["submitting", "accepted", "delivered"]
+    interrupted(process)
+
+
+@pytest.mark.parametrize(
+    ("arguments", "words"),
+    [
+        ((), "either one OUTBOX_ID or an account"),
+        (("outbox_x", "--user", "user123"), "either one OUTBOX_ID or an account"),
+        (("outbox_x", "--tag", "OTP"), "leave them out"),
+        (("outbox_x",), "there is no outbox entry outbox_x"),
+        (("--user", "user123", "--resume", "garbage"), "not a token that this service made"),
+    ],
+)
+def test_a_watch_that_cannot_be_says_why(running: LocalSystem, arguments: tuple[str, ...], words: str) -> None:
+    outcome = running.run("watch", *arguments)
+    assert outcome.returncode != 0
+    assert words in " ".join(outcome.stderr.replace("│", " ").split())
+    assert "Traceback" not in outcome.stderr
