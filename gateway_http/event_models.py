@@ -29,6 +29,11 @@ class OutboxEvent(msgspec.Struct, frozen=True, kw_only=True, rename="camel"):
         str | UnsetType, Meta(description="The reason in plain language, and what to do; only with a code.")
     ] = UNSET
 
+    next_try_at: Annotated[
+        Annotated[datetime, Meta(tz=True)] | UnsetType,
+        Meta(description="The earliest time of the next try, when this one was not taken and it goes on by itself."),
+    ] = UNSET
+
     @classmethod
     def of(cls, event: messaging_pb2.OutboxEvent) -> OutboxEvent:
         """The event of the messaging service as REST shows it."""
@@ -41,4 +46,5 @@ class OutboxEvent(msgspec.Struct, frozen=True, kw_only=True, rename="camel"):
             carrier=event.carrier if event.HasField("carrier") else UNSET,
             error_code=event.error_code if event.HasField("error_code") else UNSET,
             error_details=event.error_details if event.HasField("error_details") else UNSET,
+            next_try_at=instant(event.next_try_time) if event.HasField("next_try_time") else UNSET,
         )

@@ -356,9 +356,9 @@ async def running(settings: MessagingSettings, seams: Seams) -> AsyncIterator[Gr
     reports_pool = create_pool(
         settings.database_url, "messaging-reports", min_size=0, max_size=REPORTS_POOL, timeout_s=REPORTS_TIMEOUT_S
     )
-    metrics = MessagingMetrics({"messaging": pool, "reports": reports_pool})
-    pricing = _pricing(settings, metrics)
     watching = Watching(settings, pool, seams.now)
+    metrics = MessagingMetrics({"messaging": pool, "reports": reports_pool, **watching.pools})
+    pricing = _pricing(settings, metrics)
     engine = _engine(settings, seams, pool, pricing.prices, watching=watching, metrics=metrics)
     traffic = PostgresTraffic(reports_pool)
     book = BookClient(pricing.channel, timeout_s=REPORTS_TIMEOUT_S, now=seams.now, calls=metrics.pricing_calls)

@@ -44,6 +44,11 @@ class Watching:
             AccountCursors(now, timedelta(seconds=settings.watch_resume_s)),
         )
 
+    @property
+    def pools(self) -> dict[str, Pool]:
+        """Its connections, by the name that their figures carry."""
+        return {"tail": self._tail_pool, "catch-up": self._catch_up_pool}
+
     async def open(self) -> None:
         """Connects when somebody watches."""
         await self._tail_pool.open(wait=False)

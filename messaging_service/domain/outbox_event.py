@@ -26,6 +26,8 @@ class OutboxEvent:
     at: datetime
     carrier: str | None
     """None when no carrier had a part in it."""
+    next_try_at: datetime | None
+    """Only when an attempt was proven not taken and goes on: the earliest time of its next try."""
     code: str | None
     """Of the failure catalogue; None when there is nothing to explain."""
 

@@ -131,6 +131,7 @@ class InMemoryWriter:
             at=datetime.now(UTC),
             carrier=None,
             code=None,
+            next_try_at=None,
         )
         journal.rows.append(_Row(self.transaction, event))
         return event.id

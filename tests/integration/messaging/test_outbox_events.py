@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from service_kit.errors import Kind
-from tests.contract.sms_examples import refused
+from tests.contract.sms_examples import accepted, not_taken, refused
 from tests.integration.messaging.running_service import Running, refusal_of
 from tukupay.sms.messaging.v1 import messaging_pb2 as pb
 
@@ -49,6 +49,23 @@ async def test_every_change_of_an_entry_is_listed_once_and_in_order(service: Run
     assert not events[0].HasField("error_code")
     ids = [event.event_id for event in events]
     assert ids == sorted(set(ids))
+
+
+async def test_an_attempt_that_was_not_taken_says_when_it_is_tried_again(service: Running) -> None:
+    answers = iter((not_taken(),))
+    service.carrier.answer = lambda _: next(answers, None) or accepted()
+    entry = (await service.send()).entry
+    (events,) = await pages(service, entry.outbox_id, 50)
+    assert [event.to_state for event in events] == [
+        S.DELIVERY_STATE_SUBMITTING,
+        S.DELIVERY_STATE_READY,
+        S.DELIVERY_STATE_SUBMITTING,
+        S.DELIVERY_STATE_ACCEPTED,
+    ]
+    waiting = events[1]
+    assert waiting.error_code == "CARRIER_BUSY"
+    assert waiting.event_time.ToDatetime() < waiting.next_try_time.ToDatetime() <= events[2].event_time.ToDatetime()
+    assert not any(event.HasField("next_try_time") for event in events if event is not waiting)
 
 
 async def test_another_entrys_page_token_is_refused(service: Running) -> None:

@@ -1282,6 +1282,7 @@ class OutboxEvent(_message.Message):
     CARRIER_FIELD_NUMBER: _builtins.int
     ERROR_CODE_FIELD_NUMBER: _builtins.int
     ERROR_DETAILS_FIELD_NUMBER: _builtins.int
+    NEXT_TRY_TIME_FIELD_NUMBER: _builtins.int
     event_id: _builtins.int
     """Unique, and rising within an entry in the order of its events: tells a repeated event
     from a new one. Numbers are skipped, and say nothing across entries.
@@ -1310,6 +1311,12 @@ class OutboxEvent(_message.Message):
     def event_time(self) -> _timestamp_pb2.Timestamp:
         """When it happened, on the clock of the database."""
 
+    @_builtins.property
+    def next_try_time(self) -> _timestamp_pb2.Timestamp:
+        """The earliest time of the next try; only when this one was proven not taken and the
+        attempt goes on by itself.
+        """
+
     def __init__(
         self,
         *,
@@ -1325,10 +1332,11 @@ class OutboxEvent(_message.Message):
         carrier: _builtins.str | None = ...,
         error_code: _builtins.str | None = ...,
         error_details: _builtins.str | None = ...,
+        next_try_time: _timestamp_pb2.Timestamp | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["_carrier", b"_carrier", "_error_code", b"_error_code", "_error_details", b"_error_details", "carrier", b"carrier", "error_code", b"error_code", "error_details", b"error_details", "event_time", b"event_time"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["_carrier", b"_carrier", "_error_code", b"_error_code", "_error_details", b"_error_details", "carrier", b"carrier", "error_code", b"error_code", "error_details", b"error_details", "event_time", b"event_time", "next_try_time", b"next_try_time"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["_carrier", b"_carrier", "_error_code", b"_error_code", "_error_details", b"_error_details", "attempt", b"attempt", "carrier", b"carrier", "error_code", b"error_code", "error_details", b"error_details", "event_id", b"event_id", "event_time", b"event_time", "from_state", b"from_state", "message_id", b"message_id", "outbox_id", b"outbox_id", "status", b"status", "to_state", b"to_state", "user_id", b"user_id"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["_carrier", b"_carrier", "_error_code", b"_error_code", "_error_details", b"_error_details", "attempt", b"attempt", "carrier", b"carrier", "error_code", b"error_code", "error_details", b"error_details", "event_id", b"event_id", "event_time", b"event_time", "from_state", b"from_state", "message_id", b"message_id", "next_try_time", b"next_try_time", "outbox_id", b"outbox_id", "status", b"status", "to_state", b"to_state", "user_id", b"user_id"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     _WhichOneofReturnType__carrier: _TypeAlias = _typing.Literal["carrier"]  # noqa: Y015
     _WhichOneofArgType__carrier: _TypeAlias = _typing.Literal["_carrier", b"_carrier"]  # noqa: Y015
