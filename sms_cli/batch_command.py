@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import sys
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -11,7 +12,7 @@ import typer
 
 from service_kit.settings import SettingsError, integer
 from sms_cli.failures import CommandError
-from sms_cli.options import Lane, parsed
+from sms_cli.options import Lane, instant_option, parsed
 from sms_cli.settings import client_environment, client_settings
 from sms_cli.terminal import print_json
 
@@ -26,7 +27,9 @@ _DEFAULT_UNITS = 10
 def send_batch(  # noqa: PLR0917 - typer calls it by keyword
     path: Annotated[
         Path,
-        typer.Argument(metavar="FILE.csv", help="A column recipient; sender, scheduled, messageId, tags if you like."),
+        typer.Argument(
+            metavar="FILE.csv", help="A column recipient; if you like sender, scheduled, expires, messageId, tags."
+        ),
     ],
     text: Annotated[str | None, typer.Option(help="The text, with {name} for the value of the column name.")] = None,
     text_file: Annotated[Path | None, typer.Option(help="A file with the text.")] = None,
@@ -40,6 +43,9 @@ def send_batch(  # noqa: PLR0917 - typer calls it by keyword
     name: Annotated[str | None, typer.Option(help="Your name for this kind of message.")] = None,
     tag: Annotated[list[str] | None, typer.Option(help="A tag for all messages; may be repeated.")] = None,
     priority: Annotated[Lane, typer.Option(help="High goes first.")] = Lane.normal,
+    expires: Annotated[
+        str | None, typer.Option(help="Until when messages are wanted, for lines that do not say.")
+    ] = None,
     results: Annotated[Path | None, typer.Option(help="Where the result of each line goes; FILE.results.csv.")] = None,
     wait: Annotated[float, typer.Option(min=0, max=60, help="Seconds to wait for the carrier's answers.")] = 10,
     patience: Annotated[float, typer.Option(min=0, help="Seconds without success before it stops.")] = 120,
@@ -63,6 +69,7 @@ def send_batch(  # noqa: PLR0917 - typer calls it by keyword
     except OSError as error:
         raise CommandError(f"{path} cannot be read: {error.strerror}", "check the name of the file") from None
     common = _campaign(made, wording, user, sender, priority, name, tuple(tag or ()), recipient_column)
+    common = replace(common, expires=instant_option("--expires", expires))
     pace = Pace(batch, max(window, batch), wait, patience)
     written = results or path.with_name(f"{path.stem}.results.csv")
     code = asyncio.run(_send(path, common, written, pace, dry_run=dry_run, yes=yes, as_json=as_json))

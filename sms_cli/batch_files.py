@@ -18,7 +18,7 @@ from sms_cli.instants import parse_instant
 from sms_cli.templates import Template
 
 RECIPIENT = "recipient"
-OPTIONAL_COLUMNS = ("sender", "scheduled", "messageId", "tags")
+OPTIONAL_COLUMNS = ("sender", "scheduled", "expires", "messageId", "tags")
 """Columns that mean something by themselves; each value may be empty. Every column may be a placeholder, too."""
 
 
@@ -35,6 +35,8 @@ class Campaign:
     message_name: str | None
     tags: tuple[str, ...]
     recipient_column: str = RECIPIENT
+    expires: datetime | None = None
+    """Until when messages are wanted whose lines do not say; None for as long as messaging keeps trying."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -126,12 +128,13 @@ def _row(line: int, values: dict[str, str], campaign: Campaign) -> list[BatchRow
         for name in dict.fromkeys(campaign.template.names)
         if not values[name]
     ]
-    scheduled: datetime | None = None
-    if text := values.get("scheduled"):
-        try:
-            scheduled = parse_instant(text)
-        except ValueError as error:
-            problems.append(RowProblem(line, f"column scheduled: {error}"))
+    instants: dict[str, datetime] = {}
+    for name in ("scheduled", "expires"):
+        if text := values.get(name):
+            try:
+                instants[name] = parse_instant(text)
+            except ValueError as error:
+                problems.append(RowProblem(line, f"column {name}: {error}"))
     if problems:
         return problems
     own_tags = (tag.strip() for tag in values.get("tags", "").split(";"))
@@ -142,7 +145,8 @@ def _row(line: int, values: dict[str, str], campaign: Campaign) -> list[BatchRow
         sender_id=values.get("sender") or campaign.sender,
         message_name=campaign.message_name,
         message_id=values.get("messageId") or f"{campaign.name}:{line}",
-        scheduled_time=scheduled,
+        scheduled_time=instants.get("scheduled"),
+        expires_time=instants.get("expires", campaign.expires),
         priority=campaign.priority,
         tags=(*campaign.tags, *filter(None, own_tags)),
     )

@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING
 
 from messaging_service.adapters.phone_numbers import phone_number_problem
 from messaging_service.domain.segmentation import Encoding
-from messaging_service.domain.validation import validate
+from messaging_service.domain.validation import expiry_over, validate
 from service_kit.errors import ServiceError
 from service_kit.settings import Address
 from sms_cli.batch_files import BatchRow, Campaign, RowProblem, read_rows
@@ -38,6 +38,7 @@ _TIMEOUT_S = 20.0
 _COLUMNS = {
     "sender_id": "sender",
     "scheduled_time": "scheduled",
+    "expires_time": "expires",
     "message_id": "messageId",
     "message": "the text",
 }
@@ -52,6 +53,8 @@ class Plan:
     unicode_rows: int = 0
     """How many texts go out in UCS-2, where a unit holds 70 characters and not 160."""
     scheduled_rows: int = 0
+    expired_rows: int = 0
+    """Lines that messaging refuses unless they are on record, which only it knows."""
     cost_micros: int = 0
     """At the prices of now, each for its own instant."""
     units_by_price: Counter[int] = field(default_factory=Counter)
@@ -150,6 +153,7 @@ def _add(plan: Plan, row: BatchRow, due: Counter[datetime | None], max_units: in
     plan.units += request.segmentation.units
     plan.unicode_rows += request.segmentation.encoding is Encoding.UCS2
     plan.scheduled_rows += request.is_future
+    plan.expired_rows += expiry_over(request.expires_at, now) is not None
     due[request.scheduled_at if request.is_future else None] += request.segmentation.units
 
 

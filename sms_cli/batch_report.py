@@ -28,6 +28,8 @@ def show_plan(path: Path, campaign: Campaign, plan: Plan) -> None:
         values = plan.first.draft
         number = values.recipient_phone_number
         say(f"line {plan.first.line}, to {masked(number)}: {values.message.replace(number, masked(number))}")
+    if plan.expired_rows:
+        say(f"{count_of(plan.expired_rows)} expired before now: unless on record already, they will be refused")
     if unused := unused_columns(path, campaign):
         say(f"columns that are not used: {', '.join(unused)}")
 
@@ -71,6 +73,7 @@ def plan_record(campaign: Campaign, plan: Plan) -> dict[str, object]:
         "smsUnits": plan.units,
         "inUcs2": plan.unicode_rows,
         "scheduled": plan.scheduled_rows,
+        "expired": plan.expired_rows,
         "totalCost": kes(plan.cost_micros),
         "currency": "KES",
         "prices": [

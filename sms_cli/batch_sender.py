@@ -189,6 +189,7 @@ class BatchSender:
             message_name=draft.message_name,
             message_id=draft.message_id,
             scheduled_time=None if draft.scheduled_time is None else timestamp(draft.scheduled_time),
+            expires_time=None if draft.expires_time is None else timestamp(draft.expires_time),
             priority=_PRIORITIES[draft.priority],
             tags=draft.tags,
             outcome_wait=self._wait,

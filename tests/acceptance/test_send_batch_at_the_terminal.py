@@ -113,6 +113,18 @@ def test_a_price_that_changes_ahead_counts_for_lines_scheduled_after_it(running:
     assert (found["scheduled"], found["totalCost"]) == (2, "2.5")
 
 
+def test_what_has_expired_is_told_before_and_refused_by_its_line(running: LocalSystem, tmp_path: Path) -> None:
+    file = tmp_path / "recipients.csv"
+    phone = f"+2547{next(_numbers):08}"
+    past, future = ((datetime.now(UTC) + timedelta(hours=hours)).isoformat() for hours in (-1, 1))
+    file.write_text(f"recipient,name,amount,expires\n{phone},a,1,{past}\n{phone},b,1,{future}\n{phone},c,1,\n")
+    assert summary(running, *command(file, "--dry-run"))["expired"] == 1
+    found = summary(running, *command(file), code=1)
+    assert (found["sent"], found["error"]) == (2, 1)
+    assert {row["line"]: row["status"] for row in results(file)} == {"2": "error", "3": "sent", "4": "sent"}
+    assert counted(running, [phone]) == {2: 1}
+
+
 def test_everything_that_is_wrong_is_named_before_anything_is_sent(running: LocalSystem, tmp_path: Path) -> None:
     file, phones = recipients(tmp_path, 2, "0712345678,a,1", f"+254712345678,,{'9' * 1_600}", "+254712345679,a,")
     outcome = running.run(*command(file))

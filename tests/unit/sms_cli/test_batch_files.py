@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import tracemalloc
+from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -61,6 +62,14 @@ def test_a_line_may_have_a_sender_a_time_an_id_and_tags_of_its_own(file: Path) -
     assert first.draft.scheduled_time == datetime(2026, 1, 31, 8, tzinfo=UTC)
     assert first.draft.tags == ("all", "a", "b")
     assert (second.draft.sender_id, second.draft.message_id, second.draft.tags) == ("TUKUPAY", "july:3", ("all",))
+
+
+def test_a_line_may_say_until_when_it_is_wanted_and_the_others_have_that_of_the_campaign(file: Path) -> None:
+    noon, night = datetime(2026, 1, 31, 12, tzinfo=UTC), datetime(2026, 1, 31, 22, tzinfo=UTC)
+    content = f"recipient,name,expires\n{PHONE},a,2026-01-31T12:00:00Z\n{PHONE},b,\n"
+    assert [row.draft.expires_time for row in rows(file, content)] == [noon, None]
+    common = replace(campaign(), expires=night)
+    assert [row.draft.expires_time for row in rows(file, content, common)] == [noon, night]
 
 
 def test_a_spreadsheet_file_is_read_as_it_comes(file: Path) -> None:
