@@ -80,7 +80,7 @@ class GatewaySettings:
         "GATEWAY_MAX_BATCHES",
         "requests to send a batch that are served at once; more are turned away with 429",
         parse=integer(1, 1_000),
-        default=8,
+        default=4,
     )
     africastalking_secrets: tuple[tuple[str, str], ...] = setting(
         "GATEWAY_AFRICASTALKING_SECRETS",

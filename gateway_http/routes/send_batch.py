@@ -67,16 +67,20 @@ class SendBatchRoutes:
     async def _answer(self, request: Request) -> Response:
         parameters(request.scope["query_string"], ())
         key = _checked(idempotency_key.idempotency_key(request))
+        taken = await self._taken(request, key)
+        items = [one for one in taken if not isinstance(one, ProblemError)]
+        answers = iter(await self._coalescer.send_together(items)) if items else iter(())
+        decided = [one if isinstance(one, ProblemError) else next(answers) for one in taken]
+        return await _rendered(decided, request.state.request_id)
+
+    async def _taken(self, request: Request, key: str | None) -> list[messaging_pb2.SendSmsRequest | ProblemError]:
+        """The SMS of the body, which is let go of here: it may be large, and answers take as long as carriers do."""
         body = await read_body(request.receive, request.scope["headers"], MAX_BODY_BYTES)
         raw = self._batch.decode(body).messages
         if not 1 <= len(raw) <= MAX_MESSAGES:
             problem = f"has {len(raw):,} SMS; give 1 to {MAX_MESSAGES:,}"
             raise invalid_fields([Violation("messages", "BATCH_SIZE", problem)])
-        taken = await self._read(raw, key)
-        items = [one for one in taken if not isinstance(one, ProblemError)]
-        answers = iter(await self._coalescer.send_together(items)) if items else iter(())
-        decided = [one if isinstance(one, ProblemError) else next(answers) for one in taken]
-        return await _rendered(decided, request.state.request_id)
+        return await self._read(raw, key)
 
     async def _read(
         self, raw: Sequence[msgspec.Raw], key: str | None

@@ -12,6 +12,9 @@ from service_kit.errors import ServiceError
 
 POLL_S = 0.25
 """How often messages that another process may be sending are looked up while somebody waits for them."""
+MAX_LOOKED_UP = 500
+"""Messages in one query. A process sends most of what it waits for itself: however many that are, looking for the
+others stays a small part of the work."""
 
 
 class Outcomes:
@@ -25,6 +28,9 @@ class Outcomes:
         self._look_up = look_up
         self._waiting: dict[UUID, list[asyncio.Future[Message]]] = {}
         self._poller: asyncio.Task[None] | None = None
+        self._looked_up = 0
+        self._asked: dict[UUID, asyncio.Future[Message | None]] = {}
+        self._reader: asyncio.Task[None] | None = None
 
     def expect(self, message_id: UUID) -> asyncio.Future[Message]:
         """A future of the message in the first state in which the dispatcher has nothing more to do by itself."""
@@ -51,6 +57,31 @@ class Outcomes:
             if not waiting:
                 del self._waiting[message_id]
 
+    async def latest(self, message: Message) -> Message:
+        """The message as it stands, or as it is given here when the database is away.
+
+        A whole batch may run out of time at once: those that ask while a query runs share the next one, so that
+        they never take connections from those who send.
+        """
+        future = self._asked.get(message.id)
+        if future is None:
+            future = self._asked[message.id] = asyncio.get_running_loop().create_future()
+        if self._reader is None or self._reader.done():
+            self._reader = asyncio.get_running_loop().create_task(self._read(), name="latest states")
+        return await asyncio.shield(future) or message
+
+    async def _read(self) -> None:
+        while self._asked:
+            asked = {message_id: self._asked.pop(message_id) for message_id in list(self._asked)[:MAX_LOOKED_UP]}
+            found: dict[UUID, Message] = {}
+            try:
+                found = {message.id: message for message in await self._look_up(list(asked))}
+            except ServiceError:
+                pass  # the database is away; what was recorded is the best that is known
+            finally:
+                for message_id, future in asked.items():
+                    future.set_result(found.get(message_id))
+
     async def _poll(self) -> None:
         before: set[UUID] = set()
         while self._waiting:
@@ -60,8 +91,11 @@ class Outcomes:
             before = set(self._waiting)
             if not late:
                 continue
+            start = self._looked_up % len(late)
+            turn = [*late[start:], *late[:start]][:MAX_LOOKED_UP]
+            self._looked_up += len(turn)
             try:
-                found = await self._look_up(late)
+                found = await self._look_up(turn)
             except ServiceError:
                 continue  # the database is away; callers are bounded by their own wait
             for message in found:

@@ -47,6 +47,6 @@ class ResendSms:
             async with asyncio.timeout(wait_s):
                 return await outcome
         except TimeoutError:
-            return await self._outbox.get(message_id) or message
+            return await self._outcomes.latest(message)
         finally:
             self._outcomes.forget(message_id, outcome)

@@ -24,6 +24,10 @@ from messaging_service.use_cases.prices import Prices
 from messaging_service.use_cases.route_carriers import RouteSlot
 from service_kit.errors import ServiceError, invalid
 
+LOOKUPS = 4
+"""Requests looked for on record at once while no carrier or price can be had. A whole batch may be; it waits its turn
+here, and leaves connections to those that settle what was sent."""
+
 
 @dataclass(frozen=True, slots=True)
 class Sent:
@@ -75,6 +79,7 @@ class SendSms:
         self._new_id = new_id
         self._now = now
         self._monotonic = monotonic
+        self._lookups = asyncio.Semaphore(LOOKUPS)
 
     async def __call__(self, draft: SendDraft, wait_s: float) -> Sent:
         """Sends, and waits for the outcome for `wait_s` at most once the message is on record.
@@ -136,13 +141,14 @@ class SendSms:
             async with asyncio.timeout(wait_s):
                 return await outcome
         except TimeoutError:
-            return await self._outbox.get(message.id) or message
+            return await self._outcomes.latest(message)
 
     async def _stored(self, request: SendRequest) -> Message | None:
         """The entry that an earlier request with the same message id and content made; None when none did."""
         if request.client_message_id is None:
             return None
-        return await self._outbox.find(request.account_id, request.client_message_id, request.fingerprint())
+        async with self._lookups:
+            return await self._outbox.find(request.account_id, request.client_message_id, request.fingerprint())
 
     async def _live(
         self,

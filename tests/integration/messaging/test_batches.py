@@ -4,13 +4,17 @@ from __future__ import annotations
 
 import asyncio
 import json
+from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta
+from uuid import UUID
 
 import pytest
 from google.protobuf.duration_pb2 import Duration
 from google.protobuf.timestamp_pb2 import Timestamp
 
+from messaging_service.domain.message import Message
 from messaging_service.domain.submission import Outcome, Submission
+from messaging_service.use_cases.outbox import Outbox
 from tests.contract.messaging_database import rows
 from tests.contract.sms_examples import accepted, refused
 from tests.integration.messaging.running_service import DEADLINE_S, Running, message, service_on
@@ -150,6 +154,28 @@ async def test_each_item_has_its_own_wait(service: Running) -> None:
             assert states == {0: pb.SMS_STATUS_PENDING, 1: pb.SMS_STATUS_PENDING}
             stuck.release.set()
     assert states[2] == pb.SMS_STATUS_SENT
+
+
+async def test_a_batch_that_runs_out_of_time_is_read_with_few_queries(database_url: str) -> None:
+    queries: list[int] = []
+
+    def counting(outbox: Outbox) -> Outbox:
+        read = outbox.get_many
+
+        async def get_many(ids: Sequence[UUID]) -> Sequence[Message]:
+            queries.append(len(ids))
+            return await read(ids)
+
+        outbox.get_many = get_many  # type: ignore[method-assign, assignment]
+        return outbox
+
+    async with service_on(database_url, outbox=counting) as service:
+        stuck = Stuck("OTP")
+        service.carrier.answer = stuck
+        answers = await service.batch([message(outcome_wait=Duration(nanos=100_000_000)) for _ in range(1_000)])
+        assert {answer.response.entry.status for answer in answers.values()} == {pb.SMS_STATUS_PENDING}
+        stuck.release.set()
+    assert 0 < len(queries) < 100
 
 
 async def test_a_client_that_leaves_does_not_stop_what_was_accepted(service: Running, database_url: str) -> None:

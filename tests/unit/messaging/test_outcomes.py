@@ -146,3 +146,46 @@ async def test_who_has_its_outcome_may_leave_while_others_wait_for_the_next_one(
 
 async def test_an_outcome_that_nobody_waits_for_is_no_fault() -> None:
     Outcomes(Database().look_up).arrived(await a_message(State.ACCEPTED))
+
+
+async def test_those_that_ask_how_messages_stand_share_queries() -> None:
+    database = Database()
+    outcomes = Outcomes(database.look_up)
+    recorded = [await a_message(State.READY) for _ in range(module.MAX_LOOKED_UP + 1)]
+    database.messages = {message.id: replace(message, state=State.ACCEPTED) for message in recorded}
+    latest = await asyncio.gather(*map(outcomes.latest, [*recorded, recorded[0]]))
+    assert {message.state for message in latest} == {State.ACCEPTED}
+    assert [len(ids) for ids in database.asked] == [module.MAX_LOOKED_UP, 1]
+
+
+async def test_a_message_stands_as_it_was_recorded_when_nothing_newer_can_be_read() -> None:
+    database = Database()
+    database.failures = [unavailable()]
+    outcomes = Outcomes(database.look_up)
+    message = await a_message(State.SUBMITTING)
+    assert await outcomes.latest(message) == message
+    assert await outcomes.latest(message) == message
+    assert len(database.asked) == 2
+
+
+async def test_who_stops_asking_does_not_stop_the_others() -> None:
+    outcomes = Outcomes((database := Database()).look_up)
+    message = await a_message(State.READY)
+    database.messages = {message.id: replace(message, state=State.REFUSED)}
+    leaving, staying = (asyncio.ensure_future(outcomes.latest(message)) for _ in range(2))
+    await asyncio.sleep(0)
+    leaving.cancel()
+    assert (await staying).state is State.REFUSED
+
+
+async def test_however_many_wait_one_look_is_bounded_and_everybody_has_a_turn(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(module, "MAX_LOOKED_UP", 2)
+    database = Database()
+    outcomes = Outcomes(database.look_up)
+    messages = [await a_message(State.ACCEPTED) for _ in range(5)]
+    futures = [outcomes.expect(message.id) for message in messages]
+    await database.asked_again(3)
+    assert {message_id for ids in database.asked for message_id in ids} == {message.id for message in messages}
+    assert max(map(len, database.asked)) == 2
+    database.messages = {message.id: message for message in messages}
+    assert await asyncio.gather(*futures) == messages
