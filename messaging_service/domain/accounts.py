@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
-from datetime import datetime
+from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 from enum import StrEnum
 
@@ -25,6 +25,56 @@ class AccountStatus(StrEnum):
     CLOSED = "closed"
 
 
+DAY_STARTS_AT = timedelta(hours=-3)
+"""Midnight in Nairobi, which keeps no summer time, as a time of the UTC day."""
+
+
+@dataclass(frozen=True, slots=True)
+class AccountLimits:
+    """What an account may spend and send; None is no limit."""
+
+    daily_spend: Decimal | None = None
+    """KES held or charged in a day of Nairobi; what fails later counts too."""
+    messages_per_minute: int | None = None
+    """Messages accepted in a minute of the clock."""
+    messages_per_recipient_hour: int | None = None
+    """Messages accepted to one phone in an hour of the clock."""
+
+
+@dataclass(frozen=True, slots=True)
+class AccountUsage:
+    """What of its limits an account has used; kept for every account, so that a limit counts from when it is set."""
+
+    spent_today: Decimal
+    sent_this_minute: int
+    as_of: datetime
+    """On the database's clock."""
+
+    @property
+    def minute_ends_in(self) -> timedelta:
+        """How long this minute goes on."""
+        return self.as_of.replace(second=0, microsecond=0) + timedelta(minutes=1) - self.as_of
+
+    @property
+    def hour_ends_in(self) -> timedelta:
+        """How long this hour goes on."""
+        return self.as_of.replace(minute=0, second=0, microsecond=0) + timedelta(hours=1) - self.as_of
+
+    @property
+    def day_ends_in(self) -> timedelta:
+        """How long this day of Nairobi goes on."""
+        local = self.as_of - DAY_STARTS_AT
+        return local.replace(hour=0, minute=0, second=0, microsecond=0) + timedelta(days=1) - local
+
+    def at(self, instant: datetime) -> AccountUsage:
+        """The same at a later instant: a new day or minute starts from nothing."""
+        same_day = (self.as_of - DAY_STARTS_AT).date() == (instant - DAY_STARTS_AT).date()
+        same_minute = self.as_of.replace(second=0, microsecond=0) == instant.replace(second=0, microsecond=0)
+        return AccountUsage(
+            self.spent_today if same_day else Decimal(0), self.sent_this_minute if same_minute else 0, instant
+        )
+
+
 @dataclass(frozen=True, slots=True)
 class Account:
     """Who pays. Amounts in KES."""
@@ -41,11 +91,21 @@ class Account:
     created_at: datetime
     resend_unknown: bool = False
     """Whether a message whose outcome stays unknown is sent again by itself, once; set by an operator."""
+    limits: AccountLimits = AccountLimits()
+    """Set by an operator."""
+    usage: AccountUsage = AccountUsage(Decimal(0), 0, datetime.min.replace(tzinfo=UTC))
+    """Rises with every message that is accepted or resent."""
+
+    @property
+    def available(self) -> Decimal | None:
+        """What can be spent now; None for a postpaid account, which is billed later."""
+        return None if self.mode is AccountMode.POSTPAID else self.posted - self.held + self.credit_limit
 
     def hold(self, amount: Decimal) -> Account:
         """The account with an amount more on hold.
 
-        Raises ServiceError ACCOUNT_NOT_ACTIVE, or INSUFFICIENT_FUNDS with the shortfall.
+        Raises ServiceError ACCOUNT_NOT_ACTIVE, INSUFFICIENT_FUNDS with the shortfall, RATE_LIMIT_REACHED or
+        DAILY_SPEND_LIMIT_REACHED.
         """
         if self.status is not AccountStatus.ACTIVE:
             raise ServiceError(
@@ -63,4 +123,98 @@ class Account:
                 f"the balance is KES {shortfall} short of KES {amount}; top up the account and try again",
                 metadata={"account": self.id, "shortfall": str(shortfall), "currency": "KES"},
             )
-        return replace(self, held=held)
+        return replace(self, held=held, usage=self._used(amount))
+
+    def _used(self, amount: Decimal) -> AccountUsage:
+        usage, limits = self.usage, self.limits
+        if limits.messages_per_minute is not None and usage.sent_this_minute >= limits.messages_per_minute:
+            raise ServiceError(
+                Kind.OVERLOADED,
+                "RATE_LIMIT_REACHED",
+                f"the account may send {limits.messages_per_minute} messages a minute and has; nothing was stored or "
+                "charged, try again when the minute is over",
+                retry_after=usage.minute_ends_in,
+                metadata={"account": self.id, "limit": str(limits.messages_per_minute)},
+            )
+        spent = usage.spent_today + amount
+        if limits.daily_spend is not None and spent > limits.daily_spend:
+            raise ServiceError(
+                Kind.OVERLOADED,
+                "DAILY_SPEND_LIMIT_REACHED",
+                f"the account may spend KES {limits.daily_spend} a day and KES {usage.spent_today} are spent; nothing "
+                "was stored or charged, try again after midnight in Nairobi or ask for a higher limit",
+                retry_after=usage.day_ends_in,
+                metadata={"account": self.id, "limit": str(limits.daily_spend), "currency": "KES"},
+            )
+        return replace(usage, spent_today=spent, sent_this_minute=usage.sent_this_minute + 1)
+
+    def check_recipient(self, sent_this_hour: int) -> None:
+        """Raises ServiceError RECIPIENT_LIMIT_REACHED when a phone has had its share."""
+        limit = self.limits.messages_per_recipient_hour
+        if limit is not None and sent_this_hour >= limit:
+            raise ServiceError(
+                Kind.OVERLOADED,
+                "RECIPIENT_LIMIT_REACHED",
+                f"the account may send {limit} messages an hour to one phone and has; nothing was stored or charged, "
+                "try again when the hour is over",
+                retry_after=self.usage.hour_ends_in,
+                metadata={"account": self.id, "limit": str(limit)},
+            )
+
+    def booked(self, amount: Decimal) -> Account:
+        """The account with a payment, correction or refund booked.
+
+        Raises ServiceError ACCOUNT_CLOSED, or INSUFFICIENT_FUNDS when a prepaid account would fall below its limit.
+        """
+        self._check_open()
+        changed = replace(self, posted=self.posted + amount)
+        changed.check_funds()
+        return changed
+
+    def with_terms(
+        self,
+        mode: AccountMode | None,
+        status: AccountStatus | None,
+        credit_limit: Decimal | None,
+        limits: AccountLimits | None,
+    ) -> Account:
+        """The account with those terms changed that are given.
+
+        Raises ServiceError ACCOUNT_CLOSED, ACCOUNT_HAS_HOLDS, or INSUFFICIENT_FUNDS when its balance does not allow it.
+        """
+        self._check_open()
+        if status is AccountStatus.CLOSED and self.held:
+            raise ServiceError(
+                Kind.FAILED_PRECONDITION,
+                "ACCOUNT_HAS_HOLDS",
+                f"KES {self.held} are on hold for messages under way; suspend the account, and close it when they end",
+                metadata={"account": self.id, "held": str(self.held)},
+            )
+        changed = replace(
+            self,
+            mode=mode or self.mode,
+            status=status or self.status,
+            credit_limit=self.credit_limit if credit_limit is None else credit_limit,
+            limits=limits or self.limits,
+        )
+        changed.check_funds()
+        return changed
+
+    def check_funds(self) -> None:
+        """Raises ServiceError INSUFFICIENT_FUNDS when a prepaid account is below its limit."""
+        if self.available is not None and self.available < 0:
+            raise ServiceError(
+                Kind.FAILED_PRECONDITION,
+                "INSUFFICIENT_FUNDS",
+                f"the balance would be KES {-self.available} below the credit limit; top the account up first",
+                metadata={"account": self.id, "shortfall": str(-self.available), "currency": "KES"},
+            )
+
+    def _check_open(self) -> None:
+        if self.status is AccountStatus.CLOSED:
+            raise ServiceError(
+                Kind.FAILED_PRECONDITION,
+                "ACCOUNT_CLOSED",
+                "the account is closed, for good; open another one",
+                metadata={"account": self.id},
+            )

@@ -20,6 +20,7 @@ from messaging_service.domain.validation import SendDraft
 from messaging_service.use_cases.quote_sms import Quote, QuoteDraft
 from service_kit.errors import ServiceError, Violation, invalid
 from service_kit.grpc_errors import CODES
+from tukupay.sms.messaging.v1 import billing_pb2
 from tukupay.sms.messaging.v1 import messaging_pb2 as pb
 from tukupay.sms.pricing.v1 import pricing_pb2
 
@@ -98,7 +99,12 @@ def to_instant(field: str, stamp: Timestamp) -> datetime:
         raise invalid([Violation(field, "INVALID_TIMESTAMP", problem)]) from None
 
 
-def to_period(request: pb.RehearseCostsRequest | pb.AuditCostsRequest) -> tuple[datetime, datetime]:
+def to_period(
+    request: pb.RehearseCostsRequest
+    | pb.AuditCostsRequest
+    | billing_pb2.ListLedgerEntriesRequest
+    | billing_pb2.GetStatementRequest,
+) -> tuple[datetime, datetime]:
     """The first instant of a period and the first after it. Raises ServiceError INVALID naming the field."""
     present = {field.name for field, _ in request.ListFields()}
     missing = [name for name in ("period_start", "period_end") if name not in present]

@@ -108,7 +108,8 @@ def test_bad_ones_fail_alone_and_are_sent_once_corrected(system: System) -> None
 def test_an_account_that_cannot_pay_for_all_pays_for_the_first_ones(system: System) -> None:
     system.messaging_database.run("INSERT INTO account (id, mode, posted) VALUES ('batch-prepaid', 'prepaid', 2.0)")
     system.messaging_database.run(
-        "INSERT INTO ledger_entry (account_id, kind, amount) VALUES ('batch-prepaid', 'top_up', 2.0)"
+        "INSERT INTO ledger_entry (account_id, kind, amount, reference) "
+        "VALUES ('batch-prepaid', 'top_up', 2.0, 'first')"
     )
     messages = [sms("batch-prepaid", messageId=f"paid-{number}") for number in range(4)]
     answer = post(system, messages)

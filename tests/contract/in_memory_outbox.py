@@ -328,7 +328,8 @@ class InMemoryOutbox:
     def _account(self, account_id: str) -> Account:
         zero = Decimal(0)
         new = Account(account_id, AccountMode.POSTPAID, AccountStatus.ACTIVE, zero, zero, zero, self.book.now)
-        return self.book.accounts.get(account_id, new)
+        account = self.book.accounts.get(account_id, new)
+        return replace(account, usage=account.usage.at(self.book.now))
 
     def _existing(self, message_id: UUID) -> Message:
         if message_id not in self.book.messages:

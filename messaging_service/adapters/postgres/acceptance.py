@@ -16,10 +16,13 @@ import msgspec
 
 from messaging_service.adapters.postgres.accounts import (
     ACCOUNT_COLUMNS,
+    ACCOUNT_NAMES,
     ACCOUNT_WIDTH,
+    HOLD_MORE,
     open_accounts,
     to_account,
 )
+from messaging_service.adapters.postgres.recipient_limits import count_recipients, recipient_counts
 from messaging_service.adapters.postgres.rows import MESSAGE_COLUMNS, MESSAGE_WIDTH, to_message
 from messaging_service.domain.accounts import Account
 from messaging_service.domain.message import Message
@@ -31,6 +34,8 @@ from service_kit.errors import Kind, ServiceError
 
 LANES = {Priority.HIGH: 0, Priority.NORMAL: 1}
 """The order in which the queue is looked through."""
+
+_NO_ACCOUNT = ", ".join(["NULL"] * ACCOUNT_WIDTH)
 
 # Locks the accounts that pay, in the order of their ids, and only then writes the keys that nobody used
 # before: the keys' accounts are read from the locked rows. Recipients who opted out are looked up one by
@@ -57,11 +62,11 @@ _ENTER = f"""
         ON CONFLICT DO NOTHING
         RETURNING message_id
     )
-    SELECT {ACCOUNT_COLUMNS}, NULL::uuid, false FROM payers
+    SELECT {ACCOUNT_NAMES}, NULL::uuid, false FROM payers
     UNION ALL
-    SELECT NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, message_id, false FROM remembered
+    SELECT {_NO_ACCOUNT}, message_id, false FROM remembered
     UNION ALL
-    SELECT NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, message_id, true FROM asked WHERE opted_out
+    SELECT {_NO_ACCOUNT}, message_id, true FROM asked WHERE opted_out
 """
 
 _KNOWN = f"""
@@ -77,7 +82,7 @@ _FORGET_KEYS = """
 """
 
 # One statement writes everything. The database's clock alone decides whether a scheduled message is due.
-_RECORD = """
+_RECORD = f"""
     WITH input AS (
         SELECT *, wanted.reserved AND coalesce(wanted.expires_at > now(), true) AS claimed
         FROM json_to_recordset(%(rows)s::json) AS wanted (
@@ -120,8 +125,10 @@ _RECORD = """
         INSERT INTO message_event (message_id, attempt, to_state, actor)
         SELECT id, 1, state, %(owner)s FROM recorded
     ), held AS (
-        UPDATE account a SET held = a.held + s.total
-        FROM (SELECT account_id, sum(total) AS total FROM recorded GROUP BY account_id) s
+        UPDATE account a SET {HOLD_MORE}
+        FROM (
+            SELECT account_id, sum(total) AS total, count(*) AS messages FROM recorded GROUP BY account_id
+        ) s
         WHERE a.id = s.account_id
     )
     SELECT id, state, created_at, last_attempt_at FROM recorded
@@ -232,17 +239,24 @@ async def _affordable(
     """The new requests that their accounts can hold, in order; the others are answered and forgotten."""
     affordable: list[Acceptance] = []
     refused: list[Key] = []
-    for key, item in by_key.items():
-        if item.message_id not in new:
-            continue
+    asked = {key: item for key, item in by_key.items() if item.message_id in new}
+    limited = [item.request for key, item in asked.items() if accounts[key[0]].limits.messages_per_recipient_hour]
+    counts = await recipient_counts(connection, limited) if limited else {}
+    for key, item in asked.items():
         account = accounts[item.request.account_id]
+        phone = (account.id, item.request.recipient)
         try:
+            account.check_recipient(counts.get(phone, 0))
             accounts[account.id] = account.hold(item.price.total(item.request.segmentation.units))
         except ServiceError as error:
             results[key] = error
             refused.append(key)
         else:
             affordable.append(item)
+            if phone in counts:
+                counts[phone] += 1
+    if counts:
+        await count_recipients(connection, counts)
     if refused:
         await connection.execute(_FORGET_KEYS, ([account for account, _ in refused], [key for _, key in refused]))
     return affordable

@@ -5,12 +5,30 @@ from __future__ import annotations
 from collections.abc import Collection
 from typing import Any
 
-from messaging_service.domain.accounts import Account, AccountMode, AccountStatus
+from messaging_service.domain.accounts import Account, AccountLimits, AccountMode, AccountStatus, AccountUsage
 from service_kit.database import Connection
 
-ACCOUNT_COLUMNS = "id, mode, status, posted, held, credit_limit, created_at, resend_unknown"
-ACCOUNT_WIDTH = 8
+_TODAY = "(now() AT TIME ZONE INTERVAL '3 hours')::date"
+_MINUTE = "date_trunc('minute', now())"
+ACCOUNT_COLUMNS = f"""
+    id, mode, status, posted, held, credit_limit, created_at, resend_unknown, daily_spend_limit, minute_limit,
+    recipient_hour_limit, CASE WHEN spend_day = {_TODAY} THEN day_spent ELSE 0 END AS spent_today,
+    CASE WHEN counted_minute = {_MINUTE} THEN minute_count ELSE 0 END AS sent_this_minute, now() AS as_of
+"""
+ACCOUNT_NAMES = (
+    "id, mode, status, posted, held, credit_limit, created_at, resend_unknown, daily_spend_limit, minute_limit, "
+    "recipient_hour_limit, spent_today, sent_this_minute, as_of"
+)
+"""The same, read from a part of a query that selected them."""
+ACCOUNT_WIDTH = 14
 """How many columns that is."""
+HOLD_MORE = f"""
+    held = a.held + s.total,
+    day_spent = CASE WHEN a.spend_day = {_TODAY} THEN a.day_spent ELSE 0 END + s.total, spend_day = {_TODAY},
+    minute_count = CASE WHEN a.counted_minute = {_MINUTE} THEN a.minute_count ELSE 0 END + s.messages,
+    counted_minute = {_MINUTE}
+"""
+"""What changes about an account `a` when `s.messages` for `s.total` are put on hold."""
 _LOCK = f"SELECT {ACCOUNT_COLUMNS} FROM account WHERE id = ANY(%s) ORDER BY id FOR NO KEY UPDATE"
 _CREATE = "INSERT INTO account (id) SELECT unnest(%s::text[]) ON CONFLICT DO NOTHING"
 _UPDATE = f"UPDATE account SET resend_unknown = %s WHERE id = %s RETURNING {ACCOUNT_COLUMNS}"
@@ -19,7 +37,18 @@ _GET = f"SELECT {ACCOUNT_COLUMNS} FROM account WHERE id = %s"
 
 def to_account(row: tuple[Any, ...]) -> Account:
     """One row of ACCOUNT_COLUMNS; further columns are ignored."""
-    return Account(row[0], AccountMode(row[1]), AccountStatus(row[2]), row[3], row[4], row[5], row[6], row[7])
+    return Account(
+        row[0],
+        AccountMode(row[1]),
+        AccountStatus(row[2]),
+        row[3],
+        row[4],
+        row[5],
+        row[6],
+        row[7],
+        AccountLimits(row[8], row[9], row[10]),
+        AccountUsage(row[11], row[12], row[13]),
+    )
 
 
 async def lock_accounts(connection: Connection, ids: Collection[str]) -> dict[str, Account]:

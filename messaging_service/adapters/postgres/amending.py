@@ -5,7 +5,7 @@ from __future__ import annotations
 from uuid import UUID
 
 from messaging_service.adapters.postgres.acceptance import LANES
-from messaging_service.adapters.postgres.accounts import lock_accounts
+from messaging_service.adapters.postgres.accounts import HOLD_MORE, lock_accounts
 from messaging_service.adapters.postgres.rows import MESSAGE_COLUMNS, MESSAGE_WIDTH, to_message
 from messaging_service.adapters.postgres.suppressions import covering
 from messaging_service.domain.message import Message, outbox_id
@@ -28,7 +28,8 @@ _REQUEUE = f"""
         INSERT INTO message_event (message_id, attempt, from_state, to_state, actor)
         VALUES (%(id)s, %(attempt)s, %(from_state)s, 'ready', %(owner)s)
     ), held AS (
-        UPDATE account SET held = held + %(total)s WHERE id = %(account_id)s
+        UPDATE account a SET {HOLD_MORE}
+        FROM (SELECT %(total)s::numeric AS total, 1 AS messages) s WHERE a.id = %(account_id)s
     )
     UPDATE message m SET
         state = 'ready', billing = 'held', retry_count = m.retry_count + 1, error_code = NULL,

@@ -17,6 +17,7 @@ from messaging_service.adapters.postgres import (
     reading,
     receipt_keeping,
     receipts,
+    recipient_limits,
     settlement,
     unknown,
 )
@@ -42,6 +43,8 @@ from messaging_service.use_cases.receipt_inbox import Backlog, Worked
 from service_kit.database import Pool, single_statement, transaction
 from service_kit.errors import ServiceError
 
+FORGET_AT_ONCE = 1_000
+"""Counts of past hours that one sweep removes."""
 ACCEPT_PAUSES_S = (0.05, 0.5)
 """How long to wait before recording a batch again after the database failed it."""
 
@@ -131,6 +134,8 @@ class PostgresOutbox:
                 connection, self._owner.name, self._rules.max_retries, queue.SWEEP_LIMIT
             )
         more = max(orphaned, expired, resent) >= queue.SWEEP_LIMIT
+        async with migrated(single_statement(self._pool)) as connection:
+            await recipient_limits.forget_recipients(connection, FORGET_AT_ONCE)
         return Swept(orphaned=orphaned, expired=expired, resent=resent, more=more)
 
     async def settle_late(self, batch: Sequence[LateSettlement]) -> Sequence[Verdict]:

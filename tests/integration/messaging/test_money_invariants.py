@@ -218,11 +218,12 @@ async def test_the_money_is_right_whatever_happens(make_outbox: MakeOutbox, data
             "INSERT INTO account (id, mode, posted, credit_limit) VALUES (%s, %s, %s, %s)",
             (account, mode, posted, limit),
         )
-        await rows(
-            database_url,
-            "INSERT INTO ledger_entry (account_id, kind, amount) VALUES (%s, 'top_up', %s)",
-            (account, posted),
-        )
+        if posted:
+            await rows(
+                database_url,
+                "INSERT INTO ledger_entry (account_id, kind, amount, reference) VALUES (%s, 'top_up', %s, 'first')",
+                (account, posted),
+            )
     history = History(SEED, database_url, (await make_outbox("one"), await make_outbox("two")))
     for number in range(ROUNDS):
         await asyncio.gather(*(history.step() for _ in range(STEPS_AT_ONCE)))

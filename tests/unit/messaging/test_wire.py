@@ -17,6 +17,7 @@ from messaging_service.domain.accounts import AccountMode, AccountStatus
 from messaging_service.domain.carrier_control import CarrierMode
 from messaging_service.domain.carrier_status import BindState
 from messaging_service.domain.circuit_breaker import BreakerState
+from messaging_service.domain.ledger import EntryKind
 from messaging_service.domain.message import Message
 from messaging_service.domain.money import PriceLevel
 from messaging_service.domain.segmentation import Encoding
@@ -24,7 +25,8 @@ from messaging_service.domain.states import STATUS_OF, Billing, Priority, State,
 from messaging_service.domain.suppression import Source
 from messaging_service.transport import carrier_servicer, wire
 from messaging_service.transport.account_servicer import AccountServicer
-from messaging_service.transport.carrier_callback_servicer import CarrierCallbackServicer
+from messaging_service.transport.billing_messages import KINDS
+from messaging_service.transport.billing_servicer import BillingServicer
 from messaging_service.transport.carrier_servicer import CarrierServicer
 from messaging_service.transport.cost_report_servicer import CostReportServicer
 from messaging_service.transport.messaging_servicer import MessagingServicer
@@ -34,20 +36,20 @@ from service_kit.errors import Kind, ServiceError, Violation, invalid
 from service_kit.grpc_errors import CODES
 from tests.contract.in_memory_outbox import Book, InMemoryOutbox
 from tests.contract.sms_examples import acceptance
-from tukupay.sms.messaging.v1 import carrier_callbacks_pb2, carriers_pb2, suppressions_pb2
+from tukupay.sms.messaging.v1 import billing_pb2, carriers_pb2, suppressions_pb2
 from tukupay.sms.messaging.v1 import messaging_pb2 as pb
 
 SERVICERS = {
     "MessagingService": MessagingServicer,
     "AccountService": AccountServicer,
     "CostReportService": CostReportServicer,
+    "BillingService": BillingServicer,
     "CarrierService": CarrierServicer,
-    "CarrierCallbackService": CarrierCallbackServicer,
     "SuppressionService": SuppressionServicer,
 }
 CALLS = [
     (service.name, method.name)
-    for file in (pb.DESCRIPTOR, carriers_pb2.DESCRIPTOR, carrier_callbacks_pb2.DESCRIPTOR, suppressions_pb2.DESCRIPTOR)
+    for file in (pb.DESCRIPTOR, billing_pb2.DESCRIPTOR, carriers_pb2.DESCRIPTOR, suppressions_pb2.DESCRIPTOR)
     for service in file.services_by_name.values()
     for method in service.methods
 ]
@@ -75,6 +77,7 @@ def test_every_service_is_named_for_health_and_reflection() -> None:
         (carrier_servicer.MODES, CarrierMode, carriers_pb2.CarrierMode),
         (carrier_servicer.BREAKERS, BreakerState, carriers_pb2.BreakerState),
         (carrier_servicer.BINDS, BindState, carriers_pb2.BindState),
+        (KINDS, EntryKind, billing_pb2.LedgerEntryKind),
         (SOURCES, Source, suppressions_pb2.SuppressionSource),
     ],
     ids=lambda value: getattr(value, "__name__", ""),

@@ -52,10 +52,6 @@ class LinkOwner(Protocol):
         """A link was opened, bound or not."""
         ...
 
-    def bound(self) -> None:
-        """A client was bound."""
-        ...
-
     def unlinked(self, link: Link) -> None:
         """A link is gone."""
         ...
@@ -163,7 +159,7 @@ class Link(Connection):
         self.send(with_body(answer, header.sequence, SYSTEM_ID + _VERSION))
         if self._receives:
             self._network.desk.join(self.system_id, self)
-        self._owner.bound()
+        self._owner.changed()
 
     def _submit(self, header: Header, pdu: bytes) -> None:
         if not self._sends:

@@ -1,0 +1,219 @@
+"""Accounts' terms and bookings in PostgreSQL. Charges are booked by whoever settles messages."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from datetime import datetime
+from decimal import Decimal
+from typing import Any
+from uuid import UUID
+
+from messaging_service.adapters.postgres.accounts import ACCOUNT_COLUMNS, get_account, lock_accounts, to_account
+from messaging_service.adapters.postgres.foreseen import migrated
+from messaging_service.adapters.postgres.verification import verify_books
+from messaging_service.domain.accounts import Account, AccountLimits, AccountMode
+from messaging_service.domain.ledger import EntryKind, KindTotal, LedgerEntry, NewEntry, Statement, Verified
+from messaging_service.domain.message import outbox_id
+from messaging_service.domain.states import Billing
+from messaging_service.use_cases.books import Booked, NewTerms, no_such_account
+from messaging_service.use_cases.outbox import no_such_entry
+from service_kit.database import Connection, Pool, single_statement, transaction
+from service_kit.errors import Kind, ServiceError
+
+_ENTRY = "id, account_id, kind, amount, created_at, message_id, reference, reason, booked_by"
+_OPEN = f"""
+    INSERT INTO account (id, mode, credit_limit, daily_spend_limit, minute_limit, recipient_hour_limit)
+    VALUES (%s, %s, %s, %s, %s, %s) ON CONFLICT DO NOTHING RETURNING {ACCOUNT_COLUMNS}
+"""
+_SET = f"""
+    UPDATE account SET mode = %s, status = %s, credit_limit = %s, daily_spend_limit = %s, minute_limit = %s,
+        recipient_hour_limit = %s
+    WHERE id = %s RETURNING {ACCOUNT_COLUMNS}
+"""
+_BOOK = f"""
+    WITH booked AS (
+        INSERT INTO ledger_entry (account_id, kind, amount, message_id, attempt, reference, reason, booked_by)
+        VALUES (%(account)s, %(kind)s, %(amount)s, %(message)s, %(attempt)s, %(reference)s, %(reason)s, %(by)s)
+        RETURNING {_ENTRY}
+    ), posted AS (
+        UPDATE account SET posted = posted + %(amount)s WHERE id = %(account)s
+    )
+    SELECT {_ENTRY} FROM booked
+"""
+_BY_REFERENCE = f"SELECT {_ENTRY} FROM ledger_entry WHERE account_id = %s AND reference = %s"
+_MESSAGE = """
+    SELECT account_id, billing, total, retry_count + 1 FROM message WHERE id = %s FOR NO KEY UPDATE
+"""
+_REFUND_OF = f"SELECT {_ENTRY} FROM ledger_entry WHERE message_id = %s AND attempt = %s AND kind = 'refund'"
+_REFUNDED = "UPDATE message SET billing = 'refunded' WHERE id = %s"
+_ENTRIES = f"""
+    SELECT {_ENTRY} FROM ledger_entry
+    WHERE account_id = %s AND created_at >= %s AND created_at < %s AND id > %s ORDER BY id LIMIT %s
+"""
+# One snapshot for both sums: a booking between them would be in neither or in both.
+_STATEMENT = """
+    SELECT kind, created_at < %(start)s, count(*), sum(amount) FROM ledger_entry
+    WHERE account_id = %(account)s AND created_at < %(end)s GROUP BY 1, 2
+"""
+
+
+class PostgresBooks:
+    """Implements Books."""
+
+    def __init__(self, pool: Pool) -> None:
+        self._pool = pool
+
+    async def open(
+        self, account_id: str, mode: AccountMode, credit_limit: Decimal, limits: AccountLimits
+    ) -> tuple[Account, bool]:
+        """See Books."""
+        async with migrated(transaction(self._pool)) as connection:
+            cursor = await connection.execute(_OPEN, (account_id, mode.value, credit_limit, *_limits(limits)))
+            row = await cursor.fetchone()
+            if row is not None:
+                return to_account(row), False
+            account = await _existing(connection, account_id)
+        if (account.mode, account.credit_limit, account.limits) != (mode, credit_limit, limits):
+            raise ServiceError(
+                Kind.ALREADY_EXISTS,
+                "ACCOUNT_EXISTS",
+                "the account exists with other terms; nothing was changed, set its terms instead",
+                metadata={"account": account_id},
+            )
+        return account, True
+
+    async def set_terms(self, account_id: str, terms: NewTerms) -> Account:
+        """See Books."""
+        async with migrated(transaction(self._pool)) as connection:
+            account = await _locked(connection, account_id)
+            changed = account.with_terms(terms.mode, terms.status, terms.credit_limit, terms.limits)
+            values = (changed.mode.value, changed.status.value, changed.credit_limit, *_limits(changed.limits))
+            row = await (await connection.execute(_SET, (*values, account_id))).fetchone()
+        assert row is not None, "the row was locked above"  # noqa: S101 - an invariant, not a check of input
+        return to_account(row)
+
+    async def account(self, account_id: str) -> Account:
+        """See Books."""
+        async with migrated(single_statement(self._pool)) as connection:
+            return await _existing(connection, account_id)
+
+    async def book(self, entry: NewEntry) -> Booked:
+        """See Books."""
+        async with migrated(transaction(self._pool)) as connection:
+            # Whoever books on this account waits here, so a reference is looked for and written without a gap.
+            account = await _locked(connection, entry.account_id)
+            if entry.reference is not None:
+                row = await (await connection.execute(_BY_REFERENCE, (entry.account_id, entry.reference))).fetchone()
+                if row is not None:
+                    return Booked(_same(to_entry(row), entry), replayed=True, account=account)
+            changed = account.booked(entry.amount)
+            row = await (await connection.execute(_BOOK, _booking(entry))).fetchone()
+        assert row is not None, "the statement returns its row"  # noqa: S101 - an invariant, not a check of input
+        return Booked(to_entry(row), replayed=False, account=changed)
+
+    async def refund(self, message_id: UUID, reason: str, booked_by: str) -> Booked:
+        """See Books."""
+        async with migrated(transaction(self._pool)) as connection:
+            message = await (await connection.execute(_MESSAGE, (message_id,))).fetchone()
+            if message is None:
+                raise no_such_entry(outbox_id(message_id))
+            account_id, billing, total, attempt = message
+            account = await _locked(connection, account_id)
+            row = await (await connection.execute(_REFUND_OF, (message_id, attempt))).fetchone()
+            if row is not None:
+                return Booked(to_entry(row), replayed=True, account=account)
+            if billing != Billing.CHARGED:
+                raise _not_charged(message_id, billing)
+            entry = NewEntry(account_id, EntryKind.REFUND, total, None, reason, booked_by)
+            booking = _booking(entry) | {"message": message_id, "attempt": attempt}
+            row = await (await connection.execute(_BOOK, booking)).fetchone()
+            await connection.execute(_REFUNDED, (message_id,))
+        assert row is not None, "the statement returns its row"  # noqa: S101 - an invariant, not a check of input
+        return Booked(to_entry(row), replayed=False, account=account.booked(total))
+
+    async def entries(
+        self, account_id: str, start: datetime, end: datetime, limit: int, after: int | None
+    ) -> Sequence[LedgerEntry]:
+        """See Books."""
+        async with migrated(single_statement(self._pool)) as connection:
+            await _existing(connection, account_id)
+            cursor = await connection.execute(_ENTRIES, (account_id, start, end, after or 0, limit))
+            return [to_entry(row) for row in await cursor.fetchall()]
+
+    async def statement(self, account_id: str, start: datetime, end: datetime) -> Statement:
+        """See Books."""
+        async with migrated(single_statement(self._pool)) as connection:
+            await _existing(connection, account_id)
+            cursor = await connection.execute(_STATEMENT, {"account": account_id, "start": start, "end": end})
+            opening, totals = Decimal(0), dict[EntryKind, KindTotal]()
+            for kind, is_before, number, amount in await cursor.fetchall():
+                if is_before:
+                    opening += amount
+                else:
+                    totals[EntryKind(kind)] = KindTotal(number, amount)
+        return Statement(opening, totals)
+
+    async def verify(self, account_id: str | None, limit: int) -> Verified:
+        """See Books."""
+        async with migrated(transaction(self._pool)) as connection:
+            if account_id is not None:
+                await _existing(connection, account_id)
+            return await verify_books(connection, account_id, limit)
+
+
+def to_entry(row: tuple[Any, ...]) -> LedgerEntry:
+    """One row of a ledger entry."""
+    return LedgerEntry(row[0], row[1], EntryKind(row[2]), row[3], row[4], row[5], row[6], row[7], row[8])
+
+
+def _limits(limits: AccountLimits) -> tuple[Decimal | None, int | None, int | None]:
+    return limits.daily_spend, limits.messages_per_minute, limits.messages_per_recipient_hour
+
+
+def _booking(entry: NewEntry) -> dict[str, Any]:
+    return {
+        "account": entry.account_id,
+        "kind": entry.kind.value,
+        "amount": entry.amount,
+        "message": None,
+        "attempt": None,
+        "reference": entry.reference,
+        "reason": entry.reason,
+        "by": entry.booked_by,
+    }
+
+
+async def _existing(connection: Connection, account_id: str) -> Account:
+    account = await get_account(connection, account_id)
+    if account is None:
+        raise no_such_account(account_id)
+    return account
+
+
+async def _locked(connection: Connection, account_id: str) -> Account:
+    accounts = await lock_accounts(connection, {account_id})
+    if account_id not in accounts:
+        raise no_such_account(account_id)
+    return accounts[account_id]
+
+
+def _same(found: LedgerEntry, wanted: NewEntry) -> LedgerEntry:
+    """The entry on record; raises REFERENCE_REUSED when another was meant."""
+    if (found.kind, found.amount) == (wanted.kind, wanted.amount):
+        return found
+    raise ServiceError(
+        Kind.ALREADY_EXISTS,
+        "REFERENCE_REUSED",
+        f"this reference stands for a booking of another amount or kind, number {found.id}; nothing was booked, "
+        "check the payment or use another reference",
+        metadata={"entry_id": str(found.id)},
+    )
+
+
+def _not_charged(message_id: UUID, billing: str) -> ServiceError:
+    return ServiceError(
+        Kind.FAILED_PRECONDITION,
+        "NOT_CHARGED",
+        f"the money of this message is {billing}: there is no charge to pay back",
+        metadata={"outbox_id": outbox_id(message_id), "billing": billing},
+    )

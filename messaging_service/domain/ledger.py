@@ -1,0 +1,113 @@
+"""Bookings of an account, and what must hold of them."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import datetime
+from decimal import Decimal
+from enum import StrEnum
+from uuid import UUID
+
+LARGEST_BOOKING = Decimal(1_000_000_000)
+"""KES; anything larger is a slip of the hand."""
+
+
+class EntryKind(StrEnum):
+    """What a booking is."""
+
+    CHARGE = "charge"
+    """A message that a carrier accepted; 0 or below."""
+    REFUND = "refund"
+    """A charge that was paid back; 0 or above."""
+    TOP_UP = "top_up"
+    """A payment; above 0."""
+    ADJUSTMENT = "adjustment"
+    """A correction by an operator; not 0."""
+
+
+@dataclass(frozen=True, slots=True)
+class LedgerEntry:
+    """One booking; never changed or removed."""
+
+    id: int
+    account_id: str
+    kind: EntryKind
+    amount: Decimal
+    """KES added to the balance."""
+    booked_at: datetime
+    message_id: UUID | None
+    """Of a charge or refund; None otherwise."""
+    reference: str | None
+    """The other side's name for it, unique within the account; None for none."""
+    reason: str | None
+    booked_by: str | None
+    """None for charges, and for refunds that no operator made."""
+
+
+@dataclass(frozen=True, slots=True)
+class NewEntry:
+    """A payment or correction to book."""
+
+    account_id: str
+    kind: EntryKind
+    amount: Decimal
+    reference: str | None
+    reason: str | None
+    booked_by: str
+
+
+@dataclass(frozen=True, slots=True)
+class KindTotal:
+    """All entries of one kind."""
+
+    entries: int
+    amount: Decimal
+
+
+@dataclass(frozen=True, slots=True)
+class Statement:
+    """A period of an account."""
+
+    opening: Decimal
+    """The balance before the period, KES, without holds."""
+    totals: Mapping[EntryKind, KindTotal]
+
+    @property
+    def closing(self) -> Decimal:
+        """The balance at the end of the period."""
+        return self.opening + sum((total.amount for total in self.totals.values()), Decimal(0))
+
+
+class Rule(StrEnum):
+    """What must hold of the books."""
+
+    POSTED = "POSTED_IS_SUM_OF_ENTRIES"
+    HELD = "HELD_IS_SUM_OF_HOLDS"
+    PREPAID = "PREPAID_WITHIN_LIMIT"
+    CHARGED = "CHARGED_ONCE_IF_ACCEPTED"
+    TOTAL = "TOTAL_IS_UNITS_TIMES_PRICE"
+
+
+@dataclass(frozen=True, slots=True)
+class BookFault:
+    """Something that does not add up."""
+
+    account_id: str
+    rule: Rule
+    recorded: Decimal
+    """What is on record: KES, or a number of entries for CHARGED."""
+    expected: Decimal
+    message_id: UUID | None = None
+    """The message at fault; None for an account."""
+
+
+@dataclass(frozen=True, slots=True)
+class Verified:
+    """What a look at the books found."""
+
+    accounts: int
+    messages: int
+    entries: int
+    faults: tuple[BookFault, ...]
+    """At most as many as were asked for."""
