@@ -73,6 +73,8 @@ class Book:
     charges: list[tuple[str, UUID, Decimal]] = field(default_factory=list)
     suppressions: list[Suppression] = field(default_factory=list)
     exemption: Exemption = NOBODY_EXEMPT
+    opting_out: set[UUID] = field(default_factory=set)
+    """The suppressions whose passes over the queue have not come to their end."""
 
     def wanted(self, message: SendRequest | Message) -> bool:
         """Whether the recipient takes such a message."""
@@ -200,7 +202,9 @@ class InMemoryOutbox:
         row.state, row.owner, row.lease_until, row.tries = state, None, None, row.tries + 1
         if state is State.READY:
             row.avoid |= {item.avoid} if item.avoid else frozenset()
-            row.due_at = book.now + timedelta(seconds=item.retry_in_s)
+            phones = {entry.scope.phone for entry in book.suppressions if entry.id in book.opting_out}
+            held_back_s = 5 if item.message.recipient in phones else 0
+            row.due_at = book.now + timedelta(seconds=max(item.retry_in_s, held_back_s))
         elif state is State.UNKNOWN:
             row.due_at = book.now + timedelta(seconds=UNKNOWN_S)
         else:

@@ -33,7 +33,6 @@ class InMemorySuppressions:
     def __init__(self, book: Book) -> None:
         self.book = book
         self._outbox = InMemoryOutbox(book)
-        self._pending: set[UUID] = set()
 
     async def add(self, new: NewSuppression) -> Added:
         for entry in self.book.suppressions:
@@ -41,7 +40,7 @@ class InMemorySuppressions:
                 return Added(entry, created=False)
         entry = Suppression(new.id, new.scope, new.source, new.reason, new.created_by, self.book.now, None)
         self.book.suppressions.append(entry)
-        self._pending.add(entry.id)
+        self.book.opting_out.add(entry.id)
         return Added(entry, created=True)
 
     async def stop_queued(self, ids: Sequence[UUID], wait_s: float) -> Stopped:
@@ -58,7 +57,7 @@ class InMemorySuppressions:
             if State.SUBMITTING in left:
                 complete = False
             else:
-                self._pending.discard(entry.id)
+                self.book.opting_out.discard(entry.id)
         return Stopped(stopped, complete)
 
     def _covers(self, entry: Suppression, message_id: UUID) -> bool:
@@ -68,14 +67,14 @@ class InMemorySuppressions:
         )
 
     async def stop_pending(self, limit: int, wait_s: float) -> Stopped:
-        return await self.stop_queued(sorted(self._pending)[:limit], wait_s)
+        return await self.stop_queued(sorted(self.book.opting_out)[:limit], wait_s)
 
     async def end(self, suppression_id: UUID, source: Source, by: str, reason: str) -> Suppression | None:
         for index, entry in enumerate(self.book.suppressions):
             if entry.id == suppression_id:
                 if entry.ending is None:
                     self.book.suppressions[index] = replace(entry, ending=Ending(self.book.now, source, by, reason))
-                    self._pending.discard(entry.id)
+                    self.book.opting_out.discard(entry.id)
                 return self.book.suppressions[index]
         return None
 

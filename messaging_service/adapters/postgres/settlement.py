@@ -18,6 +18,10 @@ from messaging_service.domain.submission import canonical_carrier_id
 from messaging_service.use_cases.outbox import Settled, Settlement
 from service_kit.database import Connection
 
+HELD_BACK_S = 5
+"""How long a message waits at least that comes back to the queue while its phone is opting out: the pass that looks
+for it there (opt_outs.py) comes sooner, and another carrier must not have it before."""
+
 # One statement, and so one transaction and one round trip. Rows that this process no longer owns match
 # nothing and change nothing. Locks come in the order that holds everywhere: queue rows (whoever else
 # touches these messages meets there), then accounts by id, as each step reads from the one before.
@@ -53,7 +57,14 @@ _SETTLE = f"""
             recipient = owned.recipient,
             resend_at = CASE owned.state WHEN 'unknown' THEN {RESEND_AT} END,
             due_at = now() + make_interval(
-                secs => CASE owned.state WHEN 'unknown' THEN %(unknown_window_s)s ELSE owned.retry_in_s END
+                secs => CASE
+                    WHEN owned.state = 'unknown' THEN %(unknown_window_s)s
+                    WHEN EXISTS (
+                        SELECT 1 FROM suppression s
+                        WHERE s.phone = owned.recipient AND s.ended_at IS NULL AND s.pass_due_at IS NOT NULL
+                    ) THEN greatest(owned.retry_in_s, {HELD_BACK_S})
+                    ELSE owned.retry_in_s
+                END
             )
         FROM owned WHERE d.ctid = owned.queue_row AND owned.state IN ('ready', 'unknown')
         RETURNING d.message_id
