@@ -16,7 +16,7 @@ from rich.table import Table
 
 from service_kit.settings import Address
 from sms_cli.failures import CommandError
-from sms_cli.instants import exact
+from sms_cli.instants import shown
 from sms_cli.settings import client_settings
 from sms_cli.suppressions import (
     SOURCES,
@@ -211,23 +211,26 @@ def _show(entries: list[pb.Suppression], *, full: bool, as_json: bool) -> None:
     if not entries:
         out.print("Nobody is on the list.", markup=False)
         return
-    table = Table("phone", "sender", "account", "source", "reason", "by", "since", "ended")
+    ends = any(entry.HasField("ending") for entry in entries)
+    table = Table("phone", "sender", "account", "source", "reason", "by", "since", *(["ended"] if ends else []))
     for entry, record in zip(entries, records, strict=True):
-        ended = ""
-        if entry.HasField("ending"):
-            ended = f"{exact(entry.ending.ended_time)} by {entry.ending.ended_by}: {entry.ending.reason}"
-        cells = (
+        cells = [
             record["phoneNumber"],
             record["senderId"] or "every",
             record["userId"] or "every",
             record["source"],
             entry.reason,
             entry.created_by,
-            record["createdAt"],
-            ended,
-        )
-        table.add_row(*map(cell, cells))
+            shown(entry.created_time),
+        ]
+        table.add_row(*map(cell, cells), *([cell(_ending(entry))] if ends else []))
     out.print(table)
+
+
+def _ending(entry: pb.Suppression) -> str | None:
+    if not entry.HasField("ending"):
+        return None
+    return f"{shown(entry.ending.ended_time)} by {entry.ending.ended_by}: {entry.ending.reason}"
 
 
 def _scope(entry: pb.Suppression) -> str:
