@@ -256,7 +256,9 @@ def _engine(
     plan = carrier_plan(settings)
     suppressions = PostgresSuppressions(pool, replica, exemption)
     inbound = InboundDesk(_inbound_inbox(settings, pool), suppressions, events, poll_s=1.0)
-    opt_outs = OptOuts(suppressions, phone_problem=phone_number_problem, new_id=uuid7, look_again=inbound.look_again)
+    opt_outs = OptOuts(
+        suppressions, phone_problem=phone_number_problem, new_id=uuid7, log=events, look_again=inbound.look_again
+    )
     sinks = CarrierSinks(receipts.take, inbound.take, LateDesk(postgres, events).take)
     leases = PostgresBindLeases(pool, replica)
     carriers = [seams.carrier(spec, sinks, leases) for spec in plan.carriers]

@@ -113,7 +113,7 @@ class InboundDesk:
 
     async def _stop(self) -> Stopped | None:
         stopped = await self._guarded(
-            "opt-outs", lambda: self._suppressions.stop_pending(ENTRIES_AT_ONCE, STOP_WAIT_S), []
+            "opt_outs", lambda: self._suppressions.stop_pending(ENTRIES_AT_ONCE, STOP_WAIT_S), []
         )
         if stopped is not None and stopped.messages:
             self._log.queued_stopped(stopped.messages)
@@ -122,7 +122,7 @@ class InboundDesk:
     async def _forget(self) -> None:
         if self._monotonic() < self._forget_at:
             return
-        forgotten = await self._guarded("inbound retention", lambda: self._inbox.forget(FORGOTTEN_AT_ONCE), [])
+        forgotten = await self._guarded("inbound_retention", lambda: self._inbox.forget(FORGOTTEN_AT_ONCE), [])
         if forgotten != FORGOTTEN_AT_ONCE:
             self._forget_at = self._monotonic() + FORGET_EVERY_S
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from typing import Protocol
 from uuid import UUID
 
 from messaging_service.domain.sender_id import sender_id_problem
@@ -17,6 +18,14 @@ from service_kit.errors import Kind, ServiceError, Violation, invalid
 MAX_REASON = 200
 STOP_WAIT_S = 1.0
 """How long an addition waits for acceptances that overlap with it; they take milliseconds."""
+
+
+class OptOutLog(Protocol):
+    """Where additions report what an operator should see."""
+
+    def queued_stopped(self, messages: int) -> None:
+        """Messages to phones that opted out were cancelled in the queue."""
+        ...
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,9 +46,11 @@ class OptOuts:
         *,
         phone_problem: PhoneNumberCheck,
         new_id: Callable[[], UUID],
+        log: OptOutLog,
         look_again: Callable[[], None],
     ) -> None:
         """`look_again`: tells the desk that a message to a phone that opted out is still on its way."""
+        self._log = log
         self._look_again = look_again
         self._suppressions = suppressions
         self._phone_problem = phone_problem
@@ -56,6 +67,8 @@ class OptOuts:
             raise invalid(found)
         added = await self._suppressions.add(NewSuppression(self._new_id(), scope, source, reason, by))
         stopped = await self._suppressions.stop_queued([added.suppression.id], STOP_WAIT_S)
+        if stopped.messages:
+            self._log.queued_stopped(stopped.messages)
         if not stopped.complete:
             self._look_again()
         return AddedSuppression(added, stopped.messages)

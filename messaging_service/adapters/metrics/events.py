@@ -8,10 +8,21 @@ from prometheus_client import Counter
 from prometheus_client.registry import CollectorRegistry
 
 from messaging_service.adapters.events_log import EventsLog
+from messaging_service.use_cases.inbound_inbox import WorkedInbound
 from messaging_service.use_cases.outbox import Swept
 from messaging_service.use_cases.queue_watch import DUTY
 
-_DUTIES: Final = ("attempt", "settlement", "claims", "sweep", "receipts", DUTY)
+_DUTIES: Final = (
+    "attempt",
+    "settlement",
+    "claims",
+    "sweep",
+    "receipts",
+    "inbound",
+    "opt_outs",
+    "inbound_retention",
+    DUTY,
+)
 """Shown from the start with a nought, so that the first failure is a rise."""
 
 
@@ -27,6 +38,17 @@ class CountedEvents(EventsLog):
             "Passes of background duties that failed, and attempts that ended without a record.",
             ("duty",),
             registry=registry,
+        )
+        asked = Counter(
+            "tukupay_opt_out_words",
+            "Messages from phones, and reports of carriers, that opted out or in.",
+            ("directive",),
+            registry=registry,
+        )
+        self._opted_out = asked.labels("opt_out")
+        self._opted_in = asked.labels("opt_in")
+        self._stopped = Counter(
+            "tukupay_opt_out_cancelled", "Queued messages cancelled as their phones opted out.", registry=registry
         )
         self._orphaned = self._swept.labels("unknown")
         self._expired = self._swept.labels("expired")
@@ -67,6 +89,17 @@ class CountedEvents(EventsLog):
         self._orphaned.inc(swept.orphaned)
         self._expired.inc(swept.expired)
         super().swept(swept)
+
+    def opted(self, worked: WorkedInbound) -> None:
+        """See InboundLog."""
+        self._opted_out.inc(worked.opted_out)
+        self._opted_in.inc(worked.opted_in)
+        super().opted(worked)
+
+    def queued_stopped(self, messages: int) -> None:
+        """See InboundLog."""
+        self._stopped.inc(messages)
+        super().queued_stopped(messages)
 
     def _failed(self, duty: str) -> None:
         count = self._by_duty.get(duty)
