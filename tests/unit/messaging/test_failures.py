@@ -32,6 +32,9 @@ NOT_OF_AN_ENTRY = {
     "NOT_CANCELLABLE": "a reason of a refused call",
     "MESSAGE_ID_REUSED": "a reason of a refused call",
     "DATABASE_NOT_READY": "a reason of a refused call",
+    "ACCOUNT_EXISTS": "a reason of a refused call",
+    "REFERENCE_REUSED": "a reason of a refused call",
+    "NOT_CHARGED": "a reason of a refused call",
 }
 
 
