@@ -64,9 +64,9 @@ class Step:
     events: Sequence[LoggedEvent]
     position: Position
 
-    def narrowed(self, wanted: EventFilter) -> Step:
-        """The same step for somebody who wants fewer events."""
-        return Step(self.before, [event for event in self.events if wanted.takes(event)], self.position)
+    def with_events(self, events: Sequence[LoggedEvent]) -> Step:
+        """The same step for somebody who wants only these of its events."""
+        return Step(self.before, events, self.position)
 
     def chunks(self, size: int) -> Iterator[tuple[Sequence[LoggedEvent], Position]]:
         """The events in portions, each with the position after it."""
@@ -76,6 +76,25 @@ class Step:
                 yield portion, self.position
             else:
                 yield portion, Position(self.before.seen, self.position.goal, portion[-1].event.id)
+
+
+class Handout:
+    """The events of a step by whom they concern, so that many watchers do not each look at all of them."""
+
+    def __init__(self, events: Sequence[LoggedEvent]) -> None:
+        self._by_account: dict[str, list[LoggedEvent]] = {}
+        self._by_message: dict[UUID, list[LoggedEvent]] = {}
+        for logged in events:
+            self._by_account.setdefault(logged.event.account_id, []).append(logged)
+            self._by_message.setdefault(logged.event.message_id, []).append(logged)
+
+    def wanted(self, wanted: EventFilter) -> list[LoggedEvent]:
+        """Those that somebody wants, in their order."""
+        if wanted.message_id is not None:
+            nearly = self._by_message.get(wanted.message_id, [])
+        else:
+            nearly = self._by_account.get(wanted.account_id, [])
+        return [logged for logged in nearly if wanted.takes(logged)]
 
 
 @dataclass(frozen=True, slots=True)

@@ -5,12 +5,12 @@ from __future__ import annotations
 import asyncio
 from collections import deque
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from datetime import timedelta
 from typing import Final, NoReturn, Protocol
 
-from messaging_service.domain.event_cursor import EventFilter, Position, Step
+from messaging_service.domain.event_cursor import EventFilter, Handout, Position, Step
 from messaging_service.use_cases.event_log import EventLog
 from service_kit.errors import Kind, ServiceError
 
@@ -62,17 +62,17 @@ class Subscription:
         self._position = position
         self._news.set()
 
-    def take(self, step: Step) -> None:
+    def take(self, step: Step, handout: Handout) -> None:
         """Keeps what is wanted of a step; a watcher with too much waiting is given up."""
         self._position = step.position
-        narrowed = step.narrowed(self.wanted)
-        if not narrowed.events or self._failure is not None:
+        events = handout.wanted(self.wanted)
+        if not events or self._failure is not None:
             return
-        self._waiting += len(narrowed.events)
+        self._waiting += len(events)
         if self._waiting > self._capacity:
             self.end(_too_slow(self._capacity))
             return
-        self._steps.append(narrowed)
+        self._steps.append(step.with_events(events))
         self._news.set()
 
     def end(self, failure: Exception) -> None:
@@ -89,18 +89,22 @@ class Subscription:
 
     async def next(self, patience_s: float) -> Step:
         """The next events; without any after a silence of `patience_s`. Raises what ended it."""
-        await self.started()
-        try:
+        position = await self.started()
+        with suppress(TimeoutError):
             async with asyncio.timeout(patience_s):
                 while not self._steps:
                     await self._wait()
-        except TimeoutError:
-            # Nothing waits, so all that the reader has read was either given or is not wanted.
-            position = await self.started()
-            return Step(position, (), position)
-        step = self._steps.popleft()
-        self._waiting -= len(step.events)
-        return step
+        # Looked at anew, as the time may run out in the very turn in which something comes: the position is then ahead
+        # of what waits.
+        if self._failure is not None:
+            raise self._failure
+        if self._steps:
+            step = self._steps.popleft()
+            self._waiting -= len(step.events)
+            return step
+        # Nothing waits, so all that the reader has read was either given or is not wanted.
+        position = self._position or position
+        return Step(position, (), position)
 
     async def _wait(self) -> None:
         if self._failure is not None:
@@ -196,9 +200,10 @@ class EventTail:
         step = await self._log.follow(position, {each.wanted.account_id for each in asked}, self._limits.page)
         if position.until is None:
             self._starting = [each for each in asked if not each.is_live]
+        handout = Handout(step.events)
         for each in asked:
             if each.is_live:
-                each.take(step)
+                each.take(step, handout)
         if step.position.until is None:
             for each in self._starting:
                 each.start(step.position)

@@ -7,7 +7,7 @@ from contextlib import AsyncExitStack
 
 import pytest
 
-from messaging_service.domain.event_cursor import EventFilter, Position
+from messaging_service.domain.event_cursor import EventFilter, Handout, Position
 from messaging_service.domain.states import State
 from service_kit.embedded_postgres import EmbeddedPostgres
 from tests.conftest import DatabaseTemplate
@@ -37,7 +37,7 @@ async def read(journal: Journal, position: Position, wanted: EventFilter = MINE)
     step = await journal.log.catch_up(position, wanted, 100)
     followed = await journal.log.follow(position, {wanted.account_id}, 100)
     ids = [logged.event.id for logged in step.events]
-    assert [logged.event.id for logged in followed.narrowed(wanted).events] == ids
+    assert [logged.event.id for logged in Handout(followed.events).wanted(wanted)] == ids
     return ids, step.position
 
 

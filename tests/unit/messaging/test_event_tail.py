@@ -90,6 +90,31 @@ async def test_a_slow_watcher_is_given_up_and_the_others_are_not(journal: InMemo
     assert "cursor" in caught.value.message
 
 
+@pytest.mark.parametrize("turns", range(6))
+@pytest.mark.parametrize("too_much", [False, True])
+async def test_a_silence_that_ends_as_something_comes_skips_nothing(
+    journal: InMemoryJournal, turns: int, *, too_much: bool
+) -> None:
+    tail = tail_of(journal, buffer=3)
+    message = await journal.message()
+    with tail.subscribed(MINE) as subscription:
+        await tail.look()
+        coming = asyncio.ensure_future(subscription.next(0.0))
+        for _ in range(turns):
+            await asyncio.sleep(0)
+        (first, *_) = await commit(journal, *[message] * (4 if too_much else 1))
+        # One turn of the loop, as the fake never waits.
+        await tail.look()
+        try:
+            step = await coming
+        except ServiceError as error:
+            assert too_much and error.reason == "WATCHER_TOO_SLOW"  # noqa: PT017, PT018 - either end is right
+            return
+        seen = step.position.seen.saw(100 + 1)
+        assert seen is bool(step.events)
+        assert [logged.event.id for logged in step.events] in ([], [first])
+
+
 async def test_nobody_watching_costs_no_look(journal: InMemoryJournal) -> None:
     tail = tail_of(journal)
     async with running(tail):
