@@ -12,10 +12,10 @@ from starlette.exceptions import HTTPException
 from starlette.routing import Route, Router
 from starlette.types import Message, Receive, Scope, Send
 
-from gateway_http import problem
+from gateway_http import callback_gate, problem
 from gateway_http.coalescer import SEND
 from gateway_http.meters import RequestMeter
-from gateway_http.problem import ProblemError
+from gateway_http.problem import ProblemError, no_such_route
 from gateway_http.request_body import ClientGoneError
 from gateway_http.routes import send_batch, send_sms
 from gateway_http.routes.send_sms import SendSmsRoute
@@ -103,8 +103,13 @@ def _request_id(headers: Iterable[tuple[bytes, bytes]]) -> bytes:
     return b"%024x" % getrandbits(96)
 
 
+def _shown(path: str) -> str:
+    """A path as it may stand in a log: carriers post to paths that hold a secret."""
+    return f"{callback_gate.PREFIX}…" if path.startswith(callback_gate.PREFIX) else path
+
+
 async def _route_not_found(_scope: Scope, _receive: Receive, _send: Send) -> None:
-    raise ProblemError("ROUTE_NOT_FOUND", "there is nothing at this path; /openapi.json lists all routes")
+    raise no_such_route()
 
 
 def _from_router(error: HTTPException) -> ProblemError:
@@ -121,7 +126,7 @@ async def _answer(error: ProblemError, scope: Scope, send: Send, request_id: byt
         log.warning(
             "http.problem",
             method=scope["method"],
-            path=scope["path"],
+            path=_shown(scope["path"]),
             status=status,
             reason=error.reason,
             request_id=request_id.decode(),

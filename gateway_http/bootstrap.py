@@ -10,9 +10,11 @@ import structlog
 from grpc import aio
 
 from gateway_http.app import GatewayApp
+from gateway_http.callback_gate import CallbackGate
 from gateway_http.coalescer import SendCoalescer
 from gateway_http.metrics import RequestMetrics, SendMetrics
 from gateway_http.openapi.document import openapi_json
+from gateway_http.routes.africastalking import AfricasTalkingRoutes
 from gateway_http.routes.costs import CostRoutes
 from gateway_http.routes.documentation import DocumentationRoutes
 from gateway_http.routes.health import HealthRoutes
@@ -26,7 +28,12 @@ from gateway_http.settings import GatewaySettings
 from service_kit.channel import open_channel
 from service_kit.http_server import HttpServer
 from service_kit.metrics import metrics_served, new_registry
-from tukupay.sms.messaging.v1 import messaging_pb2, messaging_pb2_grpc, suppressions_pb2_grpc
+from tukupay.sms.messaging.v1 import (
+    carrier_callbacks_pb2_grpc,
+    messaging_pb2,
+    messaging_pb2_grpc,
+    suppressions_pb2_grpc,
+)
 from tukupay.sms.pricing.v1 import pricing_pb2_grpc
 
 log = structlog.get_logger()
@@ -66,6 +73,10 @@ class Gateway:
             *SuppressionRoutes(suppressions_pb2_grpc.SuppressionServiceStub(messaging)).routes(),
             *HealthRoutes({"pricing": pricing, "messaging": messaging}).routes(),
             *DocumentationRoutes(openapi_json()).routes(),
+            *AfricasTalkingRoutes(
+                carrier_callbacks_pb2_grpc.CarrierCallbackServiceStub(messaging),
+                CallbackGate(settings.africastalking_secrets, settings.africastalking_allow, settings.trusted_proxies),
+            ).routes(),
         ]
         self.app = GatewayApp(
             SendSmsRoute(self.coalescer, settings.outcome_wait_s), self.routes, RequestMetrics(self.registry)

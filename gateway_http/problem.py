@@ -88,6 +88,11 @@ def _title(status: int) -> str:
     return by_status.get(status, "The request is not valid" if status < 500 else "Not available now")
 
 
+def no_such_route() -> ProblemError:
+    """The problem of a path that leads nowhere, or is to look so."""
+    return ProblemError("ROUTE_NOT_FOUND", "there is nothing at this path; /openapi.json lists all routes")
+
+
 def invalid_fields(violations: Sequence[Violation]) -> ProblemError:
     """The problem of a request with fields at fault, given in REST spelling."""
     detail = "; ".join(f"{v.field}: {v.description}" if v.field else v.description for v in violations)

@@ -49,14 +49,15 @@ async def read_body(receive: Receive, headers: Iterable[tuple[bytes, bytes]], ma
             content_type = value
         elif name == b"content-length" and int(value) > max_bytes:
             raise _too_large(max_bytes)
-    body = await _received(receive, max_bytes)
+    body = await received(receive, max_bytes)
     # An empty body is not of the wrong type: it lacks fields, and that is the better answer.
     if content_type != b"application/json" and body and not _is_json(content_type):
         raise _wrong_type(content_type)
     return body
 
 
-async def _received(receive: Receive, max_bytes: int) -> bytes:
+async def received(receive: Receive, max_bytes: int) -> bytes:
+    """The whole body of a request, of whatever type; raises as `read_body` does."""
     try:
         async with asyncio.timeout(BODY_TIMEOUT_S):
             message = await receive()

@@ -4,7 +4,18 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from service_kit.settings import Address, SettingsError, address, integer, listen_address, seconds, setting
+from gateway_http.callback_gate import callback_secrets
+from service_kit.settings import (
+    Address,
+    Network,
+    SettingsError,
+    address,
+    integer,
+    listen_address,
+    networks,
+    seconds,
+    setting,
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,6 +81,25 @@ class GatewaySettings:
         "requests to send a batch that are served at once; more are turned away with 429",
         parse=integer(1, 1_000),
         default=4,
+    )
+    africastalking_secrets: tuple[tuple[str, str], ...] = setting(
+        "GATEWAY_AFRICASTALKING_SECRETS",
+        "carrier=secret, with commas between: who may post under /carriers/africastalking/{secret}; none when unset",
+        parse=callback_secrets,
+        default=(),
+        secret=True,
+    )
+    africastalking_allow: tuple[Network, ...] = setting(
+        "GATEWAY_AFRICASTALKING_ALLOW",
+        "addresses and networks that Africa's Talking posts from, with commas between; only this machine when unset",
+        parse=networks,
+        default=(),
+    )
+    trusted_proxies: tuple[Network, ...] = setting(
+        "GATEWAY_TRUSTED_PROXIES",
+        "addresses and networks of proxies whose X-Forwarded-For is believed; none when unset",
+        parse=networks,
+        default=(),
     )
     drain_s: float = setting(
         "GATEWAY_DRAIN_S",

@@ -15,7 +15,11 @@ import structlog
 from grpc import aio
 from uuid_utils.compat import uuid7
 
-from messaging_service.adapters.carriers.africastalking import AfricasTalkingCarrier, AfricasTalkingSettings
+from messaging_service.adapters.carriers.africastalking import (
+    AfricasTalkingCallbacks,
+    AfricasTalkingCarrier,
+    AfricasTalkingSettings,
+)
 from messaging_service.adapters.carriers.carriers_file import (
     CarrierPlan,
     CarrierSpec,
@@ -47,6 +51,7 @@ from messaging_service.domain.suppression import Exemption
 from messaging_service.settings import MessagingSettings
 from messaging_service.transport.account_servicer import AccountServicer
 from messaging_service.transport.billing_servicer import BillingServicer
+from messaging_service.transport.carrier_callback_servicer import CarrierCallbackServicer
 from messaging_service.transport.carrier_servicer import CarrierServicer
 from messaging_service.transport.cost_report_servicer import CostReportServicer
 from messaging_service.transport.messaging_servicer import MessagingServicer
@@ -55,6 +60,7 @@ from messaging_service.use_cases.attempts import Attempts
 from messaging_service.use_cases.audit_costs import AuditCosts
 from messaging_service.use_cases.bind_leases import BindLeases
 from messaging_service.use_cases.carrier import CarrierSinks
+from messaging_service.use_cases.carrier_callbacks import CallbackReader, CarrierCallbacks
 from messaging_service.use_cases.carrier_fleet import Fleet, RunningCarrier
 from messaging_service.use_cases.claim_loop import ClaimLoop
 from messaging_service.use_cases.control_carriers import ControlCarriers
@@ -84,6 +90,8 @@ from service_kit.readiness import SchemaCheck, report_readiness
 from tukupay.sms.messaging.v1 import (
     billing_pb2,
     billing_pb2_grpc,
+    carrier_callbacks_pb2,
+    carrier_callbacks_pb2_grpc,
     carriers_pb2,
     carriers_pb2_grpc,
     messaging_pb2,
@@ -98,6 +106,7 @@ SERVICES = tuple(
         messaging_pb2.DESCRIPTOR,
         billing_pb2.DESCRIPTOR,
         carriers_pb2.DESCRIPTOR,
+        carrier_callbacks_pb2.DESCRIPTOR,
         suppressions_pb2.DESCRIPTOR,
     )
     for service in descriptor.services_by_name.values()
@@ -136,6 +145,7 @@ def carrier_plan(settings: MessagingSettings) -> CarrierPlan:
             system_type=settings.smpp_system_type,
             binds=settings.smpp_binds,
             max_binds=settings.smpp_max_binds,
+            lease_s=settings.smpp_bind_lease_s,
             window=settings.smpp_window,
             response_timeout_s=settings.smpp_response_timeout_s,
             enquire_link_s=settings.smpp_enquire_link_s,
@@ -213,6 +223,7 @@ class _Engine:
     control: ControlCarriers
     receipts: ReceiptDesk
     inbound: InboundDesk
+    callbacks: CarrierCallbacks
     opt_outs: OptOuts
     retention: ReceiptRetention
     attempts: Attempts
@@ -221,6 +232,16 @@ class _Engine:
     sweeper: Sweeper
     send: SendSms
     resend: ResendSms
+
+
+def _callbacks(plan: CarrierPlan, sinks: CarrierSinks) -> CarrierCallbacks:
+    """Where the carriers over HTTP post to, by name."""
+    readers: dict[str, CallbackReader] = {
+        spec.name: AfricasTalkingCallbacks(spec.name)
+        for spec in plan.carriers
+        if isinstance(spec.settings, AfricasTalkingSettings)
+    }
+    return CarrierCallbacks(readers, sinks.receipts, sinks.inbound)
 
 
 def _inbound_inbox(settings: MessagingSettings, pool: Pool) -> PostgresInbound:
@@ -312,19 +333,20 @@ def _engine(
     )
     sweeper = Sweeper(outbox, events, routes=dispatch.routes, every_s=settings.sweep_s)
     return _Engine(
-        outbox,
-        fleet,
-        control,
-        receipts,
-        inbound,
-        opt_outs,
-        retention,
-        attempts,
-        dispatch,
-        wake_ups,
-        sweeper,
-        send,
-        resend,
+        outbox=outbox,
+        fleet=fleet,
+        control=control,
+        receipts=receipts,
+        inbound=inbound,
+        callbacks=_callbacks(plan, sinks),
+        opt_outs=opt_outs,
+        retention=retention,
+        attempts=attempts,
+        dispatch=dispatch,
+        wake_ups=wake_ups,
+        sweeper=sweeper,
+        send=send,
+        resend=resend,
     )
 
 
@@ -372,6 +394,9 @@ async def running(settings: MessagingSettings, seams: Seams) -> AsyncIterator[Gr
     )
     carriers_pb2_grpc.add_CarrierServiceServicer_to_server(CarrierServicer(engine.control), server.grpc)
     billing_pb2_grpc.add_BillingServiceServicer_to_server(BillingServicer(PostgresBooks(reports_pool)), server.grpc)
+    carrier_callbacks_pb2_grpc.add_CarrierCallbackServiceServicer_to_server(
+        CarrierCallbackServicer(engine.callbacks), server.grpc
+    )
     await pool.open(wait=False)
     await reports_pool.open(wait=False)
     await watching.open()

@@ -64,6 +64,12 @@ class MessagingSettings:
         parse=integer(0, 100),
         default=0,
     )
+    smpp_bind_lease_s: float = setting(
+        "SMPP_BIND_LEASE_S",
+        "seconds after which the binds of a replica that died are taken over, where SMPP_MAX_BINDS is set",
+        parse=seconds(1, 600),
+        default=30.0,
+    )
     smpp_window: int = setting(
         "SMPP_WINDOW", "submits in flight on one bind at most", parse=integer(1, 10_000), default=10
     )

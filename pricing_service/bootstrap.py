@@ -24,6 +24,7 @@ from pricing_service.use_cases.get_current_cost import GetCurrentCost
 from pricing_service.use_cases.grouped_reads import GroupedReads
 from pricing_service.use_cases.import_costs import ImportCosts
 from pricing_service.use_cases.list_costs import ListCosts
+from pricing_service.use_cases.list_instants import ListInstants
 from pricing_service.use_cases.price_book import PriceBook
 from pricing_service.use_cases.resolve_now import ResolveNow
 from pricing_service.use_cases.resolve_prices import ResolvePrices
@@ -94,6 +95,7 @@ async def running(settings: PricingSettings) -> AsyncIterator[GrpcServer]:
         export_costs=ExportCosts(costs),
         get_current_cost=GetCurrentCost(costs),
         list_costs=ListCosts(costs),
+        list_instants=ListInstants(costs),
         resolve_prices=ResolvePrices(costs),
         price_watch=watch,
     )

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from typing import Any, TypeVar
 
 T = TypeVar("T")
+Network = ipaddress.IPv4Network | ipaddress.IPv6Network
 
 _ENV = "env"
 _HELP = "help"
@@ -136,6 +137,17 @@ def seconds(minimum: float, maximum: float) -> Callable[[str], float]:
         return number
 
     return parse
+
+
+def networks(text: str) -> tuple[Network, ...]:
+    """Parses addresses and networks with commas between, for instance `10.0.0.0/8,2001:db8::1`."""
+    found: list[Network] = []
+    for part in text.split(","):
+        try:
+            found.append(ipaddress.ip_network(part.strip()))
+        except ValueError as error:
+            raise ValueError(f"{part.strip()!r} is no address or network: {error}") from None
+    return tuple(found)
 
 
 def names(text: str) -> frozenset[str]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from datetime import datetime
 from decimal import Decimal
+from typing import NamedTuple
 
 from messaging_service.domain.money import Price, PriceLevel
 
@@ -71,14 +72,21 @@ class BookPrice:
         )
 
 
+class RowInstants(NamedTuple):
+    """When a row of the book takes effect, and when it became known."""
+
+    effective_from: datetime
+    recorded_at: datetime
+    withdrawn_at: datetime | None
+    """None when it was not withdrawn."""
+
+
 @dataclass(frozen=True, slots=True)
 class TierHistory:
-    """The instants at which a tier changed, each sorted."""
+    """The instants at which a tier changed."""
 
-    effective: tuple[datetime, ...]
-    """When its rows take effect."""
-    known: tuple[datetime, ...]
-    """When its rows were recorded or withdrawn."""
+    rows: tuple[RowInstants, ...]
+    """Of every row ever recorded, the earliest to take effect first."""
 
 
 @dataclass(frozen=True, slots=True)

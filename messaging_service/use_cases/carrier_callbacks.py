@@ -90,10 +90,7 @@ class CarrierCallbacks:
 
     async def report(self, carrier: str, report: DeliveryReport) -> None:
         """Stores a delivery report."""
-        reader = self._reader(carrier)
-        if not report.carrier_message_id:
-            raise invalid([Violation("carrier_message_id", "REQUIRED", "is empty; give the id of the message")])
-        await self._receipts.submit(reader.receipt(report))
+        await self._receipts.submit(self._reader(carrier).receipt(report))
 
     async def message(self, carrier: str, message: PhoneMessage) -> None:
         """Stores what a phone wrote."""

@@ -103,7 +103,7 @@ def _next_change(
     question: BookQuestion, histories: dict[object, TierHistory], drafts: Sequence[DraftPrice]
 ) -> datetime | None:
     """The first instant at which anything takes effect that could price what has no price."""
-    instants = [instant for tier in question.tiers() for instant in histories[tier].effective]
+    instants = [row.effective_from for tier in question.tiers() for row in histories[tier].rows]
     instants += [draft.effective_from for draft in drafts]
     return min((instant for instant in instants if instant > question.at), default=None)
 

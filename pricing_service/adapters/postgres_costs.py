@@ -17,7 +17,7 @@ from pricing_service.adapters.postgres_turn import PostgresTurn
 from pricing_service.domain.cost import Change, Cost
 from pricing_service.domain.edition import Edition
 from pricing_service.domain.explanation import nearest
-from pricing_service.domain.history import HistoryPosition
+from pricing_service.domain.history import CostInstants, HistoryPosition
 from pricing_service.domain.resolution import Standing
 from pricing_service.domain.tier import Level, Tier
 from pricing_service.use_cases.cost_repository import Beat, Considered, InEffect, Lookup
@@ -109,16 +109,23 @@ class PostgresCosts:
         rows = await self._read(statement, parameters)
         return [to_cost(row) for row in rows]
 
+    async def instants(self, tiers: Sequence[Tier], per_tier: int, limit: int) -> Sequence[Sequence[CostInstants]]:
+        """One statement."""
+        parameters = ([tier.level.value for tier in tiers], [tier.entity for tier in tiers], per_tier, limit)
+        found: list[list[CostInstants]] = [[] for _ in tiers]
+        for place, *instants in await self._read(statements.INSTANTS, parameters):
+            found[place - 1].append(CostInstants(*instants))
+        return found
+
     async def settled_now(self) -> datetime:
         """The clock, read while nobody changes anything."""
         now: datetime = (await self._read(statements.CLOCK, (), settled=True))[0][0]
         return now
 
-    async def lasting(self, levels: Sequence[Level], as_of: datetime, after: Cost | None, limit: int) -> Sequence[Cost]:
+    async def lasting(self, level: Level, as_of: datetime, after: Cost | None, limit: int) -> Sequence[Cost]:
         """One page, found by its place in the index."""
         parameters = {
-            "levels": [level.value for level in levels],
-            "after_level": after.tier.level.value if after else "",
+            "level": level.value,
             "after_entity": after.tier.entity if after else "",
             "after_instant": after.effective_from if after else "-infinity",
             "after_revision": after.revision if after else 0,

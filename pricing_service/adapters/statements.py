@@ -157,24 +157,38 @@ SELECT {_COLUMNS} FROM (
 ORDER BY effective_from, epoch LIMIT %(limit)s
 """
 
+# Tier by tier, and no row is read beyond either limit.
+INSTANTS: Final = """
+SELECT asked.place, found.effective_from, found.recorded_at, found.withdrawn_at
+FROM unnest(%s::text[], %s::text[]) WITH ORDINALITY AS asked (level, entity, place)
+CROSS JOIN LATERAL (
+    SELECT effective_from, recorded_at, withdrawn_at FROM cost
+    WHERE cost.level = asked.level AND cost.entity = asked.entity LIMIT %s
+) AS found
+ORDER BY asked.place LIMIT %s
+"""
+
 CLOCK: Final = "SELECT clock_timestamp()"
 
-# A row lasts unless another of its tier comes after it that has begun, or is of the same instant.
+# A row lasts unless another of its tier comes after it that has begun, or is of the same instant. One level at a time:
+# among several, PostgreSQL looks for the place of a page from the beginning of the index. And not NOT EXISTS: it would
+# rather join and sort all rows for a page of them, as it believes that few are left.
 LASTING: Final = f"""
 SELECT {_COLUMNS} FROM cost
-WHERE level = ANY(%(levels)s::text[])
-  AND (level, entity, effective_from, revision)
-      > (%(after_level)s::text, %(after_entity)s::text, %(after_instant)s::timestamptz, %(after_revision)s::integer)
+WHERE level = %(level)s
+  AND (entity, effective_from, revision)
+      > (%(after_entity)s::text, %(after_instant)s::timestamptz, %(after_revision)s::integer)
   AND recorded_at <= %(as_of)s AND (withdrawn_at IS NULL OR withdrawn_at > %(as_of)s)
-  AND NOT EXISTS (
-      SELECT FROM cost AS later
+  AND coalesce((
+      SELECT false FROM cost AS later
       WHERE later.level = cost.level AND later.entity = cost.entity
         AND (later.effective_from, later.revision) > (cost.effective_from, cost.revision)
         AND later.effective_from >= cost.effective_from
         AND later.effective_from <= greatest(%(as_of)s, cost.effective_from)
         AND later.recorded_at <= %(as_of)s AND (later.withdrawn_at IS NULL OR later.withdrawn_at > %(as_of)s)
-  )
-ORDER BY level, entity, effective_from, revision LIMIT %(limit)s
+      LIMIT 1
+  ), true)
+ORDER BY entity, effective_from, revision LIMIT %(limit)s
 """
 
 TIERS: Final = """

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Final
+from typing import Final, NamedTuple
 
 from pricing_service.domain.cost import Cost
 from service_kit.errors import Violation
@@ -29,6 +30,24 @@ class HistoryPage:
     """Oldest `effective_from` first, then in the order of recording."""
     following: HistoryPosition | None
     """Where the next page begins; None on the last one."""
+
+
+class CostInstants(NamedTuple):
+    """When a row takes effect and when it became what it is, UTC."""
+
+    effective_from: datetime
+    recorded_at: datetime
+    withdrawn_at: datetime | None
+    """None when it was not withdrawn."""
+
+
+@dataclass(frozen=True, slots=True)
+class TierInstants:
+    """When the prices of a tier changed."""
+
+    rows: Sequence[CostInstants]
+    """All rows ever recorded; none when there are too many for one answer."""
+    is_complete: bool
 
 
 def read_page_size(page_size: int, violations: list[Violation]) -> int:

@@ -27,12 +27,14 @@ from pricing_service.transport.cost_messages import (
     to_price,
     to_token,
 )
+from pricing_service.transport.history_messages import read_tiers, to_instants
 from pricing_service.transport.import_messages import answerable, bounded, import_answer, read_import
 from pricing_service.transport.instants import read_duration, to_timestamp
 from pricing_service.use_cases.export_costs import ExportCosts
 from pricing_service.use_cases.get_current_cost import GetCurrentCost
 from pricing_service.use_cases.import_costs import ImportCosts
 from pricing_service.use_cases.list_costs import ListCosts
+from pricing_service.use_cases.list_instants import ListInstants
 from pricing_service.use_cases.resolve_prices import ResolvedPrice, ResolvePrices
 from pricing_service.use_cases.set_cost import SetCost
 from pricing_service.use_cases.watch_prices import PriceWatch
@@ -57,6 +59,7 @@ class UseCases:
     set_cost: SetCost
     get_current_cost: GetCurrentCost
     list_costs: ListCosts
+    list_instants: ListInstants
     resolve_prices: ResolvePrices
     withdraw_cost: WithdrawCost
     import_costs: ImportCosts
@@ -134,6 +137,14 @@ class PricingServicer(pricing_pb2_grpc.PricingServiceServicer):
         return pricing_pb2.ListCostsResponse(
             costs=[to_cost(cost) for cost in page.costs], next_page_token=to_token(page.following, tier)
         )
+
+    async def BatchListChangeInstants(
+        self, request: pricing_pb2.BatchListChangeInstantsRequest, context: Context
+    ) -> pricing_pb2.BatchListChangeInstantsResponse:
+        """When prices changed."""
+        del context
+        tiers = read_tiers(request)
+        return to_instants(await self._use_cases.list_instants(tiers))
 
     async def ResolvePrice(
         self, request: pricing_pb2.ResolvePriceRequest, context: Context

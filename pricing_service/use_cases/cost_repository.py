@@ -10,7 +10,7 @@ from typing import NamedTuple, Protocol
 
 from pricing_service.domain.cost import Change, Cost, CostDraft
 from pricing_service.domain.edition import Edition
-from pricing_service.domain.history import HistoryPosition
+from pricing_service.domain.history import CostInstants, HistoryPosition
 from pricing_service.domain.idempotency import Remembered
 from pricing_service.domain.importing import PriceInEffect
 from pricing_service.domain.resolution import Standing
@@ -143,12 +143,19 @@ class CostRepository(Protocol):
         """
         ...
 
+    async def instants(self, tiers: Sequence[Tier], per_tier: int, limit: int) -> Sequence[Sequence[CostInstants]]:
+        """The instants of the rows of each tier, in the order of the tiers, all seen at one moment.
+
+        At most `per_tier` rows of a tier and `limit` in all: what is beyond that is left out, the last tiers first.
+        """
+        ...
+
     async def settled_now(self) -> datetime:
         """Now, on the database's clock, once every change before it is recorded."""
         ...
 
-    async def lasting(self, levels: Sequence[Level], as_of: datetime, after: Cost | None, limit: int) -> Sequence[Cost]:
-        """At most `limit` rows in effect at an instant or later, as known then, by level, entity and instant.
+    async def lasting(self, level: Level, as_of: datetime, after: Cost | None, limit: int) -> Sequence[Cost]:
+        """At most `limit` rows of a level in effect at an instant or later, as known then, by entity and instant.
 
         `after` is the last row of the page before; None for the first page.
         """

@@ -10,7 +10,7 @@ from pricing_service.domain.cost import Cost
 from pricing_service.domain.tier import Level
 from pricing_service.use_cases.cost_repository import CostRepository
 
-PAGE: Final = 500
+PAGE: Final = 1_000
 
 
 @dataclass(frozen=True, slots=True)
@@ -24,11 +24,11 @@ class ExportCosts:
 
     async def __call__(self, level: Level | None) -> AsyncGenerator[Sequence[Cost], None]:
         """Pages of rows by level, entity and instant; None means every level."""
-        levels = list(Level) if level is None else [level]
         as_of = await self.costs.settled_now()
-        after: Cost | None = None
-        while page := await self.costs.lasting(levels, as_of, after, PAGE):
-            yield page
-            if len(page) < PAGE:
-                return
-            after = page[-1]
+        for each in sorted(Level) if level is None else [level]:
+            after: Cost | None = None
+            while page := await self.costs.lasting(each, as_of, after, PAGE):
+                yield page
+                if len(page) < PAGE:
+                    break
+                after = page[-1]

@@ -11,7 +11,7 @@ from datetime import datetime, timedelta
 from pricing_service.domain.cost import Change, Cost, Withdrawal
 from pricing_service.domain.edition import Edition
 from pricing_service.domain.explanation import nearest
-from pricing_service.domain.history import HistoryPosition
+from pricing_service.domain.history import CostInstants, HistoryPosition
 from pricing_service.domain.idempotency import Remembered
 from pricing_service.domain.importing import PriceInEffect
 from pricing_service.domain.resolution import standing
@@ -135,12 +135,27 @@ class InMemoryCosts:
             listed = [row for row in listed if (row.effective_from, row.epoch) > place]
         return listed[:limit]
 
+    async def instants(self, tiers: Sequence[Tier], per_tier: int, limit: int) -> Sequence[Sequence[CostInstants]]:
+        found: list[list[CostInstants]] = []
+        for tier in tiers:
+            rows = self._of(tier)[: min(per_tier, limit)]
+            limit -= len(rows)
+            found.append(
+                [
+                    CostInstants(
+                        row.effective_from, row.recorded_at, row.withdrawal.withdrawn_at if row.withdrawal else None
+                    )
+                    for row in rows
+                ]
+            )
+        return found
+
     async def settled_now(self) -> datetime:
         return self._clock()
 
-    async def lasting(self, levels: Sequence[Level], as_of: datetime, after: Cost | None, limit: int) -> Sequence[Cost]:
+    async def lasting(self, level: Level, as_of: datetime, after: Cost | None, limit: int) -> Sequence[Cost]:
         listed: list[Cost] = []
-        for tier in {row.tier for row in self.rows if row.tier.level in levels}:
+        for tier in {row.tier for row in self.rows if row.tier.level is level}:
             instants = {as_of, *(row.effective_from for row in self._of(tier) if row.effective_from > as_of)}
             found = [standing(self._of(tier), instant, as_of).cost for instant in instants]
             listed += {cost.cost_id: cost for cost in found if cost}.values()

@@ -16,7 +16,7 @@ from pricing_service.adapters.migrate import migrate
 from pricing_service.adapters.postgres_costs import PostgresCosts
 from pricing_service.domain.cost import Change, Cost, CostDraft
 from pricing_service.domain.edition import Edition
-from pricing_service.domain.history import HistoryPosition
+from pricing_service.domain.history import CostInstants, HistoryPosition
 from pricing_service.domain.idempotency import Remembered
 from pricing_service.domain.importing import PriceInEffect
 from pricing_service.domain.resolution import Standing
@@ -319,13 +319,13 @@ async def test_what_lasts_is_what_is_in_effect_or_will_be(costs: CostRepository)
     later = await record(costs, CUSTOMER, FUTURE)
     await withdraw(costs, await record(costs, CUSTOMER, FUTURE))
     app = await record(costs, APP, DECEMBER)
-    expected = [app, in_effect, later]
+    expected = [in_effect, later]
     now = await costs.settled_now()
     await record(costs, CUSTOMER, JANUARY)
-    assert await costs.lasting(list(Level), now, None, 10) == expected
-    assert await costs.lasting([Level.APP_OWNER], now, None, 10) == [app]
+    assert await costs.lasting(Level.APP_OWNER, now, None, 10) == [app]
+    assert await costs.lasting(Level.SPECIFIC_CUSTOMER, now, None, 10) == expected
     paged: list[Cost] = []
-    while page := await costs.lasting(list(Level), now, paged[-1] if paged else None, 1):
+    while page := await costs.lasting(Level.SPECIFIC_CUSTOMER, now, paged[-1] if paged else None, 1):
         paged += page
     assert paged == expected
 
@@ -347,6 +347,22 @@ async def test_an_edition_is_named_by_its_newest_change_and_is_the_same_however_
         (2, ahead.recorded_at),
         (3, withdrawn.withdrawal.withdrawn_at),
     ]
+
+
+async def test_the_instants_of_many_tiers_are_listed_up_to_two_bounds(costs: CostRepository) -> None:
+    first = await record(costs, CUSTOMER, DECEMBER)
+    second = await withdraw(costs, await record(costs, CUSTOMER, FUTURE))
+    default = await record(costs, TUKUPAY, NOVEMBER)
+    assert second.withdrawal is not None
+    own = [
+        CostInstants(DECEMBER, first.recorded_at, None),
+        CostInstants(FUTURE, second.recorded_at, second.withdrawal.withdrawn_at),
+    ]
+    tiers = [CUSTOMER, APP, TUKUPAY]
+    found = [sorted(rows) for rows in await costs.instants(tiers, 10, 10)]
+    assert found == [own, [], [CostInstants(NOVEMBER, default.recorded_at, None)]]
+    assert [len(rows) for rows in await costs.instants(tiers, 1, 10)] == [1, 0, 1]
+    assert [len(rows) for rows in await costs.instants(tiers, 10, 2)] == [2, 0, 0]
 
 
 async def test_idempotency_keys_are_forgotten_after_their_time_a_few_at_once(costs: CostRepository) -> None:

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-import asyncio
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from datetime import UTC, datetime, timedelta
+from functools import lru_cache
+from operator import itemgetter
 from typing import Final
 
 import grpc
@@ -13,7 +14,7 @@ from google.protobuf.timestamp_pb2 import Timestamp
 from grpc import aio
 
 from messaging_service.domain.money import Price, PriceLevel, from_micros, to_micros
-from messaging_service.domain.price_book import BookPrice, BookQuestion, DraftPrice, Tier, TierHistory
+from messaging_service.domain.price_book import BookPrice, BookQuestion, DraftPrice, RowInstants, Tier, TierHistory
 from service_kit.errors import Kind, ServiceError
 from service_kit.grpc_errors import from_rpc_error
 from service_kit.grpc_metrics import CallMeter, UncountedCalls
@@ -30,8 +31,9 @@ _LEVEL_OF: Final = {value: level for level, value in LEVELS.items()}
 _ANYBODY: Final = "anybody"
 """A customer who needs no price of its own: any answer tells the time."""
 _CLOCK_DIFFERENCES: Final = tuple(timedelta(seconds=seconds) for seconds in (0, 1, 10, 60, 600))
-_AT_ONCE: Final = 16
-"""Histories that are read side by side."""
+MAX_TIERS: Final = 500
+"""Histories in one call; most have a few rows, and an answer has room for 20,000."""
+_NEVER: Final = TierHistory(())
 
 log = structlog.get_logger()
 
@@ -80,43 +82,39 @@ class BookClient:
 
     async def histories(self, tiers: Sequence[Tier]) -> Sequence[TierHistory]:
         """See PriceBook.histories."""
-        found: dict[Tier, TierHistory] = {}
-        waiting = iter(tiers)
+        found: list[TierHistory] = []
+        for start in range(0, len(tiers), MAX_TIERS):
+            chunk = tiers[start : start + MAX_TIERS]
+            request = pricing_pb2.BatchListChangeInstantsRequest(tiers=[_to_tier(tier) for tier in chunk])
+            try:
+                answer = await self._stub.BatchListChangeInstants(request, timeout=self._timeout_s)
+            except aio.AioRpcError as error:
+                raise _failure(error) from error
+            for tier, told in zip(chunk, answer.tiers, strict=True):
+                found.append(await self._long_history(tier) if told.incomplete else _to_history(told.rows))
+        return found
 
-        async def read() -> None:
-            for tier in waiting:
-                found[tier] = await self._history(tier)
-
-        try:
-            async with asyncio.TaskGroup() as readers:
-                for _ in range(min(_AT_ONCE, len(tiers))):
-                    readers.create_task(read())
-        except* ServiceError as failures:
-            raise failures.exceptions[0] from None
-        return [found[tier] for tier in tiers]
-
-    async def _history(self, tier: Tier) -> TierHistory:
-        request = pricing_pb2.ListCostsRequest(level=LEVELS[tier.level], page_size=1_000)
-        if tier.level is PriceLevel.SPECIFIC_CUSTOMER:
-            request.customer_id = tier.entity
-        elif tier.level is PriceLevel.APP_OWNER:
-            request.app_id = tier.entity
-        effective: set[datetime] = set()
-        known: set[datetime] = set()
+    async def _long_history(self, tier: Tier) -> TierHistory:
+        """Row by row, what has no room in an answer for many."""
+        named = _to_tier(tier)
+        request = pricing_pb2.ListCostsRequest(level=named.level, page_size=1_000)
+        if named.HasField("customer_id"):
+            request.customer_id = named.customer_id
+        elif named.HasField("app_id"):
+            request.app_id = named.app_id
+        rows: list[RowInstants] = []
         while True:
             try:
-                page = await self._calls.answer(
-                    "PricingService/ListCosts", self._stub.ListCosts(request, timeout=self._timeout_s)
-                )
+                page = await self._stub.ListCosts(request, timeout=self._timeout_s)
             except aio.AioRpcError as error:
                 raise _failure(error) from error
             for cost in page.costs:
-                effective.add(_instant(cost.effective_from))
-                known.add(_instant(cost.recorded_time))
-                if cost.HasField("withdrawal"):
-                    known.add(_instant(cost.withdrawal.withdrawn_time))
+                # A customer's history also lists the defaults that it had before.
+                if cost.level == named.level:
+                    withdrawn = _instant(cost.withdrawal.withdrawn_time) if cost.HasField("withdrawal") else None
+                    rows.append(RowInstants(_instant(cost.effective_from), _instant(cost.recorded_time), withdrawn))
             if not page.next_page_token:
-                return TierHistory(tuple(sorted(effective)), tuple(sorted(known)))
+                return TierHistory(tuple(rows))
             request.page_token = page.next_page_token
 
     async def _batch(
@@ -132,6 +130,27 @@ class BookClient:
         except aio.AioRpcError as error:
             raise _failure(error) from error
         return response.results
+
+
+def _to_tier(tier: Tier) -> pricing_pb2.CostTier:
+    named = pricing_pb2.CostTier(level=LEVELS[tier.level])
+    if tier.level is PriceLevel.SPECIFIC_CUSTOMER:
+        named.customer_id = tier.entity
+    elif tier.level is PriceLevel.APP_OWNER:
+        named.app_id = tier.entity
+    return named
+
+
+def _to_history(rows: Iterable[pricing_pb2.CostInstants]) -> TierHistory:
+    instants = [
+        RowInstants(
+            _instant(row.effective_from),
+            _instant(row.recorded_time),
+            _instant(row.withdrawn_time) if row.HasField("withdrawn_time") else None,
+        )
+        for row in rows
+    ]
+    return TierHistory(tuple(sorted(instants, key=itemgetter(0)))) if instants else _NEVER
 
 
 def _to_request(question: BookQuestion) -> pricing_pb2.ResolvePriceRequest:
@@ -176,7 +195,13 @@ def _stamp(instant: datetime) -> Timestamp:
 
 
 def _instant(stamp: Timestamp) -> datetime:
-    return stamp.ToDatetime(tzinfo=UTC)
+    return _moment(stamp.seconds, stamp.nanos)
+
+
+@lru_cache(maxsize=4_096)
+def _moment(seconds: int, nanos: int) -> datetime:
+    # Price lists take effect together: one instant for all of their rows.
+    return Timestamp(seconds=seconds, nanos=nanos).ToDatetime(tzinfo=UTC)
 
 
 def _failure(error: aio.AioRpcError) -> ServiceError:

@@ -132,6 +132,10 @@ class PricingDouble(Scripted, pricing_pb2_grpc.PricingServiceServicer):
     async def ExportCosts(self, request: pricing_pb2.ExportCostsRequest, context: Any) -> Any:  # noqa: N802
         yield await self._answer("ExportCosts", request, context, pricing_pb2.ExportCostsResponse())
 
+    async def BatchListChangeInstants(self, request: Any, context: Any) -> Any:  # noqa: N802
+        answer = pricing_pb2.BatchListChangeInstantsResponse()
+        return await self._answer("BatchListChangeInstants", request, context, answer)
+
     async def BatchResolvePrices(self, request: pricing_pb2.BatchResolvePricesRequest, context: Any) -> Any:  # noqa: N802
         return await self._answer("BatchResolvePrices", request, context, pricing_pb2.BatchResolvePricesResponse())
 

@@ -58,6 +58,17 @@ def _pricing() -> ScriptedPricing:
     return ScriptedPricing()  # type: ignore[abstract]  # the other calls answer UNIMPLEMENTED
 
 
+@asynccontextmanager
+async def priced() -> AsyncIterator[int]:
+    """A price book with one price for all; its port."""
+    server = aio.server()
+    pricing_pb2_grpc.add_PricingServiceServicer_to_server(_pricing(), server)
+    port = server.add_insecure_port("127.0.0.1:0")
+    await server.start()
+    yield port
+    await server.stop(None)
+
+
 @dataclass
 class Running:
     """A running service, its client, and what it talks to."""

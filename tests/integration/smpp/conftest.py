@@ -92,6 +92,7 @@ class SilentSmsc(Connection):
         super().__init__()
         self._bound = bound
         self.role: Command | None = None
+        self.answers_enquiries = False
         self.pdus: list[tuple[Header, bytes]] = []
         self._news = asyncio.Condition()
         self.lost: asyncio.Future[None] = self._loop.create_future()
@@ -103,15 +104,19 @@ class SilentSmsc(Connection):
             self.send(with_body(RESPONSE | header.command, header.sequence, b"silent\0"))
             self._bound()
             return
-        if header.command == Command.UNBIND:
+        if header.command == Command.UNBIND or (header.command == Command.ENQUIRE_LINK and self.answers_enquiries):
             self.send(bare(RESPONSE | header.command, header.sequence))
         self.pdus.append((header, pdu))
+        self._news_later()
+
+    def _news_later(self) -> None:
         task = self._loop.create_task(self._tell())
         self._tasks.add(task)
         task.add_done_callback(self._tasks.discard)
 
     def link_lost(self, reason: str) -> None:
         self.lost.set_result(None)
+        self._news_later()
 
     async def receive(self, command: int) -> Header:
         """The header of the first PDU of this kind, when it comes; takes it and those before it away."""
@@ -121,6 +126,15 @@ class SilentSmsc(Connection):
             header, _ = self.pdus.pop(0)
             if header.command == command:
                 return header
+
+    def answered(self, command: int, sequence: int) -> bool:
+        """Whether a PDU of this kind and number has come and was not taken away."""
+        return any(header.command == command and header.sequence == sequence for header, _ in self.pdus)
+
+    async def more(self) -> None:
+        """Returns when another PDU has come, or the link is gone."""
+        async with self._news:
+            await self._news.wait()
 
     async def _tell(self) -> None:
         async with self._news:

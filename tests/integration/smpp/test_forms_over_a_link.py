@@ -32,9 +32,12 @@ async def test_a_long_text_is_whole_on_the_phone(
 ) -> None:
     carrier = await bound(long_text=long_text, text_form=text_form)
     outcome = await send(carrier, PHONE, text)
-    parts = 1 if long_text is LongText.PAYLOAD else segment(text).units
+    units = segment(text).units
+    parts = 1 if long_text is LongText.PAYLOAD else units
     assert outcome.kind is OutcomeKind.ACCEPTED
-    assert len(outcome.carrier_message_ids) == parts
+    # One id for a text that the carrier cuts stands for all of its parts, as does its receipt.
+    assert (len(outcome.carrier_message_ids), len(set(outcome.carrier_message_ids))) == (units, parts)
+    assert {receipt.speaks_for_all_parts for receipt in inbox.receipts} <= {long_text is LongText.PAYLOAD}
     (message,) = sandbox.messages
     assert message.text == text
     await inbox.wait_for(lambda: len(inbox.receipts) == parts)

@@ -27,6 +27,7 @@ ACCEPTED = "ESME_ROK (0x00000000)"
 
 async def asked_and_given_up(link: SilentSmsc, submit: asyncio.Task[Outcome], taken: int = 0) -> int:
     """Answers so many parts, lets the next one run out of time, and gives its sequence number."""
+    link.answers_enquiries = True
     for number in range(1, taken + 1):
         link.send(message_id_answer(SUBMIT_SM_RESP, (await link.receive(SUBMIT_SM)).sequence, f"id-{number}"))
     sequence = (await link.receive(SUBMIT_SM)).sequence
@@ -99,6 +100,7 @@ async def test_no_more_late_answers_are_remembered_than_two_windows(
 ) -> None:
     carrier = await bound(silent_server.port, window=2, response_timeout_s=0.1)
     link = silent_server.links[0]
+    link.answers_enquiries = True
     submits = [asyncio.create_task(send(carrier, PHONE, f"message {n}")) for n in range(6)]
     sequences = [(await link.receive(SUBMIT_SM)).sequence for _ in submits]
     assert {(await submit).kind for submit in submits} == {OutcomeKind.UNKNOWN}
@@ -107,6 +109,11 @@ async def test_no_more_late_answers_are_remembered_than_two_windows(
     await inbox.wait_for(lambda: len(inbox.late) == 4)
     await carrier.stop(0.1)
     assert [late.outcome.carrier_message_ids for late in inbox.late] == [(f"id-{n}",) for n in sequences[2:]]
+
+
+def test_a_late_acceptance_of_a_text_that_the_carrier_cuts_stands_for_all_of_its_parts() -> None:
+    outcome = late_outcome("test", Asked("outbox_1", 1, (), 0, segments=3), Answered(0, "7"))
+    assert outcome.carrier_message_ids == ("7", "7", "7")
 
 
 @pytest.mark.parametrize(

@@ -294,10 +294,8 @@ async def test_an_audit_finds_what_asking_for_each_entry_finds(data: st.DataObje
 
 
 @settings(deadline=None, max_examples=80)
-@given(data=st.data(), min_for_history=st.integers(1, 4), limit=st.integers(0, 3))
-async def test_cells_answer_as_the_book_however_little_they_remember(
-    data: st.DataObject, min_for_history: int, limit: int
-) -> None:
+@given(data=st.data(), limit=st.integers(0, 3))
+async def test_cells_answer_as_the_book_however_little_they_remember(data: st.DataObject, limit: int) -> None:
     book = data.draw(books())
     ask = st.builds(
         BookQuestion,
@@ -307,7 +305,7 @@ async def test_cells_answer_as_the_book_however_little_they_remember(
         _minutes.map(minute),
     )
     questions = data.draw(st.lists(ask, max_size=24))
-    cells = PriceCells(book, min_for_history=min_for_history, max_histories=limit, max_answers=limit)
+    cells = PriceCells(book, max_rows=limit, max_answers=limit)
     cuts = sorted({0, len(questions), *data.draw(st.lists(st.integers(0, len(questions)), max_size=3))})
     for start, end in pairwise(cuts):
         answers = await cells.prices(questions[start:end])

@@ -27,6 +27,7 @@ from messaging_service.transport import carrier_servicer, wire
 from messaging_service.transport.account_servicer import AccountServicer
 from messaging_service.transport.billing_messages import KINDS
 from messaging_service.transport.billing_servicer import BillingServicer
+from messaging_service.transport.carrier_callback_servicer import CarrierCallbackServicer
 from messaging_service.transport.carrier_servicer import CarrierServicer
 from messaging_service.transport.cost_report_servicer import CostReportServicer
 from messaging_service.transport.messaging_servicer import MessagingServicer
@@ -36,7 +37,7 @@ from service_kit.errors import Kind, ServiceError, Violation, invalid
 from service_kit.grpc_errors import CODES
 from tests.contract.in_memory_outbox import Book, InMemoryOutbox
 from tests.contract.sms_examples import acceptance
-from tukupay.sms.messaging.v1 import billing_pb2, carriers_pb2, suppressions_pb2
+from tukupay.sms.messaging.v1 import billing_pb2, carrier_callbacks_pb2, carriers_pb2, suppressions_pb2
 from tukupay.sms.messaging.v1 import messaging_pb2 as pb
 
 SERVICERS = {
@@ -45,11 +46,18 @@ SERVICERS = {
     "CostReportService": CostReportServicer,
     "BillingService": BillingServicer,
     "CarrierService": CarrierServicer,
+    "CarrierCallbackService": CarrierCallbackServicer,
     "SuppressionService": SuppressionServicer,
 }
 CALLS = [
     (service.name, method.name)
-    for file in (pb.DESCRIPTOR, billing_pb2.DESCRIPTOR, carriers_pb2.DESCRIPTOR, suppressions_pb2.DESCRIPTOR)
+    for file in (
+        pb.DESCRIPTOR,
+        billing_pb2.DESCRIPTOR,
+        carriers_pb2.DESCRIPTOR,
+        carrier_callbacks_pb2.DESCRIPTOR,
+        suppressions_pb2.DESCRIPTOR,
+    )
     for service in file.services_by_name.values()
     for method in service.methods
 ]

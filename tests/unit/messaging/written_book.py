@@ -11,7 +11,7 @@ from uuid import UUID
 from messaging_service.domain.cost_audit import PricedEntry
 from messaging_service.domain.cost_rehearsal import Traffic
 from messaging_service.domain.money import Price, PriceLevel
-from messaging_service.domain.price_book import BookPrice, BookQuestion, DraftPrice, Tier, TierHistory
+from messaging_service.domain.price_book import BookPrice, BookQuestion, DraftPrice, RowInstants, Tier, TierHistory
 
 DAWN = datetime(2026, 6, 1, tzinfo=UTC)
 DIRECT = Tier(PriceLevel.DIRECT_CUSTOMER, "")
@@ -105,8 +105,8 @@ class WrittenBook:
 
     def _history(self, tier: Tier) -> TierHistory:
         rows = [row for row in self.rows if row.tier == tier]
-        known = {row.recorded_at for row in rows} | {row.withdrawn_at for row in rows if row.withdrawn_at}
-        return TierHistory(tuple(sorted({row.effective_from for row in rows})), tuple(sorted(known)))
+        rows.sort(key=lambda row: row.effective_from)
+        return TierHistory(tuple(RowInstants(row.effective_from, row.recorded_at, row.withdrawn_at) for row in rows))
 
 
 def entry(

@@ -81,6 +81,7 @@ class Callbacks:
             if status in _FAILED and sms.behaviour.failure_reason:
                 fields |= {"failureReason": sms.behaviour.failure_reason, "retryCount": "0"}
             self._account.counts.reports_sent += 1
+            self._changed()
             if await self._post("delivery-reports", fields):
                 self._account.counts.reports_acknowledged += 1
                 sms.reports.append(status)

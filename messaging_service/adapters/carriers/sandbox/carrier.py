@@ -55,6 +55,7 @@ class SandboxCarrier:
         """While set, each bind is answered ESME_RBINDFAIL."""
         self.binds_total = 0
         """Links that were opened since the start."""
+        self._most_binds = 0
         self.smpp_port = 0
         """Where SMPP listens, once started."""
         self.http_port = 0
@@ -113,6 +114,7 @@ class SandboxCarrier:
         return {
             **self.network.stats(),
             "binds": sum(link.is_bound for link in self._links),
+            "maxBinds": self._most_binds,
             "linksTotal": self.binds_total,
             "outstanding": sum(link.outstanding for link in self._links),
         }
@@ -147,6 +149,11 @@ class SandboxCarrier:
         """A link was opened."""
         self._links.add(link)
         self.binds_total += 1
+        self.changed()
+
+    def bound(self) -> None:
+        """A client was bound."""
+        self._most_binds = max(self._most_binds, sum(link.is_bound for link in self._links))
         self.changed()
 
     def unlinked(self, link: Link) -> None:

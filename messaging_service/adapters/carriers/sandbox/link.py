@@ -52,6 +52,10 @@ class LinkOwner(Protocol):
         """A link was opened, bound or not."""
         ...
 
+    def bound(self) -> None:
+        """A client was bound."""
+        ...
+
     def unlinked(self, link: Link) -> None:
         """A link is gone."""
         ...
@@ -159,7 +163,7 @@ class Link(Connection):
         self.send(with_body(answer, header.sequence, SYSTEM_ID + _VERSION))
         if self._receives:
             self._network.desk.join(self.system_id, self)
-        self._owner.changed()
+        self._owner.bound()
 
     def _submit(self, header: Header, pdu: bytes) -> None:
         if not self._sends:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Final
 
 import structlog
@@ -13,7 +14,7 @@ from messaging_service.adapters.carriers.smpp.message_ids import id_reader
 from messaging_service.adapters.carriers.smpp.pdu import DATA_SM, RESPONSE, Header, data_sm_in, deliver_sm_in
 from messaging_service.adapters.carriers.smpp.receipts import is_receipt, receipt_in
 from messaging_service.adapters.carriers.smpp.session import Session
-from messaging_service.adapters.carriers.smpp.settings import SmppSettings
+from messaging_service.adapters.carriers.smpp.settings import LongText, SmppSettings
 from messaging_service.adapters.carriers.smpp.status import OK, Status
 from messaging_service.domain.inbound import InboundMessage
 from messaging_service.domain.submission import DeliveryReceipt
@@ -76,6 +77,8 @@ class Arrivals:
                 log.warning("smpp.receipt_without_id", carrier=self._carrier, octets=len(pdu))
                 ticket.acknowledge(OK)
                 return
+            if self._settings.long_text is LongText.PAYLOAD:
+                receipt = replace(receipt, speaks_for_all_parts=True)
             self._receipts.put(ticket, receipt)
             return
         try:

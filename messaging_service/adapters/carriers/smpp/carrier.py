@@ -74,7 +74,7 @@ class SmppCarrier:
         self._settings = settings
         self._name = name
         self._arrivals = Arrivals(name, settings, sinks)
-        self._late = LateAnswers(name, sinks.late_outcomes, self._late_outcome, settings.response_timeout_s)
+        self._late = LateAnswers(name, sinks.late_outcomes, self._late_outcome)
         self._parts = PartMaker(settings)
         self._rate = RateLimit(0.0 if settings.max_binds else settings.max_submits_per_s, self._place_freed)
         self._listeners: list[Callable[[], None]] = []
@@ -218,11 +218,12 @@ class SmppCarrier:
         try:
             if len(parts) > 1:
                 return await self._submit_parts(submission, parts, place)
-            answer = await self._ask(place, parts[0], Asked(submission.message_id, submission.epoch, (), 0))
+            segments = submission.segmentation.units
+            answer = await self._ask(place, parts[0], Asked(submission.message_id, submission.epoch, (), 0, segments))
         finally:
             place.free()
         if isinstance(answer, Answered) and answer.status == OK:
-            return accepted(self._name, (answer.message_id,))
+            return accepted(self._name, (answer.message_id,) * segments)
         return failed(self._name, answer)
 
     async def _submit_parts(self, submission: Submission, parts: list[Part], place: Place) -> Outcome:

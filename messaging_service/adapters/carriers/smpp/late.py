@@ -17,6 +17,8 @@ log = structlog.get_logger()
 
 MAX_WAITING: Final = 10_000
 """Outcomes held for the sink; further ones are dropped, and the messages end by receipt or window."""
+SINK_TIMEOUT_S: Final = 30.0
+"""The sink may wait some seconds for the unknown outcome to be on record."""
 
 
 class LateAnswers:
@@ -25,13 +27,10 @@ class LateAnswers:
     `outcome_of` says what an answer means for the whole message.
     """
 
-    def __init__(
-        self, carrier: str, sink: LateOutcomeSink, outcome_of: Callable[[Asked, Answered], Outcome], timeout_s: float
-    ) -> None:
+    def __init__(self, carrier: str, sink: LateOutcomeSink, outcome_of: Callable[[Asked, Answered], Outcome]) -> None:
         self._carrier = carrier
         self._sink = sink
         self._outcome_of = outcome_of
-        self._timeout_s = timeout_s
         self._waiting: deque[LateOutcome] = deque(maxlen=MAX_WAITING)
         self._work: asyncio.Task[None] | None = None
 
@@ -54,7 +53,7 @@ class LateAnswers:
             batch = list(self._waiting)
             self._waiting.clear()
             try:
-                async with asyncio.timeout(self._timeout_s):
+                async with asyncio.timeout(SINK_TIMEOUT_S):
                     await self._sink(batch)
             except Exception as error:  # noqa: BLE001 - the messages then end by receipt or window
                 log.warning(

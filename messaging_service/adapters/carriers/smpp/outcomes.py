@@ -14,7 +14,7 @@ _ACCEPTED: Final = status_name(OK)
 
 
 def accepted(carrier: str, message_ids: Sequence[str]) -> Outcome:
-    """All parts were taken."""
+    """All parts were taken; one id comes as often as it stands for segments of the text."""
     # A carrier that gives no id can send no receipt that matches; an empty id would match by accident.
     return Outcome(OutcomeKind.ACCEPTED, carrier, carrier_message_ids=_known(message_ids), raw=_ACCEPTED)
 
@@ -36,7 +36,7 @@ def late_outcome(carrier: str, asked: Asked, answer: Answered) -> Outcome:
     Nothing was sent after the part that had no answer, so its answer decides about the whole message.
     """
     if answer.status == OK:
-        message_ids = (*asked.taken, answer.message_id)
+        message_ids = (*asked.taken, *(answer.message_id,) * asked.segments)
         if not asked.parts_left:
             return accepted(carrier, message_ids)
         raw = f"{_ACCEPTED}, too late for the {asked.parts_left} parts after it"

@@ -42,6 +42,8 @@ class Asked(NamedTuple):
     """The carrier's ids of the parts before this one."""
     parts_left: int
     """Parts after this one."""
+    segments: int = 1
+    """Segments of the text in this part; more than one where the carrier cuts it."""
 
 
 class Waiting:

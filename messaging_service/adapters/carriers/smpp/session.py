@@ -92,7 +92,7 @@ class Session(Connection):
             # It must not leave after its caller was told that it had not: only a cut makes sure.
             is_stuck=lambda submit: submit.ordinal > self._written_ordinal,
             stuck=lambda: self.abort("the carrier does not read"),
-            unanswered=lambda submit: self._end(submit, Unanswered.NO_ANSWER),
+            unanswered=self._submit_unanswered,
         )
         self._keepalive: asyncio.TimerHandle | None = None
         self._enquiry: int | None = None
@@ -269,6 +269,12 @@ class Session(Connection):
             log.warning("smpp.throttled", carrier=self._carrier, status=status_name(header.status))
         self._end(submit, Answered(header.status, message_id))
 
+    def _submit_unanswered(self, submit: Waiting) -> None:
+        if self._enquiry is None:
+            # The link may be half-open, and each message that goes into it until that is found out is unknown.
+            self._enquire()
+        self._end(submit, Unanswered.NO_ANSWER)
+
     def _answered_late(self, header: Header, message_id: str) -> None:
         asked = self._outstanding.take_late(header.sequence)
         log.warning(
@@ -292,6 +298,8 @@ class Session(Connection):
     # Time.
 
     def _enquire(self) -> None:
+        if self._keepalive is not None:
+            self._keepalive.cancel()
         self._enquiry = self._next_sequence()
         self.send(bare(ENQUIRE_LINK, self._enquiry))
         self._keepalive = self._loop.call_later(

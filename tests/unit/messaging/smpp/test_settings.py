@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import re
+from dataclasses import fields
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+from messaging_service.adapters.carriers.smpp import tls
 from messaging_service.adapters.carriers.smpp.settings import IdSpelling, SmppSettings
 from messaging_service.adapters.carriers.smpp.tls import tls_context
 
@@ -80,6 +83,19 @@ def test_a_file_that_cannot_be_used_is_named_at_the_start(tmp_path: Path, name: 
     for path in (nonsense, tmp_path / "missing.pem"):
         with pytest.raises(ValueError, match=name):
             tls_context(SmppSettings(**{**GOOD, "tls": True, name: str(path)}))
+
+
+def test_every_setting_is_in_the_guide() -> None:
+    guide = (Path(__file__).parents[4] / "docs/guides/smpp.md").read_text()
+    assert [field.name for field in fields(SmppSettings) if f"`{field.name}`" not in guide] == []
+
+
+def test_every_log_line_is_in_the_guide() -> None:
+    guide = (Path(__file__).parents[4] / "docs/guides/smpp.md").read_text()
+    sources = Path(tls.__file__).parent.glob("*.py")
+    events = {event for source in sources for event in re.findall(r'"(smpp\.[a-z_]+)"', source.read_text())}
+    assert len(events) > 20
+    assert [event for event in sorted(events) if f"`{event}`" not in guide] == []
 
 
 def test_tls_always_verifies_the_carrier() -> None:

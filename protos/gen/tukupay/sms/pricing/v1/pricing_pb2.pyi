@@ -692,6 +692,159 @@ class ListCostsResponse(_message.Message):
 Global___ListCostsResponse: _TypeAlias = ListCostsResponse  # noqa: Y015
 
 @_typing.final
+class BatchListChangeInstantsRequest(_message.Message):
+    """Asks when prices changed."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    TIERS_FIELD_NUMBER: _builtins.int
+    @_builtins.property
+    def tiers(self) -> _containers.RepeatedCompositeFieldContainer[Global___CostTier]:
+        """1 to 1,000."""
+
+    def __init__(
+        self,
+        *,
+        tiers: _abc.Iterable[Global___CostTier] | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["tiers", b"tiers"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___BatchListChangeInstantsRequest: _TypeAlias = BatchListChangeInstantsRequest  # noqa: Y015
+
+@_typing.final
+class CostTier(_message.Message):
+    """A level and whose prices it holds there."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    LEVEL_FIELD_NUMBER: _builtins.int
+    CUSTOMER_ID_FIELD_NUMBER: _builtins.int
+    APP_ID_FIELD_NUMBER: _builtins.int
+    level: Global___CostLevel.ValueType
+    """Required."""
+    customer_id: _builtins.str
+    """Required for SPECIFIC_CUSTOMER; refused for other levels."""
+    app_id: _builtins.str
+    """Required for APP_OWNER; refused for other levels."""
+    def __init__(
+        self,
+        *,
+        level: Global___CostLevel.ValueType = ...,
+        customer_id: _builtins.str | None = ...,
+        app_id: _builtins.str | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["_app_id", b"_app_id", "_customer_id", b"_customer_id", "app_id", b"app_id", "customer_id", b"customer_id"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["_app_id", b"_app_id", "_customer_id", b"_customer_id", "app_id", b"app_id", "customer_id", b"customer_id", "level", b"level"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    _WhichOneofReturnType__app_id: _TypeAlias = _typing.Literal["app_id"]  # noqa: Y015
+    _WhichOneofArgType__app_id: _TypeAlias = _typing.Literal["_app_id", b"_app_id"]  # noqa: Y015
+    _WhichOneofReturnType__customer_id: _TypeAlias = _typing.Literal["customer_id"]  # noqa: Y015
+    _WhichOneofArgType__customer_id: _TypeAlias = _typing.Literal["_customer_id", b"_customer_id"]  # noqa: Y015
+    @_typing.overload
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__app_id) -> _WhichOneofReturnType__app_id | None: ...
+    @_typing.overload
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__customer_id) -> _WhichOneofReturnType__customer_id | None: ...
+
+Global___CostTier: _TypeAlias = CostTier  # noqa: Y015
+
+@_typing.final
+class BatchListChangeInstantsResponse(_message.Message):
+    """The instants, all seen at one moment."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    TIERS_FIELD_NUMBER: _builtins.int
+    @_builtins.property
+    def tiers(self) -> _containers.RepeatedCompositeFieldContainer[Global___TierInstants]:
+        """As many as were asked for, in their order."""
+
+    def __init__(
+        self,
+        *,
+        tiers: _abc.Iterable[Global___TierInstants] | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["tiers", b"tiers"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___BatchListChangeInstantsResponse: _TypeAlias = BatchListChangeInstantsResponse  # noqa: Y015
+
+@_typing.final
+class TierInstants(_message.Message):
+    """When the prices of one level and entity changed."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    ROWS_FIELD_NUMBER: _builtins.int
+    INCOMPLETE_FIELD_NUMBER: _builtins.int
+    incomplete: _builtins.bool
+    """True when there are too many rows for this answer (more than 1,000 of the tier, or more than
+    20,000 in all): ask ListCosts for them.
+    """
+    @_builtins.property
+    def rows(self) -> _containers.RepeatedCompositeFieldContainer[Global___CostInstants]:
+        """Every row ever recorded there, in no particular order; empty when there is none, or when
+        `incomplete`.
+        """
+
+    def __init__(
+        self,
+        *,
+        rows: _abc.Iterable[Global___CostInstants] | None = ...,
+        incomplete: _builtins.bool = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["incomplete", b"incomplete", "rows", b"rows"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___TierInstants: _TypeAlias = TierInstants  # noqa: Y015
+
+@_typing.final
+class CostInstants(_message.Message):
+    """The instants of one recorded price."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    EFFECTIVE_FROM_FIELD_NUMBER: _builtins.int
+    RECORDED_TIME_FIELD_NUMBER: _builtins.int
+    WITHDRAWN_TIME_FIELD_NUMBER: _builtins.int
+    @_builtins.property
+    def effective_from(self) -> _timestamp_pb2.Timestamp:
+        """First instant at which it applies."""
+
+    @_builtins.property
+    def recorded_time(self) -> _timestamp_pb2.Timestamp:
+        """When it was recorded."""
+
+    @_builtins.property
+    def withdrawn_time(self) -> _timestamp_pb2.Timestamp:
+        """When it was withdrawn; absent when it was not."""
+
+    def __init__(
+        self,
+        *,
+        effective_from: _timestamp_pb2.Timestamp | None = ...,
+        recorded_time: _timestamp_pb2.Timestamp | None = ...,
+        withdrawn_time: _timestamp_pb2.Timestamp | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["effective_from", b"effective_from", "recorded_time", b"recorded_time", "withdrawn_time", b"withdrawn_time"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["effective_from", b"effective_from", "recorded_time", b"recorded_time", "withdrawn_time", b"withdrawn_time"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___CostInstants: _TypeAlias = CostInstants  # noqa: Y015
+
+@_typing.final
 class ResolvePriceRequest(_message.Message):
     """Asks for the price of one SMS unit."""
 

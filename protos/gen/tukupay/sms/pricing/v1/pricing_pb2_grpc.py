@@ -69,6 +69,11 @@ class PricingServiceStub(object):
                 request_serializer=tukupay_dot_sms_dot_pricing_dot_v1_dot_pricing__pb2.ListCostsRequest.SerializeToString,
                 response_deserializer=tukupay_dot_sms_dot_pricing_dot_v1_dot_pricing__pb2.ListCostsResponse.FromString,
                 _registered_method=True)
+        self.BatchListChangeInstants = channel.unary_unary(
+                '/tukupay.sms.pricing.v1.PricingService/BatchListChangeInstants',
+                request_serializer=tukupay_dot_sms_dot_pricing_dot_v1_dot_pricing__pb2.BatchListChangeInstantsRequest.SerializeToString,
+                response_deserializer=tukupay_dot_sms_dot_pricing_dot_v1_dot_pricing__pb2.BatchListChangeInstantsResponse.FromString,
+                _registered_method=True)
         self.ResolvePrice = channel.unary_unary(
                 '/tukupay.sms.pricing.v1.PricingService/ResolvePrice',
                 request_serializer=tukupay_dot_sms_dot_pricing_dot_v1_dot_pricing__pb2.ResolvePriceRequest.SerializeToString,
@@ -156,6 +161,15 @@ class PricingServiceServicer(object):
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
+    def BatchListChangeInstants(self, request, context):
+        """When the prices of up to 1,000 levels and entities changed, without the prices: for reports
+        on very many messages, which ask for the price once where nothing changed in between.
+        INVALID_ARGUMENT: there are none or too many, or one is no level and entity.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
     def ResolvePrice(self, request, context):
         """The price of one SMS unit for a customer, through an app or not:
         SpecificCustomer(customer_id), then AppOwner(app_id), then DirectCustomer,
@@ -218,6 +232,11 @@ def add_PricingServiceServicer_to_server(servicer, server):
                     servicer.ListCosts,
                     request_deserializer=tukupay_dot_sms_dot_pricing_dot_v1_dot_pricing__pb2.ListCostsRequest.FromString,
                     response_serializer=tukupay_dot_sms_dot_pricing_dot_v1_dot_pricing__pb2.ListCostsResponse.SerializeToString,
+            ),
+            'BatchListChangeInstants': grpc.unary_unary_rpc_method_handler(
+                    servicer.BatchListChangeInstants,
+                    request_deserializer=tukupay_dot_sms_dot_pricing_dot_v1_dot_pricing__pb2.BatchListChangeInstantsRequest.FromString,
+                    response_serializer=tukupay_dot_sms_dot_pricing_dot_v1_dot_pricing__pb2.BatchListChangeInstantsResponse.SerializeToString,
             ),
             'ResolvePrice': grpc.unary_unary_rpc_method_handler(
                     servicer.ResolvePrice,
@@ -402,6 +421,33 @@ class PricingService(object):
             '/tukupay.sms.pricing.v1.PricingService/ListCosts',
             tukupay_dot_sms_dot_pricing_dot_v1_dot_pricing__pb2.ListCostsRequest.SerializeToString,
             tukupay_dot_sms_dot_pricing_dot_v1_dot_pricing__pb2.ListCostsResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def BatchListChangeInstants(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/tukupay.sms.pricing.v1.PricingService/BatchListChangeInstants',
+            tukupay_dot_sms_dot_pricing_dot_v1_dot_pricing__pb2.BatchListChangeInstantsRequest.SerializeToString,
+            tukupay_dot_sms_dot_pricing_dot_v1_dot_pricing__pb2.BatchListChangeInstantsResponse.FromString,
             options,
             channel_credentials,
             insecure,

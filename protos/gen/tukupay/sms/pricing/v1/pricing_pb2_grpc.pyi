@@ -80,6 +80,11 @@ class PricingServiceStub:
     by revision. For SpecificCustomer also the DirectCustomer rows that served as
     the customer's fallback before its own first row took effect.
     """
+    BatchListChangeInstants: _grpc.UnaryUnaryMultiCallable[_pricing_pb2.BatchListChangeInstantsRequest, _pricing_pb2.BatchListChangeInstantsResponse]
+    """When the prices of up to 1,000 levels and entities changed, without the prices: for reports
+    on very many messages, which ask for the price once where nothing changed in between.
+    INVALID_ARGUMENT: there are none or too many, or one is no level and entity.
+    """
     ResolvePrice: _grpc.UnaryUnaryMultiCallable[_pricing_pb2.ResolvePriceRequest, _pricing_pb2.ResolvePriceResponse]
     """The price of one SMS unit for a customer, through an app or not:
     SpecificCustomer(customer_id), then AppOwner(app_id), then DirectCustomer,
@@ -145,6 +150,11 @@ class PricingServiceAsyncStub(PricingServiceStub):
     """Every recorded row of a level and entity, oldest `effective_from` first, then
     by revision. For SpecificCustomer also the DirectCustomer rows that served as
     the customer's fallback before its own first row took effect.
+    """
+    BatchListChangeInstants: _aio.UnaryUnaryMultiCallable[_pricing_pb2.BatchListChangeInstantsRequest, _pricing_pb2.BatchListChangeInstantsResponse]  # type: ignore[assignment]
+    """When the prices of up to 1,000 levels and entities changed, without the prices: for reports
+    on very many messages, which ask for the price once where nothing changed in between.
+    INVALID_ARGUMENT: there are none or too many, or one is no level and entity.
     """
     ResolvePrice: _aio.UnaryUnaryMultiCallable[_pricing_pb2.ResolvePriceRequest, _pricing_pb2.ResolvePriceResponse]  # type: ignore[assignment]
     """The price of one SMS unit for a customer, through an app or not:
@@ -244,6 +254,17 @@ class PricingServiceServicer(metaclass=_abc_1.ABCMeta):
         """Every recorded row of a level and entity, oldest `effective_from` first, then
         by revision. For SpecificCustomer also the DirectCustomer rows that served as
         the customer's fallback before its own first row took effect.
+        """
+
+    @_abc_1.abstractmethod
+    def BatchListChangeInstants(
+        self,
+        request: _pricing_pb2.BatchListChangeInstantsRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_pricing_pb2.BatchListChangeInstantsResponse, _abc.Awaitable[_pricing_pb2.BatchListChangeInstantsResponse]]:
+        """When the prices of up to 1,000 levels and entities changed, without the prices: for reports
+        on very many messages, which ask for the price once where nothing changed in between.
+        INVALID_ARGUMENT: there are none or too many, or one is no level and entity.
         """
 
     @_abc_1.abstractmethod

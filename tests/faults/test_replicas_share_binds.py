@@ -1,0 +1,53 @@
+"""The carrier allows three binds: two replicas share them, whatever happens to either."""
+
+from __future__ import annotations
+
+import signal
+
+import pytest
+
+from tests.system.fixtures import NewSystem
+from tests.system.running import System
+from tests.system.waiting import until
+
+ALLOWED = 3
+LEASE_S = 2
+
+
+@pytest.fixture(scope="module")
+def system(new_system: NewSystem) -> System:
+    system = new_system(SMPP_MAX_BINDS=str(ALLOWED), SMPP_BIND_LEASE_S=str(LEASE_S))
+    system.start()
+    system.rest.set_cost("DirectCustomer", 0.8)
+    return system
+
+
+def shares(system: System) -> list[int]:
+    """How many binds each replica holds."""
+    query = "SELECT count(*) FROM bind_lease WHERE lease_until > now() GROUP BY owner ORDER BY 1"
+    return [count for (count,) in system.messaging_database.rows(query)]
+
+
+def all_up(system: System, *expected: int) -> bool:
+    return shares(system) == list(expected) and system.phones.stats()["binds"] == ALLOWED
+
+
+def test_the_binds_that_are_allowed_are_shared_taken_over_and_never_exceeded(system: System) -> None:
+    until("one replica holds all", lambda: all_up(system, 3))
+    replica = system.add_replica()
+    replica.process.start()
+    replica.gateway.start()
+    until("two replicas share them", lambda: all_up(system, 1, 2))
+    for rest in (system.rest, replica.rest):
+        assert rest.send("user1").body["status"] == "success"
+
+    system.messaging.signal(signal.SIGKILL)
+    system.messaging.wait()
+    until("the survivor holds all within the lease and a look", lambda: all_up(system, 3), 2 * LEASE_S)
+
+    system.messaging.start()
+    until("they are shared again", lambda: all_up(system, 1, 2))
+    replica.process.signal(signal.SIGTERM)
+    assert replica.process.wait() == 0
+    until("what was given up is taken at once", lambda: all_up(system, 3), LEASE_S)
+    assert system.phones.stats()["maxBinds"] == ALLOWED
