@@ -10,26 +10,28 @@ from messaging_service.adapters.postgres.acceptance import LANES
 from messaging_service.use_cases.queue_watch import MOST_COUNTED, QueueState, Waiting
 from service_kit.database import Pool, database_unavailable, transaction
 
-TIMEOUT_S: Final = 2
-
 _PRIORITY_OF: Final = {lane: priority for priority, lane in LANES.items()}
 
-# Each part walks along the index of its own state and stops in time. The order is that of the index, so that no
-# other way looks better to a planner that believes the queue to be empty.
+# Each part walks along the index of its own state and stops in time. The planner believes the queue to be empty, as
+# it mostly is, and would rather sort all of it; for this transaction it is not given the choice.
+_WAY: Final = """
+    SELECT set_config('statement_timeout', '2s', true), set_config('enable_sort', 'off', true),
+        set_config('enable_seqscan', 'off', true), set_config('enable_bitmapscan', 'off', true)
+"""
 _LOOK: Final = """
     WITH due AS MATERIALIZED (
         SELECT lane, queued_at FROM dispatch WHERE state = 'ready' AND queued_at <= now()
-        ORDER BY queued_at LIMIT %(most)s
+        ORDER BY queued_at LIMIT {most}
     ), scheduled AS (
-        SELECT lane FROM dispatch WHERE state = 'ready' AND queued_at > now() ORDER BY queued_at LIMIT %(most)s
+        SELECT lane FROM dispatch WHERE state = 'ready' AND queued_at > now() ORDER BY queued_at LIMIT {most}
     ), submitting AS (
-        SELECT lane FROM dispatch WHERE state = 'submitting' ORDER BY lease_until LIMIT %(most)s
+        SELECT lane FROM dispatch WHERE state = 'submitting' ORDER BY lease_until LIMIT {most}
     ), unknown AS (
-        SELECT lane FROM dispatch WHERE state = 'unknown' ORDER BY due_at LIMIT %(most)s
+        SELECT lane FROM dispatch WHERE state = 'unknown' ORDER BY due_at LIMIT {most}
     ), inbox AS MATERIALIZED (
-        SELECT tries FROM receipt WHERE next_try_at IS NOT NULL ORDER BY next_try_at LIMIT %(most)s
+        SELECT tries FROM receipt WHERE next_try_at IS NOT NULL ORDER BY next_try_at LIMIT {most}
     ), orphans AS (
-        SELECT 1 FROM receipt WHERE message_id IS NULL AND next_try_at IS NULL ORDER BY received_at LIMIT %(most)s
+        SELECT 1 FROM receipt WHERE message_id IS NULL AND next_try_at IS NULL ORDER BY received_at LIMIT {most}
     )
     SELECT 'due', lane::int, count(*), extract(epoch FROM now() - min(queued_at))::float8 FROM due GROUP BY lane
     UNION ALL SELECT 'scheduled', lane::int, count(*), NULL FROM scheduled GROUP BY lane
@@ -44,15 +46,17 @@ _LOOK: Final = """
 class PostgresQueueView:
     """Implements the port QueueView."""
 
-    def __init__(self, pool: Pool) -> None:
+    def __init__(self, pool: Pool, *, most: int = MOST_COUNTED) -> None:
+        """`most`: how far rows of one kind are counted."""
         self._pool = pool
+        self._look = _LOOK.format(most=most).encode()
 
     async def look(self) -> QueueState:
         """See QueueView.look; gives up after two seconds, as after a failure."""
         try:
             async with transaction(self._pool) as connection:
-                await connection.execute(f"SET LOCAL statement_timeout = '{TIMEOUT_S}s'")
-                rows = await (await connection.execute(_LOOK, {"most": MOST_COUNTED})).fetchall()
+                await connection.execute(_WAY)
+                rows = await (await connection.execute(self._look)).fetchall()
         except psycopg.ProgrammingError as error:
             # Before the migration there is nothing to look at.
             raise database_unavailable() from error

@@ -6,7 +6,6 @@ from collections.abc import AsyncIterator
 
 import pytest
 
-from messaging_service.adapters.postgres import queue_view
 from messaging_service.adapters.postgres.outbox import PostgresOutbox
 from messaging_service.adapters.postgres.queue_view import PostgresQueueView
 from messaging_service.domain.states import Priority
@@ -76,13 +75,11 @@ async def test_receipts_are_new_then_unmatched_then_orphaned(
     assert (state.receipts_new, state.receipts_unmatched, state.receipts_orphaned) == (0, 1, 1)
 
 
-async def test_whatever_piles_up_is_counted_only_so_far(
-    view: PostgresQueueView, outbox: PostgresOutbox, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(queue_view, "MOST_COUNTED", 2)
+async def test_whatever_piles_up_is_counted_only_so_far(database_url: str, outbox: PostgresOutbox) -> None:
     for _ in range(5):
         await record(outbox, acceptance())
-    assert (await view.look()).messages == {(Priority.NORMAL, Waiting.DUE): 2}
+    async with create_pool(database_url, "view", max_size=1, timeout_s=20) as pool:
+        assert (await PostgresQueueView(pool, most=2).look()).messages == {(Priority.NORMAL, Waiting.DUE): 2}
 
 
 async def test_a_database_that_is_away_or_not_migrated_is_a_failure_that_can_be_foreseen(database_url: str) -> None:
