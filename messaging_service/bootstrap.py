@@ -115,7 +115,7 @@ CONTROL_S = 1.0
 """Seconds between two looks at what operators want of carriers."""
 MAX_BATCH = 256
 """Rows of one T1 or T2: beyond it a batch gains nothing and delays its first rows."""
-LEAST_BATCH = 32
+LEAST_BATCH = 64
 """Rows that a batch may have however slow the database is: below it most of the time is the commit's."""
 MAX_WAITING = 20_000
 """Requests that may wait for a commit; more are turned away with RESOURCE_EXHAUSTED."""

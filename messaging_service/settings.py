@@ -255,7 +255,7 @@ class MessagingSettings:
         "MESSAGING_FLUSH_TARGET_S",
         "seconds that recording a batch should take at most; longer ones make the next batches smaller",
         parse=seconds(0.001, 10),
-        default=0.05,
+        default=0.1,
     )
     drain_s: float = setting(
         "MESSAGING_DRAIN_S",

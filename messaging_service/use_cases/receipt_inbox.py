@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from decimal import Decimal
 from typing import Protocol
 
+from messaging_service.domain.states import Billing
 from messaging_service.domain.submission import DeliveryReceipt
 
 
@@ -15,6 +17,8 @@ class Worked:
 
     looked_at: int
     matched: int
+    money: Mapping[Billing, Decimal] = field(default_factory=dict, compare=False)
+    """KES that messages were charged, or got back, for what the receipts said."""
 
 
 @dataclass(frozen=True, slots=True)

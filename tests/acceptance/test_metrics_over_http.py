@@ -41,8 +41,8 @@ def test_a_send_moves_the_figures_of_every_service(system: System) -> None:
     assert rise("messaging", "tukupay_flush_items_sum", flush="settlement") == 2
     assert rise("messaging", "tukupay_outcomes_total", kind="accepted", carrier="sandbox", code="none") == 1
     assert rise("messaging", "tukupay_outcomes_total", kind="refused", carrier="sandbox") == 1
-    assert rise("messaging", "tukupay_settled_micros_total", billing="charged") == 500_000
-    assert rise("messaging", "tukupay_settled_micros_total", billing="released") == 500_000
+    assert rise("messaging", "tukupay_settled_micros_total", by="attempt", billing="charged") == 500_000
+    assert rise("messaging", "tukupay_settled_micros_total", by="attempt", billing="released") == 500_000
     assert rise("messaging", "tukupay_price_copy_misses_total") >= 1
     assert rise("pricing", "tukupay_grpc_server_calls_total", method="PricingService/BatchResolvePrices") >= 1
 

@@ -53,6 +53,15 @@ class CarrierCollector(Collector):
                 binds.add_metric([each.carrier.name, state.value], states.count(state))
         yield mode
         yield binds
+        balance = GaugeMetricFamily(
+            "tukupay_carrier_balance_kes",
+            "What our own account at the carrier held when it was last looked at, where it says.",
+            labels=["carrier"],
+        )
+        for each in statuses:
+            if each.carrier.balance is not None:
+                balance.add_metric([each.carrier.name], float(each.carrier.balance))
+        yield balance
 
 
 def _gauge(

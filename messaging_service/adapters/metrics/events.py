@@ -52,6 +52,20 @@ class CountedEvents(EventsLog):
         )
         self._orphaned = self._swept.labels("unknown")
         self._expired = self._swept.labels("expired")
+        self._resent = self._swept.labels("ready")
+        late = Counter(
+            "tukupay_late_outcomes",
+            "Outcomes that came after their submits were called unknown.",
+            ("result",),
+            registry=registry,
+        )
+        self._late_recorded, self._late_overtaken = late.labels("recorded"), late.labels("overtaken")
+        self._breaker_opened = Counter(
+            "tukupay_carrier_breaker_opened",
+            "How often a carrier was left alone, as it failed too often.",
+            ("carrier",),
+            registry=registry,
+        )
         self._by_duty = {duty: self._failures.labels(duty) for duty in _DUTIES}
 
     def settlement_lost(self, message_id: str, outcome: str) -> None:
@@ -88,6 +102,7 @@ class CountedEvents(EventsLog):
         """See UpkeepLog."""
         self._orphaned.inc(swept.orphaned)
         self._expired.inc(swept.expired)
+        self._resent.inc(swept.resent)
         super().swept(swept)
 
     def opted(self, worked: WorkedInbound) -> None:
@@ -100,6 +115,17 @@ class CountedEvents(EventsLog):
         """See InboundLog."""
         self._stopped.inc(messages)
         super().queued_stopped(messages)
+
+    def late_outcomes(self, recorded: int, ignored: int) -> None:
+        """See LateLog."""
+        self._late_recorded.inc(recorded)
+        self._late_overtaken.inc(ignored)
+        super().late_outcomes(recorded, ignored)
+
+    def breaker_opened(self, carrier: str, seconds: float) -> None:
+        """See FleetLog."""
+        self._breaker_opened.labels(carrier).inc()
+        super().breaker_opened(carrier, seconds)
 
     def _failed(self, duty: str) -> None:
         count = self._by_duty.get(duty)

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+from collections import Counter as Tally
 from collections.abc import Sequence
 
 from prometheus_client import Counter
 from prometheus_client.registry import CollectorRegistry
 
+from messaging_service.adapters.metrics.money import SettledMoney
+from messaging_service.domain.money import to_micros
 from messaging_service.domain.submission import DeliveryReceipt
 from messaging_service.use_cases.receipt_inbox import ReceiptInbox, Worked
 
@@ -14,8 +17,9 @@ from messaging_service.use_cases.receipt_inbox import ReceiptInbox, Worked
 class CountedInbox:
     """Implements ReceiptInbox by another one; counts what was stored and what was matched."""
 
-    def __init__(self, inbox: ReceiptInbox, registry: CollectorRegistry) -> None:
+    def __init__(self, inbox: ReceiptInbox, settled: SettledMoney, registry: CollectorRegistry) -> None:
         self._inbox = inbox
+        self._settled = settled
         self._stored = Counter(
             "tukupay_receipts_stored",
             "Receipts taken from carriers and stored.",
@@ -30,14 +34,16 @@ class CountedInbox:
     async def store(self, receipts: Sequence[DeliveryReceipt]) -> None:
         """See ReceiptInbox.store."""
         await self._inbox.store(receipts)
-        for receipt in receipts:
-            self._stored.labels(receipt.carrier, receipt.state.value).inc()
+        stored = Tally((receipt.carrier, receipt.state.value) for receipt in receipts)
+        for (carrier, state), number in stored.items():
+            self._stored.labels(carrier, state).inc(number)
 
     async def work(self, limit: int) -> Worked:
         """See ReceiptInbox.work."""
         worked = await self._inbox.work(limit)
         self._looked_at.inc(worked.looked_at)
         self._matched.inc(worked.matched)
+        self._settled.add("receipt", {billing: to_micros(amount) for billing, amount in worked.money.items()})
         return worked
 
     async def postpone_next(self) -> None:

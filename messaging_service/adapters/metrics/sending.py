@@ -9,6 +9,7 @@ from typing import Final
 from prometheus_client import Counter
 from prometheus_client.registry import CollectorRegistry
 
+from messaging_service.adapters.metrics.money import SettledMoney
 from messaging_service.domain.failures import CATALOGUE
 from messaging_service.domain.money import to_micros
 from messaging_service.domain.states import Billing
@@ -26,7 +27,8 @@ _ATTEMPT_CODES: Final = frozenset({"LEASE_OVER", "VALIDITY_OVER"})
 class SendingMetrics:
     """Counts what was settled, once a batch; implements ClaimMeter."""
 
-    def __init__(self, registry: CollectorRegistry) -> None:
+    def __init__(self, settled: SettledMoney, registry: CollectorRegistry) -> None:
+        self._settled = settled
         self._outcomes = Counter(
             "tukupay_outcomes",
             "Attempts that ended, as they were recorded.",
@@ -38,16 +40,8 @@ class SendingMetrics:
             "Attempts whose outcome was not recorded, as their claim was no longer this process's.",
             registry=registry,
         )
-        self._micros = Counter(
-            "tukupay_settled_micros",
-            "Millionths of a KES that attempts charged or released.",
-            ("billing",),
-            registry=registry,
-        )
         self._claims = Counter("tukupay_claims", "Messages taken from the queue.", registry=registry)
         self._looks = Counter("tukupay_claim_looks", "Looks at the queue.", registry=registry)
-        for billing in (Billing.CHARGED, Billing.RELEASED):
-            self._micros.labels(billing.value)
 
     def claimed(self, messages: int) -> None:
         """See ClaimMeter.claimed."""
@@ -78,9 +72,7 @@ class SendingMetrics:
             micros[result.message.billing] += to_micros(result.message.total)
         for (kind, carrier, code), number in outcomes.items():
             self._outcomes.labels(kind, carrier or _NONE, _bounded(code)).inc(number)
-        for billing in (Billing.CHARGED, Billing.RELEASED):
-            if micros[billing]:
-                self._micros.labels(billing.value).inc(micros[billing])
+        self._settled.add("attempt", micros)
 
 
 def _bounded(code: str | None) -> str:

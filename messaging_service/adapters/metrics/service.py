@@ -8,6 +8,7 @@ from typing import Any
 from messaging_service.adapters.metrics.carriers import CarrierCollector
 from messaging_service.adapters.metrics.events import CountedEvents
 from messaging_service.adapters.metrics.flushes import FlushMetrics
+from messaging_service.adapters.metrics.money import SettledMoney
 from messaging_service.adapters.metrics.price_copy import PriceCopyCollector
 from messaging_service.adapters.metrics.queue import QueueMetrics
 from messaging_service.adapters.metrics.receipts import CountedInbox
@@ -33,12 +34,13 @@ class MessagingMetrics:
         self.pricing_calls = ClientCalls(self.registry)
         self.events = CountedEvents(self.registry)
         self.flushes = FlushMetrics(self.registry)
-        self.sending = SendingMetrics(self.registry)
+        self._settled = SettledMoney(self.registry)
+        self.sending = SendingMetrics(self._settled, self.registry)
         self.queue = QueueMetrics(self.registry)
 
     def inbox(self, inbox: ReceiptInbox) -> ReceiptInbox:
         """The inbox with its work counted."""
-        return CountedInbox(inbox, self.registry)
+        return CountedInbox(inbox, self._settled, self.registry)
 
     def watch_prices(self, copy: PriceCopy, questions: GroupCommit[Any, Any]) -> None:
         """Shows the copy of the price book, and the questions that wait for one another."""

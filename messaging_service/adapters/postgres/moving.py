@@ -5,7 +5,7 @@ The caller has locked the queue rows and the messages, in the order of their ids
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from decimal import Decimal
 from typing import Any
@@ -17,6 +17,9 @@ from messaging_service.adapters.postgres.accounts import lock_accounts
 from messaging_service.domain.charging import ChargePolicy, transfer_for
 from messaging_service.domain.states import Billing, State
 from service_kit.database import Connection
+
+Money = Mapping[Billing, Decimal]
+"""KES that were charged, released or refunded; what is absent is none."""
 
 _LOCK_MESSAGES = """
     SELECT id, account_id, state, units, retry_count + 1, total, billing FROM message
@@ -99,15 +102,23 @@ async def lock_messages(connection: Connection, ids: Sequence[UUID]) -> list[Tar
     ]
 
 
-async def move(connection: Connection, moves: Sequence[Move], owner: str, policy: ChargePolicy) -> None:
-    """Writes the moves with their events, charges, releases and refunds."""
+async def move(
+    connection: Connection, moves: Sequence[Move], owner: str, policy: ChargePolicy
+) -> dict[Billing, Decimal]:
+    """Writes the moves with their events, charges, releases and refunds; the KES of each kind."""
     if not moves:
-        return
+        return {}
     rows = [_to_row(item, policy) for item in moves]
     payers = {row["account_id"] for row in rows if row["ends_hold"] or row["refunds"]}
     if payers:
         await lock_accounts(connection, payers)
     await connection.execute(_MOVE, {"rows": msgspec.json.encode(rows).decode(), "owner": owner})
+    money = {
+        Billing.CHARGED: sum((row["total"] for row in rows if row["charges"]), Decimal(0)),
+        Billing.REFUNDED: sum((row["total"] for row in rows if row["refunds"]), Decimal(0)),
+        Billing.RELEASED: sum((row["total"] for row in rows if row["ends_hold"] and not row["charges"]), Decimal(0)),
+    }
+    return {billing: amount for billing, amount in money.items() if amount}
 
 
 def _to_row(item: Move, policy: ChargePolicy) -> dict[str, Any]:

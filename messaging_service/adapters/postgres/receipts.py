@@ -8,7 +8,7 @@ from uuid import UUID
 
 import msgspec
 
-from messaging_service.adapters.postgres.moving import Move, Target, lock_messages, move
+from messaging_service.adapters.postgres.moving import Money, Move, Target, lock_messages, move
 from messaging_service.adapters.postgres.parts import NewPart, Part, add_parts, columns, parts_of
 from messaging_service.domain.charging import ChargePolicy
 from messaging_service.domain.settling import FAILED_RECEIPTS, part_after, state_after
@@ -147,14 +147,15 @@ async def work(connection: Connection, limit: int, owner: str, policy: ChargePol
             matched.setdefault(message_id, []).append(receipt)
     if unmatched:
         await connection.execute(_POSTPONE, (unmatched,))
+    money: Money = {}
     if matched:
         changes = await _changes(connection, matched)
         await add_parts(connection, changes.parts_added)
         if changes.parts_moved:
             await connection.execute(_MOVE_PARTS, columns(changes.parts_moved))
         await connection.execute(_MATCHED, columns(changes.matched))
-        await move(connection, changes.moves, owner, policy)
-    return Worked(looked_at=len(waiting), matched=len(waiting) - len(unmatched))
+        money = await move(connection, changes.moves, owner, policy)
+    return Worked(looked_at=len(waiting), matched=len(waiting) - len(unmatched), money=money)
 
 
 async def _unknown_message(connection: Connection, receipt: _Waiting) -> UUID | None:

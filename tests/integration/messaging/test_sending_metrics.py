@@ -4,7 +4,14 @@ from __future__ import annotations
 
 import pytest
 
-from messaging_service.domain.submission import DeliveryReceipt, Outcome, OutcomeKind, ReceiptState, Submission
+from messaging_service.domain.submission import (
+    DeliveryReceipt,
+    LateOutcome,
+    Outcome,
+    OutcomeKind,
+    ReceiptState,
+    Submission,
+)
 from tests.contract.messaging_database import rows
 from tests.contract.sms_examples import RECIPIENT, accepted, not_taken, refused, unanswered
 from tests.integration.messaging.metered_service import Metered
@@ -53,8 +60,8 @@ async def test_the_money_of_sends_is_counted_as_it_is_charged_or_released(metere
     metered.service.carrier.answer = by_text
     await metered.service.batch([message(), message(message="x" * 200), message(message="refuse")])
     figures = await metered.figures()
-    assert figures("tukupay_settled_micros_total", billing="charged") == 3 * UNIT
-    assert figures("tukupay_settled_micros_total", billing="released") == UNIT
+    assert figures("tukupay_settled_micros_total", by="attempt", billing="charged") == 3 * UNIT
+    assert figures("tukupay_settled_micros_total", by="attempt", billing="released") == UNIT
     assert await metered.service.money() == (-3 * UNIT, 0)
 
 
@@ -69,7 +76,7 @@ async def test_flushes_are_measured(metered: Metered) -> None:
         assert figures("tukupay_flush_wait_seconds_count", flush=flush) == flushes
         assert figures("tukupay_flush_seconds_sum", flush=flush) > 0
         assert figures("tukupay_flush_waiting", flush=flush) == 0
-    assert 32 <= figures("tukupay_flush_limit_items", flush="acceptance") <= 256
+    assert 64 <= figures("tukupay_flush_limit_items", flush="acceptance") <= 256
 
 
 async def test_a_message_that_waits_for_its_next_try_is_claimed_and_sent(metered: Metered) -> None:
@@ -99,6 +106,30 @@ async def test_receipts_are_counted_when_they_are_stored_and_when_they_match(met
     figures = await metered.until(lambda figures: figures("tukupay_receipts_looked_at_total") >= 2)
     assert figures("tukupay_receipts_stored_total", carrier="smpp", state="delivered") == 2
     assert figures("tukupay_receipts_matched_total") == 1
+
+
+async def test_money_that_a_receipt_settles_is_counted_as_such(metered: Metered) -> None:
+    metered.service.carrier.answer = lambda _: unanswered("C9")
+    await metered.service.send()
+    assert await metered.service.money() == (0, UNIT)
+    (submission,) = metered.service.carrier.submissions
+    await metered.service.sinks[0].receipts([delivered(submission, "C9")])
+    settled = "tukupay_settled_micros_total"
+    await metered.until(lambda figures: figures(settled, by="receipt", billing="charged") == UNIT)
+    assert await metered.service.money() == (-UNIT, 0)
+    assert (await metered.figures())(settled, by="attempt") == 0
+
+
+async def test_an_answer_that_comes_late_is_counted(metered: Metered) -> None:
+    metered.service.carrier.answer = lambda _: unanswered()
+    await metered.service.send()
+    (submission,) = metered.service.carrier.submissions
+    late = LateOutcome(submission.message_id, submission.epoch, accepted("C10"))
+    await metered.service.sinks[0].late_outcomes([late])
+    await metered.service.sinks[0].late_outcomes([late])
+    figures = await metered.figures()
+    assert figures("tukupay_late_outcomes_total", result="recorded") == 1
+    assert figures("tukupay_late_outcomes_total", result="overtaken") == 1
 
 
 async def test_carriers_show_whether_they_are_up_and_how_full(metered: Metered) -> None:
