@@ -65,8 +65,8 @@ async def _import(  # noqa: PLR0917 - one road from the file to the book
 ) -> None:
     text, rows = read_file(path, allow_free=options.allow_free)
     async with cost_import(pricing, rows) as importing:
-        with _bar("compares with the price book", None):
-            changes = await importing.try_out(options)
+        with _bar("sends prices", len(rows), "compares with the price book") as advance:
+            changes = await importing.try_out(options, advance)
         if as_json:
             print_json({"dryRun": dry_run, "changes": [change.record() for change in changes]})
         else:
@@ -78,14 +78,14 @@ async def _import(  # noqa: PLR0917 - one road from the file to the book
             return
         _confirm(recordable, yes=yes)
         name = key or file_key(text, options.author, options.allow_free, options.override_guards)
-        with _bar("records", None):
-            answer = await importing.record(options, name)
-    if answer.replayed:
+        with _bar("sends prices", len(rows), "records them in one transaction") as advance:
+            imported, replayed = await importing.record(options, name, advance)
+    if replayed:
         raise CommandError(
             f"{path} was imported before, and its prices were changed since: nothing was recorded",
             "if it should be imported again, give the import a name of its own with --idempotency-key",
         )
-    count = sum(done.effect != pb.IMPORT_EFFECT_UNCHANGED for done in answer.rows)
+    count = sum(done.effect != pb.IMPORT_EFFECT_UNCHANGED for done in imported)
     _say(as_json, f"Recorded {count:,} {'price' if count == 1 else 'prices'} in one transaction.")
 
 
@@ -109,7 +109,7 @@ def read_file(path: Path, *, allow_free: bool = False, need_reason: bool = True)
     if len(rows) > MAX_ROWS:
         raise CommandError(
             f"{path} has {len(rows):,} prices; {MAX_ROWS:,} at most are recorded in one transaction",
-            "split the file",
+            "split the file, so that all prices of a customer stay in one part; each part is a transaction of its own",
         )
     return text, rows
 
@@ -167,13 +167,23 @@ def _say(as_json: bool, text: str) -> None:
 
 
 @contextmanager
-def _bar(doing: str, total: int | None) -> Generator[Callable[[int], None]]:
-    """A progress bar on the terminal, gone when done; without a total it only shows that something happens."""
-    columns = (TextColumn("{task.description}"), BarColumn(), TimeElapsedColumn())
+def _bar(doing: str, total: int | None, then: str | None = None) -> Generator[Callable[[int], None]]:
+    """A progress bar on the terminal, gone when done; without a total it only shows that something happens.
+
+    With `then` that goes on happening, under this name, when the total is reached.
+    """
+    columns = (TextColumn("{task.description}"), BarColumn(), TextColumn("{task.completed:,.0f}"), TimeElapsedColumn())
     bar = Progress(*columns, console=err, transient=True, disable=not err.is_terminal)
+
+    def advance(done: int) -> None:
+        if then is not None and done == total:
+            bar.update(task, completed=done, total=None, description=then)
+        else:
+            bar.update(task, completed=done)
+
     with bar:
         task = bar.add_task(doing, total=total)
-        yield lambda done: bar.update(task, completed=done)
+        yield advance
 
 
 @file_commands.command("export")
@@ -203,9 +213,10 @@ def export_file(
 async def _export(pricing: Address, level: pb.CostLevel.ValueType | None, file: TextIO) -> int:
     write_header(file)
     count = 0
-    with _bar("exports", None):
+    with _bar("exports", None) as advance:
         async with aclosing(exported_costs(pricing, level)) as pages:
             async for page in pages:
                 write_costs(file, page)
                 count += len(page)
+                advance(count)
     return count

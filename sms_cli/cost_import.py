@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import getpass
-from collections.abc import AsyncGenerator, Sequence
+from collections.abc import AsyncGenerator, Callable, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from decimal import Decimal
@@ -18,9 +18,13 @@ from sms_cli.money import kes, micros
 from tukupay.sms.pricing.v1 import pricing_pb2 as pb
 from tukupay.sms.pricing.v1 import pricing_pb2_grpc
 
-MAX_ROWS = 20_000
+MAX_ROWS = 50_000
 """What pricing records in one transaction."""
-_TIMEOUT_S = 120.0
+_ROWS_OF_PART = 1_000
+_TIMEOUT_S = 600.0
+
+Progress = Callable[[int], None]
+"""Hears how many rows pricing has checked."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,10 +75,10 @@ class ImportOptions:
     allow_free: bool
     override_guards: bool
 
-    def request(self, rows: Sequence[FileRow]) -> pb.ImportCostsRequest:
-        """The request for these rows."""
+    def part(self, rows: Sequence[FileRow]) -> pb.ImportCostsInPartsRequest:
+        """The part of an import with these rows."""
         author = self.author or getpass.getuser()
-        return pb.ImportCostsRequest(
+        return pb.ImportCostsInPartsRequest(
             rows=[
                 pb.SetCostRequest(
                     level=row.level,
@@ -102,12 +106,11 @@ class CostImport:
         self._stub = stub
         self._rows = rows
 
-    async def try_out(self, options: ImportOptions) -> list[Change]:
+    async def try_out(self, options: ImportOptions, progress: Progress) -> list[Change]:
         """What each line would do; nothing is recorded."""
         # Guards are overridden in the trial only, so that it names every line that touches one.
-        request = ImportOptions(options.author, options.allow_free, override_guards=True).request(self._rows)
-        request.dry_run = True
-        answer = await self._call(request)
+        lenient = ImportOptions(options.author, options.allow_free, override_guards=True)
+        imported, _ = await self._call(lenient, progress, dry_run=True)
         return [
             Change(
                 row,
@@ -115,18 +118,35 @@ class CostImport:
                 Decimal(done.previous_price_micros).scaleb(-6) if done.HasField("previous_price_micros") else None,
                 tuple(done.cost.overridden_guards),
             )
-            for row, done in zip(self._rows, answer.rows, strict=True)
+            for row, done in zip(self._rows, imported, strict=True)
         ]
 
-    async def record(self, options: ImportOptions, key: str) -> pb.ImportCostsResponse:
-        """Records them in one transaction; a repetition with the same key records nothing."""
-        request = options.request(self._rows)
-        request.idempotency_key = key
-        return await self._call(request)
+    async def record(
+        self, options: ImportOptions, key: str, progress: Progress
+    ) -> tuple[Sequence[pb.ImportedCost], bool]:
+        """What became of each line, in one transaction, and whether an import with the same key did it before."""
+        return await self._call(options, progress, key=key)
 
-    async def _call(self, request: pb.ImportCostsRequest) -> pb.ImportCostsResponse:
+    async def _call(
+        self, options: ImportOptions, progress: Progress, *, dry_run: bool = False, key: str | None = None
+    ) -> tuple[list[pb.ImportedCost], bool]:
+        async def parts() -> AsyncGenerator[pb.ImportCostsInPartsRequest, None]:
+            for start in range(0, len(self._rows), _ROWS_OF_PART):
+                part = options.part(self._rows[start : start + _ROWS_OF_PART])
+                if not start:
+                    part.dry_run = dry_run
+                    if key is not None:
+                        part.idempotency_key = key
+                yield part
+
+        imported: list[pb.ImportedCost] = []
+        replayed = False
         with readable_errors("pricing", self._pricing):
-            return await self._stub.ImportCosts(request, timeout=_TIMEOUT_S)
+            async for answer in self._stub.ImportCostsInParts(parts(), timeout=_TIMEOUT_S):
+                progress(answer.checked_rows)
+                imported += answer.rows
+                replayed = replayed or answer.replayed
+        return imported, replayed
 
 
 @asynccontextmanager

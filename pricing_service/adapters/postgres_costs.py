@@ -63,7 +63,7 @@ class PostgresCosts:
             [lookup.known_at for lookup in lookups],
         )
         settled = any(lookup.known_at is not None for lookup in lookups)
-        rows = await self._read(statements.IN_EFFECT, parameters, settled=settled)
+        rows = await self._read(statements.IN_EFFECT, parameters, before=statements.AWAIT_TURN if settled else None)
         now, edition = rows[0][0], _edition(rows[0])
         standings: dict[Lookup, Standing] = {}
         for _, _, _, place, changes_at, *columns in rows:
@@ -83,7 +83,8 @@ class PostgresCosts:
             "known_at": known_at,
             "limit": limit,
         }
-        rows = await self._read(statements.CONSIDERED, parameters, settled=known_at is not None)
+        settling = None if known_at is None else statements.AWAIT_TURN
+        rows = await self._read(statements.CONSIDERED, parameters, before=settling)
         # By kind: what the resolution needs, the nearest before, the nearest after.
         found: dict[Tier, tuple[list[Cost], list[Cost], list[Cost]]] = {tier: ([], [], []) for tier in tiers}
         for _, _, _, place, kind, *columns in rows:
@@ -119,7 +120,7 @@ class PostgresCosts:
 
     async def settled_now(self) -> datetime:
         """The clock, read while nobody changes anything."""
-        now: datetime = (await self._read(statements.CLOCK, (), settled=True))[0][0]
+        now: datetime = (await self._read(statements.CLOCK, (), before=statements.AWAIT_TURN))[0][0]
         return now
 
     async def lasting(self, level: Level, as_of: datetime, after: Cost | None, limit: int) -> Sequence[Cost]:
@@ -132,7 +133,8 @@ class PostgresCosts:
             "as_of": as_of,
             "limit": limit,
         }
-        return [to_cost(row).as_known(as_of) for row in await self._read(statements.LASTING, parameters)]
+        rows = await self._read(statements.LASTING, parameters, before=statements.IN_ORDER)
+        return [to_cost(row).as_known(as_of) for row in rows]
 
     async def tiers_after(self, tier: Tier | None, limit: int) -> Sequence[Tier]:
         """One page."""
@@ -156,12 +158,17 @@ class PostgresCosts:
         """One statement, beside those that take turns."""
         return len(await self._read(statements.FORGET_REQUESTS, (age, limit)))
 
-    async def _read(self, statement: LiteralString, parameters: Parameters, *, settled: bool = False) -> list[TupleRow]:
-        """Runs one statement; with `settled` after the change under way, and holding up the next one meanwhile."""
+    async def _read(
+        self, statement: LiteralString, parameters: Parameters, *, before: LiteralString | None = None
+    ) -> list[TupleRow]:
+        """Runs one statement; in a transaction of its own when another has to come `before` it.
+
+        After AWAIT_TURN it sees the change that was under way, and holds up the next one meanwhile.
+        """
         try:
-            if settled:
+            if before is not None:
                 async with transaction(self._pool) as connection:
-                    await connection.execute(statements.AWAIT_TURN)
+                    await connection.execute(before)
                     return await (await connection.execute(statement, parameters)).fetchall()
             rows = await self._try_read(statement, parameters)
             if rows is None:

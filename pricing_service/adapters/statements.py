@@ -168,6 +168,10 @@ CROSS JOIN LATERAL (
 ORDER BY asked.place LIMIT %s
 """
 
+# For statements that read a page by its place in an index: while a table is new or much was added, PostgreSQL believes
+# that little is left to read, and would rather sort it all for each page.
+IN_ORDER: Final = "SET LOCAL enable_sort = off"
+
 CLOCK: Final = "SELECT clock_timestamp()"
 
 # A row lasts unless another of its tier comes after it that has begun, or is of the same instant. One level at a time:

@@ -15,6 +15,9 @@ from pricing_service.domain.tier import Tier
 from service_kit.errors import Violation
 
 MAX_ROWS: Final = 20_000
+"""In one message."""
+MAX_ROWS_IN_PARTS: Final = 50_000
+"""In one transaction: a hundred megabytes for five to ten seconds, in which nobody else changes a price."""
 
 
 class Effect(Enum):

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Sequence
+from collections.abc import Awaitable, Iterable, Sequence
 from dataclasses import replace
 from typing import Final, TypeVar
 
@@ -31,16 +31,23 @@ async def read_import(request: pricing_pb2.ImportCostsRequest) -> tuple[list[Cos
     found: list[Violation] = []
     key = read_key(request.idempotency_key if request.HasField("idempotency_key") else None, found)
     drafts: list[CostDraft] = []
-    for place, row in enumerate(request.rows):
+    await read_rows(request.rows, 0, drafts, found)
+    if found:
+        raise bounded(invalid(found))
+    return drafts, key
+
+
+async def read_rows(
+    rows: Iterable[pricing_pb2.SetCostRequest], first: int, drafts: list[CostDraft], found: list[Violation]
+) -> None:
+    """Appends the prices of rows, of which the first has this place, or what is wrong with them."""
+    for place, row in enumerate(rows, start=first):
         try:
             drafts.append(read_draft(row, []))
         except ServiceError as failure:
             found += [replace(each, field=f"rows[{place}].{each.field}") for each in failure.violations]
         if place % ROWS_A_TURN == 0:
             await asyncio.sleep(0)
-    if found:
-        raise bounded(invalid(found))
-    return drafts, key
 
 
 async def import_answer(rows: Sequence[ImportedRow], *, replayed: bool) -> pricing_pb2.ImportCostsResponse:

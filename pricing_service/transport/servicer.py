@@ -28,6 +28,7 @@ from pricing_service.transport.cost_messages import (
     to_token,
 )
 from pricing_service.transport.history_messages import read_tiers, to_instants
+from pricing_service.transport.import_in_parts import import_in_parts
 from pricing_service.transport.import_messages import answerable, bounded, import_answer, read_import
 from pricing_service.transport.instants import read_duration, to_timestamp
 from pricing_service.use_cases.export_costs import ExportCosts
@@ -99,6 +100,15 @@ class PricingServicer(pricing_pb2_grpc.PricingServiceServicer):
         drafts, key = await read_import(request)
         rows, replayed = await answerable(self._use_cases.import_costs(drafts, key, dry_run=request.dry_run))
         return await import_answer(rows, replayed=replayed)
+
+    async def ImportCostsInParts(
+        self, request_iterator: AsyncIterator[pricing_pb2.ImportCostsInPartsRequest], context: Context
+    ) -> AsyncIterator[pricing_pb2.ImportCostsInPartsResponse]:
+        """Records very many prices, or says what that would do."""
+        del context
+        async with aclosing(import_in_parts(self._use_cases.import_costs, request_iterator)) as answers:
+            async for answer in answers:
+                yield answer
 
     async def ExportCosts(
         self, request: pricing_pb2.ExportCostsRequest, context: Context

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from decimal import Decimal
@@ -45,16 +46,17 @@ class ImportCosts:
         Rows that change nothing are not recorded. Raises INVALID when two rows are about the same tier and instant,
         PRICE_GUARD with every row that touches a guard and does not override it, and IDEMPOTENCY_KEY_REUSED.
         """
-        if repeated := repeated_rows(drafts):
+        # In a thread, beside other calls: with tens of thousands of rows each of these steps takes up to half a second.
+        if repeated := await asyncio.to_thread(repeated_rows, drafts):
             raise invalid(repeated)
-        request = fingerprint("ImportCosts", drafts) if key else ""
+        request = await asyncio.to_thread(fingerprint, "ImportCosts", drafts) if key else ""
         async with self.costs.turn() as turn:
             if key and (known := await turn.remembered(key)):
                 if known.fingerprint != request:
                     raise reused(key)
                 return await _recall(turn, drafts, known), True
             before = await turn.prices_in_effect([(draft.tier, draft.effective_from) for draft in drafts])
-            planned, touched = plan_import(drafts, before, self.guards, turn.now)
+            planned, touched = await asyncio.to_thread(plan_import, drafts, before, self.guards, turn.now)
             if touched:
                 raise guarded(touched)
             if dry_run:

@@ -129,6 +129,10 @@ class PricingDouble(Scripted, pricing_pb2_grpc.PricingServiceServicer):
     async def ImportCosts(self, request: pricing_pb2.ImportCostsRequest, context: Any) -> Any:  # noqa: N802
         return await self._answer("ImportCosts", request, context, pricing_pb2.ImportCostsResponse())
 
+    async def ImportCostsInParts(self, request_iterator: Any, context: Any) -> Any:  # noqa: N802
+        async for request in request_iterator:
+            yield await self._answer("ImportCostsInParts", request, context, pricing_pb2.ImportCostsInPartsResponse())
+
     async def ExportCosts(self, request: pricing_pb2.ExportCostsRequest, context: Any) -> Any:  # noqa: N802
         yield await self._answer("ExportCosts", request, context, pricing_pb2.ExportCostsResponse())
 

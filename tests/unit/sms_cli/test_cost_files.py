@@ -166,7 +166,7 @@ def test_what_is_exported_is_read_back_exactly(  # noqa: PLR0917 - one value eac
     write_costs(file, [cost])
     assert file.getvalue().startswith(",".join(COLUMNS))
     rows = read_costs(file.getvalue())
-    (request,) = ImportOptions("nobody", allow_free=False, override_guards=False).request(rows).rows
+    (request,) = ImportOptions("nobody", allow_free=False, override_guards=False).part(rows).rows
     assert (request.level, request.customer_id, request.app_id) == (cost.level, cost.customer_id, cost.app_id)
     assert (request.price_micros, request.effective_from) == (cost.price_micros, cost.effective_from)
     assert (request.reason, request.created_by) == (reason, author)

@@ -446,6 +446,74 @@ class ImportCostsRequest(_message.Message):
 Global___ImportCostsRequest: _TypeAlias = ImportCostsRequest  # noqa: Y015
 
 @_typing.final
+class ImportCostsInPartsRequest(_message.Message):
+    """Some of the prices to record together."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    ROWS_FIELD_NUMBER: _builtins.int
+    DRY_RUN_FIELD_NUMBER: _builtins.int
+    IDEMPOTENCY_KEY_FIELD_NUMBER: _builtins.int
+    dry_run: _builtins.bool
+    """Of the first part only: true to record nothing and only answer what would happen."""
+    idempotency_key: _builtins.str
+    """Of the first part only: as in SetCostRequest, for the whole import. A key of ImportCosts
+    stands for the same rows here, and the other way round.
+    """
+    @_builtins.property
+    def rows(self) -> _containers.RepeatedCompositeFieldContainer[Global___SetCostRequest]:
+        """1 to 2,000 rows, each as in ImportCostsRequest. The parts of a call have at most 50,000."""
+
+    def __init__(
+        self,
+        *,
+        rows: _abc.Iterable[Global___SetCostRequest] | None = ...,
+        dry_run: _builtins.bool = ...,
+        idempotency_key: _builtins.str | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["_idempotency_key", b"_idempotency_key", "idempotency_key", b"idempotency_key"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["_idempotency_key", b"_idempotency_key", "dry_run", b"dry_run", "idempotency_key", b"idempotency_key", "rows", b"rows"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    _WhichOneofReturnType__idempotency_key: _TypeAlias = _typing.Literal["idempotency_key"]  # noqa: Y015
+    _WhichOneofArgType__idempotency_key: _TypeAlias = _typing.Literal["_idempotency_key", b"_idempotency_key"]  # noqa: Y015
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__idempotency_key) -> _WhichOneofReturnType__idempotency_key | None: ...
+
+Global___ImportCostsInPartsRequest: _TypeAlias = ImportCostsInPartsRequest  # noqa: Y015
+
+@_typing.final
+class ImportCostsInPartsResponse(_message.Message):
+    """Progress, or some of the results."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    CHECKED_ROWS_FIELD_NUMBER: _builtins.int
+    ROWS_FIELD_NUMBER: _builtins.int
+    REPLAYED_FIELD_NUMBER: _builtins.int
+    checked_rows: _builtins.int
+    """How many rows have come and been checked one by one."""
+    replayed: _builtins.bool
+    """With results: as in ImportCostsResponse."""
+    @_builtins.property
+    def rows(self) -> _containers.RepeatedCompositeFieldContainer[Global___ImportedCost]:
+        """Results, in the order of the rows; empty until the caller has sent all."""
+
+    def __init__(
+        self,
+        *,
+        checked_rows: _builtins.int = ...,
+        rows: _abc.Iterable[Global___ImportedCost] | None = ...,
+        replayed: _builtins.bool = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["checked_rows", b"checked_rows", "replayed", b"replayed", "rows", b"rows"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___ImportCostsInPartsResponse: _TypeAlias = ImportCostsInPartsResponse  # noqa: Y015
+
+@_typing.final
 class ImportCostsResponse(_message.Message):
     """What an import does, row by row."""
 

@@ -54,6 +54,11 @@ class PricingServiceStub(object):
                 request_serializer=tukupay_dot_sms_dot_pricing_dot_v1_dot_pricing__pb2.ImportCostsRequest.SerializeToString,
                 response_deserializer=tukupay_dot_sms_dot_pricing_dot_v1_dot_pricing__pb2.ImportCostsResponse.FromString,
                 _registered_method=True)
+        self.ImportCostsInParts = channel.stream_stream(
+                '/tukupay.sms.pricing.v1.PricingService/ImportCostsInParts',
+                request_serializer=tukupay_dot_sms_dot_pricing_dot_v1_dot_pricing__pb2.ImportCostsInPartsRequest.SerializeToString,
+                response_deserializer=tukupay_dot_sms_dot_pricing_dot_v1_dot_pricing__pb2.ImportCostsInPartsResponse.FromString,
+                _registered_method=True)
         self.ExportCosts = channel.unary_stream(
                 '/tukupay.sms.pricing.v1.PricingService/ExportCosts',
                 request_serializer=tukupay_dot_sms_dot_pricing_dot_v1_dot_pricing__pb2.ExportCostsRequest.SerializeToString,
@@ -131,6 +136,17 @@ class PricingServiceServicer(object):
         do. Meant for files of thousands of customers.
         INVALID_ARGUMENT: as SetCost, with the field as `rows[i].price_micros`; every row is
         checked before the answer. FAILED_PRECONDITION (`PRICE_GUARD`): likewise.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def ImportCostsInParts(self, request_iterator, context):
+        """ImportCosts for up to 50,000 rows, which are sent in parts and still recorded in one
+        transaction, or none of them. Each part is answered with how many rows were checked so far;
+        once the caller has sent all, the results follow, in parts as well.
+        As ImportCosts; every row is checked before the failure. UNAVAILABLE (`PART_OVERDUE`):
+        no part came for a minute; nothing was recorded.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -217,6 +233,11 @@ def add_PricingServiceServicer_to_server(servicer, server):
                     servicer.ImportCosts,
                     request_deserializer=tukupay_dot_sms_dot_pricing_dot_v1_dot_pricing__pb2.ImportCostsRequest.FromString,
                     response_serializer=tukupay_dot_sms_dot_pricing_dot_v1_dot_pricing__pb2.ImportCostsResponse.SerializeToString,
+            ),
+            'ImportCostsInParts': grpc.stream_stream_rpc_method_handler(
+                    servicer.ImportCostsInParts,
+                    request_deserializer=tukupay_dot_sms_dot_pricing_dot_v1_dot_pricing__pb2.ImportCostsInPartsRequest.FromString,
+                    response_serializer=tukupay_dot_sms_dot_pricing_dot_v1_dot_pricing__pb2.ImportCostsInPartsResponse.SerializeToString,
             ),
             'ExportCosts': grpc.unary_stream_rpc_method_handler(
                     servicer.ExportCosts,
@@ -340,6 +361,33 @@ class PricingService(object):
             '/tukupay.sms.pricing.v1.PricingService/ImportCosts',
             tukupay_dot_sms_dot_pricing_dot_v1_dot_pricing__pb2.ImportCostsRequest.SerializeToString,
             tukupay_dot_sms_dot_pricing_dot_v1_dot_pricing__pb2.ImportCostsResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def ImportCostsInParts(request_iterator,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.stream_stream(
+            request_iterator,
+            target,
+            '/tukupay.sms.pricing.v1.PricingService/ImportCostsInParts',
+            tukupay_dot_sms_dot_pricing_dot_v1_dot_pricing__pb2.ImportCostsInPartsRequest.SerializeToString,
+            tukupay_dot_sms_dot_pricing_dot_v1_dot_pricing__pb2.ImportCostsInPartsResponse.FromString,
             options,
             channel_credentials,
             insecure,

@@ -68,6 +68,13 @@ class PricingServiceStub:
     INVALID_ARGUMENT: as SetCost, with the field as `rows[i].price_micros`; every row is
     checked before the answer. FAILED_PRECONDITION (`PRICE_GUARD`): likewise.
     """
+    ImportCostsInParts: _grpc.StreamStreamMultiCallable[_pricing_pb2.ImportCostsInPartsRequest, _pricing_pb2.ImportCostsInPartsResponse]
+    """ImportCosts for up to 50,000 rows, which are sent in parts and still recorded in one
+    transaction, or none of them. Each part is answered with how many rows were checked so far;
+    once the caller has sent all, the results follow, in parts as well.
+    As ImportCosts; every row is checked before the failure. UNAVAILABLE (`PART_OVERDUE`):
+    no part came for a minute; nothing was recorded.
+    """
     ExportCosts: _grpc.UnaryStreamMultiCallable[_pricing_pb2.ExportCostsRequest, _pricing_pb2.ExportCostsResponse]
     """Every row in effect now or later, by level and entity, in constant memory."""
     GetCurrentCost: _grpc.UnaryUnaryMultiCallable[_pricing_pb2.GetCurrentCostRequest, _pricing_pb2.GetCurrentCostResponse]
@@ -138,6 +145,13 @@ class PricingServiceAsyncStub(PricingServiceStub):
     do. Meant for files of thousands of customers.
     INVALID_ARGUMENT: as SetCost, with the field as `rows[i].price_micros`; every row is
     checked before the answer. FAILED_PRECONDITION (`PRICE_GUARD`): likewise.
+    """
+    ImportCostsInParts: _aio.StreamStreamMultiCallable[_pricing_pb2.ImportCostsInPartsRequest, _pricing_pb2.ImportCostsInPartsResponse]  # type: ignore[assignment]
+    """ImportCosts for up to 50,000 rows, which are sent in parts and still recorded in one
+    transaction, or none of them. Each part is answered with how many rows were checked so far;
+    once the caller has sent all, the results follow, in parts as well.
+    As ImportCosts; every row is checked before the failure. UNAVAILABLE (`PART_OVERDUE`):
+    no part came for a minute; nothing was recorded.
     """
     ExportCosts: _aio.UnaryStreamMultiCallable[_pricing_pb2.ExportCostsRequest, _pricing_pb2.ExportCostsResponse]  # type: ignore[assignment]
     """Every row in effect now or later, by level and entity, in constant memory."""
@@ -224,6 +238,19 @@ class PricingServiceServicer(metaclass=_abc_1.ABCMeta):
         do. Meant for files of thousands of customers.
         INVALID_ARGUMENT: as SetCost, with the field as `rows[i].price_micros`; every row is
         checked before the answer. FAILED_PRECONDITION (`PRICE_GUARD`): likewise.
+        """
+
+    @_abc_1.abstractmethod
+    def ImportCostsInParts(
+        self,
+        request_iterator: _MaybeAsyncIterator[_pricing_pb2.ImportCostsInPartsRequest],
+        context: _ServicerContext,
+    ) -> _typing.Union[_abc.Iterator[_pricing_pb2.ImportCostsInPartsResponse], _abc.AsyncIterator[_pricing_pb2.ImportCostsInPartsResponse]]:
+        """ImportCosts for up to 50,000 rows, which are sent in parts and still recorded in one
+        transaction, or none of them. Each part is answered with how many rows were checked so far;
+        once the caller has sent all, the results follow, in parts as well.
+        As ImportCosts; every row is checked before the failure. UNAVAILABLE (`PART_OVERDUE`):
+        no part came for a minute; nothing was recorded.
         """
 
     @_abc_1.abstractmethod
