@@ -14,7 +14,7 @@ from service_kit.errors import ServiceError
 
 T = TypeVar("T")
 
-ENTRIES_AT_ONCE = 50
+ENTRIES_AT_ONCE = 200
 FORGOTTEN_AT_ONCE = 1_000
 FORGET_EVERY_S = 60.0
 STOP_WAIT_S = 0.2

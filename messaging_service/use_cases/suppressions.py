@@ -76,7 +76,10 @@ class Suppressions(Protocol):
         ...
 
     async def stop_pending(self, limit: int, wait_s: float) -> Stopped:
-        """`stop_queued` for up to `limit` entries whose last pass was not complete, or was never made."""
+        """`stop_queued` for up to `limit` entries whose last pass was not complete, or was never made.
+
+        Not complete when there may be more than `limit` of them.
+        """
         ...
 
     async def end(self, suppression_id: UUID, source: Source, by: str, reason: str) -> Suppression | None:

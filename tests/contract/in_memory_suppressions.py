@@ -67,7 +67,9 @@ class InMemorySuppressions:
         )
 
     async def stop_pending(self, limit: int, wait_s: float) -> Stopped:
-        return await self.stop_queued(sorted(self.book.opting_out)[:limit], wait_s)
+        ids = sorted(self.book.opting_out)[:limit]
+        stopped = await self.stop_queued(ids, wait_s)
+        return Stopped(stopped.messages, complete=stopped.complete and len(ids) < limit)
 
     async def end(self, suppression_id: UUID, source: Source, by: str, reason: str) -> Suppression | None:
         for index, entry in enumerate(self.book.suppressions):

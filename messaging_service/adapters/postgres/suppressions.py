@@ -140,7 +140,10 @@ class PostgresSuppressions:
         """See Suppressions.stop_pending."""
         async with migrated(single_statement(self._pool)) as connection:
             ids = await opt_outs.take_pending(connection, limit, PASS_LEASE_S)
-        return await self.stop_queued(ids, wait_s) if ids else Stopped(0, complete=True)
+        if not ids:
+            return Stopped(0, complete=True)
+        stopped = await self.stop_queued(ids, wait_s)
+        return Stopped(stopped.messages, complete=stopped.complete and len(ids) < limit)
 
     async def end(self, suppression_id: UUID, source: Source, by: str, reason: str) -> Suppression | None:
         """See Suppressions.end."""

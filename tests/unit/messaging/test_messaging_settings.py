@@ -37,3 +37,33 @@ def test_every_mistake_is_named_at_once() -> None:
 def test_a_claim_that_could_never_be_used_is_refused(margin: str) -> None:
     with pytest.raises((SettingsError, ValueError), match="SMS_LEASE_MARGIN_S"):
         load(MessagingSettings, {**GOOD, "SMS_LEASE_S": "30", "SMS_LEASE_MARGIN_S": margin})
+
+
+def test_words_of_phones_are_read_without_case_and_punctuation() -> None:
+    settings = load(
+        MessagingSettings, GOOD | {"SMS_OPT_OUT_KEYWORDS": "Basta!, stop all", "SMS_OPT_IN_KEYWORDS": "anza"}
+    )
+    assert settings.opt_out_keywords == {"basta", "stopall"}
+    assert settings.opt_in_keywords == {"anza"}
+
+
+def test_tags_of_exempt_messages_keep_their_spelling_and_none_is_exempt_unless_set() -> None:
+    assert load(MessagingSettings, GOOD).opt_out_exempt_tags == frozenset()
+    settings = load(MessagingSettings, GOOD | {"SMS_OPT_OUT_EXEMPT_TAGS": "otp, Login code"})
+    assert settings.opt_out_exempt_tags == {"otp", "Login code"}
+
+
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [
+        ("SMS_OPT_OUT_KEYWORDS", "STOP,"),
+        ("SMS_OPT_OUT_KEYWORDS", "STOP,?!"),
+        ("SMS_OPT_OUT_KEYWORDS", "STOP,start"),
+        ("SMS_OPT_OUT_EXEMPT_TAGS", "otp,,login"),
+        ("SMS_KEYWORD_POSITION", "anywhere"),
+        ("SMS_INBOUND_RETENTION_S", "-1"),
+    ],
+)
+def test_a_mistake_about_opt_outs_is_named(name: str, value: str) -> None:
+    with pytest.raises((SettingsError, ValueError), match=name):
+        load(MessagingSettings, GOOD | {name: value})
