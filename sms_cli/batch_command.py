@@ -60,21 +60,29 @@ def send_batch(  # noqa: PLR0917 - typer calls it by keyword
 
     The whole file is checked before anything is sent. Running it again sends nothing twice.
     """
-    from sms_cli.batch_files import campaign_name  # noqa: PLC0415 - other commands start faster without it
-    from sms_cli.batch_run import Pace  # noqa: PLC0415 - see above
+    from sms_cli.batch_run import INTERRUPTED, RESUME, Pace  # noqa: PLC0415 - other commands start faster without it
 
     wording = _wording(text, text_file)
-    try:
-        made = campaign or campaign_name(path, wording)
-    except OSError as error:
-        raise CommandError(f"{path} cannot be read: {error.strerror}", "check the name of the file") from None
-    common = _campaign(made, wording, user, sender, priority, name, tuple(tag or ()), recipient_column)
-    common = replace(common, expires=instant_option("--expires", expires))
     pace = Pace(batch, max(window, batch), wait, patience)
     written = results or path.with_name(f"{path.stem}.results.csv")
-    code = asyncio.run(_send(path, common, written, pace, dry_run=dry_run, yes=yes, as_json=as_json))
+    try:
+        made = campaign or _name_of(path, wording)
+        common = _campaign(made, wording, user, sender, priority, name, tuple(tag or ()), recipient_column)
+        common = replace(common, expires=instant_option("--expires", expires))
+        code = asyncio.run(_send(path, common, written, pace, dry_run=dry_run, yes=yes, as_json=as_json))
+    except KeyboardInterrupt:
+        raise CommandError("stopped before the end, as you said", RESUME, INTERRUPTED) from None
     if code:
         raise typer.Exit(code)
+
+
+def _name_of(path: Path, wording: str) -> str:
+    from sms_cli.batch_files import campaign_name  # noqa: PLC0415 - see above
+
+    try:
+        return campaign_name(path, wording)
+    except OSError as error:
+        raise CommandError(f"{path} cannot be read: {error.strerror}", "check the name of the file") from None
 
 
 async def _send(

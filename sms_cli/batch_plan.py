@@ -135,6 +135,8 @@ async def plan_batch(
                 plan.units_by_price[known[instant]] += units
                 plan.cost_micros += known[instant] * units
         progress(line)
+        # Lets a Ctrl-C end it.
+        await asyncio.sleep(0)
     if not plan.rows and not plan.problem_count:
         plan.note(RowProblem(1, "there is no recipient below the header"))
     return plan

@@ -165,6 +165,9 @@ async def _until_done(sender: BatchSender, rows: Iterator[BatchRow]) -> bool:
     finally:
         for number in (signal.SIGINT, signal.SIGTERM):
             loop.remove_signal_handler(number)
+        # Nothing may go on without those who write its results.
+        sending.cancel()
+        await asyncio.wait({sending})
     return signals > 0
 
 

@@ -214,6 +214,21 @@ def test_ctrl_c_waits_for_answers_and_says_how_to_go_on(running: LocalSystem, tm
     assert counted(running, phones) == {1: 2_000}
 
 
+def test_ctrl_c_while_the_file_is_read_sends_nothing(running: LocalSystem, tmp_path: Path) -> None:
+    file, phones = recipients(tmp_path, 1, *["+254712345678,a,1"] * 200_000)
+    with running.begin(*command(file)) as process:
+        # It has the file open from its first chunk to its last.
+        descriptors = Path(f"/proc/{process.pid}/fd")
+        assert eventually(lambda: any(link.resolve() == file for link in descriptors.iterdir()))
+        process.send_signal(signal.SIGINT)
+        _, errors = process.communicate(timeout=60)
+    assert process.returncode == 130, errors
+    assert "run the same command again" in errors
+    assert "Traceback" not in errors
+    assert not file.with_name("recipients.results.csv").exists()
+    assert counted(running, phones) == {0: 1}
+
+
 def test_messaging_that_dies_meanwhile_is_waited_for_and_nothing_is_doubled(
     running: LocalSystem, tmp_path: Path
 ) -> None:
