@@ -21,11 +21,11 @@ _INVARIANTS = {
     "a charged attempt has one charge, any other none": """
         SELECT m.id, m.billing, count(l.id) FROM message m
         LEFT JOIN ledger_entry l ON l.message_id = m.id AND l.attempt = m.retry_count + 1 AND l.kind = 'charge'
-        GROUP BY m.id HAVING count(l.id) <> (m.billing = 'charged')::int
+        GROUP BY m.id HAVING count(l.id) <> (m.billing IN ('charged', 'refunded'))::int
     """,
     "charged if and only if an acceptance is on record": """
         SELECT m.id, m.state, m.billing FROM message m
-        WHERE (m.billing = 'charged') <> EXISTS (
+        WHERE (m.billing IN ('charged', 'refunded')) <> EXISTS (
             SELECT FROM message_event e WHERE e.message_id = m.id AND e.attempt = m.retry_count + 1
                 AND e.to_state IN ('accepted', 'delivered', 'undelivered')
         )

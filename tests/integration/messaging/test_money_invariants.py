@@ -14,13 +14,14 @@ import pytest
 
 from messaging_service.adapters.postgres.outbox import PostgresOutbox
 from messaging_service.domain.money import Price, PriceLevel
-from messaging_service.domain.states import MOVES, STARTS, Priority, State
+from messaging_service.domain.states import Priority, State
 from messaging_service.domain.submission import Outcome, OutcomeKind, ReceiptState
 from messaging_service.use_cases.outbox import Claim
 from service_kit.errors import Kind, ServiceError
 from tests.contract.messaging_database import pass_time, rows
 from tests.contract.sms_examples import acceptance, settlement
 from tests.integration.messaging.conftest import MakeOutbox, receipt
+from tests.integration.messaging.money_rules import BROKEN, LEGAL
 
 pytestmark = pytest.mark.timeout(120)
 
@@ -31,56 +32,6 @@ ACCOUNTS = ("prepaid", "credit", "postpaid")
 TEXTS = {1: "Habari", 2: "a" * 161, 3: "ж" * 140}
 PHONES = [f"+25471234567{digit}" for digit in range(4)]
 PRICES = [Price(Decimal(price), "cost_1", PriceLevel.TUKUPAY) for price in ("0.600000", "0.333333", "1.000001")]
-
-BROKEN = {
-    "posted is not the sum of the ledger": """
-        SELECT a.id FROM account a LEFT JOIN ledger_entry l ON l.account_id = a.id
-        GROUP BY a.id HAVING a.posted <> coalesce(sum(l.amount), 0)""",
-    "held is not the sum of what is on hold": """
-        SELECT a.id FROM account a LEFT JOIN message m ON m.account_id = a.id AND m.billing = 'held'
-        GROUP BY a.id HAVING a.held <> coalesce(sum(m.total), 0)""",
-    "a prepaid account is below its limit": """
-        SELECT id FROM account WHERE mode = 'prepaid' AND posted - held < -credit_limit""",
-    "a total is not units times price": "SELECT id FROM message WHERE total <> units * unit_price",
-    "an attempt was charged without an acceptance, or accepted without a charge": """
-        SELECT * FROM (
-            SELECT message_id, attempt FROM message_event
-            WHERE to_state = 'accepted' OR (from_state = 'unknown' AND to_state IN ('delivered', 'undelivered'))
-        ) accepted FULL JOIN (
-            SELECT message_id, attempt, -amount AS charged FROM ledger_entry WHERE kind = 'charge'
-        ) charge USING (message_id, attempt)
-        LEFT JOIN message m ON m.id = message_id
-        WHERE accepted IS NULL OR charge IS NULL OR charged <> m.total""",
-    "the billing of a message is not that of its present attempt": """
-        SELECT m.id FROM message m
-        LEFT JOIN ledger_entry l ON l.message_id = m.id AND l.attempt = m.retry_count + 1
-        WHERE (m.billing = 'charged') <> (l.id IS NOT NULL)
-            OR (m.billing = 'held') <> (m.state IN ('scheduled', 'ready', 'submitting', 'unknown'))""",
-    "the queue is not what is open": """
-        SELECT coalesce(m.id, d.message_id) FROM message m FULL JOIN dispatch d ON d.message_id = m.id
-        WHERE (d.message_id IS NOT NULL) <> (m.state IN ('scheduled', 'ready', 'submitting', 'unknown'))
-            OR (d.state = 'ready') <> (m.state IN ('scheduled', 'ready'))
-            OR (d.state <> 'ready' AND d.state <> m.state)""",
-    "an event does not begin where the one before ended": """
-        SELECT message_id, from_state, before FROM (
-            SELECT message_id, from_state,
-                lag(to_state) OVER (PARTITION BY message_id ORDER BY id) AS before FROM message_event
-        ) chain WHERE from_state IS DISTINCT FROM before""",
-    "the last event does not end in the state": """
-        SELECT m.id FROM message m WHERE (
-            SELECT (e.to_state, e.attempt::int) FROM message_event e WHERE e.message_id = m.id ORDER BY id DESC LIMIT 1
-        ) IS DISTINCT FROM (m.state, m.retry_count + 1)""",
-    "an accepted attempt has more parts than units": """
-        SELECT message_id FROM message_part p JOIN message m ON m.id = p.message_id
-        GROUP BY message_id, attempt, units HAVING count(*) > units""",
-    "a key does not lead to its message": """
-        SELECT coalesce(m.id, i.message_id) FROM message m
-        FULL JOIN idempotency i ON i.account_id = m.account_id AND i.key = m.client_message_id
-        WHERE i.message_id IS DISTINCT FROM m.id""",
-}
-LEGAL = {(None, start.value) for start in STARTS} | {
-    (source.value, target.value) for source, targets in MOVES.items() for target in targets
-}
 
 
 class History:
