@@ -14,6 +14,7 @@ from service_kit.channel import open_channel
 from service_kit.settings import Address
 from sms_cli.connections import readable_errors
 from sms_cli.instants import shown
+from sms_cli.money import kes
 from sms_cli.settings import client_settings
 from sms_cli.terminal import out, print_json
 from tukupay.sms.messaging.v1 import carriers_pb2 as pb
@@ -105,6 +106,7 @@ def record(report: pb.CarrierReport) -> dict[str, object]:
         },
         "codes": {count.code: count.messages for count in report.codes},
         "remark": report.remark if report.HasField("remark") else None,
+        "balanceKes": kes(report.balance_micros) if report.HasField("balance_micros") else None,
     }
 
 

@@ -12,6 +12,7 @@ from grpc import aio
 from messaging_service.domain.carrier_control import CarrierControl, CarrierMode
 from messaging_service.domain.carrier_status import BindState
 from messaging_service.domain.circuit_breaker import BreakerState
+from messaging_service.domain.money import to_micros
 from messaging_service.domain.validation import text_problem
 from messaging_service.use_cases.control_carriers import CarrierReport, ControlCarriers
 from service_kit.errors import Violation, invalid
@@ -125,4 +126,5 @@ def _report(report: CarrierReport) -> pb.CarrierReport:
         unknown=traffic.unknown,
         codes=[pb.CodeCount(code=code, messages=number) for code, number in traffic.codes],
         remark=carrier.remark,
+        balance_micros=None if carrier.balance is None else to_micros(carrier.balance),
     )

@@ -25,6 +25,11 @@ class ScriptedSlot:
             self._taken = False
             self._carrier.freed()
 
+    def spend(self, carrier: ScriptedCarrier) -> None:
+        if not self._taken or self._carrier is not carrier:
+            raise ValueError("a slot serves one submit, at the carrier that gave it")
+        self._taken = False
+
 
 class ScriptedCarrier:
     """Implements RunningCarrier. Accepts everything at once unless told otherwise."""
@@ -86,6 +91,8 @@ class ScriptedCarrier:
         return CarrierStatus(self.name, "smpp", self.is_up, self._window, self._taken, binds=(), remark=None)
 
     async def submit(self, slot: Slot, submission: Submission) -> Outcome:
+        assert isinstance(slot, ScriptedSlot)
+        slot.spend(self)
         self.submissions.append(submission)
         async with self._news:
             self._news.notify_all()
@@ -93,7 +100,7 @@ class ScriptedCarrier:
             outcome = self.answer(submission)
             return outcome if isinstance(outcome, Outcome) else await outcome
         finally:
-            slot.release()
+            self.freed()
 
     # What tests do.
 

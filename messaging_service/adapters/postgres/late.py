@@ -129,7 +129,16 @@ async def _settled(connection: Connection, each: _Work, state: State) -> Move:
     code = outcome.error_code
     if state is State.UNDELIVERED and failed is not None:
         code = FAILED_RECEIPTS[failed]
-    return Move(target, state, code, outcome.carrier, carrier_error_code=None, raw=outcome.raw)
+    return Move(
+        target,
+        state,
+        code,
+        outcome.carrier,
+        carrier_error_code=None,
+        raw=outcome.raw,
+        carrier_cost=outcome.carrier_cost,
+        carrier_parts=outcome.carrier_parts,
+    )
 
 
 async def _retell_parts(connection: Connection, each: _Work) -> list[ReceiptState]:

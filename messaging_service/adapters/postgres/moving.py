@@ -30,7 +30,8 @@ _MOVE = """
     WITH moved AS (
         SELECT * FROM json_to_recordset(%(rows)s::json) AS moved (
             id uuid, account_id text, attempt smallint, from_state text, to_state text, billing text, total numeric,
-            ends_hold bool, charges bool, refunds bool, code text, carrier text, carrier_error_code text, raw text
+            ends_hold bool, charges bool, refunds bool, code text, carrier text, carrier_error_code text, raw text,
+            carrier_cost numeric, carrier_parts smallint
         )
     ), updated AS (
         UPDATE message m SET
@@ -41,9 +42,13 @@ _MOVE = """
         FROM moved WHERE m.id = moved.id
     ), noted AS (
         INSERT INTO message_event (
-            message_id, attempt, from_state, to_state, actor, carrier, code, carrier_error_code, raw
+            message_id, attempt, from_state, to_state, actor, carrier, code, carrier_error_code, raw, carrier_cost,
+            carrier_parts
         )
-        SELECT id, attempt, from_state, to_state, %(owner)s, carrier, code, carrier_error_code, raw FROM moved
+        SELECT
+            id, attempt, from_state, to_state, %(owner)s, carrier, code, carrier_error_code, raw, carrier_cost,
+            carrier_parts
+        FROM moved
     ), unqueued AS (
         DELETE FROM dispatch d USING moved WHERE d.message_id = moved.id AND d.state = 'unknown'
     ), charged AS (
@@ -91,6 +96,10 @@ class Move:
     """The carrier's own code of the failure; None when it gave none."""
     raw: str
     """For the audit trail."""
+    carrier_cost: Decimal | None = None
+    """What the carrier charges us for it, KES; None when it did not say now."""
+    carrier_parts: int | None = None
+    """How many parts the carrier counted; None when it did not say now."""
 
 
 async def lock_messages(connection: Connection, ids: Sequence[UUID]) -> list[Target]:
@@ -139,4 +148,6 @@ def _to_row(item: Move, policy: ChargePolicy) -> dict[str, Any]:
         "carrier": item.carrier,
         "carrier_error_code": item.carrier_error_code,
         "raw": item.raw,
+        "carrier_cost": item.carrier_cost,
+        "carrier_parts": item.carrier_parts,
     }

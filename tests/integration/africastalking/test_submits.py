@@ -220,7 +220,7 @@ async def test_messages_beyond_the_carriers_own_rate_are_taken_later_and_none_tw
 
 
 async def test_a_rate_setting_spaces_messages(at: Carriers, send: Send) -> None:
-    carrier = await at(rate_per_s=20.0, window=50)
+    carrier = await at(max_submits_per_s=20.0, window=50)
     loop = asyncio.get_running_loop()
     began = loop.time()
     await asyncio.gather(*(send(carrier, text=f"message {number}") for number in range(12)))

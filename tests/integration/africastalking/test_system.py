@@ -223,12 +223,14 @@ async def test_odd_characters_are_stored_as_they_can_be(system: System) -> None:
 
 
 async def test_operators_see_the_carriers_balance_and_why_it_pauses(system: System) -> None:
-    await system.send()
+    async def report() -> carriers_pb2.CarrierReport:
+        (report,) = (await system.carriers.ListCarriers(carriers_pb2.ListCarriersRequest())).carriers
+        return report
+
+    up = await eventually(report, lambda found: found.is_up)
+    assert (up.kind, up.balance_micros, up.remark) == ("africastalking", 1_785_500_000, "")
     system.sandbox.account.balance = Decimal(0)
     assert (await system.send()).status == pb.SMS_STATUS_PENDING
-
-    async def remark() -> str:
-        answer = await system.carriers.ListCarriers(carriers_pb2.ListCarriersRequest())
-        return str(answer.carriers[0].remark)
-
-    assert "used up" in await eventually(remark, bool)
+    paused = await eventually(report, lambda found: bool(found.remark))
+    assert "used up" in paused.remark
+    assert not paused.is_up

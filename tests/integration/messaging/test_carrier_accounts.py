@@ -10,6 +10,7 @@ import pytest
 from messaging_service.adapters.postgres.outbox import PostgresOutbox
 from messaging_service.domain.states import Billing, State
 from messaging_service.domain.submission import DeliveryReceipt, Outcome, OutcomeKind, ReceiptState
+from messaging_service.use_cases.late_outcomes import LateSettlement, Verdict
 from tests.contract.messaging_database import pass_time, rows
 from tests.contract.sms_examples import RECIPIENT, TWO_UNITS, acceptance, accepted
 from tests.integration.messaging.conftest import receipt, record, sent, stored
@@ -86,3 +87,13 @@ async def test_a_report_keeps_the_network_of_the_phone(outbox: PostgresOutbox, d
     await outbox.store([whole(), receipt("S1")])
     kept = await rows(database_url, "SELECT network, all_parts FROM receipt ORDER BY id")
     assert kept == [("63902", True), (None, False)]
+
+
+async def test_an_answer_that_came_late_brings_its_charge_along(outbox: PostgresOutbox, database_url: str) -> None:
+    lost = Outcome(OutcomeKind.UNKNOWN, "at", (), "CARRIER_NO_ANSWER", "no answer within 10 s")
+    message = await sent(outbox, lost, message=TWO_UNITS)
+    assert await outbox.settle_late([LateSettlement(message.id, 1, taken(2), 0.0)]) == [Verdict.RECORDED]
+    events = await rows(
+        database_url, "SELECT to_state, carrier_cost, carrier_parts FROM message_event ORDER BY id DESC LIMIT 1"
+    )
+    assert events == [("accepted", Decimal("1.600000"), 2)]

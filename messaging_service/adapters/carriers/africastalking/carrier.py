@@ -11,10 +11,10 @@ import structlog
 
 from messaging_service.adapters.carriers.africastalking.answers import Answer, read_answer
 from messaging_service.adapters.carriers.africastalking.client import AfricasTalkingClient, Handover, Reply
-from messaging_service.adapters.carriers.africastalking.pace import Pace
 from messaging_service.adapters.carriers.africastalking.results import UNCLEAR, Consequence
 from messaging_service.adapters.carriers.africastalking.settings import AfricasTalkingSettings
 from messaging_service.adapters.carriers.africastalking.standing import Standing
+from messaging_service.adapters.carriers.rate_limit import RateLimit
 from messaging_service.adapters.carriers.throttle import Throttle
 from messaging_service.domain.carrier_status import BindState, BindStatus, CarrierStatus
 from messaging_service.domain.submission import LateOutcome, Outcome, OutcomeKind, Submission
@@ -73,14 +73,13 @@ class AfricasTalkingCarrier:
         self._idle.set()
         self._standing = Standing(name, settings, self._look, self._changed)
         self._throttle: Throttle | None = None
-        self._pace: Pace | None = None
+        self._rate = RateLimit(settings.max_submits_per_s, self._changed)
 
     async def start(self) -> None:
         """Begins to look whether the carrier answers; returns at once, see `wait_until_up`."""
         loop = asyncio.get_running_loop()
         self._client = AfricasTalkingClient(self._settings)
         self._throttle = Throttle(self._settings.window, loop.call_later, self._changed)
-        self._pace = Pace(self._settings.rate_per_s, loop.time, loop.call_later, self._changed)
         self._stopping = False
         self._standing.start()
 
@@ -102,9 +101,9 @@ class AfricasTalkingCarrier:
         if ending := {*self._exchanges, *self._late}:
             await asyncio.wait(ending)
         await self._standing.stop()
-        for part in (self._throttle, self._pace):
-            if part is not None:
-                part.stop()
+        self._rate.stop()
+        if self._throttle is not None:
+            self._throttle.stop()
         if self._client is not None:
             await self._client.close()
             self._client = None
@@ -125,16 +124,17 @@ class AfricasTalkingCarrier:
     @property
     def free_slots(self) -> int:
         """How many reservations would succeed now."""
-        if not self.is_up or self._throttle is None or self._pace is None:
+        if not self.is_up or self._throttle is None:
             return 0
-        room = self._throttle.allowance - self._in_use
-        return min(room, self._pace.free()) if room > 0 else 0
+        room = max(0, self._throttle.allowance - self._in_use)
+        ready = self._rate.ready if room else None
+        return room if ready is None else min(room, ready)
 
     def try_reserve(self) -> Slot | None:
         """A place in the window, or None when it is full, throttled, beyond the rate, or the carrier is not up."""
-        if not self.free_slots or self._pace is None:
+        if not self.free_slots:
             return None
-        self._pace.take()
+        self._rate.take()
         self._reserved += 1
         self._idle.clear()
         return AfricasTalkingSlot(self)
@@ -299,8 +299,7 @@ class AfricasTalkingCarrier:
     def unreserve(self) -> None:
         """Called by a slot that is given back."""
         self._reserved -= 1
-        if self._pace is not None:
-            self._pace.give_back()
+        self._rate.give_back()
         self._place_freed()
 
     def _changed(self) -> None:

@@ -24,8 +24,8 @@ class AfricasTalkingSettings:
     """Scheme and host; https, except for a server on this machine."""
     window: int = 20
     """Requests in flight at most, and so connections."""
-    rate_per_s: float = 0.0
-    """Messages a second at most, each second anew; 0 leaves that to the window."""
+    max_submits_per_s: float = 0.0
+    """Messages a second at most; 0 for no limit but the window."""
     enqueue: bool = False
     """Whether the carrier may queue a message and answer before it was tried: faster, and says less."""
     connect_timeout_s: float = 3.0
@@ -59,7 +59,12 @@ class AfricasTalkingSettings:
                 for name, value, good, rule in (
                     ("base_url", self.base_url, _is_base_url(self.base_url), _BASE_URL_RULE),
                     ("window", self.window, 1 <= self.window <= 1_000, "use 1 to 1000"),
-                    ("rate_per_s", self.rate_per_s, 0 <= self.rate_per_s <= 100_000, "use 0 to 100000"),
+                    (
+                        "max_submits_per_s",
+                        self.max_submits_per_s,
+                        0 <= self.max_submits_per_s <= 100_000,
+                        "use 0 to 100000",
+                    ),
                     (
                         "response_timeout_s",
                         self.response_timeout_s,

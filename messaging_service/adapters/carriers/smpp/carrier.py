@@ -9,6 +9,7 @@ from typing import Final
 
 import structlog
 
+from messaging_service.adapters.carriers.rate_limit import RateLimit
 from messaging_service.adapters.carriers.smpp.addresses import recipient_address, sender_address
 from messaging_service.adapters.carriers.smpp.arrivals import Arrivals
 from messaging_service.adapters.carriers.smpp.bind import KeptBind
@@ -24,7 +25,6 @@ from messaging_service.adapters.carriers.smpp.outcomes import (
 from messaging_service.adapters.carriers.smpp.outstanding import Answered, Asked, SubmitAnswer, Unanswered
 from messaging_service.adapters.carriers.smpp.parts import Part, PartMaker
 from messaging_service.adapters.carriers.smpp.place import Place
-from messaging_service.adapters.carriers.smpp.rate import RateLimit
 from messaging_service.adapters.carriers.smpp.session import Session, SessionEvents
 from messaging_service.adapters.carriers.smpp.settings import SmppSettings
 from messaging_service.adapters.carriers.smpp.standing import remark_on

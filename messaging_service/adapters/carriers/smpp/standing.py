@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from messaging_service.adapters.carriers.rate_limit import RateLimit
 from messaging_service.adapters.carriers.smpp.bind import KeptBind
 from messaging_service.adapters.carriers.smpp.leased_binds import LeasedBinds
-from messaging_service.adapters.carriers.smpp.rate import RateLimit
 
 
 def remark_on(binds: Sequence[KeptBind], leased: LeasedBinds | None, rate: RateLimit) -> str | None:

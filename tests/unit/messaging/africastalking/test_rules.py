@@ -1,8 +1,7 @@
-"""The settings of the carrier, its pace, and what its posts mean."""
+"""The settings of the carrier, and what its posts mean."""
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from datetime import UTC, datetime
 from decimal import Decimal
 from typing import Any
@@ -10,7 +9,6 @@ from typing import Any
 import pytest
 
 from messaging_service.adapters.carriers.africastalking.callbacks import AfricasTalkingCallbacks, phone_of
-from messaging_service.adapters.carriers.africastalking.pace import Pace
 from messaging_service.adapters.carriers.africastalking.settings import AfricasTalkingSettings
 from messaging_service.domain.submission import ReceiptState
 from messaging_service.use_cases.carrier_callbacks import DeliveryReport, OptOut, PhoneMessage
@@ -45,7 +43,7 @@ def test_every_setting_that_cannot_work_is_named_at_once() -> None:
             "atsk\nsecret",
             base_url="http://api.africastalking.com",
             window=0,
-            rate_per_s=-1,
+            max_submits_per_s=-1,
             connect_timeout_s=0,
             response_timeout_s=-1,
             late_answer_s=-1,
@@ -153,68 +151,3 @@ def test_what_phones_send_names_the_phone_and_whom_it_wrote_to() -> None:
     assert (opt_out.is_opt_out, opt_out.sender_id, opt_out.received_at) == (True, "TUKUPAY", NOON)
     assert CALLBACKS.opt_out(OptOut("nobody", "TUKUPAY")) is None
     assert CALLBACKS.message(PhoneMessage("", "22141", "STOP")) is None
-
-
-class Clock:
-    """Time and one timer, moved by hand."""
-
-    def __init__(self) -> None:
-        self.now = 100.0
-        self.timer: tuple[float, Callable[[], None]] | None = None
-
-    def __call__(self) -> float:
-        return self.now
-
-    def call_later(self, delay: float, call: Callable[[], None]) -> Clock:
-        self.timer = (self.now + delay, call)
-        return self
-
-    def cancel(self) -> None:
-        self.timer = None
-
-
-def test_a_rate_lets_a_tenth_of_a_second_through_at_once_and_tells_when_more_may_go() -> None:
-    clock, told = Clock(), list[float]()
-    pace = Pace(50, clock, clock.call_later, lambda: told.append(clock.now))
-    taken = 0
-    while pace.free():
-        pace.take()
-        taken += 1
-    assert taken == 5
-    assert clock.timer is not None
-    clock.now, resume = clock.timer
-    resume()
-    assert told == [pytest.approx(100.02)]
-    assert pace.free() == 1
-
-
-def test_over_a_second_no_more_than_the_rate_and_its_burst_go() -> None:
-    clock = Clock()
-    pace = Pace(3, clock, clock.call_later, lambda: None)
-    taken = 0
-    for _ in range(1_000):
-        clock.now += 0.001
-        if pace.free():
-            pace.take()
-            taken += 1
-    assert taken in (3, 4)
-
-
-def test_a_message_that_does_not_go_gives_its_place_in_the_rate_back() -> None:
-    clock = Clock()
-    pace = Pace(1, clock, clock.call_later, lambda: None)
-    pace.take()
-    found = [pace.free()]
-    pace.give_back()
-    assert [*found, pace.free()] == [0, 1]
-    pace.stop()
-    assert clock.timer is None
-
-
-def test_no_rate_is_no_limit() -> None:
-    clock = Clock()
-    pace = Pace(0, clock, clock.call_later, lambda: None)
-    for _ in range(1_000):
-        pace.take()
-    assert pace.free() > 1_000
-    assert clock.timer is None

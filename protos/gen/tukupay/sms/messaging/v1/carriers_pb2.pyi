@@ -145,6 +145,7 @@ class CarrierReport(_message.Message):
     UNKNOWN_FIELD_NUMBER: _builtins.int
     CODES_FIELD_NUMBER: _builtins.int
     REMARK_FIELD_NUMBER: _builtins.int
+    BALANCE_MICROS_FIELD_NUMBER: _builtins.int
     name: _builtins.str
     """The carrier's name."""
     kind: _builtins.str
@@ -172,6 +173,10 @@ class CarrierReport(_message.Message):
     remark: _builtins.str
     """What an operator should know, for instance that the carrier's own balance is used
     up; absent for nothing.
+    """
+    balance_micros: _builtins.int
+    """What our own account at the carrier holds, in millionths of a KES, when the replica
+    last looked; may be negative. Absent where the carrier does not say.
     """
     @_builtins.property
     def reported_time(self) -> _timestamp_pb2.Timestamp:
@@ -204,13 +209,19 @@ class CarrierReport(_message.Message):
         unknown: _builtins.int = ...,
         codes: _abc.Iterable[Global___CodeCount] | None = ...,
         remark: _builtins.str | None = ...,
+        balance_micros: _builtins.int | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["_remark", b"_remark", "remark", b"remark", "reported_time", b"reported_time"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["_balance_micros", b"_balance_micros", "_remark", b"_remark", "balance_micros", b"balance_micros", "remark", b"remark", "reported_time", b"reported_time"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["_remark", b"_remark", "accepted", b"accepted", "binds", b"binds", "breaker", b"breaker", "codes", b"codes", "in_use", b"in_use", "is_up", b"is_up", "kind", b"kind", "mode", b"mode", "name", b"name", "not_taken", b"not_taken", "refused", b"refused", "remark", b"remark", "replica", b"replica", "reported_time", b"reported_time", "unknown", b"unknown", "window", b"window"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["_balance_micros", b"_balance_micros", "_remark", b"_remark", "accepted", b"accepted", "balance_micros", b"balance_micros", "binds", b"binds", "breaker", b"breaker", "codes", b"codes", "in_use", b"in_use", "is_up", b"is_up", "kind", b"kind", "mode", b"mode", "name", b"name", "not_taken", b"not_taken", "refused", b"refused", "remark", b"remark", "replica", b"replica", "reported_time", b"reported_time", "unknown", b"unknown", "window", b"window"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    _WhichOneofReturnType__balance_micros: _TypeAlias = _typing.Literal["balance_micros"]  # noqa: Y015
+    _WhichOneofArgType__balance_micros: _TypeAlias = _typing.Literal["_balance_micros", b"_balance_micros"]  # noqa: Y015
     _WhichOneofReturnType__remark: _TypeAlias = _typing.Literal["remark"]  # noqa: Y015
     _WhichOneofArgType__remark: _TypeAlias = _typing.Literal["_remark", b"_remark"]  # noqa: Y015
+    @_typing.overload
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__balance_micros) -> _WhichOneofReturnType__balance_micros | None: ...
+    @_typing.overload
     def WhichOneof(self, oneof_group: _WhichOneofArgType__remark) -> _WhichOneofReturnType__remark | None: ...
 
 Global___CarrierReport: _TypeAlias = CarrierReport  # noqa: Y015
