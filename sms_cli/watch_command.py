@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import json
 import shlex
+import signal
 from enum import StrEnum
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -61,11 +62,22 @@ def watch(
         else _account(user or "", [STATUSES[each] for each in status or ()], tag, as_json=as_json)
     )
     following.cursor = resume or ""
+    if not asyncio.run(_to_the_end(following)) and following.cursor:
+        err.print(escape(f"\nto go on from here: tukupay-sms watch {what} --resume {following.cursor}"))
+
+
+async def _to_the_end(following: Following[Any]) -> bool:
+    """Follows until the watch has ended; False when somebody ended it before."""
+    task = asyncio.current_task()
+    assert task is not None, "a coroutine that runs is in a task"  # noqa: S101 - an invariant
+    # Our own, as a shell starts background commands with SIGINT ignored.
+    for number in (signal.SIGINT, signal.SIGTERM):
+        asyncio.get_running_loop().add_signal_handler(number, task.cancel)
     try:
-        asyncio.run(following.run())
-    except KeyboardInterrupt:
-        if following.cursor:
-            err.print(escape(f"\nto go on from here: tukupay-sms watch {what} --resume {following.cursor}"))
+        await following.run()
+    except asyncio.CancelledError:
+        return False
+    return True
 
 
 def _entry(outbox_id: str, *, as_json: bool) -> Following[pb.WatchOutboxEntryResponse]:

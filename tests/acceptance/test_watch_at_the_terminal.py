@@ -60,9 +60,9 @@ def states_of(process: subprocess.Popen[str], message_id: str, last: str) -> lis
     return found
 
 
-def interrupted(process: subprocess.Popen[str]) -> str:
-    """Ends a watch as Ctrl-C does and gives the cursor to go on from."""
-    process.send_signal(signal.SIGINT)
+def interrupted(process: subprocess.Popen[str], number: signal.Signals = signal.SIGINT) -> str:
+    """Ends a watch, as Ctrl-C does unless told otherwise, and gives the cursor to go on from."""
+    process.send_signal(number)
     _, told = process.communicate(timeout=30)
     assert process.returncode == 0
     assert "to go on from here: tukupay-sms watch --user user123 --resume " in told
@@ -77,7 +77,7 @@ def test_a_watch_shows_what_happens_and_goes_on_later_without_a_gap(running: Loc
     missed = sent(running, "missed")
     again = watching(running, "--user", "user123", "--resume", cursor)
     assert states_of(again, "missed", "delivered") == ["submitting", "accepted", "delivered"]
-    interrupted(again)
+    interrupted(again, signal.SIGTERM)
     alone = running.run("watch", missed)
     assert alone.returncode == 0
     assert alone.stdout == f"{missed} is delivered\n"

@@ -144,7 +144,7 @@ class InMemoryWriter:
         self.journal.aborted.add(self.transaction)
 
 
-_MESSAGE = """
+MESSAGE_ROW = """
     INSERT INTO message (
         id, account_id, client_message_id, recipient, text, sender_id, priority, encoding, units, price_cost_id,
         price_level, unit_price, total, state, billing, tags
@@ -177,7 +177,7 @@ class PostgresJournal:
     async def message(self, account_id: str = ACCOUNT, tags: Sequence[str] = ()) -> UUID:
         message_id = uuid7()
         async with await psycopg.AsyncConnection.connect(self._url, autocommit=True) as connection:
-            await connection.execute(_MESSAGE, (message_id, account_id, str(message_id), list(tags)))
+            await connection.execute(MESSAGE_ROW, (message_id, account_id, str(message_id), list(tags)))
         return message_id
 
     async def begin(self) -> Writer:
