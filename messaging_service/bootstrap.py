@@ -365,6 +365,7 @@ async def running(settings: MessagingSettings, seams: Seams) -> AsyncIterator[Gr
     )
     watching = Watching(settings, pool, seams.now)
     metrics = MessagingMetrics({"messaging": pool, "reports": reports_pool, **watching.pools})
+    metrics.watch_watches(lambda: watching.watches)
     pricing = _pricing(settings, metrics)
     engine = _engine(settings, seams, pool, pricing.prices, watching=watching, metrics=metrics)
     traffic = PostgresTraffic(reports_pool)

@@ -49,6 +49,11 @@ class Watching:
         """Its connections, by the name that their figures carry."""
         return {"tail": self._tail_pool, "catch-up": self._catch_up_pool}
 
+    @property
+    def watches(self) -> int:
+        """Watches that are open."""
+        return self._tail.watches
+
     async def open(self) -> None:
         """Connects when somebody watches."""
         await self._tail_pool.open(wait=False)

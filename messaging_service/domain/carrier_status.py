@@ -35,6 +35,8 @@ class BindStatus:
     """Places of the window that are taken."""
     last_error: str | None
     """Why it is not up, or was not the last time; None when it never failed."""
+    is_throttled: bool = False
+    """Whether the carrier asked for a slower pace, and the window has not grown back since."""
 
 
 @dataclass(frozen=True, slots=True)

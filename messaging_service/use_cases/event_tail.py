@@ -135,6 +135,11 @@ class EventTail:
         self._wake = asyncio.Event()
         self._closed = False
 
+    @property
+    def watches(self) -> int:
+        """Watches that are open."""
+        return self._admitted
+
     def wake(self) -> None:
         """Something was committed: looks soon."""
         self._wake.set()

@@ -33,6 +33,12 @@ class CarrierCollector(Collector):
             ),
             _gauge("in_use", "Places of the window that are taken.", statuses, lambda each: each.carrier.in_use),
             _gauge(
+                "throttled_binds",
+                "Binds on which the carrier asked for a slower pace, and whose window has not grown back since.",
+                statuses,
+                lambda each: sum(bind.is_throttled for bind in each.carrier.binds),
+            ),
+            _gauge(
                 "breaker_open",
                 "1 while the carrier is left alone, or tried with single messages, as it failed too often.",
                 statuses,

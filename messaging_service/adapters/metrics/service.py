@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any
+
+from prometheus_client import Gauge
 
 from messaging_service.adapters.metrics.carriers import CarrierCollector
 from messaging_service.adapters.metrics.events import CountedEvents
@@ -41,6 +43,13 @@ class MessagingMetrics:
     def inbox(self, inbox: ReceiptInbox) -> ReceiptInbox:
         """The inbox with its work counted."""
         return CountedInbox(inbox, self._settled, self.registry)
+
+    def watch_watches(self, watches: Callable[[], int]) -> None:
+        """Shows how many watches of entries and accounts are open, asked at each scrape."""
+        gauge = Gauge(
+            "tukupay_outbox_watches", "Watches of entries and accounts that are open.", registry=self.registry
+        )
+        gauge.set_function(watches)
 
     def watch_prices(self, copy: PriceCopy, questions: GroupCommit[Any, Any]) -> None:
         """Shows the copy of the price book, and the questions that wait for one another."""

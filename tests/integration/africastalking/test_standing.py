@@ -154,6 +154,7 @@ async def test_a_carrier_that_asks_for_less_gets_less(at: Carriers, send: Send) 
     assert carrier.status().window == 0
     slot = await reserve(carrier)
     assert carrier.status().window == 5
+    assert [bind.is_throttled for bind in carrier.status().binds] == [True]
     slot.release()
 
 

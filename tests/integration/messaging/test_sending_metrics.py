@@ -143,6 +143,15 @@ async def test_carriers_show_whether_they_are_up_and_how_full(metered: Metered) 
     assert (await metered.figures())("tukupay_carrier_up", carrier="smpp") == 0
 
 
+async def test_open_watches_are_shown(metered: Metered) -> None:
+    assert (await metered.figures())("tukupay_outbox_watches") == 0
+    watch = metered.service.sms.WatchOutbox(pb.WatchOutboxRequest(user_id="user123"))
+    await watch.read()
+    assert (await metered.figures())("tukupay_outbox_watches") == 1
+    watch.cancel()
+    await metered.until(lambda figures: figures("tukupay_outbox_watches") == 0)
+
+
 async def test_the_queue_is_counted_from_the_start(metered: Metered) -> None:
     figures = await metered.until(lambda figures: figures("tukupay_queue_look_age_seconds") < 60)
     queued = [sample.labels for sample in figures.families["tukupay_queue_messages"].samples]

@@ -72,10 +72,12 @@ async def test_a_throttled_bind_pauses_and_comes_back(
         assert (outcome.kind, outcome.error_code) == (OutcomeKind.NOT_TAKEN, "CARRIER_THROTTLED")
         assert carrier.free_slots == 0
         assert carrier.is_up
+        assert [bind.is_throttled for bind in carrier.status().binds] == [True]
     assert (await send(carrier, recipient)).kind is OutcomeKind.ACCEPTED
     assert 1 <= carrier.free_slots < 8
     while carrier.free_slots < 8:
         await asyncio.gather(*(send(carrier, PHONE) for _ in range(20)))
+    assert [bind.is_throttled for bind in carrier.status().binds] == [False]
     assert sandbox.stats()["throttled"] == 3
 
 

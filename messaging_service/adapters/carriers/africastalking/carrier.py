@@ -159,13 +159,14 @@ class AfricasTalkingCarrier:
         standing = self._standing
         state = BindState.STOPPED if self._stopping else standing.state
         window = self._throttle.allowance if state is BindState.UP and self._throttle is not None else 0
+        is_throttled = state is BindState.UP and window < self._settings.window
         return CarrierStatus(
             name=self._name,
             kind=KIND,
             is_up=self.is_up,
             window=window,
             in_use=self._in_use,
-            binds=(BindStatus(1, state, window, self._in_use, standing.last_error),),
+            binds=(BindStatus(1, state, window, self._in_use, standing.last_error, is_throttled=is_throttled),),
             remark=standing.remark,
             balance=standing.balance,
         )
