@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from typing import Protocol
 
 from messaging_service.domain.carrier_control import CarrierMode
-from messaging_service.domain.carrier_status import CarrierStatus
+from messaging_service.domain.carrier_status import BindState, CarrierStatus
 from messaging_service.domain.circuit_breaker import BreakerSettings, BreakerState, CircuitBreaker
 from messaging_service.domain.submission import Outcome, OutcomeKind, Submission
 from messaging_service.use_cases.carrier import Carrier, Slot
@@ -113,6 +113,12 @@ class Member:
     def is_available(self) -> bool:
         """Whether it is connected, wanted, and not left alone."""
         return self.mode is CarrierMode.RUNNING and self.carrier.is_up and self.breaker.allows
+
+    @property
+    def is_held_elsewhere(self) -> bool:
+        """Whether it is wanted, and has no bind here because other replicas hold the right to all of them."""
+        binds = self.carrier.status().binds if self.mode is CarrierMode.RUNNING else ()
+        return bool(binds) and all(bind.state is BindState.UNLEASED for bind in binds)
 
     @property
     def free_slots(self) -> int:

@@ -102,6 +102,11 @@ class RouteCarriers:
         return not self.is_up and any(member.mode is CarrierMode.PAUSED for _, member in self._legs)
 
     @property
+    def is_held_elsewhere(self) -> bool:
+        """Whether no carrier takes messages here, and one of them because other replicas hold all of its binds."""
+        return not self.is_up and any(member.is_held_elsewhere for _, member in self._legs)
+
+    @property
     def free_slots(self) -> int:
         """How many reservations would succeed now."""
         return sum(member.free_slots for _, member in self._rank(()))

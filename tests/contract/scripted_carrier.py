@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Awaitable, Callable
 
-from messaging_service.domain.carrier_status import CarrierStatus
+from messaging_service.domain.carrier_status import BindStatus, CarrierStatus
 from messaging_service.domain.submission import Outcome, Submission
 from messaging_service.use_cases.carrier import Slot
 from tests.contract.sms_examples import accepted
@@ -48,6 +48,8 @@ class ScriptedCarrier:
         self._listeners: list[Callable[[], None]] = []
 
         self.is_started = True
+        self.binds: tuple[BindStatus, ...] = ()
+        """What its status tells of binds."""
 
     async def start(self) -> None:
         self.is_started = True
@@ -88,7 +90,7 @@ class ScriptedCarrier:
         self._listeners.append(listener)
 
     def status(self) -> CarrierStatus:
-        return CarrierStatus(self.name, "smpp", self.is_up, self._window, self._taken, binds=(), remark=None)
+        return CarrierStatus(self.name, "smpp", self.is_up, self._window, self._taken, binds=self.binds, remark=None)
 
     async def submit(self, slot: Slot, submission: Submission) -> Outcome:
         assert isinstance(slot, ScriptedSlot)

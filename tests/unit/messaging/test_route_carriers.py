@@ -4,13 +4,17 @@ from __future__ import annotations
 
 import asyncio
 from collections import Counter
+from dataclasses import replace
 
 import pytest
 
 from messaging_service.domain.carrier_control import CarrierMode
+from messaging_service.domain.carrier_status import BindState, BindStatus
 from messaging_service.domain.circuit_breaker import BreakerState
 from messaging_service.domain.routing import Leg
 from messaging_service.domain.submission import Outcome
+from messaging_service.use_cases.carrier_presence import require_carrier
+from service_kit.errors import ServiceError
 from tests.contract.sms_examples import not_taken, refused, unanswered
 from tests.unit.messaging.carrier_fleet import SUBMISSION, Carriers
 
@@ -179,6 +183,25 @@ async def test_a_route_whose_only_carrier_is_paused_says_so() -> None:
     assert carriers["a"].is_up
     await carriers.fleet.follow({"a": CarrierMode.DRAINED})
     assert not carriers.route.is_paused
+
+
+async def test_what_other_replicas_have_all_binds_for_can_be_queued_for_them() -> None:
+    carriers = Carriers((Leg("a"),))
+    carriers["a"].go_down()
+    elsewhere = BindStatus(1, BindState.UNLEASED, 0, 0, None)
+    for binds, held in (
+        ((), False),
+        ((elsewhere,), True),
+        ((elsewhere, replace(elsewhere, number=2, state=BindState.WAITING)), False),
+    ):
+        carriers["a"].binds = binds
+        assert carriers.route.is_held_elsewhere is held
+    carriers["a"].binds = (elsewhere,)
+    await require_carrier(carriers.route, grace_s=0.0)
+    await carriers.fleet.follow({"a": CarrierMode.DRAINED})
+    assert not carriers.route.is_held_elsewhere
+    with pytest.raises(ServiceError, match="no carrier can be reached"):
+        await require_carrier(carriers.route, grace_s=0.0)
 
 
 async def test_a_status_tells_mode_breaker_and_the_last_minute() -> None:
