@@ -15,6 +15,7 @@ from gateway_http.coalescer import SendCoalescer
 from gateway_http.metrics import RequestMetrics, SendMetrics
 from gateway_http.openapi.document import openapi_json
 from gateway_http.routes.africastalking import AfricasTalkingRoutes
+from gateway_http.routes.balance import BalanceRoutes
 from gateway_http.routes.costs import CostRoutes
 from gateway_http.routes.documentation import DocumentationRoutes
 from gateway_http.routes.health import HealthRoutes
@@ -29,6 +30,7 @@ from service_kit.channel import open_channel
 from service_kit.http_server import HttpServer
 from service_kit.metrics import metrics_served, new_registry
 from tukupay.sms.messaging.v1 import (
+    billing_pb2_grpc,
     carrier_callbacks_pb2_grpc,
     messaging_pb2,
     messaging_pb2_grpc,
@@ -71,6 +73,7 @@ class Gateway:
                 self.coalescer, outcome_wait_s=settings.outcome_wait_s, max_batches=settings.max_batches
             ).routes(),
             *SuppressionRoutes(suppressions_pb2_grpc.SuppressionServiceStub(messaging)).routes(),
+            *BalanceRoutes(billing_pb2_grpc.BillingServiceStub(messaging)).routes(),
             *HealthRoutes({"pricing": pricing, "messaging": messaging}).routes(),
             *DocumentationRoutes(openapi_json()).routes(),
             *AfricasTalkingRoutes(

@@ -6,7 +6,7 @@ import re
 from collections.abc import Sequence
 
 from service_kit.errors import Violation
-from tukupay.sms.messaging.v1 import messaging_pb2, suppressions_pb2
+from tukupay.sms.messaging.v1 import billing_pb2, messaging_pb2, suppressions_pb2
 from tukupay.sms.pricing.v1 import pricing_pb2
 
 # The names differ where the documented REST fields say more, or less, than the wire does.
@@ -25,6 +25,9 @@ _RENAMED = {
     "idempotency_key": "Idempotency-Key",
     "unit_price_micros": "costPerUnit",
     "total_cost_micros": "totalCost",
+    "amount_micros": "amount",
+    "period_start": "from",
+    "period_end": "to",
 }
 _LEVELS = {
     "TUKUPAY": "TukuPay",
@@ -35,7 +38,12 @@ _LEVELS = {
 
 _FIELDS = frozenset(
     field.name
-    for file in (messaging_pb2.DESCRIPTOR, suppressions_pb2.DESCRIPTOR, pricing_pb2.DESCRIPTOR)
+    for file in (
+        messaging_pb2.DESCRIPTOR,
+        billing_pb2.DESCRIPTOR,
+        suppressions_pb2.DESCRIPTOR,
+        pricing_pb2.DESCRIPTOR,
+    )
     for message in file.message_types_by_name.values()
     for field in message.fields
 )

@@ -39,6 +39,9 @@ REASONS: dict[str, Reason] = {
     "INSUFFICIENT_FUNDS": Reason(
         402, "The balance does not cover the message", "Top the account up, or send less; nothing was charged."
     ),
+    "ACCOUNT_NOT_FOUND": Reason(
+        404, "No such account", "It has neither been opened nor sent anything: check the `userId`, or open it."
+    ),
     "OUTBOX_ENTRY_NOT_FOUND": Reason(404, "No such outbox entry", "Check the `outboxId`."),
     "NO_PRICE": Reason(
         404,
@@ -73,6 +76,12 @@ REASONS: dict[str, Reason] = {
         409, "The cost has taken effect", "It cannot be withdrawn any more; add a new cost that supersedes it."
     ),
     "COST_WITHDRAWN": Reason(409, "The cost was withdrawn before", "Somebody took it back; nothing is left to do."),
+    "REFERENCE_REUSED": Reason(
+        409,
+        "The reference stands for another booking",
+        "Its amount or kind was another: check the payment, or use the reference that is its own.",
+    ),
+    "ACCOUNT_CLOSED": Reason(409, "The account is closed", "It is closed for good; open another one."),
     "ACCOUNT_NOT_ACTIVE": Reason(409, "The account may not send", "It is suspended or closed; ask its operator."),
     "RECIPIENT_OPTED_OUT": Reason(
         409,
@@ -91,6 +100,19 @@ REASONS: dict[str, Reason] = {
     "BODY_TOO_LARGE": Reason(413, "The body is too large", "A body may have 65,536 bytes, that of a batch 8,388,608."),
     "UNSUPPORTED_MEDIA_TYPE": Reason(
         415, "The body is not declared as JSON", "Send `Content-Type: application/json`, in UTF-8."
+    ),
+    "RATE_LIMIT_REACHED": Reason(
+        429, "The account has sent as many as it may in a minute", "Nothing was stored or charged; wait `Retry-After`."
+    ),
+    "RECIPIENT_LIMIT_REACHED": Reason(
+        429,
+        "The phone has had as many as it may in an hour",
+        "Nothing was stored or charged; wait `Retry-After`, or ask the operator for a higher limit.",
+    ),
+    "DAILY_SPEND_LIMIT_REACHED": Reason(
+        429,
+        "The account has spent as much as it may in a day",
+        "Nothing was stored or charged; wait until midnight in Nairobi, or ask the operator for a higher limit.",
     ),
     "OVERLOADED": Reason(429, "Too much at once", "Nothing was stored or charged; repeat after `Retry-After` seconds."),
     "INTERNAL": Reason(

@@ -17,6 +17,7 @@ from service_kit.postgres_binaries import PostgresError
 from service_kit.settings import SettingsError
 from sms_cli.accounts_commands import accounts
 from sms_cli.batch_command import send_batch
+from sms_cli.billing_commands import billing_commands
 from sms_cli.carriers_commands import carriers
 from sms_cli.cost_file_commands import file_commands
 from sms_cli.cost_report_commands import report_commands
@@ -40,6 +41,7 @@ application = typer.Typer(
 costs.add_typer(file_commands)
 costs.add_typer(report_commands)
 application.add_typer(carriers, name="carriers")
+accounts.add_typer(billing_commands)
 application.add_typer(accounts, name="accounts")
 application.add_typer(costs, name="costs")
 application.add_typer(suppressions, name="suppressions")

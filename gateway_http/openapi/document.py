@@ -7,9 +7,16 @@ from importlib.metadata import PackageNotFoundError, version
 import msgspec
 
 from gateway_http.batch_models import BatchAnswer, NewBatch
+from gateway_http.billing_models import Balance, NewTopUp, Statement, TopUpAnswer
 from gateway_http.cost_models import CostHistoryRow, CurrentCost, NewCost, NewWithdrawal, RecordedCost
 from gateway_http.event_models import OutboxEvent
-from gateway_http.openapi import cost_operations, sms_operations, suppression_operations, system_operations
+from gateway_http.openapi import (
+    balance_operations,
+    cost_operations,
+    sms_operations,
+    suppression_operations,
+    system_operations,
+)
 from gateway_http.openapi.examples import Json
 from gateway_http.openapi.operation import Operation
 from gateway_http.outbox_models import OutboxEntry, SendSmsAnswer, UpdateAnswer
@@ -29,6 +36,7 @@ from gateway_http.suppression_models import (
 
 OPERATIONS: tuple[Operation, ...] = (
     *sms_operations.OPERATIONS,
+    *balance_operations.OPERATIONS,
     *suppression_operations.OPERATIONS,
     *cost_operations.OPERATIONS,
     *system_operations.OPERATIONS,
@@ -45,6 +53,10 @@ _SHAPES = (
     UpdateAnswer,
     OutboxEntry,
     OutboxEvent,
+    Balance,
+    NewTopUp,
+    TopUpAnswer,
+    Statement,
     NewSuppression,
     AddedSuppression,
     Suppression,
@@ -66,6 +78,7 @@ _TAGS = [
         "description": "SMS, one or many: quoted, or priced, recorded and sent.",
     },
     {"name": sms_operations.OUTBOX_TAG, "description": "What became of every SMS."},
+    {"name": balance_operations.TAG, "description": "What accounts have, pay and owe."},
     {"name": suppression_operations.TAG, "description": "Who wants no messages, from whom."},
     {"name": cost_operations.TAG, "description": "What one SMS unit costs, for whom, and since when."},
     {"name": system_operations.TAG, "description": "Probes and this documentation."},

@@ -54,7 +54,7 @@ OPERATIONS = (
         problems={
             402: ["INSUFFICIENT_FUNDS"],
             409: ["MESSAGE_ID_REUSED", "NO_PRICE", "ACCOUNT_NOT_ACTIVE", "RECIPIENT_OPTED_OUT"],
-            429: ["OVERLOADED"],
+            429: ["OVERLOADED", "RATE_LIMIT_REACHED", "RECIPIENT_LIMIT_REACHED", "DAILY_SPEND_LIMIT_REACHED"],
             503: [
                 "MESSAGING_UNAVAILABLE",
                 "MESSAGING_INTERRUPTED",
@@ -98,7 +98,7 @@ OPERATIONS = (
             ),
         },
         problems={
-            429: ["OVERLOADED"],
+            429: ["OVERLOADED", "RATE_LIMIT_REACHED", "RECIPIENT_LIMIT_REACHED", "DAILY_SPEND_LIMIT_REACHED"],
             503: ["MESSAGING_UNAVAILABLE", "MESSAGING_INTERRUPTED", "DATABASE_UNAVAILABLE"],
             504: ["MESSAGING_TIMEOUT"],
         },
@@ -127,7 +127,7 @@ OPERATIONS = (
         },
         problems={
             409: ["NO_PRICE"],
-            429: ["OVERLOADED"],
+            429: ["OVERLOADED", "RATE_LIMIT_REACHED", "RECIPIENT_LIMIT_REACHED", "DAILY_SPEND_LIMIT_REACHED"],
             503: ["MESSAGING_UNAVAILABLE", "PRICING_UNAVAILABLE"],
             504: ["MESSAGING_TIMEOUT"],
         },
@@ -157,7 +157,7 @@ OPERATIONS = (
                 "ACCOUNT_NOT_ACTIVE",
                 "RECIPIENT_OPTED_OUT",
             ],
-            429: ["OVERLOADED"],
+            429: ["OVERLOADED", "RATE_LIMIT_REACHED", "RECIPIENT_LIMIT_REACHED", "DAILY_SPEND_LIMIT_REACHED"],
             503: [*_WRITE_DOWN[503], "CARRIER_UNAVAILABLE"],
             504: _WRITE_DOWN[504],
         },

@@ -155,9 +155,9 @@ class PostgresBooks:
 
     async def verify(self, account_id: str | None, limit: int) -> Verified:
         """See Books."""
+        if account_id is not None:
+            await self.account(account_id)
         async with migrated(transaction(self._pool)) as connection:
-            if account_id is not None:
-                await _existing(connection, account_id)
             return await verify_books(connection, account_id, limit)
 
 

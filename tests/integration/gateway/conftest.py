@@ -14,10 +14,16 @@ from gateway_http.settings import GatewaySettings
 from service_kit.channel import open_channel
 from service_kit.grpc_server import GrpcServer
 from service_kit.settings import Address
+from tests.integration.gateway.billing_double import BillingDouble
 from tests.integration.gateway.callback_double import CallbackDouble
 from tests.integration.gateway.doubles import MESSAGING, PRICING, MessagingDouble, PricingDouble
 from tests.integration.gateway.suppression_double import SUPPRESSIONS, SuppressionDouble
-from tukupay.sms.messaging.v1 import carrier_callbacks_pb2_grpc, messaging_pb2_grpc, suppressions_pb2_grpc
+from tukupay.sms.messaging.v1 import (
+    billing_pb2_grpc,
+    carrier_callbacks_pb2_grpc,
+    messaging_pb2_grpc,
+    suppressions_pb2_grpc,
+)
 from tukupay.sms.pricing.v1 import pricing_pb2_grpc
 
 ANY_PORT = Address("127.0.0.1", 0)
@@ -32,6 +38,7 @@ class Running:
     pricing: PricingDouble
     messaging: MessagingDouble
     suppressions: SuppressionDouble
+    billing: BillingDouble
     pricing_server: GrpcServer
     messaging_server: GrpcServer
     gateway: Gateway
@@ -42,13 +49,14 @@ async def running_gateway(
     settings: GatewaySettings | None = None, callbacks: CallbackDouble | None = None
 ) -> AsyncIterator[Running]:
     """Starts doubles and a gateway between them and a client; stops all at the end."""
-    pricing, messaging, suppressions = PricingDouble(), MessagingDouble(), SuppressionDouble()
+    pricing, messaging, suppressions, billing = PricingDouble(), MessagingDouble(), SuppressionDouble(), BillingDouble()
     pricing_server, messaging_server = GrpcServer(ANY_PORT, [PRICING]), GrpcServer(ANY_PORT, [MESSAGING, SUPPRESSIONS])
     pricing_pb2_grpc.add_PricingServiceServicer_to_server(pricing, pricing_server.grpc)
     messaging_pb2_grpc.add_MessagingServiceServicer_to_server(messaging, messaging_server.grpc)
     suppressions_pb2_grpc.add_SuppressionServiceServicer_to_server(suppressions, messaging_server.grpc)
     if callbacks is not None:
         carrier_callbacks_pb2_grpc.add_CarrierCallbackServiceServicer_to_server(callbacks, messaging_server.grpc)
+    billing_pb2_grpc.add_BillingServiceServicer_to_server(billing, messaging_server.grpc)
     async with AsyncExitStack() as stack:
         channels = []
         for server in (pricing_server, messaging_server):
@@ -62,7 +70,7 @@ async def running_gateway(
         stack.callback(messaging.release.set)
         port = gateway.http.port
         http = await stack.enter_async_context(httpx.AsyncClient(base_url=f"http://127.0.0.1:{port}", timeout=20))
-        yield Running(http, port, pricing, messaging, suppressions, pricing_server, messaging_server, gateway)
+        yield Running(http, port, pricing, messaging, suppressions, billing, pricing_server, messaging_server, gateway)
 
 
 @pytest.fixture

@@ -14,6 +14,7 @@ from openapi_schema_validator import OAS31Validator
 from openapi_spec_validator import OpenAPIV31SpecValidator
 
 from gateway_http.batch_models import NewBatch
+from gateway_http.billing_models import NewTopUp
 from gateway_http.bootstrap import Gateway
 from gateway_http.cost_models import NewCost, NewWithdrawal
 from gateway_http.openapi.document import OPERATIONS, openapi
@@ -30,6 +31,7 @@ SHAPES: dict[str, type[msgspec.Struct]] = {
     "NewSms": NewSms,
     "NewBatch": NewBatch,
     "NewQuote": NewQuote,
+    "NewTopUp": NewTopUp,
     "NewSuppression": NewSuppression,
     "SuppressionQuestion": SuppressionQuestion,
     "NewCost": NewCost,

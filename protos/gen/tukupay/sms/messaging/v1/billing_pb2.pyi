@@ -161,7 +161,7 @@ class OpenAccountRequest(_message.Message):
     CREDIT_LIMIT_MICROS_FIELD_NUMBER: _builtins.int
     LIMITS_FIELD_NUMBER: _builtins.int
     user_id: _builtins.str
-    """Required: 1 to 128 printable characters; the `user_id` of its messages."""
+    """Required: 1 to 64 printable characters; the `user_id` of its messages."""
     mode: _messaging_pb2.AccountMode.ValueType
     """Required."""
     credit_limit_micros: _builtins.int
@@ -412,11 +412,11 @@ class TopUpRequest(_message.Message):
     amount_micros: _builtins.int
     """Required: above 0, at most 10^15 (a billion KES)."""
     reference: _builtins.str
-    """Required: 1 to 128 printable characters that name the payment on the other side, for
+    """Required: 1 to 64 printable characters that name the payment on the other side, for
     instance an M-PESA receipt number. The idempotency key.
     """
     booked_by: _builtins.str
-    """Who books it; at most 128 characters."""
+    """Who books it; at most 64 characters."""
     def __init__(
         self,
         *,
@@ -485,9 +485,9 @@ class AdjustRequest(_message.Message):
     reason: _builtins.str
     """Required: 1 to 500 printable characters."""
     booked_by: _builtins.str
-    """Required: who books it; 1 to 128 characters."""
+    """Required: who books it; 1 to 64 characters."""
     reference: _builtins.str
-    """1 to 128 printable characters; makes a repetition harmless."""
+    """1 to 64 printable characters; makes a repetition harmless."""
     def __init__(
         self,
         *,
@@ -555,7 +555,7 @@ class RefundSmsRequest(_message.Message):
     reason: _builtins.str
     """Required: 1 to 500 printable characters."""
     booked_by: _builtins.str
-    """Required: who refunds it; 1 to 128 characters."""
+    """Required: who refunds it; 1 to 64 characters."""
     def __init__(
         self,
         *,

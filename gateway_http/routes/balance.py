@@ -1,0 +1,90 @@
+"""The routes of accounts: balance, payments, statement."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from starlette.requests import Request
+from starlette.responses import Response
+from starlette.routing import Route
+
+from gateway_http.billing_models import Balance, LedgerEntry, NewTopUp, Statement, TopUpAnswer
+from gateway_http.query import limit, moments, next_link, parameters
+from gateway_http.request_body import JsonBody, read_body
+from gateway_http.routes.json_answer import call_metadata, json_answer
+from gateway_http.upstream import Call, answer_of
+from tukupay.sms.messaging.v1 import billing_pb2
+
+if TYPE_CHECKING:
+    from tukupay.sms.messaging.v1.billing_pb2_grpc import BillingServiceAsyncStub
+
+BALANCE = "/api/sms/balance"
+TOP_UPS = "/api/sms/balance/top-ups"
+STATEMENT = "/api/sms/balance/statement"
+MAX_ENTRIES = 1_000
+
+_READ = Call("messaging")
+_BOOK = Call(
+    "messaging",
+    "the payment may or may not have been booked: repeating the request is safe, its reference is booked once",
+)
+_TIMEOUT_S = 20.0
+
+
+class BalanceRoutes:
+    """Speaks to the messaging service."""
+
+    def __init__(self, billing: BillingServiceAsyncStub) -> None:
+        self._billing = billing
+        self._top_up = JsonBody(NewTopUp)
+
+    def routes(self) -> list[Route]:
+        """The routes to mount."""
+        return [
+            Route(BALANCE, self.balance, methods=["GET"]),
+            Route(TOP_UPS, self.top_up, methods=["POST"]),
+            Route(STATEMENT, self.statement, methods=["GET"]),
+        ]
+
+    async def balance(self, request: Request) -> Response:
+        """Answers with the account as it stands."""
+        values = parameters(request.scope["query_string"], ("userId",), required=("userId",))
+        call = self._billing.GetAccountTerms(
+            billing_pb2.GetAccountTermsRequest(user_id=values["userId"]),
+            timeout=_TIMEOUT_S,
+            metadata=call_metadata(request),
+        )
+        return json_answer(Balance.of((await answer_of(call, _READ)).terms))
+
+    async def top_up(self, request: Request) -> Response:
+        """Books a payment and answers 201; 200 when its reference was known."""
+        parameters(request.scope["query_string"], ())
+        payment = self._top_up.decode(await read_body(request.receive, request.scope["headers"]))
+        call = self._billing.TopUp(payment.to_request(), timeout=_TIMEOUT_S, metadata=call_metadata(request))
+        booked = await answer_of(call, _BOOK)
+        answer = TopUpAnswer(LedgerEntry.of(booked.entry), Balance.of(booked.terms))
+        if booked.replayed:
+            return json_answer(answer, headers={"Idempotent-Replay": "true"})
+        return json_answer(answer, 201)
+
+    async def statement(self, request: Request) -> Response:
+        """Answers with a statement and a page of its entries."""
+        needed = ("userId", "from", "to")
+        values = parameters(request.scope["query_string"], (*needed, "limit", "pageToken"), required=needed)
+        period = moments(values, "from", "to")
+        question = billing_pb2.ListLedgerEntriesRequest(
+            user_id=values["userId"],
+            period_start=period["from"],
+            period_end=period["to"],
+            page_size=limit(values, MAX_ENTRIES),
+            page_token=values.get("pageToken", ""),
+        )
+        metadata = call_metadata(request)
+        page = await answer_of(self._billing.ListLedgerEntries(question, timeout=_TIMEOUT_S, metadata=metadata), _READ)
+        totals = billing_pb2.GetStatementRequest(
+            user_id=question.user_id, period_start=question.period_start, period_end=question.period_end
+        )
+        call = self._billing.GetStatement(totals, timeout=_TIMEOUT_S, metadata=metadata)
+        statement = await answer_of(call, _READ)
+        headers = {"Link": next_link(STATEMENT, values, page.next_page_token)} if page.next_page_token else {}
+        return json_answer(Statement.of(values["userId"], statement, page), headers=headers)

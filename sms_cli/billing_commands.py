@@ -1,0 +1,318 @@
+"""`tukupay-sms accounts open`, `terms`, `top-up`, `adjust`, `refund`, `statement` and `verify`."""
+
+from __future__ import annotations
+
+import asyncio
+import getpass
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import asynccontextmanager
+from enum import StrEnum
+from typing import Annotated, Any, TypeVar
+
+import typer
+from rich.markup import escape
+from rich.table import Table
+
+from service_kit.channel import open_channel
+from sms_cli.billing_records import entry_record, fault_record, terms_record, word
+from sms_cli.connections import readable_errors
+from sms_cli.failures import CommandError
+from sms_cli.instants import parse_instant, timestamp
+from sms_cli.money import kes, micros, parse_kes
+from sms_cli.options import parsed
+from sms_cli.settings import client_settings
+from sms_cli.terminal import cell, out, print_json, print_record
+from tukupay.sms.messaging.v1 import billing_pb2 as pb
+from tukupay.sms.messaging.v1 import billing_pb2_grpc, messaging_pb2
+
+billing_commands = typer.Typer()
+
+T = TypeVar("T")
+
+_TIMEOUT_S = 20.0
+_VERIFY_TIMEOUT_S = 900.0
+_PAGE = 1_000
+NO_LIMIT = "none"
+
+
+class Mode(StrEnum):
+    """How an account pays."""
+
+    postpaid = "postpaid"
+    prepaid = "prepaid"
+
+
+class Standing(StrEnum):
+    """Whether an account may send."""
+
+    active = "active"
+    suspended = "suspended"
+    closed = "closed"
+
+
+MODES = {
+    Mode.postpaid: messaging_pb2.ACCOUNT_MODE_POSTPAID,
+    Mode.prepaid: messaging_pb2.ACCOUNT_MODE_PREPAID,
+}
+STANDINGS = {
+    Standing.active: messaging_pb2.ACCOUNT_STATUS_ACTIVE,
+    Standing.suspended: messaging_pb2.ACCOUNT_STATUS_SUSPENDED,
+    Standing.closed: messaging_pb2.ACCOUNT_STATUS_CLOSED,
+}
+
+User = Annotated[str, typer.Argument(metavar="USER_ID", help="The account, as in userId.")]
+AsJson = Annotated[bool, typer.Option("--json", help="Print JSON, for programs.")]
+By = Annotated[str | None, typer.Option(help="Who books it, for the record; your user name if not given.")]
+Credit = Annotated[str | None, typer.Option(help="KES by which a prepaid account may go below zero.")]
+Daily = Annotated[str | None, typer.Option(help="Most KES in a day of Nairobi, or `none`.")]
+Minute = Annotated[str | None, typer.Option(help="Most messages in a minute, or `none`.")]
+Recipient = Annotated[str | None, typer.Option(help="Most messages to one phone in an hour, or `none`.")]
+
+
+@billing_commands.command("open")
+def open_account(  # noqa: PLR0917 - typer calls it by keyword
+    user: User,
+    mode: Annotated[Mode, typer.Option(help="prepaid sends from its balance, postpaid is billed later.")],
+    credit_limit: Credit = None,
+    daily_spend: Daily = None,
+    per_minute: Minute = None,
+    per_recipient_hour: Recipient = None,
+    *,
+    as_json: AsJson = False,
+) -> None:
+    """Open an account with its terms, before it sends."""
+    request = pb.OpenAccountRequest(
+        user_id=user,
+        mode=MODES[mode],
+        credit_limit_micros=_kes("--credit-limit", credit_limit) or 0,
+        limits=_limits(pb.AccountLimits(), daily_spend, per_minute, per_recipient_hour),
+    )
+    answer = _run(lambda stub: stub.OpenAccount(request, timeout=_TIMEOUT_S))
+    _print_terms(answer.terms, as_json=as_json)
+
+
+@billing_commands.command("terms")
+def terms(  # noqa: PLR0917 - typer calls it by keyword
+    user: User,
+    mode: Annotated[Mode | None, typer.Option(help="Change how it pays.")] = None,
+    status: Annotated[Standing | None, typer.Option(help="Suspend, activate or close it; closing is for good.")] = None,
+    credit_limit: Credit = None,
+    daily_spend: Daily = None,
+    per_minute: Minute = None,
+    per_recipient_hour: Recipient = None,
+    *,
+    as_json: AsJson = False,
+) -> None:
+    """Show the terms of an account with its balance and what is used of its limits, or change those that are given."""
+    shown_now = _run(
+        lambda stub: stub.GetAccountTerms(pb.GetAccountTermsRequest(user_id=user), timeout=_TIMEOUT_S)
+    ).terms
+    changes: dict[str, Any] = {}
+    if mode is not None:
+        changes["mode"] = MODES[mode]
+    if status is not None:
+        changes["status"] = STANDINGS[status]
+    if credit_limit is not None:
+        changes["credit_limit_micros"] = _kes("--credit-limit", credit_limit)
+    if any(given is not None for given in (daily_spend, per_minute, per_recipient_hour)):
+        changes["limits"] = _limits(shown_now.limits, daily_spend, per_minute, per_recipient_hour)
+    if changes:
+        request = pb.SetAccountTermsRequest(user_id=user, **changes)
+        shown_now = _run(lambda stub: stub.SetAccountTerms(request, timeout=_TIMEOUT_S)).terms
+    _print_terms(shown_now, as_json=as_json)
+
+
+@billing_commands.command("top-up")
+def top_up(
+    user: User,
+    amount: Annotated[str, typer.Argument(help="KES, for instance 500.")],
+    reference: Annotated[str, typer.Option(help="What names the payment on the other side; it is booked once.")],
+    by: By = None,
+    *,
+    as_json: AsJson = False,
+) -> None:
+    """Book a payment."""
+    request = pb.TopUpRequest(
+        user_id=user, amount_micros=_kes("AMOUNT", amount) or 0, reference=reference, booked_by=_who(by)
+    )
+    answer = _run(lambda stub: stub.TopUp(request, timeout=_TIMEOUT_S))
+    _print_booked(answer.entry, answer.terms, replayed=answer.replayed, as_json=as_json)
+
+
+@billing_commands.command("adjust")
+def adjust(
+    user: User,
+    amount: Annotated[str, typer.Argument(help="KES to add; write `-- -5` for 5 less.")],
+    reason: Annotated[str, typer.Option(help="Why, for the record.")],
+    by: By = None,
+    reference: Annotated[str | None, typer.Option(help="Makes a repetition harmless.")] = None,
+    *,
+    as_json: AsJson = False,
+) -> None:
+    """Book a correction."""
+    request = pb.AdjustRequest(
+        user_id=user,
+        amount_micros=_kes("AMOUNT", amount) or 0,
+        reason=reason,
+        booked_by=_who(by),
+        reference=reference,
+    )
+    answer = _run(lambda stub: stub.Adjust(request, timeout=_TIMEOUT_S))
+    _print_booked(answer.entry, answer.terms, replayed=answer.replayed, as_json=as_json)
+
+
+@billing_commands.command("refund")
+def refund(
+    outbox_id: Annotated[str, typer.Argument(metavar="OUTBOX_ID", help="The message.")],
+    reason: Annotated[str, typer.Option(help="Why, for the record.")],
+    by: By = None,
+    *,
+    as_json: AsJson = False,
+) -> None:
+    """Pay the charge of a message back."""
+    request = pb.RefundSmsRequest(outbox_id=outbox_id, reason=reason, booked_by=_who(by))
+    answer = _run(lambda stub: stub.RefundSms(request, timeout=_TIMEOUT_S))
+    if as_json:
+        print_json({"entry": entry_record(answer.entry), "replayed": answer.replayed})
+    else:
+        print_record(entry_record(answer.entry) | {"replayed": "yes" if answer.replayed else None})
+
+
+@billing_commands.command("statement")
+def statement(
+    user: User,
+    start: Annotated[str, typer.Option("--from", help="First instant, for instance 2026-01-01T00:00:00+03:00.")],
+    end: Annotated[str, typer.Option("--to", help="First instant after the period.")],
+    *,
+    as_json: AsJson = False,
+) -> None:
+    """Show a period of an account: opening and closing balance, totals, and every entry."""
+    period = {
+        "period_start": timestamp(parsed(parse_instant, "--from", start)),
+        "period_end": timestamp(parsed(parse_instant, "--to", end)),
+    }
+    asyncio.run(_statement(user, period, as_json=as_json))
+
+
+@billing_commands.command("verify")
+def verify(
+    user: Annotated[str | None, typer.Option(help="One account; all without it.")] = None, *, as_json: AsJson = False
+) -> None:
+    """Recompute the books from messages and entries; exits with 1 when they do not add up."""
+    request = pb.VerifyBooksRequest(user_id=user)
+    answer = _run(lambda stub: stub.VerifyBooks(request, timeout=_VERIFY_TIMEOUT_S))
+    if as_json:
+        print_json(
+            {
+                "accounts": answer.accounts,
+                "messages": answer.messages,
+                "entries": answer.entries,
+                "faults": [fault_record(fault) for fault in answer.faults],
+            }
+        )
+    else:
+        looked = f"{answer.accounts:,} accounts, {answer.messages:,} messages and {answer.entries:,} ledger entries"
+        out.print(f"looked at {looked}")
+        for fault in answer.faults:
+            record = fault_record(fault)
+            where = f"{record['userId']} {record['outboxId'] or ''}".strip()
+            out.print(
+                f"[red]{escape(where)}[/]: {record['rule']}: on record {record['recorded']}, should be "
+                f"{record['expected']}"
+            )
+    if answer.faults:
+        raise CommandError(
+            f"the books do not add up: {len(answer.faults)} faults"
+            + (" or more" if len(answer.faults) >= 1_000 else ""),
+            "stop whoever writes to the database beside the services, and compare with the last good backup",
+        )
+    if not as_json:
+        out.print("[green]the books add up[/]")
+
+
+async def _statement(user: str, period: dict[str, Any], *, as_json: bool) -> None:
+    async with _billing() as stub:
+        totals = await stub.GetStatement(pb.GetStatementRequest(user_id=user, **period), timeout=_TIMEOUT_S)
+        entries: list[pb.LedgerEntry] = []
+        request = pb.ListLedgerEntriesRequest(user_id=user, page_size=_PAGE, **period)
+        while True:
+            page = await stub.ListLedgerEntries(request, timeout=_TIMEOUT_S)
+            entries += page.entries
+            if not page.next_page_token:
+                break
+            request.page_token = page.next_page_token
+    if as_json:
+        print_json(
+            {
+                "userId": user,
+                "openingBalance": kes(totals.opening_micros),
+                "closingBalance": kes(totals.closing_micros),
+                "entries": [entry_record(entry) for entry in entries],
+            }
+        )
+        return
+    table = Table("booked at", "kind", "amount", "message, reference or reason")
+    table.columns[2].justify = "right"
+    for entry in entries:
+        record = entry_record(entry)
+        what = record["outboxId"] or record["reference"] or record["reason"]
+        table.add_row(cell(record["bookedAt"]), cell(record["kind"]), cell(record["amount"]), cell(what))
+    out.print(f"opening balance KES {kes(totals.opening_micros)}")
+    out.print(table)
+    for total in totals.totals:
+        kind = word(pb.LedgerEntryKind.Name(total.kind), "LEDGER_ENTRY_KIND_")
+        out.print(f"{kind}: {total.entries:,} for KES {kes(total.amount_micros)}")
+    out.print(f"closing balance KES {kes(totals.closing_micros)}")
+
+
+def _print_terms(terms: pb.AccountTerms, *, as_json: bool) -> None:
+    (print_json if as_json else print_record)(terms_record(terms))
+
+
+def _print_booked(entry: pb.LedgerEntry, terms: pb.AccountTerms, *, replayed: bool, as_json: bool) -> None:
+    if as_json:
+        print_json({"entry": entry_record(entry), "account": terms_record(terms), "replayed": replayed})
+        return
+    print_record(entry_record(entry))
+    out.print(f"\n{'booked before' if replayed else 'booked'}; the balance is KES {kes(terms.account.posted_micros)}")
+
+
+def _limits(
+    known: pb.AccountLimits, daily_spend: str | None, per_minute: str | None, per_recipient_hour: str | None
+) -> pb.AccountLimits:
+    limits = pb.AccountLimits()
+    limits.CopyFrom(known)
+    for field, option, text, parse in (
+        ("daily_spend_micros", "--daily-spend", daily_spend, lambda text: micros(parse_kes(text))),
+        ("messages_per_minute", "--per-minute", per_minute, int),
+        ("messages_per_recipient_hour", "--per-recipient-hour", per_recipient_hour, int),
+    ):
+        if text == NO_LIMIT:
+            limits.ClearField(field)  # type: ignore[arg-type]  # one of the three above
+        elif text is not None:
+            setattr(limits, field, parsed(parse, option, text))
+    return limits
+
+
+def _kes(option: str, text: str | None) -> int | None:
+    return None if text is None else micros(parsed(parse_kes, option, text))
+
+
+def _who(by: str | None) -> str:
+    return getpass.getuser() if by is None else by
+
+
+def _run(ask: Callable[[billing_pb2_grpc.BillingServiceAsyncStub], Awaitable[T]]) -> T:
+    async def asked() -> T:
+        async with _billing() as stub:
+            return await ask(stub)
+
+    return asyncio.run(asked())
+
+
+@asynccontextmanager
+async def _billing() -> AsyncIterator[billing_pb2_grpc.BillingServiceAsyncStub]:
+    messaging = client_settings().messaging
+    async with open_channel(messaging) as channel:
+        with readable_errors("messaging", messaging):
+            yield billing_pb2_grpc.BillingServiceStub(channel)

@@ -1,0 +1,106 @@
+"""What operators do with accounts at the terminal and over REST, on a running system."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from typing import Any
+
+import psycopg
+import pytest
+
+from sms_cli.settings import RUNNING_FILE, read_running_file
+from tests.acceptance.local_system import LocalSystem, free_addresses
+
+pytestmark = pytest.mark.timeout(240)
+
+PERIOD = ("--from", "2020-01-01T00:00:00Z", "--to", "2100-01-01T00:00:00Z")
+
+
+@pytest.fixture(scope="module")
+def running(tmp_path_factory: pytest.TempPathFactory) -> Iterator[LocalSystem]:
+    """A system that the tests below share; each of them has accounts of its own."""
+    made = LocalSystem(tmp_path_factory.mktemp("accounts") / "home", free_addresses())
+    try:
+        made.up()
+        yield made
+    finally:
+        made.clean_up()
+
+
+def document(system: LocalSystem, *arguments: str, code: int = 0) -> Any:
+    command, *others = arguments
+    outcome = system.run("accounts", command, "--json", *others)
+    assert outcome.returncode == code, outcome.stderr
+    return json.loads(outcome.stdout)
+
+
+def send(system: LocalSystem, user: str) -> tuple[int, Any]:
+    body = {
+        "userId": user,
+        "recipientPhoneNumber": "+254712345678",
+        "message": "Habari",
+        "senderId": "TUKUPAY",
+    }
+    return system.http("GATEWAY_HTTP_ADDRESS", "/api/sms/send", body)
+
+
+def change(url: str, statement: str) -> None:
+    with psycopg.connect(url, autocommit=True) as connection:
+        connection.execute(statement.encode())
+
+
+def test_an_account_is_opened_paid_into_used_and_accounted_for(running: LocalSystem) -> None:
+    terms = document(running, "open", "shop", "--mode", "prepaid", "--daily-spend", "100")
+    assert (terms["mode"], terms["available"], terms["dailySpend"]) == ("prepaid", "0", "100")
+    status, refused = send(running, "shop")
+    assert (status, refused["reason"]) == (402, "INSUFFICIENT_FUNDS")
+    booked = document(running, "top-up", "shop", "2.5", "--reference", "QK1", "--by", "wanjiru")
+    assert (booked["entry"]["amount"], booked["replayed"]) == ("2.5", False)
+    assert document(running, "top-up", "shop", "2.5", "--reference", "QK1")["replayed"] is True
+    status, sent = send(running, "shop")
+    assert (status, sent["outboxEntry"]["totalCost"]) == (200, 0.8)
+    refunded = document(
+        running, "refund", sent["outboxEntry"]["outboxId"], "--reason", "it never arrived", "--by", "wanjiru"
+    )
+    assert refunded["entry"]["amount"] == "0.8"
+    document(running, "adjust", "shop", "--reason", "a gift taken back", "--", "-0.5")
+    statement = document(running, "statement", "shop", *PERIOD)
+    assert (statement["openingBalance"], statement["closingBalance"]) == ("0", "2")
+    assert [entry["kind"] for entry in statement["entries"]] == ["top_up", "charge", "refund", "adjustment"]
+    status, balance = running.http("GATEWAY_HTTP_ADDRESS", "/api/sms/balance?userId=shop")
+    assert (status, balance["balance"], balance["available"], balance["spentToday"]) == (200, 2.0, 2.0, 0.8)
+
+
+def test_terms_are_changed_one_by_one(running: LocalSystem) -> None:
+    document(running, "open", "kiosk", "--mode", "postpaid", "--per-minute", "5", "--per-recipient-hour", "2")
+    terms = document(running, "terms", "kiosk", "--per-minute", "none", "--status", "suspended")
+    assert (terms["messagesPerMinute"], terms["messagesPerRecipientHour"], terms["status"]) == (None, 2, "suspended")
+    assert send(running, "kiosk")[1]["reason"] == "ACCOUNT_NOT_ACTIVE"
+    assert document(running, "terms", "kiosk", "--status", "active")["status"] == "active"
+
+
+def test_books_that_add_up_are_called_right_and_others_fail_the_command(running: LocalSystem) -> None:
+    send(running, "books")
+    right = document(running, "verify")
+    assert right["faults"] == []
+    assert right["accounts"] >= 1
+    url = read_running_file(running.home / RUNNING_FILE)["MESSAGING_DATABASE_URL"]
+    change(url, "UPDATE account SET posted = posted - 1 WHERE id = 'books'")
+    try:
+        wrong = running.run("accounts", "verify")
+        assert wrong.returncode == 1
+        assert "books: POSTED_IS_SUM_OF_ENTRIES" in wrong.stdout
+        assert "do not add up" in wrong.stderr
+    finally:
+        change(url, "UPDATE account SET posted = posted + 1 WHERE id = 'books'")
+    assert running.run("accounts", "verify", "--user", "books").returncode == 0
+
+
+def test_what_makes_no_sense_is_refused_with_a_remedy(running: LocalSystem) -> None:
+    unknown = running.run("accounts", "terms", "nobody")
+    assert unknown.returncode == 1
+    assert "neither been opened nor sent anything" in unknown.stderr
+    fine = running.run("accounts", "top-up", "nobody", "0.0000001", "--reference", "x")
+    assert fine.returncode == 2
+    assert "more than 6 decimal places" in fine.stderr

@@ -1,0 +1,133 @@
+"""Balances, payments and statements over REST."""
+
+from __future__ import annotations
+
+import pytest
+
+from service_kit.errors import Kind, ServiceError, Violation, invalid
+from tests.integration.gateway.billing_double import charge, payment, terms
+from tests.integration.gateway.conftest import Running
+from tests.integration.gateway.doubles import ENTRY_ID, at
+from tukupay.sms.messaging.v1 import billing_pb2 as pb
+from tukupay.sms.messaging.v1 import messaging_pb2
+
+BALANCE = "/api/sms/balance"
+TOP_UPS = "/api/sms/balance/top-ups"
+STATEMENT = "/api/sms/balance/statement"
+PERIOD = {"from": "2024-12-01T00:00:00+03:00", "to": "2025-01-01T00:00:00+03:00"}
+ACCOUNT = {
+    "userId": "user123",
+    "mode": "prepaid",
+    "status": "active",
+    "currency": "KES",
+    "balance": 499.4,
+    "held": 0.6,
+    "creditLimit": 0.0,
+    "available": 498.8,
+    "limits": {"dailySpend": None, "messagesPerMinute": None, "messagesPerRecipientHour": None},
+    "spentToday": 0.0,
+}
+PAYMENT = {
+    "entryId": 4711,
+    "kind": "top_up",
+    "amount": 500.0,
+    "bookedAt": "2024-12-15T08:00:00Z",
+    "outboxId": None,
+    "reference": "QK12ABC3DE",
+    "reason": None,
+}
+
+
+async def test_a_balance_shows_what_is_held_and_what_can_be_spent(running: Running) -> None:
+    response = await running.http.get(BALANCE, params={"userId": "user123"})
+    assert (response.status_code, response.json()) == (200, ACCOUNT)
+
+
+async def test_a_postpaid_account_has_no_bound_and_its_limits_are_shown(running: Running) -> None:
+    account = messaging_pb2.Account(
+        user_id="user123",
+        mode=messaging_pb2.ACCOUNT_MODE_POSTPAID,
+        status=messaging_pb2.ACCOUNT_STATUS_SUSPENDED,
+        posted_micros=-1,
+    )
+    limits = pb.AccountLimits(daily_spend_micros=1_500_000, messages_per_minute=7, messages_per_recipient_hour=2)
+    shown = pb.AccountTerms(account=account, currency="KES", limits=limits, spent_today_micros=600_000)
+    running.billing.will_answer("GetAccountTerms", pb.GetAccountTermsResponse(terms=shown))
+    body = (await running.http.get(BALANCE, params={"userId": "user123"})).json()
+    assert (body["mode"], body["status"], body["available"], body["balance"]) == ("postpaid", "suspended", None, -1e-6)
+    assert body["limits"] == {"dailySpend": 1.5, "messagesPerMinute": 7, "messagesPerRecipientHour": 2}
+    assert body["spentToday"] == 0.6
+
+
+async def test_a_payment_is_booked_exactly_and_a_repetition_says_so(running: Running) -> None:
+    body = b'{"userId":"user123","amount":500.000001,"reference":"QK12ABC3DE","bookedBy":"till 3"}'
+    response = await running.http.post(TOP_UPS, content=body, headers={"content-type": "application/json"})
+    assert response.status_code == 201
+    assert running.billing.request == pb.TopUpRequest(
+        user_id="user123", amount_micros=500_000_001, reference="QK12ABC3DE", booked_by="till 3"
+    )
+    assert b"500.000001" in response.content
+    assert response.json()["account"] == ACCOUNT
+    running.billing.will_answer("TopUp", pb.TopUpResponse(entry=payment(), terms=terms(), replayed=True))
+    again = await running.http.post(TOP_UPS, content=body, headers={"content-type": "application/json"})
+    assert (again.status_code, again.headers["idempotent-replay"]) == (200, "true")
+    assert again.json() == {"entry": PAYMENT, "account": ACCOUNT}
+
+
+async def test_a_statement_shows_balances_totals_and_entries_with_a_link_to_more(running: Running) -> None:
+    page = pb.ListLedgerEntriesResponse(entries=[payment(), charge()], next_page_token="more")
+    running.billing.will_answer("ListLedgerEntries", page)
+    response = await running.http.get(STATEMENT, params={"userId": "user123", "limit": "2", **PERIOD})
+    assert response.json() == {
+        "userId": "user123",
+        "currency": "KES",
+        "openingBalance": 0.0,
+        "closingBalance": 499.4,
+        "totals": [
+            {"kind": "charge", "entries": 1, "amount": -0.6},
+            {"kind": "top_up", "entries": 1, "amount": 500.0},
+        ],
+        "entries": [
+            PAYMENT,
+            {
+                "entryId": 4712,
+                "kind": "charge",
+                "amount": -0.6,
+                "bookedAt": "2024-12-15T08:01:00Z",
+                "outboxId": ENTRY_ID,
+                "reference": None,
+                "reason": None,
+            },
+        ],
+    }
+    assert "pageToken=more" in response.headers["link"]
+    listed, totalled = running.billing.requests
+    assert (listed.period_start, listed.page_size) == (at("2024-11-30T21:00:00Z"), 2)
+    assert totalled.period_end == at("2024-12-31T21:00:00Z")
+
+
+@pytest.mark.parametrize(
+    ("error", "status", "said"),
+    [
+        (ServiceError(Kind.NOT_FOUND, "ACCOUNT_NOT_FOUND", "no such account"), 404, "ACCOUNT_NOT_FOUND"),
+        (ServiceError(Kind.ALREADY_EXISTS, "REFERENCE_REUSED", "another amount"), 409, "REFERENCE_REUSED"),
+        (ServiceError(Kind.FAILED_PRECONDITION, "ACCOUNT_CLOSED", "closed"), 409, "ACCOUNT_CLOSED"),
+        (invalid([Violation("amount_micros", "OUT_OF_RANGE", "is 0")]), 400, "INVALID_ARGUMENT"),
+    ],
+)
+async def test_failures_of_a_payment_keep_their_reasons(
+    running: Running, error: ServiceError, status: int, said: str
+) -> None:
+    running.billing.will_answer("TopUp", error)
+    response = await running.http.post(TOP_UPS, json={"userId": "user123", "amount": 0, "reference": "QK1"})
+    assert (response.status_code, response.json()["reason"]) == (status, said)
+    if status == 400:
+        assert response.json()["errors"][0]["field"] == "amount"
+
+
+async def test_requests_at_fault_name_every_field(running: Running) -> None:
+    response = await running.http.get(STATEMENT, params={"userId": "user123", "from": "yesterday", "limit": "1001"})
+    assert {error["field"] for error in response.json()["errors"]} == {"to"}
+    response = await running.http.post(TOP_UPS, json={"userId": "user123", "amount": "500", "reference": "QK1"})
+    assert response.json()["errors"][0]["reason"] == "WRONG_TYPE"
+    assert not running.billing.requests
