@@ -29,6 +29,10 @@ class OutboxEvent(msgspec.Struct, frozen=True, kw_only=True, rename="camel"):
         str | UnsetType, Meta(description="The reason in plain language, and what to do; only with a code.")
     ] = UNSET
 
+    carrier_error_code: Annotated[
+        str | UnsetType,
+        Meta(description="The carrier's own error code in its delivery report; absent when it gave none."),
+    ] = UNSET
     next_try_at: Annotated[
         Annotated[datetime, Meta(tz=True)] | UnsetType,
         Meta(description="The earliest time of the next try, when this one was not taken and it goes on by itself."),
@@ -46,5 +50,6 @@ class OutboxEvent(msgspec.Struct, frozen=True, kw_only=True, rename="camel"):
             carrier=event.carrier if event.HasField("carrier") else UNSET,
             error_code=event.error_code if event.HasField("error_code") else UNSET,
             error_details=event.error_details if event.HasField("error_details") else UNSET,
+            carrier_error_code=event.carrier_error_code if event.HasField("carrier_error_code") else UNSET,
             next_try_at=instant(event.next_try_time) if event.HasField("next_try_time") else UNSET,
         )

@@ -169,7 +169,7 @@ class MessagingSettings:
     )
     unknown_resend_after_s: float = setting(
         "SMS_UNKNOWN_RESEND_AFTER_S",
-        "seconds after which an unknown outcome is sent again, for accounts that want that",
+        "seconds after which an unknown outcome is sent again, for accounts that want that; not after its window",
         parse=seconds(1, 7 * 86_400),
         default=300.0,
     )

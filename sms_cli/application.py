@@ -150,6 +150,9 @@ def send(  # noqa: PLR0917 - typer calls it by keyword
     sender: Annotated[str, typer.Option(help="The sender that the phone shows.")] = "TUKUPAY",
     priority: Annotated[Lane, typer.Option(help="High goes first.")] = Lane.normal,
     at: Annotated[str | None, typer.Option(help="When, for instance 2026-01-31T08:00:00Z.")] = None,
+    expires: Annotated[
+        str | None, typer.Option(help="Until when it is wanted; it is not sent from then on and costs nothing.")
+    ] = None,
     message_id: Annotated[str | None, typer.Option(help="Makes a repetition harmless.")] = None,
     *,
     as_json: AsJson = False,
@@ -166,6 +169,7 @@ def send(  # noqa: PLR0917 - typer calls it by keyword
             sender=sender,
             priority=PRIORITIES[priority.value],
             at=instant_option("--at", at),
+            expires=instant_option("--expires", expires),
             message_id=message_id,
         )
     )

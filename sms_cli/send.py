@@ -29,6 +29,7 @@ async def send_sms(
     sender: str,
     priority: pb.Priority.ValueType,
     at: datetime | None,
+    expires: datetime | None,
     message_id: str | None,
 ) -> pb.OutboxEntry:
     """Sends an SMS and gives its entry as it stands after the carrier's answer, or after 10 s without one."""
@@ -39,6 +40,7 @@ async def send_sms(
         sender_id=sender,
         message_id=message_id,
         scheduled_time=timestamp(at) if at else None,
+        expires_time=timestamp(expires) if expires else None,
         priority=priority,
         outcome_wait=Duration(seconds=_OUTCOME_WAIT_S),
     )
@@ -73,10 +75,14 @@ def entry_record(entry: pb.OutboxEntry) -> dict[str, object]:
     if entry.carrier:
         record["carrier"] = entry.carrier
     if entry.error_code:
-        record |= {"errorCode": entry.error_code, "errorDetails": entry.error_details}
+        resend = _word(pb.ResendAdvice.Name(entry.resend_advice), "RESEND_ADVICE_")
+        record |= {"errorCode": entry.error_code, "errorDetails": entry.error_details, "resendable": resend}
+    if entry.carrier_error_code:
+        record["carrierErrorCode"] = entry.carrier_error_code
     times = {
         "createdAt": ("created_time", entry.created_time),
         "scheduledFor": ("scheduled_time", entry.scheduled_time),
+        "expiresAt": ("expires_time", entry.expires_time),
         "lastAttemptAt": ("last_attempt_time", entry.last_attempt_time),
         "sentAt": ("sent_time", entry.sent_time),
         "deliveredAt": ("delivered_time", entry.delivered_time),

@@ -30,6 +30,8 @@ class OutboxEvent:
     """Only when an attempt was proven not taken and goes on: the earliest time of its next try."""
     code: str | None
     """Of the failure catalogue; None when there is nothing to explain."""
+    carrier_error_code: str | None
+    """The carrier's own code in the receipt that failed the message; None when it gave none."""
 
     @property
     def status(self) -> Status:

@@ -49,6 +49,7 @@ def from_event(event: OutboxEvent) -> pb.OutboxEvent:
         to_state=wire.STATES[event.to_state],
         status=wire.STATUSES[event.status],
         carrier=event.carrier,
+        carrier_error_code=event.carrier_error_code,
         next_try_time=None if event.next_try_at is None else wire.from_instant(event.next_try_at),
         error_code=event.code,
         error_details=None if event.code is None else failure_of(event.code).details,

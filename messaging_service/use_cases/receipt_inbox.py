@@ -21,18 +21,6 @@ class Worked:
     """KES that messages were charged, or got back, for what the receipts said."""
 
 
-@dataclass(frozen=True, slots=True)
-class Backlog:
-    """Receipts without a message."""
-
-    waiting: int
-    """Looked at again from time to time."""
-    oldest_s: float
-    """Age of the oldest waiting one; 0 without any."""
-    orphans: int
-    """Given up, and kept: no message has their id."""
-
-
 class ReceiptInbox(Protocol):
     """Where receipts are stored before a carrier hears that we have them."""
 
@@ -50,11 +38,7 @@ class ReceiptInbox(Protocol):
 
 
 class ReceiptArchive(Protocol):
-    """The inbox as a store that is counted, and does not grow for ever."""
-
-    async def backlog(self) -> Backlog:
-        """What waits for its message, and what was given up. Cheap, however many receipts are kept."""
-        ...
+    """The inbox as a store that does not grow for ever."""
 
     async def forget(self, keep_s: float, limit: int) -> int:
         """Deletes the oldest receipts that came longer ago than `keep_s` and wait no more; how many.

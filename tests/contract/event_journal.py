@@ -132,6 +132,7 @@ class InMemoryWriter:
             carrier=None,
             code=None,
             next_try_at=None,
+            carrier_error_code=None,
         )
         journal.rows.append(_Row(self.transaction, event))
         return event.id

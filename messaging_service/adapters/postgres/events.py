@@ -16,9 +16,9 @@ from service_kit.database import Connection, Pool, single_statement, transaction
 
 _EVENT = """
     e.id, m.id AS message_id, m.account_id, m.client_message_id, e.attempt, e.from_state, e.to_state, e.at, e.carrier,
-    e.code, e.next_try_at
+    e.code, e.next_try_at, e.carrier_error_code
 """
-_EVENT_WIDTH = 11
+_EVENT_WIDTH = 12
 
 _OF_ONE = f"""
     SELECT {_EVENT} FROM message m LEFT JOIN LATERAL (
@@ -75,6 +75,7 @@ def _to_event(row: tuple[Any, ...]) -> OutboxEvent:
         carrier=row[8],
         code=row[9],
         next_try_at=row[10],
+        carrier_error_code=row[11],
     )
 
 

@@ -39,7 +39,7 @@ from messaging_service.use_cases.outbox import (
     Settlement,
     Swept,
 )
-from messaging_service.use_cases.receipt_inbox import Backlog, Worked
+from messaging_service.use_cases.receipt_inbox import Worked
 from service_kit.database import Pool, single_statement, transaction
 from service_kit.errors import ServiceError
 
@@ -209,11 +209,6 @@ class PostgresOutbox:
         """See ReceiptInbox.postpone_next."""
         async with migrated(transaction(self._pool)) as connection:
             await receipts.postpone_next(connection)
-
-    async def backlog(self) -> Backlog:
-        """See ReceiptArchive.backlog."""
-        async with migrated(single_statement(self._pool)) as connection:
-            return await receipt_keeping.backlog(connection)
 
     async def forget(self, keep_s: float, limit: int) -> int:
         """See ReceiptArchive.forget."""

@@ -36,6 +36,7 @@ async def test_an_event_shows_what_an_app_may_know_and_no_more(running: Running)
         carrier="sandbox",
         error_code="INVALID_RECIPIENT",
         error_details="Check the number.",
+        carrier_error_code="034",
         next_try_time=at("2024-12-15T08:00:30Z"),
     )
     running.messaging.will_answer("ListOutboxEvents", pb.ListOutboxEventsResponse(events=[first, last]))
@@ -60,6 +61,7 @@ async def test_an_event_shows_what_an_app_may_know_and_no_more(running: Running)
             "carrier": "sandbox",
             "errorCode": "INVALID_RECIPIENT",
             "errorDetails": "Check the number.",
+            "carrierErrorCode": "034",
             "nextTryAt": "2024-12-15T08:00:30Z",
         },
     ]

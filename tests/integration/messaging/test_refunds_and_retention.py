@@ -11,7 +11,6 @@ from messaging_service.domain.charging import ChargePolicy
 from messaging_service.domain.money import Price
 from messaging_service.domain.states import Billing, State
 from messaging_service.domain.submission import DeliveryReceipt, ReceiptState
-from messaging_service.use_cases.receipt_inbox import Backlog
 from service_kit.database import create_pool
 from tests.contract.messaging_database import pass_time, rows
 from tests.contract.sms_examples import PRICE, TWO_UNITS, accepted, unanswered
@@ -94,17 +93,6 @@ async def test_a_delivered_message_shows_no_error_of_the_carrier(outbox: Postgre
     message = await sent(outbox, accepted("A1"))
     await bring(outbox, with_error(receipt("A1"), "000"))
     assert (await stored(outbox, message.id)).carrier_error_code is None
-
-
-async def test_the_backlog_counts_what_waits_and_what_was_given_up(outbox: PostgresOutbox, database_url: str) -> None:
-    assert await outbox.backlog() == Backlog(waiting=0, oldest_s=0.0, orphans=0)
-    await sent(outbox, accepted("A1"))
-    await bring(outbox, receipt("A1"), receipt("B1"), receipt("C1"))
-    await rows(database_url, "UPDATE receipt SET next_try_at = NULL WHERE canonical_id = 'c1'")
-    await pass_time(database_url, 90)
-    backlog = await outbox.backlog()
-    assert (backlog.waiting, backlog.orphans) == (1, 1)
-    assert backlog.oldest_s == pytest.approx(90, abs=30)
 
 
 async def test_old_receipts_are_forgotten_step_by_step_and_those_that_wait_are_kept(

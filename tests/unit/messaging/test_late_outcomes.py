@@ -10,7 +10,6 @@ import pytest
 from messaging_service.domain.message import outbox_id
 from messaging_service.domain.submission import LateOutcome, Outcome
 from messaging_service.use_cases.late_outcomes import LateDesk, LateSettlement, Verdict
-from messaging_service.use_cases.receipt_inbox import Backlog
 from messaging_service.use_cases.receipt_retention import STEP, ReceiptRetention
 from service_kit.errors import ServiceError
 from tests.contract.sms_examples import acceptance, accepted, refused, unanswered
@@ -74,9 +73,6 @@ class Archive:
     def __init__(self, *steps: int | Exception) -> None:
         self.steps = list(steps)
         self.asked: list[tuple[float, int]] = []
-
-    async def backlog(self) -> Backlog:
-        return Backlog(0, 0.0, 0)
 
     async def forget(self, keep_s: float, limit: int) -> int:
         self.asked.append((keep_s, limit))

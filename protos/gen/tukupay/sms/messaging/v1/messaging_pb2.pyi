@@ -1283,6 +1283,7 @@ class OutboxEvent(_message.Message):
     ERROR_CODE_FIELD_NUMBER: _builtins.int
     ERROR_DETAILS_FIELD_NUMBER: _builtins.int
     NEXT_TRY_TIME_FIELD_NUMBER: _builtins.int
+    CARRIER_ERROR_CODE_FIELD_NUMBER: _builtins.int
     event_id: _builtins.int
     """Unique, and rising within an entry in the order of its events: tells a repeated event
     from a new one. Numbers are skipped, and say nothing across entries.
@@ -1307,6 +1308,10 @@ class OutboxEvent(_message.Message):
     """Stable code of the reason, as in OutboxEntry; absent when it needs none."""
     error_details: _builtins.str
     """The reason in plain language, with what to do; absent without a code."""
+    carrier_error_code: _builtins.str
+    """The carrier's own error code in the receipt that failed the entry; absent when it gave
+    none.
+    """
     @_builtins.property
     def event_time(self) -> _timestamp_pb2.Timestamp:
         """When it happened, on the clock of the database."""
@@ -1333,19 +1338,24 @@ class OutboxEvent(_message.Message):
         error_code: _builtins.str | None = ...,
         error_details: _builtins.str | None = ...,
         next_try_time: _timestamp_pb2.Timestamp | None = ...,
+        carrier_error_code: _builtins.str | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["_carrier", b"_carrier", "_error_code", b"_error_code", "_error_details", b"_error_details", "carrier", b"carrier", "error_code", b"error_code", "error_details", b"error_details", "event_time", b"event_time", "next_try_time", b"next_try_time"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["_carrier", b"_carrier", "_carrier_error_code", b"_carrier_error_code", "_error_code", b"_error_code", "_error_details", b"_error_details", "carrier", b"carrier", "carrier_error_code", b"carrier_error_code", "error_code", b"error_code", "error_details", b"error_details", "event_time", b"event_time", "next_try_time", b"next_try_time"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["_carrier", b"_carrier", "_error_code", b"_error_code", "_error_details", b"_error_details", "attempt", b"attempt", "carrier", b"carrier", "error_code", b"error_code", "error_details", b"error_details", "event_id", b"event_id", "event_time", b"event_time", "from_state", b"from_state", "message_id", b"message_id", "next_try_time", b"next_try_time", "outbox_id", b"outbox_id", "status", b"status", "to_state", b"to_state", "user_id", b"user_id"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["_carrier", b"_carrier", "_carrier_error_code", b"_carrier_error_code", "_error_code", b"_error_code", "_error_details", b"_error_details", "attempt", b"attempt", "carrier", b"carrier", "carrier_error_code", b"carrier_error_code", "error_code", b"error_code", "error_details", b"error_details", "event_id", b"event_id", "event_time", b"event_time", "from_state", b"from_state", "message_id", b"message_id", "next_try_time", b"next_try_time", "outbox_id", b"outbox_id", "status", b"status", "to_state", b"to_state", "user_id", b"user_id"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     _WhichOneofReturnType__carrier: _TypeAlias = _typing.Literal["carrier"]  # noqa: Y015
     _WhichOneofArgType__carrier: _TypeAlias = _typing.Literal["_carrier", b"_carrier"]  # noqa: Y015
+    _WhichOneofReturnType__carrier_error_code: _TypeAlias = _typing.Literal["carrier_error_code"]  # noqa: Y015
+    _WhichOneofArgType__carrier_error_code: _TypeAlias = _typing.Literal["_carrier_error_code", b"_carrier_error_code"]  # noqa: Y015
     _WhichOneofReturnType__error_code: _TypeAlias = _typing.Literal["error_code"]  # noqa: Y015
     _WhichOneofArgType__error_code: _TypeAlias = _typing.Literal["_error_code", b"_error_code"]  # noqa: Y015
     _WhichOneofReturnType__error_details: _TypeAlias = _typing.Literal["error_details"]  # noqa: Y015
     _WhichOneofArgType__error_details: _TypeAlias = _typing.Literal["_error_details", b"_error_details"]  # noqa: Y015
     @_typing.overload
     def WhichOneof(self, oneof_group: _WhichOneofArgType__carrier) -> _WhichOneofReturnType__carrier | None: ...
+    @_typing.overload
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__carrier_error_code) -> _WhichOneofReturnType__carrier_error_code | None: ...
     @_typing.overload
     def WhichOneof(self, oneof_group: _WhichOneofArgType__error_code) -> _WhichOneofReturnType__error_code | None: ...
     @_typing.overload
