@@ -13,7 +13,7 @@ from messaging_service.adapters.carriers.smpp.intake import Intake
 from messaging_service.adapters.carriers.smpp.message_ids import id_reader
 from messaging_service.adapters.carriers.smpp.pdu import DATA_SM, RESPONSE, Header, data_sm_in, deliver_sm_in
 from messaging_service.adapters.carriers.smpp.receipts import is_receipt, receipt_in
-from messaging_service.adapters.carriers.smpp.session import Session
+from messaging_service.adapters.carriers.smpp.session_events import Acknowledging
 from messaging_service.adapters.carriers.smpp.settings import LongText, SmppSettings
 from messaging_service.adapters.carriers.smpp.status import OK, Status
 from messaging_service.domain.inbound import InboundMessage
@@ -31,7 +31,7 @@ class DeliveryTicket:
 
     __slots__ = ("_command", "_sequence", "_session")
 
-    def __init__(self, session: Session, header: Header) -> None:
+    def __init__(self, session: Acknowledging, header: Header) -> None:
         self._session = session
         self._command = RESPONSE | header.command
         self._sequence = header.sequence
@@ -62,7 +62,7 @@ class Arrivals:
         await self._receipts.drain(timeout_s)
         await self._inbound.drain(timeout_s)
 
-    def take(self, session: Session, header: Header, pdu: bytes) -> None:
+    def take(self, session: Acknowledging, header: Header, pdu: bytes) -> None:
         """Acts on one deliver_sm or data_sm."""
         ticket = DeliveryTicket(session, header)
         try:

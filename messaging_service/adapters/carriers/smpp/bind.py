@@ -8,7 +8,8 @@ from typing import Final
 
 from messaging_service.adapters.carriers.smpp.kept_link import KeptLink
 from messaging_service.adapters.carriers.smpp.pdu import Command
-from messaging_service.adapters.carriers.smpp.session import Session, SessionEvents
+from messaging_service.adapters.carriers.smpp.session import Session
+from messaging_service.adapters.carriers.smpp.session_events import SessionEvents
 from messaging_service.adapters.carriers.smpp.settings import BindMode, SmppSettings
 from messaging_service.domain.carrier_status import BindState, BindStatus
 

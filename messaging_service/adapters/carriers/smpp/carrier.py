@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from dataclasses import replace
 from typing import Final
 
@@ -14,7 +14,7 @@ from messaging_service.adapters.carriers.smpp.addresses import recipient_address
 from messaging_service.adapters.carriers.smpp.arrivals import Arrivals
 from messaging_service.adapters.carriers.smpp.bind import KeptBind
 from messaging_service.adapters.carriers.smpp.late import LateAnswers
-from messaging_service.adapters.carriers.smpp.leased_binds import LeasedBinds
+from messaging_service.adapters.carriers.smpp.leased_binds import leased_binds
 from messaging_service.adapters.carriers.smpp.outcomes import (
     PARTIALLY_SENT,
     accepted,
@@ -25,8 +25,10 @@ from messaging_service.adapters.carriers.smpp.outcomes import (
 from messaging_service.adapters.carriers.smpp.outstanding import Answered, Asked, SubmitAnswer, Unanswered
 from messaging_service.adapters.carriers.smpp.parts import Part, PartMaker
 from messaging_service.adapters.carriers.smpp.place import Place
-from messaging_service.adapters.carriers.smpp.session import Session, SessionEvents
+from messaging_service.adapters.carriers.smpp.session import Session
+from messaging_service.adapters.carriers.smpp.session_events import SessionEvents
 from messaging_service.adapters.carriers.smpp.settings import SmppSettings
+from messaging_service.adapters.carriers.smpp.slot import SmppSlot
 from messaging_service.adapters.carriers.smpp.standing import remark_on
 from messaging_service.adapters.carriers.smpp.status import OK
 from messaging_service.adapters.carriers.smpp.tls import tls_context
@@ -40,28 +42,6 @@ log = structlog.get_logger()
 UNBIND_TIMEOUT_S: Final = 2.0
 PART_RETRY_S: Final = 0.2
 """Seconds between two tries of a part that the carrier did not take while others of its message are out."""
-
-
-class SmppSlot:
-    """A place in the window of one of the carrier's binds; which one is decided at the submit."""
-
-    __slots__ = ("_carrier", "_reserved")
-
-    def __init__(self, carrier: SmppCarrier) -> None:
-        self._carrier = carrier
-        self._reserved = True
-
-    def release(self) -> None:
-        """Gives the place back unused. Harmless after a submit or a second time."""
-        if self._reserved:
-            self._reserved = False
-            self._carrier.unreserve()
-
-    def spend(self, carrier: SmppCarrier) -> None:
-        """Turns the reservation into a submit. Raises ValueError for a slot without one."""
-        if not self._reserved or self._carrier is not carrier:
-            raise ValueError("a slot serves one submit, at the carrier that gave it")
-        self._reserved = False
 
 
 class SmppCarrier:
@@ -90,7 +70,7 @@ class SmppCarrier:
             KeptBind(name, number, settings, events, self._binds_changed)
             for number in range(1, (settings.max_binds or settings.binds) + 1)
         ]
-        self._leased = _leased(name, settings, leases, self._binds, self._leases_changed)
+        self._leased = leased_binds(name, settings, leases, self._binds, self._leases_changed)
 
     async def start(self) -> None:
         """Begins to bind; returns at once, see `wait_until_up`."""
@@ -308,17 +288,3 @@ class SmppCarrier:
         self._notice_due = False
         for listener in self._listeners:
             listener()
-
-
-def _leased(
-    name: str,
-    settings: SmppSettings,
-    leases: BindLeases | None,
-    binds: Sequence[KeptBind],
-    changed: Callable[[int], None],
-) -> LeasedBinds | None:
-    if not settings.max_binds:
-        return None
-    if leases is None:
-        raise ValueError("max_binds is set, and there is nowhere to hold leases: without a database, set binds")
-    return LeasedBinds(name, settings, leases, binds, changed)

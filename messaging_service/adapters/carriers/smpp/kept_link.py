@@ -11,7 +11,8 @@ import structlog
 
 from messaging_service.adapters.carriers.backoff import RANDOM, backoff_s
 from messaging_service.adapters.carriers.smpp.pdu import Command
-from messaging_service.adapters.carriers.smpp.session import BindRefused, Session, SessionEvents
+from messaging_service.adapters.carriers.smpp.session import Session
+from messaging_service.adapters.carriers.smpp.session_events import BindRefused, SessionEvents
 from messaging_service.adapters.carriers.smpp.settings import SmppSettings
 from messaging_service.adapters.carriers.smpp.status import WRONG_CREDENTIALS, bind_remedy, status_name
 from messaging_service.adapters.carriers.smpp.tls import tls_context

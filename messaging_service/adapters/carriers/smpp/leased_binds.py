@@ -169,3 +169,21 @@ class LeasedBinds:
         if held != self._told:
             self._told = held
             self._changed(held)
+
+
+def leased_binds(
+    carrier: str,
+    settings: SmppSettings,
+    leases: BindLeases | None,
+    binds: Sequence[KeptBind],
+    changed: Callable[[int], None],
+) -> LeasedBinds | None:
+    """What keeps the binds to their leases; None when the carrier sets no limit.
+
+    Raises ValueError when it sets one and there is nowhere to hold leases.
+    """
+    if not settings.max_binds:
+        return None
+    if leases is None:
+        raise ValueError("max_binds is set, and there is nowhere to hold leases: without a database, set binds")
+    return LeasedBinds(carrier, settings, leases, binds, changed)

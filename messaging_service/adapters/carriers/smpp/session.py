@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable
-from dataclasses import dataclass
 from typing import Final
 
 import structlog
 
 from messaging_service.adapters.carriers.smpp.connection import Connection
+from messaging_service.adapters.carriers.smpp.link_check import LinkCheck
 from messaging_service.adapters.carriers.smpp.outstanding import (
     Answered,
     Asked,
@@ -39,6 +38,7 @@ from messaging_service.adapters.carriers.smpp.pdu import (
     message_id_answer,
     message_id_in,
 )
+from messaging_service.adapters.carriers.smpp.session_events import BindRefused, SessionEvents
 from messaging_service.adapters.carriers.smpp.settings import SmppSettings
 from messaging_service.adapters.carriers.smpp.status import OK, THROTTLING, Status, status_name
 from messaging_service.adapters.carriers.throttle import Throttle
@@ -47,26 +47,6 @@ log = structlog.get_logger()
 
 REMEMBERED_WINDOWS: Final = 2
 """Windows full of submits without an answer whose late answers are still understood."""
-
-
-class BindRefused(Exception):  # noqa: N818 - the carrier's answer, named as the protocol names it
-    """The carrier answered the bind with an error status."""
-
-    def __init__(self, status: int) -> None:
-        super().__init__(status_name(status))
-        self.status = status
-
-
-@dataclass(frozen=True, slots=True)
-class SessionEvents:
-    """What a session tells its owner; all are called on the event loop."""
-
-    arrived: Callable[[Session, Header, bytes], None]
-    """A deliver_sm or data_sm came; answer it with `acknowledge`."""
-    place_freed: Callable[[], None]
-    """A place in the window may have become free."""
-    late: Callable[[Asked, Answered], None]
-    """The answer came to a submit that was called unanswered."""
 
 
 class Session(Connection):
@@ -94,8 +74,12 @@ class Session(Connection):
             stuck=lambda: self.abort("the carrier does not read"),
             unanswered=self._submit_unanswered,
         )
-        self._keepalive: asyncio.TimerHandle | None = None
-        self._enquiry: int | None = None
+        self._check = LinkCheck(
+            settings.enquire_link_s,
+            settings.response_timeout_s,
+            ask=self._enquire,
+            gone=lambda: self.abort("the carrier did not answer an enquire_link"),
+        )
         self._bind_sequence = 0
         self._taking_submits = False
         self._idle: asyncio.Event | None = None
@@ -208,8 +192,7 @@ class Session(Connection):
 
     def link_lost(self, reason: str) -> None:
         """Ends every submit that waits for an answer, and tells the owner."""
-        if self._keepalive is not None:
-            self._keepalive.cancel()
+        self._check.stop()
         self._throttle.stop()
         for submit in self._outstanding.abandon():
             written = submit.ordinal <= self._written_ordinal
@@ -231,7 +214,7 @@ class Session(Connection):
         elif command == ENQUIRE_LINK:
             self.send(bare(ENQUIRE_LINK_RESP, header.sequence))
         elif command == ENQUIRE_LINK_RESP:
-            self._alive(header.sequence)
+            self._check.answered(header.sequence)
         elif command == GENERIC_NACK:
             self._refused_as_pdu(header)
         elif command == RESPONSE | self._role:
@@ -256,7 +239,7 @@ class Session(Connection):
             return
         self._taking_submits = self._role is not Command.BIND_RECEIVER
         self.bound.set_result(None)
-        self._keepalive = self._loop.call_later(self._settings.enquire_link_s, self._enquire)
+        self._check.start()
 
     def _submit_answered(self, header: Header, message_id: str) -> None:
         submit = self._outstanding.take(header.sequence)
@@ -270,9 +253,8 @@ class Session(Connection):
         self._end(submit, Answered(header.status, message_id))
 
     def _submit_unanswered(self, submit: Waiting) -> None:
-        if self._enquiry is None:
-            # The link may be half-open, and each message that goes into it until that is found out is unknown.
-            self._enquire()
+        # The link may be half-open, and each message that goes into it until that is found out is unknown.
+        self._check.hurry()
         self._end(submit, Unanswered.NO_ANSWER)
 
     def _answered_late(self, header: Header, message_id: str) -> None:
@@ -284,9 +266,9 @@ class Session(Connection):
             self._events.late(asked, Answered(header.status, message_id))
 
     def _refused_as_pdu(self, header: Header) -> None:
-        if header.sequence == self._enquiry:
-            self._alive(header.sequence)
-        elif header.sequence == self._bind_sequence and not self.bound.done():
+        if self._check.answered(header.sequence):
+            return
+        if header.sequence == self._bind_sequence and not self.bound.done():
             self._bind_answered(header)
         elif header.sequence in self._outstanding:
             # A generic_nack says that the PDU was not understood, whatever its status field holds.
@@ -295,26 +277,12 @@ class Session(Connection):
         else:
             log.warning("smpp.nack_ignored", carrier=self._carrier, status=status_name(header.status))
 
-    # Time.
-
-    def _enquire(self) -> None:
-        if self._keepalive is not None:
-            self._keepalive.cancel()
-        self._enquiry = self._next_sequence()
-        self.send(bare(ENQUIRE_LINK, self._enquiry))
-        self._keepalive = self._loop.call_later(
-            self._settings.response_timeout_s, self.abort, "the carrier did not answer an enquire_link"
-        )
-
-    def _alive(self, sequence: int) -> None:
-        if sequence != self._enquiry:
-            return
-        self._enquiry = None
-        if self._keepalive is not None:
-            self._keepalive.cancel()
-        self._keepalive = self._loop.call_later(self._settings.enquire_link_s, self._enquire)
-
     # Book-keeping.
+
+    def _enquire(self) -> int:
+        sequence = self._next_sequence()
+        self.send(bare(ENQUIRE_LINK, sequence))
+        return sequence
 
     def _next_sequence(self) -> int:
         self._ordinal += 1
