@@ -52,10 +52,16 @@ _STEP = """
             WHERE xact >= %(first)s::xid8 AND xact < pg_snapshot_xmax(pg_current_snapshot())
             UNION ALL
             SELECT * FROM message_event WHERE xact = ANY(%(open)s::xid8[])
-        ) e JOIN message m ON m.id = e.message_id
+        ) e {message}
         WHERE {conditions} ORDER BY e.id LIMIT %(limit)s
     ) AS step ON true ORDER BY step.id
 """
+_JOIN = "JOIN message m ON m.id = e.message_id"
+# A look has few events, so their messages are looked up one by one. Left to choose, the planner may read all messages
+# that the watched accounts ever sent.
+_LOOK_UP = """CROSS JOIN LATERAL (
+    SELECT id, account_id, client_message_id, tags FROM message WHERE id = e.message_id OFFSET 0
+) m"""
 _WAY = ("e.id > %(after)s", "e.xact < %(until)s::xid8", "e.xact <> ALL(%(until_open)s::xid8[])")
 
 # Who was away for long may wait longer than a sender.
@@ -117,8 +123,10 @@ class PostgresEventLog:
     async def follow(self, position: Position, accounts: Collection[str], limit: int) -> Step:
         """See EventLog.follow."""
         async with migrated(single_statement(self._pool)) as connection:
-            conditions = ["m.account_id = ANY(%(accounts)s)"]
-            return await _step(connection, position, conditions, {"accounts": list(accounts)}, limit)
+            conditions, parameters = ["m.account_id = ANY(%(accounts)s)"], {"accounts": list(accounts)}
+            return await _step(
+                connection, position, _LOOK_UP, conditions=conditions, parameters=parameters, limit=limit
+            )
 
     async def catch_up(self, position: Position, wanted: EventFilter, limit: int) -> Step:
         """See EventLog.catch_up."""
@@ -135,11 +143,17 @@ class PostgresEventLog:
             parameters["message_id"] = wanted.message_id
         async with migrated(transaction(self._pool)) as connection:
             await connection.execute(_PATIENT)
-            return await _step(connection, position, conditions, parameters, limit)
+            return await _step(connection, position, _JOIN, conditions=conditions, parameters=parameters, limit=limit)
 
 
 async def _step(
-    connection: Connection, position: Position, conditions: list[str], parameters: dict[str, Any], limit: int
+    connection: Connection,
+    position: Position,
+    message: str,
+    *,
+    conditions: list[str],
+    parameters: dict[str, Any],
+    limit: int,
 ) -> Step:
     parameters |= {"first": str(position.seen.first_unseen), "open": _texts(position.seen.open), "limit": limit}
     if position.until is not None:
@@ -149,7 +163,7 @@ async def _step(
             "until": str(position.until.first_unseen),
             "until_open": _texts(position.until.open),
         }
-    statement = _STEP.format(present=_PRESENT, event=_EVENT, conditions=" AND ".join(conditions))
+    statement = _STEP.format(present=_PRESENT, event=_EVENT, message=message, conditions=" AND ".join(conditions))
     rows = await (await connection.execute(statement.encode(), parameters)).fetchall()
     goal = position.until or _to_moment(*rows[0][:2])
     # The snapshot and the newest number come first; alone when there was nothing else.
