@@ -27,6 +27,7 @@ from gateway_http.routes.send_sms import SendSmsRoute
 from gateway_http.routes.suppressions import SuppressionRoutes
 from gateway_http.settings import GatewaySettings
 from service_kit.channel import open_channel
+from service_kit.grpc_metrics import ClientCalls, counted_stub
 from service_kit.http_server import HttpServer
 from service_kit.metrics import metrics_served, new_registry
 from tukupay.sms.messaging.v1 import (
@@ -46,8 +47,15 @@ class Gateway:
 
     def __init__(self, settings: GatewaySettings, pricing: aio.Channel, messaging: aio.Channel) -> None:
         self.registry = new_registry()
-        sends = SendMetrics(self.registry)
-        stub = messaging_pb2_grpc.MessagingServiceStub(messaging)
+        calls = ClientCalls(self.registry)
+        sends = SendMetrics(self.registry, calls)
+        stub = counted_stub(messaging_pb2_grpc.MessagingServiceStub(messaging), "MessagingService", calls)
+        opt_outs = counted_stub(suppressions_pb2_grpc.SuppressionServiceStub(messaging), "SuppressionService", calls)
+        accounts = counted_stub(billing_pb2_grpc.BillingServiceStub(messaging), "BillingService", calls)
+        callbacks = counted_stub(
+            carrier_callbacks_pb2_grpc.CarrierCallbackServiceStub(messaging), "CarrierCallbackService", calls
+        )
+        costs = counted_stub(pricing_pb2_grpc.PricingServiceStub(pricing), "PricingService", calls)
 
         def send_batch(
             request: messaging_pb2.SendSmsBatchRequest,
@@ -63,7 +71,7 @@ class Gateway:
         )
         sends.watch(lambda: self.coalescer.outstanding)
         self.routes = [
-            *CostRoutes(pricing_pb2_grpc.PricingServiceStub(pricing)).routes(),
+            *CostRoutes(costs).routes(),
             *OutboxRoutes(
                 stub, outcome_wait_s=settings.outcome_wait_s, send_deadline_s=settings.send_deadline_s
             ).routes(),
@@ -72,12 +80,12 @@ class Gateway:
             *SendBatchRoutes(
                 self.coalescer, outcome_wait_s=settings.outcome_wait_s, max_batches=settings.max_batches
             ).routes(),
-            *SuppressionRoutes(suppressions_pb2_grpc.SuppressionServiceStub(messaging)).routes(),
-            *BalanceRoutes(billing_pb2_grpc.BillingServiceStub(messaging)).routes(),
+            *SuppressionRoutes(opt_outs).routes(),
+            *BalanceRoutes(accounts).routes(),
             *HealthRoutes({"pricing": pricing, "messaging": messaging}).routes(),
             *DocumentationRoutes(openapi_json()).routes(),
             *AfricasTalkingRoutes(
-                carrier_callbacks_pb2_grpc.CarrierCallbackServiceStub(messaging),
+                callbacks,
                 CallbackGate(settings.africastalking_secrets, settings.africastalking_allow, settings.trusted_proxies),
             ).routes(),
         ]

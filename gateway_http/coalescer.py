@@ -157,26 +157,29 @@ class SendCoalescer:
             self._launch()
 
     async def _run(self, batch: _Batch) -> None:
-        begun = asyncio.get_running_loop().time()
+        begun, code = asyncio.get_running_loop().time(), "CANCELLED"
         request = messaging_pb2.SendSmsBatchRequest(items=[waiting.item for waiting in batch.waiting])
         try:
             async for response in self._call(request):
                 for result in response.results:
                     self._settle(batch, result)
         except aio.AioRpcError as error:
+            code = error.code().name
             partly = len(batch.unanswered) < len(batch.waiting)
             self._fail_rest(batch, partial(_failure, error, partly=partly))
         except Exception:
+            code = "UNKNOWN"
             log.exception("send_batch.failed")
             self._fail_rest(batch, partial(internal, SEND))
         else:
+            code = "OK"
             if batch.unanswered:
                 log.error("send_batch.incomplete", unanswered=len(batch.unanswered))
                 self._fail_rest(batch, partial(internal, SEND))
         finally:
             # Only a cancelled call has some left here.
             self._fail_rest(batch, _stopped)
-            self._meter.batch_ended(asyncio.get_running_loop().time() - begun)
+            self._meter.batch_ended(code, asyncio.get_running_loop().time() - begun)
 
     def _settle(self, batch: _Batch, result: messaging_pb2.SendSmsBatchResult) -> None:
         if result.index not in batch.unanswered:

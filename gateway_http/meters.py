@@ -20,8 +20,8 @@ class SendMeter(Protocol):
         """A batch left; its first item waited so long for the others."""
         ...
 
-    def batch_ended(self, seconds: float) -> None:
-        """The last item of a batch was answered, or given up, so long after it left."""
+    def batch_ended(self, code: str, seconds: float) -> None:
+        """The call of a batch ended with the name of a status, so long after it left."""
         ...
 
     def turned_away(self) -> None:
@@ -38,7 +38,7 @@ class Unmetered:
     def launched(self, items: int, waited_s: float) -> None:
         """See SendMeter.launched."""
 
-    def batch_ended(self, seconds: float) -> None:
+    def batch_ended(self, code: str, seconds: float) -> None:
         """See SendMeter.batch_ended."""
 
     def turned_away(self) -> None:

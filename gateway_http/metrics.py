@@ -8,6 +8,7 @@ from typing import Final
 from prometheus_client import Counter, Gauge, Histogram
 from prometheus_client.registry import CollectorRegistry
 
+from service_kit.grpc_metrics import CallMeter
 from service_kit.metrics import LATENCY_BUCKETS_S, SIZE_BUCKETS
 
 _METHODS: Final = frozenset({"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"})
@@ -52,8 +53,9 @@ class RequestMetrics:
 class SendMetrics:
     """Implements SendMeter; counts once a batch, not once a send."""
 
-    def __init__(self, registry: CollectorRegistry) -> None:
+    def __init__(self, registry: CollectorRegistry, calls: CallMeter) -> None:
         self._registry = registry
+        self._calls = calls
         self._items = Histogram(
             "tukupay_send_batch_items",
             "Sends that travelled together in one call to messaging.",
@@ -63,12 +65,6 @@ class SendMetrics:
         self._waited = Histogram(
             "tukupay_send_batch_wait_seconds",
             "How long the first send of a batch waited for the others.",
-            registry=registry,
-            buckets=LATENCY_BUCKETS_S,
-        )
-        self._took = Histogram(
-            "tukupay_send_batch_seconds",
-            "From the start of a batch to the answer of its last send, the wait for carriers included.",
             registry=registry,
             buckets=LATENCY_BUCKETS_S,
         )
@@ -87,9 +83,9 @@ class SendMetrics:
         self._items.observe(items)
         self._waited.observe(waited_s)
 
-    def batch_ended(self, seconds: float) -> None:
+    def batch_ended(self, code: str, seconds: float) -> None:
         """See SendMeter.batch_ended."""
-        self._took.observe(seconds)
+        self._calls.ended("MessagingService/SendSmsBatch", code, seconds)
 
     def turned_away(self) -> None:
         """See SendMeter.turned_away."""

@@ -16,6 +16,7 @@ from prometheus_client.registry import CollectorRegistry
 from service_kit.metrics import LATENCY_BUCKETS_S
 
 Response = TypeVar("Response")
+Stub = TypeVar("Stub")
 Handler: TypeAlias = "grpc.RpcMethodHandler[Any, Any]"
 Behaviour = Callable[[Any, aio.ServicerContext[Any, Any]], Any]
 Context = aio.ServicerContext[Any, Any]
@@ -210,3 +211,23 @@ class UncountedCalls:
 
     def ended(self, method: str, code: str, seconds: float) -> None:
         """See CallMeter.ended."""
+
+
+def counted_stub(stub: Stub, service: str, calls: CallMeter) -> Stub:
+    """The same stub, whose unary calls are counted as `service/Method`.
+
+    What it streams is left as it is: who reads a stream to its end can tell how it ended.
+    """
+    for name, call in vars(stub).items():
+        if isinstance(call, aio.UnaryUnaryMultiCallable):
+            setattr(stub, name, _counted(call, f"{service}/{name}", calls))
+    return stub
+
+
+def _counted(
+    call: aio.UnaryUnaryMultiCallable[Any, Response], method: str, calls: CallMeter
+) -> Callable[..., Awaitable[Response]]:
+    def counted(request: Any, **options: Any) -> Awaitable[Response]:  # noqa: ANN401 - any proto message
+        return calls.answer(method, call(request, **options))
+
+    return counted

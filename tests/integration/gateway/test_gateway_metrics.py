@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 from typing import Any
 
+from gateway_http.routes.africastalking import REPORTS
 from gateway_http.settings import GatewaySettings
 from service_kit.metrics import metrics_served
 from service_kit.settings import Address
@@ -66,8 +67,35 @@ async def test_batches_are_measured_and_a_full_gateway_says_so() -> None:
     assert figures("tukupay_send_batch_items_sum") == 2
     batches = figures("tukupay_send_batch_items_count")
     assert 1 <= batches <= 2
-    assert figures("tukupay_send_batch_seconds_count") == batches
+    calls = {"method": "MessagingService/SendSmsBatch"}
+    assert figures("tukupay_grpc_client_calls_total", code="OK", **calls) == batches
+    assert figures("tukupay_grpc_client_call_seconds_count", **calls) == batches
     assert figures("tukupay_send_batch_wait_seconds_count") == batches
+
+
+async def test_calls_to_the_services_are_counted_by_how_they_ended(running: Running) -> None:
+    await running.http.get(f"/api/sms/outbox/{ENTRY_ID}")
+    await running.http.get("/api/sms-costs/current?level=TukuPay")
+    await running.messaging_server.stop(0)
+    assert (await running.http.get(f"/api/sms/outbox/{ENTRY_ID}")).status_code == 503
+    assert (await running.http.post("/api/sms/send", json=SMS)).status_code == 503
+    figures = await figures_of(running)
+    calls = "tukupay_grpc_client_calls_total"
+    assert figures(calls, method="PricingService/GetCurrentCost") == 1
+    assert figures(calls, method="MessagingService/GetOutboxEntry") == 2
+    assert figures(calls, method="MessagingService/GetOutboxEntry", code="UNAVAILABLE") == 1
+    assert figures(calls, method="MessagingService/SendSmsBatch", code="UNAVAILABLE") == 1
+
+
+async def test_the_secret_of_a_callback_address_is_not_exported() -> None:
+    secret = "canary-" + "0" * 40
+    settings = GatewaySettings(http_address=ANY_PORT, africastalking_secrets=(("at", secret),))
+    async with running_gateway(settings) as running:
+        await running.http.post(REPORTS.format(secret=secret), data={"id": "x", "status": "Success"})
+        await running.http.post(REPORTS.format(secret=secret + "1"), data={"id": "x", "status": "Success"})
+        figures = await figures_of(running)
+    assert figures(REQUESTS, method="POST", route=REPORTS) == 2
+    assert "canary" not in figures.text
 
 
 async def test_the_public_address_serves_no_metrics(running: Running) -> None:
