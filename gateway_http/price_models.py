@@ -82,6 +82,14 @@ class ResolvedPrice(msgspec.Struct, frozen=True, kw_only=True, rename="camel"):
             "absent when none is known."
         ),
     ] = UNSET
+    known_at: Annotated[
+        datetime | UnsetType,
+        Meta(
+            description="What was known: the `knownAt` of the question, or else when the newest change that the answer "
+            "counts was recorded. The same question with `at` set to `resolvedAt` and `knownAt` set to this has the "
+            "same answer ever after. Absent in the moments after a change.",
+        ),
+    ] = UNSET
     candidates: Annotated[
         list[PriceCandidate] | UnsetType,
         Meta(
@@ -103,5 +111,6 @@ class ResolvedPrice(msgspec.Struct, frozen=True, kw_only=True, rename="camel"):
             effective_from=instant(cost.effective_from),
             resolved_at=instant(answer.resolved_at),
             valid_until=instant(answer.valid_until) if answer.HasField("valid_until") else UNSET,
+            known_at=instant(answer.known_at) if answer.HasField("known_at") else UNSET,
             candidates=[PriceCandidate.of(candidate) for candidate in answer.candidates] if explained else UNSET,
         )

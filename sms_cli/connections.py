@@ -15,6 +15,24 @@ from sms_cli.failures import CommandError
 
 _SETTINGS = {"pricing": "PRICING_GRPC_ADDRESS", "messaging": "MESSAGING_GRPC_ADDRESS"}
 
+_OPTIONS = {
+    "price_micros": "PRICE",
+    "effective_from": "--from",
+    "customer_id": "--customer",
+    "app_id": "--app",
+    "created_by": "--by",
+    "withdrawn_by": "--by",
+    "reason": "--reason",
+    "known_at": "--known-at",
+    "at": "--at",
+    "period_start": "--from",
+    "period_end": "--to",
+    "idempotency_key": "--idempotency-key",
+}
+"""What a person wrote for a field of a request."""
+_WORDS = (("allow_free", "--allow-free"), ("override_guards", "--override-guards"))
+"""How fields are called in descriptions of other fields."""
+
 
 @contextmanager
 def readable_errors(service: str, address: Address) -> Iterator[None]:
@@ -54,7 +72,19 @@ def _details(error: aio.AioRpcError) -> tuple[str, list[str], float]:
         if detail.Unpack(info):
             reason = info.reason
         elif detail.Unpack(request):
-            fields = [f"{violation.field}: {violation.description}" for violation in request.field_violations]
+            fields = [f"{_option(each.field)}: {_in_options(each.description)}" for each in request.field_violations]
         elif detail.Unpack(delay):
             retry = delay.retry_delay.ToTimedelta().total_seconds()
     return reason, fields, retry
+
+
+def _option(field: str) -> str:
+    """A field as the terminal has it."""
+    return _OPTIONS.get(field, field)
+
+
+def _in_options(description: str) -> str:
+    """What is wrong, in words of the terminal."""
+    for field, option in _WORDS:
+        description = description.replace(field, option)
+    return description

@@ -124,14 +124,15 @@ def _show(changes: Sequence[Change]) -> None:
     if not moved:
         return
     largest = sorted(moved, key=lambda change: (-change.relative, change.row.line))[:LARGEST_SHOWN]
-    table = Table("line", "level", "for", "effectiveFrom", "before", "after", "change", title="largest changes")
+    table = Table("line", "of", "effectiveFrom", "before", "after", "change", title="largest changes")
+    for column in table.columns[2:]:
+        column.no_wrap = True
     for change in largest:
         row, before = change.row, change.before or Decimal(0)
         percent = f"{(row.price - before) / before * 100:+.1f} %" if before else ""
         table.add_row(
             str(row.line),
-            LEVEL_NAMES[row.level],
-            cell(row.entity),
+            cell(f"{LEVEL_NAMES[row.level]} {row.entity}".strip()),
             exact(timestamp(row.effective_from)),
             kes(micros(before)),
             kes(micros(row.price)),
@@ -201,22 +202,26 @@ def export_file(
     unfinished = path.with_name(f".{path.name}.{os.getpid()}")
     try:
         with unfinished.open("w", encoding="utf-8", newline="") as file:
-            count = asyncio.run(_export(pricing, only, file))
+            count, free = asyncio.run(_export(pricing, only, file))
         unfinished.replace(path)
     except OSError as error:
         raise CommandError(f"{path} cannot be written: {error.strerror}", "check the folder") from None
     finally:
         unfinished.unlink(missing_ok=True)
     out.print(f"{count:,} {'price' if count == 1 else 'prices'} in {path}", markup=False)
+    if free:
+        out.print(f"{free:,} of them {'is' if free == 1 else 'are'} free: importing the file needs --allow-free")
 
 
-async def _export(pricing: Address, level: pb.CostLevel.ValueType | None, file: TextIO) -> int:
+async def _export(pricing: Address, level: pb.CostLevel.ValueType | None, file: TextIO) -> tuple[int, int]:
+    """How many prices were written, and how many of them are 0."""
     write_header(file)
-    count = 0
+    count = free = 0
     with _bar("exports", None) as advance:
         async with aclosing(exported_costs(pricing, level)) as pages:
             async for page in pages:
                 write_costs(file, page)
                 count += len(page)
+                free += sum(not cost.price_micros for cost in page)
                 advance(count)
-    return count
+    return count, free

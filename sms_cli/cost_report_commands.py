@@ -28,7 +28,7 @@ from sms_cli.cost_reports import (
 )
 from sms_cli.costs_commands import WIDE, AsJson
 from sms_cli.failures import CommandError
-from sms_cli.instants import parse_instant
+from sms_cli.instants import parse_instant, to_second
 from sms_cli.options import parsed
 from sms_cli.settings import client_settings
 from sms_cli.terminal import cell, out, print_json, print_record
@@ -111,18 +111,22 @@ def audit(
 
 
 async def _audit(messaging: Address, start: datetime, end: datetime, user: str | None) -> pb.AuditTotals:
-    columns = ["createdAt", "userId", "units", "recorded", "knownThen", "knownNow", "cause"]
-    if out.width >= WIDE:
-        columns.append("outboxId")
-    table = Table(*columns)
-    table.columns[0].no_wrap = True
+    wide = out.width >= WIDE
+    columns = ["createdAt", "userId", "recorded", "knownThen", "knownNow", "cause"]
+    if wide:
+        columns = [*columns[:2], "units", *columns[2:], "outboxId"]
+    # A narrow terminal has no room for fractions of seconds, nor for long words above short numbers.
+    table = Table(*columns) if wide else Table("createdAt", "userId", "recorded", "then", "now", "cause")
+    for column in table.columns:
+        column.no_wrap = column.header != "userId"
     totals = pb.AuditTotals()
     async with aclosing(audited_costs(messaging, start, end, user)) as answers:
         async for answer in answers:
             totals = answer.totals
             for exception in answer.exceptions[: EXCEPTIONS_SHOWN - table.row_count]:
                 record = exception_record(exception)
-                table.add_row(*(cell(record[column]) for column in columns))
+                created_at = record["createdAt"] if wide else to_second(exception.created_time)
+                table.add_row(cell(created_at), *(cell(record[column]) for column in columns[1:]))
     if table.row_count:
         out.print(table)
     if totals.exceptions > table.row_count:

@@ -11,7 +11,7 @@ from service_kit.channel import open_channel
 from service_kit.settings import Address
 from sms_cli.connections import readable_errors
 from sms_cli.cost_levels import LEVEL_NAMES
-from sms_cli.instants import shown, timestamp
+from sms_cli.instants import exact, timestamp
 from sms_cli.money import kes, micros
 from tukupay.sms.pricing.v1 import pricing_pb2 as pb
 from tukupay.sms.pricing.v1 import pricing_pb2_grpc
@@ -105,6 +105,11 @@ async def cost_history(
                 request.page_token = answer.next_page_token
 
 
+def tier_of(cost: pb.Cost) -> str:
+    """The level of a row, and whose price it is there."""
+    return f"{LEVEL_NAMES[cost.level]} {cost.customer_id or cost.app_id}".strip()
+
+
 def cost_record(cost: pb.Cost) -> dict[str, object]:
     """The row as JSON; the price is text, to stay exact."""
     taken = cost.withdrawal if cost.HasField("withdrawal") else None
@@ -115,13 +120,13 @@ def cost_record(cost: pb.Cost) -> dict[str, object]:
         "appId": cost.app_id or None,
         "price": kes(cost.price_micros),
         "currency": "KES",
-        "effectiveFrom": shown(cost.effective_from),
+        "effectiveFrom": exact(cost.effective_from),
         "reason": cost.reason or None,
         "createdBy": cost.created_by,
-        "recordedAt": shown(cost.recorded_time),
+        "recordedAt": exact(cost.recorded_time),
         "revision": cost.revision,
         "overriddenGuards": ", ".join(cost.overridden_guards) or None,
-        "withdrawnAt": shown(taken.withdrawn_time) if taken else None,
+        "withdrawnAt": exact(taken.withdrawn_time) if taken else None,
         "withdrawnBy": taken.withdrawn_by if taken else None,
         "withdrawalReason": taken.reason if taken else None,
     }
@@ -132,8 +137,9 @@ def explanation_record(answer: pb.ResolvePriceResponse) -> dict[str, object]:
     return {
         "price": kes(answer.cost.price_micros),
         "currency": "KES",
-        "resolvedAt": shown(answer.resolved_at),
-        "validUntil": shown(answer.valid_until) if answer.HasField("valid_until") else None,
+        "resolvedAt": exact(answer.resolved_at),
+        "validUntil": exact(answer.valid_until) if answer.HasField("valid_until") else None,
+        "knownAt": exact(answer.known_at) if answer.HasField("known_at") else None,
         "cost": cost_record(answer.cost),
         "candidates": [
             {

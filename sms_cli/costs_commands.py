@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Iterable
 from datetime import UTC, datetime
 from typing import Annotated
 
@@ -17,6 +18,7 @@ from sms_cli.costs import (
     explained_price,
     explanation_record,
     record_cost,
+    tier_of,
     withdraw_cost,
 )
 from sms_cli.instants import exact, shown
@@ -120,21 +122,28 @@ def explain(
         return
     until = f"; it may change at {shown(answer.valid_until)}" if answer.HasField("valid_until") else ""
     out.print(f"[bold]{kes(answer.cost.price_micros)} KES[/] for one SMS unit at {shown(answer.resolved_at)}{until}\n")
-    wide = out.width >= WIDE
-    table = Table("verdict", "price", "of", "effectiveFrom", *(("revision", "recordedAt") if wide else ()), "why")
-    for candidate in answer.candidates:
+    out.print(_candidates(answer.candidates, wide=out.width >= WIDE))
+
+
+def _candidates(candidates: Iterable[pb.PriceCandidate], *, wide: bool) -> Table:
+    """A line for each candidate; on a narrow terminal with the reason below it."""
+    if wide:
+        table = Table("verdict", "price", "of", "effectiveFrom", "revision", "recordedAt", "why")
+    else:
+        table = Table.grid("", "", "", padding=(0, 2, 0, 0))
+    for column in table.columns[:2]:
+        column.no_wrap = True
+    for candidate in candidates:
         cost = candidate.cost
-        verdict = pb.CandidateVerdict.Name(candidate.verdict).removeprefix("CANDIDATE_VERDICT_").lower()
-        more = (str(cost.revision), shown(cost.recorded_time)) if wide else ()
-        table.add_row(
-            f"[green]{verdict}[/]" if candidate.verdict == pb.CANDIDATE_VERDICT_WON else verdict.replace("_", " "),
-            kes(cost.price_micros),
-            cell(f"{LEVEL_NAMES[cost.level]} {cost.customer_id or cost.app_id}".strip()),
-            exact(cost.effective_from),
-            *more,
-            cell(candidate.explanation),
-        )
-    out.print(table)
+        word = pb.CandidateVerdict.Name(candidate.verdict).removeprefix("CANDIDATE_VERDICT_").lower().replace("_", " ")
+        verdict = f"[green]{word}[/]" if candidate.verdict == pb.CANDIDATE_VERDICT_WON else word
+        of = cell(tier_of(cost))
+        price, since, why = kes(cost.price_micros), exact(cost.effective_from), cell(candidate.explanation)
+        if wide:
+            table.add_row(verdict, price, of, since, str(cost.revision), shown(cost.recorded_time), why)
+        else:
+            table.add_row(verdict, f"[bold]{price}[/]", f"[bold]{of}[/] from {since}\n{why}")
+    return table
 
 
 @costs.command("current")
@@ -159,12 +168,16 @@ def show_history(level: Level, customer: Customer = None, app: App = None, *, as
     if not records:
         out.print("No price is recorded there; `tukupay-sms costs set` records one.", markup=False)
         return
-    columns = ("effectiveFrom", "revision", "level", "customerId", "appId", "price", "createdBy", "reason")
-    table = Table(*columns)
-    for record in records:
-        if record["withdrawnBy"] is not None:
-            record["price"] = f"{record['price']} (withdrawn)"
-        table.add_row(*(cell(record[column]) for column in columns))
+    # The history of a customer may begin with the defaults that it had before.
+    several = len({tier_of(row) for row in rows}) > 1
+    table = Table("effectiveFrom", "revision", *(("of",) if several else ()), "price", "createdBy", "reason")
+    for column in table.columns[:2]:
+        column.no_wrap = True
+    for row, record in zip(rows, records, strict=True):
+        price = f"{record['price']} (withdrawn)" if record["withdrawnBy"] is not None else record["price"]
+        of = (tier_of(row),) if several else ()
+        values = (record["effectiveFrom"], record["revision"], *of, price, record["createdBy"], record["reason"])
+        table.add_row(*map(cell, values))
     out.print(table)
     now = datetime.now(UTC)
     for row in rows:

@@ -33,6 +33,11 @@ def shown(message: Timestamp) -> str:
     return instant.isoformat(timespec="milliseconds").replace("+00:00", "Z")
 
 
+def to_second(message: Timestamp) -> str:
+    """The instant for a person who has little room."""
+    return message.ToDatetime(tzinfo=UTC).isoformat(timespec="seconds").replace("+00:00", "Z")
+
+
 def exact(message: Timestamp) -> str:
     """The instant with as many digits as it has."""
     return message.ToDatetime(tzinfo=UTC).isoformat().replace("+00:00", "Z")

@@ -59,7 +59,7 @@ class Guards:
         found: list[Violation] = []
         ceiling = self.ceilings.of(level)
         if draft.price > ceiling:
-            problem = f"is {draft.price:f} KES; above {ceiling:f} KES is unusual for the level {level}"
+            problem = f"is {_plain(draft.price)} KES; above {_plain(ceiling)} KES is unusual for the level {level}"
             found.append(Violation("price_micros", Guard.ABOVE_CEILING, problem))
         # A step from or to a price of 0 has no ratio; free was asked for in so many words.
         if in_effect and draft.price:
@@ -67,8 +67,8 @@ class Guards:
             limit = self.max_changes.of(level)
             if (high - low) * 100 > low * limit:
                 problem = (
-                    f"is {draft.price:f} KES where {in_effect:f} KES is in effect; for the level {level} a difference "
-                    f"of more than {limit:f}% of the smaller is unusual"
+                    f"is {_plain(draft.price)} KES where {_plain(in_effect)} KES is in effect; for the level {level} a "
+                    f"difference of more than {_plain(limit)}% of the smaller is unusual"
                 )
                 found.append(Violation("price_micros", Guard.RELATIVE_CHANGE, problem))
         if draft.effective_from < now - self.past:
@@ -90,3 +90,8 @@ def guarded(violations: Sequence[Violation]) -> ServiceError:
         violations=tuple(violations),
         metadata={"guards": ",".join(sorted({violation.reason for violation in violations}))},
     )
+
+
+def _plain(number: Decimal) -> str:
+    """Without zeros that say nothing."""
+    return f"{number.normalize():f}"
