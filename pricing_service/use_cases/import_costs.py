@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from decimal import Decimal
 
 from pricing_service.domain.cost import Cost, CostDraft
+from pricing_service.domain.edition import Edition
 from pricing_service.domain.guards import Guards, guarded
 from pricing_service.domain.idempotency import Remembered, fingerprint, reused
 from pricing_service.domain.importing import Effect, PlannedRow, plan_import, repeated_rows
@@ -71,7 +72,8 @@ class ImportCosts:
                 cost_ids = [row.cost.cost_id if row.cost else None for row in rows]
                 await turn.remember(key, Remembered(request, cost_ids, [row.previous for row in rows]))
         if recorded:
-            self.own_changes.changed(recorded[-1].epoch, (cost.tier for cost in recorded))
+            newest = recorded[-1]
+            self.own_changes.changed(Edition(newest.epoch, newest.recorded_at), [cost.tier for cost in recorded])
         return rows, False
 
 

@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Sequence
 from typing import Protocol
 
+from pricing_service.domain.edition import Edition
 from pricing_service.domain.tier import Tier
 
 
 class OwnChanges(Protocol):
     """Hears of changes before those who made them are answered, so that they see what they wrote."""
 
-    def changed(self, epoch: int, tiers: Iterable[Tier]) -> None:
-        """These tiers changed, the last of them at this epoch."""
+    def changed(self, edition: Edition, tiers: Sequence[Tier]) -> None:
+        """These tiers changed, one with each of the changes up to this edition."""
         ...

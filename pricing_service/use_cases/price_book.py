@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Sequence
 from datetime import timedelta
 from typing import Final, Generic, NamedTuple, TypeAlias, TypeVar
 
@@ -132,9 +132,12 @@ class PriceBook(Generic[T]):
             changes_at = None if standing.changes_at is None else micros_since_1970(standing.changes_at)
             self._keep(_key(lookup.tier), (rendered, changes_at, found.edition.epoch))
 
-    def changed(self, epoch: int, tiers: Iterable[Tier]) -> None:
-        """Forgets these tiers, the last of which changed at this epoch."""
-        self._newest_change = max(self._newest_change, epoch)
+    def changed(self, edition: Edition, tiers: Sequence[Tier]) -> None:
+        """Forgets these tiers, of which one changed with each of the changes up to this edition."""
+        self._newest_change = max(self._newest_change, edition.epoch)
+        # Where nothing lies between, all that was heard of is as of this edition.
+        if self._edition is not None and self._edition.epoch == edition.epoch - len(tiers):
+            self._edition = edition
         for tier in tiers:
             key = _key(tier)
             self._young.pop(key, None)
@@ -168,9 +171,8 @@ class PriceBook(Generic[T]):
             if not changes:
                 break
             position = changes[-1].epoch
-            self.changed(position, (change.cost.tier for change in changes))
-            self._edition = Edition(position, changes[-1].at)
-        if position <= epoch:
+            self.changed(Edition(position, changes[-1].at), [change.cost.tier for change in changes])
+        if self._edition is None or self._edition.epoch < epoch:
             self._edition = edition
 
     def _edition_of(self, newest: int) -> Edition | None:

@@ -6,6 +6,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from pricing_service.domain.cost import Cost, CostDraft
+from pricing_service.domain.edition import Edition
 from pricing_service.domain.guards import Guards, guarded
 from pricing_service.domain.idempotency import Remembered, fingerprint, reused
 from pricing_service.use_cases.cost_repository import CostRepository, NewCost
@@ -42,5 +43,5 @@ class SetCost:
             (cost,) = await turn.record([NewCost(self.new_cost_id(), draft, overridden)])
             if key:
                 await turn.remember(key, Remembered(request, [cost.cost_id], [before.price if before else None]))
-        self.own_changes.changed(cost.epoch, [cost.tier])
+        self.own_changes.changed(Edition(cost.epoch, cost.recorded_at), [cost.tier])
         return cost, False

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import AsyncGenerator, Iterable
+from collections.abc import AsyncGenerator, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Final, NoReturn, Protocol
 
 from pricing_service.domain.cost import Cost
+from pricing_service.domain.edition import Edition
 from pricing_service.domain.tier import Tier
 from pricing_service.use_cases.cost_repository import Beat, CostRepository
 from pricing_service.use_cases.own_changes import OwnChanges
@@ -82,10 +83,10 @@ class PriceWatch:
             await self._look()
             await _happens(self._hurry, asyncio.get_running_loop().time() + self._interval_s)
 
-    def changed(self, epoch: int, tiers: Iterable[Tier]) -> None:
+    def changed(self, edition: Edition, tiers: Sequence[Tier]) -> None:
         """Looks for changes without waiting for the end of the interval."""
         if self._follower is not None:
-            self._follower.changed(epoch, tiers)
+            self._follower.changed(edition, tiers)
         self._hurry.set()
 
     def close(self) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from pricing_service.domain.cost import Cost
+from pricing_service.domain.edition import Edition
 from pricing_service.domain.withdrawing import WithdrawalRequest, is_withdrawn_already
 from pricing_service.use_cases.cost_repository import CostRepository
 from pricing_service.use_cases.own_changes import OwnChanges
@@ -29,5 +30,5 @@ class WithdrawCost:
             cost = await turn.withdraw(request.cost_id, request.withdrawn_by, request.reason)
         if cost.withdrawal is None:
             raise AssertionError("a withdrawn row has its withdrawal")
-        self.own_changes.changed(cost.withdrawal.epoch, [cost.tier])
+        self.own_changes.changed(Edition(cost.withdrawal.epoch, cost.withdrawal.withdrawn_at), [cost.tier])
         return cost

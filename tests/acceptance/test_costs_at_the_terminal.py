@@ -148,7 +148,7 @@ def test_unusual_and_free_prices_need_to_be_meant(running: LocalSystem) -> None:
     assert cost["overriddenGuards"] == "ABOVE_CEILING, RELATIVE_CHANGE"
     text(running, "costs", "withdraw", cost["costId"], "--reason", "only tried")
     free = ("costs", "set", "SpecificCustomer", "0", "--customer", "free1", "--reason", "charity", "--from", ahead(9))
-    assert "allow_free" in refusal(running, *free)
+    assert "--allow-free" in refusal(running, *free)
     assert document(running, *free, "--allow-free")["price"] == "0"
 
 

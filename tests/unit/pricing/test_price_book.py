@@ -60,7 +60,7 @@ class World:
             draft = CostDraft(tier, Decimal(1), None, START + timedelta(days=days), "admin123")
             (cost,) = await turn.record([NewCost(f"cost_{number}", draft, ())])
         if by_this_replica:
-            self.book.changed(cost.epoch, [tier])
+            self.book.changed(Edition(cost.epoch, cost.recorded_at), [tier])
         return cost
 
     async def read(self, customer_id: str, app_id: str | None = None) -> InEffect:
@@ -167,6 +167,21 @@ async def test_an_answer_names_the_edition_that_it_is_from(world: World) -> None
     price = world.book.price_now("a", None)
     assert price is not None
     assert price.edition == Edition(2, other.recorded_at)
+
+
+async def test_an_own_change_is_a_new_edition_at_once_if_no_other_lies_between(world: World) -> None:
+    await world.set(CUSTOMER)
+    await world.look()
+    await world.read("a")
+    own = await world.set(TUKUPAY, by_this_replica=True)
+    price = world.book.price_now("a", None)
+    assert price is not None
+    assert price.edition == Edition(2, own.recorded_at)
+    await world.set(DIRECT_CUSTOMER)
+    await world.set(TUKUPAY, by_this_replica=True)
+    price = world.book.price_now("a", None)
+    assert price is not None
+    assert price.edition == Edition(2, own.recorded_at)
 
 
 async def test_an_answer_from_rows_of_different_editions_names_none(world: World) -> None:

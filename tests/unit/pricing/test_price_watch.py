@@ -11,6 +11,7 @@ from decimal import Decimal
 import pytest
 
 from pricing_service.domain.cost import Cost, CostDraft
+from pricing_service.domain.edition import Edition
 from pricing_service.domain.tier import DIRECT_CUSTOMER
 from pricing_service.use_cases.cost_repository import Beat, NewCost
 from pricing_service.use_cases.watch_prices import MAX_CHANGES, PriceNews, PriceWatch
@@ -88,7 +89,7 @@ async def test_an_own_change_is_told_at_once_however_rarely_it_looks() -> None:
         await following(news)
         for epoch in range(1, 4):
             await costs.add()
-            watch.changed(epoch, [DIRECT_CUSTOMER])
+            watch.changed(Edition(epoch, START), [DIRECT_CUSTOMER])
             assert (await following(news)).epoch == epoch
 
 

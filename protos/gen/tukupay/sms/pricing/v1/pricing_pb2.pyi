@@ -976,9 +976,9 @@ class ResolvePriceResponse(_message.Message):
     epoch: _builtins.int
     """How many changes the price book had when it was read for this answer, as WatchPrices
     counts them: a watcher that has taken in the changes up to here knows all that the answer
-    knows. Absent in answers of ResolvePrice from memory in the moments after a change,
-    while the rows that were considered were read at different epochs; BatchResolvePrices
-    always has it.
+    knows. Absent in answers of ResolvePrice from memory in the moments after a change
+    through another replica, while the rows that were considered were read at different
+    epochs; BatchResolvePrices always has it.
     """
     @_builtins.property
     def cost(self) -> Global___Cost:
