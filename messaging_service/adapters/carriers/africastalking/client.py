@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import ssl
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Mapping
 from dataclasses import dataclass
 from typing import Final
 from urllib.parse import urlencode
@@ -55,7 +55,11 @@ class Handover:
 
 
 class AfricasTalkingClient:
-    """Connections to the carrier, as many as the window and one for looks at the account.
+    """Connections to the carrier, one for each request that is in flight at the same time.
+
+    Each connection has a transport of its own, and the one that was used last is used next: a pool of httpx
+    looks at all of its connections for each request, which at a window of 100 costs more than all the rest.
+    Whoever calls bounds how many requests there are, and how long each may take as a whole.
 
     Nothing is tried again here, redirects are not followed, and neither proxies nor credentials are taken
     from the environment. A method raises httpx.HTTPError when there is no whole HTTP answer.
@@ -63,32 +67,26 @@ class AfricasTalkingClient:
 
     def __init__(self, settings: AfricasTalkingSettings) -> None:
         self._settings = settings
-        connections = settings.window + 1
-        self._http = httpx.AsyncClient(
-            base_url=settings.base_url,
-            headers={
-                "apiKey": settings.api_key,
-                "Accept": "application/json",
-                # An answer is a few hundred bytes; what is not compressed cannot be a bomb.
-                "Accept-Encoding": "identity",
-                "User-Agent": "tukupay-sms",
-            },
-            verify=ssl.create_default_context(),
-            # How long an answer is waited for is the carrier's affair, which bounds every call as a whole.
-            timeout=httpx.Timeout(
-                None,
-                connect=settings.connect_timeout_s,
-                pool=settings.connect_timeout_s,
-                write=settings.response_timeout_s,
-            ),
-            limits=httpx.Limits(
-                max_connections=connections,
-                max_keepalive_connections=connections,
-                keepalive_expiry=settings.keep_alive_s,
-            ),
-            follow_redirects=False,
-            trust_env=False,
-        )
+        self._base = httpx.URL(settings.base_url)
+        self._headers = {
+            "Host": self._base.netloc.decode("ascii"),
+            "apiKey": settings.api_key,
+            "Accept": "application/json",
+            # An answer is a few hundred bytes; what is not compressed cannot be a bomb.
+            "Accept-Encoding": "identity",
+            "User-Agent": "tukupay-sms",
+        }
+        self._extensions = {
+            "timeout": {
+                "connect": settings.connect_timeout_s,
+                "pool": settings.connect_timeout_s,
+                "write": settings.response_timeout_s,
+                "read": None,
+            }
+        }
+        self._tls = ssl.create_default_context()
+        self._idle: list[httpx.AsyncHTTPTransport] = []
+        self._is_closed = False
 
     async def send(self, handover: Handover) -> Reply:
         """Posts a message; cancelling it leaves `handover.begun` telling what may have left."""
@@ -96,28 +94,58 @@ class AfricasTalkingClient:
             "Content-Type": "application/x-www-form-urlencoded",
             "Content-Length": str(len(handover.payload)),
         }
-        return await self._exchange(
-            self._http.build_request("POST", MESSAGING, headers=headers, content=handover.body())
-        )
+        return await self._exchange(self._request("POST", MESSAGING, headers, handover.body()))
 
     async def account(self) -> Reply:
         """Asks for the account's data."""
-        return await self._exchange(
-            self._http.build_request("GET", ACCOUNT, params={"username": self._settings.username})
-        )
+        target = f"{ACCOUNT}?{urlencode({'username': self._settings.username})}"
+        return await self._exchange(self._request("GET", target, {}, None))
 
     async def close(self) -> None:
-        """Closes every connection."""
-        await self._http.aclose()
+        """Closes every connection that is not in use, and the others as soon as they are not."""
+        self._is_closed = True
+        while self._idle:
+            await self._idle.pop().aclose()
+
+    def _request(
+        self, method: str, target: str, headers: Mapping[str, str], content: AsyncIterator[bytes] | None
+    ) -> httpx.Request:
+        return httpx.Request(
+            method,
+            self._base.join(target),
+            headers={**self._headers, **headers},
+            content=content,
+            extensions=self._extensions,
+        )
 
     async def _exchange(self, request: httpx.Request) -> Reply:
-        response = await self._http.send(request, stream=True)
+        if self._is_closed:
+            raise httpx.ConnectError("the carrier is stopped")
+        transport = self._idle.pop() if self._idle else self._transport()
         try:
-            body = bytearray()
-            async for piece in response.aiter_raw():
-                body += piece
-                if len(body) > MAX_ANSWER_BYTES:
-                    return Reply(response.status_code, b"", is_whole=False)
-            return Reply(response.status_code, bytes(body), is_whole=True)
+            response = await transport.handle_async_request(request)
+            try:
+                return await _read(response)
+            finally:
+                await response.aclose()
         finally:
-            await response.aclose()
+            await self._put_back(transport)
+
+    async def _put_back(self, transport: httpx.AsyncHTTPTransport) -> None:
+        if self._is_closed:
+            await transport.aclose()
+        else:
+            self._idle.append(transport)
+
+    def _transport(self) -> httpx.AsyncHTTPTransport:
+        one = httpx.Limits(max_connections=1, max_keepalive_connections=1, keepalive_expiry=self._settings.keep_alive_s)
+        return httpx.AsyncHTTPTransport(verify=self._tls, limits=one, retries=0, trust_env=False)
+
+
+async def _read(response: httpx.Response) -> Reply:
+    body = bytearray()
+    async for piece in response.aiter_raw():
+        body += piece
+        if len(body) > MAX_ANSWER_BYTES:
+            return Reply(response.status_code, b"", is_whole=False)
+    return Reply(response.status_code, bytes(body), is_whole=True)

@@ -54,6 +54,7 @@ class AfricasTalkingSandboxSettings:
         "where reports are posted, up to and with the secret; nowhere when unset",
         parse=_url,
         default=None,
+        secret=True,
     )
     report_delay_s: float = setting(
         "AT_SANDBOX_REPORT_DELAY_S",
