@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import socket
 
 import httpx
@@ -58,6 +59,15 @@ async def test_two_registries_share_nothing() -> None:
 async def test_without_an_address_nothing_listens() -> None:
     async with metrics_served(None, new_registry()):
         assert MessagingSettings.__dataclass_fields__["metrics_address"].default is None
+
+
+async def test_a_scraper_that_keeps_its_connection_does_not_hold_up_the_end() -> None:
+    port = free_port()
+    async with httpx.AsyncClient(trust_env=False) as http:
+        async with asyncio.timeout(3), metrics_served(local(port), new_registry()):
+            assert (await http.get(f"http://127.0.0.1:{port}/metrics")).status_code == 200
+        with pytest.raises(httpx.TransportError):
+            await http.get(f"http://127.0.0.1:{port}/metrics")
 
 
 async def test_a_taken_address_is_an_error_that_names_it() -> None:
