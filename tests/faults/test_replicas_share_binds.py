@@ -82,3 +82,18 @@ def test_a_replica_without_a_bind_has_the_other_one_send(allowed: Allowed) -> No
     until("the bind moved", lambda: system.phones.stats()["binds"] == 1)
     assert replica.rest.send("user1").body["status"] == "success"
     assert system.phones.stats()["maxBinds"] == 1
+
+
+def test_a_replica_that_was_frozen_beyond_its_lease_gives_way_when_it_wakes(allowed: Allowed) -> None:
+    system = allowed(ALLOWED)
+    replica = system.add_replica()
+    replica.process.start()
+    replica.gateway.start()
+    until("two replicas share them", lambda: all_up(system, 1, 2))
+    system.messaging.signal(signal.SIGSTOP)
+    # Its sessions live on at the carrier, which has no way to know better yet.
+    until("the other one holds every lease", lambda: shares(system) == [3], 2 * LEASE_S)
+    system.messaging.signal(signal.SIGCONT)
+    until("both have their share, and none more is bound", lambda: all_up(system, 1, 2))
+    for rest in (system.rest, replica.rest):
+        assert rest.send("user1").body["status"] == "success"
