@@ -18,6 +18,7 @@ from gateway_http.routes.africastalking import AfricasTalkingRoutes
 from gateway_http.routes.balance import BalanceRoutes
 from gateway_http.routes.costs import CostRoutes
 from gateway_http.routes.documentation import DocumentationRoutes
+from gateway_http.routes.error_codes import ErrorCodeRoutes
 from gateway_http.routes.health import HealthRoutes
 from gateway_http.routes.outbox import OutboxRoutes
 from gateway_http.routes.outbox_events import OutboxEventRoutes
@@ -76,6 +77,7 @@ class Gateway:
                 stub, outcome_wait_s=settings.outcome_wait_s, send_deadline_s=settings.send_deadline_s
             ).routes(),
             *OutboxEventRoutes(stub).routes(),
+            *ErrorCodeRoutes(stub).routes(),
             *QuoteRoutes(stub).routes(),
             *SendBatchRoutes(
                 self.coalescer, outcome_wait_s=settings.outcome_wait_s, max_batches=settings.max_batches

@@ -225,3 +225,17 @@ class UpdateAnswer(msgspec.Struct, frozen=True, rename="camel"):
     status: _Outcome
     message: _Message
     updated_outbox_entry: UpdatedOutboxEntry
+
+
+class ErrorCode(msgspec.Struct, frozen=True, rename="camel"):
+    """One reason why an SMS failed, or waits."""
+
+    error_code: Annotated[str, Meta(description="Stable; never renamed.")]
+    meaning: Annotated[str, Meta(description="What happened: the first part of `errorDetails`.")]
+    error_advice: Annotated[str, Meta(description="What to do about it: the last part of `errorDetails`.")]
+    resendable: Annotated[Resendable, Meta(description="Whether a resend makes sense: `now`, `later` or `never`.")]
+
+    @classmethod
+    def of(cls, code: messaging_pb2.ErrorCode) -> ErrorCode:
+        """The entry of the messaging service's catalogue as REST shows it."""
+        return cls(code.code, code.meaning, code.advice, _RESENDABLE[code.resend_advice])

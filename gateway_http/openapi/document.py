@@ -19,7 +19,7 @@ from gateway_http.openapi import (
 )
 from gateway_http.openapi.examples import Json
 from gateway_http.openapi.operation import Operation
-from gateway_http.outbox_models import OutboxEntry, SendSmsAnswer, UpdateAnswer
+from gateway_http.outbox_models import ErrorCode, OutboxEntry, SendSmsAnswer, UpdateAnswer
 from gateway_http.price_models import ResolvedPrice
 from gateway_http.problem import ProblemDocument
 from gateway_http.problem_reasons import FIELD_REASONS, REASONS
@@ -53,6 +53,7 @@ _SHAPES = (
     UpdateAnswer,
     OutboxEntry,
     OutboxEvent,
+    ErrorCode,
     Balance,
     NewTopUp,
     TopUpAnswer,

@@ -246,6 +246,12 @@ EVENTS: list[Json] = [
         "status": "pending",
     },
 ]
+ERROR_CODE: Json = {
+    "errorCode": "INVALID_RECIPIENT",
+    "meaning": "The carrier does not accept this phone number.",
+    "errorAdvice": "Check the number and send a new message to the right one.",
+    "resendable": "never",
+}
 SENT: Json = {"status": "success", "outboxEntry": ENTRY_SENT, "message": "SMS sent successfully."}
 REFUSED: Json = {
     "status": "failed",

@@ -12,6 +12,7 @@ from gateway_http.openapi.operation import (
     reference,
 )
 from gateway_http.routes import idempotency_key, send_batch, send_sms
+from gateway_http.routes.error_codes import ERROR_CODES
 from gateway_http.routes.outbox import CANCEL, ENTRY, MAX_ENTRIES, OUTBOX, RESEND
 from gateway_http.routes.outbox_events import EVENTS, MAX_EVENTS
 from gateway_http.routes.quote import QUOTE
@@ -239,6 +240,22 @@ OPERATIONS = (
                 {"type": "string", "minLength": 1},
             ),
         ),
+    ),
+    Operation(
+        "get",
+        ERROR_CODES,
+        "listErrorCodes",
+        OUTBOX_TAG,
+        "List why an SMS may fail",
+        "Every `errorCode` that an entry may carry, with what it means, what to do, and whether a resend makes sense.",
+        answers={
+            200: Answer(
+                "The codes.",
+                {"type": "array", "items": reference("ErrorCode")},
+                {"one": [examples.ERROR_CODE]},
+            )
+        },
+        problems={503: ["MESSAGING_UNAVAILABLE"], 504: ["MESSAGING_TIMEOUT"]},
     ),
     Operation(
         "post",

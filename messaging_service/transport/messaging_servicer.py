@@ -12,6 +12,7 @@ from uuid import UUID
 import structlog
 from grpc import aio
 
+from messaging_service.domain.failures import CATALOGUE
 from messaging_service.domain.validation import MAX_IDENTIFIER, MAX_TAG, text_problem
 from messaging_service.transport import wire
 from messaging_service.transport.event_calls import EventCalls
@@ -154,6 +155,12 @@ class MessagingServicer(messaging_pb2_grpc.MessagingServiceServicer):
         return pb.ListOutboxEntriesResponse(
             entries=[wire.from_message(message) for message in page], next_page_token=token
         )
+
+    async def ListErrorCodes(  # noqa: N802
+        self, request: pb.ListErrorCodesRequest, context: Context
+    ) -> pb.ListErrorCodesResponse:
+        """See the proto."""
+        return pb.ListErrorCodesResponse(error_codes=[wire.from_failure(failure) for failure in CATALOGUE.values()])
 
     async def ListOutboxEvents(  # noqa: N802
         self, request: pb.ListOutboxEventsRequest, context: Context

@@ -10,7 +10,7 @@ from google.protobuf.duration_pb2 import Duration
 from google.protobuf.timestamp_pb2 import Timestamp
 
 from messaging_service.domain.accounts import Account, AccountMode, AccountStatus
-from messaging_service.domain.failures import Resend, failure_of
+from messaging_service.domain.failures import Failure, Resend, failure_of
 from messaging_service.domain.gsm7_advice import Gsm7Advice
 from messaging_service.domain.message import Message, outbox_id
 from messaging_service.domain.money import PriceLevel, to_micros
@@ -210,6 +210,16 @@ def from_message(message: Message) -> pb.OutboxEntry:
         carrier=message.carrier,
         priced_time=_stamp(message.priced_at),
         price_known_time=_stamp(message.price_known_at),
+    )
+
+
+def from_failure(failure: Failure) -> pb.ErrorCode:
+    """The public form of an entry of the catalogue."""
+    return pb.ErrorCode(
+        code=failure.code,
+        meaning=failure.meaning,
+        advice=failure.advice,
+        resend_advice=RESENDS[failure.resend],
     )
 
 

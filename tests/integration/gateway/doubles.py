@@ -285,6 +285,19 @@ class MessagingDouble(Scripted, messaging_pb2_grpc.MessagingServiceServicer):
     ) -> messaging_pb2.ListOutboxEventsResponse:
         return await self._answer("ListOutboxEvents", request, context, messaging_pb2.ListOutboxEventsResponse())
 
+    async def ListErrorCodes(  # noqa: N802
+        self, request: messaging_pb2.ListErrorCodesRequest, context: Any
+    ) -> messaging_pb2.ListErrorCodesResponse:
+        code = messaging_pb2.ErrorCode(
+            code="CARRIER_BUSY",
+            meaning="The carrier was too busy.",
+            advice="Resend later.",
+            resend_advice=messaging_pb2.RESEND_ADVICE_LATER,
+        )
+        return await self._answer(
+            "ListErrorCodes", request, context, messaging_pb2.ListErrorCodesResponse(error_codes=[code])
+        )
+
     async def WatchOutboxEntry(self, request: messaging_pb2.WatchOutboxEntryRequest, context: Any) -> Any:  # noqa: N802
         yield await self._answer("WatchOutboxEntry", request, context, messaging_pb2.WatchOutboxEntryResponse())
 

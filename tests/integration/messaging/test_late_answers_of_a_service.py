@@ -7,6 +7,7 @@ import asyncio
 import pytest
 
 from messaging_service.domain.charging import ChargePolicy
+from messaging_service.domain.failures import CATALOGUE
 from messaging_service.domain.submission import LateOutcome, Outcome, ReceiptState, Submission
 from tests.contract.sms_examples import accepted, unanswered
 from tests.integration.messaging.conftest import receipt
@@ -77,3 +78,11 @@ async def test_an_unknown_outcome_is_sent_again_where_the_account_wants_it(datab
         assert (again.retry_count, again.billing_state) == (1, pb.BILLING_STATE_CHARGED)
         assert await service.money() == (-1_200_000, 0)
         assert [submission.epoch for submission in service.carrier.submissions[1:]] == [1, 2]
+
+
+async def test_the_catalogue_of_failures_is_there_to_read(service: Running) -> None:
+    listed = (await service.sms.ListErrorCodes(pb.ListErrorCodesRequest())).error_codes
+    assert {code.code: (code.meaning, code.advice) for code in listed} == {
+        failure.code: (failure.meaning, failure.advice) for failure in CATALOGUE.values()
+    }
+    assert pb.RESEND_ADVICE_UNSPECIFIED not in {code.resend_advice for code in listed}

@@ -1093,6 +1093,81 @@ class ResendSmsResponse(_message.Message):
 Global___ResendSmsResponse: _TypeAlias = ResendSmsResponse  # noqa: Y015
 
 @_typing.final
+class ListErrorCodesRequest(_message.Message):
+    """Asks for the whole catalogue."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    def __init__(
+        self,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___ListErrorCodesRequest: _TypeAlias = ListErrorCodesRequest  # noqa: Y015
+
+@_typing.final
+class ListErrorCodesResponse(_message.Message):
+    """The catalogue."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    ERROR_CODES_FIELD_NUMBER: _builtins.int
+    @_builtins.property
+    def error_codes(self) -> _containers.RepeatedCompositeFieldContainer[Global___ErrorCode]:
+        """Every code once, those of one kind beside one another."""
+
+    def __init__(
+        self,
+        *,
+        error_codes: _abc.Iterable[Global___ErrorCode] | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["error_codes", b"error_codes"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___ListErrorCodesResponse: _TypeAlias = ListErrorCodesResponse  # noqa: Y015
+
+@_typing.final
+class ErrorCode(_message.Message):
+    """One reason why a message failed, or waits."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    CODE_FIELD_NUMBER: _builtins.int
+    MEANING_FIELD_NUMBER: _builtins.int
+    ADVICE_FIELD_NUMBER: _builtins.int
+    RESEND_ADVICE_FIELD_NUMBER: _builtins.int
+    code: _builtins.str
+    """Stable; never renamed."""
+    meaning: _builtins.str
+    """What happened, in plain language: the first part of `error_details`."""
+    advice: _builtins.str
+    """What to do about it: the last part of `error_details`."""
+    resend_advice: Global___ResendAdvice.ValueType
+    """Whether a resend makes sense."""
+    def __init__(
+        self,
+        *,
+        code: _builtins.str = ...,
+        meaning: _builtins.str = ...,
+        advice: _builtins.str = ...,
+        resend_advice: Global___ResendAdvice.ValueType = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["advice", b"advice", "code", b"code", "meaning", b"meaning", "resend_advice", b"resend_advice"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___ErrorCode: _TypeAlias = ErrorCode  # noqa: Y015
+
+@_typing.final
 class CancelSmsRequest(_message.Message):
     """Which entry to cancel."""
 

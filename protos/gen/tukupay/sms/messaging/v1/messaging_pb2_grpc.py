@@ -59,6 +59,11 @@ class MessagingServiceStub(object):
                 request_serializer=tukupay_dot_sms_dot_messaging_dot_v1_dot_messaging__pb2.ResendSmsRequest.SerializeToString,
                 response_deserializer=tukupay_dot_sms_dot_messaging_dot_v1_dot_messaging__pb2.ResendSmsResponse.FromString,
                 _registered_method=True)
+        self.ListErrorCodes = channel.unary_unary(
+                '/tukupay.sms.messaging.v1.MessagingService/ListErrorCodes',
+                request_serializer=tukupay_dot_sms_dot_messaging_dot_v1_dot_messaging__pb2.ListErrorCodesRequest.SerializeToString,
+                response_deserializer=tukupay_dot_sms_dot_messaging_dot_v1_dot_messaging__pb2.ListErrorCodesResponse.FromString,
+                _registered_method=True)
         self.CancelSms = channel.unary_unary(
                 '/tukupay.sms.messaging.v1.MessagingService/CancelSms',
                 request_serializer=tukupay_dot_sms_dot_messaging_dot_v1_dot_messaging__pb2.CancelSmsRequest.SerializeToString,
@@ -146,6 +151,14 @@ class MessagingServiceServicer(object):
         NOT_FOUND (`OUTBOX_ENTRY_NOT_FOUND`). FAILED_PRECONDITION (`NOT_FAILED`,
         `RETRY_LIMIT_REACHED`, `CANCELLED`, `VALIDITY_OVER`, `INSUFFICIENT_FUNDS`,
         `RECIPIENT_OPTED_OUT`). UNAVAILABLE: as for SendSms.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def ListErrorCodes(self, request, context):
+        """The catalogue of `error_code`s: what each means, what to do, and whether a resend makes
+        sense. Changes with releases only.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -241,6 +254,11 @@ def add_MessagingServiceServicer_to_server(servicer, server):
                     servicer.ResendSms,
                     request_deserializer=tukupay_dot_sms_dot_messaging_dot_v1_dot_messaging__pb2.ResendSmsRequest.FromString,
                     response_serializer=tukupay_dot_sms_dot_messaging_dot_v1_dot_messaging__pb2.ResendSmsResponse.SerializeToString,
+            ),
+            'ListErrorCodes': grpc.unary_unary_rpc_method_handler(
+                    servicer.ListErrorCodes,
+                    request_deserializer=tukupay_dot_sms_dot_messaging_dot_v1_dot_messaging__pb2.ListErrorCodesRequest.FromString,
+                    response_serializer=tukupay_dot_sms_dot_messaging_dot_v1_dot_messaging__pb2.ListErrorCodesResponse.SerializeToString,
             ),
             'CancelSms': grpc.unary_unary_rpc_method_handler(
                     servicer.CancelSms,
@@ -386,6 +404,33 @@ class MessagingService(object):
             '/tukupay.sms.messaging.v1.MessagingService/ResendSms',
             tukupay_dot_sms_dot_messaging_dot_v1_dot_messaging__pb2.ResendSmsRequest.SerializeToString,
             tukupay_dot_sms_dot_messaging_dot_v1_dot_messaging__pb2.ResendSmsResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def ListErrorCodes(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/tukupay.sms.messaging.v1.MessagingService/ListErrorCodes',
+            tukupay_dot_sms_dot_messaging_dot_v1_dot_messaging__pb2.ListErrorCodesRequest.SerializeToString,
+            tukupay_dot_sms_dot_messaging_dot_v1_dot_messaging__pb2.ListErrorCodesResponse.FromString,
             options,
             channel_credentials,
             insecure,

@@ -78,6 +78,10 @@ class MessagingServiceStub:
     `RETRY_LIMIT_REACHED`, `CANCELLED`, `VALIDITY_OVER`, `INSUFFICIENT_FUNDS`,
     `RECIPIENT_OPTED_OUT`). UNAVAILABLE: as for SendSms.
     """
+    ListErrorCodes: _grpc.UnaryUnaryMultiCallable[_messaging_pb2.ListErrorCodesRequest, _messaging_pb2.ListErrorCodesResponse]
+    """The catalogue of `error_code`s: what each means, what to do, and whether a resend makes
+    sense. Changes with releases only.
+    """
     CancelSms: _grpc.UnaryUnaryMultiCallable[_messaging_pb2.CancelSmsRequest, _messaging_pb2.CancelSmsResponse]
     """Stops an entry that has not been submitted yet and releases its hold.
     NOT_FOUND (`OUTBOX_ENTRY_NOT_FOUND`). FAILED_PRECONDITION (`NOT_CANCELLABLE`): it is
@@ -168,6 +172,10 @@ class MessagingServiceAsyncStub(MessagingServiceStub):
     NOT_FOUND (`OUTBOX_ENTRY_NOT_FOUND`). FAILED_PRECONDITION (`NOT_FAILED`,
     `RETRY_LIMIT_REACHED`, `CANCELLED`, `VALIDITY_OVER`, `INSUFFICIENT_FUNDS`,
     `RECIPIENT_OPTED_OUT`). UNAVAILABLE: as for SendSms.
+    """
+    ListErrorCodes: _aio.UnaryUnaryMultiCallable[_messaging_pb2.ListErrorCodesRequest, _messaging_pb2.ListErrorCodesResponse]  # type: ignore[assignment]
+    """The catalogue of `error_code`s: what each means, what to do, and whether a resend makes
+    sense. Changes with releases only.
     """
     CancelSms: _aio.UnaryUnaryMultiCallable[_messaging_pb2.CancelSmsRequest, _messaging_pb2.CancelSmsResponse]  # type: ignore[assignment]
     """Stops an entry that has not been submitted yet and releases its hold.
@@ -280,6 +288,16 @@ class MessagingServiceServicer(metaclass=_abc_1.ABCMeta):
         NOT_FOUND (`OUTBOX_ENTRY_NOT_FOUND`). FAILED_PRECONDITION (`NOT_FAILED`,
         `RETRY_LIMIT_REACHED`, `CANCELLED`, `VALIDITY_OVER`, `INSUFFICIENT_FUNDS`,
         `RECIPIENT_OPTED_OUT`). UNAVAILABLE: as for SendSms.
+        """
+
+    @_abc_1.abstractmethod
+    def ListErrorCodes(
+        self,
+        request: _messaging_pb2.ListErrorCodesRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_messaging_pb2.ListErrorCodesResponse, _abc.Awaitable[_messaging_pb2.ListErrorCodesResponse]]:
+        """The catalogue of `error_code`s: what each means, what to do, and whether a resend makes
+        sense. Changes with releases only.
         """
 
     @_abc_1.abstractmethod
