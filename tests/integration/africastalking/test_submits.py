@@ -6,8 +6,11 @@ import asyncio
 import socket
 from decimal import Decimal
 
+import httpx
 import pytest
 
+from messaging_service.adapters.carriers.africastalking import AfricasTalkingSettings
+from messaging_service.adapters.carriers.africastalking.client import AfricasTalkingClient, Handover
 from messaging_service.adapters.carriers.africastalking_sandbox import AfricasTalkingSandbox
 from messaging_service.adapters.carriers.africastalking_sandbox.behaviours import BEHAVIOURS
 from messaging_service.domain.submission import OutcomeKind
@@ -145,6 +148,18 @@ async def test_a_server_without_tls_is_told_nothing(sandbox: AfricasTalkingSandb
     assert not await carrier.wait_until_up(0.2)
     assert carrier.try_reserve() is None
     assert "ConnectError" in str(carrier.status().binds[0].last_error)
+
+
+async def test_no_byte_of_a_message_is_asked_for_before_the_connection_stands(sandbox: AfricasTalkingSandbox) -> None:
+    without_tls = AfricasTalkingSettings("sandbox", "sandbox-key", base_url=sandbox.url.replace("http:", "https:"))
+    client, handover = AfricasTalkingClient(without_tls), Handover(submission(), without_tls)
+    with pytest.raises(httpx.ConnectError):
+        await client.send(handover)
+    await client.close()
+    assert not handover.begun
+    with pytest.raises(httpx.ConnectError, match="stopped"):
+        await client.send(handover)
+    assert sandbox.account.counts.requests == 0
 
 
 async def test_a_connection_that_does_not_come_about_in_time_proves_that_nothing_was_taken(

@@ -166,6 +166,31 @@ async def test_an_answer_that_was_lost_is_made_up_for_by_the_report(system: Syst
     assert system.sandbox.account.counts.requests == 1
 
 
+async def test_in_a_crowd_with_every_fault_nothing_is_lost_doubled_or_charged_wrongly(system: System) -> None:
+    left_out = {"silent", "drip", "slow", "no-money", "http-500", "server-error"}
+    faults = [number for name, number in NUMBER_OF.items() if name not in left_out]
+    recipients = faults + [PHONE] * 60
+    entries = await asyncio.gather(
+        *(system.send(recipient, text=f"message {number}") for number, recipient in enumerate(recipients))
+    )
+    # What was not taken and could not be proven so stays open, as does what the carrier keeps.
+    stuck = [NUMBER_OF["drop-before"], NUMBER_OF["risk-hold"]]
+    ended = "state IN ('delivered', 'undelivered', 'refused', 'accepted')"
+    open_now = f"SELECT recipient FROM message WHERE NOT {ended} ORDER BY 1 DESC"
+    await eventually(lambda: rows(system.url, open_now), lambda found: [row[0] for row in found] == stuck)
+    assert system.sandbox.account.counts.repeated == 0
+    taken = {sms.text for sms in system.sandbox.account.messages}
+    for number, entry in enumerate(entries):
+        state = (await system.entry(entry.outbox_id)).delivery_state
+        if state != pb.DELIVERY_STATE_UNKNOWN:
+            assert (f"message {number}" in taken) is (state != pb.DELIVERY_STATE_REFUSED)
+    charged = "(billing = 'charged') <> (state IN ('accepted', 'delivered', 'undelivered'))"
+    assert await rows(system.url, f"SELECT count(*) FROM message WHERE {charged}") == [(0,)]
+    owed = "sum(total) FILTER (WHERE billing = 'held'), -sum(total) FILTER (WHERE billing = 'charged')"
+    booked = await rows(system.url, "SELECT held, posted FROM account")
+    assert booked == await rows(system.url, f"SELECT {owed} FROM message")
+
+
 async def test_a_phone_that_opts_out_or_writes_stop_gets_no_more_messages(system: System) -> None:
     assert await system.sandbox.callbacks.opts_out(PHONE, "TUKUPAY")
     assert await system.sandbox.callbacks.phone_writes("+254711222444", "TUKUPAY", "Stop")
