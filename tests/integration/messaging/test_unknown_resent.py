@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -9,13 +10,14 @@ import pytest
 
 from messaging_service.adapters.postgres.outbox import PostgresOutbox
 from messaging_service.domain.message import Message
-from messaging_service.domain.states import Billing, State
+from messaging_service.domain.states import Billing, State, Status
 from messaging_service.use_cases.late_outcomes import LateSettlement, Verdict
 from messaging_service.use_cases.outbox import Claim
 from service_kit.errors import Kind
 from tests.contract.messaging_database import pass_time, rows
 from tests.contract.sms_examples import PRICE, TWO_UNITS, acceptance, accepted, refused, unanswered
-from tests.integration.messaging.conftest import money, receipt, record, settle, stored, transitions
+from tests.integration.messaging.conftest import MakeOutbox, money, receipt, record, settle, stored, transitions
+from tests.integration.messaging.money_rules import BROKEN
 from tests.integration.messaging.receipts_at_work import bring, opt_out
 from tests.integration.messaging.running_service import Running, refusal_of
 from tukupay.sms.messaging.v1 import messaging_pb2 as pb
@@ -185,6 +187,25 @@ async def test_a_message_that_is_sent_again_still_expires_in_time(outbox: Postgr
     await outbox.sweep()
     assert (await stored(outbox, message.id)).error_code == "VALIDITY_OVER"
     assert await money(outbox) == (0, 0)
+
+
+async def test_second_tries_late_answers_and_receipts_at_once_charge_each_message_once(
+    make_outbox: MakeOutbox, database_url: str
+) -> None:
+    one, two = await make_outbox("one"), await make_outbox("two")
+    messages = [await unknown(one, f"A{n}") for n in range(24)]
+    await pass_time(database_url, AFTER_S)
+    await one.store([receipt(f"A{n}") for n in range(0, 24, 3)])
+    late = [LateSettlement(messages[n].id, 1, accepted(f"A{n}"), 0.5) for n in range(1, 24, 3)]
+    await asyncio.gather(
+        two.sweep(), one.sweep(), *(one.settle_late([item]) for item in late), *(two.work(4) for _ in range(4))
+    )
+    for claim in [*await one.claim(50), *await one.claim(50)]:
+        await settle(one, claim, accepted())
+    assert {(await stored(one, message.id)).status for message in messages} == {Status.SENT}
+    assert await money(one) == (-len(messages) * TOTAL, 0)
+    for what, statement in BROKEN.items():
+        assert await rows(database_url, statement) == [], what
 
 
 async def test_an_account_chooses_it_over_grpc(service: Running, database_url: str) -> None:
