@@ -203,9 +203,7 @@ async def test_as_many_slots_are_given_out_as_the_window_has(peer: Peer) -> None
 
 async def test_a_slot_is_given_back_once_however_often_it_is_released(peer: Peer) -> None:
     carrier = peer.carrier
-    first, second = carrier.try_reserve(), carrier.try_reserve()
-    assert first is not None
-    assert second is not None
+    first, second = await reserve(carrier), await reserve(carrier)
     first.release()
     first.release()
     assert carrier.free_slots == WINDOW - 1
@@ -246,17 +244,13 @@ async def test_what_the_carrier_does_is_an_outcome_and_never_an_error(peer: Peer
 
 
 async def test_who_waits_for_a_place_is_told_when_one_is_free(peer: Peer) -> None:
-    slots = [peer.carrier.try_reserve() for _ in range(WINDOW)]
+    slots = [await reserve(peer.carrier) for _ in range(WINDOW)]
     told = asyncio.Event()
     peer.carrier.on_slot_free(told.set)
-    slot = slots[0]
-    assert slot is not None
-    slot.release()
+    slots[0].release()
     await asyncio.wait_for(told.wait(), DEADLINE_S)
     told.clear()
-    other = slots[1]
-    assert other is not None
-    await peer.carrier.submit(other, submission())
+    await peer.carrier.submit(slots[1], submission())
     await asyncio.wait_for(told.wait(), DEADLINE_S)
 
 

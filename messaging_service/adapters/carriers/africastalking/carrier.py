@@ -13,6 +13,7 @@ from messaging_service.adapters.carriers.africastalking.answers import Answer, r
 from messaging_service.adapters.carriers.africastalking.client import AfricasTalkingClient, Handover, Reply
 from messaging_service.adapters.carriers.africastalking.results import UNCLEAR, Consequence
 from messaging_service.adapters.carriers.africastalking.settings import AfricasTalkingSettings
+from messaging_service.adapters.carriers.africastalking.slot import AfricasTalkingSlot
 from messaging_service.adapters.carriers.africastalking.standing import Standing
 from messaging_service.adapters.carriers.rate_limit import RateLimit
 from messaging_service.adapters.carriers.throttle import Throttle
@@ -23,28 +24,6 @@ from messaging_service.use_cases.carrier import CarrierSinks, Slot
 log = structlog.get_logger()
 
 KIND: Final = "africastalking"
-
-
-class AfricasTalkingSlot:
-    """A place in the window of requests."""
-
-    __slots__ = ("_carrier", "_reserved")
-
-    def __init__(self, carrier: AfricasTalkingCarrier) -> None:
-        self._carrier = carrier
-        self._reserved = True
-
-    def release(self) -> None:
-        """Gives the place back unused. Harmless after a submit or a second time."""
-        if self._reserved:
-            self._reserved = False
-            self._carrier.unreserve()
-
-    def spend(self, carrier: AfricasTalkingCarrier) -> None:
-        """Turns the reservation into a submit. Raises ValueError for a slot without one."""
-        if not self._reserved or self._carrier is not carrier:
-            raise ValueError("a slot serves one submit, at the carrier that gave it")
-        self._reserved = False
 
 
 class AfricasTalkingCarrier:
@@ -137,7 +116,7 @@ class AfricasTalkingCarrier:
         self._rate.take()
         self._reserved += 1
         self._idle.clear()
-        return AfricasTalkingSlot(self)
+        return AfricasTalkingSlot(self, self._unreserve)
 
     async def wait_until_up(self, timeout_s: float) -> bool:
         """True as soon as `is_up`; False when it did not come up in time."""
@@ -297,8 +276,7 @@ class AfricasTalkingCarrier:
     def _in_use(self) -> int:
         return self._reserved + self._submitting + self._kept
 
-    def unreserve(self) -> None:
-        """Called by a slot that is given back."""
+    def _unreserve(self) -> None:
         self._reserved -= 1
         self._rate.give_back()
         self._place_freed()
