@@ -11,10 +11,11 @@ import math
 from collections import OrderedDict
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import datetime
 from decimal import Decimal
 from typing import Final, NamedTuple
 
+from messaging_service.domain.book_clock import BookClock
 from messaging_service.domain.money import Price, PriceLevel, SendPrice
 
 Key = tuple[str, str | None]
@@ -24,13 +25,6 @@ _LEVELS: Final = {level.value: level for level in PriceLevel}
 
 MAX_CHANGED: Final = 50_000
 """Customers and apps remembered as changed; with more than that it is cheaper to forget all answers."""
-
-CLOCK_KNOWN_S: Final = 60.0
-"""While the book can be asked, an estimate of its clock is not used for longer: its clock may be set."""
-CLOCK_MARGIN_S: Final = 0.25
-_TICK: Final = timedelta(microseconds=1)
-CLOCK_DRIFT: Final = 0.001
-"""Seconds by which two clocks may come apart in a second; good ones do so fifty times slower."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -122,8 +116,7 @@ class PriceCopy:
         self._epoch: int | None = None
         self._watched = False
         self._last_word = -math.inf
-        self._book_clock: tuple[datetime, float] | None = None
-        self._told_clock: tuple[datetime, float] | None = None
+        self._book_clock = BookClock()
         self.tally = Tally()
 
     def __len__(self) -> int:
@@ -181,7 +174,7 @@ class PriceCopy:
     def _hear(self, now: datetime | None) -> None:
         self._last_word = self._clock()
         if now is not None:
-            self._told_clock = (now, self._last_word)
+            self._book_clock.told(now, self._last_word)
 
     def watch_broke(self) -> None:
         """The watch ended: from now on changes may be missed."""
@@ -238,9 +231,7 @@ class PriceCopy:
 
     def learn_clock(self, asking: Asking, answer: Answer) -> None:
         """Takes from an answer to what the price is now only the time."""
-        if self._book_clock is None or asking.at >= self._book_clock[1]:
-            # The book read its clock after the question left: counted from there, the estimate is never behind.
-            self._book_clock = (answer.resolved_at, asking.at)
+        self._book_clock.answered(answer.resolved_at, asking.at)
 
     def price_of(self, key: Key, at: datetime | None) -> SendPrice | None:
         """The price at an instant, or now when it is None; None when the book has to be asked."""
@@ -256,7 +247,7 @@ class PriceCopy:
             return None
         _, unit_price, cost_id, level, resolved_at, valid_until, known_at = held
         if at is None:
-            holds = valid_until is None or self._is_before(now, valid_until, fresh=fresh)
+            holds = valid_until is None or self._book_clock.is_before(now, valid_until, fresh=fresh)
         else:
             holds = resolved_at <= at and (valid_until is None or at < valid_until)
         if not holds:
@@ -268,7 +259,8 @@ class PriceCopy:
         else:
             self.tally.stale += 1
         price = Price(unit_price, cost_id, _LEVELS[level])
-        return SendPrice(price, at or self._instant(now, resolved_at, valid_until), known_at)
+        # Surely an instant for which the answer holds.
+        return SendPrice(price, at or self._book_clock.within(now, resolved_at, valid_until), known_at)
 
     def answer(self, key: Key) -> Answer | None:
         """The answer held, if no change that was heard of has touched it; however old it is."""
@@ -291,23 +283,3 @@ class PriceCopy:
         customer_id, app_id = key
         changed = max(self._valid_from, self._changed_customers.get(customer_id, 0))
         return changed if app_id is None else max(changed, self._changed_apps.get(app_id, 0))
-
-    def _instant(self, now: float, resolved_at: datetime, valid_until: datetime | None) -> datetime:
-        """What the book's clock shows about now, and surely an instant for which the answer holds."""
-        clock = self._book_clock
-        if clock is None or (self._told_clock is not None and now - clock[1] > CLOCK_KNOWN_S):
-            clock = self._told_clock
-        if clock is None:
-            return resolved_at
-        instant = max(resolved_at, clock[0] + timedelta(seconds=now - clock[1]))
-        return instant if valid_until is None or instant < valid_until else valid_until - _TICK
-
-    def _is_before(self, now: float, instant: datetime, *, fresh: bool) -> bool:
-        """Whether the book's clock surely shows less than an instant."""
-        if self._book_clock is None:
-            return False
-        shown, known_at = self._book_clock
-        age_s = now - known_at
-        if fresh and age_s > CLOCK_KNOWN_S:
-            return False
-        return shown + timedelta(seconds=age_s + age_s * CLOCK_DRIFT + CLOCK_MARGIN_S) < instant

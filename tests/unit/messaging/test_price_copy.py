@@ -9,10 +9,9 @@ from decimal import Decimal
 import pytest
 
 from messaging_service.domain import price_copy
+from messaging_service.domain.book_clock import CLOCK_KNOWN_S, CLOCK_MARGIN_S
 from messaging_service.domain.money import Price, PriceLevel, SendPrice
 from messaging_service.domain.price_copy import (
-    CLOCK_KNOWN_S,
-    CLOCK_MARGIN_S,
     Answer,
     Asking,
     Change,
