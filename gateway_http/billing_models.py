@@ -40,6 +40,10 @@ def _money(description: str) -> Meta:
     return Meta(description=description, extra_json_schema={"type": "number", "examples": [25.5]})
 
 
+def _money_or_null(description: str) -> Meta:
+    return Meta(description=description, extra_json_schema={"type": ["number", "null"], "examples": [25.5]})
+
+
 _UserId = Annotated[str, Meta(description="The account.", extra_json_schema={"minLength": 1, "maxLength": 64})]
 _Currency = Annotated[Literal["KES"], Meta(description="ISO 4217.")]
 _Instant = Annotated[datetime, Meta(tz=True)]
@@ -48,7 +52,7 @@ _Instant = Annotated[datetime, Meta(tz=True)]
 class Limits(msgspec.Struct, frozen=True, rename="camel"):
     """What the account may spend and send; null is no limit."""
 
-    daily_spend: Annotated[Raw | None, _money("KES in a day of Nairobi; what fails later counts too.")]
+    daily_spend: Annotated[Raw | None, _money_or_null("KES in a day of Nairobi; what fails later counts too.")]
     messages_per_minute: Annotated[int | None, Meta(description="In a minute of the clock.")]
     messages_per_recipient_hour: Annotated[int | None, Meta(description="To one phone in an hour of the clock.")]
 
@@ -64,7 +68,7 @@ class Balance(msgspec.Struct, frozen=True, rename="camel"):
     held: Annotated[Raw, _money("Reserved for messages whose outcome is open.")]
     credit_limit: Annotated[Raw, _money("How far below zero a prepaid account may go.")]
     available: Annotated[
-        Raw | None, _money("What can be spent now: balance less held plus creditLimit; null for postpaid.")
+        Raw | None, _money_or_null("What can be spent now: balance less held plus creditLimit; null for postpaid.")
     ]
     limits: Limits
     spent_today: Annotated[Raw, _money("What counts toward `dailySpend` so far.")]
