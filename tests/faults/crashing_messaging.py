@@ -13,7 +13,9 @@ import signal
 from typing import Any, cast
 
 from messaging_service.adapters.carriers.carriers_file import CarrierSpec
-from messaging_service.bootstrap import Seams, built_carrier, serve
+from messaging_service.bootstrap import serve
+from messaging_service.carriers import built_carrier
+from messaging_service.engine import Seams
 from messaging_service.settings import MessagingSettings
 from messaging_service.use_cases.bind_leases import BindLeases
 from messaging_service.use_cases.carrier import CarrierSinks

@@ -16,7 +16,8 @@ from grpc.aio import AioRpcError
 from gateway_http.bootstrap import Gateway
 from gateway_http.settings import GatewaySettings
 from messaging_service.adapters.carriers.africastalking_sandbox import AfricasTalkingSandbox
-from messaging_service.bootstrap import Seams, running
+from messaging_service.bootstrap import running
+from messaging_service.engine import Seams
 from messaging_service.settings import MessagingSettings
 from service_kit.channel import open_channel
 from service_kit.embedded_postgres import EmbeddedPostgres

@@ -15,7 +15,8 @@ from google.protobuf.duration_pb2 import Duration
 from grpc import aio
 
 from messaging_service.adapters.carriers.carriers_file import CarrierSpec
-from messaging_service.bootstrap import Seams, running
+from messaging_service.bootstrap import running
+from messaging_service.engine import Seams
 from messaging_service.settings import MessagingSettings
 from messaging_service.use_cases.bind_leases import BindLeases
 from messaging_service.use_cases.carrier import CarrierSinks

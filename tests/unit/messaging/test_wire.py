@@ -12,7 +12,6 @@ import pytest
 from google.protobuf.duration_pb2 import Duration
 from google.protobuf.timestamp_pb2 import Timestamp
 
-from messaging_service.bootstrap import SERVICES
 from messaging_service.domain.accounts import AccountMode, AccountStatus
 from messaging_service.domain.carrier_control import CarrierMode
 from messaging_service.domain.carrier_status import BindState
@@ -23,6 +22,7 @@ from messaging_service.domain.money import PriceLevel
 from messaging_service.domain.segmentation import Encoding
 from messaging_service.domain.states import STATUS_OF, Billing, Priority, State, Status
 from messaging_service.domain.suppression import Source
+from messaging_service.servicers import SERVICES
 from messaging_service.transport import carrier_servicer, wire
 from messaging_service.transport.account_servicer import AccountServicer
 from messaging_service.transport.billing_messages import KINDS

@@ -1,0 +1,88 @@
+"""The gRPC services, each over what does its work."""
+
+from __future__ import annotations
+
+from messaging_service.adapters.postgres.books import PostgresBooks
+from messaging_service.adapters.postgres.traffic import PostgresTraffic
+from messaging_service.adapters.pricing.audit import CopyAudit
+from messaging_service.adapters.pricing.book import BookClient
+from messaging_service.engine import Engine
+from messaging_service.pricing_knowledge import PricingKnowledge
+from messaging_service.transport.account_servicer import AccountServicer
+from messaging_service.transport.billing_servicer import BillingServicer
+from messaging_service.transport.carrier_callback_servicer import CarrierCallbackServicer
+from messaging_service.transport.carrier_servicer import CarrierServicer
+from messaging_service.transport.cost_report_servicer import CostReportServicer
+from messaging_service.transport.messaging_servicer import MessagingServicer
+from messaging_service.transport.suppression_servicer import SuppressionServicer
+from messaging_service.use_cases.audit_costs import AuditCosts
+from messaging_service.use_cases.quote_sms import QuoteSms
+from messaging_service.use_cases.rehearse_costs import RehearseCosts
+from messaging_service.watching import Watching
+from service_kit.database import Pool
+from service_kit.grpc_server import GrpcServer
+from tukupay.sms.messaging.v1 import (
+    billing_pb2,
+    billing_pb2_grpc,
+    carrier_callbacks_pb2,
+    carrier_callbacks_pb2_grpc,
+    carriers_pb2,
+    carriers_pb2_grpc,
+    messaging_pb2,
+    messaging_pb2_grpc,
+    suppressions_pb2,
+    suppressions_pb2_grpc,
+)
+
+SERVICES = tuple(
+    service.full_name
+    for descriptor in (
+        messaging_pb2.DESCRIPTOR,
+        billing_pb2.DESCRIPTOR,
+        carriers_pb2.DESCRIPTOR,
+        carrier_callbacks_pb2.DESCRIPTOR,
+        suppressions_pb2.DESCRIPTOR,
+    )
+    for service in descriptor.services_by_name.values()
+)
+
+
+def add_servicers(
+    server: GrpcServer,
+    *,
+    engine: Engine,
+    pricing: PricingKnowledge,
+    watching: Watching,
+    reports_pool: Pool,
+    quote: QuoteSms,
+    book: BookClient,
+    default_wait_s: float,
+) -> None:
+    """Puts every service of the protos on the server."""
+    traffic = PostgresTraffic(reports_pool)
+    messaging_pb2_grpc.add_MessagingServiceServicer_to_server(
+        MessagingServicer(
+            engine.send,
+            engine.resend,
+            quote,
+            engine.outbox,
+            watching.calls,
+            default_wait_s=default_wait_s,
+        ),
+        server.grpc,
+    )
+    messaging_pb2_grpc.add_AccountServiceServicer_to_server(AccountServicer(engine.outbox), server.grpc)
+    suppressions_pb2_grpc.add_SuppressionServiceServicer_to_server(SuppressionServicer(engine.opt_outs), server.grpc)
+    messaging_pb2_grpc.add_CostReportServiceServicer_to_server(
+        CostReportServicer(
+            RehearseCosts(traffic, book),
+            AuditCosts(traffic, book),
+            CopyAudit(pricing.copy, pricing.questions, pricing.watch),
+        ),
+        server.grpc,
+    )
+    carriers_pb2_grpc.add_CarrierServiceServicer_to_server(CarrierServicer(engine.control), server.grpc)
+    billing_pb2_grpc.add_BillingServiceServicer_to_server(BillingServicer(PostgresBooks(reports_pool)), server.grpc)
+    carrier_callbacks_pb2_grpc.add_CarrierCallbackServiceServicer_to_server(
+        CarrierCallbackServicer(engine.callbacks), server.grpc
+    )
