@@ -23,6 +23,7 @@ from gateway_http.routes.health import HealthRoutes
 from gateway_http.routes.outbox import OutboxRoutes
 from gateway_http.routes.outbox_events import OutboxEventRoutes
 from gateway_http.routes.quote import QuoteRoutes
+from gateway_http.routes.reports import ReportRoutes
 from gateway_http.routes.send_batch import SendBatchRoutes
 from gateway_http.routes.send_sms import SendSmsRoute
 from gateway_http.routes.suppressions import SuppressionRoutes
@@ -36,6 +37,7 @@ from tukupay.sms.messaging.v1 import (
     carrier_callbacks_pb2_grpc,
     messaging_pb2,
     messaging_pb2_grpc,
+    reports_pb2_grpc,
     suppressions_pb2_grpc,
 )
 from tukupay.sms.pricing.v1 import pricing_pb2_grpc
@@ -53,6 +55,7 @@ class Gateway:
         stub = counted_stub(messaging_pb2_grpc.MessagingServiceStub(messaging), "MessagingService", calls)
         opt_outs = counted_stub(suppressions_pb2_grpc.SuppressionServiceStub(messaging), "SuppressionService", calls)
         accounts = counted_stub(billing_pb2_grpc.BillingServiceStub(messaging), "BillingService", calls)
+        reports = counted_stub(reports_pb2_grpc.ReportServiceStub(messaging), "ReportService", calls)
         callbacks = counted_stub(
             carrier_callbacks_pb2_grpc.CarrierCallbackServiceStub(messaging), "CarrierCallbackService", calls
         )
@@ -84,6 +87,7 @@ class Gateway:
             ).routes(),
             *SuppressionRoutes(opt_outs).routes(),
             *BalanceRoutes(accounts).routes(),
+            *ReportRoutes(reports).routes(),
             *HealthRoutes({"pricing": pricing, "messaging": messaging}).routes(),
             *DocumentationRoutes(openapi_json()).routes(),
             *AfricasTalkingRoutes(

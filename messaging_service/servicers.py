@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from messaging_service.adapters.postgres.books import PostgresBooks
+from messaging_service.adapters.postgres.cost_records import PostgresCostRecords
 from messaging_service.adapters.postgres.traffic import PostgresTraffic
 from messaging_service.adapters.pricing.audit import CopyAudit
 from messaging_service.adapters.pricing.book import BookClient
@@ -14,10 +15,12 @@ from messaging_service.transport.carrier_callback_servicer import CarrierCallbac
 from messaging_service.transport.carrier_servicer import CarrierServicer
 from messaging_service.transport.cost_report_servicer import CostReportServicer
 from messaging_service.transport.messaging_servicer import MessagingServicer
+from messaging_service.transport.report_servicer import ReportServicer
 from messaging_service.transport.suppression_servicer import SuppressionServicer
 from messaging_service.use_cases.audit_costs import AuditCosts
 from messaging_service.use_cases.quote_sms import QuoteSms
 from messaging_service.use_cases.rehearse_costs import RehearseCosts
+from messaging_service.use_cases.report_costs import ReportCosts
 from messaging_service.watching import Watching
 from service_kit.database import Pool
 from service_kit.grpc_server import GrpcServer
@@ -30,6 +33,8 @@ from tukupay.sms.messaging.v1 import (
     carriers_pb2_grpc,
     messaging_pb2,
     messaging_pb2_grpc,
+    reports_pb2,
+    reports_pb2_grpc,
     suppressions_pb2,
     suppressions_pb2_grpc,
 )
@@ -41,6 +46,7 @@ SERVICES = tuple(
         billing_pb2.DESCRIPTOR,
         carriers_pb2.DESCRIPTOR,
         carrier_callbacks_pb2.DESCRIPTOR,
+        reports_pb2.DESCRIPTOR,
         suppressions_pb2.DESCRIPTOR,
     )
     for service in descriptor.services_by_name.values()
@@ -83,6 +89,9 @@ def add_servicers(
     )
     carriers_pb2_grpc.add_CarrierServiceServicer_to_server(CarrierServicer(engine.control), server.grpc)
     billing_pb2_grpc.add_BillingServiceServicer_to_server(BillingServicer(PostgresBooks(reports_pool)), server.grpc)
+    reports_pb2_grpc.add_ReportServiceServicer_to_server(
+        ReportServicer(ReportCosts(PostgresCostRecords(reports_pool))), server.grpc
+    )
     carrier_callbacks_pb2_grpc.add_CarrierCallbackServiceServicer_to_server(
         CarrierCallbackServicer(engine.callbacks), server.grpc
     )

@@ -26,6 +26,7 @@ from sms_cli.failures import CommandError
 from sms_cli.migrations import migrate_database
 from sms_cli.options import Lane, instant_option
 from sms_cli.parts import module_command
+from sms_cli.reports_commands import reports
 from sms_cli.settings import DATABASE_VARIABLES, LocalSettings, client_environment, client_settings
 from sms_cli.suppressions_commands import suppressions
 from sms_cli.terminal import out, print_failure, print_json, print_record
@@ -44,6 +45,7 @@ application.add_typer(carriers, name="carriers")
 accounts.add_typer(billing_commands)
 application.add_typer(accounts, name="accounts")
 application.add_typer(costs, name="costs")
+application.add_typer(reports, name="reports")
 application.add_typer(suppressions, name="suppressions")
 
 

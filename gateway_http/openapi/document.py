@@ -13,6 +13,7 @@ from gateway_http.event_models import OutboxEvent
 from gateway_http.openapi import (
     balance_operations,
     cost_operations,
+    report_operations,
     sms_operations,
     suppression_operations,
     system_operations,
@@ -24,6 +25,7 @@ from gateway_http.price_models import ResolvedPrice
 from gateway_http.problem import ProblemDocument
 from gateway_http.problem_reasons import FIELD_REASONS, REASONS
 from gateway_http.quote_models import NewQuote, Quote
+from gateway_http.report_models import CostReport
 from gateway_http.routes.health import Alive, Readiness
 from gateway_http.sms_models import NewSms, NoFields, OutboxReference
 from gateway_http.suppression_models import (
@@ -37,6 +39,7 @@ from gateway_http.suppression_models import (
 OPERATIONS: tuple[Operation, ...] = (
     *sms_operations.OPERATIONS,
     *balance_operations.OPERATIONS,
+    *report_operations.OPERATIONS,
     *suppression_operations.OPERATIONS,
     *cost_operations.OPERATIONS,
     *system_operations.OPERATIONS,
@@ -58,6 +61,7 @@ _SHAPES = (
     NewTopUp,
     TopUpAnswer,
     Statement,
+    CostReport,
     NewSuppression,
     AddedSuppression,
     Suppression,
@@ -80,6 +84,7 @@ _TAGS = [
     },
     {"name": sms_operations.OUTBOX_TAG, "description": "What became of every SMS."},
     {"name": balance_operations.TAG, "description": "What accounts have, pay and owe."},
+    {"name": report_operations.TAG, "description": "What messages cost, by groups."},
     {"name": suppression_operations.TAG, "description": "Who wants no messages, from whom."},
     {"name": cost_operations.TAG, "description": "What one SMS unit costs, for whom, and since when."},
     {"name": system_operations.TAG, "description": "Probes and this documentation."},

@@ -39,6 +39,8 @@ class Answer:
     headers: Sequence[str] = ()
     """Names in `components.headers`."""
     media_type: str = _JSON
+    others: Mapping[str, str] = field(default_factory=dict)
+    """An example of each other media type that it also comes in, all of them text."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -130,7 +132,10 @@ def _answer(answer: Answer) -> Json:
     return {
         "description": answer.description,
         "headers": {name: _header(name) for name in ("X-Request-Id", *answer.headers)},
-        "content": {answer.media_type: _content(schema, answer.examples)},
+        "content": {
+            answer.media_type: _content(schema, answer.examples),
+            **{kind: _content({"type": "string"}, {"text": text}) for kind, text in answer.others.items()},
+        },
     }
 
 

@@ -9,11 +9,11 @@ from datetime import datetime
 
 from messaging_service.domain.cost_audit import AuditTotals, CostException, PricedEntry
 from messaging_service.domain.price_book import BookQuestion
-from messaging_service.domain.validation import MAX_IDENTIFIER, text_problem
 from messaging_service.use_cases.price_book import PriceBook
 from messaging_service.use_cases.price_cells import PriceCells
+from messaging_service.use_cases.report_costs import period_faults
 from messaging_service.use_cases.traffic import TrafficRecords
-from service_kit.errors import Violation, invalid
+from service_kit.errors import invalid
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,7 +31,8 @@ class AuditCosts:
         Memory does not grow with the period. Raises ServiceError INVALID, PRICING_UNAVAILABLE or
         DATABASE_UNAVAILABLE.
         """
-        _check(start, end, account_id)
+        if found := period_faults(start, end, account_id):
+            raise invalid(found)
         totals = AuditTotals()
         # One instant stands for "now" in the whole audit, so that a change in its midst counts for all or none.
         present = await self.book.present()
@@ -40,13 +41,13 @@ class AuditCosts:
             async for page in pages:
                 questions = [question for entry in page for question in _questions(entry, present)]
                 prices = await cells.prices(questions)
-                found: list[CostException] = []
+                exceptions: list[CostException] = []
                 for entry, then, now in zip(page, prices[::2], prices[1::2], strict=True):
                     exception = totals.add(entry, then, now)
                     if exception is not None:
-                        found.append(exception)
-                if found:
-                    yield found
+                        exceptions.append(exception)
+                if exceptions:
+                    yield exceptions
         yield totals
 
 
@@ -59,13 +60,3 @@ def _questions(entry: PricedEntry, present: datetime) -> tuple[BookQuestion, Boo
         BookQuestion(entry.account_id, entry.app_id, at, then),
         BookQuestion(entry.account_id, entry.app_id, at, present),
     )
-
-
-def _check(start: datetime, end: datetime, account_id: str | None) -> None:
-    found: list[Violation] = []
-    if end <= start:
-        found.append(Violation("period_end", "OUT_OF_RANGE", "is not after period_start; give the first instant after"))
-    if account_id is not None and (problem := text_problem(account_id, MAX_IDENTIFIER)):
-        found.append(Violation("user_id", "INVALID_IDENTIFIER", problem))
-    if found:
-        raise invalid(found)

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import AsyncGenerator, Sequence
-from datetime import datetime, timedelta
+from datetime import datetime
 from typing import Any, Final
-from uuid import UUID
 
 import msgspec
 
 from messaging_service.adapters.postgres.foreseen import migrated
+from messaging_service.adapters.postgres.slices import Place, by_slices
 from messaging_service.domain.cost_audit import PricedEntry
 from messaging_service.domain.cost_rehearsal import Traffic
 from messaging_service.domain.money import Price, PriceLevel
@@ -17,9 +17,6 @@ from messaging_service.domain.states import Billing
 from service_kit.database import Connection, Pool, transaction
 
 PAGE: Final = 2_000
-FIRST_SLICE: Final = timedelta(hours=1)
-SHORTEST_SLICE: Final = timedelta(milliseconds=1)
-LONGEST_SLICE: Final = timedelta(days=366)
 
 # A report may take longer than anything that a sender waits for.
 _PATIENT = "SET LOCAL statement_timeout = '10min'"
@@ -62,32 +59,18 @@ class PostgresTraffic:
         self._pool = pool
         self._page = page
 
-    async def entries(
+    def entries(
         self, start: datetime, end: datetime, account_id: str | None
     ) -> AsyncGenerator[Sequence[PricedEntry], None]:
-        """See TrafficRecords.entries.
+        """See TrafficRecords.entries."""
 
-        Goes through the period in slices of time, each about a page long: the index over all accounts knows
-        only roughly where a time is stored (it costs sends nothing), and would sort the rest of the period
-        for every page.
-        """
-        lower, width, after = start, FIRST_SLICE, None
-        while lower < end:
-            upper = end if end - lower <= width else lower + width
-            page = await self._entries(lower, upper, account_id, after)
-            if page:
-                yield page
-            if len(page) == self._page:
-                last = page[-1]
-                width = max(last.created_at - lower, SHORTEST_SLICE)
-                lower, after = last.created_at, (last.created_at, last.id)
-            else:
-                lower, after = upper, None
-                if len(page) < self._page // 2:
-                    width = min(2 * width, LONGEST_SLICE)
+        async def page(lower: datetime, upper: datetime, after: Place | None) -> list[PricedEntry]:
+            return await self._entries(lower, upper, account_id, after)
+
+        return by_slices(start, end, self._page, page, lambda entry: (entry.created_at, entry.id))
 
     async def _entries(
-        self, lower: datetime, upper: datetime, account_id: str | None, after: tuple[datetime, UUID] | None
+        self, lower: datetime, upper: datetime, account_id: str | None, after: Place | None
     ) -> list[PricedEntry]:
         conditions = ["m.created_at >= %(lower)s", "m.created_at < %(upper)s"]
         parameters: dict[str, Any] = {"lower": lower, "upper": upper, "page": self._page}
