@@ -27,6 +27,7 @@ from gateway_http.routes.reports import ReportRoutes
 from gateway_http.routes.send_batch import SendBatchRoutes
 from gateway_http.routes.send_sms import SendSmsRoute
 from gateway_http.routes.suppressions import SuppressionRoutes
+from gateway_http.routes.webhooks import WebhookRoutes
 from gateway_http.settings import GatewaySettings
 from service_kit.channel import open_channel
 from service_kit.grpc_metrics import ClientCalls, counted_stub
@@ -39,6 +40,7 @@ from tukupay.sms.messaging.v1 import (
     messaging_pb2_grpc,
     reports_pb2_grpc,
     suppressions_pb2_grpc,
+    webhooks_pb2_grpc,
 )
 from tukupay.sms.pricing.v1 import pricing_pb2_grpc
 
@@ -59,6 +61,7 @@ class Gateway:
         callbacks = counted_stub(
             carrier_callbacks_pb2_grpc.CarrierCallbackServiceStub(messaging), "CarrierCallbackService", calls
         )
+        webhooks = counted_stub(webhooks_pb2_grpc.WebhookServiceStub(messaging), "WebhookService", calls)
         costs = counted_stub(pricing_pb2_grpc.PricingServiceStub(pricing), "PricingService", calls)
 
         def send_batch(
@@ -88,6 +91,7 @@ class Gateway:
             *SuppressionRoutes(opt_outs).routes(),
             *BalanceRoutes(accounts).routes(),
             *ReportRoutes(reports).routes(),
+            *WebhookRoutes(webhooks).routes(),
             *HealthRoutes({"pricing": pricing, "messaging": messaging}).routes(),
             *DocumentationRoutes(openapi_json()).routes(),
             *AfricasTalkingRoutes(

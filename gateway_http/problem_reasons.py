@@ -52,6 +52,10 @@ REASONS: dict[str, Reason] = {
     "SUPPRESSION_NOT_FOUND": Reason(
         404, "No such suppression", "Check the `suppressionId`; the check of a recipient shows its entries."
     ),
+    "WEBHOOK_NOT_FOUND": Reason(404, "No such webhook", "Check the `webhookId`; the list of the account shows them."),
+    "WEBHOOK_DELIVERY_NOT_FOUND": Reason(
+        404, "No such delivery", "Check the `deliveryId`; deliveries are kept for a while only."
+    ),
     "COST_NOT_FOUND": Reason(404, "No such cost", "Check the `costId`; the history of its level lists it."),
     "ROUTE_NOT_FOUND": Reason(404, "No such route", "Check the path; `/openapi.json` lists all routes."),
     "METHOD_NOT_ALLOWED": Reason(405, "The route has no such method", "The `Allow` header lists its methods."),
@@ -87,6 +91,10 @@ REASONS: dict[str, Reason] = {
         409,
         "The recipient wants no messages from this sender",
         "Nothing was stored or charged. Take the number off your list; `/api/sms/suppressions/check` says why.",
+    ),
+    "WEBHOOK_DISABLED": Reason(409, "The webhook is disabled", "Enable it first; nothing is posted to it until then."),
+    "TOO_MANY_WEBHOOKS": Reason(
+        409, "The account has as many webhooks as it may", "Delete one that is not needed; 20 are the most."
     ),
     "NOT_FAILED": Reason(409, "Only a failed SMS can be resent", "Its outcome is open, or it was sent."),
     "RETRY_LIMIT_REACHED": Reason(
@@ -170,6 +178,7 @@ FIELD_REASONS: dict[str, str] = {
     "INVALID_IDENTIFIER": "An identifier is empty, too long, or has characters that cannot be printed.",
     "INVALID_REASON": "A reason is empty, too long, or has characters that cannot be printed.",
     "INVALID_PHONE_NUMBER": "The recipient is not a phone number in E.164.",
+    "INVALID_URL": "A URL is malformed, is not https, or leads to an address that is not public.",
     "INVALID_SENDER_ID": "The sender is neither a name nor a number that carriers accept.",
     "BATCH_SIZE": "A batch is empty, or has more than 1,000 SMS.",
     "EMPTY_MESSAGE": "There is no text to send.",

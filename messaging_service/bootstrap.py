@@ -15,6 +15,7 @@ from messaging_service.adapters.postgres.queue_view import PostgresQueueView
 from messaging_service.adapters.pricing.book import BookClient
 from messaging_service.adapters.pricing.live_prices import report_copy
 from messaging_service.engine import Seams, build_engine
+from messaging_service.notifying import Notifying
 from messaging_service.pricing_knowledge import pricing_knowledge
 from messaging_service.servicers import SERVICES, add_servicers
 from messaging_service.settings import MessagingSettings
@@ -59,7 +60,8 @@ async def running(settings: MessagingSettings, seams: Seams) -> AsyncIterator[Gr
         settings.database_url, "messaging-reports", min_size=0, max_size=REPORTS_POOL, timeout_s=REPORTS_TIMEOUT_S
     )
     watching = Watching(settings, pool, seams.now)
-    metrics = MessagingMetrics({"messaging": pool, "reports": reports_pool, **watching.pools})
+    notifying = Notifying(settings, seams.now)
+    metrics = MessagingMetrics({"messaging": pool, "reports": reports_pool, **watching.pools, **notifying.pools})
     metrics.watch_watches(lambda: watching.watches)
     pricing = pricing_knowledge(settings, metrics)
     engine = build_engine(settings, seams, pool, pricing.prices, watching=watching, metrics=metrics)
@@ -71,14 +73,13 @@ async def running(settings: MessagingSettings, seams: Seams) -> AsyncIterator[Gr
         engine=engine,
         pricing=pricing,
         watching=watching,
+        notifying=notifying,
         reports_pool=reports_pool,
         quote=quote,
         book=book,
         default_wait_s=settings.outcome_wait_s,
     )
-    await pool.open(wait=False)
-    await reports_pool.open(wait=False)
-    await watching.open()
+    await asyncio.gather(pool.open(wait=False), reports_pool.open(wait=False), watching.open(), notifying.open())
     try:
         await server.start()
         await engine.control.before_start()
@@ -95,6 +96,7 @@ async def running(settings: MessagingSettings, seams: Seams) -> AsyncIterator[Gr
                 tasks.create_task(engine.inbound.run()),
                 tasks.create_task(pricing.watch.run()),
                 tasks.create_task(watching.run()),
+                tasks.create_task(notifying.run()),
                 tasks.create_task(report_copy(pricing.copy)),
             ]
             if settings.metrics_address is not None:
@@ -113,6 +115,5 @@ async def running(settings: MessagingSettings, seams: Seams) -> AsyncIterator[Gr
                     duty.cancel()
     finally:
         await pricing.channel.close()
-        await watching.close()
-        await reports_pool.close(POOL_CLOSE_S)
-        await pool.close(POOL_CLOSE_S)
+        await asyncio.gather(watching.close(), notifying.close())
+        await asyncio.gather(reports_pool.close(POOL_CLOSE_S), pool.close(POOL_CLOSE_S))

@@ -8,6 +8,7 @@ from messaging_service.adapters.postgres.traffic import PostgresTraffic
 from messaging_service.adapters.pricing.audit import CopyAudit
 from messaging_service.adapters.pricing.book import BookClient
 from messaging_service.engine import Engine
+from messaging_service.notifying import Notifying
 from messaging_service.pricing_knowledge import PricingKnowledge
 from messaging_service.transport.account_servicer import AccountServicer
 from messaging_service.transport.billing_servicer import BillingServicer
@@ -37,6 +38,8 @@ from tukupay.sms.messaging.v1 import (
     reports_pb2_grpc,
     suppressions_pb2,
     suppressions_pb2_grpc,
+    webhooks_pb2,
+    webhooks_pb2_grpc,
 )
 
 SERVICES = tuple(
@@ -48,6 +51,7 @@ SERVICES = tuple(
         carrier_callbacks_pb2.DESCRIPTOR,
         reports_pb2.DESCRIPTOR,
         suppressions_pb2.DESCRIPTOR,
+        webhooks_pb2.DESCRIPTOR,
     )
     for service in descriptor.services_by_name.values()
 )
@@ -59,6 +63,7 @@ def add_servicers(
     engine: Engine,
     pricing: PricingKnowledge,
     watching: Watching,
+    notifying: Notifying,
     reports_pool: Pool,
     quote: QuoteSms,
     book: BookClient,
@@ -92,6 +97,7 @@ def add_servicers(
     reports_pb2_grpc.add_ReportServiceServicer_to_server(
         ReportServicer(ReportCosts(PostgresCostRecords(reports_pool))), server.grpc
     )
+    webhooks_pb2_grpc.add_WebhookServiceServicer_to_server(notifying.servicer, server.grpc)
     carrier_callbacks_pb2_grpc.add_CarrierCallbackServiceServicer_to_server(
         CarrierCallbackServicer(engine.callbacks), server.grpc
     )

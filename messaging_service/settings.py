@@ -8,7 +8,19 @@ from pathlib import Path
 
 from messaging_service.domain.charging import ChargePolicy
 from messaging_service.domain.opt_out_keywords import OPT_IN_WORDS, OPT_OUT_WORDS, folded
-from service_kit.settings import Address, address, choice, integer, listen_address, names, seconds, setting
+from service_kit.settings import (
+    Address,
+    Network,
+    address,
+    choice,
+    flag,
+    integer,
+    listen_address,
+    names,
+    networks,
+    seconds,
+    setting,
+)
 
 
 def keywords(text: str) -> frozenset[str]:
@@ -256,6 +268,42 @@ class MessagingSettings:
         "seconds that recording a batch should take at most; longer ones make the next batches smaller",
         parse=seconds(0.001, 10),
         default=0.1,
+    )
+    webhook_poll_s: float = setting(
+        "WEBHOOK_POLL_S",
+        "seconds between two looks for events to post to webhooks, and for posts that are due",
+        parse=seconds(0.02, 60),
+        default=1.0,
+    )
+    webhook_timeout_s: float = setting(
+        "WEBHOOK_TIMEOUT_S",
+        "seconds that one post to a webhook may take, from its name to its answer",
+        parse=seconds(0.1, 30),
+        default=15.0,
+    )
+    webhook_concurrency: int = setting(
+        "WEBHOOK_CONCURRENCY",
+        "webhooks that a process posts to at a time; to each one after another",
+        parse=integer(1, 1_000),
+        default=20,
+    )
+    webhook_retention_days: int = setting(
+        "WEBHOOK_RETENTION_DAYS",
+        "days that deliveries are shown and can be replayed",
+        parse=integer(2, 3_650),
+        default=30,
+    )
+    webhook_allow_http: bool = setting(
+        "WEBHOOK_ALLOW_HTTP",
+        "whether webhooks may be plain http; their bodies can then be read and changed on the way",
+        parse=flag,
+        default=False,
+    )
+    webhook_allowed_networks: tuple[Network, ...] = setting(
+        "WEBHOOK_ALLOWED_NETWORKS",
+        "networks, with commas between, that webhooks may lead to although they are not public, such as 10.1.0.0/16",
+        parse=networks,
+        default=(),
     )
     drain_s: float = setting(
         "MESSAGING_DRAIN_S",

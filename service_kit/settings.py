@@ -158,6 +158,13 @@ def names(text: str) -> frozenset[str]:
     return frozenset(found)
 
 
+def flag(text: str) -> bool:
+    """Parses `true` or `false`."""
+    if text not in {"true", "false"}:
+        raise ValueError(f"{text!r} is neither true nor false")
+    return text == "true"
+
+
 def choice(*allowed: str) -> Callable[[str], str]:
     """A parser of one of a few words."""
 

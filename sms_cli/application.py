@@ -31,6 +31,7 @@ from sms_cli.settings import DATABASE_VARIABLES, LocalSettings, client_environme
 from sms_cli.suppressions_commands import suppressions
 from sms_cli.terminal import out, print_failure, print_json, print_record
 from sms_cli.watch_command import watch
+from sms_cli.webhooks_commands import webhooks
 
 application = typer.Typer(
     name="tukupay-sms",
@@ -47,6 +48,7 @@ application.add_typer(accounts, name="accounts")
 application.add_typer(costs, name="costs")
 application.add_typer(reports, name="reports")
 application.add_typer(suppressions, name="suppressions")
+application.add_typer(webhooks, name="webhooks")
 
 
 class ServiceName(StrEnum):

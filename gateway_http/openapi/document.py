@@ -17,6 +17,7 @@ from gateway_http.openapi import (
     sms_operations,
     suppression_operations,
     system_operations,
+    webhook_operations,
 )
 from gateway_http.openapi.examples import Json
 from gateway_http.openapi.operation import Operation
@@ -35,12 +36,23 @@ from gateway_http.suppression_models import (
     SuppressionAnswer,
     SuppressionQuestion,
 )
+from gateway_http.webhook_models import (
+    NewWebhook,
+    Replayed,
+    ReplayOrder,
+    SecretRotation,
+    Webhook,
+    WebhookChange,
+    WebhookDelivery,
+    WebhookWithSecret,
+)
 
 OPERATIONS: tuple[Operation, ...] = (
     *sms_operations.OPERATIONS,
     *balance_operations.OPERATIONS,
     *report_operations.OPERATIONS,
     *suppression_operations.OPERATIONS,
+    *webhook_operations.OPERATIONS,
     *cost_operations.OPERATIONS,
     *system_operations.OPERATIONS,
 )
@@ -67,6 +79,14 @@ _SHAPES = (
     Suppression,
     SuppressionQuestion,
     SuppressionAnswer,
+    NewWebhook,
+    WebhookWithSecret,
+    Webhook,
+    WebhookChange,
+    SecretRotation,
+    WebhookDelivery,
+    ReplayOrder,
+    Replayed,
     NewCost,
     RecordedCost,
     CurrentCost,
@@ -86,6 +106,7 @@ _TAGS = [
     {"name": balance_operations.TAG, "description": "What accounts have, pay and owe."},
     {"name": report_operations.TAG, "description": "What messages cost, by groups."},
     {"name": suppression_operations.TAG, "description": "Who wants no messages, from whom."},
+    {"name": webhook_operations.TAG, "description": "Events, posted to your systems."},
     {"name": cost_operations.TAG, "description": "What one SMS unit costs, for whom, and since when."},
     {"name": system_operations.TAG, "description": "Probes and this documentation."},
 ]

@@ -33,8 +33,8 @@ class Answer:
     """One answer of an operation that is not a problem."""
 
     description: str
-    shape: str | Json
-    """The name of a schema, or a schema."""
+    shape: str | Json | None
+    """The name of a schema, or a schema; None for an answer without a body."""
     examples: Mapping[str, Any]
     headers: Sequence[str] = ()
     """Names in `components.headers`."""
@@ -128,10 +128,13 @@ def _content(schema: Json, named: Mapping[str, Any]) -> Json:
 
 
 def _answer(answer: Answer) -> Json:
+    headers = {name: _header(name) for name in ("X-Request-Id", *answer.headers)}
+    if answer.shape is None:
+        return {"description": answer.description, "headers": headers}
     schema = reference(answer.shape) if isinstance(answer.shape, str) else answer.shape
     return {
         "description": answer.description,
-        "headers": {name: _header(name) for name in ("X-Request-Id", *answer.headers)},
+        "headers": headers,
         "content": {
             answer.media_type: _content(schema, answer.examples),
             **{kind: _content({"type": "string"}, {"text": text}) for kind, text in answer.others.items()},

@@ -20,7 +20,7 @@ from messaging_service.domain.validation import SendDraft
 from messaging_service.use_cases.quote_sms import Quote, QuoteDraft
 from service_kit.errors import ServiceError, Violation, invalid
 from service_kit.grpc_errors import CODES
-from tukupay.sms.messaging.v1 import billing_pb2, reports_pb2
+from tukupay.sms.messaging.v1 import billing_pb2, reports_pb2, webhooks_pb2
 from tukupay.sms.messaging.v1 import messaging_pb2 as pb
 from tukupay.sms.pricing.v1 import pricing_pb2
 
@@ -105,7 +105,8 @@ def to_period(
     | billing_pb2.ListLedgerEntriesRequest
     | billing_pb2.GetStatementRequest
     | reports_pb2.ReportCostsRequest
-    | reports_pb2.ExportMessagesRequest,
+    | reports_pb2.ExportMessagesRequest
+    | webhooks_pb2.ReplayWebhookDeliveriesRequest,
 ) -> tuple[datetime, datetime]:
     """The first instant of a period and the first after it. Raises ServiceError INVALID naming the field."""
     present = {field.name for field, _ in request.ListFields()}

@@ -116,9 +116,7 @@ class PostgresEventLog:
     async def present(self) -> Moment:
         """See EventLog.present."""
         async with migrated(single_statement(self._pool)) as connection:
-            row = await (await connection.execute(_PRESENT)).fetchone()
-        assert row is not None, "a statement without a table has one row"  # noqa: S101 - an invariant
-        return _to_moment(*row)
+            return await read_present(connection)
 
     async def follow(self, position: Position, accounts: Collection[str], limit: int) -> Step:
         """See EventLog.follow."""
@@ -144,6 +142,20 @@ class PostgresEventLog:
         async with migrated(transaction(self._pool)) as connection:
             await connection.execute(_PATIENT)
             return await _step(connection, position, _JOIN, conditions=conditions, parameters=parameters, limit=limit)
+
+
+async def read_present(connection: Connection) -> Moment:
+    """See EventLog.present."""
+    row = await (await connection.execute(_PRESENT)).fetchone()
+    assert row is not None, "a statement without a table has one row"  # noqa: S101 - an invariant
+    return _to_moment(*row)
+
+
+async def read_next(
+    connection: Connection, position: Position, *, conditions: list[str], parameters: dict[str, Any], limit: int
+) -> Step:
+    """The next events after a recent position that fulfil conditions on `e`, the event, and `m`, its message."""
+    return await _step(connection, position, _LOOK_UP, conditions=conditions, parameters=parameters, limit=limit)
 
 
 async def _step(

@@ -19,12 +19,14 @@ from tests.integration.gateway.callback_double import CallbackDouble
 from tests.integration.gateway.doubles import MESSAGING, PRICING, MessagingDouble, PricingDouble
 from tests.integration.gateway.report_double import ReportDouble
 from tests.integration.gateway.suppression_double import SUPPRESSIONS, SuppressionDouble
+from tests.integration.gateway.webhook_double import WEBHOOKS, WebhookDouble
 from tukupay.sms.messaging.v1 import (
     billing_pb2_grpc,
     carrier_callbacks_pb2_grpc,
     messaging_pb2_grpc,
     reports_pb2_grpc,
     suppressions_pb2_grpc,
+    webhooks_pb2_grpc,
 )
 from tukupay.sms.pricing.v1 import pricing_pb2_grpc
 
@@ -42,6 +44,7 @@ class Running:
     suppressions: SuppressionDouble
     billing: BillingDouble
     reports: ReportDouble
+    webhooks: WebhookDouble
     pricing_server: GrpcServer
     messaging_server: GrpcServer
     gateway: Gateway
@@ -53,8 +56,9 @@ async def running_gateway(
 ) -> AsyncIterator[Running]:
     """Starts doubles and a gateway between them and a client; stops all at the end."""
     pricing, messaging, suppressions, billing = PricingDouble(), MessagingDouble(), SuppressionDouble(), BillingDouble()
-    reports = ReportDouble()
-    pricing_server, messaging_server = GrpcServer(ANY_PORT, [PRICING]), GrpcServer(ANY_PORT, [MESSAGING, SUPPRESSIONS])
+    reports, webhooks = ReportDouble(), WebhookDouble()
+    pricing_server = GrpcServer(ANY_PORT, [PRICING])
+    messaging_server = GrpcServer(ANY_PORT, [MESSAGING, SUPPRESSIONS, WEBHOOKS])
     pricing_pb2_grpc.add_PricingServiceServicer_to_server(pricing, pricing_server.grpc)
     messaging_pb2_grpc.add_MessagingServiceServicer_to_server(messaging, messaging_server.grpc)
     suppressions_pb2_grpc.add_SuppressionServiceServicer_to_server(suppressions, messaging_server.grpc)
@@ -62,6 +66,7 @@ async def running_gateway(
         carrier_callbacks_pb2_grpc.add_CarrierCallbackServiceServicer_to_server(callbacks, messaging_server.grpc)
     billing_pb2_grpc.add_BillingServiceServicer_to_server(billing, messaging_server.grpc)
     reports_pb2_grpc.add_ReportServiceServicer_to_server(reports, messaging_server.grpc)
+    webhooks_pb2_grpc.add_WebhookServiceServicer_to_server(webhooks, messaging_server.grpc)
     async with AsyncExitStack() as stack:
         channels = []
         for server in (pricing_server, messaging_server):
@@ -76,7 +81,17 @@ async def running_gateway(
         port = gateway.http.port
         http = await stack.enter_async_context(httpx.AsyncClient(base_url=f"http://127.0.0.1:{port}", timeout=20))
         yield Running(
-            http, port, pricing, messaging, suppressions, billing, reports, pricing_server, messaging_server, gateway
+            http,
+            port,
+            pricing,
+            messaging,
+            suppressions,
+            billing,
+            reports,
+            webhooks,
+            pricing_server,
+            messaging_server,
+            gateway,
         )
 
 

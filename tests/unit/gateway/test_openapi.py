@@ -25,6 +25,7 @@ from gateway_http.routes import send_sms
 from gateway_http.settings import GatewaySettings
 from gateway_http.sms_models import NewSms, NoFields, OutboxReference
 from gateway_http.suppression_models import NewSuppression, SuppressionQuestion
+from gateway_http.webhook_models import NewWebhook, ReplayOrder, SecretRotation, WebhookChange
 
 GUIDE = Path(__file__).parents[3] / "docs" / "guides" / "rest-api.md"
 SHAPES: dict[str, type[msgspec.Struct]] = {
@@ -34,6 +35,10 @@ SHAPES: dict[str, type[msgspec.Struct]] = {
     "NewTopUp": NewTopUp,
     "NewSuppression": NewSuppression,
     "SuppressionQuestion": SuppressionQuestion,
+    "NewWebhook": NewWebhook,
+    "WebhookChange": WebhookChange,
+    "SecretRotation": SecretRotation,
+    "ReplayOrder": ReplayOrder,
     "NewCost": NewCost,
     "NewWithdrawal": NewWithdrawal,
     "OutboxReference": OutboxReference,

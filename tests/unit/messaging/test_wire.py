@@ -22,6 +22,7 @@ from messaging_service.domain.money import PriceLevel
 from messaging_service.domain.segmentation import Encoding
 from messaging_service.domain.states import STATUS_OF, Billing, Priority, State, Status
 from messaging_service.domain.suppression import Source
+from messaging_service.domain.webhooks import DeliveryState, EventType
 from messaging_service.servicers import SERVICES
 from messaging_service.transport import carrier_servicer, wire
 from messaging_service.transport.account_servicer import AccountServicer
@@ -31,13 +32,23 @@ from messaging_service.transport.carrier_callback_servicer import CarrierCallbac
 from messaging_service.transport.carrier_servicer import CarrierServicer
 from messaging_service.transport.cost_report_servicer import CostReportServicer
 from messaging_service.transport.messaging_servicer import MessagingServicer
+from messaging_service.transport.report_servicer import ReportServicer
 from messaging_service.transport.suppression_servicer import SOURCES, SuppressionServicer
+from messaging_service.transport.webhook_messages import DELIVERY_STATES, EVENTS
+from messaging_service.transport.webhook_servicer import WebhookServicer
 from messaging_service.use_cases.outbox import Accepted
 from service_kit.errors import Kind, ServiceError, Violation, invalid
 from service_kit.grpc_errors import CODES
 from tests.contract.in_memory_outbox import Book, InMemoryOutbox
 from tests.contract.sms_examples import acceptance
-from tukupay.sms.messaging.v1 import billing_pb2, carrier_callbacks_pb2, carriers_pb2, suppressions_pb2
+from tukupay.sms.messaging.v1 import (
+    billing_pb2,
+    carrier_callbacks_pb2,
+    carriers_pb2,
+    reports_pb2,
+    suppressions_pb2,
+    webhooks_pb2,
+)
 from tukupay.sms.messaging.v1 import messaging_pb2 as pb
 
 SERVICERS = {
@@ -48,6 +59,8 @@ SERVICERS = {
     "CarrierService": CarrierServicer,
     "CarrierCallbackService": CarrierCallbackServicer,
     "SuppressionService": SuppressionServicer,
+    "ReportService": ReportServicer,
+    "WebhookService": WebhookServicer,
 }
 CALLS = [
     (service.name, method.name)
@@ -56,7 +69,9 @@ CALLS = [
         billing_pb2.DESCRIPTOR,
         carriers_pb2.DESCRIPTOR,
         carrier_callbacks_pb2.DESCRIPTOR,
+        reports_pb2.DESCRIPTOR,
         suppressions_pb2.DESCRIPTOR,
+        webhooks_pb2.DESCRIPTOR,
     )
     for service in file.services_by_name.values()
     for method in service.methods
@@ -87,6 +102,8 @@ def test_every_service_is_named_for_health_and_reflection() -> None:
         (carrier_servicer.BINDS, BindState, carriers_pb2.BindState),
         (KINDS, EntryKind, billing_pb2.LedgerEntryKind),
         (SOURCES, Source, suppressions_pb2.SuppressionSource),
+        (EVENTS, EventType, webhooks_pb2.WebhookEvent),
+        (DELIVERY_STATES, DeliveryState, webhooks_pb2.WebhookDeliveryState),
     ],
     ids=lambda value: getattr(value, "__name__", ""),
 )

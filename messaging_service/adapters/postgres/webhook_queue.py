@@ -1,0 +1,137 @@
+"""Gives out deliveries whose turn it is, one process at an endpoint at a time."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any, Final
+from uuid import uuid4
+
+from messaging_service.adapters.postgres.foreseen import migrated
+from messaging_service.domain.webhooks import IN_ORDER_TRIES, endpoint_pause, next_pause
+from messaging_service.use_cases.webhooks import Errand, Parcel, Tried
+from service_kit.database import Connection, Pool, transaction
+
+LEASE_S: Final = 60
+"""How long an endpoint stays with a process that says nothing more; longer than any errand takes."""
+PARCELS: Final = 50
+"""Of one errand at most."""
+
+_TAKE: Final = """
+    UPDATE webhook_endpoint SET owner = %(lease)s, lease_until = now() + make_interval(secs => %(lease_s)s)
+    WHERE id IN (
+        SELECT e.id FROM webhook_endpoint e
+        WHERE e.enabled AND e.deleted_at IS NULL AND coalesce(e.paused_until <= now(), true)
+            AND coalesce(e.lease_until <= now(), true)
+            AND EXISTS (
+                SELECT 1 FROM webhook_delivery d
+                WHERE d.endpoint_id = e.id AND d.state = 'pending' AND d.next_try_at <= now()
+            )
+        ORDER BY e.lease_until NULLS FIRST, e.id LIMIT %(limit)s FOR UPDATE OF e SKIP LOCKED
+    )
+    RETURNING id, url, secret, CASE WHEN previous_secret_until > now() THEN previous_secret END
+"""
+_PARCELS: Final = """
+    SELECT e.id, d.id, d.event_id, d.body, d.tries
+    FROM unnest(%(endpoints)s::uuid[]) AS e (id) CROSS JOIN LATERAL (
+        SELECT * FROM webhook_delivery d
+        WHERE d.endpoint_id = e.id AND d.state = 'pending' AND d.next_try_at <= now()
+        ORDER BY d.position LIMIT %(parcels)s
+    ) d ORDER BY e.id, d.position
+"""
+_TAKEN: Final = """
+    UPDATE webhook_delivery d SET state = 'delivered', next_try_at = NULL, last_try_at = now(),
+        tries = least(d.tries + 1, 32767), last_status = done.status, last_error = NULL
+    FROM unnest(%(ids)s::uuid[], %(statuses)s::int[]) AS done (id, status)
+    WHERE d.id = done.id AND d.state = 'pending'
+"""
+_NOT_TAKEN: Final = """
+    UPDATE webhook_delivery SET last_try_at = now(), tries = least(tries + 1, 32767), last_status = %(status)s,
+        last_error = %(error)s,
+        state = CASE WHEN %(ends)s OR now() + %(pause)s >= give_up_at THEN 'failed' ELSE 'pending' END,
+        next_try_at = CASE WHEN NOT %(ends)s AND now() + %(pause)s < give_up_at THEN now() + %(pause)s END
+    WHERE id = %(id)s AND state = 'pending'
+"""
+# Before its deliveries, in the order of whoever changes both.
+_HOLD: Final = "SELECT 1 FROM webhook_endpoint WHERE id = %(id)s FOR NO KEY UPDATE"
+_LET_GO: Final = """
+    UPDATE webhook_endpoint SET owner = NULL, lease_until = NULL
+    WHERE id = %(id)s AND owner = %(lease)s
+"""
+_WELL: Final = """
+    UPDATE webhook_endpoint SET failures = 0, failing_since = NULL, paused_until = NULL
+    WHERE id = %(id)s AND owner = %(lease)s AND failures > 0
+"""
+_ILL: Final = """
+    UPDATE webhook_endpoint SET failures = failures + 1, failing_since = coalesce(failing_since, now())
+    WHERE id = %(id)s AND owner = %(lease)s RETURNING failures
+"""
+_PAUSE: Final = "UPDATE webhook_endpoint SET paused_until = now() + %(pause)s WHERE id = %(id)s"
+_DISABLE: Final = "UPDATE webhook_endpoint SET enabled = false, disabled_reason = 'GONE' WHERE id = %(id)s"
+
+
+class PostgresDeliveryQueue:
+    """Implements the port DeliveryQueue."""
+
+    def __init__(self, pool: Pool) -> None:
+        self._pool = pool
+
+    async def take(self, limit: int) -> Sequence[Errand]:
+        """See DeliveryQueue.take."""
+        lease = uuid4().hex
+        async with migrated(transaction(self._pool)) as connection:
+            asked = {"lease": lease, "lease_s": LEASE_S, "limit": limit}
+            endpoints = await (await connection.execute(_TAKE, asked)).fetchall()
+            if not endpoints:
+                return []
+            ids = [row[0] for row in endpoints]
+            cursor = await connection.execute(_PARCELS, {"endpoints": ids, "parcels": PARCELS})
+            parcels: dict[Any, list[Parcel]] = {}
+            for endpoint_id, *parcel in await cursor.fetchall():
+                parcels.setdefault(endpoint_id, []).append(Parcel(*parcel))
+        return [
+            Errand(
+                endpoint_id,
+                url,
+                (secret,) if previous is None else (secret, previous),
+                tuple(parcels.get(endpoint_id, ())),
+                lease,
+            )
+            for endpoint_id, url, secret, previous in endpoints
+        ]
+
+    async def bring_back(self, errand: Errand, tried: Sequence[Tried]) -> None:
+        """See DeliveryQueue.bring_back. What was tried is recorded even when the lease is over: it did happen."""
+        owned = {"id": errand.endpoint_id, "lease": errand.lease}
+        taken = [one for one in tried if one.answer.taken]
+        async with migrated(transaction(self._pool)) as connection:
+            await connection.execute(_HOLD, owned)
+            if taken:
+                ids = [one.parcel.delivery_id for one in taken]
+                statuses = [one.answer.status for one in taken]
+                await connection.execute(_TAKEN, {"ids": ids, "statuses": statuses})
+                await connection.execute(_WELL, owned)
+            for one in tried:
+                if not one.answer.taken:
+                    await _note_failure(connection, one, owned)
+            await connection.execute(_LET_GO, owned)
+
+
+async def _note_failure(connection: Connection, one: Tried, owned: dict[str, Any]) -> None:
+    tries = one.parcel.tries + 1
+    pause = next_pause(tries)
+    parameters = {
+        "id": one.parcel.delivery_id,
+        "status": one.answer.status,
+        "error": one.answer.error,
+        "pause": pause,
+        "ends": one.answer.gone,
+    }
+    await connection.execute(_NOT_TAKEN, parameters)
+    row = await (await connection.execute(_ILL, owned)).fetchone()
+    if one.answer.gone:
+        await connection.execute(_DISABLE, owned)
+    elif row is not None:
+        # Those behind wait for the next try of this one, or only for the endpoint to recover.
+        await connection.execute(
+            _PAUSE, owned | {"pause": pause if tries <= IN_ORDER_TRIES else endpoint_pause(row[0])}
+        )

@@ -1,0 +1,134 @@
+"""Makes deliveries out of what happened to messages, each once, whichever process does it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any, Final
+from uuid import UUID
+
+from psycopg.types.json import Jsonb
+
+from messaging_service.adapters.postgres.events import read_next, read_present
+from messaging_service.adapters.postgres.foreseen import migrated
+from messaging_service.adapters.postgres.webhook_rows import Posting, record
+from messaging_service.domain.cloud_event import of_outbox
+from messaging_service.domain.event_cursor import LoggedEvent, Moment, Position
+from messaging_service.domain.webhooks import TOLD_STATES
+from messaging_service.use_cases.webhooks import Told
+from service_kit.database import Connection, Pool, single_statement, transaction
+
+_READER: Final = "webhooks"
+NOTHING: Final = Told(0, 0, more=False)
+
+# Whoever holds the row is at work; the others look again later. What it reads, what it records and how far it got are
+# one transaction, so that a crash repeats or leaves out nothing.
+_TAKE: Final = "SELECT position FROM event_reader WHERE name = %(name)s FOR UPDATE SKIP LOCKED"
+_BEGIN: Final = "INSERT INTO event_reader (name, position) VALUES (%(name)s, %(position)s) ON CONFLICT DO NOTHING"
+_MOVE: Final = "UPDATE event_reader SET position = %(position)s, moved_at = now() WHERE name = %(name)s"
+
+_WANTED: Final = "SELECT account_id FROM webhook_endpoint WHERE enabled AND deleted_at IS NULL"
+_SOMEBODY: Final = f"SELECT EXISTS ({_WANTED})"
+_ENDPOINTS: Final = """
+    SELECT account_id, id, events, created_at FROM webhook_endpoint
+    WHERE account_id = ANY(%(accounts)s) AND enabled AND deleted_at IS NULL ORDER BY created_at, id
+"""
+_GIVE_UP: Final = """
+    UPDATE webhook_delivery SET state = 'failed', next_try_at = NULL WHERE id IN (
+        SELECT id FROM webhook_delivery WHERE state = 'pending' AND give_up_at <= now()
+        ORDER BY give_up_at LIMIT %(limit)s FOR UPDATE SKIP LOCKED
+    )
+"""
+_FORGET: Final = """
+    DELETE FROM webhook_delivery WHERE id IN (
+        SELECT id FROM webhook_delivery
+        WHERE created_at < now() - make_interval(secs => %(keep_s)s) AND state <> 'pending'
+        ORDER BY created_at LIMIT %(limit)s FOR UPDATE SKIP LOCKED
+    )
+"""
+
+
+class PostgresTelling:
+    """Implements the port EventTelling."""
+
+    def __init__(self, pool: Pool, new_id: Callable[[], UUID]) -> None:
+        """`pool`: not that of the senders."""
+        self._pool = pool
+        self._new_id = new_id
+
+    async def tell(self, limit: int) -> Told:
+        """See EventTelling.tell."""
+        async with migrated(transaction(self._pool)) as connection:
+            row = await (await connection.execute(_TAKE, {"name": _READER})).fetchone()
+            if row is None:
+                start = Position(await read_present(connection))
+                await connection.execute(_BEGIN, {"name": _READER, "position": Jsonb(_to_json(start))})
+                return NOTHING
+            position = _to_position(row[0])
+            somebody = await (await connection.execute(_SOMEBODY)).fetchone()
+            if somebody != (True,):
+                # Nobody asks: what happens meanwhile is told to nobody later either.
+                return await _moved(connection, position, Position(await read_present(connection)), NOTHING)
+            conditions = [f"m.account_id IN ({_WANTED})", "e.to_state = ANY(%(states)s)"]
+            states = [state.value for state in TOLD_STATES]
+            step = await read_next(
+                connection, position, conditions=conditions, parameters={"states": states}, limit=limit
+            )
+            if step.position.goal.first_unseen < position.seen.first_unseen:
+                # The position is from before a restore; what it refers to is not in this database.
+                return await _moved(connection, position, Position(await read_present(connection)), NOTHING)
+            recorded = await record(connection, await self._postings(connection, step.events))
+            told = Told(len(step.events), recorded, more=step.position.until is not None)
+            return await _moved(connection, position, step.position, told)
+
+    async def _postings(self, connection: Connection, events: Sequence[LoggedEvent]) -> list[Posting]:
+        accounts = sorted({logged.event.account_id for logged in events})
+        if not accounts:
+            return []
+        endpoints: dict[str, list[tuple[Any, ...]]] = {}
+        for account_id, *endpoint in await (await connection.execute(_ENDPOINTS, {"accounts": accounts})).fetchall():
+            endpoints.setdefault(account_id, []).append(tuple(endpoint))
+        postings: list[Posting] = []
+        for logged in events:
+            event = of_outbox(logged.event)
+            if event is None:
+                continue
+            postings += [
+                Posting(self._new_id(), endpoint_id, event)
+                for endpoint_id, wanted, since in endpoints.get(event.account_id, ())
+                if event.type.value in wanted and event.at >= since
+            ]
+        return postings
+
+    async def give_up(self, limit: int) -> int:
+        """See EventTelling.give_up."""
+        async with migrated(single_statement(self._pool)) as connection:
+            return (await connection.execute(_GIVE_UP, {"limit": limit})).rowcount
+
+    async def forget(self, keep_s: float, limit: int) -> int:
+        """See EventTelling.forget."""
+        async with migrated(single_statement(self._pool)) as connection:
+            return (await connection.execute(_FORGET, {"keep_s": keep_s, "limit": limit})).rowcount
+
+
+async def _moved(connection: Connection, before: Position, after: Position, told: Told) -> Told:
+    if after != before:
+        await connection.execute(_MOVE, {"name": _READER, "position": Jsonb(_to_json(after))})
+    return told
+
+
+def _to_json(position: Position) -> dict[str, Any]:
+    until = position.until
+    return {
+        "seen": [position.seen.first_unseen, *position.seen.open],
+        "until": None if until is None else [until.first_unseen, *until.open],
+        "after": position.after,
+    }
+
+
+def _to_position(stored: Mapping[str, Any]) -> Position:
+    until = stored["until"]
+    return Position(_to_moment(stored["seen"]), None if until is None else _to_moment(until), stored["after"])
+
+
+def _to_moment(numbers: Sequence[int]) -> Moment:
+    return Moment(numbers[0], tuple(numbers[1:]))

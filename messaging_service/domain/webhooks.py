@@ -1,0 +1,156 @@
+"""Endpoints that customers want events posted to, and what becomes of each delivery."""
+
+from __future__ import annotations
+
+import random
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from enum import StrEnum
+from typing import Final
+from uuid import UUID
+
+from messaging_service.domain.states import STATUS_OF, State, Status
+
+
+class EventType(StrEnum):
+    """What an endpoint may ask for."""
+
+    SMS_SENT = "sms.sent"
+    """The carrier took every part."""
+    SMS_DELIVERED = "sms.delivered"
+    """Receipts say that it reached the phone."""
+    SMS_FAILED = "sms.failed"
+    """It was refused, reported undeliverable, expired or cancelled."""
+    BALANCE_LOW = "balance.low"
+    """The account's balance fell below the threshold of its alert rule."""
+    CARRIER_DOWN = "carrier.down"
+    """A carrier takes no messages."""
+    WEBHOOK_TEST = "webhook.test"
+    """Somebody asked for a test; goes to every endpoint, whatever it asks for."""
+
+
+SUBSCRIBABLE: Final = tuple(kind for kind in EventType if kind is not EventType.WEBHOOK_TEST)
+
+
+class DeliveryState(StrEnum):
+    """How a delivery stands."""
+
+    PENDING = "pending"
+    """Waits for its turn, or for its next try."""
+    DELIVERED = "delivered"
+    """The endpoint answered with 2xx."""
+    FAILED = "failed"
+    """Given up: its day is over, or the endpoint is gone."""
+
+
+GIVE_UP_AFTER: Final = timedelta(days=1)
+"""How long a delivery is tried."""
+OVERLAP: Final = timedelta(days=1)
+"""How long the secret before a rotation still signs, so that a receiver can change over at its own time."""
+MAX_OVERLAP: Final = timedelta(days=30)
+MAX_ENDPOINTS: Final = 20
+"""Of one account."""
+IN_ORDER_TRIES: Final = 3
+"""Tries of a delivery that those behind it wait for. After them it steps aside, so that one event that an endpoint
+cannot digest does not hold up a day's worth."""
+
+_PAUSES_S: Final = (5, 30, 120, 600, 1_800, 3_600, 7_200, 14_400)
+_ENDPOINT_PAUSES_S: Final = (5, 30, 60, 120)
+
+
+@dataclass(frozen=True, slots=True)
+class Endpoint:
+    """Where events of an account go, without its secrets."""
+
+    id: UUID
+    account_id: str
+    url: str
+    events: tuple[EventType, ...]
+    """What it asks for, never empty."""
+    description: str
+    enabled: bool
+    created_at: datetime
+    previous_secret_until: datetime | None
+    """Until when the secret before the last rotation signs too; None or past when only one does."""
+    disabled_reason: str | None
+    """Why the service disabled it by itself; None while it did not."""
+    failing_since: datetime | None
+    """Since when every try failed; None when the last one did not."""
+
+
+@dataclass(frozen=True, slots=True)
+class Delivery:
+    """One event on its way to one endpoint."""
+
+    id: UUID
+    endpoint_id: UUID
+    event_id: str
+    """Also the `webhook-id`: the same for every try and replay."""
+    event_type: EventType
+    state: DeliveryState
+    tries: int
+    """Since it was recorded or last replayed."""
+    created_at: datetime
+    next_try_at: datetime | None
+    """Only while pending."""
+    last_try_at: datetime | None
+    last_status: int | None
+    """The HTTP status of the last answer; None when there was none."""
+    last_error: str | None
+    """A stable word for what went wrong in the last try; None when nothing did."""
+    replays: int
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """What became of one try."""
+
+    status: int | None
+    """The HTTP status; None when no answer came."""
+    error: str | None
+    """None when the endpoint took it; else UPPER_SNAKE."""
+
+    @property
+    def taken(self) -> bool:
+        """Whether the endpoint has it."""
+        return self.error is None
+
+    @property
+    def gone(self) -> bool:
+        """Whether the endpoint wants no more, as the Standard Webhooks say of 410."""
+        return self.status == 410
+
+
+def answer_of(status: int) -> Answer:
+    """What an HTTP status means for a delivery. Redirects are not followed: they would lead past every check."""
+    if 200 <= status < 300:
+        return Answer(status, None)
+    if 300 <= status < 400:
+        return Answer(status, "REDIRECTED")
+    return Answer(status, "GONE" if status == 410 else "ANSWERED_WITH_ERROR")
+
+
+def next_pause(tries: int, jitter: float | None = None) -> timedelta:
+    """How long a delivery waits after so many failed tries; up to a tenth more or less by `jitter`, -1 to 1."""
+    seconds = _PAUSES_S[min(tries, len(_PAUSES_S)) - 1]
+    spread = random.uniform(-1, 1) if jitter is None else jitter  # noqa: S311 - keeps receivers from being called at once
+    return timedelta(seconds=seconds * (1 + spread / 10))
+
+
+def endpoint_pause(failures: int) -> timedelta:
+    """How long an endpoint is left alone after so many failed tries in a row, whichever deliveries they were of."""
+    return timedelta(seconds=_ENDPOINT_PAUSES_S[min(failures, len(_ENDPOINT_PAUSES_S)) - 1])
+
+
+_STATUS_EVENTS: Final = {Status.SENT: EventType.SMS_SENT, Status.FAILED: EventType.SMS_FAILED}
+
+
+def event_of_state(state: State) -> EventType | None:
+    """The event that a message's coming into a state is; None for a state that nobody is told of."""
+    if state is State.DELIVERED:
+        return EventType.SMS_DELIVERED
+    return _STATUS_EVENTS.get(STATUS_OF[state])
+
+
+TOLD_STATES: Final = tuple(state for state in State if event_of_state(state) is not None)
+"""The states that make an event."""
