@@ -4,6 +4,8 @@
 .PHONY: help up test lint format protos protos-baseline bench locks hooks clean
 
 PYTHON ?= python3
+# Most of the tests' time is waiting for processes, so two are not too many for one core.
+TEST_PROCESSES ?= 2
 VENV := .venv
 BIN := $(VENV)/bin
 RUNTIME := $(VENV)/.runtime-installed
@@ -16,7 +18,7 @@ up: $(RUNTIME) ## run the whole system on this machine, until Ctrl-C
 	@exec $(BIN)/tukupay-sms up
 
 test: $(DEV) ## run all tests
-	$(BIN)/pytest
+	$(BIN)/pytest --numprocesses $(TEST_PROCESSES) --dist loadfile
 
 lint: $(DEV) ## check style, types, import rules, protos and stubs
 	$(BIN)/ruff check .
