@@ -1,0 +1,60 @@
+"""Database connections that break between statements, as when the process or the network dies there."""
+
+from __future__ import annotations
+
+from random import Random
+from typing import Any
+
+import psycopg
+from psycopg import AsyncConnection
+from psycopg.rows import TupleRow
+from psycopg_pool import AsyncConnectionPool
+
+from service_kit.database import Pool
+
+
+class Fuse:
+    """Decides which statements break their connection: before them, or after they took effect."""
+
+    def __init__(self, random: Random, odds: float) -> None:
+        """`odds`: of a statement to be the last one of its connection."""
+        self._random = random
+        self.odds = odds
+        self.blown: dict[str, int] = {}
+        """How often, by the place."""
+
+    def blows(self, place: str) -> bool:
+        """Whether the connection breaks here."""
+        if self._random.random() >= self.odds / 2:
+            return False
+        self.blown[place] = self.blown.get(place, 0) + 1
+        return True
+
+
+def breaking_pool(url: str, fuse: Fuse, *, size: int) -> Pool:
+    """A pool of connections that break as the fuse says; not open yet."""
+
+    class BreakingConnection(AsyncConnection[TupleRow]):
+        async def execute(self, query: Any, params: Any = None, **options: Any) -> Any:
+            place = query.strip().split(None, 1)[0] if isinstance(query, str) else "statement"
+            place = place if place in ("BEGIN", "COMMIT", "ROLLBACK") else "statement"
+            if fuse.blows(f"before {place}"):
+                await self._cut()
+            cursor = await super().execute(query, params, **options)
+            if fuse.blows(f"after {place}"):
+                await self._cut()
+            return cursor
+
+        async def _cut(self) -> None:
+            await self.close()
+            raise psycopg.OperationalError("the connection was cut")
+
+    return AsyncConnectionPool(
+        url,
+        connection_class=BreakingConnection,
+        kwargs={"autocommit": True, "options": "-c timezone=UTC -c statement_timeout=30000"},
+        min_size=size,
+        max_size=size,
+        timeout=30,
+        open=False,
+    )
