@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from messaging_service.adapters.postgres.books import PostgresBooks
 from messaging_service.adapters.postgres.cost_records import PostgresCostRecords
+from messaging_service.adapters.postgres.invoice_records import PostgresInvoiceRecords
 from messaging_service.adapters.postgres.traffic import PostgresTraffic
 from messaging_service.adapters.pricing.audit import CopyAudit
 from messaging_service.adapters.pricing.book import BookClient
@@ -20,6 +21,7 @@ from messaging_service.transport.report_servicer import ReportServicer
 from messaging_service.transport.suppression_servicer import SuppressionServicer
 from messaging_service.use_cases.audit_costs import AuditCosts
 from messaging_service.use_cases.quote_sms import QuoteSms
+from messaging_service.use_cases.reconcile_invoice import ReconcileInvoice
 from messaging_service.use_cases.rehearse_costs import RehearseCosts
 from messaging_service.use_cases.report_costs import ReportCosts
 from messaging_service.watching import Watching
@@ -95,7 +97,10 @@ def add_servicers(
     carriers_pb2_grpc.add_CarrierServiceServicer_to_server(CarrierServicer(engine.control), server.grpc)
     billing_pb2_grpc.add_BillingServiceServicer_to_server(BillingServicer(PostgresBooks(reports_pool)), server.grpc)
     reports_pb2_grpc.add_ReportServiceServicer_to_server(
-        ReportServicer(ReportCosts(PostgresCostRecords(reports_pool))), server.grpc
+        ReportServicer(
+            ReportCosts(PostgresCostRecords(reports_pool)), ReconcileInvoice(PostgresInvoiceRecords(reports_pool))
+        ),
+        server.grpc,
     )
     webhooks_pb2_grpc.add_WebhookServiceServicer_to_server(notifying.servicer, server.grpc)
     carrier_callbacks_pb2_grpc.add_CarrierCallbackServiceServicer_to_server(

@@ -28,12 +28,14 @@ from sms_cli.cost_figures import (
 from sms_cli.cost_report_commands import PeriodEnd, PeriodStart
 from sms_cli.instants import parse_instant
 from sms_cli.options import parsed
+from sms_cli.reconcile_command import reconcile
 from sms_cli.report_files import RowFile, file_format, progress, replaced
 from sms_cli.settings import client_settings
 from sms_cli.terminal import cell, err, out
 from tukupay.sms.messaging.v1 import reports_pb2 as pb
 
 reports = typer.Typer(help="What messages cost: by groups, one by one, and against invoices.", no_args_is_help=True)
+reports.command("reconcile")(reconcile)
 
 GROUPS_SHOWN = 200
 

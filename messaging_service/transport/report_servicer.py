@@ -13,6 +13,8 @@ from messaging_service.domain.cost_report import CostGroup, CostSums, Grouping, 
 from messaging_service.domain.message import outbox_id
 from messaging_service.domain.money import to_micros
 from messaging_service.transport import wire
+from messaging_service.transport.invoice_messages import reconcile_invoice
+from messaging_service.use_cases.reconcile_invoice import ReconcileInvoice
 from messaging_service.use_cases.report_costs import ReportCosts
 from service_kit.errors import Violation, invalid
 from tukupay.sms.messaging.v1 import reports_pb2 as pb
@@ -38,8 +40,9 @@ _GROUPING_OF = {value: grouping for grouping, value in GROUPINGS.items()}
 class ReportServicer(reports_pb2_grpc.ReportServiceServicer):
     """Translates between the stubs and the use cases."""
 
-    def __init__(self, report: ReportCosts) -> None:
+    def __init__(self, report: ReportCosts, reconcile: ReconcileInvoice) -> None:
         self._report = report
+        self._reconcile = reconcile
 
     async def ReportCosts(  # noqa: N802
         self, request: pb.ReportCostsRequest, context: Context
@@ -67,6 +70,14 @@ class ReportServicer(reports_pb2_grpc.ReportServiceServicer):
                 remaining = iter(page)
                 while together := [_from_message(message) for message in islice(remaining, MAX_TOGETHER)]:
                     yield pb.ExportMessagesResponse(messages=together)
+
+    async def ReconcileInvoice(  # noqa: N802
+        self, request_iterator: AsyncIterator[pb.ReconcileInvoiceRequest], context: Context
+    ) -> AsyncIterator[pb.ReconcileInvoiceResponse]:
+        """See the proto."""
+        async with aclosing(reconcile_invoice(self._reconcile, request_iterator)) as answers:
+            async for answer in answers:
+                yield answer
 
 
 def _to_groupings(values: Sequence[int]) -> list[Grouping]:

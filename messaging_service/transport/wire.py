@@ -106,7 +106,8 @@ def to_period(
     | billing_pb2.GetStatementRequest
     | reports_pb2.ReportCostsRequest
     | reports_pb2.ExportMessagesRequest
-    | webhooks_pb2.ReplayWebhookDeliveriesRequest,
+    | webhooks_pb2.ReplayWebhookDeliveriesRequest
+    | reports_pb2.InvoiceScope,
 ) -> tuple[datetime, datetime]:
     """The first instant of a period and the first after it. Raises ServiceError INVALID naming the field."""
     present = {field.name for field, _ in request.ListFields()}

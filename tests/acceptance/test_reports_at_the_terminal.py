@@ -8,8 +8,10 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+import psycopg
 import pytest
 
+from sms_cli.settings import RUNNING_FILE, read_running_file
 from tests.acceptance.local_system import LocalSystem, free_addresses
 
 pytestmark = pytest.mark.timeout(240)
@@ -90,7 +92,49 @@ def test_what_makes_no_sense_is_refused_with_a_remedy(running: LocalSystem, tmp_
     assert "none of day" in run(running, "costs", *PERIOD, "--by", "colour", code=2)
     assert "neither in .csv" in run(running, "messages", *PERIOD, "--output", str(tmp_path / "x.xlsx"), code=2)
     later_first = ("--from", "2040-01-01T00:00:00Z", "--to", "2020-01-01T00:00:00Z")
-    assert "period_end" in run(
+    assert "--to: is not after" in run(
         running, "costs", *later_first, "--by", "day", "--output", str(tmp_path / "y.csv"), code=1
     )
     assert not list(tmp_path.iterdir())
+
+
+def test_an_invoice_is_compared_message_by_message_and_by_days(running: LocalSystem, tmp_path: Path) -> None:
+    url = read_running_file(running.home / RUNNING_FILE)["MESSAGING_DATABASE_URL"]
+    with psycopg.connect(url) as connection:
+        ids = [row[0] for row in connection.execute("SELECT carrier_message_id FROM message_part ORDER BY message_id")]
+    assert len(ids) == 3
+    header = "carrierMessageId,parts,cost,status,day,messages\n"
+    invoice, exceptions = tmp_path / "invoice.csv", tmp_path / "exceptions.csv"
+    asked = ("--carrier", "sandbox", "--invoice", str(invoice), *PERIOD)
+    invoice.write_text(header + "".join(f"{each},1,0.5,Success,,\n" for each in ids), "utf-8")
+    assert "matchedLines" in run(running, "reconcile", *asked)
+    invoice.write_text(
+        f"{header}{ids[0]},2,0.5,Success,,\n{ids[1]},1,0.5,Failed,,\n=x,1,0.5,,,\n,9,,,2020-01-01,9\n", "utf-8"
+    )
+    outcome = running.run("reports", "reconcile", *asked, "--output", str(exceptions))
+    assert (outcome.returncode, "5 exceptions in" in outcome.stdout) == (1, True), outcome.stderr
+    assert [(row["cause"], row["line"]) for row in lines(exceptions)] == [
+        ("not_ours", "4"),
+        ("not_on_invoice", ""),
+        ("parts_differ", "2"),
+        ("charged_but_failed", "3"),
+        ("total_differs", "5"),
+    ]
+    assert lines(exceptions)[0]["carrierMessageId"] == "'=x"
+    shown = running.run("reports", "reconcile", *asked, "--json")
+    assert [row["cause"] for row in json.loads(shown.stdout)][:2] == ["not_ours", "not_on_invoice"]
+
+
+def test_an_invoice_that_cannot_be_read_is_refused_by_line(running: LocalSystem, tmp_path: Path) -> None:
+    invoice = tmp_path / "invoice.csv"
+    asked = ("--carrier", "sandbox", "--invoice", str(invoice), *PERIOD)
+    for text, said in (
+        ("carrierMessageId,price\n", "line 1: the header has the column 'price'"),
+        ("parts,cost\n", "needs carrierMessageId or day"),
+        ("carrierMessageId,parts\nA,1\nB,one\n", "line 3: 'one' is not a whole number"),
+        ("carrierMessageId,cost\nA,0.0000001\n", "more than 6 decimal places"),
+        ("day,parts\nyesterday,1\n", "line 2"),
+        ("carrierMessageId,parts\nA\n", "line 2: has 1 cells"),
+    ):
+        invoice.write_text(text, "utf-8")
+        assert said in run(running, "reconcile", *asked, code=1)

@@ -37,6 +37,13 @@ class ReportDouble(Scripted, reports_pb2_grpc.ReportServiceServicer):
             raise RuntimeError("the database went away")
         yield pb.ReportCostsResponse(totals=TOTALS)
 
+    async def ReconcileInvoice(  # noqa: N802
+        self, request_iterator: AsyncIterator[pb.ReconcileInvoiceRequest], context: Any
+    ) -> AsyncIterator[pb.ReconcileInvoiceResponse]:
+        async for request in request_iterator:
+            self.requests.append(request)
+        yield pb.ReconcileInvoiceResponse()
+
     async def ExportMessages(  # noqa: N802
         self, request: pb.ExportMessagesRequest, context: Any
     ) -> AsyncIterator[pb.ExportMessagesResponse]:

@@ -80,6 +80,62 @@ message once.
 """
 Global___CostGrouping: _TypeAlias = CostGrouping  # noqa: Y015
 
+class _InvoiceExceptionCause:
+    ValueType = _typing.NewType("ValueType", _builtins.int)
+    V: _TypeAlias = ValueType  # noqa: Y015
+
+class _InvoiceExceptionCauseEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_InvoiceExceptionCause.ValueType], _builtins.type):
+    DESCRIPTOR: _descriptor.EnumDescriptor
+    INVOICE_EXCEPTION_CAUSE_UNSPECIFIED: _InvoiceExceptionCause.ValueType  # 0
+    """Never sent."""
+    INVOICE_EXCEPTION_CAUSE_NOT_OURS: _InvoiceExceptionCause.ValueType  # 1
+    """The line is about a message that the carrier never took from us."""
+    INVOICE_EXCEPTION_CAUSE_DUPLICATE_LINE: _InvoiceExceptionCause.ValueType  # 2
+    """An earlier line has the same id. Only that one is compared."""
+    INVOICE_EXCEPTION_CAUSE_NOT_ON_INVOICE: _InvoiceExceptionCause.ValueType  # 3
+    """The carrier accepted the message in the period, and no line is about it. Only looked
+    for in invoices that have lines about messages.
+    """
+    INVOICE_EXCEPTION_CAUSE_PARTS_DIFFER: _InvoiceExceptionCause.ValueType  # 4
+    """Two of our units, the carrier's reported parts and the invoice's parts differ."""
+    INVOICE_EXCEPTION_CAUSE_COST_DIFFERS: _InvoiceExceptionCause.ValueType  # 5
+    """The carrier reported another cost than it bills."""
+    INVOICE_EXCEPTION_CAUSE_CHARGED_BUT_FAILED: _InvoiceExceptionCause.ValueType  # 6
+    """The invoice says that it failed, and the charge was not refunded."""
+    INVOICE_EXCEPTION_CAUSE_NOT_CHARGED: _InvoiceExceptionCause.ValueType  # 7
+    """The carrier bills an attempt that we never charged."""
+    INVOICE_EXCEPTION_CAUSE_TOTAL_DIFFERS: _InvoiceExceptionCause.ValueType  # 8
+    """Messages, parts or cost of a day differ from those of our messages that the carrier
+    accepted on it.
+    """
+
+class InvoiceExceptionCause(_InvoiceExceptionCause, metaclass=_InvoiceExceptionCauseEnumTypeWrapper):
+    """Why something does not agree."""
+
+INVOICE_EXCEPTION_CAUSE_UNSPECIFIED: InvoiceExceptionCause.ValueType  # 0
+"""Never sent."""
+INVOICE_EXCEPTION_CAUSE_NOT_OURS: InvoiceExceptionCause.ValueType  # 1
+"""The line is about a message that the carrier never took from us."""
+INVOICE_EXCEPTION_CAUSE_DUPLICATE_LINE: InvoiceExceptionCause.ValueType  # 2
+"""An earlier line has the same id. Only that one is compared."""
+INVOICE_EXCEPTION_CAUSE_NOT_ON_INVOICE: InvoiceExceptionCause.ValueType  # 3
+"""The carrier accepted the message in the period, and no line is about it. Only looked
+for in invoices that have lines about messages.
+"""
+INVOICE_EXCEPTION_CAUSE_PARTS_DIFFER: InvoiceExceptionCause.ValueType  # 4
+"""Two of our units, the carrier's reported parts and the invoice's parts differ."""
+INVOICE_EXCEPTION_CAUSE_COST_DIFFERS: InvoiceExceptionCause.ValueType  # 5
+"""The carrier reported another cost than it bills."""
+INVOICE_EXCEPTION_CAUSE_CHARGED_BUT_FAILED: InvoiceExceptionCause.ValueType  # 6
+"""The invoice says that it failed, and the charge was not refunded."""
+INVOICE_EXCEPTION_CAUSE_NOT_CHARGED: InvoiceExceptionCause.ValueType  # 7
+"""The carrier bills an attempt that we never charged."""
+INVOICE_EXCEPTION_CAUSE_TOTAL_DIFFERS: InvoiceExceptionCause.ValueType  # 8
+"""Messages, parts or cost of a day differ from those of our messages that the carrier
+accepted on it.
+"""
+Global___InvoiceExceptionCause: _TypeAlias = InvoiceExceptionCause  # noqa: Y015
+
 @_typing.final
 class ReportCostsRequest(_message.Message):
     """Asks for a cost report."""
@@ -426,3 +482,383 @@ class ExportMessagesResponse(_message.Message):
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
 Global___ExportMessagesResponse: _TypeAlias = ExportMessagesResponse  # noqa: Y015
+
+@_typing.final
+class InvoiceScope(_message.Message):
+    """What is compared with an invoice."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    CARRIER_FIELD_NUMBER: _builtins.int
+    PERIOD_START_FIELD_NUMBER: _builtins.int
+    PERIOD_END_FIELD_NUMBER: _builtins.int
+    carrier: _builtins.str
+    """Required: the carrier, as it is named here; 1 to 64 printable characters."""
+    @_builtins.property
+    def period_start(self) -> _timestamp_pb2.Timestamp:
+        """Required: the first instant. Messages are taken by the acceptance of their present
+        attempt; lines are looked up whenever their message was sent.
+        """
+
+    @_builtins.property
+    def period_end(self) -> _timestamp_pb2.Timestamp:
+        """Required: the first instant after it; after `period_start`."""
+
+    def __init__(
+        self,
+        *,
+        carrier: _builtins.str = ...,
+        period_start: _timestamp_pb2.Timestamp | None = ...,
+        period_end: _timestamp_pb2.Timestamp | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["period_end", b"period_end", "period_start", b"period_start"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["carrier", b"carrier", "period_end", b"period_end", "period_start", b"period_start"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___InvoiceScope: _TypeAlias = InvoiceScope  # noqa: Y015
+
+@_typing.final
+class InvoiceLine(_message.Message):
+    """A line of an invoice: about one message or part, by `carrier_message_id`, or about a
+    day, by `day`. What it does not say is not compared.
+    """
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    LINE_FIELD_NUMBER: _builtins.int
+    CARRIER_MESSAGE_ID_FIELD_NUMBER: _builtins.int
+    DAY_FIELD_NUMBER: _builtins.int
+    MESSAGES_FIELD_NUMBER: _builtins.int
+    PARTS_FIELD_NUMBER: _builtins.int
+    COST_MICROS_FIELD_NUMBER: _builtins.int
+    FAILED_FIELD_NUMBER: _builtins.int
+    line: _builtins.int
+    """Where it stands in the file, for exceptions; above 0."""
+    carrier_message_id: _builtins.str
+    """The carrier's id. Case and leading zeros do not count. 1 to 128 characters. Either
+    this or `day`.
+    """
+    day: _builtins.str
+    """A day of Nairobi, as `2026-01-31`. Either this or `carrier_message_id`."""
+    messages: _builtins.int
+    """Messages of the day; 0 or more. Only with `day`."""
+    parts: _builtins.int
+    """Parts that are billed; 0 or more."""
+    cost_micros: _builtins.int
+    """Micros that are billed; 0 or more."""
+    failed: _builtins.bool
+    """Whether the invoice says that it failed. Only with `carrier_message_id`."""
+    def __init__(
+        self,
+        *,
+        line: _builtins.int = ...,
+        carrier_message_id: _builtins.str | None = ...,
+        day: _builtins.str | None = ...,
+        messages: _builtins.int | None = ...,
+        parts: _builtins.int | None = ...,
+        cost_micros: _builtins.int | None = ...,
+        failed: _builtins.bool = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["_carrier_message_id", b"_carrier_message_id", "_cost_micros", b"_cost_micros", "_day", b"_day", "_messages", b"_messages", "_parts", b"_parts", "carrier_message_id", b"carrier_message_id", "cost_micros", b"cost_micros", "day", b"day", "messages", b"messages", "parts", b"parts"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["_carrier_message_id", b"_carrier_message_id", "_cost_micros", b"_cost_micros", "_day", b"_day", "_messages", b"_messages", "_parts", b"_parts", "carrier_message_id", b"carrier_message_id", "cost_micros", b"cost_micros", "day", b"day", "failed", b"failed", "line", b"line", "messages", b"messages", "parts", b"parts"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    _WhichOneofReturnType__carrier_message_id: _TypeAlias = _typing.Literal["carrier_message_id"]  # noqa: Y015
+    _WhichOneofArgType__carrier_message_id: _TypeAlias = _typing.Literal["_carrier_message_id", b"_carrier_message_id"]  # noqa: Y015
+    _WhichOneofReturnType__cost_micros: _TypeAlias = _typing.Literal["cost_micros"]  # noqa: Y015
+    _WhichOneofArgType__cost_micros: _TypeAlias = _typing.Literal["_cost_micros", b"_cost_micros"]  # noqa: Y015
+    _WhichOneofReturnType__day: _TypeAlias = _typing.Literal["day"]  # noqa: Y015
+    _WhichOneofArgType__day: _TypeAlias = _typing.Literal["_day", b"_day"]  # noqa: Y015
+    _WhichOneofReturnType__messages: _TypeAlias = _typing.Literal["messages"]  # noqa: Y015
+    _WhichOneofArgType__messages: _TypeAlias = _typing.Literal["_messages", b"_messages"]  # noqa: Y015
+    _WhichOneofReturnType__parts: _TypeAlias = _typing.Literal["parts"]  # noqa: Y015
+    _WhichOneofArgType__parts: _TypeAlias = _typing.Literal["_parts", b"_parts"]  # noqa: Y015
+    @_typing.overload
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__carrier_message_id) -> _WhichOneofReturnType__carrier_message_id | None: ...
+    @_typing.overload
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__cost_micros) -> _WhichOneofReturnType__cost_micros | None: ...
+    @_typing.overload
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__day) -> _WhichOneofReturnType__day | None: ...
+    @_typing.overload
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__messages) -> _WhichOneofReturnType__messages | None: ...
+    @_typing.overload
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__parts) -> _WhichOneofReturnType__parts | None: ...
+
+Global___InvoiceLine: _TypeAlias = InvoiceLine  # noqa: Y015
+
+@_typing.final
+class ReconcileInvoiceRequest(_message.Message):
+    """A part of an invoice."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    SCOPE_FIELD_NUMBER: _builtins.int
+    LINES_FIELD_NUMBER: _builtins.int
+    @_builtins.property
+    def scope(self) -> Global___InvoiceScope:
+        """Required in the first request, and only there."""
+
+    @_builtins.property
+    def lines(self) -> _containers.RepeatedCompositeFieldContainer[Global___InvoiceLine]:
+        """Up to 1,000 lines; 5 million in all."""
+
+    def __init__(
+        self,
+        *,
+        scope: Global___InvoiceScope | None = ...,
+        lines: _abc.Iterable[Global___InvoiceLine] | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["scope", b"scope"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["lines", b"lines", "scope", b"scope"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___ReconcileInvoiceRequest: _TypeAlias = ReconcileInvoiceRequest  # noqa: Y015
+
+@_typing.final
+class InvoiceException(_message.Message):
+    """What does not agree. What is not known is absent."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    CAUSE_FIELD_NUMBER: _builtins.int
+    LINE_FIELD_NUMBER: _builtins.int
+    CARRIER_MESSAGE_ID_FIELD_NUMBER: _builtins.int
+    OUTBOX_ID_FIELD_NUMBER: _builtins.int
+    USER_ID_FIELD_NUMBER: _builtins.int
+    DAY_FIELD_NUMBER: _builtins.int
+    UNITS_FIELD_NUMBER: _builtins.int
+    CHARGED_MICROS_FIELD_NUMBER: _builtins.int
+    CARRIER_PARTS_FIELD_NUMBER: _builtins.int
+    CARRIER_COST_MICROS_FIELD_NUMBER: _builtins.int
+    INVOICE_PARTS_FIELD_NUMBER: _builtins.int
+    INVOICE_COST_MICROS_FIELD_NUMBER: _builtins.int
+    MESSAGES_FIELD_NUMBER: _builtins.int
+    INVOICE_MESSAGES_FIELD_NUMBER: _builtins.int
+    cause: Global___InvoiceExceptionCause.ValueType
+    """Why."""
+    line: _builtins.int
+    """The line, or the first one about the message; absent when there is none."""
+    carrier_message_id: _builtins.str
+    """The id on that line."""
+    outbox_id: _builtins.str
+    """Our message; absent when there is none, and for days."""
+    user_id: _builtins.str
+    """The account that paid for it."""
+    day: _builtins.str
+    """The day of a line about a day."""
+    units: _builtins.int
+    """Our units, or their sum for a day."""
+    charged_micros: _builtins.int
+    """Micros charged for the attempt less what was refunded, or their sum for a day."""
+    carrier_parts: _builtins.int
+    """Parts that the carrier reported."""
+    carrier_cost_micros: _builtins.int
+    """Micros that the carrier reported; for a day, when it did so for every message."""
+    invoice_parts: _builtins.int
+    """Parts on the invoice, all lines about the message together."""
+    invoice_cost_micros: _builtins.int
+    """Micros on the invoice, all lines about the message together."""
+    messages: _builtins.int
+    """Our messages of a day."""
+    invoice_messages: _builtins.int
+    """Messages of the day on the invoice."""
+    def __init__(
+        self,
+        *,
+        cause: Global___InvoiceExceptionCause.ValueType = ...,
+        line: _builtins.int | None = ...,
+        carrier_message_id: _builtins.str | None = ...,
+        outbox_id: _builtins.str | None = ...,
+        user_id: _builtins.str | None = ...,
+        day: _builtins.str | None = ...,
+        units: _builtins.int | None = ...,
+        charged_micros: _builtins.int | None = ...,
+        carrier_parts: _builtins.int | None = ...,
+        carrier_cost_micros: _builtins.int | None = ...,
+        invoice_parts: _builtins.int | None = ...,
+        invoice_cost_micros: _builtins.int | None = ...,
+        messages: _builtins.int | None = ...,
+        invoice_messages: _builtins.int | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["_carrier_cost_micros", b"_carrier_cost_micros", "_carrier_message_id", b"_carrier_message_id", "_carrier_parts", b"_carrier_parts", "_charged_micros", b"_charged_micros", "_day", b"_day", "_invoice_cost_micros", b"_invoice_cost_micros", "_invoice_messages", b"_invoice_messages", "_invoice_parts", b"_invoice_parts", "_line", b"_line", "_messages", b"_messages", "_outbox_id", b"_outbox_id", "_units", b"_units", "_user_id", b"_user_id", "carrier_cost_micros", b"carrier_cost_micros", "carrier_message_id", b"carrier_message_id", "carrier_parts", b"carrier_parts", "charged_micros", b"charged_micros", "day", b"day", "invoice_cost_micros", b"invoice_cost_micros", "invoice_messages", b"invoice_messages", "invoice_parts", b"invoice_parts", "line", b"line", "messages", b"messages", "outbox_id", b"outbox_id", "units", b"units", "user_id", b"user_id"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["_carrier_cost_micros", b"_carrier_cost_micros", "_carrier_message_id", b"_carrier_message_id", "_carrier_parts", b"_carrier_parts", "_charged_micros", b"_charged_micros", "_day", b"_day", "_invoice_cost_micros", b"_invoice_cost_micros", "_invoice_messages", b"_invoice_messages", "_invoice_parts", b"_invoice_parts", "_line", b"_line", "_messages", b"_messages", "_outbox_id", b"_outbox_id", "_units", b"_units", "_user_id", b"_user_id", "carrier_cost_micros", b"carrier_cost_micros", "carrier_message_id", b"carrier_message_id", "carrier_parts", b"carrier_parts", "cause", b"cause", "charged_micros", b"charged_micros", "day", b"day", "invoice_cost_micros", b"invoice_cost_micros", "invoice_messages", b"invoice_messages", "invoice_parts", b"invoice_parts", "line", b"line", "messages", b"messages", "outbox_id", b"outbox_id", "units", b"units", "user_id", b"user_id"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    _WhichOneofReturnType__carrier_cost_micros: _TypeAlias = _typing.Literal["carrier_cost_micros"]  # noqa: Y015
+    _WhichOneofArgType__carrier_cost_micros: _TypeAlias = _typing.Literal["_carrier_cost_micros", b"_carrier_cost_micros"]  # noqa: Y015
+    _WhichOneofReturnType__carrier_message_id: _TypeAlias = _typing.Literal["carrier_message_id"]  # noqa: Y015
+    _WhichOneofArgType__carrier_message_id: _TypeAlias = _typing.Literal["_carrier_message_id", b"_carrier_message_id"]  # noqa: Y015
+    _WhichOneofReturnType__carrier_parts: _TypeAlias = _typing.Literal["carrier_parts"]  # noqa: Y015
+    _WhichOneofArgType__carrier_parts: _TypeAlias = _typing.Literal["_carrier_parts", b"_carrier_parts"]  # noqa: Y015
+    _WhichOneofReturnType__charged_micros: _TypeAlias = _typing.Literal["charged_micros"]  # noqa: Y015
+    _WhichOneofArgType__charged_micros: _TypeAlias = _typing.Literal["_charged_micros", b"_charged_micros"]  # noqa: Y015
+    _WhichOneofReturnType__day: _TypeAlias = _typing.Literal["day"]  # noqa: Y015
+    _WhichOneofArgType__day: _TypeAlias = _typing.Literal["_day", b"_day"]  # noqa: Y015
+    _WhichOneofReturnType__invoice_cost_micros: _TypeAlias = _typing.Literal["invoice_cost_micros"]  # noqa: Y015
+    _WhichOneofArgType__invoice_cost_micros: _TypeAlias = _typing.Literal["_invoice_cost_micros", b"_invoice_cost_micros"]  # noqa: Y015
+    _WhichOneofReturnType__invoice_messages: _TypeAlias = _typing.Literal["invoice_messages"]  # noqa: Y015
+    _WhichOneofArgType__invoice_messages: _TypeAlias = _typing.Literal["_invoice_messages", b"_invoice_messages"]  # noqa: Y015
+    _WhichOneofReturnType__invoice_parts: _TypeAlias = _typing.Literal["invoice_parts"]  # noqa: Y015
+    _WhichOneofArgType__invoice_parts: _TypeAlias = _typing.Literal["_invoice_parts", b"_invoice_parts"]  # noqa: Y015
+    _WhichOneofReturnType__line: _TypeAlias = _typing.Literal["line"]  # noqa: Y015
+    _WhichOneofArgType__line: _TypeAlias = _typing.Literal["_line", b"_line"]  # noqa: Y015
+    _WhichOneofReturnType__messages: _TypeAlias = _typing.Literal["messages"]  # noqa: Y015
+    _WhichOneofArgType__messages: _TypeAlias = _typing.Literal["_messages", b"_messages"]  # noqa: Y015
+    _WhichOneofReturnType__outbox_id: _TypeAlias = _typing.Literal["outbox_id"]  # noqa: Y015
+    _WhichOneofArgType__outbox_id: _TypeAlias = _typing.Literal["_outbox_id", b"_outbox_id"]  # noqa: Y015
+    _WhichOneofReturnType__units: _TypeAlias = _typing.Literal["units"]  # noqa: Y015
+    _WhichOneofArgType__units: _TypeAlias = _typing.Literal["_units", b"_units"]  # noqa: Y015
+    _WhichOneofReturnType__user_id: _TypeAlias = _typing.Literal["user_id"]  # noqa: Y015
+    _WhichOneofArgType__user_id: _TypeAlias = _typing.Literal["_user_id", b"_user_id"]  # noqa: Y015
+    @_typing.overload
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__carrier_cost_micros) -> _WhichOneofReturnType__carrier_cost_micros | None: ...
+    @_typing.overload
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__carrier_message_id) -> _WhichOneofReturnType__carrier_message_id | None: ...
+    @_typing.overload
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__carrier_parts) -> _WhichOneofReturnType__carrier_parts | None: ...
+    @_typing.overload
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__charged_micros) -> _WhichOneofReturnType__charged_micros | None: ...
+    @_typing.overload
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__day) -> _WhichOneofReturnType__day | None: ...
+    @_typing.overload
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__invoice_cost_micros) -> _WhichOneofReturnType__invoice_cost_micros | None: ...
+    @_typing.overload
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__invoice_messages) -> _WhichOneofReturnType__invoice_messages | None: ...
+    @_typing.overload
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__invoice_parts) -> _WhichOneofReturnType__invoice_parts | None: ...
+    @_typing.overload
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__line) -> _WhichOneofReturnType__line | None: ...
+    @_typing.overload
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__messages) -> _WhichOneofReturnType__messages | None: ...
+    @_typing.overload
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__outbox_id) -> _WhichOneofReturnType__outbox_id | None: ...
+    @_typing.overload
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__units) -> _WhichOneofReturnType__units | None: ...
+    @_typing.overload
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__user_id) -> _WhichOneofReturnType__user_id | None: ...
+
+Global___InvoiceException: _TypeAlias = InvoiceException  # noqa: Y015
+
+@_typing.final
+class InvoiceExceptionCount(_message.Message):
+    """How many exceptions have a cause."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    CAUSE_FIELD_NUMBER: _builtins.int
+    EXCEPTIONS_FIELD_NUMBER: _builtins.int
+    cause: Global___InvoiceExceptionCause.ValueType
+    """The cause."""
+    exceptions: _builtins.int
+    """How many; above 0."""
+    def __init__(
+        self,
+        *,
+        cause: Global___InvoiceExceptionCause.ValueType = ...,
+        exceptions: _builtins.int = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["cause", b"cause", "exceptions", b"exceptions"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___InvoiceExceptionCount: _TypeAlias = InvoiceExceptionCount  # noqa: Y015
+
+@_typing.final
+class InvoiceTotals(_message.Message):
+    """What was compared."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    MESSAGE_LINES_FIELD_NUMBER: _builtins.int
+    MATCHED_LINES_FIELD_NUMBER: _builtins.int
+    DAY_LINES_FIELD_NUMBER: _builtins.int
+    MESSAGES_FIELD_NUMBER: _builtins.int
+    UNITS_FIELD_NUMBER: _builtins.int
+    CHARGED_MICROS_FIELD_NUMBER: _builtins.int
+    CARRIER_PARTS_FIELD_NUMBER: _builtins.int
+    CARRIER_COST_MICROS_FIELD_NUMBER: _builtins.int
+    INVOICE_PARTS_FIELD_NUMBER: _builtins.int
+    INVOICE_COST_MICROS_FIELD_NUMBER: _builtins.int
+    EXCEPTIONS_FIELD_NUMBER: _builtins.int
+    message_lines: _builtins.int
+    """Lines about messages, duplicates included."""
+    matched_lines: _builtins.int
+    """Of these, without duplicates: lines that lead to a message of ours."""
+    day_lines: _builtins.int
+    """Lines about days."""
+    messages: _builtins.int
+    """Our messages that the carrier accepted in the period."""
+    units: _builtins.int
+    """Their units."""
+    charged_micros: _builtins.int
+    """Micros charged for them less what was refunded."""
+    carrier_parts: _builtins.int
+    """Parts that the carrier reported for them, where it did."""
+    carrier_cost_micros: _builtins.int
+    """Micros that the carrier reported for them, where it did."""
+    invoice_parts: _builtins.int
+    """Parts on lines about messages, without duplicates."""
+    invoice_cost_micros: _builtins.int
+    """Micros on lines about messages, without duplicates."""
+    @_builtins.property
+    def exceptions(self) -> _containers.RepeatedCompositeFieldContainer[Global___InvoiceExceptionCount]:
+        """By cause, those that occurred."""
+
+    def __init__(
+        self,
+        *,
+        message_lines: _builtins.int = ...,
+        matched_lines: _builtins.int = ...,
+        day_lines: _builtins.int = ...,
+        messages: _builtins.int = ...,
+        units: _builtins.int = ...,
+        charged_micros: _builtins.int = ...,
+        carrier_parts: _builtins.int = ...,
+        carrier_cost_micros: _builtins.int = ...,
+        invoice_parts: _builtins.int = ...,
+        invoice_cost_micros: _builtins.int = ...,
+        exceptions: _abc.Iterable[Global___InvoiceExceptionCount] | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["carrier_cost_micros", b"carrier_cost_micros", "carrier_parts", b"carrier_parts", "charged_micros", b"charged_micros", "day_lines", b"day_lines", "exceptions", b"exceptions", "invoice_cost_micros", b"invoice_cost_micros", "invoice_parts", b"invoice_parts", "matched_lines", b"matched_lines", "message_lines", b"message_lines", "messages", b"messages", "units", b"units"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___InvoiceTotals: _TypeAlias = InvoiceTotals  # noqa: Y015
+
+@_typing.final
+class ReconcileInvoiceResponse(_message.Message):
+    """A part of what does not agree."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    EXCEPTIONS_FIELD_NUMBER: _builtins.int
+    TOTALS_FIELD_NUMBER: _builtins.int
+    @_builtins.property
+    def exceptions(self) -> _containers.RepeatedCompositeFieldContainer[Global___InvoiceException]:
+        """Up to 500, by cause and line; empty in the last response."""
+
+    @_builtins.property
+    def totals(self) -> Global___InvoiceTotals:
+        """In the last response only."""
+
+    def __init__(
+        self,
+        *,
+        exceptions: _abc.Iterable[Global___InvoiceException] | None = ...,
+        totals: Global___InvoiceTotals | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["totals", b"totals"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["exceptions", b"exceptions", "totals", b"totals"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___ReconcileInvoiceResponse: _TypeAlias = ReconcileInvoiceResponse  # noqa: Y015

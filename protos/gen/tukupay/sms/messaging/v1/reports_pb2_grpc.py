@@ -50,6 +50,11 @@ class ReportServiceStub(object):
                 request_serializer=tukupay_dot_sms_dot_messaging_dot_v1_dot_reports__pb2.ExportMessagesRequest.SerializeToString,
                 response_deserializer=tukupay_dot_sms_dot_messaging_dot_v1_dot_reports__pb2.ExportMessagesResponse.FromString,
                 _registered_method=True)
+        self.ReconcileInvoice = channel.stream_stream(
+                '/tukupay.sms.messaging.v1.ReportService/ReconcileInvoice',
+                request_serializer=tukupay_dot_sms_dot_messaging_dot_v1_dot_reports__pb2.ReconcileInvoiceRequest.SerializeToString,
+                response_deserializer=tukupay_dot_sms_dot_messaging_dot_v1_dot_reports__pb2.ReconcileInvoiceResponse.FromString,
+                _registered_method=True)
 
 
 class ReportServiceServicer(object):
@@ -78,6 +83,16 @@ class ReportServiceServicer(object):
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
+    def ReconcileInvoice(self, request_iterator, context):
+        """Compares what we charged, what the carrier reported and what its invoice says, and
+        answers with what does not agree, by cause, once the last line was sent; the last
+        response holds the totals. Nothing of it is kept. Who pauses for more than a minute
+        is ended with UNAVAILABLE (`DATABASE_UNAVAILABLE`); start again.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
 
 def add_ReportServiceServicer_to_server(servicer, server):
     rpc_method_handlers = {
@@ -90,6 +105,11 @@ def add_ReportServiceServicer_to_server(servicer, server):
                     servicer.ExportMessages,
                     request_deserializer=tukupay_dot_sms_dot_messaging_dot_v1_dot_reports__pb2.ExportMessagesRequest.FromString,
                     response_serializer=tukupay_dot_sms_dot_messaging_dot_v1_dot_reports__pb2.ExportMessagesResponse.SerializeToString,
+            ),
+            'ReconcileInvoice': grpc.stream_stream_rpc_method_handler(
+                    servicer.ReconcileInvoice,
+                    request_deserializer=tukupay_dot_sms_dot_messaging_dot_v1_dot_reports__pb2.ReconcileInvoiceRequest.FromString,
+                    response_serializer=tukupay_dot_sms_dot_messaging_dot_v1_dot_reports__pb2.ReconcileInvoiceResponse.SerializeToString,
             ),
     }
     generic_handler = grpc.method_handlers_generic_handler(
@@ -152,6 +172,33 @@ class ReportService(object):
             '/tukupay.sms.messaging.v1.ReportService/ExportMessages',
             tukupay_dot_sms_dot_messaging_dot_v1_dot_reports__pb2.ExportMessagesRequest.SerializeToString,
             tukupay_dot_sms_dot_messaging_dot_v1_dot_reports__pb2.ExportMessagesResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def ReconcileInvoice(request_iterator,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.stream_stream(
+            request_iterator,
+            target,
+            '/tukupay.sms.messaging.v1.ReportService/ReconcileInvoice',
+            tukupay_dot_sms_dot_messaging_dot_v1_dot_reports__pb2.ReconcileInvoiceRequest.SerializeToString,
+            tukupay_dot_sms_dot_messaging_dot_v1_dot_reports__pb2.ReconcileInvoiceResponse.FromString,
             options,
             channel_credentials,
             insecure,

@@ -52,6 +52,12 @@ class ReportServiceStub:
     """The messages of a period one by one, oldest first, without their texts. Servers
     end connections that are some minutes old, so ask for a long period in pieces.
     """
+    ReconcileInvoice: _grpc.StreamStreamMultiCallable[_reports_pb2.ReconcileInvoiceRequest, _reports_pb2.ReconcileInvoiceResponse]
+    """Compares what we charged, what the carrier reported and what its invoice says, and
+    answers with what does not agree, by cause, once the last line was sent; the last
+    response holds the totals. Nothing of it is kept. Who pauses for more than a minute
+    is ended with UNAVAILABLE (`DATABASE_UNAVAILABLE`); start again.
+    """
 
 @_typing.type_check_only
 class ReportServiceAsyncStub(ReportServiceStub):
@@ -72,6 +78,12 @@ class ReportServiceAsyncStub(ReportServiceStub):
     ExportMessages: _aio.UnaryStreamMultiCallable[_reports_pb2.ExportMessagesRequest, _reports_pb2.ExportMessagesResponse]  # type: ignore[assignment]
     """The messages of a period one by one, oldest first, without their texts. Servers
     end connections that are some minutes old, so ask for a long period in pieces.
+    """
+    ReconcileInvoice: _aio.StreamStreamMultiCallable[_reports_pb2.ReconcileInvoiceRequest, _reports_pb2.ReconcileInvoiceResponse]  # type: ignore[assignment]
+    """Compares what we charged, what the carrier reported and what its invoice says, and
+    answers with what does not agree, by cause, once the last line was sent; the last
+    response holds the totals. Nothing of it is kept. Who pauses for more than a minute
+    is ended with UNAVAILABLE (`DATABASE_UNAVAILABLE`); start again.
     """
 
 class ReportServiceServicer(metaclass=_abc_1.ABCMeta):
@@ -102,6 +114,18 @@ class ReportServiceServicer(metaclass=_abc_1.ABCMeta):
     ) -> _typing.Union[_abc.Iterator[_reports_pb2.ExportMessagesResponse], _abc.AsyncIterator[_reports_pb2.ExportMessagesResponse]]:
         """The messages of a period one by one, oldest first, without their texts. Servers
         end connections that are some minutes old, so ask for a long period in pieces.
+        """
+
+    @_abc_1.abstractmethod
+    def ReconcileInvoice(
+        self,
+        request_iterator: _MaybeAsyncIterator[_reports_pb2.ReconcileInvoiceRequest],
+        context: _ServicerContext,
+    ) -> _typing.Union[_abc.Iterator[_reports_pb2.ReconcileInvoiceResponse], _abc.AsyncIterator[_reports_pb2.ReconcileInvoiceResponse]]:
+        """Compares what we charged, what the carrier reported and what its invoice says, and
+        answers with what does not agree, by cause, once the last line was sent; the last
+        response holds the totals. Nothing of it is kept. Who pauses for more than a minute
+        is ended with UNAVAILABLE (`DATABASE_UNAVAILABLE`); start again.
         """
 
 def add_ReportServiceServicer_to_server(servicer: ReportServiceServicer, server: _typing.Union[_grpc.Server, _aio.Server]) -> None: ...

@@ -1,0 +1,77 @@
+"""Compares what we charged, what the carrier reported, and what its invoice says."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncGenerator, AsyncIterator, Sequence
+from dataclasses import dataclass
+from typing import Protocol
+
+from messaging_service.domain.invoices import InvoiceException, InvoiceLine, InvoiceScope, InvoiceTotals
+from messaging_service.domain.validation import MAX_IDENTIFIER, text_problem
+from messaging_service.use_cases.report_costs import period_faults
+from service_kit.errors import Violation, invalid
+
+MAX_LINES = 5_000_000
+MAX_LINES_AT_ONCE = 1_000
+MAX_CARRIER_ID = 128
+
+Lines = AsyncIterator[Sequence[InvoiceLine]]
+
+
+class InvoiceRecords(Protocol):
+    """Compares an invoice with messages, parts and ledger; raises ServiceError DATABASE_UNAVAILABLE."""
+
+    def compare(
+        self, scope: InvoiceScope, lines: Lines
+    ) -> AsyncGenerator[Sequence[InvoiceException] | InvoiceTotals, None]:
+        """The exceptions by cause and line, by pages, and the totals last. Keeps nothing."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class ReconcileInvoice:
+    """The use case behind ReconcileInvoice. Memory does not grow with the invoice."""
+
+    records: InvoiceRecords
+
+    def __call__(
+        self, scope: InvoiceScope, lines: Lines
+    ) -> AsyncGenerator[Sequence[InvoiceException] | InvoiceTotals, None]:
+        """The exceptions by pages, and the totals last. Raises ServiceError INVALID or DATABASE_UNAVAILABLE."""
+        found = period_faults(scope.start, scope.end, None)
+        if problem := text_problem(scope.carrier, MAX_IDENTIFIER):
+            found.append(Violation("carrier", "INVALID_IDENTIFIER", problem))
+        if found:
+            raise invalid([Violation(f"scope.{v.field}", v.reason, v.description) for v in found])
+        return self.records.compare(scope, _checked(lines))
+
+
+async def _checked(lines: Lines) -> Lines:
+    count = 0
+    async for some in lines:
+        count += len(some)
+        found = [fault for line in some for fault in _faults(line)]
+        if len(some) > MAX_LINES_AT_ONCE:
+            found.append(
+                Violation("lines", "TOO_MANY", f"are {len(some):,}; send {MAX_LINES_AT_ONCE:,} at once at most")
+            )
+        if count > MAX_LINES:
+            found.append(Violation("lines", "TOO_MANY", f"are more than {MAX_LINES:,} in all; split the invoice"))
+        if found:
+            raise invalid(found)
+        yield some
+
+
+def _faults(line: InvoiceLine) -> list[Violation]:
+    where = f"line {line.line}"
+    found: list[Violation] = []
+    if (line.carrier_message_id is None) == (line.day is None):
+        problem = "is about neither a message nor a day, or about both; give carrier_message_id or day"
+        found.append(Violation(where, "REQUIRED", problem))
+    if line.carrier_message_id is not None and (problem := text_problem(line.carrier_message_id, MAX_CARRIER_ID) or ""):
+        found.append(Violation(where, "INVALID_IDENTIFIER", f"its carrier_message_id {problem}"))
+    if line.carrier_message_id is not None and line.messages is not None:
+        found.append(Violation(where, "OUT_OF_PLACE", "has messages, which only a line about a day has"))
+    if any(figure is not None and figure < 0 for figure in (line.messages, line.parts, line.cost)):
+        found.append(Violation(where, "OUT_OF_RANGE", "has a figure below 0; leave credits out and compare them apart"))
+    return found
