@@ -35,6 +35,7 @@ _SHOWN = (
     "cause",
     "line",
     "carrierMessageId",
+    "outboxId",
     "day",
     "units",
     "carrierParts",
