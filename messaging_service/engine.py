@@ -137,7 +137,7 @@ def build_engine(
     control = ControlCarriers(fleet, PostgresCarrierRoom(pool), replica, events, every_s=CONTROL_S)
     acceptances: GroupCommit[Acceptance, Accepted] = GroupCommit(
         "acceptance",
-        watching.noted(outbox.accept),
+        watching.noted(metrics.sending.admitted(outbox.accept)),
         max_batch=MAX_BATCH,
         max_waiting=MAX_WAITING,
         size=FlushSize(LEAST_BATCH, MAX_BATCH, settings.flush_target_s),

@@ -13,9 +13,10 @@ from messaging_service.adapters.metrics.money import SettledMoney
 from messaging_service.domain.failures import CATALOGUE
 from messaging_service.domain.money import to_micros
 from messaging_service.domain.states import Billing
-from messaging_service.use_cases.outbox import Settled, Settlement
+from messaging_service.use_cases.outbox import Acceptance, Accepted, Settled, Settlement
 from service_kit.errors import ServiceError
 
+Accept = Callable[[Sequence[Acceptance]], Awaitable[Sequence[Accepted | ServiceError]]]
 Settle = Callable[[Sequence[Settlement]], Awaitable[Sequence[Settled | ServiceError]]]
 
 _NONE: Final = "none"
@@ -40,6 +41,14 @@ class SendingMetrics:
             "Attempts whose outcome was not recorded, as their claim was no longer this process's.",
             registry=registry,
         )
+        self._accepted = Counter("tukupay_accepted", "Messages put on record.", registry=registry)
+        self._replayed = Counter("tukupay_replayed", "Requests answered from the record.", registry=registry)
+        self._refused = Counter(
+            "tukupay_refused",
+            "Requests that were refused as they were to be recorded: nothing is stored or held for them.",
+            ("reason",),
+            registry=registry,
+        )
         self._claims = Counter("tukupay_claims", "Messages taken from the queue.", registry=registry)
         self._looks = Counter("tukupay_claim_looks", "Looks at the queue.", registry=registry)
 
@@ -47,6 +56,21 @@ class SendingMetrics:
         """See ClaimMeter.claimed."""
         self._looks.inc()
         self._claims.inc(messages)
+
+    def admitted(self, accept: Accept) -> Accept:
+        """The same as `accept`, and what became of the requests is counted."""
+
+        async def accept_and_count(batch: Sequence[Acceptance]) -> Sequence[Accepted | ServiceError]:
+            results = await accept(batch)
+            refused = Tally(result.reason for result in results if isinstance(result, ServiceError))
+            replayed = sum(isinstance(result, Accepted) and result.replayed for result in results)
+            for reason, number in refused.items():
+                self._refused.labels(reason).inc(number)
+            self._replayed.inc(replayed)
+            self._accepted.inc(len(results) - replayed - refused.total())
+            return results
+
+        return accept_and_count
 
     def counted(self, settle: Settle) -> Settle:
         """The same as `settle`, and what it recorded is counted."""
