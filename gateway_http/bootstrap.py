@@ -15,6 +15,7 @@ from gateway_http.coalescer import SendCoalescer
 from gateway_http.metrics import RequestMetrics, SendMetrics
 from gateway_http.openapi.document import openapi_json
 from gateway_http.routes.africastalking import AfricasTalkingRoutes
+from gateway_http.routes.alerts import AlertRoutes
 from gateway_http.routes.balance import BalanceRoutes
 from gateway_http.routes.costs import CostRoutes
 from gateway_http.routes.documentation import DocumentationRoutes
@@ -34,6 +35,7 @@ from service_kit.grpc_metrics import ClientCalls, counted_stub
 from service_kit.http_server import HttpServer
 from service_kit.metrics import metrics_served, new_registry
 from tukupay.sms.messaging.v1 import (
+    alerts_pb2_grpc,
     billing_pb2_grpc,
     carrier_callbacks_pb2_grpc,
     messaging_pb2,
@@ -61,6 +63,7 @@ class Gateway:
         callbacks = counted_stub(
             carrier_callbacks_pb2_grpc.CarrierCallbackServiceStub(messaging), "CarrierCallbackService", calls
         )
+        alerts = counted_stub(alerts_pb2_grpc.AlertServiceStub(messaging), "AlertService", calls)
         webhooks = counted_stub(webhooks_pb2_grpc.WebhookServiceStub(messaging), "WebhookService", calls)
         costs = counted_stub(pricing_pb2_grpc.PricingServiceStub(pricing), "PricingService", calls)
 
@@ -92,6 +95,7 @@ class Gateway:
             *BalanceRoutes(accounts).routes(),
             *ReportRoutes(reports).routes(),
             *WebhookRoutes(webhooks).routes(),
+            *AlertRoutes(alerts).routes(),
             *HealthRoutes({"pricing": pricing, "messaging": messaging}).routes(),
             *DocumentationRoutes(openapi_json()).routes(),
             *AfricasTalkingRoutes(

@@ -6,7 +6,7 @@ import re
 from collections.abc import Sequence
 
 from service_kit.errors import Violation
-from tukupay.sms.messaging.v1 import billing_pb2, messaging_pb2, reports_pb2, suppressions_pb2, webhooks_pb2
+from tukupay.sms.messaging.v1 import alerts_pb2, billing_pb2, messaging_pb2, reports_pb2, suppressions_pb2, webhooks_pb2
 from tukupay.sms.pricing.v1 import pricing_pb2
 
 # The names differ where the documented REST fields say more, or less, than the wire does.
@@ -29,6 +29,8 @@ _RENAMED = {
     "period_start": "from",
     "period_end": "to",
     "overlap": "overlapSeconds",
+    "threshold_micros": "threshold",
+    "margin_micros": "margin",
 }
 _LEVELS = {
     "TUKUPAY": "TukuPay",
@@ -45,6 +47,7 @@ _FIELDS = frozenset(
         reports_pb2.DESCRIPTOR,
         suppressions_pb2.DESCRIPTOR,
         webhooks_pb2.DESCRIPTOR,
+        alerts_pb2.DESCRIPTOR,
         pricing_pb2.DESCRIPTOR,
     )
     for message in file.message_types_by_name.values()

@@ -52,6 +52,7 @@ REASONS: dict[str, Reason] = {
     "SUPPRESSION_NOT_FOUND": Reason(
         404, "No such suppression", "Check the `suppressionId`; the check of a recipient shows its entries."
     ),
+    "ALERT_NOT_FOUND": Reason(404, "No such alert", "Check the `alertId`; the list of the account shows them."),
     "WEBHOOK_NOT_FOUND": Reason(404, "No such webhook", "Check the `webhookId`; the list of the account shows them."),
     "WEBHOOK_DELIVERY_NOT_FOUND": Reason(
         404, "No such delivery", "Check the `deliveryId`; deliveries are kept for a while only."

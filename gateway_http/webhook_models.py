@@ -15,8 +15,27 @@ from gateway_http.problem import invalid_fields
 from service_kit.errors import Violation
 from tukupay.sms.messaging.v1 import webhooks_pb2 as pb
 
-EventName = Literal["sms.sent", "sms.delivered", "sms.failed", "balance.low", "carrier.down", "webhook.test"]
-Wanted = Literal["sms.sent", "sms.delivered", "sms.failed", "balance.low", "carrier.down"]
+EventName = Literal[
+    "sms.sent",
+    "sms.delivered",
+    "sms.failed",
+    "sms.failing",
+    "balance.low",
+    "carrier.down",
+    "carrier.balance_low",
+    "outcomes.unknown",
+    "webhook.test",
+]
+Wanted = Literal[
+    "sms.sent",
+    "sms.delivered",
+    "sms.failed",
+    "sms.failing",
+    "balance.low",
+    "carrier.down",
+    "carrier.balance_low",
+    "outcomes.unknown",
+]
 StateName = Literal["pending", "delivered", "failed"]
 
 EVENTS: dict[EventName, pb.WebhookEvent.ValueType] = {
@@ -25,6 +44,9 @@ EVENTS: dict[EventName, pb.WebhookEvent.ValueType] = {
     "sms.failed": pb.WEBHOOK_EVENT_SMS_FAILED,
     "balance.low": pb.WEBHOOK_EVENT_BALANCE_LOW,
     "carrier.down": pb.WEBHOOK_EVENT_CARRIER_DOWN,
+    "sms.failing": pb.WEBHOOK_EVENT_SMS_FAILING,
+    "carrier.balance_low": pb.WEBHOOK_EVENT_CARRIER_BALANCE_LOW,
+    "outcomes.unknown": pb.WEBHOOK_EVENT_OUTCOMES_UNKNOWN,
     "webhook.test": pb.WEBHOOK_EVENT_WEBHOOK_TEST,
 }
 STATES: dict[StateName, pb.WebhookDeliveryState.ValueType] = {

@@ -96,7 +96,7 @@ async def running(settings: MessagingSettings, seams: Seams) -> AsyncIterator[Gr
                 tasks.create_task(engine.inbound.run()),
                 tasks.create_task(pricing.watch.run()),
                 tasks.create_task(watching.run()),
-                tasks.create_task(notifying.run()),
+                tasks.create_task(notifying.run(pricing.prices)),
                 tasks.create_task(report_copy(pricing.copy)),
             ]
             if settings.metrics_address is not None:

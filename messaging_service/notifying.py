@@ -1,4 +1,4 @@
-"""Builds what tells customers of events; bootstrap runs it."""
+"""Builds what tells customers of events and warns them; bootstrap runs it."""
 
 from __future__ import annotations
 
@@ -9,15 +9,20 @@ from datetime import datetime
 from uuid_utils.compat import uuid7
 
 from messaging_service.adapters.events_log import EventsLog
+from messaging_service.adapters.postgres.alert_desk import PostgresAlertDesk
+from messaging_service.adapters.postgres.carrier_room import PostgresCarrierRoom
 from messaging_service.adapters.postgres.webhook_endpoints import PostgresEndpoints
 from messaging_service.adapters.postgres.webhook_queue import PostgresDeliveryQueue
 from messaging_service.adapters.postgres.webhook_telling import PostgresTelling
 from messaging_service.adapters.webhooks.sender import WebhookSender
 from messaging_service.adapters.webhooks.targets import GuardedTargets
 from messaging_service.settings import MessagingSettings
+from messaging_service.transport.alert_servicer import AlertServicer
 from messaging_service.transport.webhook_servicer import WebhookServicer
+from messaging_service.use_cases.alerts import ManageAlerts, WatchForAlerts
 from messaging_service.use_cases.deliver_webhooks import DeliverWebhooks, TellEvents
 from messaging_service.use_cases.manage_webhooks import ManageWebhooks
+from messaging_service.use_cases.prices import Prices
 from service_kit.database import Pool, create_pool
 
 CONNECTIONS = 3
@@ -27,7 +32,7 @@ POOL_CLOSE_S = 5.0
 
 
 class Notifying:
-    """Endpoints, and the duties that post to them."""
+    """Endpoints and alerts, and the duties that raise and post."""
 
     def __init__(self, settings: MessagingSettings, now: Callable[[], datetime]) -> None:
         self._pool = create_pool(
@@ -56,6 +61,11 @@ class Notifying:
         )
         webhooks = ManageWebhooks(PostgresEndpoints(self._pool, uuid7), targets, new_id=uuid7, now=now)
         self.servicer = WebhookServicer(webhooks)
+        desk = PostgresAlertDesk(self._pool, uuid7, settings.alert_every_s)
+        self.alert_servicer = AlertServicer(ManageAlerts(desk))
+        self._alert_desk = desk
+        self._alert_every_s = settings.alert_every_s
+        self._log = log
 
     @property
     def pools(self) -> dict[str, Pool]:
@@ -66,11 +76,14 @@ class Notifying:
         """Connects when something is to be done."""
         await self._pool.open(wait=False)
 
-    async def run(self) -> None:
-        """Tells and posts until cancelled."""
+    async def run(self, prices: Prices) -> None:
+        """Tells, warns and posts until cancelled."""
+        room = PostgresCarrierRoom(self._pool)
+        alerts = WatchForAlerts(self._alert_desk, room, prices, self._log, every_s=self._alert_every_s)
         async with asyncio.TaskGroup() as duties:
             duties.create_task(self._telling.run())
             duties.create_task(self._delivering.run())
+            duties.create_task(alerts.run())
 
     async def close(self) -> None:
         """Disconnects."""

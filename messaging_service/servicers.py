@@ -28,6 +28,8 @@ from messaging_service.watching import Watching
 from service_kit.database import Pool
 from service_kit.grpc_server import GrpcServer
 from tukupay.sms.messaging.v1 import (
+    alerts_pb2,
+    alerts_pb2_grpc,
     billing_pb2,
     billing_pb2_grpc,
     carrier_callbacks_pb2,
@@ -48,6 +50,7 @@ SERVICES = tuple(
     service.full_name
     for descriptor in (
         messaging_pb2.DESCRIPTOR,
+        alerts_pb2.DESCRIPTOR,
         billing_pb2.DESCRIPTOR,
         carriers_pb2.DESCRIPTOR,
         carrier_callbacks_pb2.DESCRIPTOR,
@@ -102,6 +105,7 @@ def add_servicers(
         ),
         server.grpc,
     )
+    alerts_pb2_grpc.add_AlertServiceServicer_to_server(notifying.alert_servicer, server.grpc)
     webhooks_pb2_grpc.add_WebhookServiceServicer_to_server(notifying.servicer, server.grpc)
     carrier_callbacks_pb2_grpc.add_CarrierCallbackServiceServicer_to_server(
         CarrierCallbackServicer(engine.callbacks), server.grpc

@@ -269,6 +269,12 @@ class MessagingSettings:
         parse=seconds(0.001, 10),
         default=0.1,
     )
+    alert_every_s: float = setting(
+        "ALERT_EVERY_S",
+        "seconds between two looks at what accounts want to be warned of, of all processes together",
+        parse=seconds(0.05, 3_600),
+        default=5.0,
+    )
     webhook_poll_s: float = setting(
         "WEBHOOK_POLL_S",
         "seconds between two looks for events to post to webhooks, and for posts that are due",

@@ -6,11 +6,13 @@ from importlib.metadata import PackageNotFoundError, version
 
 import msgspec
 
+from gateway_http.alert_models import Acknowledgement, Alert, AlertRules
 from gateway_http.batch_models import BatchAnswer, NewBatch
 from gateway_http.billing_models import Balance, NewTopUp, Statement, TopUpAnswer
 from gateway_http.cost_models import CostHistoryRow, CurrentCost, NewCost, NewWithdrawal, RecordedCost
 from gateway_http.event_models import OutboxEvent
 from gateway_http.openapi import (
+    alert_operations,
     balance_operations,
     cost_operations,
     report_operations,
@@ -53,6 +55,7 @@ OPERATIONS: tuple[Operation, ...] = (
     *report_operations.OPERATIONS,
     *suppression_operations.OPERATIONS,
     *webhook_operations.OPERATIONS,
+    *alert_operations.OPERATIONS,
     *cost_operations.OPERATIONS,
     *system_operations.OPERATIONS,
 )
@@ -87,6 +90,9 @@ _SHAPES = (
     WebhookDelivery,
     ReplayOrder,
     Replayed,
+    AlertRules,
+    Acknowledgement,
+    Alert,
     NewCost,
     RecordedCost,
     CurrentCost,
@@ -107,6 +113,7 @@ _TAGS = [
     {"name": report_operations.TAG, "description": "What messages cost, by groups."},
     {"name": suppression_operations.TAG, "description": "Who wants no messages, from whom."},
     {"name": webhook_operations.TAG, "description": "Events, posted to your systems."},
+    {"name": alert_operations.TAG, "description": "Warnings of what goes wrong, or soon will."},
     {"name": cost_operations.TAG, "description": "What one SMS unit costs, for whom, and since when."},
     {"name": system_operations.TAG, "description": "Probes and this documentation."},
 ]

@@ -25,6 +25,12 @@ class EventType(StrEnum):
     """The account's balance fell below the threshold of its alert rule."""
     CARRIER_DOWN = "carrier.down"
     """A carrier takes no messages."""
+    SMS_FAILING = "sms.failing"
+    """Too many of the account's latest messages failed."""
+    CARRIER_BALANCE_LOW = "carrier.balance_low"
+    """Our account at a carrier holds less than the threshold of an alert rule."""
+    OUTCOMES_UNKNOWN = "outcomes.unknown"
+    """Messages whose outcome is unknown pile up."""
     WEBHOOK_TEST = "webhook.test"
     """Somebody asked for a test; goes to every endpoint, whatever it asks for."""
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from datetime import datetime
 from typing import Any, Final
 from uuid import UUID
 
@@ -20,10 +21,12 @@ DELIVERY_COLUMNS: Final = """
     replays
 """
 _RECORD: Final = """
-    INSERT INTO webhook_delivery (id, endpoint_id, event_id, event_type, body, give_up_at)
-    SELECT id, endpoint_id, event_id, event_type, body, now() + %(give_up)s
-    FROM unnest(%(ids)s::uuid[], %(endpoints)s::uuid[], %(events)s::text[], %(types)s::text[], %(bodies)s::text[])
-        WITH ORDINALITY AS new (id, endpoint_id, event_id, event_type, body, place)
+    INSERT INTO webhook_delivery (id, endpoint_id, event_id, event_type, body, next_try_at, give_up_at)
+    SELECT id, endpoint_id, event_id, event_type, body, coalesce(not_before, now()),
+        coalesce(not_before, now()) + %(give_up)s
+    FROM unnest(%(ids)s::uuid[], %(endpoints)s::uuid[], %(events)s::text[], %(types)s::text[], %(bodies)s::text[],
+        %(not_before)s::timestamptz[])
+        WITH ORDINALITY AS new (id, endpoint_id, event_id, event_type, body, not_before, place)
     ORDER BY place
     ON CONFLICT (endpoint_id, event_id) DO NOTHING
 """
@@ -37,6 +40,8 @@ class Posting:
     """Of the delivery."""
     endpoint_id: UUID
     event: CloudEvent
+    not_before: datetime | None = None
+    """When it is posted at the earliest; None for at once."""
 
 
 async def record(connection: Connection, postings: Sequence[Posting]) -> int:
@@ -51,6 +56,7 @@ async def record(connection: Connection, postings: Sequence[Posting]) -> int:
         "events": [posting.event.id for posting in postings],
         "types": [posting.event.type.value for posting in postings],
         "bodies": [bodies[posting.event.id] for posting in postings],
+        "not_before": [posting.not_before for posting in postings],
         "give_up": GIVE_UP_AFTER,
     }
     return (await connection.execute(_RECORD, parameters)).rowcount

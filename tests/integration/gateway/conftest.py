@@ -14,6 +14,7 @@ from gateway_http.settings import GatewaySettings
 from service_kit.channel import open_channel
 from service_kit.grpc_server import GrpcServer
 from service_kit.settings import Address
+from tests.integration.gateway.alert_double import ALERTS, AlertDouble
 from tests.integration.gateway.billing_double import BillingDouble
 from tests.integration.gateway.callback_double import CallbackDouble
 from tests.integration.gateway.doubles import MESSAGING, PRICING, MessagingDouble, PricingDouble
@@ -21,6 +22,7 @@ from tests.integration.gateway.report_double import ReportDouble
 from tests.integration.gateway.suppression_double import SUPPRESSIONS, SuppressionDouble
 from tests.integration.gateway.webhook_double import WEBHOOKS, WebhookDouble
 from tukupay.sms.messaging.v1 import (
+    alerts_pb2_grpc,
     billing_pb2_grpc,
     carrier_callbacks_pb2_grpc,
     messaging_pb2_grpc,
@@ -45,6 +47,7 @@ class Running:
     billing: BillingDouble
     reports: ReportDouble
     webhooks: WebhookDouble
+    alerts: AlertDouble
     pricing_server: GrpcServer
     messaging_server: GrpcServer
     gateway: Gateway
@@ -56,9 +59,9 @@ async def running_gateway(
 ) -> AsyncIterator[Running]:
     """Starts doubles and a gateway between them and a client; stops all at the end."""
     pricing, messaging, suppressions, billing = PricingDouble(), MessagingDouble(), SuppressionDouble(), BillingDouble()
-    reports, webhooks = ReportDouble(), WebhookDouble()
+    reports, webhooks, alerts = ReportDouble(), WebhookDouble(), AlertDouble()
     pricing_server = GrpcServer(ANY_PORT, [PRICING])
-    messaging_server = GrpcServer(ANY_PORT, [MESSAGING, SUPPRESSIONS, WEBHOOKS])
+    messaging_server = GrpcServer(ANY_PORT, [MESSAGING, SUPPRESSIONS, WEBHOOKS, ALERTS])
     pricing_pb2_grpc.add_PricingServiceServicer_to_server(pricing, pricing_server.grpc)
     messaging_pb2_grpc.add_MessagingServiceServicer_to_server(messaging, messaging_server.grpc)
     suppressions_pb2_grpc.add_SuppressionServiceServicer_to_server(suppressions, messaging_server.grpc)
@@ -66,6 +69,7 @@ async def running_gateway(
         carrier_callbacks_pb2_grpc.add_CarrierCallbackServiceServicer_to_server(callbacks, messaging_server.grpc)
     billing_pb2_grpc.add_BillingServiceServicer_to_server(billing, messaging_server.grpc)
     reports_pb2_grpc.add_ReportServiceServicer_to_server(reports, messaging_server.grpc)
+    alerts_pb2_grpc.add_AlertServiceServicer_to_server(alerts, messaging_server.grpc)
     webhooks_pb2_grpc.add_WebhookServiceServicer_to_server(webhooks, messaging_server.grpc)
     async with AsyncExitStack() as stack:
         channels = []
@@ -89,6 +93,7 @@ async def running_gateway(
             billing,
             reports,
             webhooks,
+            alerts,
             pricing_server,
             messaging_server,
             gateway,

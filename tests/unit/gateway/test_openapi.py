@@ -13,6 +13,7 @@ from grpc import aio
 from openapi_schema_validator import OAS31Validator
 from openapi_spec_validator import OpenAPIV31SpecValidator
 
+from gateway_http.alert_models import Acknowledgement, AlertRules
 from gateway_http.batch_models import NewBatch
 from gateway_http.billing_models import NewTopUp
 from gateway_http.bootstrap import Gateway
@@ -35,6 +36,8 @@ SHAPES: dict[str, type[msgspec.Struct]] = {
     "NewTopUp": NewTopUp,
     "NewSuppression": NewSuppression,
     "SuppressionQuestion": SuppressionQuestion,
+    "AlertRules": AlertRules,
+    "Acknowledgement": Acknowledgement,
     "NewWebhook": NewWebhook,
     "WebhookChange": WebhookChange,
     "SecretRotation": SecretRotation,

@@ -13,6 +13,7 @@ from google.protobuf.duration_pb2 import Duration
 from google.protobuf.timestamp_pb2 import Timestamp
 
 from messaging_service.domain.accounts import AccountMode, AccountStatus
+from messaging_service.domain.alerts import AlertKind
 from messaging_service.domain.carrier_control import CarrierMode
 from messaging_service.domain.carrier_status import BindState
 from messaging_service.domain.circuit_breaker import BreakerState
@@ -26,6 +27,7 @@ from messaging_service.domain.webhooks import DeliveryState, EventType
 from messaging_service.servicers import SERVICES
 from messaging_service.transport import carrier_servicer, wire
 from messaging_service.transport.account_servicer import AccountServicer
+from messaging_service.transport.alert_servicer import ALERT_KINDS, AlertServicer
 from messaging_service.transport.billing_messages import KINDS
 from messaging_service.transport.billing_servicer import BillingServicer
 from messaging_service.transport.carrier_callback_servicer import CarrierCallbackServicer
@@ -42,6 +44,7 @@ from service_kit.grpc_errors import CODES
 from tests.contract.in_memory_outbox import Book, InMemoryOutbox
 from tests.contract.sms_examples import acceptance
 from tukupay.sms.messaging.v1 import (
+    alerts_pb2,
     billing_pb2,
     carrier_callbacks_pb2,
     carriers_pb2,
@@ -61,11 +64,13 @@ SERVICERS = {
     "SuppressionService": SuppressionServicer,
     "ReportService": ReportServicer,
     "WebhookService": WebhookServicer,
+    "AlertService": AlertServicer,
 }
 CALLS = [
     (service.name, method.name)
     for file in (
         pb.DESCRIPTOR,
+        alerts_pb2.DESCRIPTOR,
         billing_pb2.DESCRIPTOR,
         carriers_pb2.DESCRIPTOR,
         carrier_callbacks_pb2.DESCRIPTOR,
@@ -102,6 +107,7 @@ def test_every_service_is_named_for_health_and_reflection() -> None:
         (carrier_servicer.BINDS, BindState, carriers_pb2.BindState),
         (KINDS, EntryKind, billing_pb2.LedgerEntryKind),
         (SOURCES, Source, suppressions_pb2.SuppressionSource),
+        (ALERT_KINDS, AlertKind, alerts_pb2.AlertKind),
         (EVENTS, EventType, webhooks_pb2.WebhookEvent),
         (DELIVERY_STATES, DeliveryState, webhooks_pb2.WebhookDeliveryState),
     ],

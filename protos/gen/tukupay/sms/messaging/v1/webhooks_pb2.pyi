@@ -43,6 +43,12 @@ class _WebhookEventEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_WebhookE
     """`webhook.test`: somebody asked for a test. Every endpoint gets its own; refused in
     requests to create or update.
     """
+    WEBHOOK_EVENT_SMS_FAILING: _WebhookEvent.ValueType  # 7
+    """`sms.failing`: too many of the account's latest messages failed."""
+    WEBHOOK_EVENT_CARRIER_BALANCE_LOW: _WebhookEvent.ValueType  # 8
+    """`carrier.balance_low`: our account at a carrier holds little."""
+    WEBHOOK_EVENT_OUTCOMES_UNKNOWN: _WebhookEvent.ValueType  # 9
+    """`outcomes.unknown`: messages whose outcome is unknown pile up."""
 
 class WebhookEvent(_WebhookEvent, metaclass=_WebhookEventEnumTypeWrapper):
     """What an endpoint may be told of."""
@@ -63,6 +69,12 @@ WEBHOOK_EVENT_WEBHOOK_TEST: WebhookEvent.ValueType  # 6
 """`webhook.test`: somebody asked for a test. Every endpoint gets its own; refused in
 requests to create or update.
 """
+WEBHOOK_EVENT_SMS_FAILING: WebhookEvent.ValueType  # 7
+"""`sms.failing`: too many of the account's latest messages failed."""
+WEBHOOK_EVENT_CARRIER_BALANCE_LOW: WebhookEvent.ValueType  # 8
+"""`carrier.balance_low`: our account at a carrier holds little."""
+WEBHOOK_EVENT_OUTCOMES_UNKNOWN: WebhookEvent.ValueType  # 9
+"""`outcomes.unknown`: messages whose outcome is unknown pile up."""
 Global___WebhookEvent: _TypeAlias = WebhookEvent  # noqa: Y015
 
 class _WebhookDeliveryState:

@@ -1,0 +1,83 @@
+"""Alerts over REST."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from tests.integration.gateway.alert_double import ALERT_ID, alert, rule
+from tests.integration.gateway.conftest import Running
+from tukupay.sms.messaging.v1 import alerts_pb2 as pb
+
+LIST = "/api/sms/alerts"
+RULES = f"{LIST}/rules"
+RULE = {
+    "kind": "balance.low",
+    "enabled": True,
+    "threshold": 100.5,
+    "margin": 10,
+    "inUnits": False,
+    "windowSeconds": 900,
+    "leastMessages": 20,
+    "quietHours": None,
+}
+SHOWN = {
+    "alertId": ALERT_ID,
+    "userId": "user123",
+    "kind": "balance.low",
+    "subject": "user123",
+    "value": 99.4,
+    "threshold": 100.5,
+    "raisedAt": "2024-12-15T08:00:00Z",
+    "resolvedAt": None,
+    "acknowledgedAt": None,
+    "acknowledgedBy": None,
+    "deliveries": {"pending": 0, "delivered": 1, "failed": 0},
+}
+
+
+async def test_rules_are_shown_and_set(running: Running) -> None:
+    assert (await running.http.get(RULES, params={"userId": "user123"})).json() == {"rules": [RULE]}
+    wanted = RULE | {"quietHours": {"start": "22:00", "end": "06:30"}}
+    response = await running.http.put(RULES, params={"userId": "user123"}, json={"rules": [wanted]})
+    assert (response.status_code, response.json()) == (200, {"rules": [wanted]})
+    quiet = pb.QuietHours(start_minute=1_320, end_minute=390)
+    assert running.alerts.requests[-1] == pb.SetAlertRulesRequest(user_id="user123", rules=[rule(quiet_hours=quiet)])
+
+
+async def test_alerts_have_filters_and_a_link_to_the_next_page(running: Running) -> None:
+    running.alerts.will_answer("ListAlerts", pb.ListAlertsResponse(alerts=[alert()], next_page_token="t/+="))
+    response = await running.http.get(LIST, params={"userId": "user123", "onlyOpen": "true", "limit": "1"})
+    assert response.json() == [SHOWN]
+    asked = pb.ListAlertsRequest(user_id="user123", only_open=True, page_size=1)
+    assert running.alerts.request == asked
+    await running.http.get(response.links["next"]["url"])
+    asked.page_token = "t/+="
+    assert running.alerts.requests[1] == asked
+
+
+async def test_an_alert_is_acknowledged_by_name(running: Running) -> None:
+    response = await running.http.post(f"{LIST}/{ALERT_ID}/acknowledge", json={"acknowledgedBy": "amina"})
+    assert response.json() == SHOWN | {"acknowledgedAt": "2024-12-15T08:05:00Z", "acknowledgedBy": "amina"}
+    unknown = await running.http.post(f"{LIST}/nothing/acknowledge", json={"acknowledgedBy": "amina"})
+    assert (unknown.status_code, unknown.json()["reason"]) == (404, "ALERT_NOT_FOUND")
+
+
+@pytest.mark.parametrize(
+    ("body", "fields"),
+    [
+        ({}, ["rules"]),
+        ({"rules": []}, ["rules"]),
+        ({"rules": [RULE | {"threshold": -1, "margin": 0.0000001}]}, ["rules[0].margin", "rules[0].threshold"]),
+        (
+            {"rules": [RULE | {"windowSeconds": 1, "leastMessages": 0}]},
+            ["rules[0].windowSeconds", "rules[0].leastMessages"],
+        ),
+    ],
+)
+async def test_rules_at_fault_are_named(running: Running, body: dict[str, Any], fields: list[str]) -> None:
+    response = await running.http.put(RULES, params={"userId": "user123"}, json=body)
+    assert response.status_code == 400
+    assert [error["field"] for error in response.json()["errors"]] == fields
+    assert not running.alerts.requests
