@@ -16,6 +16,7 @@ from rich.table import Table
 from service_kit.postgres_binaries import PostgresError
 from service_kit.settings import SettingsError
 from sms_cli.accounts_commands import accounts
+from sms_cli.alerts_commands import alerts
 from sms_cli.batch_command import send_batch
 from sms_cli.billing_commands import billing_commands
 from sms_cli.carriers_commands import carriers
@@ -49,6 +50,7 @@ application.add_typer(costs, name="costs")
 application.add_typer(reports, name="reports")
 application.add_typer(suppressions, name="suppressions")
 application.add_typer(webhooks, name="webhooks")
+application.add_typer(alerts, name="alerts")
 
 
 class ServiceName(StrEnum):
