@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable
 from typing import Final
 
 import httpx
@@ -13,20 +12,19 @@ from messaging_service.adapters.carriers.africastalking.answers import Answer, r
 from messaging_service.adapters.carriers.africastalking.client import AfricasTalkingClient, Handover, Reply
 from messaging_service.adapters.carriers.africastalking.results import UNCLEAR, Consequence
 from messaging_service.adapters.carriers.africastalking.settings import AfricasTalkingSettings
-from messaging_service.adapters.carriers.africastalking.slot import AfricasTalkingSlot
 from messaging_service.adapters.carriers.africastalking.standing import Standing
-from messaging_service.adapters.carriers.rate_limit import RateLimit
 from messaging_service.adapters.carriers.throttle import Throttle
+from messaging_service.adapters.carriers.windowed import WindowedCarrier
 from messaging_service.domain.carrier_status import BindState, BindStatus, CarrierStatus
 from messaging_service.domain.submission import LateOutcome, Outcome, OutcomeKind, Submission
-from messaging_service.use_cases.carrier import CarrierSinks, Slot
+from messaging_service.use_cases.carrier import CarrierSinks
 
 log = structlog.get_logger()
 
 KIND: Final = "africastalking"
 
 
-class AfricasTalkingCarrier:
+class AfricasTalkingCarrier(WindowedCarrier):
     """Hands messages to one account, a request each.
 
     One recipient a request: the carrier has no idempotency, so the outcome of a lost answer is open for all
@@ -34,25 +32,17 @@ class AfricasTalkingCarrier:
     """
 
     def __init__(self, settings: AfricasTalkingSettings, sinks: CarrierSinks, name: str = KIND) -> None:
+        super().__init__(name, settings.max_submits_per_s)
         self._settings = settings
-        self._name = name
         self._late_outcomes = sinks.late_outcomes
         self._client: AfricasTalkingClient | None = None
-        self._listeners: list[Callable[[], None]] = []
-        self._notice_due = False
-        self._reserved = 0
-        self._submitting = 0
         self._kept = 0
         """Places of requests whose submits were called unknown, and which may be answered yet."""
         self._exchanges: set[asyncio.Task[Reply]] = set()
         self._late: set[asyncio.Task[None]] = set()
         self._stopping = True
-        self._up = asyncio.Event()
-        self._idle = asyncio.Event()
-        self._idle.set()
         self._standing = Standing(name, settings, self._look, self._changed)
         self._throttle: Throttle | None = None
-        self._rate = RateLimit(settings.max_submits_per_s, self._changed)
 
     async def start(self) -> None:
         """Begins to look whether the carrier answers; returns at once, see `wait_until_up`."""
@@ -70,11 +60,7 @@ class AfricasTalkingCarrier:
         """
         limit_s = self._settings.response_timeout_s if timeout_s is None else timeout_s
         self._stopping = True
-        try:
-            async with asyncio.timeout(limit_s):
-                await self._idle.wait()
-        except TimeoutError:
-            log.warning("africastalking.stopped_with_submits", carrier=self._name, submits=self._submitting)
+        await self._wait_idle(limit_s)
         for exchange in self._exchanges:
             exchange.cancel()
         if ending := {*self._exchanges, *self._late}:
@@ -91,47 +77,13 @@ class AfricasTalkingCarrier:
     # The port.
 
     @property
-    def name(self) -> str:
-        """Stable name, for records and metrics."""
-        return self._name
-
-    @property
     def is_up(self) -> bool:
         """Whether the carrier answers and nothing speaks against sending."""
         return not self._stopping and self._standing.is_up
 
     @property
-    def free_slots(self) -> int:
-        """How many reservations would succeed now."""
-        if not self.is_up or self._throttle is None:
-            return 0
-        room = max(0, self._throttle.allowance - self._in_use)
-        ready = self._rate.ready if room else None
-        return room if ready is None else min(room, ready)
-
-    def try_reserve(self) -> Slot | None:
-        """A place in the window, or None when it is full, throttled, beyond the rate, or the carrier is not up."""
-        if not self.free_slots:
-            return None
-        self._rate.take()
-        self._reserved += 1
-        self._idle.clear()
-        return AfricasTalkingSlot(self, self._unreserve)
-
-    async def wait_until_up(self, timeout_s: float) -> bool:
-        """True as soon as `is_up`; False when it did not come up in time."""
-        try:
-            async with asyncio.timeout(timeout_s):
-                while not self.is_up:
-                    self._up.clear()
-                    await self._up.wait()
-        except TimeoutError:
-            return False
-        return True
-
-    def on_slot_free(self, listener: Callable[[], None]) -> None:
-        """Registers a callback; places that become free in one turn of the loop are told of together."""
-        self._listeners.append(listener)
+    def _room(self) -> int:
+        return self._throttle.allowance - self._in_use if self.is_up and self._throttle is not None else 0
 
     def status(self) -> CarrierStatus:
         """How it stands now; the connections count as one bind."""
@@ -150,25 +102,10 @@ class AfricasTalkingCarrier:
             balance=standing.balance,
         )
 
-    async def submit(self, slot: Slot, submission: Submission) -> Outcome:
-        """Hands over one message, using up the slot. Raises ValueError for a slot that is used up.
-
-        All parts travel in one request, so none is refused after another was accepted.
-        """
-        if not isinstance(slot, AfricasTalkingSlot):
-            raise ValueError("the slot is another carrier's")  # noqa: TRY004 - a wrong value of the port's type
-        slot.spend(self)
-        self._submitting += 1
-        self._reserved -= 1
-        try:
-            return await self._submit(submission)
-        finally:
-            self._submitting -= 1
-            self._place_freed()
-
     # How a submit goes.
 
     async def _submit(self, submission: Submission) -> Outcome:
+        # All parts travel in one request, so none is refused after another was accepted.
         handover = Handover(submission, self._settings)
         exchange = asyncio.create_task(self._send(handover))
         self._exchanges.add(exchange)
@@ -275,25 +212,3 @@ class AfricasTalkingCarrier:
     @property
     def _in_use(self) -> int:
         return self._reserved + self._submitting + self._kept
-
-    def _unreserve(self) -> None:
-        self._reserved -= 1
-        self._rate.give_back()
-        self._place_freed()
-
-    def _changed(self) -> None:
-        if self.is_up:
-            self._up.set()
-        self._place_freed()
-
-    def _place_freed(self) -> None:
-        if not self._reserved and not self._submitting:
-            self._idle.set()
-        if self._listeners and not self._notice_due:
-            self._notice_due = True
-            asyncio.get_running_loop().call_soon(self._give_notice)
-
-    def _give_notice(self) -> None:
-        self._notice_due = False
-        for listener in self._listeners:
-            listener()

@@ -2,6 +2,5 @@
 
 from messaging_service.adapters.carriers.smpp.carrier import SmppCarrier
 from messaging_service.adapters.carriers.smpp.settings import SmppSettings
-from messaging_service.adapters.carriers.smpp.slot import SmppSlot
 
-__all__ = ["SmppCarrier", "SmppSettings", "SmppSlot"]
+__all__ = ["SmppCarrier", "SmppSettings"]

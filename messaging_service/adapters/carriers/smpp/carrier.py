@@ -3,13 +3,11 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable
 from dataclasses import replace
 from typing import Final
 
 import structlog
 
-from messaging_service.adapters.carriers.rate_limit import RateLimit
 from messaging_service.adapters.carriers.smpp.addresses import recipient_address, sender_address
 from messaging_service.adapters.carriers.smpp.arrivals import Arrivals
 from messaging_service.adapters.carriers.smpp.bind import KeptBind
@@ -28,14 +26,14 @@ from messaging_service.adapters.carriers.smpp.place import Place
 from messaging_service.adapters.carriers.smpp.session import Session
 from messaging_service.adapters.carriers.smpp.session_events import SessionEvents
 from messaging_service.adapters.carriers.smpp.settings import SmppSettings
-from messaging_service.adapters.carriers.smpp.slot import SmppSlot
 from messaging_service.adapters.carriers.smpp.standing import remark_on
 from messaging_service.adapters.carriers.smpp.status import OK
 from messaging_service.adapters.carriers.smpp.tls import tls_context
+from messaging_service.adapters.carriers.windowed import WindowedCarrier
 from messaging_service.domain.carrier_status import BindState, CarrierStatus
 from messaging_service.domain.submission import Outcome, OutcomeKind, Submission
 from messaging_service.use_cases.bind_leases import BindLeases
-from messaging_service.use_cases.carrier import CarrierSinks, Slot
+from messaging_service.use_cases.carrier import CarrierSinks
 
 log = structlog.get_logger()
 
@@ -44,30 +42,22 @@ PART_RETRY_S: Final = 0.2
 """Seconds between two tries of a part that the carrier did not take while others of its message are out."""
 
 
-class SmppCarrier:
+class SmppCarrier(WindowedCarrier):
     """Hands messages to one carrier over its binds, and brings their receipts to the sink."""
 
     def __init__(
         self, settings: SmppSettings, sinks: CarrierSinks, name: str = "smpp", leases: BindLeases | None = None
     ) -> None:
         tls_context(settings)  # A file that cannot be used is told at the start, and not once it is needed.
+        super().__init__(name, 0.0 if settings.max_binds else settings.max_submits_per_s)
         self._settings = settings
-        self._name = name
         self._arrivals = Arrivals(name, settings, sinks)
         self._late = LateAnswers(name, sinks.late_outcomes, self._late_outcome)
         self._parts = PartMaker(settings)
-        self._rate = RateLimit(0.0 if settings.max_binds else settings.max_submits_per_s, self._place_freed)
-        self._listeners: list[Callable[[], None]] = []
-        self._notice_due = False
-        self._reserved = 0
-        self._submitting = 0
         self._stopping = False
-        self._up = asyncio.Event()
-        self._idle = asyncio.Event()
-        self._idle.set()
         events = SessionEvents(arrived=self._arrivals.take, place_freed=self._place_freed, late=self._late.put)
         self._binds = [
-            KeptBind(name, number, settings, events, self._binds_changed)
+            KeptBind(name, number, settings, events, self._changed)
             for number in range(1, (settings.max_binds or settings.binds) + 1)
         ]
         self._leased = leased_binds(name, settings, leases, self._binds, self._leases_changed)
@@ -90,11 +80,7 @@ class SmppCarrier:
         """
         limit_s = self._settings.response_timeout_s if timeout_s is None else timeout_s
         self._stopping = True
-        try:
-            async with asyncio.timeout(limit_s):
-                await self._idle.wait()
-        except TimeoutError:
-            log.warning("smpp.stopped_with_submits", carrier=self._name, submits=self._submitting)
+        await self._wait_idle(limit_s)
         await self._arrivals.drain(limit_s)
         await self._late.drain(limit_s)
         # The last acknowledgements must leave before the unbind does; both go in the order they are sent.
@@ -108,18 +94,12 @@ class SmppCarrier:
     # The port.
 
     @property
-    def name(self) -> str:
-        """Stable name, for records and metrics."""
-        return self._name
-
-    @property
     def is_up(self) -> bool:
         """Whether at least one bind can take messages now."""
         return not self._stopping and any(bind.session is not None and bind.session.is_up for bind in self._binds)
 
     @property
-    def free_slots(self) -> int:
-        """How many reservations would succeed now."""
+    def _room(self) -> int:
         if self._stopping:
             return 0
         room = 0
@@ -127,33 +107,7 @@ class SmppCarrier:
             session = bind.session
             if session is not None and session.is_up:
                 room += session.room
-        room = max(0, room - self._reserved)
-        ready = self._rate.ready if room else None
-        return room if ready is None else min(room, ready)
-
-    def try_reserve(self) -> Slot | None:
-        """A place in the window, or None when it is full, throttled, ahead of its rate, or not up."""
-        if not self.free_slots:
-            return None
-        self._rate.take()
-        self._reserved += 1
-        self._idle.clear()
-        return SmppSlot(self)
-
-    async def wait_until_up(self, timeout_s: float) -> bool:
-        """True as soon as `is_up`; False when it did not come up in time."""
-        try:
-            async with asyncio.timeout(timeout_s):
-                while not self.is_up:
-                    self._up.clear()
-                    await self._up.wait()
-        except TimeoutError:
-            return False
-        return True
-
-    def on_slot_free(self, listener: Callable[[], None]) -> None:
-        """Registers a callback; places that become free in one turn of the loop are told of together."""
-        self._listeners.append(listener)
+        return room - self._reserved
 
     def status(self) -> CarrierStatus:
         """How it stands now."""
@@ -167,19 +121,6 @@ class SmppCarrier:
             binds=binds,
             remark=remark_on(self._binds, self._leased, self._rate),
         )
-
-    async def submit(self, slot: Slot, submission: Submission) -> Outcome:
-        """Hands over one message, using up the slot. Raises ValueError for a slot that is used up."""
-        if not isinstance(slot, SmppSlot):
-            raise ValueError("the slot is another carrier's")  # noqa: TRY004 - a wrong value of the port's type
-        slot.spend(self)
-        self._submitting += 1
-        self._reserved -= 1
-        try:
-            return await self._submit(submission)
-        finally:
-            self._submitting -= 1
-            self._place_freed()
 
     # How a submit goes.
 
@@ -258,33 +199,8 @@ class SmppCarrier:
     def _late_outcome(self, asked: Asked, answer: Answered) -> Outcome:
         return late_outcome(self._name, asked, answer)
 
-    # Places.
-
-    def unreserve(self) -> None:
-        """Called by a slot that is given back."""
-        self._rate.give_back()
-        self._reserved -= 1
-        self._place_freed()
-
-    def _binds_changed(self) -> None:
-        if self.is_up:
-            self._up.set()
-        self._place_freed()
-
     def _leases_changed(self, held: int) -> None:
         """The allowance of the account is spread over its binds, so each replica has that of the binds it holds."""
         per_s = self._settings.max_submits_per_s * held / self._settings.max_binds
         self._rate.change(per_s)
         self._place_freed()
-
-    def _place_freed(self) -> None:
-        if not self._reserved and not self._submitting:
-            self._idle.set()
-        if self._listeners and not self._notice_due:
-            self._notice_due = True
-            asyncio.get_running_loop().call_soon(self._give_notice)
-
-    def _give_notice(self) -> None:
-        self._notice_due = False
-        for listener in self._listeners:
-            listener()
