@@ -28,10 +28,10 @@ _BALANCES: Final = """
 _FAILING: Final = """
     SELECT asked.id, count(*) FILTER (WHERE m.state = ANY(%(failed)s)),
         count(*) FILTER (WHERE m.state = ANY(%(failed)s) OR m.state = ANY(%(sent)s))
-    FROM unnest(%(accounts)s::text[], %(windows)s::interval[]) AS asked (id, span) CROSS JOIN LATERAL (
+    FROM unnest(%(accounts)s::text[], %(windows)s::interval[]) AS asked (id, span) LEFT JOIN LATERAL (
         SELECT state FROM message WHERE account_id = asked.id AND created_at > now() - asked.span
         ORDER BY created_at DESC, id DESC LIMIT %(latest)s
-    ) m GROUP BY asked.id
+    ) m ON true GROUP BY asked.id
 """
 _UNKNOWN: Final = "SELECT count(*) FROM (SELECT 1 FROM dispatch WHERE state = 'unknown' LIMIT %(most)s) AS found"
 

@@ -137,6 +137,10 @@ async def test_a_rate_of_failures_over_a_window_raises_an_alert(database_url: st
         (event,) = await system.until(1)
         data = event.event["data"]
         assert (event.event["type"], data["value"], data["failed"], data["ended"]) == ("sms.failing", "50", 2, 4)
+        # Nothing fails any more where nothing is sent.
+        await rows(database_url, "UPDATE message SET created_at = created_at - interval '1 hour'")
+        async with asyncio.timeout(20):
+            await until_found(database_url, "SELECT 1 FROM alert WHERE resolved_at IS NOT NULL")
 
 
 async def test_many_evaluators_raise_one_alert_for_one_crossing(database_url: str) -> None:
