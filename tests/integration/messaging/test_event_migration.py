@@ -10,7 +10,7 @@ from messaging_service.adapters.postgres.tables import metadata
 from service_kit.migrations import upgrade
 from tests.conftest import FreshDatabase
 
-REVISION = "0010"
+REVISION = "0005"
 INSERT = """
     INSERT INTO message_event (message_id, attempt, to_state, actor)
     VALUES (gen_random_uuid(), 1, 'ready', 'before') RETURNING id

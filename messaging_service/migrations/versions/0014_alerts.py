@@ -5,8 +5,8 @@ from __future__ import annotations
 import sqlalchemy as sa
 from alembic import op
 
-revision = "0019"
-down_revision = "0018"
+revision = "0014"
+down_revision = "0013"
 
 _INSTANT = sa.TIMESTAMP(timezone=True)
 _MONEY = sa.Numeric(precision=18, scale=6)

@@ -6,8 +6,8 @@ import sqlalchemy as sa
 from alembic import op
 from sqlalchemy.dialects.postgresql import JSONB
 
-revision = "0018"
-down_revision = "0017"
+revision = "0013"
+down_revision = "0012"
 
 _INSTANT = sa.TIMESTAMP(timezone=True)
 _NOW = sa.text("now()")

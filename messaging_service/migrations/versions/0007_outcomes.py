@@ -5,8 +5,8 @@ from __future__ import annotations
 import sqlalchemy as sa
 from alembic import op
 
-revision = "0012"
-down_revision = "0011"
+revision = "0007"
+down_revision = "0006"
 
 _BILLING_OF_STATE = (
     "(state NOT IN ('scheduled', 'ready', 'submitting', 'unknown') OR billing IN ('held'))"

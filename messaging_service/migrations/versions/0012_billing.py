@@ -5,8 +5,8 @@ from __future__ import annotations
 import sqlalchemy as sa
 from alembic import op
 
-revision = "0017"
-down_revision = "0016"
+revision = "0012"
+down_revision = "0011"
 
 CHECKS = {
     "ck_ledger_entry_top_up_with_reference": "kind <> 'top_up' OR (amount > 0 AND reference IS NOT NULL)",
