@@ -22,11 +22,14 @@ from service_kit.database import Connection
 _LOCK_QUEUE = """
     SELECT message_id, epoch, state FROM dispatch WHERE message_id = ANY(%s) ORDER BY message_id FOR UPDATE
 """
-# Given up or still waiting: now that the ids are on record, the receipts for them have a match.
-_WAKE_RECEIPTS = """
-    UPDATE receipt SET next_try_at = now()
-    WHERE carrier = %s AND canonical_id = ANY(%s) AND message_id IS NULL
+# Whoever works receipts locks them before the queue rows of their messages; so does this, as it changes both.
+_LOCK_RECEIPTS = """
+    SELECT r.id FROM unnest(%s::text[], %s::text[]) AS named (carrier, canonical_id)
+    JOIN receipt r ON r.carrier = named.carrier AND r.canonical_id = named.canonical_id AND r.message_id IS NULL
+    ORDER BY r.id FOR UPDATE OF r
 """
+# Given up or still waiting: now that the ids are on record, the receipts for them have a match.
+_WAKE_RECEIPTS = "UPDATE receipt SET next_try_at = now() WHERE id = ANY(%s)"
 _OPTED_OUT = """
     SELECT m.id FROM message m
     WHERE m.id = ANY(%s) AND EXISTS (SELECT 1 FROM suppression s WHERE s.phone = m.recipient AND s.ended_at IS NULL)
@@ -64,6 +67,7 @@ async def settle_late(
     connection: Connection, batch: Sequence[LateSettlement], owner: str, policy: ChargePolicy
 ) -> list[Verdict]:
     """See LateBook.settle_late."""
+    receipts = await _lock_receipts(connection, batch)
     cursor = await connection.execute(_LOCK_QUEUE, (sorted({item.message_id for item in batch}),))
     queue = {row[0]: (row[1], row[2]) for row in await cursor.fetchall()}
     verdicts = [_verdict(item, queue) for item in batch]
@@ -78,7 +82,22 @@ async def settle_late(
         work = {place: _Work(batch[place], targets[id_], parts[id_]) for id_, place in first.items()}
         for place in await _record(connection, work, owner, policy):
             verdicts[place] = Verdict.OVERTAKEN
+    if receipts:
+        await connection.execute(_WAKE_RECEIPTS, (receipts,))
     return verdicts
+
+
+async def _lock_receipts(connection: Connection, batch: Sequence[LateSettlement]) -> list[int]:
+    """Those without a message that name one of the parts; what arrives from now on is looked at anyway."""
+    named = [
+        (item.outcome.carrier, canonical_carrier_id(reference))
+        for item in batch
+        for reference in item.outcome.carrier_message_ids
+    ]
+    if not named:
+        return []
+    cursor = await connection.execute(_LOCK_RECEIPTS, ([carrier for carrier, _ in named], [id_ for _, id_ in named]))
+    return [row[0] for row in await cursor.fetchall()]
 
 
 def _verdict(item: LateSettlement, queue: dict[UUID, tuple[int, str]]) -> Verdict:
@@ -152,7 +171,6 @@ async def _retell_parts(connection: Connection, each: _Work) -> list[ReceiptStat
         new.append(NewPart(target.id, target.attempt, number, outcome.carrier, reference, canonical, reported))
     await forget_parts(connection, target.id, target.attempt)
     await add_parts(connection, new)
-    await connection.execute(_WAKE_RECEIPTS, (outcome.carrier, [part.canonical_id for part in new]))
     return [part.state for part in new]
 
 
