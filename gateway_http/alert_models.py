@@ -113,8 +113,8 @@ class AlertRule(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields
             threshold=number(rule.threshold_micros),
             margin=number(rule.margin_micros),
             in_units=rule.in_units,
-            window_seconds=rule.window_seconds,
-            least_messages=rule.least_messages,
+            window_seconds=rule.window_seconds or None,
+            least_messages=rule.least_messages or None,
             quiet_hours=QuietHours(start=_clock(quiet.start_minute), end=_clock(quiet.end_minute))
             if rule.HasField("quiet_hours")
             else None,

@@ -23,6 +23,7 @@ from messaging_service.use_cases.queue_watch import QueueWatch
 from messaging_service.use_cases.quote_sms import QuoteSms
 from messaging_service.watching import Watching
 from service_kit.database import create_pool
+from service_kit.ending import end_tasks
 from service_kit.grpc_server import GrpcServer
 from service_kit.metrics import metrics_served
 from service_kit.readiness import SchemaCheck, report_readiness
@@ -96,7 +97,7 @@ async def running(settings: MessagingSettings, seams: Seams) -> AsyncIterator[Gr
                 tasks.create_task(engine.inbound.run()),
                 tasks.create_task(pricing.watch.run()),
                 tasks.create_task(watching.run()),
-                tasks.create_task(notifying.run(pricing.prices)),
+                *(tasks.create_task(duty) for duty in notifying.duties(pricing.prices)),
                 tasks.create_task(report_copy(pricing.copy)),
             ]
             if settings.metrics_address is not None:
@@ -111,8 +112,7 @@ async def running(settings: MessagingSettings, seams: Seams) -> AsyncIterator[Gr
                 await dispatching
                 await engine.fleet.stop(settings.drain_s)
                 await engine.attempts.drain()
-                for duty in duties:
-                    duty.cancel()
+                await end_tasks(duties)
     finally:
         await pricing.channel.close()
         await asyncio.gather(watching.close(), notifying.close())

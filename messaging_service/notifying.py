@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-import asyncio
-from collections.abc import Callable
+from collections.abc import Callable, Coroutine
 from datetime import datetime
+from typing import Any
 
 from uuid_utils.compat import uuid7
 
@@ -76,14 +76,11 @@ class Notifying:
         """Connects when something is to be done."""
         await self._pool.open(wait=False)
 
-    async def run(self, prices: Prices) -> None:
-        """Tells, warns and posts until cancelled."""
+    def duties(self, prices: Prices) -> tuple[Coroutine[Any, Any, Any], ...]:
+        """What tells, warns and posts; each runs until cancelled."""
         room = PostgresCarrierRoom(self._pool)
         alerts = WatchForAlerts(self._alert_desk, room, prices, self._log, every_s=self._alert_every_s)
-        async with asyncio.TaskGroup() as duties:
-            duties.create_task(self._telling.run())
-            duties.create_task(self._delivering.run())
-            duties.create_task(alerts.run())
+        return self._telling.run(), self._delivering.run(), alerts.run()
 
     async def close(self) -> None:
         """Disconnects."""

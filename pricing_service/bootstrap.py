@@ -33,6 +33,7 @@ from pricing_service.use_cases.warm_up import WarmUp
 from pricing_service.use_cases.watch_prices import PriceWatch
 from pricing_service.use_cases.withdraw_cost import WithdrawCost
 from service_kit.database import create_pool
+from service_kit.ending import end_tasks
 from service_kit.errors import ServiceError
 from service_kit.grpc_metrics import ServerCalls
 from service_kit.grpc_server import GrpcServer
@@ -117,8 +118,7 @@ async def running(settings: PricingSettings) -> AsyncIterator[GrpcServer]:
             finally:
                 watch.close()
                 await server.stop(settings.drain_s)
-                for task in background:
-                    task.cancel()
+                await end_tasks(background)
     finally:
         await pool.close(POOL_CLOSE_S)
 

@@ -1,0 +1,22 @@
+"""Ends tasks for certain."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Collection
+from typing import Any
+
+AGAIN_AFTER_S = 1.0
+
+
+async def end_tasks(tasks: Collection[asyncio.Task[Any]]) -> None:
+    """Cancels tasks, again and again, until each has ended; what they raised is left to whoever awaits them.
+
+    One cancellation is not enough: it is lost where it meets the very moment at which what the task waited for is
+    there (`asyncio.wait_for` before Python 3.12 returns the result then, and a pool of connections is built on it). A
+    duty that goes on for ever would keep its process from stopping.
+    """
+    while running := [task for task in tasks if not task.done()]:
+        for task in running:
+            task.cancel()
+        await asyncio.wait(running, timeout=AGAIN_AFTER_S)
