@@ -170,7 +170,7 @@ async def test_the_words_and_the_exempt_tags_are_settings(database_url: str) -> 
 async def test_what_a_phone_wrote_is_neither_logged_nor_kept_longer_than_set(
     database_url: str, capfd: pytest.CaptureFixture[str]
 ) -> None:
-    async with service_on(database_url, inbound_retention_s=0.0) as service:
+    async with service_on(database_url) as service:
         await wrote(service, "my secret is 4711\x00")
         async with asyncio.timeout(20):
             await until_found(database_url, "SELECT 1 FROM inbound_message WHERE directive = 'none'")
