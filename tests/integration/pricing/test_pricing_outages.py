@@ -85,9 +85,12 @@ async def test_prices_in_memory_outlive_their_database_by_a_second_and_no_more(o
         os.kill(own_server.pid, signal.SIGKILL)
         killed = loop.time()
         assert (await pricing.stub.ResolvePrice(QUESTION)).cost == cost
+        asked = killed
         while await _answers(pricing):
-            # The last look began before the database died; a call may have been under way since.
-            assert loop.time() - killed < 1.2
+            # The last look began before the database died. When an answer arrives depends on the machine; when its
+            # question was asked does not, but for the turn of the loop in between.
+            assert asked - killed < 1.5
+            asked = loop.time()
         await pricing.until_not_serving()
         await own_server.start()
         await pricing.until_serving()
