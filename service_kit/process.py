@@ -57,6 +57,10 @@ def run_service(
 
     try:
         uvloop.run(main())
+    except SettingsError as error:
+        # Of a file that the settings name, which is read as the service is put together.
+        sys.stderr.write(f"{name}: {error}\n")
+        raise SystemExit(2) from None
     except OSError as error:
         sys.stderr.write(f"{name}: {error}\n")
         raise SystemExit(1) from None

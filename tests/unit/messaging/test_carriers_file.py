@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -139,3 +141,23 @@ def test_the_example_in_the_documents_is_right() -> None:
     assert [carrier.name for carrier in plan.carriers] == ["safaricom", "airtel", "africastalking"]
     assert "api_key" not in repr(plan.carriers[2])
     assert plan.routes.of("+254733123456", "TUKUPAY", Priority.HIGH).name != "default"
+
+
+def test_a_service_with_a_wrong_file_ends_with_its_mistakes_and_no_traceback(tmp_path: Path) -> None:
+    file = tmp_path / "carriers.toml"
+    file.write_text(CARRIER.replace("window = 50", "window = 0"))
+    ended = subprocess.run(
+        [sys.executable, "-m", "messaging_service"],
+        env={
+            **ENVIRON,
+            "MESSAGING_CARRIERS_FILE": str(file),
+            "MESSAGING_DATABASE_URL": "postgresql://nobody@127.0.0.1/no",
+        },
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=False,
+    )
+    assert ended.returncode == 2
+    assert "safaricom: window is 0" in ended.stderr
+    assert "Traceback" not in ended.stderr
