@@ -62,6 +62,17 @@ async def moment_and_numbers_without_a_trace(url: str) -> tuple[Position, int]:
         return Position(await PostgresEventLog(pool).present()), numbers[-1]
 
 
+def keep_what_is_not_committed_from_the_disk(server: EmbeddedPostgres) -> None:
+    """Slows the process down that writes the log of the database in the background, by default every 200 ms.
+
+    What it has written of rolled back transactions survives a crash, and their numbers are not given out again.
+    """
+    with psycopg.connect(server.url("postgres"), autocommit=True) as connection:
+        connection.execute("ALTER SYSTEM SET wal_writer_delay = '10s'")
+    server.close()
+    server.open()
+
+
 def crash(server: EmbeddedPostgres) -> None:
     assert server.pid is not None
     os.kill(server.pid, signal.SIGKILL)
@@ -69,6 +80,7 @@ def crash(server: EmbeddedPostgres) -> None:
 
 
 async def test_events_under_numbers_that_are_given_out_again_are_not_missed(server: EmbeddedPostgres) -> None:
+    keep_what_is_not_committed_from_the_disk(server)
     url = server.url("messaging")
     message_id = uuid4()
     with psycopg.connect(url, autocommit=True) as connection:
