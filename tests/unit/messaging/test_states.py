@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 from sqlalchemy import CheckConstraint
 
-from messaging_service.adapters.postgres.tables import message
+from messaging_service.adapters.postgres.tables.messages import message
 from messaging_service.domain.charging import ChargePolicy, transfer_for
 from messaging_service.domain.settling import FAILED_RECEIPTS, SETTLEMENT_OF, state_after
 from messaging_service.domain.states import (
