@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Coroutine
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any
 
 from uuid_utils.compat import uuid7
@@ -16,6 +16,7 @@ from messaging_service.adapters.postgres.webhook_queue import PostgresDeliveryQu
 from messaging_service.adapters.postgres.webhook_telling import PostgresTelling
 from messaging_service.adapters.webhooks.sender import WebhookSender
 from messaging_service.adapters.webhooks.targets import GuardedTargets
+from messaging_service.domain.webhook_retries import Retries
 from messaging_service.settings import MessagingSettings
 from messaging_service.transport.alert_servicer import AlertServicer
 from messaging_service.transport.webhook_servicer import WebhookServicer
@@ -29,6 +30,16 @@ CONNECTIONS = 3
 """To the database, apart from those of senders: reading what happened may take long."""
 POOL_TIMEOUT_S = 30.0
 POOL_CLOSE_S = 5.0
+
+
+def retries_of(settings: MessagingSettings) -> Retries:
+    """How deliveries are tried, by the settings."""
+    return Retries(
+        give_up_after=timedelta(seconds=settings.webhook_give_up_after_s),
+        pauses=tuple(timedelta(seconds=pause) for pause in settings.webhook_pauses_s),
+        in_order_tries=settings.webhook_in_order_tries,
+        endpoint_pause_at_most=timedelta(seconds=settings.webhook_endpoint_pause_s),
+    )
 
 
 class Notifying:
@@ -45,23 +56,26 @@ class Notifying:
         )
         targets = GuardedTargets(settings.webhook_allowed_networks, allow_http=settings.webhook_allow_http)
         log = EventsLog()
+        retries = retries_of(settings)
+        until = retries.give_up_after
         self._delivering = DeliverWebhooks(
-            PostgresDeliveryQueue(self._pool),
+            PostgresDeliveryQueue(self._pool, retries),
             WebhookSender(targets, timeout_s=settings.webhook_timeout_s, now=now),
             log,
             poll_s=settings.webhook_poll_s,
             at_once=settings.webhook_concurrency,
         )
         self._telling = TellEvents(
-            PostgresTelling(self._pool, uuid7),
+            PostgresTelling(self._pool, uuid7, give_up_after=until),
             self._delivering,
             log,
             every_s=settings.webhook_poll_s,
             keep_s=settings.webhook_retention_days * 86_400.0,
         )
-        webhooks = ManageWebhooks(PostgresEndpoints(self._pool, uuid7), targets, new_id=uuid7, now=now)
+        endpoints = PostgresEndpoints(self._pool, uuid7, most=settings.webhook_max_per_account, give_up_after=until)
+        webhooks = ManageWebhooks(endpoints, targets, new_id=uuid7, now=now)
         self.servicer = WebhookServicer(webhooks)
-        desk = PostgresAlertDesk(self._pool, uuid7, settings.alert_every_s)
+        desk = PostgresAlertDesk(self._pool, uuid7, settings.alert_every_s, give_up_after=until)
         self.alert_servicer = AlertServicer(ManageAlerts(desk))
         self._alert_desk = desk
         self._alert_every_s = settings.alert_every_s

@@ -8,6 +8,7 @@ from pathlib import Path
 
 from messaging_service.domain.charging import ChargePolicy
 from messaging_service.domain.opt_out_keywords import OPT_IN_WORDS, OPT_OUT_WORDS, folded
+from messaging_service.domain.webhook_retries import PAUSES_S
 from service_kit.settings import (
     Address,
     Network,
@@ -18,6 +19,7 @@ from service_kit.settings import (
     listen_address,
     names,
     networks,
+    rising_seconds,
     seconds,
     setting,
 )
@@ -293,6 +295,36 @@ class MessagingSettings:
         parse=integer(1, 1_000),
         default=20,
     )
+    webhook_give_up_after_s: float = setting(
+        "WEBHOOK_GIVE_UP_AFTER_S",
+        "seconds for which a delivery is tried; what is on record keeps the end that it was given",
+        parse=seconds(60, 30 * 86_400),
+        default=86_400.0,
+    )
+    webhook_pauses_s: tuple[float, ...] = setting(
+        "WEBHOOK_PAUSES_S",
+        "seconds, with commas between, before the second try of a delivery, the third and so on; the last one repeats",
+        parse=rising_seconds(1, 86_400),
+        default=PAUSES_S,
+    )
+    webhook_in_order_tries: int = setting(
+        "WEBHOOK_IN_ORDER_TRIES",
+        "failed tries of a delivery for which those behind it wait, before it steps aside",
+        parse=integer(1, 1_000),
+        default=3,
+    )
+    webhook_endpoint_pause_s: float = setting(
+        "WEBHOOK_ENDPOINT_PAUSE_S",
+        "seconds at most for which a webhook is left alone when the delivery that failed has stepped aside",
+        parse=seconds(1, 86_400),
+        default=120.0,
+    )
+    webhook_max_per_account: int = setting(
+        "WEBHOOK_MAX_PER_ACCOUNT",
+        "webhooks that an account may have; those beyond it that there are stay",
+        parse=integer(1, 1_000),
+        default=20,
+    )
     webhook_retention_days: int = setting(
         "WEBHOOK_RETENTION_DAYS",
         "days that deliveries are shown and can be replayed",
@@ -331,9 +363,14 @@ class MessagingSettings:
         ]
 
     def __post_init__(self) -> None:
-        """Raises ValueError when a claim could outlive its use."""
+        """Raises ValueError for settings that do not go together, such as a claim that could outlive its use."""
         usable_s = self.lease_s - self.lease_margin_s
         if usable_s <= 0:
             raise ValueError("SMS_LEASE_MARGIN_S must be shorter than SMS_LEASE_S")
+        if self.webhook_retention_days * 86_400 < self.webhook_give_up_after_s + 86_400:
+            raise ValueError(
+                "WEBHOOK_RETENTION_DAYS must be a day longer than WEBHOOK_GIVE_UP_AFTER_S at least, so that what was "
+                "given up can be seen and replayed"
+            )
         if both := sorted(self.opt_out_keywords & self.opt_in_keywords):
             raise ValueError(f"SMS_OPT_OUT_KEYWORDS and SMS_OPT_IN_KEYWORDS share {', '.join(both)}; keep each in one")

@@ -44,7 +44,8 @@ def load(settings: type[T], environ: Mapping[str, str]) -> T:
     """Builds a settings dataclass from the environment; an empty variable counts as unset.
 
     A class may check what its variables mean together in a classmethod `cross_check(values)`, which gets the
-    fields that are set and returns sentences. Raises SettingsError that names every missing or malformed variable.
+    fields that are set and returns sentences, or in `__post_init__`, which raises ValueError with one. Raises
+    SettingsError that names every missing or malformed variable.
     """
     values: dict[str, Any] = {}
     problems: list[str] = []
@@ -62,7 +63,10 @@ def load(settings: type[T], environ: Mapping[str, str]) -> T:
         problems += cross_check(values)
     if problems:
         raise SettingsError("settings are wrong:\n  " + "\n  ".join(problems))
-    return settings(**values)
+    try:
+        return settings(**values)
+    except ValueError as error:
+        raise SettingsError(f"settings are wrong:\n  {error}") from None
 
 
 @dataclass(frozen=True, slots=True)
@@ -135,6 +139,19 @@ def seconds(minimum: float, maximum: float) -> Callable[[str], float]:
         if not minimum <= number <= maximum:
             raise ValueError(f"{text} s is not between {minimum:g} and {maximum:g} s")
         return number
+
+    return parse
+
+
+def rising_seconds(minimum: float, maximum: float) -> Callable[[str], tuple[float, ...]]:
+    """A parser of durations in seconds with commas between, each within bounds and none shorter than the one before."""
+    one = seconds(minimum, maximum)
+
+    def parse(text: str) -> tuple[float, ...]:
+        found = tuple(one(part.strip()) for part in text.split(","))
+        if list(found) != sorted(found):
+            raise ValueError(f"{text!r} falls; give the seconds in rising order")
+        return found
 
     return parse
 

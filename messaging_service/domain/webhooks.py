@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import random
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from enum import StrEnum
@@ -46,22 +45,12 @@ class DeliveryState(StrEnum):
     DELIVERED = "delivered"
     """The endpoint answered with 2xx."""
     FAILED = "failed"
-    """Given up: its day is over, or the endpoint is gone."""
+    """Given up: its time is over, or the endpoint is gone."""
 
 
-GIVE_UP_AFTER: Final = timedelta(days=1)
-"""How long a delivery is tried."""
 OVERLAP: Final = timedelta(days=1)
 """How long the secret before a rotation still signs, so that a receiver can change over at its own time."""
 MAX_OVERLAP: Final = timedelta(days=30)
-MAX_ENDPOINTS: Final = 20
-"""Of one account."""
-IN_ORDER_TRIES: Final = 3
-"""Tries of a delivery that those behind it wait for. After them it steps aside, so that one event that an endpoint
-cannot digest does not hold up a day's worth."""
-
-_PAUSES_S: Final = (5, 30, 120, 600, 1_800, 3_600, 7_200, 14_400)
-_ENDPOINT_PAUSES_S: Final = (5, 30, 60, 120)
 
 
 @dataclass(frozen=True, slots=True)
@@ -134,18 +123,6 @@ def answer_of(status: int) -> Answer:
     if 300 <= status < 400:
         return Answer(status, "REDIRECTED")
     return Answer(status, "GONE" if status == 410 else "ANSWERED_WITH_ERROR")
-
-
-def next_pause(tries: int, jitter: float | None = None) -> timedelta:
-    """How long a delivery waits after so many failed tries; up to a tenth more or less by `jitter`, -1 to 1."""
-    seconds = _PAUSES_S[min(tries, len(_PAUSES_S)) - 1]
-    spread = random.uniform(-1, 1) if jitter is None else jitter  # noqa: S311 - keeps receivers from being called at once
-    return timedelta(seconds=seconds * (1 + spread / 10))
-
-
-def endpoint_pause(failures: int) -> timedelta:
-    """How long an endpoint is left alone after so many failed tries in a row, whichever deliveries they were of."""
-    return timedelta(seconds=_ENDPOINT_PAUSES_S[min(failures, len(_ENDPOINT_PAUSES_S)) - 1])
 
 
 _STATUS_EVENTS: Final = {Status.SENT: EventType.SMS_SENT, Status.FAILED: EventType.SMS_FAILED}

@@ -50,7 +50,7 @@ class TellEvents:
         return told.more
 
     async def tidy(self) -> bool:
-        """Fails what was tried for a day, and deletes what ended long ago; whether there is more of it."""
+        """Fails what was tried for long enough, and deletes what ended long ago; whether there is more of it."""
         given_up = await self._telling.give_up(STEP)
         forgotten = await self._telling.forget(self._keep_s, STEP)
         return STEP in (given_up, forgotten)

@@ -13,7 +13,6 @@ from uuid import UUID
 from messaging_service.domain.cloud_event import CloudEvent
 from messaging_service.domain.validation import MAX_IDENTIFIER, text_problem
 from messaging_service.domain.webhooks import (
-    MAX_ENDPOINTS,
     MAX_OVERLAP,
     OVERLAP,
     Delivery,
@@ -172,12 +171,12 @@ def delivery_not_found() -> ServiceError:
     )
 
 
-def too_many_webhooks() -> ServiceError:
-    """The error for an account that has as many endpoints as it may."""
+def too_many_webhooks(most: int) -> ServiceError:
+    """The error for an account that has as many endpoints as it may, or more, where it once might have more."""
     return ServiceError(
         Kind.FAILED_PRECONDITION,
         "TOO_MANY_WEBHOOKS",
-        f"the account has {MAX_ENDPOINTS} webhooks, which is the most; delete one that is not needed",
+        f"an account may have {most} webhooks, and this one has no fewer; delete one that is not needed",
     )
 
 

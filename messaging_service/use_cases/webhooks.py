@@ -120,7 +120,7 @@ class EventTelling(Protocol):
         ...
 
     async def give_up(self, limit: int) -> int:
-        """Fails deliveries whose day is over; how many."""
+        """Fails deliveries whose time is over; how many."""
         ...
 
     async def forget(self, keep_s: float, limit: int) -> int:

@@ -88,11 +88,15 @@ _ACKNOWLEDGE: Final = """
 class PostgresAlertDesk:
     """Implements the port AlertDesk."""
 
-    def __init__(self, pool: Pool, new_id: Callable[[], UUID], every_s: float) -> None:
-        """`every_s`: how often all processes together look; `pool`: not that of the senders."""
+    def __init__(self, pool: Pool, new_id: Callable[[], UUID], every_s: float, *, give_up_after: timedelta) -> None:
+        """`every_s`: how often all processes together look; `pool`: not that of the senders.
+
+        `give_up_after`: for how long an alert is tried to be delivered.
+        """
         self._pool = pool
         self._new_id = new_id
         self._every_s = every_s
+        self._give_up_after = give_up_after
 
     async def rules(self, account_id: str) -> Mapping[AlertKind, AlertRule]:
         """See AlertDesk.rules."""
@@ -184,7 +188,8 @@ class PostgresAlertDesk:
         event = event_of(new, account_id, rule, reading, now)
         not_before = None if rule.quiet is None else rule.quiet.ends_after(now)
         endpoints = await (await connection.execute(_TOLD, key)).fetchall()
-        await record(connection, [Posting(self._new_id(), row[0], event, not_before) for row in endpoints])
+        postings = [Posting(self._new_id(), row[0], event, not_before) for row in endpoints]
+        await record(connection, postings, self._give_up_after)
         return 1
 
 

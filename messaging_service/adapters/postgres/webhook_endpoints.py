@@ -17,7 +17,7 @@ from messaging_service.adapters.postgres.webhook_rows import (
     to_endpoint,
 )
 from messaging_service.domain.cloud_event import CloudEvent
-from messaging_service.domain.webhooks import GIVE_UP_AFTER, MAX_ENDPOINTS, Delivery, Endpoint
+from messaging_service.domain.webhooks import Delivery, Endpoint
 from messaging_service.use_cases.manage_webhooks import delivery_not_found, too_many_webhooks, webhook_not_found
 from messaging_service.use_cases.webhooks import DeliveryFilter, EndpointChange, NewEndpoint, ReplayPeriod
 from service_kit.database import Connection, Pool, single_statement, transaction
@@ -74,9 +74,12 @@ _TRY_NOW: Final = "UPDATE webhook_endpoint SET paused_until = NULL, failures = 0
 class PostgresEndpoints:
     """Implements the port Endpoints."""
 
-    def __init__(self, pool: Pool, new_id: Callable[[], UUID]) -> None:
+    def __init__(self, pool: Pool, new_id: Callable[[], UUID], *, most: int, give_up_after: timedelta) -> None:
+        """`most`: endpoints of one account. `give_up_after`: for how long a delivery is tried."""
         self._pool = pool
         self._new_id = new_id
+        self._most = most
+        self._give_up_after = give_up_after
 
     async def create(self, new: NewEndpoint) -> Endpoint:
         """See Endpoints.create."""
@@ -90,8 +93,8 @@ class PostgresEndpoints:
         }
         async with migrated(transaction(self._pool)) as connection:
             await connection.execute(_LOCK_ACCOUNT, parameters)
-            if (await _one(connection, _COUNT, parameters))[0] >= MAX_ENDPOINTS:
-                raise too_many_webhooks()
+            if (await _one(connection, _COUNT, parameters))[0] >= self._most:
+                raise too_many_webhooks(self._most)
             return to_endpoint(await _one(connection, _CREATE, parameters))
 
     async def get(self, endpoint_id: UUID) -> Endpoint:
@@ -134,7 +137,7 @@ class PostgresEndpoints:
         delivery_id = self._new_id()
         async with migrated(transaction(self._pool)) as connection:
             await _one(connection, _HOLD, {"id": endpoint_id})
-            await record(connection, [Posting(delivery_id, endpoint_id, event)])
+            await record(connection, [Posting(delivery_id, endpoint_id, event)], self._give_up_after)
             await connection.execute(_TRY_NOW, {"id": endpoint_id})
             statement = f"SELECT {DELIVERY_COLUMNS} FROM webhook_delivery WHERE id = %(delivery_id)s"
             return to_delivery(await _one(connection, statement, {"delivery_id": delivery_id}))
@@ -165,7 +168,7 @@ class PostgresEndpoints:
 
     async def replay(self, endpoint_id: UUID, delivery_id: UUID) -> Delivery:
         """See Endpoints.replay."""
-        parameters = {"id": endpoint_id, "delivery_id": delivery_id, "give_up": GIVE_UP_AFTER}
+        parameters = {"id": endpoint_id, "delivery_id": delivery_id, "give_up": self._give_up_after}
         async with migrated(transaction(self._pool)) as connection:
             await _one(connection, _HOLD, parameters)
             row = await (await connection.execute(_REPLAY, parameters)).fetchone()
@@ -181,7 +184,7 @@ class PostgresEndpoints:
             "start": period.start,
             "end": period.end,
             "states": [state.value for state in period.states],
-            "give_up": GIVE_UP_AFTER,
+            "give_up": self._give_up_after,
         }
         async with migrated(transaction(self._pool)) as connection:
             await _one(connection, _HOLD, parameters)

@@ -7,7 +7,7 @@ from typing import Any, Final
 from uuid import uuid4
 
 from messaging_service.adapters.postgres.foreseen import migrated
-from messaging_service.domain.webhooks import IN_ORDER_TRIES, endpoint_pause, next_pause
+from messaging_service.domain.webhook_retries import Retries
 from messaging_service.use_cases.webhooks import Errand, Parcel, Tried
 from service_kit.database import Connection, Pool, transaction
 
@@ -72,8 +72,9 @@ _DISABLE: Final = "UPDATE webhook_endpoint SET enabled = false, disabled_reason 
 class PostgresDeliveryQueue:
     """Implements the port DeliveryQueue."""
 
-    def __init__(self, pool: Pool) -> None:
+    def __init__(self, pool: Pool, retries: Retries) -> None:
         self._pool = pool
+        self._retries = retries
 
     async def take(self, limit: int) -> Sequence[Errand]:
         """See DeliveryQueue.take."""
@@ -112,26 +113,26 @@ class PostgresDeliveryQueue:
                 await connection.execute(_WELL, owned)
             for one in tried:
                 if not one.answer.taken:
-                    await _note_failure(connection, one, owned)
+                    await self._note_failure(connection, one, owned)
             await connection.execute(_LET_GO, owned)
 
-
-async def _note_failure(connection: Connection, one: Tried, owned: dict[str, Any]) -> None:
-    tries = one.parcel.tries + 1
-    pause = next_pause(tries)
-    parameters = {
-        "id": one.parcel.delivery_id,
-        "status": one.answer.status,
-        "error": one.answer.error,
-        "pause": pause,
-        "ends": one.answer.gone,
-    }
-    await connection.execute(_NOT_TAKEN, parameters)
-    row = await (await connection.execute(_ILL, owned)).fetchone()
-    if one.answer.gone:
-        await connection.execute(_DISABLE, owned)
-    elif row is not None:
-        # Those behind wait for the next try of this one, or only for the endpoint to recover.
-        await connection.execute(
-            _PAUSE, owned | {"pause": pause if tries <= IN_ORDER_TRIES else endpoint_pause(row[0])}
-        )
+    async def _note_failure(self, connection: Connection, one: Tried, owned: dict[str, Any]) -> None:
+        tries = one.parcel.tries + 1
+        pause = self._retries.pause(tries)
+        parameters = {
+            "id": one.parcel.delivery_id,
+            "status": one.answer.status,
+            "error": one.answer.error,
+            "pause": pause,
+            "ends": one.answer.gone,
+        }
+        await connection.execute(_NOT_TAKEN, parameters)
+        row = await (await connection.execute(_ILL, owned)).fetchone()
+        if one.answer.gone:
+            await connection.execute(_DISABLE, owned)
+        elif row is not None:
+            # Those behind wait for the next try of this one, or only for the endpoint to recover.
+            waits = tries <= self._retries.in_order_tries
+            await connection.execute(
+                _PAUSE, owned | {"pause": pause if waits else self._retries.endpoint_pause(row[0])}
+            )

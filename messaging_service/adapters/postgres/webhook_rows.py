@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any, Final
 from uuid import UUID
 
 from messaging_service.domain.cloud_event import CloudEvent
-from messaging_service.domain.webhooks import GIVE_UP_AFTER, Delivery, DeliveryState, Endpoint, EventType
+from messaging_service.domain.webhooks import Delivery, DeliveryState, Endpoint, EventType
 from service_kit.database import Connection
 
 ENDPOINT_COLUMNS: Final = """
@@ -44,8 +44,8 @@ class Posting:
     """When it is posted at the earliest; None for at once."""
 
 
-async def record(connection: Connection, postings: Sequence[Posting]) -> int:
-    """Records deliveries in this order, without those on record; how many are new."""
+async def record(connection: Connection, postings: Sequence[Posting], give_up_after: timedelta) -> int:
+    """Records deliveries in this order, without those on record, to be tried for so long; how many are new."""
     if not postings:
         return 0
     # An event is rendered once, however many want it.
@@ -57,7 +57,7 @@ async def record(connection: Connection, postings: Sequence[Posting]) -> int:
         "types": [posting.event.type.value for posting in postings],
         "bodies": [bodies[posting.event.id] for posting in postings],
         "not_before": [posting.not_before for posting in postings],
-        "give_up": GIVE_UP_AFTER,
+        "give_up": give_up_after,
     }
     return (await connection.execute(_RECORD, parameters)).rowcount
 

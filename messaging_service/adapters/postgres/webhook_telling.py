@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
+from datetime import timedelta
 from typing import Any, Final
 from uuid import UUID
 
@@ -50,10 +51,11 @@ _FORGET: Final = """
 class PostgresTelling:
     """Implements the port EventTelling."""
 
-    def __init__(self, pool: Pool, new_id: Callable[[], UUID]) -> None:
-        """`pool`: not that of the senders."""
+    def __init__(self, pool: Pool, new_id: Callable[[], UUID], *, give_up_after: timedelta) -> None:
+        """`pool`: not that of the senders. `give_up_after`: for how long a delivery is tried."""
         self._pool = pool
         self._new_id = new_id
+        self._give_up_after = give_up_after
 
     async def tell(self, limit: int) -> Told:
         """See EventTelling.tell."""
@@ -76,7 +78,8 @@ class PostgresTelling:
             if step.position.goal.first_unseen < position.seen.first_unseen:
                 # The position is from before a restore; what it refers to is not in this database.
                 return await _moved(connection, position, Position(await read_present(connection)), NOTHING)
-            recorded = await record(connection, await self._postings(connection, step.events))
+            postings = await self._postings(connection, step.events)
+            recorded = await record(connection, postings, self._give_up_after)
             told = Told(len(step.events), recorded, more=step.position.until is not None)
             return await _moved(connection, position, step.position, told)
 

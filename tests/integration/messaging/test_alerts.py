@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from contextlib import AsyncExitStack
+from datetime import timedelta
 from decimal import Decimal
 from typing import Any
 
@@ -23,6 +24,7 @@ from tukupay.sms.messaging.v1 import alerts_pb2_grpc, billing_pb2, billing_pb2_g
 pytestmark = pytest.mark.timeout(60)
 
 ALL = [event for event in webhooks_pb2.WebhookEvent.values() if event not in {0, 1, 2, 3, 6}]
+DAY = timedelta(days=1)
 QUICK: dict[str, Any] = {"alert_every_s": 0.05}
 
 
@@ -151,7 +153,10 @@ async def test_many_evaluators_raise_one_alert_for_one_crossing(database_url: st
         async with AsyncExitStack() as stack:
             desks = [
                 PostgresAlertDesk(
-                    await stack.enter_async_context(create_pool(database_url, f"desk{number}", timeout_s=20)), uuid7, 0
+                    await stack.enter_async_context(create_pool(database_url, f"desk{number}", timeout_s=20)),
+                    uuid7,
+                    0,
+                    give_up_after=DAY,
                 )
                 for number in range(8)
             ]
@@ -183,7 +188,7 @@ async def test_a_carrier_that_is_down_or_poor_is_told_to_those_who_ask(database_
         unknown = pb.AlertRule(kind=pb.ALERT_KIND_OUTCOMES_UNKNOWN, enabled=True, threshold_micros=1_000_000)
         await set_rules(service, down, poor, unknown)
         async with create_pool(database_url, "desk", timeout_s=20) as pool:
-            desk = PostgresAlertDesk(pool, uuid7, 0)
+            desk = PostgresAlertDesk(pool, uuid7, 0, give_up_after=DAY)
             ill = CarrierHealth("smpp", is_down=True, balance=Decimal("999.99"))
             first = await desk.evaluate([ill], {})
             assert first is not None

@@ -190,12 +190,34 @@ async def test_what_is_wrong_with_an_endpoint_is_named_field_by_field(database_u
         for webhook_id in ("webhook_" + "0" * 32, "nonsense"):
             error = await refusal_of(webhooks(service).GetWebhook(pb.GetWebhookRequest(webhook_id=webhook_id)))
             assert error.reason == "WEBHOOK_NOT_FOUND"
-        for _ in range(20):
+
+
+async def test_an_account_keeps_the_endpoints_it_has_when_it_may_have_fewer_and_adds_none(database_url: str) -> None:
+    another = pb.CreateWebhookRequest(user_id="user123", url="https://127.0.0.1/", events=[pb.WEBHOOK_EVENT_SMS_SENT])
+    async with both(database_url, webhook_max_per_account=3) as (service, _):
+        for _ in range(3):
             await made(service, "https://127.0.0.1/hooks")
-        twenty_first = pb.CreateWebhookRequest(
-            user_id="user123", url="https://127.0.0.1/", events=[pb.WEBHOOK_EVENT_SMS_SENT]
-        )
-        assert (await refusal_of(webhooks(service).CreateWebhook(twenty_first))).reason == "TOO_MANY_WEBHOOKS"
+        error = await refusal_of(webhooks(service).CreateWebhook(another))
+        assert error.reason == "TOO_MANY_WEBHOOKS"
+        assert "may have 3 webhooks" in str(error)
+    async with both(database_url, webhook_max_per_account=2) as (service, _):
+        assert (await refusal_of(webhooks(service).CreateWebhook(another))).reason == "TOO_MANY_WEBHOOKS"
+        held = (await webhooks(service).ListWebhooks(pb.ListWebhooksRequest(user_id="user123"))).webhooks
+        assert len(held) == 3
+
+
+async def test_a_delivery_keeps_the_end_it_was_given_and_a_replay_gets_that_of_now(database_url: str) -> None:
+    soon = "SELECT give_up_at < created_at + interval '1 hour' FROM webhook_delivery ORDER BY position"
+    async with both(database_url) as (service, system):
+        webhook_id = (await made(service, system.url)).webhook.webhook_id
+        test = pb.TestWebhookRequest(webhook_id=webhook_id)
+        kept = (await webhooks(service).TestWebhook(test)).delivery
+    async with both(database_url, webhook_give_up_after_s=600.0) as (service, _):
+        await webhooks(service).TestWebhook(test)
+        assert await rows(database_url, soon) == [(False,), (True,)]
+        replay = pb.ReplayWebhookDeliveriesRequest(webhook_id=webhook_id, delivery_id=kept.delivery_id)
+        await webhooks(service).ReplayWebhookDeliveries(replay)
+        assert await rows(database_url, soon) == [(True,), (True,)]
 
 
 async def test_deliveries_come_by_pages_bound_to_their_filters(database_url: str) -> None:

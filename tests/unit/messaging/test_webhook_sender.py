@@ -7,11 +7,9 @@ from datetime import UTC, datetime
 from ipaddress import ip_network
 from uuid import uuid4
 
-import pytest
-
 from messaging_service.adapters.webhooks.sender import WebhookSender
 from messaging_service.adapters.webhooks.targets import GuardedTargets
-from messaging_service.domain.webhooks import Answer, endpoint_pause, next_pause
+from messaging_service.domain.webhooks import Answer
 from messaging_service.use_cases.webhooks import Errand, Parcel, Tried
 from tests.integration.messaging.webhook_receiver import receiver
 
@@ -87,12 +85,3 @@ async def test_a_receiver_without_tls_is_told_apart() -> None:
     async with receiver() as system:
         (one,) = await posted(Names(["127.0.0.1"]), f"https://hooks.example:{system.port}/", 1)
     assert one.answer == Answer(None, "TLS_FAILED")
-
-
-@pytest.mark.parametrize("jitter", [-1.0, 0.0, 1.0])
-def test_pauses_grow_to_hours_and_those_of_an_endpoint_to_two_minutes(jitter: float) -> None:
-    pauses = [next_pause(tries, jitter).total_seconds() for tries in range(1, 30)]
-    assert pauses == sorted(pauses)
-    assert pauses[0] == pytest.approx(5 * (1 + jitter / 10))
-    assert pauses[-1] == pytest.approx(14_400 * (1 + jitter / 10))
-    assert [endpoint_pause(failures).total_seconds() for failures in (1, 2, 3, 4, 50)] == [5, 30, 60, 120, 120]

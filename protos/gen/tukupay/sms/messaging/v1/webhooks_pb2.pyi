@@ -90,7 +90,7 @@ class _WebhookDeliveryStateEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_
     WEBHOOK_DELIVERY_STATE_DELIVERED: _WebhookDeliveryState.ValueType  # 2
     """The endpoint answered with 2xx."""
     WEBHOOK_DELIVERY_STATE_FAILED: _WebhookDeliveryState.ValueType  # 3
-    """Given up after a day, or because the endpoint is gone. A replay tries again."""
+    """Its time was over, a day unless the operator chose otherwise, or the endpoint is gone. A replay tries again."""
 
 class WebhookDeliveryState(_WebhookDeliveryState, metaclass=_WebhookDeliveryStateEnumTypeWrapper):
     """How a delivery stands."""
@@ -102,7 +102,7 @@ WEBHOOK_DELIVERY_STATE_PENDING: WebhookDeliveryState.ValueType  # 1
 WEBHOOK_DELIVERY_STATE_DELIVERED: WebhookDeliveryState.ValueType  # 2
 """The endpoint answered with 2xx."""
 WEBHOOK_DELIVERY_STATE_FAILED: WebhookDeliveryState.ValueType  # 3
-"""Given up after a day, or because the endpoint is gone. A replay tries again."""
+"""Its time was over, a day unless the operator chose otherwise, or the endpoint is gone. A replay tries again."""
 Global___WebhookDeliveryState: _TypeAlias = WebhookDeliveryState  # noqa: Y015
 
 @_typing.final

@@ -31,8 +31,8 @@ class WebhookServiceStub(object):
 
     Every event of an account that an endpoint asks for is posted to it at least once,
     one after another, in the order in which the events were recorded, and again with
-    growing pauses for a day until it answers with 2xx. One that was not taken three
-    times steps aside for those behind it. Redirects are not followed. An answer 410
+    growing pauses, for a day unless the operator chose otherwise, until it answers with
+    2xx. One that was not taken three times (a setting as well) steps aside for those behind it. Redirects are not followed. An answer 410
     disables the endpoint.
 
     Errors as described at MessagingService.
@@ -97,8 +97,8 @@ class WebhookServiceServicer(object):
 
     Every event of an account that an endpoint asks for is posted to it at least once,
     one after another, in the order in which the events were recorded, and again with
-    growing pauses for a day until it answers with 2xx. One that was not taken three
-    times steps aside for those behind it. Redirects are not followed. An answer 410
+    growing pauses, for a day unless the operator chose otherwise, until it answers with
+    2xx. One that was not taken three times (a setting as well) steps aside for those behind it. Redirects are not followed. An answer 410
     disables the endpoint.
 
     Errors as described at MessagingService.
@@ -108,7 +108,8 @@ class WebhookServiceServicer(object):
         """Makes an endpoint. It gets what happens from now on. The only answer but
         RotateWebhookSecret's that shows a secret.
         INVALID_ARGUMENT: a field is malformed, or the URL leads to an address that is not
-        public (`INVALID_URL`). FAILED_PRECONDITION: the account has 20 (`TOO_MANY_WEBHOOKS`).
+        public (`INVALID_URL`). FAILED_PRECONDITION: the account has as many as it may,
+        20 unless the operator chose otherwise (`TOO_MANY_WEBHOOKS`).
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -244,8 +245,8 @@ class WebhookService(object):
 
     Every event of an account that an endpoint asks for is posted to it at least once,
     one after another, in the order in which the events were recorded, and again with
-    growing pauses for a day until it answers with 2xx. One that was not taken three
-    times steps aside for those behind it. Redirects are not followed. An answer 410
+    growing pauses, for a day unless the operator chose otherwise, until it answers with
+    2xx. One that was not taken three times (a setting as well) steps aside for those behind it. Redirects are not followed. An answer 410
     disables the endpoint.
 
     Errors as described at MessagingService.

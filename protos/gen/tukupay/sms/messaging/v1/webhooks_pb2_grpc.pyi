@@ -32,8 +32,8 @@ class WebhookServiceStub:
 
     Every event of an account that an endpoint asks for is posted to it at least once,
     one after another, in the order in which the events were recorded, and again with
-    growing pauses for a day until it answers with 2xx. One that was not taken three
-    times steps aside for those behind it. Redirects are not followed. An answer 410
+    growing pauses, for a day unless the operator chose otherwise, until it answers with
+    2xx. One that was not taken three times (a setting as well) steps aside for those behind it. Redirects are not followed. An answer 410
     disables the endpoint.
 
     Errors as described at MessagingService.
@@ -47,7 +47,8 @@ class WebhookServiceStub:
     """Makes an endpoint. It gets what happens from now on. The only answer but
     RotateWebhookSecret's that shows a secret.
     INVALID_ARGUMENT: a field is malformed, or the URL leads to an address that is not
-    public (`INVALID_URL`). FAILED_PRECONDITION: the account has 20 (`TOO_MANY_WEBHOOKS`).
+    public (`INVALID_URL`). FAILED_PRECONDITION: the account has as many as it may,
+    20 unless the operator chose otherwise (`TOO_MANY_WEBHOOKS`).
     """
     GetWebhook: _grpc.UnaryUnaryMultiCallable[_webhooks_pb2.GetWebhookRequest, _webhooks_pb2.GetWebhookResponse]
     """One endpoint. NOT_FOUND (`WEBHOOK_NOT_FOUND`)."""
@@ -91,8 +92,8 @@ class WebhookServiceAsyncStub(WebhookServiceStub):
 
     Every event of an account that an endpoint asks for is posted to it at least once,
     one after another, in the order in which the events were recorded, and again with
-    growing pauses for a day until it answers with 2xx. One that was not taken three
-    times steps aside for those behind it. Redirects are not followed. An answer 410
+    growing pauses, for a day unless the operator chose otherwise, until it answers with
+    2xx. One that was not taken three times (a setting as well) steps aside for those behind it. Redirects are not followed. An answer 410
     disables the endpoint.
 
     Errors as described at MessagingService.
@@ -103,7 +104,8 @@ class WebhookServiceAsyncStub(WebhookServiceStub):
     """Makes an endpoint. It gets what happens from now on. The only answer but
     RotateWebhookSecret's that shows a secret.
     INVALID_ARGUMENT: a field is malformed, or the URL leads to an address that is not
-    public (`INVALID_URL`). FAILED_PRECONDITION: the account has 20 (`TOO_MANY_WEBHOOKS`).
+    public (`INVALID_URL`). FAILED_PRECONDITION: the account has as many as it may,
+    20 unless the operator chose otherwise (`TOO_MANY_WEBHOOKS`).
     """
     GetWebhook: _aio.UnaryUnaryMultiCallable[_webhooks_pb2.GetWebhookRequest, _webhooks_pb2.GetWebhookResponse]  # type: ignore[assignment]
     """One endpoint. NOT_FOUND (`WEBHOOK_NOT_FOUND`)."""
@@ -146,8 +148,8 @@ class WebhookServiceServicer(metaclass=_abc_1.ABCMeta):
 
     Every event of an account that an endpoint asks for is posted to it at least once,
     one after another, in the order in which the events were recorded, and again with
-    growing pauses for a day until it answers with 2xx. One that was not taken three
-    times steps aside for those behind it. Redirects are not followed. An answer 410
+    growing pauses, for a day unless the operator chose otherwise, until it answers with
+    2xx. One that was not taken three times (a setting as well) steps aside for those behind it. Redirects are not followed. An answer 410
     disables the endpoint.
 
     Errors as described at MessagingService.
@@ -162,7 +164,8 @@ class WebhookServiceServicer(metaclass=_abc_1.ABCMeta):
         """Makes an endpoint. It gets what happens from now on. The only answer but
         RotateWebhookSecret's that shows a secret.
         INVALID_ARGUMENT: a field is malformed, or the URL leads to an address that is not
-        public (`INVALID_URL`). FAILED_PRECONDITION: the account has 20 (`TOO_MANY_WEBHOOKS`).
+        public (`INVALID_URL`). FAILED_PRECONDITION: the account has as many as it may,
+        20 unless the operator chose otherwise (`TOO_MANY_WEBHOOKS`).
         """
 
     @_abc_1.abstractmethod
