@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from uuid import UUID
 
-from messaging_service.adapters.postgres.acceptance import LANES
 from messaging_service.adapters.postgres.accounts import HOLD_MORE, lock_accounts
+from messaging_service.adapters.postgres.recording import LANES
 from messaging_service.adapters.postgres.rows import MESSAGE_COLUMNS, MESSAGE_WIDTH, to_message
 from messaging_service.adapters.postgres.suppressions import covering
 from messaging_service.domain.message import Message, outbox_id

@@ -18,6 +18,7 @@ from messaging_service.adapters.postgres import (
     receipt_keeping,
     receipts,
     recipient_limits,
+    recording,
     settlement,
     unknown,
 )
@@ -86,7 +87,7 @@ class PostgresOutbox:
         """
         self._exemption = exemption
         self._pool = pool
-        self._owner = acceptance.Owner(owner, windows.lease_s, windows.lease_s - windows.margin_s)
+        self._owner = recording.Owner(owner, windows.lease_s, windows.lease_s - windows.margin_s)
         self._windows = windows
         self._rules = rules
         self._unknown = settlement.UnknownTimes(windows.unknown_s, windows.resend_unknown_s)

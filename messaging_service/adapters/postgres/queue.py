@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 
-from messaging_service.adapters.postgres.acceptance import Owner
 from messaging_service.adapters.postgres.accounts import lock_accounts
+from messaging_service.adapters.postgres.recording import Owner
 from messaging_service.adapters.postgres.rows import MESSAGE_COLUMNS, MESSAGE_WIDTH, to_message
 from messaging_service.adapters.postgres.settlement import UnknownTimes
 from messaging_service.adapters.postgres.unknown import RESEND_AT

@@ -6,7 +6,7 @@ from typing import Final
 
 import psycopg
 
-from messaging_service.adapters.postgres.acceptance import LANES
+from messaging_service.adapters.postgres.recording import LANES
 from messaging_service.use_cases.queue_watch import MOST_COUNTED, QueueState, Waiting
 from service_kit.database import Pool, database_unavailable, transaction
 
