@@ -16,6 +16,7 @@ from messaging_service.adapters.postgres.webhook_rows import (
     to_delivery,
     to_endpoint,
 )
+from messaging_service.adapters.postgres.webhook_telling import begin_telling
 from messaging_service.domain.cloud_event import CloudEvent
 from messaging_service.domain.webhooks import Delivery, Endpoint
 from messaging_service.use_cases.manage_webhooks import delivery_not_found, too_many_webhooks, webhook_not_found
@@ -95,6 +96,7 @@ class PostgresEndpoints:
             await connection.execute(_LOCK_ACCOUNT, parameters)
             if (await _one(connection, _COUNT, parameters))[0] >= self._most:
                 raise too_many_webhooks(self._most)
+            await begin_telling(connection)
             return to_endpoint(await _one(connection, _CREATE, parameters))
 
     async def get(self, endpoint_id: UUID) -> Endpoint:

@@ -62,14 +62,15 @@ class PostgresTelling:
         async with migrated(transaction(self._pool)) as connection:
             row = await (await connection.execute(_TAKE, {"name": _READER})).fetchone()
             if row is None:
-                start = Position(await read_present(connection))
-                await connection.execute(_BEGIN, {"name": _READER, "position": Jsonb(_to_json(start))})
+                await begin_telling(connection)
                 return NOTHING
             position = _to_position(row[0])
+            # Before it is asked who wants events: somebody may begin to want them, and send, at any moment.
+            present = Position(await read_present(connection))
             somebody = await (await connection.execute(_SOMEBODY)).fetchone()
             if somebody != (True,):
                 # Nobody asks: what happens meanwhile is told to nobody later either.
-                return await _moved(connection, position, Position(await read_present(connection)), NOTHING)
+                return await _moved(connection, position, present, NOTHING)
             conditions = [f"m.account_id IN ({_WANTED})", "e.to_state = ANY(%(states)s)"]
             states = [state.value for state in TOLD_STATES]
             step = await read_next(
@@ -111,6 +112,15 @@ class PostgresTelling:
         """See EventTelling.forget."""
         async with migrated(single_statement(self._pool)) as connection:
             return (await connection.execute(_FORGET, {"keep_s": keep_s, "limit": limit})).rowcount
+
+
+async def begin_telling(connection: Connection) -> None:
+    """Remembers that events count from now on, unless they do already; part of making an endpoint.
+
+    The first look may come long after the first endpoint was made, and must not begin behind its first messages.
+    """
+    start = Position(await read_present(connection))
+    await connection.execute(_BEGIN, {"name": _READER, "position": Jsonb(_to_json(start))})
 
 
 async def _moved(connection: Connection, before: Position, after: Position, told: Told) -> Told:

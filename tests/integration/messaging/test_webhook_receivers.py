@@ -4,10 +4,16 @@ from __future__ import annotations
 
 import asyncio
 from contextlib import AsyncExitStack
+from datetime import timedelta
 
 import pytest
+from uuid_utils.compat import uuid7
 
+from messaging_service.adapters.postgres import webhook_telling
+from messaging_service.adapters.postgres.events import read_present
 from messaging_service.adapters.webhooks import sender
+from messaging_service.domain.event_cursor import Moment
+from service_kit.database import Connection, create_pool
 from tests.contract.messaging_database import rows, until_found
 from tests.integration.messaging.running_service import service_on
 from tests.integration.messaging.webhook_receiver import Received, answer, receiver
@@ -158,6 +164,38 @@ async def test_what_happened_while_no_process_was_up_is_told_by_the_next_one(dat
         async with service_on(database_url, **OPEN):
             (one,) = await system.until(1)
         assert one.event["data"]["messageId"] == "unseen"
+
+
+async def test_what_happens_before_the_first_look_of_any_process_is_told(database_url: str) -> None:
+    async with receiver() as system:
+        async with service_on(database_url, **(OPEN | {"webhook_poll_s": 60.0})) as service:
+            await until_found(database_url, "SELECT 1 FROM event_reader WHERE name = 'webhooks'")
+            # As on a database on which no process has looked yet.
+            await rows(database_url, "DELETE FROM event_reader")
+            await made(service, system.url)
+            await service.send(message_id="first")
+        async with service_on(database_url, **OPEN):
+            (one,) = await system.until(1)
+        assert one.event["data"]["messageId"] == "first"
+
+
+async def test_an_endpoint_made_while_a_process_looks_misses_nothing(
+    database_url: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async with receiver() as system, service_on(database_url, **(OPEN | {"webhook_poll_s": 60.0})) as service:
+        await until_found(database_url, "SELECT 1 FROM event_reader WHERE name = 'webhooks'")
+
+        async def in_between(connection: Connection) -> Moment:
+            monkeypatch.setattr(webhook_telling, "read_present", read_present)
+            await made(service, system.url)
+            await service.send(message_id="in between")
+            return await read_present(connection)
+
+        async with create_pool(database_url, "telling", timeout_s=20) as pool:
+            telling = webhook_telling.PostgresTelling(pool, uuid7, give_up_after=timedelta(days=1))
+            monkeypatch.setattr(webhook_telling, "read_present", in_between)
+            await telling.tell(100)
+        assert await rows(database_url, "SELECT event_type FROM webhook_delivery") == [("sms.sent",)]
 
 
 async def test_a_lease_of_a_process_that_died_ends_and_its_delivery_goes_out(database_url: str) -> None:
