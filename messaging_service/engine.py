@@ -43,8 +43,8 @@ from messaging_service.use_cases.opt_outs import OptOuts
 from messaging_service.use_cases.outbox import Acceptance, Accepted, Outbox, Settled, Settlement
 from messaging_service.use_cases.outcomes import Outcomes
 from messaging_service.use_cases.prices import Prices
-from messaging_service.use_cases.receipt_retention import ReceiptRetention
 from messaging_service.use_cases.resend_sms import ResendSms
+from messaging_service.use_cases.retention import Retention
 from messaging_service.use_cases.route_carriers import RouteCarriers
 from messaging_service.use_cases.send_sms import SendLimits, SendSms
 from messaging_service.use_cases.upkeep import ReceiptDesk, Sweeper
@@ -84,7 +84,7 @@ class Engine:
     inbound: InboundDesk
     callbacks: CarrierCallbacks
     opt_outs: OptOuts
-    retention: ReceiptRetention
+    retention: Retention
     attempts: Attempts
     dispatch: Dispatch
     wake_ups: PostgresWakeUps
@@ -123,7 +123,7 @@ def build_engine(
     outbox = seams.outbox(postgres)
     events = metrics.events
     receipts = ReceiptDesk(metrics.inbox(postgres), events, poll_s=1.0)
-    retention = ReceiptRetention(postgres, events, keep_s=settings.receipt_retention_days * 86_400)
+    retention = Retention(postgres, events, duty="receipt_retention", keep_s=settings.receipt_retention_days * 86_400)
     plan = carrier_plan(settings)
     suppressions = PostgresSuppressions(pool, replica, exemption)
     inbound = InboundDesk(_inbound_inbox(settings, pool), suppressions, events, poll_s=1.0)

@@ -24,6 +24,7 @@ from messaging_service.use_cases.alerts import ManageAlerts, WatchForAlerts
 from messaging_service.use_cases.deliver_webhooks import DeliverWebhooks, TellEvents
 from messaging_service.use_cases.manage_webhooks import ManageWebhooks
 from messaging_service.use_cases.prices import Prices
+from messaging_service.use_cases.retention import Retention
 from service_kit.database import Pool, create_pool
 
 CONNECTIONS = 3
@@ -78,6 +79,7 @@ class Notifying:
         desk = PostgresAlertDesk(self._pool, uuid7, settings.alert_every_s, give_up_after=until)
         self.alert_servicer = AlertServicer(ManageAlerts(desk))
         self._alert_desk = desk
+        self._forgetting = Retention(desk, log, duty="alert_retention", keep_s=settings.alert_retention_days * 86_400.0)
         self._alert_every_s = settings.alert_every_s
         self._log = log
 
@@ -94,7 +96,7 @@ class Notifying:
         """What tells, warns and posts; each runs until cancelled."""
         room = PostgresCarrierRoom(self._pool)
         alerts = WatchForAlerts(self._alert_desk, room, prices, self._log, every_s=self._alert_every_s)
-        return self._telling.run(), self._delivering.run(), alerts.run()
+        return self._telling.run(), self._delivering.run(), alerts.run(), self._forgetting.run()
 
     async def close(self) -> None:
         """Disconnects."""

@@ -277,6 +277,12 @@ class MessagingSettings:
         parse=seconds(0.05, 3_600),
         default=5.0,
     )
+    alert_retention_days: int = setting(
+        "ALERT_RETENTION_DAYS",
+        "days that alerts are kept after they were resolved; 0 for ever",
+        parse=integer(0, 3_650),
+        default=365,
+    )
     webhook_poll_s: float = setting(
         "WEBHOOK_POLL_S",
         "seconds between two looks for events to post to webhooks, and for posts that are due",

@@ -35,14 +35,3 @@ class ReceiptInbox(Protocol):
     async def postpone_next(self) -> None:
         """Lets the receipt that would be worked next wait longer, as working it failed."""
         ...
-
-
-class ReceiptArchive(Protocol):
-    """The inbox as a store that does not grow for ever."""
-
-    async def forget(self, keep_s: float, limit: int) -> int:
-        """Deletes the oldest receipts that came longer ago than `keep_s` and wait no more; how many.
-
-        Looks at `limit` rows at most.
-        """
-        ...

@@ -21,6 +21,8 @@ _DUTIES: Final = (
     "inbound",
     "opt_outs",
     "inbound_retention",
+    "receipt_retention",
+    "alert_retention",
     DUTY,
 )
 """Shown from the start with a nought, so that the first failure is a rise."""

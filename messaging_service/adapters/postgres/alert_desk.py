@@ -83,10 +83,17 @@ _HISTORY: Final = f"""
 _ACKNOWLEDGE: Final = """
     UPDATE alert SET acknowledged_at = now(), acknowledged_by = %(by)s WHERE id = %(id)s AND acknowledged_at IS NULL
 """
+# What is not resolved stays, however old: it is the memory of its rule.
+_FORGET: Final = """
+    DELETE FROM alert WHERE id IN (
+        SELECT id FROM alert WHERE resolved_at < now() - make_interval(secs => %(keep_s)s)
+        ORDER BY resolved_at LIMIT %(limit)s FOR UPDATE SKIP LOCKED
+    )
+"""
 
 
 class PostgresAlertDesk:
-    """Implements the port AlertDesk."""
+    """Implements the ports AlertDesk and Archive."""
 
     def __init__(self, pool: Pool, new_id: Callable[[], UUID], every_s: float, *, give_up_after: timedelta) -> None:
         """`every_s`: how often all processes together look; `pool`: not that of the senders.
@@ -138,6 +145,11 @@ class PostgresAlertDesk:
         statement = "SELECT account_id FROM alert_rule WHERE kind = 'balance.low' AND enabled AND in_units"
         async with migrated(single_statement(self._pool)) as connection:
             return [row[0] for row in await (await connection.execute(statement)).fetchall()]
+
+    async def forget(self, keep_s: float, limit: int) -> int:
+        """See Archive.forget."""
+        async with migrated(single_statement(self._pool)) as connection:
+            return (await connection.execute(_FORGET, {"keep_s": keep_s, "limit": limit})).rowcount
 
     async def evaluate(self, carriers: Sequence[CarrierHealth], prices: Mapping[str, Decimal]) -> Evaluated | None:
         """See AlertDesk.evaluate."""

@@ -76,7 +76,7 @@ class Rules:
 
 
 class PostgresOutbox:
-    """Implements the ports Outbox, ReceiptInbox, ReceiptArchive and LateBook."""
+    """Implements the ports Outbox, ReceiptInbox, Archive (of receipts) and LateBook."""
 
     def __init__(
         self, pool: Pool, owner: str, windows: Windows, exemption: Exemption = NOBODY_EXEMPT, rules: Rules = Rules()
@@ -212,6 +212,6 @@ class PostgresOutbox:
             await receipts.postpone_next(connection)
 
     async def forget(self, keep_s: float, limit: int) -> int:
-        """See ReceiptArchive.forget."""
+        """See Archive.forget."""
         async with migrated(single_statement(self._pool)) as connection:
             return await receipt_keeping.forget(connection, keep_s, limit)

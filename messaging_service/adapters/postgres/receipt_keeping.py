@@ -14,5 +14,5 @@ _FORGET = """
 
 
 async def forget(connection: Connection, keep_s: float, limit: int) -> int:
-    """See ReceiptArchive.forget."""
+    """Deletes old receipts; see Archive.forget."""
     return (await connection.execute(_FORGET, {"keep_s": keep_s, "limit": limit})).rowcount

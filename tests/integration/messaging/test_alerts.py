@@ -165,6 +165,25 @@ async def test_many_evaluators_raise_one_alert_for_one_crossing(database_url: st
         assert await rows(database_url, "SELECT count(*) FROM alert") == [(1,)]
 
 
+async def test_resolved_alerts_are_forgotten_in_time_and_open_ones_never(database_url: str) -> None:
+    await rows(
+        database_url,
+        """INSERT INTO alert (id, account_id, kind, subject, value, threshold, raised_at, resolved_at)
+        SELECT gen_random_uuid(), 'user123', 'balance.low', 'user123', 1, 2, now() - interval '2 years', ended
+        FROM unnest(ARRAY[now() - interval '366 days', now() - interval '400 days', now() - interval '364 days', NULL])
+            AS ended""",
+    )
+    left = "SELECT resolved_at IS NULL FROM alert ORDER BY 1"
+    async with create_pool(database_url, "desk", timeout_s=20) as pool:
+        desk = PostgresAlertDesk(pool, uuid7, 0, give_up_after=DAY)
+        assert await desk.forget(365 * 86_400, 1) == 1
+        assert await rows(database_url, left) == [(False,), (False,), (True,)]
+    # The service does the same by itself, as often as it takes.
+    async with both(database_url, alert_every_s=3_600.0):
+        await until_found(database_url, "SELECT 1 FROM alert HAVING count(*) = 2")
+    assert await rows(database_url, left) == [(False,), (True,)]
+
+
 async def test_an_alert_that_is_open_is_not_raised_again_by_the_next_process(database_url: str) -> None:
     async with both(database_url, **QUICK) as (service, system):
         await prepaid(service, 50)

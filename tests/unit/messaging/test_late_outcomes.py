@@ -10,7 +10,7 @@ import pytest
 from messaging_service.domain.message import outbox_id
 from messaging_service.domain.submission import LateOutcome, Outcome
 from messaging_service.use_cases.late_outcomes import LateDesk, LateSettlement, Verdict
-from messaging_service.use_cases.receipt_retention import STEP, ReceiptRetention
+from messaging_service.use_cases.retention import STEP, Retention
 from service_kit.errors import ServiceError
 from tests.contract.sms_examples import acceptance, accepted, refused, unanswered
 from tests.unit.messaging.fakes import RecordedLog, unavailable, until
@@ -68,7 +68,7 @@ async def test_what_says_nothing_new_is_not_looked_up() -> None:
 
 
 class Archive:
-    """Implements ReceiptArchive; each step deletes what the test put on the list."""
+    """Implements Archive; each step deletes what the test put on the list."""
 
     def __init__(self, *steps: int | Exception) -> None:
         self.steps = list(steps)
@@ -84,17 +84,17 @@ class Archive:
 
 async def test_receipts_are_forgotten_in_steps_whatever_fails() -> None:
     archive, log = Archive(STEP, unavailable(), ValueError("unforeseen"), STEP), RecordedLog()
-    task = asyncio.ensure_future(ReceiptRetention(archive, log, keep_s=60, every_s=0.0).run())
+    task = asyncio.ensure_future(Retention(archive, log, duty="receipt_retention", keep_s=60, every_s=0.0).run())
     await until(lambda: len(archive.asked) >= 5)
     task.cancel()
     assert set(archive.asked) == {(60, STEP)}
     assert log.lines[:2] == [
-        ("upkeep_failed", "receipt retention", "DATABASE_UNAVAILABLE"),
-        ("upkeep_crashed", "receipt retention", "unforeseen"),
+        ("upkeep_failed", "receipt_retention", "DATABASE_UNAVAILABLE"),
+        ("upkeep_crashed", "receipt_retention", "unforeseen"),
     ]
 
 
 async def test_receipts_are_kept_for_ever_when_nothing_else_is_said() -> None:
     archive = Archive(ServiceError)  # type: ignore[arg-type]  # not reached
-    await ReceiptRetention(archive, RecordedLog(), keep_s=0).run()
+    await Retention(archive, RecordedLog(), duty="receipt_retention", keep_s=0).run()
     assert archive.asked == []
