@@ -123,6 +123,9 @@ REASONS: dict[str, Reason] = {
         "The account has spent as much as it may in a day",
         "Nothing was stored or charged; wait until midnight in Nairobi, or ask the operator for a higher limit.",
     ),
+    "REPORTS_BUSY": Reason(
+        429, "As many reports are under way as may be", "Nothing was read; wait `Retry-After`, or ask for less at once."
+    ),
     "OVERLOADED": Reason(429, "Too much at once", "Nothing was stored or charged; repeat after `Retry-After` seconds."),
     "INTERNAL": Reason(
         500, "Something went wrong here", "Our fault; report the `requestId`. The detail says what is known."

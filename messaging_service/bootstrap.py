@@ -12,6 +12,7 @@ from messaging_service.adapters.metrics.service import MessagingMetrics
 from messaging_service.adapters.migrate import MIGRATIONS
 from messaging_service.adapters.phone_numbers import phone_number_problem
 from messaging_service.adapters.postgres.queue_view import PostgresQueueView
+from messaging_service.adapters.postgres.report_room import ReportBounds, ReportRoom
 from messaging_service.adapters.pricing.book import BookClient
 from messaging_service.adapters.pricing.live_prices import report_copy
 from messaging_service.engine import Seams, build_engine
@@ -31,10 +32,11 @@ from service_kit.readiness import SchemaCheck, report_readiness
 QUEUE_LOOK_S = 5.0
 """Seconds between two counts of what waits, while there are metrics."""
 POOL_CLOSE_S = 5.0
-REPORTS_POOL = 2
-"""Connections for reports, beside those for sends, so that neither waits for the other."""
-REPORTS_TIMEOUT_S = 30.0
-"""Longest time for a connection, and for one call to the price book."""
+BILLING_POOL = 3
+"""Connections for payments, balances and statements, which wait neither for sends nor for reports."""
+REPORTS = ReportBounds()
+PRICE_BOOK_TIMEOUT_S = 30.0
+"""Longest time for one call of a report to the price book."""
 
 log = structlog.get_logger()
 
@@ -57,16 +59,17 @@ async def running(settings: MessagingSettings, seams: Seams) -> AsyncIterator[Gr
     pool = create_pool(
         settings.database_url, "messaging", min_size=2, max_size=settings.pool_size, timeout_s=settings.pool_timeout_s
     )
-    reports_pool = create_pool(
-        settings.database_url, "messaging-reports", min_size=0, max_size=REPORTS_POOL, timeout_s=REPORTS_TIMEOUT_S
-    )
+    billing_pool = create_pool(settings.database_url, "messaging-billing", min_size=0, max_size=BILLING_POOL)
+    reports_pool = create_pool(settings.database_url, "messaging-reports", min_size=0, max_size=REPORTS.connections)
     watching = Watching(settings, pool, seams.now)
     notifying = Notifying(settings, seams.now)
-    metrics = MessagingMetrics({"messaging": pool, "reports": reports_pool, **watching.pools, **notifying.pools})
+    metrics = MessagingMetrics(
+        {"messaging": pool, "billing": billing_pool, "reports": reports_pool, **watching.pools, **notifying.pools}
+    )
     metrics.watch_watches(lambda: watching.watches)
     pricing = pricing_knowledge(settings, metrics)
     engine = build_engine(settings, seams, pool, pricing.prices, watching=watching, metrics=metrics)
-    book = BookClient(pricing.channel, timeout_s=REPORTS_TIMEOUT_S, now=seams.now, calls=metrics.pricing_calls)
+    book = BookClient(pricing.channel, timeout_s=PRICE_BOOK_TIMEOUT_S, now=seams.now, calls=metrics.pricing_calls)
     quote = QuoteSms(pricing.prices, phone_problem=phone_number_problem, max_units=settings.max_units, now=seams.now)
     server = GrpcServer(settings.grpc_address, SERVICES, [metrics.server_calls])
     add_servicers(
@@ -75,12 +78,14 @@ async def running(settings: MessagingSettings, seams: Seams) -> AsyncIterator[Gr
         pricing=pricing,
         watching=watching,
         notifying=notifying,
-        reports_pool=reports_pool,
+        billing_pool=billing_pool,
+        reports=ReportRoom(reports_pool, REPORTS),
         quote=quote,
         book=book,
         default_wait_s=settings.outcome_wait_s,
     )
-    await asyncio.gather(pool.open(wait=False), reports_pool.open(wait=False), watching.open(), notifying.open())
+    pools = (pool, billing_pool, reports_pool)
+    await asyncio.gather(*(each.open(wait=False) for each in pools), watching.open(), notifying.open())
     try:
         await server.start()
         await engine.control.before_start()
@@ -116,4 +121,4 @@ async def running(settings: MessagingSettings, seams: Seams) -> AsyncIterator[Gr
     finally:
         await pricing.channel.close()
         await asyncio.gather(watching.close(), notifying.close())
-        await asyncio.gather(reports_pool.close(POOL_CLOSE_S), pool.close(POOL_CLOSE_S))
+        await asyncio.gather(*(each.close(POOL_CLOSE_S) for each in pools))

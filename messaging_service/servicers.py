@@ -5,6 +5,7 @@ from __future__ import annotations
 from messaging_service.adapters.postgres.books import PostgresBooks
 from messaging_service.adapters.postgres.cost_records import PostgresCostRecords
 from messaging_service.adapters.postgres.invoice_records import PostgresInvoiceRecords
+from messaging_service.adapters.postgres.report_room import ReportRoom
 from messaging_service.adapters.postgres.traffic import PostgresTraffic
 from messaging_service.adapters.pricing.audit import CopyAudit
 from messaging_service.adapters.pricing.book import BookClient
@@ -69,13 +70,14 @@ def add_servicers(
     pricing: PricingKnowledge,
     watching: Watching,
     notifying: Notifying,
-    reports_pool: Pool,
+    billing_pool: Pool,
+    reports: ReportRoom,
     quote: QuoteSms,
     book: BookClient,
     default_wait_s: float,
 ) -> None:
     """Puts every service of the protos on the server."""
-    traffic = PostgresTraffic(reports_pool)
+    traffic = PostgresTraffic(reports)
     messaging_pb2_grpc.add_MessagingServiceServicer_to_server(
         MessagingServicer(
             engine.send,
@@ -98,11 +100,11 @@ def add_servicers(
         server.grpc,
     )
     carriers_pb2_grpc.add_CarrierServiceServicer_to_server(CarrierServicer(engine.control), server.grpc)
-    billing_pb2_grpc.add_BillingServiceServicer_to_server(BillingServicer(PostgresBooks(reports_pool)), server.grpc)
+    billing_pb2_grpc.add_BillingServiceServicer_to_server(
+        BillingServicer(PostgresBooks(billing_pool, reports)), server.grpc
+    )
     reports_pb2_grpc.add_ReportServiceServicer_to_server(
-        ReportServicer(
-            ReportCosts(PostgresCostRecords(reports_pool)), ReconcileInvoice(PostgresInvoiceRecords(reports_pool))
-        ),
+        ReportServicer(ReportCosts(PostgresCostRecords(reports)), ReconcileInvoice(PostgresInvoiceRecords(reports))),
         server.grpc,
     )
     alerts_pb2_grpc.add_AlertServiceServicer_to_server(notifying.alert_servicer, server.grpc)

@@ -23,8 +23,10 @@ OPERATIONS = (
         "Messages, units and money of the messages that were created in a period, by groups. What was charged and "
         "refunded is what the ledger says of them. With `tag` a message counts in the group of each of its tags, so "
         "that the rows add up to more than `totals`, which count every message once.\n\nThe answer comes piece by "
-        "piece, however long it is. When it ends early, the connection ends without the last piece: JSON without its "
-        "closing brace, chunked transfer without its last chunk.",
+        "piece, however long it is, and is to be read without pauses: who lets it wait for 15 seconds in all, to which "
+        "each thousand rows add half a second, has it ended, as others wait for its connection. When it ends early, "
+        "the connection ends without the last piece: JSON without its closing brace, chunked transfer without its last "
+        "chunk.",
         answers={
             200: Answer(
                 "The report.",
@@ -46,6 +48,7 @@ OPERATIONS = (
             )
         },
         problems={
+            429: ["REPORTS_BUSY"],
             503: ["MESSAGING_UNAVAILABLE", "DATABASE_UNAVAILABLE"],
             504: ["MESSAGING_TIMEOUT"],
         },

@@ -10,6 +10,7 @@ from uuid import UUID
 
 from messaging_service.adapters.postgres.accounts import ACCOUNT_COLUMNS, get_account, lock_accounts, to_account
 from messaging_service.adapters.postgres.foreseen import migrated
+from messaging_service.adapters.postgres.report_room import ReportRoom
 from messaging_service.adapters.postgres.verification import verify_books
 from messaging_service.domain.accounts import Account, AccountLimits, AccountMode
 from messaging_service.domain.ledger import EntryKind, KindTotal, LedgerEntry, NewEntry, Statement, Verified
@@ -60,8 +61,10 @@ _STATEMENT = """
 class PostgresBooks:
     """Implements Books."""
 
-    def __init__(self, pool: Pool) -> None:
+    def __init__(self, pool: Pool, room: ReportRoom | None = None) -> None:
+        """`room`: where the books are verified, which may take minutes; one over the same pool unless given."""
         self._pool = pool
+        self._room = room or ReportRoom(pool)
 
     async def open(
         self, account_id: str, mode: AccountMode, credit_limit: Decimal, limits: AccountLimits
@@ -157,7 +160,7 @@ class PostgresBooks:
         """See Books."""
         if account_id is not None:
             await self.account(account_id)
-        async with migrated(transaction(self._pool)) as connection:
+        async with self._room.whole() as connection:
             return await verify_books(connection, account_id, limit)
 
 

@@ -7,12 +7,12 @@ from datetime import datetime
 from decimal import Decimal
 from typing import Any, Final
 
-from messaging_service.adapters.postgres.foreseen import migrated
+from messaging_service.adapters.postgres.report_room import ReportRoom
 from messaging_service.adapters.postgres.slices import Place, by_slices
 from messaging_service.domain.cost_report import CostGroup, CostSums, Grouping, ReportedMessage
 from messaging_service.domain.money import PriceLevel
 from messaging_service.domain.states import Billing, State
-from service_kit.database import Connection, Pool, transaction
+from service_kit.database import Connection
 
 PAGE: Final = 1_000
 _ZERO: Final = Decimal(0)
@@ -74,18 +74,22 @@ _MESSAGES = """
 class PostgresCostRecords:
     """Implements the port CostRecords."""
 
-    def __init__(self, pool: Pool, *, page: int = PAGE) -> None:
-        """`pool`: one of reports, which never takes a connection from those who send."""
-        self._pool = pool
+    def __init__(self, room: ReportRoom, *, page: int = PAGE) -> None:
+        self._room = room
         self._page = page
 
-    async def groups(
+    def groups(
         self, start: datetime, end: datetime, by: Sequence[Grouping], account_id: str | None
     ) -> AsyncGenerator[Sequence[CostGroup] | CostSums, None]:
         """See CostRecords.groups. One snapshot, read through a cursor: the groups may be as many as the messages."""
+        return self._room.handed_over(self._groups(start, end, by, account_id))
+
+    async def _groups(
+        self, start: datetime, end: datetime, by: Sequence[Grouping], account_id: str | None
+    ) -> AsyncGenerator[Sequence[CostGroup] | CostSums, None]:
         where, parameters = _period(start, end, account_id)
         width = len(by)
-        async with migrated(transaction(self._pool)) as connection:
+        async with self._room.whole() as connection:
             await connection.execute(_SNAPSHOT)
             await connection.execute(_PATIENT)
             totals = None
@@ -111,7 +115,7 @@ class PostgresCostRecords:
             if after is not None:
                 where += " AND (m.created_at, m.id) > (%(after_time)s, %(after_id)s)"
                 parameters |= {"after_time": after[0], "after_id": after[1]}
-            async with migrated(transaction(self._pool)) as connection:
+            async with self._room.page() as connection:
                 await connection.execute(_PATIENT)
                 cursor = await connection.execute(
                     _MESSAGES.format(where=where).encode(), parameters | {"page": self._page}

@@ -8,7 +8,7 @@ from typing import Any, Final
 
 import msgspec
 
-from messaging_service.adapters.postgres.foreseen import migrated
+from messaging_service.adapters.postgres.report_room import ReportRoom
 from messaging_service.domain.invoices import (
     InvoiceCause,
     InvoiceException,
@@ -17,7 +17,7 @@ from messaging_service.domain.invoices import (
     InvoiceTotals,
 )
 from messaging_service.domain.submission import canonical_carrier_id
-from service_kit.database import Connection, Pool, transaction
+from service_kit.database import Connection
 
 PAGE: Final = 1_000
 
@@ -150,17 +150,21 @@ _TOTALS = """
 class PostgresInvoiceRecords:
     """Implements the port InvoiceRecords."""
 
-    def __init__(self, pool: Pool, *, page: int = PAGE) -> None:
-        """`pool`: one of reports, which never takes a connection from those who send."""
-        self._pool = pool
+    def __init__(self, room: ReportRoom, *, page: int = PAGE) -> None:
+        self._room = room
         self._page = page
 
-    async def compare(
+    def compare(
         self, scope: InvoiceScope, lines: AsyncIterator[Sequence[InvoiceLine]]
     ) -> AsyncGenerator[Sequence[InvoiceException] | InvoiceTotals, None]:
         """See InvoiceRecords.compare."""
+        return self._room.handed_over(self._compared(scope, self._room.in_time(lines)))
+
+    async def _compared(
+        self, scope: InvoiceScope, lines: AsyncIterator[Sequence[InvoiceLine]]
+    ) -> AsyncGenerator[Sequence[InvoiceException] | InvoiceTotals, None]:
         counts: dict[InvoiceCause, int] = {}
-        async with migrated(transaction(self._pool)) as connection:
+        async with self._room.whole() as connection:
             await connection.execute(_PATIENT)
             await connection.execute(_TABLE)
             async for some in lines:

@@ -8,13 +8,13 @@ from typing import Any, Final
 
 import msgspec
 
-from messaging_service.adapters.postgres.foreseen import migrated
+from messaging_service.adapters.postgres.report_room import ReportRoom
 from messaging_service.adapters.postgres.slices import Place, by_slices
 from messaging_service.domain.cost_audit import PricedEntry
 from messaging_service.domain.cost_rehearsal import Traffic
 from messaging_service.domain.money import Price, PriceLevel
 from messaging_service.domain.states import Billing
-from service_kit.database import Connection, Pool, transaction
+from service_kit.database import Connection
 
 PAGE: Final = 2_000
 
@@ -54,9 +54,8 @@ m.price_level, m.billing, m.priced_at, m.price_known_at"
 class PostgresTraffic:
     """Implements the port TrafficRecords. No transaction is left open between two pages."""
 
-    def __init__(self, pool: Pool, *, page: int = PAGE) -> None:
-        """`pool`: its own, so that reports never take a connection from those who send."""
-        self._pool = pool
+    def __init__(self, room: ReportRoom, *, page: int = PAGE) -> None:
+        self._room = room
         self._page = page
 
     def entries(
@@ -84,11 +83,13 @@ class PostgresTraffic:
             f"SELECT {_ENTRIES} FROM message m WHERE {' AND '.join(conditions)} "
             "ORDER BY m.created_at, m.id LIMIT %(page)s"
         )
-        return [_to_entry(row) for row in await self._rows(statement, parameters)]
+        async with self._room.page() as connection:
+            return [_to_entry(row) for row in await _rows(connection, statement, parameters)]
 
     async def charged(self, start: datetime, end: datetime, limit: int) -> Sequence[Traffic]:
         """See TrafficRecords.charged."""
-        rows = await self._rows(_CHARGED, {"start": start, "end": end, "limit": limit})
+        async with self._room.whole() as connection:
+            rows = await _rows(connection, _CHARGED, {"start": start, "end": end, "limit": limit})
         return [Traffic(*row) for row in rows]
 
     async def charged_between(
@@ -106,7 +107,8 @@ class PostgresTraffic:
             for place, (traffic, instants) in enumerate(cuts)
         ]
         parameters = {"start": start, "end": end, "cuts": msgspec.json.encode(asked).decode()}
-        sums = {(row[0], row[1]): row[2:] for row in await self._rows(_CUT, parameters)}
+        async with self._room.whole() as connection:
+            sums = {(row[0], row[1]): row[2:] for row in await _rows(connection, _CUT, parameters)}
         return [
             [
                 Traffic(
@@ -121,15 +123,11 @@ class PostgresTraffic:
             for place, (traffic, instants) in enumerate(cuts)
         ]
 
-    async def _rows(self, statement: str, parameters: dict[str, Any]) -> list[tuple[Any, ...]]:
-        async with migrated(transaction(self._pool)) as connection:
-            await _be_patient(connection)
-            cursor = await connection.execute(statement.encode(), parameters)
-            return await cursor.fetchall()
 
-
-async def _be_patient(connection: Connection) -> None:
+async def _rows(connection: Connection, statement: str, parameters: dict[str, Any]) -> list[tuple[Any, ...]]:
     await connection.execute(_PATIENT)
+    cursor = await connection.execute(statement.encode(), parameters)
+    return await cursor.fetchall()
 
 
 def _to_entry(row: tuple[Any, ...]) -> PricedEntry:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+from datetime import timedelta
 from decimal import Decimal
 from io import StringIO
 from json import loads
@@ -92,6 +93,14 @@ async def test_a_failure_before_the_first_piece_is_a_problem(running: Running) -
     running.reports.will_answer("ReportCosts", ServiceError(Kind.UNAVAILABLE, "DATABASE_UNAVAILABLE", "away"))
     response = await running.http.get(COSTS, params=ASKED)
     assert (response.status_code, response.json()["reason"]) == (503, "DATABASE_UNAVAILABLE")
+
+
+async def test_a_report_that_finds_no_turn_is_refused_with_the_time_to_come_back(running: Running) -> None:
+    busy = ServiceError(Kind.OVERLOADED, "REPORTS_BUSY", "try again", retry_after=timedelta(seconds=15))
+    running.reports.will_answer("ReportCosts", busy)
+    response = await running.http.get(COSTS, params=ASKED)
+    assert (response.status_code, response.json()["reason"]) == (429, "REPORTS_BUSY")
+    assert response.headers["retry-after"] == "15"
 
 
 @pytest.mark.parametrize(

@@ -14,6 +14,7 @@ import pytest
 from google.protobuf.timestamp_pb2 import Timestamp
 from uuid_utils.compat import uuid7
 
+from messaging_service.adapters.postgres.report_room import ReportRoom
 from messaging_service.adapters.postgres.traffic import PostgresTraffic
 from messaging_service.adapters.pricing.book import BookClient
 from messaging_service.domain.cost_audit import AuditTotals, CostException, PricedEntry, cause_of
@@ -114,7 +115,7 @@ def drafted(price_micros: int, effective: int, **fields: Any) -> pricing_pb2.Dra
 async def reports(database_url: str, pricing: Pricing, pricing_url: str) -> AsyncIterator[Reports]:
     server = GrpcServer(Address("127.0.0.1", 0), ())
     async with create_pool(database_url, "reports", max_size=2) as pool:
-        traffic = PostgresTraffic(pool, page=7)
+        traffic = PostgresTraffic(ReportRoom(pool), page=7)
         book = BookClient(pricing.channel, timeout_s=20, now=lambda: datetime.now(UTC))
         servicer = CostReportServicer(
             RehearseCosts(traffic, book),

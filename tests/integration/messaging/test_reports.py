@@ -17,6 +17,7 @@ from messaging_service.adapters.postgres.books import PostgresBooks
 from messaging_service.adapters.postgres.cost_records import PostgresCostRecords
 from messaging_service.adapters.postgres.invoice_records import PostgresInvoiceRecords
 from messaging_service.adapters.postgres.outbox import PostgresOutbox
+from messaging_service.adapters.postgres.report_room import ReportRoom
 from messaging_service.domain.message import outbox_id
 from messaging_service.domain.money import Price, PriceLevel
 from messaging_service.transport.report_servicer import ReportServicer
@@ -93,8 +94,9 @@ def period(start: datetime | None = None, end: datetime | None = None) -> dict[s
 async def reports(database_url: str) -> AsyncIterator[Reports]:
     server = GrpcServer(Address("127.0.0.1", 0), ())
     async with create_pool(database_url, "reports", max_size=2) as pool:
+        room = ReportRoom(pool)
         servicer = ReportServicer(
-            ReportCosts(PostgresCostRecords(pool, page=3)), ReconcileInvoice(PostgresInvoiceRecords(pool, page=3))
+            ReportCosts(PostgresCostRecords(room, page=3)), ReconcileInvoice(PostgresInvoiceRecords(room, page=3))
         )
         reports_pb2_grpc.add_ReportServiceServicer_to_server(servicer, server.grpc)
         await server.start()

@@ -30,8 +30,10 @@ class ReportServiceStub(object):
     own, and never holds more than a page in memory.
 
     Errors as for MessagingService. A period is half-open and means the creation of
-    messages. UNAVAILABLE (`DATABASE_UNAVAILABLE`): also when the caller takes more than
-    a minute to read what was sent; ask again.
+    messages. RESOURCE_EXHAUSTED: `REPORTS_BUSY` with RetryInfo when as many reports are
+    under way as may be at once; `CALLER_TOO_SLOW` when a report that holds a connection
+    (all but exports) waited for its caller, in reading or in sending lines, for 15
+    seconds in all, to which each page of up to 1,000 rows adds half a second.
     """
 
     def __init__(self, channel):
@@ -62,8 +64,10 @@ class ReportServiceServicer(object):
     own, and never holds more than a page in memory.
 
     Errors as for MessagingService. A period is half-open and means the creation of
-    messages. UNAVAILABLE (`DATABASE_UNAVAILABLE`): also when the caller takes more than
-    a minute to read what was sent; ask again.
+    messages. RESOURCE_EXHAUSTED: `REPORTS_BUSY` with RetryInfo when as many reports are
+    under way as may be at once; `CALLER_TOO_SLOW` when a report that holds a connection
+    (all but exports) waited for its caller, in reading or in sending lines, for 15
+    seconds in all, to which each page of up to 1,000 rows adds half a second.
     """
 
     def ReportCosts(self, request, context):
@@ -86,8 +90,7 @@ class ReportServiceServicer(object):
     def ReconcileInvoice(self, request_iterator, context):
         """Compares what we charged, what the carrier reported and what its invoice says, and
         answers with what does not agree, by cause, once the last line was sent; the last
-        response holds the totals. Nothing of it is kept. Who pauses for more than a minute
-        is ended with UNAVAILABLE (`DATABASE_UNAVAILABLE`); start again.
+        response holds the totals. Nothing of it is kept.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -124,8 +127,10 @@ class ReportService(object):
     own, and never holds more than a page in memory.
 
     Errors as for MessagingService. A period is half-open and means the creation of
-    messages. UNAVAILABLE (`DATABASE_UNAVAILABLE`): also when the caller takes more than
-    a minute to read what was sent; ask again.
+    messages. RESOURCE_EXHAUSTED: `REPORTS_BUSY` with RetryInfo when as many reports are
+    under way as may be at once; `CALLER_TOO_SLOW` when a report that holds a connection
+    (all but exports) waited for its caller, in reading or in sending lines, for 15
+    seconds in all, to which each page of up to 1,000 rows adds half a second.
     """
 
     @staticmethod

@@ -35,8 +35,10 @@ class ReportServiceStub:
     own, and never holds more than a page in memory.
 
     Errors as for MessagingService. A period is half-open and means the creation of
-    messages. UNAVAILABLE (`DATABASE_UNAVAILABLE`): also when the caller takes more than
-    a minute to read what was sent; ask again.
+    messages. RESOURCE_EXHAUSTED: `REPORTS_BUSY` with RetryInfo when as many reports are
+    under way as may be at once; `CALLER_TOO_SLOW` when a report that holds a connection
+    (all but exports) waited for its caller, in reading or in sending lines, for 15
+    seconds in all, to which each page of up to 1,000 rows adds half a second.
     """
 
     @_typing.overload
@@ -55,8 +57,7 @@ class ReportServiceStub:
     ReconcileInvoice: _grpc.StreamStreamMultiCallable[_reports_pb2.ReconcileInvoiceRequest, _reports_pb2.ReconcileInvoiceResponse]
     """Compares what we charged, what the carrier reported and what its invoice says, and
     answers with what does not agree, by cause, once the last line was sent; the last
-    response holds the totals. Nothing of it is kept. Who pauses for more than a minute
-    is ended with UNAVAILABLE (`DATABASE_UNAVAILABLE`); start again.
+    response holds the totals. Nothing of it is kept.
     """
 
 @_typing.type_check_only
@@ -65,8 +66,10 @@ class ReportServiceAsyncStub(ReportServiceStub):
     own, and never holds more than a page in memory.
 
     Errors as for MessagingService. A period is half-open and means the creation of
-    messages. UNAVAILABLE (`DATABASE_UNAVAILABLE`): also when the caller takes more than
-    a minute to read what was sent; ask again.
+    messages. RESOURCE_EXHAUSTED: `REPORTS_BUSY` with RetryInfo when as many reports are
+    under way as may be at once; `CALLER_TOO_SLOW` when a report that holds a connection
+    (all but exports) waited for its caller, in reading or in sending lines, for 15
+    seconds in all, to which each page of up to 1,000 rows adds half a second.
     """
 
     def __init__(self, channel: _aio.Channel) -> None: ...
@@ -82,8 +85,7 @@ class ReportServiceAsyncStub(ReportServiceStub):
     ReconcileInvoice: _aio.StreamStreamMultiCallable[_reports_pb2.ReconcileInvoiceRequest, _reports_pb2.ReconcileInvoiceResponse]  # type: ignore[assignment]
     """Compares what we charged, what the carrier reported and what its invoice says, and
     answers with what does not agree, by cause, once the last line was sent; the last
-    response holds the totals. Nothing of it is kept. Who pauses for more than a minute
-    is ended with UNAVAILABLE (`DATABASE_UNAVAILABLE`); start again.
+    response holds the totals. Nothing of it is kept.
     """
 
 class ReportServiceServicer(metaclass=_abc_1.ABCMeta):
@@ -91,8 +93,10 @@ class ReportServiceServicer(metaclass=_abc_1.ABCMeta):
     own, and never holds more than a page in memory.
 
     Errors as for MessagingService. A period is half-open and means the creation of
-    messages. UNAVAILABLE (`DATABASE_UNAVAILABLE`): also when the caller takes more than
-    a minute to read what was sent; ask again.
+    messages. RESOURCE_EXHAUSTED: `REPORTS_BUSY` with RetryInfo when as many reports are
+    under way as may be at once; `CALLER_TOO_SLOW` when a report that holds a connection
+    (all but exports) waited for its caller, in reading or in sending lines, for 15
+    seconds in all, to which each page of up to 1,000 rows adds half a second.
     """
 
     @_abc_1.abstractmethod
@@ -124,8 +128,7 @@ class ReportServiceServicer(metaclass=_abc_1.ABCMeta):
     ) -> _typing.Union[_abc.Iterator[_reports_pb2.ReconcileInvoiceResponse], _abc.AsyncIterator[_reports_pb2.ReconcileInvoiceResponse]]:
         """Compares what we charged, what the carrier reported and what its invoice says, and
         answers with what does not agree, by cause, once the last line was sent; the last
-        response holds the totals. Nothing of it is kept. Who pauses for more than a minute
-        is ended with UNAVAILABLE (`DATABASE_UNAVAILABLE`); start again.
+        response holds the totals. Nothing of it is kept.
         """
 
 def add_ReportServiceServicer_to_server(servicer: ReportServiceServicer, server: _typing.Union[_grpc.Server, _aio.Server]) -> None: ...
