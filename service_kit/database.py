@@ -18,6 +18,10 @@ from service_kit.errors import Kind, ServiceError
 Connection = AsyncConnection[TupleRow]
 Pool = AsyncConnectionPool[Connection]
 
+FORGOTTEN_S = 5.0
+"""How long the server keeps a transaction open whose process says nothing: one that stands still in the middle of a
+transaction holds up all others that need the rows it locked. Longer than any pause of one that is only busy."""
+
 RETRYABLE = (psycopg.OperationalError, psycopg.InterfaceError, PoolTimeout)
 """What is raised when the server is away, restarting, or chose this transaction to break a deadlock."""
 
@@ -40,13 +44,15 @@ def create_pool(
     max_size: int = 10,
     timeout_s: float = 5.0,
     parallel: bool = True,
+    forgotten_s: float = FORGOTTEN_S,
 ) -> Pool:
     """A pool that is not open yet.
 
     `timeout_s` bounds the wait for a connection; a statement runs for 30 s at most, and without `parallel` on one
-    processor of the server only.
+    processor of the server only. `forgotten_s`: for pools whose transactions may work longer between two statements.
     """
-    options = "-c timezone=UTC -c statement_timeout=30000 -c idle_in_transaction_session_timeout=60000"
+    options = "-c timezone=UTC -c statement_timeout=30000"
+    options += f" -c idle_in_transaction_session_timeout={round(forgotten_s * 1000)}"
     if not parallel:
         options += " -c max_parallel_workers_per_gather=0"
     parameters: dict[str, Any] = {

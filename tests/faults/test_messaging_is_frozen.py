@@ -50,6 +50,15 @@ def is_frozen(system: System) -> bool:
     return stat.rpartition(")")[2].split()[0] == "T"
 
 
+def is_recording(system: System) -> bool:
+    """Whether a transaction that records messages waits for a lock."""
+    query = """
+        SELECT count(*) FROM pg_stat_activity
+        WHERE datname = current_database() AND wait_event_type = 'Lock' AND query LIKE '%INSERT INTO message (%'
+    """
+    return bool(system.messaging_database.value(query))
+
+
 def test_woken_before_its_submit_it_sends_nothing(system: System, both: tuple[System, Replica]) -> None:
     _, replica = both
     system.messaging.start(FREEZING, FAULT_AT="recorded", FAULT_SIGNAL="SIGSTOP")
@@ -91,6 +100,31 @@ def test_woken_before_it_recorded_the_answer_it_records_nothing(system: System) 
     assert system.events(outbox_id) == ["submitting", "unknown", "delivered"]
     assert len(system.phones.taken_for(request["recipientPhoneNumber"])) == 1
     assert system.account("answered") == (-0.8, 0)
+    system.check_money()
+
+
+def test_frozen_in_the_middle_of_a_transaction_it_holds_up_the_others_for_seconds_only(
+    system: System, both: tuple[System, Replica]
+) -> None:
+    _, replica = both
+    system.messaging.start()
+    system.rest.send("shared", messageId="before")
+    with system.messaging_database.connected() as connection:
+        # A transaction that records a message waits here, with the account locked, when its process falls asleep.
+        connection.execute("BEGIN")
+        connection.execute("LOCK TABLE message IN EXCLUSIVE MODE")
+        with sending(system.rest, sms("shared", messageId="in between")) as (asleep,):
+            until("it waits within its transaction", lambda: is_recording(system))
+            system.messaging.signal(signal.SIGSTOP)
+            until("it sleeps", lambda: is_frozen(system))
+            connection.execute("ROLLBACK")
+            # Not before the database ends the transaction of the sleeper: a caller waits half a minute at most.
+            assert replica.rest.send("shared", messageId="beside").entry["status"] == "sent"
+            system.messaging.signal(signal.SIGCONT)
+    told = asleep.result()
+    assert told is not None
+    assert told.entry["status"] == "sent"
+    assert system.account("shared")[0] == pytest.approx(-2.4)
     system.check_money()
 
 

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from itertools import count
 from typing import Any
 
@@ -37,6 +38,12 @@ class Database:
         """The rows of a query."""
         with psycopg.connect(self.url, autocommit=True) as connection:
             return connection.execute(query.encode(), parameters or None).fetchall()
+
+    @contextmanager
+    def connected(self) -> Iterator[psycopg.Connection[tuple[Any, ...]]]:
+        """A connection of its own, for a transaction that stays open."""
+        with psycopg.connect(self.url, autocommit=True) as connection:
+            yield connection
 
     def value(self, query: str, *parameters: object) -> Any:
         """The one value of a query."""

@@ -19,6 +19,8 @@ _ZERO: Final = Decimal(0)
 
 # A report may take longer than anything that a sender waits for.
 _PATIENT = "SET LOCAL statement_timeout = '10min'"
+# The next page is read when the caller has taken the one before, and no row is locked meanwhile.
+_FOR_SLOW_READERS = "SET LOCAL idle_in_transaction_session_timeout = '60s'"
 _SNAPSHOT = "SET TRANSACTION ISOLATION LEVEL REPEATABLE READ, READ ONLY"
 
 _KEYS: dict[Grouping, str] = {
@@ -92,6 +94,7 @@ class PostgresCostRecords:
         async with self._room.whole() as connection:
             await connection.execute(_SNAPSHOT)
             await connection.execute(_PATIENT)
+            await connection.execute(_FOR_SLOW_READERS)
             totals = None
             if Grouping.TAG in by:
                 totals = await _totals(connection, where, parameters)

@@ -22,6 +22,8 @@ from service_kit.database import Connection
 PAGE: Final = 1_000
 
 _PATIENT = "SET LOCAL statement_timeout = '10min'"
+# The next page is read when the caller has taken the one before, and no row is locked meanwhile.
+_FOR_SLOW_READERS = "SET LOCAL idle_in_transaction_session_timeout = '60s'"
 
 # Temporary tables of this transaction: an invoice may be longer than memory, and is worth nothing once compared.
 _TABLE = """
@@ -166,6 +168,7 @@ class PostgresInvoiceRecords:
         counts: dict[InvoiceCause, int] = {}
         async with self._room.whole() as connection:
             await connection.execute(_PATIENT)
+            await connection.execute(_FOR_SLOW_READERS)
             await connection.execute(_TABLE)
             async for some in lines:
                 rows = msgspec.json.encode([_to_row(line) for line in some]).decode()
