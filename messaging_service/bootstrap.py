@@ -16,11 +16,11 @@ from messaging_service.adapters.postgres.report_room import ReportBounds, Report
 from messaging_service.adapters.pricing.book import BookClient
 from messaging_service.adapters.pricing.live_prices import report_copy
 from messaging_service.engine import Seams, build_engine
-from messaging_service.notifying import Notifying
+from messaging_service.notifying import Notifying, notifying_pool
 from messaging_service.pricing_knowledge import pricing_knowledge
 from messaging_service.servicers import SERVICES, add_servicers
 from messaging_service.settings import MessagingSettings
-from messaging_service.use_cases.queue_watch import QueueWatch
+from messaging_service.use_cases.lookout import Lookout
 from messaging_service.use_cases.quote_sms import QuoteSms
 from messaging_service.watching import Watching
 from service_kit.database import create_pool
@@ -29,7 +29,7 @@ from service_kit.grpc_server import GrpcServer
 from service_kit.metrics import metrics_served
 from service_kit.readiness import SchemaCheck, report_readiness
 
-QUEUE_LOOK_S = 5.0
+LOOK_S = 5.0
 """Seconds between two counts of what waits, while there are metrics."""
 POOL_CLOSE_S = 5.0
 BILLING_POOL = 3
@@ -62,10 +62,10 @@ async def running(settings: MessagingSettings, seams: Seams) -> AsyncIterator[Gr
     billing_pool = create_pool(settings.database_url, "messaging-billing", min_size=0, max_size=BILLING_POOL)
     reports_pool = create_pool(settings.database_url, "messaging-reports", min_size=0, max_size=REPORTS.connections)
     watching = Watching(settings, pool, seams.now)
-    notifying = Notifying(settings, seams.now)
-    metrics = MessagingMetrics(
-        {"messaging": pool, "billing": billing_pool, "reports": reports_pool, **watching.pools, **notifying.pools}
-    )
+    notices_pool = notifying_pool(settings)
+    named = {"messaging": pool, "billing": billing_pool, "reports": reports_pool, "webhooks": notices_pool}
+    metrics = MessagingMetrics(named | dict(watching.pools))
+    notifying = Notifying(settings, notices_pool, metrics, seams.now)
     metrics.watch_watches(lambda: watching.watches)
     pricing = pricing_knowledge(settings, metrics)
     engine = build_engine(settings, seams, pool, pricing.prices, watching=watching, metrics=metrics)
@@ -106,8 +106,13 @@ async def running(settings: MessagingSettings, seams: Seams) -> AsyncIterator[Gr
                 tasks.create_task(report_copy(pricing.copy)),
             ]
             if settings.metrics_address is not None:
-                looking = QueueWatch(PostgresQueueView(pool), metrics.queue, metrics.events, every_s=QUEUE_LOOK_S)
-                duties.append(tasks.create_task(looking.run()))
+                looks = (
+                    Lookout(
+                        PostgresQueueView(pool), metrics.queue, metrics.events, duty="queue_look", every_s=LOOK_S
+                    ).run(),
+                    notifying.looks(every_s=LOOK_S),
+                )
+                duties += [tasks.create_task(look) for look in looks]
             try:
                 yield server
             finally:

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Callable, Coroutine
 from datetime import datetime, timedelta
-from typing import Any
+from typing import Any, NoReturn
 
 from uuid_utils.compat import uuid7
 
-from messaging_service.adapters.events_log import EventsLog
+from messaging_service.adapters.metrics.service import MessagingMetrics
 from messaging_service.adapters.postgres.alert_desk import PostgresAlertDesk
 from messaging_service.adapters.postgres.carrier_room import PostgresCarrierRoom
+from messaging_service.adapters.postgres.notice_view import PostgresNoticeView
 from messaging_service.adapters.postgres.webhook_endpoints import PostgresEndpoints
 from messaging_service.adapters.postgres.webhook_queue import PostgresDeliveryQueue
 from messaging_service.adapters.postgres.webhook_telling import PostgresTelling
@@ -22,6 +23,7 @@ from messaging_service.transport.alert_servicer import AlertServicer
 from messaging_service.transport.webhook_servicer import WebhookServicer
 from messaging_service.use_cases.alerts import ManageAlerts, WatchForAlerts
 from messaging_service.use_cases.deliver_webhooks import DeliverWebhooks, TellEvents
+from messaging_service.use_cases.lookout import Lookout
 from messaging_service.use_cases.manage_webhooks import ManageWebhooks
 from messaging_service.use_cases.prices import Prices
 from messaging_service.use_cases.retention import Retention
@@ -43,26 +45,35 @@ def retries_of(settings: MessagingSettings) -> Retries:
     )
 
 
+def notifying_pool(settings: MessagingSettings) -> Pool:
+    """Its connections, not open yet."""
+    return create_pool(
+        settings.database_url,
+        "messaging-webhooks",
+        min_size=0,
+        max_size=CONNECTIONS,
+        timeout_s=POOL_TIMEOUT_S,
+        parallel=False,
+    )
+
+
 class Notifying:
     """Endpoints and alerts, and the duties that raise and post."""
 
-    def __init__(self, settings: MessagingSettings, now: Callable[[], datetime]) -> None:
-        self._pool = create_pool(
-            settings.database_url,
-            "messaging-webhooks",
-            min_size=0,
-            max_size=CONNECTIONS,
-            timeout_s=POOL_TIMEOUT_S,
-            parallel=False,
-        )
+    def __init__(
+        self, settings: MessagingSettings, pool: Pool, metrics: MessagingMetrics, now: Callable[[], datetime]
+    ) -> None:
+        self._pool = pool
+        self._meter = metrics.notices
         targets = GuardedTargets(settings.webhook_allowed_networks, allow_http=settings.webhook_allow_http)
-        log = EventsLog()
+        log = metrics.events
         retries = retries_of(settings)
         until = retries.give_up_after
         self._delivering = DeliverWebhooks(
             PostgresDeliveryQueue(self._pool, retries),
             WebhookSender(targets, timeout_s=settings.webhook_timeout_s, now=now),
             log,
+            self._meter,
             poll_s=settings.webhook_poll_s,
             at_once=settings.webhook_concurrency,
         )
@@ -70,6 +81,7 @@ class Notifying:
             PostgresTelling(self._pool, uuid7, give_up_after=until),
             self._delivering,
             log,
+            self._meter,
             every_s=settings.webhook_poll_s,
             keep_s=settings.webhook_retention_days * 86_400.0,
         )
@@ -83,11 +95,6 @@ class Notifying:
         self._alert_every_s = settings.alert_every_s
         self._log = log
 
-    @property
-    def pools(self) -> dict[str, Pool]:
-        """Its connections, by the name that their figures carry."""
-        return {"webhooks": self._pool}
-
     async def open(self) -> None:
         """Connects when something is to be done."""
         await self._pool.open(wait=False)
@@ -95,8 +102,13 @@ class Notifying:
     def duties(self, prices: Prices) -> tuple[Coroutine[Any, Any, Any], ...]:
         """What tells, warns and posts; each runs until cancelled."""
         room = PostgresCarrierRoom(self._pool)
-        alerts = WatchForAlerts(self._alert_desk, room, prices, self._log, every_s=self._alert_every_s)
+        alerts = WatchForAlerts(self._alert_desk, room, prices, self._log, self._meter, every_s=self._alert_every_s)
         return self._telling.run(), self._delivering.run(), alerts.run(), self._forgetting.run()
+
+    async def looks(self, every_s: float) -> NoReturn:
+        """Counts what waits and what is open, for as long as there are metrics; runs until cancelled."""
+        view = PostgresNoticeView(self._pool)
+        await Lookout(view, self._meter, self._log, duty="webhook_look", every_s=every_s).run()
 
     async def close(self) -> None:
         """Disconnects."""

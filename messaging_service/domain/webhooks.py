@@ -116,6 +116,20 @@ class Answer:
         return self.status == 410
 
 
+TRY_ERRORS: Final = (
+    "NAME_NOT_RESOLVED",
+    "TARGET_REFUSED",
+    "NOT_CONNECTED",
+    "TLS_FAILED",
+    "TIMED_OUT",
+    "BROKEN_OFF",
+    "REDIRECTED",
+    "ANSWERED_WITH_ERROR",
+    "GONE",
+)
+"""What may go wrong in a try."""
+
+
 def answer_of(status: int) -> Answer:
     """What an HTTP status means for a delivery. Redirects are not followed: they would lead past every check."""
     if 200 <= status < 300:

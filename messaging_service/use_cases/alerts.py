@@ -15,6 +15,7 @@ from messaging_service.domain.carrier_control import CarrierMode
 from messaging_service.domain.circuit_breaker import BreakerState
 from messaging_service.domain.validation import MAX_IDENTIFIER, text_problem
 from messaging_service.use_cases.control_carriers import CarrierReport, CarrierRoom
+from messaging_service.use_cases.meters import AlertMeter
 from messaging_service.use_cases.prices import Prices
 from messaging_service.use_cases.upkeep import UpkeepLog
 from service_kit.errors import Kind, ServiceError, Violation, invalid
@@ -35,8 +36,9 @@ class CarrierHealth:
 class Evaluated:
     """What one look came to."""
 
-    raised: int
-    resolved: int
+    raised: Mapping[AlertKind, int]
+    resolved: Mapping[AlertKind, int]
+    """Kinds that are absent are none."""
 
 
 class AlertDesk(Protocol):
@@ -72,11 +74,14 @@ class AlertDesk(Protocol):
 class WatchForAlerts:
     """Looks every so often; of all processes one at a time does."""
 
-    def __init__(self, desk: AlertDesk, room: CarrierRoom, prices: Prices, log: UpkeepLog, *, every_s: float) -> None:
+    def __init__(
+        self, desk: AlertDesk, room: CarrierRoom, prices: Prices, log: UpkeepLog, meter: AlertMeter, *, every_s: float
+    ) -> None:
         self._desk = desk
         self._room = room
         self._prices = prices
         self._log = log
+        self._meter = meter
         self._every_s = every_s
 
     async def run(self) -> NoReturn:
@@ -100,7 +105,10 @@ class WatchForAlerts:
             except ServiceError as error:
                 # Without its price nothing is said of the account, neither that it is low nor that it is well.
                 self._log.upkeep_failed("alerts", error.reason)
-        return await self._desk.evaluate(health_of(reports), prices)
+        evaluated = await self._desk.evaluate(health_of(reports), prices)
+        if evaluated is not None:
+            self._meter.evaluated(evaluated.raised, evaluated.resolved)
+        return evaluated
 
 
 def health_of(reports: Sequence[CarrierReport]) -> list[CarrierHealth]:

@@ -7,6 +7,7 @@ from collections.abc import Coroutine
 from contextlib import aclosing
 from typing import Any, NoReturn
 
+from messaging_service.use_cases.meters import DeliveryMeter
 from messaging_service.use_cases.upkeep import UpkeepLog
 from messaging_service.use_cases.webhooks import DeliveryQueue, Errand, EventTelling, Sender, Tried
 from service_kit.errors import ServiceError
@@ -16,18 +17,29 @@ EVENTS_AT_ONCE = 5_000
 STEP = 1_000
 """Deliveries that are given up or deleted in one transaction."""
 TIDY_EVERY_S = 60.0
+TELLING = "webhook_telling"
+DELIVERIES = "webhook_deliveries"
+"""The duties in logs and metrics."""
 
 
 class TellEvents:
     """Makes deliveries of what happened, every so often; of all processes one at a time does."""
 
     def __init__(
-        self, telling: EventTelling, delivering: DeliverWebhooks, log: UpkeepLog, *, every_s: float, keep_s: float
+        self,
+        telling: EventTelling,
+        delivering: DeliverWebhooks,
+        log: UpkeepLog,
+        meter: DeliveryMeter,
+        *,
+        every_s: float,
+        keep_s: float,
     ) -> None:
         """`keep_s`: how long deliveries that ended are kept."""
         self._telling = telling
         self._delivering = delivering
         self._log = log
+        self._meter = meter
         self._every_s = every_s
         self._keep_s = keep_s
 
@@ -45,6 +57,7 @@ class TellEvents:
 
     async def _tell(self) -> bool:
         told = await self._telling.tell(EVENTS_AT_ONCE)
+        self._meter.told(told.events, told.deliveries)
         if told.deliveries:
             self._delivering.wake()
         return told.more
@@ -52,6 +65,7 @@ class TellEvents:
     async def tidy(self) -> bool:
         """Fails what was tried for long enough, and deletes what ended long ago; whether there is more of it."""
         given_up = await self._telling.give_up(STEP)
+        self._meter.given_up(given_up)
         forgotten = await self._telling.forget(self._keep_s, STEP)
         return STEP in (given_up, forgotten)
 
@@ -59,20 +73,30 @@ class TellEvents:
         try:
             return await work
         except ServiceError as error:
-            self._log.upkeep_failed("webhook events", error.reason)
+            self._log.upkeep_failed(TELLING, error.reason)
         except Exception as error:  # noqa: BLE001 - a duty that ends would take the whole service with it
-            self._log.upkeep_crashed("webhook events", error)
+            self._log.upkeep_crashed(TELLING, error)
         return False
 
 
 class DeliverWebhooks:
     """Posts deliveries: to many endpoints at a time, to each one after another."""
 
-    def __init__(self, queue: DeliveryQueue, sender: Sender, log: UpkeepLog, *, poll_s: float, at_once: int) -> None:
+    def __init__(
+        self,
+        queue: DeliveryQueue,
+        sender: Sender,
+        log: UpkeepLog,
+        meter: DeliveryMeter,
+        *,
+        poll_s: float,
+        at_once: int,
+    ) -> None:
         """`at_once`: endpoints that are posted to at a time."""
         self._queue = queue
         self._sender = sender
         self._log = log
+        self._meter = meter
         self._poll_s = poll_s
         self._at_once = at_once
         self._wake = asyncio.Event()
@@ -105,10 +129,10 @@ class DeliverWebhooks:
         try:
             errands = await self._queue.take(room)
         except ServiceError as error:
-            self._log.upkeep_failed("webhook deliveries", error.reason)
+            self._log.upkeep_failed(DELIVERIES, error.reason)
             return
         except Exception as error:  # noqa: BLE001 - a duty that ends would take the whole service with it
-            self._log.upkeep_crashed("webhook deliveries", error)
+            self._log.upkeep_crashed(DELIVERIES, error)
             return
         for errand in errands:
             task = asyncio.create_task(self._run_errand(errand))
@@ -122,21 +146,29 @@ class DeliverWebhooks:
 
     async def _run_errand(self, errand: Errand) -> None:
         tried: list[Tried] = []
+        clock = asyncio.get_running_loop().time
+        begun = clock()
         try:
             async with aclosing(self._sender.post(errand)) as answers:
                 async for one in answers:
-                    tried.append(one)  # noqa: PERF401 - kept also when the process ends in the middle
+                    # One by one, to be kept also when the process ends in the middle.
+                    tried.append(one)
+                    self._meter.tried(one.answer.error, clock() - begun)
+                    begun = clock()
         except Exception as error:  # noqa: BLE001 - reported; the endpoint is tried again when its lease is over
-            self._log.upkeep_crashed("webhook delivery", error)
+            self._log.upkeep_crashed(DELIVERIES, error)
             return
         finally:
             await self._record(errand, tried)
 
     async def _record(self, errand: Errand, tried: list[Tried]) -> None:
         try:
-            await self._queue.bring_back(errand, tried)
+            ended = await self._queue.bring_back(errand, tried)
+            self._meter.given_up(ended.given_up)
+            if ended.disabled:
+                self._meter.disabled()
         except ServiceError as error:
             # The lease ends by itself, and what was posted is posted once more.
-            self._log.upkeep_failed("webhook deliveries", error.reason)
+            self._log.upkeep_failed(DELIVERIES, error.reason)
         except Exception as error:  # noqa: BLE001 - see above
-            self._log.upkeep_crashed("webhook deliveries", error)
+            self._log.upkeep_crashed(DELIVERIES, error)

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Protocol
+
+from messaging_service.domain.alerts import AlertKind
 
 
 class CommitMeter(Protocol):
@@ -22,6 +25,34 @@ class ClaimMeter(Protocol):
 
     def claimed(self, messages: int) -> None:
         """So many messages were taken from the queue, none at times."""
+        ...
+
+
+class DeliveryMeter(Protocol):
+    """Hears of what is told to webhooks."""
+
+    def told(self, events: int, deliveries: int) -> None:
+        """So many events were read, and so many deliveries recorded of them."""
+        ...
+
+    def tried(self, error: str | None, took_s: float) -> None:
+        """A delivery was posted, which took so long; a stable word for what went wrong, None when it was taken."""
+        ...
+
+    def given_up(self, deliveries: int) -> None:
+        """So many deliveries ended without being taken."""
+        ...
+
+    def disabled(self) -> None:
+        """An endpoint said that it is gone, and is disabled."""
+        ...
+
+
+class AlertMeter(Protocol):
+    """Hears of alerts."""
+
+    def evaluated(self, raised: Mapping[AlertKind, int], resolved: Mapping[AlertKind, int]) -> None:
+        """A look raised and resolved so many."""
         ...
 
 

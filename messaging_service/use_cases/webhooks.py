@@ -160,6 +160,16 @@ class Tried:
     answer: Answer
 
 
+@dataclass(frozen=True, slots=True)
+class BroughtBack:
+    """What the tries of an errand decided, besides what was taken."""
+
+    given_up: int
+    """Deliveries that are not tried again."""
+    disabled: bool
+    """Whether the endpoint wants no more."""
+
+
 class DeliveryQueue(Protocol):
     """Deliveries whose turn it is. Raises ServiceError DATABASE_UNAVAILABLE."""
 
@@ -170,7 +180,7 @@ class DeliveryQueue(Protocol):
         """
         ...
 
-    async def bring_back(self, errand: Errand, tried: Sequence[Tried]) -> None:
+    async def bring_back(self, errand: Errand, tried: Sequence[Tried]) -> BroughtBack:
         """Records what became of the parcels that were tried, and lets go of the endpoint."""
         ...
 

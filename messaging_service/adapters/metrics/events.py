@@ -10,7 +10,6 @@ from prometheus_client.registry import CollectorRegistry
 from messaging_service.adapters.events_log import EventsLog
 from messaging_service.use_cases.inbound_inbox import WorkedInbound
 from messaging_service.use_cases.outbox import Swept
-from messaging_service.use_cases.queue_watch import DUTY
 
 _DUTIES: Final = (
     "attempt",
@@ -23,7 +22,11 @@ _DUTIES: Final = (
     "inbound_retention",
     "receipt_retention",
     "alert_retention",
-    DUTY,
+    "queue_look",
+    "webhook_telling",
+    "webhook_deliveries",
+    "webhook_look",
+    "alerts",
 )
 """Shown from the start with a nought, so that the first failure is a rise."""
 

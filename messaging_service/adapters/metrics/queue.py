@@ -10,11 +10,11 @@ from prometheus_client import Gauge
 from prometheus_client.registry import CollectorRegistry
 
 from messaging_service.domain.states import Priority
-from messaging_service.use_cases.queue_watch import QueueState, Waiting
+from messaging_service.use_cases.queue_state import QueueState, Waiting
 
 
 class QueueMetrics:
-    """Implements QueueMeter: shows what the latest look saw, and how long ago that was."""
+    """Implements LookMeter: shows what the latest look saw, and how long ago that was."""
 
     def __init__(self, registry: CollectorRegistry, clock: Callable[[], float] = time.monotonic) -> None:
         """`clock`: seconds, monotonic."""
@@ -45,7 +45,7 @@ class QueueMetrics:
         ).set_function(lambda: self._clock() - self._looked_at)
 
     def looked(self, state: QueueState) -> None:
-        """See QueueMeter.looked."""
+        """See LookMeter.looked."""
         self._looked_at = self._clock()
         for lane in Priority:
             for waiting in Waiting:

@@ -11,6 +11,7 @@ from messaging_service.adapters.metrics.carriers import CarrierCollector
 from messaging_service.adapters.metrics.events import CountedEvents
 from messaging_service.adapters.metrics.flushes import FlushMetrics
 from messaging_service.adapters.metrics.money import SettledMoney
+from messaging_service.adapters.metrics.notices import NoticeMetrics
 from messaging_service.adapters.metrics.price_copy import PriceCopyCollector
 from messaging_service.adapters.metrics.queue import QueueMetrics
 from messaging_service.adapters.metrics.receipts import CountedInbox
@@ -39,6 +40,7 @@ class MessagingMetrics:
         self._settled = SettledMoney(self.registry)
         self.sending = SendingMetrics(self._settled, self.registry)
         self.queue = QueueMetrics(self.registry)
+        self.notices = NoticeMetrics(self.registry)
 
     def inbox(self, inbox: ReceiptInbox) -> ReceiptInbox:
         """The inbox with its work counted."""

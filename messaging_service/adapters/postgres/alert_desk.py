@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter as Tally
 from collections.abc import Callable, Mapping, Sequence
 from datetime import datetime, timedelta
 from decimal import Decimal
@@ -176,18 +177,19 @@ class PostgresAlertDesk:
         now: datetime,
     ) -> Evaluated:
         is_open = set(await (await connection.execute(_OPEN)).fetchall())
-        raised = resolved = 0
+        raised: Tally[AlertKind] = Tally()
+        resolved: Tally[AlertKind] = Tally()
         for account_id, rule, reading in await readings.of(rules):
             key = {"account_id": account_id, "kind": rule.kind.value, "subject": reading.subject}
             known = (account_id, rule.kind.value, reading.subject) in is_open
             match verdict(rule, reading, is_open=known):
                 case Verdict.RAISE:
-                    raised += await self._raise(connection, account_id, rule, reading, now)
+                    raised[rule.kind] += await self._raise(connection, account_id, rule, reading, now)
                 case Verdict.RESOLVE:
-                    resolved += (await connection.execute(_RESOLVE, key)).rowcount
+                    resolved[rule.kind] += (await connection.execute(_RESOLVE, key)).rowcount
                 case Verdict.KEEP:
                     continue
-        return Evaluated(raised, resolved)
+        return Evaluated(+raised, +resolved)
 
     async def _raise(
         self, connection: Connection, account_id: str, rule: AlertRule, reading: Reading, now: datetime

@@ -7,7 +7,8 @@ from typing import Final
 import psycopg
 
 from messaging_service.adapters.postgres.recording import LANES
-from messaging_service.use_cases.queue_watch import MOST_COUNTED, QueueState, Waiting
+from messaging_service.use_cases.lookout import MOST_COUNTED
+from messaging_service.use_cases.queue_state import QueueState, Waiting
 from service_kit.database import Pool, database_unavailable, transaction
 
 _PRIORITY_OF: Final = {lane: priority for priority, lane in LANES.items()}
@@ -44,7 +45,7 @@ _LOOK: Final = """
 
 
 class PostgresQueueView:
-    """Implements the port QueueView."""
+    """Implements the port View."""
 
     def __init__(self, pool: Pool, *, most: int = MOST_COUNTED) -> None:
         """`most`: how far rows of one kind are counted."""
@@ -52,7 +53,7 @@ class PostgresQueueView:
         self._look = _LOOK.format(most=most).encode()
 
     async def look(self) -> QueueState:
-        """See QueueView.look; gives up after two seconds, as after a failure."""
+        """See View.look; gives up after two seconds, as after a failure."""
         try:
             async with transaction(self._pool) as connection:
                 await connection.execute(_WAY)

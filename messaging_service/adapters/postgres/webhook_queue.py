@@ -8,7 +8,8 @@ from uuid import uuid4
 
 from messaging_service.adapters.postgres.foreseen import migrated
 from messaging_service.domain.webhook_retries import Retries
-from messaging_service.use_cases.webhooks import Errand, Parcel, Tried
+from messaging_service.domain.webhooks import DeliveryState
+from messaging_service.use_cases.webhooks import BroughtBack, Errand, Parcel, Tried
 from service_kit.database import Connection, Pool, transaction
 
 LEASE_S: Final = 60
@@ -49,7 +50,7 @@ _NOT_TAKEN: Final = """
         last_error = %(error)s,
         state = CASE WHEN %(ends)s OR now() + %(pause)s >= give_up_at THEN 'failed' ELSE 'pending' END,
         next_try_at = CASE WHEN NOT %(ends)s AND now() + %(pause)s < give_up_at THEN now() + %(pause)s END
-    WHERE id = %(id)s AND state = 'pending'
+    WHERE id = %(id)s AND state = 'pending' RETURNING state
 """
 # Before its deliveries, in the order of whoever changes both.
 _HOLD: Final = "SELECT 1 FROM webhook_endpoint WHERE id = %(id)s FOR NO KEY UPDATE"
@@ -100,10 +101,11 @@ class PostgresDeliveryQueue:
             for endpoint_id, url, secret, previous in endpoints
         ]
 
-    async def bring_back(self, errand: Errand, tried: Sequence[Tried]) -> None:
+    async def bring_back(self, errand: Errand, tried: Sequence[Tried]) -> BroughtBack:
         """See DeliveryQueue.bring_back. What was tried is recorded even when the lease is over: it did happen."""
         owned = {"id": errand.endpoint_id, "lease": errand.lease}
         taken = [one for one in tried if one.answer.taken]
+        given_up = 0
         async with migrated(transaction(self._pool)) as connection:
             await connection.execute(_HOLD, owned)
             if taken:
@@ -113,10 +115,12 @@ class PostgresDeliveryQueue:
                 await connection.execute(_WELL, owned)
             for one in tried:
                 if not one.answer.taken:
-                    await self._note_failure(connection, one, owned)
+                    given_up += await self._note_failure(connection, one, owned)
             await connection.execute(_LET_GO, owned)
+        return BroughtBack(given_up, any(one.answer.gone for one in tried))
 
-    async def _note_failure(self, connection: Connection, one: Tried, owned: dict[str, Any]) -> None:
+    async def _note_failure(self, connection: Connection, one: Tried, owned: dict[str, Any]) -> bool:
+        """Whether the delivery is given up."""
         tries = one.parcel.tries + 1
         pause = self._retries.pause(tries)
         parameters = {
@@ -126,7 +130,7 @@ class PostgresDeliveryQueue:
             "pause": pause,
             "ends": one.answer.gone,
         }
-        await connection.execute(_NOT_TAKEN, parameters)
+        ended = await (await connection.execute(_NOT_TAKEN, parameters)).fetchone()
         row = await (await connection.execute(_ILL, owned)).fetchone()
         if one.answer.gone:
             await connection.execute(_DISABLE, owned)
@@ -136,3 +140,4 @@ class PostgresDeliveryQueue:
             await connection.execute(
                 _PAUSE, owned | {"pause": pause if waits else self._retries.endpoint_pause(row[0])}
             )
+        return ended == (DeliveryState.FAILED.value,)

@@ -10,7 +10,8 @@ from prometheus_client import CollectorRegistry
 
 from messaging_service.adapters.metrics.queue import QueueMetrics
 from messaging_service.domain.states import Priority
-from messaging_service.use_cases.queue_watch import QueueState, QueueWatch, Waiting
+from messaging_service.use_cases.lookout import Lookout
+from messaging_service.use_cases.queue_state import QueueState, Waiting
 from tests.unit.messaging.fakes import RecordedLog, unavailable, until
 
 pytestmark = pytest.mark.timeout(10)
@@ -26,7 +27,7 @@ EMPTY = QueueState({}, {}, 0, 0, 0)
 
 
 class Queue:
-    """Implements QueueView: shows one state after the other, or fails as told."""
+    """Implements View: shows one state after the other, or fails as told."""
 
     def __init__(self, *states: QueueState | Exception) -> None:
         self._states = list(states)
@@ -42,7 +43,7 @@ class Queue:
 
 async def watched(queue: Queue, metrics: QueueMetrics, looks: int, every_s: float = 0.0) -> RecordedLog:
     log = RecordedLog()
-    task = asyncio.ensure_future(QueueWatch(queue, metrics, log, every_s=every_s).run())
+    task = asyncio.ensure_future(Lookout(queue, metrics, log, duty="queue_look", every_s=every_s).run())
     await until(lambda: queue.looks >= looks)
     await asyncio.sleep(0)
     task.cancel()
