@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Collection, Sequence
+from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
@@ -93,6 +93,8 @@ class InMemoryOutbox:
 
     def __init__(self, book: Book, owner: str = "here") -> None:
         self.book = book
+        self.monotonic: Callable[[], float] = time.monotonic
+        """The clock that fences are told on; that of who uses the claims."""
         self._owner = owner
         self._toward_share: dict[str, int] = {}
 
@@ -162,7 +164,7 @@ class InMemoryOutbox:
         picked = normal[:floor]
         picked += high[: limit - len(picked)]
         picked += normal[floor:][: limit - len(picked)]
-        began = time.monotonic()
+        began = self.monotonic()
         claims = []
         for message_id in picked:
             row = self.book.queue[message_id]

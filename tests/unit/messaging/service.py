@@ -45,6 +45,8 @@ class Service:
     poll_s: float = 0.01
 
     def __post_init__(self) -> None:
+        # The machine's own clock begins when it boots: beside it ours would be ahead in the first minutes.
+        self.outbox.monotonic = lambda: self.monotonic
         self.acceptances: GroupCommit[Acceptance, Accepted] = GroupCommit(
             "acceptance", self.outbox.accept, max_batch=100, max_waiting=100
         )
