@@ -35,6 +35,8 @@ NOT_OF_AN_ENTRY = {
     "ACCOUNT_EXISTS": "a reason of a refused call",
     "REFERENCE_REUSED": "a reason of a refused call",
     "NOT_CHARGED": "a reason of a refused call",
+    "REPORTS_BUSY": "a reason of a refused call",
+    "CALLER_TOO_SLOW": "a reason of a call that was ended",
     "WEBHOOK_DELETED": "why a delivery to a webhook ended",
 }
 
