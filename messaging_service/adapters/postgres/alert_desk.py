@@ -86,10 +86,10 @@ _ACKNOWLEDGE: Final = """
 """
 # What is not resolved stays, however old: it is the memory of its rule.
 _FORGET: Final = """
-    DELETE FROM alert WHERE id IN (
+    DELETE FROM alert WHERE id = ANY(ARRAY(
         SELECT id FROM alert WHERE resolved_at < now() - make_interval(secs => %(keep_s)s)
         ORDER BY resolved_at LIMIT %(limit)s FOR UPDATE SKIP LOCKED
-    )
+    ))
 """
 
 

@@ -47,11 +47,11 @@ _OPT_IN = """
         AND ended_at IS NULL AND (inbound_id IS NULL OR inbound_id < %(inbound_id)s)
 """
 _FORGET = """
-    DELETE FROM inbound_message WHERE id IN (
+    DELETE FROM inbound_message WHERE id = ANY(ARRAY(
         SELECT id FROM inbound_message
         WHERE stored_at < now() - make_interval(secs => %(retention_s)s) AND next_try_at IS NULL
         ORDER BY stored_at LIMIT %(limit)s FOR UPDATE SKIP LOCKED
-    )
+    ))
 """
 
 

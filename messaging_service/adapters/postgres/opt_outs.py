@@ -96,10 +96,10 @@ _NOTE_ROUND = """
 """
 _TAKE_PENDING = """
     UPDATE suppression SET pass_due_at = now() + make_interval(secs => %(lease_s)s)
-    WHERE id IN (
+    WHERE id = ANY(ARRAY(
         SELECT id FROM suppression WHERE pass_due_at <= now() ORDER BY pass_due_at LIMIT %(limit)s
         FOR UPDATE SKIP LOCKED
-    )
+    ))
     RETURNING id
 """
 

@@ -6,10 +6,10 @@ from service_kit.database import Connection
 
 # Ids rise with time, so the oldest rows come first, and a step reads no more rows than it may delete.
 _FORGET = """
-    DELETE FROM receipt WHERE id IN (
+    DELETE FROM receipt WHERE id = ANY(ARRAY(
         SELECT id FROM (SELECT id, received_at, next_try_at FROM receipt ORDER BY id LIMIT %(limit)s) oldest
         WHERE received_at < now() - make_interval(secs => %(keep_s)s) AND next_try_at IS NULL
-    )
+    ))
 """
 
 

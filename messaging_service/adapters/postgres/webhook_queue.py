@@ -19,7 +19,7 @@ PARCELS: Final = 50
 
 _TAKE: Final = """
     UPDATE webhook_endpoint SET owner = %(lease)s, lease_until = now() + make_interval(secs => %(lease_s)s)
-    WHERE id IN (
+    WHERE id = ANY(ARRAY(
         SELECT e.id FROM webhook_endpoint e
         WHERE e.enabled AND e.deleted_at IS NULL AND coalesce(e.paused_until <= now(), true)
             AND coalesce(e.lease_until <= now(), true)
@@ -28,7 +28,7 @@ _TAKE: Final = """
                 WHERE d.endpoint_id = e.id AND d.state = 'pending' AND d.next_try_at <= now()
             )
         ORDER BY e.lease_until NULLS FIRST, e.id LIMIT %(limit)s FOR UPDATE OF e SKIP LOCKED
-    )
+    ))
     RETURNING id, url, secret, CASE WHEN previous_secret_until > now() THEN previous_secret END
 """
 _PARCELS: Final = """

@@ -34,17 +34,17 @@ _ENDPOINTS: Final = """
     WHERE account_id = ANY(%(accounts)s) AND enabled AND deleted_at IS NULL ORDER BY created_at, id
 """
 _GIVE_UP: Final = """
-    UPDATE webhook_delivery SET state = 'failed', next_try_at = NULL WHERE id IN (
+    UPDATE webhook_delivery SET state = 'failed', next_try_at = NULL WHERE id = ANY(ARRAY(
         SELECT id FROM webhook_delivery WHERE state = 'pending' AND give_up_at <= now()
         ORDER BY give_up_at LIMIT %(limit)s FOR UPDATE SKIP LOCKED
-    )
+    ))
 """
 _FORGET: Final = """
-    DELETE FROM webhook_delivery WHERE id IN (
+    DELETE FROM webhook_delivery WHERE id = ANY(ARRAY(
         SELECT id FROM webhook_delivery
         WHERE created_at < now() - make_interval(secs => %(keep_s)s) AND state <> 'pending'
         ORDER BY created_at LIMIT %(limit)s FOR UPDATE SKIP LOCKED
-    )
+    ))
 """
 
 
