@@ -140,6 +140,7 @@ class LedgerEntry(msgspec.Struct, frozen=True, rename="camel"):
     outbox_id: Annotated[str | None, Meta(description="The message of a charge or refund.")]
     reference: Annotated[str | None, Meta(description="The other side's name for it.")]
     reason: Annotated[str | None, Meta(description="Why, of a refund or adjustment.")]
+    booked_by: Annotated[str | None, Meta(description="Who booked it; null for charges, which nobody books by hand.")]
 
     @classmethod
     def of(cls, entry: billing_pb2.LedgerEntry) -> LedgerEntry:
@@ -152,6 +153,7 @@ class LedgerEntry(msgspec.Struct, frozen=True, rename="camel"):
             outbox_id=entry.outbox_id if entry.HasField("outbox_id") else None,
             reference=entry.reference if entry.HasField("reference") else None,
             reason=entry.reason if entry.HasField("reason") else None,
+            booked_by=entry.booked_by or None,
         )
 
 

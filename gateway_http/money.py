@@ -65,4 +65,4 @@ def _not_a_number(text: str, field: str) -> Violation:
 
 
 def _out_of_range(field: str) -> Violation:
-    return Violation(field, "OUT_OF_RANGE", "is too large for a price; give it in KES, for instance 0.7")
+    return Violation(field, "OUT_OF_RANGE", "is too large; give it in KES, for instance 0.7")

@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from typing import Annotated
 
 import msgspec
-from msgspec import Meta
+from msgspec import UNSET, Meta, Raw, UnsetType
 
 from gateway_http.field_names import rest_text, rest_violations
 from gateway_http.problem_reasons import REASONS, STATUS_OF_KIND, STATUS_OF_REASON
@@ -42,6 +42,13 @@ class ProblemDocument(msgspec.Struct, frozen=True):
     request_id: Annotated[str, Meta(description="The request's id, as in the `X-Request-Id` header.")] = msgspec.field(
         name="requestId"
     )
+    shortfall: Annotated[
+        Raw | UnsetType,
+        Meta(
+            description="Only of `INSUFFICIENT_FUNDS`: the KES that are missing.",
+            extra_json_schema={"type": "number", "examples": [0.7]},
+        ),
+    ] = UNSET
 
 
 @dataclass(eq=False)
@@ -55,6 +62,8 @@ class ProblemError(Exception):
     errors: Sequence[Violation] = ()
     """In REST spelling."""
     headers: dict[str, str] = field(default_factory=dict)
+    shortfall: str | None = None
+    """The KES that are missing, as a plain number; None for a problem of another kind."""
 
     def __str__(self) -> str:
         return f"{self.reason}: {self.detail}"
@@ -76,6 +85,7 @@ class ProblemError(Exception):
             reason=self.reason,
             errors=[FieldProblem(v.field, v.reason, v.description) for v in self.errors],
             request_id=request_id,
+            shortfall=UNSET if self.shortfall is None else Raw(self.shortfall.encode()),
         )
 
     def document(self, request_id: str) -> bytes:
@@ -110,6 +120,7 @@ def from_service_error(error: ServiceError) -> ProblemError:
         status=STATUS_OF_REASON.get(error.reason, STATUS_OF_KIND[error.kind]),
         errors=rest_violations(error.violations),
         headers=headers,
+        shortfall=error.metadata.get("shortfall"),
     )
 
 

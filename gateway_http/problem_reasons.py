@@ -86,7 +86,7 @@ REASONS: dict[str, Reason] = {
         "The reference stands for another booking",
         "Its amount or kind was another: check the payment, or use the reference that is its own.",
     ),
-    "ACCOUNT_CLOSED": Reason(409, "The account is closed", "It is closed for good; open another one."),
+    "ACCOUNT_CLOSED": Reason(409, "The account is closed", "It takes no payments any more; open another one."),
     "ACCOUNT_NOT_ACTIVE": Reason(409, "The account may not send", "It is suspended or closed; ask its operator."),
     "RECIPIENT_OPTED_OUT": Reason(
         409,

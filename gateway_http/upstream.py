@@ -114,6 +114,7 @@ def problem_of_item(error: messaging_pb2.ItemError, call: Call) -> ProblemError:
             error.reason or kind.name,
             error.message,
             violations=[Violation(v.field, v.reason, v.description) for v in error.violations],
+            metadata=dict(error.metadata),
             retry_after=error.retry_delay.ToTimedelta() if error.HasField("retry_delay") else None,
         )
     )

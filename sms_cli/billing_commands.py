@@ -139,10 +139,11 @@ def top_up(
     _print_booked(answer.entry, answer.terms, replayed=answer.replayed, as_json=as_json)
 
 
-@billing_commands.command("adjust")
+# An amount below 0 looks like an option that is not known, and is then taken as the argument that it is.
+@billing_commands.command("adjust", context_settings={"ignore_unknown_options": True})
 def adjust(
     user: User,
-    amount: Annotated[str, typer.Argument(help="KES to add; write `-- -5` for 5 less.")],
+    amount: Annotated[str, typer.Argument(help="KES to add; -5 takes 5 away.")],
     reason: Annotated[str, typer.Option(help="Why, for the record.")],
     by: By = None,
     reference: Annotated[str | None, typer.Option(help="Makes a repetition harmless.")] = None,

@@ -7,6 +7,9 @@ from sms_cli.money import kes
 from tukupay.sms.messaging.v1 import billing_pb2 as pb
 from tukupay.sms.messaging.v1 import messaging_pb2
 
+COUNTED = {"CHARGED_ONCE_IF_ACCEPTED", "EARLIER_ATTEMPTS_CHARGED_IF_ACCEPTED"}
+"""The rules of the books about numbers of entries; the others are about KES."""
+
 
 def terms_record(terms: pb.AccountTerms) -> dict[str, object]:
     """An account's terms as JSON; amounts in KES."""
@@ -47,7 +50,7 @@ def entry_record(entry: pb.LedgerEntry) -> dict[str, object]:
 
 def fault_record(fault: pb.BookFault) -> dict[str, object]:
     """Something that does not add up, as JSON."""
-    is_count = fault.rule == "CHARGED_ONCE_IF_ACCEPTED"
+    is_count = fault.rule in COUNTED
     return {
         "userId": fault.user_id,
         "rule": fault.rule,

@@ -32,6 +32,7 @@ _TOP_UP: Json = {
     "outboxId": None,
     "reference": "QK12ABC3DE",
     "reason": None,
+    "bookedBy": "till",
 }
 _CHARGE: Json = {
     "entryId": 4712,
@@ -41,6 +42,7 @@ _CHARGE: Json = {
     "outboxId": "outbox_0192e4a07c2b7d3e9a51c6f0b8d4e2a1",
     "reference": None,
     "reason": None,
+    "bookedBy": None,
 }
 
 OPERATIONS = (

@@ -334,6 +334,9 @@ _DETAILS: dict[str, tuple[str, list[Json]]] = {
 }
 
 
+_MEMBERS: dict[str, Json] = {"INSUFFICIENT_FUNDS": {"shortfall": 0.7}}
+
+
 def problem(reason: str, status: int) -> Json:
     """An example of a problem document."""
     known = REASONS[reason]
@@ -346,4 +349,5 @@ def problem(reason: str, status: int) -> Json:
         "reason": reason,
         "errors": errors,
         "requestId": "5f0c2a9e7b1d4c3f8a6e0b12",
+        **_MEMBERS.get(reason, {}),
     }

@@ -7,6 +7,8 @@ from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 from enum import StrEnum
 
+from messaging_service.domain.ledger import EntryKind
+from messaging_service.domain.money import plain
 from service_kit.errors import Kind, ServiceError
 
 
@@ -24,6 +26,11 @@ class AccountStatus(StrEnum):
     SUSPENDED = "suspended"
     CLOSED = "closed"
 
+
+_STANDING = {
+    AccountStatus.SUSPENDED: "suspended; ask the operator to activate it",
+    AccountStatus.CLOSED: "closed, for good; send through another one",
+}
 
 DAY_STARTS_AT = timedelta(hours=-3)
 """Midnight in Nairobi, which keeps no summer time, as a time of the UTC day."""
@@ -111,7 +118,7 @@ class Account:
             raise ServiceError(
                 Kind.FAILED_PRECONDITION,
                 "ACCOUNT_NOT_ACTIVE",
-                f"the account is {self.status.value}; ask the operator to activate it",
+                f"the account is {_STANDING[self.status]}",
                 metadata={"account": self.id, "status": self.status.value},
             )
         held = self.held + amount
@@ -120,8 +127,8 @@ class Account:
             raise ServiceError(
                 Kind.FAILED_PRECONDITION,
                 "INSUFFICIENT_FUNDS",
-                f"the balance is KES {shortfall} short of KES {amount}; top up the account and try again",
-                metadata={"account": self.id, "shortfall": str(shortfall), "currency": "KES"},
+                f"the balance is KES {plain(shortfall)} short of KES {plain(amount)}; top up the account and try again",
+                metadata={"account": self.id, "shortfall": plain(shortfall), "currency": "KES"},
             )
         return replace(self, held=held, usage=self._used(amount))
 
@@ -141,10 +148,10 @@ class Account:
             raise ServiceError(
                 Kind.OVERLOADED,
                 "DAILY_SPEND_LIMIT_REACHED",
-                f"the account may spend KES {limits.daily_spend} a day and KES {usage.spent_today} are spent; nothing "
-                "was stored or charged, try again after midnight in Nairobi or ask for a higher limit",
+                f"the account may spend KES {plain(limits.daily_spend)} a day and KES {plain(usage.spent_today)} are "
+                "spent; nothing was stored or charged, try again after midnight in Nairobi or ask for a higher limit",
                 retry_after=usage.day_ends_in,
-                metadata={"account": self.id, "limit": str(limits.daily_spend), "currency": "KES"},
+                metadata={"account": self.id, "limit": plain(limits.daily_spend), "currency": "KES"},
             )
         return replace(usage, spent_today=spent, sent_this_minute=usage.sent_this_minute + 1)
 
@@ -161,12 +168,14 @@ class Account:
                 metadata={"account": self.id, "limit": str(limit)},
             )
 
-    def booked(self, amount: Decimal) -> Account:
+    def booked(self, kind: EntryKind, amount: Decimal) -> Account:
         """The account with a payment, correction or refund booked.
 
-        Raises ServiceError ACCOUNT_CLOSED, or INSUFFICIENT_FUNDS when a prepaid account would fall below its limit.
+        A closed account takes no payment any more; what was wrong is still corrected and paid back. Raises ServiceError
+        ACCOUNT_CLOSED, or INSUFFICIENT_FUNDS when a prepaid account would fall below its limit.
         """
-        self._check_open()
+        if kind is EntryKind.TOP_UP:
+            self._check_open()
         changed = replace(self, posted=self.posted + amount)
         changed.check_funds()
         return changed
@@ -180,15 +189,29 @@ class Account:
     ) -> Account:
         """The account with those terms changed that are given.
 
-        Raises ServiceError ACCOUNT_CLOSED, ACCOUNT_HAS_HOLDS, or INSUFFICIENT_FUNDS when its balance does not allow it.
+        Raises ServiceError ACCOUNT_CLOSED, ACCOUNT_HAS_HOLDS, ACCOUNT_HAS_BALANCE, or INSUFFICIENT_FUNDS when its
+        balance does not allow it.
         """
         self._check_open()
         if status is AccountStatus.CLOSED and self.held:
             raise ServiceError(
                 Kind.FAILED_PRECONDITION,
                 "ACCOUNT_HAS_HOLDS",
-                f"KES {self.held} are on hold for messages under way; suspend the account, and close it when they end",
-                metadata={"account": self.id, "held": str(self.held)},
+                f"KES {plain(self.held)} are on hold for messages under way; suspend the account, and close it when "
+                "they end",
+                metadata={"account": self.id, "held": plain(self.held)},
+            )
+        if status is AccountStatus.CLOSED and self.posted:
+            remedy = (
+                "pay it out and book that as an adjustment"
+                if self.posted > 0
+                else "book the payment of it, or write it off with an adjustment"
+            )
+            raise ServiceError(
+                Kind.FAILED_PRECONDITION,
+                "ACCOUNT_HAS_BALANCE",
+                f"the balance is KES {plain(self.posted)}; {remedy}, and close the account then",
+                metadata={"account": self.id, "balance": plain(self.posted), "currency": "KES"},
             )
         changed = replace(
             self,
@@ -206,8 +229,8 @@ class Account:
             raise ServiceError(
                 Kind.FAILED_PRECONDITION,
                 "INSUFFICIENT_FUNDS",
-                f"the balance would be KES {-self.available} below the credit limit; top the account up first",
-                metadata={"account": self.id, "shortfall": str(-self.available), "currency": "KES"},
+                f"the balance would be KES {plain(-self.available)} below the credit limit; top the account up first",
+                metadata={"account": self.id, "shortfall": plain(-self.available), "currency": "KES"},
             )
 
     def _check_open(self) -> None:

@@ -86,7 +86,13 @@ class Rule(StrEnum):
     HELD = "HELD_IS_SUM_OF_HOLDS"
     PREPAID = "PREPAID_WITHIN_LIMIT"
     CHARGED = "CHARGED_ONCE_IF_ACCEPTED"
+    EARLIER = "EARLIER_ATTEMPTS_CHARGED_IF_ACCEPTED"
+    AMOUNT = "CHARGE_IS_THE_TOTAL"
     TOTAL = "TOTAL_IS_UNITS_TIMES_PRICE"
+
+
+COUNTED = frozenset({Rule.CHARGED, Rule.EARLIER})
+"""The rules about numbers of entries."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -96,7 +102,7 @@ class BookFault:
     account_id: str
     rule: Rule
     recorded: Decimal
-    """What is on record: KES, or a number of entries for CHARGED."""
+    """What is on record: KES, or a number of entries for a rule in COUNTED."""
     expected: Decimal
     message_id: UUID | None = None
     """The message at fault; None for an account."""

@@ -24,6 +24,11 @@ def from_micros(micros: int) -> Decimal:
     return Decimal(micros).scaleb(-6)
 
 
+def plain(amount: Decimal) -> str:
+    """An amount for people and programs, exactly, without zeros that say nothing: `0.7`, `100`."""
+    return f"{amount.normalize():f}"
+
+
 class PriceLevel(StrEnum):
     """The tiers of the price book."""
 

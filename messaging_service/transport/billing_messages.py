@@ -6,9 +6,9 @@ from collections.abc import Mapping
 from decimal import Decimal
 
 from messaging_service.domain.accounts import Account, AccountLimits
-from messaging_service.domain.ledger import LARGEST_BOOKING, BookFault, EntryKind, LedgerEntry, Rule
+from messaging_service.domain.ledger import COUNTED, LARGEST_BOOKING, BookFault, EntryKind, LedgerEntry
 from messaging_service.domain.message import outbox_id
-from messaging_service.domain.money import from_micros, to_micros
+from messaging_service.domain.money import from_micros, plain, to_micros
 from messaging_service.domain.validation import MAX_IDENTIFIER, text_problem
 from messaging_service.transport import wire
 from service_kit.errors import Violation
@@ -48,7 +48,8 @@ class Faults:
     def credit_limit(self, micros: int) -> Decimal:
         """The credit limit in KES."""
         if not 0 <= from_micros(micros) <= LARGEST_BOOKING:
-            self.add("credit_limit_micros", "OUT_OF_RANGE", f"is {micros}; give 0 to {to_micros(LARGEST_BOOKING)}")
+            problem = f"is KES {plain(from_micros(micros))}; give 0 to KES {LARGEST_BOOKING:,}"
+            self.add("credit_limit_micros", "OUT_OF_RANGE", problem)
         return from_micros(micros)
 
     def limits(self, limits: pb.AccountLimits) -> AccountLimits:
@@ -69,8 +70,9 @@ class Faults:
         """What is booked, in KES."""
         amount = from_micros(micros)
         if micros == 0 or abs(amount) > LARGEST_BOOKING or (micros < 0 and not negative):
-            ways = "not 0 and either way" if negative else "above 0 and"
-            self.add("amount_micros", "OUT_OF_RANGE", f"is {micros}; it is {ways} at most {to_micros(LARGEST_BOOKING)}")
+            ways = "other than 0, and either way" if negative else "above 0, and"
+            problem = f"is KES {plain(amount)}; give one {ways} at most KES {LARGEST_BOOKING:,}"
+            self.add("amount_micros", "OUT_OF_RANGE", problem)
         return amount
 
 
@@ -108,7 +110,7 @@ def from_entry(entry: LedgerEntry) -> pb.LedgerEntry:
 
 def from_fault(fault: BookFault) -> pb.BookFault:
     """Something that does not add up."""
-    is_count = fault.rule is Rule.CHARGED
+    is_count = fault.rule in COUNTED
     return pb.BookFault(
         user_id=fault.account_id,
         rule=fault.rule.value,

@@ -54,7 +54,7 @@ def test_an_account_is_opened_paid_into_used_and_accounted_for(running: LocalSys
     terms = document(running, "open", "shop", "--mode", "prepaid", "--daily-spend", "100")
     assert (terms["mode"], terms["available"], terms["dailySpend"]) == ("prepaid", "0", "100")
     status, refused = send(running, "shop")
-    assert (status, refused["reason"]) == (402, "INSUFFICIENT_FUNDS")
+    assert (status, refused["reason"], refused["shortfall"]) == (402, "INSUFFICIENT_FUNDS", 0.8)
     booked = document(running, "top-up", "shop", "2.5", "--reference", "QK1", "--by", "wanjiru")
     assert (booked["entry"]["amount"], booked["replayed"]) == ("2.5", False)
     assert document(running, "top-up", "shop", "2.5", "--reference", "QK1")["replayed"] is True
@@ -64,7 +64,7 @@ def test_an_account_is_opened_paid_into_used_and_accounted_for(running: LocalSys
         running, "refund", sent["outboxEntry"]["outboxId"], "--reason", "it never arrived", "--by", "wanjiru"
     )
     assert refunded["entry"]["amount"] == "0.8"
-    document(running, "adjust", "shop", "--reason", "a gift taken back", "--", "-0.5")
+    document(running, "adjust", "shop", "-0.5", "--reason", "a gift taken back")
     statement = document(running, "statement", "shop", *PERIOD)
     assert (statement["openingBalance"], statement["closingBalance"]) == ("0", "2")
     assert [entry["kind"] for entry in statement["entries"]] == ["top_up", "charge", "refund", "adjustment"]
@@ -104,3 +104,5 @@ def test_what_makes_no_sense_is_refused_with_a_remedy(running: LocalSystem) -> N
     fine = running.run("accounts", "top-up", "nobody", "0.0000001", "--reference", "x")
     assert fine.returncode == 2
     assert "more than 6 decimal places" in fine.stderr
+    misspelt = running.run("accounts", "adjust", "shop", "-0.5", "--reeson", "x", "--reason", "y")
+    assert misspelt.returncode == 2

@@ -109,7 +109,7 @@ class PostgresBooks:
                 row = await (await connection.execute(_BY_REFERENCE, (entry.account_id, entry.reference))).fetchone()
                 if row is not None:
                     return Booked(_same(to_entry(row), entry), replayed=True, account=account)
-            changed = account.booked(entry.amount)
+            changed = account.booked(entry.kind, entry.amount)
             row = await (await connection.execute(_BOOK, _booking(entry))).fetchone()
         assert row is not None, "the statement returns its row"  # noqa: S101 - an invariant, not a check of input
         return Booked(to_entry(row), replayed=False, account=changed)
@@ -132,7 +132,7 @@ class PostgresBooks:
             row = await (await connection.execute(_BOOK, booking)).fetchone()
             await connection.execute(_REFUNDED, (message_id,))
         assert row is not None, "the statement returns its row"  # noqa: S101 - an invariant, not a check of input
-        return Booked(to_entry(row), replayed=False, account=account.booked(total))
+        return Booked(to_entry(row), replayed=False, account=account.booked(EntryKind.REFUND, total))
 
     async def entries(
         self, account_id: str, start: datetime, end: datetime, limit: int, after: int | None

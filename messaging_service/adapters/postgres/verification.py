@@ -40,26 +40,51 @@ _CHECKS: dict[Rule, str] = {
             AND (%(account)s::text IS NULL OR id = %(account)s)
         ORDER BY id LIMIT %(limit)s
     """,
-    # A charge of the present attempt, of exactly the total, if and only if the message says that it was charged;
-    # a refund of it as well if it says that it was refunded.
+    # A charge of the present attempt if and only if the message says that it was charged; a refund of it as well if it
+    # says that it was refunded.
     Rule.CHARGED: """
-        SELECT m.account_id, coalesce(l.charges, 0), (m.billing IN ('charged', 'refunded'))::int, m.id
+        SELECT m.account_id, coalesce(l.charges + l.refunds, 0),
+            (m.billing IN ('charged', 'refunded'))::int + (m.billing = 'refunded')::int, m.id
         FROM message m LEFT JOIN (
             SELECT message_id, attempt, account_id,
                 count(*) FILTER (WHERE kind = 'charge') AS charges,
-                count(*) FILTER (WHERE kind = 'refund') AS refunds,
-                sum(amount) FILTER (WHERE kind = 'charge') AS charged,
-                sum(amount) FILTER (WHERE kind = 'refund') AS refunded
+                count(*) FILTER (WHERE kind = 'refund') AS refunds
             FROM ledger_entry WHERE message_id IS NOT NULL GROUP BY message_id, attempt, account_id
         ) l ON l.message_id = m.id AND l.attempt = m.retry_count + 1
         WHERE (%(account)s::text IS NULL OR m.account_id = %(account)s) AND (
             coalesce(l.charges, 0) <> (m.billing IN ('charged', 'refunded'))::int
             OR coalesce(l.refunds, 0) <> (m.billing = 'refunded')::int
-            OR coalesce(l.charged, 0) <> CASE WHEN m.billing IN ('charged', 'refunded') THEN -m.total ELSE 0 END
-            OR coalesce(l.refunded, 0) <> CASE WHEN m.billing = 'refunded' THEN m.total ELSE 0 END
             OR l.account_id <> m.account_id
         )
         ORDER BY m.id LIMIT %(limit)s
+    """,
+    # The same of the attempts before a resend, by what carriers said of them, and no entry without its message.
+    Rule.EARLIER: """
+        SELECT coalesce(m.account_id, l.account_id), coalesce(l.charges, 0), coalesce(e.acceptances, 0), message_id
+        FROM (
+            SELECT l.message_id, l.attempt, l.account_id, count(*) FILTER (WHERE l.kind = 'charge') AS charges,
+                count(*) FILTER (WHERE l.kind = 'refund') AS refunds
+            FROM ledger_entry l LEFT JOIN message m ON m.id = l.message_id
+            WHERE l.message_id IS NOT NULL AND l.attempt IS DISTINCT FROM m.retry_count + 1
+                AND (%(account)s::text IS NULL OR %(account)s IN (l.account_id, m.account_id))
+            GROUP BY l.message_id, l.attempt, l.account_id
+        ) l FULL JOIN (
+            SELECT e.message_id, e.attempt, 1 AS acceptances FROM message m JOIN message_event e ON e.message_id = m.id
+            WHERE m.retry_count > 0 AND e.attempt <= m.retry_count AND (
+                e.to_state = 'accepted' OR (e.from_state = 'unknown' AND e.to_state IN ('delivered', 'undelivered'))
+            ) AND (%(account)s::text IS NULL OR m.account_id = %(account)s)
+            GROUP BY e.message_id, e.attempt
+        ) e USING (message_id, attempt)
+        LEFT JOIN message m ON m.id = message_id
+        WHERE m.id IS NULL OR coalesce(l.charges, 0) <> coalesce(e.acceptances, 0) OR l.refunds > l.charges
+            OR l.account_id <> m.account_id
+        ORDER BY message_id LIMIT %(limit)s
+    """,
+    Rule.AMOUNT: """
+        SELECT l.account_id, abs(l.amount), m.total, m.id FROM ledger_entry l JOIN message m ON m.id = l.message_id
+        WHERE l.kind IN ('charge', 'refund') AND abs(l.amount) <> m.total
+            AND (%(account)s::text IS NULL OR l.account_id = %(account)s)
+        ORDER BY l.id LIMIT %(limit)s
     """,
     Rule.TOTAL: """
         SELECT account_id, total, units * unit_price, id FROM message

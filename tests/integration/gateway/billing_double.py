@@ -36,6 +36,7 @@ def payment(**fields: Any) -> pb.LedgerEntry:
         "amount_micros": 500_000_000,
         "booked_time": at("2024-12-15T08:00:00Z"),
         "reference": "QK12ABC3DE",
+        "booked_by": "till",
     }
     return pb.LedgerEntry(**(known | fields))
 

@@ -223,7 +223,9 @@ class MessagingDouble(Scripted, messaging_pb2_grpc.MessagingServiceServicer):
             answer = messaging_pb2.SendSmsResponse(entry=answer)
         if isinstance(answer, messaging_pb2.SendSmsResponse):
             return messaging_pb2.SendSmsBatchResult(index=index, response=answer)
-        error = messaging_pb2.ItemError(code=CODES[answer.kind], reason=answer.reason, message=answer.message)
+        error = messaging_pb2.ItemError(
+            code=CODES[answer.kind], reason=answer.reason, message=answer.message, metadata=answer.metadata
+        )
         for violation in answer.violations:
             error.violations.add(field=violation.field, reason=violation.reason, description=violation.description)
         if answer.retry_after is not None:

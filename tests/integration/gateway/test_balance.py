@@ -35,6 +35,7 @@ PAYMENT = {
     "outboxId": None,
     "reference": "QK12ABC3DE",
     "reason": None,
+    "bookedBy": "till",
 }
 
 
@@ -97,6 +98,7 @@ async def test_a_statement_shows_balances_totals_and_entries_with_a_link_to_more
                 "outboxId": ENTRY_ID,
                 "reference": None,
                 "reason": None,
+                "bookedBy": None,
             },
         ],
     }

@@ -141,6 +141,16 @@ async def test_one_bad_item_fails_alone(running: Running, error: ServiceError, s
     assert [one["field"] for one in bad.json()["errors"]] == (["recipientPhoneNumber"] if status == 400 else [])
 
 
+async def test_a_refusal_for_want_of_money_says_how_much_is_missing(running: Running) -> None:
+    missing = {"account": "user123", "shortfall": "0.7", "currency": "KES"}
+    running.messaging.on_item = lambda _: ServiceError(
+        Kind.FAILED_PRECONDITION, "INSUFFICIENT_FUNDS", "the balance is short; top up", metadata=missing
+    )
+    response = await send(running)
+    assert (response.status_code, response.json()["shortfall"]) == (402, 0.7)
+    assert "shortfall" not in (await running.http.get("/api/sms/outbox/outbox_none")).json()
+
+
 async def test_concurrent_sends_travel_in_few_batches_and_each_gets_its_own_answer(running: Running) -> None:
     count = 200
     limits = httpx.Limits(max_connections=count)

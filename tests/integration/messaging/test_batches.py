@@ -63,7 +63,7 @@ async def test_every_item_is_answered_once_as_it_would_be_alone(service: Running
         3: "NO_PRICE",
         6: "MESSAGE_ID_REUSED",
     }
-    assert answers[2].error.metadata["shortfall"] == "0.600000"
+    assert answers[2].error.metadata["shortfall"] == "0.6"
     assert answers[4].response.entry.status == pb.SMS_STATUS_FAILED
     assert {answers[0].response.replayed, answers[5].response.replayed} == {True, False}
     assert answers[0].response.entry.outbox_id == answers[5].response.entry.outbox_id

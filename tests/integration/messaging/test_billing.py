@@ -85,7 +85,7 @@ async def test_a_prepaid_account_sends_until_its_money_is_used_up_and_no_further
     outcomes = await asyncio.gather(*(service.send() for _ in range(10)), return_exceptions=True)
     assert sum(isinstance(each, messaging_pb2.SendSmsResponse) for each in outcomes) == 2
     error = await refusal_of(service.send())
-    assert (error.reason, error.metadata["shortfall"]) == ("INSUFFICIENT_FUNDS", "0.600000")
+    assert (error.reason, error.metadata["shortfall"]) == ("INSUFFICIENT_FUNDS", "0.6")
     terms = await billing.terms()
     assert (terms.available_micros, terms.account.held_micros) == (0, 0)
     assert len(await service.entries()) == 2
@@ -227,19 +227,31 @@ async def test_an_account_is_suspended_resumed_and_closed_for_good(service: Runn
     error = await refusal_of(billing.change(status=messaging_pb2.ACCOUNT_STATUS_CLOSED))
     assert error.reason == "ACCOUNT_HAS_HOLDS"
     await service.sms.CancelSms(messaging_pb2.CancelSmsRequest(outbox_id=scheduled.outbox_id))
+    error = await refusal_of(billing.change(status=messaging_pb2.ACCOUNT_STATUS_CLOSED))
+    assert (error.reason, error.metadata["balance"]) == ("ACCOUNT_HAS_BALANCE", "6")
+    await billing.adjust(-10 * UNIT, reason="paid out")
     await billing.change(status=messaging_pb2.ACCOUNT_STATUS_CLOSED)
-    for call in (
-        billing.top_up(KES, "late"),
-        billing.change(status=messaging_pb2.ACCOUNT_STATUS_ACTIVE),
-        billing.adjust(1),
-    ):
+    for call in (billing.top_up(KES, "late"), billing.change(status=messaging_pb2.ACCOUNT_STATUS_ACTIVE)):
         assert (await refusal_of(call)).reason == "ACCOUNT_CLOSED"
+    error = await refusal_of(service.send())
+    assert (error.reason, error.metadata["status"]) == ("ACCOUNT_NOT_ACTIVE", "closed")
+
+
+async def test_the_money_of_a_closed_account_can_still_be_put_right(service: Running, billing: Billing) -> None:
+    sent = (await service.send()).entry
+    error = await refusal_of(billing.change(status=messaging_pb2.ACCOUNT_STATUS_CLOSED))
+    assert (error.reason, error.metadata["balance"]) == ("ACCOUNT_HAS_BALANCE", "-0.6")
+    await billing.top_up(UNIT)
+    await billing.change(status=messaging_pb2.ACCOUNT_STATUS_CLOSED)
+    await billing.refund(sent.outbox_id)
+    assert (await billing.adjust(-UNIT, reason="paid out")).terms.account.posted_micros == 0
+    assert not await billing.faults()
 
 
 async def test_an_account_that_owes_cannot_become_prepaid(service: Running, billing: Billing) -> None:
     await service.send()
     error = await refusal_of(billing.change(mode=PREPAID))
-    assert (error.reason, error.metadata["shortfall"]) == ("INSUFFICIENT_FUNDS", "0.600000")
+    assert (error.reason, error.metadata["shortfall"]) == ("INSUFFICIENT_FUNDS", "0.6")
     await billing.top_up(UNIT)
     assert (await billing.change(mode=PREPAID)).account.mode == PREPAID
 
@@ -282,7 +294,17 @@ async def test_a_statement_goes_from_the_opening_to_the_closing_balance(
         ("UPDATE account SET held = held + 1", "HELD_IS_SUM_OF_HOLDS"),
         ("UPDATE message SET billing = 'refunded'", "CHARGED_ONCE_IF_ACCEPTED"),
         ("DELETE FROM ledger_entry WHERE kind = 'charge'", "CHARGED_ONCE_IF_ACCEPTED"),
-        ("UPDATE ledger_entry SET amount = amount - 1 WHERE kind = 'charge'", "CHARGED_ONCE_IF_ACCEPTED"),
+        ("UPDATE ledger_entry SET amount = amount - 1 WHERE kind = 'charge'", "CHARGE_IS_THE_TOTAL"),
+        (
+            "INSERT INTO ledger_entry (account_id, kind, amount, message_id, attempt) "
+            "SELECT account_id, 'charge', -total, id, 7 FROM message",
+            "EARLIER_ATTEMPTS_CHARGED_IF_ACCEPTED",
+        ),
+        (
+            "INSERT INTO ledger_entry (account_id, kind, amount, message_id, attempt) "
+            "SELECT id, 'refund', 1, gen_random_uuid(), 1 FROM account",
+            "EARLIER_ATTEMPTS_CHARGED_IF_ACCEPTED",
+        ),
     ],
 )
 async def test_books_that_do_not_add_up_are_found(

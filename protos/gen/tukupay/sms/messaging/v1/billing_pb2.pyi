@@ -840,7 +840,8 @@ class BookFault(_message.Message):
     """The account."""
     rule: _builtins.str
     """Which rule is broken: `POSTED_IS_SUM_OF_ENTRIES`, `HELD_IS_SUM_OF_HOLDS`,
-    `PREPAID_WITHIN_LIMIT`, `CHARGED_ONCE_IF_ACCEPTED`, `TOTAL_IS_UNITS_TIMES_PRICE`.
+    `PREPAID_WITHIN_LIMIT`, `CHARGED_ONCE_IF_ACCEPTED`, `CHARGE_IS_THE_TOTAL`,
+    `EARLIER_ATTEMPTS_CHARGED_IF_ACCEPTED`, `TOTAL_IS_UNITS_TIMES_PRICE`.
     """
     recorded: _builtins.int
     """What is on record, in micros or as a count."""

@@ -107,7 +107,8 @@ class BillingServiceServicer(object):
         keep their holds.
         FAILED_PRECONDITION (`INSUFFICIENT_FUNDS`): it would be prepaid, or have less
         credit, than its balance allows; top up first. (`ACCOUNT_HAS_HOLDS`): it cannot be
-        closed while messages are under way. (`ACCOUNT_CLOSED`): it cannot be opened again.
+        closed while messages are under way. (`ACCOUNT_HAS_BALANCE`): it cannot be closed
+        before its balance is 0. (`ACCOUNT_CLOSED`): it cannot be opened again.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -130,9 +131,10 @@ class BillingServiceServicer(object):
         raise NotImplementedError('Method not implemented!')
 
     def Adjust(self, request, context):
-        """Books a correction by an operator, with its reason. Idempotent where a `reference`
-        is given. Errors as for TopUp, and FAILED_PRECONDITION (`INSUFFICIENT_FUNDS`): a
-        prepaid account would fall below its credit limit.
+        """Books a correction by an operator, with its reason, also for a closed account.
+        Idempotent where a `reference` is given. Errors as for TopUp, and
+        FAILED_PRECONDITION (`INSUFFICIENT_FUNDS`): a prepaid account would fall below its
+        credit limit.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')

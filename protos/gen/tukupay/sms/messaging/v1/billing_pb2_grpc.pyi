@@ -52,7 +52,8 @@ class BillingServiceStub:
     keep their holds.
     FAILED_PRECONDITION (`INSUFFICIENT_FUNDS`): it would be prepaid, or have less
     credit, than its balance allows; top up first. (`ACCOUNT_HAS_HOLDS`): it cannot be
-    closed while messages are under way. (`ACCOUNT_CLOSED`): it cannot be opened again.
+    closed while messages are under way. (`ACCOUNT_HAS_BALANCE`): it cannot be closed
+    before its balance is 0. (`ACCOUNT_CLOSED`): it cannot be opened again.
     """
     GetAccountTerms: _grpc.UnaryUnaryMultiCallable[_billing_pb2.GetAccountTermsRequest, _billing_pb2.GetAccountTermsResponse]
     """The terms of an account, with what is used of its limits."""
@@ -62,9 +63,10 @@ class BillingServiceStub:
     FAILED_PRECONDITION (`ACCOUNT_CLOSED`).
     """
     Adjust: _grpc.UnaryUnaryMultiCallable[_billing_pb2.AdjustRequest, _billing_pb2.AdjustResponse]
-    """Books a correction by an operator, with its reason. Idempotent where a `reference`
-    is given. Errors as for TopUp, and FAILED_PRECONDITION (`INSUFFICIENT_FUNDS`): a
-    prepaid account would fall below its credit limit.
+    """Books a correction by an operator, with its reason, also for a closed account.
+    Idempotent where a `reference` is given. Errors as for TopUp, and
+    FAILED_PRECONDITION (`INSUFFICIENT_FUNDS`): a prepaid account would fall below its
+    credit limit.
     """
     RefundSms: _grpc.UnaryUnaryMultiCallable[_billing_pb2.RefundSmsRequest, _billing_pb2.RefundSmsResponse]
     """Pays the charge of a message back, with the reason. Repeating it changes nothing.
@@ -103,7 +105,8 @@ class BillingServiceAsyncStub(BillingServiceStub):
     keep their holds.
     FAILED_PRECONDITION (`INSUFFICIENT_FUNDS`): it would be prepaid, or have less
     credit, than its balance allows; top up first. (`ACCOUNT_HAS_HOLDS`): it cannot be
-    closed while messages are under way. (`ACCOUNT_CLOSED`): it cannot be opened again.
+    closed while messages are under way. (`ACCOUNT_HAS_BALANCE`): it cannot be closed
+    before its balance is 0. (`ACCOUNT_CLOSED`): it cannot be opened again.
     """
     GetAccountTerms: _aio.UnaryUnaryMultiCallable[_billing_pb2.GetAccountTermsRequest, _billing_pb2.GetAccountTermsResponse]  # type: ignore[assignment]
     """The terms of an account, with what is used of its limits."""
@@ -113,9 +116,10 @@ class BillingServiceAsyncStub(BillingServiceStub):
     FAILED_PRECONDITION (`ACCOUNT_CLOSED`).
     """
     Adjust: _aio.UnaryUnaryMultiCallable[_billing_pb2.AdjustRequest, _billing_pb2.AdjustResponse]  # type: ignore[assignment]
-    """Books a correction by an operator, with its reason. Idempotent where a `reference`
-    is given. Errors as for TopUp, and FAILED_PRECONDITION (`INSUFFICIENT_FUNDS`): a
-    prepaid account would fall below its credit limit.
+    """Books a correction by an operator, with its reason, also for a closed account.
+    Idempotent where a `reference` is given. Errors as for TopUp, and
+    FAILED_PRECONDITION (`INSUFFICIENT_FUNDS`): a prepaid account would fall below its
+    credit limit.
     """
     RefundSms: _aio.UnaryUnaryMultiCallable[_billing_pb2.RefundSmsRequest, _billing_pb2.RefundSmsResponse]  # type: ignore[assignment]
     """Pays the charge of a message back, with the reason. Repeating it changes nothing.
@@ -163,7 +167,8 @@ class BillingServiceServicer(metaclass=_abc_1.ABCMeta):
         keep their holds.
         FAILED_PRECONDITION (`INSUFFICIENT_FUNDS`): it would be prepaid, or have less
         credit, than its balance allows; top up first. (`ACCOUNT_HAS_HOLDS`): it cannot be
-        closed while messages are under way. (`ACCOUNT_CLOSED`): it cannot be opened again.
+        closed while messages are under way. (`ACCOUNT_HAS_BALANCE`): it cannot be closed
+        before its balance is 0. (`ACCOUNT_CLOSED`): it cannot be opened again.
         """
 
     @_abc_1.abstractmethod
@@ -191,9 +196,10 @@ class BillingServiceServicer(metaclass=_abc_1.ABCMeta):
         request: _billing_pb2.AdjustRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_billing_pb2.AdjustResponse, _abc.Awaitable[_billing_pb2.AdjustResponse]]:
-        """Books a correction by an operator, with its reason. Idempotent where a `reference`
-        is given. Errors as for TopUp, and FAILED_PRECONDITION (`INSUFFICIENT_FUNDS`): a
-        prepaid account would fall below its credit limit.
+        """Books a correction by an operator, with its reason, also for a closed account.
+        Idempotent where a `reference` is given. Errors as for TopUp, and
+        FAILED_PRECONDITION (`INSUFFICIENT_FUNDS`): a prepaid account would fall below its
+        credit limit.
         """
 
     @_abc_1.abstractmethod
