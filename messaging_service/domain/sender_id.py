@@ -17,7 +17,7 @@ _NAME = re.compile(r"[A-Za-z0-9 _.&'-]+")
 _LETTER = re.compile(r"[A-Za-z]")
 
 _RULE: Final = (
-    f"use a name of 1 to {MAX_ALPHANUMERIC} letters, digits, spaces or -_.&' with at least one letter, "
+    f"use a name of 1 to {MAX_ALPHANUMERIC} letters, digits, inner spaces or -_.&' with at least one letter, "
     f"or a number of {MIN_DIGITS} to {MAX_DIGITS} digits with an optional leading +"
 )
 
@@ -51,6 +51,9 @@ def _fault_of_name(value: str) -> str | None:
         return "has a character that not every phone shows"
     if not is_alphanumeric(value):
         return "has no letter and is no number"
+    if value != value.strip():
+        # A phone shows it like the sender without them, whom its owner may have told to stop.
+        return "begins or ends with a space"
     if len(value) > MAX_ALPHANUMERIC:
         return f"has {len(value)} characters"
     return None

@@ -59,6 +59,8 @@ def test_a_number_or_short_code_is_fine(sender_id: str) -> None:
         pytest.param("TUKU\x00PAY", "has a character", id="a null"),
         pytest.param("++254712", "has a character", id="two pluses"),
         pytest.param("   ", "has no letter", id="spaces only"),
+        pytest.param(" TUKUPAY", "begins or ends with a space", id="a space before the name"),
+        pytest.param("TUKUPAY ", "begins or ends with a space", id="a space after the name"),
         pytest.param("12-34", "has no letter", id="a number with a hyphen"),
         pytest.param("+", "has a character", id="a plus alone"),
     ],
@@ -76,9 +78,10 @@ def test_a_sender_that_carriers_cannot_show_is_refused_with_what_would_be_right(
 def test_a_name_is_fine_if_and_only_if_it_is_short_ascii_with_a_letter(value: str) -> None:
     has_letter = any(character in string.ascii_letters for character in value)
     in_alphabet = all(character in NAME_CHARACTERS for character in value)
+    has_outer_space = value != value.strip(" ")
 
     if has_letter:
-        assert (sender_id_problem(value) is None) == (in_alphabet and len(value) <= 11)
+        assert (sender_id_problem(value) is None) == (in_alphabet and len(value) <= 11 and not has_outer_space)
 
 
 @given(st.sampled_from(["", "+"]), st.text(st.sampled_from(string.digits), max_size=18))

@@ -567,7 +567,7 @@ class SendSmsRequest(_message.Message):
     message: _builtins.str
     """Required: the text; at most the configured number of units (10 unless set)."""
     sender_id: _builtins.str
-    """Required: 1 to 11 letters, digits, spaces and `-_.&'` with at least one letter,
+    """Required: 1 to 11 letters, digits, inner spaces and `-_.&'` with at least one letter,
     or 3 to 15 digits with an optional `+`.
     """
     message_name: _builtins.str
