@@ -124,7 +124,7 @@ class ClaimLoop:
             self.backlogged = len(claims) == len(slots)
             if self.backlogged:
                 return 0
-            next_due_s = await self._outbox.seconds_to_next_due(route)
+            next_due_s = await self._outbox.seconds_to_next_due(route, carriers)
         except ServiceError as error:
             self._log.claims_failed(error.reason)
             return self._poll_s

@@ -167,8 +167,11 @@ class Outbox(Protocol):
         """Ends what nobody ends any more: leases, unknown windows, queue times and validities that ran out."""
         ...
 
-    async def seconds_to_next_due(self, route: str = DEFAULT_ROUTE) -> float | None:
-        """How long until the next queued message of a route is due, 0 when one is; None when none is queued."""
+    async def seconds_to_next_due(self, route: str = DEFAULT_ROUTE, carriers: Collection[str] = ()) -> float | None:
+        """How long until the next queued message of a route is due, 0 when one is; None when none is queued.
+
+        `carriers`: as for `claim`; messages that it would leave do not count.
+        """
         ...
 
     async def resend(self, message_id: UUID, max_retries: int, route: str = DEFAULT_ROUTE) -> Message:

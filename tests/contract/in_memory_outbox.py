@@ -255,12 +255,13 @@ class InMemoryOutbox:
             row.route = DEFAULT_ROUTE
         return len(strays)
 
-    async def seconds_to_next_due(self, route: str = DEFAULT_ROUTE) -> float | None:
+    async def seconds_to_next_due(self, route: str = DEFAULT_ROUTE, carriers: Collection[str] = ()) -> float | None:
         due = [
             row.due_at
             for row in self.book.queue.values()
             if row.state is State.READY
             and row.route == route
+            and not (set(carriers) or {"any"}) <= row.avoid
             and (row.expires_at is None or row.expires_at > self.book.now)
         ]
         return max(0.0, (min(due) - self.book.now).total_seconds()) if due else None

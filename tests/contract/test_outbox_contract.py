@@ -385,6 +385,16 @@ async def test_an_empty_queue_has_no_next_due_time(outbox: Outbox) -> None:
     assert await outbox.seconds_to_next_due() is None
 
 
+async def test_what_the_carriers_with_room_may_not_take_is_neither_claimed_nor_due(outbox: Outbox) -> None:
+    await record(outbox, acceptance())
+    elsewhere = dataclasses.replace(settlement(await claim_one(outbox), not_taken()), avoid="one")
+    await outbox.settle([elsewhere])
+    assert await outbox.claim(1, carriers=["one"]) == []
+    assert await outbox.seconds_to_next_due(carriers=["one"]) is None
+    assert await outbox.seconds_to_next_due(carriers=["one", "other"]) == 0
+    assert len(await outbox.claim(1, carriers=["one", "other"])) == 1
+
+
 def lanes(claims: Sequence[Claim]) -> tuple[int, int]:
     """How many of the high lane, and how many of the normal one."""
     high = sum(claim.message.priority is Priority.HIGH for claim in claims)

@@ -149,10 +149,10 @@ class PostgresOutbox:
         async with migrated(single_statement(self._pool)) as connection:
             return await queue.reroute(connection, known)
 
-    async def seconds_to_next_due(self, route: str = DEFAULT_ROUTE) -> float | None:
+    async def seconds_to_next_due(self, route: str = DEFAULT_ROUTE, carriers: Collection[str] = ()) -> float | None:
         """See Outbox.seconds_to_next_due."""
         async with migrated(single_statement(self._pool)) as connection:
-            return await queue.seconds_to_next_due(connection, route)
+            return await queue.seconds_to_next_due(connection, route, carriers)
 
     async def resend(self, message_id: UUID, max_retries: int, route: str = DEFAULT_ROUTE) -> Message:
         """See Outbox.resend."""

@@ -58,10 +58,12 @@ _CLAIM = f"""
 _NEXT_DUE = """
     SELECT extract(epoch FROM min(due_at) - now())::float8 FROM (
         (SELECT due_at FROM dispatch WHERE state = 'ready' AND route = %(route)s AND lane = 0
-            AND (expires_at IS NULL OR expires_at > now()) ORDER BY due_at LIMIT 1)
+            AND (expires_at IS NULL OR expires_at > now()) AND NOT (avoid @> %(carriers)s)
+            ORDER BY due_at LIMIT 1)
         UNION ALL
         (SELECT due_at FROM dispatch WHERE state = 'ready' AND route = %(route)s AND lane = 1
-            AND (expires_at IS NULL OR expires_at > now()) ORDER BY due_at LIMIT 1)
+            AND (expires_at IS NULL OR expires_at > now()) AND NOT (avoid @> %(carriers)s)
+            ORDER BY due_at LIMIT 1)
     ) AS heads
 """
 
@@ -177,8 +179,7 @@ async def claim(connection: Connection, wanted: Wanted, owner: Owner, began: flo
         _CLAIM,
         {
             "route": wanted.route,
-            # Nothing avoids a carrier without a name, so without carriers every row is taken.
-            "carriers": list(wanted.carriers) or [""],
+            "carriers": _with_room(wanted.carriers),
             "limit": wanted.limit,
             "floor": wanted.floor,
             "owner": owner.name,
@@ -201,9 +202,14 @@ async def claim(connection: Connection, wanted: Wanted, owner: Owner, began: flo
     return claims
 
 
-async def seconds_to_next_due(connection: Connection, route: str) -> float | None:
+def _with_room(carriers: Collection[str]) -> list[str]:
+    """Nothing avoids a carrier without a name, so without carriers every row is meant."""
+    return sorted(carriers) or [""]
+
+
+async def seconds_to_next_due(connection: Connection, route: str, carriers: Collection[str]) -> float | None:
     """See Outbox.seconds_to_next_due."""
-    cursor = await connection.execute(_NEXT_DUE, {"route": route})
+    cursor = await connection.execute(_NEXT_DUE, {"route": route, "carriers": _with_room(carriers)})
     row = await cursor.fetchone()
     return None if row is None or row[0] is None else max(0.0, row[0])
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Collection
 from datetime import UTC, datetime, timedelta
 
 import pytest
@@ -158,11 +159,25 @@ async def test_the_next_due_message_is_not_overslept() -> None:
         await service.carrier.submitted(1)
 
 
+async def test_what_none_of_the_carriers_with_room_may_take_is_no_reason_to_look_again_at_once() -> None:
+    service = Service(poll_s=3_600)
+    asked: list[Collection[str]] = []
+
+    async def next_due(route: str = DEFAULT_ROUTE, carriers: Collection[str] = ()) -> float | None:
+        asked.append(carriers)
+        return None
+
+    service.outbox.seconds_to_next_due = next_due  # type: ignore[method-assign]  # hears the question
+    async with service.claiming():
+        await until(lambda: bool(asked))
+    assert asked == [{service.carrier.name}]
+
+
 async def test_claims_that_are_made_are_submitted_also_when_the_loop_is_stopped() -> None:
     service = Service(poll_s=3_600)
     asked = asyncio.Event()
 
-    async def slow_look(route: str = DEFAULT_ROUTE) -> float | None:
+    async def slow_look(route: str = DEFAULT_ROUTE, carriers: Collection[str] = ()) -> float | None:
         asked.set()
         await asyncio.Event().wait()
         return None
