@@ -59,8 +59,12 @@ async def running(settings: MessagingSettings, seams: Seams) -> AsyncIterator[Gr
     pool = create_pool(
         settings.database_url, "messaging", min_size=2, max_size=settings.pool_size, timeout_s=settings.pool_timeout_s
     )
-    billing_pool = create_pool(settings.database_url, "messaging-billing", min_size=0, max_size=BILLING_POOL)
-    reports_pool = create_pool(settings.database_url, "messaging-reports", min_size=0, max_size=REPORTS.connections)
+    billing_pool = create_pool(
+        settings.database_url, "messaging-billing", min_size=0, max_size=BILLING_POOL, seldom=True
+    )
+    reports_pool = create_pool(
+        settings.database_url, "messaging-reports", min_size=0, max_size=REPORTS.connections, seldom=True
+    )
     watching = Watching(settings, pool, seams.now)
     notices_pool = notifying_pool(settings)
     named = {"messaging": pool, "billing": billing_pool, "reports": reports_pool, "webhooks": notices_pool}

@@ -54,6 +54,7 @@ def notifying_pool(settings: MessagingSettings) -> Pool:
         max_size=CONNECTIONS,
         timeout_s=POOL_TIMEOUT_S,
         parallel=False,
+        seldom=True,
     )
 
 

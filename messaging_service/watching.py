@@ -33,7 +33,13 @@ class Watching:
         url = settings.database_url
         self._tail_pool = create_pool(url, "messaging-tail", min_size=0, max_size=1, parallel=False)
         self._catch_up_pool = create_pool(
-            url, "messaging-catch-up", min_size=0, max_size=CATCH_UPS, timeout_s=CATCH_UP_TIMEOUT_S, parallel=False
+            url,
+            "messaging-catch-up",
+            min_size=0,
+            max_size=CATCH_UPS,
+            timeout_s=CATCH_UP_TIMEOUT_S,
+            parallel=False,
+            seldom=True,
         )
         limits = TailLimits(settings.watch_poll_s, settings.max_watches, settings.watch_buffer)
         self._tail = EventTail(PostgresEventLog(self._tail_pool), limits, EventsLog())

@@ -45,11 +45,14 @@ def create_pool(
     timeout_s: float = 5.0,
     parallel: bool = True,
     forgotten_s: float = FORGOTTEN_S,
+    seldom: bool = False,
 ) -> Pool:
     """A pool that is not open yet.
 
     `timeout_s` bounds the wait for a connection; a statement runs for 30 s at most, and without `parallel` on one
     processor of the server only. `forgotten_s`: for pools whose transactions may work longer between two statements.
+    `seldom`: for pools whose connections rest for long. Each is tried before it is handed out, as those that a restart
+    of the server cut off would each fail one caller.
     """
     options = "-c timezone=UTC -c statement_timeout=30000"
     options += f" -c idle_in_transaction_session_timeout={round(forgotten_s * 1000)}"
@@ -69,6 +72,7 @@ def create_pool(
         max_size=max_size,
         timeout=timeout_s,
         reconnect_timeout=5.0,
+        check=AsyncConnectionPool.check_connection if seldom else None,
         open=False,
     )
 

@@ -27,6 +27,7 @@ from tests.conftest import FreshDatabase
 from tests.contract.messaging_database import rows
 from tests.contract.sms_examples import RECIPIENT
 from tests.integration.messaging.running_service import DEADLINE_S, Running, message, refusal_of, service_on
+from tukupay.sms.messaging.v1 import billing_pb2, billing_pb2_grpc
 from tukupay.sms.messaging.v1 import messaging_pb2 as pb
 
 pytestmark = pytest.mark.timeout(90)
@@ -129,6 +130,24 @@ async def test_without_the_database_every_call_says_so_until_it_is_back(own_serv
         again = await service.send(message_id="during")
         assert (again.replayed, again.entry.status) == (False, pb.SMS_STATUS_SENT)
         assert await service.money() == (-1_200_000, 0)
+
+
+async def test_connections_that_were_cut_while_they_rested_fail_nobody(service: Running, database_url: str) -> None:
+    billing = billing_pb2_grpc.BillingServiceStub(service.channel)
+
+    async def call_all() -> None:
+        await billing.VerifyBooks(billing_pb2.VerifyBooksRequest(), timeout=DEADLINE_S)
+        top_up = billing_pb2.TopUpRequest(user_id="user123", amount_micros=1_000_000, reference="one", booked_by="test")
+        await billing.TopUp(top_up, timeout=DEADLINE_S)
+
+    await billing.OpenAccount(
+        billing_pb2.OpenAccountRequest(user_id="user123", mode=pb.ACCOUNT_MODE_PREPAID), timeout=DEADLINE_S
+    )
+    await call_all()
+    cut = "SELECT application_name, pg_terminate_backend(pid) FROM pg_stat_activity WHERE application_name = ANY(%s)"
+    names = ["messaging-billing", "messaging-reports"]
+    assert {row[0] for row in await rows(database_url, cut, (names,))} == set(names)
+    await call_all()
 
 
 async def test_a_database_without_migrations_is_not_served_until_it_has_them(fresh_database: FreshDatabase) -> None:
