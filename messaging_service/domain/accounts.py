@@ -43,9 +43,9 @@ class AccountLimits:
     daily_spend: Decimal | None = None
     """KES held or charged in a day of Nairobi; what fails later counts too."""
     messages_per_minute: int | None = None
-    """Messages accepted in a minute of the clock."""
+    """Messages accepted or resent in a minute of the clock."""
     messages_per_recipient_hour: int | None = None
-    """Messages accepted to one phone in an hour of the clock."""
+    """Messages to one phone in an hour of the clock: accepted, resent, and sent again as their outcome was unknown."""
 
 
 @dataclass(frozen=True, slots=True)

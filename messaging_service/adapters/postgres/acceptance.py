@@ -55,7 +55,11 @@ async def _affordable(
     affordable: list[Acceptance] = []
     refused: list[Key] = []
     asked = {key: item for key, item in by_key.items() if item.message_id in new}
-    limited = [item.request for key, item in asked.items() if accounts[key[0]].limits.messages_per_recipient_hour]
+    limited = [
+        (key[0], item.request.recipient)
+        for key, item in asked.items()
+        if accounts[key[0]].limits.messages_per_recipient_hour
+    ]
     counts = await recipient_counts(connection, limited) if limited else {}
     for key, item in asked.items():
         account = accounts[item.request.account_id]

@@ -5,6 +5,7 @@ from __future__ import annotations
 from uuid import UUID
 
 from messaging_service.adapters.postgres.accounts import HOLD_MORE, lock_accounts
+from messaging_service.adapters.postgres.recipient_limits import count_recipients, recipient_counts
 from messaging_service.adapters.postgres.recording import LANES
 from messaging_service.adapters.postgres.rows import MESSAGE_COLUMNS, MESSAGE_WIDTH, to_message
 from messaging_service.adapters.postgres.suppressions import covering
@@ -65,7 +66,13 @@ async def resend(
     _check_resend(message, is_outdated, max_retries)
     await _check_opt_out(connection, message, exemption)
     accounts = await lock_accounts(connection, {message.account_id})
-    accounts[message.account_id].hold(message.total)
+    account = accounts[message.account_id]
+    if account.limits.messages_per_recipient_hour is not None:
+        phone = (account.id, message.recipient)
+        counts = await recipient_counts(connection, [phone])
+        account.check_recipient(counts[phone])
+        await count_recipients(connection, {phone: counts[phone] + 1})
+    account.hold(message.total)
     cursor = await connection.execute(
         _REQUEUE,
         {

@@ -130,7 +130,7 @@ class PostgresOutbox:
             orphaned = await queue.park_orphans(connection, self._owner.name, self._unknown)
         async with migrated(transaction(self._pool)) as connection:
             expired = await queue.expire_overdue(connection, self._owner.name, self._windows.queue_s)
-        async with migrated(single_statement(self._pool)) as connection:
+        async with migrated(transaction(self._pool)) as connection:
             resent = await unknown.resend_unknown(
                 connection, self._owner.name, self._rules.max_retries, queue.SWEEP_LIMIT
             )

@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping
 
-from messaging_service.domain.message import SendRequest
 from service_kit.database import Connection
 
 Phone = tuple[str, str]
@@ -29,9 +28,9 @@ _FORGET = """
 """
 
 
-async def recipient_counts(connection: Connection, requests: Sequence[SendRequest]) -> dict[Phone, int]:
-    """Messages of this hour by account and recipient, 0 included; the accounts are locked by the caller."""
-    counts = {(request.account_id, request.recipient): 0 for request in requests}
+async def recipient_counts(connection: Connection, phones: Iterable[Phone]) -> dict[Phone, int]:
+    """Messages of this hour to phones, 0 included; the accounts are locked by the caller."""
+    counts = dict.fromkeys(phones, 0)
     cursor = await connection.execute(_READ, ([phone[0] for phone in counts], [phone[1] for phone in counts]))
     for account_id, recipient, messages in await cursor.fetchall():
         counts[account_id, recipient] = messages

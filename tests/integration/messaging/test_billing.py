@@ -149,25 +149,33 @@ async def test_what_was_not_charged_cannot_be_paid_back(service: Running, billin
 
 
 @pytest.mark.parametrize(
-    ("limits", "reason", "allowed"),
+    ("terms", "expected"),
     [
-        ({"daily_spend_micros": 3 * UNIT}, "DAILY_SPEND_LIMIT_REACHED", 3),
-        ({"messages_per_minute": 4}, "RATE_LIMIT_REACHED", 4),
-        ({"messages_per_recipient_hour": 2}, "RECIPIENT_LIMIT_REACHED", 2),
+        ({"limits": pb.AccountLimits(daily_spend_micros=5 * UNIT - 1)}, ("DAILY_SPEND_LIMIT_REACHED", 4, "day")),
+        ({"limits": pb.AccountLimits(messages_per_minute=7)}, ("RATE_LIMIT_REACHED", 7, "minute")),
+        ({"limits": pb.AccountLimits(messages_per_recipient_hour=3)}, ("RECIPIENT_LIMIT_REACHED", 3, "hour")),
+        ({"mode": PREPAID, "credit_limit_micros": 6 * UNIT - 1}, ("INSUFFICIENT_FUNDS", 5, "century")),
     ],
-    ids=["spend", "minute", "recipient"],
+    ids=["spend", "minute", "recipient", "credit"],
 )
-async def test_limits_are_never_exceeded_by_many_at_once(
-    service: Running, billing: Billing, limits: dict[str, Any], reason: str, allowed: int
+async def test_two_hundred_callers_and_a_batch_exceed_no_limit_by_anything(
+    service: Running, billing: Billing, database_url: str, terms: dict[str, Any], expected: tuple[str, int, str]
 ) -> None:
-    await billing.open(mode=POSTPAID, limits=pb.AccountLimits(**limits))
+    reason, allowed, window = expected
+    await billing.open(**{"mode": POSTPAID} | terms)
+    singles = [asyncio.ensure_future(service.send()) for _ in range(200)]
     answers = await service.batch(message() for _ in range(50))
-    singles = await asyncio.gather(*(service.send() for _ in range(20)), return_exceptions=True)
+    outcomes = await asyncio.gather(*singles, return_exceptions=True)
     refusals = [answer.error for answer in answers.values() if answer.HasField("error")]
-    accepted = len(answers) - len(refusals) + sum(isinstance(each, messaging_pb2.SendSmsResponse) for each in singles)
-    assert accepted == len(await service.entries()) == allowed
+    accepted = len(answers) - len(refusals) + sum(isinstance(each, messaging_pb2.SendSmsResponse) for each in outcomes)
+    # A minute may end meanwhile, and the next one has its own share.
+    each_window = "SELECT count(*) FROM message GROUP BY date_trunc(%s, created_at AT TIME ZONE INTERVAL '+03:00')"
+    stored = [count for (count,) in await rows(database_url, each_window, (window,))]
+    assert max(stored) == allowed
+    assert (sum(stored), await rows(database_url, "SELECT count(*) FROM idempotency")) == (accepted, [(accepted,)])
     assert {error.reason for error in refusals} == {reason}
-    assert all(error.retry_delay.seconds > 0 or error.retry_delay.nanos > 0 for error in refusals)
+    comes_again = reason != "INSUFFICIENT_FUNDS"
+    assert all(error.HasField("retry_delay") == comes_again for error in refusals)
     assert not await billing.faults()
 
 
@@ -214,6 +222,20 @@ async def test_a_resend_counts_toward_the_limits(service: Running, billing: Bill
     await billing.change(limits=pb.AccountLimits(daily_spend_micros=UNIT))
     request = messaging_pb2.ResendSmsRequest(outbox_id=failed.outbox_id)
     assert (await refusal_of(service.sms.ResendSms(request))).reason == "DAILY_SPEND_LIMIT_REACHED"
+    await billing.change(limits=pb.AccountLimits(messages_per_minute=1))
+    assert (await refusal_of(service.sms.ResendSms(request))).reason == "RATE_LIMIT_REACHED"
+
+
+async def test_a_resend_counts_for_its_phone(service: Running, billing: Billing) -> None:
+    await billing.open(mode=POSTPAID, limits=pb.AccountLimits(messages_per_recipient_hour=2))
+    service.carrier.answer = lambda _: refused()
+    request = messaging_pb2.ResendSmsRequest(outbox_id=(await service.send()).entry.outbox_id)
+    await service.sms.ResendSms(request)
+    assert (await refusal_of(service.send())).reason == "RECIPIENT_LIMIT_REACHED"
+    async with asyncio.timeout(DEADLINE_S):
+        while (await service.entry(request.outbox_id)).status != messaging_pb2.SMS_STATUS_FAILED:
+            pass
+    assert (await refusal_of(service.sms.ResendSms(request))).reason == "RECIPIENT_LIMIT_REACHED"
 
 
 async def test_an_account_is_suspended_resumed_and_closed_for_good(service: Running, billing: Billing) -> None:

@@ -65,6 +65,37 @@ async def test_it_is_a_new_attempt_under_the_same_hold(outbox: PostgresOutbox, d
     assert await money(outbox) == (-TOTAL, 0)
 
 
+async def test_a_phone_that_has_had_its_share_of_the_hour_waits_for_the_next(
+    outbox: PostgresOutbox, database_url: str
+) -> None:
+    await rows(database_url, "UPDATE account SET recipient_hour_limit = 3")
+    first, second = await unknown(outbox), await unknown(outbox)
+    elsewhere = await unknown(outbox, recipient_phone_number="+254712345679")
+    await pass_time(database_url, AFTER_S)
+    # Two of the three were used by the messages themselves, so one of them may go again.
+    assert (await outbox.sweep()).resent == 2
+    assert (await stored(outbox, elsewhere.id)).state is State.READY
+    states = {(await stored(outbox, message.id)).state for message in (first, second)}
+    assert states == {State.READY, State.UNKNOWN}
+    assert sorted(await rows(database_url, "SELECT messages FROM recipient_hour")) == [(2,), (3,)]
+    next_hour = "SELECT resend_at = date_trunc('hour', resend_at) AND resend_at > now() FROM dispatch WHERE state = %s"
+    assert await rows(database_url, next_hour, ("unknown",)) == [(True,)]
+    assert (await outbox.sweep()).resent == 0
+    await rows(database_url, "UPDATE recipient_hour SET hour = hour - interval '1 hour'")
+    await rows(database_url, "UPDATE dispatch SET resend_at = now() WHERE resend_at IS NOT NULL")
+    assert (await outbox.sweep()).resent == 1
+    for what, statement in BROKEN.items():
+        assert not await rows(database_url, statement), what
+
+
+async def test_a_message_that_is_sent_again_by_itself_takes_nothing_of_the_day_and_the_minute(
+    outbox: PostgresOutbox, database_url: str
+) -> None:
+    await sent_again(outbox, database_url)
+    spent, counted = (await rows(database_url, "SELECT day_spent, minute_count FROM account"))[0]
+    assert (spent, counted) == (TOTAL, 1)
+
+
 async def test_a_dead_process_leaves_such_messages_too(outbox: PostgresOutbox, database_url: str) -> None:
     message = await record(outbox, acceptance(claimed=True))
     await pass_time(database_url, 31)
