@@ -17,7 +17,10 @@ def parse_instant(text: str) -> datetime:
         raise ValueError(
             f"{text!r} has no offset from UTC; write {instant.isoformat()}Z, or end it with +03:00 for Nairobi"
         )
-    return instant.astimezone(UTC)
+    try:
+        return instant.astimezone(UTC)
+    except OverflowError:
+        raise ValueError(f"{text!r} is outside the years 1 to 9999 in UTC") from None
 
 
 def timestamp(instant: datetime) -> Timestamp:

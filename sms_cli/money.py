@@ -2,19 +2,28 @@
 
 from __future__ import annotations
 
+import re
 from decimal import Decimal, InvalidOperation
 
 _MICROS = 1_000_000
+# Decimal also reads `1_0` as 10, and the digits of other scripts: slips in a price, not prices.
+_AMOUNT = re.compile(r"[+-]?(\d+\.?\d*|\.\d+)([eE][+-]?\d+)?", re.ASCII)
 
 
 def parse_kes(text: str) -> Decimal:
     """An amount with at most 6 decimal places; raises ValueError."""
+    if not _AMOUNT.fullmatch(text):
+        raise _no_amount(text)
     try:
         amount = Decimal(text)
         micros(amount)
     except InvalidOperation:
-        raise ValueError(f"{text!r} is not an amount in KES, for instance 0.6") from None
+        raise _no_amount(text) from None
     return amount
+
+
+def _no_amount(text: str) -> ValueError:
+    return ValueError(f"{text!r} is not an amount in KES, for instance 0.6")
 
 
 def micros(amount: Decimal) -> int:

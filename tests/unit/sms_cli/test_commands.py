@@ -38,10 +38,17 @@ def test_a_price_is_exact(text: str, expected: int) -> None:
     assert Decimal(kes(expected)) == Decimal(text)
 
 
-@pytest.mark.parametrize("text", ["cheap", "0.0000001", "NaN", "Infinity", "", "1e30", "0,6"])
+@pytest.mark.parametrize(
+    "text", ["cheap", "0.0000001", "NaN", "Infinity", "", "1e30", "0,6", "1_0", "٠.٧", "0x1", " 1"]
+)
 def test_a_price_that_is_none_is_refused(text: str) -> None:
-    with pytest.raises(ValueError, match=r"KES|decimal places"):
+    with pytest.raises(ValueError, match=r"not an amount in KES|decimal places"):
         parse_kes(text)
+
+
+def test_a_price_that_is_not_a_number_is_not_said_to_be_too_precise() -> None:
+    with pytest.raises(ValueError, match="'NaN' is not an amount in KES"):
+        parse_kes("NaN")
 
 
 def test_amounts_are_shown_without_trailing_zeros() -> None:
@@ -54,6 +61,10 @@ def test_an_instant_needs_its_offset() -> None:
         parse_instant("2026-01-31T11:00:00")
     with pytest.raises(ValueError, match="not a time"):
         parse_instant("tomorrow")
+    with pytest.raises(ValueError, match="outside the years 1 to 9999"):
+        parse_instant("0001-01-01T00:00:00+03:00")
+    with pytest.raises(ValueError, match="outside the years 1 to 9999"):
+        parse_instant("9999-12-31T23:59:59-03:00")
 
 
 def test_a_level_is_known_by_its_contract_name_in_any_case() -> None:
