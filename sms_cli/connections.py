@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
 import grpc
@@ -34,17 +34,32 @@ _WORDS = (("allow_free", "--allow-free"), ("override_guards", "--override-guards
 """How fields are called in descriptions of other fields."""
 
 
+def option_of(field: str) -> str:
+    """A field as the terminal has it."""
+    return f"{_OPTIONS.get(field, field)}:"
+
+
 @contextmanager
-def readable_errors(service: str, address: Address) -> Iterator[None]:
-    """Turns the failure of a call to a service into a CommandError."""
+def readable_errors(
+    service: str, address: Address, named: Callable[[str], str] = option_of, *, open_end: str | None = None
+) -> Iterator[None]:
+    """Turns the failure of a call to a service into a CommandError.
+
+    `named` says what a person calls a field; a sentence about it follows. `open_end` is what to do when the service
+    went away and nobody knows whether it did its work; None when that does not matter.
+    """
     try:
         yield
     except aio.AioRpcError as error:
-        raise _readable(service, address, error) from error
+        raise _readable(service, address, error, named, open_end) from error
 
 
-def _readable(service: str, address: Address, error: aio.AioRpcError) -> CommandError:
-    reason, fields, retry = _details(error)
+def _readable(
+    service: str, address: Address, error: aio.AioRpcError, named: Callable[[str], str], open_end: str | None
+) -> CommandError:
+    reason, fields, retry = _details(error, named)
+    if open_end and not reason and error.code() in {grpc.StatusCode.UNAVAILABLE, grpc.StatusCode.DEADLINE_EXCEEDED}:
+        return CommandError(f"{service} at {address} went away before it answered", open_end)
     if not reason and error.code() in {grpc.StatusCode.UNAVAILABLE, grpc.StatusCode.DEADLINE_EXCEEDED}:
         return CommandError(
             f"{service} does not answer at {address}",
@@ -61,9 +76,9 @@ def _readable(service: str, address: Address, error: aio.AioRpcError) -> Command
     return CommandError(message, "the message above says what stands in the way; `tukupay-sms status` helps")
 
 
-def _details(error: aio.AioRpcError) -> tuple[str, list[str], float]:
+def _details(error: aio.AioRpcError, named: Callable[[str], str]) -> tuple[str, list[str], float]:
     """The stable reason, the fields at fault, and the seconds to wait; empty and 0 when not given."""
-    reason, fields, retry = "", list[str](), 0.0
+    reason, fields, retry, all_fields = "", list[str](), 0.0, 0
     status = rpc_status.from_call(error)
     for detail in status.details if status else ():
         info = error_details_pb2.ErrorInfo()
@@ -71,16 +86,15 @@ def _details(error: aio.AioRpcError) -> tuple[str, list[str], float]:
         delay = error_details_pb2.RetryInfo()
         if detail.Unpack(info):
             reason = info.reason
+            # An error has room for the first few dozen only.
+            all_fields = int(info.metadata.get("violations", "0"))
         elif detail.Unpack(request):
-            fields = [f"{_option(each.field)}: {_in_options(each.description)}" for each in request.field_violations]
+            fields = [f"{named(each.field)} {_in_options(each.description)}" for each in request.field_violations]
         elif detail.Unpack(delay):
             retry = delay.retry_delay.ToTimedelta().total_seconds()
+    if fields and all_fields > len(fields):
+        fields.append(f"and {all_fields - len(fields):,} more")
     return reason, fields, retry
-
-
-def _option(field: str) -> str:
-    """A field as the terminal has it."""
-    return _OPTIONS.get(field, field)
 
 
 def _in_options(description: str) -> str:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import hashlib
+import re
 import unicodedata
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
@@ -27,6 +28,15 @@ MAX_REASON = 500
 _NEED_REASON = {pb.COST_LEVEL_TUKUPAY, pb.COST_LEVEL_SPECIFIC_CUSTOMER}
 _ENTITY_COLUMNS = {"customerId": pb.COST_LEVEL_SPECIFIC_CUSTOMER, "appId": pb.COST_LEVEL_APP_OWNER}
 """Which column names the entity of which level."""
+_ROW_FIELD = re.compile(r"(?:rows|drafts)\[(\d+)\]\.(\w+)")
+_FIELD_COLUMNS = {
+    "customer_id": "customerId",
+    "app_id": "appId",
+    "price_micros": "pricePerSms",
+    "effective_from": "effectiveFrom",
+    "created_by": "createdBy",
+}
+"""How the file calls what a request calls otherwise."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -95,6 +105,14 @@ def read_costs(
     if problems:
         raise CostFileError(sorted(problems, key=lambda problem: problem.line))
     return rows
+
+
+def place_in_file(rows: Sequence[FileRow], field: str) -> str | None:
+    """Where a field of a request that was made from these rows stands in their file; None when nowhere."""
+    match = _ROW_FIELD.fullmatch(field)
+    if match is None or int(match[1]) >= len(rows):
+        return None
+    return f"line {rows[int(match[1])].line}: {_FIELD_COLUMNS.get(match[2], match[2])}"
 
 
 def file_key(text: str, *options: object) -> str:

@@ -10,8 +10,8 @@ from decimal import Decimal
 
 from service_kit.channel import open_channel
 from service_kit.settings import Address
-from sms_cli.connections import readable_errors
-from sms_cli.cost_files import FileRow
+from sms_cli.connections import option_of, readable_errors
+from sms_cli.cost_files import FileRow, place_in_file
 from sms_cli.cost_levels import LEVEL_NAMES
 from sms_cli.instants import exact, timestamp
 from sms_cli.money import kes, micros
@@ -22,6 +22,10 @@ MAX_ROWS = 50_000
 """What pricing records in one transaction."""
 _ROWS_OF_PART = 1_000
 _TIMEOUT_S = 600.0
+_OPEN_END = (
+    "the prices may or may not have been recorded, all of them or none: import the file again when pricing answers, "
+    "which records nothing twice"
+)
 
 Progress = Callable[[int], None]
 """Hears how many rows pricing has checked."""
@@ -141,12 +145,16 @@ class CostImport:
 
         imported: list[pb.ImportedCost] = []
         replayed = False
-        with readable_errors("pricing", self._pricing):
+        open_end = None if dry_run else _OPEN_END
+        with readable_errors("pricing", self._pricing, self._named, open_end=open_end):
             async for answer in self._stub.ImportCostsInParts(parts(), timeout=_TIMEOUT_S):
                 progress(answer.checked_rows)
                 imported += answer.rows
                 replayed = replayed or answer.replayed
         return imported, replayed
+
+    def _named(self, field: str) -> str:
+        return place_in_file(self._rows, field) or option_of(field)
 
 
 @asynccontextmanager

@@ -7,8 +7,8 @@ from datetime import datetime, timedelta
 
 from service_kit.channel import open_channel
 from service_kit.settings import Address
-from sms_cli.connections import readable_errors
-from sms_cli.cost_files import FileRow
+from sms_cli.connections import option_of, readable_errors
+from sms_cli.cost_files import FileRow, place_in_file
 from sms_cli.instants import exact, timestamp
 from sms_cli.money import kes, micros
 from tukupay.sms.messaging.v1 import messaging_pb2 as pb
@@ -38,8 +38,12 @@ async def rehearsed_costs(
         period_start=timestamp(start),
         period_end=timestamp(end),
     )
+
+    def named(field: str) -> str:
+        return place_in_file(rows, field) or option_of(field)
+
     async with open_channel(messaging) as channel:
-        with readable_errors("messaging", messaging):
+        with readable_errors("messaging", messaging, named):
             stub = messaging_pb2_grpc.CostReportServiceStub(channel)
             return await stub.RehearseCosts(request, timeout=_REPORT_TIMEOUT_S)
 

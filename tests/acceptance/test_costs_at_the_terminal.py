@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -106,6 +107,19 @@ def test_every_line_at_fault_is_named_and_nothing_is_recorded(running: LocalSyst
     assert "line 3: ABOVE_CEILING, RELATIVE_CHANGE" in said
     assert "line 4:" in said
     assert len(document(running, "costs", "history", "DirectCustomer")) == 1
+
+
+def test_what_only_pricing_can_judge_is_named_by_its_line_too(running: LocalSystem, tmp_path: Path) -> None:
+    file = tmp_path / "odd.csv"
+    lines = [f"SpecificCustomer,odd{number},,0.65,1999-12-31T00:00:00Z,agreed\n" for number in range(200)]
+    file.write_text(f"{HEADER}\nSpecificCustomer,odd,,0.65,2026-01-01T00:00:00Z,a\x07b\n{''.join(lines)}")
+    refused = refusal(running, "costs", "import", str(file), "--yes")
+    assert "line 3: reason has a control character" in refused
+    assert "line 4: effectiveFrom is outside the years 2000 to 2100" in refused
+    assert re.search(r"and \d+ more", refused)
+    assert "rows[" not in refused
+    rehearsal = refusal(running, "costs", "rehearse", "--drafts", str(file), *around_now())
+    assert "line 4: effectiveFrom is outside the years 2000 to 2100" in rehearsal
 
 
 def test_importing_what_was_exported_changes_nothing(running: LocalSystem, tmp_path: Path) -> None:
