@@ -123,9 +123,8 @@ def file_key(text: str, *options: object) -> str:
 
 def write_costs(file: TextIO, costs: Iterable[pb.Cost]) -> None:
     """Writes prices so that importing them changes nothing."""
-    writer = csv.writer(file, lineterminator="\n")
-    writer.writerows(
-        (
+    for cost in costs:
+        values = (
             LEVEL_NAMES[cost.level],
             cost.customer_id,
             cost.app_id,
@@ -134,13 +133,20 @@ def write_costs(file: TextIO, costs: Iterable[pb.Cost]) -> None:
             cost.reason,
             cost.created_by,
         )
-        for cost in costs
-    )
+        file.write(_line(values))
 
 
 def write_header(file: TextIO) -> None:
     """Writes the names of the columns."""
-    csv.writer(file, lineterminator="\n").writerow(COLUMNS)
+    file.write(_line(COLUMNS))
+
+
+def _line(values: Sequence[str]) -> str:
+    # Before Python 3.13 the writer puts a value with a carriage return in quotes only where lines end in one, and a
+    # value without quotes cannot hold one.
+    line = StringIO(newline="")
+    csv.writer(line, lineterminator="\r\n").writerow(values)
+    return line.getvalue().removesuffix("\r\n") + "\n"
 
 
 def _records(text: str, problems: list[LineProblem]) -> Iterator[tuple[int, dict[str, str]]]:

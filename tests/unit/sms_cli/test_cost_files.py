@@ -144,9 +144,9 @@ _identifiers = st.text(st.characters(exclude_categories=("Cc", "Cs")), min_size=
     entity=_identifiers,
     price=st.integers(1, 1_000_000_000_000),
     instant=st.datetimes(datetime(2000, 1, 1), datetime(2100, 12, 31)).map(lambda at: at.replace(tzinfo=UTC)),  # noqa: DTZ001
-    reason=st.text(st.characters(exclude_categories=("Cc", "Cs")), min_size=1, max_size=100).filter(
-        lambda text: bool(text.strip())
-    ),
+    reason=st.text(
+        st.one_of(st.characters(exclude_categories=("Cc", "Cs")), st.sampled_from("\t\n\r")), min_size=1, max_size=100
+    ).filter(lambda text: bool(text.strip())),
     author=_identifiers,
 )
 def test_what_is_exported_is_read_back_exactly(  # noqa: PLR0917 - one value each
@@ -170,6 +170,17 @@ def test_what_is_exported_is_read_back_exactly(  # noqa: PLR0917 - one value eac
     assert (request.level, request.customer_id, request.app_id) == (cost.level, cost.customer_id, cost.app_id)
     assert (request.price_micros, request.effective_from) == (cost.price_micros, cost.effective_from)
     assert (request.reason, request.created_by) == (reason, author)
+
+
+def test_a_reason_may_end_its_lines_in_any_way() -> None:
+    file = StringIO(newline="")
+    write_header(file)
+    reasons = ["a\rb", "a\r\nb", "a\nb"]
+    for day, reason in enumerate(reasons, start=1):
+        since = timestamp(datetime(2026, 1, day, tzinfo=UTC))
+        cost = pb.Cost(level=pb.COST_LEVEL_DIRECT_CUSTOMER, price_micros=1, effective_from=since, reason=reason)
+        write_costs(file, [cost])
+    assert [row.reason for row in read_costs(file.getvalue())] == reasons
 
 
 def change(before: str | None, after: str) -> Change:
