@@ -66,14 +66,15 @@ class NewCost(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=T
     customer_id: Annotated[
         str | None,
         Meta(
-            description="Required for SpecificCustomer, refused for other levels.",
+            description="Required for SpecificCustomer, refused for other levels. Characters that can be seen, "
+            "without a space at either end.",
             extra_json_schema={"minLength": 1, "maxLength": 64},
         ),
     ] = None
     app_id: Annotated[
         str | None,
         Meta(
-            description="Required for AppOwner, refused for other levels.",
+            description="Required for AppOwner, refused for other levels. Written as `customerId`.",
             extra_json_schema={"minLength": 1, "maxLength": 64},
         ),
     ] = None
@@ -87,14 +88,17 @@ class NewCost(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=T
     effective_from: Annotated[
         str,
         Meta(
-            description="First instant at which the price applies, with its offset; may lie in the past. Kept to "
-            "the microsecond.",
+            description="First instant at which the price applies, with its offset, within the years 2000 to 2100; "
+            "may lie in the past. Kept to the microsecond.",
             extra_json_schema={"format": "date-time", "examples": ["2024-12-13T00:00:00Z"]},
         ),
     ]
     created_by: Annotated[
         str,
-        Meta(description="Who sets the price.", extra_json_schema={"minLength": 1, "maxLength": 64}),
+        Meta(
+            description="Who sets the price, written as `customerId`.",
+            extra_json_schema={"minLength": 1, "maxLength": 64},
+        ),
     ]
     allow_free: Annotated[bool | None, Meta(description="`true` to record a price of 0.")] = None
     override_guards: Annotated[
@@ -129,7 +133,11 @@ class NewWithdrawal(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fi
     """Takes back a price before it takes effect."""
 
     withdrawn_by: Annotated[
-        str, Meta(description="Who takes it back.", extra_json_schema={"minLength": 1, "maxLength": 64})
+        str,
+        Meta(
+            description="Who takes it back, written as `createdBy`.",
+            extra_json_schema={"minLength": 1, "maxLength": 64},
+        ),
     ]
     reason: Annotated[str, Meta(description="Why.", extra_json_schema={"minLength": 1, "maxLength": 500})]
 

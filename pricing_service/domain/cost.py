@@ -8,7 +8,7 @@ from datetime import UTC, datetime
 from decimal import Decimal
 from typing import Final
 
-from pricing_service.domain.identifier import has_control_character, read_identifier
+from pricing_service.domain.identifier import has_control_character, read_new_identifier
 from pricing_service.domain.tier import Level, Tier, read_tier
 from service_kit.errors import Violation, invalid
 
@@ -130,10 +130,12 @@ def draft_cost(
     """
     found = list(violations)
     tier = read_tier(level, customer_id, app_id, found)
+    if tier is not None and tier.entity:
+        read_new_identifier("app_id" if tier.customer_id is None else "customer_id", tier.entity, found)
     check_price(price, found, allow_free=allow_free)
     reason = _read_reason(level, reason, found)
     check_effective_from(effective_from, found)
-    read_identifier("created_by", created_by, found)
+    read_new_identifier("created_by", created_by, found)
     if tier is None or effective_from is None or found:
         raise invalid(found)
     return CostDraft(tier, price, reason, effective_from, created_by, override_guards)

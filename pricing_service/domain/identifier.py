@@ -25,6 +25,23 @@ def read_identifier(field: str, value: str, violations: list[Violation]) -> str:
     return value
 
 
+def read_new_identifier(field: str, value: str, violations: list[Violation]) -> str:
+    """As `read_identifier`, for what is put on record: also refuses what looks like another identifier.
+
+    A price of `cust1 ` would never apply to `cust1`, and no list would show why.
+    """
+    before = len(violations)
+    read_identifier(field, value, violations)
+    if len(violations) > before:
+        return value
+    if value != value.strip():
+        violations.append(Violation(field, "MALFORMED", "begins or ends with a space; leave it out"))
+    elif not value.isprintable():
+        problem = "has a character that cannot be seen; use letters, digits, spaces and punctuation"
+        violations.append(Violation(field, "MALFORMED", problem))
+    return value
+
+
 def has_control_character(value: str, but: Collection[str] = ()) -> bool:
     """Whether the value has a control character other than those in `but`; no database stores NUL."""
     return any(unicodedata.category(character) == "Cc" and character not in but for character in value)

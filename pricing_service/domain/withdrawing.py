@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from pricing_service.domain.cost import MAX_REASON, Cost
-from pricing_service.domain.identifier import has_control_character, read_identifier
+from pricing_service.domain.identifier import has_control_character, read_identifier, read_new_identifier
 from service_kit.errors import Kind, ServiceError, Violation, invalid
 
 
@@ -23,7 +23,7 @@ def ask_withdrawal(cost_id: str, withdrawn_by: str, reason: str) -> WithdrawalRe
     """Checks a request; raises ServiceError INVALID that names every field at fault."""
     found: list[Violation] = []
     read_identifier("cost_id", cost_id, found)
-    read_identifier("withdrawn_by", withdrawn_by, found)
+    read_new_identifier("withdrawn_by", withdrawn_by, found)
     if not reason.strip():
         found.append(Violation("reason", "REQUIRED", "is required: say why this price is taken back"))
     elif len(reason) > MAX_REASON:

@@ -15,6 +15,7 @@ from pricing_service.domain.history import read_page_size
 from pricing_service.domain.idempotency import read_key
 from pricing_service.domain.price_question import PriceQuestion, ask_price
 from pricing_service.domain.tier import Level, Tier
+from pricing_service.domain.withdrawing import ask_withdrawal
 from service_kit.errors import Kind, ServiceError, Violation
 
 DECEMBER = datetime(2024, 12, 13, tzinfo=UTC)
@@ -84,6 +85,30 @@ def test_the_entity_must_belong_to_the_level(
     level: Level, customer_id: str | None, app_id: str | None, faults: dict[str, str]
 ) -> None:
     assert refusal(level=level, customer_id=customer_id, app_id=app_id) == faults
+
+
+@pytest.mark.parametrize("lookalike", [" cust123", "cust123 ", "cust123\u200b", "\u202ecust123", "cust\u00a0123"])
+@pytest.mark.parametrize(
+    ("field", "other"),
+    [
+        ("customer_id", {}),
+        ("created_by", {}),
+        ("app_id", {"level": Level.APP_OWNER, "customer_id": None}),
+    ],
+)
+def test_what_looks_like_another_identifier_is_not_recorded(field: str, other: dict[str, Any], lookalike: str) -> None:
+    assert refusal(**(other | {field: lookalike})) == {field: "MALFORMED"}
+
+
+@pytest.mark.parametrize("author", ["finance ", "finance\u200b"])
+def test_nor_is_it_as_who_withdrew_a_price(author: str) -> None:
+    with pytest.raises(ServiceError) as caught:
+        ask_withdrawal("cost_1", author, "slip")
+    assert [violation.field for violation in caught.value.violations] == ["withdrawn_by"]
+
+
+def test_a_question_may_be_about_any_account_there_is() -> None:
+    assert ask_price("cust123 ", None, None).customer_id == "cust123 "
 
 
 def test_a_misplaced_customer_is_told_which_level_refuses_it() -> None:

@@ -270,13 +270,15 @@ class SetCostRequest(_message.Message):
     0 only with `allow_free`.
     """
     customer_id: _builtins.str
-    """Required for SPECIFIC_CUSTOMER, 1 to 64 characters; refused for other levels."""
+    """Required for SPECIFIC_CUSTOMER, 1 to 64 characters that can be seen, without a space at
+    either end; refused for other levels.
+    """
     app_id: _builtins.str
-    """Required for APP_OWNER, 1 to 64 characters; refused for other levels."""
+    """Required for APP_OWNER, likewise; refused for other levels."""
     reason: _builtins.str
     """Required for TUKUPAY and SPECIFIC_CUSTOMER, optional otherwise; at most 500 characters."""
     created_by: _builtins.str
-    """Required: who sets the price, 1 to 64 characters."""
+    """Required: who sets the price, written as `customer_id`."""
     allow_free: _builtins.bool
     """True to record a price of 0."""
     override_guards: _builtins.bool
@@ -290,7 +292,9 @@ class SetCostRequest(_message.Message):
     """
     @_builtins.property
     def effective_from(self) -> _timestamp_pb2.Timestamp:
-        """Required: the first instant at which the price applies; may lie in the past."""
+        """Required: the first instant at which the price applies, within the years 2000 to 2100; may
+        lie in the past. Kept to the microsecond.
+        """
 
     def __init__(
         self,
@@ -369,7 +373,7 @@ class WithdrawCostRequest(_message.Message):
     cost_id: _builtins.str
     """Required: the row."""
     withdrawn_by: _builtins.str
-    """Required: who takes it back, 1 to 64 characters."""
+    """Required: who takes it back, 1 to 64 characters that can be seen, without a space at either end."""
     reason: _builtins.str
     """Required: why, 1 to 500 characters."""
     def __init__(
@@ -743,7 +747,7 @@ class ListCostsResponse(_message.Message):
     """Pass it as `page_token` for the next page; empty on the last one."""
     @_builtins.property
     def costs(self) -> _containers.RepeatedCompositeFieldContainer[Global___Cost]:
-        """Oldest `effective_from` first, then by revision."""
+        """Oldest `effective_from` first, then in the order of recording."""
 
     def __init__(
         self,
@@ -1116,7 +1120,7 @@ class DraftCost(_message.Message):
     """Required for APP_OWNER; refused for other levels."""
     @_builtins.property
     def effective_from(self) -> _timestamp_pb2.Timestamp:
-        """Required: the first instant at which it would apply."""
+        """Required: the first instant at which it would apply, within the years 2000 to 2100."""
 
     def __init__(
         self,

@@ -169,8 +169,8 @@ class PricingServiceServicer(object):
         raise NotImplementedError('Method not implemented!')
 
     def ListCosts(self, request, context):
-        """Every recorded row of a level and entity, oldest `effective_from` first, then
-        by revision. For SpecificCustomer also the DirectCustomer rows that served as
+        """Every recorded row of a level and entity, oldest `effective_from` first, then in
+        the order of recording. For SpecificCustomer also the DirectCustomer rows that served as
         the customer's fallback before its own first row took effect.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)

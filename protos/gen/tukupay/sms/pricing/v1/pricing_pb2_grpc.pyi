@@ -83,8 +83,8 @@ class PricingServiceStub:
     NOT_FOUND (`NO_PRICE`): no level on that way has a price in effect.
     """
     ListCosts: _grpc.UnaryUnaryMultiCallable[_pricing_pb2.ListCostsRequest, _pricing_pb2.ListCostsResponse]
-    """Every recorded row of a level and entity, oldest `effective_from` first, then
-    by revision. For SpecificCustomer also the DirectCustomer rows that served as
+    """Every recorded row of a level and entity, oldest `effective_from` first, then in
+    the order of recording. For SpecificCustomer also the DirectCustomer rows that served as
     the customer's fallback before its own first row took effect.
     """
     BatchListChangeInstants: _grpc.UnaryUnaryMultiCallable[_pricing_pb2.BatchListChangeInstantsRequest, _pricing_pb2.BatchListChangeInstantsResponse]
@@ -161,8 +161,8 @@ class PricingServiceAsyncStub(PricingServiceStub):
     NOT_FOUND (`NO_PRICE`): no level on that way has a price in effect.
     """
     ListCosts: _aio.UnaryUnaryMultiCallable[_pricing_pb2.ListCostsRequest, _pricing_pb2.ListCostsResponse]  # type: ignore[assignment]
-    """Every recorded row of a level and entity, oldest `effective_from` first, then
-    by revision. For SpecificCustomer also the DirectCustomer rows that served as
+    """Every recorded row of a level and entity, oldest `effective_from` first, then in
+    the order of recording. For SpecificCustomer also the DirectCustomer rows that served as
     the customer's fallback before its own first row took effect.
     """
     BatchListChangeInstants: _aio.UnaryUnaryMultiCallable[_pricing_pb2.BatchListChangeInstantsRequest, _pricing_pb2.BatchListChangeInstantsResponse]  # type: ignore[assignment]
@@ -278,8 +278,8 @@ class PricingServiceServicer(metaclass=_abc_1.ABCMeta):
         request: _pricing_pb2.ListCostsRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_pricing_pb2.ListCostsResponse, _abc.Awaitable[_pricing_pb2.ListCostsResponse]]:
-        """Every recorded row of a level and entity, oldest `effective_from` first, then
-        by revision. For SpecificCustomer also the DirectCustomer rows that served as
+        """Every recorded row of a level and entity, oldest `effective_from` first, then in
+        the order of recording. For SpecificCustomer also the DirectCustomer rows that served as
         the customer's fallback before its own first row took effect.
         """
 
