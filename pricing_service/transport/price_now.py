@@ -15,6 +15,7 @@ from google.protobuf.timestamp_pb2 import Timestamp
 
 from pricing_service.domain.cost import Cost
 from pricing_service.domain.edition import Edition
+from pricing_service.domain.identifier import MAX_IDENTIFIER
 from pricing_service.domain.instants import instant_of
 from pricing_service.domain.price_question import no_price_for_send
 from pricing_service.transport.cost_messages import read_question, to_cost, to_known, to_price
@@ -53,7 +54,11 @@ def _resolve_price(book: PriceBook[bytes], resolve_now: ResolveNow, others: Pric
     async def resolve_price(request: pricing_pb2.ResolvePriceRequest, context: Context) -> bytes:
         if request.explain or request.HasField("at") or request.HasField("known_at"):
             return (await others.ResolvePrice(request, context)).SerializeToString()
-        price = book.price_now(request.customer_id, request.app_id if request.HasField("app_id") else None)
+        app_id = request.app_id if request.HasField("app_id") else None
+        if app_id is not None and not _surely_valid(app_id):
+            # The book looks no further than the customer's own price, and would not notice.
+            read_question(request)
+        price = book.price_now(request.customer_id, app_id)
         if price is None:
             return to_price(await resolve_now(read_question(request))).SerializeToString()
         if price.rendered is None:
@@ -64,6 +69,10 @@ def _resolve_price(book: PriceBook[bytes], resolve_now: ResolveNow, others: Pric
         return answer if price.valid_until_us is None else answer + _valid_until(price.valid_until_us)
 
     return resolve_price
+
+
+def _surely_valid(identifier: str) -> bool:
+    return 0 < len(identifier) <= MAX_IDENTIFIER and identifier.isprintable() and not identifier.isspace()
 
 
 def _resolved_at(micros: int) -> bytes:

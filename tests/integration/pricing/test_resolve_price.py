@@ -88,6 +88,17 @@ async def test_a_question_is_told_every_field_at_fault(pricing: Pricing) -> None
     assert {violation.field for violation in error.violations} == {"customer_id", "app_id", "at"}
 
 
+@pytest.mark.parametrize("app", ["", "  ", "a" * 65, "a\x00"])
+async def test_an_app_at_fault_is_refused_whatever_is_in_memory(pricing: Pricing, app: str) -> None:
+    await set_prices(pricing, "CADT")
+    question = pb.ResolvePriceRequest(customer_id="user123", app_id="app7")
+    for _ in range(3):
+        assert (await pricing.stub.ResolvePrice(question)).cost.price_micros == PRICES["C"]
+    question.app_id = app
+    error = await refusal_of(pricing.stub.ResolvePrice(question))
+    assert (error.kind, [violation.field for violation in error.violations]) == (Kind.INVALID, ["app_id"])
+
+
 async def test_a_batch_answers_each_question_in_its_place(pricing: Pricing) -> None:
     await pricing.set(SPECIFIC_CUSTOMER, 600_000, customer_id="user123")
     await pricing.set(APP_OWNER, 650_000, app_id="app7")
