@@ -16,7 +16,7 @@ from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn
 from rich.table import Table
 
 from service_kit.settings import Address
-from sms_cli.cost_files import CostFileError, FileRow, file_key, read_costs, write_costs, write_header
+from sms_cli.cost_files import CostFileError, FileRow, file_key, read_costs, some_lines, write_costs, write_header
 from sms_cli.cost_import import MAX_ROWS, Change, ImportOptions, cost_import, exported_costs
 from sms_cli.cost_levels import LEVEL_NAMES, parse_level
 from sms_cli.costs_commands import AllowFree, AsJson, OverrideGuards
@@ -103,7 +103,7 @@ def read_file(path: Path, *, allow_free: bool = False, need_reason: bool = True)
     except CostFileError as error:
         count = len(error.problems)
         raise CommandError(
-            f"{path} has {count} {'problem' if count == 1 else 'problems'}:\n  {error}",
+            f"{path} has {count:,} {'problem' if count == 1 else 'problems'}:\n  {error}",
             "correct the file and try again; nothing was recorded",
         ) from None
     if len(rows) > MAX_ROWS:
@@ -119,7 +119,8 @@ def _show(changes: Sequence[Change]) -> None:
     for change in changes:
         counts[change.effect] += 1
     new, changed, unchanged = counts.values()
-    out.print(f"[bold]{len(changes):,} prices:[/] {new:,} new, {changed:,} changed, {unchanged:,} unchanged")
+    prices = "price" if len(changes) == 1 else "prices"
+    out.print(f"[bold]{len(changes):,} {prices}:[/] {new:,} new, {changed:,} changed, {unchanged:,} unchanged")
     moved = [change for change in changes if change.effect == pb.IMPORT_EFFECT_CHANGED]
     if not moved:
         return
@@ -145,8 +146,8 @@ def _check_guards(path: Path, changes: Sequence[Change], options: ImportOptions)
     unusual = [change for change in changes if change.touched_guards]
     if not unusual:
         return
-    lines = "\n  ".join(f"line {change.row.line}: {', '.join(change.touched_guards)}" for change in unusual)
-    summary = f"{path} has {len(unusual)} unusual {'price' if len(unusual) == 1 else 'prices'}:\n  {lines}"
+    lines = some_lines([f"line {change.row.line}: {', '.join(change.touched_guards)}" for change in unusual])
+    summary = f"{path} has {len(unusual):,} unusual {'price' if len(unusual) == 1 else 'prices'}:\n  {lines}"
     if not options.override_guards:
         raise CommandError(
             summary,

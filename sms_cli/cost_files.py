@@ -25,6 +25,8 @@ COLUMNS = (*REQUIRED_COLUMNS, "createdBy")
 MAX_PRICE = Decimal(1_000_000)
 MAX_IDENTIFIER = 64
 MAX_REASON = 500
+MAX_LINES = 100
+"""Lines of a file that one message names."""
 _NEED_REASON = {pb.COST_LEVEL_TUKUPAY, pb.COST_LEVEL_SPECIFIC_CUSTOMER}
 _ENTITY_COLUMNS = {"customerId": pb.COST_LEVEL_SPECIFIC_CUSTOMER, "appId": pb.COST_LEVEL_APP_OWNER}
 """Which column names the entity of which level."""
@@ -76,8 +78,15 @@ class CostFileError(ValueError):
     """A file has lines at fault; holds all of them, in their order."""
 
     def __init__(self, problems: Sequence[LineProblem]) -> None:
-        super().__init__("\n  ".join(map(str, problems)))
+        super().__init__(some_lines([str(problem) for problem in problems]))
         self.problems = problems
+
+
+def some_lines(lines: Sequence[str]) -> str:
+    """The lines below one another, of very many the first, as a terminal keeps only the last."""
+    more = len(lines) - MAX_LINES
+    shown = lines if more <= 0 else [*lines[:MAX_LINES], f"and {more:,} more"]
+    return "\n  ".join(shown)
 
 
 def read_costs(
@@ -168,11 +177,14 @@ def _records(text: str, problems: list[LineProblem]) -> Iterator[tuple[int, dict
             # A value in quotes may go over several lines.
             line = reader.line_num + 1
     except csv.Error as error:
-        problems.append(LineProblem(line, f"is not CSV: {error}"))
+        what = "a quote is never closed" if "unexpected end" in str(error) else str(error)
+        problems.append(LineProblem(line, f"is not CSV: {what}"))
 
 
 def _header_problem(header: Sequence[str]) -> str | None:
     wanted = f"the first line must name the columns: {','.join(REQUIRED_COLUMNS)}[,createdBy]"
+    if len(header) == 1 and (separator := next((mark for mark in ";\t|" if mark in header[0]), None)):
+        return f"the columns are separated by {separator!r}; save the file with commas"
     if missing := [name for name in REQUIRED_COLUMNS if name not in header]:
         return f"the column {missing[0]} is missing; {wanted}"
     if unknown := [name for name in header if name not in COLUMNS]:

@@ -96,7 +96,7 @@ def test_every_line_at_fault_is_named_with_everything_that_is_wrong() -> None:
         (AMINA.replace("agreed", "x" * 501), "reason has 501 characters"),
         (AMINA.replace("0.6", "1000000.1"), "prices lie between 0 and 1,000,000 KES"),
         (AMINA.replace("0.6", "-1"), "prices lie between"),
-        (AMINA.replace("agreed", '"agreed'), "is not CSV"),
+        (AMINA.replace("agreed", '"agreed'), "is not CSV: a quote is never closed"),
     ],
 )
 def test_a_value_that_cannot_be_is_refused(line: str, problem: str) -> None:
@@ -110,6 +110,8 @@ def test_a_value_that_cannot_be_is_refused(line: str, problem: str) -> None:
     [
         ("", "the column level is missing"),
         ("level,customerId,appId,pricePerSms,effectiveFrom\n", "the column reason is missing"),
+        (HEADER.replace(",", ";") + "\n", "the columns are separated by ';'; save the file with commas"),
+        (HEADER.replace(",", "\t") + "\n", "the columns are separated by '.t'; save the file with commas"),
         (f"{HEADER},colour\n", "'colour' is no column"),
         (f"{HEADER},reason\n", "a column is named twice"),
         (f"{HEADER}\n", "there is no price below the header"),
@@ -119,6 +121,14 @@ def test_a_header_that_is_none_is_refused(text: str, problem: str) -> None:
     with pytest.raises(CostFileError, match=problem) as caught:
         read_costs(text)
     assert [found.line for found in caught.value.problems] == [1]
+
+
+def test_of_very_many_problems_the_first_are_told_and_how_many_more_there_are() -> None:
+    with pytest.raises(CostFileError) as caught:
+        read(*["VIP,,,1,2026-01-01T00:00:00Z,"] * 2_000)
+    lines = str(caught.value).splitlines()
+    assert (len(caught.value.problems), len(lines)) == (2_000, 101)
+    assert (lines[99].strip()[:9], lines[100].strip()) == ("line 101:", "and 1,900 more")
 
 
 def test_free_prices_and_missing_reasons_are_for_those_who_ask() -> None:
