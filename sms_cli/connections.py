@@ -30,7 +30,7 @@ _OPTIONS = {
     "idempotency_key": "--idempotency-key",
 }
 """What a person wrote for a field of a request."""
-_WORDS = (("allow_free", "--allow-free"), ("override_guards", "--override-guards"))
+_WORDS = (("allow_free", "--allow-free"), ("override_guards", "--override-guards"), ("period_start", "--from"))
 """How fields are called in descriptions of other fields."""
 
 

@@ -9,12 +9,11 @@ from service_kit.channel import open_channel
 from service_kit.settings import Address
 from sms_cli.billing_records import word
 from sms_cli.connections import readable_errors
-from sms_cli.cost_levels import LEVEL_NAMES
+from sms_cli.cost_levels import LEVEL_NAMES, level_name
 from sms_cli.instants import shown, timestamp
 from sms_cli.money import kes
 from tukupay.sms.messaging.v1 import messaging_pb2, reports_pb2_grpc
 from tukupay.sms.messaging.v1 import reports_pb2 as pb
-from tukupay.sms.pricing.v1 import pricing_pb2
 
 GROUPINGS: Mapping[str, pb.CostGrouping.ValueType] = {
     "day": pb.COST_GROUPING_DAY,
@@ -52,9 +51,6 @@ MESSAGE_COLUMNS = (
 MESSAGE_MONEY = ("unitPrice", "charged", "refunded", "carrierCost")
 
 _TIMEOUT_S = 600.0
-_LEVEL_WORDS: Mapping[str | None, str] = {
-    word(pricing_pb2.CostLevel.Name(level), "COST_LEVEL_"): name for level, name in LEVEL_NAMES.items()
-}
 _SHOWN_DIGITS = 3
 _FIRST_PIECE = timedelta(days=1)
 _LONGEST_PIECE = timedelta(days=366)
@@ -104,7 +100,9 @@ async def exported_messages(
 def group_row(by: Sequence[str], group: pb.CostGroup) -> dict[str, object]:
     """A group as a row; amounts in KES, as text, to stay exact."""
     keys = [key.value if key.HasField("value") else None for key in group.keys]
-    shown_keys = [_LEVEL_WORDS.get(key, key) if name == "level" else key for name, key in zip(by, keys, strict=True)]
+    shown_keys = [
+        level_name(key) if name == "level" and key is not None else key for name, key in zip(by, keys, strict=True)
+    ]
     return {**dict(zip(by, shown_keys, strict=True)), **sums_row(group.sums)}
 
 

@@ -13,6 +13,16 @@ LEVEL_NAMES: Mapping[pb.CostLevel.ValueType, str] = {
     pb.COST_LEVEL_DIRECT_CUSTOMER: "DirectCustomer",
 }
 
+_WORDS: Mapping[str, str] = {
+    pb.CostLevel.Name(level).removeprefix("COST_LEVEL_").lower(): name for level, name in LEVEL_NAMES.items()
+}
+"""Names by the words of reports, as `direct_customer`."""
+
+
+def level_name(word: str) -> str:
+    """The name of the level that a report calls by this word; the word itself if none."""
+    return _WORDS.get(word, word)
+
 
 def parse_level(text: str) -> pb.CostLevel.ValueType:
     """The level of that name, in any case; raises ValueError that lists the names."""

@@ -5,9 +5,9 @@ from __future__ import annotations
 import asyncio
 import json
 import sys
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from contextlib import aclosing
-from datetime import datetime
+from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Annotated
 
@@ -22,6 +22,7 @@ from sms_cli.cost_reports import (
     audited_costs,
     copy_record,
     exception_record,
+    level_total_record,
     rehearsal_record,
     rehearsed_costs,
     total_record,
@@ -38,6 +39,8 @@ report_commands = typer.Typer()
 
 CUSTOMERS_SHOWN = 20
 EXCEPTIONS_SHOWN = 50
+LONGEST_AUDIT = timedelta(days=3_660)
+"""Days are asked for one by one, so a slip of the year would keep the terminal busy for hours."""
 
 PeriodStart = Annotated[
     str, typer.Option("--from", help="First instant of the period, for instance 2026-01-01T00:00:00+03:00.")
@@ -74,21 +77,25 @@ def rehearse(
     )
     if answer.unpriced_messages:
         out.print(f"{answer.unpriced_messages:,} more have no price, neither in the book nor in the file.")
-    _show_totals("level", answer.by_level)
+    _show_totals("new level", answer.by_level, level_total_record)
     _show_totals("app", answer.by_app)
     _show_totals("customer", answer.by_customer[:CUSTOMERS_SHOWN])
     if len(answer.by_customer) > CUSTOMERS_SHOWN:
         out.print(f"and {len(answer.by_customer) - CUSTOMERS_SHOWN:,} customers more; --json has up to 1,000")
 
 
-def _show_totals(name: str, totals: Sequence[pb.RehearsedTotal]) -> None:
+def _show_totals(
+    name: str,
+    totals: Sequence[pb.RehearsedTotal],
+    as_record: Callable[[pb.RehearsedTotal], dict[str, object]] = total_record,
+) -> None:
     if not totals:
         return
     table = Table(name, "messages", "units", "old", "new", "difference")
     for column in table.columns[1:]:
         column.justify = "right"
     for total in totals:
-        record = total_record(total)
+        record = as_record(total)
         key = record.pop("key") or "(none)"
         table.add_row(cell(key), *(cell(value) for value in record.values()))
     out.print(table)
@@ -104,6 +111,9 @@ def audit(
 ) -> None:
     """Compare the price of every message of a period with the price book; exits with 1 when there are exceptions."""
     period = parsed(parse_instant, "--from", start), parsed(parse_instant, "--to", end)
+    if period[1] - period[0] > LONGEST_AUDIT:
+        problem = f"is more than {LONGEST_AUDIT.days:,} days after --from; audit a shorter period"
+        raise typer.BadParameter(problem, param_hint="--to")
     messaging = client_settings().messaging
     totals = asyncio.run((_audit_as_json if as_json else _audit)(messaging, *period, user))
     if totals.exceptions:

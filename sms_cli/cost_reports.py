@@ -9,6 +9,7 @@ from service_kit.channel import open_channel
 from service_kit.settings import Address
 from sms_cli.connections import option_of, readable_errors
 from sms_cli.cost_files import FileRow, place_in_file
+from sms_cli.cost_levels import level_name
 from sms_cli.instants import exact, timestamp
 from sms_cli.money import kes, micros
 from tukupay.sms.messaging.v1 import messaging_pb2 as pb
@@ -88,6 +89,11 @@ async def audited_copy(messaging: Address) -> pb.AuditPriceCopyResponse:
             return await stub.AuditPriceCopy(pb.AuditPriceCopyRequest(), timeout=_COPY_TIMEOUT_S)
 
 
+def level_total_record(total: pb.RehearsedTotal) -> dict[str, object]:
+    """As `total_record`, for the traffic of a level."""
+    return total_record(total) | {"key": level_name(total.key)}
+
+
 def total_record(total: pb.RehearsedTotal) -> dict[str, object]:
     """Old and new amounts as JSON; they are text, to stay exact."""
     return {
@@ -107,7 +113,7 @@ def rehearsal_record(answer: pb.RehearseCostsResponse) -> dict[str, object]:
         "total": total_record(answer.total),
         "byCustomer": [total_record(total) for total in answer.by_customer],
         "byApp": [total_record(total) for total in answer.by_app],
-        "byLevel": [total_record(total) for total in answer.by_level],
+        "byLevel": [level_total_record(total) for total in answer.by_level],
         "unpricedMessages": answer.unpriced_messages,
     }
 

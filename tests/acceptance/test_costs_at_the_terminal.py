@@ -184,7 +184,8 @@ def test_a_rehearsal_says_what_the_traffic_would_have_cost(running: LocalSystem,
     assert found["total"]["difference"] == "-0.3"
     shown = text(running, *rehearse)
     assert "difference -0.3 KES" in shown
-    assert "specific_customer" in shown
+    assert [total["key"] for total in found["byLevel"]][:1] == ["SpecificCustomer"]
+    assert re.search(r"new level .*SpecificCustomer", shown, re.DOTALL)
     current = document(running, "costs", "current", "SpecificCustomer", "--customer", "rehearsed1")
     assert current["price"] == "0.8"
 
@@ -205,6 +206,14 @@ def test_an_audit_finds_late_entries_and_says_so_by_its_exit_code(running: Local
     assert found["totals"]["difference"] == "-0.3"
     outcome = running.run(*audit)
     assert (outcome.returncode, "late_entry" in outcome.stdout) == (1, True)
+
+
+def test_a_period_that_is_none_is_refused_in_the_words_of_the_command(running: LocalSystem) -> None:
+    turned_round = ("--from", ahead(1), "--to", ahead(0))
+    assert "--to: is not after --from" in refusal(running, "costs", "audit", *turned_round)
+    slip = running.run("costs", "audit", "--from", "0206-11-01T00:00:00Z", "--to", "2026-12-01T00:00:00Z")
+    assert slip.returncode == 2
+    assert "is more than 3,660 days after --from" in slip.stderr
 
 
 def test_the_copy_of_the_price_book_agrees_with_it(running: LocalSystem) -> None:
