@@ -11,6 +11,17 @@ from uuid import UUID
 from messaging_service.domain.states import STATUS_OF, State, Status
 
 
+class EndpointKind(StrEnum):
+    """How events get to an endpoint. Set when it is made, and never changed."""
+
+    WEBHOOK = "webhook"
+    """Posted to a URL of the customer's system, as signed CloudEvents."""
+    SERVICE = "service"
+    """Told to people in a messenger, as texts."""
+    EMAIL = "email"
+    """Told to people by email, as texts."""
+
+
 class EventType(StrEnum):
     """What an endpoint may ask for."""
 
@@ -59,7 +70,9 @@ class Endpoint:
 
     id: UUID
     account_id: str
+    kind: EndpointKind
     url: str
+    """Where events go. Of a service only what may be shown: the secrets in its URL are left out."""
     events: tuple[EventType, ...]
     """What it asks for, never empty."""
     description: str
@@ -151,3 +164,5 @@ def event_of_state(state: State) -> EventType | None:
 
 TOLD_STATES: Final = tuple(state for state in State if event_of_state(state) is not None)
 """The states that make an event."""
+STATE_EVENTS: Final = (EventType.SMS_SENT, EventType.SMS_DELIVERED, EventType.SMS_FAILED)
+"""What messages tell of; the others are of accounts, carriers and the system."""
