@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from typing import Protocol
 
 from messaging_service.domain.alerts import AlertKind
+from messaging_service.domain.webhooks import EndpointKind
 
 
 class CommitMeter(Protocol):
@@ -45,6 +46,22 @@ class DeliveryMeter(Protocol):
 
     def disabled(self) -> None:
         """An endpoint said that it is gone, and is disabled."""
+        ...
+
+
+class TextMeter(Protocol):
+    """Hears of what is told to people, and of the processes that do it."""
+
+    def text(self, kind: EndpointKind, error: str | None, events: int, took_s: float) -> None:
+        """A text of so many events was handed over; a stable word for what went wrong, None when it was taken."""
+        ...
+
+    def process_started(self) -> None:
+        """A process was started."""
+        ...
+
+    def process_failed(self) -> None:
+        """A process was ended, as it gave no answer."""
         ...
 
 

@@ -8,6 +8,7 @@ from typing import Any
 from prometheus_client import Gauge
 
 from messaging_service.adapters.metrics.carriers import CarrierCollector
+from messaging_service.adapters.metrics.channels import ChannelMetrics
 from messaging_service.adapters.metrics.events import CountedEvents
 from messaging_service.adapters.metrics.flushes import FlushMetrics
 from messaging_service.adapters.metrics.money import SettledMoney
@@ -41,6 +42,7 @@ class MessagingMetrics:
         self.sending = SendingMetrics(self._settled, self.registry)
         self.queue = QueueMetrics(self.registry)
         self.notices = NoticeMetrics(self.registry)
+        self.channels = ChannelMetrics(self.registry)
 
     def inbox(self, inbox: ReceiptInbox) -> ReceiptInbox:
         """The inbox with its work counted."""
