@@ -12,11 +12,12 @@ from messaging_service.adapters.metrics.service import MessagingMetrics
 from messaging_service.adapters.postgres.alert_desk import PostgresAlertDesk
 from messaging_service.adapters.postgres.carrier_room import PostgresCarrierRoom
 from messaging_service.adapters.postgres.notice_view import PostgresNoticeView
-from messaging_service.adapters.postgres.webhook_endpoints import PostgresEndpoints
+from messaging_service.adapters.postgres.webhook_endpoints import WEBHOOKS, PostgresEndpoints
 from messaging_service.adapters.postgres.webhook_queue import PostgresDeliveryQueue
 from messaging_service.adapters.postgres.webhook_telling import PostgresTelling
 from messaging_service.adapters.webhooks.sender import WebhookSender
 from messaging_service.adapters.webhooks.targets import GuardedTargets
+from messaging_service.channels import Channels
 from messaging_service.domain.webhook_retries import Retries
 from messaging_service.settings import MessagingSettings
 from messaging_service.transport.alert_servicer import AlertServicer
@@ -79,18 +80,22 @@ class Notifying:
             at_once=settings.webhook_concurrency,
         )
         self._telling = TellEvents(
-            PostgresTelling(self._pool, uuid7, give_up_after=until),
+            PostgresTelling(self._pool, uuid7, give_up_after=until, join=timedelta(seconds=settings.channel_join_s)),
             self._delivering,
             log,
             self._meter,
             every_s=settings.webhook_poll_s,
             keep_s=settings.webhook_retention_days * 86_400.0,
         )
-        endpoints = PostgresEndpoints(self._pool, uuid7, most=settings.webhook_max_per_account, give_up_after=until)
+        endpoints = PostgresEndpoints(
+            self._pool, uuid7, WEBHOOKS, most=settings.webhook_max_per_account, give_up_after=until
+        )
         webhooks = ManageWebhooks(endpoints, targets, new_id=uuid7, now=now)
         self.servicer = WebhookServicer(webhooks)
         desk = PostgresAlertDesk(self._pool, uuid7, settings.alert_every_s, give_up_after=until)
         self.alert_servicer = AlertServicer(ManageAlerts(desk))
+        self._channels = Channels(settings, self._pool, retries, metrics, now)
+        self.channel_servicer = self._channels.servicer
         self._alert_desk = desk
         self._forgetting = Retention(desk, log, duty="alert_retention", keep_s=settings.alert_retention_days * 86_400.0)
         self._alert_every_s = settings.alert_every_s
@@ -104,7 +109,13 @@ class Notifying:
         """What tells, warns and posts; each runs until cancelled."""
         room = PostgresCarrierRoom(self._pool)
         alerts = WatchForAlerts(self._alert_desk, room, prices, self._log, self._meter, every_s=self._alert_every_s)
-        return self._telling.run(), self._delivering.run(), alerts.run(), self._forgetting.run()
+        return (
+            self._telling.run(),
+            self._delivering.run(),
+            self._channels.delivering.run(),
+            alerts.run(),
+            self._forgetting.run(),
+        )
 
     async def looks(self, every_s: float) -> NoReturn:
         """Counts what waits and what is open, for as long as there are metrics; runs until cancelled."""
@@ -113,4 +124,5 @@ class Notifying:
 
     async def close(self) -> None:
         """Disconnects."""
+        await self._channels.close()
         await self._pool.close(POOL_CLOSE_S)

@@ -37,6 +37,8 @@ from tukupay.sms.messaging.v1 import (
     carrier_callbacks_pb2_grpc,
     carriers_pb2,
     carriers_pb2_grpc,
+    channels_pb2,
+    channels_pb2_grpc,
     messaging_pb2,
     messaging_pb2_grpc,
     reports_pb2,
@@ -55,6 +57,7 @@ SERVICES = tuple(
         billing_pb2.DESCRIPTOR,
         carriers_pb2.DESCRIPTOR,
         carrier_callbacks_pb2.DESCRIPTOR,
+        channels_pb2.DESCRIPTOR,
         reports_pb2.DESCRIPTOR,
         suppressions_pb2.DESCRIPTOR,
         webhooks_pb2.DESCRIPTOR,
@@ -108,6 +111,7 @@ def add_servicers(
         server.grpc,
     )
     alerts_pb2_grpc.add_AlertServiceServicer_to_server(notifying.alert_servicer, server.grpc)
+    channels_pb2_grpc.add_ChannelServiceServicer_to_server(notifying.channel_servicer, server.grpc)
     webhooks_pb2_grpc.add_WebhookServiceServicer_to_server(notifying.servicer, server.grpc)
     carrier_callbacks_pb2_grpc.add_CarrierCallbackServiceServicer_to_server(
         CarrierCallbackServicer(engine.callbacks), server.grpc

@@ -6,6 +6,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
+from messaging_service.channel_settings import SmtpRelay, channel_services, email_address, smtp_relay
+from messaging_service.domain.channels import WELL_KNOWN
 from messaging_service.domain.charging import ChargePolicy
 from messaging_service.domain.opt_out_keywords import OPT_IN_WORDS, OPT_OUT_WORDS, folded
 from messaging_service.domain.webhook_retries import PAUSES_S
@@ -349,6 +351,61 @@ class MessagingSettings:
         parse=networks,
         default=(),
     )
+    channel_services: frozenset[str] = setting(
+        "CHANNEL_SERVICES",
+        "services of apprise, by the schemas of their URLs with commas between, that channels may lead to",
+        parse=channel_services,
+        default=WELL_KNOWN,
+    )
+    channel_allowed_networks: tuple[Network, ...] = setting(
+        "CHANNEL_ALLOWED_NETWORKS",
+        "networks, with commas between, that services of channels may be at although they are not public",
+        parse=networks,
+        default=(),
+    )
+    channel_smtp_url: SmtpRelay | None = setting(
+        "CHANNEL_SMTP_URL",
+        "the mail relay of channels, such as smtp+starttls://user:password@mail.example.com:587; unset for none",
+        parse=smtp_relay,
+        default=None,
+        secret=True,
+    )
+    channel_email_from: str | None = setting(
+        "CHANNEL_EMAIL_FROM",
+        "the address that channels by email write from; required with CHANNEL_SMTP_URL",
+        parse=email_address,
+        default=None,
+    )
+    channel_timeout_s: float = setting(
+        "CHANNEL_TIMEOUT_S",
+        "seconds that telling one channel may take, before the process that does it is ended",
+        parse=seconds(0.1, 30),
+        default=20.0,
+    )
+    channel_concurrency: int = setting(
+        "CHANNEL_CONCURRENCY",
+        "channels that are told at a time, each by a process of its own; there is one more to look at new targets",
+        parse=integer(1, 20),
+        default=2,
+    )
+    channel_idle_s: float = setting(
+        "CHANNEL_IDLE_S",
+        "seconds without work after which such a process ends",
+        parse=seconds(0, 86_400),
+        default=60.0,
+    )
+    channel_join_s: float = setting(
+        "CHANNEL_JOIN_S",
+        "seconds within which failed messages are told in one text; 0 tells of each as soon as it is seen",
+        parse=seconds(0, 3_600),
+        default=60.0,
+    )
+    channel_max_per_account: int = setting(
+        "CHANNEL_MAX_PER_ACCOUNT",
+        "channels that an account may have; those beyond it that there are stay",
+        parse=integer(1, 1_000),
+        default=20,
+    )
     drain_s: float = setting(
         "MESSAGING_DRAIN_S",
         "seconds that running calls and submits may take to end after SIGTERM",
@@ -378,5 +435,7 @@ class MessagingSettings:
                 "WEBHOOK_RETENTION_DAYS must be a day longer than WEBHOOK_GIVE_UP_AFTER_S at least, so that what was "
                 "given up can be seen and replayed"
             )
+        if (self.channel_smtp_url is None) != (self.channel_email_from is None):
+            raise ValueError("CHANNEL_SMTP_URL and CHANNEL_EMAIL_FROM go together; set both or neither")
         if both := sorted(self.opt_out_keywords & self.opt_in_keywords):
             raise ValueError(f"SMS_OPT_OUT_KEYWORDS and SMS_OPT_IN_KEYWORDS share {', '.join(both)}; keep each in one")

@@ -20,7 +20,7 @@ from messaging_service.domain.validation import SendDraft
 from messaging_service.use_cases.quote_sms import Quote, QuoteDraft
 from service_kit.errors import ServiceError, Violation, invalid
 from service_kit.grpc_errors import CODES
-from tukupay.sms.messaging.v1 import billing_pb2, reports_pb2, webhooks_pb2
+from tukupay.sms.messaging.v1 import billing_pb2, channels_pb2, reports_pb2, webhooks_pb2
 from tukupay.sms.messaging.v1 import messaging_pb2 as pb
 from tukupay.sms.pricing.v1 import pricing_pb2
 
@@ -107,6 +107,7 @@ def to_period(
     | reports_pb2.ReportCostsRequest
     | reports_pb2.ExportMessagesRequest
     | webhooks_pb2.ReplayWebhookDeliveriesRequest
+    | channels_pb2.ReplayChannelDeliveriesRequest
     | reports_pb2.InvoiceScope,
 ) -> tuple[datetime, datetime]:
     """The first instant of a period and the first after it. Raises ServiceError INVALID naming the field."""

@@ -91,14 +91,16 @@ class DeliverWebhooks:
         *,
         poll_s: float,
         at_once: int,
+        duty: str = DELIVERIES,
     ) -> None:
-        """`at_once`: endpoints that are posted to at a time."""
+        """`at_once`: endpoints that are posted to at a time. `duty`: its name in logs and metrics."""
         self._queue = queue
         self._sender = sender
         self._log = log
         self._meter = meter
         self._poll_s = poll_s
         self._at_once = at_once
+        self._duty = duty
         self._wake = asyncio.Event()
         self._errands: set[asyncio.Task[None]] = set()
 
@@ -129,10 +131,10 @@ class DeliverWebhooks:
         try:
             errands = await self._queue.take(room)
         except ServiceError as error:
-            self._log.upkeep_failed(DELIVERIES, error.reason)
+            self._log.upkeep_failed(self._duty, error.reason)
             return
         except Exception as error:  # noqa: BLE001 - a duty that ends would take the whole service with it
-            self._log.upkeep_crashed(DELIVERIES, error)
+            self._log.upkeep_crashed(self._duty, error)
             return
         for errand in errands:
             task = asyncio.create_task(self._run_errand(errand))
@@ -156,7 +158,7 @@ class DeliverWebhooks:
                     self._meter.tried(one.answer.error, clock() - begun)
                     begun = clock()
         except Exception as error:  # noqa: BLE001 - reported; the endpoint is tried again when its lease is over
-            self._log.upkeep_crashed(DELIVERIES, error)
+            self._log.upkeep_crashed(self._duty, error)
             return
         finally:
             await self._record(errand, tried)
@@ -169,6 +171,6 @@ class DeliverWebhooks:
                 self._meter.disabled()
         except ServiceError as error:
             # The lease ends by itself, and what was posted is posted once more.
-            self._log.upkeep_failed(DELIVERIES, error.reason)
+            self._log.upkeep_failed(self._duty, error.reason)
         except Exception as error:  # noqa: BLE001 - see above
-            self._log.upkeep_crashed(DELIVERIES, error)
+            self._log.upkeep_crashed(self._duty, error)

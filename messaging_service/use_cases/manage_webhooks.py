@@ -18,6 +18,7 @@ from messaging_service.domain.webhooks import (
     Delivery,
     DeliveryState,
     Endpoint,
+    EndpointKind,
     EventType,
 )
 from messaging_service.use_cases.webhooks import (
@@ -56,12 +57,13 @@ class ManageWebhooks:
 
     async def create(self, account_id: str, url: str, events: Sequence[EventType], description: str) -> WithSecret:
         """Makes an endpoint. Raises ServiceError INVALID that names every field at fault, or TOO_MANY_WEBHOOKS."""
-        faults = _account_faults(account_id) + await self._url_faults(url) + _event_faults(events)
-        faults += _description_faults(description)
+        faults = account_faults(account_id) + await self._url_faults(url) + _event_faults(events)
+        faults += description_faults(description)
         if faults:
             raise invalid(faults)
         secret = _new_secret()
-        new = NewEndpoint(self._new_id(), account_id, url, tuple(dict.fromkeys(events)), description, secret)
+        wanted = tuple(dict.fromkeys(events))
+        new = NewEndpoint(self._new_id(), account_id, EndpointKind.WEBHOOK, url, wanted, description, secret)
         return WithSecret(await self._endpoints.create(new), secret)
 
     async def get(self, endpoint_id: UUID) -> Endpoint:
@@ -70,7 +72,7 @@ class ManageWebhooks:
 
     async def of_account(self, account_id: str) -> Sequence[Endpoint]:
         """All of an account, oldest first. Raises ServiceError INVALID."""
-        if faults := _account_faults(account_id):
+        if faults := account_faults(account_id):
             raise invalid(faults)
         return await self._endpoints.of_account(account_id)
 
@@ -84,7 +86,7 @@ class ManageWebhooks:
         if change.events is not None:
             faults += _event_faults(change.events)
         if change.description is not None:
-            faults += _description_faults(change.description)
+            faults += description_faults(change.description)
         if faults:
             raise invalid(faults)
         return await self._endpoints.change(endpoint_id, change)
@@ -184,7 +186,8 @@ def _new_secret() -> str:
     return "whsec_" + base64.b64encode(secrets.token_bytes(_SECRET_BYTES)).decode()
 
 
-def _account_faults(account_id: str) -> list[Violation]:
+def account_faults(account_id: str) -> list[Violation]:
+    """What is wrong with the name of an account."""
     problem = text_problem(account_id, MAX_IDENTIFIER)
     return [] if problem is None else [Violation("user_id", "INVALID_IDENTIFIER", problem)]
 
@@ -197,6 +200,7 @@ def _event_faults(events: Sequence[EventType]) -> list[Violation]:
     return []
 
 
-def _description_faults(description: str) -> list[Violation]:
+def description_faults(description: str) -> list[Violation]:
+    """What is wrong with what an endpoint is for, in its owner's words."""
     problem = text_problem(description, MAX_DESCRIPTION) if description else None
     return [] if problem is None else [Violation("description", "MALFORMED", problem)]

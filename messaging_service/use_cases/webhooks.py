@@ -9,7 +9,7 @@ from typing import Protocol
 from uuid import UUID
 
 from messaging_service.domain.cloud_event import CloudEvent
-from messaging_service.domain.webhooks import Answer, Delivery, DeliveryState, Endpoint, EventType
+from messaging_service.domain.webhooks import Answer, Delivery, DeliveryState, Endpoint, EndpointKind, EventType
 
 
 @dataclass(frozen=True, slots=True)
@@ -18,10 +18,13 @@ class NewEndpoint:
 
     id: UUID
     account_id: str
+    kind: EndpointKind
     url: str
+    """As it may be shown."""
     events: tuple[EventType, ...]
     description: str
     secret: str
+    """What signs; of a channel its target in full."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,6 +35,8 @@ class EndpointChange:
     events: tuple[EventType, ...] | None = None
     description: str | None = None
     enabled: bool | None = None
+    secret: str | None = None
+    """Of a channel whose target changes; webhooks rotate theirs."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,14 +58,14 @@ class ReplayPeriod:
 
 
 class Endpoints(Protocol):
-    """Endpoints and their log.
+    """Endpoints of some kinds and their log; those of other kinds are not there for it.
 
     Every method raises ServiceError DATABASE_UNAVAILABLE when the database cannot be reached, and those that need an
-    endpoint raise WEBHOOK_NOT_FOUND.
+    endpoint raise WEBHOOK_NOT_FOUND, or CHANNEL_NOT_FOUND.
     """
 
     async def create(self, new: NewEndpoint) -> Endpoint:
-        """Makes an endpoint. Raises TOO_MANY_WEBHOOKS."""
+        """Makes an endpoint. Raises TOO_MANY_WEBHOOKS, or TOO_MANY_CHANNELS."""
         ...
 
     async def get(self, endpoint_id: UUID) -> Endpoint:
@@ -94,7 +99,7 @@ class Endpoints(Protocol):
         ...
 
     async def replay(self, endpoint_id: UUID, delivery_id: UUID) -> Delivery:
-        """Sends a delivery again. Raises WEBHOOK_DELIVERY_NOT_FOUND."""
+        """Sends a delivery again. Raises WEBHOOK_DELIVERY_NOT_FOUND, or CHANNEL_DELIVERY_NOT_FOUND."""
         ...
 
     async def replay_period(self, endpoint_id: UUID, period: ReplayPeriod) -> int:
@@ -133,9 +138,10 @@ class Errand:
     """An endpoint that one process has to itself, with what it gets now, in its order."""
 
     endpoint_id: UUID
+    kind: EndpointKind
     url: str
     secrets: tuple[str, ...]
-    """Every secret that signs now, the newest first."""
+    """Every secret that signs now, the newest first; of a channel its target in full."""
     parcels: tuple[Parcel, ...]
     lease: str
     """Tells this turn at the endpoint from every other."""
@@ -190,6 +196,8 @@ class Sender(Protocol):
 
     def post(self, errand: Errand) -> AsyncGenerator[Tried, None]:
         """Posts the parcels one after another, up to the first that is not taken or until time is over.
+
+        To a channel all of them are one text, so all have the same answer.
 
         Never raises for what an endpoint does.
         """

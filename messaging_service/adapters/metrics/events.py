@@ -25,6 +25,7 @@ _DUTIES: Final = (
     "queue_look",
     "webhook_telling",
     "webhook_deliveries",
+    "channel_deliveries",
     "webhook_look",
     "alerts",
 )

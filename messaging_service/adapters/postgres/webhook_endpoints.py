@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any, Final
 from uuid import UUID
@@ -17,47 +18,61 @@ from messaging_service.adapters.postgres.webhook_rows import (
     to_endpoint,
 )
 from messaging_service.adapters.postgres.webhook_telling import begin_telling
+from messaging_service.domain.channels import CHANNEL_KINDS
 from messaging_service.domain.cloud_event import CloudEvent
-from messaging_service.domain.webhooks import Delivery, Endpoint
+from messaging_service.domain.webhooks import Delivery, Endpoint, EndpointKind
+from messaging_service.use_cases.manage_channels import (
+    channel_delivery_not_found,
+    channel_not_found,
+    too_many_channels,
+)
 from messaging_service.use_cases.manage_webhooks import delivery_not_found, too_many_webhooks, webhook_not_found
 from messaging_service.use_cases.webhooks import DeliveryFilter, EndpointChange, NewEndpoint, ReplayPeriod
 from service_kit.database import Connection, Pool, single_statement, transaction
+from service_kit.errors import ServiceError
 
 # Two that are made at once both count the other.
 _LOCK_ACCOUNT: Final = "SELECT pg_advisory_xact_lock(hashtextextended('webhook_endpoint ' || %(account_id)s, 0))"
-_COUNT: Final = "SELECT count(*) FROM webhook_endpoint WHERE account_id = %(account_id)s AND deleted_at IS NULL"
-_CREATE: Final = f"""
-    INSERT INTO webhook_endpoint (id, account_id, url, events, description, secret)
-    VALUES (%(id)s, %(account_id)s, %(url)s, %(events)s, %(description)s, %(secret)s) RETURNING {ENDPOINT_COLUMNS}
+_COUNT: Final = """
+    SELECT count(*) FROM webhook_endpoint
+    WHERE account_id = %(account_id)s AND kind = ANY(%(kinds)s) AND deleted_at IS NULL
 """
-_GET: Final = f"SELECT {ENDPOINT_COLUMNS} FROM webhook_endpoint WHERE id = %(id)s AND deleted_at IS NULL"
+_CREATE: Final = f"""
+    INSERT INTO webhook_endpoint (id, account_id, kind, url, events, description, secret)
+    VALUES (%(id)s, %(account_id)s, %(kind)s, %(url)s, %(events)s, %(description)s, %(secret)s)
+    RETURNING {ENDPOINT_COLUMNS}
+"""
+# Endpoints of other kinds are none that could be seen or changed.
+_THIS: Final = "id = %(id)s AND kind = ANY(%(kinds)s) AND deleted_at IS NULL"
+_GET: Final = f"SELECT {ENDPOINT_COLUMNS} FROM webhook_endpoint WHERE {_THIS}"
 # Before its deliveries, in the order of whoever brings back what was posted.
 _HOLD: Final = f"{_GET} FOR NO KEY UPDATE"
 _OF_ACCOUNT: Final = f"""
-    SELECT {ENDPOINT_COLUMNS} FROM webhook_endpoint WHERE account_id = %(account_id)s AND deleted_at IS NULL
+    SELECT {ENDPOINT_COLUMNS} FROM webhook_endpoint
+    WHERE account_id = %(account_id)s AND kind = ANY(%(kinds)s) AND deleted_at IS NULL
     ORDER BY created_at, id
 """
 # What failed before is no word on the endpoint as it is now.
 _CHANGE: Final = f"""
     UPDATE webhook_endpoint SET
-        url = coalesce(%(url)s, url), events = coalesce(%(events)s, events),
+        url = coalesce(%(url)s, url), secret = coalesce(%(secret)s, secret), events = coalesce(%(events)s, events),
         description = coalesce(%(description)s, description), enabled = coalesce(%(enabled)s, enabled),
         disabled_reason = CASE WHEN %(enabled)s THEN NULL ELSE disabled_reason END,
         failures = 0, failing_since = NULL, paused_until = NULL
-    WHERE id = %(id)s AND deleted_at IS NULL RETURNING {ENDPOINT_COLUMNS}
+    WHERE {_THIS} RETURNING {ENDPOINT_COLUMNS}
 """
 _ROTATE: Final = f"""
     UPDATE webhook_endpoint SET previous_secret = secret, previous_secret_until = now() + %(overlap)s,
         secret = %(secret)s
-    WHERE id = %(id)s AND deleted_at IS NULL RETURNING {ENDPOINT_COLUMNS}
+    WHERE {_THIS} RETURNING {ENDPOINT_COLUMNS}
 """
-_DELETE: Final = """
+_DELETE: Final = f"""
     UPDATE webhook_endpoint SET deleted_at = now(), secret = NULL, previous_secret = NULL,
         previous_secret_until = NULL, enabled = false
-    WHERE id = %(id)s AND deleted_at IS NULL RETURNING id
+    WHERE {_THIS} RETURNING id
 """
 _GIVE_UP_ALL: Final = """
-    UPDATE webhook_delivery SET state = 'failed', next_try_at = NULL, last_error = 'WEBHOOK_DELETED'
+    UPDATE webhook_delivery SET state = 'failed', next_try_at = NULL, last_error = %(deleted)s
     WHERE endpoint_id = %(id)s AND state = 'pending'
 """
 _AGAIN: Final = """
@@ -72,21 +87,46 @@ _REPLAY_PERIOD: Final = f"""
 _TRY_NOW: Final = "UPDATE webhook_endpoint SET paused_until = NULL, failures = 0 WHERE id = %(id)s"
 
 
+@dataclass(frozen=True, slots=True)
+class Family:
+    """The endpoints that one service manages, and how it speaks of them."""
+
+    kinds: tuple[EndpointKind, ...]
+    not_found: Callable[[], ServiceError]
+    delivery_not_found: Callable[[], ServiceError]
+    too_many: Callable[[int], ServiceError]
+    deleted: str
+    """The error of deliveries whose endpoint was deleted."""
+
+
+WEBHOOKS: Final = Family(
+    (EndpointKind.WEBHOOK,), webhook_not_found, delivery_not_found, too_many_webhooks, "WEBHOOK_DELETED"
+)
+CHANNELS: Final = Family(
+    CHANNEL_KINDS, channel_not_found, channel_delivery_not_found, too_many_channels, "CHANNEL_DELETED"
+)
+
+
 class PostgresEndpoints:
     """Implements the port Endpoints."""
 
-    def __init__(self, pool: Pool, new_id: Callable[[], UUID], *, most: int, give_up_after: timedelta) -> None:
+    def __init__(
+        self, pool: Pool, new_id: Callable[[], UUID], family: Family, *, most: int, give_up_after: timedelta
+    ) -> None:
         """`most`: endpoints of one account. `give_up_after`: for how long a delivery is tried."""
         self._pool = pool
         self._new_id = new_id
+        self._family = family
         self._most = most
         self._give_up_after = give_up_after
+        self._kinds = [kind.value for kind in family.kinds]
 
     async def create(self, new: NewEndpoint) -> Endpoint:
         """See Endpoints.create."""
         parameters = {
             "id": new.id,
             "account_id": new.account_id,
+            "kind": new.kind.value,
             "url": new.url,
             "events": [event.value for event in new.events],
             "description": new.description,
@@ -94,20 +134,20 @@ class PostgresEndpoints:
         }
         async with migrated(transaction(self._pool)) as connection:
             await connection.execute(_LOCK_ACCOUNT, parameters)
-            if (await _one(connection, _COUNT, parameters))[0] >= self._most:
-                raise too_many_webhooks(self._most)
+            if (await self._one(connection, _COUNT, parameters))[0] >= self._most:
+                raise self._family.too_many(self._most)
             await begin_telling(connection)
-            return to_endpoint(await _one(connection, _CREATE, parameters))
+            return to_endpoint(await self._one(connection, _CREATE, parameters))
 
     async def get(self, endpoint_id: UUID) -> Endpoint:
         """See Endpoints.get."""
         async with migrated(single_statement(self._pool)) as connection:
-            return to_endpoint(await _one(connection, _GET, {"id": endpoint_id}))
+            return to_endpoint(await self._one(connection, _GET, {"id": endpoint_id}))
 
     async def of_account(self, account_id: str) -> Sequence[Endpoint]:
         """See Endpoints.of_account."""
         async with migrated(single_statement(self._pool)) as connection:
-            cursor = await connection.execute(_OF_ACCOUNT, {"account_id": account_id})
+            cursor = await connection.execute(_OF_ACCOUNT, {"account_id": account_id, "kinds": self._kinds})
             return [to_endpoint(row) for row in await cursor.fetchall()]
 
     async def change(self, endpoint_id: UUID, change: EndpointChange) -> Endpoint:
@@ -118,31 +158,32 @@ class PostgresEndpoints:
             "events": None if change.events is None else [event.value for event in change.events],
             "description": change.description,
             "enabled": change.enabled,
+            "secret": change.secret,
         }
         async with migrated(single_statement(self._pool)) as connection:
-            return to_endpoint(await _one(connection, _CHANGE, parameters))
+            return to_endpoint(await self._one(connection, _CHANGE, parameters))
 
     async def rotate(self, endpoint_id: UUID, secret: str, overlap: timedelta) -> Endpoint:
         """See Endpoints.rotate."""
         async with migrated(single_statement(self._pool)) as connection:
-            row = await _one(connection, _ROTATE, {"id": endpoint_id, "secret": secret, "overlap": overlap})
+            row = await self._one(connection, _ROTATE, {"id": endpoint_id, "secret": secret, "overlap": overlap})
         return to_endpoint(row)
 
     async def delete(self, endpoint_id: UUID) -> None:
         """See Endpoints.delete."""
         async with migrated(transaction(self._pool)) as connection:
-            await _one(connection, _DELETE, {"id": endpoint_id})
-            await connection.execute(_GIVE_UP_ALL, {"id": endpoint_id})
+            await self._one(connection, _DELETE, {"id": endpoint_id})
+            await connection.execute(_GIVE_UP_ALL, {"id": endpoint_id, "deleted": self._family.deleted})
 
     async def tell_one(self, endpoint_id: UUID, event: CloudEvent) -> Delivery:
         """See Endpoints.tell_one."""
         delivery_id = self._new_id()
         async with migrated(transaction(self._pool)) as connection:
-            await _one(connection, _HOLD, {"id": endpoint_id})
+            await self._one(connection, _HOLD, {"id": endpoint_id})
             await record(connection, [Posting(delivery_id, endpoint_id, event)], self._give_up_after)
             await connection.execute(_TRY_NOW, {"id": endpoint_id})
             statement = f"SELECT {DELIVERY_COLUMNS} FROM webhook_delivery WHERE id = %(delivery_id)s"
-            return to_delivery(await _one(connection, statement, {"delivery_id": delivery_id}))
+            return to_delivery(await self._one(connection, statement, {"delivery_id": delivery_id}))
 
     async def deliveries(
         self, endpoint_id: UUID, wanted: DeliveryFilter, limit: int, after: tuple[datetime, UUID] | None
@@ -164,7 +205,7 @@ class PostgresEndpoints:
             "ORDER BY created_at DESC, id DESC LIMIT %(limit)s"
         )
         async with migrated(transaction(self._pool)) as connection:
-            await _one(connection, _GET, {"id": endpoint_id})
+            await self._one(connection, _GET, {"id": endpoint_id})
             cursor = await connection.execute(statement.encode(), parameters)
             return [to_delivery(row) for row in await cursor.fetchall()]
 
@@ -172,10 +213,10 @@ class PostgresEndpoints:
         """See Endpoints.replay."""
         parameters = {"id": endpoint_id, "delivery_id": delivery_id, "give_up": self._give_up_after}
         async with migrated(transaction(self._pool)) as connection:
-            await _one(connection, _HOLD, parameters)
+            await self._one(connection, _HOLD, parameters)
             row = await (await connection.execute(_REPLAY, parameters)).fetchone()
             if row is None:
-                raise delivery_not_found()
+                raise self._family.delivery_not_found()
             await connection.execute(_TRY_NOW, parameters)
         return to_delivery(row)
 
@@ -189,15 +230,14 @@ class PostgresEndpoints:
             "give_up": self._give_up_after,
         }
         async with migrated(transaction(self._pool)) as connection:
-            await _one(connection, _HOLD, parameters)
+            await self._one(connection, _HOLD, parameters)
             replayed = (await connection.execute(_REPLAY_PERIOD, parameters)).rowcount
             await connection.execute(_TRY_NOW, parameters)
         return replayed
 
-
-async def _one(connection: Connection, statement: str, parameters: dict[str, Any]) -> tuple[Any, ...]:
-    """The one row of a statement about an endpoint. Raises ServiceError WEBHOOK_NOT_FOUND without it."""
-    row = await (await connection.execute(statement.encode(), parameters)).fetchone()
-    if row is None:
-        raise webhook_not_found()
-    return row
+    async def _one(self, connection: Connection, statement: str, parameters: dict[str, Any]) -> tuple[Any, ...]:
+        """The one row of a statement about an endpoint. Raises the family's ServiceError without it."""
+        row = await (await connection.execute(statement.encode(), parameters | {"kinds": self._kinds})).fetchone()
+        if row is None:
+            raise self._family.not_found()
+        return row

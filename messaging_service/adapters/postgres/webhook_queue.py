@@ -2,26 +2,29 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from typing import Any, Final
 from uuid import uuid4
 
 from messaging_service.adapters.postgres.foreseen import migrated
 from messaging_service.domain.webhook_retries import Retries
-from messaging_service.domain.webhooks import DeliveryState
+from messaging_service.domain.webhooks import DeliveryState, EndpointKind
 from messaging_service.use_cases.webhooks import BroughtBack, Errand, Parcel, Tried
 from service_kit.database import Connection, Pool, transaction
 
 LEASE_S: Final = 60
 """How long an endpoint stays with a process that says nothing more; longer than any errand takes."""
 PARCELS: Final = 50
-"""Of one errand at most."""
+"""Of one errand at most, where each is posted by itself."""
+CHANNEL_PARCELS: Final = 5_000
+"""Of one errand at most, where all are told in one text."""
 
 _TAKE: Final = """
     UPDATE webhook_endpoint SET owner = %(lease)s, lease_until = now() + make_interval(secs => %(lease_s)s)
     WHERE id = ANY(ARRAY(
         SELECT e.id FROM webhook_endpoint e
-        WHERE e.enabled AND e.deleted_at IS NULL AND coalesce(e.paused_until <= now(), true)
+        WHERE e.enabled AND e.deleted_at IS NULL AND e.kind = ANY(%(kinds)s)
+            AND coalesce(e.paused_until <= now(), true)
             AND coalesce(e.lease_until <= now(), true)
             AND EXISTS (
                 SELECT 1 FROM webhook_delivery d
@@ -29,7 +32,7 @@ _TAKE: Final = """
             )
         ORDER BY e.lease_until NULLS FIRST, e.id LIMIT %(limit)s FOR UPDATE OF e SKIP LOCKED
     ))
-    RETURNING id, url, secret, CASE WHEN previous_secret_until > now() THEN previous_secret END
+    RETURNING id, kind, url, secret, CASE WHEN previous_secret_until > now() THEN previous_secret END
 """
 _PARCELS: Final = """
     SELECT e.id, d.id, d.event_id, d.body, d.tries
@@ -50,7 +53,7 @@ _NOT_TAKEN: Final = """
         last_error = %(error)s,
         state = CASE WHEN %(ends)s OR now() + %(pause)s >= give_up_at THEN 'failed' ELSE 'pending' END,
         next_try_at = CASE WHEN NOT %(ends)s AND now() + %(pause)s < give_up_at THEN now() + %(pause)s END
-    WHERE id = %(id)s AND state = 'pending' RETURNING state
+    WHERE id = ANY(%(ids)s) AND state = 'pending' RETURNING state
 """
 # Before its deliveries, in the order of whoever changes both.
 _HOLD: Final = "SELECT 1 FROM webhook_endpoint WHERE id = %(id)s FOR NO KEY UPDATE"
@@ -73,32 +76,43 @@ _DISABLE: Final = "UPDATE webhook_endpoint SET enabled = false, disabled_reason 
 class PostgresDeliveryQueue:
     """Implements the port DeliveryQueue."""
 
-    def __init__(self, pool: Pool, retries: Retries) -> None:
+    def __init__(
+        self,
+        pool: Pool,
+        retries: Retries,
+        *,
+        kinds: Collection[EndpointKind] = (EndpointKind.WEBHOOK,),
+        parcels: int = PARCELS,
+    ) -> None:
+        """`kinds`: of the endpoints that are given out. `parcels`: of one errand at most."""
         self._pool = pool
         self._retries = retries
+        self._kinds = [kind.value for kind in kinds]
+        self._parcels = parcels
 
     async def take(self, limit: int) -> Sequence[Errand]:
         """See DeliveryQueue.take."""
         lease = uuid4().hex
         async with migrated(transaction(self._pool)) as connection:
-            asked = {"lease": lease, "lease_s": LEASE_S, "limit": limit}
+            asked = {"lease": lease, "lease_s": LEASE_S, "limit": limit, "kinds": self._kinds}
             endpoints = await (await connection.execute(_TAKE, asked)).fetchall()
             if not endpoints:
                 return []
             ids = [row[0] for row in endpoints]
-            cursor = await connection.execute(_PARCELS, {"endpoints": ids, "parcels": PARCELS})
+            cursor = await connection.execute(_PARCELS, {"endpoints": ids, "parcels": self._parcels})
             parcels: dict[Any, list[Parcel]] = {}
             for endpoint_id, *parcel in await cursor.fetchall():
                 parcels.setdefault(endpoint_id, []).append(Parcel(*parcel))
         return [
             Errand(
                 endpoint_id,
+                EndpointKind(kind),
                 url,
                 (secret,) if previous is None else (secret, previous),
                 tuple(parcels.get(endpoint_id, ())),
                 lease,
             )
-            for endpoint_id, url, secret, previous in endpoints
+            for endpoint_id, kind, url, secret, previous in endpoints
         ]
 
     async def bring_back(self, errand: Errand, tried: Sequence[Tried]) -> BroughtBack:
@@ -113,24 +127,25 @@ class PostgresDeliveryQueue:
                 statuses = [one.answer.status for one in taken]
                 await connection.execute(_TAKEN, {"ids": ids, "statuses": statuses})
                 await connection.execute(_WELL, owned)
-            for one in tried:
-                if not one.answer.taken:
-                    given_up += await self._note_failure(connection, one, owned)
+            if failed := [one for one in tried if not one.answer.taken]:
+                given_up = await self._note_failure(connection, failed, owned)
             await connection.execute(_LET_GO, owned)
         return BroughtBack(given_up, any(one.answer.gone for one in tried))
 
-    async def _note_failure(self, connection: Connection, one: Tried, owned: dict[str, Any]) -> bool:
-        """Whether the delivery is given up."""
+    async def _note_failure(self, connection: Connection, failed: Sequence[Tried], owned: dict[str, Any]) -> int:
+        """How many deliveries are given up."""
+        # Several failed as one text; with the pause of the oldest they are one text again.
+        one = failed[0]
         tries = one.parcel.tries + 1
         pause = self._retries.pause(tries)
         parameters = {
-            "id": one.parcel.delivery_id,
+            "ids": [each.parcel.delivery_id for each in failed],
             "status": one.answer.status,
             "error": one.answer.error,
             "pause": pause,
             "ends": one.answer.gone,
         }
-        ended = await (await connection.execute(_NOT_TAKEN, parameters)).fetchone()
+        states = await (await connection.execute(_NOT_TAKEN, parameters)).fetchall()
         row = await (await connection.execute(_ILL, owned)).fetchone()
         if one.answer.gone:
             await connection.execute(_DISABLE, owned)
@@ -140,4 +155,4 @@ class PostgresDeliveryQueue:
             await connection.execute(
                 _PAUSE, owned | {"pause": pause if waits else self._retries.endpoint_pause(row[0])}
             )
-        return ended == (DeliveryState.FAILED.value,)
+        return sum(state == DeliveryState.FAILED.value for (state,) in states)

@@ -9,11 +9,11 @@ from typing import Any, Final
 from uuid import UUID
 
 from messaging_service.domain.cloud_event import CloudEvent
-from messaging_service.domain.webhooks import Delivery, DeliveryState, Endpoint, EventType
+from messaging_service.domain.webhooks import Delivery, DeliveryState, Endpoint, EndpointKind, EventType
 from service_kit.database import Connection
 
 ENDPOINT_COLUMNS: Final = """
-    id, account_id, url, events, description, enabled, created_at,
+    id, account_id, kind, url, events, description, enabled, created_at,
     CASE WHEN previous_secret_until > now() THEN previous_secret_until END, disabled_reason, failing_since
 """
 DELIVERY_COLUMNS: Final = """
@@ -67,14 +67,15 @@ def to_endpoint(row: Sequence[Any]) -> Endpoint:
     return Endpoint(
         id=row[0],
         account_id=row[1],
-        url=row[2],
-        events=tuple(EventType(word) for word in row[3]),
-        description=row[4],
-        enabled=row[5],
-        created_at=row[6],
-        previous_secret_until=row[7],
-        disabled_reason=row[8],
-        failing_since=row[9],
+        kind=EndpointKind(row[2]),
+        url=row[3],
+        events=tuple(EventType(word) for word in row[4]),
+        description=row[5],
+        enabled=row[6],
+        created_at=row[7],
+        previous_secret_until=row[8],
+        disabled_reason=row[9],
+        failing_since=row[10],
     )
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from datetime import timedelta
+from datetime import datetime, timedelta
 from typing import Any, Final
 from uuid import UUID
 
@@ -11,10 +11,12 @@ from psycopg.types.json import Jsonb
 
 from messaging_service.adapters.postgres.events import read_next, read_present
 from messaging_service.adapters.postgres.foreseen import migrated
+from messaging_service.adapters.postgres.tables.columns import quoted
 from messaging_service.adapters.postgres.webhook_rows import Posting, record
+from messaging_service.domain.channels import joined
 from messaging_service.domain.cloud_event import of_outbox
 from messaging_service.domain.event_cursor import LoggedEvent, Moment, Position
-from messaging_service.domain.webhooks import TOLD_STATES
+from messaging_service.domain.webhooks import STATE_EVENTS, TOLD_STATES
 from messaging_service.use_cases.webhooks import Told
 from service_kit.database import Connection, Pool, single_statement, transaction
 
@@ -23,14 +25,17 @@ NOTHING: Final = Told(0, 0, more=False)
 
 # Whoever holds the row is at work; the others look again later. What it reads, what it records and how far it got are
 # one transaction, so that a crash repeats or leaves out nothing.
-_TAKE: Final = "SELECT position FROM event_reader WHERE name = %(name)s FOR UPDATE SKIP LOCKED"
+_TAKE: Final = "SELECT position, now() FROM event_reader WHERE name = %(name)s FOR UPDATE SKIP LOCKED"
 _BEGIN: Final = "INSERT INTO event_reader (name, position) VALUES (%(name)s, %(position)s) ON CONFLICT DO NOTHING"
 _MOVE: Final = "UPDATE event_reader SET position = %(position)s, moved_at = now() WHERE name = %(name)s"
 
-_WANTED: Final = "SELECT account_id FROM webhook_endpoint WHERE enabled AND deleted_at IS NULL"
+_WANTED: Final = f"""
+    SELECT account_id FROM webhook_endpoint
+    WHERE enabled AND deleted_at IS NULL AND events && ARRAY[{quoted(STATE_EVENTS)}]
+"""
 _SOMEBODY: Final = f"SELECT EXISTS ({_WANTED})"
 _ENDPOINTS: Final = """
-    SELECT account_id, id, events, created_at FROM webhook_endpoint
+    SELECT account_id, id, events, created_at, kind <> 'webhook' FROM webhook_endpoint
     WHERE account_id = ANY(%(accounts)s) AND enabled AND deleted_at IS NULL ORDER BY created_at, id
 """
 _GIVE_UP: Final = """
@@ -51,11 +56,17 @@ _FORGET: Final = """
 class PostgresTelling:
     """Implements the port EventTelling."""
 
-    def __init__(self, pool: Pool, new_id: Callable[[], UUID], *, give_up_after: timedelta) -> None:
-        """`pool`: not that of the senders. `give_up_after`: for how long a delivery is tried."""
+    def __init__(
+        self, pool: Pool, new_id: Callable[[], UUID], *, give_up_after: timedelta, join: timedelta = timedelta(0)
+    ) -> None:
+        """`pool`: not that of the senders. `give_up_after`: for how long a delivery is tried.
+
+        `join`: how long people wait, so that what happens meanwhile is told to them in one text.
+        """
         self._pool = pool
         self._new_id = new_id
         self._give_up_after = give_up_after
+        self._join = join
 
     async def tell(self, limit: int) -> Told:
         """See EventTelling.tell."""
@@ -64,7 +75,7 @@ class PostgresTelling:
             if row is None:
                 await begin_telling(connection)
                 return NOTHING
-            position = _to_position(row[0])
+            position, now = _to_position(row[0]), row[1]
             # Before it is asked who wants events: somebody may begin to want them, and send, at any moment.
             present = Position(await read_present(connection))
             somebody = await (await connection.execute(_SOMEBODY)).fetchone()
@@ -79,12 +90,15 @@ class PostgresTelling:
             if step.position.goal.first_unseen < position.seen.first_unseen:
                 # The position is from before a restore; what it refers to is not in this database.
                 return await _moved(connection, position, Position(await read_present(connection)), NOTHING)
-            postings = await self._postings(connection, step.events)
+            joined_at = joined(now, self._join)
+            postings = await self._postings(connection, step.events, joined_at)
             recorded = await record(connection, postings, self._give_up_after)
             told = Told(len(step.events), recorded, more=step.position.until is not None)
             return await _moved(connection, position, step.position, told)
 
-    async def _postings(self, connection: Connection, events: Sequence[LoggedEvent]) -> list[Posting]:
+    async def _postings(
+        self, connection: Connection, events: Sequence[LoggedEvent], joined_at: datetime | None
+    ) -> list[Posting]:
         accounts = sorted({logged.event.account_id for logged in events})
         if not accounts:
             return []
@@ -97,8 +111,8 @@ class PostgresTelling:
             if event is None:
                 continue
             postings += [
-                Posting(self._new_id(), endpoint_id, event)
-                for endpoint_id, wanted, since in endpoints.get(event.account_id, ())
+                Posting(self._new_id(), endpoint_id, event, joined_at if is_channel else None)
+                for endpoint_id, wanted, since, is_channel in endpoints.get(event.account_id, ())
                 if event.type.value in wanted and event.at >= since
             ]
         return postings

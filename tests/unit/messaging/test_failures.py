@@ -38,6 +38,7 @@ NOT_OF_AN_ENTRY = {
     "REPORTS_BUSY": "a reason of a refused call",
     "CALLER_TOO_SLOW": "a reason of a call that was ended",
     "WEBHOOK_DELETED": "why a delivery to a webhook ended",
+    "CHANNEL_DELETED": "why a delivery to a channel ended",
 }
 
 

@@ -67,3 +67,43 @@ def test_tags_of_exempt_messages_keep_their_spelling_and_none_is_exempt_unless_s
 def test_a_mistake_about_opt_outs_is_named(name: str, value: str) -> None:
     with pytest.raises((SettingsError, ValueError), match=name):
         load(MessagingSettings, GOOD | {name: value})
+
+
+def test_the_relay_of_mail_is_read_from_its_url_and_its_password_is_not_printed() -> None:
+    given = {"CHANNEL_SMTP_URL": "smtp+starttls://post:can%40ary@mail.example.com", "CHANNEL_EMAIL_FROM": "a@b.ke"}
+    settings = load(MessagingSettings, GOOD | given)
+    relay = settings.channel_smtp_url
+    assert relay is not None
+    assert (relay.host, relay.port, relay.mode, relay.user) == ("mail.example.com", 587, "starttls", "post")
+    assert relay.password == "can@ary"
+    assert "can@ary" not in repr(settings) + repr(relay)
+    relay = load(MessagingSettings, GOOD | given | {"CHANNEL_SMTP_URL": "smtps://10.0.0.5:2465"}).channel_smtp_url
+    assert relay is not None
+    assert (relay.host, relay.port, relay.mode, relay.user, relay.password) == ("10.0.0.5", 2465, "ssl", "", "")
+
+
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [
+        ("CHANNEL_SMTP_URL", "https://post:canary@mail.example.com"),
+        ("CHANNEL_SMTP_URL", "smtp://post:canary@mail.example.com/path"),
+        ("CHANNEL_SMTP_URL", "smtp://canary@mail.example.com"),
+        ("CHANNEL_SMTP_URL", "smtp://post:canary@"),
+        ("CHANNEL_SMTP_URL", "smtp://post:canary@mail.example.com:port"),
+        ("CHANNEL_EMAIL_FROM", "TukuPay <a@b.ke>"),
+        ("CHANNEL_SERVICES", "slack,dbus"),
+        ("CHANNEL_SERVICES", "mailto"),
+        ("CHANNEL_ALLOWED_NETWORKS", "10.0.0.1/8"),
+    ],
+)
+def test_a_mistake_in_the_settings_of_channels_is_named_without_its_secret(name: str, value: str) -> None:
+    with pytest.raises(SettingsError, match=name) as caught:
+        load(MessagingSettings, {**GOOD, name: value})
+    assert "canary" not in str(caught.value)
+
+
+@pytest.mark.parametrize("name", ["CHANNEL_SMTP_URL", "CHANNEL_EMAIL_FROM"])
+def test_a_relay_and_its_sender_go_together(name: str) -> None:
+    both = {"CHANNEL_SMTP_URL": "smtp://127.0.0.1", "CHANNEL_EMAIL_FROM": "a@b.ke"}
+    with pytest.raises((SettingsError, ValueError), match="go together"):
+        load(MessagingSettings, {**GOOD, name: both[name]})

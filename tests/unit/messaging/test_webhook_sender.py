@@ -9,7 +9,7 @@ from uuid import uuid4
 
 from messaging_service.adapters.webhooks.sender import WebhookSender
 from messaging_service.adapters.webhooks.targets import GuardedTargets
-from messaging_service.domain.webhooks import Answer
+from messaging_service.domain.webhooks import Answer, EndpointKind
 from messaging_service.use_cases.webhooks import Errand, Parcel, Tried
 from tests.integration.messaging.webhook_receiver import receiver
 
@@ -35,7 +35,12 @@ async def posted(names: Names, url: str, parcels: int) -> list[Tried]:
     targets = GuardedTargets(LOOPBACK, allow_http=True, resolve=names.resolve)
     sender = WebhookSender(targets, timeout_s=5.0, now=lambda: datetime.now(UTC))
     errand = Errand(
-        uuid4(), url, (SECRET,), tuple(Parcel(uuid4(), f"evt_{n}", '{"n":"é"}', 0) for n in range(parcels)), "lease"
+        uuid4(),
+        EndpointKind.WEBHOOK,
+        url,
+        (SECRET,),
+        tuple(Parcel(uuid4(), f"evt_{n}", '{"n":"é"}', 0) for n in range(parcels)),
+        "lease",
     )
     return [one async for one in sender.post(errand)]
 

@@ -16,6 +16,7 @@ from messaging_service.domain.accounts import AccountMode, AccountStatus
 from messaging_service.domain.alerts import AlertKind
 from messaging_service.domain.carrier_control import CarrierMode
 from messaging_service.domain.carrier_status import BindState
+from messaging_service.domain.channels import CHANNEL_EVENTS, CHANNEL_KINDS
 from messaging_service.domain.circuit_breaker import BreakerState
 from messaging_service.domain.ledger import EntryKind
 from messaging_service.domain.message import Message
@@ -25,13 +26,14 @@ from messaging_service.domain.states import STATUS_OF, Billing, Priority, State,
 from messaging_service.domain.suppression import Source
 from messaging_service.domain.webhooks import DeliveryState, EventType
 from messaging_service.servicers import SERVICES
-from messaging_service.transport import carrier_servicer, wire
+from messaging_service.transport import carrier_servicer, channel_messages, wire
 from messaging_service.transport.account_servicer import AccountServicer
 from messaging_service.transport.alert_servicer import ALERT_KINDS, AlertServicer
 from messaging_service.transport.billing_messages import KINDS
 from messaging_service.transport.billing_servicer import BillingServicer
 from messaging_service.transport.carrier_callback_servicer import CarrierCallbackServicer
 from messaging_service.transport.carrier_servicer import CarrierServicer
+from messaging_service.transport.channel_servicer import ChannelServicer
 from messaging_service.transport.cost_report_servicer import CostReportServicer
 from messaging_service.transport.messaging_servicer import MessagingServicer
 from messaging_service.transport.report_servicer import ReportServicer
@@ -48,6 +50,7 @@ from tukupay.sms.messaging.v1 import (
     billing_pb2,
     carrier_callbacks_pb2,
     carriers_pb2,
+    channels_pb2,
     reports_pb2,
     suppressions_pb2,
     webhooks_pb2,
@@ -65,6 +68,7 @@ SERVICERS = {
     "ReportService": ReportServicer,
     "WebhookService": WebhookServicer,
     "AlertService": AlertServicer,
+    "ChannelService": ChannelServicer,
 }
 CALLS = [
     (service.name, method.name)
@@ -74,6 +78,7 @@ CALLS = [
         billing_pb2.DESCRIPTOR,
         carriers_pb2.DESCRIPTOR,
         carrier_callbacks_pb2.DESCRIPTOR,
+        channels_pb2.DESCRIPTOR,
         reports_pb2.DESCRIPTOR,
         suppressions_pb2.DESCRIPTOR,
         webhooks_pb2.DESCRIPTOR,
@@ -110,6 +115,7 @@ def test_every_service_is_named_for_health_and_reflection() -> None:
         (ALERT_KINDS, AlertKind, alerts_pb2.AlertKind),
         (EVENTS, EventType, webhooks_pb2.WebhookEvent),
         (DELIVERY_STATES, DeliveryState, webhooks_pb2.WebhookDeliveryState),
+        (channel_messages.STATES, DeliveryState, channels_pb2.ChannelDeliveryState),
     ],
     ids=lambda value: getattr(value, "__name__", ""),
 )
@@ -118,6 +124,13 @@ def test_every_word_has_its_place_on_the_wire(table: Mapping[Any, int], words: t
     assert sorted(table.values()) == sorted(set(wire_words.values()) - {0})
     for word, number in table.items():
         assert wire_words.Name(number).endswith(f"_{word.name}")
+
+
+def test_every_event_and_kind_of_channels_has_its_place_on_the_wire() -> None:
+    assert set(channel_messages.EVENTS) == {*CHANNEL_EVENTS, EventType.WEBHOOK_TEST}
+    assert sorted(channel_messages.EVENTS.values()) == sorted(set(channels_pb2.ChannelEvent.values()) - {0})
+    assert set(channel_messages.KINDS) == set(CHANNEL_KINDS)
+    assert sorted(channel_messages.KINDS.values()) == sorted(set(channels_pb2.ChannelKind.values()) - {0})
 
 
 def test_every_price_level_has_its_place_on_the_wire() -> None:

@@ -22,7 +22,7 @@ from sqlalchemy import (
 from sqlalchemy.dialects.postgresql import ARRAY, JSONB
 
 from messaging_service.adapters.postgres.tables.columns import INSTANT, NOW, metadata, one_of
-from messaging_service.domain.webhooks import DeliveryState, EventType
+from messaging_service.domain.webhooks import DeliveryState, EndpointKind, EventType
 
 # Deleted ones stay, without their secrets, until nothing names them any more.
 webhook_endpoint = Table(
@@ -31,10 +31,12 @@ webhook_endpoint = Table(
     Column("id", Uuid, nullable=False),
     # No foreign key: events may be wanted before the account sends for the first time.
     Column("account_id", Text, nullable=False),
+    # As it may be shown.
     Column("url", Text, nullable=False),
     Column("events", ARRAY(Text), nullable=False),
     Column("description", Text, nullable=False),
     Column("enabled", Boolean, nullable=False, server_default=text("true")),
+    # What signs; of a channel its target in full.
     Column("secret", Text),
     Column("previous_secret", Text),
     Column("previous_secret_until", INSTANT),
@@ -46,7 +48,9 @@ webhook_endpoint = Table(
     Column("paused_until", INSTANT),
     Column("owner", Text),
     Column("lease_until", INSTANT),
+    Column("kind", Text, nullable=False, server_default=EndpointKind.WEBHOOK.value),
     PrimaryKeyConstraint("id"),
+    one_of("kind", EndpointKind),
     CheckConstraint("(deleted_at IS NULL) = (secret IS NOT NULL)", name="secret_gone"),
     CheckConstraint("(previous_secret IS NULL) = (previous_secret_until IS NULL)", name="previous_secret_ends"),
     CheckConstraint("(owner IS NULL) = (lease_until IS NULL)", name="owned_until"),
