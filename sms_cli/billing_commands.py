@@ -1,64 +1,36 @@
-"""`tukupay-sms accounts open`, `terms`, `top-up`, `adjust`, `refund`, `statement` and `verify`."""
+"""`tukupay-sms accounts open`, `terms`, `top-up`, `adjust`, `refund` and `verify`."""
 
 from __future__ import annotations
 
 import asyncio
 import getpass
-from collections.abc import AsyncIterator, Awaitable, Callable
-from contextlib import asynccontextmanager
-from enum import StrEnum
+from collections.abc import Awaitable, Callable
 from typing import Annotated, Any, TypeVar
 
 import typer
 from rich.markup import escape
-from rich.table import Table
 
-from service_kit.channel import open_channel
-from sms_cli.billing_records import entry_record, fault_record, terms_record, word
-from sms_cli.connections import readable_errors
+from sms_cli.account_list import list_accounts
+from sms_cli.account_words import MODES, STANDINGS, Mode, Standing
+from sms_cli.billing_records import entry_record, fault_record, terms_record
+from sms_cli.billing_stub import TIMEOUT_S, billing_stub
 from sms_cli.failures import CommandError
-from sms_cli.instants import parse_instant, timestamp
 from sms_cli.money import kes, micros, parse_kes
 from sms_cli.options import parsed
-from sms_cli.settings import client_settings
-from sms_cli.terminal import cell, out, print_json, print_record
+from sms_cli.statement_command import statement
+from sms_cli.terminal import out, print_json, print_record
 from tukupay.sms.messaging.v1 import billing_pb2 as pb
-from tukupay.sms.messaging.v1 import billing_pb2_grpc, messaging_pb2
+from tukupay.sms.messaging.v1 import billing_pb2_grpc
 
 billing_commands = typer.Typer()
+billing_commands.command("list")(list_accounts)
+billing_commands.command("statement")(statement)
 
 T = TypeVar("T")
 
-_TIMEOUT_S = 20.0
 _VERIFY_TIMEOUT_S = 900.0
-_PAGE = 1_000
 NO_LIMIT = "none"
 
-
-class Mode(StrEnum):
-    """How an account pays."""
-
-    postpaid = "postpaid"
-    prepaid = "prepaid"
-
-
-class Standing(StrEnum):
-    """Whether an account may send."""
-
-    active = "active"
-    suspended = "suspended"
-    closed = "closed"
-
-
-MODES = {
-    Mode.postpaid: messaging_pb2.ACCOUNT_MODE_POSTPAID,
-    Mode.prepaid: messaging_pb2.ACCOUNT_MODE_PREPAID,
-}
-STANDINGS = {
-    Standing.active: messaging_pb2.ACCOUNT_STATUS_ACTIVE,
-    Standing.suspended: messaging_pb2.ACCOUNT_STATUS_SUSPENDED,
-    Standing.closed: messaging_pb2.ACCOUNT_STATUS_CLOSED,
-}
 
 User = Annotated[str, typer.Argument(metavar="USER_ID", help="The account, as in userId.")]
 AsJson = Annotated[bool, typer.Option("--json", help="Print JSON, for programs.")]
@@ -87,7 +59,7 @@ def open_account(  # noqa: PLR0917 - typer calls it by keyword
         credit_limit_micros=_kes("--credit-limit", credit_limit) or 0,
         limits=_limits(pb.AccountLimits(), daily_spend, per_minute, per_recipient_hour),
     )
-    answer = _run(lambda stub: stub.OpenAccount(request, timeout=_TIMEOUT_S))
+    answer = _run(lambda stub: stub.OpenAccount(request, timeout=TIMEOUT_S))
     _print_terms(answer.terms, as_json=as_json)
 
 
@@ -105,7 +77,7 @@ def terms(  # noqa: PLR0917 - typer calls it by keyword
 ) -> None:
     """Show the terms of an account with its balance and what is used of its limits, or change those that are given."""
     shown_now = _run(
-        lambda stub: stub.GetAccountTerms(pb.GetAccountTermsRequest(user_id=user), timeout=_TIMEOUT_S)
+        lambda stub: stub.GetAccountTerms(pb.GetAccountTermsRequest(user_id=user), timeout=TIMEOUT_S)
     ).terms
     changes: dict[str, Any] = {}
     if mode is not None:
@@ -118,7 +90,7 @@ def terms(  # noqa: PLR0917 - typer calls it by keyword
         changes["limits"] = _limits(shown_now.limits, daily_spend, per_minute, per_recipient_hour)
     if changes:
         request = pb.SetAccountTermsRequest(user_id=user, **changes)
-        shown_now = _run(lambda stub: stub.SetAccountTerms(request, timeout=_TIMEOUT_S)).terms
+        shown_now = _run(lambda stub: stub.SetAccountTerms(request, timeout=TIMEOUT_S)).terms
     _print_terms(shown_now, as_json=as_json)
 
 
@@ -135,7 +107,7 @@ def top_up(
     request = pb.TopUpRequest(
         user_id=user, amount_micros=_kes("AMOUNT", amount) or 0, reference=reference, booked_by=_who(by)
     )
-    answer = _run(lambda stub: stub.TopUp(request, timeout=_TIMEOUT_S))
+    answer = _run(lambda stub: stub.TopUp(request, timeout=TIMEOUT_S))
     _print_booked(answer.entry, answer.terms, replayed=answer.replayed, as_json=as_json)
 
 
@@ -158,7 +130,7 @@ def adjust(
         booked_by=_who(by),
         reference=reference,
     )
-    answer = _run(lambda stub: stub.Adjust(request, timeout=_TIMEOUT_S))
+    answer = _run(lambda stub: stub.Adjust(request, timeout=TIMEOUT_S))
     _print_booked(answer.entry, answer.terms, replayed=answer.replayed, as_json=as_json)
 
 
@@ -172,27 +144,11 @@ def refund(
 ) -> None:
     """Pay the charge of a message back."""
     request = pb.RefundSmsRequest(outbox_id=outbox_id, reason=reason, booked_by=_who(by))
-    answer = _run(lambda stub: stub.RefundSms(request, timeout=_TIMEOUT_S))
+    answer = _run(lambda stub: stub.RefundSms(request, timeout=TIMEOUT_S))
     if as_json:
         print_json({"entry": entry_record(answer.entry), "replayed": answer.replayed})
     else:
         print_record(entry_record(answer.entry) | {"replayed": "yes" if answer.replayed else None})
-
-
-@billing_commands.command("statement")
-def statement(
-    user: User,
-    start: Annotated[str, typer.Option("--from", help="First instant, for instance 2026-01-01T00:00:00+03:00.")],
-    end: Annotated[str, typer.Option("--to", help="First instant after the period.")],
-    *,
-    as_json: AsJson = False,
-) -> None:
-    """Show a period of an account: opening and closing balance, totals, and every entry."""
-    period = {
-        "period_start": timestamp(parsed(parse_instant, "--from", start)),
-        "period_end": timestamp(parsed(parse_instant, "--to", end)),
-    }
-    asyncio.run(_statement(user, period, as_json=as_json))
 
 
 @billing_commands.command("verify")
@@ -229,41 +185,6 @@ def verify(
         )
     if not as_json:
         out.print("[green]the books add up[/]")
-
-
-async def _statement(user: str, period: dict[str, Any], *, as_json: bool) -> None:
-    async with _billing() as stub:
-        totals = await stub.GetStatement(pb.GetStatementRequest(user_id=user, **period), timeout=_TIMEOUT_S)
-        entries: list[pb.LedgerEntry] = []
-        request = pb.ListLedgerEntriesRequest(user_id=user, page_size=_PAGE, **period)
-        while True:
-            page = await stub.ListLedgerEntries(request, timeout=_TIMEOUT_S)
-            entries += page.entries
-            if not page.next_page_token:
-                break
-            request.page_token = page.next_page_token
-    if as_json:
-        print_json(
-            {
-                "userId": user,
-                "openingBalance": kes(totals.opening_micros),
-                "closingBalance": kes(totals.closing_micros),
-                "entries": [entry_record(entry) for entry in entries],
-            }
-        )
-        return
-    table = Table("booked at", "kind", "amount", "message, reference or reason")
-    table.columns[2].justify = "right"
-    for entry in entries:
-        record = entry_record(entry)
-        what = record["outboxId"] or record["reference"] or record["reason"]
-        table.add_row(cell(record["bookedAt"]), cell(record["kind"]), cell(record["amount"]), cell(what))
-    out.print(f"opening balance KES {kes(totals.opening_micros)}")
-    out.print(table)
-    for total in totals.totals:
-        kind = word(pb.LedgerEntryKind.Name(total.kind), "LEDGER_ENTRY_KIND_")
-        out.print(f"{kind}: {total.entries:,} for KES {kes(total.amount_micros)}")
-    out.print(f"closing balance KES {kes(totals.closing_micros)}")
 
 
 def _print_terms(terms: pb.AccountTerms, *, as_json: bool) -> None:
@@ -305,15 +226,7 @@ def _who(by: str | None) -> str:
 
 def _run(ask: Callable[[billing_pb2_grpc.BillingServiceAsyncStub], Awaitable[T]]) -> T:
     async def asked() -> T:
-        async with _billing() as stub:
+        async with billing_stub() as stub:
             return await ask(stub)
 
     return asyncio.run(asked())
-
-
-@asynccontextmanager
-async def _billing() -> AsyncIterator[billing_pb2_grpc.BillingServiceAsyncStub]:
-    messaging = client_settings().messaging
-    async with open_channel(messaging) as channel:
-        with readable_errors("messaging", messaging):
-            yield billing_pb2_grpc.BillingServiceStub(channel)

@@ -90,6 +90,23 @@ class BillingServicer(billing_pb2_grpc.BillingServiceServicer):
         _refuse(faults)
         return pb.GetAccountTermsResponse(terms=from_terms(await self._books.account(request.user_id)))
 
+    async def ListAccounts(self, request: pb.ListAccountsRequest, context: Context) -> pb.ListAccountsResponse:  # noqa: N802
+        """See the proto."""
+        faults = Faults()
+        mode, status = _mode(request.mode, faults), _status(request.status, faults)
+        _check_page_size(request.page_size, faults)
+        _refuse(faults)
+        question = (str(mode or ""), str(status or ""))
+        after = None
+        if request.page_token:
+            (position,) = page_token.decode(request.page_token, question, 1)
+            after = position if isinstance(position, str) else None
+        size = request.page_size or DEFAULT_PAGE
+        found = list(await self._books.accounts(mode, status, size + 1, after))
+        page = found[:size]
+        token = page_token.encode((page[-1].id,), question) if len(found) > size else ""
+        return pb.ListAccountsResponse(accounts=[from_terms(account) for account in page], next_page_token=token)
+
     async def TopUp(self, request: pb.TopUpRequest, context: Context) -> pb.TopUpResponse:  # noqa: N802
         """See the proto."""
         faults = Faults()
@@ -139,10 +156,7 @@ class BillingServicer(billing_pb2_grpc.BillingServiceServicer):
         faults = Faults()
         faults.text("user_id", request.user_id)
         start, end = _period(request, faults)
-        if not 0 <= request.page_size <= MAX_PAGE:
-            faults.add(
-                "page_size", "OUT_OF_RANGE", f"is {request.page_size}; give 1 to {MAX_PAGE}, or 0 for {DEFAULT_PAGE}"
-            )
+        _check_page_size(request.page_size, faults)
         _refuse(faults)
         question = (request.user_id, start.isoformat(), end.isoformat())
         after = None
@@ -217,6 +231,11 @@ def _status(value: int, faults: Faults) -> AccountStatus | None:
     if value and value not in STATUS_OF:
         faults.add("status", "INVALID_VALUE", f"has the unknown value {value}; use ACTIVE, SUSPENDED or CLOSED")
     return STATUS_OF.get(value)  # type: ignore[call-overload,no-any-return]  # any number may be on the wire
+
+
+def _check_page_size(size: int, faults: Faults) -> None:
+    if not 0 <= size <= MAX_PAGE:
+        faults.add("page_size", "OUT_OF_RANGE", f"is {size}; give 1 to {MAX_PAGE}, or 0 for {DEFAULT_PAGE}")
 
 
 def _period(request: pb.ListLedgerEntriesRequest | pb.GetStatementRequest, faults: Faults) -> tuple[datetime, datetime]:

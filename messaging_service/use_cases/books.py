@@ -67,6 +67,12 @@ class Books(Protocol):
         """The account as it stands."""
         ...
 
+    async def accounts(
+        self, mode: AccountMode | None, status: AccountStatus | None, limit: int, after: str | None
+    ) -> Sequence[Account]:
+        """Accounts in the order of their ids, those behind an id; None is any."""
+        ...
+
     async def book(self, entry: NewEntry) -> Booked:
         """Books a payment or correction. Raises REFERENCE_REUSED, ACCOUNT_CLOSED, INSUFFICIENT_FUNDS."""
         ...

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import csv
 import json
 from collections.abc import Iterator
 from typing import Any
@@ -70,6 +71,31 @@ def test_an_account_is_opened_paid_into_used_and_accounted_for(running: LocalSys
     assert [entry["kind"] for entry in statement["entries"]] == ["top_up", "charge", "refund", "adjustment"]
     status, balance = running.http("GATEWAY_HTTP_ADDRESS", "/api/sms/balance?userId=shop")
     assert (status, balance["balance"], balance["available"], balance["spentToday"]) == (200, 2.0, 2.0, 0.8)
+
+
+def test_statements_and_accounts_are_written_to_files_that_add_up(running: LocalSystem) -> None:
+    document(running, "open", "stall", "--mode", "prepaid")
+    document(running, "top-up", "stall", "10", "--reference", "+QK2", "--by", "wanjiru")
+    document(running, "adjust", "stall", "-2.5", "--reason", "=paid out", "--by", "amina")
+    written = running.home.parent / "statement.csv"
+    outcome = running.run("accounts", "statement", "stall", *PERIOD, "--output", str(written))
+    assert "2 entries in" in outcome.stdout
+    assert "closing balance KES 7.5" in outcome.stdout
+    with written.open(encoding="utf-8", newline="") as file:
+        entries = list(csv.DictReader(file))
+    assert [(entry["amount"], entry["balance"], entry["bookedBy"]) for entry in entries] == [
+        ("10", "10", "wanjiru"),
+        ("-2.5", "7.5", "amina"),
+    ]
+    assert (entries[0]["reference"], entries[1]["reason"]) == ("'+QK2", "'=paid out")
+    assert "amina" in running.run("accounts", "statement", "stall", *PERIOD).stdout
+    listed = {terms["userId"]: terms for terms in document(running, "list", "--mode", "prepaid")}
+    assert listed["stall"]["balance"] == "7.5"
+    assert {terms["mode"] for terms in listed.values()} == {"prepaid"}
+    accounts = running.home.parent / "accounts.json"
+    assert "paid ahead" in running.run("accounts", "list", "--output", str(accounts)).stdout
+    assert "stall" in {terms["userId"] for terms in json.loads(accounts.read_text(encoding="utf-8"))}
+    assert "paid ahead" in running.run("accounts", "list", "--status", "active").stdout
 
 
 def test_terms_are_changed_one_by_one(running: LocalSystem) -> None:

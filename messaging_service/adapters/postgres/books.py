@@ -12,7 +12,7 @@ from messaging_service.adapters.postgres.accounts import ACCOUNT_COLUMNS, get_ac
 from messaging_service.adapters.postgres.foreseen import migrated
 from messaging_service.adapters.postgres.report_room import ReportRoom
 from messaging_service.adapters.postgres.verification import verify_books
-from messaging_service.domain.accounts import Account, AccountLimits, AccountMode
+from messaging_service.domain.accounts import Account, AccountLimits, AccountMode, AccountStatus
 from messaging_service.domain.ledger import EntryKind, KindTotal, LedgerEntry, NewEntry, Statement, Verified
 from messaging_service.domain.message import outbox_id
 from messaging_service.domain.states import Billing
@@ -30,6 +30,12 @@ _SET = f"""
     UPDATE account SET mode = %s, status = %s, credit_limit = %s, daily_spend_limit = %s, minute_limit = %s,
         recipient_hour_limit = %s
     WHERE id = %s RETURNING {ACCOUNT_COLUMNS}
+"""
+_LIST = f"""
+    SELECT {ACCOUNT_COLUMNS} FROM account
+    WHERE id > %(after)s AND (%(mode)s::text IS NULL OR mode = %(mode)s)
+        AND (%(status)s::text IS NULL OR status = %(status)s)
+    ORDER BY id LIMIT %(limit)s
 """
 _BOOK = f"""
     WITH booked AS (
@@ -99,6 +105,14 @@ class PostgresBooks:
         """See Books."""
         async with migrated(single_statement(self._pool)) as connection:
             return await _existing(connection, account_id)
+
+    async def accounts(
+        self, mode: AccountMode | None, status: AccountStatus | None, limit: int, after: str | None
+    ) -> Sequence[Account]:
+        """See Books."""
+        parameters = {"mode": mode, "status": status, "limit": limit, "after": after or ""}
+        async with migrated(single_statement(self._pool)) as connection:
+            return [to_account(row) for row in await (await connection.execute(_LIST, parameters)).fetchall()]
 
     async def book(self, entry: NewEntry) -> Booked:
         """See Books."""

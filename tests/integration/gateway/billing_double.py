@@ -91,3 +91,6 @@ class BillingDouble(Scripted, billing_pb2_grpc.BillingServiceServicer):
 
     async def VerifyBooks(self, request: pb.VerifyBooksRequest, context: Any) -> pb.VerifyBooksResponse:  # noqa: N802
         raise NotImplementedError
+
+    async def ListAccounts(self, request: pb.ListAccountsRequest, context: Any) -> pb.ListAccountsResponse:  # noqa: N802
+        raise NotImplementedError

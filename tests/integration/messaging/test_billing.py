@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 from google.protobuf.timestamp_pb2 import Timestamp
 
-from service_kit.errors import ServiceError
+from service_kit.errors import Kind, ServiceError
 from tests.contract.messaging_database import rows
 from tests.contract.sms_examples import refused
 from tests.integration.messaging.running_service import DEADLINE_S, Running, message, refusal_of
@@ -107,6 +107,34 @@ async def test_opening_an_account_again_with_the_same_terms_changes_nothing(bill
     assert again.terms.limits == limits
     assert again.terms.currency == "KES"
     assert (await refusal_of(billing.open(limits=limits))).reason == "ACCOUNT_EXISTS"
+
+
+async def test_accounts_are_listed_page_by_page_and_by_how_they_pay_and_stand(billing: Billing) -> None:
+    for place in range(5):
+        await billing.open(f"user{place}", mode=PREPAID if place % 2 else POSTPAID)
+    await billing.top_up(KES, user="user1")
+    await billing.change(user_id="user3", status=messaging_pb2.ACCOUNT_STATUS_SUSPENDED)
+
+    async def listed(**question: Any) -> list[str]:
+        found, token = [], ""
+        while True:
+            request = pb.ListAccountsRequest(page_size=2, page_token=token, **question)
+            page = await billing.stub.ListAccounts(request)
+            assert len(page.accounts) <= 2
+            found += [terms.account.user_id for terms in page.accounts]
+            if not (token := page.next_page_token):
+                return found
+
+    assert await listed() == [f"user{place}" for place in range(5)]
+    assert await listed(mode=PREPAID) == ["user1", "user3"]
+    assert await listed(mode=PREPAID, status=messaging_pb2.ACCOUNT_STATUS_ACTIVE) == ["user1"]
+    page = await billing.stub.ListAccounts(pb.ListAccountsRequest(page_size=2))
+    assert page.accounts[1] == await billing.terms("user1")
+    for wrong in (
+        pb.ListAccountsRequest(page_size=1_001),
+        pb.ListAccountsRequest(mode=PREPAID, page_token=page.next_page_token),
+    ):
+        assert (await refusal_of(billing.stub.ListAccounts(wrong))).kind is Kind.INVALID
 
 
 async def test_a_payment_is_booked_once_however_often_its_reference_comes(billing: Billing) -> None:

@@ -71,9 +71,11 @@ class AccountLimits(_message.Message):
     fails later counts too. Above 0.
     """
     messages_per_minute: _builtins.int
-    """Messages accepted in one minute of the clock. At least 1."""
+    """Messages accepted or resent in one minute of the clock. At least 1."""
     messages_per_recipient_hour: _builtins.int
-    """Messages accepted to one phone in one hour of the clock. At least 1."""
+    """Messages to one phone in one hour of the clock: accepted, resent, and sent again by
+    themselves as their outcome was unknown. At least 1.
+    """
     def __init__(
         self,
         *,
@@ -325,6 +327,68 @@ class GetAccountTermsResponse(_message.Message):
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
 Global___GetAccountTermsResponse: _TypeAlias = GetAccountTermsResponse  # noqa: Y015
+
+@_typing.final
+class ListAccountsRequest(_message.Message):
+    """Asks for accounts."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    MODE_FIELD_NUMBER: _builtins.int
+    STATUS_FIELD_NUMBER: _builtins.int
+    PAGE_SIZE_FIELD_NUMBER: _builtins.int
+    PAGE_TOKEN_FIELD_NUMBER: _builtins.int
+    mode: _messaging_pb2.AccountMode.ValueType
+    """Only those that pay so; unspecified for all."""
+    status: _messaging_pb2.AccountStatus.ValueType
+    """Only those that stand so; unspecified for all."""
+    page_size: _builtins.int
+    """1 to 1,000; 0 for 100."""
+    page_token: _builtins.str
+    """From the page before, of the same question; empty for the first."""
+    def __init__(
+        self,
+        *,
+        mode: _messaging_pb2.AccountMode.ValueType = ...,
+        status: _messaging_pb2.AccountStatus.ValueType = ...,
+        page_size: _builtins.int = ...,
+        page_token: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["mode", b"mode", "page_size", b"page_size", "page_token", b"page_token", "status", b"status"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___ListAccountsRequest: _TypeAlias = ListAccountsRequest  # noqa: Y015
+
+@_typing.final
+class ListAccountsResponse(_message.Message):
+    """A page of accounts."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    ACCOUNTS_FIELD_NUMBER: _builtins.int
+    NEXT_PAGE_TOKEN_FIELD_NUMBER: _builtins.int
+    next_page_token: _builtins.str
+    """For the next page; empty on the last."""
+    @_builtins.property
+    def accounts(self) -> _containers.RepeatedCompositeFieldContainer[Global___AccountTerms]:
+        """In the order of their ids, as the database sorts them."""
+
+    def __init__(
+        self,
+        *,
+        accounts: _abc.Iterable[Global___AccountTerms] | None = ...,
+        next_page_token: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["accounts", b"accounts", "next_page_token", b"next_page_token"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___ListAccountsResponse: _TypeAlias = ListAccountsResponse  # noqa: Y015
 
 @_typing.final
 class LedgerEntry(_message.Message):

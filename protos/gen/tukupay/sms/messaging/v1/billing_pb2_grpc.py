@@ -53,6 +53,11 @@ class BillingServiceStub(object):
                 request_serializer=tukupay_dot_sms_dot_messaging_dot_v1_dot_billing__pb2.GetAccountTermsRequest.SerializeToString,
                 response_deserializer=tukupay_dot_sms_dot_messaging_dot_v1_dot_billing__pb2.GetAccountTermsResponse.FromString,
                 _registered_method=True)
+        self.ListAccounts = channel.unary_unary(
+                '/tukupay.sms.messaging.v1.BillingService/ListAccounts',
+                request_serializer=tukupay_dot_sms_dot_messaging_dot_v1_dot_billing__pb2.ListAccountsRequest.SerializeToString,
+                response_deserializer=tukupay_dot_sms_dot_messaging_dot_v1_dot_billing__pb2.ListAccountsResponse.FromString,
+                _registered_method=True)
         self.TopUp = channel.unary_unary(
                 '/tukupay.sms.messaging.v1.BillingService/TopUp',
                 request_serializer=tukupay_dot_sms_dot_messaging_dot_v1_dot_billing__pb2.TopUpRequest.SerializeToString,
@@ -116,6 +121,13 @@ class BillingServiceServicer(object):
 
     def GetAccountTerms(self, request, context):
         """The terms of an account, with what is used of its limits.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def ListAccounts(self, request, context):
+        """All accounts with their terms, in the order of their ids, page by page.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -190,6 +202,11 @@ def add_BillingServiceServicer_to_server(servicer, server):
                     servicer.GetAccountTerms,
                     request_deserializer=tukupay_dot_sms_dot_messaging_dot_v1_dot_billing__pb2.GetAccountTermsRequest.FromString,
                     response_serializer=tukupay_dot_sms_dot_messaging_dot_v1_dot_billing__pb2.GetAccountTermsResponse.SerializeToString,
+            ),
+            'ListAccounts': grpc.unary_unary_rpc_method_handler(
+                    servicer.ListAccounts,
+                    request_deserializer=tukupay_dot_sms_dot_messaging_dot_v1_dot_billing__pb2.ListAccountsRequest.FromString,
+                    response_serializer=tukupay_dot_sms_dot_messaging_dot_v1_dot_billing__pb2.ListAccountsResponse.SerializeToString,
             ),
             'TopUp': grpc.unary_unary_rpc_method_handler(
                     servicer.TopUp,
@@ -307,6 +324,33 @@ class BillingService(object):
             '/tukupay.sms.messaging.v1.BillingService/GetAccountTerms',
             tukupay_dot_sms_dot_messaging_dot_v1_dot_billing__pb2.GetAccountTermsRequest.SerializeToString,
             tukupay_dot_sms_dot_messaging_dot_v1_dot_billing__pb2.GetAccountTermsResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def ListAccounts(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/tukupay.sms.messaging.v1.BillingService/ListAccounts',
+            tukupay_dot_sms_dot_messaging_dot_v1_dot_billing__pb2.ListAccountsRequest.SerializeToString,
+            tukupay_dot_sms_dot_messaging_dot_v1_dot_billing__pb2.ListAccountsResponse.FromString,
             options,
             channel_credentials,
             insecure,

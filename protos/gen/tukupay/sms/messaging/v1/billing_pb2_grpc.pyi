@@ -57,6 +57,8 @@ class BillingServiceStub:
     """
     GetAccountTerms: _grpc.UnaryUnaryMultiCallable[_billing_pb2.GetAccountTermsRequest, _billing_pb2.GetAccountTermsResponse]
     """The terms of an account, with what is used of its limits."""
+    ListAccounts: _grpc.UnaryUnaryMultiCallable[_billing_pb2.ListAccountsRequest, _billing_pb2.ListAccountsResponse]
+    """All accounts with their terms, in the order of their ids, page by page."""
     TopUp: _grpc.UnaryUnaryMultiCallable[_billing_pb2.TopUpRequest, _billing_pb2.TopUpResponse]
     """Books a payment. Idempotent by `user_id` and `reference`.
     ALREADY_EXISTS (`REFERENCE_REUSED`): the reference stands for another entry.
@@ -110,6 +112,8 @@ class BillingServiceAsyncStub(BillingServiceStub):
     """
     GetAccountTerms: _aio.UnaryUnaryMultiCallable[_billing_pb2.GetAccountTermsRequest, _billing_pb2.GetAccountTermsResponse]  # type: ignore[assignment]
     """The terms of an account, with what is used of its limits."""
+    ListAccounts: _aio.UnaryUnaryMultiCallable[_billing_pb2.ListAccountsRequest, _billing_pb2.ListAccountsResponse]  # type: ignore[assignment]
+    """All accounts with their terms, in the order of their ids, page by page."""
     TopUp: _aio.UnaryUnaryMultiCallable[_billing_pb2.TopUpRequest, _billing_pb2.TopUpResponse]  # type: ignore[assignment]
     """Books a payment. Idempotent by `user_id` and `reference`.
     ALREADY_EXISTS (`REFERENCE_REUSED`): the reference stands for another entry.
@@ -178,6 +182,14 @@ class BillingServiceServicer(metaclass=_abc_1.ABCMeta):
         context: _ServicerContext,
     ) -> _typing.Union[_billing_pb2.GetAccountTermsResponse, _abc.Awaitable[_billing_pb2.GetAccountTermsResponse]]:
         """The terms of an account, with what is used of its limits."""
+
+    @_abc_1.abstractmethod
+    def ListAccounts(
+        self,
+        request: _billing_pb2.ListAccountsRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_billing_pb2.ListAccountsResponse, _abc.Awaitable[_billing_pb2.ListAccountsResponse]]:
+        """All accounts with their terms, in the order of their ids, page by page."""
 
     @_abc_1.abstractmethod
     def TopUp(

@@ -1,0 +1,137 @@
+"""`tukupay-sms accounts statement`: a period of an account, on the terminal or in a file."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncGenerator, Sequence
+from contextlib import aclosing
+from datetime import datetime
+from pathlib import Path
+from typing import Annotated
+
+import typer
+from rich.table import Table
+
+from sms_cli.billing_records import entry_record, word
+from sms_cli.billing_stub import PAGE, TIMEOUT_S, billing_stub
+from sms_cli.instants import parse_instant, timestamp
+from sms_cli.money import kes
+from sms_cli.options import parsed
+from sms_cli.report_files import RowFile, file_format, progress, replaced
+from sms_cli.terminal import cell, err, out, print_json
+from tukupay.sms.messaging.v1 import billing_pb2 as pb
+
+COLUMNS = ("entryId", "bookedAt", "kind", "amount", "balance", "outboxId", "reference", "reason", "bookedBy")
+SHOWN = 1_000
+
+Period = tuple[datetime, datetime]
+
+
+def statement(
+    user: Annotated[str, typer.Argument(metavar="USER_ID", help="The account, as in userId.")],
+    start: Annotated[str, typer.Option("--from", help="First instant, for instance 2026-01-01T00:00:00+03:00.")],
+    end: Annotated[str, typer.Option("--to", help="First instant after the period.")],
+    output: Annotated[
+        Path | None,
+        typer.Option(metavar="FILE.csv|json", help="Write every entry there, with the balance after it."),
+    ] = None,
+    *,
+    as_json: Annotated[bool, typer.Option("--json", help="Print JSON, for programs.")] = False,
+) -> None:
+    """Show a period of an account: opening and closing balance, totals, and every entry."""
+    period = parsed(parse_instant, "--from", start), parsed(parse_instant, "--to", end)
+    if output is not None:
+        kind = parsed(lambda name: file_format(Path(name)), "--output", str(output))
+        with replaced(output) as file:
+            rows = RowFile(file, COLUMNS, as_json=kind == ".json", numbers=("amount", "balance"))
+            totals = asyncio.run(_write(user, period, rows))
+        (err if as_json else out).print(
+            f"{rows.rows:,} {'entry' if rows.rows == 1 else 'entries'} in {output}", markup=False
+        )
+        if as_json:
+            print_json(_figures(user, totals))
+        else:
+            _show_totals(totals)
+    elif as_json:
+        totals, entries = asyncio.run(_all(user, period))
+        print_json(_figures(user, totals) | {"entries": [entry_record(entry) for entry in entries]})
+    else:
+        asyncio.run(_show(user, period))
+
+
+async def _totals(user: str, period: Period) -> pb.GetStatementResponse:
+    async with billing_stub() as stub:
+        request = pb.GetStatementRequest(
+            user_id=user, period_start=timestamp(period[0]), period_end=timestamp(period[1])
+        )
+        return await stub.GetStatement(request, timeout=TIMEOUT_S)
+
+
+async def _pages(user: str, period: Period) -> AsyncGenerator[Sequence[pb.LedgerEntry], None]:
+    request = pb.ListLedgerEntriesRequest(
+        user_id=user, period_start=timestamp(period[0]), period_end=timestamp(period[1]), page_size=PAGE
+    )
+    async with billing_stub() as stub:
+        while True:
+            page = await stub.ListLedgerEntries(request, timeout=TIMEOUT_S)
+            yield page.entries
+            if not page.next_page_token:
+                return
+            request.page_token = page.next_page_token
+
+
+async def _all(user: str, period: Period) -> tuple[pb.GetStatementResponse, list[pb.LedgerEntry]]:
+    totals = await _totals(user, period)
+    async with aclosing(_pages(user, period)) as pages:
+        return totals, [entry async for page in pages for entry in page]
+
+
+async def _write(user: str, period: Period, rows: RowFile) -> pb.GetStatementResponse:
+    totals = await _totals(user, period)
+    balance, expected = totals.opening_micros, sum(total.entries for total in totals.totals)
+    with progress("writes", expected) as advance:
+        async with aclosing(_pages(user, period)) as pages:
+            async for page in pages:
+                for entry in page:
+                    balance += entry.amount_micros
+                    rows.write([entry_record(entry) | {"balance": kes(balance)}])
+                advance(rows.rows, rows.rows)
+    rows.end()
+    return totals
+
+
+async def _show(user: str, period: Period) -> None:
+    totals = await _totals(user, period)
+    table, shown = Table("booked at", "kind", "amount", "message, reference or reason", "by"), 0
+    table.columns[2].justify = "right"
+    async with aclosing(_pages(user, period)) as pages:
+        async for page in pages:
+            for entry in page[: SHOWN - shown]:
+                record = entry_record(entry)
+                what = record["outboxId"] or record["reference"] or record["reason"]
+                row = (record["bookedAt"], record["kind"], record["amount"], what, record["bookedBy"] or "")
+                table.add_row(*(cell(value) for value in row))
+            shown += len(page)
+            if shown >= SHOWN:
+                break
+    out.print(f"opening balance KES {kes(totals.opening_micros)}")
+    out.print(table)
+    entries = sum(total.entries for total in totals.totals)
+    if entries > SHOWN:
+        out.print(f"and {entries - SHOWN:,} entries more; --output writes all of them")
+    _show_totals(totals)
+
+
+def _show_totals(totals: pb.GetStatementResponse) -> None:
+    for total in totals.totals:
+        kind = word(pb.LedgerEntryKind.Name(total.kind), "LEDGER_ENTRY_KIND_")
+        out.print(f"{kind}: {total.entries:,} for KES {kes(total.amount_micros)}")
+    out.print(f"closing balance KES {kes(totals.closing_micros)}")
+
+
+def _figures(user: str, totals: pb.GetStatementResponse) -> dict[str, object]:
+    return {
+        "userId": user,
+        "openingBalance": kes(totals.opening_micros),
+        "closingBalance": kes(totals.closing_micros),
+    }
