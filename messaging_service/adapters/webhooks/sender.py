@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import asyncio
 import ssl
-from collections.abc import AsyncGenerator, Callable, Sequence
+from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable, Mapping, Sequence
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
 from datetime import datetime
-from typing import Final
+from typing import Any, Final, Protocol
 
 import httpx
 from standardwebhooks import Webhook
@@ -24,6 +26,26 @@ ERRAND_S: Final = 20.0
 """After this no further parcel of an errand is begun; with the time-out of the last one it ends within its lease."""
 ADDRESSES: Final = 3
 """Addresses of a name that are tried when a connection cannot be made."""
+
+
+Trace = Callable[[str, Mapping[str, Any]], Awaitable[None]]
+
+
+class _Connection(Protocol):
+    """What httpcore calls a stream."""
+
+    async def aclose(self) -> None:
+        """Closes it; harmless when it is closed."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class _Line:
+    """What posts of one errand go through."""
+
+    http: httpx.AsyncClient
+    trace: Trace
+    """Hears of each connection; see `_connections`."""
 
 
 class WebhookSender:
@@ -46,18 +68,18 @@ class WebhookSender:
         clock = asyncio.get_running_loop().time
         ends_at = clock() + ERRAND_S
         signers = [Webhook(secret) for secret in errand.secrets]
-        async with _client(self._tls, self._timeout_s) as http:
+        async with _connections() as trace, _client(self._tls, self._timeout_s) as http:
             for parcel in errand.parcels:
-                answer = await self._try(http, errand.url, parcel, signers)
+                answer = await self._try(_Line(http, trace), errand.url, parcel, signers)
                 yield Tried(parcel, answer)
                 if not answer.taken or clock() >= ends_at:
                     return
 
-    async def _try(self, http: httpx.AsyncClient, url: str, parcel: Parcel, signers: Sequence[Webhook]) -> Answer:
+    async def _try(self, line: _Line, url: str, parcel: Parcel, signers: Sequence[Webhook]) -> Answer:
         try:
             async with asyncio.timeout(self._timeout_s):
                 addresses = await self._targets.addresses(url)
-                return await self._post(http, httpx.URL(url), addresses[:ADDRESSES], self._request(parcel, signers))
+                return await self._post(line, httpx.URL(url), addresses[:ADDRESSES], self._request(parcel, signers))
         except TargetRefusedError:
             return Answer(None, "TARGET_REFUSED")
         except TargetUnknownError:
@@ -83,7 +105,7 @@ class WebhookSender:
 
     async def _post(
         self,
-        http: httpx.AsyncClient,
+        line: _Line,
         url: httpx.URL,
         addresses: Sequence[Address],
         request: tuple[dict[str, str], bytes],
@@ -91,14 +113,36 @@ class WebhookSender:
         headers, body = request
         # The connection goes to the address that was checked; TLS and the receiver still hear the name.
         headers = headers | {"host": url.netloc.decode()}
-        extensions = {"sni_hostname": url.host} if url.scheme == "https" else {}
+        extensions: dict[str, Any] = {"trace": line.trace}
+        if url.scheme == "https":
+            extensions["sni_hostname"] = url.host
         *others, last = addresses
         for address in others:
             try:
-                return await _exchange(http, url.copy_with(host=str(address)), headers, body, extensions)
+                return await _exchange(line.http, url.copy_with(host=str(address)), headers, body, extensions)
             except (httpx.ConnectError, httpx.ConnectTimeout):
                 continue
-        return await _exchange(http, url.copy_with(host=str(last)), headers, body, extensions)
+        return await _exchange(line.http, url.copy_with(host=str(last)), headers, body, extensions)
+
+
+@asynccontextmanager
+async def _connections() -> AsyncIterator[Trace]:
+    """Gives what httpcore tells of its steps to, and closes every connection at the end.
+
+    A post that is over while TLS is negotiated leaves its connection to nobody: whoever never answers could have this
+    process keep sockets until its garbage is collected.
+    """
+    opened: list[_Connection] = []
+
+    async def trace(step: str, told: Mapping[str, Any]) -> None:
+        if step == "connection.connect_tcp.complete":
+            opened.append(told["return_value"])
+
+    try:
+        yield trace
+    finally:
+        for stream in opened:
+            await stream.aclose()
 
 
 def _client(tls: ssl.SSLContext, timeout_s: float) -> httpx.AsyncClient:
@@ -112,7 +156,7 @@ def _client(tls: ssl.SSLContext, timeout_s: float) -> httpx.AsyncClient:
 
 
 async def _exchange(
-    http: httpx.AsyncClient, url: httpx.URL, headers: dict[str, str], body: bytes, extensions: dict[str, str]
+    http: httpx.AsyncClient, url: httpx.URL, headers: dict[str, str], body: bytes, extensions: dict[str, Any]
 ) -> Answer:
     async with http.stream("POST", url, headers=headers, content=body, extensions=extensions) as response:
         seen = 0

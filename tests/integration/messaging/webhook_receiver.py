@@ -35,6 +35,10 @@ class Received:
         return True
 
 
+class ThenClosed(bytes):
+    """An answer after which the connection is closed at once, also when it was none or half of one."""
+
+
 def answer(status: int, *headers: str, body: bytes = b"") -> bytes:
     """A whole HTTP answer."""
     lines = [f"HTTP/1.1 {status} Word", f"content-length: {len(body)}", *headers, "", ""]
@@ -56,7 +60,11 @@ class Receiver:
     @property
     def url(self) -> str:
         """Where it listens."""
-        return f"http://127.0.0.1:{self.port}/hooks"
+        return self.at("/hooks")
+
+    def at(self, path: str) -> str:
+        """Another of its URLs."""
+        return f"http://127.0.0.1:{self.port}{path}"
 
     async def until(self, count: int) -> list[Received]:
         """What came, as soon as there is so much."""
@@ -96,9 +104,12 @@ class Receiver:
         self.most_in_flight = max(self.most_in_flight, self.in_flight)
         self.news.set()
         reply = self.reply(one)
-        writer.write(reply if isinstance(reply, bytes) else await reply)
+        said = reply if isinstance(reply, bytes) else await reply
+        writer.write(said)
         self.in_flight -= 1
         await writer.drain()
+        if isinstance(said, ThenClosed):
+            raise ConnectionAbortedError
 
 
 @asynccontextmanager
