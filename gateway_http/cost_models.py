@@ -230,7 +230,11 @@ class RecordedCost(msgspec.Struct, frozen=True, kw_only=True, rename="camel"):
     recorded_at: Annotated[datetime, Meta(tz=True, description="When the row was recorded, in UTC.")]
     revision: Annotated[
         int,
-        Meta(ge=1, description="1 for the first row of a level, entity and effectiveFrom; the highest counts."),
+        Meta(
+            ge=1,
+            description="1 for the first row of a level, entity and effectiveFrom; the highest that is not withdrawn "
+            "counts.",
+        ),
     ]
     overridden_guards: Annotated[
         list[str] | UnsetType,

@@ -79,7 +79,8 @@ class ResolvedPrice(msgspec.Struct, frozen=True, kw_only=True, rename="camel"):
         datetime | UnsetType,
         Meta(
             description="The first instant after `resolvedAt` at which a recorded row changes the answer, in UTC; "
-            "absent when none is known."
+            "absent when none is known.",
+            extra_json_schema={"format": "date-time"},
         ),
     ] = UNSET
     known_at: Annotated[
@@ -88,6 +89,7 @@ class ResolvedPrice(msgspec.Struct, frozen=True, kw_only=True, rename="camel"):
             description="What was known: the `knownAt` of the question, or else when the newest change that the answer "
             "counts was recorded. The same question with `at` set to `resolvedAt` and `knownAt` set to this has the "
             "same answer ever after. Absent in the moments after a change.",
+            extra_json_schema={"format": "date-time"},
         ),
     ] = UNSET
     candidates: Annotated[

@@ -78,7 +78,7 @@ class PricingSettings:
     )
     book_tiers: int = setting(
         "PRICING_BOOK_TIERS",
-        "most customers, apps and defaults whose prices are held in memory; 0.4 kB each",
+        "most customers, apps and defaults whose prices are held in memory; about 0.5 kB each",
         parse=integer(2, 10_000_000),
         default=200_000,
     )

@@ -97,6 +97,17 @@ def test_every_example_fits_its_schema(document: dict[str, Any]) -> None:
     assert seen > 30
 
 
+def test_every_instant_of_an_answer_says_that_it_is_one(document: dict[str, Any]) -> None:
+    instants = [
+        (schema["title"], name, properties)
+        for schema in document["components"]["schemas"].values()
+        for name, properties in schema.get("properties", {}).items()
+        if re.search(r"(At|Until|Timestamp|effectiveFrom)$", name)
+    ]
+    assert len(instants) > 20
+    assert [(title, name) for title, name, properties in instants if "date-time" not in str(properties)] == []
+
+
 def test_every_request_example_is_taken_by_its_route(document: dict[str, Any]) -> None:
     taken = set()
     for operation in OPERATIONS:
