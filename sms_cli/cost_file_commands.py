@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import getpass
 import os
 import sys
 from collections.abc import Callable, Generator, Sequence
@@ -16,7 +17,7 @@ from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn
 from rich.table import Table
 
 from service_kit.settings import Address
-from sms_cli.cost_files import CostFileError, FileRow, file_key, read_costs, some_lines, write_costs, write_header
+from sms_cli.cost_files import CostFileError, FileRow, read_costs, some_lines, write_costs, write_header
 from sms_cli.cost_import import MAX_ROWS, Change, ImportOptions, cost_import, exported_costs
 from sms_cli.cost_levels import LEVEL_NAMES, parse_level
 from sms_cli.costs_commands import AllowFree, AsJson, OverrideGuards
@@ -56,7 +57,7 @@ def import_file(
 
     Importing the same file twice records nothing twice.
     """
-    options = ImportOptions(author, allow_free, override_guards)
+    options = ImportOptions(author or getpass.getuser(), allow_free, override_guards)
     asyncio.run(_import(client_settings().pricing, path, options, idempotency_key, dry_run, yes, as_json))
 
 
@@ -77,7 +78,7 @@ async def _import(  # noqa: PLR0917 - one road from the file to the book
             _say(as_json, "Nothing was recorded." if dry_run else "Every price is in effect already: nothing to do.")
             return
         _confirm(recordable, yes=yes)
-        name = key or file_key(text, options.author, options.allow_free, options.override_guards)
+        name = key or options.key_of(text)
         with _bar("sends prices", len(rows), "records them in one transaction") as advance:
             imported, replayed = await importing.record(options, name, advance)
     if replayed:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import getpass
 from collections.abc import AsyncGenerator, Callable, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
@@ -11,7 +10,7 @@ from decimal import Decimal
 from service_kit.channel import open_channel
 from service_kit.settings import Address
 from sms_cli.connections import option_of, readable_errors
-from sms_cli.cost_files import FileRow, place_in_file
+from sms_cli.cost_files import FileRow, file_key, place_in_file
 from sms_cli.cost_levels import LEVEL_NAMES
 from sms_cli.instants import exact, timestamp
 from sms_cli.money import kes, micros
@@ -74,14 +73,17 @@ def effect_word(effect: pb.ImportEffect.ValueType) -> str:
 class ImportOptions:
     """How prices of a file are recorded."""
 
-    author: str | None
-    """For lines that do not say; None is the user at the terminal."""
+    author: str
+    """For lines that do not say."""
     allow_free: bool
     override_guards: bool
 
+    def key_of(self, text: str) -> str:
+        """Names the import of a file with these options, so that it is done once."""
+        return file_key(text, self.author, self.allow_free, self.override_guards)
+
     def part(self, rows: Sequence[FileRow]) -> pb.ImportCostsInPartsRequest:
         """The part of an import with these rows."""
-        author = self.author or getpass.getuser()
         return pb.ImportCostsInPartsRequest(
             rows=[
                 pb.SetCostRequest(
@@ -91,7 +93,7 @@ class ImportOptions:
                     app_id=row.app,
                     reason=row.reason,
                     effective_from=timestamp(row.effective_from),
-                    created_by=row.author or author,
+                    created_by=row.author or self.author,
                     allow_free=self.allow_free,
                     override_guards=self.override_guards,
                 )

@@ -144,6 +144,11 @@ def test_a_file_has_one_name_and_another_file_or_option_another() -> None:
     assert all(len(key) <= 128 for key in keys)
 
 
+def test_the_same_file_imported_by_another_person_is_another_import() -> None:
+    mine, yours = (ImportOptions(author, allow_free=False, override_guards=False) for author in ("amina", "juma"))
+    assert mine.key_of(HEADER) == mine.key_of(HEADER) != yours.key_of(HEADER)
+
+
 _identifiers = st.text(st.characters(exclude_categories=("Cc", "Cs")), min_size=1, max_size=64).filter(
     lambda text: text == text.strip()
 )
