@@ -20,8 +20,8 @@ from pricing_service.domain.explanation import nearest
 from pricing_service.domain.history import CostInstants, HistoryPosition
 from pricing_service.domain.resolution import Standing
 from pricing_service.domain.tier import Level, Tier
-from pricing_service.use_cases.cost_repository import Beat, Considered, InEffect, Lookup
-from service_kit.database import RETRYABLE, Pool, database_unavailable, transaction
+from pricing_service.use_cases.cost_repository import Beat, Considered, InEffect, Look, Lookup
+from service_kit.database import RETRYABLE, Connection, Pool, database_unavailable, transaction
 from service_kit.errors import Kind, ServiceError
 
 Parameters = Sequence[object] | Mapping[str, object]
@@ -47,10 +47,16 @@ class PostgresCosts:
             # Writers of this replica wait here, not on connections that readers need.
             async with self._turn, transaction(self._pool) as connection:
                 await connection.execute(statements.TAKE_TURN)
-                opened = await (await connection.execute(statements.OPEN_TURN)).fetchone()
-                if opened is None:
-                    raise _not_ready()
-                yield PostgresTurn(connection, *opened)
+                yield await _opened(connection)
+        except _OUTDATED as error:
+            raise _not_ready() from error
+
+    @asynccontextmanager
+    async def look(self) -> AsyncIterator[Look]:
+        """A transaction without the lock."""
+        try:
+            async with transaction(self._pool) as connection:
+                yield await _opened(connection)
         except _OUTDATED as error:
             raise _not_ready() from error
 
@@ -192,6 +198,13 @@ class PostgresCosts:
                 if not connection.broken:
                     raise
         return None
+
+
+async def _opened(connection: Connection) -> PostgresTurn:
+    opened = await (await connection.execute(statements.OPEN_TURN)).fetchone()
+    if opened is None:
+        raise _not_ready()
+    return PostgresTurn(connection, *opened)
 
 
 def _edition(row: TupleRow) -> Edition:

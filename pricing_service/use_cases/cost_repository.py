@@ -67,12 +67,8 @@ class NewCost(NamedTuple):
     overridden_guards: tuple[str, ...]
 
 
-class Turn(Protocol):
-    """A transaction in which nobody else changes the price book.
-
-    It is committed when its context ends, and undone when that raises. All that it records has the instant `now`,
-    which is later than that of every change before it, and later than every `known_at` that was answered.
-    """
+class Look(Protocol):
+    """The price book as it stands, while others may change it."""
 
     @property
     def now(self) -> datetime:
@@ -90,6 +86,14 @@ class Turn(Protocol):
     async def find(self, cost_ids: Sequence[str]) -> Mapping[str, Cost]:
         """The rows with these ids; those that do not exist are left out."""
         ...
+
+
+class Turn(Look, Protocol):
+    """A transaction in which nobody else changes the price book.
+
+    It is committed when its context ends, and undone when that raises. All that it records has the instant `now`,
+    which is later than that of every change before it, and later than every `known_at` that was answered.
+    """
 
     async def record(self, rows: Sequence[NewCost]) -> Sequence[Cost]:
         """Adds rows: the next revisions of their tiers and instants, the next epochs, in their order.
@@ -119,6 +123,10 @@ class CostRepository(Protocol):
         Callers take turns, so that nobody who saw an epoch can later find a smaller one that was not there
         before.
         """
+        ...
+
+    def look(self) -> AbstractAsyncContextManager[Look]:
+        """A look at the price book for what changes nothing: it neither waits for a turn nor holds one up."""
         ...
 
     async def in_effect(self, lookups: Sequence[Lookup]) -> InEffect:

@@ -12,7 +12,7 @@ from pricing_service.domain.edition import Edition
 from pricing_service.domain.guards import Guards, guarded
 from pricing_service.domain.idempotency import Remembered, fingerprint, reused
 from pricing_service.domain.importing import Effect, PlannedRow, plan_import, repeated_rows
-from pricing_service.use_cases.cost_repository import CostRepository, NewCost, Turn
+from pricing_service.use_cases.cost_repository import CostRepository, Look, NewCost
 from pricing_service.use_cases.own_changes import OwnChanges
 from service_kit.errors import invalid
 
@@ -51,17 +51,15 @@ class ImportCosts:
         if repeated := await asyncio.to_thread(repeated_rows, drafts):
             raise invalid(repeated)
         request = await asyncio.to_thread(fingerprint, "ImportCosts", drafts) if key else ""
+        if dry_run:
+            async with self.costs.look() as look:
+                if known := await _known(look, key, request):
+                    return await _recall(look, drafts, known), True
+                return [_imported(row, None) for row in await self._plan(look, drafts)], False
         async with self.costs.turn() as turn:
-            if key and (known := await turn.remembered(key)):
-                if known.fingerprint != request:
-                    raise reused(key)
+            if known := await _known(turn, key, request):
                 return await _recall(turn, drafts, known), True
-            before = await turn.prices_in_effect([(draft.tier, draft.effective_from) for draft in drafts])
-            planned, touched = await asyncio.to_thread(plan_import, drafts, before, self.guards, turn.now)
-            if touched:
-                raise guarded(touched)
-            if dry_run:
-                return [_imported(row, None) for row in planned], False
+            planned = await self._plan(turn, drafts)
             changing = [row for row in planned if row.effect is not Effect.UNCHANGED]
             recorded = await turn.record(
                 [NewCost(self.new_cost_id(), row.draft, row.overridden_guards) for row in changing]
@@ -76,13 +74,28 @@ class ImportCosts:
             self.own_changes.changed(Edition(newest.epoch, newest.recorded_at), [cost.tier for cost in recorded])
         return rows, False
 
+    async def _plan(self, look: Look, drafts: Sequence[CostDraft]) -> list[PlannedRow]:
+        before = await look.prices_in_effect([(draft.tier, draft.effective_from) for draft in drafts])
+        planned, touched = await asyncio.to_thread(plan_import, drafts, before, self.guards, look.now)
+        if touched:
+            raise guarded(touched)
+        return planned
+
+
+async def _known(look: Look, key: str | None, request: str) -> Remembered | None:
+    """What a request with the key came to; None when it is new. Raises IDEMPOTENCY_KEY_REUSED."""
+    known = await look.remembered(key) if key else None
+    if key and known and known.fingerprint != request:
+        raise reused(key)
+    return known
+
 
 def _imported(row: PlannedRow, cost: Cost | None) -> ImportedRow:
     return ImportedRow(row.draft, cost, row.overridden_guards, row.previous, row.effect)
 
 
-async def _recall(turn: Turn, drafts: Sequence[CostDraft], known: Remembered) -> list[ImportedRow]:
-    costs = await turn.find([cost_id for cost_id in known.cost_ids if cost_id])
+async def _recall(look: Look, drafts: Sequence[CostDraft], known: Remembered) -> list[ImportedRow]:
+    costs = await look.find([cost_id for cost_id in known.cost_ids if cost_id])
     rows: list[ImportedRow] = []
     for draft, cost_id, previous in zip(drafts, known.cost_ids, known.previous, strict=True):
         if cost_id is None:

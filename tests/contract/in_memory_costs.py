@@ -90,15 +90,22 @@ class InMemoryCosts:
     @asynccontextmanager
     async def turn(self) -> AsyncIterator[InMemoryTurn]:
         async with self._turn:
-            now = self._clock()
-            if self._changed_at is not None:
-                now = max(now, self._changed_at + timedelta(microseconds=1))
-            turn = InMemoryTurn(self.rows, self._requests, self._epoch, now)
+            turn = self._opened()
             yield turn
             if turn.epoch > self._epoch:
-                self._changed_at = now
-            self._requested_at |= dict.fromkeys(turn.requests.keys() - self._requests.keys(), now)
+                self._changed_at = turn.now
+            self._requested_at |= dict.fromkeys(turn.requests.keys() - self._requests.keys(), turn.now)
             self.rows, self._requests, self._epoch = turn.rows, turn.requests, turn.epoch
+
+    @asynccontextmanager
+    async def look(self) -> AsyncIterator[InMemoryTurn]:
+        yield self._opened()
+
+    def _opened(self) -> InMemoryTurn:
+        now = self._clock()
+        if self._changed_at is not None:
+            now = max(now, self._changed_at + timedelta(microseconds=1))
+        return InMemoryTurn(self.rows, self._requests, self._epoch, now)
 
     async def in_effect(self, lookups: Sequence[Lookup]) -> InEffect:
         now = self._clock()

@@ -277,6 +277,23 @@ async def test_a_turn_that_fails_leaves_no_trace(costs: CostRepository) -> None:
         assert await turn.remembered("key") is None
 
 
+async def test_a_look_waits_for_no_turn_and_holds_none_up(costs: CostRepository) -> None:
+    row = await record(costs, CUSTOMER, DECEMBER, "0.7")
+    draft = CostDraft(CUSTOMER, Decimal("0.6"), None, DECEMBER, "admin123")
+    async with asyncio.timeout(60):
+        async with costs.turn() as turn:
+            await turn.record([NewCost("cost_meanwhile", draft, ())])
+            async with costs.look() as look:
+                (found,) = await look.prices_in_effect([(CUSTOMER, JANUARY)])
+                assert found is not None
+                assert found.price == Decimal("0.7")
+                assert await look.find([row.cost_id, "cost_meanwhile"]) == {row.cost_id: row}
+                assert await look.remembered("key") is None
+                assert look.now > row.recorded_at
+        async with costs.look():
+            await record(costs, CUSTOMER, JANUARY)
+
+
 async def test_what_a_key_came_to_is_remembered(costs: CostRepository) -> None:
     request = Remembered("f" * 64, ["cost_1", None], [None, Decimal("0.7")])
     async with costs.turn() as turn:

@@ -6,6 +6,7 @@ import asyncio
 import time
 from typing import Any
 
+import psycopg
 import pytest
 from google.protobuf.timestamp_pb2 import Timestamp
 
@@ -68,6 +69,13 @@ async def test_an_import_says_what_each_row_does_and_records_what_changes_someth
     assert {each.effect for each in again.rows} == {pb.IMPORT_EFFECT_UNCHANGED}
     answer = await pricing.stub.ResolvePrice(pb.ResolvePriceRequest(customer_id="other"))
     assert answer.cost == done.rows[1].cost
+
+
+async def test_a_dry_run_waits_for_no_change_and_holds_none_up(pricing: Pricing, pricing_url: str) -> None:
+    async with asyncio.timeout(60), await psycopg.AsyncConnection.connect(pricing_url) as changing:
+        await changing.execute("SELECT FROM price_epoch FOR UPDATE")
+        tried = await pricing.stub.ImportCosts(pb.ImportCostsRequest(rows=[row()], dry_run=True))
+        assert [each.effect for each in tried.rows] == [pb.IMPORT_EFFECT_NEW]
 
 
 async def test_all_rows_are_recorded_or_none(pricing: Pricing) -> None:
