@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from datetime import UTC, datetime
 from typing import Annotated
 
@@ -161,28 +161,41 @@ def show_history(level: Level, customer: Customer = None, app: App = None, *, as
     rows = asyncio.run(
         cost_history(client_settings().pricing, parsed(parse_level, "LEVEL", level), customer=customer, app=app)
     )
-    records = [cost_record(row) for row in rows]
     if as_json:
-        print_json(records)
+        print_json([cost_record(row) for row in rows])
         return
-    if not records:
+    if not rows:
         out.print("No price is recorded there; `tukupay-sms costs set` records one.", markup=False)
         return
-    # The history of a customer may begin with the defaults that it had before.
-    several = len({tier_of(row) for row in rows}) > 1
-    table = Table("effectiveFrom", "revision", *(("of",) if several else ()), "price", "createdBy", "reason")
-    for column in table.columns[:2]:
-        column.no_wrap = True
-    for row, record in zip(rows, records, strict=True):
-        price = f"{record['price']} (withdrawn)" if record["withdrawnBy"] is not None else record["price"]
-        of = (tier_of(row),) if several else ()
-        values = (record["effectiveFrom"], record["revision"], *of, price, record["createdBy"], record["reason"])
-        table.add_row(*map(cell, values))
-    out.print(table)
+    out.print(history_table(rows, wide=out.width >= WIDE))
     now = datetime.now(UTC)
     for row in rows:
         if row.effective_from.ToDatetime(tzinfo=UTC) > now and not row.HasField("withdrawal"):
             out.print(f"Until {exact(row.effective_from)}, `costs withdraw {cell(row.cost_id)}` takes that price back.")
+
+
+def history_table(rows: Sequence[pb.Cost], *, wide: bool) -> Table:
+    """A line for each row, with who and why; on a narrow terminal without when it was recorded."""
+    if wide:
+        table = Table("effectiveFrom", "revision", "of", "price", "createdBy", "recordedAt", "reason")
+    else:
+        table = Table.grid("", "", "", padding=(0, 2, 0, 0))
+    for column in table.columns:
+        column.no_wrap = column.header in {"effectiveFrom", "revision", "price", "recordedAt"}
+    for row in rows:
+        record = cost_record(row)
+        since, of, author = str(record["effectiveFrom"]), cell(tier_of(row)), cell(row.created_by)
+        price = f"{record['price']} (withdrawn)" if record["withdrawnBy"] is not None else str(record["price"])
+        taken = row.withdrawal
+        withdrawn = f"\nwithdrawn by {cell(taken.withdrawn_by)}: {cell(taken.reason)}" if taken.withdrawn_by else ""
+        if wide:
+            why = f"{cell(row.reason)}{withdrawn}".strip()
+            table.add_row(since, str(row.revision), of, price, author, shown(row.recorded_time), why)
+        else:
+            why = f": {cell(row.reason)}" if row.reason else ""
+            said = f"[bold]{of}[/], revision {row.revision}\nby {author}{why}{withdrawn}"
+            table.add_row(since, f"[bold]{price}[/]", said)
+    return table
 
 
 def _show(record: dict[str, object], *, as_json: bool) -> None:
