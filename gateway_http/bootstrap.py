@@ -17,6 +17,7 @@ from gateway_http.openapi.document import openapi_json
 from gateway_http.routes.africastalking import AfricasTalkingRoutes
 from gateway_http.routes.alerts import AlertRoutes
 from gateway_http.routes.balance import BalanceRoutes
+from gateway_http.routes.channels import ChannelRoutes
 from gateway_http.routes.costs import CostRoutes
 from gateway_http.routes.documentation import DocumentationRoutes
 from gateway_http.routes.error_codes import ErrorCodeRoutes
@@ -38,6 +39,7 @@ from tukupay.sms.messaging.v1 import (
     alerts_pb2_grpc,
     billing_pb2_grpc,
     carrier_callbacks_pb2_grpc,
+    channels_pb2_grpc,
     messaging_pb2,
     messaging_pb2_grpc,
     reports_pb2_grpc,
@@ -64,6 +66,7 @@ class Gateway:
             carrier_callbacks_pb2_grpc.CarrierCallbackServiceStub(messaging), "CarrierCallbackService", calls
         )
         alerts = counted_stub(alerts_pb2_grpc.AlertServiceStub(messaging), "AlertService", calls)
+        channels = counted_stub(channels_pb2_grpc.ChannelServiceStub(messaging), "ChannelService", calls)
         webhooks = counted_stub(webhooks_pb2_grpc.WebhookServiceStub(messaging), "WebhookService", calls)
         costs = counted_stub(pricing_pb2_grpc.PricingServiceStub(pricing), "PricingService", calls)
 
@@ -95,6 +98,7 @@ class Gateway:
             *BalanceRoutes(accounts).routes(),
             *ReportRoutes(reports).routes(),
             *WebhookRoutes(webhooks).routes(),
+            *ChannelRoutes(channels).routes(),
             *AlertRoutes(alerts).routes(),
             *HealthRoutes({"pricing": pricing, "messaging": messaging}).routes(),
             *DocumentationRoutes(openapi_json()).routes(),

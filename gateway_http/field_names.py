@@ -6,7 +6,15 @@ import re
 from collections.abc import Sequence
 
 from service_kit.errors import Violation
-from tukupay.sms.messaging.v1 import alerts_pb2, billing_pb2, messaging_pb2, reports_pb2, suppressions_pb2, webhooks_pb2
+from tukupay.sms.messaging.v1 import (
+    alerts_pb2,
+    billing_pb2,
+    channels_pb2,
+    messaging_pb2,
+    reports_pb2,
+    suppressions_pb2,
+    webhooks_pb2,
+)
 from tukupay.sms.pricing.v1 import pricing_pb2
 
 # The names differ where the documented REST fields say more, or less, than the wire does.
@@ -48,6 +56,7 @@ _FIELDS = frozenset(
         suppressions_pb2.DESCRIPTOR,
         webhooks_pb2.DESCRIPTOR,
         alerts_pb2.DESCRIPTOR,
+        channels_pb2.DESCRIPTOR,
         pricing_pb2.DESCRIPTOR,
     )
     for message in file.message_types_by_name.values()

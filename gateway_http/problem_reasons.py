@@ -57,6 +57,10 @@ REASONS: dict[str, Reason] = {
     "WEBHOOK_DELIVERY_NOT_FOUND": Reason(
         404, "No such delivery", "Check the `deliveryId`; deliveries are kept for a while only."
     ),
+    "CHANNEL_NOT_FOUND": Reason(404, "No such channel", "Check the `channelId`; the list of the account shows them."),
+    "CHANNEL_DELIVERY_NOT_FOUND": Reason(
+        404, "No such delivery", "Check the `deliveryId`; deliveries are kept for a while only."
+    ),
     "COST_NOT_FOUND": Reason(404, "No such cost", "Check the `costId`; the history of its level lists it."),
     "ROUTE_NOT_FOUND": Reason(404, "No such route", "Check the path; `/openapi.json` lists all routes."),
     "METHOD_NOT_ALLOWED": Reason(405, "The route has no such method", "The `Allow` header lists its methods."),
@@ -96,6 +100,10 @@ REASONS: dict[str, Reason] = {
     "WEBHOOK_DISABLED": Reason(409, "The webhook is disabled", "Enable it first; nothing is posted to it until then."),
     "TOO_MANY_WEBHOOKS": Reason(
         409, "The account has as many webhooks as it may", "Delete one that is not needed; 20 are the most."
+    ),
+    "CHANNEL_DISABLED": Reason(409, "The channel is disabled", "Enable it first; nothing is sent to it until then."),
+    "TOO_MANY_CHANNELS": Reason(
+        409, "The account has as many channels as it may", "Delete one that is not needed; 20 are the most."
     ),
     "NOT_FAILED": Reason(409, "Only a failed SMS can be resent", "Its outcome is open, or it was sent."),
     "RETRY_LIMIT_REACHED": Reason(
@@ -145,6 +153,9 @@ REASONS: dict[str, Reason] = {
     "CARRIER_UNAVAILABLE": Reason(
         503, "No carrier can take the message", "Nothing was stored or charged; repeat later."
     ),
+    "CHANNELS_BUSY": Reason(
+        503, "The target of a channel could not be looked at", "Nothing was changed; repeat in a moment."
+    ),
     "DATABASE_UNAVAILABLE": Reason(
         503,
         "The database cannot be reached",
@@ -183,6 +194,7 @@ FIELD_REASONS: dict[str, str] = {
     "INVALID_REASON": "A reason is empty, too long, or has characters that cannot be printed.",
     "INVALID_PHONE_NUMBER": "The recipient is not a phone number in E.164.",
     "INVALID_URL": "A URL is malformed, is not https, or leads to an address that is not public.",
+    "INVALID_TARGET": "No channel leads there: its service, host or address is not allowed, or there is no mail relay.",
     "INVALID_SENDER_ID": "The sender is neither a name nor a number that carriers accept.",
     "BATCH_SIZE": "A batch is empty, or has more than 1,000 SMS.",
     "EMPTY_MESSAGE": "There is no text to send.",

@@ -12,6 +12,7 @@ import typer
 from rich.table import Table
 
 from service_kit.channel import open_channel
+from sms_cli.channels_commands import channels
 from sms_cli.connections import readable_errors
 from sms_cli.instants import shown
 from sms_cli.settings import client_settings
@@ -22,7 +23,8 @@ from tukupay.sms.messaging.v1 import alerts_pb2_grpc
 if TYPE_CHECKING:
     Stub = alerts_pb2_grpc.AlertServiceAsyncStub
 
-alerts = typer.Typer(help="What accounts are warned of: list, acknowledge, rules.", no_args_is_help=True)
+alerts = typer.Typer(help="What accounts are warned of: list, acknowledge, rules, channels.", no_args_is_help=True)
+alerts.add_typer(channels, name="channels")
 
 _TIMEOUT_S = 20.0
 _MICROS = 1_000_000
@@ -49,7 +51,7 @@ def list_alerts(
     if not found:
         out.print(f"{user} was not warned of anything.", markup=False)
         return
-    table = Table("alert", "kind", "subject", "value", "raised", "resolved", "seen by", "webhooks")
+    table = Table("alert", "kind", "subject", "value", "raised", "resolved", "seen by", "told")
     for one in found:
         told = f"{one.delivered_deliveries} of {_deliveries(one)}"
         cells = (

@@ -9,11 +9,13 @@ import msgspec
 from gateway_http.alert_models import Acknowledgement, Alert, AlertRules
 from gateway_http.batch_models import BatchAnswer, NewBatch
 from gateway_http.billing_models import Balance, NewTopUp, Statement, TopUpAnswer
+from gateway_http.channel_models import Channel, ChannelChange, ChannelDelivery, ChannelReplay, NewChannel
 from gateway_http.cost_models import CostHistoryRow, CurrentCost, NewCost, NewWithdrawal, RecordedCost
 from gateway_http.event_models import OutboxEvent
 from gateway_http.openapi import (
     alert_operations,
     balance_operations,
+    channel_operations,
     cost_operations,
     report_operations,
     sms_operations,
@@ -56,6 +58,7 @@ OPERATIONS: tuple[Operation, ...] = (
     *suppression_operations.OPERATIONS,
     *webhook_operations.OPERATIONS,
     *alert_operations.OPERATIONS,
+    *channel_operations.OPERATIONS,
     *cost_operations.OPERATIONS,
     *system_operations.OPERATIONS,
 )
@@ -93,6 +96,11 @@ _SHAPES = (
     AlertRules,
     Acknowledgement,
     Alert,
+    NewChannel,
+    Channel,
+    ChannelChange,
+    ChannelDelivery,
+    ChannelReplay,
     NewCost,
     RecordedCost,
     CurrentCost,
@@ -114,6 +122,7 @@ _TAGS = [
     {"name": suppression_operations.TAG, "description": "Who wants no messages, from whom."},
     {"name": webhook_operations.TAG, "description": "Events, posted to your systems."},
     {"name": alert_operations.TAG, "description": "Warnings of what goes wrong, or soon will."},
+    {"name": channel_operations.TAG, "description": "Where people are told of alerts and failures."},
     {"name": cost_operations.TAG, "description": "What one SMS unit costs, for whom, and since when."},
     {"name": system_operations.TAG, "description": "Probes and this documentation."},
 ]

@@ -17,6 +17,7 @@ from service_kit.settings import Address
 from tests.integration.gateway.alert_double import ALERTS, AlertDouble
 from tests.integration.gateway.billing_double import BillingDouble
 from tests.integration.gateway.callback_double import CallbackDouble
+from tests.integration.gateway.channel_double import CHANNELS, ChannelDouble
 from tests.integration.gateway.doubles import MESSAGING, PRICING, MessagingDouble, PricingDouble
 from tests.integration.gateway.report_double import ReportDouble
 from tests.integration.gateway.suppression_double import SUPPRESSIONS, SuppressionDouble
@@ -25,6 +26,7 @@ from tukupay.sms.messaging.v1 import (
     alerts_pb2_grpc,
     billing_pb2_grpc,
     carrier_callbacks_pb2_grpc,
+    channels_pb2_grpc,
     messaging_pb2_grpc,
     reports_pb2_grpc,
     suppressions_pb2_grpc,
@@ -48,6 +50,7 @@ class Running:
     reports: ReportDouble
     webhooks: WebhookDouble
     alerts: AlertDouble
+    channels: ChannelDouble
     pricing_server: GrpcServer
     messaging_server: GrpcServer
     gateway: Gateway
@@ -59,9 +62,9 @@ async def running_gateway(
 ) -> AsyncIterator[Running]:
     """Starts doubles and a gateway between them and a client; stops all at the end."""
     pricing, messaging, suppressions, billing = PricingDouble(), MessagingDouble(), SuppressionDouble(), BillingDouble()
-    reports, webhooks, alerts = ReportDouble(), WebhookDouble(), AlertDouble()
+    reports, webhooks, alerts, channels = ReportDouble(), WebhookDouble(), AlertDouble(), ChannelDouble()
     pricing_server = GrpcServer(ANY_PORT, [PRICING])
-    messaging_server = GrpcServer(ANY_PORT, [MESSAGING, SUPPRESSIONS, WEBHOOKS, ALERTS])
+    messaging_server = GrpcServer(ANY_PORT, [MESSAGING, SUPPRESSIONS, WEBHOOKS, ALERTS, CHANNELS])
     pricing_pb2_grpc.add_PricingServiceServicer_to_server(pricing, pricing_server.grpc)
     messaging_pb2_grpc.add_MessagingServiceServicer_to_server(messaging, messaging_server.grpc)
     suppressions_pb2_grpc.add_SuppressionServiceServicer_to_server(suppressions, messaging_server.grpc)
@@ -70,15 +73,16 @@ async def running_gateway(
     billing_pb2_grpc.add_BillingServiceServicer_to_server(billing, messaging_server.grpc)
     reports_pb2_grpc.add_ReportServiceServicer_to_server(reports, messaging_server.grpc)
     alerts_pb2_grpc.add_AlertServiceServicer_to_server(alerts, messaging_server.grpc)
+    channels_pb2_grpc.add_ChannelServiceServicer_to_server(channels, messaging_server.grpc)
     webhooks_pb2_grpc.add_WebhookServiceServicer_to_server(webhooks, messaging_server.grpc)
     async with AsyncExitStack() as stack:
-        channels = []
+        opened = []
         for server in (pricing_server, messaging_server):
             await server.start()
             stack.push_async_callback(server.stop, 0)
             await server.set_serving(True)
-            channels.append(await stack.enter_async_context(open_channel(Address("127.0.0.1", server.port))))
-        gateway = Gateway(settings or GatewaySettings(http_address=ANY_PORT), *channels)
+            opened.append(await stack.enter_async_context(open_channel(Address("127.0.0.1", server.port))))
+        gateway = Gateway(settings or GatewaySettings(http_address=ANY_PORT), *opened)
         await gateway.http.start()
         stack.push_async_callback(gateway.stop, 10.0)
         stack.callback(messaging.release.set)
@@ -94,6 +98,7 @@ async def running_gateway(
             reports,
             webhooks,
             alerts,
+            channels,
             pricing_server,
             messaging_server,
             gateway,

@@ -17,6 +17,7 @@ from gateway_http.alert_models import Acknowledgement, AlertRules
 from gateway_http.batch_models import NewBatch
 from gateway_http.billing_models import NewTopUp
 from gateway_http.bootstrap import Gateway
+from gateway_http.channel_models import ChannelChange, ChannelReplay, NewChannel
 from gateway_http.cost_models import NewCost, NewWithdrawal
 from gateway_http.openapi.document import OPERATIONS, openapi
 from gateway_http.problem_reasons import FIELD_REASONS, REASONS
@@ -42,6 +43,9 @@ SHAPES: dict[str, type[msgspec.Struct]] = {
     "WebhookChange": WebhookChange,
     "SecretRotation": SecretRotation,
     "ReplayOrder": ReplayOrder,
+    "NewChannel": NewChannel,
+    "ChannelChange": ChannelChange,
+    "ChannelReplay": ChannelReplay,
     "NewCost": NewCost,
     "NewWithdrawal": NewWithdrawal,
     "OutboxReference": OutboxReference,
