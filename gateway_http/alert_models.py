@@ -49,7 +49,7 @@ class QuietHours(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_field
 class AlertRule(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, rename="camel"):
     """What an account wants to be warned of."""
 
-    kind: Annotated[KindName, Meta(description="What it watches; also the event that webhooks are told.")]
+    kind: Annotated[KindName, Meta(description="What it watches; also the event that webhooks and channels are told.")]
     enabled: Annotated[bool, Meta(description="Whether it watches. Disabling it resolves what is open.")]
     threshold: _Amount
     margin: _Amount
@@ -149,11 +149,11 @@ class Acknowledgement(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_
 
 
 class Deliveries(msgspec.Struct, frozen=True, kw_only=True, rename="camel"):
-    """What became of an alert's way to webhooks."""
+    """What became of an alert's way to webhooks and channels."""
 
-    pending: Annotated[int, Meta(ge=0, description="Webhooks that it is on its way to.")]
-    delivered: Annotated[int, Meta(ge=0, description="Webhooks that took it.")]
-    failed: Annotated[int, Meta(ge=0, description="Webhooks at which it was given up.")]
+    pending: Annotated[int, Meta(ge=0, description="Webhooks and channels that it is on its way to.")]
+    delivered: Annotated[int, Meta(ge=0, description="Webhooks and channels that took it.")]
+    failed: Annotated[int, Meta(ge=0, description="Webhooks and channels at which it was given up.")]
 
 
 class Alert(msgspec.Struct, frozen=True, kw_only=True, rename="camel"):

@@ -47,7 +47,7 @@ OPERATIONS = (
         "listAlerts",
         TAG,
         "List the alerts of an account",
-        "Newest first, with what became of them at the account's webhooks. Follow the `Link` header for the next page.",
+        "Newest first, with what became of them at webhooks and channels. Follow the `Link` header for the next page.",
         answers={
             200: Answer(
                 "The alerts, newest first.",

@@ -16,7 +16,7 @@ from messaging_service.domain.webhooks import EventType
 
 
 class AlertKind(StrEnum):
-    """What a rule watches; each is also the event that webhooks are told."""
+    """What a rule watches; each is also the event that webhooks and channels are told."""
 
     BALANCE_LOW = EventType.BALANCE_LOW.value
     """What a prepaid account can spend fell below a threshold, in KES or in SMS units at its present price."""
@@ -143,11 +143,11 @@ class Alert:
     acknowledged_at: datetime | None
     acknowledged_by: str | None
     pending: int = 0
-    """Webhooks that it is on its way to."""
+    """Webhooks and channels that it is on its way to."""
     delivered: int = 0
-    """Webhooks that took it."""
+    """Webhooks and channels that took it."""
     failed: int = 0
-    """Webhooks at which it was given up."""
+    """Webhooks and channels at which it was given up."""
 
 
 def alert_id(value: UUID) -> str:
@@ -161,7 +161,7 @@ def event_id(value: UUID) -> str:
 
 
 def event_of(raised: UUID, account_id: str, rule: AlertRule, reading: Reading, at: datetime) -> CloudEvent:
-    """The event that webhooks are told when an alert is raised."""
+    """The event that webhooks and channels are told when an alert is raised."""
     return CloudEvent(
         id=event_id(raised),
         type=EventType(rule.kind.value),

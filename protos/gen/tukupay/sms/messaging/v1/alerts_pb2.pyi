@@ -198,11 +198,11 @@ class Alert(_message.Message):
     acknowledged_by: _builtins.str
     """Who; absent until then."""
     pending_deliveries: _builtins.int
-    """Webhooks that it is on its way to."""
+    """Webhooks and channels that it is on its way to."""
     delivered_deliveries: _builtins.int
-    """Webhooks that took it."""
+    """Webhooks and channels that took it."""
     failed_deliveries: _builtins.int
-    """Webhooks at which it was given up."""
+    """Webhooks and channels at which it was given up."""
     @_builtins.property
     def raised_time(self) -> _timestamp_pb2.Timestamp:
         """When it was raised, UTC."""

@@ -28,10 +28,10 @@ if _version_not_supported:
 class AlertServiceStub(object):
     """What accounts want to be warned of, and the warnings.
 
-    An account is watched when it has an enabled webhook or has set a rule. Its rules are
-    looked at every few seconds. A value that crosses its threshold raises one alert, which
-    is posted to the account's webhooks that ask for its event; the next one is raised
-    only after the value was back by the margin.
+    An account is watched when it has an enabled webhook or channel, or has set a rule. Its
+    rules are looked at every few seconds. A value that crosses its threshold raises one
+    alert, which goes to the account's webhooks and channels that ask for its event; the
+    next one is raised only after the value was back by the margin.
 
     Errors as described at MessagingService.
     """
@@ -67,10 +67,10 @@ class AlertServiceStub(object):
 class AlertServiceServicer(object):
     """What accounts want to be warned of, and the warnings.
 
-    An account is watched when it has an enabled webhook or has set a rule. Its rules are
-    looked at every few seconds. A value that crosses its threshold raises one alert, which
-    is posted to the account's webhooks that ask for its event; the next one is raised
-    only after the value was back by the margin.
+    An account is watched when it has an enabled webhook or channel, or has set a rule. Its
+    rules are looked at every few seconds. A value that crosses its threshold raises one
+    alert, which goes to the account's webhooks and channels that ask for its event; the
+    next one is raised only after the value was back by the margin.
 
     Errors as described at MessagingService.
     """
@@ -141,10 +141,10 @@ def add_AlertServiceServicer_to_server(servicer, server):
 class AlertService(object):
     """What accounts want to be warned of, and the warnings.
 
-    An account is watched when it has an enabled webhook or has set a rule. Its rules are
-    looked at every few seconds. A value that crosses its threshold raises one alert, which
-    is posted to the account's webhooks that ask for its event; the next one is raised
-    only after the value was back by the margin.
+    An account is watched when it has an enabled webhook or channel, or has set a rule. Its
+    rules are looked at every few seconds. A value that crosses its threshold raises one
+    alert, which goes to the account's webhooks and channels that ask for its event; the
+    next one is raised only after the value was back by the margin.
 
     Errors as described at MessagingService.
     """

@@ -29,10 +29,10 @@ GRPC_VERSION: str
 class AlertServiceStub:
     """What accounts want to be warned of, and the warnings.
 
-    An account is watched when it has an enabled webhook or has set a rule. Its rules are
-    looked at every few seconds. A value that crosses its threshold raises one alert, which
-    is posted to the account's webhooks that ask for its event; the next one is raised
-    only after the value was back by the margin.
+    An account is watched when it has an enabled webhook or channel, or has set a rule. Its
+    rules are looked at every few seconds. A value that crosses its threshold raises one
+    alert, which goes to the account's webhooks and channels that ask for its event; the
+    next one is raised only after the value was back by the margin.
 
     Errors as described at MessagingService.
     """
@@ -62,10 +62,10 @@ class AlertServiceStub:
 class AlertServiceAsyncStub(AlertServiceStub):
     """What accounts want to be warned of, and the warnings.
 
-    An account is watched when it has an enabled webhook or has set a rule. Its rules are
-    looked at every few seconds. A value that crosses its threshold raises one alert, which
-    is posted to the account's webhooks that ask for its event; the next one is raised
-    only after the value was back by the margin.
+    An account is watched when it has an enabled webhook or channel, or has set a rule. Its
+    rules are looked at every few seconds. A value that crosses its threshold raises one
+    alert, which goes to the account's webhooks and channels that ask for its event; the
+    next one is raised only after the value was back by the margin.
 
     Errors as described at MessagingService.
     """
@@ -91,10 +91,10 @@ class AlertServiceAsyncStub(AlertServiceStub):
 class AlertServiceServicer(metaclass=_abc_1.ABCMeta):
     """What accounts want to be warned of, and the warnings.
 
-    An account is watched when it has an enabled webhook or has set a rule. Its rules are
-    looked at every few seconds. A value that crosses its threshold raises one alert, which
-    is posted to the account's webhooks that ask for its event; the next one is raised
-    only after the value was back by the margin.
+    An account is watched when it has an enabled webhook or channel, or has set a rule. Its
+    rules are looked at every few seconds. A value that crosses its threshold raises one
+    alert, which goes to the account's webhooks and channels that ask for its event; the
+    next one is raised only after the value was back by the margin.
 
     Errors as described at MessagingService.
     """
