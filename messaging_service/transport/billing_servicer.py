@@ -12,6 +12,7 @@ from grpc import aio
 from messaging_service.domain.accounts import AccountMode, AccountStatus
 from messaging_service.domain.ledger import EntryKind, NewEntry
 from messaging_service.domain.money import to_micros
+from messaging_service.domain.validation import MAX_IDENTIFIER, text_problem
 from messaging_service.transport import wire
 from messaging_service.transport.billing_messages import (
     KINDS,
@@ -33,6 +34,7 @@ Context = aio.ServicerContext[Any, Any]
 DEFAULT_PAGE = 100
 MAX_PAGE = 1_000
 MAX_FAULTS = 1_000
+MAX_ENTRY = 2**63 - 1
 MODE_OF = {value: mode for mode, value in wire.MODES.items()}
 STATUS_OF = {value: status for status, value in wire.ACCOUNT_STATUSES.items()}
 
@@ -100,7 +102,9 @@ class BillingServicer(billing_pb2_grpc.BillingServiceServicer):
         after = None
         if request.page_token:
             (position,) = page_token.decode(request.page_token, question, 1)
-            after = position if isinstance(position, str) else None
+            if not isinstance(position, str) or text_problem(position, MAX_IDENTIFIER):
+                raise page_token.refused("does not hold a position; start again without it")
+            after = position
         size = request.page_size or DEFAULT_PAGE
         found = list(await self._books.accounts(mode, status, size + 1, after))
         page = found[:size]
@@ -161,12 +165,15 @@ class BillingServicer(billing_pb2_grpc.BillingServiceServicer):
         question = (request.user_id, start.isoformat(), end.isoformat())
         after = None
         if request.page_token:
-            (position,) = page_token.decode(request.page_token, question, 1)
-            after = position if isinstance(position, int) else None
+            after = _position(page_token.decode(request.page_token, question, 2))
+            if after[0] < start:
+                raise page_token.refused("does not hold a position; start again without it")
         size = request.page_size or DEFAULT_PAGE
         found = list(await self._books.entries(request.user_id, start, end, size + 1, after))
         page = found[:size]
-        token = page_token.encode((page[-1].id,), question) if len(found) > size else ""
+        token = ""
+        if len(found) > size:
+            token = page_token.encode((page[-1].booked_at.isoformat(), page[-1].id), question)
         return pb.ListLedgerEntriesResponse(entries=[from_entry(entry) for entry in page], next_page_token=token)
 
     async def GetStatement(self, request: pb.GetStatementRequest, context: Context) -> pb.GetStatementResponse:  # noqa: N802
@@ -231,6 +238,18 @@ def _status(value: int, faults: Faults) -> AccountStatus | None:
     if value and value not in STATUS_OF:
         faults.add("status", "INVALID_VALUE", f"has the unknown value {value}; use ACTIVE, SUSPENDED or CLOSED")
     return STATUS_OF.get(value)  # type: ignore[call-overload,no-any-return]  # any number may be on the wire
+
+
+def _position(values: list[str | int]) -> tuple[datetime, int]:
+    """The time and number of an entry in a page token."""
+    moment, number = values
+    try:
+        at = datetime.fromisoformat(str(moment))
+    except ValueError:
+        at = None
+    if at is None or at.tzinfo is None or not isinstance(number, int) or not 0 < number <= MAX_ENTRY:
+        raise page_token.refused("does not hold a position; start again without it")
+    return at, number
 
 
 def _check_page_size(size: int, faults: Faults) -> None:

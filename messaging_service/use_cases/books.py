@@ -82,9 +82,9 @@ class Books(Protocol):
         ...
 
     async def entries(
-        self, account_id: str, start: datetime, end: datetime, limit: int, after: int | None
+        self, account_id: str, start: datetime, end: datetime, limit: int, after: tuple[datetime, int] | None
     ) -> Sequence[LedgerEntry]:
-        """Entries booked from `start` to before `end`, in the order of their numbers, those above a number."""
+        """Entries booked from `start` to before `end`, oldest first, those behind a time and number."""
         ...
 
     async def statement(self, account_id: str, start: datetime, end: datetime) -> Statement:

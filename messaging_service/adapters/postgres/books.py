@@ -55,7 +55,8 @@ _REFUND_OF = f"SELECT {_ENTRY} FROM ledger_entry WHERE message_id = %s AND attem
 _REFUNDED = "UPDATE message SET billing = 'refunded' WHERE id = %s"
 _ENTRIES = f"""
     SELECT {_ENTRY} FROM ledger_entry
-    WHERE account_id = %s AND created_at >= %s AND created_at < %s AND id > %s ORDER BY id LIMIT %s
+    WHERE account_id = %(account)s AND created_at < %(end)s AND (created_at, id) > (%(after_time)s, %(after_id)s)
+    ORDER BY created_at, id LIMIT %(limit)s
 """
 # One snapshot for both sums: a booking between them would be in neither or in both.
 _STATEMENT = """
@@ -149,12 +150,21 @@ class PostgresBooks:
         return Booked(to_entry(row), replayed=False, account=account.booked(EntryKind.REFUND, total))
 
     async def entries(
-        self, account_id: str, start: datetime, end: datetime, limit: int, after: int | None
+        self, account_id: str, start: datetime, end: datetime, limit: int, after: tuple[datetime, int] | None
     ) -> Sequence[LedgerEntry]:
         """See Books."""
+        # No entry has the number 0, so what is behind it at the first instant is everything from then on.
+        after_time, after_id = after or (start, 0)
+        parameters = {
+            "account": account_id,
+            "end": end,
+            "after_time": after_time,
+            "after_id": after_id,
+            "limit": limit,
+        }
         async with migrated(single_statement(self._pool)) as connection:
             await _existing(connection, account_id)
-            cursor = await connection.execute(_ENTRIES, (account_id, start, end, after or 0, limit))
+            cursor = await connection.execute(_ENTRIES, parameters)
             return [to_entry(row) for row in await cursor.fetchall()]
 
     async def statement(self, account_id: str, start: datetime, end: datetime) -> Statement:

@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 from google.protobuf.timestamp_pb2 import Timestamp
 
+from service_kit import page_token
 from service_kit.errors import Kind, ServiceError
 from tests.contract.messaging_database import rows
 from tests.contract.sms_examples import refused
@@ -133,6 +134,7 @@ async def test_accounts_are_listed_page_by_page_and_by_how_they_pay_and_stand(bi
     for wrong in (
         pb.ListAccountsRequest(page_size=1_001),
         pb.ListAccountsRequest(mode=PREPAID, page_token=page.next_page_token),
+        pb.ListAccountsRequest(page_token=page_token.encode((7,), ("", ""))),
     ):
         assert (await refusal_of(billing.stub.ListAccounts(wrong))).kind is Kind.INVALID
 
@@ -306,6 +308,24 @@ async def test_an_account_that_owes_cannot_become_prepaid(service: Running, bill
     assert (await billing.change(mode=PREPAID)).account.mode == PREPAID
 
 
+async def test_entries_of_one_instant_are_each_on_one_page_of_a_statement(
+    service: Running, billing: Billing, database_url: str
+) -> None:
+    await billing.open()
+    for place in range(7):
+        await billing.top_up(KES, f"QK{place}")
+    await rows(database_url, "UPDATE ledger_entry SET created_at = (SELECT min(created_at) FROM ledger_entry)")
+    now, found, token = datetime.now(UTC), [], ""
+    period = {"period_start": instant(now - timedelta(hours=1)), "period_end": instant(now + timedelta(hours=1))}
+    while True:
+        request = pb.ListLedgerEntriesRequest(user_id="user123", page_size=2, page_token=token, **period)
+        page = await billing.stub.ListLedgerEntries(request)
+        found += [entry.reference for entry in page.entries]
+        if not (token := page.next_page_token):
+            break
+    assert found == [f"QK{place}" for place in range(7)]
+
+
 async def test_a_statement_goes_from_the_opening_to_the_closing_balance(
     service: Running, billing: Billing, database_url: str
 ) -> None:
@@ -335,6 +355,21 @@ async def test_a_statement_goes_from_the_opening_to_the_closing_balance(
             break
     assert [entry.amount_micros for entry in entries] == [5 * KES, -UNIT, -UNIT, UNIT]
     assert sum(entry.amount_micros for entry in entries) == statement.closing_micros - statement.opening_micros
+    question = (
+        "user123",
+        period["period_start"].ToDatetime(tzinfo=UTC).isoformat(),
+        period["period_end"].ToDatetime(tzinfo=UTC).isoformat(),
+    )
+    made_up: list[tuple[str | int, ...]] = [
+        ("yesterday", 1),
+        ("2020-01-01T00:00:00+00:00", 1),
+        (now.isoformat(), 0),
+        (now.isoformat(), "1"),
+    ]
+    for position in made_up:
+        request.page_token = page_token.encode(position, question)
+        error = await refusal_of(billing.stub.ListLedgerEntries(request))
+        assert [violation.field for violation in error.violations] == ["page_token"]
 
 
 @pytest.mark.parametrize(

@@ -75,7 +75,7 @@ ledger_entry = Table(
         "kind <> 'adjustment' OR (amount <> 0 AND reason IS NOT NULL AND booked_by IS NOT NULL)",
         name="adjustment_with_reason",
     ),
-    Index("ix_ledger_entry_account_id_id", "account_id", "id"),
+    Index("ix_ledger_entry_account_id_created_at_id", "account_id", "created_at", "id"),
     Index(
         "uq_ledger_entry_reference",
         "account_id",
