@@ -19,6 +19,8 @@ T = TypeVar("T")
 
 ROWS_A_TURN: Final = 200
 """Rows that are worked on before other calls have their turn: some milliseconds."""
+MAX_BYTES: Final = 8 * 1024 * 1024
+"""Of a request: its answer repeats it, with ids and times, and must not be too large to be sent after the commit."""
 MAX_DETAILS_BYTES: Final = 3_500
 """Of violations in one failure. Failures travel in trailers, of which a client takes 8 kB, with base64 around it."""
 
@@ -27,6 +29,9 @@ async def read_import(request: pricing_pb2.ImportCostsRequest) -> tuple[list[Cos
     """The prices to record and the key of the request; raises ServiceError INVALID after checking every row."""
     if not 1 <= len(request.rows) <= MAX_ROWS:
         problem = f"has {len(request.rows)} rows; import 1 to {MAX_ROWS:,} at once"
+        raise invalid([Violation("rows", "OUT_OF_RANGE", problem)])
+    if request.ByteSize() > MAX_BYTES:
+        problem = f"have more than {MAX_BYTES:,} bytes; import them by ImportCostsInParts"
         raise invalid([Violation("rows", "OUT_OF_RANGE", problem)])
     found: list[Violation] = []
     key = read_key(request.idempotency_key if request.HasField("idempotency_key") else None, found)

@@ -71,6 +71,16 @@ async def test_an_import_says_what_each_row_does_and_records_what_changes_someth
     assert answer.cost == done.rows[1].cost
 
 
+async def test_an_import_whose_answer_would_not_get_through_is_refused_before_anything_is_recorded(
+    pricing: Pricing,
+) -> None:
+    request = pb.ImportCostsRequest(rows=[row(f"cust{number:05}", reason="é" * 500) for number in range(9_000)])
+    error = await refusal_of(pricing.stub.ImportCosts(request))
+    assert (error.kind, [violation.field for violation in error.violations]) == (Kind.INVALID, ["rows"])
+    assert "ImportCostsInParts" in error.message
+    assert await exported(pricing) == []
+
+
 async def test_a_dry_run_waits_for_no_change_and_holds_none_up(pricing: Pricing, pricing_url: str) -> None:
     async with asyncio.timeout(60), await psycopg.AsyncConnection.connect(pricing_url) as changing:
         await changing.execute("SELECT FROM price_epoch FOR UPDATE")

@@ -430,7 +430,7 @@ class ImportCostsRequest(_message.Message):
     """As in SetCostRequest, for the whole import."""
     @_builtins.property
     def rows(self) -> _containers.RepeatedCompositeFieldContainer[Global___SetCostRequest]:
-        """1 to 20,000 rows. Their `idempotency_key` is ignored; see below."""
+        """1 to 20,000 rows, in a request of at most 8 MiB. Their `idempotency_key` is ignored; see below."""
 
     def __init__(
         self,

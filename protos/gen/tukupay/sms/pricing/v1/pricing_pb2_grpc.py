@@ -133,7 +133,8 @@ class PricingServiceServicer(object):
 
     def ImportCosts(self, request, context):
         """Records many prices in one transaction, or none of them; or only says what it would
-        do. Meant for files of thousands of customers.
+        do. Meant for files of thousands of customers. The answer repeats the rows: a client whose
+        limit for messages is that of gRPC, 4 MiB, raises it to 16 MiB, or takes ImportCostsInParts.
         INVALID_ARGUMENT: as SetCost, with the field as `rows[i].price_micros`; every row is
         checked before the answer. FAILED_PRECONDITION (`PRICE_GUARD`): likewise.
         """

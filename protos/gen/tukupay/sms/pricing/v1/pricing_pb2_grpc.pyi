@@ -64,7 +64,8 @@ class PricingServiceStub:
     """
     ImportCosts: _grpc.UnaryUnaryMultiCallable[_pricing_pb2.ImportCostsRequest, _pricing_pb2.ImportCostsResponse]
     """Records many prices in one transaction, or none of them; or only says what it would
-    do. Meant for files of thousands of customers.
+    do. Meant for files of thousands of customers. The answer repeats the rows: a client whose
+    limit for messages is that of gRPC, 4 MiB, raises it to 16 MiB, or takes ImportCostsInParts.
     INVALID_ARGUMENT: as SetCost, with the field as `rows[i].price_micros`; every row is
     checked before the answer. FAILED_PRECONDITION (`PRICE_GUARD`): likewise.
     """
@@ -142,7 +143,8 @@ class PricingServiceAsyncStub(PricingServiceStub):
     """
     ImportCosts: _aio.UnaryUnaryMultiCallable[_pricing_pb2.ImportCostsRequest, _pricing_pb2.ImportCostsResponse]  # type: ignore[assignment]
     """Records many prices in one transaction, or none of them; or only says what it would
-    do. Meant for files of thousands of customers.
+    do. Meant for files of thousands of customers. The answer repeats the rows: a client whose
+    limit for messages is that of gRPC, 4 MiB, raises it to 16 MiB, or takes ImportCostsInParts.
     INVALID_ARGUMENT: as SetCost, with the field as `rows[i].price_micros`; every row is
     checked before the answer. FAILED_PRECONDITION (`PRICE_GUARD`): likewise.
     """
@@ -235,7 +237,8 @@ class PricingServiceServicer(metaclass=_abc_1.ABCMeta):
         context: _ServicerContext,
     ) -> _typing.Union[_pricing_pb2.ImportCostsResponse, _abc.Awaitable[_pricing_pb2.ImportCostsResponse]]:
         """Records many prices in one transaction, or none of them; or only says what it would
-        do. Meant for files of thousands of customers.
+        do. Meant for files of thousands of customers. The answer repeats the rows: a client whose
+        limit for messages is that of gRPC, 4 MiB, raises it to 16 MiB, or takes ImportCostsInParts.
         INVALID_ARGUMENT: as SetCost, with the field as `rows[i].price_micros`; every row is
         checked before the answer. FAILED_PRECONDITION (`PRICE_GUARD`): likewise.
         """
