@@ -122,6 +122,8 @@ def _show(changes: Sequence[Change]) -> None:
     new, changed, unchanged = counts.values()
     prices = "price" if len(changes) == 1 else "prices"
     out.print(f"[bold]{len(changes):,} {prices}:[/] {new:,} new, {changed:,} changed, {unchanged:,} unchanged")
+    if news := [change.row.price for change in changes if change.effect == pb.IMPORT_EFFECT_NEW]:
+        out.print(f"new prices {_range(min(news), max(news))}")
     moved = [change for change in changes if change.effect == pb.IMPORT_EFFECT_CHANGED]
     if not moved:
         return
@@ -141,6 +143,13 @@ def _show(changes: Sequence[Change]) -> None:
             percent,
         )
     out.print(table)
+
+
+def _range(low: Decimal, high: Decimal) -> str:
+    """Between what prices lie that have none to be compared with: a slip of the decimal point is an end of it."""
+    return (
+        f"are {kes(micros(low))} KES" if low == high else f"lie between {kes(micros(low))} and {kes(micros(high))} KES"
+    )
 
 
 def _check_guards(path: Path, changes: Sequence[Change], options: ImportOptions) -> None:

@@ -74,6 +74,7 @@ def test_a_file_is_shown_then_recorded_once(running: LocalSystem, tmp_path: Path
     )
     shown = text(running, "costs", "import", str(file), "--dry-run")
     assert "2 prices: 1 new, 1 changed, 0 unchanged" in shown
+    assert "new prices are 0.65 KES" in shown
     assert "+1.7 %" in shown
     assert "Nothing was recorded." in shown
     history = ("costs", "history", "SpecificCustomer", "--customer", "file1")
