@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import re
 from datetime import UTC, datetime, timedelta
+from hashlib import sha256
 from typing import Final
+from uuid import UUID
 
 from messaging_service.domain.alerts import AlertKind
 from messaging_service.domain.webhooks import TRY_ERRORS, EndpointKind, EventType
@@ -74,6 +76,7 @@ TEXT_ERRORS: Final = (
 )
 """What may go wrong when a text is handed over."""
 
+_ANY_DAY: Final = datetime(2020, 1, 1, tzinfo=UTC)
 _LOCAL: Final = re.compile(r"[A-Za-z0-9!#$%&'*+/=?^_`{|}~-]+(\.[A-Za-z0-9!#$%&'*+/=?^_`{|}~-]+)*")
 _LABEL: Final = re.compile(r"[A-Za-z0-9]([A-Za-z0-9-]{0,61}[A-Za-z0-9])?")
 
@@ -102,12 +105,13 @@ def url_letters_problem(url: str) -> str | None:
     return None
 
 
-def joined(now: datetime, span: timedelta) -> datetime | None:
-    """When what happens now is told: at the end of its span, with all else of it; None for at once.
+def joined(now: datetime, span: timedelta, channel: UUID) -> datetime | None:
+    """When a channel is told what happens now: at the end of its span, with all else of it; None for at once.
 
-    Spans are counted from midnight UTC, so that every process counts the same.
+    Spans are counted from a fixed instant, so that every process counts the same, and those of other channels begin and
+    end at other instants, so that not all of them are to be told at once.
     """
     if not span:
         return None
-    midnight = now.astimezone(UTC).replace(hour=0, minute=0, second=0, microsecond=0)
-    return midnight + ((now - midnight) // span + 1) * span
+    begin = _ANY_DAY + span * (int.from_bytes(sha256(channel.bytes).digest()[:2]) / 65_536)
+    return begin + ((now - begin) // span + 1) * span

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+import os
 import signal
 import sys
 from asyncio.subprocess import PIPE, Process
@@ -20,8 +21,10 @@ from service_kit.ending import end_tasks
 COMMAND: Final = (sys.executable, "-I", "-m", "messaging_service.adapters.channels.child")
 START_S: Final = 20.0
 """Longest time from the start of a child to its first word; importing apprise takes a second or so."""
+STORES: Final = ("SSL_CERT_FILE", "SSL_CERT_DIR")
+"""Where an operator may have other certificates trusted; of the service's environment these go to a child too."""
 ENVIRONMENT: Final = {"HOME": "/nonexistent", "LANG": "C.UTF-8", "PATH": "/usr/bin:/bin", "TZ": "UTC"}
-"""All that a child inherits: neither proxies nor passwords."""
+"""All else that a child gets: neither proxies nor passwords."""
 MAX_LINE: Final = 1 << 20
 
 log = structlog.get_logger()
@@ -95,7 +98,7 @@ class Children:
                 stdin=PIPE,
                 stdout=PIPE,
                 stderr=asyncio.subprocess.DEVNULL,
-                env=ENVIRONMENT,
+                env=ENVIRONMENT | {name: os.environ[name] for name in STORES if name in os.environ},
                 cwd="/",
                 limit=MAX_LINE,
             )

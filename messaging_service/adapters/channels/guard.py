@@ -45,7 +45,8 @@ _NEVER: Final = (
     "socket.bind",
     "subprocess.Popen",
 )
-_READABLE: Final = ("/dev/null", "/dev/urandom", "/etc/hosts", "/etc/localtime", "/etc/resolv.conf", "/etc/ssl/")
+_READABLE: Final = frozenset({"/dev/null", "/dev/urandom", "/etc/hosts", "/etc/mime.types", "/etc/resolv.conf"})
+_READABLE_BELOW: Final = ("/usr/share/zoneinfo/",)
 _WRITING: Final = os.O_WRONLY | os.O_RDWR | os.O_CREAT | os.O_TRUNC | os.O_APPEND
 
 
@@ -60,7 +61,7 @@ class Guard:
         """`allowed`: networks that may be connected to although they are our own."""
         self._allowed = allowed
         self._only: frozenset[tuple[str, int]] | None = None
-        self._roots = _own_folders()
+        self._roots = _own_folders() + _READABLE_BELOW
         self.refused = 0
         """Connections that were refused so far."""
 
@@ -106,7 +107,7 @@ class Guard:
         if isinstance(flags, int) and flags & _WRITING and path != os.devnull:
             raise NotAllowedError("files are not written")
         name = os.path.realpath(os.fsdecode(path)) if isinstance(path, str | bytes) else ""
-        if not name.startswith(self._roots) and not name.startswith(_READABLE):
+        if not name.startswith(self._roots) and name not in _READABLE:
             raise NotAllowedError("files of others are not read")
 
 

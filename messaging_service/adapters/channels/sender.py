@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import json
 from collections.abc import AsyncGenerator, Mapping
-from typing import Any
+from typing import Any, Final
 
 import structlog
 
@@ -17,6 +17,9 @@ from messaging_service.use_cases.channels import Checked
 from messaging_service.use_cases.manage_channels import channels_busy
 from messaging_service.use_cases.meters import TextMeter
 from messaging_service.use_cases.webhooks import Errand, Tried
+
+PATIENCE_S: Final = 25.0
+"""Longest wait for a word on a target: less than callers wait, and more than a process takes to start."""
 
 log = structlog.get_logger()
 
@@ -63,11 +66,14 @@ class ChannelSender:
 
 
 class GuardedChannels:
-    """Implements the port ChannelTargets."""
+    """Implements the port ChannelTargets: one target at a time, so that who asks takes no place of those who tell."""
 
-    def __init__(self, children: Children, *, has_relay: bool) -> None:
+    def __init__(self, children: Children, *, has_relay: bool, patience_s: float = PATIENCE_S) -> None:
+        """`patience_s`: for one answer, the wait for its turn included."""
         self._children = children
         self._has_relay = has_relay
+        self._patience_s = patience_s
+        self._turn = asyncio.Semaphore(1)
 
     async def check(self, kind: EndpointKind, target: str) -> Checked:
         """See ChannelTargets.check."""
@@ -79,7 +85,8 @@ class GuardedChannels:
         if problem := url_letters_problem(target):
             return Checked("", problem)
         try:
-            answer = await self._children.ask({"do": "check", "url": target})
-        except ChildFailedError:
+            async with asyncio.timeout(self._patience_s), self._turn:
+                answer = await self._children.ask({"do": "check", "url": target})
+        except (ChildFailedError, TimeoutError):
             raise channels_busy() from None
         return Checked(answer["shown"], answer["problem"])

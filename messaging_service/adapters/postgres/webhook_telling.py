@@ -90,15 +90,12 @@ class PostgresTelling:
             if step.position.goal.first_unseen < position.seen.first_unseen:
                 # The position is from before a restore; what it refers to is not in this database.
                 return await _moved(connection, position, Position(await read_present(connection)), NOTHING)
-            joined_at = joined(now, self._join)
-            postings = await self._postings(connection, step.events, joined_at)
+            postings = await self._postings(connection, step.events, now)
             recorded = await record(connection, postings, self._give_up_after)
             told = Told(len(step.events), recorded, more=step.position.until is not None)
             return await _moved(connection, position, step.position, told)
 
-    async def _postings(
-        self, connection: Connection, events: Sequence[LoggedEvent], joined_at: datetime | None
-    ) -> list[Posting]:
+    async def _postings(self, connection: Connection, events: Sequence[LoggedEvent], now: datetime) -> list[Posting]:
         accounts = sorted({logged.event.account_id for logged in events})
         if not accounts:
             return []
@@ -111,7 +108,9 @@ class PostgresTelling:
             if event is None:
                 continue
             postings += [
-                Posting(self._new_id(), endpoint_id, event, joined_at if is_channel else None)
+                Posting(
+                    self._new_id(), endpoint_id, event, joined(now, self._join, endpoint_id) if is_channel else None
+                )
                 for endpoint_id, wanted, since, is_channel in endpoints.get(event.account_id, ())
                 if event.type.value in wanted and event.at >= since
             ]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import base64
+import ssl
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
@@ -34,6 +35,8 @@ class Relay:
     """Takes all mail, unless a test says otherwise."""
 
     port: int = 0
+    tls: ssl.SSLContext | None = None
+    """For STARTTLS."""
     refused: dict[str, str] = field(default_factory=dict)
     """Answers to recipients who are refused, such as `550 5.1.1 nobody`."""
     mails: list[Mail] = field(default_factory=list)
@@ -56,7 +59,12 @@ class Relay:
                 command, _, rest = line.partition(" ")
                 match command.upper():
                     case "EHLO":
-                        answer = "250-relay.test\r\n250 AUTH PLAIN"
+                        answer = "250-relay.test\r\n250-STARTTLS\r\n250 AUTH PLAIN"
+                    case "STARTTLS":
+                        assert self.tls is not None
+                        writer.write(b"220 go on\r\n")
+                        await writer.start_tls(self.tls)
+                        continue
                     case "AUTH":
                         self.logins.append(base64.b64decode(rest.split(" ")[1]).decode().replace("\0", ":"))
                         answer = "235 welcome"
@@ -75,7 +83,7 @@ class Relay:
                         answer = "250 ok"
                 writer.write(answer.encode() + b"\r\n")
                 await writer.drain()
-        except (ConnectionError, asyncio.IncompleteReadError):
+        except (ConnectionError, asyncio.IncompleteReadError, ssl.SSLError):
             return
         finally:
             writer.close()
@@ -92,10 +100,10 @@ def _address(rest: str) -> str:
 
 
 @asynccontextmanager
-async def relay() -> AsyncIterator[Relay]:
-    """A relay on a free port of the loopback."""
-    made = Relay()
-    server = await asyncio.start_server(made._serve, "127.0.0.1", 0)
+async def relay(tls: ssl.SSLContext | None = None, *, at_once: bool = False) -> AsyncIterator[Relay]:
+    """A relay on a free port of the loopback; `at_once`: TLS from the first byte on, and not by STARTTLS."""
+    made = Relay(tls=tls)
+    server = await asyncio.start_server(made._serve, "127.0.0.1", 0, ssl=tls if at_once else None)
     made.port = server.sockets[0].getsockname()[1]
     try:
         yield made

@@ -14,7 +14,10 @@ import pytest
 from prometheus_client import CollectorRegistry
 
 from messaging_service.adapters.channels.children import ENVIRONMENT, ChildFailedError, Children
+from messaging_service.adapters.channels.sender import GuardedChannels
 from messaging_service.adapters.metrics.channels import ChannelMetrics
+from messaging_service.domain.webhooks import EndpointKind
+from service_kit.errors import Kind, ServiceError
 
 SCRIPT = """
 import json, os, sys, time
@@ -58,12 +61,16 @@ async def test_a_child_answers_one_after_another_and_knows_nothing_of_our_enviro
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     monkeypatch.setenv("HTTPS_PROXY", "http://127.0.0.1:9")
+    monkeypatch.delenv("SSL_CERT_DIR", raising=False)
+    monkeypatch.setenv("SSL_CERT_FILE", "/trusted.pem")
     asked = children()
     first, second = await asked.ask(ECHO), await asked.ask(ECHO)
     assert first["pid"] == second["pid"]
     assert asked.running == 1
     assert first["configuration"] == {"password": "canary"}
-    assert {name: value for name, value in first["environment"].items() if name != "LC_CTYPE"} == ENVIRONMENT
+    assert {name: value for name, value in first["environment"].items() if name != "LC_CTYPE"} == ENVIRONMENT | {
+        "SSL_CERT_FILE": "/trusted.pem"
+    }
     assert "canary" not in command_of(first["pid"])
     await asked.close()
     assert not is_running(first["pid"])
@@ -131,6 +138,16 @@ async def test_a_program_that_cannot_be_run_is_a_failure_with_a_name() -> None:
     asked = children(command=("/nonexistent/program",))
     with pytest.raises(ChildFailedError, match="BROKEN_OFF"):
         await asked.ask(ECHO)
+    await asked.close()
+
+
+async def test_a_target_that_cannot_be_looked_at_in_time_is_refused_for_now() -> None:
+    asked = children()
+    channels = GuardedChannels(asked, has_relay=False, patience_s=0.3)
+    # The script has no answer to it.
+    with pytest.raises(ServiceError) as caught:
+        await channels.check(EndpointKind.SERVICE, "slack://a/b/c")
+    assert (caught.value.kind, caught.value.reason) == (Kind.UNAVAILABLE, "CHANNELS_BUSY")
     await asked.close()
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 from typing import Any
@@ -173,7 +174,17 @@ def test_the_letters_of_a_url_are_looked_at_before_anything_else() -> None:
 
 
 def test_what_happens_in_one_span_is_told_at_its_end() -> None:
-    minute = timedelta(minutes=1)
-    assert joined(AT, minute) == joined(AT + timedelta(seconds=40), minute) == datetime(2026, 11, 22, 1, 52, tzinfo=UTC)
-    assert joined(AT + timedelta(seconds=41), minute) == datetime(2026, 11, 22, 1, 53, tzinfo=UTC)
-    assert joined(AT, timedelta(0)) is None
+    minute, channel = timedelta(minutes=1), UUID(int=7)
+    end = joined(AT, minute, channel)
+    assert end is not None
+    assert AT < end <= AT + minute
+    assert joined(end - minute, minute, channel) == joined(end - timedelta(microseconds=1), minute, channel) == end
+    assert joined(end, minute, channel) == end + minute
+    assert joined(AT, timedelta(0), channel) is None
+
+
+def test_spans_of_different_channels_do_not_end_together() -> None:
+    ends = [joined(AT, timedelta(minutes=1), UUID(int=number)) for number in range(600)]
+    tenths = Counter(int((end - AT).total_seconds() // 6) for end in ends if end is not None)
+    assert len(tenths) == 10
+    assert max(tenths.values()) < 120
