@@ -4,8 +4,53 @@ from __future__ import annotations
 
 import logging
 import sys
+from typing import Protocol, TextIO, cast
 
 import structlog
+
+
+class Raw(Protocol):
+    """A file without a buffer."""
+
+    def write(self, data: bytes, /) -> int | None:
+        """Writes some of it; how much. Raises OSError."""
+        ...
+
+
+class LogStream:
+    """Takes lines for a file that may be full or gone: a log that cannot be written never ends what it tells of.
+
+    Says how many lines are missing as soon as one can be written again.
+    """
+
+    def __init__(self, raw: Raw, *, missing: str = '{"event": "log.lines_missing", "lines": %d}\n') -> None:
+        """`missing`: what is written in the place of lines that could not be, with their number."""
+        self._raw = raw
+        self._missing = missing
+        self._lost = 0
+        self._is_cut = False
+
+    def write(self, line: str) -> int:
+        """Writes a whole line, with its end, or loses it."""
+        note = ("\n" if self._is_cut else "") + self._missing % self._lost if self._lost else ""
+        left = (note + line).encode("utf-8", "replace")
+        whole = len(left)
+        try:
+            while left:
+                left = left[self._raw.write(left) or 0 :]
+        except OSError:
+            self._lost += 1
+            self._is_cut = self._is_cut or len(left) < whole
+        else:
+            self._lost, self._is_cut = 0, False
+        return len(line)
+
+    def flush(self) -> None:
+        """Nothing waits."""
+
+
+def _standard_output() -> LogStream:
+    return LogStream(open(sys.stdout.fileno(), "wb", buffering=0, closefd=False))
 
 
 def configure_logs(service: str, level: str = "INFO") -> None:
@@ -17,6 +62,7 @@ def configure_logs(service: str, level: str = "INFO") -> None:
         structlog.processors.EventRenamer("event"),
     ]
     renderer: list[structlog.types.Processor]
+    stream = _standard_output()
     if sys.stdout.isatty():
         renderer = [structlog.dev.ConsoleRenderer(exception_formatter=structlog.dev.plain_traceback)]
     else:
@@ -24,7 +70,7 @@ def configure_logs(service: str, level: str = "INFO") -> None:
     structlog.configure(
         processors=[*shared, *renderer],
         wrapper_class=structlog.make_filtering_bound_logger(level),
-        logger_factory=structlog.PrintLoggerFactory(),
+        logger_factory=structlog.WriteLoggerFactory(cast("TextIO", stream)),
         cache_logger_on_first_use=True,
     )
     structlog.contextvars.bind_contextvars(service=service)
@@ -32,6 +78,6 @@ def configure_logs(service: str, level: str = "INFO") -> None:
         foreign_pre_chain=shared,
         processors=[structlog.stdlib.ProcessorFormatter.remove_processors_meta, *renderer],
     )
-    handler = logging.StreamHandler(sys.stdout)
+    handler = logging.StreamHandler(stream)
     handler.setFormatter(formatter)
     logging.basicConfig(level="WARNING", handlers=[handler], force=True)
