@@ -33,6 +33,9 @@ _OPTIONS = {
 _WORDS = (("allow_free", "--allow-free"), ("override_guards", "--override-guards"), ("period_start", "--from"))
 """How fields are called in descriptions of other fields."""
 
+_NOT_CONNECTED = "failed to connect"
+"""In what gRPC says of a server that was never reached."""
+
 
 def option_of(field: str) -> str:
     """A field as the terminal has it."""
@@ -58,9 +61,9 @@ def _readable(
     service: str, address: Address, error: aio.AioRpcError, named: Callable[[str], str], open_end: str | None
 ) -> CommandError:
     reason, fields, retry = _details(error, named)
-    if open_end and not reason and error.code() in {grpc.StatusCode.UNAVAILABLE, grpc.StatusCode.DEADLINE_EXCEEDED}:
-        return CommandError(f"{service} at {address} went away before it answered", open_end)
     if not reason and error.code() in {grpc.StatusCode.UNAVAILABLE, grpc.StatusCode.DEADLINE_EXCEEDED}:
+        if open_end and _NOT_CONNECTED not in (error.details() or "").lower():
+            return CommandError(f"{service} at {address} went away before it answered", open_end)
         return CommandError(
             f"{service} does not answer at {address}",
             f"start it with `tukupay-sms up` (or see `tukupay-sms status`), or set {_SETTINGS[service]}",

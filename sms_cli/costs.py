@@ -17,6 +17,11 @@ from tukupay.sms.pricing.v1 import pricing_pb2 as pb
 from tukupay.sms.pricing.v1 import pricing_pb2_grpc
 
 _TIMEOUT_S = 10.0
+_RECORDED_OR_NOT = (
+    "the price may or may not have been recorded: `costs history` shows it; repeated with the same --idempotency-key, "
+    "if there was one, the command records nothing twice"
+)
+_WITHDRAWN_OR_NOT = "the price may or may not have been taken back: repeat the command, which does nothing twice"
 
 
 async def record_cost(
@@ -47,7 +52,7 @@ async def record_cost(
         idempotency_key=idempotency_key,
     )
     async with open_channel(pricing) as channel:
-        with readable_errors("pricing", pricing):
+        with readable_errors("pricing", pricing, open_end=_RECORDED_OR_NOT):
             return await pricing_pb2_grpc.PricingServiceStub(channel).SetCost(request, timeout=_TIMEOUT_S)
 
 
@@ -55,7 +60,7 @@ async def withdraw_cost(pricing: Address, cost_id: str, *, author: str | None, r
     """Takes back a row before it takes effect, and gives it as it stands then."""
     request = pb.WithdrawCostRequest(cost_id=cost_id, withdrawn_by=author or getpass.getuser(), reason=reason)
     async with open_channel(pricing) as channel:
-        with readable_errors("pricing", pricing):
+        with readable_errors("pricing", pricing, open_end=_WITHDRAWN_OR_NOT):
             answer = await pricing_pb2_grpc.PricingServiceStub(channel).WithdrawCost(request, timeout=_TIMEOUT_S)
     return answer.cost
 
