@@ -128,7 +128,7 @@ Global___CandidateVerdict: _TypeAlias = CandidateVerdict  # noqa: Y015
 
 @_typing.final
 class Cost(_message.Message):
-    """One recorded price. Rows are immutable."""
+    """One recorded price. A row is never deleted, and never changed but for a withdrawal before it takes effect."""
 
     DESCRIPTOR: _descriptor.Descriptor
 
