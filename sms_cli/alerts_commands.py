@@ -9,7 +9,7 @@ from contextlib import asynccontextmanager
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
-from rich.table import Table
+from rich.table import Column, Table
 
 from service_kit.channel import open_channel
 from sms_cli.channels_commands import channels
@@ -49,9 +49,10 @@ def list_alerts(
     request = pb.ListAlertsRequest(user_id=user, only_open=only_open, page_size=limit)
     found = list(_asked(lambda stub: stub.ListAlerts(request, timeout=_TIMEOUT_S)).alerts)
     if not found:
-        out.print(f"{user} was not warned of anything.", markup=False)
+        none = f"No alert of {user} is open." if only_open else f"{user} was not warned of anything."
+        out.print(none, markup=False)
         return
-    table = Table("alert", "kind", "subject", "value", "raised", "resolved", "seen by", "told")
+    table = Table(Column("alert", no_wrap=True), "kind", "subject", "value", "raised", "resolved", "seen by", "told")
     for one in found:
         told = f"{one.delivered_deliveries} of {_deliveries(one)}"
         cells = (

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 from google.protobuf.duration_pb2 import Duration
-from rich.table import Table
+from rich.table import Column, Table
 
 from service_kit.channel import open_channel
 from sms_cli.connections import readable_errors
@@ -211,7 +211,7 @@ def _numbers(words: list[str]) -> list[pb.WebhookEvent.ValueType]:
 
 
 def _show(found: list[pb.Webhook]) -> None:
-    table = Table("webhook", "account", "url", "events", "state")
+    table = Table(Column("webhook", no_wrap=True), "account", "url", "events", "state")
     for one in found:
         table.add_row(*map(cell, (one.webhook_id, one.user_id, one.url, "\n".join(_words(one)), _standing(one))))
     out.print(table)
@@ -231,7 +231,7 @@ def _show_deliveries(found: list[pb.WebhookDelivery]) -> None:
     if not found:
         out.print("Nothing was posted.")
         return
-    table = Table("delivery", "event", "state", "tries", "recorded", "last answer", "next try")
+    table = Table(Column("delivery", no_wrap=True), "event", "state", "tries", "recorded", "last answer", "next try")
     for one in found:
         answer = one.last_error or (f"HTTP {one.last_status}" if one.HasField("last_status") else "")
         if one.last_error and one.HasField("last_status"):
