@@ -1,0 +1,184 @@
+"""The real messaging service, which kills itself with SIGKILL where it tells webhooks and raises alerts.
+
+FAULT_AT is `point:times`: it dies when it comes to the point for that many times, counting only what found work.
+Empty, the service lives. The points, in the order of an event's life:
+
+`telling`    deliveries are written, and their transaction is not committed
+`told`       it is committed
+`taken`      an endpoint is leased, and nothing is posted yet
+`posting`    a request is on its way
+`posted`     the endpoint has answered, and nothing of it is recorded
+`recording`  what became of it is written, and its transaction is not committed
+`recorded`   it is committed
+`raising`, `raised`, `resolving`, `resolved`   the same for alerts, before and after the commit
+
+Leases are short here, so that what a dead process held is taken over within the time of a test.
+
+The program itself imports everything and then lives on, as that takes longer than all else. For each line that it
+reads, which is a FAULT_AT, it forks a process that becomes the service; it writes the id of that process, and when that
+has ended its exit code, negative for a signal.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import ctypes
+import os
+import signal
+import sys
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
+from contextlib import asynccontextmanager
+from contextvars import ContextVar
+from typing import Any
+
+from messaging_service.adapters.postgres import webhook_queue, webhook_telling
+from messaging_service.adapters.postgres.alert_desk import PostgresAlertDesk
+from messaging_service.adapters.postgres.webhook_queue import PostgresDeliveryQueue
+from messaging_service.adapters.postgres.webhook_telling import PostgresTelling
+from messaging_service.adapters.webhooks import sender
+from messaging_service.bootstrap import serve
+from messaging_service.settings import MessagingSettings
+from messaging_service.use_cases.alerts import Evaluated
+from messaging_service.use_cases.webhooks import Errand, Told, Tried
+from service_kit.database import Connection, Pool
+from service_kit.process import run_service
+
+PR_SET_PDEATHSIG = 1
+LEASE_S = 1
+ERRAND_S = 0.3
+
+Call = Callable[..., Awaitable[Any]]
+
+
+class Fault:
+    """Counts how often a point was come to, and strikes."""
+
+    def __init__(self, at: str) -> None:
+        self.point, _, times = at.partition(":")
+        self._left = int(times or 1)
+
+    def reached(self, point: str) -> None:
+        """The process is at this point, and has work there."""
+        if point != self.point:
+            return
+        self._left -= 1
+        if self._left <= 0:
+            os.kill(os.getpid(), signal.SIGKILL)
+
+
+def after(call: Call, then: Callable[[Any], object]) -> Call:
+    """The same as `call`, and what it returned is looked at before anybody else gets it."""
+
+    async def wrapped(*arguments: Any, **named: Any) -> Any:
+        result = await call(*arguments, **named)
+        then(result)
+        return result
+
+    return wrapped
+
+
+def arm_telling(fault: Fault) -> None:
+    """Points of telling."""
+
+    def written(deliveries: int) -> None:
+        if deliveries:
+            fault.reached("telling")
+
+    def committed(told: Told) -> None:
+        if told.deliveries:
+            fault.reached("told")
+
+    webhook_telling.record = after(webhook_telling.record, written)  # type: ignore[attr-defined, assignment]
+    PostgresTelling.tell = after(PostgresTelling.tell, committed)  # type: ignore[method-assign, assignment]
+
+
+def arm_posting(fault: Fault) -> None:
+    """Points of posting, and of recording what became of it."""
+    is_recording: ContextVar[bool] = ContextVar("is_recording", default=False)
+    real_transaction, real_bring_back = webhook_queue.transaction, PostgresDeliveryQueue.bring_back  # type: ignore[attr-defined]
+    real_exchange = sender._exchange
+
+    @asynccontextmanager
+    async def transaction(pool: Pool) -> AsyncIterator[Connection]:
+        async with real_transaction(pool) as connection:
+            yield connection
+            if is_recording.get():
+                fault.reached("recording")
+
+    async def bring_back(queue: PostgresDeliveryQueue, errand: Errand, tried: Sequence[Tried]) -> Any:
+        is_recording.set(bool(tried))
+        result = await real_bring_back(queue, errand, tried)
+        if tried:
+            fault.reached("recorded")
+        return result
+
+    async def exchange(*arguments: Any) -> Any:
+        # Not at once: the request leaves meanwhile, and on some days the answer is there already.
+        asyncio.get_running_loop().call_later(0.005, fault.reached, "posting")
+        return await real_exchange(*arguments)
+
+    def taken(errands: Sequence[Errand]) -> None:
+        if errands:
+            fault.reached("taken")
+
+    webhook_queue.transaction = transaction  # type: ignore[attr-defined]
+    PostgresDeliveryQueue.bring_back = bring_back  # type: ignore[method-assign, assignment]
+    PostgresDeliveryQueue.take = after(PostgresDeliveryQueue.take, taken)  # type: ignore[method-assign, assignment]
+    sender._exchange = after(exchange, lambda _: fault.reached("posted"))  # type: ignore[assignment]
+
+
+def arm_alerts(fault: Fault) -> None:
+    """Points of alerts."""
+
+    def written(evaluated: Evaluated) -> None:
+        if evaluated.raised:
+            fault.reached("raising")
+        if evaluated.resolved:
+            fault.reached("resolving")
+
+    def committed(evaluated: Evaluated | None) -> None:
+        if evaluated is not None and evaluated.raised:
+            fault.reached("raised")
+        if evaluated is not None and evaluated.resolved:
+            fault.reached("resolved")
+
+    PostgresAlertDesk._settle = after(PostgresAlertDesk._settle, written)  # type: ignore[method-assign, assignment]
+    PostgresAlertDesk.evaluate = after(PostgresAlertDesk.evaluate, committed)  # type: ignore[method-assign, assignment]
+
+
+def live(at: str) -> None:
+    """Becomes the service, up to the point."""
+    fault = Fault(at)
+
+    async def serve_until_struck(settings: MessagingSettings, stopping: asyncio.Event) -> None:
+        arm_telling(fault)
+        arm_posting(fault)
+        arm_alerts(fault)
+        await serve(settings, stopping)
+
+    run_service("messaging", MessagingSettings, serve_until_struck)
+
+
+def breed() -> None:
+    """One process after another, for as long as somebody asks for them."""
+    webhook_queue.LEASE_S = LEASE_S  # type: ignore[misc]
+    sender.ERRAND_S = ERRAND_S  # type: ignore[misc]
+    parent = os.getpid()
+    for line in iter(sys.stdin.readline, ""):
+        child = os.fork()
+        if child == 0:
+            # Its own words go to the log, and it ends when its parent does.
+            os.dup2(2, 1)
+            ctypes.CDLL(None).prctl(PR_SET_PDEATHSIG, signal.SIGKILL, 0, 0, 0)
+            if os.getppid() == parent:
+                live(line.strip())
+            os._exit(0)
+        sys.stdout.write(f"{child}\n")
+        sys.stdout.flush()
+        _, status = os.waitpid(child, 0)
+        sys.stdout.write(f"{os.waitstatus_to_exitcode(status)}\n")
+        sys.stdout.flush()
+
+
+if __name__ == "__main__":
+    breed()
