@@ -1,7 +1,7 @@
 # TukuPay SMS. `make` lists the targets.
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help up test lint format protos protos-baseline bench locks hooks clean
+.PHONY: help up test faults lint format protos protos-baseline bench locks hooks clean
 
 PYTHON ?= python3
 # Most of the tests' time is waiting for processes, so two are not too many for one core.
@@ -19,6 +19,9 @@ up: $(RUNTIME) ## run the whole system on this machine, until Ctrl-C
 
 test: $(DEV) ## run all tests
 	$(BIN)/pytest --numprocesses $(TEST_PROCESSES) --dist loadfile
+
+faults: $(DEV) ## run the long campaigns of faults and money (hours), and write faults-report.md
+	$(BIN)/python -m tests.faults.campaigns $(FAULTS)
 
 lint: $(DEV) ## check style, types, import rules, protos and stubs
 	$(BIN)/ruff check .
