@@ -38,7 +38,7 @@ MAX_DELIVERIES = 500
 
 _READ = Call("messaging")
 _WRITE = Call("messaging", "it may or may not have taken effect: list the channels to see")
-# A new target is looked at by a process that may have to be started for it.
+# Longer than messaging takes for a new target, which a process looks at that may have to be started for it.
 _TIMEOUT_S = 30.0
 
 

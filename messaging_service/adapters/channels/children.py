@@ -19,7 +19,7 @@ from service_kit.bound_process import bound_command
 from service_kit.ending import end_tasks
 
 COMMAND: Final = (sys.executable, "-I", "-m", "messaging_service.adapters.channels.child")
-START_S: Final = 20.0
+START_S: Final = 25.0
 """Longest time from the start of a child to its first word; importing apprise takes a second or so."""
 STORES: Final = ("SSL_CERT_FILE", "SSL_CERT_DIR")
 """Where an operator may have other certificates trusted; of the service's environment these go to a child too."""

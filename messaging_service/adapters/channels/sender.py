@@ -18,7 +18,7 @@ from messaging_service.use_cases.manage_channels import channels_busy
 from messaging_service.use_cases.meters import TextMeter
 from messaging_service.use_cases.webhooks import Errand, Tried
 
-PATIENCE_S: Final = 25.0
+PATIENCE_S: Final = 28.0
 """Longest wait for a word on a target: less than callers wait, and more than a process takes to start."""
 
 log = structlog.get_logger()

@@ -151,6 +151,12 @@ async def test_a_target_that_cannot_be_looked_at_in_time_is_refused_for_now() ->
     await asked.close()
 
 
+def test_the_service_itself_never_imports_what_its_children_run() -> None:
+    program = "import sys, messaging_service.bootstrap; print([name for name in sys.modules if name == 'apprise'])"
+    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True)
+    assert done.stdout.strip() == "[]"
+
+
 PARENT = f"""
 import asyncio, sys
 from prometheus_client import CollectorRegistry
