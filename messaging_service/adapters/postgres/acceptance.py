@@ -15,18 +15,18 @@ from messaging_service.adapters.postgres.recording import Owner, record
 from messaging_service.domain.accounts import Account
 from messaging_service.domain.suppression import Exemption, opted_out
 from messaging_service.use_cases.outbox import Acceptance, Accepted
-from service_kit.database import Connection
+from service_kit.database import Connection, Transaction
 from service_kit.errors import Kind, ServiceError
 
 
 async def accept(
-    connection: Connection, batch: Sequence[Acceptance], owner: Owner, exemption: Exemption
+    transaction: Transaction, batch: Sequence[Acceptance], owner: Owner, exemption: Exemption
 ) -> list[Accepted | ServiceError]:
-    """Records a batch inside the caller's transaction; see Outbox.accept."""
+    """Records a batch and commits, unless there is nothing to record; see Outbox.accept."""
     by_key: dict[Key, Acceptance] = {}
     for acceptance in batch:
         by_key.setdefault((acceptance.request.account_id, acceptance.key), acceptance)
-    entered = await enter(connection, by_key, exemption)
+    entered = await enter(transaction, by_key, exemption)
     results: dict[Key, Accepted | ServiceError] = {}
     fingerprints: dict[Key, bytes] = {}
     known = {key: item for key, item in by_key.items() if item.message_id not in entered.new}
@@ -34,12 +34,12 @@ async def accept(
         for key, item in known.items():
             if item.message_id in entered.opted_out:
                 results[key] = opted_out(item.request.sender_id, item.request.account_id)
-        for key, message, fingerprint in await known_messages(connection, known):
+        for key, message, fingerprint in await known_messages(transaction.connection, known):
             results[key] = Accepted(message, replayed=message.id != known[key].message_id)
             fingerprints[key] = fingerprint
-    affordable = await _affordable(connection, by_key, entered.new, entered.accounts, results)
+    affordable = await _affordable(transaction.connection, by_key, entered.new, entered.accounts, results)
     if affordable:
-        for message in await record(connection, affordable, owner):
+        for message in await record(transaction, affordable, owner):
             results[message.account_id, message.client_message_id] = Accepted(message, replayed=False)
     return [_answer(acceptance, by_key, results, fingerprints) for acceptance in batch]
 

@@ -7,6 +7,7 @@ from typing import Any
 
 from messaging_service.domain.accounts import Account, AccountLimits, AccountMode, AccountStatus, AccountUsage
 from service_kit.database import Connection
+from service_kit.trips import ROLLBACK_AND_CHAIN, Statement
 
 _TODAY = "(now() AT TIME ZONE INTERVAL '3 hours')::date"
 _MINUTE = "date_trunc('minute', now())"
@@ -30,7 +31,7 @@ HOLD_MORE = f"""
 """
 """What changes about an account `a` when `s.messages` for `s.total` are put on hold."""
 _LOCK = f"SELECT {ACCOUNT_COLUMNS} FROM account WHERE id = ANY(%s) ORDER BY id FOR NO KEY UPDATE"
-_CREATE = "INSERT INTO account (id) SELECT unnest(%s::text[]) ON CONFLICT DO NOTHING"
+_CREATE = Statement("INSERT INTO account (id) SELECT unnest(%(ids)s::text[]) ON CONFLICT DO NOTHING")
 _UPDATE = f"UPDATE account SET resend_unknown = %s WHERE id = %s RETURNING {ACCOUNT_COLUMNS}"
 _GET = f"SELECT {ACCOUNT_COLUMNS} FROM account WHERE id = %s"
 
@@ -60,8 +61,7 @@ async def lock_accounts(connection: Connection, ids: Collection[str]) -> dict[st
 async def open_accounts(connection: Connection, ids: Collection[str]) -> None:
     """Opens those accounts that do not exist, as postpaid. Begins the caller's transaction anew."""
     # To hold accounts while waiting for somebody who is opening another one is a deadlock in the making.
-    await connection.execute("ROLLBACK AND CHAIN")
-    await connection.execute(_CREATE, (sorted(ids),))
+    await connection.trip(ROLLBACK_AND_CHAIN, _CREATE(ids=sorted(ids)))
 
 
 async def get_account(connection: Connection, account_id: str) -> Account | None:

@@ -21,7 +21,8 @@ from messaging_service.domain.accounts import Account
 from messaging_service.domain.message import Message
 from messaging_service.domain.suppression import Exemption, sender_key
 from messaging_service.use_cases.outbox import Acceptance
-from service_kit.database import Connection
+from service_kit.database import Connection, Transaction
+from service_kit.trips import Statement
 
 Key = tuple[str, str]
 """An account and the message id that its client gave."""
@@ -32,7 +33,7 @@ _NO_ACCOUNT = ", ".join(["NULL"] * ACCOUNT_WIDTH)
 # before: the keys' accounts are read from the locked rows. Recipients who opted out are looked up one by
 # one (OFFSET keeps the planner from reading the whole list instead); their keys are not written. What
 # opts out while this runs is waited for on the other side, see opt_outs.py.
-_ENTER = f"""
+_ENTER = Statement(f"""
     WITH asked AS MATERIALIZED (
         SELECT keys.*, keys.phone IS NOT NULL AND EXISTS (
             SELECT 1 FROM suppression s
@@ -58,7 +59,7 @@ _ENTER = f"""
     SELECT {_NO_ACCOUNT}, message_id, false FROM remembered
     UNION ALL
     SELECT {_NO_ACCOUNT}, message_id, true FROM asked WHERE opted_out
-"""
+""")
 
 _KNOWN = f"""
     SELECT {MESSAGE_COLUMNS}, i.fingerprint, i.key
@@ -84,7 +85,7 @@ class Entered:
     """The messages to recipients who want none. A key used before still answers with its entry."""
 
 
-async def enter(connection: Connection, by_key: dict[Key, Acceptance], exemption: Exemption) -> Entered:
+async def enter(transaction: Transaction, by_key: dict[Key, Acceptance], exemption: Exemption) -> Entered:
     """Locks the accounts and writes the keys that are new."""
     keys = [
         {
@@ -99,14 +100,14 @@ async def enter(connection: Connection, by_key: dict[Key, Acceptance], exemption
         for (account_id, key), item in by_key.items()
     ]
     wanted = sorted({account_id for account_id, _ in by_key})
-    parameters = {"accounts": wanted, "keys": msgspec.json.encode(keys).decode()}
-    entered = _entered(await (await connection.execute(_ENTER, parameters)).fetchall())
+    step = _ENTER(accounts=wanted, keys=msgspec.json.encode(keys))
+    entered = _entered(await transaction.run(step))
     if len(entered.accounts) < len(wanted):
         # A message that is refused opens no account.
         sending = {key[0] for key, item in by_key.items() if item.message_id not in entered.opted_out}
         if missing := sending - entered.accounts.keys():
-            await open_accounts(connection, missing)
-            entered = _entered(await (await connection.execute(_ENTER, parameters)).fetchall())
+            await open_accounts(transaction.connection, missing)
+            entered = _entered(await transaction.run(step))
     return entered
 
 

@@ -4,11 +4,14 @@ from __future__ import annotations
 
 from collections.abc import AsyncIterator
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
+from typing import TypeVar
 
 import psycopg
 
-from service_kit.database import Connection
+from service_kit.database import Connection, Transaction
 from service_kit.errors import Kind, ServiceError
+
+Opened = TypeVar("Opened", Connection, Transaction)
 
 
 class StatementFailedError(Exception):
@@ -16,14 +19,14 @@ class StatementFailedError(Exception):
 
 
 @asynccontextmanager
-async def migrated(opened: AbstractAsyncContextManager[Connection]) -> AsyncIterator[Connection]:
-    """The connection of a transaction, with its failures turned into what callers may see.
+async def migrated(opened: AbstractAsyncContextManager[Opened]) -> AsyncIterator[Opened]:
+    """The connection or transaction that was opened, with its failures turned into what callers may see.
 
     Raises the ServiceError DATABASE_NOT_READY while the tables are not there.
     """
     try:
-        async with opened as connection:
-            yield connection
+        async with opened as it:
+            yield it
     except (psycopg.errors.UndefinedTable, psycopg.errors.UndefinedColumn) as error:
         raise ServiceError(
             Kind.UNAVAILABLE,

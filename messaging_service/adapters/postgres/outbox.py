@@ -41,7 +41,7 @@ from messaging_service.use_cases.outbox import (
     Swept,
 )
 from messaging_service.use_cases.receipt_inbox import Worked
-from service_kit.database import Pool, single_statement, transaction
+from service_kit.database import Pool, quick_transaction, single_statement, transaction
 from service_kit.errors import ServiceError
 
 FORGET_AT_ONCE = 1_000
@@ -105,8 +105,8 @@ class PostgresOutbox:
         return await self._accept(batch)
 
     async def _accept(self, batch: Sequence[Acceptance]) -> Sequence[Accepted | ServiceError]:
-        async with migrated(transaction(self._pool)) as connection:
-            return await acceptance.accept(connection, batch, self._owner, self._exemption)
+        async with migrated(quick_transaction(self._pool)) as transaction:
+            return await acceptance.accept(transaction, batch, self._owner, self._exemption)
 
     async def claim(self, limit: int, route: str = DEFAULT_ROUTE, carriers: Collection[str] = ()) -> Sequence[Claim]:
         """See Outbox.claim."""

@@ -12,13 +12,14 @@ from messaging_service.adapters.postgres.accounts import HOLD_MORE
 from messaging_service.domain.message import Message
 from messaging_service.domain.states import Billing, Priority, State
 from messaging_service.use_cases.outbox import Acceptance
-from service_kit.database import Connection
+from service_kit.database import Transaction
+from service_kit.trips import Statement
 
 LANES = {Priority.HIGH: 0, Priority.NORMAL: 1}
 """The order in which the queue is looked through."""
 
 # One statement writes everything. The database's clock alone decides whether a scheduled message is due.
-_RECORD = f"""
+_RECORD = Statement(f"""
     WITH input AS (
         SELECT *, wanted.reserved AND coalesce(wanted.expires_at > now(), true) AS claimed
         FROM json_to_recordset(%(rows)s::json) AS wanted (
@@ -68,7 +69,7 @@ _RECORD = f"""
         WHERE a.id = s.account_id
     )
     SELECT id, state, created_at, last_attempt_at FROM recorded
-"""
+""")
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,8 +82,8 @@ class Owner:
     """How long a claim may be used: the lease less its margin."""
 
 
-async def record(connection: Connection, batch: Sequence[Acceptance], owner: Owner) -> list[Message]:
-    """Writes requests whose accounts can hold them; the messages, in the same order."""
+async def record(transaction: Transaction, batch: Sequence[Acceptance], owner: Owner) -> list[Message]:
+    """Writes requests whose accounts can hold them, and commits; the messages, in the same order."""
     rows = [
         {
             "id": item.message_id,
@@ -111,10 +112,8 @@ async def record(connection: Connection, batch: Sequence[Acceptance], owner: Own
         }
         for item in batch
     ]
-    cursor = await connection.execute(
-        _RECORD, {"rows": msgspec.json.encode(rows).decode(), "owner": owner.name, "lease_s": owner.lease_s}
-    )
-    recorded = {row[0]: row for row in await cursor.fetchall()}
+    step = _RECORD(rows=msgspec.json.encode(rows), owner=owner.name, lease_s=owner.lease_s)
+    recorded = {row[0]: row for row in await transaction.run_last(step)}
     return [_message(item, *recorded[item.message_id][1:]) for item in batch]
 
 

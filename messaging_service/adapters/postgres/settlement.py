@@ -17,6 +17,7 @@ from messaging_service.domain.states import Billing, State
 from messaging_service.domain.submission import canonical_carrier_id
 from messaging_service.use_cases.outbox import Settled, Settlement
 from service_kit.database import Connection
+from service_kit.trips import Statement
 
 HELD_BACK_S = 5
 """How long a message waits at least that comes back to the queue while its phone is opting out: the pass that looks
@@ -28,7 +29,7 @@ for it there (opt_outs.py) comes sooner, and another carrier must not have it be
 # The planner believes the queue to be empty, as it mostly is, and would gladly walk through everything
 # that was deleted since the last vacuum. So queue rows are looked up one by one by their key, and then
 # addressed by their place (ctid).
-_SETTLE = f"""
+_SETTLE = Statement(f"""
     WITH input AS (
         SELECT * FROM json_to_recordset(%(rows)s::json) AS input (
             id uuid, epoch int, state text, billing text, carrier text, code text, raw text, retry_in_s float8,
@@ -105,7 +106,7 @@ _SETTLE = f"""
         WHERE a.id = payers.id
     )
     SELECT id, state, billing, sent_at, error_code, carrier FROM settled
-"""
+""")
 
 
 @dataclass(frozen=True, slots=True)
@@ -123,16 +124,14 @@ async def settle(
 ) -> list[Settled]:
     """Records a batch; see Outbox.settle."""
     in_order = sorted(batch, key=lambda item: item.message.id)
-    cursor = await connection.execute(
-        _SETTLE,
-        {
-            "rows": msgspec.json.encode([_to_row(item) for item in in_order]).decode(),
-            "owner": owner,
-            "unknown_window_s": unknown.window_s,
-            "resend_after_s": unknown.resend_after_s,
-        },
+    step = _SETTLE(
+        rows=msgspec.json.encode([_to_row(item) for item in in_order]),
+        owner=owner,
+        unknown_window_s=unknown.window_s,
+        resend_after_s=unknown.resend_after_s,
     )
-    rows = {row[0]: row for row in await cursor.fetchall()}
+    (settled,) = await connection.trip(step)
+    rows = {row[0]: row for row in settled}
     lost = [item.message.id for item in batch if item.message.id not in rows]
     stored = {message.id: message for message in await get_messages(connection, lost)} if lost else {}
     return [_settled(item, rows.get(item.message.id), stored) for item in batch]

@@ -6,11 +6,12 @@ from random import Random
 from typing import Any
 
 import psycopg
-from psycopg import AsyncConnection
-from psycopg.rows import TupleRow
 from psycopg_pool import AsyncConnectionPool
 
 from service_kit.database import Pool
+from service_kit.trips import BEGIN, COMMIT, ROLLBACK, Connection, Rows, Step
+
+_ENDS = (BEGIN, COMMIT, ROLLBACK)
 
 
 class Fuse:
@@ -34,14 +35,21 @@ class Fuse:
 def breaking_pool(url: str, fuse: Fuse, *, size: int) -> Pool:
     """A pool of connections that break as the fuse says; not open yet."""
 
-    class BreakingConnection(AsyncConnection[TupleRow]):
-        async def execute(self, query: Any, params: Any = None, **options: Any) -> Any:
-            place = query.strip().split(None, 1)[0] if isinstance(query, str) else "statement"
-            place = place if place in ("BEGIN", "COMMIT", "ROLLBACK") else "statement"
+    class BreakingConnection(Connection):
+        async def trip(self, *steps: Step) -> list[Rows]:
+            place = "statement" if steps[-1] not in _ENDS else steps[-1].statement.text.decode()
             if fuse.blows(f"before {place}"):
                 await self._cut()
-            cursor = await super().execute(query, params, **options)
+            rows = await super().trip(*steps)
             if fuse.blows(f"after {place}"):
+                await self._cut()
+            return rows
+
+        async def execute(self, query: Any, params: Any = None, **options: Any) -> Any:
+            if fuse.blows("before statement"):
+                await self._cut()
+            cursor = await super().execute(query, params, **options)
+            if fuse.blows("after statement"):
                 await self._cut()
             return cursor
 
