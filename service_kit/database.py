@@ -117,20 +117,20 @@ class Transaction:
         _require_open(self._connection)
         return self._connection
 
-    async def run(self, step: Step) -> Rows:
-        """The rows of one statement."""
+    async def run(self, *steps: Step) -> list[Rows]:
+        """The rows of some statements, which run one after another in one round trip."""
         if self._has_begun:
             _require_open(self._connection)
-            return (await self._connection.trip(step))[0]
+            return await self._connection.trip(*steps)
         self._has_begun = True
-        return (await self._connection.trip(BEGIN, step))[1]
+        return (await self._connection.trip(BEGIN, *steps))[1:]
 
-    async def run_last(self, step: Step) -> Rows:
-        """The rows of the last statement, which are committed when they are here."""
+    async def run_last(self, *steps: Step) -> list[Rows]:
+        """The rows of the last statements, which are committed when they are here."""
         if not self._has_begun:
-            return (await self._connection.trip(step))[0]
+            return await self._connection.trip(*steps)
         _require_open(self._connection)
-        return (await self._connection.trip(step, COMMIT))[0]
+        return (await self._connection.trip(*steps, COMMIT))[:-1]
 
 
 @asynccontextmanager

@@ -13,6 +13,7 @@ import re
 from collections.abc import Sequence
 from itertools import count
 from typing import Any, Final, NamedTuple
+from uuid import UUID
 
 import psycopg
 from psycopg import AsyncConnection
@@ -26,7 +27,7 @@ _PARAMETER = re.compile(r"%\((\w+)\)s")
 _ESCAPED = re.compile(r'(["\\])')
 
 Rows = Sequence[tuple[Any, ...]]
-Value = str | bytes | int | float | Sequence[str] | None
+Value = str | bytes | int | float | Sequence[str | int | UUID] | None
 """What a parameter may be: bytes are UTF-8, a sequence is an array. PostgreSQL takes its type from where it stands."""
 
 
@@ -166,5 +167,5 @@ def _octets(value: Value) -> bytes | None:
         return value.encode()
     if isinstance(value, (int, float)):
         return str(value).encode()
-    quoted = ('"' + _ESCAPED.sub(r"\\\1", each) + '"' for each in value)
+    quoted = ('"' + _ESCAPED.sub(r"\\\1", str(each)) + '"' for each in value)
     return f"{{{','.join(quoted)}}}".encode()

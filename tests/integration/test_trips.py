@@ -141,9 +141,9 @@ async def test_a_quick_transaction_commits_with_its_last_statement_or_at_its_end
 ) -> None:
     async with create_pool(url, "trips", max_size=1) as pool:
         async with quick_transaction(pool) as transaction:
-            assert await transaction.run(NOTE(what="a")) == [("a",)]
+            assert await transaction.run(NOTE(what="a")) == [[("a",)]]
             assert await connection.trip(NOTED()) == [[]]
-            assert await transaction.run_last(NOTE(what="b")) == [("b",)]
+            assert await transaction.run_last(NOTE(what="b"), NOTED()) == [[("b",)], [("a",), ("b",)]]
             assert await connection.trip(NOTED()) == [[("a",), ("b",)]]
         async with quick_transaction(pool) as transaction:
             await transaction.run(NOTE(what="c"))
@@ -184,4 +184,4 @@ async def test_a_quick_transaction_whose_body_fails_leaves_nothing(
             await run(pool)
         assert await connection.trip(NOTED()) == [[]]
         async with quick_transaction(pool) as transaction:
-            assert await transaction.run_last(NOTE(what="c")) == [("c",)]
+            assert await transaction.run_last(NOTE(what="c")) == [[("c",)]]

@@ -7,7 +7,7 @@ from typing import Any
 
 from messaging_service.domain.accounts import Account, AccountLimits, AccountMode, AccountStatus, AccountUsage
 from service_kit.database import Connection
-from service_kit.trips import ROLLBACK_AND_CHAIN, Statement
+from service_kit.trips import ROLLBACK_AND_CHAIN, Statement, Step
 
 _TODAY = "(now() AT TIME ZONE INTERVAL '3 hours')::date"
 _MINUTE = "date_trunc('minute', now())"
@@ -30,7 +30,7 @@ HOLD_MORE = f"""
     counted_minute = {_MINUTE}
 """
 """What changes about an account `a` when `s.messages` for `s.total` are put on hold."""
-_LOCK = f"SELECT {ACCOUNT_COLUMNS} FROM account WHERE id = ANY(%s) ORDER BY id FOR NO KEY UPDATE"
+_LOCK = Statement(f"SELECT {ACCOUNT_COLUMNS} FROM account WHERE id = ANY(%(ids)s) ORDER BY id FOR NO KEY UPDATE")
 _CREATE = Statement("INSERT INTO account (id) SELECT unnest(%(ids)s::text[]) ON CONFLICT DO NOTHING")
 _UPDATE = f"UPDATE account SET resend_unknown = %s WHERE id = %s RETURNING {ACCOUNT_COLUMNS}"
 _GET = f"SELECT {ACCOUNT_COLUMNS} FROM account WHERE id = %s"
@@ -54,8 +54,13 @@ def to_account(row: tuple[Any, ...]) -> Account:
 
 async def lock_accounts(connection: Connection, ids: Collection[str]) -> dict[str, Account]:
     """Locks accounts that exist, in the order of their ids."""
-    cursor = await connection.execute(_LOCK, (sorted(ids),))
-    return {row[0]: to_account(row) for row in await cursor.fetchall()}
+    (rows,) = await connection.trip(hold_accounts(ids))
+    return {row[0]: to_account(row) for row in rows}
+
+
+def hold_accounts(ids: Collection[str]) -> Step:
+    """`lock_accounts` as a step of a trip, for who need not know how they stand."""
+    return _LOCK(ids=sorted(ids))
 
 
 async def open_accounts(connection: Connection, ids: Collection[str]) -> None:

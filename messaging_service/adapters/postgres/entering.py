@@ -101,13 +101,13 @@ async def enter(transaction: Transaction, by_key: dict[Key, Acceptance], exempti
     ]
     wanted = sorted({account_id for account_id, _ in by_key})
     step = _ENTER(accounts=wanted, keys=msgspec.json.encode(keys))
-    entered = _entered(await transaction.run(step))
+    entered = _entered((await transaction.run(step))[0])
     if len(entered.accounts) < len(wanted):
         # A message that is refused opens no account.
         sending = {key[0] for key, item in by_key.items() if item.message_id not in entered.opted_out}
         if missing := sending - entered.accounts.keys():
             await open_accounts(transaction.connection, missing)
-            entered = _entered(await transaction.run(step))
+            entered = _entered((await transaction.run(step))[0])
     return entered
 
 

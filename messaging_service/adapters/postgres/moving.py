@@ -13,20 +13,21 @@ from uuid import UUID
 
 import msgspec
 
-from messaging_service.adapters.postgres.accounts import lock_accounts
+from messaging_service.adapters.postgres.accounts import hold_accounts
 from messaging_service.domain.charging import ChargePolicy, transfer_for
 from messaging_service.domain.states import Billing, State
 from service_kit.database import Connection
+from service_kit.trips import Rows, Statement, Step
 
 Money = Mapping[Billing, Decimal]
 """KES that were charged, released or refunded; what is absent is none."""
 
-_LOCK_MESSAGES = """
+_LOCK_MESSAGES = Statement("""
     SELECT id, account_id, state, units, retry_count + 1, total, billing FROM message
-    WHERE id = ANY(%s) ORDER BY id FOR NO KEY UPDATE
-"""
+    WHERE id = ANY(%(ids)s::uuid[]) ORDER BY id FOR NO KEY UPDATE
+""")
 
-_MOVE = """
+_MOVE = Statement("""
     WITH moved AS (
         SELECT * FROM json_to_recordset(%(rows)s::json) AS moved (
             id uuid, account_id text, attempt smallint, from_state text, to_state text, billing text, total numeric,
@@ -66,7 +67,7 @@ _MOVE = """
         FROM moved WHERE ends_hold OR refunds GROUP BY account_id
     ) s
     WHERE a.id = s.account_id
-"""
+""")
 
 
 @dataclass(frozen=True, slots=True)
@@ -104,30 +105,44 @@ class Move:
 
 async def lock_messages(connection: Connection, ids: Sequence[UUID]) -> list[Target]:
     """Locks messages whose queue rows are locked, in the order of their ids."""
-    cursor = await connection.execute(_LOCK_MESSAGES, (sorted(ids),))
-    return [
-        Target(row[0], row[1], State(row[2]), row[3], row[4], row[5], Billing(row[6]))
-        for row in await cursor.fetchall()
-    ]
+    (rows,) = await connection.trip(hold_messages(ids))
+    return targets_in(rows)
+
+
+def hold_messages(ids: Sequence[UUID]) -> Step:
+    """`lock_messages` as a step of a trip; `targets_in` reads its rows."""
+    return _LOCK_MESSAGES(ids=sorted(ids))
+
+
+def targets_in(rows: Rows) -> list[Target]:
+    """The messages that were locked."""
+    return [Target(row[0], row[1], State(row[2]), row[3], row[4], row[5], Billing(row[6])) for row in rows]
 
 
 async def move(
     connection: Connection, moves: Sequence[Move], owner: str, policy: ChargePolicy
 ) -> dict[Billing, Decimal]:
     """Writes the moves with their events, charges, releases and refunds; the KES of each kind."""
+    steps, money = moving(moves, owner, policy)
+    if steps:
+        await connection.trip(*steps)
+    return money
+
+
+def moving(moves: Sequence[Move], owner: str, policy: ChargePolicy) -> tuple[list[Step], dict[Billing, Decimal]]:
+    """`move` as steps of a trip, none where nothing moves."""
     if not moves:
-        return {}
+        return [], {}
     rows = [_to_row(item, policy) for item in moves]
     payers = {row["account_id"] for row in rows if row["ends_hold"] or row["refunds"]}
-    if payers:
-        await lock_accounts(connection, payers)
-    await connection.execute(_MOVE, {"rows": msgspec.json.encode(rows).decode(), "owner": owner})
+    steps = [hold_accounts(payers)] if payers else []
+    steps.append(_MOVE(rows=msgspec.json.encode(rows), owner=owner))
     money = {
         Billing.CHARGED: sum((row["total"] for row in rows if row["charges"]), Decimal(0)),
         Billing.REFUNDED: sum((row["total"] for row in rows if row["refunds"]), Decimal(0)),
         Billing.RELEASED: sum((row["total"] for row in rows if row["ends_hold"] and not row["charges"]), Decimal(0)),
     }
-    return {billing: amount for billing, amount in money.items() if amount}
+    return steps, {billing: amount for billing, amount in money.items() if amount}
 
 
 def _to_row(item: Move, policy: ChargePolicy) -> dict[str, Any]:

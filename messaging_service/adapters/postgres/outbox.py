@@ -203,13 +203,13 @@ class PostgresOutbox:
 
     async def work(self, limit: int) -> Worked:
         """See ReceiptInbox.work."""
-        async with migrated(transaction(self._pool)) as connection:
-            return await receipts.work(connection, limit, self._owner.name, self._rules.charge)
+        async with migrated(quick_transaction(self._pool)) as transaction:
+            return await receipts.work(transaction, limit, self._owner.name, self._rules.charge)
 
     async def postpone_next(self) -> None:
         """See ReceiptInbox.postpone_next."""
-        async with migrated(transaction(self._pool)) as connection:
-            await receipts.postpone_next(connection)
+        async with migrated(quick_transaction(self._pool)) as transaction:
+            await receipts.postpone_next(transaction)
 
     async def forget(self, keep_s: float, limit: int) -> int:
         """See Archive.forget."""

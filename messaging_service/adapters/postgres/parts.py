@@ -4,21 +4,24 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any
 from uuid import UUID
 
 from messaging_service.domain.submission import ReceiptState
 from service_kit.database import Connection
+from service_kit.trips import Rows, Statement, Step
 
-_PARTS = """
+_PARTS = Statement("""
     SELECT message_id, part, canonical_id, state FROM message_part p
-    WHERE message_id = ANY(%s) AND attempt = (SELECT retry_count + 1 FROM message WHERE id = p.message_id)
+    WHERE message_id = ANY(%(ids)s::uuid[]) AND attempt = (SELECT retry_count + 1 FROM message WHERE id = p.message_id)
     ORDER BY message_id, part
-"""
-_ADD = """
+""")
+_ADD = Statement("""
     INSERT INTO message_part (message_id, attempt, part, carrier, carrier_message_id, canonical_id, state)
-    SELECT * FROM unnest(%s::uuid[], %s::smallint[], %s::smallint[], %s::text[], %s::text[], %s::text[], %s::text[])
-"""
+    SELECT * FROM unnest(
+        %(ids)s::uuid[], %(attempts)s::smallint[], %(numbers)s::smallint[], %(carriers)s::text[],
+        %(references)s::text[], %(canonical_ids)s::text[], %(states)s::text[]
+    )
+""")
 _FORGET = "DELETE FROM message_part WHERE message_id = %s AND attempt = %s"
 
 
@@ -46,9 +49,19 @@ class NewPart:
 
 async def parts_of(connection: Connection, ids: Sequence[UUID]) -> dict[UUID, list[Part]]:
     """The parts on record of the present attempt of each message."""
+    (rows,) = await connection.trip(look_up_parts(ids))
+    return parts_in(rows, ids)
+
+
+def look_up_parts(ids: Sequence[UUID]) -> Step:
+    """`parts_of` as a step of a trip; `parts_in` reads its rows."""
+    return _PARTS(ids=ids)
+
+
+def parts_in(rows: Rows, ids: Sequence[UUID]) -> dict[UUID, list[Part]]:
+    """The parts of each message."""
     parts: dict[UUID, list[Part]] = {message_id: [] for message_id in ids}
-    cursor = await connection.execute(_PARTS, (list(ids),))
-    for message_id, number, canonical_id, state in await cursor.fetchall():
+    for message_id, number, canonical_id, state in rows:
         parts[message_id].append(Part(number, canonical_id, ReceiptState(state)))
     return parts
 
@@ -56,18 +69,22 @@ async def parts_of(connection: Connection, ids: Sequence[UUID]) -> dict[UUID, li
 async def add_parts(connection: Connection, parts: Sequence[NewPart]) -> None:
     """Records parts."""
     if parts:
-        rows = [
-            (p.message_id, p.attempt, p.number, p.carrier, p.carrier_message_id, p.canonical_id, p.state.value)
-            for p in parts
-        ]
-        await connection.execute(_ADD, columns(rows))
+        await connection.trip(record_parts(parts))
+
+
+def record_parts(parts: Sequence[NewPart]) -> Step:
+    """`add_parts` as a step of a trip."""
+    return _ADD(
+        ids=[part.message_id for part in parts],
+        attempts=[part.attempt for part in parts],
+        numbers=[part.number for part in parts],
+        carriers=[part.carrier for part in parts],
+        references=[part.carrier_message_id for part in parts],
+        canonical_ids=[part.canonical_id for part in parts],
+        states=[part.state.value for part in parts],
+    )
 
 
 async def forget_parts(connection: Connection, message_id: UUID, attempt: int) -> None:
     """Forgets the parts of an attempt, because all of them are told anew."""
     await connection.execute(_FORGET, (message_id, attempt))
-
-
-def columns(rows: Sequence[tuple[Any, ...]]) -> list[list[Any]]:
-    """Rows turned into the columns that UNNEST takes."""
-    return [list(column) for column in zip(*rows, strict=True)]

@@ -8,31 +8,32 @@ from uuid import UUID
 
 import msgspec
 
-from messaging_service.adapters.postgres.moving import Money, Move, Target, lock_messages, move
-from messaging_service.adapters.postgres.parts import NewPart, Part, add_parts, columns, parts_of
+from messaging_service.adapters.postgres.moving import Money, Move, Target, hold_messages, moving, targets_in
+from messaging_service.adapters.postgres.parts import NewPart, Part, look_up_parts, parts_in, record_parts
 from messaging_service.domain.charging import ChargePolicy
 from messaging_service.domain.settling import FAILED_RECEIPTS, part_after, state_after
 from messaging_service.domain.states import State
 from messaging_service.domain.submission import DeliveryReceipt, ReceiptState, canonical_carrier_id
 from messaging_service.use_cases.receipt_inbox import Worked
-from service_kit.database import Connection
+from service_kit.database import Connection, Transaction
+from service_kit.trips import Statement, Step
 
-_STORE = """
+_STORE = Statement("""
     INSERT INTO receipt (carrier, carrier_message_id, canonical_id, state, recipient, sender_id, network_error,
         done_at, raw, network, all_parts)
-    SELECT * FROM json_to_recordset(%s::json) AS receipts (
+    SELECT * FROM json_to_recordset(%(receipts)s::json) AS receipts (
         carrier text, carrier_message_id text, canonical_id text, state text, recipient text, sender_id text,
         network_error text, done_at timestamptz, raw text, network text, all_parts boolean
     )
-"""
+""")
 
 # By the carrier's id. A carrier may use an id again after months, so the newest part with it is meant.
-_WAITING = """
+_WAITING = Statement("""
     WITH due AS (
         SELECT id, carrier, canonical_id, carrier_message_id, state, recipient, sender_id, network_error, tries,
             all_parts
         FROM receipt WHERE next_try_at <= now()
-        ORDER BY next_try_at, id LIMIT %s FOR UPDATE SKIP LOCKED
+        ORDER BY next_try_at, id LIMIT %(limit)s FOR UPDATE SKIP LOCKED
     )
     SELECT due.id, due.carrier, due.carrier_message_id, due.state, due.recipient, due.sender_id,
         due.network_error, due.tries, due.all_parts, p.message_id, p.attempt
@@ -42,7 +43,7 @@ _WAITING = """
         ORDER BY message_id DESC, attempt DESC LIMIT 1
     ) p ON true
     ORDER BY due.id
-"""
+""")
 
 # A message whose process died after the submit has no carrier id on record. An unmatched receipt for the
 # same phone and sender is its own when just one such message is open.
@@ -54,22 +55,23 @@ _UNKNOWN_FOR = """
     ORDER BY m.id LIMIT 2
 """
 
-_LOCK_QUEUE = "SELECT 1 FROM dispatch WHERE message_id = ANY(%s) ORDER BY message_id FOR UPDATE"
-_MOVE_PARTS = """
+_LOCK_QUEUE = Statement("SELECT 1 FROM dispatch WHERE message_id = ANY(%(ids)s::uuid[]) ORDER BY message_id FOR UPDATE")
+_MOVE_PARTS = Statement("""
     UPDATE message_part p SET state = moved.state
-    FROM unnest(%s::text[], %s::uuid[], %s::smallint[], %s::smallint[]) AS moved (state, message_id, attempt, part)
+    FROM unnest(%(states)s::text[], %(ids)s::uuid[], %(attempts)s::smallint[], %(parts)s::smallint[])
+        AS moved (state, message_id, attempt, part)
     WHERE p.message_id = moved.message_id AND p.attempt = moved.attempt AND p.part = moved.part
-"""
-_MATCHED = """
+""")
+_MATCHED = Statement("""
     UPDATE receipt r SET message_id = matched.message_id, next_try_at = NULL
-    FROM unnest(%s::bigint[], %s::uuid[]) AS matched (id, message_id) WHERE r.id = matched.id
-"""
+    FROM unnest(%(receipts)s::bigint[], %(ids)s::uuid[]) AS matched (id, message_id) WHERE r.id = matched.id
+""")
 # Waits 1, 2, 4 … s, at most an hour; given up for good, and kept as an orphan, after about three days.
-_POSTPONE = """
+_POSTPONE = Statement("""
     UPDATE receipt SET tries = tries + 1, next_try_at = CASE WHEN tries < 80
         THEN now() + make_interval(secs => least(3600, power(2, least(tries, 12)))) END
-    WHERE id = ANY(%s)
-"""
+    WHERE id = ANY(%(receipts)s::bigint[])
+""")
 UNKNOWN_AFTER_TRIES = 2
 """A receipt may overtake the record of its own submit, so it waits a little before it is matched to a
 message of unknown outcome."""
@@ -98,12 +100,22 @@ class _Waiting:
 
 @dataclass(slots=True)
 class _Changes:
-    """What a pass will write, as columns."""
+    """What a pass will write."""
 
     matched: list[tuple[int, UUID]] = field(default_factory=list)
     parts_added: list[NewPart] = field(default_factory=list)
     parts_moved: list[tuple[str, UUID, int, int]] = field(default_factory=list)
     moves: list[Move] = field(default_factory=list)
+
+    def steps(self) -> list[Step]:
+        """All but the moves, as steps of a trip."""
+        steps = [record_parts(self.parts_added)] if self.parts_added else []
+        if self.parts_moved:
+            states, ids, attempts, parts = zip(*self.parts_moved, strict=True)
+            steps.append(_MOVE_PARTS(states=states, ids=ids, attempts=attempts, parts=parts))
+        receipts, ids = zip(*self.matched, strict=True)
+        steps.append(_MATCHED(receipts=receipts, ids=ids))
+        return steps
 
 
 async def store(connection: Connection, receipts: Sequence[DeliveryReceipt]) -> None:
@@ -124,37 +136,35 @@ async def store(connection: Connection, receipts: Sequence[DeliveryReceipt]) -> 
         }
         for receipt in receipts
     ]
-    await connection.execute(_STORE, (msgspec.json.encode(rows).decode(),))
+    await connection.trip(_STORE(receipts=msgspec.json.encode(rows)))
 
 
-async def postpone_next(connection: Connection) -> None:
+async def postpone_next(transaction: Transaction) -> None:
     """See ReceiptInbox.postpone_next."""
-    cursor = await connection.execute(_WAITING, (1,))
-    await connection.execute(_POSTPONE, ([row[0] for row in await cursor.fetchall()],))
+    (rows,) = await transaction.run(_WAITING(limit=1))
+    await transaction.run_last(_POSTPONE(receipts=[row[0] for row in rows]))
 
 
-async def work(connection: Connection, limit: int, owner: str, policy: ChargePolicy) -> Worked:
+async def work(transaction: Transaction, limit: int, owner: str, policy: ChargePolicy) -> Worked:
     """See ReceiptInbox.work."""
-    cursor = await connection.execute(_WAITING, (limit,))
-    waiting = [_Waiting(*row) for row in await cursor.fetchall()]
+    (rows,) = await transaction.run(_WAITING(limit=limit))
+    waiting = [_Waiting(*row) for row in rows]
     matched: dict[UUID, list[_Waiting]] = {}
     unmatched: list[int] = []
     for receipt in waiting:
-        message_id = receipt.message_id or await _unknown_message(connection, receipt)
+        message_id = receipt.message_id or await _unknown_message(transaction.connection, receipt)
         if message_id is None:
             unmatched.append(receipt.id)
         else:
             matched.setdefault(message_id, []).append(receipt)
-    if unmatched:
-        await connection.execute(_POSTPONE, (unmatched,))
+    steps = [_POSTPONE(receipts=unmatched)] if unmatched else []
     money: Money = {}
     if matched:
-        changes = await _changes(connection, matched)
-        await add_parts(connection, changes.parts_added)
-        if changes.parts_moved:
-            await connection.execute(_MOVE_PARTS, columns(changes.parts_moved))
-        await connection.execute(_MATCHED, columns(changes.matched))
-        money = await move(connection, changes.moves, owner, policy)
+        changes = await _changes(transaction, matched)
+        moves, money = moving(changes.moves, owner, policy)
+        steps += [*changes.steps(), *moves]
+    if steps:
+        await transaction.run_last(*steps)
     return Worked(looked_at=len(waiting), matched=len(waiting) - len(unmatched), money=money)
 
 
@@ -169,14 +179,14 @@ async def _unknown_message(connection: Connection, receipt: _Waiting) -> UUID | 
     return candidates[0][0] if len(candidates) == 1 else None
 
 
-async def _changes(connection: Connection, matched: dict[UUID, list[_Waiting]]) -> _Changes:
+async def _changes(transaction: Transaction, matched: dict[UUID, list[_Waiting]]) -> _Changes:
     """Locks the messages and works out what their receipts do to them."""
     ids = sorted(matched)
-    await connection.execute(_LOCK_QUEUE, (ids,))
-    targets = await lock_messages(connection, ids)
-    parts = await parts_of(connection, ids)
+    # One after another, though in one trip: each sees what was committed until the locks before it were had.
+    _, held, found = await transaction.run(_LOCK_QUEUE(ids=ids), hold_messages(ids), look_up_parts(ids))
+    parts = parts_in(found, ids)
     changes = _Changes()
-    for target in targets:
+    for target in targets_in(held):
         receipts = matched[target.id]
         for receipt in receipts:
             changes.matched.append((receipt.id, target.id))

@@ -84,7 +84,7 @@ class Owner:
 
 async def record(transaction: Transaction, batch: Sequence[Acceptance], owner: Owner) -> list[Message]:
     """Writes requests whose accounts can hold them, and commits; the messages, in the same order."""
-    rows = [
+    wanted = [
         {
             "id": item.message_id,
             "account_id": item.request.account_id,
@@ -112,8 +112,9 @@ async def record(transaction: Transaction, batch: Sequence[Acceptance], owner: O
         }
         for item in batch
     ]
-    step = _RECORD(rows=msgspec.json.encode(rows), owner=owner.name, lease_s=owner.lease_s)
-    recorded = {row[0]: row for row in await transaction.run_last(step)}
+    step = _RECORD(rows=msgspec.json.encode(wanted), owner=owner.name, lease_s=owner.lease_s)
+    (rows,) = await transaction.run_last(step)
+    recorded = {row[0]: row for row in rows}
     return [_message(item, *recorded[item.message_id][1:]) for item in batch]
 
 
