@@ -14,6 +14,7 @@ from messaging_service.domain.money import Price
 from messaging_service.domain.segmentation import Encoding, Segmentation
 from messaging_service.domain.states import STATUS_OF, Billing, Priority, State, Status
 
+_CANONICAL = json.JSONEncoder(sort_keys=True, separators=(",", ":"))
 _ID_PREFIX = "outbox_"
 _ID = re.compile(_ID_PREFIX + r"([0-9a-f]{32})")
 
@@ -73,7 +74,7 @@ class SendRequest:
         if self.expires_at is not None:
             # Only then, so that requests without one keep the fingerprints that are on record.
             parts.append({"expires_at": self.expires_at.isoformat()})
-        return hashlib.sha256(json.dumps(parts, sort_keys=True, separators=(",", ":")).encode()).digest()
+        return hashlib.sha256(_CANONICAL.encode(parts).encode()).digest()
 
 
 @dataclass(frozen=True, slots=True)

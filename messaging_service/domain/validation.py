@@ -195,9 +195,7 @@ def custom_data_problem(text: str) -> str | None:
     if len(octets := text.encode("utf-8", "surrogatepass")) > MAX_CUSTOM_DATA_BYTES:
         return f"takes {len(octets)} bytes as JSON; at most {MAX_CUSTOM_DATA_BYTES} are allowed"
     try:
-        value = json.loads(
-            text, parse_float=_number, parse_int=_number, parse_constant=_not_json, object_pairs_hook=_Members
-        )
+        value = _CUSTOM_DATA.decode(text)
     except RecursionError:
         return _TOO_DEEP
     except ValueError as error:
@@ -206,7 +204,9 @@ def custom_data_problem(text: str) -> str | None:
         return 'is not a JSON object; give something like {"purpose": "..."}'
     if _is_deeper_than(MAX_CUSTOM_DATA_DEPTH, value):
         return _TOO_DEEP
-    return _unstorable(json.dumps(value, ensure_ascii=False, default=str))
+    # Without escapes, ASCII can hold nothing of that kind.
+    is_plain = text.isascii() and "\\" not in text
+    return None if is_plain else _unstorable(json.dumps(value, ensure_ascii=False, default=str))
 
 
 def _is_deeper_than(limit: int, value: list[Any]) -> bool:
@@ -246,3 +246,8 @@ def _number(digits: str) -> Decimal:
 
 def _not_json(word: str) -> NoReturn:
     raise ValueError(f"{word} is not a JSON value")
+
+
+_CUSTOM_DATA = json.JSONDecoder(
+    parse_float=_number, parse_int=_number, parse_constant=_not_json, object_pairs_hook=_Members
+)

@@ -28,6 +28,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
 MAX_WAIT = timedelta(seconds=60)
+_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
 STATUSES: Mapping[Status, pb.SmsStatus.ValueType] = {
     Status.PENDING: pb.SMS_STATUS_PENDING,
@@ -167,9 +168,9 @@ def to_quote_draft(request: pb.QuoteSmsRequest) -> QuoteDraft:
 
 def from_instant(instant: datetime) -> Timestamp:
     """The wire form of an aware datetime."""
-    stamp = Timestamp()
-    stamp.FromDatetime(instant)
-    return stamp
+    # Entries have three or four each; Timestamp.FromDatetime goes by way of a calendar and takes three times as long.
+    since = instant - _EPOCH
+    return Timestamp(seconds=since.days * 86_400 + since.seconds, nanos=since.microseconds * 1_000)
 
 
 def _stamp(instant: datetime | None) -> Timestamp | None:

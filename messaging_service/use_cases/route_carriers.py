@@ -121,16 +121,18 @@ class RouteCarriers:
 
     def try_reserve(self, avoid: Collection[str] = ()) -> RouteSlot | None:
         """A place at the carrier whose turn it is, none of those to avoid; None when all windows are full."""
-        candidates = [member for _, member in self._rank(avoid) if member.free_slots]
+        ranked = self._rank(avoid)
+        if len(ranked) == 1:  # as with most routes, and for each message: whose turn it is needs no thought
+            return self._reserve(ranked[0][1])
+        candidates = [member for _, member in ranked if member.free_slots]
         if not candidates:
             return None
         earliest = max(self._clock[member.name] for member in candidates) - LONGEST_ARREAR
         for member in candidates:
             self._clock[member.name] = max(self._clock[member.name], earliest)
         for member in sorted(candidates, key=lambda member: self._clock[member.name] + self._step[member.name]):
-            if (slot := member.try_reserve()) is not None:
-                self._clock[member.name] += self._step[member.name]
-                return CountedSlot(slot, self._give_back)
+            if (slot := self._reserve(member)) is not None:
+                return slot
         return None
 
     async def wait_until_up(self, timeout_s: float) -> bool:
@@ -157,6 +159,13 @@ class RouteCarriers:
             if leg.carrier not in avoid and member.is_available:
                 chosen.append((leg, member))
         return chosen
+
+    def _reserve(self, member: Member) -> RouteSlot | None:
+        slot = member.try_reserve()
+        if slot is None:
+            return None
+        self._clock[member.name] += self._step[member.name]
+        return CountedSlot(slot, self._give_back)
 
     def _give_back(self, carrier: str) -> None:
         self._clock[carrier] -= self._step[carrier]
