@@ -105,7 +105,7 @@ async def transaction(pool: Pool) -> AsyncIterator[Connection]:
 
 
 class Transaction:
-    """A transaction that takes no round trips of its own: it begins with its first step and ends with its last."""
+    """A transaction that begins with its first step, and can end with its last, without round trips of its own."""
 
     def __init__(self, connection: Connection) -> None:
         self._connection = connection
@@ -126,7 +126,10 @@ class Transaction:
         return (await self._connection.trip(BEGIN, *steps))[1:]
 
     async def run_last(self, *steps: Step) -> list[Rows]:
-        """The rows of the last statements, which are committed when they are here."""
+        """The rows of the last statements, which are committed when they are here.
+
+        They are committed also when the process dies before it has read them: not for what somebody must then act on.
+        """
         if not self._has_begun:
             return await self._connection.trip(*steps)
         _require_open(self._connection)

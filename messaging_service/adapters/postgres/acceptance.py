@@ -22,7 +22,7 @@ from service_kit.errors import Kind, ServiceError
 async def accept(
     transaction: Transaction, batch: Sequence[Acceptance], owner: Owner, exemption: Exemption
 ) -> list[Accepted | ServiceError]:
-    """Records a batch and commits, unless there is nothing to record; see Outbox.accept."""
+    """Records a batch inside the caller's transaction; see Outbox.accept."""
     by_key: dict[Key, Acceptance] = {}
     for acceptance in batch:
         by_key.setdefault((acceptance.request.account_id, acceptance.key), acceptance)

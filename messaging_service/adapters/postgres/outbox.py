@@ -105,6 +105,8 @@ class PostgresOutbox:
         return await self._accept(batch)
 
     async def _accept(self, batch: Sequence[Acceptance]) -> Sequence[Accepted | ServiceError]:
+        # The COMMIT leaves only when the rows are here: a process that dies while they are written has recorded
+        # nothing, where one that had sent both would leave messages behind that nobody submits.
         async with migrated(quick_transaction(self._pool)) as transaction:
             return await acceptance.accept(transaction, batch, self._owner, self._exemption)
 

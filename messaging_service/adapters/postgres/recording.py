@@ -83,7 +83,7 @@ class Owner:
 
 
 async def record(transaction: Transaction, batch: Sequence[Acceptance], owner: Owner) -> list[Message]:
-    """Writes requests whose accounts can hold them, and commits; the messages, in the same order."""
+    """Writes requests whose accounts can hold them; the messages, in the same order."""
     wanted = [
         {
             "id": item.message_id,
@@ -113,7 +113,7 @@ async def record(transaction: Transaction, batch: Sequence[Acceptance], owner: O
         for item in batch
     ]
     step = _RECORD(rows=msgspec.json.encode(wanted), owner=owner.name, lease_s=owner.lease_s)
-    (rows,) = await transaction.run_last(step)
+    (rows,) = await transaction.run(step)
     recorded = {row[0]: row for row in rows}
     return [_message(item, *recorded[item.message_id][1:]) for item in batch]
 
