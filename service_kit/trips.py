@@ -24,7 +24,6 @@ from psycopg.pq.abc import PGresult
 from psycopg.rows import TupleRow
 
 _PARAMETER = re.compile(r"%\((\w+)\)s")
-_ESCAPED = re.compile(r'(["\\])')
 
 Rows = Sequence[tuple[Any, ...]]
 Value = str | bytes | int | float | Sequence[str | int | UUID] | None
@@ -167,5 +166,12 @@ def _octets(value: Value) -> bytes | None:
         return value.encode()
     if isinstance(value, (int, float)):
         return str(value).encode()
-    quoted = ('"' + _ESCAPED.sub(r"\\\1", str(each)) + '"' for each in value)
-    return f"{{{','.join(quoted)}}}".encode()
+    return f"{{{','.join(map(_element, value))}}}".encode()
+
+
+def _element(value: str | int | UUID) -> str:
+    """A value within an array."""
+    if isinstance(value, str):
+        escaped = value.replace("\\", "\\\\").replace('"', '\\"')
+        return f'"{escaped}"'
+    return value.hex if isinstance(value, UUID) else str(value)

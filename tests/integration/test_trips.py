@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable
 from decimal import Decimal
+from uuid import UUID
 
 import psycopg
 import pytest
@@ -53,6 +54,12 @@ async def test_values_arrive_as_they_were_given(connection: Connection) -> None:
     assert (await connection.trip(echo(text=None, octets=None, number=None, flag=None, many=[])))[0] == [
         (None, None, None, None, [])
     ]
+
+
+async def test_arrays_of_numbers_and_ids_arrive_as_they_were_given(connection: Connection) -> None:
+    echo = Statement("SELECT %(numbers)s::bigint[], %(ids)s::uuid[]")
+    ids = [UUID(int=number) for number in (0, 1, 2**128 - 1)]
+    assert await connection.trip(echo(numbers=[-1, 2**62], ids=ids)) == [[([-1, 2**62], ids)]]
 
 
 async def test_a_parameter_that_is_missing_is_told_before_anything_is_sent(connection: Connection) -> None:
