@@ -36,6 +36,11 @@ SERVICES = {
     "workflow": (f"workflow://example.logic.azure.com:443/{LONG}/{LONG}", "example.logic.azure.com"),
     "workflows": (f"workflows://example.logic.azure.com:443/{LONG}/{LONG}", "example.logic.azure.com"),
 }
+AS_SHOWN = {
+    f"https://hooks.slack.com/services/TSECRET12/BSECRET12/{LONG[:24]}": "slack://T...2/B...2/",
+    f"https://discord.com/api/webhooks/4174216298417421/{LONG}": "discord://4...1/",
+}
+"""URLs as services show them to their users, and what is shown of them here."""
 FORBIDDEN = [
     "syslog://",
     "dbus://",
@@ -56,7 +61,7 @@ FORBIDDEN = [
 
 @pytest.fixture(scope="module")
 def answers() -> Any:
-    urls = [*(url for url, _ in SERVICES.values()), *FORBIDDEN]
+    urls = [*(url for url, _ in SERVICES.values()), *AS_SHOWN, *FORBIDDEN]
     question = {"services": sorted(WELL_KNOWN | NEVER), "urls": urls}
     done = subprocess.run(
         [sys.executable, str(PROGRAM)], input=json.dumps(question), capture_output=True, text=True, check=False
@@ -103,6 +108,15 @@ def test_slack_and_telegram_are_told_as_their_interfaces_ask(answers: Any) -> No
     assert body["chat_id"] == -100200300
     assert "TukuPay SMS: test (a)" in body["text"]
     assert body["text"].replace("\r", "").endswith("first\nsecond")
+
+
+@pytest.mark.parametrize("url", AS_SHOWN)
+def test_a_url_as_its_service_shows_it_is_taken(url: str, answers: Any) -> None:
+    checked = answers[url]["checked"]
+    assert checked["problem"] is None
+    assert checked["shown"].startswith(AS_SHOWN[url])
+    assert LONG[:6] not in checked["shown"]
+    assert urlsplit(answers[url]["sent"][0]["url"]).hostname == urlsplit(url).hostname
 
 
 @pytest.mark.parametrize("url", FORBIDDEN)
