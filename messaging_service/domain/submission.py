@@ -11,6 +11,16 @@ from messaging_service.domain.segmentation import Segmentation
 
 
 @dataclass(frozen=True, slots=True)
+class Validity:
+    """Until when a message is wanted."""
+
+    until: datetime
+    """UTC."""
+    left_s: float
+    """Seconds until then by the database's clock, as of the submission: a period needs no clock of this machine."""
+
+
+@dataclass(frozen=True, slots=True)
 class Submission:
     """One message as a carrier gets to see it."""
 
@@ -23,8 +33,8 @@ class Submission:
     """The same cut that the account pays for."""
     epoch: int
     """Of the claim under which it is submitted; tells the tries of one message apart."""
-    expires_at: datetime | None = None
-    """UTC; the carrier is asked to give up after it. None leaves that to the carrier."""
+    validity: Validity | None = None
+    """The carrier is asked to give up after it. None leaves that to the carrier."""
 
 
 class OutcomeKind(StrEnum):

@@ -12,7 +12,7 @@ from typing import Any, Protocol
 from messaging_service.domain.message import Message, outbox_id
 from messaging_service.domain.segmentation import segment
 from messaging_service.domain.states import State
-from messaging_service.domain.submission import Outcome, OutcomeKind, Submission
+from messaging_service.domain.submission import Outcome, OutcomeKind, Submission, Validity
 from messaging_service.use_cases.group_commit import GroupCommit
 from messaging_service.use_cases.outbox import Claim, Settled, Settlement
 from messaging_service.use_cases.outcomes import Outcomes
@@ -92,9 +92,11 @@ class Attempts:
         if self._monotonic() >= claim.fence:
             # The lease may already be another's; no byte leaves under it.
             return Outcome(OutcomeKind.NOT_TAKEN, slot.carrier, error_code="LEASE_OVER", raw="not submitted")
-        if claim.valid_until is not None and self._monotonic() >= claim.valid_until:
-            return Outcome(OutcomeKind.NOT_TAKEN, slot.carrier, error_code="VALIDITY_OVER", raw="not submitted")
-        message = claim.message
+        message, validity = claim.message, None
+        if claim.valid_until is not None and message.expires_at is not None:
+            validity = Validity(message.expires_at, claim.valid_until - self._monotonic())
+            if validity.left_s <= 0:
+                return Outcome(OutcomeKind.NOT_TAKEN, slot.carrier, error_code="VALIDITY_OVER", raw="not submitted")
         return await slot.submit(
             Submission(
                 message_id=outbox_id(message.id),
@@ -102,7 +104,7 @@ class Attempts:
                 recipient=message.recipient,
                 segmentation=segment(message.text),
                 epoch=claim.epoch,
-                expires_at=message.expires_at,
+                validity=validity,
             ),
         )
 

@@ -141,4 +141,6 @@ async def test_the_carrier_is_asked_to_give_up_in_time(service: Running) -> None
     entry = (await service.send(expires_time=expires)).entry
     assert entry.delivery_state == pb.DELIVERY_STATE_ACCEPTED
     assert entry.expires_time.ToDatetime(tzinfo=UTC) == expires
-    assert [submission.expires_at for submission in service.carrier.submissions] == [expires]
+    (submission,) = service.carrier.submissions
+    assert submission.validity is not None
+    assert submission.validity.until == expires

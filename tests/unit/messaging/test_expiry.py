@@ -112,4 +112,18 @@ async def test_no_byte_leaves_once_the_validity_is_over(passed_s: float, is_subm
 async def test_the_carrier_is_told_the_end() -> None:
     service, end = Service(), datetime.now(UTC) + MINUTE
     await service.send(expires_time=end)
-    assert [submission.expires_at for submission in service.carrier.submissions] == [end]
+    (submission,) = service.carrier.submissions
+    assert submission.validity is not None
+    assert submission.validity.until == end
+
+
+async def test_the_carrier_is_told_what_is_left_of_the_time_also_after_a_wait() -> None:
+    service = Service()
+    claim = await inline_claim(service, timedelta(seconds=10))
+    slot = service.carriers.try_reserve()
+    assert slot is not None
+    service.monotonic += 4
+    await service.attempts.run(claim, slot, service.carriers, service.claims.queued)
+    (submission,) = service.carrier.submissions
+    assert submission.validity is not None
+    assert submission.validity.left_s == pytest.approx(6)

@@ -132,7 +132,7 @@ class SmppCarrier(WindowedCarrier):
         if recipient is None:
             return unsendable(self._name, "INVALID_RECIPIENT", "the recipient is no E.164 number")
         try:
-            parts = self._parts.parts_of(sender, recipient, submission.segmentation, submission.expires_at)
+            parts = self._parts.parts_of(sender, recipient, submission.segmentation, submission.validity)
         except ValueError:
             return unsendable(self._name, "REJECTED_BY_CARRIER", "a part does not fit its encoding")
         place = Place()

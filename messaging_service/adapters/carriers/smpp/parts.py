@@ -20,6 +20,7 @@ from messaging_service.adapters.carriers.smpp.pdu import (
 from messaging_service.adapters.carriers.smpp.settings import LongText, SmppSettings
 from messaging_service.adapters.carriers.smpp.validity import validity_period
 from messaging_service.domain.segmentation import Segmentation
+from messaging_service.domain.submission import Validity
 
 _NO_TLVS: Final[list[smpp34.Tlv]] = []
 
@@ -85,7 +86,7 @@ class PartMaker:
         self._now = now
 
     def parts_of(
-        self, sender: Address, recipient: Address, cut: Segmentation, expires_at: datetime | None = None
+        self, sender: Address, recipient: Address, cut: Segmentation, wanted: Validity | None = None
     ) -> list[Part]:
         """The parts of a message in order; one when the carrier is to cut the text.
 
@@ -94,8 +95,8 @@ class PartMaker:
         settings = self._settings
         data_coding, bodies = octets_of(cut, settings)
         validity = ""
-        if expires_at is not None or settings.default_validity_s:
-            validity = validity_period(expires_at, self._now(), settings)
+        if wanted is not None or settings.default_validity_s:
+            validity = validity_period(wanted, self._now(), settings)
 
         def part(octets: bytes, esm_class: int = 0, tlvs: list[smpp34.Tlv] = _NO_TLVS) -> Part:
             return Part(

@@ -6,18 +6,20 @@ from datetime import UTC, datetime, timedelta
 from typing import Final
 
 from messaging_service.adapters.carriers.smpp.settings import LONGEST_VALIDITY_S, SmppSettings, ValidityForm
+from messaging_service.domain.submission import Validity
 
 SHORTEST_S: Final = 1
 """The forms have whole seconds (absolute ones tenths, which no carrier is known to heed), and zero is no period."""
 
 
-def validity_period(expires_at: datetime | None, now: datetime, settings: SmppSettings) -> str:
+def validity_period(wanted: Validity | None, now: datetime, settings: SmppSettings) -> str:
     """The field for a message; empty to leave it to the carrier.
 
     An expiry that is over gives the shortest period: whether to submit at all is not decided here.
     """
-    if expires_at is not None:
-        left_s = (expires_at - now).total_seconds()
+    if wanted is not None:
+        is_absolute = settings.validity_form is ValidityForm.ABSOLUTE
+        left_s = (wanted.until - now).total_seconds() if is_absolute else wanted.left_s
     elif settings.default_validity_s:
         left_s = settings.default_validity_s
     else:

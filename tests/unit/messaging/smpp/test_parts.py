@@ -14,6 +14,7 @@ from messaging_service.adapters.carriers.smpp.parts import PartMaker
 from messaging_service.adapters.carriers.smpp.settings import LongText, SmppSettings, TextForm, ValidityForm
 from messaging_service.adapters.carriers.smpp.validity import validity_period
 from messaging_service.domain.segmentation import segment
+from messaging_service.domain.submission import Validity
 
 NOW = datetime(2026, 11, 22, 10, 30, tzinfo=UTC)
 SENDER = Address(5, 0, "TUKUPAY")
@@ -27,8 +28,8 @@ def settings_with(**changes: Any) -> SmppSettings:
     return SmppSettings("127.0.0.1", 2775, "id", "secret", **changes)
 
 
-def submits(text: str, expires_at: datetime | None = None, **changes: Any) -> list[smpp34.SubmitSm]:
-    parts = PartMaker(settings_with(**changes), now=lambda: NOW).parts_of(SENDER, RECIPIENT, segment(text), expires_at)
+def submits(text: str, wanted: Validity | None = None, **changes: Any) -> list[smpp34.SubmitSm]:
+    parts = PartMaker(settings_with(**changes), now=lambda: NOW).parts_of(SENDER, RECIPIENT, segment(text), wanted)
     decoded = [smpp34.decode(part.encode(number)) for number, part in enumerate(parts, 1)]
     return [pdu for pdu in decoded if isinstance(pdu, smpp34.SubmitSm)]
 
@@ -137,9 +138,14 @@ def test_a_national_number_needs_a_country(ton: int, digits: str, country_code: 
 )
 def test_the_expiry_is_told_to_the_carrier(left: timedelta, form: ValidityForm, field: str) -> None:
     east = (NOW + left).astimezone(timezone(timedelta(hours=3)))
-    (pdu,) = submits("Your OTP is 123456", east, validity_form=form)
+    (pdu,) = submits("Your OTP is 123456", Validity(east, left.total_seconds()), validity_form=form)
     assert pdu.validity_period == field
     assert len(field) == 16
+
+
+def test_a_period_is_told_whatever_the_clock_of_this_machine_says() -> None:
+    (pdu,) = submits("Your OTP is 123456", Validity(NOW + timedelta(hours=1, minutes=10), left_s=600))
+    assert pdu.validity_period == "000000001000000R"
 
 
 def test_without_an_expiry_the_default_holds_or_the_carrier_decides() -> None:
