@@ -49,7 +49,9 @@ _CHECKS: dict[Rule, str] = {
             SELECT message_id, attempt, account_id,
                 count(*) FILTER (WHERE kind = 'charge') AS charges,
                 count(*) FILTER (WHERE kind = 'refund') AS refunds
-            FROM ledger_entry WHERE message_id IS NOT NULL GROUP BY message_id, attempt, account_id
+            FROM ledger_entry
+            WHERE message_id IS NOT NULL AND (%(account)s::text IS NULL OR account_id = %(account)s)
+            GROUP BY message_id, attempt, account_id
         ) l ON l.message_id = m.id AND l.attempt = m.retry_count + 1
         WHERE (%(account)s::text IS NULL OR m.account_id = %(account)s) AND (
             coalesce(l.charges, 0) <> (m.billing IN ('charged', 'refunded'))::int
@@ -66,7 +68,7 @@ _CHECKS: dict[Rule, str] = {
                 count(*) FILTER (WHERE l.kind = 'refund') AS refunds
             FROM ledger_entry l LEFT JOIN message m ON m.id = l.message_id
             WHERE l.message_id IS NOT NULL AND l.attempt IS DISTINCT FROM m.retry_count + 1
-                AND (%(account)s::text IS NULL OR %(account)s IN (l.account_id, m.account_id))
+                AND (%(account)s::text IS NULL OR l.account_id = %(account)s)
             GROUP BY l.message_id, l.attempt, l.account_id
         ) l FULL JOIN (
             SELECT e.message_id, e.attempt, 1 AS acceptances FROM message m JOIN message_event e ON e.message_id = m.id
