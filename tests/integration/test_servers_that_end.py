@@ -17,7 +17,8 @@ from tests.unit.messaging.fakes import until
 pytestmark = pytest.mark.timeout(120)
 
 CALLERS = 40
-ROUNDS = 3
+PATIENCE_S = 2.0
+"""More than the news takes on a machine that is busy with other things."""
 
 
 async def started(port: int = 0) -> GrpcServer:
@@ -63,17 +64,17 @@ class Callers:
         await self._channel.close()
 
 
-async def test_servers_that_are_replaced_one_after_the_other_fail_no_call() -> None:
+async def test_servers_that_are_replaced_one_after_the_other_fail_no_call(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("service_kit.grpc_server.NEWS_S", PATIENCE_S)
     servers = [await started(), await started()]
     callers = Callers(*(server.port for server in servers))
     try:
-        for _ in range(ROUNDS):
-            for place, server in enumerate(servers):
-                await callers.some_more()
-                await server.stop(30)
-                await callers.some_more()
-                # The other one ends only after the callers have found the new one.
-                servers[place] = await replaced(server)
+        for place, server in enumerate(servers):
+            await callers.some_more()
+            await server.stop(30)
+            await callers.some_more()
+            # The other one ends only after the callers have found the new one.
+            servers[place] = await replaced(server)
     finally:
         await callers.stop()
         for server in servers:
