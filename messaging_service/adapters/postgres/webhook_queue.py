@@ -56,7 +56,7 @@ _NOT_TAKEN: Final = """
     WHERE id = ANY(%(ids)s) AND state = 'pending' RETURNING state
 """
 # Before its deliveries, in the order of whoever changes both.
-_HOLD: Final = "SELECT 1 FROM webhook_endpoint WHERE id = %(id)s FOR NO KEY UPDATE"
+_HOLD: Final = "SELECT owner FROM webhook_endpoint WHERE id = %(id)s FOR NO KEY UPDATE"
 _LET_GO: Final = """
     UPDATE webhook_endpoint SET owner = NULL, lease_until = NULL
     WHERE id = %(id)s AND owner = %(lease)s
@@ -116,21 +116,27 @@ class PostgresDeliveryQueue:
         ]
 
     async def bring_back(self, errand: Errand, tried: Sequence[Tried]) -> BroughtBack:
-        """See DeliveryQueue.bring_back. What was tried is recorded even when the lease is over: it did happen."""
+        """See DeliveryQueue.bring_back.
+
+        What was taken is recorded even when somebody else has the endpoint now: it did happen. What failed is not: put
+        off, it would be overtaken by those behind it, which its new owner sends.
+        """
         owned = {"id": errand.endpoint_id, "lease": errand.lease}
         taken = [one for one in tried if one.answer.taken]
-        given_up = 0
+        given_up, disabled = 0, False
         async with migrated(transaction(self._pool)) as connection:
-            await connection.execute(_HOLD, owned)
+            owner = await (await connection.execute(_HOLD, owned)).fetchone()
             if taken:
                 ids = [one.parcel.delivery_id for one in taken]
                 statuses = [one.answer.status for one in taken]
                 await connection.execute(_TAKEN, {"ids": ids, "statuses": statuses})
                 await connection.execute(_WELL, owned)
-            if failed := [one for one in tried if not one.answer.taken]:
+            failed = [one for one in tried if not one.answer.taken]
+            if failed and owner == (errand.lease,):
                 given_up = await self._note_failure(connection, failed, owned)
+                disabled = failed[0].answer.gone
             await connection.execute(_LET_GO, owned)
-        return BroughtBack(given_up, any(one.answer.gone for one in tried))
+        return BroughtBack(given_up, disabled)
 
     async def _note_failure(self, connection: Connection, failed: Sequence[Tried], owned: dict[str, Any]) -> int:
         """How many deliveries are given up."""

@@ -11,8 +11,12 @@ from uuid_utils.compat import uuid7
 
 from messaging_service.adapters.postgres import webhook_telling
 from messaging_service.adapters.postgres.events import read_present
+from messaging_service.adapters.postgres.webhook_queue import PostgresDeliveryQueue
 from messaging_service.adapters.webhooks import sender
 from messaging_service.domain.event_cursor import Moment
+from messaging_service.domain.webhook_retries import Retries
+from messaging_service.domain.webhooks import Answer
+from messaging_service.use_cases.webhooks import Tried
 from service_kit.database import Connection, create_pool
 from tests.contract.messaging_database import rows, until_found
 from tests.integration.messaging.running_service import service_on
@@ -164,6 +168,33 @@ async def test_what_happened_while_no_process_was_up_is_told_by_the_next_one(dat
         async with service_on(database_url, **OPEN):
             (one,) = await system.until(1)
         assert one.event["data"]["messageId"] == "unseen"
+
+
+async def test_a_failure_that_comes_back_when_another_has_the_endpoint_lets_nothing_overtake(database_url: str) -> None:
+    async with both(database_url, webhook_poll_s=60.0) as (service, system):
+        webhook_id = (await made(service, system.url)).webhook.webhook_id
+        # Nothing is posted by the service itself.
+        await rows(database_url, "UPDATE webhook_endpoint SET owner = 'test', lease_until = now() + interval '1 hour'")
+        for _ in range(2):
+            await webhooks(service).TestWebhook(pb.TestWebhookRequest(webhook_id=webhook_id))
+        async with create_pool(database_url, "queue", timeout_s=20) as pool:
+            queue = PostgresDeliveryQueue(pool, Retries())
+            await rows(database_url, "UPDATE webhook_endpoint SET lease_until = now()")
+            (late,) = await queue.take(1)
+            await rows(database_url, "UPDATE webhook_endpoint SET lease_until = now()")
+            (present,) = await queue.take(1)
+            first, second = late.parcels
+            brought = await queue.bring_back(late, [Tried(first, Answer(500, "ANSWERED_WITH_ERROR"))])
+            assert brought.given_up == 0
+            assert [one.tries for one in await deliveries(service, webhook_id)] == [0, 0]
+            await queue.bring_back(present, [])
+            (again,) = await queue.take(1)
+            assert again.parcels == (first, second)
+            # What was taken counts, whoever says it.
+            await queue.bring_back(late, [Tried(first, Answer(204, None))])
+            await queue.bring_back(again, [])
+            (rest,) = await queue.take(1)
+            assert rest.parcels == (second,)
 
 
 async def test_what_happens_before_the_first_look_of_any_process_is_told(database_url: str) -> None:
