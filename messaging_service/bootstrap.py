@@ -57,7 +57,12 @@ async def running(settings: MessagingSettings, seams: Seams) -> AsyncIterator[Gr
     carrier is unbound.
     """
     pool = create_pool(
-        settings.database_url, "messaging", min_size=2, max_size=settings.pool_size, timeout_s=settings.pool_timeout_s
+        settings.database_url,
+        "messaging",
+        min_size=2,
+        max_size=settings.pool_size,
+        timeout_s=settings.pool_timeout_s,
+        by_key=True,
     )
     billing_pool = create_pool(
         settings.database_url, "messaging-billing", min_size=0, max_size=BILLING_POOL, seldom=True

@@ -46,18 +46,23 @@ def create_pool(
     parallel: bool = True,
     forgotten_s: float = FORGOTTEN_S,
     seldom: bool = False,
+    by_key: bool = False,
 ) -> Pool:
     """A pool that is not open yet.
 
     `timeout_s` bounds the wait for a connection; a statement runs for 30 s at most, and without `parallel` on one
     processor of the server only. `forgotten_s`: for pools whose transactions may work longer between two statements.
     `seldom`: for pools whose connections rest for long. Each is tried before it is handed out, as those that a restart
-    of the server cut off would each fail one caller.
+    of the server cut off would each fail one caller. `by_key`: for pools whose statements find a few rows of large
+    tables. Plans that were made while a table was small, or seemed empty as a queue does, read all of it, and are kept
+    until it is analyzed: such a pool reads no table whole that has an index for the question.
     """
     options = "-c timezone=UTC -c statement_timeout=30000"
     options += f" -c idle_in_transaction_session_timeout={round(forgotten_s * 1000)}"
     if not parallel:
         options += " -c max_parallel_workers_per_gather=0"
+    if by_key:
+        options += " -c enable_seqscan=off"
     parameters: dict[str, Any] = {
         "application_name": application,
         "connect_timeout": 5,
