@@ -26,12 +26,18 @@ RETRYABLE = (psycopg.OperationalError, psycopg.InterfaceError, PoolTimeout)
 """What is raised when the server is away, restarting, or chose this transaction to break a deadlock."""
 
 
-def database_unavailable() -> ServiceError:
-    """The error for callers while PostgreSQL cannot be used."""
+def database_unavailable(cause: Exception | None = None) -> ServiceError:
+    """The error for callers while PostgreSQL cannot be used.
+
+    `cause`: what was raised; of a pool that had no connection to give it cannot be told why.
+    """
+    problem = "the database cannot be reached"
+    if isinstance(cause, PoolTimeout):
+        problem = "the database cannot be reached, or all connections to it are in use"
     return ServiceError(
         Kind.UNAVAILABLE,
         "DATABASE_UNAVAILABLE",
-        "the database cannot be reached; try again shortly",
+        f"{problem}; try again shortly",
         retry_after=timedelta(seconds=2),
     )
 
@@ -106,7 +112,7 @@ async def transaction(pool: Pool) -> AsyncIterator[Connection]:
                 raise
             await connection.trip(COMMIT)
     except RETRYABLE as error:
-        raise database_unavailable() from error
+        raise database_unavailable(error) from error
 
 
 class Transaction:
@@ -159,7 +165,7 @@ async def quick_transaction(pool: Pool) -> AsyncIterator[Transaction]:
                 _require_open(connection)
                 await connection.trip(COMMIT)
     except RETRYABLE as error:
-        raise database_unavailable() from error
+        raise database_unavailable(error) from error
 
 
 @asynccontextmanager
@@ -172,7 +178,7 @@ async def single_statement(pool: Pool) -> AsyncIterator[Connection]:
         async with pool.connection() as connection:
             yield connection
     except RETRYABLE as error:
-        raise database_unavailable() from error
+        raise database_unavailable(error) from error
 
 
 async def is_reachable(pool: Pool) -> bool:

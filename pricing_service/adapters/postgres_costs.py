@@ -182,7 +182,7 @@ class PostgresCosts:
                 await self._pool.check()
                 rows = await self._try_read(statement, parameters)
         except RETRYABLE as error:
-            raise database_unavailable() from error
+            raise database_unavailable(error) from error
         except _OUTDATED as error:
             raise _not_ready() from error
         if rows is None:

@@ -60,7 +60,7 @@ class PostgresQueueView:
                 rows = await (await connection.execute(self._look)).fetchall()
         except psycopg.ProgrammingError as error:
             # Before the migration there is nothing to look at.
-            raise database_unavailable() from error
+            raise database_unavailable(error) from error
         counts = {(kind, lane): count for kind, lane, count, _ in rows}
         return QueueState(
             messages={
