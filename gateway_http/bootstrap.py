@@ -124,8 +124,8 @@ class Gateway:
 async def serve(settings: GatewaySettings, stopping: asyncio.Event) -> None:
     """Serves until `stopping` is set, then ends running requests; raises OSError when the port is taken."""
     async with AsyncExitStack() as stack:
-        pricing = await stack.enter_async_context(open_channel(settings.pricing_address, lasting=True))
-        messaging = await stack.enter_async_context(open_channel(settings.messaging_address, lasting=True))
+        pricing = await stack.enter_async_context(open_channel(settings.pricing_address))
+        messaging = await stack.enter_async_context(open_channel(settings.messaging_address))
         gateway = Gateway(settings, pricing, messaging)
         await stack.enter_async_context(metrics_served(settings.metrics_address, gateway.registry))
         await gateway.http.start()

@@ -32,7 +32,7 @@ class PricingKnowledge:
 
 def pricing_knowledge(settings: MessagingSettings, metrics: MessagingMetrics) -> PricingKnowledge:
     """Puts it together; nothing connects yet."""
-    channel = open_channel(settings.pricing_address, lasting=True)
+    channel = open_channel(settings.pricing_address)
     copy = PriceCopy(
         capacity=settings.price_copy_answers,
         silence_s=SILENT_INTERVALS * settings.price_heartbeat_s,

@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Sequence
 
 from grpc import aio
 
-from service_kit.grpc_server import ACCEPTING, MAX_MESSAGE_BYTES
+from service_kit.grpc_server import MAX_MESSAGE_BYTES
 from service_kit.settings import Address
 
 CHANNEL_OPTIONS: Sequence[tuple[str, int | str]] = (
@@ -23,16 +22,6 @@ CHANNEL_OPTIONS: Sequence[tuple[str, int | str]] = (
 )
 
 
-LASTING_OPTIONS: Sequence[tuple[str, int | str]] = (
-    *CHANNEL_OPTIONS,
-    # A server that is about to end gets no more calls, where there is another one.
-    ("grpc.service_config", json.dumps({"healthCheckConfig": {"serviceName": ACCEPTING}})),
-)
-
-
-def open_channel(address: Address, *, lasting: bool = False) -> aio.Channel:
-    """A channel that connects at first use and reconnects by itself; the caller closes it.
-
-    `lasting`: for one that outlives servers. It needs servers of this kind, which say when they end.
-    """
-    return aio.insecure_channel(str(address), options=LASTING_OPTIONS if lasting else CHANNEL_OPTIONS)
+def open_channel(address: Address) -> aio.Channel:
+    """A channel that connects at first use and reconnects by itself; the caller closes it."""
+    return aio.insecure_channel(str(address), options=CHANNEL_OPTIONS)

@@ -16,12 +16,7 @@ from service_kit.settings import Address
 MAX_MESSAGE_BYTES = 16 * 1024 * 1024
 """A batch of 1,000 messages of ten units with full metadata stays below it."""
 
-ACCEPTING = "tukupay.sms.accepting"
-"""The name under which health says whether calls are taken at all: from the start until the server ends, whatever is
-wrong meanwhile, as each call is told what that is. Channels ask for it."""
-NEWS_S = 0.5
-"""How long calls are still taken after those who watch were told that the server ends. gRPC cancels what arrives after
-it was told to stop, and was sent before the caller heard of it."""
+NEWS_S = 0.1
 
 SERVER_OPTIONS: Sequence[tuple[str, int]] = (
     ("grpc.max_receive_message_length", MAX_MESSAGE_BYTES),
@@ -57,15 +52,11 @@ class _Health(health.aio.HealthServicer):  # type: ignore[misc]  # ships no anno
             watch.cancel()
             self._watches.discard(watch)
 
-    @property
-    def is_watched(self) -> bool:
-        """Whether there is a watch."""
-        return bool(self._watches)
-
     async def drain(self) -> None:
-        """Tells all that the server goes, gives them time to turn to another one, then ends the watches."""
+        """Tells all that the server goes, then ends the watches."""
         await self.enter_graceful_shutdown()
         if self._watches:
+            # A moment, so that the watches still carry the news.
             await asyncio.wait(self._watches, timeout=NEWS_S)
         for watch in self._watches:
             watch.cancel()
@@ -98,17 +89,11 @@ class GrpcServer:
         names = (*self._names[1:], health.SERVICE_NAME, reflection.SERVICE_NAME)
         reflection.enable_server_reflection(names, self.grpc)
         await self.set_serving(False)
-        await self._health.set(ACCEPTING, health_pb2.HealthCheckResponse.SERVING)
         try:
             self.port = self.grpc.add_insecure_port(str(self._address))
         except RuntimeError as error:
             raise OSError(f"cannot listen on {self._address}: is another server there?") from error
         await self.grpc.start()
-
-    @property
-    def is_watched(self) -> bool:
-        """Whether a caller is connected that wants to know when the server ends."""
-        return self._health.is_watched
 
     async def set_serving(self, serving: bool) -> None:
         """Tells health checks whether calls are welcome."""
@@ -117,6 +102,6 @@ class GrpcServer:
             await self._health.set(name, status)
 
     async def stop(self, grace_s: float) -> None:
-        """Lets callers turn to other servers, then turns new calls away and lets running ones end within the grace."""
+        """Turns new calls away at once and lets running ones end within the grace."""
         await self._health.drain()
         await self.grpc.stop(grace_s)
