@@ -77,6 +77,8 @@ def problem_of(error: aio.AioRpcError, call: Call) -> ProblemError:
 
 
 def _interrupted(error: aio.AioRpcError, call: Call) -> ProblemError:
+    # Words of gRPC itself: a service that says something of its own has details that are read before.
+    log.warning("upstream.interrupted", part=call.part, code=error.code().name, details=error.details())
     if (error.details() or "").startswith(_NEVER_SENT):
         return _unreachable(call, "nothing was stored or charged; try again shortly")
     if call.when_uncertain is None:
