@@ -7,7 +7,7 @@ from datetime import datetime
 from decimal import Decimal
 from typing import Any, Final
 
-from messaging_service.adapters.postgres.report_room import ReportRoom
+from messaging_service.adapters.postgres.report_room import ReportRoom, paged
 from messaging_service.adapters.postgres.slices import Place, by_slices
 from messaging_service.domain.cost_report import CostGroup, CostSums, Grouping, ReportedMessage
 from messaging_service.domain.money import PriceLevel
@@ -99,7 +99,7 @@ class PostgresCostRecords:
             if Grouping.TAG in by:
                 totals = await _totals(connection, where, parameters)
             added = CostSums(0, 0, _ZERO, _ZERO, _ZERO)
-            async with connection.cursor("cost_groups") as cursor:
+            async with paged(connection, "cost_groups") as cursor:
                 await cursor.execute(_statement(by, where).encode(), parameters)
                 while rows := await cursor.fetchmany(self._page):
                     groups = [CostGroup(tuple(row[:width]), CostSums(*row[width:])) for row in rows]

@@ -8,7 +8,7 @@ from typing import Any, Final
 
 import msgspec
 
-from messaging_service.adapters.postgres.report_room import ReportRoom
+from messaging_service.adapters.postgres.report_room import ReportRoom, paged
 from messaging_service.domain.invoices import (
     InvoiceCause,
     InvoiceException,
@@ -185,7 +185,7 @@ class PostgresInvoiceRecords:
 
     async def _exceptions(self, connection: Connection) -> AsyncGenerator[Sequence[InvoiceException], None]:
         causes = tuple(_FOUND)
-        async with connection.cursor("invoice_exceptions") as cursor:
+        async with paged(connection, "invoice_exceptions") as cursor:
             await cursor.execute(f"{_EXCEPTIONS} ORDER BY 1, 2 NULLS LAST, 4".encode())
             while rows := await cursor.fetchmany(self._page):
                 yield [InvoiceException(causes[row[0]], *row[1:]) for row in rows]

@@ -13,6 +13,9 @@ from dataclasses import dataclass
 from datetime import timedelta
 from typing import Any, Final, TypeVar
 
+from psycopg import AsyncCursor, AsyncServerCursor
+from psycopg.rows import TupleRow
+
 from messaging_service.adapters.postgres.foreseen import migrated
 from service_kit.database import Connection, Pool, transaction
 from service_kit.ending import end_tasks
@@ -120,6 +123,20 @@ class ReportRoom:
         source = aiter(pages)
         while (page := await patience.wait(_next(source))) is not None:
             yield page
+
+
+@asynccontextmanager
+async def paged(connection: Connection, name: str) -> AsyncIterator[AsyncServerCursor[TupleRow]]:
+    """A cursor of the server, which ends with its transaction.
+
+    A report may be ended at any moment, also while it says goodbye: psycopg's own end of a cursor is a round trip, and
+    one that is cancelled leaves the cursor open for the garbage collector to complain about.
+    """
+    cursor = connection.cursor(name)
+    try:
+        yield cursor
+    finally:
+        await AsyncCursor.close(cursor)
 
 
 async def _next(source: AsyncIterator[Page]) -> Page | None:
