@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Callable, Sequence
+from collections.abc import AsyncIterator, Callable, Iterator, Sequence
 from dataclasses import replace
 from typing import Protocol
 
@@ -17,6 +17,7 @@ from messaging_service.domain.inbound import InboundMessage
 from messaging_service.domain.segmentation import segment
 from messaging_service.domain.submission import DeliveryReceipt, LateOutcome, Outcome, Submission
 from messaging_service.use_cases.carrier import CarrierSinks, Slot
+from tests.doubles.scripted_smsc import ScriptedSmsc
 
 DEADLINE_S = 10.0
 BINDS = (Command.BIND_TRANSCEIVER, Command.BIND_TRANSMITTER, Command.BIND_RECEIVER)
@@ -213,6 +214,12 @@ async def silent_server() -> AsyncIterator[SilentServer]:
     await server.start()
     yield server
     await server.stop()
+
+
+@pytest.fixture
+def scripted_smsc() -> Iterator[ScriptedSmsc]:
+    with ScriptedSmsc() as smsc:
+        yield smsc
 
 
 @pytest.fixture
