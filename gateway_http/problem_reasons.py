@@ -1,7 +1,7 @@
 """Every reason that a problem document may give: its HTTP status, its title, and what it means.
 
 A reason is what programs should branch on; it is also the end of the problem's `type`
-(`urn:tukupay:problem:NO_PRICE`). The table is published in the OpenAPI document and in the REST guide.
+(`urn:tukupay:problem:NO_PRICE`). The table is published in the OpenAPI document and in docs/guides/error-codes.md.
 """
 
 from __future__ import annotations
@@ -62,6 +62,10 @@ REASONS: dict[str, Reason] = {
         404, "No such delivery", "Check the `deliveryId`; deliveries are kept for a while only."
     ),
     "COST_NOT_FOUND": Reason(404, "No such cost", "Check the `costId`; the history of its level lists it."),
+    "CARRIER_NOT_FOUND": Reason(
+        404, "No such carrier", "Check its name against the carriers that are set up; the detail lists them."
+    ),
+    "NOT_FOUND": Reason(404, "Not found", "Given only when a service answered without a reason of its own."),
     "ROUTE_NOT_FOUND": Reason(404, "No such route", "Check the path; `/openapi.json` lists all routes."),
     "METHOD_NOT_ALLOWED": Reason(405, "The route has no such method", "The `Allow` header lists its methods."),
     "BODY_TIMEOUT": Reason(408, "The body did not arrive", "Send the whole body within 30 seconds."),
@@ -90,6 +94,25 @@ REASONS: dict[str, Reason] = {
         "The reference stands for another booking",
         "Its amount or kind was another: check the payment, or use the reference that is its own.",
     ),
+    "ACCOUNT_EXISTS": Reason(
+        409, "The account exists with other terms", "Nothing was changed; set the terms of the account instead."
+    ),
+    "ACCOUNT_HAS_HOLDS": Reason(
+        409,
+        "The account has money on hold",
+        "Messages are under way. Suspend the account, and close it when they have ended.",
+    ),
+    "ACCOUNT_HAS_BALANCE": Reason(
+        409,
+        "The account has a balance",
+        "Pay it back, book the payment of it, or write it off with an adjustment; then close the account.",
+    ),
+    "NOT_CHARGED": Reason(
+        409, "The message was not charged", "There is no charge to pay back; `billing` says how its money stands."
+    ),
+    "TOO_MUCH_TRAFFIC": Reason(
+        409, "The period has too much traffic to be priced again at once", "Choose a shorter period."
+    ),
     "ACCOUNT_CLOSED": Reason(409, "The account is closed", "It takes no payments any more; open another one."),
     "ACCOUNT_NOT_ACTIVE": Reason(409, "The account may not send", "It is suspended or closed; ask its operator."),
     "RECIPIENT_OPTED_OUT": Reason(
@@ -114,6 +137,12 @@ REASONS: dict[str, Reason] = {
     ),
     "CANCELLED": Reason(409, "The SMS was cancelled", "A cancelled SMS is not resent; send a new one."),
     "NOT_CANCELLABLE": Reason(409, "The SMS can no longer be cancelled", "It is with the carrier, or already settled."),
+    "ALREADY_EXISTS": Reason(
+        409, "It exists already", "Given only when a service answered without a reason of its own."
+    ),
+    "FAILED_PRECONDITION": Reason(
+        409, "The present state does not allow it", "Given only when a service answered without a reason of its own."
+    ),
     "BODY_TOO_LARGE": Reason(413, "The body is too large", "A body may have 65,536 bytes, that of a batch 8,388,608."),
     "UNSUPPORTED_MEDIA_TYPE": Reason(
         415, "The body is not declared as JSON", "Send `Content-Type: application/json`, in UTF-8."
@@ -133,6 +162,21 @@ REASONS: dict[str, Reason] = {
     ),
     "REPORTS_BUSY": Reason(
         429, "As many reports are under way as may be", "Nothing was read; wait `Retry-After`, or ask for less at once."
+    ),
+    "CALLER_TOO_SLOW": Reason(
+        429,
+        "The report waited too long for its reader",
+        "Read without pauses (into a file first), or ask for a shorter period or fewer groups.",
+    ),
+    "WATCHER_TOO_SLOW": Reason(
+        429,
+        "More events waited for the watcher than are kept",
+        "Watch again from the last cursor that came, and take events faster or ask for fewer. gRPC only.",
+    ),
+    "TOO_MANY_WATCHES": Reason(
+        429,
+        "The process serves as many watches as it may",
+        "Watch again later, or let one watch serve several readers. gRPC only.",
     ),
     "OVERLOADED": Reason(429, "Too much at once", "Nothing was stored or charged; repeat after `Retry-After` seconds."),
     "INTERNAL": Reason(
@@ -161,6 +205,15 @@ REASONS: dict[str, Reason] = {
         "The database cannot be reached",
         "Repeat later, a send with the same `messageId`; without one, look in the outbox first.",
     ),
+    "DATABASE_NOT_READY": Reason(
+        503, "The database is not set up", "The operator runs `tukupay-sms migrate`; nothing was stored or charged."
+    ),
+    "SHUTTING_DOWN": Reason(
+        503, "The process is ending", "Watch again from the last cursor that came; another process answers. gRPC only."
+    ),
+    "PART_OVERDUE": Reason(
+        503, "The next part of an import did not come in time", "Nothing was recorded; send the rows again. gRPC only."
+    ),
     "PRICING_TIMEOUT": Reason(
         504, "The pricing service did not answer in time", "A price may or may not have been recorded."
     ),
@@ -170,7 +223,10 @@ REASONS: dict[str, Reason] = {
         "The outcome is not known here: repeat a send with the same `messageId`, never with a new one.",
     ),
 }
-"""By reason. Services may add reasons; an unknown one keeps the status of its kind."""
+"""By reason; a test holds that it has every reason that the services or the gateway raise, and no other.
+
+A reason that a newer service adds keeps the status of its kind.
+"""
 
 FIELD_REASONS: dict[str, str] = {
     "REQUIRED": "The field or parameter is missing.",
@@ -183,13 +239,18 @@ FIELD_REASONS: dict[str, str] = {
     "NOT_ALLOWED": "The field does not belong to this level; leave it out.",
     "INVALID_LEVEL": "The level is none of those documented.",
     "OUT_OF_RANGE": "A number is outside its bounds.",
+    "OUT_OF_PLACE": "A line of an invoice has a figure that only another kind of line has.",
+    "TOO_MANY": "A list has more elements than are taken at once, or in all.",
+    "REPEATED": "A list has the same element twice.",
     "NAIVE_TIMESTAMP": "A time has no time zone.",
     "INVALID_TIMESTAMP": "A time is not RFC 3339.",
+    "INVALID_DAY": "A day is not a calendar date such as 2026-12-01.",
     "INVALID_TEXT": "A text is not valid UTF-8.",
     "UNKNOWN_PARAMETER": "The route has no such query parameter.",
     "REPEATED_PARAMETER": "A query parameter is given more than once.",
     "EMPTY_PARAMETER": "A query parameter has no value; leave it out instead.",
     "INVALID_PAGE_TOKEN": "The page token is malformed, or belongs to other filters.",
+    "INVALID_CURSOR": "The cursor of a watch is malformed, too old, or belongs to another account.",
     "INVALID_IDENTIFIER": "An identifier is empty, too long, or has characters that cannot be printed.",
     "INVALID_REASON": "A reason is empty, too long, or has characters that cannot be printed.",
     "INVALID_PHONE_NUMBER": "The recipient is not a phone number in E.164.",
@@ -204,10 +265,16 @@ FIELD_REASONS: dict[str, str] = {
     "EXPIRY_TOO_FAR": "`expiresAt` lies more than 7 days after the SMS is due.",
     "TOO_MANY_TAGS": "There are more tags than allowed.",
     "INVALID_TAG": "A tag is empty, too long, or has characters that cannot be printed.",
+    "UNKNOWN_PRIORITY": "The priority is none of those of the proto.",
+    "UNKNOWN_STATUS": "A status is none of those of the proto.",
+    "UNKNOWN_STATE": "A state is none of those of the proto.",
+    "UNKNOWN_SOURCE": "The source of a suppression is none of those of the proto.",
+    "UNKNOWN_GROUPING": "A grouping is none of those of the proto.",
+    "NOTHING_WANTED": "No event can have both the statuses and the states that were asked for.",
     "INVALID_CUSTOM_DATA": "customData is too large, or cannot be stored.",
     "ABOVE_CEILING": "Guard: the price is higher than prices of the level normally are.",
     "RELATIVE_CHANGE": "Guard: the price is far from the one in effect at that instant.",
     "FAR_PAST": "Guard: the price would take effect unusually long ago.",
     "FAR_FUTURE": "Guard: the price would take effect unusually far ahead.",
 }
-"""The reasons inside `errors[]`, as far as they are known here; services may add some."""
+"""The reasons inside `errors[]`; the same test holds that they are complete."""

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Awaitable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TypeVar
 
 import grpc
@@ -11,7 +11,7 @@ import structlog
 from grpc import aio
 
 from gateway_http.problem import DEFAULT_RETRY_AFTER_S, ProblemError, from_service_error
-from service_kit.errors import Kind, ServiceError, Violation
+from service_kit.errors import ServiceError, Violation
 from service_kit.grpc_errors import KINDS, from_rpc_error
 from tukupay.sms.messaging.v1 import messaging_pb2
 
@@ -23,21 +23,22 @@ Response = TypeVar("Response")
 # come after the service acted.
 _NEVER_SENT = ("connections to all backends failing", "failed to connect to all addresses")
 
-_WITHOUT_DETAILS = {
-    grpc.StatusCode.INVALID_ARGUMENT: (Kind.INVALID, "INVALID_ARGUMENT", "the service refused the request"),
-    grpc.StatusCode.NOT_FOUND: (Kind.NOT_FOUND, "NOT_FOUND", "the service does not know what was asked for"),
-    grpc.StatusCode.ALREADY_EXISTS: (Kind.ALREADY_EXISTS, "ALREADY_EXISTS", "it exists already"),
-    grpc.StatusCode.FAILED_PRECONDITION: (
-        Kind.FAILED_PRECONDITION,
-        "FAILED_PRECONDITION",
-        "the present state does not allow it",
-    ),
-    grpc.StatusCode.RESOURCE_EXHAUSTED: (
-        Kind.OVERLOADED,
+# The answer to a status that came without a reason.
+_BARE = {
+    grpc.StatusCode.INVALID_ARGUMENT: ProblemError("INVALID_ARGUMENT", "the service refused the request"),
+    grpc.StatusCode.NOT_FOUND: ProblemError("NOT_FOUND", "the service does not know what was asked for"),
+    grpc.StatusCode.ALREADY_EXISTS: ProblemError("ALREADY_EXISTS", "it exists already"),
+    grpc.StatusCode.FAILED_PRECONDITION: ProblemError("FAILED_PRECONDITION", "the present state does not allow it"),
+    grpc.StatusCode.RESOURCE_EXHAUSTED: ProblemError(
         "OVERLOADED",
         "the service has too much to do; try again shortly",
+        headers={"Retry-After": str(DEFAULT_RETRY_AFTER_S)},
     ),
 }
+
+_TIMEOUT = {"pricing": "PRICING_TIMEOUT", "messaging": "MESSAGING_TIMEOUT"}
+_INTERRUPTED = {"pricing": "PRICING_INTERRUPTED", "messaging": "MESSAGING_INTERRUPTED"}
+_UNAVAILABLE = {"pricing": "PRICING_UNAVAILABLE", "messaging": "MESSAGING_UNAVAILABLE"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,13 +65,13 @@ def problem_of(error: aio.AioRpcError, call: Call) -> ProblemError:
     if from_service is not None:
         return from_service_error(from_service)
     code = error.code()
-    if code in _WITHOUT_DETAILS:
-        return from_service_error(ServiceError(*_WITHOUT_DETAILS[code]))
+    if code in _BARE:
+        return replace(_BARE[code])
     if code in {grpc.StatusCode.UNAVAILABLE, grpc.StatusCode.CANCELLED}:
         return _interrupted(error, call)
     if code is grpc.StatusCode.DEADLINE_EXCEEDED:
         remedy = call.when_uncertain or "try again shortly"
-        return ProblemError(f"{call.part.upper()}_TIMEOUT", f"the {call.part} service did not answer in time; {remedy}")
+        return ProblemError(_TIMEOUT[call.part], f"the {call.part} service did not answer in time; {remedy}")
     # The peer's own words stay in the log: they may name what callers need not know.
     log.error("upstream.failed", part=call.part, code=code.name, details=error.details())
     return internal(call)
@@ -84,7 +85,7 @@ def _interrupted(error: aio.AioRpcError, call: Call) -> ProblemError:
     if call.when_uncertain is None:
         return _unreachable(call, "try again shortly")
     return ProblemError(
-        f"{call.part.upper()}_INTERRUPTED",
+        _INTERRUPTED[call.part],
         f"the {call.part} service broke off during the call; {call.when_uncertain}",
         headers={"Retry-After": str(DEFAULT_RETRY_AFTER_S)},
     )
@@ -92,7 +93,7 @@ def _interrupted(error: aio.AioRpcError, call: Call) -> ProblemError:
 
 def _unreachable(call: Call, remedy: str) -> ProblemError:
     return ProblemError(
-        f"{call.part.upper()}_UNAVAILABLE",
+        _UNAVAILABLE[call.part],
         f"the {call.part} service cannot be reached; {remedy}",
         headers={"Retry-After": str(DEFAULT_RETRY_AFTER_S)},
     )
@@ -107,13 +108,13 @@ def internal(call: Call | None = None) -> ProblemError:
 def problem_of_item(error: messaging_pb2.ItemError, call: Call) -> ProblemError:
     """The problem for the sender of one item of a batch."""
     kind = KINDS.get(error.code)
-    if kind is None:
+    if kind is None or not error.reason:
         log.error("upstream.item_failed", part=call.part, code=error.code)
         return internal(call)
     return from_service_error(
         ServiceError(
             kind,
-            error.reason or kind.name,
+            error.reason,
             error.message,
             violations=[Violation(v.field, v.reason, v.description) for v in error.violations],
             metadata=dict(error.metadata),

@@ -10,6 +10,8 @@ from collections.abc import Sequence
 
 from service_kit.errors import ServiceError, Violation, invalid
 
+_REASONS = {"page_token": "INVALID_PAGE_TOKEN", "cursor": "INVALID_CURSOR"}
+
 
 def encode(position: Sequence[str | int], question: Sequence[str | int | None]) -> str:
     """A token for the rows after `position`, usable only with the same question."""
@@ -43,5 +45,5 @@ def _digest(question: Sequence[str | int | None]) -> str:
 
 
 def refused(problem: str, field: str = "page_token") -> ServiceError:
-    """The error for a token that leads nowhere."""
-    return invalid([Violation(field, f"INVALID_{field.upper()}", problem)])
+    """The error for a token that leads nowhere, in the field `page_token` or `cursor`."""
+    return invalid([Violation(field, _REASONS[field], problem)])
