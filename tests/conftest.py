@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import signal
 from collections.abc import Callable, Iterator
 from itertools import count
 from typing import Protocol
@@ -11,6 +12,14 @@ import pytest
 from psycopg import sql
 
 from service_kit.embedded_postgres import EmbeddedPostgres
+
+
+def pytest_configure() -> None:
+    """Lets SIGINT reach what tests start, also when whoever started the run ignores it (`nohup make test &`).
+
+    An ignored signal stays ignored in every child process, and tests press Ctrl-C.
+    """
+    signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
 class FreshDatabase(Protocol):

@@ -39,6 +39,19 @@ def free_addresses() -> dict[str, str]:
             held.close()
 
 
+class Begun(subprocess.Popen[str]):
+    """A command that still runs; leaving it as a context ends it, whatever the test came to."""
+
+    def __exit__(self, *raised: Any) -> None:
+        self.end()
+        super().__exit__(*raised)
+
+    def end(self) -> None:
+        """Kills it unless it has ended."""
+        if self.poll() is None:
+            self.kill()
+
+
 class LocalSystem:
     """The commands of `tukupay-sms` on one home."""
 
@@ -48,6 +61,7 @@ class LocalSystem:
         self.output: list[str] = []
         self._lines: queue.SimpleQueue[str | None] = queue.SimpleQueue()
         self._process: subprocess.Popen[str] | None = None
+        self._begun: list[Begun] = []
         self._environment = {"PATH": os.environ["PATH"], "TUKUPAY_HOME": str(home), "COLUMNS": "200", **addresses}
 
     def start(self) -> None:
@@ -100,6 +114,9 @@ class LocalSystem:
 
     def clean_up(self) -> None:
         """Leaves nothing behind, whatever happened."""
+        for command in self._begun:
+            with command:
+                command.end()
         if self._process is not None:
             if self._process.poll() is None:
                 self.down()
@@ -120,10 +137,10 @@ class LocalSystem:
             timeout=60,
         )
 
-    def begin(self, *arguments: str) -> subprocess.Popen[str]:
-        """Starts another command as `run` does, without waiting for its end; the caller ends it."""
+    def begin(self, *arguments: str) -> Begun:
+        """Starts another command as `run` does, without waiting for its end, which `clean_up` sees to at the latest."""
         environment = {name: text for name, text in self._environment.items() if name not in self.addresses}
-        return subprocess.Popen(
+        command = Begun(
             self._command(*arguments),
             env=environment,
             stdin=subprocess.DEVNULL,
@@ -131,6 +148,8 @@ class LocalSystem:
             stderr=subprocess.PIPE,
             text=True,
         )
+        self._begun.append(command)
+        return command
 
     def processes(self) -> dict[int, str]:
         """Everything that runs on this home, as process id and command line."""
