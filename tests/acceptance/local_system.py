@@ -15,6 +15,7 @@ import time
 import urllib.request
 from collections.abc import Callable, Mapping
 from pathlib import Path
+from types import TracebackType
 from typing import Any
 
 READY = "Ctrl-C stops everything"
@@ -42,9 +43,11 @@ def free_addresses() -> dict[str, str]:
 class Begun(subprocess.Popen[str]):
     """A command that still runs; leaving it as a context ends it, whatever the test came to."""
 
-    def __exit__(self, *raised: Any) -> None:
+    def __exit__(
+        self, kind: type[BaseException] | None, value: BaseException | None, traceback: TracebackType | None
+    ) -> None:
         self.end()
-        super().__exit__(*raised)
+        super().__exit__(kind, value, traceback)
 
     def end(self) -> None:
         """Kills it unless it has ended."""

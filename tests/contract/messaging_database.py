@@ -10,6 +10,7 @@ from messaging_service.adapters.migrate import migrate
 from messaging_service.adapters.postgres.tables import metadata
 from service_kit.embedded_postgres import EmbeddedPostgres
 from tests.conftest import DatabaseTemplate
+from tests.system.waiting import eventually
 
 NAME = "messaging_shared"
 _EMPTY = "; ".join(f"DELETE FROM {table.name}" for table in reversed(metadata.sorted_tables))
@@ -36,10 +37,13 @@ async def rows(url: str, statement: str, parameters: Any = None) -> list[tuple[A
 
 
 async def until_found(url: str, statement: str) -> None:
-    """Returns when a question has an answer; the deadline is the caller's."""
+    """Returns when a question has an answer."""
     async with await psycopg.AsyncConnection.connect(url, autocommit=True) as connection:
-        while not await (await connection.execute(statement.encode())).fetchone():
-            continue
+
+        async def answer() -> tuple[Any, ...] | None:
+            return await (await connection.execute(statement.encode())).fetchone()
+
+        await eventually(f"an answer to {statement}", answer)
 
 
 async def pass_time(url: str, seconds: float) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable
 from decimal import Decimal
+from typing import Any
 from uuid import UUID
 
 import psycopg
@@ -15,6 +16,7 @@ from service_kit.database import Pool, Transaction, create_pool, quick_transacti
 from service_kit.embedded_postgres import EmbeddedPostgres
 from service_kit.errors import ServiceError
 from service_kit.trips import BEGIN, COMMIT, ROLLBACK, Connection, Statement
+from tests.system.waiting import eventually
 
 PAIR = Statement("SELECT %(left)s::int, %(right)s::text, %(left)s::numeric / 4")
 NOTE = Statement("INSERT INTO noted (what) VALUES (%(what)s) RETURNING what")
@@ -134,9 +136,11 @@ async def test_a_server_that_goes_away_ends_the_trip(connection: Connection, url
     trip = asyncio.create_task(connection.trip(Statement("SELECT pg_sleep(60)")()))
     async with await psycopg.AsyncConnection.connect(url, autocommit=True) as other:
         running = "SELECT 1 FROM pg_stat_activity WHERE pid = %s AND state = 'active' AND wait_event = 'PgSleep'"
-        async with asyncio.timeout(30):
-            while not await (await other.execute(running, (backend,))).fetchone():
-                continue
+
+        async def has_begun() -> tuple[Any, ...] | None:
+            return await (await other.execute(running, (backend,))).fetchone()
+
+        await eventually("the statement runs", has_begun)
         await other.execute("SELECT pg_terminate_backend(%s)", (backend,))
         async with asyncio.timeout(30):
             with pytest.raises(psycopg.OperationalError):

@@ -13,6 +13,7 @@ from tests.integration.gateway.conftest import ANY_PORT, Running, running_gatewa
 from tests.integration.gateway.doubles import ENTRY_ID
 from tests.system.exposition import Figures, figures_at
 from tests.system.ports import free_port
+from tests.system.waiting import eventually
 
 SMS: dict[str, Any] = {
     "userId": "user123",
@@ -54,9 +55,11 @@ async def test_batches_are_measured_and_a_full_gateway_says_so() -> None:
     async with running_gateway(settings) as running:
         running.messaging.held_back = {"slow"}
         slow = [asyncio.ensure_future(running.http.post("/api/sms/send", json=SMS | {"userId": "slow"})) for _ in "ab"]
-        async with asyncio.timeout(20):
-            while (await figures_of(running))("tukupay_sends_outstanding") < 2:
-                pass
+
+        async def both_wait() -> bool:
+            return (await figures_of(running))("tukupay_sends_outstanding") == 2
+
+        await eventually("both sends wait", both_wait)
         refused = await running.http.post("/api/sms/send", json=SMS)
         assert refused.status_code == 429
         running.messaging.release.set()

@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from typing import Any
 
 from service_kit.settings import Address
-from tests.integration.messaging.running_service import DEADLINE_S, Running, service_on
+from tests.integration.messaging.running_service import Running, service_on
 from tests.system.exposition import Figures, figures_at
 from tests.system.ports import free_port
+from tests.system.waiting import eventually
 
 
 class Metered:
@@ -26,10 +26,14 @@ class Metered:
 
     async def until(self, condition: Callable[[Figures], bool]) -> Figures:
         """Scrapes until a condition holds."""
-        async with asyncio.timeout(DEADLINE_S):
-            while not condition(figures := await self.figures()):
-                pass
-        return figures
+
+        async def met() -> Figures | None:
+            figures = await self.figures()
+            return figures if condition(figures) else None
+
+        seen = await eventually("the figures meet the condition", met)
+        assert seen is not None
+        return seen
 
 
 @asynccontextmanager

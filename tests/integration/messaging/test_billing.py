@@ -11,9 +11,10 @@ from google.protobuf.timestamp_pb2 import Timestamp
 
 from service_kit import page_token
 from service_kit.errors import Kind, ServiceError
-from tests.contract.messaging_database import rows
+from tests.contract.messaging_database import rows, until_found
 from tests.contract.sms_examples import refused
-from tests.integration.messaging.running_service import DEADLINE_S, Running, message, refusal_of
+from tests.integration.messaging.running_service import Running, message, refusal_of
+from tests.system.waiting import eventually
 from tukupay.sms.messaging.v1 import billing_pb2 as pb
 from tukupay.sms.messaging.v1 import billing_pb2_grpc, messaging_pb2
 
@@ -225,9 +226,7 @@ async def test_counts_of_hours_that_are_over_are_forgotten(
     await service.send()
     assert await rows(database_url, "SELECT messages FROM recipient_hour") == [(1,)]
     await rows(database_url, "UPDATE recipient_hour SET hour = hour - interval '3 hours'")
-    async with asyncio.timeout(DEADLINE_S):
-        while await rows(database_url, "SELECT 1 FROM recipient_hour"):
-            pass
+    await until_found(database_url, "SELECT 1 WHERE NOT EXISTS (SELECT FROM recipient_hour)")
 
 
 async def test_what_is_used_counts_from_before_a_limit_and_is_forgotten_with_its_day_and_minute(
@@ -262,9 +261,11 @@ async def test_a_resend_counts_for_its_phone(service: Running, billing: Billing)
     request = messaging_pb2.ResendSmsRequest(outbox_id=(await service.send()).entry.outbox_id)
     await service.sms.ResendSms(request)
     assert (await refusal_of(service.send())).reason == "RECIPIENT_LIMIT_REACHED"
-    async with asyncio.timeout(DEADLINE_S):
-        while (await service.entry(request.outbox_id)).status != messaging_pb2.SMS_STATUS_FAILED:
-            pass
+
+    async def has_failed() -> bool:
+        return (await service.entry(request.outbox_id)).status == messaging_pb2.SMS_STATUS_FAILED
+
+    await eventually("the resend has failed", has_failed)
     assert (await refusal_of(service.sms.ResendSms(request))).reason == "RECIPIENT_LIMIT_REACHED"
 
 

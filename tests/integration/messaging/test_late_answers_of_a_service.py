@@ -11,16 +11,21 @@ from messaging_service.domain.failures import CATALOGUE
 from messaging_service.domain.submission import LateOutcome, Outcome, ReceiptState, Submission
 from tests.contract.sms_examples import accepted, unanswered
 from tests.integration.messaging.conftest import receipt
-from tests.integration.messaging.running_service import DEADLINE_S, Running, service_on
+from tests.integration.messaging.running_service import Running, service_on
+from tests.system.waiting import eventually
 from tukupay.sms.messaging.v1 import messaging_pb2 as pb
 
 pytestmark = pytest.mark.timeout(60)
 
 
 async def until_state(service: Running, outbox_id: str, state: pb.DeliveryState.ValueType) -> pb.OutboxEntry:
-    async with asyncio.timeout(DEADLINE_S):
-        while (entry := await service.entry(outbox_id)).delivery_state != state:
-            continue
+
+    async def reached() -> pb.OutboxEntry | None:
+        entry = await service.entry(outbox_id)
+        return entry if entry.delivery_state == state else None
+
+    entry = await eventually(f"state {pb.DeliveryState.Name(state)}", reached)
+    assert entry is not None
     return entry
 
 

@@ -23,6 +23,7 @@ from service_kit.settings import Address
 from tests.conftest import DatabaseTemplate, FreshDatabase
 from tests.integration.messaging.running_service import DEADLINE_S, Running, refusal_of, service_on
 from tests.system.ports import free_port
+from tests.system.waiting import eventually
 from tukupay.sms.messaging.v1 import messaging_pb2 as pb
 from tukupay.sms.messaging.v1 import messaging_pb2_grpc
 from tukupay.sms.pricing.v1 import pricing_pb2, pricing_pb2_grpc
@@ -103,9 +104,11 @@ async def messaging_on(pricing: Pricing, url: str, **choices: Any) -> AsyncItera
     """A messaging service whose watch has opened."""
     address = Address("127.0.0.1", pricing.port)
     async with service_on(url, pricing_address=address, **{"price_heartbeat_s": 0.1, **choices}) as service:
-        async with asyncio.timeout(DEADLINE_S):
-            while (await audit(service)).epoch == 0:
-                pass
+
+        async def has_opened() -> int:
+            return (await audit(service)).epoch
+
+        await eventually("the watch has opened", has_opened)
         yield service
 
 
@@ -126,9 +129,11 @@ async def quote(service: Running, user: str = "user123", app: str | None = None,
 async def shows(service: Running, micros: int, **asked: Any) -> float:
     """Seconds until a price shows; it may be that pricing has just come back and is not found yet."""
     begun = time.monotonic()
-    async with asyncio.timeout(DEADLINE_S):
-        while (await outcome(quote(service, **asked))) != micros:
-            pass
+
+    async def is_shown() -> bool:
+        return await outcome(quote(service, **asked)) == micros
+
+    await eventually(f"a unit costs {micros} micros", is_shown)
     return time.monotonic() - begun
 
 
@@ -196,18 +201,22 @@ async def test_known_accounts_outlive_pricing_for_the_bound_and_then_nothing_is_
         assert len(service.carrier.submissions) == before == sent
         assert await service.money() == (-800_000 * sent, 0)
         await pricing.start()
-        async with asyncio.timeout(DEADLINE_S):
-            while await outcome(service.send()) == AWAY:
-                pass
+
+        async def is_back() -> bool:
+            return await outcome(service.send()) != AWAY
+
+        await eventually("prices are back", is_back)
 
 
 async def test_with_a_bound_of_zero_nothing_is_sent_without_pricing(pricing: Pricing, database_url: str) -> None:
     async with messaging_on(pricing, database_url, price_stale_s=0.0) as service:
         assert (await service.send()).entry.status == pb.SMS_STATUS_SENT
         await pricing.stop()
-        async with asyncio.timeout(DEADLINE_S):
-            while await outcome(quote(service)) != AWAY:
-                pass
+
+        async def is_away() -> bool:
+            return await outcome(quote(service)) == AWAY
+
+        await eventually("prices are away", is_away)
         assert (await refusal_of(service.send())).reason == "PRICING_UNAVAILABLE"
         assert len(service.carrier.submissions) == 1
 

@@ -13,6 +13,7 @@ from messaging_service.domain.inbound import InboundMessage
 from tests.contract.messaging_database import rows, until_found
 from tests.contract.sms_examples import RECIPIENT
 from tests.integration.messaging.running_service import Running, message, refusal_of, service_on
+from tests.system.waiting import eventually
 from tukupay.sms.messaging.v1 import messaging_pb2 as pb
 from tukupay.sms.messaging.v1 import suppressions_pb2 as spb
 from tukupay.sms.messaging.v1 import suppressions_pb2_grpc
@@ -46,9 +47,11 @@ async def wrote(service: Running, text: str, *, is_opt_out: bool = False) -> Non
 
 async def until_suppressed(service: Running, wanted: bool) -> None:
     question = spb.CheckSuppressionRequest(phone_number=RECIPIENT, sender_id="TUKUPAY", user_id="user123")
-    async with asyncio.timeout(20):
-        while (await the_list(service).CheckSuppression(question)).suppressed is not wanted:  # noqa: ASYNC110 - over gRPC
-            await asyncio.sleep(0)
+
+    async def is_so() -> bool:
+        return (await the_list(service).CheckSuppression(question)).suppressed is wanted
+
+    await eventually(f"suppressed: {wanted}", is_so)
 
 
 async def test_an_opted_out_recipient_is_refused_before_anything_is_stored(service: Running, database_url: str) -> None:

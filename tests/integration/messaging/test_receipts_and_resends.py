@@ -12,7 +12,7 @@ from messaging_service.adapters.postgres.outbox import PostgresOutbox
 from messaging_service.domain.message import Message
 from messaging_service.domain.states import State
 from messaging_service.domain.submission import ReceiptState
-from tests.contract.messaging_database import pass_time, rows
+from tests.contract.messaging_database import pass_time, rows, until_found
 from tests.contract.sms_examples import PRICE, TWO_UNITS, accepted, refused, unanswered
 from tests.integration.messaging.conftest import (
     money,
@@ -76,9 +76,7 @@ async def test_an_open_outcome_that_ends_while_its_receipt_is_looked_at_gets_no_
     async with await psycopg.AsyncConnection.connect(database_url) as other:
         await other.execute("DELETE FROM dispatch")
         working = asyncio.ensure_future(outbox.work(500))
-        async with asyncio.timeout(10):
-            while not await rows(database_url, WAITS_FOR_A_LOCK):
-                continue
+        await until_found(database_url, WAITS_FOR_A_LOCK)
         await other.execute("UPDATE message SET state = 'expired', billing = 'released'")
         await other.execute("UPDATE account SET held = 0")
     await working

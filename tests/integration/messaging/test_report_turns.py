@@ -24,6 +24,7 @@ from tests.contract.sms_examples import accepted
 from tests.integration.messaging.conftest import sent
 from tests.integration.messaging.running_service import Running
 from tests.integration.messaging.test_reports import ACCOUNT, period
+from tests.system.waiting import eventually
 from tukupay.sms.messaging.v1 import billing_pb2, billing_pb2_grpc, messaging_pb2, reports_pb2, reports_pb2_grpc
 
 LONG = 60.0
@@ -139,9 +140,11 @@ async def test_payments_and_balances_wait_for_no_report(service: Running, databa
         await connection.execute("LOCK TABLE message IN ACCESS EXCLUSIVE MODE")
         calls = [reports.ReportCosts(question) for _ in range(ReportBounds().long + 2)]
         waiting = [asyncio.ensure_future(anext(aiter(call))) for call in calls]
-        async with asyncio.timeout(LONG):
-            while (await rows(database_url, LOCKED))[0][0] < ReportBounds().long:  # noqa: ASYNC110 - told by no event
-                await asyncio.sleep(0)
+
+        async def is_full() -> bool:
+            return bool((await rows(database_url, LOCKED))[0][0] >= ReportBounds().long)
+
+        await eventually("each report waits for the table", is_full, LONG)
         paid = billing_pb2.TopUpRequest(user_id="shop", amount_micros=5, reference="QK1", booked_by="till")
         assert (await billing.TopUp(paid)).terms.available_micros == 5
         asked = billing_pb2.GetAccountTermsRequest(user_id="shop")

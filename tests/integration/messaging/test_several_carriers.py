@@ -12,10 +12,11 @@ from typing import Any
 import pytest
 
 from messaging_service.domain.submission import Outcome
-from tests.contract.messaging_database import rows
+from tests.contract.messaging_database import rows, until_found
 from tests.contract.scripted_carrier import ScriptedCarrier
 from tests.contract.sms_examples import not_taken, refused, unanswered
 from tests.integration.messaging.running_service import DEADLINE_S, Running, refusal_of, service_on
+from tests.system.waiting import eventually
 from tukupay.sms.messaging.v1 import carriers_pb2 as pb
 from tukupay.sms.messaging.v1 import carriers_pb2_grpc, messaging_pb2
 
@@ -72,9 +73,11 @@ async def reports(service: Running) -> list[pb.CarrierReport]:
 
 async def mode_of(service: Running, carrier: str, mode: pb.CarrierMode.ValueType) -> None:
     """Returns when the service follows."""
-    async with asyncio.timeout(DEADLINE_S):
-        while mode not in [report.mode for report in await reports(service) if report.name == carrier]:
-            pass
+
+    async def follows() -> bool:
+        return mode in [report.mode for report in await reports(service) if report.name == carrier]
+
+    await eventually(f"the service follows the mode of {carrier}", follows)
 
 
 async def test_a_message_goes_to_the_carrier_of_its_route(database_url: str, tmp_path: Path) -> None:
@@ -210,9 +213,7 @@ async def test_another_process_is_told_of_work_that_this_one_has_no_room_for(dat
     never = 60.0
     async with service_on(database_url, window=1, poll_s=never) as full, service_on(database_url, poll_s=never) as idle:
         listening = "SELECT count(*) FROM pg_stat_activity WHERE application_name = 'messaging-wake-ups'"
-        async with asyncio.timeout(DEADLINE_S):
-            while await rows(database_url, listening + " AND query LIKE 'LISTEN%%'") != [(2,)]:
-                pass
+        await until_found(database_url, f"SELECT 1 WHERE ({listening} AND query LIKE 'LISTEN%') = 2")
         hold = asyncio.Event()
 
         async def slow(_: object) -> Outcome:

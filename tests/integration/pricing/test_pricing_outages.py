@@ -21,6 +21,7 @@ from pricing_service.adapters.migrate import migrate
 from service_kit.embedded_postgres import EmbeddedPostgres
 from service_kit.errors import Kind
 from tests.conftest import FreshDatabase
+from tests.contract.messaging_database import until_found
 from tests.integration.pricing.conftest import (
     DEADLINE_S,
     DIRECT_CUSTOMER,
@@ -238,10 +239,8 @@ async def test_sigterm_lets_running_calls_end_and_closes_watches_in_good_order(p
 
 
 async def _somebody_waits_for_a_lock(url: str) -> None:
-    async with await psycopg.AsyncConnection.connect(url, autocommit=True) as connection:
-        waiting = "SELECT 1 FROM pg_stat_activity WHERE datname = current_database() AND wait_event_type = 'Lock'"
-        while await (await connection.execute(waiting)).fetchone() is None:
-            continue
+    waiting = "SELECT 1 FROM pg_stat_activity WHERE datname = current_database() AND wait_event_type = 'Lock'"
+    await until_found(url, waiting)
 
 
 async def test_wrong_settings_end_the_process_with_every_mistake_named() -> None:
