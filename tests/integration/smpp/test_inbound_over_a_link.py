@@ -84,6 +84,28 @@ async def test_what_is_no_text_is_refused_for_good(silent_server: SilentServer, 
 
 
 @pytest.mark.parametrize(
+    ("address", "country_code"),
+    [
+        ((2, "254700592897"), "254"),
+        ((1, "0700592897"), "254"),
+        ((1, "00254700592897"), "254"),
+        ((0, "700592897"), "254"),
+        ((2, "254700592897"), ""),
+        ((4, "254700592897"), ""),
+    ],
+)
+async def test_a_word_of_opting_out_is_kept_whatever_type_its_number_is_said_to_be_of(
+    silent_server: SilentServer, bound: Bound, inbox: Inbox, address: tuple[int, str], country_code: str
+) -> None:
+    await bound(silent_server.port, country_code=country_code)
+    link = silent_server.links[0]
+    ton, digits = address
+    link.send(smpp34.DeliverSm(digits, "22141", b"STOP", source_addr_ton=ton, source_addr_npi=1).encode())
+    assert (await link.receive(DELIVER_SM_RESP)).status == 0
+    assert [(message.phone, message.text) for message in inbox.inbound] == [("+254700592897", "STOP")]
+
+
+@pytest.mark.parametrize(
     "parameters",
     [
         b"\x00\x1e\x00\x047b1\0\x04\x27\x00\x01\x02",

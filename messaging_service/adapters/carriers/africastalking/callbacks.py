@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Callable
 from datetime import UTC, datetime
 from types import MappingProxyType
 from typing import Final
 
+from messaging_service.adapters.phone_numbers import phone_number_problem
 from messaging_service.domain.inbound import InboundMessage
 from messaging_service.domain.submission import DeliveryReceipt, ReceiptState
 from messaging_service.use_cases.carrier_callbacks import DeliveryReport, OptOut, PhoneMessage
@@ -27,8 +27,6 @@ STATES: Final = MappingProxyType(
 """The carrier's words, in lower case. The vocabulary is open: another word is kept, and decides nothing."""
 
 NETWORKS: Final = MappingProxyType({"63902": "Safaricom", "63903": "Airtel", "63907": "Telkom", "63999": "Equitel"})
-
-_PHONE: Final = re.compile(r"[1-9][0-9]{6,14}")
 
 
 class AfricasTalkingCallbacks:
@@ -76,12 +74,12 @@ class AfricasTalkingCallbacks:
 
 
 def phone_of(number: str) -> str | None:
-    """A number of the carrier as E.164 with `+`; None when it is none.
+    """A number of the carrier as E.164 with `+`; None when no numbering plan has it.
 
     A `+` that a form did not encode arrives as a blank.
     """
-    digits = number.strip().removeprefix("+")
-    return f"+{digits}" if _PHONE.fullmatch(digits) else None
+    international = "+" + number.strip().removeprefix("+").removeprefix("00")
+    return international if phone_number_problem(international) is None else None
 
 
 def _network_error(report: DeliveryReport) -> str | None:

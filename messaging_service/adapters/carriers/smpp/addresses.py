@@ -16,8 +16,8 @@ import re
 from typing import Final, NamedTuple
 
 from messaging_service.adapters.carriers.smpp.settings import SmppSettings
+from messaging_service.adapters.phone_numbers import phone_number_problem
 
-TON_UNKNOWN: Final = 0
 TON_INTERNATIONAL: Final = 1
 TON_NATIONAL: Final = 2
 
@@ -58,20 +58,25 @@ def sender_address(sender_id: str, settings: SmppSettings) -> Address | None:
 
 
 def phone_in(ton: int, digits: str, country_code: str = "") -> str | None:
-    """The E.164 number, with `+`, that an address of a carrier names; None when that is not certain.
+    """The E.164 number, with `+`, that an address of a carrier names; None when it names none, or not for certain.
 
-    `country_code` makes national numbers certain; empty leaves them uncertain.
+    The digits come from the network and the type of number from somebody's configuration, so every reading that the
+    digits allow is tried, and the one that a numbering plan has is taken; the type decides only between two such.
+    `country_code` is what national numbers lack; empty leaves them uncertain.
     """
     bare = digits.removeprefix("+")
     if not (bare.isascii() and bare.isdigit()):
         return None
-    if ton == TON_INTERNATIONAL or bare is not digits:
-        return "+" + bare
-    if bare.startswith("00"):
-        return "+" + bare[2:]
-    is_national = ton == TON_NATIONAL or (ton == TON_UNKNOWN and bare.startswith("0"))
-    if is_national and country_code:
-        return f"+{country_code}{bare.removeprefix('0')}"
-    if ton == TON_UNKNOWN and len(bare) >= _CERTAINLY_INTERNATIONAL_DIGITS and not bare.startswith("0"):
-        return "+" + bare
-    return None
+    international = _valid("+" + bare.removeprefix("00"))
+    is_long = len(bare) >= _CERTAINLY_INTERNATIONAL_DIGITS
+    says_so = ton == TON_INTERNATIONAL or bare != digits or bare.startswith("00")
+    if international and (says_so or (is_long and (ton != TON_NATIONAL or not country_code))):
+        return international
+    if not country_code:
+        return None
+    national = _valid(f"+{country_code}{bare.removeprefix('0')}") or _valid(f"+{country_code}{bare}")
+    return national or international
+
+
+def _valid(number: str) -> str | None:
+    return number if phone_number_problem(number) is None else None

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from codecs import BOM_UTF16_LE
 from typing import Final
 
 from messaging_service.adapters.carriers.smpp.settings import InboundAlphabet, SmppSettings, TextForm
@@ -15,12 +16,13 @@ DATA_CODING_UCS2: Final = 8
 ESM_CLASS_UDH: Final = 0x40
 
 _GSM7: Final = "gsm7"
+_UCS2: Final = "utf-16-be"
 _CODECS: Final = {
     DATA_CODING_ASCII: "ascii",
     DATA_CODING_LATIN1: "latin-1",
     6: "iso8859-5",
     7: "iso8859-8",
-    DATA_CODING_UCS2: "utf-16-be",
+    DATA_CODING_UCS2: _UCS2,
 }
 _CLASSES: Final = range(0x10, 0x20)
 """With these, and those from 0xF0, a carrier hands on the coding scheme of 3GPP TS 23.038 section 4 as it is."""
@@ -55,8 +57,10 @@ def text_in(octets: bytes, data_coding: int, alphabet: InboundAlphabet) -> str |
     if codec == _GSM7:
         # An octet above 0x7F is no septet: such a carrier means Latin-1, whatever it says.
         text = gsm7.decode_unpacked(octets) if octets.isascii() else octets.decode("latin-1")
+    elif codec == _UCS2 and octets.startswith(BOM_UTF16_LE):
+        text = octets.removeprefix(BOM_UTF16_LE).decode("utf-16-le", "replace")
     else:
-        text = octets.decode(codec, "replace")
+        text = octets.decode(codec, "replace").removeprefix("\ufeff")
     return text.replace("\x00", "")
 
 
@@ -64,7 +68,7 @@ def _codec(data_coding: int, alphabet: InboundAlphabet) -> str | None:
     if data_coding == DATA_CODING_DEFAULT:
         return _GSM7 if alphabet is InboundAlphabet.GSM7 else "latin-1"
     if data_coding in _CLASSES:
-        return {0x00: _GSM7, 0x08: "utf-16-be"}.get(data_coding & 0x0C)
+        return {0x00: _GSM7, 0x08: _UCS2}.get(data_coding & 0x0C)
     if data_coding in _CLASSES_AND_ALPHABET:
         return None if data_coding & _EIGHT_BIT else _GSM7
     return _CODECS.get(data_coding)

@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Callable
 from datetime import UTC, datetime
-from typing import Final
 
 import smpp34
 
@@ -14,8 +12,7 @@ from messaging_service.adapters.carriers.smpp.alphabets import text_in, without_
 from messaging_service.adapters.carriers.smpp.pdu import message_octets
 from messaging_service.adapters.carriers.smpp.settings import SmppSettings
 from messaging_service.domain.inbound import InboundMessage
-
-_E164: Final = re.compile(r"\+[1-9][0-9]{6,14}")
+from messaging_service.use_cases.phone_numbers import masked
 
 
 class NotInbound(Exception):  # noqa: N818 - says what the PDU is not
@@ -34,8 +31,9 @@ def inbound_in(
     stored, or to withhold an acknowledgement that the carrier needs before it brings the next part.
     """
     phone = phone_in(message.source_addr_ton, message.source_addr, settings.country_code)
-    if phone is None or not _E164.fullmatch(phone):
-        raise NotInbound(f"its sender, of TON {message.source_addr_ton}, is no international number")
+    if phone is None:
+        address = masked(message.source_addr)
+        raise NotInbound(f"its sender, {address} of TON {message.source_addr_ton}, is no phone number in any reading")
     octets = without_header(message_octets(message), message.esm_class)
     text = text_in(octets, message.data_coding, settings.inbound_alphabet)
     if text is None:

@@ -8,6 +8,7 @@ digits, with fields left out, in any case. A parameter wins over the text.
 from __future__ import annotations
 
 import re
+from codecs import BOM_UTF8, BOM_UTF16_BE, BOM_UTF16_LE
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Final
@@ -114,6 +115,8 @@ def receipt_in(
         parameters.append(f"0x{tlv.tag:04X}={tlv.value.hex()}")
     if not message_id:
         return None
+    if message.esm_class & _MESSAGE_TYPE_BITS == _INTERMEDIATE:
+        state = ReceiptState.ENROUTE  # It reports a try on the way; only the receipt of type 0x04 is the last word.
     return DeliveryReceipt(
         carrier=carrier,
         carrier_message_id=id_as_submitted(message_id),
@@ -140,7 +143,9 @@ def parse_receipt_text(text: str) -> ReceiptText:
 
 def _receipt_text(message: smpp34.DeliverSm) -> str:
     octets = without_header(message_octets(message), message.esm_class)
-    # A stray octet must not cost the fields around it, and a zero has no place in a database's text.
+    octets = octets.removeprefix(BOM_UTF16_BE).removeprefix(BOM_UTF16_LE).removeprefix(BOM_UTF8)
+    # A stray octet must not cost the fields around it, and a zero has no place in a database's text: without its
+    # zeros, UCS-2 in either order reads as ASCII.
     return octets.decode("ascii", "replace").replace("\x00", "")
 
 

@@ -45,6 +45,8 @@ def test_a_message_names_the_phone_and_whom_it_wrote_to() -> None:
         (b"a@b", {"data_coding": 1}, "a@b"),
         ("Acha 😀".encode("utf-16-be"), {"data_coding": 8}, "Acha 😀"),
         ("Acha".encode("utf-16-be") + b"\xd8", {"data_coding": 8}, "Acha\ufffd"),
+        (b"\xfe\xff" + "STOP".encode("utf-16-be"), {"data_coding": 8}, "STOP"),
+        (b"\xff\xfe" + "STOP".encode("utf-16-le"), {"data_coding": 8}, "STOP"),
         ("Стоп".encode("iso8859-5"), {"data_coding": 6}, "Стоп"),
         (b"\x00", {"data_coding": 241}, "@"),
         (b"\x00", {"data_coding": 0x10}, "@"),
@@ -69,9 +71,9 @@ def test_the_alphabet_of_data_coding_0_is_a_setting() -> None:
     [
         (written(b"\x01\x02", data_coding=4), "data_coding 4"),
         (written(b"\x01\x02", data_coding=0xF5), "data_coding 245"),
-        (smpp34.DeliverSm("MPESA", "22141", b"Hi", source_addr_ton=5), "no international number"),
-        (smpp34.DeliverSm("40404", "22141", b"Hi", source_addr_ton=1), "no international number"),
-        (smpp34.DeliverSm("0712345678", "22141", b"Hi", source_addr_ton=2), "no international number"),
+        (smpp34.DeliverSm("MPESA", "22141", b"Hi", source_addr_ton=5), "no phone number"),
+        (smpp34.DeliverSm("40404", "22141", b"Hi", source_addr_ton=1), "no phone number"),
+        (smpp34.DeliverSm("0712345678", "22141", b"Hi", source_addr_ton=2), "no phone number"),
     ],
 )
 def test_what_cannot_be_kept_says_why(message: smpp34.DeliverSm, why: str) -> None:

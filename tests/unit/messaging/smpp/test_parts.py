@@ -7,12 +7,15 @@ from typing import Any
 
 import pytest
 import smpp34
+from hypothesis import given
+from hypothesis import strategies as st
 
 from messaging_service.adapters.carriers.sandbox.texts import fragment_in, text_of
 from messaging_service.adapters.carriers.smpp.addresses import Address, phone_in, recipient_address, sender_address
 from messaging_service.adapters.carriers.smpp.parts import PartMaker
 from messaging_service.adapters.carriers.smpp.settings import LongText, SmppSettings, TextForm, ValidityForm
 from messaging_service.adapters.carriers.smpp.validity import validity_period
+from messaging_service.adapters.phone_numbers import phone_number_problem
 from messaging_service.domain.segmentation import segment
 from messaging_service.domain.submission import Validity
 
@@ -119,10 +122,70 @@ def test_each_kind_of_sender_has_the_type_and_plan_that_its_setting_says() -> No
         (1, "254712345678", "256", "+254712345678"),
         (0, "00254712345678", "", "+254712345678"),
         (0, "22141", "254", None),
+        (0, "712345678", "254", "+254712345678"),
+        (4, "712345678", "254", "+254712345678"),
+        (2, "0612345678", "39", "+390612345678"),
     ],
 )
 def test_a_national_number_needs_a_country(ton: int, digits: str, country_code: str, phone: str | None) -> None:
     assert phone_in(ton, digits, country_code) == phone
+
+
+@pytest.mark.parametrize(
+    ("ton", "digits", "country_code", "phone"),
+    [
+        (2, "254712345678", "254", "+254712345678"),
+        (2, "254712345678", "", "+254712345678"),
+        (4, "254712345678", "", "+254712345678"),
+        (5, "254712345678", "254", "+254712345678"),
+        (1, "0712345678", "254", "+254712345678"),
+        (1, "712345678", "254", "+254712345678"),
+        (1, "+0712345678", "254", "+254712345678"),
+        (1, "00254712345678", "254", "+254712345678"),
+        (2, "00254712345678", "254", "+254712345678"),
+        (2, "12025550123", "254", "+12025550123"),
+        (1, "0712345678", "", None),
+        (1, "999712345678", "254", None),
+        (1, "254", "254", None),
+    ],
+)
+def test_a_type_that_the_digits_contradict_is_not_believed(
+    ton: int, digits: str, country_code: str, phone: str | None
+) -> None:
+    assert phone_in(ton, digits, country_code) == phone
+
+
+BOTH = "433514171"
+"""With the country code 254 before it a number of Kenya, and by itself one of Austria."""
+
+
+@pytest.mark.parametrize(
+    ("ton", "country_code", "phone"),
+    [
+        (1, "254", f"+{BOTH}"),
+        (2, "254", f"+254{BOTH}"),
+        (0, "254", f"+254{BOTH}"),
+        (1, "", f"+{BOTH}"),
+        (0, "", None),
+        (2, "", None),
+    ],
+)
+def test_the_type_decides_between_two_readings_that_are_both_numbers(
+    ton: int, country_code: str, phone: str | None
+) -> None:
+    assert phone_number_problem(f"+{BOTH}") is None
+    assert phone_number_problem(f"+254{BOTH}") is None
+    assert phone_in(ton, BOTH, country_code) == phone
+
+
+@given(
+    ton=st.integers(0, 6),
+    digits=st.from_regex(r"\+?(00|0)?(254|7|20|1)?[0-9]{0,12}", fullmatch=True),
+    country_code=st.sampled_from(["", "254", "39", "1"]),
+)
+def test_no_reading_is_a_number_that_the_product_itself_would_refuse(ton: int, digits: str, country_code: str) -> None:
+    phone = phone_in(ton, digits, country_code)
+    assert phone is None or phone_number_problem(phone) is None
 
 
 @pytest.mark.parametrize(

@@ -126,6 +126,41 @@ def test_parameters_of_a_wrong_length_or_value_leave_the_text_in_force() -> None
     assert receipt.network_error == "005"
 
 
+@pytest.mark.parametrize(
+    ("text", "tlvs", "error"),
+    [
+        (b"id:I77 stat:UNDELIV err:027", (), "027"),
+        (b"id:I77 stat:DELIVRD err:027", (), "027"),
+        (
+            b"",
+            ((TLV_RECEIPTED_MESSAGE_ID, b"I77\0"), (TLV_MESSAGE_STATE, b"\5"), (TLV_NETWORK_ERROR_CODE, b"\3\0\x1b")),
+            "3:27",
+        ),
+    ],
+    ids=["text that fails it", "text that delivers it", "parameters"],
+)
+def test_a_notification_on_the_way_is_never_the_last_word(
+    text: bytes, tlvs: tuple[tuple[int, bytes], ...], error: str
+) -> None:
+    receipt = read(deliver(text, *(smpp34.Tlv(*tlv) for tlv in tlvs), esm_class=0x20))
+    assert (receipt.carrier_message_id, receipt.state) == ("I77", ReceiptState.ENROUTE)
+    assert receipt.network_error == error
+
+
+@pytest.mark.parametrize(
+    "octets",
+    [
+        b"\xfe\xff" + "id:A1 stat:DELIVRD".encode("utf-16-be"),
+        b"\xff\xfe" + "id:A1 stat:DELIVRD".encode("utf-16-le"),
+        "id:A1 stat:DELIVRD".encode("utf-16-be"),
+        b"\xef\xbb\xbfid:A1 stat:DELIVRD",
+    ],
+)
+def test_a_byte_order_mark_hides_no_receipt(octets: bytes) -> None:
+    receipt = read(deliver(octets))
+    assert (receipt.carrier_message_id, receipt.state) == ("A1", ReceiptState.DELIVERED)
+
+
 def test_a_receipt_that_names_no_message_is_none() -> None:
     assert receipt_in("carrier", deliver(b"stat:DELIVRD")) is None
 
