@@ -9,6 +9,7 @@ import psycopg
 import pytest
 from alembic.autogenerate import compare_metadata
 from alembic.runtime.migration import MigrationContext
+from psycopg.conninfo import make_conninfo
 from sqlalchemy import inspect
 
 from messaging_service.adapters.migrate import MIGRATIONS, migrate
@@ -71,8 +72,10 @@ def test_the_states_of_the_database_are_those_of_the_code(database_url: str) -> 
 
 def test_replicas_that_start_together_migrate_once(fresh_database: FreshDatabase) -> None:
     url = fresh_database()
+    # Threads that wait for one another for ever could not be ended; the server ends what they wait for.
+    bounded = make_conninfo(url, options="-c lock_timeout=20s -c statement_timeout=60s")
     with ThreadPoolExecutor(max_workers=4) as pool:
-        list(pool.map(migrate, [url] * 4))
+        list(pool.map(migrate, [bounded] * 4))
     with psycopg.connect(url) as connection:
         assert connection.execute("SELECT version_num FROM alembic_version").fetchall() == [(head(MIGRATIONS),)]
 

@@ -170,12 +170,15 @@ async def test_results_come_back_in_any_order_and_none_waits_for_another(messagi
     coalescer = SendCoalescer(messaging)
     slow, quick = send(coalescer, "slow"), send(coalescer, "quick")
     call = await messaging.call(0)
-    call.answer(1)
-    assert (await quick).response.entry.user_id == "quick"
-    assert not slow.done()
-    call.answer(0)
-    call.end()
-    assert (await slow).response.entry.user_id == "slow"
+    async with asyncio.timeout(DEADLINE_S):
+        call.answer(1)
+        second = await quick
+        assert (second.index, second.response.entry.user_id) == (1, "quick")
+        assert not slow.done()
+        call.answer(0)
+        call.end()
+        first = await slow
+        assert (first.index, first.response.entry.user_id) == (0, "slow")
 
 
 async def test_a_broken_call_fails_exactly_those_without_an_answer(messaging: Messaging) -> None:

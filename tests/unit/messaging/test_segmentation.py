@@ -7,7 +7,7 @@ from itertools import pairwise
 from typing import Any
 
 import pytest
-from hypothesis import example, given, settings
+from hypothesis import Phase, example, given, settings
 from hypothesis import strategies as st
 
 from messaging_service.domain import gsm7
@@ -37,7 +37,8 @@ ucs2_texts = st.one_of(
 ).filter(lambda text: not gsm7.is_gsm7(text))
 texts = st.one_of(gsm7_texts, ucs2_texts)
 
-unhurried = settings(deadline=None)
+# Without shrinking: making a failing text of some thousand characters smaller takes minutes.
+unhurried = settings(deadline=None, phases=(Phase.explicit, Phase.reuse, Phase.generate))
 
 
 def cost(encoding: Encoding, text: str) -> int:
