@@ -138,6 +138,10 @@ class LedgerEntry(msgspec.Struct, frozen=True, rename="camel"):
     amount: Annotated[Raw, _money("What it adds to the balance.")]
     booked_at: _Instant
     outbox_id: Annotated[str | None, Meta(description="The message of a charge or refund.")]
+    attempt: Annotated[
+        int | None,
+        Meta(description="The attempt of that message, 1 for the first: a refund pays back the charge of one attempt."),
+    ]
     reference: Annotated[str | None, Meta(description="The other side's name for it.")]
     reason: Annotated[str | None, Meta(description="Why, of a refund or adjustment.")]
     booked_by: Annotated[str | None, Meta(description="Who booked it; null for charges, which nobody books by hand.")]
@@ -151,6 +155,7 @@ class LedgerEntry(msgspec.Struct, frozen=True, rename="camel"):
             amount=number(entry.amount_micros),
             booked_at=instant(entry.booked_time),
             outbox_id=entry.outbox_id if entry.HasField("outbox_id") else None,
+            attempt=entry.attempt if entry.HasField("attempt") else None,
             reference=entry.reference if entry.HasField("reference") else None,
             reason=entry.reason if entry.HasField("reason") else None,
             booked_by=entry.booked_by or None,

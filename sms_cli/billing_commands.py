@@ -138,17 +138,25 @@ def adjust(
 def refund(
     outbox_id: Annotated[str, typer.Argument(metavar="OUTBOX_ID", help="The message.")],
     reason: Annotated[str, typer.Option(help="Why, for the record.")],
+    attempt: Annotated[
+        int | None,
+        typer.Option(min=1, help="Only the charge of this attempt; 1 is the first, and each resend is one more."),
+    ] = None,
     by: By = None,
     *,
     as_json: AsJson = False,
 ) -> None:
-    """Pay the charge of a message back."""
-    request = pb.RefundSmsRequest(outbox_id=outbox_id, reason=reason, booked_by=_who(by))
+    """Pay charges of a message back: every one that is not paid back yet, or that of one attempt."""
+    request = pb.RefundSmsRequest(outbox_id=outbox_id, reason=reason, booked_by=_who(by), attempt=attempt)
     answer = _run(lambda stub: stub.RefundSms(request, timeout=TIMEOUT_S))
+    records = [entry_record(entry) for entry in answer.entries]
     if as_json:
-        print_json({"entry": entry_record(answer.entry), "replayed": answer.replayed})
-    else:
-        print_record(entry_record(answer.entry) | {"replayed": "yes" if answer.replayed else None})
+        print_json({"entry": records[-1], "entries": records, "replayed": answer.replayed})
+        return
+    for number, record in enumerate(records):
+        if number:
+            out.print()
+        print_record(record | {"replayed": "yes" if answer.replayed else None})
 
 
 @billing_commands.command("verify")

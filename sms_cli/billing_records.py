@@ -42,6 +42,7 @@ def entry_record(entry: pb.LedgerEntry) -> dict[str, object]:
         "amount": kes(entry.amount_micros),
         "bookedAt": shown(entry.booked_time),
         "outboxId": entry.outbox_id if entry.HasField("outbox_id") else None,
+        "attempt": entry.attempt if entry.HasField("attempt") else None,
         "reference": entry.reference if entry.HasField("reference") else None,
         "reason": entry.reason if entry.HasField("reason") else None,
         "bookedBy": entry.booked_by if entry.HasField("booked_by") else None,

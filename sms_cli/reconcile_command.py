@@ -36,6 +36,7 @@ _SHOWN = (
     "line",
     "carrierMessageId",
     "outboxId",
+    "attempt",
     "day",
     "units",
     "carrierParts",

@@ -21,7 +21,7 @@ from sms_cli.report_files import RowFile, file_format, progress, replaced
 from sms_cli.terminal import cell, err, out, print_json
 from tukupay.sms.messaging.v1 import billing_pb2 as pb
 
-COLUMNS = ("entryId", "bookedAt", "kind", "amount", "balance", "outboxId", "reference", "reason", "bookedBy")
+COLUMNS = ("entryId", "bookedAt", "kind", "amount", "balance", "outboxId", "attempt", "reference", "reason", "bookedBy")
 SHOWN = 1_000
 
 Period = tuple[datetime, datetime]

@@ -65,6 +65,8 @@ class InvoiceException:
     line: int | None
     carrier_message_id: str | None
     message_id: UUID | None
+    attempt: int | None
+    """Of the message: a carrier bills each attempt, and each has its own charge."""
     account_id: str | None
     day: date | None
     units: int | None

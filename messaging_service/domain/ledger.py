@@ -38,6 +38,9 @@ class LedgerEntry:
     booked_at: datetime
     message_id: UUID | None
     """Of a charge or refund; None otherwise."""
+    attempt: int | None
+    """Of the message, 1 for the first: a charge is that of one attempt, and a refund pays back that charge. None
+    without a message."""
     reference: str | None
     """The other side's name for it, unique within the account; None for none."""
     reason: str | None

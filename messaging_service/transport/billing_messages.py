@@ -102,6 +102,7 @@ def from_entry(entry: LedgerEntry) -> pb.LedgerEntry:
         amount_micros=to_micros(entry.amount),
         booked_time=wire.from_instant(entry.booked_at),
         outbox_id=None if entry.message_id is None else outbox_id(entry.message_id),
+        attempt=entry.attempt,
         reference=entry.reference,
         reason=entry.reason,
         booked_by=entry.booked_by,

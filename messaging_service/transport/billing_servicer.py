@@ -10,7 +10,7 @@ import structlog
 from grpc import aio
 
 from messaging_service.domain.accounts import AccountMode, AccountStatus
-from messaging_service.domain.ledger import EntryKind, NewEntry
+from messaging_service.domain.ledger import EntryKind, LedgerEntry, NewEntry
 from messaging_service.domain.money import to_micros
 from messaging_service.domain.validation import MAX_IDENTIFIER, text_problem
 from messaging_service.transport import wire
@@ -35,6 +35,7 @@ DEFAULT_PAGE = 100
 MAX_PAGE = 1_000
 MAX_FAULTS = 1_000
 MAX_ENTRY = 2**63 - 1
+MAX_ATTEMPT = 2**15 - 1
 MODE_OF = {value: mode for mode, value in wire.MODES.items()}
 STATUS_OF = {value: status for status, value in wire.ACCOUNT_STATUSES.items()}
 
@@ -148,10 +149,16 @@ class BillingServicer(billing_pb2_grpc.BillingServiceServicer):
         faults = Faults()
         faults.text("reason", request.reason, MAX_REASON)
         faults.text("booked_by", request.booked_by)
+        attempt = request.attempt if request.HasField("attempt") else None
+        if attempt is not None and not 1 <= attempt <= MAX_ATTEMPT:
+            faults.add("attempt", "OUT_OF_RANGE", f"is {attempt}; the first attempt is 1, and each resend is one more")
         _refuse(faults)
-        booked = await self._books.refund(message_id, request.reason, request.booked_by)
-        _note(booked)
-        return pb.RefundSmsResponse(entry=from_entry(booked.entry), replayed=booked.replayed)
+        refunded = await self._books.refund(message_id, request.reason, request.booked_by, attempt)
+        if not refunded.replayed:
+            for entry in refunded.entries:
+                _note(entry)
+        entries = [from_entry(entry) for entry in refunded.entries]
+        return pb.RefundSmsResponse(entry=entries[-1], replayed=refunded.replayed, entries=entries)
 
     async def ListLedgerEntries(  # noqa: N802
         self, request: pb.ListLedgerEntriesRequest, context: Context
@@ -218,14 +225,13 @@ class BillingServicer(billing_pb2_grpc.BillingServiceServicer):
 
     async def _booked(self, entry: NewEntry) -> Booked:
         booked = await self._books.book(entry)
-        _note(booked)
+        if not booked.replayed:
+            _note(booked.entry)
         return booked
 
 
-def _note(booked: Booked) -> None:
-    if not booked.replayed:
-        entry = booked.entry
-        log.info("ledger.booked", entry=entry.id, account=entry.account_id, kind=entry.kind.value, by=entry.booked_by)
+def _note(entry: LedgerEntry) -> None:
+    log.info("ledger.booked", entry=entry.id, account=entry.account_id, kind=entry.kind.value, by=entry.booked_by)
 
 
 def _mode(value: int, faults: Faults) -> AccountMode | None:

@@ -98,6 +98,7 @@ def _from_exception(exception: InvoiceException) -> pb.InvoiceException:
         line=exception.line,
         carrier_message_id=exception.carrier_message_id,
         outbox_id=None if exception.message_id is None else outbox_id(exception.message_id),
+        attempt=exception.attempt,
         user_id=exception.account_id,
         day=None if exception.day is None else exception.day.isoformat(),
         units=exception.units,

@@ -36,6 +36,16 @@ class Booked:
     """As it stands after it."""
 
 
+@dataclass(frozen=True, slots=True)
+class Refunded:
+    """The refunds of a message's charges."""
+
+    entries: Sequence[LedgerEntry]
+    """One for each charge that was asked for and is paid back, by attempt. At least one."""
+    replayed: bool
+    """True when all of them were on record before: `entries` are those, and nothing was booked now."""
+
+
 def no_such_account(account_id: str) -> ServiceError:
     """The error for an account that has neither been opened nor sent anything."""
     return ServiceError(
@@ -77,8 +87,11 @@ class Books(Protocol):
         """Books a payment or correction. Raises REFERENCE_REUSED, ACCOUNT_CLOSED, INSUFFICIENT_FUNDS."""
         ...
 
-    async def refund(self, message_id: UUID, reason: str, booked_by: str) -> Booked:
-        """Pays the charge of a message's present attempt back. Raises OUTBOX_ENTRY_NOT_FOUND, NOT_CHARGED."""
+    async def refund(self, message_id: UUID, reason: str, booked_by: str, attempt: int | None = None) -> Refunded:
+        """Pays the charge of an attempt back; without one, every charge of the message that is not paid back yet.
+
+        Each charge is paid back once. Raises OUTBOX_ENTRY_NOT_FOUND, NOT_CHARGED.
+        """
         ...
 
     async def entries(

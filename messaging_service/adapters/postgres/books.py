@@ -15,13 +15,12 @@ from messaging_service.adapters.postgres.verification import verify_books
 from messaging_service.domain.accounts import Account, AccountLimits, AccountMode, AccountStatus
 from messaging_service.domain.ledger import EntryKind, KindTotal, LedgerEntry, NewEntry, Statement, Verified
 from messaging_service.domain.message import outbox_id
-from messaging_service.domain.states import Billing
-from messaging_service.use_cases.books import Booked, NewTerms, no_such_account
+from messaging_service.use_cases.books import Booked, NewTerms, Refunded, no_such_account
 from messaging_service.use_cases.outbox import no_such_entry
 from service_kit.database import Connection, Pool, single_statement, transaction
 from service_kit.errors import Kind, ServiceError
 
-_ENTRY = "id, account_id, kind, amount, created_at, message_id, reference, reason, booked_by"
+_ENTRY = "id, account_id, kind, amount, created_at, message_id, attempt, reference, reason, booked_by"
 _OPEN = f"""
     INSERT INTO account (id, mode, credit_limit, daily_spend_limit, minute_limit, recipient_hour_limit)
     VALUES (%s, %s, %s, %s, %s, %s) ON CONFLICT DO NOTHING RETURNING {ACCOUNT_COLUMNS}
@@ -48,10 +47,15 @@ _BOOK = f"""
     SELECT {_ENTRY} FROM booked
 """
 _BY_REFERENCE = f"SELECT {_ENTRY} FROM ledger_entry WHERE account_id = %s AND reference = %s"
-_MESSAGE = """
-    SELECT account_id, billing, total, retry_count + 1 FROM message WHERE id = %s FOR NO KEY UPDATE
+_MESSAGE = "SELECT account_id, billing, retry_count + 1 FROM message WHERE id = %s FOR NO KEY UPDATE"
+_CHARGES = """
+    SELECT attempt, -amount FROM ledger_entry
+    WHERE message_id = %(message)s AND kind = 'charge' AND coalesce(attempt = %(attempt)s::int, true) ORDER BY attempt
 """
-_REFUND_OF = f"SELECT {_ENTRY} FROM ledger_entry WHERE message_id = %s AND attempt = %s AND kind = 'refund'"
+_REFUNDS = f"""
+    SELECT {_ENTRY} FROM ledger_entry
+    WHERE message_id = %(message)s AND kind = 'refund' AND coalesce(attempt = %(attempt)s::int, true) ORDER BY attempt
+"""
 _REFUNDED = "UPDATE message SET billing = 'refunded' WHERE id = %s"
 _ENTRIES = f"""
     SELECT {_ENTRY} FROM ledger_entry
@@ -129,25 +133,33 @@ class PostgresBooks:
         assert row is not None, "the statement returns its row"  # noqa: S101 - an invariant, not a check of input
         return Booked(to_entry(row), replayed=False, account=changed)
 
-    async def refund(self, message_id: UUID, reason: str, booked_by: str) -> Booked:
+    async def refund(self, message_id: UUID, reason: str, booked_by: str, attempt: int | None = None) -> Refunded:
         """See Books."""
+        asked = {"message": message_id, "attempt": attempt}
         async with migrated(transaction(self._pool)) as connection:
+            # Receipts and resends lock the message, too: its attempt and its billing stay what they are.
             message = await (await connection.execute(_MESSAGE, (message_id,))).fetchone()
             if message is None:
                 raise no_such_entry(outbox_id(message_id))
-            account_id, billing, total, attempt = message
-            account = await _locked(connection, account_id)
-            row = await (await connection.execute(_REFUND_OF, (message_id, attempt))).fetchone()
-            if row is not None:
-                return Booked(to_entry(row), replayed=True, account=account)
-            if billing != Billing.CHARGED:
-                raise _not_charged(message_id, billing)
-            entry = NewEntry(account_id, EntryKind.REFUND, total, None, reason, booked_by)
-            booking = _booking(entry) | {"message": message_id, "attempt": attempt}
-            row = await (await connection.execute(_BOOK, booking)).fetchone()
-            await connection.execute(_REFUNDED, (message_id,))
-        assert row is not None, "the statement returns its row"  # noqa: S101 - an invariant, not a check of input
-        return Booked(to_entry(row), replayed=False, account=account.booked(EntryKind.REFUND, total))
+            account_id, billing, present = message
+            await _locked(connection, account_id)
+            charges = await (await connection.execute(_CHARGES, asked)).fetchall()
+            if not charges:
+                raise _not_charged(message_id, billing, attempt)
+            known = [to_entry(row) for row in await (await connection.execute(_REFUNDS, asked)).fetchall()]
+            paid_back = {entry.attempt for entry in known}
+            new = []
+            for of, amount in charges:
+                if of in paid_back:
+                    continue
+                entry = NewEntry(account_id, EntryKind.REFUND, amount, None, reason, booked_by)
+                booking = _booking(entry) | {"message": message_id, "attempt": of}
+                row = await (await connection.execute(_BOOK, booking)).fetchone()
+                assert row is not None, "the statement returns its row"  # noqa: S101 - an invariant, not a check of input
+                new.append(to_entry(row))
+                if of == present:
+                    await connection.execute(_REFUNDED, (message_id,))
+        return Refunded(new or known, replayed=not new)
 
     async def entries(
         self, account_id: str, start: datetime, end: datetime, limit: int, after: tuple[datetime, int] | None
@@ -190,7 +202,7 @@ class PostgresBooks:
 
 def to_entry(row: tuple[Any, ...]) -> LedgerEntry:
     """One row of a ledger entry."""
-    return LedgerEntry(row[0], row[1], EntryKind(row[2]), row[3], row[4], row[5], row[6], row[7], row[8])
+    return LedgerEntry(row[0], row[1], EntryKind(row[2]), *row[3:10])
 
 
 def _limits(limits: AccountLimits) -> tuple[Decimal | None, int | None, int | None]:
@@ -237,10 +249,11 @@ def _same(found: LedgerEntry, wanted: NewEntry) -> LedgerEntry:
     )
 
 
-def _not_charged(message_id: UUID, billing: str) -> ServiceError:
-    return ServiceError(
-        Kind.FAILED_PRECONDITION,
-        "NOT_CHARGED",
-        f"the money of this message is {billing}: there is no charge to pay back",
-        metadata={"outbox_id": outbox_id(message_id), "billing": billing},
-    )
+def _not_charged(message_id: UUID, billing: str, attempt: int | None) -> ServiceError:
+    identity = {"outbox_id": outbox_id(message_id), "billing": billing}
+    if attempt is None:
+        problem = f"no attempt of this message was charged, its money is {billing}: there is no charge to pay back"
+    else:
+        problem = f"attempt {attempt} of this message was not charged: there is no charge to pay back"
+        identity["attempt"] = str(attempt)
+    return ServiceError(Kind.FAILED_PRECONDITION, "NOT_CHARGED", problem, metadata=identity)

@@ -112,10 +112,10 @@ _DAYS = """
 """
 _STEPS = {"invoice_match": _MATCH, "our_attempt": _OURS, "compared": _COMPARED, "day_total": _DAYS}
 
-_OF_ATTEMPT = """line, carrier_message_id, id, account_id, NULL::date, units::bigint, charged,
+_OF_ATTEMPT = """line, carrier_message_id, id, attempt::int, account_id, NULL::date, units::bigint, charged,
     carrier_parts::bigint, carrier_cost, parts::bigint, cost, NULL::bigint, NULL::bigint"""
-_OF_LINE = """line, carrier_message_id, message_id, NULL::text, NULL::date, NULL::bigint, NULL::numeric, NULL::bigint,
-    NULL::numeric, parts, cost, NULL::bigint, NULL::bigint"""
+_OF_LINE = """line, carrier_message_id, message_id, attempt::int, NULL::text, NULL::date, NULL::bigint, NULL::numeric,
+    NULL::bigint, NULL::numeric, parts, cost, NULL::bigint, NULL::bigint"""
 _FOUND: dict[InvoiceCause, str] = {
     InvoiceCause.NOT_OURS: f"SELECT %s, {_OF_LINE} FROM invoice_match WHERE message_id IS NULL AND NOT is_duplicate",
     InvoiceCause.DUPLICATE_LINE: f"SELECT %s, {_OF_LINE} FROM invoice_match WHERE is_duplicate",
@@ -131,8 +131,8 @@ _FOUND: dict[InvoiceCause, str] = {
         SELECT %s, {_OF_ATTEMPT} FROM compared
         WHERE line IS NOT NULL AND NOT failed AND NOT was_charged AND total > 0 AND coalesce(cost, 1) > 0""",
     InvoiceCause.TOTAL_DIFFERS: """
-        SELECT %s, line, NULL::text, NULL::uuid, NULL::text, day, units, charged, carrier_parts::bigint, carrier_cost,
-            parts, cost, ours, messages
+        SELECT %s, line, NULL::text, NULL::uuid, NULL::int, NULL::text, day, units, charged, carrier_parts::bigint,
+            carrier_cost, parts, cost, ours, messages
         FROM day_total
         WHERE coalesce(messages, ours) <> ours OR coalesce(parts, units) <> units OR cost <> carrier_cost""",
 }

@@ -50,6 +50,7 @@ def charge() -> pb.LedgerEntry:
         amount_micros=-600_000,
         booked_time=at("2024-12-15T08:01:00Z"),
         outbox_id=ENTRY_ID,
+        attempt=2,
     )
 
 

@@ -57,9 +57,9 @@ class Billing:
     async def change(self, **fields: Any) -> pb.AccountTerms:
         return (await self.stub.SetAccountTerms(pb.SetAccountTermsRequest(**{"user_id": "user123"} | fields))).terms
 
-    async def refund(self, outbox_id: str) -> pb.RefundSmsResponse:
+    async def refund(self, outbox_id: str, attempt: int | None = None) -> pb.RefundSmsResponse:
         return await self.stub.RefundSms(
-            pb.RefundSmsRequest(outbox_id=outbox_id, reason="it never arrived", booked_by="wanjiru")
+            pb.RefundSmsRequest(outbox_id=outbox_id, reason="it never arrived", booked_by="wanjiru", attempt=attempt)
         )
 
     async def faults(self) -> list[str]:

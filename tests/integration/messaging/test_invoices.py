@@ -123,6 +123,7 @@ async def test_every_disagreement_is_an_exception_with_its_cause_and_all_figures
         line=2,
         carrier_message_id="parts",
         outbox_id=outbox_id(parts.id),
+        attempt=1,
         user_id="amina",
         units=2,
         charged_micros=1_200_000,

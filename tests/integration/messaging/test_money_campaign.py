@@ -106,14 +106,17 @@ class Campaign(History):
 
     async def refund(self) -> None:
         for message_id in self.random.sample(self.messages, min(len(self.messages), 2)):
+            attempt = self.random.choice([None, None, 1, 2, 3])
+            what = "refund" if attempt is None else "refund of an attempt"
             try:
-                booked = await self.books.refund(message_id, "it never arrived", "wanjiru")
+                refunded = await self.books.refund(message_id, "it never arrived", "wanjiru", attempt)
             except ServiceError as error:
                 if error.reason != "NOT_CHARGED":
                     raise
-                self.note("refund NOT_CHARGED")
+                self.note(f"{what} NOT_CHARGED")
             else:
-                self.note("refund replayed" if booked.replayed else "refund")
+                assert attempt is None or [entry.attempt for entry in refunded.entries] == [attempt]
+                self.note(f"{what} replayed" if refunded.replayed else what)
 
     async def check(self) -> None:
         """Every rule is one statement, and so holds in any snapshot, also while others are at work."""
@@ -177,6 +180,8 @@ async def test_the_money_is_right_whoever_pays_whatever_breaks(database_url: str
         "adjustment",
         "refund",
         "refund replayed",
+        "refund of an attempt",
+        "refund of an attempt NOT_CHARGED",
         "broken off",
         "orphaned 1",
     } <= set(campaign.answered)

@@ -405,6 +405,7 @@ class LedgerEntry(_message.Message):
     REFERENCE_FIELD_NUMBER: _builtins.int
     REASON_FIELD_NUMBER: _builtins.int
     BOOKED_BY_FIELD_NUMBER: _builtins.int
+    ATTEMPT_FIELD_NUMBER: _builtins.int
     entry_id: _builtins.int
     """Its number, unique over all accounts."""
     user_id: _builtins.str
@@ -421,6 +422,10 @@ class LedgerEntry(_message.Message):
     """Why, for a correction or refund; absent for none."""
     booked_by: _builtins.str
     """Who booked it; absent for charges."""
+    attempt: _builtins.int
+    """The attempt of the message, 1 for the first and one more with each resend: a charge
+    is that of one attempt, and a refund pays back that charge. Absent without a message.
+    """
     @_builtins.property
     def booked_time(self) -> _timestamp_pb2.Timestamp:
         """When it was booked."""
@@ -437,11 +442,14 @@ class LedgerEntry(_message.Message):
         reference: _builtins.str | None = ...,
         reason: _builtins.str | None = ...,
         booked_by: _builtins.str | None = ...,
+        attempt: _builtins.int | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["_booked_by", b"_booked_by", "_outbox_id", b"_outbox_id", "_reason", b"_reason", "_reference", b"_reference", "booked_by", b"booked_by", "booked_time", b"booked_time", "outbox_id", b"outbox_id", "reason", b"reason", "reference", b"reference"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["_attempt", b"_attempt", "_booked_by", b"_booked_by", "_outbox_id", b"_outbox_id", "_reason", b"_reason", "_reference", b"_reference", "attempt", b"attempt", "booked_by", b"booked_by", "booked_time", b"booked_time", "outbox_id", b"outbox_id", "reason", b"reason", "reference", b"reference"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["_booked_by", b"_booked_by", "_outbox_id", b"_outbox_id", "_reason", b"_reason", "_reference", b"_reference", "amount_micros", b"amount_micros", "booked_by", b"booked_by", "booked_time", b"booked_time", "entry_id", b"entry_id", "kind", b"kind", "outbox_id", b"outbox_id", "reason", b"reason", "reference", b"reference", "user_id", b"user_id"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["_attempt", b"_attempt", "_booked_by", b"_booked_by", "_outbox_id", b"_outbox_id", "_reason", b"_reason", "_reference", b"_reference", "amount_micros", b"amount_micros", "attempt", b"attempt", "booked_by", b"booked_by", "booked_time", b"booked_time", "entry_id", b"entry_id", "kind", b"kind", "outbox_id", b"outbox_id", "reason", b"reason", "reference", b"reference", "user_id", b"user_id"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    _WhichOneofReturnType__attempt: _TypeAlias = _typing.Literal["attempt"]  # noqa: Y015
+    _WhichOneofArgType__attempt: _TypeAlias = _typing.Literal["_attempt", b"_attempt"]  # noqa: Y015
     _WhichOneofReturnType__booked_by: _TypeAlias = _typing.Literal["booked_by"]  # noqa: Y015
     _WhichOneofArgType__booked_by: _TypeAlias = _typing.Literal["_booked_by", b"_booked_by"]  # noqa: Y015
     _WhichOneofReturnType__outbox_id: _TypeAlias = _typing.Literal["outbox_id"]  # noqa: Y015
@@ -450,6 +458,8 @@ class LedgerEntry(_message.Message):
     _WhichOneofArgType__reason: _TypeAlias = _typing.Literal["_reason", b"_reason"]  # noqa: Y015
     _WhichOneofReturnType__reference: _TypeAlias = _typing.Literal["reference"]  # noqa: Y015
     _WhichOneofArgType__reference: _TypeAlias = _typing.Literal["_reference", b"_reference"]  # noqa: Y015
+    @_typing.overload
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__attempt) -> _WhichOneofReturnType__attempt | None: ...
     @_typing.overload
     def WhichOneof(self, oneof_group: _WhichOneofArgType__booked_by) -> _WhichOneofReturnType__booked_by | None: ...
     @_typing.overload
@@ -607,57 +617,73 @@ Global___AdjustResponse: _TypeAlias = AdjustResponse  # noqa: Y015
 
 @_typing.final
 class RefundSmsRequest(_message.Message):
-    """Pays a charge back."""
+    """Pays charges back."""
 
     DESCRIPTOR: _descriptor.Descriptor
 
     OUTBOX_ID_FIELD_NUMBER: _builtins.int
     REASON_FIELD_NUMBER: _builtins.int
     BOOKED_BY_FIELD_NUMBER: _builtins.int
+    ATTEMPT_FIELD_NUMBER: _builtins.int
     outbox_id: _builtins.str
     """Required."""
     reason: _builtins.str
     """Required: 1 to 500 printable characters."""
     booked_by: _builtins.str
     """Required: who refunds it; 1 to 64 characters."""
+    attempt: _builtins.int
+    """The attempt whose charge is paid back, 1 for the first. Absent for every charge of
+    the message that is not paid back yet.
+    """
     def __init__(
         self,
         *,
         outbox_id: _builtins.str = ...,
         reason: _builtins.str = ...,
         booked_by: _builtins.str = ...,
+        attempt: _builtins.int | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["_attempt", b"_attempt", "attempt", b"attempt"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["booked_by", b"booked_by", "outbox_id", b"outbox_id", "reason", b"reason"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["_attempt", b"_attempt", "attempt", b"attempt", "booked_by", b"booked_by", "outbox_id", b"outbox_id", "reason", b"reason"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
-    def WhichOneof(self, oneof_group: _Never) -> None: ...
+    _WhichOneofReturnType__attempt: _TypeAlias = _typing.Literal["attempt"]  # noqa: Y015
+    _WhichOneofArgType__attempt: _TypeAlias = _typing.Literal["_attempt", b"_attempt"]  # noqa: Y015
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__attempt) -> _WhichOneofReturnType__attempt | None: ...
 
 Global___RefundSmsRequest: _TypeAlias = RefundSmsRequest  # noqa: Y015
 
 @_typing.final
 class RefundSmsResponse(_message.Message):
-    """The entry, booked now or before."""
+    """The refunds, booked now or before."""
 
     DESCRIPTOR: _descriptor.Descriptor
 
     ENTRY_FIELD_NUMBER: _builtins.int
     REPLAYED_FIELD_NUMBER: _builtins.int
+    ENTRIES_FIELD_NUMBER: _builtins.int
     replayed: _builtins.bool
-    """True when the charge had been paid back before."""
+    """True when every charge that was asked for had been paid back before, and nothing was
+    booked now.
+    """
     @_builtins.property
     def entry(self) -> Global___LedgerEntry:
-        """The entry."""
+        """The last of `entries`."""
+
+    @_builtins.property
+    def entries(self) -> _containers.RepeatedCompositeFieldContainer[Global___LedgerEntry]:
+        """What was booked now, or before when `replayed`: one for each charge, by attempt."""
 
     def __init__(
         self,
         *,
         entry: Global___LedgerEntry | None = ...,
         replayed: _builtins.bool = ...,
+        entries: _abc.Iterable[Global___LedgerEntry] | None = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["entry", b"entry"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["entry", b"entry", "replayed", b"replayed"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["entries", b"entries", "entry", b"entry", "replayed", b"replayed"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

@@ -153,9 +153,11 @@ class BillingServiceServicer(object):
         raise NotImplementedError('Method not implemented!')
 
     def RefundSms(self, request, context):
-        """Pays the charge of a message back, with the reason. Repeating it changes nothing.
+        """Pays the charge of an attempt of a message back, with the reason, or every charge
+        of the message that is not paid back yet. Each charge is paid back once: repeating
+        the call changes nothing.
         NOT_FOUND (`OUTBOX_ENTRY_NOT_FOUND`). FAILED_PRECONDITION (`NOT_CHARGED`): the
-        message was not charged.
+        attempt, or every attempt, was not charged.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')

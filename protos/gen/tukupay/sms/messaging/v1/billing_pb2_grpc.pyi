@@ -71,9 +71,11 @@ class BillingServiceStub:
     credit limit.
     """
     RefundSms: _grpc.UnaryUnaryMultiCallable[_billing_pb2.RefundSmsRequest, _billing_pb2.RefundSmsResponse]
-    """Pays the charge of a message back, with the reason. Repeating it changes nothing.
+    """Pays the charge of an attempt of a message back, with the reason, or every charge
+    of the message that is not paid back yet. Each charge is paid back once: repeating
+    the call changes nothing.
     NOT_FOUND (`OUTBOX_ENTRY_NOT_FOUND`). FAILED_PRECONDITION (`NOT_CHARGED`): the
-    message was not charged.
+    attempt, or every attempt, was not charged.
     """
     ListLedgerEntries: _grpc.UnaryUnaryMultiCallable[_billing_pb2.ListLedgerEntriesRequest, _billing_pb2.ListLedgerEntriesResponse]
     """The entries of an account in a period, oldest first."""
@@ -126,9 +128,11 @@ class BillingServiceAsyncStub(BillingServiceStub):
     credit limit.
     """
     RefundSms: _aio.UnaryUnaryMultiCallable[_billing_pb2.RefundSmsRequest, _billing_pb2.RefundSmsResponse]  # type: ignore[assignment]
-    """Pays the charge of a message back, with the reason. Repeating it changes nothing.
+    """Pays the charge of an attempt of a message back, with the reason, or every charge
+    of the message that is not paid back yet. Each charge is paid back once: repeating
+    the call changes nothing.
     NOT_FOUND (`OUTBOX_ENTRY_NOT_FOUND`). FAILED_PRECONDITION (`NOT_CHARGED`): the
-    message was not charged.
+    attempt, or every attempt, was not charged.
     """
     ListLedgerEntries: _aio.UnaryUnaryMultiCallable[_billing_pb2.ListLedgerEntriesRequest, _billing_pb2.ListLedgerEntriesResponse]  # type: ignore[assignment]
     """The entries of an account in a period, oldest first."""
@@ -220,9 +224,11 @@ class BillingServiceServicer(metaclass=_abc_1.ABCMeta):
         request: _billing_pb2.RefundSmsRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_billing_pb2.RefundSmsResponse, _abc.Awaitable[_billing_pb2.RefundSmsResponse]]:
-        """Pays the charge of a message back, with the reason. Repeating it changes nothing.
+        """Pays the charge of an attempt of a message back, with the reason, or every charge
+        of the message that is not paid back yet. Each charge is paid back once: repeating
+        the call changes nothing.
         NOT_FOUND (`OUTBOX_ENTRY_NOT_FOUND`). FAILED_PRECONDITION (`NOT_CHARGED`): the
-        message was not charged.
+        attempt, or every attempt, was not charged.
         """
 
     @_abc_1.abstractmethod

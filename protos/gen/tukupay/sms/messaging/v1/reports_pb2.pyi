@@ -638,6 +638,7 @@ class InvoiceException(_message.Message):
     INVOICE_COST_MICROS_FIELD_NUMBER: _builtins.int
     MESSAGES_FIELD_NUMBER: _builtins.int
     INVOICE_MESSAGES_FIELD_NUMBER: _builtins.int
+    ATTEMPT_FIELD_NUMBER: _builtins.int
     cause: Global___InvoiceExceptionCause.ValueType
     """Why."""
     line: _builtins.int
@@ -666,6 +667,11 @@ class InvoiceException(_message.Message):
     """Our messages of a day."""
     invoice_messages: _builtins.int
     """Messages of the day on the invoice."""
+    attempt: _builtins.int
+    """The attempt of our message that the line is about, 1 for the first and one more with
+    each resend; `RefundSms` pays back the charge of one attempt. Absent where
+    `outbox_id` is.
+    """
     def __init__(
         self,
         *,
@@ -683,11 +689,14 @@ class InvoiceException(_message.Message):
         invoice_cost_micros: _builtins.int | None = ...,
         messages: _builtins.int | None = ...,
         invoice_messages: _builtins.int | None = ...,
+        attempt: _builtins.int | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["_carrier_cost_micros", b"_carrier_cost_micros", "_carrier_message_id", b"_carrier_message_id", "_carrier_parts", b"_carrier_parts", "_charged_micros", b"_charged_micros", "_day", b"_day", "_invoice_cost_micros", b"_invoice_cost_micros", "_invoice_messages", b"_invoice_messages", "_invoice_parts", b"_invoice_parts", "_line", b"_line", "_messages", b"_messages", "_outbox_id", b"_outbox_id", "_units", b"_units", "_user_id", b"_user_id", "carrier_cost_micros", b"carrier_cost_micros", "carrier_message_id", b"carrier_message_id", "carrier_parts", b"carrier_parts", "charged_micros", b"charged_micros", "day", b"day", "invoice_cost_micros", b"invoice_cost_micros", "invoice_messages", b"invoice_messages", "invoice_parts", b"invoice_parts", "line", b"line", "messages", b"messages", "outbox_id", b"outbox_id", "units", b"units", "user_id", b"user_id"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["_attempt", b"_attempt", "_carrier_cost_micros", b"_carrier_cost_micros", "_carrier_message_id", b"_carrier_message_id", "_carrier_parts", b"_carrier_parts", "_charged_micros", b"_charged_micros", "_day", b"_day", "_invoice_cost_micros", b"_invoice_cost_micros", "_invoice_messages", b"_invoice_messages", "_invoice_parts", b"_invoice_parts", "_line", b"_line", "_messages", b"_messages", "_outbox_id", b"_outbox_id", "_units", b"_units", "_user_id", b"_user_id", "attempt", b"attempt", "carrier_cost_micros", b"carrier_cost_micros", "carrier_message_id", b"carrier_message_id", "carrier_parts", b"carrier_parts", "charged_micros", b"charged_micros", "day", b"day", "invoice_cost_micros", b"invoice_cost_micros", "invoice_messages", b"invoice_messages", "invoice_parts", b"invoice_parts", "line", b"line", "messages", b"messages", "outbox_id", b"outbox_id", "units", b"units", "user_id", b"user_id"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["_carrier_cost_micros", b"_carrier_cost_micros", "_carrier_message_id", b"_carrier_message_id", "_carrier_parts", b"_carrier_parts", "_charged_micros", b"_charged_micros", "_day", b"_day", "_invoice_cost_micros", b"_invoice_cost_micros", "_invoice_messages", b"_invoice_messages", "_invoice_parts", b"_invoice_parts", "_line", b"_line", "_messages", b"_messages", "_outbox_id", b"_outbox_id", "_units", b"_units", "_user_id", b"_user_id", "carrier_cost_micros", b"carrier_cost_micros", "carrier_message_id", b"carrier_message_id", "carrier_parts", b"carrier_parts", "cause", b"cause", "charged_micros", b"charged_micros", "day", b"day", "invoice_cost_micros", b"invoice_cost_micros", "invoice_messages", b"invoice_messages", "invoice_parts", b"invoice_parts", "line", b"line", "messages", b"messages", "outbox_id", b"outbox_id", "units", b"units", "user_id", b"user_id"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["_attempt", b"_attempt", "_carrier_cost_micros", b"_carrier_cost_micros", "_carrier_message_id", b"_carrier_message_id", "_carrier_parts", b"_carrier_parts", "_charged_micros", b"_charged_micros", "_day", b"_day", "_invoice_cost_micros", b"_invoice_cost_micros", "_invoice_messages", b"_invoice_messages", "_invoice_parts", b"_invoice_parts", "_line", b"_line", "_messages", b"_messages", "_outbox_id", b"_outbox_id", "_units", b"_units", "_user_id", b"_user_id", "attempt", b"attempt", "carrier_cost_micros", b"carrier_cost_micros", "carrier_message_id", b"carrier_message_id", "carrier_parts", b"carrier_parts", "cause", b"cause", "charged_micros", b"charged_micros", "day", b"day", "invoice_cost_micros", b"invoice_cost_micros", "invoice_messages", b"invoice_messages", "invoice_parts", b"invoice_parts", "line", b"line", "messages", b"messages", "outbox_id", b"outbox_id", "units", b"units", "user_id", b"user_id"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    _WhichOneofReturnType__attempt: _TypeAlias = _typing.Literal["attempt"]  # noqa: Y015
+    _WhichOneofArgType__attempt: _TypeAlias = _typing.Literal["_attempt", b"_attempt"]  # noqa: Y015
     _WhichOneofReturnType__carrier_cost_micros: _TypeAlias = _typing.Literal["carrier_cost_micros"]  # noqa: Y015
     _WhichOneofArgType__carrier_cost_micros: _TypeAlias = _typing.Literal["_carrier_cost_micros", b"_carrier_cost_micros"]  # noqa: Y015
     _WhichOneofReturnType__carrier_message_id: _TypeAlias = _typing.Literal["carrier_message_id"]  # noqa: Y015
@@ -714,6 +723,8 @@ class InvoiceException(_message.Message):
     _WhichOneofArgType__units: _TypeAlias = _typing.Literal["_units", b"_units"]  # noqa: Y015
     _WhichOneofReturnType__user_id: _TypeAlias = _typing.Literal["user_id"]  # noqa: Y015
     _WhichOneofArgType__user_id: _TypeAlias = _typing.Literal["_user_id", b"_user_id"]  # noqa: Y015
+    @_typing.overload
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__attempt) -> _WhichOneofReturnType__attempt | None: ...
     @_typing.overload
     def WhichOneof(self, oneof_group: _WhichOneofArgType__carrier_cost_micros) -> _WhichOneofReturnType__carrier_cost_micros | None: ...
     @_typing.overload
