@@ -41,6 +41,20 @@ def part_after(present: ReceiptState, reported: ReceiptState) -> ReceiptState:
     return reported
 
 
+SHARED_ID_DOUBT_S = 60.0
+"""Seconds for which "delivered" waits for another word when its id is that of several parts: which part it means is
+not said, and the worst word about them counts."""
+
+
+def is_in_doubt(reported: ReceiptState, *, sharing: int, delivered: int, age_s: float) -> bool:
+    """Whether a report waits, because its id is that of `sharing` parts and it may not be the last about them.
+
+    `delivered` counts the reports of a delivery that came for the id in the last SHARED_ID_DOUBT_S, this one
+    included; as many as there are parts leave no doubt. `age_s` is how long ago it came.
+    """
+    return reported is ReceiptState.DELIVERED and sharing > 1 and delivered < sharing and age_s < SHARED_ID_DOUBT_S
+
+
 def state_after(present: State, parts: Sequence[ReceiptState], units: int) -> State:
     """The state of a message whose parts are in these states; `present` when nothing changes it.
 

@@ -118,6 +118,16 @@ class DeliveryReceipt:
     """MCC and MNC of the network that the phone is on; None when the carrier did not say."""
     speaks_for_all_parts: bool = False
     """Whether the carrier reports on messages as a whole, and so on every part at once."""
+    other_message_id: str | None = None
+    """A second reading of the id, for a carrier that may write it in either of two ways; `carrier_message_id` goes
+    first. None when there is one reading only."""
+    speaks_for_known_parts: bool = False
+    """Whether the carrier reports on one part alone, whose state is then that of every part it is known to have."""
+    is_of_phone_alone: bool = False
+    """Whether somebody with a phone may have written it. It then moves only messages to `recipient` that have its
+    id, and settles no unknown outcome."""
+    failure_code: str | None = None
+    """Stable code of a failure that the carrier names more closely than `state` does; None for that of the state."""
 
 
 def canonical_carrier_id(raw: str) -> str:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 
 from messaging_service.adapters.postgres.outbox import PostgresOutbox
@@ -183,3 +185,98 @@ async def test_a_receipt_for_an_unknown_id_waits_and_is_given_up_but_kept(
     assert await outbox.work(500) == Worked(looked_at=0, matched=0)
     (kept,) = await rows(database_url, "SELECT carrier_message_id, message_id, next_try_at FROM receipt")
     assert kept == ("F00D", None, None)
+
+
+OTHER_PHONE = "+254722000111"
+
+
+async def test_an_id_of_two_messages_means_the_one_to_the_phone_of_the_receipt(outbox: PostgresOutbox) -> None:
+    first = await sent(outbox, accepted("777"))
+    second = await sent(outbox, accepted("777"), recipient_phone_number=OTHER_PHONE)
+    await bring(outbox, receipt("777", U))
+    assert (await state_of(outbox, first), await state_of(outbox, second)) == (State.UNDELIVERED, State.ACCEPTED)
+    await bring(outbox, receipt("777", D, recipient=OTHER_PHONE))
+    assert (await state_of(outbox, first), await state_of(outbox, second)) == (State.UNDELIVERED, State.DELIVERED)
+
+
+@pytest.mark.parametrize("named", [None, "+254733000222"], ids=["no phone", "the phone of neither"])
+async def test_an_id_of_two_messages_means_the_newest_where_the_phone_does_not_tell(
+    outbox: PostgresOutbox, named: str | None
+) -> None:
+    first = await sent(outbox, accepted("777"))
+    second = await sent(outbox, accepted("777"), recipient_phone_number=OTHER_PHONE)
+    await bring(outbox, receipt("777", U, recipient=named))
+    assert (await state_of(outbox, first), await state_of(outbox, second)) == (State.ACCEPTED, State.UNDELIVERED)
+
+
+async def test_a_second_reading_of_an_id_serves_where_the_first_finds_nothing(outbox: PostgresOutbox) -> None:
+    decimal = await sent(outbox, accepted("70592842"))
+    await bring(outbox, replace(receipt("1885939778"), other_message_id="70592842"))
+    assert await state_of(outbox, decimal) is State.DELIVERED
+    both = [await sent(outbox, accepted(message_id)) for message_id in ("12", "34")]
+    await bring(outbox, replace(receipt("12", U), other_message_id="34"))
+    assert [await state_of(outbox, message) for message in both] == [State.UNDELIVERED, State.ACCEPTED]
+
+
+async def test_a_receipt_that_a_phone_may_have_written_moves_only_messages_to_that_phone(
+    outbox: PostgresOutbox, database_url: str
+) -> None:
+    message = await sent(outbox, accepted("777"), recipient_phone_number=OTHER_PHONE)
+    await bring(outbox, replace(receipt("777"), is_of_phone_alone=True))
+    assert await state_of(outbox, message) is State.ACCEPTED
+    await bring(outbox, replace(receipt("777", recipient=OTHER_PHONE), is_of_phone_alone=True))
+    assert await state_of(outbox, message) is State.DELIVERED
+    assert await waiting(database_url) == 1
+
+
+async def test_one_receipt_speaks_for_all_parts_where_the_carrier_sends_no_more(outbox: PostgresOutbox) -> None:
+    message = await sent(outbox, accepted("A1", "A2"), message=TWO_UNITS)
+    await bring(outbox, replace(receipt("A1"), speaks_for_known_parts=True))
+    assert await state_of(outbox, message) is State.DELIVERED
+
+
+async def test_a_failure_that_the_carrier_names_keeps_its_name(outbox: PostgresOutbox) -> None:
+    message = await sent(outbox, accepted("A1"))
+    await bring(outbox, replace(receipt("A1", U), failure_code="OPTED_OUT_AT_CARRIER"))
+    assert (await stored(outbox, message.id)).error_code == "OPTED_OUT_AT_CARRIER"
+
+
+@pytest.mark.parametrize("reports", [[D, U], [U, D], [D, E, U]])
+@pytest.mark.parametrize("together", [True, False], ids=["in one pass", "one by one"])
+async def test_the_worst_word_counts_about_parts_that_share_an_id(
+    outbox: PostgresOutbox, database_url: str, reports: list[ReceiptState], together: bool
+) -> None:
+    message = await sent(outbox, accepted("A1", "A1"), message=TWO_UNITS)
+    receipts = [receipt("A1", report) for report in reports]
+    for batch in [receipts] if together else [[single] for single in receipts]:
+        await bring(outbox, *batch)
+    assert await state_of(outbox, message) is State.UNDELIVERED
+    await pass_time(database_url, 61)
+    await outbox.work(500)
+    assert await state_of(outbox, message) is State.UNDELIVERED
+    assert await waiting(database_url) == 0
+
+
+async def test_one_delivery_of_parts_that_share_an_id_waits_a_minute_for_another_word(
+    outbox: PostgresOutbox, database_url: str
+) -> None:
+    message = await sent(outbox, accepted("A1", "A1"), message=TWO_UNITS)
+    assert await bring(outbox, receipt("A1")) == Worked(looked_at=1, matched=0)
+    await pass_time(database_url, 59)
+    assert (await outbox.work(500)).looked_at == 0
+    assert await state_of(outbox, message) is State.ACCEPTED
+    await pass_time(database_url, 2)
+    assert await outbox.work(500) == Worked(looked_at=1, matched=1)
+    assert await state_of(outbox, message) is State.DELIVERED
+
+
+async def test_as_many_deliveries_as_parts_that_share_an_id_leave_no_doubt(
+    outbox: PostgresOutbox, database_url: str
+) -> None:
+    message = await sent(outbox, accepted("A1", "A1"), message=TWO_UNITS)
+    await bring(outbox, receipt("A1"))
+    await bring(outbox, receipt("A1"))
+    assert await state_of(outbox, message) is State.DELIVERED
+    await pass_time(database_url, 61)
+    assert await outbox.work(500) == Worked(looked_at=1, matched=1)
+    assert await waiting(database_url) == 0

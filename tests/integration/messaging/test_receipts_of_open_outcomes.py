@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from decimal import Decimal
 
 import pytest
@@ -89,6 +90,41 @@ async def test_a_receipt_of_somebody_else_settles_nothing(
     await outbox.store([stray])
     await until_matched_by_address(outbox, database_url)
     assert await state_of(outbox, message) is State.UNKNOWN
+
+
+async def test_a_receipt_of_another_carrier_settles_nothing(outbox: PostgresOutbox, database_url: str) -> None:
+    message = await sent(outbox, unanswered())
+    await outbox.store([receipt("A1", carrier="other")])
+    await until_matched_by_address(outbox, database_url)
+    assert await state_of(outbox, message) is State.UNKNOWN
+    await outbox.store([receipt("A2", carrier="smpp")])
+    await until_matched_by_address(outbox, database_url)
+    assert await state_of(outbox, message) is State.DELIVERED
+
+
+async def test_a_receipt_that_a_phone_may_have_written_settles_nothing(
+    outbox: PostgresOutbox, database_url: str
+) -> None:
+    message = await unknown(outbox, database_url)
+    await outbox.store([replace(receipt("A1"), is_of_phone_alone=True)])
+    await until_matched_by_address(outbox, database_url)
+    assert await state_of(outbox, message) is State.UNKNOWN
+
+
+async def test_one_part_alone_does_not_tell_that_the_others_were_taken(
+    outbox: PostgresOutbox, database_url: str
+) -> None:
+    message = await unknown(outbox, database_url, TWO_UNITS)
+    await outbox.store([replace(receipt("A1"), speaks_for_known_parts=True)])
+    await until_matched_by_address(outbox, database_url)
+    assert await state_of(outbox, message) is State.UNKNOWN
+
+
+async def test_the_case_of_a_name_does_not_hide_whose_receipt_it_is(outbox: PostgresOutbox, database_url: str) -> None:
+    message = await unknown(outbox, database_url)
+    await outbox.store([receipt("A1", sender_id="TukuPay")])
+    await until_matched_by_address(outbox, database_url)
+    assert await state_of(outbox, message) is State.DELIVERED
 
 
 async def test_a_receipt_without_a_sender_is_matched_by_the_phone(outbox: PostgresOutbox, database_url: str) -> None:
