@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import NoReturn
 
@@ -10,12 +11,16 @@ import psycopg
 import structlog
 from alembic.script import ScriptDirectory
 
-from service_kit.database import RETRYABLE, Pool
+from service_kit.database import Pool
+from service_kit.database_errors import READ_ONLY, RETRYABLE, problem_of
 from service_kit.grpc_server import GrpcServer
 from service_kit.migrations import head
+from service_kit.trips import Statement
 
 CHECK_EVERY_S = 1.0
 PATIENCE_S = 2.0
+
+_REVISION = Statement("SELECT version_num, current_setting('transaction_read_only')::boolean FROM alembic_version")()
 
 log = structlog.get_logger()
 
@@ -35,28 +40,36 @@ class SchemaCheck:
         so an old replica works on while the new ones are rolled out.
         """
         try:
-            # A database that stays silent is as good as one that is away.
-            async with asyncio.timeout(PATIENCE_S), pool.connection(timeout=PATIENCE_S) as connection:
-                cursor = await connection.execute("SELECT version_num FROM alembic_version")
-                row = await cursor.fetchone()
+            async with pool.connection(timeout=PATIENCE_S) as connection:
+                # A database that stays silent is as good as one that is away. By a trip, which does not ask the server
+                # to cancel what it does not answer anyway.
+                (rows,) = await connection.trip(_REVISION, within_s=PATIENCE_S)
         except psycopg.errors.UndefinedTable:
-            row = None
-        except (TimeoutError, *RETRYABLE):
-            return "the database cannot be reached"
-        if row is None or row[0] in self._outdated:
-            at = row[0] if row else "none"
+            rows = []
+        except RETRYABLE as error:
+            return problem_of(error)
+        if not rows or rows[0][0] in self._outdated:
+            at = rows[0][0] if rows else "none"
             return f"the database is at migration {at} and needs {self._head}: run `tukupay-sms migrate`"
-        return None
+        return READ_ONLY if rows[0][1] else None
 
 
-async def report_readiness(pool: Pool, schema: SchemaCheck, server: GrpcServer) -> NoReturn:
-    """Keeps the health of a server equal to that of its database; says why when it changes."""
+async def report_readiness(
+    pool: Pool, schema: SchemaCheck, server: GrpcServer, others: Sequence[Callable[[], str | None]] = ()
+) -> NoReturn:
+    """Keeps the health of a server equal to that of its database; says why when it changes.
+
+    `others`: what else may keep it from its work; each says why in words, None while it does not.
+    """
     reported: str | None = "starting"
     while True:
         problem = await schema.problem(pool)
         if problem and reported is None:
-            # Whatever made it fail may have cut the idle connections too.
-            await pool.check()
+            # Whatever made it fail may have cut the idle connections too, or they lead to a former primary. They are
+            # closed unasked, as a server that stands still would answer none of them.
+            await pool.renew()
+        # What the database says of itself names the cause of the rest.
+        problem = problem or pool.refusal or next(filter(None, (other() for other in others)), None)
         if problem != reported:
             await server.set_serving(problem is None)
             if problem:

@@ -12,18 +12,28 @@ import asyncio
 import re
 from collections.abc import Sequence
 from itertools import count
-from typing import Any, Final, NamedTuple
+from typing import Any, Final, NamedTuple, TypeVar
 from uuid import UUID
 
 import psycopg
 from psycopg import AsyncConnection
+from psycopg.abc import PQGen
 from psycopg.adapt import Transformer
 from psycopg.errors import error_from_result
-from psycopg.pq import ConnStatus, ExecStatus
+from psycopg.pq import ConnStatus, DiagnosticField, ExecStatus
 from psycopg.pq.abc import PGresult
 from psycopg.rows import TupleRow
 
+STATEMENT_TIMEOUT_S = 30.0
+"""The server ends a statement that runs for longer."""
+PATIENCE_S = STATEMENT_TIMEOUT_S + 5.0
+"""The longest wait for the answer to one round trip. A server that ends its statements answers before that, so one that
+has said nothing by then is gone, stands still or cannot be heard: the connection is closed."""
+
 _PARAMETER = re.compile(r"%\((\w+)\)s")
+_POLL_S = 0.1
+
+RV = TypeVar("RV")
 
 Rows = Sequence[tuple[Any, ...]]
 Value = str | bytes | int | float | Sequence[str | int | UUID] | None
@@ -62,26 +72,42 @@ ROLLBACK_AND_CHAIN: Final = Statement("ROLLBACK AND CHAIN")()
 
 
 class Connection(AsyncConnection[TupleRow]):
-    """A connection of psycopg that can also make trips."""
+    """A connection of psycopg that can also make trips, and waits for no answer for ever."""
+
+    patience_s: float = PATIENCE_S
+    """The longest wait for an answer, of trips and of psycopg's own cursors."""
 
     def __init__(self, *arguments: Any, **options: Any) -> None:  # noqa: ANN401 - psycopg's own
         super().__init__(*arguments, **options)
         self._statements: dict[Statement, bytes] = {}
         self._names = count()
 
-    async def trip(self, *steps: Step) -> list[Rows]:
+    async def wait(self, gen: PQGen[RV], interval: float = _POLL_S, timeout: float | None = None) -> RV:  # noqa: ASYNC109 - psycopg's own
+        """What every cursor waits with. Raises OperationalError when the server stays silent, and closes."""
+        began = asyncio.get_running_loop().time()
+        try:
+            return await super().wait(gen, interval, self.patience_s if timeout is None else timeout)
+        except psycopg.OperationalError as error:
+            silent = timeout is None and asyncio.get_running_loop().time() - began >= self.patience_s
+            if not silent or error.sqlstate is not None:
+                raise
+            self.pgconn.finish()
+            raise self._silence(self.patience_s) from None
+
+    async def trip(self, *steps: Step, within_s: float | None = None) -> list[Rows]:
         """Runs statements in one round trip; the rows of each.
 
         The first that fails ends the trip: the others did not run, its error is raised, and a transaction that was
-        open waits for its ROLLBACK. Outside of one, what ran before it in the same trip is undone with it. Who is
-        cancelled meanwhile has closed the connection, as its answers would be taken for those to the next question.
+        open waits for its ROLLBACK. Outside of one, what ran before it in the same trip is undone with it. Cancelling
+        closes the connection, because a late reply would be read as the answer to the next question; so does a server
+        that has not answered `within_s` (None: `patience_s`), which raises OperationalError.
         """
         async with self.lock:
             try:
                 self.pgconn.enter_pipeline_mode()
                 about = [each for step in steps for each in self._send(step)]
                 self.pgconn.pipeline_sync()
-                results = await self._results()
+                results = await self._results(self.patience_s if within_s is None else within_s)
                 self.pgconn.exit_pipeline_mode()
             except BaseException:
                 self.pgconn.finish()
@@ -103,11 +129,13 @@ class Connection(AsyncConnection[TupleRow]):
         self.pgconn.send_query_prepared(name, values)
         return [statement, None]
 
-    async def _results(self) -> list[PGresult]:
+    async def _results(self, patience_s: float) -> list[PGresult]:
         """What PostgreSQL answers, up to the end of the trip."""
         pgconn, loop, news = self.pgconn, asyncio.get_running_loop(), asyncio.Event()
         socket = pgconn.socket
         results: list[PGresult] = []
+        deadline = loop.time() + patience_s
+        timer = loop.call_at(deadline, news.set)
         is_unsent = pgconn.flush()
         loop.add_reader(socket, news.set)
         if is_unsent:
@@ -119,20 +147,41 @@ class Connection(AsyncConnection[TupleRow]):
                 if is_unsent and not (is_unsent := pgconn.flush()):
                     loop.remove_writer(socket)
                 pgconn.consume_input()
-                while not pgconn.is_busy():
-                    result = pgconn.get_result()
-                    if result is None:
-                        # Between the answers to two statements, unless nothing follows any more.
-                        if pgconn.status == ConnStatus.BAD:
-                            raise psycopg.OperationalError("the connection was lost")
-                    elif result.status == ExecStatus.PIPELINE_SYNC:
-                        return results
-                    else:
-                        results.append(result)
+                if self._is_whole(results):
+                    return results
+                if loop.time() >= deadline:
+                    raise self._silence(patience_s)
+                # uvloop calls the reader of a socket in error once and then drops it, with what is left to read: the
+                # last words of a server that dies come with such an error.
+                loop.remove_reader(socket)
+                loop.add_reader(socket, news.set)
         finally:
+            timer.cancel()
             loop.remove_reader(socket)
             if is_unsent:
                 loop.remove_writer(socket)
+
+    def _is_whole(self, results: list[PGresult]) -> bool:
+        """Takes the answers that are here; whether the last one is among them. Raises what ended the connection."""
+        while not self.pgconn.is_busy():
+            result = self.pgconn.get_result()
+            if result is None:
+                # Between the answers to two statements, unless nothing follows any more.
+                if self.pgconn.status == ConnStatus.BAD:
+                    raise psycopg.OperationalError("the connection was lost")
+            elif result.status == ExecStatus.PIPELINE_SYNC:
+                return True
+            elif _ends_connection(result):
+                # The end of the file may come late or never; nothing else follows this.
+                cause = error_from_result(result, self.info.encoding)
+                raise psycopg.OperationalError("the server ended the connection") from cause
+            else:
+                results.append(result)
+        return False
+
+    @staticmethod
+    def _silence(patience_s: float) -> psycopg.OperationalError:
+        return psycopg.OperationalError(f"the server did not answer within {patience_s:g} s; the connection is closed")
 
     def _rows(self, about: Sequence[Statement | None], results: Sequence[PGresult]) -> list[Rows]:
         rows: list[Rows] = []
@@ -149,13 +198,31 @@ class Connection(AsyncConnection[TupleRow]):
                 rows.append(transformer.load_rows(0, result.ntuples, tuple))
             else:
                 rows.append(())
-        if isinstance(failure, psycopg.errors.InvalidSqlStatementName):
-            # Dropped by somebody, or a pooler leads to another server now: prepared anew, it works the next time.
+        if isinstance(failure, psycopg.errors.InvalidSqlStatementName) or is_stale_plan(failure):
+            # Dropped by somebody, or a pooler leads to another server now, or a column has another type than when they
+            # were prepared: prepared anew, they work the next time.
             self._statements.clear()
             raise psycopg.OperationalError("the prepared statements are gone") from failure
         if failure is not None:
             raise failure
         return rows
+
+
+def is_stale_plan(error: BaseException | None) -> bool:
+    """Whether a prepared statement gives other types than when it was prepared, as after a migration."""
+    # By its place in the server, as the words come in the server's language, and the SQLSTATE has other causes too.
+    return (
+        isinstance(error, psycopg.errors.FeatureNotSupported) and error.diag.source_function == "RevalidateCachedQuery"
+    )
+
+
+def _ends_connection(result: PGresult) -> bool:
+    """Whether the server says that it closes the connection with this."""
+    if result.status != ExecStatus.FATAL_ERROR:
+        return False
+    severity = result.error_field(DiagnosticField.SEVERITY_NONLOCALIZED)
+    sqlstate = result.error_field(DiagnosticField.SQLSTATE) or b""
+    return severity in (b"FATAL", b"PANIC") or sqlstate.startswith(b"57P")
 
 
 def _octets(value: Value) -> bytes | None:

@@ -21,7 +21,8 @@ from pricing_service.domain.history import CostInstants, HistoryPosition
 from pricing_service.domain.resolution import Standing
 from pricing_service.domain.tier import Level, Tier
 from pricing_service.use_cases.cost_repository import Beat, Considered, InEffect, Look, Lookup
-from service_kit.database import RETRYABLE, Connection, Pool, database_unavailable, transaction
+from service_kit.database import Connection, Pool, single_statement, transaction
+from service_kit.database_errors import RETRYABLE, database_unavailable
 from service_kit.errors import Kind, ServiceError
 
 Parameters = Sequence[object] | Mapping[str, object]
@@ -179,7 +180,7 @@ class PostgresCosts:
             rows = await self._try_read(statement, parameters)
             if rows is None:
                 # After a restart of the server all idle connections are dead: drop them together.
-                await self._pool.check()
+                await self._pool.renew()
                 rows = await self._try_read(statement, parameters)
         except RETRYABLE as error:
             raise database_unavailable(error) from error
@@ -191,7 +192,7 @@ class PostgresCosts:
 
     async def _try_read(self, statement: LiteralString, parameters: Parameters) -> list[TupleRow] | None:
         """None when the connection turned out to be dead."""
-        async with self._pool.connection() as connection:
+        async with single_statement(self._pool) as connection:
             try:
                 return await (await connection.execute(statement, parameters)).fetchall()
             except psycopg.OperationalError:

@@ -26,6 +26,15 @@ def with_password(url: str) -> str:
     return url.replace("tukupay@", f"tukupay:{DATABASE_PASSWORD}@", 1)
 
 
+def over_tcp(server: EmbeddedPostgres, name: str) -> str:
+    """The URL of a database on a server that was started with a port, by the network instead of the Unix socket."""
+    statement = sql.SQL("ALTER ROLE tukupay PASSWORD {}").format(sql.Literal(DATABASE_PASSWORD))
+    with psycopg.connect(server.url("postgres"), autocommit=True) as connection:
+        connection.execute(statement)
+    port = conninfo_to_dict(server.url(name))["port"]
+    return f"postgresql://tukupay:{DATABASE_PASSWORD}@127.0.0.1:{port}/{name}"
+
+
 class Database:
     """One database of a service."""
 

@@ -9,7 +9,8 @@ import psycopg
 from messaging_service.adapters.postgres.recording import LANES
 from messaging_service.use_cases.lookout import MOST_COUNTED
 from messaging_service.use_cases.queue_state import QueueState, Waiting
-from service_kit.database import Pool, database_unavailable, transaction
+from service_kit.database import Pool, transaction
+from service_kit.database_errors import database_unavailable
 
 _PRIORITY_OF: Final = {lane: priority for priority, lane in LANES.items()}
 

@@ -9,7 +9,7 @@ from collections.abc import Callable
 import psycopg
 import structlog
 
-from service_kit.database import Connection, Pool, single_statement
+from service_kit.database import KEPT_ALIVE, Connection, Pool, is_alive, single_statement
 from service_kit.errors import ServiceError
 
 CHANNEL = "tukupay_sms_queue"
@@ -67,7 +67,11 @@ class PostgresWakeUps:
         while True:
             try:
                 async with await Connection.connect(
-                    self._url, autocommit=True, application_name="messaging-wake-ups", connect_timeout=5
+                    self._url,
+                    autocommit=True,
+                    application_name="messaging-wake-ups",
+                    connect_timeout=5,
+                    **KEPT_ALIVE,
                 ) as connection:
                     await connection.execute(f"LISTEN {CHANNEL}")
                     pause_s = 1.0
@@ -86,5 +90,4 @@ class PostgresWakeUps:
                 if signal.payload != own:
                     self._woken()
             # A half-open connection would wait for ever.
-            async with asyncio.timeout(5):
-                await connection.execute("SELECT 1")
+            await is_alive(connection)

@@ -6,7 +6,6 @@ from random import Random
 from typing import Any
 
 import psycopg
-from psycopg_pool import AsyncConnectionPool
 
 from service_kit.database import Pool
 from service_kit.trips import BEGIN, COMMIT, ROLLBACK, Connection, Rows, Step
@@ -36,11 +35,11 @@ def breaking_pool(url: str, fuse: Fuse, *, size: int) -> Pool:
     """A pool of connections that break as the fuse says; not open yet."""
 
     class BreakingConnection(Connection):
-        async def trip(self, *steps: Step) -> list[Rows]:
+        async def trip(self, *steps: Step, within_s: float | None = None) -> list[Rows]:
             place = "statement" if steps[-1] not in _ENDS else steps[-1].statement.text.decode()
             if fuse.blows(f"before {place}"):
                 await self._cut()
-            rows = await super().trip(*steps)
+            rows = await super().trip(*steps, within_s=within_s)
             if fuse.blows(f"after {place}"):
                 await self._cut()
             return rows
@@ -57,7 +56,7 @@ def breaking_pool(url: str, fuse: Fuse, *, size: int) -> Pool:
             await self.close()
             raise psycopg.OperationalError("the connection was cut")
 
-    return AsyncConnectionPool(
+    return Pool(
         url,
         connection_class=BreakingConnection,
         kwargs={"autocommit": True, "options": "-c timezone=UTC -c statement_timeout=30000"},

@@ -14,7 +14,7 @@ from messaging_service.adapters.postgres.foreseen import StatementFailedError
 from messaging_service.adapters.postgres.outbox import PostgresOutbox
 from messaging_service.domain.states import State
 from messaging_service.use_cases.outbox import Accepted, Claim, Settled
-from service_kit.database import database_unavailable
+from service_kit.database_errors import database_unavailable
 from service_kit.errors import ServiceError
 from tests.contract.messaging_database import pass_time, rows
 from tests.contract.sms_examples import ACCOUNT, PRICE, TWO_UNITS, acceptance, accepted, refused, settlement
