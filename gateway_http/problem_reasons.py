@@ -40,7 +40,10 @@ REASONS: dict[str, Reason] = {
         402, "The balance does not cover the message", "Top the account up, or send less; nothing was charged."
     ),
     "ACCOUNT_NOT_FOUND": Reason(
-        404, "No such account", "It has neither been opened nor sent anything: check the `userId`, or open it."
+        404,
+        "No such account",
+        "It has neither been opened nor sent anything: check the `userId`, or open it. A message of it was neither "
+        "stored nor charged.",
     ),
     "OUTBOX_ENTRY_NOT_FOUND": Reason(404, "No such outbox entry", "Check the `outboxId`."),
     "NO_PRICE": Reason(
@@ -119,6 +122,12 @@ REASONS: dict[str, Reason] = {
         409,
         "The recipient wants no messages from this sender",
         "Nothing was stored or charged. Take the number off your list; `/api/sms/suppressions/check` says why.",
+    ),
+    "DESTINATION_NOT_ALLOWED": Reason(
+        409,
+        "Messages to that country are not allowed",
+        "Nothing was stored or charged. Correct the number, or ask the operator to allow its country "
+        "(`SMS_DESTINATIONS`).",
     ),
     "WEBHOOK_DISABLED": Reason(409, "The webhook is disabled", "Enable it first; nothing is posted to it until then."),
     "TOO_MANY_WEBHOOKS": Reason(
@@ -251,7 +260,8 @@ FIELD_REASONS: dict[str, str] = {
     "EMPTY_PARAMETER": "A query parameter has no value; leave it out instead.",
     "INVALID_PAGE_TOKEN": "The page token is malformed, or belongs to other filters.",
     "INVALID_CURSOR": "The cursor of a watch is malformed, too old, or belongs to another account.",
-    "INVALID_IDENTIFIER": "An identifier is empty, too long, or has characters that cannot be printed.",
+    "INVALID_IDENTIFIER": "An identifier is empty, too long, begins or ends with a space, has characters that cannot "
+    "be printed, or is not in Unicode's normal form NFC.",
     "INVALID_REASON": "A reason is empty, too long, or has characters that cannot be printed.",
     "INVALID_PHONE_NUMBER": "The recipient is not a phone number in E.164.",
     "INVALID_URL": "A URL is malformed, is not https, or leads to an address that is not public.",
@@ -264,13 +274,14 @@ FIELD_REASONS: dict[str, str] = {
     "EXPIRY_NOT_AHEAD": "`expiresAt` has passed, or does not lie after `scheduleTimestamp`.",
     "EXPIRY_TOO_FAR": "`expiresAt` lies more than 7 days after the SMS is due.",
     "TOO_MANY_TAGS": "There are more tags than allowed.",
-    "INVALID_TAG": "A tag is empty, too long, or has characters that cannot be printed.",
     "UNKNOWN_PRIORITY": "The priority is none of those of the proto.",
     "UNKNOWN_STATUS": "A status is none of those of the proto.",
     "UNKNOWN_STATE": "A state is none of those of the proto.",
     "UNKNOWN_SOURCE": "The source of a suppression is none of those of the proto.",
     "UNKNOWN_GROUPING": "A grouping is none of those of the proto.",
     "NOTHING_WANTED": "No event can have both the statuses and the states that were asked for.",
+    "INVALID_TAG": "A tag is empty, too long, begins or ends with a space, has characters that cannot be printed, or "
+    "is not in Unicode's normal form NFC.",
     "INVALID_CUSTOM_DATA": "customData is too large, or cannot be stored.",
     "ABOVE_CEILING": "Guard: the price is higher than prices of the level normally are.",
     "RELATIVE_CHANGE": "Guard: the price is far from the one in effect at that instant.",

@@ -79,7 +79,13 @@ async def running(settings: MessagingSettings, seams: Seams) -> AsyncIterator[Gr
     pricing = pricing_knowledge(settings, metrics)
     engine = build_engine(settings, seams, pool, pricing.prices, watching=watching, metrics=metrics)
     book = BookClient(pricing.channel, timeout_s=PRICE_BOOK_TIMEOUT_S, now=seams.now, calls=metrics.pricing_calls)
-    quote = QuoteSms(pricing.prices, phone_problem=phone_number_problem, max_units=settings.max_units, now=seams.now)
+    quote = QuoteSms(
+        pricing.prices,
+        phone_problem=phone_number_problem,
+        destination_problem=settings.destinations,
+        max_units=settings.max_units,
+        now=seams.now,
+    )
     server = GrpcServer(settings.grpc_address, SERVICES, [metrics.server_calls])
     add_servicers(
         server,

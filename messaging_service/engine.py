@@ -118,7 +118,7 @@ def build_engine(
         resend_unknown_s=settings.unknown_resend_after_s,
     )
     replica, exemption = process_name(), Exemption(settings.opt_out_exempt_tags)
-    rules = Rules(charge=settings.charge_policy, max_retries=settings.max_retries)
+    rules = Rules(settings.charge_policy, settings.max_retries, settings.unknown_accounts)
     postgres = PostgresOutbox(pool, replica, windows, exemption, rules)
     outbox = seams.outbox(postgres)
     events = metrics.events
@@ -170,6 +170,7 @@ def build_engine(
         outcomes=outcomes,
         dispatch=dispatch,
         phone_problem=phone_number_problem,
+        destination_problem=settings.destinations,
         limits=SendLimits(
             max_units=settings.max_units,
             carrier_grace_s=settings.carrier_grace_s,
@@ -179,7 +180,12 @@ def build_engine(
         now=seams.now,
     )
     resend = ResendSms(
-        outbox, outcomes, dispatch, max_retries=settings.max_retries, carrier_grace_s=settings.carrier_grace_s
+        outbox,
+        outcomes,
+        dispatch,
+        destination_problem=settings.destinations,
+        max_retries=settings.max_retries,
+        carrier_grace_s=settings.carrier_grace_s,
     )
     sweeper = Sweeper(outbox, events, routes=dispatch.routes, every_s=settings.sweep_s)
     return Engine(

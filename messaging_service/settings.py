@@ -6,7 +6,9 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
+from messaging_service.adapters.destinations import HOME, AllowedDestinations, parse_destinations
 from messaging_service.channel_settings import SmtpRelay, channel_services, email_address, smtp_relay
+from messaging_service.domain.accounts import UnknownAccounts
 from messaging_service.domain.channels import WELL_KNOWN
 from messaging_service.domain.charging import ChargePolicy
 from messaging_service.domain.opt_out_keywords import OPT_IN_WORDS, OPT_OUT_WORDS, folded
@@ -48,6 +50,13 @@ def _charge_policy(text: str) -> ChargePolicy:
         return ChargePolicy(text)
     except ValueError:
         raise ValueError(f"{text!r} is neither {' nor '.join(ChargePolicy)}") from None
+
+
+def _unknown_accounts(text: str) -> UnknownAccounts:
+    try:
+        return UnknownAccounts(text)
+    except ValueError:
+        raise ValueError(f"{text!r} is none of {', '.join(UnknownAccounts)}") from None
 
 
 @dataclass(frozen=True, slots=True)
@@ -153,6 +162,19 @@ class MessagingSettings:
         "SMS_MAX_RETRIES", "how often a failed message may be resent", parse=integer(0, 100), default=3
     )
     max_units: int = setting("SMS_MAX_UNITS", "SMS units of one message at most", parse=integer(1, 20), default=10)
+    destinations: AllowedDestinations = setting(
+        "SMS_DESTINATIONS",
+        "countries that messages may go to, by ISO codes with commas between, such as KE,UG; also calling codes, such "
+        "as +881, or * for everywhere",
+        parse=parse_destinations,
+        default=HOME,
+    )
+    unknown_accounts: UnknownAccounts = setting(
+        "SMS_UNKNOWN_ACCOUNTS",
+        "what happens when a userId sends that has no account: `postpaid` or `prepaid` opens one, `refuse` opens none",
+        parse=_unknown_accounts,
+        default=UnknownAccounts.POSTPAID,
+    )
     outcome_wait_s: float = setting(
         "SMS_OUTCOME_WAIT_S",
         "seconds that a call waits for the carrier's answer when it does not say itself",

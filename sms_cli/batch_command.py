@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from service_kit.identifiers import identifier_problem
 from service_kit.settings import SettingsError, integer
 from sms_cli.failures import CommandError
 from sms_cli.options import Lane, instant_option, parsed
@@ -140,14 +141,14 @@ def _campaign(  # noqa: PLR0917 - the options of the command
     """What all lines have in common, checked before any of them is looked at."""
     from messaging_service.domain.sender_id import sender_id_problem  # noqa: PLC0415 - see above
     from messaging_service.domain.states import Priority  # noqa: PLC0415 - see above
-    from messaging_service.domain.validation import MAX_IDENTIFIER, MAX_MESSAGE_NAME, MAX_TAG, text_problem  # noqa: PLC0415
+    from messaging_service.domain.validation import MAX_MESSAGE_NAME, MAX_TAG, text_problem  # noqa: PLC0415 - see above
     from sms_cli.batch_files import Campaign  # noqa: PLC0415 - see above
     from sms_cli.templates import parse_template  # noqa: PLC0415 - see above
 
     problems = [("--sender", sender_id_problem(sender))]
-    limits = [("--user", user, MAX_IDENTIFIER), ("--campaign", made, MAX_CAMPAIGN), ("--name", name, MAX_MESSAGE_NAME)]
-    limits += [("--tag", tag, MAX_TAG) for tag in tags]
-    problems += [(option, text_problem(value, limit)) for option, value, limit in limits if value is not None]
+    problems += [("--user", identifier_problem(user)), ("--campaign", identifier_problem(made, MAX_CAMPAIGN))]
+    problems += [("--tag", identifier_problem(tag, MAX_TAG)) for tag in tags]
+    problems += [("--name", None if name is None else text_problem(name, MAX_MESSAGE_NAME))]
     for option, problem in problems:
         if problem:
             raise typer.BadParameter(problem, param_hint=option)

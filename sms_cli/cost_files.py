@@ -5,7 +5,6 @@ from __future__ import annotations
 import csv
 import hashlib
 import re
-import unicodedata
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime
@@ -13,6 +12,7 @@ from decimal import Decimal
 from io import StringIO
 from typing import TextIO, TypeVar
 
+from service_kit.identifiers import identifier_problem
 from sms_cli.cost_levels import LEVEL_NAMES, parse_level
 from sms_cli.instants import exact, parse_instant
 from sms_cli.money import kes, parse_kes
@@ -23,7 +23,6 @@ T = TypeVar("T")
 REQUIRED_COLUMNS = ("level", "customerId", "appId", "pricePerSms", "effectiveFrom", "reason")
 COLUMNS = (*REQUIRED_COLUMNS, "createdBy")
 MAX_PRICE = Decimal(1_000_000)
-MAX_IDENTIFIER = 64
 MAX_REASON = 500
 MAX_LINES = 100
 """Lines of a file that one message names."""
@@ -210,7 +209,7 @@ def _row(
     if len(fields["reason"]) > MAX_REASON:
         found.append(f"reason has {len(fields['reason'])} characters; at most {MAX_REASON} are allowed")
     author = fields.get("createdBy", "")
-    if problem := _identifier_problem(author):
+    if author and (problem := identifier_problem(author)):
         found.append(f"createdBy {problem}")
     problems += [LineProblem(line, problem) for problem in found]
     if level is None or price is None or effective_from is None:
@@ -254,16 +253,6 @@ def _entity_problems(level: pb.CostLevel.ValueType, fields: dict[str, str]) -> l
             found.append(f"{column} is required for {LEVEL_NAMES[level]}")
         elif level != owner and value:
             found.append(f"{column} does not belong to {LEVEL_NAMES[level]}; leave it empty")
-        elif problem := _identifier_problem(value):
+        elif value and (problem := identifier_problem(value)):
             found.append(f"{column} {problem}")
     return found
-
-
-def _identifier_problem(value: str) -> str | None:
-    if len(value) > MAX_IDENTIFIER:
-        return f"has {len(value)} characters; at most {MAX_IDENTIFIER} are allowed"
-    if value != value.strip():
-        return f"{value!r} begins or ends with a space"
-    if any(unicodedata.category(character) == "Cc" for character in value):
-        return "has a control character"
-    return None

@@ -54,7 +54,14 @@ OPERATIONS = (
         },
         problems={
             402: ["INSUFFICIENT_FUNDS"],
-            409: ["MESSAGE_ID_REUSED", "NO_PRICE", "ACCOUNT_NOT_ACTIVE", "RECIPIENT_OPTED_OUT"],
+            404: ["ACCOUNT_NOT_FOUND"],
+            409: [
+                "MESSAGE_ID_REUSED",
+                "NO_PRICE",
+                "ACCOUNT_NOT_ACTIVE",
+                "RECIPIENT_OPTED_OUT",
+                "DESTINATION_NOT_ALLOWED",
+            ],
             429: ["OVERLOADED", "RATE_LIMIT_REACHED", "RECIPIENT_LIMIT_REACHED", "DAILY_SPEND_LIMIT_REACHED"],
             503: [
                 "MESSAGING_UNAVAILABLE",
@@ -127,7 +134,7 @@ OPERATIONS = (
             )
         },
         problems={
-            409: ["NO_PRICE"],
+            409: ["NO_PRICE", "DESTINATION_NOT_ALLOWED"],
             429: ["OVERLOADED", "RATE_LIMIT_REACHED", "RECIPIENT_LIMIT_REACHED", "DAILY_SPEND_LIMIT_REACHED"],
             503: ["MESSAGING_UNAVAILABLE", "PRICING_UNAVAILABLE"],
             504: ["MESSAGING_TIMEOUT"],
@@ -157,6 +164,7 @@ OPERATIONS = (
                 "VALIDITY_OVER",
                 "ACCOUNT_NOT_ACTIVE",
                 "RECIPIENT_OPTED_OUT",
+                "DESTINATION_NOT_ALLOWED",
             ],
             429: ["OVERLOADED", "RATE_LIMIT_REACHED", "RECIPIENT_LIMIT_REACHED", "DAILY_SPEND_LIMIT_REACHED"],
             503: [*_WRITE_DOWN[503], "CARRIER_UNAVAILABLE"],

@@ -27,6 +27,28 @@ class AccountStatus(StrEnum):
     CLOSED = "closed"
 
 
+class UnknownAccounts(StrEnum):
+    """What happens when an account sends that nobody has opened."""
+
+    POSTPAID = "postpaid"
+    """It is opened as postpaid and owes what it sends, without a limit."""
+    PREPAID = "prepaid"
+    """It is opened as prepaid with nothing on it, and refused until it is topped up."""
+    REFUSE = "refuse"
+    """It is refused with ACCOUNT_NOT_FOUND, and nothing is opened."""
+
+
+def unknown_account(account_id: str) -> ServiceError:
+    """The refusal of a message whose account nobody has opened, where none is opened by sending."""
+    return ServiceError(
+        Kind.NOT_FOUND,
+        "ACCOUNT_NOT_FOUND",
+        f"there is no account {account_id}, and sending opens none here; nothing was stored or charged. Check the id, "
+        "or let the operator open the account first",
+        metadata={"account": account_id},
+    )
+
+
 _STANDING = {
     AccountStatus.SUSPENDED: "suspended; ask the operator to activate it",
     AccountStatus.CLOSED: "closed, for good; send through another one",

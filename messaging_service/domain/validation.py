@@ -13,9 +13,11 @@ from messaging_service.domain.message import SendRequest
 from messaging_service.domain.segmentation import Segmentation, segment
 from messaging_service.domain.sender_id import sender_id_problem
 from messaging_service.domain.states import Priority
+from service_kit import identifiers
 from service_kit.errors import Violation, invalid
+from service_kit.identifiers import identifier_problem
 
-MAX_IDENTIFIER = 64
+MAX_IDENTIFIER = identifiers.MAX_IDENTIFIER
 MAX_MESSAGE_ID = 128
 MAX_MESSAGE_NAME = 100
 MAX_TAGS = 20
@@ -65,14 +67,17 @@ def validate(
     def fault(field: str, reason: str, description: str) -> None:
         found.append(Violation(field, reason, description))
 
-    def check_identifier(field: str, value: str | None, limit: int) -> None:
-        if value is not None and (problem := text_problem(value, limit)):
+    def check_identifier(
+        field: str, value: str | None, limit: int, rule: Callable[[str, int], str | None] = identifier_problem
+    ) -> None:
+        if value is not None and (problem := rule(value, limit)):
             fault(field, "INVALID_IDENTIFIER", problem)
 
     check_identifier("user_id", draft.user_id, MAX_IDENTIFIER)
     check_identifier("app_id", draft.app_id, MAX_IDENTIFIER)
     check_identifier("message_id", draft.message_id, MAX_MESSAGE_ID)
-    check_identifier("message_name", draft.message_name, MAX_MESSAGE_NAME)
+    # What a message is called is no identifier of anything: it is a text.
+    check_identifier("message_name", draft.message_name, MAX_MESSAGE_NAME, text_problem)
     if problem := phone_problem(draft.recipient_phone_number):
         fault("recipient_phone_number", "INVALID_PHONE_NUMBER", problem)
     if problem := sender_id_problem(draft.sender_id):
@@ -107,7 +112,10 @@ def validate(
 
 
 def text_problem(value: str, limit: int) -> str | None:
-    """What is wrong with a short text of 1 to `limit` printable characters; None when nothing is."""
+    """What is wrong with a short text of 1 to `limit` printable characters; None when nothing is.
+
+    Looser than the rule for identifiers: by it, what is on record under an identifier of before can still be found.
+    """
     if not value.strip():
         return f"is empty; give 1 to {limit} characters"
     if len(value) > limit:
@@ -178,7 +186,7 @@ def _tag_faults(tags: Sequence[str]) -> list[Violation]:
     return [
         Violation(f"tags[{index}]", "INVALID_TAG", problem)
         for index, tag in enumerate(tags)
-        if (problem := text_problem(tag, MAX_TAG))
+        if (problem := identifier_problem(tag, MAX_TAG))
     ]
 
 

@@ -12,6 +12,7 @@ from messaging_service.domain.money import from_micros, plain, to_micros
 from messaging_service.domain.validation import MAX_IDENTIFIER, text_problem
 from messaging_service.transport import wire
 from service_kit.errors import Violation
+from service_kit.identifiers import identifier_problem
 from tukupay.sms.messaging.v1 import billing_pb2 as pb
 
 MAX_REASON = 500
@@ -34,6 +35,11 @@ class Faults:
     def add(self, field: str, reason: str, problem: str) -> None:
         """Notes one fault."""
         self.violations.append(Violation(field, reason, problem))
+
+    def new_identifier(self, field: str, value: str) -> None:
+        """An identifier that is put on record, or paid to, is required."""
+        if problem := identifier_problem(value):
+            self.add(field, "INVALID_IDENTIFIER", problem)
 
     def text(self, field: str, value: str, limit: int = MAX_IDENTIFIER) -> None:
         """A short text is required."""

@@ -51,7 +51,7 @@ class BillingServicer(billing_pb2_grpc.BillingServiceServicer):
     async def OpenAccount(self, request: pb.OpenAccountRequest, context: Context) -> pb.OpenAccountResponse:  # noqa: N802
         """See the proto."""
         faults = Faults()
-        faults.text("user_id", request.user_id)
+        faults.new_identifier("user_id", request.user_id)
         mode = _mode(request.mode, faults)
         if request.mode == 0:
             faults.add("mode", "REQUIRED", "is not said; use ACCOUNT_MODE_POSTPAID or ACCOUNT_MODE_PREPAID")
@@ -115,7 +115,7 @@ class BillingServicer(billing_pb2_grpc.BillingServiceServicer):
     async def TopUp(self, request: pb.TopUpRequest, context: Context) -> pb.TopUpResponse:  # noqa: N802
         """See the proto."""
         faults = Faults()
-        faults.text("user_id", request.user_id)
+        faults.new_identifier("user_id", request.user_id)
         amount = faults.amount(request.amount_micros, negative=False)
         faults.text("reference", request.reference)
         faults.optional_text("booked_by", request.booked_by)

@@ -19,6 +19,7 @@ from messaging_service.use_cases.meters import AlertMeter
 from messaging_service.use_cases.prices import Prices
 from messaging_service.use_cases.upkeep import UpkeepLog
 from service_kit.errors import Kind, ServiceError, Violation, invalid
+from service_kit.identifiers import identifier_problem
 
 
 @dataclass(frozen=True, slots=True)
@@ -137,7 +138,8 @@ class ManageAlerts:
 
     async def set_rules(self, account_id: str, rules: Sequence[AlertRule]) -> Mapping[AlertKind, AlertRule]:
         """Sets rules; the transport has looked at each. Raises ServiceError INVALID."""
-        _check("user_id", account_id)
+        if problem := identifier_problem(account_id):
+            raise invalid([Violation("user_id", "INVALID_IDENTIFIER", problem)])
         return await self._desk.set_rules(account_id, rules)
 
     async def alerts(

@@ -12,7 +12,7 @@ from messaging_service.domain.channels import CHANNEL_EVENTS, DEFAULT_EVENTS
 from messaging_service.domain.cloud_event import CloudEvent
 from messaging_service.domain.webhooks import Delivery, DeliveryState, Endpoint, EndpointKind, EventType
 from messaging_service.use_cases.channels import ChannelTargets
-from messaging_service.use_cases.manage_webhooks import account_faults, description_faults
+from messaging_service.use_cases.manage_webhooks import account_faults, description_faults, new_account_faults
 from messaging_service.use_cases.webhooks import DeliveryFilter, EndpointChange, Endpoints, NewEndpoint, ReplayPeriod
 from service_kit.errors import Kind, ServiceError, Violation, invalid
 
@@ -50,7 +50,7 @@ class ManageChannels:
         Without events it gets every alert. Raises ServiceError INVALID that names every field at fault,
         TOO_MANY_CHANNELS, or CHANNELS_BUSY.
         """
-        faults = account_faults(account_id) + _event_faults(events) + description_faults(description)
+        faults = new_account_faults(account_id) + _event_faults(events) + description_faults(description)
         if bool(url) == bool(email):
             problem = "and email are both given; make a channel of each" if url else "is empty, as is email; give one"
             raise invalid([Violation("url", "REQUIRED", problem), *faults])

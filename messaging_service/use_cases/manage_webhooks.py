@@ -30,6 +30,7 @@ from messaging_service.use_cases.webhooks import (
     Targets,
 )
 from service_kit.errors import Kind, ServiceError, Violation, invalid
+from service_kit.identifiers import identifier_problem
 
 MAX_DESCRIPTION: Final = 200
 _SECRET_BYTES: Final = 32
@@ -57,7 +58,7 @@ class ManageWebhooks:
 
     async def create(self, account_id: str, url: str, events: Sequence[EventType], description: str) -> WithSecret:
         """Makes an endpoint. Raises ServiceError INVALID that names every field at fault, or TOO_MANY_WEBHOOKS."""
-        faults = account_faults(account_id) + await self._url_faults(url) + _event_faults(events)
+        faults = new_account_faults(account_id) + await self._url_faults(url) + _event_faults(events)
         faults += description_faults(description)
         if faults:
             raise invalid(faults)
@@ -186,8 +187,14 @@ def _new_secret() -> str:
     return "whsec_" + base64.b64encode(secrets.token_bytes(_SECRET_BYTES)).decode()
 
 
+def new_account_faults(account_id: str) -> list[Violation]:
+    """What keeps an account from being given an endpoint."""
+    problem = identifier_problem(account_id)
+    return [] if problem is None else [Violation("user_id", "INVALID_IDENTIFIER", problem)]
+
+
 def account_faults(account_id: str) -> list[Violation]:
-    """What is wrong with the name of an account."""
+    """What keeps an account from being looked up."""
     problem = text_problem(account_id, MAX_IDENTIFIER)
     return [] if problem is None else [Violation("user_id", "INVALID_IDENTIFIER", problem)]
 

@@ -14,6 +14,7 @@ from messaging_service.domain.validation import MAX_IDENTIFIER, text_problem
 from messaging_service.use_cases.phone_numbers import PhoneNumberCheck
 from messaging_service.use_cases.suppressions import Added, NewSuppression, SuppressionFilter, Suppressions
 from service_kit.errors import Kind, ServiceError, Violation, invalid
+from service_kit.identifiers import identifier_problem
 
 MAX_REASON = 200
 STOP_WAIT_S = 1.0
@@ -62,6 +63,8 @@ class OptOuts:
         Raises ServiceError INVALID that names every field at fault.
         """
         found = _scope_faults(self._phone_problem, scope.phone, scope.sender_id, scope.account_id)
+        if not found and scope.account_id is not None and (problem := identifier_problem(scope.account_id)):
+            found.append(Violation("user_id", "INVALID_IDENTIFIER", problem))
         found.extend(_faults(source, reason, created_by=by))
         if found:
             raise invalid(found)

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import Final, Protocol
 
+from service_kit.errors import Kind, ServiceError
+
 _SHOWN_AT_START: Final = 6
 _SHOWN_AT_END: Final = 2
 _HIDDEN_AT_LEAST: Final = 3
@@ -23,6 +25,24 @@ class PhoneNumberCheck(Protocol):
         The sentence never holds the whole number, nor any of a value that is not made of digits.
         """
         ...
+
+
+class DestinationCheck(Protocol):
+    """Says whether messages may be sent to the country of a number."""
+
+    def __call__(self, number: str, /) -> str | None:
+        """Say why none may be sent to a number that is fine; None when one may. Never holds the number."""
+        ...
+
+
+def destination_refused(problem: str) -> ServiceError:
+    """The refusal of a recipient in a country that the operator has not allowed."""
+    return ServiceError(
+        Kind.FAILED_PRECONDITION,
+        "DESTINATION_NOT_ALLOWED",
+        f"{problem}; nothing was stored or charged. Correct the number, or ask the operator to add its country to "
+        "SMS_DESTINATIONS",
+    )
 
 
 def masked(number: str) -> str:

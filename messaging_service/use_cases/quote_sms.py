@@ -11,10 +11,11 @@ from messaging_service.domain.gsm7_advice import Gsm7Advice, advise
 from messaging_service.domain.money import Price
 from messaging_service.domain.segmentation import Segmentation
 from messaging_service.domain.sender_id import sender_id_problem
-from messaging_service.domain.validation import MAX_IDENTIFIER, cut, schedule_problem, text_problem
-from messaging_service.use_cases.phone_numbers import PhoneNumberCheck
+from messaging_service.domain.validation import cut, schedule_problem
+from messaging_service.use_cases.phone_numbers import DestinationCheck, PhoneNumberCheck, destination_refused
 from messaging_service.use_cases.prices import Prices
 from service_kit.errors import Violation, invalid
+from service_kit.identifiers import identifier_problem
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,20 +47,30 @@ class QuoteSms:
     """The use case behind QuoteSms."""
 
     def __init__(
-        self, prices: Prices, *, phone_problem: PhoneNumberCheck, max_units: int, now: Callable[[], datetime]
+        self,
+        prices: Prices,
+        *,
+        phone_problem: PhoneNumberCheck,
+        destination_problem: DestinationCheck,
+        max_units: int,
+        now: Callable[[], datetime],
     ) -> None:
         self._prices = prices
         self._phone_problem = phone_problem
+        self._destination_problem = destination_problem
         self._max_units = max_units
         self._now = now
 
     async def __call__(self, draft: QuoteDraft) -> Quote:
         """Quotes for the instant at which the message would go out.
 
-        Raises ServiceError INVALID_ARGUMENT for what sending it would refuse, NO_PRICE or PRICING_UNAVAILABLE.
+        Raises ServiceError INVALID_ARGUMENT for what sending it would refuse, DESTINATION_NOT_ALLOWED, NO_PRICE or
+        PRICING_UNAVAILABLE. Whether the account exists, or can pay, is looked at when it sends.
         """
         now = self._now()
         segmentation = self._checked(draft, now)
+        if draft.recipient_phone_number and (problem := self._destination_problem(draft.recipient_phone_number)):
+            raise destination_refused(problem)
         at = draft.scheduled_time
         instant = at if at is not None and at > now else None
         price = (await self._prices.price_of(draft.user_id, draft.app_id, instant)).price
@@ -68,7 +79,7 @@ class QuoteSms:
     def _checked(self, draft: QuoteDraft, now: datetime) -> Segmentation:
         violations: list[Violation] = []
         for field, value in (("user_id", draft.user_id), ("app_id", draft.app_id)):
-            if value is not None and (problem := text_problem(value, MAX_IDENTIFIER)):
+            if value is not None and (problem := identifier_problem(value)):
                 violations.append(Violation(field, "INVALID_IDENTIFIER", problem))
         recipient, sender = draft.recipient_phone_number, draft.sender_id
         if recipient is not None and (problem := self._phone_problem(recipient)):

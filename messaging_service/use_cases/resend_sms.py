@@ -10,6 +10,7 @@ from messaging_service.use_cases.carrier_presence import require_carrier
 from messaging_service.use_cases.dispatch import Dispatch
 from messaging_service.use_cases.outbox import Outbox, no_such_entry
 from messaging_service.use_cases.outcomes import Outcomes
+from messaging_service.use_cases.phone_numbers import DestinationCheck, destination_refused
 
 
 class ResendSms:
@@ -21,6 +22,7 @@ class ResendSms:
         outcomes: Outcomes,
         dispatch: Dispatch,
         *,
+        destination_problem: DestinationCheck,
         max_retries: int,
         carrier_grace_s: float,
     ) -> None:
@@ -28,16 +30,20 @@ class ResendSms:
         self._carrier_grace_s = carrier_grace_s
         self._outcomes = outcomes
         self._dispatch = dispatch
+        self._destination_problem = destination_problem
         self._max_retries = max_retries
 
     async def __call__(self, message_id: UUID, wait_s: float) -> Message:
         """Queues the attempt and waits for its outcome for `wait_s` at most.
 
-        Raises as Outbox.resend does, and CARRIER_UNAVAILABLE; then nothing was changed.
+        Raises as Outbox.resend does, DESTINATION_NOT_ALLOWED when messages to its country are not allowed any more, and
+        CARRIER_UNAVAILABLE; then nothing was changed.
         """
         stored = await self._outbox.get(message_id)
         if stored is None:
             raise no_such_entry(outbox_id(message_id))
+        if (problem := self._destination_problem(stored.recipient)) is not None:
+            raise destination_refused(problem)
         loop = self._dispatch.of(stored.recipient, stored.sender_id, stored.priority)
         await require_carrier(loop.carriers, self._carrier_grace_s)
         message = await self._outbox.resend(message_id, self._max_retries, loop.carriers.route.name)

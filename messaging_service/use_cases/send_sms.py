@@ -19,7 +19,7 @@ from messaging_service.use_cases.dispatch import Dispatch
 from messaging_service.use_cases.group_commit import GroupCommit
 from messaging_service.use_cases.outbox import Acceptance, Accepted, Claim, Outbox, valid_until
 from messaging_service.use_cases.outcomes import Outcomes
-from messaging_service.use_cases.phone_numbers import PhoneNumberCheck
+from messaging_service.use_cases.phone_numbers import DestinationCheck, PhoneNumberCheck, destination_refused
 from messaging_service.use_cases.prices import Prices
 from messaging_service.use_cases.route_carriers import RouteSlot
 from service_kit.errors import ServiceError, invalid
@@ -63,6 +63,7 @@ class SendSms:
         outcomes: Outcomes,
         dispatch: Dispatch,
         phone_problem: PhoneNumberCheck,
+        destination_problem: DestinationCheck,
         limits: SendLimits,
         new_id: Callable[[], UUID],
         now: Callable[[], datetime],
@@ -75,6 +76,7 @@ class SendSms:
         self._outcomes = outcomes
         self._dispatch = dispatch
         self._phone_problem = phone_problem
+        self._destination_problem = destination_problem
         self._limits = limits
         self._new_id = new_id
         self._now = now
@@ -93,12 +95,15 @@ class SendSms:
         try:
             if over := expiry_over(request.expires_at, now):
                 raise invalid([over])
+            if (problem := self._destination_problem(request.recipient)) is not None:
+                raise destination_refused(problem)
             if not request.is_future:
                 await require_carrier(loop.carriers, self._limits.carrier_grace_s)
             at = request.scheduled_at if request.is_future else None
             found = await self._prices.price_of(request.account_id, request.app_id, at)
         except ServiceError:
-            # What is on record already needs neither carrier nor price, and may have expired since.
+            # What is on record already needs neither carrier nor price, and may have expired since, or its country
+            # may have been taken off the list.
             if (stored := await self._stored(request)) is not None:
                 return Sent(stored, replayed=True)
             raise

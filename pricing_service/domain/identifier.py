@@ -4,18 +4,18 @@ from __future__ import annotations
 
 import unicodedata
 from collections.abc import Collection
-from typing import Final
 
 from service_kit.errors import Violation
-
-MAX_IDENTIFIER: Final = 64
-"""Characters of a customer, an app or a person who sets prices."""
+from service_kit.identifiers import MAX_IDENTIFIER, identifier_fault
 
 
 def read_identifier(field: str, value: str, violations: list[Violation]) -> str:
-    """Gives the value back; appends a violation unless it has 1 to 64 printable characters."""
+    """Gives the value back; appends a violation unless it has 1 to 64 characters, none of them a control character.
+
+    For what is looked up: rows from before the present rule can be found by their old spelling.
+    """
     if not value.strip():
-        violations.append(Violation(field, "REQUIRED", f"is required: 1 to {MAX_IDENTIFIER} characters"))
+        violations.append(Violation(field, "REQUIRED", f"is empty; give 1 to {MAX_IDENTIFIER} characters"))
     elif len(value) > MAX_IDENTIFIER:
         problem = f"has {len(value)} characters; at most {MAX_IDENTIFIER} are allowed"
         violations.append(Violation(field, "TOO_LONG", problem))
@@ -26,19 +26,12 @@ def read_identifier(field: str, value: str, violations: list[Violation]) -> str:
 
 
 def read_new_identifier(field: str, value: str, violations: list[Violation]) -> str:
-    """As `read_identifier`, for what is put on record: also refuses what looks like another identifier.
+    """Gives the value back; appends a violation unless it keeps the rule for what is put on record.
 
     A price of `cust1 ` would never apply to `cust1`, and no list would show why.
     """
-    before = len(violations)
-    read_identifier(field, value, violations)
-    if len(violations) > before:
-        return value
-    if value != value.strip():
-        violations.append(Violation(field, "MALFORMED", "begins or ends with a space; leave it out"))
-    elif not value.isprintable():
-        problem = "has a character that cannot be seen; use letters, digits, spaces and punctuation"
-        violations.append(Violation(field, "MALFORMED", problem))
+    if fault := identifier_fault(value):
+        violations.append(Violation(field, fault.reason, fault.problem))
     return value
 
 

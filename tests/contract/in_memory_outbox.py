@@ -9,7 +9,7 @@ from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 from uuid import UUID
 
-from messaging_service.domain.accounts import Account, AccountMode, AccountStatus
+from messaging_service.domain.accounts import Account, AccountMode, AccountStatus, UnknownAccounts, unknown_account
 from messaging_service.domain.message import Message, SendRequest
 from messaging_service.domain.routing import DEFAULT_ROUTE
 from messaging_service.domain.settling import settlement_of
@@ -91,8 +91,11 @@ def _precondition(reason: str) -> ServiceError:
 class InMemoryOutbox:
     """Implements Outbox."""
 
-    def __init__(self, book: Book, owner: str = "here") -> None:
+    def __init__(
+        self, book: Book, owner: str = "here", unknown_accounts: UnknownAccounts = UnknownAccounts.POSTPAID
+    ) -> None:
         self.book = book
+        self.unknown_accounts = unknown_accounts
         self.monotonic: Callable[[], float] = time.monotonic
         """The clock that fences are told on; that of who uses the claims."""
         self._owner = owner
@@ -111,9 +114,12 @@ class InMemoryOutbox:
             return Accepted(book.messages[message_id], replayed=message_id != item.message_id)
         if not book.wanted(request):
             return opted_out(request.sender_id, request.account_id)
+        if request.account_id not in book.accounts and self.unknown_accounts is UnknownAccounts.REFUSE:
+            return unknown_account(request.account_id)
         total = item.price.total(request.segmentation.units)
         try:
-            book.accounts[request.account_id] = self._account(request.account_id).hold(total)
+            account = book.accounts[request.account_id] = self._account(request.account_id)
+            book.accounts[request.account_id] = account.hold(total)
         except ServiceError as error:
             return error
         due_at = max(request.scheduled_at or book.now, book.now)
@@ -334,7 +340,10 @@ class InMemoryOutbox:
 
     def _account(self, account_id: str) -> Account:
         zero = Decimal(0)
-        new = Account(account_id, AccountMode.POSTPAID, AccountStatus.ACTIVE, zero, zero, zero, self.book.now)
+        mode = AccountMode.POSTPAID
+        if self.unknown_accounts is UnknownAccounts.PREPAID:
+            mode = AccountMode.PREPAID
+        new = Account(account_id, mode, AccountStatus.ACTIVE, zero, zero, zero, self.book.now)
         account = self.book.accounts.get(account_id, new)
         return replace(account, usage=account.usage.at(self.book.now))
 

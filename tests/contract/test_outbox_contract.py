@@ -13,8 +13,8 @@ from uuid import UUID
 import pytest
 from uuid_utils.compat import uuid7
 
-from messaging_service.adapters.postgres.outbox import PostgresOutbox, Windows
-from messaging_service.domain.accounts import Account, AccountMode, AccountStatus
+from messaging_service.adapters.postgres.outbox import PostgresOutbox, Rules, Windows
+from messaging_service.domain.accounts import Account, AccountMode, AccountStatus, UnknownAccounts
 from messaging_service.domain.message import Message
 from messaging_service.domain.states import Billing, Priority, State, Status
 from messaging_service.domain.submission import Outcome
@@ -44,7 +44,9 @@ Transition = tuple[int, str | None, str, str | None]
 class World(Protocol):
     """An outbox with the powers that a test needs over it."""
 
-    async def outbox(self, owner: str = "here") -> Outbox: ...
+    async def outbox(
+        self, owner: str = "here", unknown_accounts: UnknownAccounts = UnknownAccounts.POSTPAID
+    ) -> Outbox: ...
     async def pass_time(self, seconds: float) -> None: ...
     async def open_account(self, account: Account) -> None: ...
     async def events(self, message_id: UUID) -> list[Transition]: ...
@@ -55,8 +57,8 @@ class InMemoryWorld:
     def __init__(self) -> None:
         self.book = Book()
 
-    async def outbox(self, owner: str = "here") -> Outbox:
-        return InMemoryOutbox(self.book, owner)
+    async def outbox(self, owner: str = "here", unknown_accounts: UnknownAccounts = UnknownAccounts.POSTPAID) -> Outbox:
+        return InMemoryOutbox(self.book, owner, unknown_accounts)
 
     async def pass_time(self, seconds: float) -> None:
         self.book.now += timedelta(seconds=seconds)
@@ -80,9 +82,9 @@ class PostgresWorld:
         self._url = url
         self._closing = closing
 
-    async def outbox(self, owner: str = "here") -> Outbox:
+    async def outbox(self, owner: str = "here", unknown_accounts: UnknownAccounts = UnknownAccounts.POSTPAID) -> Outbox:
         pool = await self._closing.enter_async_context(create_pool(self._url, owner, max_size=4))
-        return PostgresOutbox(pool, owner, WINDOWS)
+        return PostgresOutbox(pool, owner, WINDOWS, rules=Rules(unknown_accounts=unknown_accounts))
 
     async def pass_time(self, seconds: float) -> None:
         await pass_time(self._url, seconds)
@@ -253,6 +255,33 @@ async def test_a_message_id_stands_for_one_request_only(outbox: Outbox, change: 
     await record(outbox, acceptance(message_id="msg123"))
     assert await refusal(outbox, acceptance(message_id="msg123", **change)) == "MESSAGE_ID_REUSED"
     assert await money(outbox) == (0, PRICE.unit_price)
+
+
+async def test_an_account_that_nobody_opened_is_refused_where_sending_opens_none(world: World) -> None:
+    outbox = await world.outbox(unknown_accounts=UnknownAccounts.REFUSE)
+    await world.open_account(account("1"))
+    batch = [acceptance(message_id="a", user_id="nobody"), acceptance(message_id="b"), acceptance(user_id="nobody")]
+    first, second, third = await outbox.accept(batch)
+    assert isinstance(second, Accepted)
+    for answer in (first, third):
+        assert isinstance(answer, ServiceError)
+        assert (answer.kind, answer.reason) == (Kind.NOT_FOUND, "ACCOUNT_NOT_FOUND")
+    assert await outbox.account("nobody") is None
+    assert await outbox.get(batch[0].message_id) is None
+    await world.open_account(dataclasses.replace(account("1"), id="nobody"))
+    (again,) = await outbox.accept([batch[0]])
+    assert isinstance(again, Accepted)
+    assert not again.replayed
+
+
+async def test_an_account_that_nobody_opened_is_prepaid_where_the_operator_wants_that(world: World) -> None:
+    outbox = await world.outbox(unknown_accounts=UnknownAccounts.PREPAID)
+    (answer,) = await outbox.accept([acceptance(user_id="new")])
+    assert isinstance(answer, ServiceError)
+    assert answer.reason == "INSUFFICIENT_FUNDS"
+    opened = await outbox.account("new")
+    assert opened is not None
+    assert (opened.mode, opened.posted, opened.held) == (AccountMode.PREPAID, Decimal(0), Decimal(0))
 
 
 async def test_an_account_that_nobody_opened_is_postpaid(outbox: Outbox) -> None:

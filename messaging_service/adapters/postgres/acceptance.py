@@ -12,7 +12,7 @@ from uuid import UUID
 from messaging_service.adapters.postgres.entering import Key, enter, forget_keys, known_messages
 from messaging_service.adapters.postgres.recipient_limits import count_recipients, recipient_counts
 from messaging_service.adapters.postgres.recording import Owner, record
-from messaging_service.domain.accounts import Account
+from messaging_service.domain.accounts import Account, UnknownAccounts, unknown_account
 from messaging_service.domain.suppression import Exemption, opted_out
 from messaging_service.use_cases.outbox import Acceptance, Accepted
 from service_kit.database import Connection, Transaction
@@ -20,13 +20,17 @@ from service_kit.errors import Kind, ServiceError
 
 
 async def accept(
-    transaction: Transaction, batch: Sequence[Acceptance], owner: Owner, exemption: Exemption
+    transaction: Transaction,
+    batch: Sequence[Acceptance],
+    owner: Owner,
+    exemption: Exemption,
+    unknown_accounts: UnknownAccounts,
 ) -> list[Accepted | ServiceError]:
     """Records a batch inside the caller's transaction; see Outbox.accept."""
     by_key: dict[Key, Acceptance] = {}
     for acceptance in batch:
         by_key.setdefault((acceptance.request.account_id, acceptance.key), acceptance)
-    entered = await enter(transaction, by_key, exemption)
+    entered = await enter(transaction, by_key, exemption, unknown_accounts)
     results: dict[Key, Accepted | ServiceError] = {}
     fingerprints: dict[Key, bytes] = {}
     known = {key: item for key, item in by_key.items() if item.message_id not in entered.new}
@@ -34,6 +38,8 @@ async def accept(
         for key, item in known.items():
             if item.message_id in entered.opted_out:
                 results[key] = opted_out(item.request.sender_id, item.request.account_id)
+            elif item.request.account_id not in entered.accounts:
+                results[key] = unknown_account(item.request.account_id)
         for key, message, fingerprint in await known_messages(transaction.connection, known):
             results[key] = Accepted(message, replayed=message.id != known[key].message_id)
             fingerprints[key] = fingerprint

@@ -31,7 +31,9 @@ HOLD_MORE = f"""
 """
 """What changes about an account `a` when `s.messages` for `s.total` are put on hold."""
 _LOCK = Statement(f"SELECT {ACCOUNT_COLUMNS} FROM account WHERE id = ANY(%(ids)s) ORDER BY id FOR NO KEY UPDATE")
-_CREATE = Statement("INSERT INTO account (id) SELECT unnest(%(ids)s::text[]) ON CONFLICT DO NOTHING")
+_CREATE = Statement(
+    "INSERT INTO account (id, mode) SELECT unnest(%(ids)s::text[]), %(mode)s::text ON CONFLICT DO NOTHING"
+)
 _UPDATE = f"UPDATE account SET resend_unknown = %s WHERE id = %s RETURNING {ACCOUNT_COLUMNS}"
 _GET = f"SELECT {ACCOUNT_COLUMNS} FROM account WHERE id = %s"
 
@@ -63,10 +65,10 @@ def hold_accounts(ids: Collection[str]) -> Step:
     return _LOCK(ids=sorted(ids))
 
 
-async def open_accounts(connection: Connection, ids: Collection[str]) -> None:
-    """Opens those accounts that do not exist, as postpaid. Begins the caller's transaction anew."""
+async def open_accounts(connection: Connection, ids: Collection[str], mode: AccountMode) -> None:
+    """Opens those accounts that do not exist. Begins the caller's transaction anew."""
     # To hold accounts while waiting for somebody who is opening another one is a deadlock in the making.
-    await connection.trip(ROLLBACK_AND_CHAIN, _CREATE(ids=sorted(ids)))
+    await connection.trip(ROLLBACK_AND_CHAIN, _CREATE(ids=sorted(ids), mode=mode.value))
 
 
 async def get_account(connection: Connection, account_id: str) -> Account | None:

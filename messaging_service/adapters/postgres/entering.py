@@ -17,7 +17,7 @@ from messaging_service.adapters.postgres.accounts import (
     to_account,
 )
 from messaging_service.adapters.postgres.rows import MESSAGE_COLUMNS, MESSAGE_WIDTH, to_message
-from messaging_service.domain.accounts import Account
+from messaging_service.domain.accounts import Account, AccountMode, UnknownAccounts
 from messaging_service.domain.message import Message
 from messaging_service.domain.suppression import Exemption, sender_key
 from messaging_service.use_cases.outbox import Acceptance
@@ -85,8 +85,13 @@ class Entered:
     """The messages to recipients who want none. A key used before still answers with its entry."""
 
 
-async def enter(transaction: Transaction, by_key: dict[Key, Acceptance], exemption: Exemption) -> Entered:
-    """Locks the accounts and writes the keys that are new."""
+async def enter(
+    transaction: Transaction, by_key: dict[Key, Acceptance], exemption: Exemption, unknown_accounts: UnknownAccounts
+) -> Entered:
+    """Locks the accounts and writes the keys that are new.
+
+    Opens accounts that do not exist as `unknown_accounts` says; those that it refuses are missing from the answer.
+    """
     keys = [
         {
             "account_id": account_id,
@@ -105,8 +110,9 @@ async def enter(transaction: Transaction, by_key: dict[Key, Acceptance], exempti
     if len(entered.accounts) < len(wanted):
         # A message that is refused opens no account.
         sending = {key[0] for key, item in by_key.items() if item.message_id not in entered.opted_out}
-        if missing := sending - entered.accounts.keys():
-            await open_accounts(transaction.connection, missing)
+        missing = sending - entered.accounts.keys()
+        if missing and unknown_accounts is not UnknownAccounts.REFUSE:
+            await open_accounts(transaction.connection, missing, AccountMode(unknown_accounts.value))
             entered = _entered((await transaction.run(step))[0])
     return entered
 

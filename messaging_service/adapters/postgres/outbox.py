@@ -24,7 +24,7 @@ from messaging_service.adapters.postgres import (
 )
 from messaging_service.adapters.postgres.accounts import get_account, update_account
 from messaging_service.adapters.postgres.foreseen import migrated
-from messaging_service.domain.accounts import Account
+from messaging_service.domain.accounts import Account, UnknownAccounts
 from messaging_service.domain.charging import ChargePolicy
 from messaging_service.domain.message import Message
 from messaging_service.domain.routing import DEFAULT_ROUTE
@@ -68,11 +68,12 @@ class Windows:
 
 @dataclass(frozen=True, slots=True)
 class Rules:
-    """What is charged, and how often a message is sent."""
+    """What is charged, how often a message is sent, and who may send."""
 
     charge: ChargePolicy = ChargePolicy.ACCEPTANCE
     max_retries: int = 3
     """Resends of a message, those that happen by themselves included."""
+    unknown_accounts: UnknownAccounts = UnknownAccounts.POSTPAID
 
 
 class PostgresOutbox:
@@ -108,7 +109,9 @@ class PostgresOutbox:
         # The COMMIT leaves only when the rows are here: a process that dies while they are written has recorded
         # nothing, where one that had sent both would leave messages behind that nobody submits.
         async with migrated(quick_transaction(self._pool)) as transaction:
-            return await acceptance.accept(transaction, batch, self._owner, self._exemption)
+            return await acceptance.accept(
+                transaction, batch, self._owner, self._exemption, self._rules.unknown_accounts
+            )
 
     async def claim(self, limit: int, route: str = DEFAULT_ROUTE, carriers: Collection[str] = ()) -> Sequence[Claim]:
         """See Outbox.claim."""

@@ -74,12 +74,20 @@ class Service:
             outcomes=self.outcomes,
             dispatch=self.dispatch,
             phone_problem=lambda _: None,
+            destination_problem=lambda _: None,
             limits=SendLimits(max_units=10, carrier_grace_s=0.0, claim_s=CLAIM_S),
             new_id=uuid7,
             now=lambda: self.now or datetime.now(UTC),
             monotonic=lambda: self.monotonic,
         )
-        self.resend_sms = ResendSms(self.outbox, self.outcomes, self.dispatch, max_retries=3, carrier_grace_s=0.0)
+        self.resend_sms = ResendSms(
+            self.outbox,
+            self.outcomes,
+            self.dispatch,
+            destination_problem=lambda _: None,
+            max_retries=3,
+            carrier_grace_s=0.0,
+        )
 
     async def send(self, wait_s: float = 5.0, **changes: Any) -> Sent:
         """Sends one message."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pytest
 
+from messaging_service.domain.accounts import UnknownAccounts
 from messaging_service.settings import MessagingSettings
 from service_kit.settings import SettingsError, load
 
@@ -107,3 +108,18 @@ def test_a_relay_and_its_sender_go_together(name: str) -> None:
     both = {"CHANNEL_SMTP_URL": "smtp://127.0.0.1", "CHANNEL_EMAIL_FROM": "a@b.ke"}
     with pytest.raises((SettingsError, ValueError), match="go together"):
         load(MessagingSettings, {**GOOD, name: both[name]})
+
+
+def test_who_may_send_and_where_to_is_read_and_mistakes_are_named() -> None:
+    settings = load(MessagingSettings, GOOD)
+    assert (settings.unknown_accounts, settings.destinations.allowed) == (UnknownAccounts.POSTPAID, frozenset({"KE"}))
+    chosen = load(MessagingSettings, GOOD | {"SMS_UNKNOWN_ACCOUNTS": "refuse", "SMS_DESTINATIONS": "KE, ug,+881"})
+    assert (chosen.unknown_accounts, chosen.destinations.allowed) == (
+        UnknownAccounts.REFUSE,
+        frozenset({"KE", "UG", "+881"}),
+    )
+    with pytest.raises(SettingsError) as caught:
+        load(MessagingSettings, GOOD | {"SMS_UNKNOWN_ACCOUNTS": "maybe", "SMS_DESTINATIONS": "Kenya"})
+    assert "SMS_UNKNOWN_ACCOUNTS" in str(caught.value)
+    assert "postpaid, prepaid, refuse" in str(caught.value)
+    assert "SMS_DESTINATIONS" in str(caught.value)

@@ -21,6 +21,7 @@ pytestmark = pytest.mark.timeout(10)
 def quotes(prices: FixedPrices) -> QuoteSms:
     return QuoteSms(
         prices,
+        destination_problem=lambda _: None,
         phone_problem=lambda number: None if number.startswith("+") else "is not in E.164",
         max_units=10,
         now=lambda: NOON,

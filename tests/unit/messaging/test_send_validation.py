@@ -75,6 +75,28 @@ def test_identifiers_have_one_to_so_many_printable_characters(field: str, limit:
         assert only(10, **{field: wrong}) == (field, "INVALID_IDENTIFIER")
 
 
+LOOKALIKES = ["m1 ", " m1", "Jose\u0301", "a\tb", "a\u200bb", "a\u00a0b", "\u3000a"]
+
+
+@pytest.mark.parametrize("lookalike", LOOKALIKES)
+@pytest.mark.parametrize("field", ["user_id", "app_id", "message_id"])
+def test_an_identifier_that_looks_like_another_one_is_refused(field: str, lookalike: str) -> None:
+    assert only(10, **{field: lookalike}) == (field, "INVALID_IDENTIFIER")
+
+
+@pytest.mark.parametrize("lookalike", LOOKALIKES)
+def test_a_tag_that_looks_like_another_one_is_refused(lookalike: str) -> None:
+    assert only(10, tags=["vip", lookalike]) == ("tags[1]", "INVALID_TAG")
+
+
+def test_the_refusal_says_how_to_write_an_identifier() -> None:
+    (space,) = violations(user_id="shop ")
+    assert space.description == "begins or ends with a space; leave it out"
+    (decomposed,) = violations(user_id="Jose\u0301")
+    assert "normalise it to NFC" in decomposed.description
+    assert check(user_id="Jos\u00e9").account_id == "Jos\u00e9"
+
+
 @pytest.mark.parametrize("number", ["", "0712345678", "254712345678", "+25471234567", "+254 712 345 678", "+999123456"])
 def test_a_recipient_is_a_phone_number_with_its_plus(number: str) -> None:
     (violation,) = violations(recipient_phone_number=number)
