@@ -6,16 +6,6 @@ import re
 from collections.abc import Sequence
 
 from service_kit.errors import Violation
-from tukupay.sms.messaging.v1 import (
-    alerts_pb2,
-    billing_pb2,
-    channels_pb2,
-    messaging_pb2,
-    reports_pb2,
-    suppressions_pb2,
-    webhooks_pb2,
-)
-from tukupay.sms.pricing.v1 import pricing_pb2
 
 # The names differ where the documented REST fields say more, or less, than the wire does.
 _RENAMED = {
@@ -40,30 +30,7 @@ _RENAMED = {
     "threshold_micros": "threshold",
     "margin_micros": "margin",
 }
-_LEVELS = {
-    "TUKUPAY": "TukuPay",
-    "APP_OWNER": "AppOwner",
-    "SPECIFIC_CUSTOMER": "SpecificCustomer",
-    "DIRECT_CUSTOMER": "DirectCustomer",
-}
 
-_FIELDS = frozenset(
-    field.name
-    for file in (
-        messaging_pb2.DESCRIPTOR,
-        billing_pb2.DESCRIPTOR,
-        reports_pb2.DESCRIPTOR,
-        suppressions_pb2.DESCRIPTOR,
-        webhooks_pb2.DESCRIPTOR,
-        alerts_pb2.DESCRIPTOR,
-        channels_pb2.DESCRIPTOR,
-        pricing_pb2.DESCRIPTOR,
-    )
-    for message in file.message_types_by_name.values()
-    for field in message.fields
-)
-_SNAKE = re.compile(r"\b[a-z]+(?:_[a-z]+)+\b")
-_LEVEL = re.compile(rf"\b(?:COST_LEVEL_)?({'|'.join(_LEVELS)})\b")
 _POSITION = re.compile(r"^(?:items|requests)\[\d+\]\.")
 
 
@@ -86,18 +53,10 @@ def _camel(name: str) -> str:
     return first + "".join(word.capitalize() for word in others)
 
 
-def rest_text(text: str) -> str:
-    """A sentence of a service with its field and level names in the REST spelling.
-
-    Other words stay as they are: `finance_team` may be who withdrew a price.
-    """
-    return _LEVEL.sub(lambda match: _LEVELS[match[1]], _SNAKE.sub(_rest_word, text))
-
-
-def _rest_word(match: re.Match[str]) -> str:
-    return rest_name(match[0]) if match[0] in _FIELDS else match[0]
-
-
 def rest_violations(violations: Sequence[Violation]) -> list[Violation]:
-    """The same violations as a REST caller knows the fields."""
-    return [Violation(rest_name(v.field), v.reason, rest_text(v.description)) for v in violations]
+    """The same violations as a REST caller knows the fields; the descriptions stay as they are.
+
+    A description names other fields in plain words (a test holds that), so nothing in it needs another spelling, and
+    an identifier of the caller that looks like the name of a field is never changed.
+    """
+    return [Violation(rest_name(v.field), v.reason, v.description) for v in violations]

@@ -10,7 +10,7 @@ from typing import Annotated
 import msgspec
 from msgspec import UNSET, Meta, Raw, UnsetType
 
-from gateway_http.field_names import rest_text, rest_violations
+from gateway_http.field_names import rest_violations
 from gateway_http.problem_reasons import REASONS, STATUS_OF_KIND, STATUS_OF_REASON
 from service_kit.errors import Kind, ServiceError, Violation
 
@@ -49,6 +49,10 @@ class ProblemDocument(msgspec.Struct, frozen=True):
             extra_json_schema={"type": "number", "examples": [0.7]},
         ),
     ] = UNSET
+    outbox_id: Annotated[
+        str | UnsetType,
+        Meta(description="Only of `MESSAGE_ID_REUSED`: the stored entry that the `messageId` stands for."),
+    ] = msgspec.field(name="outboxId", default=UNSET)
 
 
 @dataclass(eq=False)
@@ -64,6 +68,8 @@ class ProblemError(Exception):
     headers: dict[str, str] = field(default_factory=dict)
     shortfall: str | None = None
     """The KES that are missing, as a plain number; None for a problem of another kind."""
+    outbox_id: str | None = None
+    """The stored entry that stands in the way; None for a problem of another kind."""
 
     def __str__(self) -> str:
         return f"{self.reason}: {self.detail}"
@@ -86,6 +92,7 @@ class ProblemError(Exception):
             errors=[FieldProblem(v.field, v.reason, v.description) for v in self.errors],
             request_id=request_id,
             shortfall=UNSET if self.shortfall is None else Raw(self.shortfall.encode()),
+            outbox_id=UNSET if self.outbox_id is None else self.outbox_id,
         )
 
     def document(self, request_id: str) -> bytes:
@@ -105,8 +112,11 @@ def no_such_route() -> ProblemError:
 
 def invalid_fields(violations: Sequence[Violation]) -> ProblemError:
     """The problem of a request with fields at fault, given in REST spelling."""
-    detail = "; ".join(f"{v.field}: {v.description}" if v.field else v.description for v in violations)
-    return ProblemError("INVALID_ARGUMENT", detail, errors=violations)
+    return ProblemError("INVALID_ARGUMENT", _detail(violations), errors=violations)
+
+
+def _detail(violations: Sequence[Violation]) -> str:
+    return "; ".join(f"{v.field}: {v.description}" if v.field else v.description for v in violations)
 
 
 def from_service_error(error: ServiceError) -> ProblemError:
@@ -114,13 +124,19 @@ def from_service_error(error: ServiceError) -> ProblemError:
     headers: dict[str, str] = {}
     if error.kind in {Kind.OVERLOADED, Kind.UNAVAILABLE}:
         headers["Retry-After"] = str(_whole_seconds(error))
+    faults = rest_violations(error.violations)
+    # The sentence of an invalid request begins with the fields as gRPC spells them, so it is put together anew. Every
+    # other sentence passes as it is: what looks like the name of a field in it may be the caller's own data.
+    detail = _detail(faults) if error.kind is Kind.INVALID and faults else error.message
     return ProblemError(
         error.reason,
-        rest_text(error.message),
+        detail,
         status=STATUS_OF_REASON.get(error.reason, STATUS_OF_KIND[error.kind]),
-        errors=rest_violations(error.violations),
+        errors=faults,
         headers=headers,
         shortfall=error.metadata.get("shortfall"),
+        # Other reasons name an entry that the caller has just asked for.
+        outbox_id=error.metadata.get("outbox_id") if error.reason == "MESSAGE_ID_REUSED" else None,
     )
 
 

@@ -75,7 +75,8 @@ REASONS: dict[str, Reason] = {
     "MESSAGE_ID_REUSED": Reason(
         409,
         "The messageId stands for another request",
-        "Repeat the first request unchanged, or give a new `messageId`.",
+        "`outboxId` is the stored entry and `errors` names the fields that differ. Repeat the first request unchanged, "
+        "or give a new `messageId`.",
     ),
     "IDEMPOTENCY_KEY_REUSED": Reason(
         409,
@@ -250,6 +251,7 @@ FIELD_REASONS: dict[str, str] = {
     "OUT_OF_RANGE": "A number is outside its bounds.",
     "OUT_OF_PLACE": "A line of an invoice has a figure that only another kind of line has.",
     "TOO_MANY": "A list has more elements than are taken at once, or in all.",
+    "DIFFERS": "The value is not that of the request that the `messageId` stands for.",
     "REPEATED": "A list has the same element twice.",
     "NAIVE_TIMESTAMP": "A time has no time zone.",
     "INVALID_TIMESTAMP": "A time is not RFC 3339.",

@@ -330,11 +330,26 @@ _DETAILS: dict[str, tuple[str, list[Json]]] = {
             }
         ],
     ),
+    "MESSAGE_ID_REUSED": (
+        "this message id stands for the stored entry outbox_0192e4a07c2b7d3e9a51c6f0b8d4e2a1, which has another text; "
+        "nothing was stored or charged for this request. Repeat the earlier request unchanged, or give a new "
+        "message id",
+        [
+            {
+                "field": "message",
+                "reason": "DIFFERS",
+                "detail": "differs from the request that the message id stands for",
+            }
+        ],
+    ),
     "MALFORMED_JSON": ("the body is not JSON: invalid character at line 2, column 13 (byte 14)", []),
 }
 
 
-_MEMBERS: dict[str, Json] = {"INSUFFICIENT_FUNDS": {"shortfall": 0.7}}
+_MEMBERS: dict[str, Json] = {
+    "INSUFFICIENT_FUNDS": {"shortfall": 0.7},
+    "MESSAGE_ID_REUSED": {"outboxId": "outbox_0192e4a07c2b7d3e9a51c6f0b8d4e2a1"},
+}
 
 
 def problem(reason: str, status: int) -> Json:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import hashlib
 from collections.abc import Sequence
+from dataclasses import replace
 from datetime import timedelta
 
 import msgspec
@@ -132,8 +133,8 @@ def _of_item(error: ProblemError, index: int) -> ProblemError:
     if not error.errors:
         return error
     faults = [Violation(f"{place}.{v.field}" if v.field else place, v.reason, v.description) for v in error.errors]
-    named = invalid_fields(faults)
-    return ProblemError(error.reason, named.detail, error.status, faults, error.headers)
+    detail = invalid_fields(faults).detail if error.reason == "INVALID_ARGUMENT" else error.detail
+    return replace(error, detail=detail, errors=faults)
 
 
 async def _rendered(decided: Sequence[_Sent], request_id: str) -> Response:

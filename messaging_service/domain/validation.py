@@ -138,7 +138,7 @@ def _expiry_faults(draft: SendDraft, now: datetime, *, is_refused_anyway: bool) 
     if expires is None:
         return []
     if scheduled is not None and expires <= scheduled:
-        problem = "does not lie after scheduled_time; give a later instant, or leave it out"
+        problem = "does not lie after the time that the message is scheduled for; give a later instant, or leave it out"
         return [Violation("expires_time", "EXPIRY_NOT_AHEAD", problem)]
     if expires > max(scheduled or now, now) + MAX_VALIDITY:
         problem = f"lies more than {MAX_VALIDITY.days} days after the message is due; give an earlier instant"

@@ -267,7 +267,9 @@ def _period(request: pb.ListLedgerEntriesRequest | pb.GetStatementRequest, fault
     _refuse(faults)
     start, end = wire.to_period(request)
     if start >= end:
-        faults.add("period_end", "OUT_OF_RANGE", "is not after period_start; give the first instant after the period")
+        faults.add(
+            "period_end", "OUT_OF_RANGE", "is not after the start of the period; give the first instant after it"
+        )
     return start, end
 
 

@@ -71,7 +71,7 @@ def _to_line(line: pb.InvoiceLine) -> InvoiceLine:
     if not line.line >= 1:
         raise invalid([Violation("lines.line", "OUT_OF_RANGE", f"is {line.line}; give its place, above 0")])
     if line.HasField("cost_micros") and line.cost_micros > LARGEST_MICROS:
-        problem = f"its cost_micros is {line.cost_micros}; at most {LARGEST_MICROS} can be compared"
+        problem = f"its cost is {line.cost_micros} micros; at most {LARGEST_MICROS} can be compared"
         raise invalid([Violation(f"line {line.line}", "OUT_OF_RANGE", problem)])
     return InvoiceLine(
         line=line.line,

@@ -120,7 +120,7 @@ class WebhookServicer(webhooks_pb2_grpc.WebhookServiceServicer):
         endpoint_id = endpoint_id_of(request.webhook_id)
         has_period = request.HasField("period_start") or request.HasField("period_end")
         if request.HasField("delivery_id") == has_period:
-            problem = "give either it, or a period by period_start and period_end"
+            problem = "give either it, or the start and the end of a period"
             raise invalid([Violation("delivery_id", "REQUIRED", problem)])
         if not has_period:
             await self._webhooks.replay(endpoint_id, delivery_id_of(request.delivery_id))

@@ -19,6 +19,6 @@ async def require_carrier(carriers: RouteCarriers, grace_s: float) -> None:
     raise ServiceError(
         Kind.UNAVAILABLE,
         "CARRIER_UNAVAILABLE",
-        "no carrier can be reached; nothing was stored or charged, try again shortly with the same message_id",
+        "no carrier can be reached; nothing was stored or charged, try again shortly with the same message id",
         retry_after=timedelta(seconds=5),
     )

@@ -142,7 +142,7 @@ class ManageChannels:
         Raises ServiceError INVALID, or CHANNEL_NOT_FOUND.
         """
         if start >= end:
-            problem = "is not after period_start; give the first instant after the period"
+            problem = "is not after the start of the period; give the first instant after it"
             raise invalid([Violation("period_end", "OUT_OF_RANGE", problem)])
         return await self._endpoints.replay_period(endpoint_id, ReplayPeriod(start, end, {DeliveryState.FAILED}))
 

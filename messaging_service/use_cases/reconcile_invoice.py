@@ -66,10 +66,10 @@ def _faults(line: InvoiceLine) -> list[Violation]:
     where = f"line {line.line}"
     found: list[Violation] = []
     if (line.carrier_message_id is None) == (line.day is None):
-        problem = "is about neither a message nor a day, or about both; give carrier_message_id or day"
+        problem = "is about neither a message nor a day, or about both; give the carrier's message id or the day"
         found.append(Violation(where, "REQUIRED", problem))
     if line.carrier_message_id is not None and (problem := text_problem(line.carrier_message_id, MAX_CARRIER_ID) or ""):
-        found.append(Violation(where, "INVALID_IDENTIFIER", f"its carrier_message_id {problem}"))
+        found.append(Violation(where, "INVALID_IDENTIFIER", f"the carrier's message id {problem}"))
     if line.carrier_message_id is not None and line.messages is not None:
         found.append(Violation(where, "OUT_OF_PLACE", "has messages, which only a line about a day has"))
     if any(figure is not None and figure < 0 for figure in (line.messages, line.parts, line.cost)):

@@ -113,9 +113,13 @@ def _check(drafts: Sequence[DraftPrice], start: datetime, end: datetime) -> None
     if not 1 <= len(drafts) <= MAX_DRAFTS:
         found.append(Violation("drafts", "OUT_OF_RANGE", f"has {len(drafts)} prices; try 1 to {MAX_DRAFTS} at once"))
     if end <= start:
-        found.append(Violation("period_end", "OUT_OF_RANGE", "is not after period_start; give the first instant after"))
+        found.append(
+            Violation(
+                "period_end", "OUT_OF_RANGE", "is not after the start of the period; give the first instant after"
+            )
+        )
     elif end - start > MAX_PERIOD:
-        problem = f"is more than {MAX_PERIOD.days} days after period_start; choose a shorter period"
+        problem = f"is more than {MAX_PERIOD.days} days after the start of the period; choose a shorter period"
         found.append(Violation("period_end", "OUT_OF_RANGE", problem))
     if found:
         raise invalid(found)

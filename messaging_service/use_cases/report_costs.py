@@ -63,7 +63,11 @@ def period_faults(start: datetime, end: datetime, account_id: str | None) -> lis
     """What is wrong with the period and account of a report."""
     found: list[Violation] = []
     if end <= start:
-        found.append(Violation("period_end", "OUT_OF_RANGE", "is not after period_start; give the first instant after"))
+        found.append(
+            Violation(
+                "period_end", "OUT_OF_RANGE", "is not after the start of the period; give the first instant after"
+            )
+        )
     if account_id is not None and (problem := text_problem(account_id, MAX_IDENTIFIER)):
         found.append(Violation("user_id", "INVALID_IDENTIFIER", problem))
     return found

@@ -144,7 +144,7 @@ def draft_cost(
 def check_price(price: Decimal, found: list[Violation], *, allow_free: bool) -> None:
     """Appends a violation unless the price is possible: above 0 (or 0, if free is allowed), not beyond a million."""
     if not 0 <= price <= MAX_PRICE or (price == 0 and not allow_free):
-        problem = f"must be above 0 and at most {MAX_PRICE:,} KES for one SMS unit; 0 needs allow_free"
+        problem = f"must be above 0 and at most {MAX_PRICE:,} KES for one SMS unit; 0 must be allowed as a free price"
         found.append(Violation("price_micros", "OUT_OF_RANGE", problem))
     elif price != round(price, MAX_DECIMALS):
         problem = f"has more than {MAX_DECIMALS} decimals"

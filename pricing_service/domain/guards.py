@@ -24,6 +24,9 @@ class Guard(StrEnum):
     FAR_FUTURE = "FAR_FUTURE"
 
 
+_WORDS = {"price_micros": "the price", "effective_from": "the date"}
+
+
 @dataclass(frozen=True, slots=True)
 class ByLevel:
     """A limit for every level."""
@@ -82,14 +85,21 @@ class Guards:
 
 def guarded(violations: Sequence[Violation]) -> ServiceError:
     """The failure of prices that touched guards without overriding them."""
-    summary = "; ".join(f"{violation.field} {violation.description}" for violation in violations)
+    summary = "; ".join(f"{_named(violation.field)} {violation.description}" for violation in violations)
     return ServiceError(
         Kind.FAILED_PRECONDITION,
         "PRICE_GUARD",
-        f"{summary}. If this is meant, set override_guards: the row then records that it was",
+        f"{summary}. If this is meant, override the guards: the row then records that it was",
         violations=tuple(violations),
         metadata={"guards": ",".join(sorted({violation.reason for violation in violations}))},
     )
+
+
+def _named(field: str) -> str:
+    """A field in words, with its place in a list: the sentence goes to callers of REST, who know it by another name."""
+    place, _, name = field.rpartition(".")
+    words = _WORDS.get(name, name)
+    return f"{place}: {words}" if place else words
 
 
 def _plain(number: Decimal) -> str:

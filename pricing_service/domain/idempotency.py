@@ -60,6 +60,6 @@ def reused(key: str) -> ServiceError:
     return ServiceError(
         Kind.ALREADY_EXISTS,
         "IDEMPOTENCY_KEY_REUSED",
-        "the idempotency_key was used for another request: use a new key for a new request",
+        "the idempotency key was used for another request: use a new key for a new request",
         metadata={"idempotency_key": key},
     )

@@ -88,6 +88,16 @@ def test_a_phone_that_replies_stop_gets_nothing_until_it_starts_again(running: L
     assert send(rest, phone).json()["status"] == "success"
 
 
+@pytest.mark.parametrize("sender", ["TUKUPAY", "user_id"])
+def test_a_refusal_spells_the_sender_as_the_caller_did(rest: httpx.Client, sender: str) -> None:
+    phone = "+254712000031"
+    new = {"phoneNumber": phone, "senderId": sender, "reason": "web page", "createdBy": "shop"}
+    assert rest.post(LIST, json=new).status_code == 201
+    problem = send(rest, phone, senderId=sender).json()
+    assert problem["reason"] == "RECIPIENT_OPTED_OUT"
+    assert f"no messages from sender id {sender};" in problem["detail"]
+
+
 def test_an_app_takes_a_recipient_off_and_back(rest: httpx.Client) -> None:
     phone = "+254712000002"
     new = {"phoneNumber": phone, "senderId": "TUKUPAY", "userId": "user123", "reason": "web page", "createdBy": "shop"}

@@ -11,6 +11,7 @@ from uuid import UUID
 
 from messaging_service.domain.accounts import Account, AccountMode, AccountStatus, UnknownAccounts, unknown_account
 from messaging_service.domain.message import Message, SendRequest
+from messaging_service.domain.repetition import message_id_reused
 from messaging_service.domain.routing import DEFAULT_ROUTE
 from messaging_service.domain.settling import settlement_of
 from messaging_service.domain.states import IN_PROGRESS, RESENDABLE, Billing, Priority, State
@@ -110,7 +111,7 @@ class InMemoryOutbox:
         if key in book.keys:
             fingerprint, message_id = book.keys[key]
             if fingerprint != item.fingerprint:
-                return ServiceError(Kind.ALREADY_EXISTS, "MESSAGE_ID_REUSED", "another request")
+                return message_id_reused(item.key, request, book.messages[message_id])
             return Accepted(book.messages[message_id], replayed=message_id != item.message_id)
         if not book.wanted(request):
             return opted_out(request.sender_id, request.account_id)

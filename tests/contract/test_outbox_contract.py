@@ -15,7 +15,7 @@ from uuid_utils.compat import uuid7
 
 from messaging_service.adapters.postgres.outbox import PostgresOutbox, Rules, Windows
 from messaging_service.domain.accounts import Account, AccountMode, AccountStatus, UnknownAccounts
-from messaging_service.domain.message import Message
+from messaging_service.domain.message import Message, outbox_id
 from messaging_service.domain.states import Billing, Priority, State, Status
 from messaging_service.domain.submission import Outcome
 from messaging_service.use_cases.outbox import Acceptance, Accepted, Claim, ListFilter, Outbox, Settled
@@ -252,8 +252,17 @@ async def test_message_ids_are_the_accounts_own(outbox: Outbox) -> None:
     ids=lambda change: next(iter(change)),
 )
 async def test_a_message_id_stands_for_one_request_only(outbox: Outbox, change: dict[str, Any]) -> None:
-    await record(outbox, acceptance(message_id="msg123"))
-    assert await refusal(outbox, acceptance(message_id="msg123", **change)) == "MESSAGE_ID_REUSED"
+    stored = await record(outbox, acceptance(message_id="msg123"))
+    (error,) = await outbox.accept([acceptance(message_id="msg123", **change)])
+    assert isinstance(error, ServiceError)
+    assert error.reason == "MESSAGE_ID_REUSED"
+    assert [(fault.field, fault.reason) for fault in error.violations] == [(name, "DIFFERS") for name in change]
+    assert error.metadata == {
+        "message_id": "msg123",
+        "outbox_id": outbox_id(stored.id),
+        "fields": ",".join(change),
+    }
+    assert outbox_id(stored.id) in error.message
     assert await money(outbox) == (0, PRICE.unit_price)
 
 
@@ -282,6 +291,14 @@ async def test_an_account_that_nobody_opened_is_prepaid_where_the_operator_wants
     opened = await outbox.account("new")
     assert opened is not None
     assert (opened.mode, opened.posted, opened.held) == (AccountMode.PREPAID, Decimal(0), Decimal(0))
+
+
+@pytest.mark.parametrize("spelled", ['{"a": 100}', "{}", '{"b":1,"a":1e2}'])
+async def test_custom_data_that_differs_is_named_however_the_database_spells_it(outbox: Outbox, spelled: str) -> None:
+    await record(outbox, acceptance(message_id="msg123", custom_data_json='{"a": 1e2}'))
+    (error,) = await outbox.accept([acceptance(message_id="msg123", custom_data_json=spelled)])
+    assert isinstance(error, ServiceError)
+    assert error.metadata["fields"] == "custom_data_json"
 
 
 async def test_an_account_that_nobody_opened_is_postpaid(outbox: Outbox) -> None:
@@ -350,6 +367,7 @@ async def test_a_batch_may_repeat_itself(outbox: Outbox) -> None:
     assert answers[1] == Accepted(answers[0].message, replayed=True)
     assert isinstance(answers[2], ServiceError)
     assert answers[2].reason == "MESSAGE_ID_REUSED"
+    assert answers[2].metadata["outbox_id"] == outbox_id(first.message_id)
     assert await money(outbox) == (0, PRICE.unit_price)
 
 

@@ -13,10 +13,11 @@ from messaging_service.adapters.postgres.entering import Key, enter, forget_keys
 from messaging_service.adapters.postgres.recipient_limits import count_recipients, recipient_counts
 from messaging_service.adapters.postgres.recording import Owner, record
 from messaging_service.domain.accounts import Account, UnknownAccounts, unknown_account
+from messaging_service.domain.repetition import message_id_reused
 from messaging_service.domain.suppression import Exemption, opted_out
 from messaging_service.use_cases.outbox import Acceptance, Accepted
 from service_kit.database import Connection, Transaction
-from service_kit.errors import Kind, ServiceError
+from service_kit.errors import ServiceError
 
 
 async def accept(
@@ -96,16 +97,11 @@ def _answer(
     key = (acceptance.request.account_id, acceptance.key)
     first = by_key[key]
     fingerprint = fingerprints.get(key) or first.fingerprint
+    result = results[key]
     is_repetition = acceptance is not first or key in fingerprints
     if is_repetition and acceptance.fingerprint != fingerprint:
-        return ServiceError(
-            Kind.ALREADY_EXISTS,
-            "MESSAGE_ID_REUSED",
-            "this message_id stands for a different request of the account; nothing was stored or charged, "
-            "use a new message_id",
-            metadata={"message_id": acceptance.key},
-        )
-    result = results[key]
+        recorded = result.message if isinstance(result, Accepted) else first.request
+        return message_id_reused(acceptance.key, acceptance.request, recorded)
     if acceptance is not first and isinstance(result, Accepted):
         return Accepted(result.message, replayed=True)
     return result

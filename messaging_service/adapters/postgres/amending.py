@@ -100,7 +100,7 @@ def _check_resend(message: Message, is_outdated: bool, max_retries: int) -> None
         raise ServiceError(
             Kind.FAILED_PRECONDITION,
             "CANCELLED",
-            "the entry was cancelled and stays so; send the message anew with another message_id",
+            "the entry was cancelled and stays so; send the message anew with another message id",
             metadata=identity,
         )
     if message.state not in RESENDABLE:
@@ -114,7 +114,8 @@ def _check_resend(message: Message, is_outdated: bool, max_retries: int) -> None
         raise ServiceError(
             Kind.FAILED_PRECONDITION,
             "VALIDITY_OVER",
-            "the entry's expires_time has passed, so it would arrive too late; send a new message instead",
+            "the entry was to be delivered by a time that has passed, so it would arrive too late; send "
+            "a new message instead",
             metadata=identity,
         )
     if message.retry_count >= max_retries:

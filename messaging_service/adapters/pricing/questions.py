@@ -119,6 +119,6 @@ def _unavailable(error: aio.AioRpcError) -> ServiceError:
         Kind.UNAVAILABLE,
         "PRICING_UNAVAILABLE",
         "the pricing service does not answer; nothing was stored or charged, try again shortly with the same "
-        "message_id",
+        "message id",
         retry_after=timedelta(seconds=2),
     )

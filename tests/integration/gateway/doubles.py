@@ -273,7 +273,7 @@ class MessagingDouble(Scripted, messaging_pb2_grpc.MessagingServiceServicer):
     ) -> messaging_pb2.GetOutboxEntryResponse:
         if request.outbox_id != ENTRY_ID:
             self.requests.append(request)
-            raise ServiceError(Kind.NOT_FOUND, "OUTBOX_ENTRY_NOT_FOUND", "no such entry; check the outbox_id")
+            raise ServiceError(Kind.NOT_FOUND, "OUTBOX_ENTRY_NOT_FOUND", "no such entry; check the outbox id")
         entry = entry_of(messaging_pb2.SendSmsRequest(user_id="user123", message_id="msg123"))
         return await self._answer("GetOutboxEntry", request, context, messaging_pb2.GetOutboxEntryResponse(entry=entry))
 

@@ -178,12 +178,12 @@ async def test_an_unusual_price_is_refused_with_its_guards_and_the_way_out(runni
         Violation("effective_from", "FAR_PAST", "lies more than 31 days in the past"),
     ]
     failure = ServiceError(
-        Kind.FAILED_PRECONDITION, "PRICE_GUARD", "If this is meant, set override_guards", violations=guards
+        Kind.FAILED_PRECONDITION, "PRICE_GUARD", "If this is meant, override the guards", violations=guards
     )
     running.pricing.will_answer("SetCost", failure)
     response = await running.http.post(COSTS, json=COST)
     assert (response.status_code, response.json()["reason"]) == (409, "PRICE_GUARD")
-    assert response.json()["detail"] == "If this is meant, set overrideGuards"
+    assert response.json()["detail"] == "If this is meant, override the guards"
     assert [(error["field"], error["reason"]) for error in response.json()["errors"]] == [
         ("pricePerSms", "RELATIVE_CHANGE"),
         ("effectiveFrom", "FAR_PAST"),
@@ -207,11 +207,11 @@ async def test_a_key_at_fault_is_named_as_the_header(running: Running) -> None:
     response = await running.http.post(COSTS, content=b"{}", headers=twice)
     assert response.status_code == 400
     assert [(e["field"], e["reason"]) for e in response.json()["errors"]] == [("Idempotency-Key", "REPEATED_PARAMETER")]
-    reused = ServiceError(Kind.ALREADY_EXISTS, "IDEMPOTENCY_KEY_REUSED", "the idempotency_key was used before")
+    reused = ServiceError(Kind.ALREADY_EXISTS, "IDEMPOTENCY_KEY_REUSED", "the idempotency key was used before")
     running.pricing.will_answer("SetCost", reused)
     response = await running.http.post(COSTS, json=COST, headers={"Idempotency-Key": "a"})
     assert (response.status_code, response.json()["reason"]) == (409, "IDEMPOTENCY_KEY_REUSED")
-    assert response.json()["detail"] == "the Idempotency-Key was used before"
+    assert response.json()["detail"] == "the idempotency key was used before"
 
 
 async def test_a_withdrawal_answers_with_the_row_and_how_it_was_taken_back(running: Running) -> None:

@@ -151,6 +151,25 @@ async def test_a_refusal_for_want_of_money_says_how_much_is_missing(running: Run
     assert "shortfall" not in (await running.http.get("/api/sms/outbox/outbox_none")).json()
 
 
+@pytest.mark.parametrize("batch", [False, True])
+async def test_a_message_id_that_is_taken_leads_to_the_stored_entry(running: Running, batch: bool) -> None:
+    running.messaging.on_item = lambda _: ServiceError(
+        Kind.ALREADY_EXISTS,
+        "MESSAGE_ID_REUSED",
+        "this message id stands for the sms of user_id TUKUPAY",
+        [Violation("recipient_phone_number", "DIFFERS", "differs")],
+        metadata={"outbox_id": ENTRY_ID},
+    )
+    if batch:
+        answer = await running.http.post("/api/sms/send-batch", json={"messages": [SMS | {"messageId": "msg123"}]})
+        problem, place = answer.json()["results"][0]["problem"], "messages[0]."
+    else:
+        problem, place = (await send(running, messageId="msg123")).json(), ""
+    assert (problem["status"], problem["reason"], problem["outboxId"]) == (409, "MESSAGE_ID_REUSED", ENTRY_ID)
+    assert problem["detail"] == "this message id stands for the sms of user_id TUKUPAY"
+    assert problem["errors"] == [{"field": f"{place}recipientPhoneNumber", "reason": "DIFFERS", "detail": "differs"}]
+
+
 async def test_concurrent_sends_travel_in_few_batches_and_each_gets_its_own_answer(running: Running) -> None:
     count = 200
     limits = httpx.Limits(max_connections=count)
@@ -301,7 +320,7 @@ async def test_an_entry_can_be_looked_at(running: Running) -> None:
     assert response.json()["outboxId"] == ENTRY_ID
     missing = await running.http.get("/api/sms/outbox/outbox_none")
     assert (missing.status_code, missing.json()["reason"]) == (404, "OUTBOX_ENTRY_NOT_FOUND")
-    assert missing.json()["detail"] == "no such entry; check the outboxId"
+    assert missing.json()["detail"] == "no such entry; check the outbox id"
 
 
 async def test_the_outbox_is_listed_by_pages(running: Running) -> None:

@@ -77,6 +77,8 @@ async def test_a_repetition_is_answered_from_the_record(service: Running) -> Non
     assert again.entry == first.entry
     error = await refusal_of(service.send(message_id="msg123", message="Other."))
     assert (error.kind, error.reason) == (Kind.ALREADY_EXISTS, "MESSAGE_ID_REUSED")
+    assert error.metadata == {"message_id": "msg123", "outbox_id": first.entry.outbox_id, "fields": "message"}
+    assert [violation.field for violation in error.violations] == ["message"]
     assert len(service.carrier.submissions) == 1
     assert await service.money() == (-UNIT, 0)
 

@@ -7,11 +7,12 @@ import pytest
 from google.protobuf.descriptor import Descriptor
 
 from gateway_http.cost_models import NewCost, NewWithdrawal
-from gateway_http.field_names import rest_name, rest_text, rest_violations
+from gateway_http.field_names import rest_name, rest_violations
+from gateway_http.problem import from_service_error
 from gateway_http.quote_models import NewQuote
 from gateway_http.routes import idempotency_key
 from gateway_http.sms_models import NewSms, OutboxReference
-from service_kit.errors import Violation
+from service_kit.errors import Kind, ServiceError, Violation, invalid
 from tukupay.sms.messaging.v1 import messaging_pb2
 from tukupay.sms.pricing.v1 import pricing_pb2
 
@@ -70,15 +71,16 @@ def test_names_are_translated_and_positions_kept(proto: str, rest: str) -> None:
     assert rest_name(proto) == rest
 
 
-def test_sentences_are_translated_too() -> None:
-    text = "customer_id: is required for SPECIFIC_CUSTOMER; effective_from: is missing at COST_LEVEL_TUKUPAY"
-    assert rest_text(text) == "customerId: is required for SpecificCustomer; effectiveFrom: is missing at TukuPay"
-    [violation] = rest_violations([Violation("app_id", "NOT_ALLOWED", "leave app_id out")])
-    assert violation == Violation("appId", "NOT_ALLOWED", "leave appId out")
+@pytest.mark.parametrize("data", ["TUKUPAY", "user_id", "`user_id`", "COST_LEVEL_APP_OWNER", "price_micros is 7"])
+def test_what_the_caller_gave_is_never_spelled_anew(data: str) -> None:
+    fault = Violation("app_id", "NOT_ALLOWED", f"{data} does not belong to this level")
+    assert rest_violations([fault]) == [Violation("appId", "NOT_ALLOWED", f"{data} does not belong to this level")]
+    problem = from_service_error(ServiceError(Kind.FAILED_PRECONDITION, "CANCELLED", f"{data} was cancelled"))
+    assert problem.detail == f"{data} was cancelled"
+    problem = from_service_error(ServiceError(Kind.FAILED_PRECONDITION, "PRICE_GUARD", f"{data}: unusual", [fault]))
+    assert problem.detail == f"{data}: unusual"
 
 
-def test_words_that_are_no_fields_stay_as_they_are() -> None:
-    text = "finance_team withdrew this cost before; price_micros is 7, set override_guards under a new idempotency_key"
-    assert rest_text(text) == (
-        "finance_team withdrew this cost before; pricePerSms is 7, set overrideGuards under a new Idempotency-Key"
-    )
+def test_the_sentence_of_an_invalid_request_names_the_fields_of_rest() -> None:
+    error = invalid([Violation("items[3].app_id", "TOO_LONG", "is user_id"), Violation("page_size", "X", "is 7")])
+    assert from_service_error(error).detail == "appId: is user_id; limit: is 7"

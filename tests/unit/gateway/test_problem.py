@@ -80,11 +80,11 @@ def test_a_guard_names_its_fields_and_how_to_override_it() -> None:
     error = ServiceError(
         Kind.FAILED_PRECONDITION,
         "PRICE_GUARD",
-        "price_micros is 7 KES. If this is meant, set override_guards",
+        "the price is 7 KES. If this is meant, override the guards",
         violations=[Violation("price_micros", "RELATIVE_CHANGE", "is 7 KES")],
     )
     document = json.loads(problem_of(raised_by_service(error), WRITE).document("r"))
-    assert document["detail"] == "pricePerSms is 7 KES. If this is meant, set overrideGuards"
+    assert document["detail"] == "the price is 7 KES. If this is meant, override the guards"
     assert document["errors"] == [{"field": "pricePerSms", "reason": "RELATIVE_CHANGE", "detail": "is 7 KES"}]
 
 

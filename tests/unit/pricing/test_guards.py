@@ -75,7 +75,7 @@ def test_a_refusal_names_the_guards_their_limits_and_the_way_round() -> None:
     error = guarded(GUARDS.touched(draft("50"), Decimal("0.7"), NOW))
     assert (error.kind, error.reason) == (Kind.FAILED_PRECONDITION, "PRICE_GUARD")
     assert error.metadata == {"guards": "ABOVE_CEILING,RELATIVE_CHANGE"}
-    for word in ("20 KES", "100%", "override_guards"):
+    for word in ("20 KES", "100%", "override the guards"):
         assert word in error.message
 
 

@@ -112,7 +112,8 @@ class MessagingServiceServicer(object):
         Idempotent by `user_id` and `message_id`: the same request again returns the
         stored entry and neither sends nor charges.
         INVALID_ARGUMENT: a field is malformed. ALREADY_EXISTS (`MESSAGE_ID_REUSED`): the
-        `message_id` stands for a different request. FAILED_PRECONDITION (`NO_PRICE`,
+        `message_id` stands for a different request; the metadata have its `outbox_id` and
+        the names of the `fields` that differ. FAILED_PRECONDITION (`NO_PRICE`,
         `INSUFFICIENT_FUNDS`, `ACCOUNT_NOT_ACTIVE`, `RECIPIENT_OPTED_OUT`: see
         SuppressionService). UNAVAILABLE (`PRICING_UNAVAILABLE`, `CARRIER_UNAVAILABLE`,
         `DATABASE_UNAVAILABLE`): nothing was stored or charged; try again with the same

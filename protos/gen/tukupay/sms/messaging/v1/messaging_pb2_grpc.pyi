@@ -50,7 +50,8 @@ class MessagingServiceStub:
     Idempotent by `user_id` and `message_id`: the same request again returns the
     stored entry and neither sends nor charges.
     INVALID_ARGUMENT: a field is malformed. ALREADY_EXISTS (`MESSAGE_ID_REUSED`): the
-    `message_id` stands for a different request. FAILED_PRECONDITION (`NO_PRICE`,
+    `message_id` stands for a different request; the metadata have its `outbox_id` and
+    the names of the `fields` that differ. FAILED_PRECONDITION (`NO_PRICE`,
     `INSUFFICIENT_FUNDS`, `ACCOUNT_NOT_ACTIVE`, `RECIPIENT_OPTED_OUT`: see
     SuppressionService). UNAVAILABLE (`PRICING_UNAVAILABLE`, `CARRIER_UNAVAILABLE`,
     `DATABASE_UNAVAILABLE`): nothing was stored or charged; try again with the same
@@ -145,7 +146,8 @@ class MessagingServiceAsyncStub(MessagingServiceStub):
     Idempotent by `user_id` and `message_id`: the same request again returns the
     stored entry and neither sends nor charges.
     INVALID_ARGUMENT: a field is malformed. ALREADY_EXISTS (`MESSAGE_ID_REUSED`): the
-    `message_id` stands for a different request. FAILED_PRECONDITION (`NO_PRICE`,
+    `message_id` stands for a different request; the metadata have its `outbox_id` and
+    the names of the `fields` that differ. FAILED_PRECONDITION (`NO_PRICE`,
     `INSUFFICIENT_FUNDS`, `ACCOUNT_NOT_ACTIVE`, `RECIPIENT_OPTED_OUT`: see
     SuppressionService). UNAVAILABLE (`PRICING_UNAVAILABLE`, `CARRIER_UNAVAILABLE`,
     `DATABASE_UNAVAILABLE`): nothing was stored or charged; try again with the same
@@ -243,7 +245,8 @@ class MessagingServiceServicer(metaclass=_abc_1.ABCMeta):
         Idempotent by `user_id` and `message_id`: the same request again returns the
         stored entry and neither sends nor charges.
         INVALID_ARGUMENT: a field is malformed. ALREADY_EXISTS (`MESSAGE_ID_REUSED`): the
-        `message_id` stands for a different request. FAILED_PRECONDITION (`NO_PRICE`,
+        `message_id` stands for a different request; the metadata have its `outbox_id` and
+        the names of the `fields` that differ. FAILED_PRECONDITION (`NO_PRICE`,
         `INSUFFICIENT_FUNDS`, `ACCOUNT_NOT_ACTIVE`, `RECIPIENT_OPTED_OUT`: see
         SuppressionService). UNAVAILABLE (`PRICING_UNAVAILABLE`, `CARRIER_UNAVAILABLE`,
         `DATABASE_UNAVAILABLE`): nothing was stored or charged; try again with the same
