@@ -450,12 +450,20 @@ class ScriptedSmsc:
         return self.links[number]
 
     async def until(
-        self, condition: Callable[[], bool], what: str = "the condition", timeout_s: float = WAIT_S
+        self, condition: Callable[[], bool], what: str = "it", timeout_s: float = WAIT_S, *, poll_s: float | None = None
     ) -> None:
-        """`wait_for` for async tests."""
-        await asyncio.to_thread(self.wait_for, condition, what, timeout_s)
+        """`wait_for` for async tests. With `poll_s` the condition is looked at in the test's loop as often as that,
+        for what the SMSC does not notice, such as the state of the client."""
+        if poll_s is None:
+            await asyncio.to_thread(self.wait_for, condition, what, timeout_s)
+            return
+        deadline = time.monotonic() + timeout_s
+        while not condition():
+            if time.monotonic() >= deadline:
+                raise TimeoutError(f"waited {timeout_s:g} s in vain for {what}")
+            await asyncio.sleep(poll_s)
 
-    def wait_for(self, condition: Callable[[], bool], what: str = "the condition", timeout_s: float = WAIT_S) -> None:
+    def wait_for(self, condition: Callable[[], bool], what: str = "it", timeout_s: float = WAIT_S) -> None:
         """Returns as soon as it holds; it is looked at whenever something comes or goes at the SMSC."""
         with self.news:
             if not self.news.wait_for(condition, timeout_s):

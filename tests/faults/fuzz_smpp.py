@@ -67,7 +67,14 @@ async def campaign(pdus: int, seed: int) -> dict[str, Any]:
     count, server, source = Count(), SilentServer(), Fuzzer(seed).pdus()
     await server.start()
     settings = SmppSettings(
-        "127.0.0.1", server.port, "fuzz", "", country_code="254", reconnect_min_s=0.001, reconnect_max_s=0.01
+        "127.0.0.1",
+        server.port,
+        "fuzz",
+        "",
+        country_code="254",
+        reconnect_min_s=0.001,
+        reconnect_max_s=0.01,
+        response_timeout_s=0.3,  # A link that unbinds waits as long for answers, and gets none here.
     )
     carrier = SmppCarrier(settings, count.sinks())
     await carrier.start()

@@ -136,12 +136,14 @@ async def service_on(
     *,
     window: int = 10,
     several: Mapping[str, ScriptedCarrier] = MappingProxyType({}),
+    real_carriers: bool = False,
     outbox: Callable[[Outbox], Outbox] = lambda outbox: outbox,
     **choices: Any,
 ) -> AsyncIterator[Running]:
     """A messaging service with its own price book and carrier, on free ports.
 
-    `several`: the carriers of a service that has a carriers file, by name.
+    `several`: the carriers of a service that has a carriers file, by name. `real_carriers`: those of the settings
+    instead, over the network; `carrier` and `sinks` of what is given are then without use.
     """
     pricing, carrier, sinks = _pricing(), ScriptedCarrier(window), list[CarrierSinks]()
     pricing_server = aio.server()
@@ -171,7 +173,7 @@ async def service_on(
     )
     try:
         async with (
-            running(settings, Seams(outbox=outbox, carrier=scripted)) as server,
+            running(settings, Seams(outbox=outbox) if real_carriers else Seams(outbox, scripted)) as server,
             open_channel(Address("127.0.0.1", server.port)) as channel,
         ):
             yield Running(

@@ -46,6 +46,14 @@ class KeptBind:
         return self._submitting.session
 
     @property
+    def ends_because(self) -> str | None:
+        """Why a session that is still there takes no more submits; None when there is none such."""
+        for link in self._links:
+            if link.session is not None and link.session.ends_because is not None:
+                return link.session.ends_because
+        return None
+
+    @property
     def is_started(self) -> bool:
         """Whether it is wanted."""
         return self._is_started
@@ -62,7 +70,7 @@ class KeptBind:
         """How it stands now; that of a pair is its transmitter's, with the error of whichever is not up."""
         session = self.session
         errors = [link.last_error for link in self._links if link.state is not BindState.UP and link.last_error]
-        error = errors[0] if errors else self._submitting.last_error
+        error = self.ends_because or (errors[0] if errors else self._submitting.last_error)
         if session is not None and session.is_bound:
             return BindStatus(
                 self.number, BindState.UP, session.window, session.in_use, error, is_throttled=session.is_throttled

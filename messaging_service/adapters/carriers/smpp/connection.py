@@ -13,7 +13,7 @@ from messaging_service.adapters.carriers.smpp.status import Status
 MAX_UNSENT: Final = 4 * 1024 * 1024
 """Octets kept for a peer that does not read; past that its link is cut."""
 CLOSE_GRACE_S: Final = 1.0
-"""Seconds that a faulty peer gets to read the last answers."""
+"""Seconds that a faulty peer gets to read the last answers, and one that unbound to close the link."""
 
 
 class Connection(asyncio.Protocol):

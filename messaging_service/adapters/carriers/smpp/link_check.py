@@ -7,9 +7,11 @@ from collections.abc import Callable
 
 
 class LinkCheck:
-    """Asks the peer now and then whether it is there, and calls `gone` when it does not answer in time.
+    """Asks a quiet peer now and then whether it is there, and calls `gone` when nothing comes from it in time.
 
-    `ask` sends the question and gives its sequence number.
+    Whatever comes from the peer proves that it is there, the answer to the question or anything else: some carriers
+    leave an enquire_link without an answer while they answer submits. `ask` sends the question and gives its sequence
+    number.
     """
 
     def __init__(self, every_s: float, timeout_s: float, ask: Callable[[], int], gone: Callable[[], None]) -> None:
@@ -18,33 +20,48 @@ class LinkCheck:
         self._timeout_s = timeout_s
         self._ask = ask
         self._gone = gone
-        self._asked: int | None = None
+        self._question: int | None = None
+        self._is_waiting = False
+        self._heard_at = 0.0
         self._timer: asyncio.TimerHandle | None = None
 
     def start(self) -> None:
         """The link was bound."""
-        self._set_timer(self._every_s, self._enquire)
+        self._heard_at = self._loop.time()
+        self._set_timer(self._every_s, self._look)
 
     def hurry(self) -> None:
         """Something makes the link suspect: asks now, unless an answer is waited for."""
-        if self._asked is None:
+        if not self._is_waiting:
             self._enquire()
 
-    def answered(self, sequence: int) -> bool:
-        """The peer answered; False when that is no answer to the question."""
-        if sequence != self._asked:
-            return False
-        self._asked = None
-        self._set_timer(self._every_s, self._enquire)
-        return True
+    def heard(self) -> None:
+        """Something came from the peer."""
+        self._heard_at = self._loop.time()
+        if self._is_waiting:
+            self._is_waiting = False
+            self._set_timer(self._every_s, self._look)
+
+    def is_question(self, sequence: int) -> bool:
+        """Whether the last question has this number."""
+        return sequence == self._question
 
     def stop(self) -> None:
         """The link is gone."""
         if self._timer is not None:
             self._timer.cancel()
+            self._timer = None
+
+    def _look(self) -> None:
+        quiet_s = self._loop.time() - self._heard_at
+        if quiet_s < self._every_s:
+            self._set_timer(self._every_s - quiet_s, self._look)
+        else:
+            self._enquire()
 
     def _enquire(self) -> None:
-        self._asked = self._ask()
+        self._is_waiting = True
+        self._question = self._ask()
         self._set_timer(self._timeout_s, self._gone)
 
     def _set_timer(self, delay_s: float, call: Callable[[], None]) -> None:

@@ -86,6 +86,10 @@ class Outstanding:
     def __contains__(self, sequence: int) -> bool:
         return sequence in self._waiting or sequence in self._late
 
+    def __len__(self) -> int:
+        """Submits that wait for an answer."""
+        return len(self._waiting)
+
     def add(self, sequence: int, answer: asyncio.Future[SubmitAnswer], asked: Asked, ordinal: int) -> None:
         """A submit was sent under this sequence number."""
         deadline = self._loop.time() + self._timeout_s

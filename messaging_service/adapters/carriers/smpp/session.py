@@ -7,7 +7,7 @@ from typing import Final
 
 import structlog
 
-from messaging_service.adapters.carriers.smpp.connection import Connection
+from messaging_service.adapters.carriers.smpp.connection import CLOSE_GRACE_S, Connection
 from messaging_service.adapters.carriers.smpp.link_check import LinkCheck
 from messaging_service.adapters.carriers.smpp.outstanding import (
     Answered,
@@ -40,7 +40,8 @@ from messaging_service.adapters.carriers.smpp.pdu import (
 )
 from messaging_service.adapters.carriers.smpp.session_events import BindRefused, SessionEvents
 from messaging_service.adapters.carriers.smpp.settings import SmppSettings
-from messaging_service.adapters.carriers.smpp.status import OK, THROTTLING, Status, status_name
+from messaging_service.adapters.carriers.smpp.status import OK, SESSION_ERRORS, THROTTLING, Status, status_name
+from messaging_service.adapters.carriers.smpp.wind_up import WindUp
 from messaging_service.adapters.carriers.throttle import Throttle
 
 log = structlog.get_logger()
@@ -80,6 +81,9 @@ class Session(Connection):
             ask=self._enquire,
             gone=lambda: self.abort("the carrier did not answer an enquire_link"),
         )
+        self._wind_up = WindUp(settings.response_timeout_s, is_idle=lambda: not self._under_way, leave=self._leave)
+        self._unbinds: list[int] = []
+        self._unacknowledged = 0
         self._bind_sequence = 0
         self._taking_submits = False
         self._idle: asyncio.Event | None = None
@@ -101,6 +105,11 @@ class Session(Connection):
     def takes_parts(self) -> bool:
         """Whether a message that has its place here can still be submitted; outlives `is_up` while it winds up."""
         return self._taking_submits and self.is_open
+
+    @property
+    def ends_because(self) -> str | None:
+        """Why it takes no more submits and ends when those in flight are answered; None while it does not end."""
+        return self._wind_up.reason
 
     @property
     def is_bound(self) -> bool:
@@ -155,8 +164,10 @@ class Session(Connection):
 
     def acknowledge(self, command: int, sequence: int, status: int) -> None:
         """Answers what arrived under this sequence number; silent when the link is gone."""
+        self._unacknowledged -= 1
         if self.is_open:
             self.send(message_id_answer(command, sequence, status=status))
+        self._wind_up.look()
 
     async def finish_submits(self, timeout_s: float) -> None:
         """Takes no new messages, and waits for the answers to those in flight, but no longer than that."""
@@ -192,8 +203,10 @@ class Session(Connection):
 
     def link_lost(self, reason: str) -> None:
         """Ends every submit that waits for an answer, and tells the owner."""
+        self._taking_submits = False
         self._check.stop()
         self._throttle.stop()
+        self._wind_up.stop()
         for submit in self._outstanding.abandon():
             written = submit.ordinal <= self._written_ordinal
             self._end(submit, Unanswered.LINK_LOST if written else Unanswered.NOT_WRITTEN)
@@ -207,22 +220,23 @@ class Session(Connection):
     def handle(self, header: Header, pdu: bytes) -> None:
         """Acts on one PDU of the carrier."""
         command = header.command
+        self._check.heard()
         if command == SUBMIT_SM_RESP:
             self._submit_answered(header, message_id_in(pdu) if header.status == OK else "")
         elif command in (DELIVER_SM, DATA_SM):
+            self._unacknowledged += 1
             self._events.arrived(self, header, pdu)
         elif command == ENQUIRE_LINK:
             self.send(bare(ENQUIRE_LINK_RESP, header.sequence))
         elif command == ENQUIRE_LINK_RESP:
-            self._check.answered(header.sequence)
+            self._look_for_session_error(header.status)
         elif command == GENERIC_NACK:
             self._refused_as_pdu(header)
         elif command == RESPONSE | self._role:
             self._bind_answered(header)
         elif command == UNBIND:
-            self._taking_submits = False
-            self.send(bare(UNBIND_RESP, header.sequence))
-            self.cut("the carrier unbound")
+            self._unbinds.append(header.sequence)
+            self._begin_to_end("the carrier unbound")
         elif command == UNBIND_RESP:
             self.close()
         elif command != Command.ALERT_NOTIFICATION:
@@ -231,7 +245,9 @@ class Session(Connection):
     # The parts of `handle`.
 
     def _bind_answered(self, header: Header) -> None:
-        if self.bound.done() or header.sequence != self._bind_sequence:
+        if self.bound.done():
+            return
+        if header.status == OK and header.sequence != self._bind_sequence:
             return
         if header.status != OK:
             self.bound.set_exception(BindRefused(header.status))
@@ -250,6 +266,7 @@ class Session(Connection):
             self._throttle.taken()
         elif header.status in THROTTLING and self._throttle.throttled():
             log.warning("smpp.throttled", carrier=self._carrier, status=status_name(header.status))
+        self._look_for_session_error(header.status)
         self._end(submit, Answered(header.status, message_id))
 
     def _submit_unanswered(self, submit: Waiting) -> None:
@@ -266,16 +283,55 @@ class Session(Connection):
             self._events.late(asked, Answered(header.status, message_id))
 
     def _refused_as_pdu(self, header: Header) -> None:
-        if self._check.answered(header.sequence):
-            return
-        if header.sequence == self._bind_sequence and not self.bound.done():
-            self._bind_answered(header)
+        if not self.bound.done():
+            # Nothing but the bind is out, so it is meant also where the carrier could not read the sequence number.
+            self._bind_answered(header._replace(status=header.status or int(Status.ESME_RINVCMDID)))
+        elif self._check.is_question(header.sequence):
+            self._look_for_session_error(header.status)
         elif header.sequence in self._outstanding:
             # A generic_nack says that the PDU was not understood, whatever its status field holds.
             status = header.status or int(Status.ESME_RINVCMDID)
             self._submit_answered(header._replace(status=status), "")
         else:
             log.warning("smpp.nack_ignored", carrier=self._carrier, status=status_name(header.status))
+            self._look_for_session_error(header.status)
+
+    # The end of the session.
+
+    def _look_for_session_error(self, status: int) -> None:
+        """An error of the session says nothing of the message it answers, and each further one would get it too."""
+        if status not in SESSION_ERRORS or self._wind_up.reason is not None:
+            return
+        name = status_name(status)
+        log.error(
+            "smpp.session_refused",
+            carrier=self._carrier,
+            status=name,
+            remedy="none needed: the link is made anew; ask the carrier why when it comes back often",
+        )
+        self._begin_to_end(f"the carrier answered {name}, so the session is not bound for it")
+
+    def _begin_to_end(self, reason: str) -> None:
+        self._taking_submits = False
+        self._wind_up.begin(reason)
+        self._events.place_freed()
+
+    @property
+    def _under_way(self) -> int:
+        """Submits without an answer yet, and arrivals that are not acknowledged."""
+        return len(self._outstanding) + self._unacknowledged
+
+    def _leave(self) -> None:
+        reason = self._wind_up.reason or ""
+        if not self._unbinds:
+            self.cut(reason)
+            return
+        for sequence in self._unbinds:
+            self.send(bare(UNBIND_RESP, sequence))
+        # It is the carrier's to close now. To close with something of it unread would reset the connection, and
+        # could take the answer back that is on its way.
+        self.fault = self.fault or reason
+        self._loop.call_later(CLOSE_GRACE_S, self.cut, reason)
 
     # Book-keeping.
 
@@ -293,3 +349,4 @@ class Session(Connection):
             self.place_freed()
         else:
             submit.answer.set_result(answer)
+        self._wind_up.look()

@@ -103,7 +103,7 @@ class SmppSettings:
     response_timeout_s: float = 10.0
     """Seconds until a submit without an answer is called unknown, and a bind or enquire_link failed."""
     enquire_link_s: float = 30.0
-    """Seconds between two checks that the peer is alive."""
+    """Seconds without anything from the peer after which it is asked whether it is alive."""
     reconnect_min_s: float = 0.2
     """Seconds up to which the first wait before a new bind is drawn; each further one doubles."""
     reconnect_max_s: float = 30.0

@@ -16,6 +16,8 @@ def remark_on(binds: Sequence[KeptBind], leased: LeasedBinds | None, rate: RateL
         deafness = bind.deafness
         if deafness is not None:
             remarks.append(f"the receiver of bind {bind.number} is down, so receipts wait at the carrier: {deafness}")
+        if bind.ends_because is not None:
+            remarks.append(f"bind {bind.number} winds up: {bind.ends_because}")
     throttled = [str(bind.number) for bind in binds if _is_throttled(bind)]
     if throttled:
         remarks.append(f"the carrier throttles bind {', '.join(throttled)}")

@@ -64,6 +64,14 @@ WRONG_CREDENTIALS: Final = frozenset(
 )
 """The carrier does not know who we say we are: to try again soon is to be locked out."""
 
+SESSION_ERRORS: Final = WRONG_CREDENTIALS | {
+    int(Status.ESME_RINVBNDSTS),
+    int(Status.ESME_RALYBND),
+    int(Status.ESME_RBINDFAIL),
+}
+"""In the answer to anything but a bind: the carrier does not hold the session as bound. They say nothing of a message
+but that it was not taken."""
+
 _TEMPORARY: Final[dict[int, str]] = {
     Status.ESME_RTHROTTLED: "CARRIER_THROTTLED",
     Status.ESME_RMSGQFUL: "CARRIER_THROTTLED",
@@ -102,6 +110,8 @@ def status_name(status: int) -> str:
 
 def judge(status: int) -> tuple[OutcomeKind, str]:
     """The outcome of a message whose submit was answered with this error status, and its stable code."""
+    if status in SESSION_ERRORS:
+        return OutcomeKind.NOT_TAKEN, "CARRIER_UNAVAILABLE"
     code = _TEMPORARY.get(status)
     if code is not None:
         return OutcomeKind.NOT_TAKEN, code
