@@ -6,13 +6,15 @@ from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager
 
 import pytest
+import structlog
 
 from messaging_service.adapters.carriers.smpp import SmppCarrier, SmppSettings
+from messaging_service.adapters.carriers.smpp.settings import IdSpelling, ReceiptsOfParts
 from messaging_service.adapters.postgres.outbox import PostgresOutbox
 from messaging_service.domain.states import State
 from messaging_service.use_cases.carrier import CarrierSinks
 from tests.contract.messaging_database import rows
-from tests.contract.sms_examples import RECIPIENT, accepted
+from tests.contract.sms_examples import RECIPIENT, TWO_UNITS, accepted
 from tests.doubles.scripted_smsc import Link, ScriptedSmsc
 from tests.integration.messaging.conftest import sent, transitions
 from tests.integration.messaging.receipts_at_work import state_of
@@ -39,11 +41,12 @@ class CarrierLink:
 
     async def report(
         self,
-        text: str = "",
+        text: str | bytes = "",
         parameters: dict[int, bytes] | None = None,
         *,
         esm_class: int = RECEIPT,
         source: str = PHONE,
+        data_coding: int = 0,
     ) -> None:
         """Brings a receipt, and works it once it is acknowledged."""
         sequence = self._link.deliver(
@@ -51,7 +54,8 @@ class CarrierLink:
             source_ton=1,
             source_npi=1,
             destination="TUKUPAY",
-            text=text.encode(),
+            text=text.encode() if isinstance(text, str) else text,
+            data_coding=data_coding,
             parameters=parameters,
             esm_class=esm_class,
         )
@@ -64,7 +68,7 @@ async def carrier_link(smsc: ScriptedSmsc, outbox: PostgresOutbox, **settings: o
     """A bound carrier whose receipts go to the outbox."""
 
     async def nothing(_: object) -> None:
-        raise AssertionError("only receipts come in these tests")
+        """No test looks at messages from phones."""
 
     sinks = CarrierSinks(outbox.store, nothing, nothing)
     known = SmppSettings("127.0.0.1", smsc.port, "tukupay", "secret", **settings)  # type: ignore[arg-type]  # fields by name
@@ -95,3 +99,95 @@ async def test_a_notification_on_the_way_leaves_the_message_to_its_receipt(
         await link.report("id:I77 stat:DELIVRD err:000")
     assert await state_of(outbox, message) is State.DELIVERED
     assert (await transitions(database_url, message.id))[-1] == (1, "accepted", "delivered")
+
+
+@pytest.mark.parametrize("word", ["REJECT", "NACK", "NOCRED", "SYSERR", "UNDELIVRD", "SKIPPED"])
+async def test_words_that_carriers_use_for_a_failure_fail_the_message(
+    smsc: ScriptedSmsc, outbox: PostgresOutbox, word: str
+) -> None:
+    message = await sent(outbox, accepted("A12"))
+    async with carrier_link(smsc, outbox) as link:
+        await link.report(
+            f"id:A12 sub:001 dlvrd:000 submit date:2612010400 done date:2612010401 stat:{word} err:111 text:"
+        )
+    assert await state_of(outbox, message) is State.UNDELIVERED
+
+
+async def test_a_word_of_the_carriers_own_means_what_its_settings_say(
+    smsc: ScriptedSmsc, outbox: PostgresOutbox
+) -> None:
+    message = await sent(outbox, accepted("A12"))
+    async with carrier_link(smsc, outbox, receipt_states={"0": "delivered"}) as link:
+        await link.report("id:A12 stat:0 err:000")
+    assert await state_of(outbox, message) is State.DELIVERED
+
+
+@pytest.mark.parametrize(
+    "octets",
+    [
+        b"\xfe\xff" + "id:A12 stat:DELIVRD err:000".encode("utf-16-be"),
+        b"\xff\xfe" + "id:A12 stat:DELIVRD err:000".encode("utf-16-le"),
+    ],
+    ids=["big-endian", "little-endian"],
+)
+async def test_a_receipt_behind_a_byte_order_mark_counts(
+    smsc: ScriptedSmsc, outbox: PostgresOutbox, octets: bytes
+) -> None:
+    message = await sent(outbox, accepted("A12"))
+    async with carrier_link(smsc, outbox) as link:
+        await link.report(octets, data_coding=8)
+    assert await state_of(outbox, message) is State.DELIVERED
+
+
+@pytest.mark.parametrize("text", ["id:1885939778 stat:DELIVRD", "stat:DELIVRD"])
+async def test_the_id_of_a_parameter_is_looked_for_as_it_is(
+    smsc: ScriptedSmsc, outbox: PostgresOutbox, text: str
+) -> None:
+    message = await sent(outbox, accepted("70592842"))
+    converted = await sent(outbox, accepted("5AF"))
+    async with carrier_link(smsc, outbox, submit_ids=IdSpelling.HEX, receipt_ids=IdSpelling.DECIMAL) as link:
+        await link.report(text, {ID: b"70592842\x00"})
+        await link.report("stat:DELIVRD", {ID: b"1455\x00"})
+    assert await state_of(outbox, message) is State.DELIVERED
+    assert await state_of(outbox, converted) is State.DELIVERED
+
+
+async def test_a_receipt_moves_the_message_of_the_phone_that_it_comes_from(
+    smsc: ScriptedSmsc, outbox: PostgresOutbox
+) -> None:
+    mine = await sent(outbox, accepted("777"))
+    other = await sent(outbox, accepted("777"), recipient_phone_number="+254722000111")
+    async with carrier_link(smsc, outbox) as link:
+        await link.report("id:777 stat:UNDELIV err:001")
+    assert (await state_of(outbox, mine), await state_of(outbox, other)) == (State.UNDELIVERED, State.ACCEPTED)
+
+
+async def test_one_receipt_speaks_for_a_long_text_only_where_the_settings_say_so(
+    smsc: ScriptedSmsc, outbox: PostgresOutbox
+) -> None:
+    message = await sent(outbox, accepted("A1", "A2"), message=TWO_UNITS)
+    async with carrier_link(smsc, outbox) as link:
+        await link.report("id:A1 stat:DELIVRD")
+    assert await state_of(outbox, message) is State.ACCEPTED
+    other = await sent(outbox, accepted("B1", "B2"), message=TWO_UNITS)
+    async with carrier_link(smsc, outbox, receipts=ReceiptsOfParts.FIRST) as link:
+        await link.report("id:B2 stat:DELIVRD")
+    assert await state_of(outbox, other) is State.DELIVERED
+
+
+async def test_a_receipt_without_a_type_counts_only_where_the_settings_say_so_and_about_its_own_phone(
+    smsc: ScriptedSmsc, outbox: PostgresOutbox
+) -> None:
+    message = await sent(outbox, accepted("A1"))
+    with structlog.testing.capture_logs() as logs:
+        async with carrier_link(smsc, outbox) as link:
+            for _ in range(2):
+                await link.report("id:A1 stat:DELIVRD err:000", esm_class=0)
+    assert await state_of(outbox, message) is State.ACCEPTED
+    (said,) = (entry for entry in logs if entry["event"] == "smpp.receipt_without_type")
+    assert (said["carrier"], said["sender"]) == ("smpp", "TUKUPAY")
+    async with carrier_link(smsc, outbox, receipts_without_type=True) as link:
+        await link.report("id:A1 stat:DELIVRD err:000", esm_class=0, source="254722000111")
+        assert await state_of(outbox, message) is State.ACCEPTED
+        await link.report("id:A1 stat:DELIVRD err:000", esm_class=0)
+    assert await state_of(outbox, message) is State.DELIVERED

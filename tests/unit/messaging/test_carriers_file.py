@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from messaging_service.adapters.carriers.carriers_file import CarrierPlan, read_carriers_file
-from messaging_service.adapters.carriers.smpp.settings import SmppSettings
+from messaging_service.adapters.carriers.smpp.settings import ReceiptsOfParts, SmppSettings
 from messaging_service.domain.states import Priority
 from service_kit.settings import SettingsError
 
@@ -51,6 +51,15 @@ def test_a_carrier_takes_its_settings_from_the_file_and_its_secrets_from_elsewhe
     assert other.settings.password == "from a file"
 
 
+def test_a_carrier_says_what_its_receipts_mean(tmp_path: Path) -> None:
+    text = CARRIER + 'receipts = "first"\nreceipts_without_type = true\nreceipt_states = { "0" = "delivered" }\n'
+    (carrier,) = read(tmp_path, text).carriers
+    assert isinstance(carrier.settings, SmppSettings)
+    assert carrier.settings.receipts is ReceiptsOfParts.FIRST
+    assert carrier.settings.receipts_without_type
+    assert carrier.settings.receipt_states == {"0": "delivered"}
+
+
 def test_without_routes_every_carrier_takes_every_message(tmp_path: Path) -> None:
     plan = read(tmp_path, CARRIER + SECOND)
     assert [leg.carrier for leg in plan.routes.of("+254712345678", "X", Priority.NORMAL).legs] == [
@@ -89,6 +98,11 @@ carriers = [{{ name = "airtel", weight = 3 }}, {{ name = "safaricom", rank = 1 }
         ("nonsense", ["is not TOML"]),
         (CARRIER + "[extra]\n", ["extra: is no table"]),
         (CARRIER.replace('"smpp"', '"pigeon"'), ["safaricom: kind is 'pigeon'"]),
+        (
+            CARRIER + 'receipt_states = { "0" = "arrived" }\n',
+            ["safaricom: receipt_states says that '0' means 'arrived': use one of enroute, delivered, "],
+        ),
+        (CARRIER + 'receipts = "last"\n', ["safaricom: Invalid enum value 'last'", "receipts"]),
         (CARRIER.replace('name = "safaricom"', ""), ["carriers 1: name is missing"]),
         (CARRIER + CARRIER, ["two carriers have this name"]),
         (CARRIER + "windw = 3\n", ["safaricom: windw is no setting", "window"]),

@@ -2,19 +2,18 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
 from typing import Final
 
+import smpp34
 import structlog
 
 from messaging_service.adapters.carriers.smpp.framing import PduError
 from messaging_service.adapters.carriers.smpp.inbound import NotInbound, inbound_in
 from messaging_service.adapters.carriers.smpp.intake import Intake
-from messaging_service.adapters.carriers.smpp.message_ids import id_reader
 from messaging_service.adapters.carriers.smpp.pdu import DATA_SM, RESPONSE, Header, data_sm_in, deliver_sm_in
-from messaging_service.adapters.carriers.smpp.receipts import is_receipt, receipt_in
+from messaging_service.adapters.carriers.smpp.receipts import ReceiptReader, is_receipt, looks_like_receipt
 from messaging_service.adapters.carriers.smpp.session_events import Acknowledging
-from messaging_service.adapters.carriers.smpp.settings import LongText, SmppSettings
+from messaging_service.adapters.carriers.smpp.settings import SmppSettings
 from messaging_service.adapters.carriers.smpp.status import OK, Status
 from messaging_service.domain.inbound import InboundMessage
 from messaging_service.domain.submission import DeliveryReceipt
@@ -24,6 +23,9 @@ log = structlog.get_logger()
 
 _FOR_GOOD: Final = int(Status.ESME_RX_P_APPN)
 """What cannot be read now cannot be read later either: a temporary error would bring it for ever."""
+
+MAX_SENDERS_WARNED_OF: Final = 100
+"""Senders whose receipts without a type are warned of."""
 
 
 class DeliveryTicket:
@@ -47,7 +49,8 @@ class Arrivals:
     def __init__(self, carrier: str, settings: SmppSettings, sinks: CarrierSinks) -> None:
         self._carrier = carrier
         self._settings = settings
-        self._id_as_submitted = id_reader(settings.submit_ids, settings.receipt_ids)
+        self._reader = ReceiptReader(carrier, settings)
+        self._senders_without_type: set[str] = set()
         timeout_s = settings.response_timeout_s
         self._receipts: Intake[DeliveryReceipt] = Intake(carrier, "smpp.receipts_not_stored", sinks.receipts, timeout_s)
         self._inbound: Intake[InboundMessage] = Intake(carrier, "smpp.inbound_not_stored", sinks.inbound, timeout_s)
@@ -71,15 +74,9 @@ class Arrivals:
             log.warning("smpp.deliver_unreadable", carrier=self._carrier, octets=len(pdu))
             ticket.acknowledge(_FOR_GOOD)
             return
-        if is_receipt(message):
-            receipt = receipt_in(self._carrier, message, self._id_as_submitted, self._settings.country_code)
-            if receipt is None:
-                log.warning("smpp.receipt_without_id", carrier=self._carrier, octets=len(pdu))
-                ticket.acknowledge(OK)
-                return
-            if self._settings.long_text is LongText.PAYLOAD:
-                receipt = replace(receipt, speaks_for_all_parts=True)
-            self._receipts.put(ticket, receipt)
+        is_typed = is_receipt(message)
+        if is_typed or (looks_like_receipt(message) and self._takes_without_type(message.destination_addr)):
+            self._take_receipt(ticket, message, is_typed=is_typed)
             return
         try:
             inbound = inbound_in(self._carrier, message, self._settings)
@@ -88,3 +85,26 @@ class Arrivals:
             ticket.acknowledge(_FOR_GOOD)
             return
         self._inbound.put(ticket, inbound)
+
+    def _take_receipt(self, ticket: DeliveryTicket, message: smpp34.DeliverSm, *, is_typed: bool) -> None:
+        receipt = self._reader.receipt(message, is_of_phone_alone=not is_typed)
+        if receipt is None:
+            log.warning("smpp.receipt_without_id", carrier=self._carrier)
+            ticket.acknowledge(OK)
+            return
+        self._receipts.put(ticket, receipt)
+
+    def _takes_without_type(self, sender: str) -> bool:
+        """Whether a text that looks like a receipt is taken for one; warns once for each sender when it is not."""
+        if self._settings.receipts_without_type:
+            return True
+        if sender not in self._senders_without_type and len(self._senders_without_type) < MAX_SENDERS_WARNED_OF:
+            self._senders_without_type.add(sender)
+            log.warning(
+                "smpp.receipt_without_type",
+                carrier=self._carrier,
+                sender=sender,
+                remedy="it was kept as a message from a phone: ask the carrier to send receipts with esm_class 0x04, "
+                "or set receipts_without_type",
+            )
+        return False

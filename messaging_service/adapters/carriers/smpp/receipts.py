@@ -14,12 +14,19 @@ from datetime import UTC, datetime
 from typing import Final
 
 import smpp34
+import structlog
 
 from messaging_service.adapters.carriers.smpp.addresses import phone_in
 from messaging_service.adapters.carriers.smpp.alphabets import without_header
-from messaging_service.adapters.carriers.smpp.message_ids import IdReader
+from messaging_service.adapters.carriers.smpp.message_ids import id_reader
 from messaging_service.adapters.carriers.smpp.pdu import MAX_MESSAGE_ID, c_string_in, message_octets
-from messaging_service.domain.submission import DeliveryReceipt, ReceiptState
+from messaging_service.adapters.carriers.smpp.settings import RECEIPT_WORD, LongText, ReceiptsOfParts, SmppSettings
+from messaging_service.domain.submission import DeliveryReceipt, ReceiptState, canonical_carrier_id
+
+log = structlog.get_logger()
+
+MAX_UNKNOWN_WORDS: Final = 100
+"""Words that are warned of, so that octets gone astray fill neither the log nor memory."""
 
 TLV_RECEIPTED_MESSAGE_ID: Final = 0x001E
 TLV_NETWORK_ERROR_CODE: Final = 0x0423
@@ -45,7 +52,9 @@ _STATES: Final[dict[int, ReceiptState]] = {
     6: ReceiptState.ACCEPTED,
     7: ReceiptState.UNKNOWN,
     8: ReceiptState.REJECTED,
+    9: ReceiptState.UNDELIVERABLE,
 }
+"""Up to 8 those of SMPP 3.4 section 5.2.28; 9 is "skipped" of SMPP 5.0 section 4.7.15."""
 _WORDS: Final[dict[str, ReceiptState]] = {
     "ENROUTE": ReceiptState.ENROUTE,
     "BUFFERED": ReceiptState.ENROUTE,
@@ -60,13 +69,19 @@ _WORDS: Final[dict[str, ReceiptState]] = {
     "ACCEPTD": ReceiptState.ACCEPTED,
     "ACCEPTED": ReceiptState.ACCEPTED,
     "UNKNOWN": ReceiptState.UNKNOWN,
+    "UNDELIVRD": ReceiptState.UNDELIVERABLE,
+    "SYSERR": ReceiptState.UNDELIVERABLE,
+    "SKIPPED": ReceiptState.UNDELIVERABLE,
     "REJECTD": ReceiptState.REJECTED,
+    "REJECT": ReceiptState.REJECTED,
+    "NACK": ReceiptState.REJECTED,
+    "NOCRED": ReceiptState.REJECTED,
     "REJECTED": ReceiptState.REJECTED,
 }
 
 _TEXT_FIELD = re.compile(r"(?:^|\s)text\s*:", re.IGNORECASE)
 _ID = re.compile(r"(?:^|\s)id\s*:\s*([^\s:]++)(?!:)", re.IGNORECASE)
-_STATE = re.compile(r"(?:^|\s)stat\s*:\s*([A-Za-z]+)", re.IGNORECASE)
+_STATE = re.compile(rf"(?:^|\s)stat\s*:\s*({RECEIPT_WORD.pattern})", re.IGNORECASE)
 _ERROR = re.compile(r"(?:^|\s)err\s*:\s*([0-9A-Za-z]+)", re.IGNORECASE)
 _DONE = re.compile(r"done\s*date\s*:\s*([0-9]+)", re.IGNORECASE)
 
@@ -76,7 +91,8 @@ class ReceiptText:
     """The fields of a receipt's text; None for each that it lacks."""
 
     message_id: str | None
-    state: ReceiptState | None
+    word: str | None
+    """Of the state, in capitals."""
     error: str | None
     done_at: datetime | None
 
@@ -91,42 +107,89 @@ def is_receipt(message: smpp34.DeliverSm) -> bool:
     return any(tlv.tag == TLV_RECEIPTED_MESSAGE_ID for tlv in message.tlvs)
 
 
-def receipt_in(
-    carrier: str, message: smpp34.DeliverSm, id_as_submitted: IdReader = str, country_code: str = ""
-) -> DeliveryReceipt | None:
-    """The receipt in a deliver_sm; None when it does not say which message it is about.
+def looks_like_receipt(message: smpp34.DeliverSm) -> bool:
+    """Whether the text is that of a receipt, whatever the carrier says that it is."""
+    if message.esm_class & _MESSAGE_TYPE_BITS:
+        return False
+    fields = parse_receipt_text(_receipt_text(message))
+    return fields.message_id is not None and fields.word is not None
 
-    `id_as_submitted` turns the id into the spelling of the answer to the submit; `country_code` is that of
-    national numbers, empty when there are none.
-    """
-    text = _without_quoted_message(_receipt_text(message))
-    fields = parse_receipt_text(text)
-    message_id, state, error = fields.message_id, fields.state, fields.error
-    parameters: list[str] = []
-    for tlv in message.tlvs:
-        if tlv.tag == TLV_RECEIPTED_MESSAGE_ID:
-            message_id = c_string_in(tlv.value, MAX_MESSAGE_ID).strip() or message_id
-        elif tlv.tag == TLV_MESSAGE_STATE and len(tlv.value) == 1:
-            state = _STATES.get(tlv.value[0], state)
-        elif tlv.tag == TLV_NETWORK_ERROR_CODE and len(tlv.value) == _NETWORK_ERROR_LENGTH:
-            error = _network_error(tlv.value) or error
-        else:
-            continue
-        parameters.append(f"0x{tlv.tag:04X}={tlv.value.hex()}")
-    if not message_id:
-        return None
-    if message.esm_class & _MESSAGE_TYPE_BITS == _INTERMEDIATE:
-        state = ReceiptState.ENROUTE  # It reports a try on the way; only the receipt of type 0x04 is the last word.
-    return DeliveryReceipt(
-        carrier=carrier,
-        carrier_message_id=id_as_submitted(message_id),
-        state=state or ReceiptState.UNKNOWN,
-        recipient=phone_in(message.source_addr_ton, message.source_addr, country_code),
-        sender_id=message.destination_addr or None,
-        network_error=error,
-        done_at=fields.done_at,
-        raw=" ".join((text, *parameters)).strip()[:_MAX_RAW],
-    )
+
+class ReceiptReader:
+    """Reads the receipts of one carrier."""
+
+    def __init__(self, carrier: str, settings: SmppSettings) -> None:
+        self._carrier = carrier
+        self._country_code = settings.country_code
+        self._id_as_submitted = id_reader(settings.submit_ids, settings.receipt_ids)
+        self._speaks_for_all_parts = settings.long_text is LongText.PAYLOAD
+        self._speaks_for_known_parts = settings.receipts is ReceiptsOfParts.FIRST
+        own = {word.upper(): ReceiptState(meaning) for word, meaning in settings.receipt_states.items()}
+        self._words = _WORDS | own
+        self._numbers = _STATES | {number: own[_shown(number)] for number in range(256) if _shown(number) in own}
+        self._unknown_words: set[str] = set()
+
+    def receipt(self, message: smpp34.DeliverSm, *, is_of_phone_alone: bool = False) -> DeliveryReceipt | None:
+        """The receipt in a deliver_sm; None when it does not say which message it is about.
+
+        `is_of_phone_alone`: whether only its text says that it is one.
+        """
+        text = _without_quoted_message(_receipt_text(message))
+        fields = parse_receipt_text(text)
+        words, error = [fields.word] if fields.word else [], fields.error
+        state = self._words.get(fields.word) if fields.word else None
+        parameter_id: str | None = None
+        parameters: list[str] = []
+        for tlv in message.tlvs:
+            if tlv.tag == TLV_RECEIPTED_MESSAGE_ID:
+                parameter_id = c_string_in(tlv.value, MAX_MESSAGE_ID).strip() or None
+            elif tlv.tag == TLV_MESSAGE_STATE and len(tlv.value) == 1:
+                state = self._numbers.get(tlv.value[0], state)
+                words.append(_shown(tlv.value[0]))
+            elif tlv.tag == TLV_NETWORK_ERROR_CODE and len(tlv.value) == _NETWORK_ERROR_LENGTH:
+                error = _network_error(tlv.value) or error
+            else:
+                continue
+            parameters.append(f"0x{tlv.tag:04X}={tlv.value.hex()}")
+        message_id = parameter_id or fields.message_id
+        if message_id is None:
+            return None
+        if message.esm_class & _MESSAGE_TYPE_BITS == _INTERMEDIATE:
+            state = ReceiptState.ENROUTE  # It reports a try on the way; only the receipt of type 0x04 is the last word.
+        if state is None:
+            self._warn_of(words)
+        converted = self._id_as_submitted(message_id)
+        # A parameter may well repeat the id of the answer where the text has it in the other spelling.
+        as_it_is = message_id if parameter_id is not None else converted
+        if fields.message_id and _are_one(self._id_as_submitted(fields.message_id), as_it_is):
+            converted = as_it_is  # Then it does, beyond doubt.
+        return DeliveryReceipt(
+            carrier=self._carrier,
+            carrier_message_id=as_it_is,
+            state=state or ReceiptState.UNKNOWN,
+            recipient=phone_in(message.source_addr_ton, message.source_addr, self._country_code),
+            sender_id=message.destination_addr or None,
+            network_error=error,
+            done_at=fields.done_at,
+            raw=" ".join((text, *parameters)).strip()[:_MAX_RAW],
+            speaks_for_all_parts=self._speaks_for_all_parts,
+            other_message_id=converted if converted != as_it_is else None,
+            speaks_for_known_parts=self._speaks_for_known_parts,
+            is_of_phone_alone=is_of_phone_alone,
+        )
+
+    def _warn_of(self, words: list[str]) -> None:
+        """Once for each word: a carrier with a final word that is not known leaves its messages undecided for ever."""
+        for word in words:
+            if word in self._unknown_words or len(self._unknown_words) >= MAX_UNKNOWN_WORDS:
+                continue
+            self._unknown_words.add(word)
+            log.warning(
+                "smpp.receipt_state_unknown",
+                carrier=self._carrier,
+                state=word,
+                remedy="ask the carrier what it means, and say so in receipt_states",
+            )
 
 
 def parse_receipt_text(text: str) -> ReceiptText:
@@ -135,10 +198,19 @@ def parse_receipt_text(text: str) -> ReceiptText:
     message_id, state, error, done = (pattern.search(head) for pattern in (_ID, _STATE, _ERROR, _DONE))
     return ReceiptText(
         message_id=message_id[1][:MAX_MESSAGE_ID] if message_id else None,
-        state=_WORDS.get(state[1].upper()) if state else None,
+        word=state[1].upper() if state else None,
         error=error[1] if error and error[1].strip("0") else None,
         done_at=_date(done[1]) if done else None,
     )
+
+
+def _are_one(first: str, second: str) -> bool:
+    return canonical_carrier_id(first) == canonical_carrier_id(second)
+
+
+def _shown(state: int) -> str:
+    """A value of message_state as `receipt_states` writes it."""
+    return f"0X{state:02X}"
 
 
 def _receipt_text(message: smpp34.DeliverSm) -> str:

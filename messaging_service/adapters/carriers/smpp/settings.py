@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Any, Final
+
+from messaging_service.domain.submission import ReceiptState
 
 MAX_SYSTEM_ID: Final = 15
 MAX_PASSWORD: Final = 64
@@ -63,6 +65,15 @@ class IdSpelling(StrEnum):
     """Alike everywhere, but for case and leading zeros."""
     HEX = "hex"
     DECIMAL = "decimal"
+
+
+class ReceiptsOfParts(StrEnum):
+    """On which parts of a long text a carrier reports."""
+
+    ALL = "all"
+    """On each: the text is delivered once all of them are."""
+    FIRST = "first"
+    """On one of them: the first receipt that comes speaks for all."""
 
 
 class ValidityForm(StrEnum):
@@ -157,6 +168,14 @@ class SmppSettings:
     """How ids are written in the answer to a submit."""
     receipt_ids: IdSpelling = IdSpelling.TEXT
     """How the same ids are written in receipts. Case and leading zeros never matter."""
+    receipts: ReceiptsOfParts = ReceiptsOfParts.ALL
+    """On which parts of a long text the carrier reports. Receipts are asked for with each part in any case."""
+    receipt_states: Mapping[str, str] = field(default_factory=dict)
+    """What the carrier's own words after `stat:` mean, for instance `{"0": "delivered"}`, in any case; they win over
+    those that are known. A value of message_state is written in hexadecimal, for instance `0x0A`."""
+    receipts_without_type: bool = False
+    """Whether a text that looks like a receipt is one although neither its type nor a parameter says so. Anybody with
+    a phone can write such a text, so it moves only messages to the phone that it comes from."""
     inbound_alphabet: InboundAlphabet = InboundAlphabet.GSM7
     """What data_coding 0 means in messages from phones."""
     country_code: str = ""
@@ -210,6 +229,7 @@ class SmppSettings:
             f"is {self.registered_delivery}: its last two bits must be 01, which asks for every final receipt",
         )
         yield from self._rules_of_tls()
+        yield from self._rules_of_receipts()
         yield (
             "receipt_ids",
             (self.submit_ids is IdSpelling.TEXT) == (self.receipt_ids is IdSpelling.TEXT),
@@ -221,6 +241,22 @@ class SmppSettings:
             f"is {self.country_code!r}: use the digits alone, for instance 254",
         )
 
+    def _rules_of_receipts(self) -> Iterator[tuple[str, bool, str]]:
+        untyped: object = self.receipts_without_type
+        yield "receipts_without_type", isinstance(untyped, bool), f"is {untyped!r}: use true or false"
+        words: object = self.receipt_states
+        if not isinstance(words, Mapping):
+            yield "receipt_states", False, f"is {words!r}: use a table of words and what they mean"
+            return
+        states = ", ".join(ReceiptState)
+        for word, meaning in words.items():
+            good = _is_text(word) and RECEIPT_WORD.fullmatch(word) is not None
+            yield "receipt_states", good, f"has {word!r}: use a word of the carrier, 1 to 20 letters, digits, _ or -"
+            known = meaning in tuple(ReceiptState)
+            yield "receipt_states", known, f"says that {word!r} means {meaning!r}: use one of {states}"
+        folded = {str(word).upper() for word in words}
+        yield "receipt_states", len(folded) == len(words), "has a word twice: case does not matter"
+
     def _rules_of_tls(self) -> Iterator[tuple[str, bool, str]]:
         tls: object = self.tls
         yield "tls", isinstance(tls, bool), f"is {tls!r}: use true or false"
@@ -229,6 +265,8 @@ class SmppSettings:
         yield "tls_key_file", not self.tls_key_file or bool(self.tls_cert_file), "needs tls_cert_file beside it"
 
 
+RECEIPT_WORD: Final = re.compile(r"[A-Za-z0-9_-]{1,20}")
+"""A carrier's word for the state of a message."""
 _COUNTRY_CODE: Final = re.compile(r"([1-9][0-9]{0,3})?")
 _ADDRESSES: Final = ("sender_name", "sender_short_code", "sender_number", "recipient")
 _STRINGS: Final = (
@@ -244,6 +282,7 @@ _ENUMERATIONS: Final[tuple[tuple[str, type[StrEnum]], ...]] = (
     ("validity_form", ValidityForm),
     ("submit_ids", IdSpelling),
     ("receipt_ids", IdSpelling),
+    ("receipts", ReceiptsOfParts),
     ("inbound_alphabet", InboundAlphabet),
 )
 

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 from datetime import UTC, datetime
+from typing import Any
 
 import pytest
 import smpp34
+import structlog
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -13,10 +15,12 @@ from messaging_service.adapters.carriers.smpp.receipts import (
     TLV_MESSAGE_STATE,
     TLV_NETWORK_ERROR_CODE,
     TLV_RECEIPTED_MESSAGE_ID,
+    ReceiptReader,
     is_receipt,
+    looks_like_receipt,
     parse_receipt_text,
-    receipt_in,
 )
+from messaging_service.adapters.carriers.smpp.settings import IdSpelling, LongText, ReceiptsOfParts, SmppSettings
 from messaging_service.domain.submission import DeliveryReceipt, ReceiptState
 
 KANNEL = b"id:0A1b2C sub:001 dlvrd:001 submit date:2411150930 done date:2411150931 stat:DELIVRD err:000 text:Your OTP"
@@ -34,8 +38,12 @@ def deliver(text: bytes = b"", *tlvs: smpp34.Tlv, esm_class: int = 0x04, ton: in
     )
 
 
-def read(message: smpp34.DeliverSm) -> DeliveryReceipt:
-    receipt = receipt_in("carrier", message)
+def reader(**changes: Any) -> ReceiptReader:
+    return ReceiptReader("carrier", SmppSettings("127.0.0.1", 2775, "id", "secret", **changes))
+
+
+def read(message: smpp34.DeliverSm, **changes: Any) -> DeliveryReceipt:
+    receipt = reader(**changes).receipt(message)
     assert receipt is not None
     return receipt
 
@@ -63,17 +71,100 @@ def test_the_text_of_the_specification_is_read_whole() -> None:
         ("id:1 stat:ACCEPTD", "1", ReceiptState.ACCEPTED),
         ("id:1 stat:UNKNOWN", "1", ReceiptState.UNKNOWN),
         ("id:1 stat:REJECTD", "1", ReceiptState.REJECTED),
+        ("id:1 stat:REJECT", "1", ReceiptState.REJECTED),
+        ("id:1 stat:NACK", "1", ReceiptState.REJECTED),
+        ("id:1 stat:NOCRED", "1", ReceiptState.REJECTED),
         ("id:1 stat:FAILED", "1", ReceiptState.UNDELIVERABLE),
-        ("id:1 stat:WHATEVER", "1", None),
-        ("id:1", "1", None),
-        ("id: sub:001 stat:DELIVRD", None, ReceiptState.DELIVERED),
-        ("sub:001 stat:DELIVRD", None, ReceiptState.DELIVERED),
+        ("id:1 stat:SYSERR", "1", ReceiptState.UNDELIVERABLE),
+        ("id:1 stat:UNDELIVRD", "1", ReceiptState.UNDELIVERABLE),
+        ("id:1 stat:skipped", "1", ReceiptState.UNDELIVERABLE),
+        ("id:1 stat:WHATEVER", "1", ReceiptState.UNKNOWN),
+        ("id:1", "1", ReceiptState.UNKNOWN),
+        ("id: sub:001 stat:DELIVRD", None, None),
+        ("sub:001 stat:DELIVRD", None, None),
         ("", None, None),
     ],
 )
 def test_spellings_of_vendors(text: str, message_id: str | None, state: ReceiptState | None) -> None:
-    fields = parse_receipt_text(text)
-    assert (fields.message_id, fields.state) == (message_id, state)
+    receipt = reader().receipt(deliver(text.encode()))
+    found = (None, None) if receipt is None else (receipt.carrier_message_id, receipt.state)
+    assert found == (message_id, state)
+
+
+@pytest.mark.parametrize(
+    ("text", "tlvs", "state"),
+    [
+        (b"id:1 stat:0 err:000", (), ReceiptState.DELIVERED),
+        (b"id:1 stat:unknown", (), ReceiptState.EXPIRED),
+        (b"id:1 stat:DELIVRD", (), ReceiptState.DELIVERED),
+        (b"id:1", (smpp34.Tlv(TLV_MESSAGE_STATE, b"\x0a"),), ReceiptState.REJECTED),
+        (b"id:1", (smpp34.Tlv(TLV_MESSAGE_STATE, b"\x00"),), ReceiptState.UNKNOWN),
+        (b"id:1", (smpp34.Tlv(TLV_MESSAGE_STATE, b"\x09"),), ReceiptState.UNDELIVERABLE),
+    ],
+)
+def test_words_of_a_carrier_mean_what_its_settings_say(
+    text: bytes, tlvs: tuple[smpp34.Tlv, ...], state: ReceiptState
+) -> None:
+    words = {"0": "delivered", "UNKNOWN": "expired", "0x0a": "rejected"}
+    assert read(deliver(text, *tlvs), receipt_states=words).state is state
+
+
+def test_each_word_that_means_nothing_here_is_warned_of_once() -> None:
+    receipts = reader()
+    with structlog.testing.capture_logs() as logs:
+        for text in (b"id:1 stat:TELEPRT", b"id:2 stat:teleprt", b"id:3 stat:0", b"id:4 stat:UNKNOWN", b"id:5"):
+            receipts.receipt(deliver(text))
+        receipts.receipt(deliver(b"id:6 stat:DELIVRD", smpp34.Tlv(TLV_MESSAGE_STATE, b"\x63")))
+        for number in range(300):
+            receipts.receipt(deliver(b"id:7 stat:X%d" % number))
+    assert [entry["event"] for entry in logs] == ["smpp.receipt_state_unknown"] * 100
+    assert [(entry["carrier"], entry["state"]) for entry in logs[:3]] == [
+        ("carrier", "TELEPRT"),
+        ("carrier", "0"),
+        ("carrier", "X0"),
+    ]
+
+
+@pytest.mark.parametrize(
+    ("text", "tlvs", "ids"),
+    [
+        (b"id:1885939778", (), ("70692842", None)),
+        (b"", (b"70592842\0",), ("70592842", "435294a")),
+        (b"id:1885939778", (b"70592842\0",), ("70592842", "435294a")),
+        (b"id:1885939778", (b"70692842\0",), ("70692842", None)),
+        (b"id:70592842", (b"70592842\0",), ("70592842", "435294a")),
+        (b"", (b"5AF\0",), ("5AF", None)),
+    ],
+)
+def test_the_id_of_a_parameter_is_read_as_it_is_before_it_is_converted(
+    text: bytes, tlvs: tuple[bytes, ...], ids: tuple[str, str | None]
+) -> None:
+    message = deliver(text, *(smpp34.Tlv(TLV_RECEIPTED_MESSAGE_ID, value) for value in tlvs))
+    receipt = read(message, submit_ids=IdSpelling.HEX, receipt_ids=IdSpelling.DECIMAL)
+    assert (receipt.carrier_message_id, receipt.other_message_id) == ids
+
+
+def test_what_a_receipt_speaks_for_is_a_setting() -> None:
+    receipt = read(deliver(KANNEL))
+    assert (receipt.speaks_for_all_parts, receipt.speaks_for_known_parts) == (False, False)
+    assert read(deliver(KANNEL), long_text=LongText.PAYLOAD).speaks_for_all_parts
+    assert read(deliver(KANNEL), receipts=ReceiptsOfParts.FIRST).speaks_for_known_parts
+
+
+@pytest.mark.parametrize(
+    ("text", "esm_class", "alike"),
+    [
+        (KANNEL, 0, True),
+        (KANNEL, 0x40, False),
+        (KANNEL, 0x10, False),
+        (b"id:1 stat:DELIVRD", 0, True),
+        (b"STOP", 0, False),
+        (b"my id: 12345678", 0, False),
+        (b"stat:DELIVRD", 0, False),
+    ],
+)
+def test_a_text_looks_like_a_receipt_with_an_id_and_a_state(text: bytes, esm_class: int, alike: bool) -> None:
+    assert looks_like_receipt(deliver(text, esm_class=esm_class)) is alike
 
 
 @pytest.mark.parametrize(
@@ -162,7 +253,7 @@ def test_a_byte_order_mark_hides_no_receipt(octets: bytes) -> None:
 
 
 def test_a_receipt_that_names_no_message_is_none() -> None:
-    assert receipt_in("carrier", deliver(b"stat:DELIVRD")) is None
+    assert reader().receipt(deliver(b"stat:DELIVRD")) is None
 
 
 def test_the_quoted_message_is_neither_believed_nor_kept() -> None:
@@ -201,7 +292,7 @@ def test_the_phone_is_named_only_when_it_is_certain(digits: str, ton: int, phone
 
 @given(text=st.binary(max_size=254), tag=st.sampled_from([0x1E, 0x423, 0x427, 0x424]), value=st.binary(max_size=300))
 def test_any_octets_make_a_receipt_that_a_database_can_hold(text: bytes, tag: int, value: bytes) -> None:
-    receipt = receipt_in("carrier", deliver(text, smpp34.Tlv(tag, value)))
+    receipt = reader().receipt(deliver(text, smpp34.Tlv(tag, value)))
     if receipt is not None:
         for field in (receipt.carrier_message_id, receipt.raw, receipt.network_error or ""):
             assert "\x00" not in field
@@ -211,4 +302,4 @@ def test_any_octets_make_a_receipt_that_a_database_can_hold(text: bytes, tag: in
 
 def test_fields_inside_the_quoted_message_are_not_read() -> None:
     fields = parse_receipt_text("id:7 Text: stat:DELIVRD err:009 done date:2411150931")
-    assert (fields.message_id, fields.state, fields.error, fields.done_at) == ("7", None, None, None)
+    assert (fields.message_id, fields.word, fields.error, fields.done_at) == ("7", None, None, None)
