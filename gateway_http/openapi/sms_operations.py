@@ -11,7 +11,7 @@ from gateway_http.openapi.operation import (
     query_parameter,
     reference,
 )
-from gateway_http.routes import idempotency_key, send_batch, send_sms
+from gateway_http.routes import idempotency_key, preferred_wait, send_batch, send_sms
 from gateway_http.routes.error_codes import ERROR_CODES
 from gateway_http.routes.outbox import CANCEL, ENTRY, MAX_ENTRIES, OUTBOX, RESEND
 from gateway_http.routes.outbox_events import EVENTS, MAX_EVENTS
@@ -26,6 +26,14 @@ _WRITE_DOWN = {
     503: ["MESSAGING_UNAVAILABLE", "MESSAGING_INTERRUPTED", "DATABASE_UNAVAILABLE"],
     504: ["MESSAGING_TIMEOUT"],
 }
+
+_PREFER = header_parameter(
+    preferred_wait.NAME,
+    "`wait=` and whole seconds: how long you wait for the carrier's answer, if that is less than the gateway does "
+    "(5 s). Give it when your client's time-out is shorter: a message that is undecided then comes back `pending` "
+    "instead of being lost to the time-out.",
+    {"type": "string", "examples": ["wait=2"]},
+)
 
 OPERATIONS = (
     Operation(
@@ -72,6 +80,7 @@ OPERATIONS = (
             ],
             504: ["MESSAGING_TIMEOUT"],
         },
+        parameters=(_PREFER,),
         body="NewSms",
         body_examples={"everyField": examples.SEND, "shortest": examples.SEND_SHORT, "wantedUntil": examples.SEND_OTP},
     ),
@@ -111,6 +120,7 @@ OPERATIONS = (
             504: ["MESSAGING_TIMEOUT"],
         },
         parameters=(
+            _PREFER,
             header_parameter(
                 idempotency_key.NAME,
                 "Your name for this request, 1 to 128 printable characters; for SMS without a `messageId`.",
@@ -170,6 +180,7 @@ OPERATIONS = (
             503: [*_WRITE_DOWN[503], "CARRIER_UNAVAILABLE"],
             504: _WRITE_DOWN[504],
         },
+        parameters=(_PREFER,),
         body="OutboxReference",
         body_examples={"entry": examples.RESEND},
     ),

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, cast
 
-from google.protobuf.duration_pb2 import Duration
 from starlette.convertors import Convertor, register_url_convertor
 from starlette.requests import Request
 from starlette.responses import Response
@@ -15,6 +14,7 @@ from gateway_http.outcomes import of_resend
 from gateway_http.query import choice, limit, next_link, parameters
 from gateway_http.request_body import JsonBody, read_body
 from gateway_http.routes.json_answer import call_metadata, json_answer
+from gateway_http.routes.preferred_wait import PreferredWait
 from gateway_http.sms_models import NoFields, OutboxReference
 from gateway_http.upstream import Call, answer_of
 from tukupay.sms.messaging.v1 import messaging_pb2
@@ -58,8 +58,7 @@ class OutboxRoutes:
     def __init__(self, messaging: MessagingServiceAsyncStub, *, outcome_wait_s: float, send_deadline_s: float) -> None:
         self._messaging = messaging
         self._send_deadline_s = send_deadline_s
-        self._outcome_wait = Duration()
-        self._outcome_wait.FromMilliseconds(round(outcome_wait_s * 1_000))
+        self._wait = PreferredWait(outcome_wait_s)
         self._reference = JsonBody(OutboxReference)
         self._no_fields = JsonBody(NoFields)
 
@@ -77,7 +76,9 @@ class OutboxRoutes:
         parameters(request.scope["query_string"], ())
         reference = self._reference.decode(await read_body(request.receive, request.scope["headers"]))
         call = self._messaging.ResendSms(
-            messaging_pb2.ResendSmsRequest(outbox_id=reference.outbox_id, outcome_wait=self._outcome_wait),
+            messaging_pb2.ResendSmsRequest(
+                outbox_id=reference.outbox_id, outcome_wait=self._wait.of(request.scope["headers"])
+            ),
             timeout=self._send_deadline_s,
             metadata=call_metadata(request),
         )

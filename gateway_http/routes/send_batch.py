@@ -23,6 +23,7 @@ from gateway_http.query import parameters
 from gateway_http.request_body import JsonBody, read_body
 from gateway_http.routes import idempotency_key
 from gateway_http.routes.json_answer import json_answer
+from gateway_http.routes.preferred_wait import PreferredWait
 from gateway_http.sms_models import NewSms
 from gateway_http.upstream import problem_of_item
 from service_kit.errors import Kind, ServiceError, Violation
@@ -47,8 +48,7 @@ class SendBatchRoutes:
         self._coalescer = coalescer
         self._batch = JsonBody(NewBatch)
         self._sms = JsonBody(NewSms)
-        self._outcome_wait = Duration()
-        self._outcome_wait.FromMilliseconds(round(outcome_wait_s * 1_000))
+        self._wait = PreferredWait(outcome_wait_s)
         self._free = max_batches
 
     def routes(self) -> list[Route]:
@@ -81,10 +81,10 @@ class SendBatchRoutes:
         if not 1 <= len(raw) <= MAX_MESSAGES:
             problem = f"has {len(raw):,} SMS; give 1 to {MAX_MESSAGES:,}"
             raise invalid_fields([Violation("messages", "BATCH_SIZE", problem)])
-        return await self._read(raw, key)
+        return await self._read(raw, key, self._wait.of(request.scope["headers"]))
 
     async def _read(
-        self, raw: Sequence[msgspec.Raw], key: str | None
+        self, raw: Sequence[msgspec.Raw], key: str | None, wait: Duration
     ) -> list[messaging_pb2.SendSmsRequest | ProblemError]:
         prefix = None if key is None else f"key-{hashlib.sha256(key.encode()).hexdigest()[:32]}-"
         taken: list[messaging_pb2.SendSmsRequest | ProblemError] = []
@@ -93,7 +93,7 @@ class SendBatchRoutes:
             if index % _IN_ONE_TURN == 0:
                 await asyncio.sleep(0)
             try:
-                item = self._sms.decode(bytes(text)).to_request(self._outcome_wait)
+                item = self._sms.decode(bytes(text)).to_request(wait)
             except ProblemError as error:
                 taken.append(_of_item(error, index))
                 continue

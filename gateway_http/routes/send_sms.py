@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import msgspec
-from google.protobuf.duration_pb2 import Duration
 from starlette.types import Receive, Scope, Send
 
 from gateway_http.coalescer import SEND, SendCoalescer
@@ -11,6 +10,7 @@ from gateway_http.outbox_models import OutboxEntry, SendSmsAnswer
 from gateway_http.outcomes import of_send
 from gateway_http.query import parameters
 from gateway_http.request_body import JsonBody, read_body
+from gateway_http.routes.preferred_wait import PreferredWait
 from gateway_http.sms_models import NewSms
 from gateway_http.upstream import problem_of_item
 
@@ -25,15 +25,14 @@ class SendSmsRoute:
         self._coalescer = coalescer
         self._body = JsonBody(NewSms)
         self._encode = msgspec.json.Encoder().encode
-        self._outcome_wait = Duration()
-        self._outcome_wait.FromMilliseconds(round(outcome_wait_s * 1_000))
+        self._wait = PreferredWait(outcome_wait_s)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send, request_id: bytes) -> None:
         """Sends the SMS and answers with its entry. Raises ProblemError."""
         if scope["query_string"]:
             parameters(scope["query_string"], ())
         sms = self._body.decode(await read_body(receive, scope["headers"]))
-        result = await self._coalescer.send(sms.to_request(self._outcome_wait))
+        result = await self._coalescer.send(sms.to_request(self._wait.of(scope["headers"])))
         if result.HasField("error"):
             raise problem_of_item(result.error, SEND)
         response = result.response

@@ -15,6 +15,7 @@ from grpc import aio
 from messaging_service.domain.failures import CATALOGUE
 from messaging_service.domain.validation import MAX_IDENTIFIER, MAX_TAG, text_problem
 from messaging_service.transport import wire
+from messaging_service.transport.deadlines import answer_by
 from messaging_service.transport.event_calls import EventCalls
 from messaging_service.transport.outbox_events import existing, no_entry
 from messaging_service.use_cases.outbox import ListFilter, Outbox
@@ -59,11 +60,11 @@ class MessagingServicer(messaging_pb2_grpc.MessagingServiceServicer):
 
     async def SendSms(self, request: pb.SendSmsRequest, context: Context) -> pb.SendSmsResponse:  # noqa: N802
         """See the proto."""
-        return await self._send_one(request)
+        return await self._send_one(request, answer_by(context))
 
-    async def _send_one(self, request: pb.SendSmsRequest) -> pb.SendSmsResponse:
+    async def _send_one(self, request: pb.SendSmsRequest, until: float | None) -> pb.SendSmsResponse:
         wait = request.outcome_wait if request.HasField("outcome_wait") else None
-        sent = await self._send(wire.to_draft(request), wire.to_wait_s(wait, self._default_wait_s))
+        sent = await self._send(wire.to_draft(request), wire.to_wait_s(wait, self._default_wait_s), until)
         return pb.SendSmsResponse(entry=wire.from_message(sent.message), replayed=sent.replayed)
 
     async def SendSmsBatch(  # noqa: N802
@@ -73,13 +74,14 @@ class MessagingServicer(messaging_pb2_grpc.MessagingServiceServicer):
         if not 1 <= len(request.items) <= MAX_BATCH:
             problem = f"has {len(request.items)} messages; give 1 to {MAX_BATCH}"
             raise invalid([Violation("items", "BATCH_SIZE", problem)])
+        until = answer_by(context)
         decided: list[pb.SendSmsBatchResult] = []
         news = asyncio.Event()
 
         async def run(index: int, item: pb.SendSmsRequest, earlier: asyncio.Task[None] | None) -> None:
             if earlier is not None:
                 await asyncio.wait({earlier})
-            decided.append(await self._batch_result(index, item))
+            decided.append(await self._batch_result(index, item, until))
             news.set()
 
         left = len(request.items)
@@ -97,9 +99,9 @@ class MessagingServicer(messaging_pb2_grpc.MessagingServiceServicer):
                 for start in range(0, len(results), MAX_RESULTS):
                     yield pb.SendSmsBatchResponse(results=results[start : start + MAX_RESULTS])
 
-    async def _batch_result(self, index: int, item: pb.SendSmsRequest) -> pb.SendSmsBatchResult:
+    async def _batch_result(self, index: int, item: pb.SendSmsRequest, until: float | None) -> pb.SendSmsBatchResult:
         try:
-            return pb.SendSmsBatchResult(index=index, response=await self._send_one(item))
+            return pb.SendSmsBatchResult(index=index, response=await self._send_one(item, until))
         except ServiceError as error:
             return pb.SendSmsBatchResult(index=index, error=wire.from_error(error))
         except Exception as error:
@@ -115,7 +117,7 @@ class MessagingServicer(messaging_pb2_grpc.MessagingServiceServicer):
         """See the proto."""
         wait = request.outcome_wait if request.HasField("outcome_wait") else None
         wait_s = wire.to_wait_s(wait, self._default_wait_s)
-        message = await self._resend(existing(request.outbox_id), wait_s)
+        message = await self._resend(existing(request.outbox_id), wait_s, answer_by(context))
         return pb.ResendSmsResponse(entry=wire.from_message(message))
 
     async def CancelSms(self, request: pb.CancelSmsRequest, context: Context) -> pb.CancelSmsResponse:  # noqa: N802

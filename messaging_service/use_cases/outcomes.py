@@ -12,6 +12,8 @@ from service_kit.errors import ServiceError
 
 POLL_S = 0.25
 """How often messages that another process may be sending are looked up while somebody waits for them."""
+LAST_READ_S = 0.05
+"""How long reading an entry may take once its caller has to be answered; then it is shown as it was recorded."""
 MAX_LOOKED_UP = 500
 """Messages in one query. A process sends most of what it waits for itself: however many that are, looking for the
 others stays a small part of the work."""
@@ -56,6 +58,27 @@ class Outcomes:
             waiting.remove(future)
             if not waiting:
                 del self._waiting[message_id]
+
+    async def settled(
+        self, message: Message, outcome: asyncio.Future[Message], wait_s: float, answer_by: float | None
+    ) -> Message:
+        """The message when its outcome has come, or as it stands after `wait_s`, or at `answer_by` if that is sooner.
+
+        `answer_by` is an instant on the loop's clock; None for a caller without a deadline. From then on nothing is
+        waited for any more but a read that takes `LAST_READ_S` at most.
+        """
+        now = asyncio.get_running_loop().time()
+        end = now + wait_s if answer_by is None else min(now + wait_s, answer_by)
+        try:
+            async with asyncio.timeout_at(end):
+                return await outcome
+        except TimeoutError:
+            pass
+        try:
+            async with asyncio.timeout_at(None if answer_by is None else max(end, answer_by) + LAST_READ_S):
+                return await self.latest(message)
+        except TimeoutError:
+            return message
 
     async def latest(self, message: Message) -> Message:
         """The message as it stands, or as it is given here when the database is away.

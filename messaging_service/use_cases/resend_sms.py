@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 from uuid import UUID
 
 from messaging_service.domain.message import Message, outbox_id
@@ -33,8 +32,10 @@ class ResendSms:
         self._destination_problem = destination_problem
         self._max_retries = max_retries
 
-    async def __call__(self, message_id: UUID, wait_s: float) -> Message:
-        """Queues the attempt and waits for its outcome for `wait_s` at most.
+    async def __call__(self, message_id: UUID, wait_s: float, answer_by: float | None = None) -> Message:
+        """Queues the attempt and waits for its outcome for `wait_s` at most, but not beyond `answer_by`.
+
+        `answer_by` is an instant on the loop's clock, None for a caller without a deadline.
 
         Raises as Outbox.resend does, DESTINATION_NOT_ALLOWED when messages to its country are not allowed any more, and
         CARRIER_UNAVAILABLE; then nothing was changed.
@@ -50,9 +51,6 @@ class ResendSms:
         outcome = self._outcomes.expect(message_id)
         try:
             self._dispatch.queued(loop)
-            async with asyncio.timeout(wait_s):
-                return await outcome
-        except TimeoutError:
-            return await self._outcomes.latest(message)
+            return await self._outcomes.settled(message, outcome, wait_s, answer_by)
         finally:
             self._outcomes.forget(message_id, outcome)

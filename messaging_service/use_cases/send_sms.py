@@ -83,8 +83,10 @@ class SendSms:
         self._monotonic = monotonic
         self._lookups = asyncio.Semaphore(LOOKUPS)
 
-    async def __call__(self, draft: SendDraft, wait_s: float) -> Sent:
+    async def __call__(self, draft: SendDraft, wait_s: float, answer_by: float | None = None) -> Sent:
         """Sends, and waits for the outcome for `wait_s` at most once the message is on record.
+
+        It does not wait beyond `answer_by`, an instant on the loop's clock; None for a caller without a deadline.
 
         Raises ServiceError; then nothing was stored or charged, except that a lost database connection
         leaves that open, which a repetition with the same message id resolves.
@@ -127,26 +129,24 @@ class SendSms:
             self._attempts.start(self._live(acceptance, loop, slot, recorded))
             accepted = await recorded
             if not accepted.replayed:
-                return Sent(await self._settled(accepted.message, outcome, wait_s), replayed=False)
+                return Sent(await self._settled(accepted.message, outcome, wait_s, answer_by), replayed=False)
         finally:
             self._outcomes.forget(message_id, outcome)
         # A repetition that overtakes the first request waits with it.
         stored = accepted.message
         outcome = self._outcomes.expect(stored.id)
         try:
-            return Sent(await self._settled(stored, outcome, wait_s), replayed=True)
+            return Sent(await self._settled(stored, outcome, wait_s, answer_by), replayed=True)
         finally:
             self._outcomes.forget(stored.id, outcome)
 
-    async def _settled(self, message: Message, outcome: asyncio.Future[Message], wait_s: float) -> Message:
+    async def _settled(
+        self, message: Message, outcome: asyncio.Future[Message], wait_s: float, answer_by: float | None
+    ) -> Message:
         """The message when its outcome has come, or as it stands when the wait is over."""
         if message.state not in (State.READY, State.SUBMITTING) or wait_s <= 0:
             return message
-        try:
-            async with asyncio.timeout(wait_s):
-                return await outcome
-        except TimeoutError:
-            return await self._outcomes.latest(message)
+        return await self._outcomes.settled(message, outcome, wait_s, answer_by)
 
     async def _stored(self, request: SendRequest) -> Message | None:
         """The entry that an earlier request with the same message id and content made; None when none did."""

@@ -170,6 +170,36 @@ async def test_a_message_id_that_is_taken_leads_to_the_stored_entry(running: Run
     assert problem["errors"] == [{"field": f"{place}recipientPhoneNumber", "reason": "DIFFERS", "detail": "differs"}]
 
 
+@pytest.mark.parametrize(
+    ("prefer", "wait_ms"),
+    [
+        ("wait=2", 2_000),
+        ("respond-async, Wait = 1 ;foo", 1_000),
+        ('wait="0"', 0),
+        ("wait=60", None),
+        ("wait=99999999999999999999", None),
+        ("wait=-1", None),
+        ("await=1", None),
+        ("", None),
+    ],
+)
+async def test_a_caller_says_how_long_it_waits(running: Running, prefer: str, wait_ms: int | None) -> None:
+    """None: as long as the gateway does for everybody."""
+    (await send(running)).raise_for_status()
+    usual_ms = running.messaging.item.outcome_wait.ToMilliseconds()
+    running.messaging.forget()
+    headers = {"Prefer": prefer}
+    (await running.http.post("/api/sms/send", json=SMS, headers=headers)).raise_for_status()
+    assert running.messaging.item.outcome_wait.ToMilliseconds() == (usual_ms if wait_ms is None else wait_ms)
+    running.messaging.forget()
+    batch = {"messages": [SMS | {"messageId": "m1"}]}
+    (await running.http.post("/api/sms/send-batch", json=batch, headers=headers)).raise_for_status()
+    assert running.messaging.item.outcome_wait.ToMilliseconds() == (usual_ms if wait_ms is None else wait_ms)
+    running.messaging.forget()
+    (await running.http.post("/api/sms/outbox/resend", json={"outboxId": ENTRY_ID}, headers=headers)).raise_for_status()
+    assert running.messaging.request.outcome_wait.ToMilliseconds() == (usual_ms if wait_ms is None else wait_ms)
+
+
 async def test_concurrent_sends_travel_in_few_batches_and_each_gets_its_own_answer(running: Running) -> None:
     count = 200
     limits = httpx.Limits(max_connections=count)
