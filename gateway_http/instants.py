@@ -21,6 +21,12 @@ def instant(timestamp: Timestamp) -> datetime:
     return _EPOCH + timedelta(seconds=timestamp.seconds, microseconds=timestamp.nanos // 1_000)
 
 
+def from_datetime(moment: datetime) -> Timestamp:
+    """The wire form of an aware datetime."""
+    since = moment - _EPOCH
+    return Timestamp(seconds=since.days * 86_400 + since.seconds, nanos=since.microseconds * 1_000)
+
+
 def timestamp(text: str, field: str) -> Timestamp | Violation:
     """The instant that an RFC 3339 text names, to the microsecond, or what is wrong with the text.
 

@@ -7,9 +7,10 @@ from urllib.parse import parse_qsl, urlencode
 
 from google.protobuf.timestamp_pb2 import Timestamp
 
-from gateway_http.instants import timestamp
+from gateway_http.instants import from_datetime, timestamp
 from gateway_http.problem import invalid_fields
 from service_kit.errors import Violation
+from service_kit.months import month
 
 
 def parameters(query: bytes, known: Sequence[str], required: Sequence[str] = ()) -> dict[str, str]:
@@ -65,6 +66,33 @@ def moments(values: Mapping[str, str], *names: str) -> dict[str, Timestamp]:
     if faults := [_hinted(fault, values) for fault in read.values() if isinstance(fault, Violation)]:
         raise invalid_fields(faults)
     return {name: value for name, value in read.items() if isinstance(value, Timestamp)}
+
+
+PERIOD = ("from", "to", "period")
+"""The parameters that `period` reads."""
+
+
+def period(values: Mapping[str, str]) -> tuple[Timestamp, Timestamp]:
+    """The first instant of the period asked for and the first one after it: `from` and `to`, or a month as `period`.
+
+    Raises ProblemError that names what is missing, too much, or cannot be read.
+    """
+    text = values.get("period")
+    given = [name for name in ("from", "to") if name in values]
+    if text is None:
+        if missing := [name for name in ("from", "to") if name not in given]:
+            problem = 'is missing; give "from" and "to", or a month of Nairobi as "period", for instance 2026-10'
+            raise invalid_fields([Violation(name, "REQUIRED", problem) for name in missing])
+        read = moments(values, "from", "to")
+        return read["from"], read["to"]
+    if given:
+        problem = 'says a period beside "period"; give a month as "period", or "from" and "to"'
+        raise invalid_fields([Violation(name, "NOT_ALLOWED", problem) for name in given])
+    try:
+        start, end = month(text)
+    except ValueError as error:
+        raise invalid_fields([Violation("period", "INVALID_VALUE", f"{error}; write the year and the month")]) from None
+    return from_datetime(start), from_datetime(end)
 
 
 def _hinted(fault: Violation, values: Mapping[str, str]) -> Violation:

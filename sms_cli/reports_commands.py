@@ -25,9 +25,8 @@ from sms_cli.cost_figures import (
     message_row,
     sums_row,
 )
-from sms_cli.cost_report_commands import PeriodEnd, PeriodStart
-from sms_cli.instants import parse_instant
 from sms_cli.options import parsed
+from sms_cli.periods import End, Month, Start, period_of
 from sms_cli.reconcile_command import reconcile
 from sms_cli.report_files import RowFile, file_format, progress, replaced
 from sms_cli.settings import client_settings
@@ -47,10 +46,11 @@ AsJson = Annotated[bool, typer.Option("--json", help="Print JSON, for programs."
 
 
 @reports.command("costs")
-def costs(
-    start: PeriodStart,
-    end: PeriodEnd,
+def costs(  # noqa: PLR0917 - typer calls it by keyword
     by: Annotated[list[str], typer.Option(help=f"One of {', '.join(GROUPINGS)}; may be repeated.")],
+    start: Start = None,
+    end: End = None,
+    month: Month = None,
     user: OnlyUser = None,
     output: Output = None,
     *,
@@ -60,7 +60,7 @@ def costs(
     for name in by:
         if name not in GROUPINGS:
             raise typer.BadParameter(f"{name!r} is none of {', '.join(GROUPINGS)}", param_hint="--by")
-    period = parsed(parse_instant, "--from", start), parsed(parse_instant, "--to", end)
+    period = period_of(start, end, month)
     messaging = client_settings().messaging
     if output is not None:
         kind = parsed(lambda name: file_format(Path(name)), "--output", str(output))
@@ -123,8 +123,9 @@ def _show_totals(by: list[str], totals: pb.CostSums) -> None:
 
 @reports.command("messages")
 def messages(
-    start: PeriodStart,
-    end: PeriodEnd,
+    start: Start = None,
+    end: End = None,
+    month: Month = None,
     user: OnlyUser = None,
     output: Output = None,
     *,
@@ -132,7 +133,7 @@ def messages(
     as_json: AsJson = False,
 ) -> None:
     """Write every message of a period with its price, charge and carrier's cost, without texts; CSV unless told."""
-    period = parsed(parse_instant, "--from", start), parsed(parse_instant, "--to", end)
+    period = period_of(start, end, month)
     messaging = client_settings().messaging
     if output is None:
         rows = RowFile(sys.stdout, MESSAGE_COLUMNS, as_json=as_json, numbers=MESSAGE_MONEY)

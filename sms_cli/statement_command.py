@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 from collections.abc import AsyncGenerator, Sequence
 from contextlib import aclosing
-from datetime import datetime
 from pathlib import Path
 from typing import Annotated
 
@@ -14,9 +13,10 @@ from rich.table import Table
 
 from sms_cli.billing_records import entry_record, word
 from sms_cli.billing_stub import PAGE, TIMEOUT_S, billing_stub
-from sms_cli.instants import parse_instant, timestamp
+from sms_cli.instants import timestamp
 from sms_cli.money import kes
 from sms_cli.options import parsed
+from sms_cli.periods import End, Month, Period, Start, period_of
 from sms_cli.report_files import RowFile, file_format, progress, replaced
 from sms_cli.terminal import cell, err, out, print_json
 from tukupay.sms.messaging.v1 import billing_pb2 as pb
@@ -24,13 +24,12 @@ from tukupay.sms.messaging.v1 import billing_pb2 as pb
 COLUMNS = ("entryId", "bookedAt", "kind", "amount", "balance", "outboxId", "attempt", "reference", "reason", "bookedBy")
 SHOWN = 1_000
 
-Period = tuple[datetime, datetime]
-
 
 def statement(
     user: Annotated[str, typer.Argument(metavar="USER_ID", help="The account, as in userId.")],
-    start: Annotated[str, typer.Option("--from", help="First instant, for instance 2026-01-01T00:00:00+03:00.")],
-    end: Annotated[str, typer.Option("--to", help="First instant after the period.")],
+    start: Start = None,
+    end: End = None,
+    month: Month = None,
     output: Annotated[
         Path | None,
         typer.Option(metavar="FILE.csv|json", help="Write every entry there, with the balance after it."),
@@ -39,7 +38,7 @@ def statement(
     as_json: Annotated[bool, typer.Option("--json", help="Print JSON, for programs.")] = False,
 ) -> None:
     """Show a period of an account: opening and closing balance, totals, and every entry."""
-    period = parsed(parse_instant, "--from", start), parsed(parse_instant, "--to", end)
+    period = period_of(start, end, month)
     if output is not None:
         kind = parsed(lambda name: file_format(Path(name)), "--output", str(output))
         with replaced(output) as file:
@@ -67,9 +66,16 @@ async def _totals(user: str, period: Period) -> pb.GetStatementResponse:
         return await stub.GetStatement(request, timeout=TIMEOUT_S)
 
 
-async def _pages(user: str, period: Period) -> AsyncGenerator[Sequence[pb.LedgerEntry], None]:
+async def _pages(
+    user: str, period: Period, totals: pb.GetStatementResponse
+) -> AsyncGenerator[Sequence[pb.LedgerEntry], None]:
+    """The entries that the statement counts, whatever the account is charged meanwhile."""
     request = pb.ListLedgerEntriesRequest(
-        user_id=user, period_start=timestamp(period[0]), period_end=timestamp(period[1]), page_size=PAGE
+        user_id=user,
+        period_start=timestamp(period[0]),
+        period_end=timestamp(period[1]),
+        page_size=PAGE,
+        through_entry_id=totals.through_entry_id if totals.HasField("through_entry_id") else None,
     )
     async with billing_stub() as stub:
         while True:
@@ -82,7 +88,7 @@ async def _pages(user: str, period: Period) -> AsyncGenerator[Sequence[pb.Ledger
 
 async def _all(user: str, period: Period) -> tuple[pb.GetStatementResponse, list[pb.LedgerEntry]]:
     totals = await _totals(user, period)
-    async with aclosing(_pages(user, period)) as pages:
+    async with aclosing(_pages(user, period, totals)) as pages:
         return totals, [entry async for page in pages for entry in page]
 
 
@@ -90,7 +96,7 @@ async def _write(user: str, period: Period, rows: RowFile) -> pb.GetStatementRes
     totals = await _totals(user, period)
     balance, expected = totals.opening_micros, sum(total.entries for total in totals.totals)
     with progress("writes", expected) as advance:
-        async with aclosing(_pages(user, period)) as pages:
+        async with aclosing(_pages(user, period, totals)) as pages:
             async for page in pages:
                 for entry in page:
                     balance += entry.amount_micros
@@ -104,7 +110,7 @@ async def _show(user: str, period: Period) -> None:
     totals = await _totals(user, period)
     table, shown = Table("booked at", "kind", "amount", "message, reference or reason", "by"), 0
     table.columns[2].justify = "right"
-    async with aclosing(_pages(user, period)) as pages:
+    async with aclosing(_pages(user, period, totals)) as pages:
         async for page in pages:
             for entry in page[: SHOWN - shown]:
                 record = entry_record(entry)
@@ -124,14 +130,22 @@ async def _show(user: str, period: Period) -> None:
 
 def _show_totals(totals: pb.GetStatementResponse) -> None:
     for total in totals.totals:
-        kind = word(pb.LedgerEntryKind.Name(total.kind), "LEDGER_ENTRY_KIND_")
-        out.print(f"{kind}: {total.entries:,} for KES {kes(total.amount_micros)}")
+        out.print(f"{_kind(total)}: {total.entries:,} for KES {kes(total.amount_micros)}")
     out.print(f"closing balance KES {kes(totals.closing_micros)}")
 
 
 def _figures(user: str, totals: pb.GetStatementResponse) -> dict[str, object]:
     return {
         "userId": user,
+        "currency": "KES",
         "openingBalance": kes(totals.opening_micros),
         "closingBalance": kes(totals.closing_micros),
+        "totals": [
+            {"kind": _kind(total), "entries": total.entries, "amount": kes(total.amount_micros)}
+            for total in totals.totals
+        ],
     }
+
+
+def _kind(total: pb.LedgerTotal) -> str:
+    return word(pb.LedgerEntryKind.Name(total.kind), "LEDGER_ENTRY_KIND_")

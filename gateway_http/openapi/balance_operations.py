@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 from gateway_http.openapi.examples import Json
-from gateway_http.openapi.operation import Answer, Operation, query_parameter
+from gateway_http.openapi.operation import PERIOD_PARAMETERS, Answer, Operation, query_parameter
 from gateway_http.routes.balance import BALANCE, MAX_ENTRIES, STATEMENT, TOP_UPS
 
 TAG = "Accounts"
 
 _USER_ID = query_parameter("userId", "The account.", {"type": "string", "minLength": 1, "maxLength": 64}, required=True)
-_INSTANT = {"type": "string", "format": "date-time"}
 _READ_DOWN = {503: ["MESSAGING_UNAVAILABLE", "DATABASE_UNAVAILABLE"], 504: ["MESSAGING_TIMEOUT"]}
 
 _BALANCE: Json = {
@@ -93,8 +92,9 @@ OPERATIONS = (
         TAG,
         "Show a statement",
         "Opening and closing balance of a period, its totals by kind, and its entries, oldest first. Follow the `Link` "
-        "header for more entries; balances and totals are of the whole period on every page. Entries may still be "
-        "missing of a period that ended less than a minute ago.",
+        "header for more entries: balances and totals are of the whole period on every page, and the entries of all "
+        "pages add up to them, also while the account sends. Entries may still be missing of a period that ended less "
+        "than a minute ago.",
         answers={
             200: Answer(
                 "The statement with a page of its entries.",
@@ -118,8 +118,7 @@ OPERATIONS = (
         problems={404: ["ACCOUNT_NOT_FOUND"], **_READ_DOWN},
         parameters=(
             _USER_ID,
-            query_parameter("from", "The first instant of the period.", _INSTANT, required=True),
-            query_parameter("to", "The first instant after the period.", _INSTANT, required=True),
+            *PERIOD_PARAMETERS,
             query_parameter(
                 "limit",
                 "Entries of a page.",

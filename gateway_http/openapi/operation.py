@@ -106,6 +106,19 @@ def query_parameter(name: str, description: str, schema: Json, *, required: bool
     return {"name": name, "in": "query", "required": required, "description": description, "schema": schema}
 
 
+_INSTANT: Json = {"type": "string", "format": "date-time"}
+PERIOD_PARAMETERS = (
+    query_parameter("from", "The first instant of the period; with `to`, unless a `period` is given.", _INSTANT),
+    query_parameter("to", "The first instant after the period.", _INSTANT),
+    query_parameter(
+        "period",
+        "A month of Nairobi (UTC+3), instead of `from` and `to`.",
+        {"type": "string", "pattern": "^[0-9]{4}-(0[1-9]|1[0-2])$", "examples": ["2026-10"]},
+    ),
+)
+"""What a period is asked for by."""
+
+
 def header_parameter(name: str, description: str, schema: Json) -> Json:
     """A Parameter Object in the headers."""
     return {"name": name, "in": "header", "required": False, "description": description, "schema": schema}

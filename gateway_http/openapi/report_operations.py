@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 from gateway_http.openapi.examples import Json
-from gateway_http.openapi.operation import Answer, Operation, query_parameter
+from gateway_http.openapi.operation import PERIOD_PARAMETERS, Answer, Operation, query_parameter
 from gateway_http.report_models import FORMATS, GROUPINGS
 from gateway_http.routes.reports import COSTS
 
 TAG = "Reports"
 
-_INSTANT = {"type": "string", "format": "date-time"}
 _WORDS = "|".join(GROUPINGS)
 _SUMS: Json = {"messages": 2, "units": 3, "charged": 2.4, "refunded": 0.8, "held": 0.0}
 
@@ -53,8 +52,7 @@ OPERATIONS = (
             504: ["MESSAGING_TIMEOUT"],
         },
         parameters=(
-            query_parameter("from", "The first instant of the period.", _INSTANT, required=True),
-            query_parameter("to", "The first instant after the period.", _INSTANT, required=True),
+            *PERIOD_PARAMETERS,
             query_parameter(
                 "groupBy",
                 f"One or more of `{'`, `'.join(GROUPINGS)}`, separated by commas, each once.",

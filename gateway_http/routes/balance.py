@@ -9,9 +9,9 @@ from starlette.responses import Response
 from starlette.routing import Route
 
 from gateway_http.billing_models import Balance, LedgerEntry, NewTopUp, Statement, TopUpAnswer
-from gateway_http.query import limit, moments, next_link, parameters
+from gateway_http.query import PERIOD, limit, next_link, parameters, period
 from gateway_http.request_body import JsonBody, read_body
-from gateway_http.routes.json_answer import call_metadata, json_answer
+from gateway_http.routes.json_answer import Metadata, call_metadata, json_answer
 from gateway_http.upstream import Call, answer_of
 from tukupay.sms.messaging.v1 import billing_pb2
 
@@ -69,22 +69,47 @@ class BalanceRoutes:
 
     async def statement(self, request: Request) -> Response:
         """Answers with a statement and a page of its entries."""
-        needed = ("userId", "from", "to")
-        values = parameters(request.scope["query_string"], (*needed, "limit", "pageToken"), required=needed)
-        period = moments(values, "from", "to")
+        values = parameters(
+            request.scope["query_string"], ("userId", *PERIOD, "limit", "pageToken"), required=("userId",)
+        )
+        start, end = period(values)
         question = billing_pb2.ListLedgerEntriesRequest(
             user_id=values["userId"],
-            period_start=period["from"],
-            period_end=period["to"],
+            period_start=start,
+            period_end=end,
             page_size=limit(values, MAX_ENTRIES),
             page_token=values.get("pageToken", ""),
         )
         metadata = call_metadata(request)
-        page = await answer_of(self._billing.ListLedgerEntries(question, timeout=_TIMEOUT_S, metadata=metadata), _READ)
-        totals = billing_pb2.GetStatementRequest(
-            user_id=question.user_id, period_start=question.period_start, period_end=question.period_end
-        )
-        call = self._billing.GetStatement(totals, timeout=_TIMEOUT_S, metadata=metadata)
-        statement = await answer_of(call, _READ)
+        # Both calls stop at the same entry, so that the answer agrees with itself while the account sends: the first
+        # page at what the statement counts, and the statement on the others at what their pages stop at.
+        if question.page_token:
+            page = await self._entries(question, metadata)
+            statement = await self._totals(question, page, metadata)
+        else:
+            statement = await self._totals(question, question, metadata)
+            if statement.HasField("through_entry_id"):
+                question.through_entry_id = statement.through_entry_id
+            page = await self._entries(question, metadata)
         headers = {"Link": next_link(STATEMENT, values, page.next_page_token)} if page.next_page_token else {}
         return json_answer(Statement.of(values["userId"], statement, page), headers=headers)
+
+    async def _entries(
+        self, question: billing_pb2.ListLedgerEntriesRequest, metadata: Metadata
+    ) -> billing_pb2.ListLedgerEntriesResponse:
+        call = self._billing.ListLedgerEntries(question, timeout=_TIMEOUT_S, metadata=metadata)
+        return await answer_of(call, _READ)
+
+    async def _totals(
+        self,
+        question: billing_pb2.ListLedgerEntriesRequest,
+        bound: billing_pb2.ListLedgerEntriesRequest | billing_pb2.ListLedgerEntriesResponse,
+        metadata: Metadata,
+    ) -> billing_pb2.GetStatementResponse:
+        totals = billing_pb2.GetStatementRequest(
+            user_id=question.user_id,
+            period_start=question.period_start,
+            period_end=question.period_end,
+            through_entry_id=bound.through_entry_id if bound.HasField("through_entry_id") else None,
+        )
+        return await answer_of(self._billing.GetStatement(totals, timeout=_TIMEOUT_S, metadata=metadata), _READ)

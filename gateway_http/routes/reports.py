@@ -12,7 +12,7 @@ from starlette.responses import Response, StreamingResponse
 from starlette.routing import Route
 
 from gateway_http.problem import invalid_fields
-from gateway_http.query import choice, moments, parameters
+from gateway_http.query import PERIOD, choice, parameters, period
 from gateway_http.report_models import FORMATS, GROUPINGS, CsvReport, GroupBy, JsonReport
 from gateway_http.request_body import ClientGoneError
 from gateway_http.routes.json_answer import call_metadata
@@ -47,14 +47,14 @@ class ReportRoutes:
 
     async def costs(self, request: Request) -> Response:
         """Answers with the report, piece by piece; a failure before the first piece is a problem document."""
-        needed = ("from", "to", "groupBy")
-        values = parameters(request.scope["query_string"], (*needed, "userId", "format"), required=needed)
-        period = moments(values, "from", "to")
+        known = (*PERIOD, "groupBy", "userId", "format")
+        values = parameters(request.scope["query_string"], known, required=("groupBy",))
+        start, end = period(values)
         by = _groupings(values["groupBy"])
         report = FORMATS[choice(values, "format", tuple(FORMATS)) or "json"](by)
         question = reports_pb2.ReportCostsRequest(
-            period_start=period["from"],
-            period_end=period["to"],
+            period_start=start,
+            period_end=end,
             group_by=[GROUPINGS[grouping] for grouping in by],
             user_id=values.get("userId"),
         )

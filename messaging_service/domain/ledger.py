@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from decimal import Decimal
@@ -61,6 +61,16 @@ class NewEntry:
 
 
 @dataclass(frozen=True, slots=True)
+class LedgerPage:
+    """Some entries of a period."""
+
+    entries: Sequence[LedgerEntry]
+    """Oldest first."""
+    through: int
+    """As in Statement: the other pages, and the statement that they add up to, stop at it, too."""
+
+
+@dataclass(frozen=True, slots=True)
 class KindTotal:
     """All entries of one kind."""
 
@@ -75,6 +85,9 @@ class Statement:
     opening: Decimal
     """The balance before the period, KES, without holds."""
     totals: Mapping[EntryKind, KindTotal]
+    through: int
+    """The highest number of an entry that may be counted in it: entries listed up to it are those that it counts,
+    whatever was booked since. 0 when there was none."""
 
     @property
     def closing(self) -> Decimal:

@@ -168,28 +168,33 @@ class BillingServicer(billing_pb2_grpc.BillingServiceServicer):
         faults.text("user_id", request.user_id)
         start, end = _period(request, faults)
         _check_page_size(request.page_size, faults)
+        through = _through(request, faults)
         _refuse(faults)
         question = (request.user_id, start.isoformat(), end.isoformat())
         after = None
         if request.page_token:
-            after = _position(page_token.decode(request.page_token, question, 2))
-            if after[0] < start:
-                raise page_token.refused("does not hold a position; start again without it")
+            at, number, of_token = _position(page_token.decode(request.page_token, question, 3))
+            if at < start or (through is not None and through != of_token):
+                raise page_token.refused("does not hold a position of this list; start again without it")
+            after, through = (at, number), of_token
         size = request.page_size or DEFAULT_PAGE
-        found = list(await self._books.entries(request.user_id, start, end, size + 1, after))
-        page = found[:size]
+        listed = await self._books.entries(request.user_id, start, end, size + 1, after, through=through)
+        page = listed.entries[:size]
         token = ""
-        if len(found) > size:
-            token = page_token.encode((page[-1].booked_at.isoformat(), page[-1].id), question)
-        return pb.ListLedgerEntriesResponse(entries=[from_entry(entry) for entry in page], next_page_token=token)
+        if len(listed.entries) > size:
+            token = page_token.encode((page[-1].booked_at.isoformat(), page[-1].id, listed.through), question)
+        return pb.ListLedgerEntriesResponse(
+            entries=[from_entry(entry) for entry in page], next_page_token=token, through_entry_id=listed.through
+        )
 
     async def GetStatement(self, request: pb.GetStatementRequest, context: Context) -> pb.GetStatementResponse:  # noqa: N802
         """See the proto."""
         faults = Faults()
         faults.text("user_id", request.user_id)
         start, end = _period(request, faults)
+        through = _through(request, faults)
         _refuse(faults)
-        statement = await self._books.statement(request.user_id, start, end)
+        statement = await self._books.statement(request.user_id, start, end, through=through)
         return pb.GetStatementResponse(
             opening_micros=to_micros(statement.opening),
             closing_micros=to_micros(statement.closing),
@@ -202,6 +207,7 @@ class BillingServicer(billing_pb2_grpc.BillingServiceServicer):
                 for kind in EntryKind
                 if kind in statement.totals
             ],
+            through_entry_id=statement.through,
         )
 
     async def VerifyBooks(self, request: pb.VerifyBooksRequest, context: Context) -> pb.VerifyBooksResponse:  # noqa: N802
@@ -246,16 +252,26 @@ def _status(value: int, faults: Faults) -> AccountStatus | None:
     return STATUS_OF.get(value)  # type: ignore[call-overload,no-any-return]  # any number may be on the wire
 
 
-def _position(values: list[str | int]) -> tuple[datetime, int]:
-    """The time and number of an entry in a page token."""
-    moment, number = values
+def _position(values: list[str | int]) -> tuple[datetime, int, int]:
+    """The time and number of an entry in a page token, and the number at which its list ends."""
+    moment, number, through = values
     try:
         at = datetime.fromisoformat(str(moment))
     except ValueError:
         at = None
-    if at is None or at.tzinfo is None or not isinstance(number, int) or not 0 < number <= MAX_ENTRY:
+    if at is None or at.tzinfo is None:
         raise page_token.refused("does not hold a position; start again without it")
-    return at, number
+    if not (isinstance(number, int) and isinstance(through, int) and 0 < number <= through <= MAX_ENTRY):
+        raise page_token.refused("does not hold a position; start again without it")
+    return at, number, through
+
+
+def _through(request: pb.ListLedgerEntriesRequest | pb.GetStatementRequest, faults: Faults) -> int | None:
+    if not request.HasField("through_entry_id"):
+        return None
+    if request.through_entry_id < 0:
+        faults.add("through_entry_id", "OUT_OF_RANGE", f"is {request.through_entry_id}; pass on what was answered")
+    return request.through_entry_id
 
 
 def _check_page_size(size: int, faults: Faults) -> None:

@@ -10,7 +10,7 @@ from typing import Protocol
 from uuid import UUID
 
 from messaging_service.domain.accounts import Account, AccountLimits, AccountMode, AccountStatus
-from messaging_service.domain.ledger import LedgerEntry, NewEntry, Statement, Verified
+from messaging_service.domain.ledger import LedgerEntry, LedgerPage, NewEntry, Statement, Verified
 from service_kit.errors import Kind, ServiceError
 
 
@@ -95,13 +95,25 @@ class Books(Protocol):
         ...
 
     async def entries(
-        self, account_id: str, start: datetime, end: datetime, limit: int, after: tuple[datetime, int] | None
-    ) -> Sequence[LedgerEntry]:
-        """Entries booked from `start` to before `end`, oldest first, those behind a time and number."""
+        self,
+        account_id: str,
+        start: datetime,
+        end: datetime,
+        limit: int,
+        after: tuple[datetime, int] | None,
+        *,
+        through: int | None = None,
+    ) -> LedgerPage:
+        """Entries booked from `start` to before `end`, oldest first, those behind a time and number.
+
+        `through`: as another read said, so that both agree; None for what is booked now.
+        """
         ...
 
-    async def statement(self, account_id: str, start: datetime, end: datetime) -> Statement:
-        """A period of an account, from `start` to before `end`."""
+    async def statement(
+        self, account_id: str, start: datetime, end: datetime, *, through: int | None = None
+    ) -> Statement:
+        """A period of an account, from `start` to before `end`; `through` as for `entries`."""
         ...
 
     async def verify(self, account_id: str | None, limit: int) -> Verified:

@@ -5,6 +5,9 @@ from __future__ import annotations
 import csv
 import json
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from decimal import Decimal
+from threading import Event
 from typing import Any
 
 import psycopg
@@ -96,6 +99,59 @@ def test_statements_and_accounts_are_written_to_files_that_add_up(running: Local
     assert "paid ahead" in running.run("accounts", "list", "--output", str(accounts)).stdout
     assert "stall" in {terms["userId"] for terms in json.loads(accounts.read_text(encoding="utf-8"))}
     assert "paid ahead" in running.run("accounts", "list", "--status", "active").stdout
+
+
+def test_statements_agree_with_themselves_while_the_account_sends(running: LocalSystem) -> None:
+    document(running, "open", "busy", "--mode", "prepaid")
+    document(running, "top-up", "busy", "1000", "--reference", "QK-busy")
+    ended = Event()
+
+    def caller() -> int:
+        sends = 0
+        while not ended.is_set():
+            status, _ = send(running, "busy")
+            assert status == 200
+            sends += 1
+        return sends
+
+    path = "/api/sms/balance/statement?userId=busy&from=2020-01-01T00:00:00Z&to=2100-01-01T00:00:00Z&limit=1000"
+    with ThreadPoolExecutor(3) as callers:
+        sent = [callers.submit(caller) for _ in range(3)]
+        try:
+            for _ in range(10):
+                _, statement = running.http("GATEWAY_HTTP_ADDRESS", path)
+                booked = sum(Decimal(str(entry["amount"])) for entry in statement["entries"])
+                assert Decimal(str(statement["openingBalance"])) + booked == Decimal(str(statement["closingBalance"]))
+                counted = sum(total["entries"] for total in statement["totals"])
+                assert counted == len(statement["entries"])
+            written = running.home.parent / "busy.csv"
+            outcome = running.run("accounts", "statement", "busy", *PERIOD, "--output", str(written))
+            with written.open(encoding="utf-8", newline="") as file:
+                *_, last = csv.DictReader(file)
+            assert f"closing balance KES {last['balance']}" in outcome.stdout.splitlines()
+            listed = document(running, "statement", "busy", *PERIOD)
+        finally:
+            ended.set()
+    assert sum(each.result() for each in sent) > 0
+    totals = {total["kind"]: total for total in listed["totals"]}
+    assert totals["top_up"] == {"kind": "top_up", "entries": 1, "amount": "1000"}
+    assert totals["charge"]["entries"] == len(listed["entries"]) - 1
+    assert sum(Decimal(total["amount"]) for total in listed["totals"]) == Decimal(listed["closingBalance"])
+
+
+def test_a_month_of_nairobi_is_asked_for_by_its_name(running: LocalSystem) -> None:
+    document(running, "open", "monthly", "--mode", "prepaid")
+    entry = document(running, "top-up", "monthly", "1", "--reference", "QK-month")["entry"]
+    first = "2026-10-01T00:00:00+03:00"
+    change(
+        read_running_file(running.home / RUNNING_FILE)["MESSAGING_DATABASE_URL"],
+        f"UPDATE ledger_entry SET created_at = '{first}' WHERE id = {entry['entryId']}",
+    )
+    assert len(document(running, "statement", "monthly", "--period", "2026-10")["entries"]) == 1
+    assert document(running, "statement", "monthly", "--period", "2026-09")["entries"] == []
+    refused = running.run("accounts", "statement", "monthly", "--period", "2026-10", "--from", first)
+    assert (refused.returncode, "--from and --to" in refused.stderr) == (2, True)
+    assert "--period" in running.run("accounts", "statement", "monthly").stderr
 
 
 def test_terms_are_changed_one_by_one(running: LocalSystem) -> None:

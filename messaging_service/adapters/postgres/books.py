@@ -13,7 +13,15 @@ from messaging_service.adapters.postgres.foreseen import migrated
 from messaging_service.adapters.postgres.report_room import ReportRoom
 from messaging_service.adapters.postgres.verification import verify_books
 from messaging_service.domain.accounts import Account, AccountLimits, AccountMode, AccountStatus
-from messaging_service.domain.ledger import EntryKind, KindTotal, LedgerEntry, NewEntry, Statement, Verified
+from messaging_service.domain.ledger import (
+    EntryKind,
+    KindTotal,
+    LedgerEntry,
+    LedgerPage,
+    NewEntry,
+    Statement,
+    Verified,
+)
 from messaging_service.domain.message import outbox_id
 from messaging_service.use_cases.books import Booked, NewTerms, Refunded, no_such_account
 from messaging_service.use_cases.outbox import no_such_entry
@@ -59,13 +67,25 @@ _REFUNDS = f"""
 _REFUNDED = "UPDATE message SET billing = 'refunded' WHERE id = %s"
 _ENTRIES = f"""
     SELECT {_ENTRY} FROM ledger_entry
-    WHERE account_id = %(account)s AND created_at < %(end)s AND (created_at, id) > (%(after_time)s, %(after_id)s)
+    WHERE account_id = %(account)s AND created_at < %(end)s AND id <= %(through)s
+        AND (created_at, id) > (%(after_time)s, %(after_id)s)
     ORDER BY created_at, id LIMIT %(limit)s
+"""
+# Every booking locks its account before the entry gets its number, and keeps the lock until it commits. So the entries
+# of an account are numbered in the order of their commits: once one is visible, every entry with a lower number is, and
+# reads that stop at the same number agree, whatever is booked between them. Only the latest thousand by time are looked
+# at, because the highest number of a long period is found by reading all of it. An entry that waited for its account
+# while a thousand others were booked may be missing from this list, and is in the next.
+_THROUGH = """
+    SELECT coalesce(max(id), 0) FROM (
+        SELECT id FROM ledger_entry WHERE account_id = %(account)s AND created_at < %(end)s
+        ORDER BY created_at DESC, id DESC LIMIT 1000
+    ) latest
 """
 # One snapshot for both sums: a booking between them would be in neither or in both.
 _STATEMENT = """
-    SELECT kind, created_at < %(start)s, count(*), sum(amount) FROM ledger_entry
-    WHERE account_id = %(account)s AND created_at < %(end)s GROUP BY 1, 2
+    SELECT kind, created_at < %(start)s, count(*), sum(amount), max(id) FROM ledger_entry
+    WHERE account_id = %(account)s AND created_at < %(end)s AND coalesce(id <= %(through)s::bigint, true) GROUP BY 1, 2
 """
 
 
@@ -162,8 +182,15 @@ class PostgresBooks:
         return Refunded(new or known, replayed=not new)
 
     async def entries(
-        self, account_id: str, start: datetime, end: datetime, limit: int, after: tuple[datetime, int] | None
-    ) -> Sequence[LedgerEntry]:
+        self,
+        account_id: str,
+        start: datetime,
+        end: datetime,
+        limit: int,
+        after: tuple[datetime, int] | None,
+        *,
+        through: int | None = None,
+    ) -> LedgerPage:
         """See Books."""
         # No entry has the number 0, so what is behind it at the first instant is everything from then on.
         after_time, after_id = after or (start, 0)
@@ -176,21 +203,28 @@ class PostgresBooks:
         }
         async with migrated(single_statement(self._pool)) as connection:
             await _existing(connection, account_id)
-            cursor = await connection.execute(_ENTRIES, parameters)
-            return [to_entry(row) for row in await cursor.fetchall()]
+            if through is None:
+                row = await (await connection.execute(_THROUGH, parameters)).fetchone()
+                through = 0 if row is None else row[0]
+            cursor = await connection.execute(_ENTRIES, parameters | {"through": through})
+            return LedgerPage([to_entry(row) for row in await cursor.fetchall()], through)
 
-    async def statement(self, account_id: str, start: datetime, end: datetime) -> Statement:
+    async def statement(
+        self, account_id: str, start: datetime, end: datetime, *, through: int | None = None
+    ) -> Statement:
         """See Books."""
+        parameters = {"account": account_id, "start": start, "end": end, "through": through}
         async with migrated(single_statement(self._pool)) as connection:
             await _existing(connection, account_id)
-            cursor = await connection.execute(_STATEMENT, {"account": account_id, "start": start, "end": end})
-            opening, totals = Decimal(0), dict[EntryKind, KindTotal]()
-            for kind, is_before, number, amount in await cursor.fetchall():
+            cursor = await connection.execute(_STATEMENT, parameters)
+            opening, totals, newest = Decimal(0), dict[EntryKind, KindTotal](), 0
+            for kind, is_before, number, amount, highest in await cursor.fetchall():
+                newest = max(newest, highest)
                 if is_before:
                     opening += amount
                 else:
                     totals[EntryKind(kind)] = KindTotal(number, amount)
-        return Statement(opening, totals)
+        return Statement(opening, totals, newest if through is None else through)
 
     async def verify(self, account_id: str | None, limit: int) -> Verified:
         """See Books."""

@@ -26,6 +26,8 @@ for it there (opt_outs.py) comes sooner, and another carrier must not have it be
 # One statement, and so one transaction and one round trip. Rows that this process no longer owns match
 # nothing and change nothing. Locks come in the order that holds everywhere: queue rows (whoever else
 # touches these messages meets there), then accounts by id, as each step reads from the one before.
+# Entries get their numbers once their accounts are locked, as all bookings do: the entries of an account are numbered
+# in the order of their commits, which statements rely on (books.py).
 # The planner believes the queue to be empty, as it mostly is, and would gladly walk through everything
 # that was deleted since the last vacuum. So queue rows are looked up one by one by their key, and then
 # addressed by their place (ctid).
@@ -94,7 +96,8 @@ _SETTLE = Statement(f"""
         FROM settled
     ), charged AS (
         INSERT INTO ledger_entry (account_id, kind, amount, message_id, attempt)
-        SELECT account_id, 'charge', -total, id, attempt FROM settled WHERE billing = 'charged'
+        SELECT settled.account_id, 'charge', -settled.total, settled.id, settled.attempt
+        FROM settled JOIN payers ON payers.id = settled.account_id WHERE settled.billing = 'charged'
     ), billed AS (
         UPDATE account a SET held = a.held - s.held, posted = a.posted - s.charged
         FROM (

@@ -105,9 +105,49 @@ async def test_a_statement_shows_balances_totals_and_entries_with_a_link_to_more
         ],
     }
     assert "pageToken=more" in response.headers["link"]
-    listed, totalled = running.billing.requests
+    totalled, listed = running.billing.requests
     assert (listed.period_start, listed.page_size) == (at("2024-11-30T21:00:00Z"), 2)
     assert totalled.period_end == at("2024-12-31T21:00:00Z")
+
+
+async def test_the_pages_of_a_statement_stop_where_its_balances_do(running: Running) -> None:
+    running.billing.will_answer("GetStatement", pb.GetStatementResponse(through_entry_id=4711))
+    await running.http.get(STATEMENT, params={"userId": "user123", **PERIOD})
+    totalled, listed = running.billing.requests
+    assert not totalled.HasField("through_entry_id")
+    assert (listed.through_entry_id, listed.page_token) == (4711, "")
+    running.billing.will_answer("ListLedgerEntries", pb.ListLedgerEntriesResponse(through_entry_id=4712))
+    await running.http.get(STATEMENT, params={"userId": "user123", "pageToken": "more", **PERIOD})
+    listed, totalled = running.billing.requests[2:]
+    assert (listed.page_token, listed.HasField("through_entry_id")) == ("more", False)
+    assert totalled.through_entry_id == 4712
+
+
+async def test_a_month_of_nairobi_is_a_period(running: Running) -> None:
+    response = await running.http.get(STATEMENT, params={"userId": "user123", "period": "2024-12"})
+    assert response.status_code == 200
+    _, listed = running.billing.requests
+    assert listed.period_start == at("2024-11-30T21:00:00Z")
+    assert listed.period_end == at("2024-12-31T21:00:00Z")
+
+
+@pytest.mark.parametrize(
+    ("asked", "fields"),
+    [
+        ({"period": "2024-13"}, {"period": "INVALID_VALUE"}),
+        ({"period": "2024-1"}, {"period": "INVALID_VALUE"}),
+        ({"period": "2024-12", "from": PERIOD["from"]}, {"from": "NOT_ALLOWED"}),
+        ({"from": PERIOD["from"]}, {"to": "REQUIRED"}),
+        ({}, {"from": "REQUIRED", "to": "REQUIRED"}),
+    ],
+)
+async def test_a_period_is_two_instants_or_a_month(
+    running: Running, asked: dict[str, str], fields: dict[str, str]
+) -> None:
+    response = await running.http.get(STATEMENT, params={"userId": "user123", **asked})
+    assert response.status_code == 400
+    assert {error["field"]: error["reason"] for error in response.json()["errors"]} == fields
+    assert not running.billing.requests
 
 
 @pytest.mark.parametrize(

@@ -316,8 +316,11 @@ async def test_entries_of_one_instant_are_each_on_one_page_of_a_statement(
     for place in range(7):
         await billing.top_up(KES, f"QK{place}")
     await rows(database_url, "UPDATE ledger_entry SET created_at = (SELECT min(created_at) FROM ledger_entry)")
-    now, found, token = datetime.now(UTC), [], ""
-    period = {"period_start": instant(now - timedelta(hours=1)), "period_end": instant(now + timedelta(hours=1))}
+    now, found, token = datetime.now(UTC), list[str](), ""
+    period: dict[str, Any] = {
+        "period_start": instant(now - timedelta(hours=1)),
+        "period_end": instant(now + timedelta(hours=1)),
+    }
     while True:
         request = pb.ListLedgerEntriesRequest(user_id="user123", page_size=2, page_token=token, **period)
         page = await billing.stub.ListLedgerEntries(request)
@@ -338,7 +341,10 @@ async def test_a_statement_goes_from_the_opening_to_the_closing_balance(
     await service.send()
     await billing.refund(sent.outbox_id)
     now = datetime.now(UTC)
-    period = {"period_start": instant(now - timedelta(days=1)), "period_end": instant(now + timedelta(minutes=1))}
+    period: dict[str, Any] = {
+        "period_start": instant(now - timedelta(days=1)),
+        "period_end": instant(now + timedelta(minutes=1)),
+    }
     statement = await billing.stub.GetStatement(pb.GetStatementRequest(user_id="user123", **period))
     assert (statement.opening_micros, statement.closing_micros) == (10 * KES, 15 * KES - UNIT)
     assert {(total.kind, total.entries, total.amount_micros) for total in statement.totals} == {
@@ -362,10 +368,13 @@ async def test_a_statement_goes_from_the_opening_to_the_closing_balance(
         period["period_end"].ToDatetime(tzinfo=UTC).isoformat(),
     )
     made_up: list[tuple[str | int, ...]] = [
-        ("yesterday", 1),
-        ("2020-01-01T00:00:00+00:00", 1),
-        (now.isoformat(), 0),
-        (now.isoformat(), "1"),
+        ("yesterday", 1, 9),
+        ("2020-01-01T00:00:00+00:00", 1, 9),
+        (now.isoformat(), 0, 9),
+        (now.isoformat(), "1", 9),
+        (now.isoformat(), 2, 1),
+        (now.isoformat(), 1, "9"),
+        (now.isoformat(), 1),
     ]
     for position in made_up:
         request.page_token = page_token.encode(position, question)

@@ -700,12 +700,17 @@ class ListLedgerEntriesRequest(_message.Message):
     PERIOD_END_FIELD_NUMBER: _builtins.int
     PAGE_SIZE_FIELD_NUMBER: _builtins.int
     PAGE_TOKEN_FIELD_NUMBER: _builtins.int
+    THROUGH_ENTRY_ID_FIELD_NUMBER: _builtins.int
     user_id: _builtins.str
     """Required."""
     page_size: _builtins.int
     """1 to 1,000; 0 for 100."""
     page_token: _builtins.str
     """From the page before; empty for the first."""
+    through_entry_id: _builtins.int
+    """From GetStatement: only the entries that it counts. Absent for what is booked now. A
+    page token carries it on.
+    """
     @_builtins.property
     def period_start(self) -> _timestamp_pb2.Timestamp:
         """Required: the first instant."""
@@ -722,12 +727,15 @@ class ListLedgerEntriesRequest(_message.Message):
         period_end: _timestamp_pb2.Timestamp | None = ...,
         page_size: _builtins.int = ...,
         page_token: _builtins.str = ...,
+        through_entry_id: _builtins.int | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["period_end", b"period_end", "period_start", b"period_start"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["_through_entry_id", b"_through_entry_id", "period_end", b"period_end", "period_start", b"period_start", "through_entry_id", b"through_entry_id"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["page_size", b"page_size", "page_token", b"page_token", "period_end", b"period_end", "period_start", b"period_start", "user_id", b"user_id"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["_through_entry_id", b"_through_entry_id", "page_size", b"page_size", "page_token", b"page_token", "period_end", b"period_end", "period_start", b"period_start", "through_entry_id", b"through_entry_id", "user_id", b"user_id"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
-    def WhichOneof(self, oneof_group: _Never) -> None: ...
+    _WhichOneofReturnType__through_entry_id: _TypeAlias = _typing.Literal["through_entry_id"]  # noqa: Y015
+    _WhichOneofArgType__through_entry_id: _TypeAlias = _typing.Literal["_through_entry_id", b"_through_entry_id"]  # noqa: Y015
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__through_entry_id) -> _WhichOneofReturnType__through_entry_id | None: ...
 
 Global___ListLedgerEntriesRequest: _TypeAlias = ListLedgerEntriesRequest  # noqa: Y015
 
@@ -739,8 +747,13 @@ class ListLedgerEntriesResponse(_message.Message):
 
     ENTRIES_FIELD_NUMBER: _builtins.int
     NEXT_PAGE_TOKEN_FIELD_NUMBER: _builtins.int
+    THROUGH_ENTRY_ID_FIELD_NUMBER: _builtins.int
     next_page_token: _builtins.str
     """For the next page; empty on the last."""
+    through_entry_id: _builtins.int
+    """What all pages stop at: a statement of the period that stops at it, too, adds up to
+    the entries of all pages.
+    """
     @_builtins.property
     def entries(self) -> _containers.RepeatedCompositeFieldContainer[Global___LedgerEntry]:
         """Oldest first."""
@@ -750,12 +763,15 @@ class ListLedgerEntriesResponse(_message.Message):
         *,
         entries: _abc.Iterable[Global___LedgerEntry] | None = ...,
         next_page_token: _builtins.str = ...,
+        through_entry_id: _builtins.int | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["_through_entry_id", b"_through_entry_id", "through_entry_id", b"through_entry_id"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["entries", b"entries", "next_page_token", b"next_page_token"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["_through_entry_id", b"_through_entry_id", "entries", b"entries", "next_page_token", b"next_page_token", "through_entry_id", b"through_entry_id"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
-    def WhichOneof(self, oneof_group: _Never) -> None: ...
+    _WhichOneofReturnType__through_entry_id: _TypeAlias = _typing.Literal["through_entry_id"]  # noqa: Y015
+    _WhichOneofArgType__through_entry_id: _TypeAlias = _typing.Literal["_through_entry_id", b"_through_entry_id"]  # noqa: Y015
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__through_entry_id) -> _WhichOneofReturnType__through_entry_id | None: ...
 
 Global___ListLedgerEntriesResponse: _TypeAlias = ListLedgerEntriesResponse  # noqa: Y015
 
@@ -768,8 +784,13 @@ class GetStatementRequest(_message.Message):
     USER_ID_FIELD_NUMBER: _builtins.int
     PERIOD_START_FIELD_NUMBER: _builtins.int
     PERIOD_END_FIELD_NUMBER: _builtins.int
+    THROUGH_ENTRY_ID_FIELD_NUMBER: _builtins.int
     user_id: _builtins.str
     """Required."""
+    through_entry_id: _builtins.int
+    """From a page of ListLedgerEntries: only entries that its pages may list. Absent for
+    what is booked now; 0 or more.
+    """
     @_builtins.property
     def period_start(self) -> _timestamp_pb2.Timestamp:
         """Required: the first instant."""
@@ -784,12 +805,15 @@ class GetStatementRequest(_message.Message):
         user_id: _builtins.str = ...,
         period_start: _timestamp_pb2.Timestamp | None = ...,
         period_end: _timestamp_pb2.Timestamp | None = ...,
+        through_entry_id: _builtins.int | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["period_end", b"period_end", "period_start", b"period_start"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["_through_entry_id", b"_through_entry_id", "period_end", b"period_end", "period_start", b"period_start", "through_entry_id", b"through_entry_id"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["period_end", b"period_end", "period_start", b"period_start", "user_id", b"user_id"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["_through_entry_id", b"_through_entry_id", "period_end", b"period_end", "period_start", b"period_start", "through_entry_id", b"through_entry_id", "user_id", b"user_id"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
-    def WhichOneof(self, oneof_group: _Never) -> None: ...
+    _WhichOneofReturnType__through_entry_id: _TypeAlias = _typing.Literal["through_entry_id"]  # noqa: Y015
+    _WhichOneofArgType__through_entry_id: _TypeAlias = _typing.Literal["_through_entry_id", b"_through_entry_id"]  # noqa: Y015
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__through_entry_id) -> _WhichOneofReturnType__through_entry_id | None: ...
 
 Global___GetStatementRequest: _TypeAlias = GetStatementRequest  # noqa: Y015
 
@@ -802,10 +826,15 @@ class GetStatementResponse(_message.Message):
     OPENING_MICROS_FIELD_NUMBER: _builtins.int
     CLOSING_MICROS_FIELD_NUMBER: _builtins.int
     TOTALS_FIELD_NUMBER: _builtins.int
+    THROUGH_ENTRY_ID_FIELD_NUMBER: _builtins.int
     opening_micros: _builtins.int
     """The balance before the period, without holds."""
     closing_micros: _builtins.int
     """The balance at its end: opening plus all totals."""
+    through_entry_id: _builtins.int
+    """Entries of the account with higher numbers are not counted, whenever they were
+    booked; 0 when there are none to count.
+    """
     @_builtins.property
     def totals(self) -> _containers.RepeatedCompositeFieldContainer[Global___LedgerTotal]:
         """One for each kind that has entries in the period."""
@@ -816,12 +845,15 @@ class GetStatementResponse(_message.Message):
         opening_micros: _builtins.int = ...,
         closing_micros: _builtins.int = ...,
         totals: _abc.Iterable[Global___LedgerTotal] | None = ...,
+        through_entry_id: _builtins.int | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["_through_entry_id", b"_through_entry_id", "through_entry_id", b"through_entry_id"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["closing_micros", b"closing_micros", "opening_micros", b"opening_micros", "totals", b"totals"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["_through_entry_id", b"_through_entry_id", "closing_micros", b"closing_micros", "opening_micros", b"opening_micros", "through_entry_id", b"through_entry_id", "totals", b"totals"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
-    def WhichOneof(self, oneof_group: _Never) -> None: ...
+    _WhichOneofReturnType__through_entry_id: _TypeAlias = _typing.Literal["through_entry_id"]  # noqa: Y015
+    _WhichOneofArgType__through_entry_id: _TypeAlias = _typing.Literal["_through_entry_id", b"_through_entry_id"]  # noqa: Y015
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__through_entry_id) -> _WhichOneofReturnType__through_entry_id | None: ...
 
 Global___GetStatementResponse: _TypeAlias = GetStatementResponse  # noqa: Y015
 

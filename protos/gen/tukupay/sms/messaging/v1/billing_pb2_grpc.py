@@ -164,7 +164,8 @@ class BillingServiceServicer(object):
         raise NotImplementedError('Method not implemented!')
 
     def ListLedgerEntries(self, request, context):
-        """The entries of an account in a period, oldest first.
+        """The entries of an account in a period, oldest first. All pages are of one instant:
+        what is booked while they are read is on none of them.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -172,7 +173,9 @@ class BillingServiceServicer(object):
 
     def GetStatement(self, request, context):
         """Opening and closing balance of a period, and its totals by kind of entry. Of a
-        period that ended less than a minute ago, entries may still be missing.
+        period that ended less than a minute ago, entries may still be missing. To list the
+        very entries that it counts while the account goes on sending, pass its
+        `through_entry_id` to ListLedgerEntries.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')

@@ -78,10 +78,14 @@ class BillingServiceStub:
     attempt, or every attempt, was not charged.
     """
     ListLedgerEntries: _grpc.UnaryUnaryMultiCallable[_billing_pb2.ListLedgerEntriesRequest, _billing_pb2.ListLedgerEntriesResponse]
-    """The entries of an account in a period, oldest first."""
+    """The entries of an account in a period, oldest first. All pages are of one instant:
+    what is booked while they are read is on none of them.
+    """
     GetStatement: _grpc.UnaryUnaryMultiCallable[_billing_pb2.GetStatementRequest, _billing_pb2.GetStatementResponse]
     """Opening and closing balance of a period, and its totals by kind of entry. Of a
-    period that ended less than a minute ago, entries may still be missing.
+    period that ended less than a minute ago, entries may still be missing. To list the
+    very entries that it counts while the account goes on sending, pass its
+    `through_entry_id` to ListLedgerEntries.
     """
     VerifyBooks: _grpc.UnaryUnaryMultiCallable[_billing_pb2.VerifyBooksRequest, _billing_pb2.VerifyBooksResponse]
     """Recomputes the books from messages and entries, and reports every account that
@@ -135,10 +139,14 @@ class BillingServiceAsyncStub(BillingServiceStub):
     attempt, or every attempt, was not charged.
     """
     ListLedgerEntries: _aio.UnaryUnaryMultiCallable[_billing_pb2.ListLedgerEntriesRequest, _billing_pb2.ListLedgerEntriesResponse]  # type: ignore[assignment]
-    """The entries of an account in a period, oldest first."""
+    """The entries of an account in a period, oldest first. All pages are of one instant:
+    what is booked while they are read is on none of them.
+    """
     GetStatement: _aio.UnaryUnaryMultiCallable[_billing_pb2.GetStatementRequest, _billing_pb2.GetStatementResponse]  # type: ignore[assignment]
     """Opening and closing balance of a period, and its totals by kind of entry. Of a
-    period that ended less than a minute ago, entries may still be missing.
+    period that ended less than a minute ago, entries may still be missing. To list the
+    very entries that it counts while the account goes on sending, pass its
+    `through_entry_id` to ListLedgerEntries.
     """
     VerifyBooks: _aio.UnaryUnaryMultiCallable[_billing_pb2.VerifyBooksRequest, _billing_pb2.VerifyBooksResponse]  # type: ignore[assignment]
     """Recomputes the books from messages and entries, and reports every account that
@@ -237,7 +245,9 @@ class BillingServiceServicer(metaclass=_abc_1.ABCMeta):
         request: _billing_pb2.ListLedgerEntriesRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_billing_pb2.ListLedgerEntriesResponse, _abc.Awaitable[_billing_pb2.ListLedgerEntriesResponse]]:
-        """The entries of an account in a period, oldest first."""
+        """The entries of an account in a period, oldest first. All pages are of one instant:
+        what is booked while they are read is on none of them.
+        """
 
     @_abc_1.abstractmethod
     def GetStatement(
@@ -246,7 +256,9 @@ class BillingServiceServicer(metaclass=_abc_1.ABCMeta):
         context: _ServicerContext,
     ) -> _typing.Union[_billing_pb2.GetStatementResponse, _abc.Awaitable[_billing_pb2.GetStatementResponse]]:
         """Opening and closing balance of a period, and its totals by kind of entry. Of a
-        period that ended less than a minute ago, entries may still be missing.
+        period that ended less than a minute ago, entries may still be missing. To list the
+        very entries that it counts while the account goes on sending, pass its
+        `through_entry_id` to ListLedgerEntries.
         """
 
     @_abc_1.abstractmethod
