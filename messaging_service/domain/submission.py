@@ -35,6 +35,9 @@ class Submission:
     """Of the claim under which it is submitted; tells the tries of one message apart."""
     validity: Validity | None = None
     """The carrier is asked to give up after it. None leaves that to the carrier."""
+    send_within_s: float | None = None
+    """Seconds, as of the submission, within which the last part of it must leave: another process may decide about
+    the message later. None leaves that to the carrier's own time-outs."""
 
 
 class OutcomeKind(StrEnum):

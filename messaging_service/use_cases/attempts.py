@@ -89,7 +89,8 @@ class Attempts:
                 requeued()
 
     async def _submit(self, claim: Claim, slot: RouteSlot) -> Outcome:
-        if self._monotonic() >= claim.fence:
+        left_s = claim.fence - self._monotonic()
+        if left_s <= 0:
             # The lease may already be another's; no byte leaves under it.
             return Outcome(OutcomeKind.NOT_TAKEN, slot.carrier, error_code="LEASE_OVER", raw="not submitted")
         message, validity = claim.message, None
@@ -105,6 +106,7 @@ class Attempts:
                 segmentation=segment(message.text),
                 epoch=claim.epoch,
                 validity=validity,
+                send_within_s=left_s,
             ),
         )
 

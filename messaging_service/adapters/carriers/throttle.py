@@ -23,17 +23,27 @@ CallLater = Callable[[float, Callable[[], None]], TimerHandle]
 class Throttle:
     """Halves the window and pauses when the carrier throttles; adds one place per full round it takes.
 
-    A pause is 0.1 s, and doubles up to 5 s while the carrier throttles the first messages after it, so
-    that a bind whose allowance is spent for the second asks seldom. Answers that come during a pause are
-    to submits sent before it, and say nothing of what the carrier takes now.
+    A pause doubles, up to the longest one, while the carrier throttles the first messages after it, so that a
+    bind whose allowance is spent for the second asks seldom. Answers that come during a pause are to submits
+    sent before it, and say nothing of what the carrier takes now.
     """
 
-    def __init__(self, window: int, call_later: CallLater, resumed: Callable[[], None]) -> None:
+    def __init__(
+        self,
+        window: int,
+        call_later: CallLater,
+        resumed: Callable[[], None],
+        *,
+        first_pause_s: float = FIRST_PAUSE_S,
+        longest_pause_s: float = LONGEST_PAUSE_S,
+    ) -> None:
         self._window = window
         self._limit = float(window)
         self._call_later = call_later
         self._resumed = resumed
-        self._next_pause_s = FIRST_PAUSE_S
+        self._first_pause_s = first_pause_s
+        self._longest_pause_s = longest_pause_s
+        self._next_pause_s = first_pause_s
         self._pause: TimerHandle | None = None
         self.allowance = window
         """Submits that may be in flight now: 0 during a pause, the whole window when all is well."""
@@ -45,14 +55,14 @@ class Throttle:
         self._limit = max(1.0, self._limit / 2)
         self.allowance = 0
         self._pause = self._call_later(self._next_pause_s, self._resume)
-        self._next_pause_s = min(LONGEST_PAUSE_S, self._next_pause_s * 2)
+        self._next_pause_s = min(self._longest_pause_s, self._next_pause_s * 2)
         return True
 
     def taken(self) -> None:
         """The carrier took a submit."""
         if self._pause is not None:
             return
-        self._next_pause_s = FIRST_PAUSE_S
+        self._next_pause_s = self._first_pause_s
         if self._limit < self._window:
             self._limit = min(float(self._window), self._limit + 1 / self._limit)
             self.allowance = int(self._limit)

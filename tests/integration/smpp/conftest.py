@@ -190,7 +190,12 @@ class Send(Protocol):
     """Sends one message as soon as the carrier has a place for it."""
 
     async def __call__(
-        self, carrier: SmppCarrier, recipient: str, text: str = "Hello", sender_id: str = "TUKUPAY"
+        self,
+        carrier: SmppCarrier,
+        recipient: str,
+        text: str = "Hello",
+        sender_id: str = "TUKUPAY",
+        send_within_s: float | None = None,
     ) -> Outcome: ...
 
 
@@ -266,10 +271,17 @@ def reserve() -> Reserve:
 @pytest.fixture
 def send(reserve: Reserve) -> Send:
     async def send_one(
-        carrier: SmppCarrier, recipient: str, text: str = "Hello", sender_id: str = "TUKUPAY"
+        carrier: SmppCarrier,
+        recipient: str,
+        text: str = "Hello",
+        sender_id: str = "TUKUPAY",
+        send_within_s: float | None = None,
     ) -> Outcome:
         slot = await reserve(carrier)
         async with asyncio.timeout(DEADLINE_S):
-            return await carrier.submit(slot, Submission("outbox_1", sender_id, recipient, segment(text), epoch=1))
+            return await carrier.submit(
+                slot,
+                Submission("outbox_1", sender_id, recipient, segment(text), epoch=1, send_within_s=send_within_s),
+            )
 
     return send_one

@@ -18,7 +18,7 @@ from messaging_service.adapters.carriers.smpp.pdu import (
     message_id_answer,
 )
 from messaging_service.domain.submission import LateOutcome, Outcome, OutcomeKind
-from tests.integration.smpp.conftest import Bound, Inbox, Send, SilentServer, SilentSmsc
+from tests.integration.smpp.conftest import Bound, Inbox, Send, SilentServer, SilentSmsc, until
 
 PHONE = "+254712345678"
 THREE_PARTS = "a" * 400
@@ -125,3 +125,16 @@ def test_a_late_not_now_is_safe_to_repeat_only_when_nothing_was_taken(
 ) -> None:
     outcome = late_outcome("test", Asked("outbox_1", 1, taken, 0), Answered(0x58, ""))
     assert (outcome.kind, outcome.error_code, outcome.carrier_message_ids) == (kind, code, taken)
+
+
+async def test_a_throttling_answer_that_comes_late_slows_the_bind(
+    silent_server: SilentServer, bound: Bound, send: Send, inbox: Inbox
+) -> None:
+    carrier = await bound(silent_server.port, response_timeout_s=0.3, window=10, throttle_pause_s=0.01)
+    link = silent_server.links[0]
+    sequence = await asked_and_given_up(link, asyncio.create_task(send(carrier, PHONE)))
+    link.send(bare(SUBMIT_SM_RESP, sequence, 0x58))
+    await inbox.wait_for(lambda: len(inbox.late) == 1)
+    assert inbox.late[0].outcome.kind is OutcomeKind.NOT_TAKEN
+    await until(carrier, lambda: carrier.free_slots == 5)
+    assert [bind.is_throttled for bind in carrier.status().binds] == [True]

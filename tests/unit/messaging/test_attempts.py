@@ -85,9 +85,10 @@ async def test_no_byte_leaves_under_a_claim_that_is_over(late_s: float) -> None:
 async def test_a_claim_is_good_until_just_before_its_fence() -> None:
     service = Service()
     claim, slot = await claimed(service)
-    service.monotonic += CLAIM_S - 0.001
+    service.monotonic += CLAIM_S - 0.5
     await service.attempts.run(claim, slot, service.carriers, service.claims.queued)
-    assert len(service.carrier.submissions) == 1
+    (submission,) = service.carrier.submissions
+    assert submission.send_within_s == pytest.approx(0.5)
 
 
 async def test_the_pause_before_the_next_try_grows_and_is_bounded() -> None:

@@ -3,21 +3,21 @@
 from __future__ import annotations
 
 import asyncio
-from dataclasses import replace
 from typing import Final
 
 import structlog
 
+from messaging_service.adapters.carriers.backoff import backoff_s
 from messaging_service.adapters.carriers.smpp.addresses import recipient_address, sender_address
 from messaging_service.adapters.carriers.smpp.arrivals import Arrivals
 from messaging_service.adapters.carriers.smpp.bind import KeptBind
 from messaging_service.adapters.carriers.smpp.late import LateAnswers
 from messaging_service.adapters.carriers.smpp.leased_binds import leased_binds
 from messaging_service.adapters.carriers.smpp.outcomes import (
-    PARTIALLY_SENT,
     accepted,
     failed,
     late_outcome,
+    partially_sent,
     unsendable,
 )
 from messaging_service.adapters.carriers.smpp.outstanding import Answered, Asked, SubmitAnswer, Unanswered
@@ -27,7 +27,7 @@ from messaging_service.adapters.carriers.smpp.session import Session
 from messaging_service.adapters.carriers.smpp.session_events import SessionEvents
 from messaging_service.adapters.carriers.smpp.settings import SmppSettings
 from messaging_service.adapters.carriers.smpp.standing import remark_on
-from messaging_service.adapters.carriers.smpp.status import OK
+from messaging_service.adapters.carriers.smpp.status import OK, THROTTLING
 from messaging_service.adapters.carriers.smpp.tls import tls_context
 from messaging_service.adapters.carriers.windowed import WindowedCarrier
 from messaging_service.domain.carrier_status import BindState, CarrierStatus
@@ -38,8 +38,10 @@ from messaging_service.use_cases.carrier import CarrierSinks
 log = structlog.get_logger()
 
 UNBIND_TIMEOUT_S: Final = 2.0
-PART_RETRY_S: Final = 0.2
-"""Seconds between two tries of a part that the carrier did not take while others of its message are out."""
+FIRST_PART_RETRY_S: Final = 0.2
+LONGEST_PART_RETRY_S: Final = 5.0
+"""Seconds at least before a part is tried again that the carrier did not take while others of its message are out;
+they double up to the longest."""
 
 
 class SmppCarrier(WindowedCarrier):
@@ -55,6 +57,7 @@ class SmppCarrier(WindowedCarrier):
         self._late = LateAnswers(name, sinks.late_outcomes, self._late_outcome)
         self._parts = PartMaker(settings)
         self._stopping = False
+        self._has_unbound = False
         events = SessionEvents(arrived=self._arrivals.take, place_freed=self._place_freed, late=self._late.put)
         self._binds = [
             KeptBind(name, number, settings, events, self._changed)
@@ -65,6 +68,7 @@ class SmppCarrier(WindowedCarrier):
     async def start(self) -> None:
         """Begins to bind; returns at once, see `wait_until_up`."""
         self._stopping = False
+        self._has_unbound = False
         self._arrivals.open()
         if self._leased is not None:
             self._leased.start()
@@ -83,6 +87,7 @@ class SmppCarrier(WindowedCarrier):
         await self._wait_idle(limit_s)
         await self._arrivals.drain(limit_s)
         await self._late.drain(limit_s)
+        self._has_unbound = True
         # The last acknowledgements must leave before the unbind does; both go in the order they are sent.
         if self._leased is not None:
             await self._leased.stop(UNBIND_TIMEOUT_S)
@@ -150,17 +155,19 @@ class SmppCarrier(WindowedCarrier):
     async def _submit_parts(self, submission: Submission, parts: list[Part], place: Place) -> Outcome:
         """Sends parts one after another.
 
-        Once one is out, the rest is tried until the response time-out is over, as the whole message can
-        no longer be tried again without sending that part twice.
+        Once one is out, the rest is tried for as long as the submission may be sent, since the whole message can no
+        longer be tried again without sending that part twice. Each try waits for its turn at the bind.
         """
         loop = asyncio.get_running_loop()
+        within_s = submission.send_within_s
+        give_up = loop.time() + (self._settings.response_timeout_s if within_s is None else within_s)
         message_ids: list[str] = []
         for left, part in zip(range(len(parts) - 1, -1, -1), parts, strict=True):
             asked = Asked(submission.message_id, submission.epoch, tuple(message_ids), left)
-            if message_ids:
-                await self._rate.turn()
-            give_up = loop.time() + self._settings.response_timeout_s
+            raw, tries = "not sent: the time to send the message was over", 0
             while True:
+                if message_ids and not await self._turn_of_part(place, give_up):
+                    return partially_sent(self._name, message_ids, raw)
                 answer = await self._ask(place, part, asked)
                 if isinstance(answer, Answered) and answer.status == OK:
                     message_ids.append(answer.message_id)
@@ -168,19 +175,44 @@ class SmppCarrier(WindowedCarrier):
                 outcome = failed(self._name, answer, message_ids)
                 if outcome.kind is OutcomeKind.UNKNOWN or not message_ids:
                     return outcome
-                if outcome.kind is OutcomeKind.REFUSED or loop.time() >= give_up:
-                    return replace(outcome, kind=OutcomeKind.REFUSED, error_code=PARTIALLY_SENT)
-                await asyncio.sleep(PART_RETRY_S)
-                await self._rate.turn()
+                raw, tries = outcome.raw, tries + 1
+                if outcome.kind is OutcomeKind.REFUSED:
+                    return partially_sent(self._name, message_ids, raw)
+                if not (isinstance(answer, Answered) and answer.status in THROTTLING):
+                    # One that throttles has its bind paused, which the next turn waits for.
+                    pause_s = backoff_s(tries, FIRST_PART_RETRY_S, LONGEST_PART_RETRY_S)
+                    await asyncio.sleep(max(0.0, min(pause_s, give_up - loop.time())))
         return accepted(self._name, message_ids)
 
+    async def _turn_of_part(self, place: Place, give_up: float) -> bool:
+        """Waits until the next part may go; False when it cannot go before `give_up`, on the clock of the loop."""
+        loop = asyncio.get_running_loop()
+        await self._rate.turn()
+        while (left_s := give_up - loop.time()) > 0:
+            session = self._session_for(place)
+            if session is None:
+                if self._has_unbound:
+                    return False
+                await asyncio.sleep(min(FIRST_PART_RETRY_S, left_s))
+            elif not await session.turn_of_part(left_s):
+                return False
+            elif session.takes_parts:
+                return True
+        return False
+
     async def _ask(self, place: Place, part: Part, asked: Asked) -> SubmitAnswer:
+        if self._session_for(place) is None:
+            return Unanswered.NOT_WRITTEN
+        return await place.ask(part, asked)
+
+    def _session_for(self, place: Place) -> Session | None:
+        """The session of the place, or else another one that has a place to move to; None when there is none."""
         if place.session is None or not place.session.takes_parts:
             session = self._roomiest_session()
             if session is None:
-                return Unanswered.NOT_WRITTEN
+                return None
             place.move_to(session)
-        return await place.ask(part, asked)
+        return place.session
 
     def _roomiest_session(self) -> Session | None:
         """The session with the most room; None when no window has a place.

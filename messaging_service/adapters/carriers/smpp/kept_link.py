@@ -14,7 +14,7 @@ from messaging_service.adapters.carriers.smpp.pdu import Command
 from messaging_service.adapters.carriers.smpp.session import Session
 from messaging_service.adapters.carriers.smpp.session_events import BindRefused, SessionEvents
 from messaging_service.adapters.carriers.smpp.settings import SmppSettings
-from messaging_service.adapters.carriers.smpp.status import WRONG_CREDENTIALS, bind_remedy, status_name
+from messaging_service.adapters.carriers.smpp.status import WRONG_CREDENTIALS, Status, bind_remedy, status_name
 from messaging_service.adapters.carriers.smpp.tls import tls_context
 from messaging_service.domain.carrier_status import BindState
 
@@ -22,6 +22,9 @@ log = structlog.get_logger()
 
 STEADY_S: Final = 10.0
 """A bind that held so long was a good one: the next wait starts small again."""
+ALREADY_BOUND_S: Final = 5.0
+"""Least wait after ESME_RALYBND, within `reconnect_max_s`: the carrier holds on to an earlier session, often until its
+own check of that one fails, and to ask ten times a second does not hasten that."""
 
 
 def credentials_wait_s(settings: SmppSettings, draw: Callable[[], float]) -> float:
@@ -96,11 +99,11 @@ class KeptLink:
         while True:
             began = loop.time()
             self._is_connecting = True
-            wrong_credentials = False
+            refused: int | None = None
             try:
                 session = await self._open()
             except BindRefused as refusal:
-                wrong_credentials = refusal.status in WRONG_CREDENTIALS
+                refused = refusal.status
                 self._refused(refusal)
             except Exception as error:  # noqa: BLE001 - each kind is logged with what to do about it
                 self._failed(error)
@@ -111,13 +114,17 @@ class KeptLink:
             attempt += 1
             self._is_connecting = False
             self._changed()
-            if wrong_credentials:
-                await asyncio.sleep(credentials_wait_s(self._settings, self._draw))
-            else:
-                await asyncio.sleep(self._backoff_s(attempt))
+            await asyncio.sleep(self._wait_s(attempt, refused))
 
-    def _backoff_s(self, attempt: int) -> float:
-        return backoff_s(attempt, self._settings.reconnect_min_s, self._settings.reconnect_max_s, self._draw)
+    def _wait_s(self, attempt: int, refused: int | None) -> float:
+        """Seconds until the next try; `refused` is the status that the bind was refused with, None for none."""
+        settings = self._settings
+        if refused in WRONG_CREDENTIALS:
+            return credentials_wait_s(settings, self._draw)
+        shortest_s = settings.reconnect_min_s
+        if refused == Status.ESME_RALYBND:
+            shortest_s = max(shortest_s, min(ALREADY_BOUND_S, settings.reconnect_max_s))
+        return backoff_s(attempt, shortest_s, settings.reconnect_max_s, self._draw)
 
     def _refused(self, refusal: BindRefused) -> None:
         self.last_error = status_name(refusal.status)

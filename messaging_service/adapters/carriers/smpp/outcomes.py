@@ -25,6 +25,11 @@ def failed(carrier: str, answer: SubmitAnswer, message_ids: Sequence[str] = ()) 
     return Outcome(kind, carrier, _known(message_ids), code, raw)
 
 
+def partially_sent(carrier: str, message_ids: Sequence[str], raw: str) -> Outcome:
+    """The parts with these ids are out, and the rest will not follow; `raw` says why."""
+    return Outcome(OutcomeKind.REFUSED, carrier, _known(message_ids), PARTIALLY_SENT, raw)
+
+
 def unsendable(carrier: str, code: str, why: str) -> Outcome:
     """No submit can hold the message."""
     return Outcome(OutcomeKind.REFUSED, carrier, error_code=code, raw=f"not sent: {why}")
@@ -40,11 +45,9 @@ def late_outcome(carrier: str, asked: Asked, answer: Answered) -> Outcome:
         if not asked.parts_left:
             return accepted(carrier, message_ids)
         raw = f"{_ACCEPTED}, too late for the {asked.parts_left} parts after it"
-        return Outcome(OutcomeKind.REFUSED, carrier, _known(message_ids), PARTIALLY_SENT, raw)
+        return partially_sent(carrier, message_ids, raw)
     outcome = failed(carrier, answer, asked.taken)
-    if not asked.taken:
-        return outcome
-    return Outcome(OutcomeKind.REFUSED, carrier, _known(asked.taken), PARTIALLY_SENT, outcome.raw)
+    return partially_sent(carrier, asked.taken, outcome.raw) if asked.taken else outcome
 
 
 def _known(message_ids: Sequence[str]) -> tuple[str, ...]:

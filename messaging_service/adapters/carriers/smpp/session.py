@@ -41,6 +41,7 @@ from messaging_service.adapters.carriers.smpp.pdu import (
 from messaging_service.adapters.carriers.smpp.session_events import BindRefused, SessionEvents
 from messaging_service.adapters.carriers.smpp.settings import SmppSettings
 from messaging_service.adapters.carriers.smpp.status import OK, SESSION_ERRORS, THROTTLING, Status, status_name
+from messaging_service.adapters.carriers.smpp.turns import Turns
 from messaging_service.adapters.carriers.smpp.wind_up import WindUp
 from messaging_service.adapters.carriers.throttle import Throttle
 
@@ -64,7 +65,14 @@ class Session(Connection):
         self._carrier = carrier
         self._settings = settings
         self._events = events
-        self._throttle = Throttle(settings.window, self._loop.call_later, events.place_freed)
+        self._throttle = Throttle(
+            settings.window,
+            self._loop.call_later,
+            self._may_take_more,
+            first_pause_s=settings.throttle_pause_s,
+            longest_pause_s=settings.throttle_pause_max_s,
+        )
+        self._turns = Turns(lambda let_on: not self.takes_parts or self._in_flight + let_on < self._throttle.allowance)
         self._ordinal = 0
         self._written_ordinal = 0
         self._outstanding = Outstanding(
@@ -162,6 +170,14 @@ class Session(Connection):
         self._outstanding.add(sequence, answer, asked, self._ordinal)
         return answer
 
+    async def turn_of_part(self, timeout_s: float) -> bool:
+        """Waits until the next part of a message that has its place here may go: longer while the carrier throttles.
+
+        False when the time is over first. True also when the session takes no parts any more, which
+        `takes_parts` then says. The turn is to be used before anything else is awaited.
+        """
+        return await self._turns.wait(timeout_s)
+
     def acknowledge(self, command: int, sequence: int, status: int) -> None:
         """Answers what arrived under this sequence number; silent when the link is gone."""
         self._unacknowledged -= 1
@@ -172,7 +188,7 @@ class Session(Connection):
     async def finish_submits(self, timeout_s: float) -> None:
         """Takes no new messages, and waits for the answers to those in flight, but no longer than that."""
         self._idle = asyncio.Event()
-        self._events.place_freed()
+        self._may_take_more()
         if self.in_use and self.is_open:
             idle = asyncio.ensure_future(self._idle.wait())
             await asyncio.wait((idle, self.lost), timeout=timeout_s, return_when=asyncio.FIRST_COMPLETED)
@@ -180,7 +196,7 @@ class Session(Connection):
 
     async def unbind(self, timeout_s: float) -> None:
         """Takes leave of the carrier and closes the link; closes it also when no answer comes in time."""
-        self._taking_submits = False
+        self._take_no_more()
         if self.is_open:
             self.send(bare(UNBIND, self._next_sequence()))
             await asyncio.wait((self.lost,), timeout=timeout_s)
@@ -203,7 +219,7 @@ class Session(Connection):
 
     def link_lost(self, reason: str) -> None:
         """Ends every submit that waits for an answer, and tells the owner."""
-        self._taking_submits = False
+        self._take_no_more()
         self._check.stop()
         self._throttle.stop()
         self._wind_up.stop()
@@ -264,10 +280,13 @@ class Session(Connection):
             return
         if header.status == OK:
             self._throttle.taken()
-        elif header.status in THROTTLING and self._throttle.throttled():
-            log.warning("smpp.throttled", carrier=self._carrier, status=status_name(header.status))
+        self._look_for_throttling(header.status)
         self._look_for_session_error(header.status)
         self._end(submit, Answered(header.status, message_id))
+
+    def _look_for_throttling(self, status: int) -> None:
+        if status in THROTTLING and self._throttle.throttled():
+            log.warning("smpp.throttled", carrier=self._carrier, status=status_name(status))
 
     def _submit_unanswered(self, submit: Waiting) -> None:
         # The link may be half-open, and each message that goes into it until that is found out is unknown.
@@ -279,6 +298,9 @@ class Session(Connection):
         log.warning(
             "smpp.late_answer", carrier=self._carrier, status=status_name(header.status), is_known=asked is not None
         )
+        # Late as it is, it is what the carrier last said of the bind.
+        self._look_for_throttling(header.status)
+        self._look_for_session_error(header.status)
         if asked is not None:
             self._events.late(asked, Answered(header.status, message_id))
 
@@ -312,14 +334,14 @@ class Session(Connection):
         self._begin_to_end(f"the carrier answered {name}, so the session is not bound for it")
 
     def _begin_to_end(self, reason: str) -> None:
-        self._taking_submits = False
+        self._take_no_more()
         self._wind_up.begin(reason)
         self._events.place_freed()
 
     @property
     def _under_way(self) -> int:
         """Submits without an answer yet, and arrivals that are not acknowledged."""
-        return len(self._outstanding) + self._unacknowledged
+        return self._in_flight + self._unacknowledged
 
     def _leave(self) -> None:
         reason = self._wind_up.reason or ""
@@ -335,6 +357,18 @@ class Session(Connection):
 
     # Book-keeping.
 
+    @property
+    def _in_flight(self) -> int:
+        return len(self._outstanding)
+
+    def _take_no_more(self) -> None:
+        self._taking_submits = False
+        self._turns.look()
+
+    def _may_take_more(self) -> None:
+        self._turns.look()
+        self._events.place_freed()
+
     def _enquire(self) -> int:
         sequence = self._next_sequence()
         self.send(bare(ENQUIRE_LINK, sequence))
@@ -349,4 +383,5 @@ class Session(Connection):
             self.place_freed()
         else:
             submit.answer.set_result(answer)
+        self._turns.look()
         self._wind_up.look()

@@ -111,12 +111,18 @@ class SmppSettings:
     max_submits_per_s: float = 0.0
     """Submits a second, each part one, that the carrier allows; smoothed, so that they do not come in gusts. With
     `max_binds` over all replicas, in proportion to the binds that each holds; else of this process. 0 for no limit."""
+    throttle_pause_s: float = 0.1
+    """Seconds for which a bind sends nothing after the carrier asked it to slow down. Doubles each time that the
+    carrier asks again right after a pause."""
+    throttle_pause_max_s: float = 5.0
+    """Seconds that no such pause exceeds."""
     response_timeout_s: float = 10.0
     """Seconds until a submit without an answer is called unknown, and a bind or enquire_link failed."""
     enquire_link_s: float = 30.0
     """Seconds without anything from the peer after which it is asked whether it is alive."""
     reconnect_min_s: float = 0.2
-    """Seconds up to which the first wait before a new bind is drawn; each further one doubles."""
+    """Seconds that every wait before a new bind lasts at least. The first is drawn between that and twice as long; each
+    further one may be twice as long."""
     reconnect_max_s: float = 30.0
     """Seconds that no wait before a new bind exceeds, but for refused credentials."""
     credentials_retry_s: float = 60.0
@@ -208,6 +214,8 @@ class SmppSettings:
             "a number",
             (int, float),
             ("max_submits_per_s", 0, 100_000),
+            ("throttle_pause_s", 0.001, 60),
+            ("throttle_pause_max_s", 0.001, 600),
             ("response_timeout_s", 0.001, 300),
             ("enquire_link_s", 0.001, 3_600),
             ("reconnect_min_s", 0.001, 3_600),
@@ -217,6 +225,11 @@ class SmppSettings:
             ("default_validity_s", 0, LONGEST_VALIDITY_S),
         )
         yield "reconnect_max_s", self.reconnect_max_s >= self.reconnect_min_s, "is less than reconnect_min_s"
+        yield (
+            "throttle_pause_max_s",
+            self.throttle_pause_max_s >= self.throttle_pause_s,
+            "is less than throttle_pause_s",
+        )
         yield from _enumerations(self)
         for name, longest in _STRINGS:
             value = getattr(self, name)

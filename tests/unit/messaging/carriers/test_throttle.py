@@ -92,3 +92,14 @@ def test_a_lost_bind_forgets_its_pause() -> None:
     throttle.throttled()
     throttle.stop()
     assert timers.cancelled
+
+
+def test_the_first_and_the_longest_pause_can_be_chosen() -> None:
+    timers = Timers()
+    throttle = Throttle(2, timers.call_later, lambda: None, first_pause_s=1.0, longest_pause_s=3.0)
+    for _ in range(4):
+        throttle.throttled()
+        timers.run()
+    throttle.taken()
+    throttle.throttled()
+    assert timers.delays == [1.0, 2.0, 3.0, 3.0, 1.0]
