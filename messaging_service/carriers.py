@@ -57,7 +57,7 @@ def built_carrier(spec: CarrierSpec, sinks: CarrierSinks, leases: BindLeases) ->
 def callbacks_of(plan: CarrierPlan, sinks: CarrierSinks) -> CarrierCallbacks:
     """Where the carriers over HTTP post to, by name."""
     readers: dict[str, CallbackReader] = {
-        spec.name: AfricasTalkingCallbacks(spec.name)
+        spec.name: AfricasTalkingCallbacks(spec.name, spec.settings.receipt_states)
         for spec in plan.carriers
         if isinstance(spec.settings, AfricasTalkingSettings)
     }

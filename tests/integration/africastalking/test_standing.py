@@ -125,6 +125,38 @@ async def test_money_that_is_used_up_pauses_the_carrier_until_there_is_some(
     assert (await send(carrier)).kind is OutcomeKind.ACCEPTED
 
 
+async def test_a_balance_that_cannot_be_read_does_not_keep_the_carrier_paused(
+    sandbox: AfricasTalkingSandbox, at: Carriers, send: Send
+) -> None:
+    carrier = await at(balance_poll_s=0.1)
+    sandbox.account.balance = Decimal(0)
+    assert (await send(carrier)).error_code == "CARRIER_OUT_OF_FUNDS"
+    assert not carrier.is_up
+    sandbox.currency = "UGX"
+    sandbox.account.balance = Decimal(100)
+    await come_up(carrier)
+    assert (await send(carrier)).kind is OutcomeKind.ACCEPTED
+
+
+async def test_a_page_of_a_filter_fails_its_message_and_three_in_a_row_pause_the_carrier(
+    sandbox: AfricasTalkingSandbox, at: Carriers, send: Send
+) -> None:
+    carrier = await at(balance_poll_s=0.2)
+    for _ in range(2):
+        for _ in range(2):
+            outcome = await send(carrier, NUMBER_OF["filtered"])
+            assert (outcome.kind, outcome.error_code) == (OutcomeKind.NOT_TAKEN, "REJECTED_BY_CARRIER")
+            assert outcome.only_elsewhere
+            assert carrier.is_up
+        assert (await send(carrier)).kind is OutcomeKind.ACCEPTED
+    for _ in range(3):
+        await send(carrier, NUMBER_OF["filtered"])
+    assert not carrier.is_up
+    assert "HTTP 403" in str(carrier.status().remark)
+    await come_up(carrier)
+    assert (await send(carrier)).kind is OutcomeKind.ACCEPTED
+
+
 async def test_a_refusal_that_the_account_does_not_show_costs_one_message_a_poll(
     sandbox: AfricasTalkingSandbox, at: Carriers, send: Send
 ) -> None:

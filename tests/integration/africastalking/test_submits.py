@@ -4,17 +4,19 @@ from __future__ import annotations
 
 import asyncio
 import socket
+import struct
+from contextlib import ExitStack
 from decimal import Decimal
 
 import httpx
 import pytest
 
-from messaging_service.adapters.carriers.africastalking import AfricasTalkingSettings
+from messaging_service.adapters.carriers.africastalking import AfricasTalkingCarrier, AfricasTalkingSettings
 from messaging_service.adapters.carriers.africastalking.client import AfricasTalkingClient, Handover
 from messaging_service.adapters.carriers.africastalking_sandbox import AfricasTalkingSandbox
 from messaging_service.adapters.carriers.africastalking_sandbox.behaviours import BEHAVIOURS
 from messaging_service.domain.submission import OutcomeKind
-from tests.integration.africastalking.conftest import NUMBER_OF, PHONE, Carriers, Send, reserve, submission
+from tests.integration.africastalking.conftest import DEADLINE_S, NUMBER_OF, PHONE, Carriers, Send, reserve, submission
 from tests.integration.smpp.conftest import Inbox
 
 ACCEPTED, REFUSED = OutcomeKind.ACCEPTED, OutcomeKind.REFUSED
@@ -57,6 +59,9 @@ OUTCOMES = {
     "early-report": (ACCEPTED, None),
     "odd-report": (ACCEPTED, None),
     "buffered": (ACCEPTED, None),
+    "opted-out-late": (ACCEPTED, None),
+    "bad-number-late": (ACCEPTED, None),
+    "filtered": (NOT_TAKEN, "REJECTED_BY_CARRIER"),
 }
 
 
@@ -92,7 +97,7 @@ async def test_each_behaviour_of_the_carrier_has_its_outcome(
     carrier = await at(response_timeout_s=0.2 if hangs else 10.0, connect_timeout_s=0.1, late_answer_s=0)
     outcome = await send(carrier, NUMBER_OF[name], text="Your OTP is 918273")
     assert (outcome.kind, outcome.error_code) == OUTCOMES[name]
-    assert outcome.only_elsewhere is (name in ("no-route", "rejected"))
+    assert outcome.only_elsewhere is (name in ("no-route", "rejected", "filtered"))
     assert "918273" not in outcome.raw
     counts = sandbox.account.counts
     assert counts.requests == 1
@@ -240,3 +245,78 @@ async def test_a_rate_setting_spaces_messages(at: Carriers, send: Send) -> None:
     began = loop.time()
     await asyncio.gather(*(send(carrier, text=f"message {number}") for number in range(12)))
     assert loop.time() - began >= 0.45
+
+
+async def test_a_message_has_begun_to_leave_before_its_first_byte_is_given_away() -> None:
+    handover = Handover(submission(), AfricasTalkingSettings("sandbox", "sandbox-key"))
+    assert not handover.begun
+    assert await anext(handover.body()) == handover.payload
+    assert handover.begun
+
+
+def listener(port: int, *, backlog: int) -> socket.socket:
+    """In the place of a carrier that was at the port, with buffers that a long body does not fit into."""
+    listening = socket.socket()
+    listening.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+    listening.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4_096)
+    listening.bind(("127.0.0.1", port))
+    listening.listen(backlog)
+    listening.setblocking(False)
+    return listening
+
+
+async def test_a_connection_that_breaks_while_the_body_is_written_leaves_the_outcome_open(
+    sandbox: AfricasTalkingSandbox, at: Carriers
+) -> None:
+    carrier = await at()
+    slot = await reserve(carrier)
+    await sandbox.stop()
+    loop = asyncio.get_running_loop()
+    with listener(sandbox.port, backlog=8) as listening:
+        sending = asyncio.create_task(carrier.submit(slot, submission(text="a" * 4_000_000)))
+        received = b""
+        while not received:
+            # A look at the account may come first; only the message is a POST.
+            connection, _ = await loop.sock_accept(listening)
+            head = await loop.sock_recv(connection, 256)
+            if not head.startswith(b"POST"):
+                connection.close()
+                continue
+            while b"\r\n\r\n" not in head:
+                head += await loop.sock_recv(connection, 256)
+            received = head
+            connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+            connection.close()
+        async with asyncio.timeout(DEADLINE_S):
+            outcome = await sending
+    assert (outcome.kind, outcome.error_code) == (UNKNOWN, "CARRIER_NO_ANSWER")
+
+
+class Impatient(AfricasTalkingSettings):
+    """With a time for the answer that may be shorter than that for the connection, as TLS and names can make it."""
+
+    def __post_init__(self) -> None:
+        """Checks nothing."""
+
+
+async def test_a_message_that_had_no_connection_when_its_time_ran_out_is_not_taken(
+    sandbox: AfricasTalkingSandbox, inbox: Inbox
+) -> None:
+    settings = Impatient("sandbox", "sandbox-key", sandbox.url, connect_timeout_s=DEADLINE_S, response_timeout_s=0.2)
+    carrier = AfricasTalkingCarrier(settings, inbox.sinks)
+    await carrier.start()
+    assert await carrier.wait_until_up(DEADLINE_S)
+    slot = await reserve(carrier)
+    await sandbox.stop()
+    with listener(sandbox.port, backlog=0), ExitStack() as waiting:
+        # A backlog that is full lets no further connection come about.
+        for _ in range(4):
+            filler = waiting.enter_context(socket.socket())
+            filler.setblocking(False)
+            filler.connect_ex(("127.0.0.1", sandbox.port))
+        outcome = await carrier.submit(slot, submission())
+        assert (outcome.kind, outcome.error_code) == (NOT_TAKEN, "CARRIER_UNAVAILABLE")
+        assert outcome.raw == "not written: broken off"
+        assert carrier.status().in_use == 0, "the request goes on, and may leave later"
+        await carrier.stop(timeout_s=0.05)
+    assert not inbox.late

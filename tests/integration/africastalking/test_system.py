@@ -139,6 +139,9 @@ async def test_a_message_is_sent_and_its_report_delivers_it(system: System) -> N
         ("expired", pb.DELIVERY_STATE_UNDELIVERED, "DELIVERY_EXPIRED"),
         ("rejected-late", pb.DELIVERY_STATE_UNDELIVERED, "REJECTED_AFTER_ACCEPTANCE"),
         ("absent", pb.DELIVERY_STATE_UNDELIVERED, "NOT_DELIVERED"),
+        ("opted-out-late", pb.DELIVERY_STATE_UNDELIVERED, "OPTED_OUT_AT_CARRIER"),
+        ("bad-number-late", pb.DELIVERY_STATE_UNDELIVERED, "INVALID_RECIPIENT"),
+        ("filtered", pb.DELIVERY_STATE_REFUSED, "REJECTED_BY_CARRIER"),
         ("buffered", pb.DELIVERY_STATE_DELIVERED, ""),
         ("twice", pb.DELIVERY_STATE_DELIVERED, ""),
         ("early-report", pb.DELIVERY_STATE_DELIVERED, ""),
@@ -157,6 +160,8 @@ async def test_each_report_ends_the_message_as_it_says(
         assert found == [("unknown", "status Teleported, network 63902 Safaricom")]
     ended = await system.becomes(entry, state)
     assert ended.error_code == code
+    if behaviour.endswith("-late") and behaviour != "rejected-late":
+        assert ended.resend_advice == pb.RESEND_ADVICE_NEVER
 
 
 @pytest.mark.parametrize("behaviour", ["drop-after", "garbage", "http-502"])

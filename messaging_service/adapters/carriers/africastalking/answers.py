@@ -5,19 +5,21 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass
-from decimal import Decimal, InvalidOperation
+from decimal import Decimal
 from typing import Any, Final
 
 import msgspec
 
 from messaging_service.adapters.carriers.africastalking.results import (
     KNOWN_WORDS,
+    REJECTED,
     UNCLEAR,
     Meaning,
     meaning_of_code,
     meaning_of_http,
-    meaning_of_reason,
+    meaning_of_name,
 )
+from messaging_service.domain.submission import OutcomeKind
 
 MAX_PARTS: Final = 255
 """More parts than a message can have is no count of parts."""
@@ -25,9 +27,11 @@ MAX_PARTS: Final = 255
 _CURRENCY: Final = "KES"
 _DECIMALS: Final = 6
 _MOST: Final = Decimal(10) ** 9
-MOST_OF_ONE: Final = Decimal(1_000)
+MOST_OF_ONE: Final = Decimal(10_000)
 """KES; more than that is no price of a message."""
 _NO_ID: Final = frozenset({"", "none", "null"})
+_LONGEST_AMOUNT: Final = 40
+_AMOUNT: Final = re.compile(rf"(?:{_CURRENCY}\s*)?(?P<number>-?(?:[0-9]{{1,3}}(?:,[0-9]{{3}})+|[0-9]+)(?:\.[0-9]+)?)")
 _SAFE_WORDS: Final = re.compile(r"[A-Za-z0-9][A-Za-z0-9 .,:/_-]{0,79}")
 _SAFE_ID: Final = re.compile(r"[\x21-\x7e]{1,128}")
 _SENT_TO: Final = re.compile(r"sent to (?P<taken>\d+)/\d+", re.IGNORECASE)
@@ -54,24 +58,28 @@ def read_answer(status: int, body: bytes, *, recipient: str, text: str) -> Answe
     `text` is only looked for, so that nothing of it gets into the audit trail.
     """
     if not 200 <= status < 300:
-        return Answer(meaning_of_http(status), f"HTTP {status}")
+        return Answer(meaning_of_http(status, is_of_api=isinstance(_decoded(body), Mapping)), f"HTTP {status}")
     data = _object(_decoded(body), "SMSMessageData")
     recipients = None if data is None else data.get("Recipients")
-    if data is None or not isinstance(recipients, list):
+    if data is None or not isinstance(recipients, list | None):
         return Answer(UNCLEAR, f"HTTP {status}, {len(body)} bytes that are no answer of the messaging API")
+    message = data.get("Message")
     if not recipients:
-        return _refused_as_a_whole(status, data.get("Message"), text)
+        return _refused_as_a_whole(status, message, text, is_empty=recipients is not None)
     entry = recipients[0]
     if len(recipients) > 1 or not isinstance(entry, Mapping):
         return Answer(UNCLEAR, f"HTTP {status}, {len(recipients)} recipients of a kind that was not asked for")
     if _digits(entry.get("number")) != _digits(recipient):
         return Answer(UNCLEAR, f"HTTP {status}, about another number")
-    return _read_recipient(status, entry, text)
+    return _read_recipient(status, entry, text, sent=_sent(message))
 
 
-def _read_recipient(status: int, entry: Mapping[str, Any], text: str) -> Answer:
+def _read_recipient(status: int, entry: Mapping[str, Any], text: str, sent: int | None) -> Answer:
     code = _whole(entry.get("statusCode"))
-    meaning = UNCLEAR if code is None else meaning_of_code(code)
+    if entry.get("statusCode") is None:
+        meaning = _meaning_without_code(entry, sent)
+    else:
+        meaning = UNCLEAR if code is None else meaning_of_code(code)
     cost, parts = amount(entry.get("cost")), _whole(entry.get("messageParts"))
     facts = [f"HTTP {status}", "no statusCode" if code is None else str(code), _words(entry.get("status"), text)]
     if cost is not None:
@@ -89,14 +97,35 @@ def _read_recipient(status: int, entry: Mapping[str, Any], text: str) -> Answer:
     )
 
 
-def _refused_as_a_whole(status: int, reason: object, text: str) -> Answer:
+def _meaning_without_code(entry: Mapping[str, Any], sent: int | None) -> Meaning:
+    """By the word, where id and cost do not speak against it; what the carrier says that it did not send is refused."""
+    word = entry.get("status")
+    named = meaning_of_name(word) if isinstance(word, str) else None
+    has_id, cost = _message_id(entry.get("messageId")) is not None, amount(entry.get("cost"))
+    if has_id:
+        return named if named is not None and named.kind is OutcomeKind.ACCEPTED and sent != 0 else UNCLEAR
+    if cost != 0 or sent != 0:
+        return UNCLEAR
+    return named if named is not None and named.kind is not OutcomeKind.ACCEPTED else REJECTED
+
+
+def _refused_as_a_whole(status: int, reason: object, text: str, *, is_empty: bool) -> Answer:
+    """Without a recipient; `is_empty`: whether there is a list of them at all."""
     raw = f"HTTP {status}, no recipients: {_words(reason, text)}"
     if not isinstance(reason, str) or not reason.strip():
         return Answer(UNCLEAR, raw)
-    sent = _SENT_TO.match(reason.strip())
-    if sent is not None and int(sent["taken"]) > 0:
+    named, sent = meaning_of_name(reason), _sent(reason)
+    if sent or (named is not None and named.kind is OutcomeKind.ACCEPTED):
         return Answer(UNCLEAR, raw)  # says that it sent, and to nobody
-    return Answer(meaning_of_reason(reason), raw)
+    if named is None and sent is None and not is_empty:
+        return Answer(UNCLEAR, raw)
+    return Answer(named or REJECTED, raw)
+
+
+def _sent(message: object) -> int | None:
+    """To how many the carrier says that it sent; None when it does not say."""
+    found = _SENT_TO.match(message.strip()) if isinstance(message, str) else None
+    return None if found is None else int(found["taken"][:9])
 
 
 def read_balance(body: bytes) -> Decimal | None:
@@ -107,17 +136,16 @@ def read_balance(body: bytes) -> Decimal | None:
 
 
 def amount(value: object, least: Decimal = Decimal(0), most: Decimal = MOST_OF_ONE) -> Decimal | None:
-    """`"KES 0.8000"` or `"0"` as an amount of KES; None for another currency and for what is no amount."""
-    if not isinstance(value, str) or len(value) > 40:
+    """`"KES 0.8000"`, `"KES1,200"`, `"0"` or `0.8` as an amount of KES; None for other currencies and for no amount."""
+    if isinstance(value, int | float) and not isinstance(value, bool):
+        value = repr(value)
+    if not isinstance(value, str) or len(value) > _LONGEST_AMOUNT:
         return None
-    *currency, number = value.split()[:3] or [""]
-    if currency and currency != [_CURRENCY]:
+    found = _AMOUNT.fullmatch(value.strip())
+    if found is None:
         return None
-    try:
-        parsed = Decimal(number)
-    except InvalidOperation:
-        return None
-    if not parsed.is_finite() or not least <= parsed <= most:
+    parsed = Decimal(found["number"].replace(",", ""))
+    if not least <= parsed <= most:
         return None
     exponent = parsed.as_tuple().exponent
     return parsed if isinstance(exponent, int) and exponent >= -_DECIMALS else None

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from datetime import UTC, datetime
 from types import MappingProxyType
 from typing import Final
 
+from messaging_service.adapters.carriers.africastalking.results import REPORTED_FAILURES
+from messaging_service.adapters.carriers.receipt_words import WORD, UnknownWords, states_of
 from messaging_service.adapters.phone_numbers import phone_number_problem
 from messaging_service.domain.inbound import InboundMessage
 from messaging_service.domain.submission import DeliveryReceipt, ReceiptState
@@ -24,7 +26,8 @@ STATES: Final = MappingProxyType(
         "buffered": ReceiptState.ENROUTE,
     }
 )
-"""The carrier's words, in lower case. The vocabulary is open: another word is kept, and decides nothing."""
+"""The carrier's words, in lower case. The vocabulary is open: another word is kept, decides nothing, and is
+logged once."""
 
 NETWORKS: Final = MappingProxyType({"63902": "Safaricom", "63903": "Airtel", "63907": "Telkom", "63999": "Equitel"})
 
@@ -32,9 +35,17 @@ NETWORKS: Final = MappingProxyType({"63902": "Safaricom", "63903": "Airtel", "63
 class AfricasTalkingCallbacks:
     """Turns posts into receipts and inbound messages of one carrier."""
 
-    def __init__(self, name: str, now: Callable[[], datetime] = lambda: datetime.now(UTC)) -> None:
+    def __init__(
+        self,
+        name: str,
+        receipt_states: Mapping[str, str] = MappingProxyType({}),
+        now: Callable[[], datetime] = lambda: datetime.now(UTC),
+    ) -> None:
+        """`receipt_states` as in the settings."""
         self._name = name
         self._now = now
+        self._states = {word.upper(): state for word, state in STATES.items()} | states_of(receipt_states)
+        self._unknown_words = UnknownWords(name, "africastalking.report_state_unknown")
 
     def receipt(self, report: DeliveryReport) -> DeliveryReceipt:
         """What a delivery report says; it speaks of all parts of its message."""
@@ -45,10 +56,11 @@ class AfricasTalkingCallbacks:
             facts.append(f"reason {report.failure_reason}")
         if report.retry_count is not None:
             facts.append(f"retries {report.retry_count}")
+        code = _failure_code(report)
         return DeliveryReceipt(
             carrier=self._name,
             carrier_message_id=report.carrier_message_id,
-            state=STATES.get(report.status.strip().lower(), ReceiptState.UNKNOWN),
+            state=self._state(report.status.strip(), code),
             recipient=phone_of(report.phone_number),
             sender_id=None,
             network_error=_network_error(report),
@@ -56,7 +68,16 @@ class AfricasTalkingCallbacks:
             raw=", ".join(facts),
             network=report.network_code or None,
             speaks_for_all_parts=True,
+            failure_code=code,
         )
+
+    def _state(self, word: str, code: str | None) -> ReceiptState:
+        state = self._states.get(word.upper())
+        if state is None and code is not None:
+            return ReceiptState.REJECTED
+        if state is None and WORD.fullmatch(word):
+            self._unknown_words.found(word)
+        return state or ReceiptState.UNKNOWN
 
     def message(self, message: PhoneMessage) -> InboundMessage | None:
         """What a phone wrote; None when the number is none."""
@@ -80,6 +101,12 @@ def phone_of(number: str) -> str | None:
     """
     international = "+" + number.strip().removeprefix("+").removeprefix("00")
     return international if phone_number_problem(international) is None else None
+
+
+def _failure_code(report: DeliveryReport) -> str | None:
+    """The code of a failure that no further try mends; None for every other."""
+    words = (report.failure_reason, report.status)
+    return next((code for word in words if (code := REPORTED_FAILURES.get(word.strip().lower()))), None)
 
 
 def _network_error(report: DeliveryReport) -> str | None:

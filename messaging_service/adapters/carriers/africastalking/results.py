@@ -23,6 +23,7 @@ class Consequence(Enum):
     OUT_OF_FUNDS = "the account's balance is used up"
     ACCOUNT_REFUSED = "the carrier refuses the account"
     SLOW_DOWN = "the carrier asks to send more slowly"
+    FILTERED = "something before the carrier refuses requests"
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,6 +53,10 @@ REJECTED: Final = Meaning(OutcomeKind.REFUSED, "REJECTED_BY_CARRIER")
 ACCOUNT_REFUSED: Final = Meaning(
     OutcomeKind.NOT_TAKEN, "CARRIER_ACCOUNT_REFUSED", only_elsewhere=True, consequence=Consequence.ACCOUNT_REFUSED
 )
+FILTERED: Final = Meaning(
+    OutcomeKind.NOT_TAKEN, "REJECTED_BY_CARRIER", only_elsewhere=True, consequence=Consequence.FILTERED
+)
+"""A page in the place of the API's answer, for instance of a filter that dislikes the text."""
 THROTTLED: Final = Meaning(OutcomeKind.NOT_TAKEN, "CARRIER_THROTTLED", consequence=Consequence.SLOW_DOWN)
 
 
@@ -84,7 +89,21 @@ RESULTS: Final = (
 _BY_NUMBER: Final = MappingProxyType({result.number: result.meaning for result in RESULTS})
 KNOWN_WORDS: Final = frozenset({"success", *(result.name.lower() for result in RESULTS)})
 """What the carrier calls its results, in lower case."""
-_BY_NAME: Final = MappingProxyType({result.name.lower(): result.meaning for result in RESULTS})
+_BY_NAME: Final = MappingProxyType(
+    {"success": _ACCEPTED, **{result.name.lower(): result.meaning for result in RESULTS}}
+)
+
+REPORTED_FAILURES: Final = MappingProxyType(
+    {
+        "userinblacklist": "OPTED_OUT_AT_CARRIER",
+        "invalidphonenumber": "INVALID_RECIPIENT",
+        "userdoesnotexist": "INVALID_RECIPIENT",
+        "unsupportednumbertype": "UNSUPPORTED_NUMBER",
+        "donotdisturbrejection": "DO_NOT_DISTURB",
+    }
+)
+"""Reasons of delivery reports, in lower case, that stay true however often the message is sent; the codes are those of
+the same results in an answer."""
 
 
 def meaning_of_code(number: int) -> Meaning:
@@ -92,17 +111,20 @@ def meaning_of_code(number: int) -> Meaning:
     return _BY_NUMBER.get(number, UNCLEAR)
 
 
-def meaning_of_reason(reason: str) -> Meaning:
-    """What the reason of a request that was refused as a whole means; a reason not in the table is a refusal."""
-    return _BY_NAME.get(reason.strip().lower(), REJECTED)
+def meaning_of_name(name: str) -> Meaning | None:
+    """What the name of a result means, in any case; None for one that is not in the table."""
+    return _BY_NAME.get(name.strip().lower())
 
 
-def meaning_of_http(status: int) -> Meaning:
-    """What an HTTP status other than success means.
+def meaning_of_http(status: int, *, is_of_api: bool = True) -> Meaning:
+    """What an HTTP status other than success means; `is_of_api`: whether the API itself may have answered.
 
     A client error says that the request was not carried out. 401, 403 and 404 blame the account or the base
-    URL, not the message. A server error, and a redirect, may have come after the message was taken.
+    URL, not the message; a 403 of somebody else may blame the message. A server error, and a redirect, may have come
+    after the message was taken.
     """
+    if status == HTTPStatus.FORBIDDEN and not is_of_api:
+        return FILTERED
     if status in (HTTPStatus.UNAUTHORIZED, HTTPStatus.FORBIDDEN, HTTPStatus.NOT_FOUND):
         return ACCOUNT_REFUSED
     if status == HTTPStatus.TOO_MANY_REQUESTS:

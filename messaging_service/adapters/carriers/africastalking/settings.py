@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import ipaddress
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from decimal import Decimal, InvalidOperation
 from urllib.parse import SplitResult, urlsplit
+
+from messaging_service.adapters.carriers.receipt_words import problems_of
 
 LIVE_URL = "https://api.africastalking.com"
 
@@ -39,6 +42,9 @@ class AfricasTalkingSettings:
     close a connection in the moment a message is written to it."""
     balance_poll_s: float = 60.0
     """Seconds between two looks at the account; also the least time of a pause that the carrier caused."""
+    receipt_states: Mapping[str, str] = field(default_factory=dict)
+    """What words of delivery reports mean that are not known here, for instance `{"Blocked": "undeliverable"}`, in any
+    case; they win over those that are."""
     low_balance_kes: str = "0"
     """Below this balance, a decimal number of KES, the status warns; 0 for never."""
     reconnect_min_s: float = 0.2
@@ -84,6 +90,7 @@ class AfricasTalkingSettings:
                 if not good
             ),
         ]
+        problems += [f"receipt_states {problem}" for problem in problems_of(self.receipt_states)]
         if not _is_header_text(self.api_key):
             problems.append("api_key: use the key as the carrier shows it, ASCII without blanks")
         if problems:

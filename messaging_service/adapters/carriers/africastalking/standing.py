@@ -23,6 +23,9 @@ log = structlog.get_logger()
 JITTER: Final = 0.1
 """The part by which a wait between two looks may be longer, so that replicas do not all ask at once."""
 
+FILTERED_IN_A_ROW: Final = 3
+"""Pages of a filter, one after another, that are about the account rather than the texts."""
+
 
 @dataclass(frozen=True, slots=True)
 class _Pause:
@@ -59,6 +62,8 @@ class Standing:
         self._first_look = True
         self._pause: _Pause | None = None
         self._warned = False
+        self._filtered = 0
+        """Pages of a filter since the last answer of the API."""
         self.balance: Decimal | None = None
         """KES at the last look that told it; None before."""
         self.last_error: str | None = None
@@ -110,7 +115,13 @@ class Standing:
             self._wake.set()
 
     def consequence(self, consequence: Consequence, detail: str) -> None:
-        """A message was refused for the account's sake: pauses."""
+        """What the answer to a message means for those after it: pauses when it was refused for the account's sake.
+
+        A page of a filter may be about the text of one message; several in a row are about all.
+        """
+        self._filtered = self._filtered + 1 if consequence is Consequence.FILTERED else 0
+        if self._filtered >= FILTERED_IN_A_ROW:
+            consequence = Consequence.ACCOUNT_REFUSED
         if consequence in (Consequence.OUT_OF_FUNDS, Consequence.ACCOUNT_REFUSED) and self._pause is None:
             self._begin_pause(consequence, detail, self._settings.balance_poll_s)
             self._wake.set()
@@ -201,7 +212,8 @@ class Standing:
     def _end_pause(self, balance: Decimal | None) -> None:
         if self._pause is None or asyncio.get_running_loop().time() < self._pause.not_before:
             return
-        if self._pause.cause is Consequence.OUT_OF_FUNDS and (balance is None or balance <= 0):
+        # A balance that cannot be read tells nothing: the next message then tries, and pauses again if it must.
+        if self._pause.cause is Consequence.OUT_OF_FUNDS and balance is not None and balance <= 0:
             return
         self._pause = None
         log.info("africastalking.resumed", carrier=self._name)

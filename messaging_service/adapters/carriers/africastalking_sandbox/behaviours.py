@@ -104,6 +104,17 @@ _ROWS: Final[tuple[tuple[str, str, dict[str, Any]], ...]] = (
         "taken; reports say Submitted, Buffered, then Success",
         {"reports": ("Submitted", "Buffered", "Success")},
     ),
+    (
+        "opted-out-late",
+        "taken; a report says Failed, UserInBlacklist",
+        {"reports": ("Failed",), "failure_reason": "UserInBlacklist"},
+    ),
+    (
+        "bad-number-late",
+        "taken; a report says Rejected, InvalidPhoneNumber",
+        {"reports": ("Rejected",), "failure_reason": "InvalidPhoneNumber"},
+    ),
+    ("filtered", "HTTP 403 with a page of a filter, not taken", {"http_status": 403, "takes": False}),
 )
 
 BEHAVIOURS: Final = tuple(

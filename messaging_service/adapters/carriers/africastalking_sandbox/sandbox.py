@@ -42,6 +42,8 @@ class AfricasTalkingSandbox:
         """Connections that were opened since the start."""
         self.account_status = 200
         """How a look at the account is answered; 0 for not at all. Tests may set it."""
+        self.currency = "KES"
+        """In which the account's balance is shown; tests may set it."""
         self.api_key = self._settings.api_key
         """The key that is accepted; tests may change it."""
         self.port = 0
@@ -160,7 +162,7 @@ class AfricasTalkingSandbox:
         elif not self._is_known(request, _fields(request.query).get("username", "")):
             link.answer(401, b"The supplied authentication is invalid", "text/plain")
         else:
-            _json(link, {"UserData": {"balance": f"KES {self.account.balance:.4f}"}})
+            _json(link, {"UserData": {"balance": f"{self.currency} {self.account.balance:.4f}"}})
 
     def _phone(self, link: HttpLink, request: HttpRequest, phone: str, what: str) -> None:
         fields = _fields(request.body.decode("utf-8", "replace"))

@@ -14,19 +14,14 @@ from datetime import UTC, datetime
 from typing import Final
 
 import smpp34
-import structlog
 
+from messaging_service.adapters.carriers.receipt_words import WORD, UnknownWords, states_of
 from messaging_service.adapters.carriers.smpp.addresses import phone_in
 from messaging_service.adapters.carriers.smpp.alphabets import without_header
 from messaging_service.adapters.carriers.smpp.message_ids import id_reader
 from messaging_service.adapters.carriers.smpp.pdu import MAX_MESSAGE_ID, c_string_in, message_octets
-from messaging_service.adapters.carriers.smpp.settings import RECEIPT_WORD, LongText, ReceiptsOfParts, SmppSettings
+from messaging_service.adapters.carriers.smpp.settings import LongText, ReceiptsOfParts, SmppSettings
 from messaging_service.domain.submission import DeliveryReceipt, ReceiptState, canonical_carrier_id
-
-log = structlog.get_logger()
-
-MAX_UNKNOWN_WORDS: Final = 100
-"""Words that are warned of, so that octets gone astray fill neither the log nor memory."""
 
 TLV_RECEIPTED_MESSAGE_ID: Final = 0x001E
 TLV_NETWORK_ERROR_CODE: Final = 0x0423
@@ -81,7 +76,7 @@ _WORDS: Final[dict[str, ReceiptState]] = {
 
 _TEXT_FIELD = re.compile(r"(?:^|\s)text\s*:", re.IGNORECASE)
 _ID = re.compile(r"(?:^|\s)id\s*:\s*([^\s:]++)(?!:)", re.IGNORECASE)
-_STATE = re.compile(rf"(?:^|\s)stat\s*:\s*({RECEIPT_WORD.pattern})", re.IGNORECASE)
+_STATE = re.compile(rf"(?:^|\s)stat\s*:\s*({WORD.pattern})", re.IGNORECASE)
 _ERROR = re.compile(r"(?:^|\s)err\s*:\s*([0-9A-Za-z]+)", re.IGNORECASE)
 _DONE = re.compile(r"done\s*date\s*:\s*([0-9]+)", re.IGNORECASE)
 
@@ -124,10 +119,10 @@ class ReceiptReader:
         self._id_as_submitted = id_reader(settings.submit_ids, settings.receipt_ids)
         self._speaks_for_all_parts = settings.long_text is LongText.PAYLOAD
         self._speaks_for_known_parts = settings.receipts is ReceiptsOfParts.FIRST
-        own = {word.upper(): ReceiptState(meaning) for word, meaning in settings.receipt_states.items()}
+        own = states_of(settings.receipt_states)
         self._words = _WORDS | own
         self._numbers = _STATES | {number: own[_shown(number)] for number in range(256) if _shown(number) in own}
-        self._unknown_words: set[str] = set()
+        self._unknown_words = UnknownWords(carrier, "smpp.receipt_state_unknown")
 
     def receipt(self, message: smpp34.DeliverSm, *, is_of_phone_alone: bool = False) -> DeliveryReceipt | None:
         """The receipt in a deliver_sm; None when it does not say which message it is about.
@@ -157,7 +152,8 @@ class ReceiptReader:
         if message.esm_class & _MESSAGE_TYPE_BITS == _INTERMEDIATE:
             state = ReceiptState.ENROUTE  # It reports a try on the way; only the receipt of type 0x04 is the last word.
         if state is None:
-            self._warn_of(words)
+            for word in words:
+                self._unknown_words.found(word)
         converted = self._id_as_submitted(message_id)
         # A parameter may well repeat the id of the answer where the text has it in the other spelling.
         as_it_is = message_id if parameter_id is not None else converted
@@ -177,19 +173,6 @@ class ReceiptReader:
             speaks_for_known_parts=self._speaks_for_known_parts,
             is_of_phone_alone=is_of_phone_alone,
         )
-
-    def _warn_of(self, words: list[str]) -> None:
-        """Once for each word: a carrier with a final word that is not known leaves its messages undecided for ever."""
-        for word in words:
-            if word in self._unknown_words or len(self._unknown_words) >= MAX_UNKNOWN_WORDS:
-                continue
-            self._unknown_words.add(word)
-            log.warning(
-                "smpp.receipt_state_unknown",
-                carrier=self._carrier,
-                state=word,
-                remedy="ask the carrier what it means, and say so in receipt_states",
-            )
 
 
 def parse_receipt_text(text: str) -> ReceiptText:

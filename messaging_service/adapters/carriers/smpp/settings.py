@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Any, Final
 
-from messaging_service.domain.submission import ReceiptState
+from messaging_service.adapters.carriers.receipt_words import problems_of
 
 MAX_SYSTEM_ID: Final = 15
 MAX_PASSWORD: Final = 64
@@ -257,18 +257,8 @@ class SmppSettings:
     def _rules_of_receipts(self) -> Iterator[tuple[str, bool, str]]:
         untyped: object = self.receipts_without_type
         yield "receipts_without_type", isinstance(untyped, bool), f"is {untyped!r}: use true or false"
-        words: object = self.receipt_states
-        if not isinstance(words, Mapping):
-            yield "receipt_states", False, f"is {words!r}: use a table of words and what they mean"
-            return
-        states = ", ".join(ReceiptState)
-        for word, meaning in words.items():
-            good = _is_text(word) and RECEIPT_WORD.fullmatch(word) is not None
-            yield "receipt_states", good, f"has {word!r}: use a word of the carrier, 1 to 20 letters, digits, _ or -"
-            known = meaning in tuple(ReceiptState)
-            yield "receipt_states", known, f"says that {word!r} means {meaning!r}: use one of {states}"
-        folded = {str(word).upper() for word in words}
-        yield "receipt_states", len(folded) == len(words), "has a word twice: case does not matter"
+        for problem in problems_of(self.receipt_states):
+            yield "receipt_states", False, problem
 
     def _rules_of_tls(self) -> Iterator[tuple[str, bool, str]]:
         tls: object = self.tls
@@ -278,8 +268,6 @@ class SmppSettings:
         yield "tls_key_file", not self.tls_key_file or bool(self.tls_cert_file), "needs tls_cert_file beside it"
 
 
-RECEIPT_WORD: Final = re.compile(r"[A-Za-z0-9_-]{1,20}")
-"""A carrier's word for the state of a message."""
 _COUNTRY_CODE: Final = re.compile(r"([1-9][0-9]{0,3})?")
 _ADDRESSES: Final = ("sender_name", "sender_short_code", "sender_number", "recipient")
 _STRINGS: Final = (

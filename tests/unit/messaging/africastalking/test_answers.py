@@ -80,7 +80,6 @@ def test_each_result_has_an_explanation(result: Any) -> None:
     [
         (400, OutcomeKind.REFUSED, "REJECTED_BY_CARRIER"),
         (401, OutcomeKind.NOT_TAKEN, "CARRIER_ACCOUNT_REFUSED"),
-        (403, OutcomeKind.NOT_TAKEN, "CARRIER_ACCOUNT_REFUSED"),
         (404, OutcomeKind.NOT_TAKEN, "CARRIER_ACCOUNT_REFUSED"),
         (408, OutcomeKind.NOT_TAKEN, "CARRIER_BUSY"),
         (413, OutcomeKind.REFUSED, "REJECTED_BY_CARRIER"),
@@ -98,8 +97,74 @@ def test_each_http_status_has_one_meaning(status: int, kind: OutcomeKind, code: 
 
 
 @pytest.mark.parametrize(
+    ("body", "code", "consequence"),
+    [
+        (b'{"errorMessage": "forbidden"}', "CARRIER_ACCOUNT_REFUSED", Consequence.ACCOUNT_REFUSED),
+        (b"<html><body>Request blocked</body></html>", "REJECTED_BY_CARRIER", Consequence.FILTERED),
+        (b'"forbidden"', "REJECTED_BY_CARRIER", Consequence.FILTERED),
+        (b"", "REJECTED_BY_CARRIER", Consequence.FILTERED),
+    ],
+)
+def test_a_403_that_the_api_did_not_write_is_about_the_message(
+    body: bytes, code: str, consequence: Consequence
+) -> None:
+    meaning = read_answer(403, body, recipient=PHONE, text=TEXT).meaning
+    assert (meaning.kind, meaning.code, meaning.consequence) == (OutcomeKind.NOT_TAKEN, code, consequence)
+    assert meaning.only_elsewhere
+
+
+NO_CODE = {name: value for name, value in TAKEN.items() if name != "statusCode"}
+NOBODY = "Sent to 0/1 Total Cost: 0"
+
+
+@pytest.mark.parametrize(
+    ("entry", "message", "kind", "code"),
+    [
+        (NO_CODE, "Sent to 1/1 Total Cost: KES 0.8000", OutcomeKind.ACCEPTED, None),
+        (NO_CODE | {"statusCode": None}, "Sent to 1/1", OutcomeKind.ACCEPTED, None),
+        (NO_CODE, NOBODY, OutcomeKind.UNKNOWN, "CARRIER_UNCLEAR"),
+        (NO_CODE | {"messageId": "None"}, "Sent to 1/1", OutcomeKind.UNKNOWN, "CARRIER_UNCLEAR"),
+        (NO_CODE | {"status": "Could Not Send"}, "Sent to 1/1", OutcomeKind.UNKNOWN, "CARRIER_UNCLEAR"),
+        (REFUSED | {"status": "Could Not Send"}, NOBODY, OutcomeKind.REFUSED, "REJECTED_BY_CARRIER"),
+        (REFUSED | {"status": "Success"}, NOBODY, OutcomeKind.REFUSED, "REJECTED_BY_CARRIER"),
+        (REFUSED, NOBODY, OutcomeKind.REFUSED, "REJECTED_BY_CARRIER"),
+        (REFUSED | {"status": "InvalidPhoneNumber"}, NOBODY, OutcomeKind.REFUSED, "INVALID_RECIPIENT"),
+        (REFUSED | {"status": "InsufficientBalance"}, NOBODY, OutcomeKind.NOT_TAKEN, "CARRIER_OUT_OF_FUNDS"),
+        (REFUSED | {"status": "RiskHold"}, NOBODY, OutcomeKind.UNKNOWN, "CARRIER_ON_HOLD"),
+        (REFUSED | {"status": "Could Not Send", "cost": "KES 0.8"}, NOBODY, OutcomeKind.UNKNOWN, "CARRIER_UNCLEAR"),
+        (REFUSED | {"status": "Could Not Send"}, None, OutcomeKind.UNKNOWN, "CARRIER_UNCLEAR"),
+    ],
+)
+def test_an_answer_without_a_status_code_means_what_the_rest_of_it_says(
+    entry: dict[str, Any], message: str | None, kind: OutcomeKind, code: str | None
+) -> None:
+    meaning = answered(entry, message=message).meaning
+    assert (meaning.kind, meaning.code) == (kind, code)
+
+
+@pytest.mark.parametrize("recipients", [{}, {"Recipients": None}], ids=["left out", "null"])
+@pytest.mark.parametrize(
+    ("message", "kind", "code"),
+    [
+        ("InvalidSenderId", OutcomeKind.REFUSED, "INVALID_SENDER"),
+        (NOBODY, OutcomeKind.REFUSED, "REJECTED_BY_CARRIER"),
+        ("Sent to 1/1 Total Cost: KES 0.8000", OutcomeKind.UNKNOWN, "CARRIER_UNCLEAR"),
+        ("Queued", OutcomeKind.UNKNOWN, "CARRIER_UNCLEAR"),
+        ("Something else", OutcomeKind.UNKNOWN, "CARRIER_UNCLEAR"),
+    ],
+)
+def test_an_answer_without_a_list_of_recipients_means_what_its_reason_says(
+    recipients: dict[str, Any], message: str, kind: OutcomeKind, code: str
+) -> None:
+    body = json.dumps({"SMSMessageData": {"Message": message, **recipients}}).encode()
+    meaning = read_answer(201, body, recipient=PHONE, text=TEXT).meaning
+    assert (meaning.kind, meaning.code) == (kind, code)
+
+
+@pytest.mark.parametrize(
     ("reason", "kind", "code"),
     [
+        ("Queued", OutcomeKind.UNKNOWN, "CARRIER_UNCLEAR"),
         ("InvalidSenderId", OutcomeKind.REFUSED, "INVALID_SENDER"),
         ("insufficientbalance", OutcomeKind.NOT_TAKEN, "CARRIER_OUT_OF_FUNDS"),
         ("Sent to 0/1 Total Cost: 0", OutcomeKind.REFUSED, "REJECTED_BY_CARRIER"),
@@ -121,7 +186,7 @@ def test_an_answer_without_recipients_is_no_success(reason: str | None, kind: Ou
         (TAKEN | {"number": None},),
         (TAKEN, TAKEN),
         ("text",),
-        (TAKEN | {"statusCode": None},),
+        (TAKEN | {"statusCode": ""},),
         (TAKEN | {"statusCode": True},),
         (TAKEN | {"statusCode": [101]},),
     ],
@@ -152,7 +217,11 @@ def test_an_id_that_is_none_is_none(message_id: Any) -> None:
         ("KES 0.8000", Decimal("0.8")),
         ("0", Decimal(0)),
         ("KES 85.50", Decimal("85.50")),
-        ("KES 1785.50", None),
+        ("KES0", Decimal(0)),
+        ("KES0.8000", Decimal("0.8")),
+        ("KES 1,200.0000", Decimal(1200)),
+        ("KES 1,2", None),
+        ("KES 10000.01", None),
         ("USD 0.0080", None),
         ("KES", None),
         ("KES -1", None),
@@ -160,7 +229,12 @@ def test_an_id_that_is_none_is_none(message_id: Any) -> None:
         ("KES 1E+30", None),
         ("KES 0.00000001", None),
         ("", None),
-        (0.8, None),
+        (0.8, Decimal("0.8")),
+        (2, Decimal(2)),
+        (0.1 + 0.2, None),
+        (True, None),
+        (1e300, None),
+        (10**50, None),
         (None, None),
         ("KES 1 2", None),
         ("9" * 50, None),
@@ -219,6 +293,9 @@ def test_no_octets_break_us(body: bytes, status: int) -> None:
         (b'{"UserData": {"balance": "KES 1785.50"}}', Decimal("1785.50")),
         (b'{"userData": {"balance": "KES 0.0000"}}', Decimal(0)),
         (b'{"UserData": {"balance": "KES -12.00"}}', Decimal(-12)),
+        (b'{"UserData": {"balance": "KES 1,785.50"}}', Decimal("1785.50")),
+        (b'{"UserData": {"balance": "KES1785.50"}}', Decimal("1785.50")),
+        (b'{"UserData": {"balance": 1785.5}}', Decimal("1785.5")),
         (b'{"UserData": {"balance": "UGX 12.00"}}', None),
         (b'{"UserData": {}}', None),
         (b"{}", None),

@@ -7,9 +7,11 @@ from decimal import Decimal
 from typing import Any
 
 import pytest
+import structlog
 
 from messaging_service.adapters.carriers.africastalking.callbacks import AfricasTalkingCallbacks, phone_of
 from messaging_service.adapters.carriers.africastalking.settings import AfricasTalkingSettings
+from messaging_service.domain.failures import CATALOGUE, Resend
 from messaging_service.domain.submission import ReceiptState
 from messaging_service.use_cases.carrier_callbacks import DeliveryReport, OptOut, PhoneMessage
 
@@ -52,6 +54,7 @@ def test_every_setting_that_cannot_work_is_named_at_once() -> None:
             low_balance_kes="many",
             reconnect_min_s=0,
             reconnect_max_s=-1,
+            receipt_states={"Blocked": "gone"},
         )
     message = str(error.value)
     for name in AfricasTalkingSettings.__dataclass_fields__:
@@ -114,6 +117,43 @@ def test_a_report_keeps_what_the_carrier_told() -> None:
     assert (receipt.recipient, receipt.sender_id, receipt.done_at) == ("+254711222333", None, None)
     assert (receipt.network, receipt.network_error) == ("63902", "UserInactive")
     assert receipt.raw == "status Failed, network 63902 Safaricom, reason UserInactive, retries 2"
+
+
+@pytest.mark.parametrize(
+    ("status", "reason", "state", "code"),
+    [
+        ("Failed", "UserInBlacklist", ReceiptState.UNDELIVERABLE, "OPTED_OUT_AT_CARRIER"),
+        ("Rejected", "userInBlackList", ReceiptState.REJECTED, "OPTED_OUT_AT_CARRIER"),
+        ("Failed", "DoNotDisturbRejection", ReceiptState.UNDELIVERABLE, "DO_NOT_DISTURB"),
+        ("Failed", "UnsupportedNumberType", ReceiptState.UNDELIVERABLE, "UNSUPPORTED_NUMBER"),
+        ("Rejected", "InvalidPhoneNumber", ReceiptState.REJECTED, "INVALID_RECIPIENT"),
+        ("Rejected", "UserDoesNotExist", ReceiptState.REJECTED, "INVALID_RECIPIENT"),
+        ("UserInBlacklist", "", ReceiptState.REJECTED, "OPTED_OUT_AT_CARRIER"),
+        ("Failed", "UserInactive", ReceiptState.UNDELIVERABLE, None),
+        ("Rejected", "GatewayError", ReceiptState.REJECTED, None),
+    ],
+)
+def test_a_failure_that_no_further_try_mends_has_the_code_of_the_same_refusal(
+    status: str, reason: str, state: ReceiptState, code: str | None
+) -> None:
+    receipt = CALLBACKS.receipt(report(status=status, failure_reason=reason))
+    assert (receipt.state, receipt.failure_code) == (state, code)
+    assert code is None or CATALOGUE[code].resend is Resend.NEVER
+
+
+def test_words_that_mean_nothing_here_are_a_setting_and_warned_of_once() -> None:
+    callbacks = AfricasTalkingCallbacks("at", {"blocked": "undeliverable", "Success": "enroute"}, now=lambda: NOON)
+    with structlog.testing.capture_logs() as logs:
+        for word in ("Blocked", "Success", "Teleported", "TELEPORTED", "no word!", ""):
+            callbacks.receipt(report(status=word))
+    assert callbacks.receipt(report(status="Blocked")).state is ReceiptState.UNDELIVERABLE
+    assert callbacks.receipt(report(status="Success")).state is ReceiptState.ENROUTE
+    (said,) = logs
+    assert (said["event"], said["carrier"], said["state"]) == (
+        "africastalking.report_state_unknown",
+        "at",
+        "Teleported",
+    )
 
 
 def test_a_report_without_a_reason_or_network_leaves_them_open() -> None:
