@@ -23,6 +23,7 @@ from rich.console import Console
 from uuid_utils.compat import uuid7
 
 from benchmarks.processes import children
+from messaging_service.adapters.guards import GUARDS
 from messaging_service.adapters.migrate import migrate
 from messaging_service.adapters.postgres.outbox import PostgresOutbox, Windows
 from messaging_service.domain.money import Price, PriceLevel
@@ -154,7 +155,7 @@ async def _main(options: argparse.Namespace) -> int:
             async with await psycopg.AsyncConnection.connect(url, autocommit=True) as connection:
                 accounts = "SELECT 'account' || lpad(n::text, 4, '0') FROM generate_series(0, %s) n"
                 await connection.execute(f"INSERT INTO account (id) {accounts}".encode(), (ACCOUNTS - 1,))
-            async with create_pool(url, "benchmark", min_size=2, max_size=2, by_key=True) as pool:
+            async with create_pool(url, "benchmark", min_size=2, max_size=2, guards=GUARDS) as pool:
                 await pool.wait()
                 meter = Meter(server)
                 await _measure(pool, meter, options.sizes, options.repeats)

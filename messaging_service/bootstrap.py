@@ -8,6 +8,7 @@ from contextlib import asynccontextmanager
 
 import structlog
 
+from messaging_service.adapters.guards import GUARDS
 from messaging_service.adapters.metrics.service import MessagingMetrics
 from messaging_service.adapters.migrate import MIGRATIONS
 from messaging_service.adapters.phone_numbers import phone_number_problem
@@ -35,6 +36,8 @@ POOL_CLOSE_S = 5.0
 BILLING_POOL = 3
 """Connections for payments, balances and statements, which wait neither for sends nor for reports."""
 REPORTS = ReportBounds()
+REPORT_PATIENCE_S = 15 * 60 + 5.0
+"""Longest wait for an answer of the database: reports allow it up to 15 minutes for one statement."""
 PRICE_BOOK_TIMEOUT_S = 30.0
 """Longest time for one call of a report to the price book."""
 
@@ -62,13 +65,19 @@ async def running(settings: MessagingSettings, seams: Seams) -> AsyncIterator[Gr
         min_size=2,
         max_size=settings.pool_size,
         timeout_s=settings.pool_timeout_s,
-        by_key=True,
+        guards=GUARDS,
     )
     billing_pool = create_pool(
-        settings.database_url, "messaging-billing", min_size=0, max_size=BILLING_POOL, seldom=True
+        settings.database_url, "messaging-billing", guards=GUARDS, min_size=0, max_size=BILLING_POOL, seldom=True
     )
     reports_pool = create_pool(
-        settings.database_url, "messaging-reports", min_size=0, max_size=REPORTS.connections, seldom=True
+        settings.database_url,
+        "messaging-reports",
+        guards=GUARDS,
+        min_size=0,
+        max_size=REPORTS.connections,
+        patience_s=REPORT_PATIENCE_S,
+        seldom=True,
     )
     watching = Watching(settings, pool, seams.now)
     notices_pool = notifying_pool(settings)

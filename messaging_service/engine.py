@@ -160,7 +160,7 @@ def build_engine(
         )
         for route in plan.routes
     }
-    wake_ups = PostgresWakeUps(settings.database_url, pool, lambda: dispatch.wake())  # noqa: PLW0108 - made below
+    wake_ups = PostgresWakeUps(settings.database_direct_url or settings.database_url, pool, lambda: dispatch.wake())  # noqa: PLW0108 - made below
     dispatch = Dispatch(plan.routes, loops, wake_ups)
     send = SendSms(
         prices=prices,

@@ -8,6 +8,7 @@ from typing import Any, NoReturn
 
 from uuid_utils.compat import uuid7
 
+from messaging_service.adapters.guards import GUARDS
 from messaging_service.adapters.metrics.service import MessagingMetrics
 from messaging_service.adapters.postgres.alert_desk import PostgresAlertDesk
 from messaging_service.adapters.postgres.carrier_room import PostgresCarrierRoom
@@ -51,10 +52,10 @@ def notifying_pool(settings: MessagingSettings) -> Pool:
     return create_pool(
         settings.database_url,
         "messaging-webhooks",
+        guards=GUARDS,
         min_size=0,
         max_size=CONNECTIONS,
         timeout_s=POOL_TIMEOUT_S,
-        parallel=False,
         seldom=True,
     )
 

@@ -66,6 +66,12 @@ class MessagingSettings:
     database_url: str = setting(
         "MESSAGING_DATABASE_URL", "libpq URL of the messaging database, with its password", secret=True
     )
+    database_direct_url: str | None = setting(
+        "MESSAGING_DATABASE_DIRECT_URL",
+        "libpq URL of the same database past a connection pooler, for migrations and for signals between processes",
+        default=None,
+        secret=True,
+    )
     carriers_file: Path | None = setting(
         "MESSAGING_CARRIERS_FILE",
         "TOML file of carriers and routes; without it there is one carrier, from the SMPP_ variables",

@@ -7,6 +7,7 @@ from datetime import datetime, timedelta
 from typing import NoReturn, TypeVar
 
 from messaging_service.adapters.events_log import EventsLog
+from messaging_service.adapters.guards import GUARDS
 from messaging_service.adapters.postgres.events import PostgresEntryEvents, PostgresEventLog
 from messaging_service.settings import MessagingSettings
 from messaging_service.transport.event_calls import EventCalls
@@ -19,6 +20,8 @@ CATCH_UPS = 2
 """Connections for watchers that catch up; the reader of all watchers has one of its own, for which it never waits."""
 CATCH_UP_TIMEOUT_S = 30.0
 """Longest wait for one of them."""
+CATCH_UP_PATIENCE_S = 10 * 60 + 5.0
+"""Longest wait for an answer on one of them: catching up allows the database 10 minutes for a statement."""
 POOL_CLOSE_S = 5.0
 
 I = TypeVar("I")  # noqa: E741 - item
@@ -31,14 +34,15 @@ class Watching:
     def __init__(self, settings: MessagingSettings, pool: Pool, now: Callable[[], datetime]) -> None:
         """`pool`: for looks at single entries, as cheap as those of other callers."""
         url = settings.database_url
-        self._tail_pool = create_pool(url, "messaging-tail", min_size=0, max_size=1, parallel=False)
+        self._tail_pool = create_pool(url, "messaging-tail", guards=GUARDS, min_size=0, max_size=1)
         self._catch_up_pool = create_pool(
             url,
             "messaging-catch-up",
+            guards=GUARDS,
             min_size=0,
             max_size=CATCH_UPS,
             timeout_s=CATCH_UP_TIMEOUT_S,
-            parallel=False,
+            patience_s=CATCH_UP_PATIENCE_S,
             seldom=True,
         )
         limits = TailLimits(settings.watch_poll_s, settings.max_watches, settings.watch_buffer)

@@ -11,6 +11,7 @@ from typing import Final, NoReturn
 import structlog
 
 from pricing_service.adapters.cost_ids import new_cost_id
+from pricing_service.adapters.guards import GUARDS
 from pricing_service.adapters.metrics import PriceBookCollector
 from pricing_service.adapters.migrate import MIGRATIONS
 from pricing_service.adapters.postgres_costs import PostgresCosts
@@ -48,8 +49,6 @@ service NOT_SERVING."""
 FORGET_EVERY_S: Final = 3_600.0
 """Between two looks for idempotency keys that have had their time."""
 POOL_CLOSE_S: Final = 5.0
-IMPORT_S: Final = 20.0
-"""A transaction may say nothing to the database for so long, as an import works out 50,000 rows within one."""
 
 log = structlog.get_logger()
 
@@ -73,7 +72,7 @@ async def running(settings: PricingSettings) -> AsyncIterator[GrpcServer]:
         "pricing",
         max_size=settings.pool_size,
         timeout_s=settings.pool_timeout_s,
-        forgotten_s=IMPORT_S,
+        guards=GUARDS,
     )
     costs = PostgresCosts(pool)
     book = PriceBook(

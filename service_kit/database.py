@@ -8,18 +8,17 @@ from contextlib import asynccontextmanager
 from typing import Any
 
 import psycopg
+from psycopg import capabilities
+from psycopg.conninfo import conninfo_to_dict
 from psycopg.pq import TransactionStatus
-from psycopg_pool import AsyncConnectionPool
+from psycopg_pool import AsyncConnectionPool, PoolTimeout
 
 from service_kit import trips
 from service_kit.database_errors import RETRYABLE, database_unavailable, is_session_spent, refused_write
+from service_kit.guards import Guards, SessionCheck, UnguardedError
 from service_kit.trips import BEGIN, COMMIT, ROLLBACK, Rows, Statement, Step, is_stale_plan
 
 Connection = trips.Connection
-
-FORGOTTEN_S = 5.0
-"""How long the server keeps a transaction open whose process says nothing: one that stands still in the middle of a
-transaction holds up all others that need the rows it locked. Longer than any pause of one that is only busy."""
 
 KEPT_ALIVE: Mapping[str, Any] = {
     "keepalives": 1,
@@ -39,14 +38,55 @@ RENEWED_EVERY_S = 1.0
 ROLLED_BACK_WITHIN_S = 5.0
 """Who leaves a transaction waits no longer than this for its end; closing the connection ends it, too."""
 
+UNGUARDED_S = 0.2
+"""Longest wait for a connection while new ones are not used: one that was made before may become free."""
+
+WHOLE_TABLES = (
+    Statement("SET LOCAL enable_seqscan = on")(),
+    # PostgreSQL's own default.
+    Statement("SET LOCAL max_parallel_workers_per_gather = 2")(),
+)
+"""First steps of a transaction that reads large parts of tables, as reports do: guards may suit finding single rows."""
+
 _ALIVE = Statement("SELECT 1")()
 
 
 class Pool(AsyncConnectionPool[Connection]):
-    """A pool that knows what its connections are refused."""
+    """A pool that knows what its connections are refused, and gives none whose session lacks its guards."""
 
     _refusal: tuple[str, float] | None = None
     _renewed_at = float("-inf")
+
+    def __init__(self, url: str, *, guards: Guards, patience_s: float = trips.PATIENCE_S, **options: Any) -> None:  # noqa: ANN401 - psycopg's own
+        super().__init__(url, configure=self._configured, **options)
+        self._guards = SessionCheck(guards)
+        self._patience_s = patience_s
+        self.unguarded: UnguardedError | None = None
+        """Why the newest connection is not used; None when it is."""
+
+    async def check_guards(self, connection: Connection) -> None:
+        """Looks again at a connection, which a pooler may have given another session. Raises UnguardedError."""
+        await self._guards.require(connection, within_s=ALIVE_WITHIN_S)
+
+    async def _configured(self, connection: Connection) -> None:
+        try:
+            connection.patience_s = self._patience_s
+            await self.check_guards(connection)
+            self.unguarded = None
+        except BaseException as error:
+            if isinstance(error, UnguardedError):
+                self.unguarded = error
+            connection.pgconn.finish()
+            raise
+
+    async def getconn(self, timeout: float | None = None) -> Connection:  # noqa: ASYNC109 - psycopg's own
+        """A connection. Raises PoolTimeout, or UnguardedError when that is why there is none."""
+        try:
+            return await super().getconn(timeout if self.unguarded is None else UNGUARDED_S)
+        except PoolTimeout as error:
+            if self.unguarded is None:
+                raise
+            raise UnguardedError(str(self.unguarded), self.unguarded.public) from error
 
     async def renew(self) -> None:
         """Closes all connections without asking them anything, and makes new ones; not twice within a moment."""
@@ -74,44 +114,39 @@ async def is_alive(connection: Connection) -> None:
     await connection.trip(_ALIVE, within_s=ALIVE_WITHIN_S)
 
 
+def session_parameters(url: str, application: str) -> dict[str, Any]:
+    """What a connection is made with, apart from what its URL says itself."""
+    said = conninfo_to_dict(url)
+    ours = {**KEPT_ALIVE, "application_name": application, "connect_timeout": 5}
+    return {name: value for name, value in ours.items() if name not in said} | {"autocommit": True}
+
+
 def create_pool(
     url: str,
     application: str,
     *,
+    guards: Guards | None = None,
     min_size: int = 1,
     max_size: int = 10,
     timeout_s: float = 5.0,
-    parallel: bool = True,
-    forgotten_s: float = FORGOTTEN_S,
+    patience_s: float = trips.PATIENCE_S,
     seldom: bool = False,
-    by_key: bool = False,
 ) -> Pool:
     """A pool that is not open yet.
 
-    `timeout_s` bounds the wait for a connection; a statement runs for 30 s at most, and without `parallel` on one
-    processor of the server only. `forgotten_s`: for pools whose transactions may work longer between two statements.
-    `seldom`: for pools whose connections rest for long. Each is tried before it is handed out, as those that a restart
-    of the server cut off would each fail one caller. `by_key`: for pools whose statements find a few rows of large
-    tables. Plans that were made while a table was small, or seemed empty as a queue does, read all of it, and are kept
-    until it is analyzed: such a pool reads no table whole that has an index for the question.
+    `guards`: what each of its sessions must have, which `migrate` gives the role; None asks for nothing, in tests.
+    `timeout_s` bounds the wait for a connection, `patience_s` that for the answer to a statement: longer than the
+    longest that its transactions allow the server. `seldom`: for pools whose connections rest for long. Each is tried
+    before it is handed out, as those that a restart of the server cut off would each fail one caller.
     """
-    options = f"-c timezone=UTC -c statement_timeout={round(trips.STATEMENT_TIMEOUT_S * 1000)}"
-    options += f" -c idle_in_transaction_session_timeout={round(forgotten_s * 1000)}"
-    if not parallel:
-        options += " -c max_parallel_workers_per_gather=0"
-    if by_key:
-        options += " -c enable_seqscan=off"
-    parameters: dict[str, Any] = {
-        **KEPT_ALIVE,
-        "application_name": application,
-        "connect_timeout": 5,
-        "options": options,
-        "autocommit": True,
-    }
+    # Without this, psycopg drops statements by SQL, which a pooler does not understand.
+    prepare_threshold = 5 if capabilities.has_send_close_prepared() else None
     return Pool(
         url,
+        guards=guards or {},
+        patience_s=patience_s,
         connection_class=Connection,
-        kwargs=parameters,
+        kwargs=session_parameters(url, application) | {"prepare_threshold": prepare_threshold},
         min_size=min_size,
         max_size=max_size,
         timeout=timeout_s,
@@ -151,14 +186,15 @@ async def _lent(pool: Pool) -> AsyncIterator[Connection]:
 
 
 @asynccontextmanager
-async def transaction(pool: Pool) -> AsyncIterator[Connection]:
+async def transaction(pool: Pool, *first: Step) -> AsyncIterator[Connection]:
     """A connection inside a transaction: committed at the end, rolled back when the body raises.
 
-    Raises the ServiceError DATABASE_UNAVAILABLE when the server is away.
+    `first`: statements that give no rows, such as WHOLE_TABLES, in the round trip that begins it. Raises the
+    ServiceError DATABASE_UNAVAILABLE when the server is away.
     """
     async with _lent(pool) as connection:
-        await connection.trip(BEGIN)
         try:
+            await connection.trip(BEGIN, *first)
             yield connection
             _require_open(connection)
         except BaseException:

@@ -9,6 +9,7 @@ import psycopg
 from psycopg_pool import PoolTimeout
 
 from service_kit.errors import Kind, ServiceError
+from service_kit.guards import UnguardedError
 from service_kit.trips import is_stale_plan
 
 READ_ONLY: Final = "the database is read-only"
@@ -42,6 +43,8 @@ _REFUSED_WRITES: Final = frozenset({"42501", "53100", "58030"})
 
 def problem_of(error: BaseException | None) -> str:
     """What is wrong, in words for an operator: half a sentence."""
+    if isinstance(error, UnguardedError):
+        return str(error)
     if isinstance(error, PoolTimeout):
         # Of a pool that had no connection to give it cannot be told why.
         return f"{_AWAY}, or all connections to it are in use"
@@ -68,7 +71,12 @@ def is_session_spent(error: BaseException) -> bool:
 
 
 def database_unavailable(cause: BaseException | None = None) -> ServiceError:
-    """The error for callers while PostgreSQL cannot be used. `cause`: what was raised."""
+    """The error for callers while PostgreSQL cannot be used. `cause`: what was raised.
+
+    DATABASE_NOT_READY when its sessions lack their guards, otherwise DATABASE_UNAVAILABLE.
+    """
+    if isinstance(cause, UnguardedError):
+        return ServiceError(Kind.UNAVAILABLE, "DATABASE_NOT_READY", cause.public)
     return ServiceError(
         Kind.UNAVAILABLE,
         "DATABASE_UNAVAILABLE",

@@ -14,6 +14,11 @@ from sqlalchemy import Connection, Engine, MetaData, create_engine, text
 _LOCK = 0x74756B75
 """Advisory lock key: one migration of a database at a time."""
 _LOOK_EVERY_S = 0.1
+_UNBOUNDED = ("statement_timeout", "idle_in_transaction_session_timeout", "lock_timeout")
+
+
+class PooledError(Exception):
+    """A migration was given a URL that does not lead to one session of the server; the text says what to do."""
 
 
 def engine_for(url: str) -> Engine:
@@ -25,10 +30,12 @@ def _script(folder: Path) -> ScriptDirectory:
     return ScriptDirectory(str(folder))
 
 
-def upgrade(url: str, folder: Path, metadata: MetaData, revision: str = "head") -> None:
+def upgrade(url: str, folder: Path, metadata: MetaData, revision: str = "head", *, may_be_pooled: bool = False) -> None:
     """Brings a database to a revision of the migrations in a folder; does nothing when it is there.
 
-    Each migration runs in its own transaction. Waits while another process migrates.
+    Each migration runs in its own transaction. Waits while another process migrates. It needs one session from its
+    beginning to its end, so that PooledError is raised for a URL of a pooler; `may_be_pooled`: for one that is known to
+    keep sessions.
     """
     script = _script(folder)
     config = Config()
@@ -36,12 +43,34 @@ def upgrade(url: str, folder: Path, metadata: MetaData, revision: str = "head") 
     engine = engine_for(url)
     try:
         with engine.connect() as connection:
+            if not may_be_pooled:
+                _refuse_pooler(connection)
+            _unbind(connection)
             _lock(connection)
             _run(connection, config, script, metadata, revision)
             connection.execute(text("SELECT pg_advisory_unlock(:key)"), {"key": _LOCK})
             connection.commit()
     finally:
         engine.dispose()
+
+
+def _refuse_pooler(connection: Connection) -> None:
+    driver = connection.connection.driver_connection
+    assert isinstance(driver, psycopg.Connection)  # noqa: S101 - what engine_for makes
+    if connection.execute(text("SELECT pg_backend_pid()")).scalar() != driver.info.backend_pid:
+        raise PooledError(
+            "a connection pooler stands before the database, and a migration needs a session of its own from its "
+            "beginning to its end"
+        )
+    connection.commit()
+
+
+def _unbind(connection: Connection) -> None:
+    """Frees a migration of the time-outs that guard the service, which may have the same role."""
+    for name in _UNBOUNDED:
+        connection.execute(text(f"SET {name} = 0"))
+    connection.execute(text("SET enable_seqscan = on"))
+    connection.commit()
 
 
 def _lock(connection: Connection) -> None:

@@ -44,6 +44,7 @@ class SchemaCheck:
                 # A database that stays silent is as good as one that is away. By a trip, which does not ask the server
                 # to cancel what it does not answer anyway.
                 (rows,) = await connection.trip(_REVISION, within_s=PATIENCE_S)
+                await pool.check_guards(connection)
         except psycopg.errors.UndefinedTable:
             rows = []
         except RETRYABLE as error:

@@ -11,7 +11,7 @@ from __future__ import annotations
 import asyncio
 import re
 from collections.abc import Sequence
-from itertools import count
+from hashlib import blake2b
 from typing import Any, Final, NamedTuple, TypeVar
 from uuid import UUID
 
@@ -32,6 +32,7 @@ has said nothing by then is gone, stands still or cannot be heard: the connectio
 
 _PARAMETER = re.compile(r"%\((\w+)\)s")
 _POLL_S = 0.1
+_NOT_OURS: Final = (psycopg.errors.InvalidSqlStatementName, psycopg.errors.DuplicatePreparedStatement)
 
 RV = TypeVar("RV")
 
@@ -48,20 +49,28 @@ class Step(NamedTuple):
 
 
 class Statement:
-    """A statement that each connection prepares when it first meets it. Its parameters are written `%(name)s`."""
+    """A statement that each connection prepares when it first meets it. Its parameters are written `%(name)s`.
 
-    __slots__ = ("names", "text")
+    Its name at the server follows from its text: wherever sessions are shared, one name means one statement.
+    """
+
+    __slots__ = ("name", "names", "text")
 
     def __init__(self, text: str) -> None:
         numbers: dict[str, int] = {}
         self.text: Final = _PARAMETER.sub(
             lambda place: f"${numbers.setdefault(place[1], len(numbers) + 1)}", text
         ).encode()
+        self.name: Final = b"tukupay_" + blake2b(self.text, digest_size=16).hexdigest().encode()
         self.names: Final = tuple(numbers)
 
     def __call__(self, **values: Value) -> Step:
         """The statement with a value for each parameter. Raises KeyError when one is missing."""
         return Step(self, [_octets(values[name]) for name in self.names])
+
+
+class StatementsGoneError(psycopg.OperationalError):
+    """The session does not have the statements that were prepared on its connection, or has others."""
 
 
 BEGIN: Final = Statement("BEGIN")()
@@ -79,8 +88,7 @@ class Connection(AsyncConnection[TupleRow]):
 
     def __init__(self, *arguments: Any, **options: Any) -> None:  # noqa: ANN401 - psycopg's own
         super().__init__(*arguments, **options)
-        self._statements: dict[Statement, bytes] = {}
-        self._names = count()
+        self._named: set[bytes] = set()
 
     async def wait(self, gen: PQGen[RV], interval: float = _POLL_S, timeout: float | None = None) -> RV:  # noqa: ASYNC109 - psycopg's own
         """What every cursor waits with. Raises OperationalError when the server stays silent, and closes."""
@@ -120,13 +128,12 @@ class Connection(AsyncConnection[TupleRow]):
         For each answer that will come: the statement whose preparation it is about, None where it is about the rows.
         """
         statement, values = step
-        name = self._statements.get(statement)
-        if name is not None:
-            self.pgconn.send_query_prepared(name, values)
+        if statement.name in self._named:
+            self.pgconn.send_query_prepared(statement.name, values)
             return [None]
-        name = self._statements[statement] = b"trip_%d" % next(self._names)
-        self.pgconn.send_prepare(name, statement.text)
-        self.pgconn.send_query_prepared(name, values)
+        self._named.add(statement.name)
+        self.pgconn.send_prepare(statement.name, statement.text)
+        self.pgconn.send_query_prepared(statement.name, values)
         return [statement, None]
 
     async def _results(self, patience_s: float) -> list[PGresult]:
@@ -192,17 +199,17 @@ class Connection(AsyncConnection[TupleRow]):
                 failure = error_from_result(result, self.info.encoding)
             if statement is not None:
                 if result.status != ExecStatus.COMMAND_OK:
-                    del self._statements[statement]
+                    self._named.discard(statement.name)
             elif result.status == ExecStatus.TUPLES_OK:
                 transformer.set_pgresult(result)
                 rows.append(transformer.load_rows(0, result.ntuples, tuple))
             else:
                 rows.append(())
-        if isinstance(failure, psycopg.errors.InvalidSqlStatementName) or is_stale_plan(failure):
-            # Dropped by somebody, or a pooler leads to another server now, or a column has another type than when they
-            # were prepared: prepared anew, they work the next time.
-            self._statements.clear()
-            raise psycopg.OperationalError("the prepared statements are gone") from failure
+        if isinstance(failure, _NOT_OURS) or is_stale_plan(failure):
+            # Dropped or made by somebody else, or a column has another type than when they were prepared. A name can be
+            # given once in a session, so that it takes a new one to prepare them anew.
+            self.pgconn.finish()
+            raise StatementsGoneError("the prepared statements are gone; the connection is closed") from failure
         if failure is not None:
             raise failure
         return rows

@@ -118,7 +118,7 @@ def migrate(
                 "which migrates its own databases",
             )
     for name in names:
-        asyncio.run(migrate_database(name, environment[DATABASE_VARIABLES[name]]))
+        asyncio.run(migrate_database(name, environment))
         out.print(f"{name}: its database is up to date")
 
 

@@ -15,6 +15,8 @@ RUNNING_FILE = "running.env"
 DEFAULT_HOME = Path(".tukupay")
 DATABASE_VARIABLES = {"pricing": "PRICING_DATABASE_URL", "messaging": "MESSAGING_DATABASE_URL"}
 """The database of each service, and the setting that names another one."""
+DIRECT_VARIABLES = {"pricing": "PRICING_DATABASE_DIRECT_URL", "messaging": "MESSAGING_DATABASE_DIRECT_URL"}
+"""The setting that names the same database past a connection pooler, or as a role that may change tables."""
 
 
 def fixed_address(text: str) -> Address:

@@ -14,7 +14,7 @@ from sms_cli.home import Home
 from sms_cli.migrations import load_migrations, migrate_database
 from sms_cli.parts import Database, Service, module_command
 from sms_cli.probes import Health, grpc_health, http_health
-from sms_cli.settings import DATABASE_VARIABLES, LocalSettings
+from sms_cli.settings import DATABASE_VARIABLES, DIRECT_VARIABLES, LocalSettings
 from sms_cli.supervisor import Supervisor
 
 READY_S = 60.0
@@ -49,7 +49,12 @@ def service_environment(
             "SMPP_WINDOW": "100",
             "SMPP_NAME": "sandbox",
         }
-    return {**ours, **{name: text for name, text in environ.items() if text}}
+    given = {name: text for name, text in environ.items() if text}
+    for service, variable in DATABASE_VARIABLES.items():
+        if variable not in given:
+            # It would be that of another database than ours.
+            given.pop(DIRECT_VARIABLES[service], None)
+    return {**ours, **given}
 
 
 class System:
@@ -109,7 +114,7 @@ class System:
         async with asyncio.TaskGroup() as group:
             for name, address in probes.items():
                 # One after the other: the migration library is not made for several at once.
-                await migrate_database(name, self.environment[DATABASE_VARIABLES[name]])
+                await migrate_database(name, self.environment)
                 service = self._service(name, lambda address=address: grpc_health(address))  # type: ignore[misc]
                 await self._supervisor.start(service)
                 group.create_task(self._finish(service, address))

@@ -5,7 +5,7 @@ from __future__ import annotations
 import signal
 from collections.abc import Callable, Iterator
 from itertools import count
-from typing import Protocol
+from typing import Final, Protocol
 
 import psycopg
 import pytest
@@ -67,11 +67,7 @@ def fresh_database(postgres_server: EmbeddedPostgres, _database_names: Iterator[
 
     def create(*, template: str | None = None) -> str:
         name = next(_database_names)
-        statement = sql.SQL("CREATE DATABASE {} TEMPLATE {}")
-        _execute(
-            postgres_server,
-            statement.format(sql.Identifier(name), sql.Identifier(template or "template1")),
-        )
+        clone(postgres_server, name, template or "template1")
         made.append(name)
         return postgres_server.url(name)
 
@@ -81,6 +77,33 @@ def fresh_database(postgres_server: EmbeddedPostgres, _database_names: Iterator[
             postgres_server,
             sql.SQL("DROP DATABASE IF EXISTS {} WITH (FORCE)").format(sql.Identifier(name)),
         )
+
+
+_CLONE: Final = sql.SQL("CREATE DATABASE {} TEMPLATE {}")
+# What `migrate` gives the role in one database is not part of that database.
+_COPY_GUARDS: Final = sql.SQL(
+    """
+    DO $$
+    DECLARE guard text;
+    BEGIN
+        FOR guard IN
+            SELECT unnest(setconfig) FROM pg_db_role_setting s JOIN pg_database d ON d.oid = s.setdatabase
+            WHERE d.datname = {template}
+        LOOP
+            EXECUTE format(
+                'ALTER ROLE CURRENT_USER IN DATABASE %I SET %s = %L',
+                {name}, split_part(guard, '=', 1), split_part(guard, '=', 2)
+            );
+        END LOOP;
+    END $$
+    """
+)
+
+
+def clone(server: EmbeddedPostgres, name: str, template: str) -> None:
+    """Makes a database that is the same as another one, and has the same guards."""
+    _execute(server, _CLONE.format(sql.Identifier(name), sql.Identifier(template)))
+    _execute(server, _COPY_GUARDS.format(name=sql.Literal(name), template=sql.Literal(template)))
 
 
 def _execute(server: EmbeddedPostgres, statement: sql.Composed) -> None:

@@ -5,12 +5,19 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Final
 
+from pricing_service.adapters.guards import GUARDS
 from pricing_service.adapters.tables import metadata
 from service_kit import migrations
+from service_kit.guards import set_guards
 
 MIGRATIONS: Final = Path(__file__).resolve().parent.parent / "migrations"
 
 
-def migrate(database_url: str) -> None:
-    """Applies all migrations that the database does not have yet; does nothing when there are none."""
-    migrations.upgrade(database_url, MIGRATIONS, metadata)
+def migrate(database_url: str, direct_url: str | None = None) -> None:
+    """Applies all migrations that the database does not have yet, and guards the role of the service.
+
+    `database_url`: that of the service. `direct_url`: for the migrations, where that one leads to a pooler or its role
+    may not change tables. Raises PooledError and GuardsNotSetError.
+    """
+    migrations.upgrade(direct_url or database_url, MIGRATIONS, metadata, may_be_pooled=direct_url is not None)
+    set_guards(database_url, GUARDS)

@@ -121,7 +121,7 @@ def arm_posting(fault: Fault) -> None:
         if errands:
             fault.reached("taken")
 
-    webhook_queue.transaction = transaction  # type: ignore[attr-defined]
+    webhook_queue.transaction = transaction  # type: ignore[attr-defined, assignment]
     PostgresDeliveryQueue.bring_back = bring_back  # type: ignore[method-assign, assignment]
     PostgresDeliveryQueue.take = after(PostgresDeliveryQueue.take, taken)  # type: ignore[method-assign, assignment]
     sender._exchange = after(exchange, lambda _: fault.reached("posted"))  # type: ignore[assignment]

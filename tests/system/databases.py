@@ -14,7 +14,7 @@ from psycopg.conninfo import conninfo_to_dict
 from messaging_service.adapters.migrate import migrate as migrate_messaging
 from pricing_service.adapters.migrate import migrate as migrate_pricing
 from service_kit.embedded_postgres import EmbeddedPostgres
-from tests.conftest import DatabaseTemplate
+from tests.conftest import DatabaseTemplate, clone
 from tests.system.privacy import DATABASE_PASSWORD
 
 _numbers = count(1)
@@ -105,9 +105,7 @@ class Databases:
         """A new, empty database of a service."""
         name = f"system_{next(_numbers)}_{service}"
         template = self._template(f"system_{service}", _MIGRATIONS[service])
-        statement = sql.SQL("CREATE DATABASE {} TEMPLATE {}")
-        with psycopg.connect(self._server.url("postgres"), autocommit=True) as connection:
-            connection.execute(statement.format(sql.Identifier(name), sql.Identifier(template)))
+        clone(self._server, name, template)
         return Database(self._server, name)
 
 

@@ -17,7 +17,7 @@ from psycopg import AsyncCursor, AsyncServerCursor
 from psycopg.rows import TupleRow
 
 from messaging_service.adapters.postgres.foreseen import migrated
-from service_kit.database import Connection, Pool, transaction
+from service_kit.database import WHOLE_TABLES, Connection, Pool, transaction
 from service_kit.ending import end_tasks
 from service_kit.errors import Kind, ServiceError
 
@@ -79,7 +79,10 @@ class ReportRoom:
     @asynccontextmanager
     async def page(self) -> AsyncIterator[Connection]:
         """A transaction that is over before anybody is answered. Raises REPORTS_BUSY or DATABASE_UNAVAILABLE."""
-        async with _turn(self._turns, self._bounds.page_wait_s), migrated(transaction(self._pool)) as connection:
+        async with (
+            _turn(self._turns, self._bounds.page_wait_s),
+            migrated(transaction(self._pool, *WHOLE_TABLES)) as connection,
+        ):
             yield connection
 
     @asynccontextmanager

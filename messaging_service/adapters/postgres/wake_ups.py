@@ -9,7 +9,7 @@ from collections.abc import Callable
 import psycopg
 import structlog
 
-from service_kit.database import KEPT_ALIVE, Connection, Pool, is_alive, single_statement
+from service_kit.database import Connection, Pool, is_alive, session_parameters, single_statement
 from service_kit.errors import ServiceError
 
 CHANNEL = "tukupay_sms_queue"
@@ -18,6 +18,8 @@ SPACING_S = 0.05
 LONGEST_PAUSE_S = 30.0
 PROBE_S = 30.0
 """How often a silent connection is asked whether it is still there."""
+
+DIRECT_URL = "set MESSAGING_DATABASE_DIRECT_URL to the server itself; until then the queue is only polled"
 
 log = structlog.get_logger()
 
@@ -67,15 +69,15 @@ class PostgresWakeUps:
         while True:
             try:
                 async with await Connection.connect(
-                    self._url,
-                    autocommit=True,
-                    application_name="messaging-wake-ups",
-                    connect_timeout=5,
-                    **KEPT_ALIVE,
+                    self._url, **session_parameters(self._url, "messaging-wake-ups")
                 ) as connection:
-                    await connection.execute(f"LISTEN {CHANNEL}")
-                    pause_s = 1.0
-                    await self._listen(connection)
+                    if await _is_own(connection):
+                        await connection.execute(f"LISTEN {CHANNEL}")
+                        pause_s = 1.0
+                        await self._listen(connection)
+                if pause_s < LONGEST_PAUSE_S:
+                    log.info("wake_ups.behind_pooler", remedy=DIRECT_URL)
+                    pause_s = LONGEST_PAUSE_S
             except (psycopg.Error, OSError) as error:
                 log.info("wake_ups.not_listening", error=type(error).__name__, next_try_s=round(pause_s, 1))
             self._backend_pid = None
@@ -91,3 +93,9 @@ class PostgresWakeUps:
                     self._woken()
             # A half-open connection would wait for ever.
             await is_alive(connection)
+
+
+async def _is_own(connection: Connection) -> bool:
+    """Whether a connection is one session of the server: a pooler answers with a process id of its own making."""
+    row = await (await connection.execute("SELECT pg_backend_pid()")).fetchone()
+    return row is not None and row[0] == connection.info.backend_pid

@@ -58,8 +58,9 @@ def breaking_pool(url: str, fuse: Fuse, *, size: int) -> Pool:
 
     return Pool(
         url,
+        guards={},
         connection_class=BreakingConnection,
-        kwargs={"autocommit": True, "options": "-c timezone=UTC -c statement_timeout=30000"},
+        kwargs={"autocommit": True},
         min_size=size,
         max_size=size,
         timeout=30,
