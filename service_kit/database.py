@@ -39,7 +39,7 @@ ROLLED_BACK_WITHIN_S = 5.0
 """Who leaves a transaction waits no longer than this for its end; closing the connection ends it, too."""
 
 UNGUARDED_S = 0.2
-"""Longest wait for a connection while new ones are not used: one that was made before may become free."""
+"""How often those who wait for a connection look whether new ones lack their guards, before the first one has them."""
 
 WHOLE_TABLES = (
     Statement("SET LOCAL enable_seqscan = on")(),
@@ -61,6 +61,7 @@ class Pool(AsyncConnectionPool[Connection]):
         super().__init__(url, configure=self._configured, **options)
         self._guards = SessionCheck(guards)
         self._patience_s = patience_s
+        self._is_proven = False
         self.unguarded: UnguardedError | None = None
         """Why the newest connection is not used; None when it is."""
 
@@ -72,21 +73,26 @@ class Pool(AsyncConnectionPool[Connection]):
         try:
             connection.patience_s = self._patience_s
             await self.check_guards(connection)
-            self.unguarded = None
+            self._is_proven, self.unguarded = True, None
         except BaseException as error:
             if isinstance(error, UnguardedError):
-                self.unguarded = error
+                self._is_proven, self.unguarded = False, error
             connection.pgconn.finish()
             raise
 
     async def getconn(self, timeout: float | None = None) -> Connection:  # noqa: ASYNC109 - psycopg's own
-        """A connection. Raises PoolTimeout, or UnguardedError when that is why there is none."""
-        try:
-            return await super().getconn(timeout if self.unguarded is None else UNGUARDED_S)
-        except PoolTimeout as error:
-            if self.unguarded is None:
-                raise
-            raise UnguardedError(str(self.unguarded), self.unguarded.public) from error
+        """A connection. Raises PoolTimeout, or UnguardedError as soon as that is why there is none."""
+        left_s = self.timeout if timeout is None else timeout
+        while not self._is_proven:
+            try:
+                return await super().getconn(min(left_s, UNGUARDED_S))
+            except PoolTimeout as error:
+                left_s -= UNGUARDED_S
+                if self.unguarded is not None:
+                    raise UnguardedError(str(self.unguarded), self.unguarded.public) from error
+                if left_s <= 0:
+                    raise
+        return await super().getconn(left_s)
 
     async def renew(self) -> None:
         """Closes all connections without asking them anything, and makes new ones; not twice within a moment."""

@@ -12,7 +12,7 @@ import psycopg
 import pytest
 from psycopg.pq import TransactionStatus
 
-from service_kit.database import Pool, Transaction, create_pool, quick_transaction
+from service_kit.database import Pool, Transaction, create_pool, quick_transaction, single_statement
 from service_kit.embedded_postgres import EmbeddedPostgres
 from service_kit.errors import ServiceError
 from service_kit.trips import BEGIN, COMMIT, ROLLBACK, Connection, Statement
@@ -103,12 +103,36 @@ async def test_a_statement_whose_preparation_failed_is_prepared_the_next_time(co
     assert await connection.trip(later()) == [[(0,)]]
 
 
-async def test_statements_that_somebody_dropped_are_prepared_anew_after_one_failure(connection: Connection) -> None:
-    await connection.trip(NOTED())
-    await connection.execute("DEALLOCATE ALL")
-    with pytest.raises(psycopg.OperationalError):
-        await connection.trip(NOTED())
-    assert await connection.trip(NOTED()) == [[]]
+@pytest.mark.parametrize("drop", ["DEALLOCATE ALL", f"DEALLOCATE {NOTED().statement.name.decode()}"])
+async def test_statements_that_somebody_dropped_are_prepared_anew_after_one_failure(
+    connection: Connection, url: str, drop: str
+) -> None:
+    async with create_pool(url, "trips", max_size=1) as pool:
+        async with single_statement(pool) as used:
+            await used.trip(NOTED(), NOTE(what="a"))
+            await used.execute(drop.encode())
+        with pytest.raises(ServiceError, match="try again shortly"):
+            async with single_statement(pool) as used:
+                await used.trip(NOTED())
+        async with single_statement(pool) as used:
+            assert await used.trip(NOTED(), NOTE(what="b")) == [[("a",)], [("b",)]]
+
+
+async def test_one_name_means_one_statement_on_every_connection(connection: Connection, url: str) -> None:
+    names = "SELECT name, statement FROM pg_prepared_statements WHERE statement LIKE '%noted%' ORDER BY name"
+    async with await Connection.connect(url, autocommit=True) as other:
+        await connection.trip(NOTED(), NOTE(what="a"))
+        await other.trip(NOTE(what="b"))
+        await other.trip(PAIR(left=1, right=None), NOTED())
+        first, second = [await (await each.execute(names)).fetchall() for each in (connection, other)]
+    assert first == second
+    assert len({name for name, _ in first}) == 2
+
+
+async def test_equal_texts_are_one_statement(connection: Connection) -> None:
+    again = Statement("SELECT what FROM noted ORDER BY what")
+    assert await connection.trip(NOTED(), again()) == [[], []]
+    assert await connection.trip(again(), NOTED()) == [[], []]
 
 
 async def test_trips_and_cursors_take_turns_on_one_connection(connection: Connection) -> None:
