@@ -16,8 +16,8 @@ class InboundMessage:
     """Who wrote, E.164 with its `+`."""
     sender_id: str
     """Whom they wrote to: the sender id or short code under which we send."""
-    text: str
-    """What they wrote; empty when the carrier reports an opt-out without a text."""
+    text: str | None
+    """What they wrote; empty when the carrier reports an opt-out without a text, None when it cannot be read."""
     is_opt_out: bool
     """True when the carrier itself says that the phone wants no more messages from the sender id."""
     received_at: datetime

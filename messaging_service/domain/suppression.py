@@ -37,6 +37,8 @@ class Directive(StrEnum):
     OPT_OUT = "opt_out"
     OPT_IN = "opt_in"
     NONE = "none"
+    UNREADABLE = "unreadable"
+    """Its text is in no alphabet that is known here: who wrote should be asked what they meant."""
 
 
 @dataclass(frozen=True, slots=True)

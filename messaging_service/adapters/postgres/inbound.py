@@ -26,7 +26,7 @@ _STORE = """
 # One process at a time: START must not overtake the STOP before it.
 _MY_TURN = "SELECT pg_try_advisory_xact_lock(hashtext('inbound_message'))"
 _DUE = """
-    SELECT id, carrier, phone, sender_id, coalesce(text, ''), is_opt_out, received_at FROM inbound_message
+    SELECT id, carrier, phone, sender_id, text, is_opt_out, received_at FROM inbound_message
     WHERE next_try_at <= now() ORDER BY id LIMIT %s FOR UPDATE
 """
 _WORKED = """
@@ -72,7 +72,7 @@ class PostgresInbound:
                 "carrier": message.carrier,
                 "phone": _storable(message.phone),
                 "sender_id": _storable(message.sender_id),
-                "text": _storable(message.text),
+                "text": None if message.text is None else _storable(message.text),
                 "is_opt_out": message.is_opt_out,
                 "received_at": message.received_at,
             }

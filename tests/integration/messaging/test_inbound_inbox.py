@@ -34,7 +34,7 @@ class World:
     outbox: PostgresOutbox
     url: str
 
-    async def wrote(self, *texts: str, phone: str = RECIPIENT) -> None:
+    async def wrote(self, *texts: str | None, phone: str = RECIPIENT) -> None:
         now = datetime.now(UTC)
         await self.inbox.store([InboundMessage("smpp", phone, "22141", text, False, now) for text in texts])
 
@@ -51,6 +51,14 @@ async def world(database_url: str) -> AsyncIterator[World]:
             PostgresOutbox(pool, "here", WINDOWS),
             database_url,
         )
+
+
+async def test_a_message_that_cannot_be_read_is_kept_and_said_to_be_so(world: World) -> None:
+    await world.wrote(None, "Habari")
+    assert await world.inbox.work(10) == WorkedInbound(2, opted_out=0, opted_in=0)
+    assert not await world.is_stopped()
+    kept = await rows(world.url, "SELECT phone, directive, text FROM inbound_message ORDER BY id")
+    assert kept == [(RECIPIENT, "unreadable", None), (RECIPIENT, "none", None)]
 
 
 async def test_words_count_in_the_order_in_which_they_were_stored(world: World) -> None:

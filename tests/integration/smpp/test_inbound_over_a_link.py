@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pytest
 import smpp34
+import structlog
 
 from messaging_service.adapters.carriers.smpp.pdu import (
     DATA_SM,
@@ -75,12 +76,28 @@ async def test_the_parts_of_a_long_message_are_handed_over_one_by_one(
     assert [message.text for message in inbox.inbound] == ["first ", "second"]
 
 
-async def test_what_is_no_text_is_refused_for_good(silent_server: SilentServer, bound: Bound, inbox: Inbox) -> None:
+async def test_what_is_no_text_is_kept_without_it(silent_server: SilentServer, bound: Bound, inbox: Inbox) -> None:
     await bound(silent_server.port)
     link = silent_server.links[0]
-    link.send(smpp34.DeliverSm("254712345678", "22141", b"\x01", source_addr_ton=1, data_coding=4).encode())
-    assert (await link.receive(DELIVER_SM_RESP)).status == 0x65
+    with structlog.testing.capture_logs() as logs:
+        link.send(smpp34.DeliverSm("254712345678", "22141", b"\x01", source_addr_ton=1, data_coding=4).encode())
+        assert (await link.receive(DELIVER_SM_RESP)).status == 0
+    assert [(message.phone, message.text) for message in inbox.inbound] == [("+254712345678", None)]
+    (said,) = (entry for entry in logs if entry["event"] == "smpp.inbound_unreadable")
+    assert (said["sender"], said["reason"]) == ("22141", "data_coding 4 is no text")
+
+
+async def test_a_sender_that_is_no_phone_is_refused_for_good_and_hidden_in_the_log(
+    silent_server: SilentServer, bound: Bound, inbox: Inbox
+) -> None:
+    await bound(silent_server.port)
+    link = silent_server.links[0]
+    with structlog.testing.capture_logs() as logs:
+        link.send(smpp34.DeliverSm("999712345678", "22141", b"STOP", source_addr_ton=1).encode())
+        assert (await link.receive(DELIVER_SM_RESP)).status == 0x65
     assert not inbox.inbound
+    (said,) = (entry for entry in logs if entry["event"] == "smpp.inbound_refused")
+    assert "999712…78 of TON 1" in said["reason"]
 
 
 @pytest.mark.parametrize(

@@ -70,9 +70,50 @@ def test_no_text_upsets_the_reader(text: str) -> None:
         ("yes", Directive.NONE, Directive.NONE),
         ("", Directive.NONE, Directive.NONE),
         ("...", Directive.NONE, Directive.NONE),
+        ("Unsub", Directive.OPT_OUT, Directive.OPT_OUT),
+        ("opt-out", Directive.OPT_OUT, Directive.OPT_OUT),
+        ("OPT OUT", Directive.OPT_OUT, Directive.OPT_OUT),
+        ("revoke", Directive.OPT_OUT, Directive.OPT_OUT),
+        ("STOP. I never asked for this", Directive.OPT_OUT, Directive.OPT_OUT),
+        ("Stop! Please", Directive.OPT_OUT, Directive.OPT_OUT),
+        ("STOP ALL. Thanks.", Directive.OPT_OUT, Directive.OPT_OUT),
+        ("Start. Thanks", Directive.OPT_IN, Directive.OPT_IN),
+        ("Please. STOP", Directive.NONE, Directive.NONE),
+        ("Stop it. Now", Directive.NONE, Directive.OPT_OUT),
+        ("STOP? Why", Directive.NONE, Directive.OPT_OUT),
+        ("STOP 22141", Directive.OPT_OUT, Directive.OPT_OUT),
+        ("stop, 22141!", Directive.OPT_OUT, Directive.OPT_OUT),
+        ("STOP 221 41. Thanks", Directive.OPT_OUT, Directive.OPT_OUT),
+        ("START 22141", Directive.OPT_IN, Directive.OPT_IN),
+        ("STOP 12345", Directive.NONE, Directive.OPT_OUT),
+        ("STOP22141", Directive.NONE, Directive.NONE),
+        ("22141", Directive.NONE, Directive.NONE),
+        ("STOP 22141 22141", Directive.NONE, Directive.OPT_OUT),
     ],
 )
 def test_where_the_keyword_stands_matters_only_when_the_setting_says_so(
     text: str, whole: Directive, first: Directive
 ) -> None:
     assert (asked(WHOLE, text), asked(FIRST, text)) == (whole, first)
+
+
+@pytest.mark.parametrize(
+    ("sender_id", "text", "directive"),
+    [
+        ("TUKUPAY", "stop TukuPay", Directive.OPT_OUT),
+        ("TUKU PAY", "Acha tuku pay.", Directive.OPT_OUT),
+        ("+254709000111", "STOP +254709000111", Directive.OPT_OUT),
+        ("", "STOP 22141", Directive.NONE),
+        ("STOP", "STOP", Directive.OPT_OUT),
+    ],
+)
+def test_the_sender_that_was_written_to_may_follow_the_keyword(sender_id: str, text: str, directive: Directive) -> None:
+    now = datetime(2026, 6, 1, tzinfo=UTC)
+    assert WHOLE.directive(InboundMessage("smpp", "+254712345678", sender_id, text, False, now)) is directive
+
+
+def test_a_text_that_cannot_be_read_asks_for_nothing_that_is_known() -> None:
+    now = datetime(2026, 6, 1, tzinfo=UTC)
+    message = InboundMessage("smpp", "+254712345678", "22141", None, False, now)
+    assert WHOLE.directive(message) is Directive.UNREADABLE
+    assert FIRST.directive(message) is Directive.UNREADABLE

@@ -24,10 +24,17 @@ _CODECS: Final = {
     7: "iso8859-8",
     DATA_CODING_UCS2: _UCS2,
 }
-_CLASSES: Final = range(0x10, 0x20)
-"""With these, and those from 0xF0, a carrier hands on the coding scheme of 3GPP TS 23.038 section 4 as it is."""
+_ALPHABETS: Final = {0x00: _GSM7, 0x08: _UCS2}
+"""By bits 3 and 2 of a coding scheme of 3GPP TS 23.038 section 4; the others are binary or reserved."""
+_ALPHABET_BITS: Final = 0x0C
+_GENERAL: Final = (*range(0x10, 0x20), *range(0x40, 0x60))
+"""With these, and those from 0xC0, a carrier hands on the scheme of the air as it is. Those from 0x40 on ask the phone
+to delete the message by itself; 0x20 to 0x3F and 0x60 to 0x7F are compressed."""
+_WAITING_GSM7: Final = range(0xC0, 0xE0)
+_WAITING_UCS2: Final = range(0xE0, 0xF0)
 _CLASSES_AND_ALPHABET: Final = range(0xF0, 0x100)
 _EIGHT_BIT: Final = 0x04
+_MAY_BE_UTF8: Final = (_GSM7, "ascii", "latin-1")
 
 
 def octets_of(cut: Segmentation, settings: SmppSettings) -> tuple[int, list[bytes]]:
@@ -49,26 +56,43 @@ def octets_of(cut: Segmentation, settings: SmppSettings) -> tuple[int, list[byte
 def text_in(octets: bytes, data_coding: int, alphabet: InboundAlphabet) -> str | None:
     """What a phone wrote; None when the data_coding says that it is no text.
 
-    Octets that mean nothing read as U+FFFD, and zeros, which no database keeps in a text, are dropped.
+    Octets that mean nothing read as U+FFFD, and zeros, which no database keeps in a text, are dropped. Some carriers
+    bring UTF-8 and say something else; hardly any other text is valid UTF-8 by chance.
     """
     codec = _codec(data_coding, alphabet)
     if codec is None:
         return None
+    text = _utf8(octets) if codec in _MAY_BE_UTF8 and not octets.isascii() else None
+    if text is None:
+        text = _decoded(octets, codec)
+    return text.removeprefix("\ufeff").replace("\x00", "")
+
+
+def _decoded(octets: bytes, codec: str) -> str:
     if codec == _GSM7:
         # An octet above 0x7F is no septet: such a carrier means Latin-1, whatever it says.
-        text = gsm7.decode_unpacked(octets) if octets.isascii() else octets.decode("latin-1")
-    elif codec == _UCS2 and octets.startswith(BOM_UTF16_LE):
-        text = octets.removeprefix(BOM_UTF16_LE).decode("utf-16-le", "replace")
-    else:
-        text = octets.decode(codec, "replace").removeprefix("\ufeff")
-    return text.replace("\x00", "")
+        return gsm7.decode_unpacked(octets) if octets.isascii() else octets.decode("latin-1")
+    if codec == _UCS2 and octets.startswith(BOM_UTF16_LE):
+        return octets.removeprefix(BOM_UTF16_LE).decode("utf-16-le", "replace")
+    return octets.decode(codec, "replace")
+
+
+def _utf8(octets: bytes) -> str | None:
+    try:
+        return octets.decode()
+    except UnicodeDecodeError:
+        return None
 
 
 def _codec(data_coding: int, alphabet: InboundAlphabet) -> str | None:
     if data_coding == DATA_CODING_DEFAULT:
         return _GSM7 if alphabet is InboundAlphabet.GSM7 else "latin-1"
-    if data_coding in _CLASSES:
-        return {0x00: _GSM7, 0x08: _UCS2}.get(data_coding & 0x0C)
+    if data_coding in _GENERAL:
+        return _ALPHABETS.get(data_coding & _ALPHABET_BITS)
+    if data_coding in _WAITING_GSM7:
+        return _GSM7
+    if data_coding in _WAITING_UCS2:
+        return _UCS2
     if data_coding in _CLASSES_AND_ALPHABET:
         return None if data_coding & _EIGHT_BIT else _GSM7
     return _CODECS.get(data_coding)

@@ -81,9 +81,17 @@ class Arrivals:
         try:
             inbound = inbound_in(self._carrier, message, self._settings)
         except NotInbound as reason:
-            log.warning("smpp.inbound_unreadable", carrier=self._carrier, octets=len(pdu), reason=str(reason))
+            log.warning("smpp.inbound_refused", carrier=self._carrier, octets=len(pdu), reason=str(reason))
             ticket.acknowledge(_FOR_GOOD)
             return
+        if inbound.text is None:
+            log.warning(
+                "smpp.inbound_unreadable",
+                carrier=self._carrier,
+                octets=len(pdu),
+                sender=inbound.sender_id,
+                reason=f"data_coding {message.data_coding} is no text",
+            )
         self._inbound.put(ticket, inbound)
 
     def _take_receipt(self, ticket: DeliveryTicket, message: smpp34.DeliverSm, *, is_typed: bool) -> None:

@@ -27,6 +27,8 @@ def inbound_in(
 ) -> InboundMessage:
     """The message of a phone, or one part of a long one. Raises NotInbound.
 
+    One that is no text is kept without it: its phone may have asked for no more messages.
+
     The parts of a long text are handed over one by one: to wait for the rest would mean to acknowledge what is not
     stored, or to withhold an acknowledgement that the carrier needs before it brings the next part.
     """
@@ -36,8 +38,6 @@ def inbound_in(
         raise NotInbound(f"its sender, {address} of TON {message.source_addr_ton}, is no phone number in any reading")
     octets = without_header(message_octets(message), message.esm_class)
     text = text_in(octets, message.data_coding, settings.inbound_alphabet)
-    if text is None:
-        raise NotInbound(f"data_coding {message.data_coding} is no text")
     return InboundMessage(
         carrier=carrier,
         phone=phone,

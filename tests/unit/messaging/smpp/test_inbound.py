@@ -51,6 +51,17 @@ def test_a_message_names_the_phone_and_whom_it_wrote_to() -> None:
         (b"\x00", {"data_coding": 241}, "@"),
         (b"\x00", {"data_coding": 0x10}, "@"),
         ("Ж".encode("utf-16-be"), {"data_coding": 0x18}, "Ж"),
+        (b"\x00", {"data_coding": 0x40}, "@"),
+        (b"\x00", {"data_coding": 0x51}, "@"),
+        ("Ж".encode("utf-16-be"), {"data_coding": 0x48}, "Ж"),
+        ("Ж".encode("utf-16-be"), {"data_coding": 0x59}, "Ж"),
+        (b"\x00", {"data_coding": 0xC0}, "@"),
+        (b"\x00", {"data_coding": 0xD9}, "@"),
+        ("Ж".encode("utf-16-be"), {"data_coding": 0xE0}, "Ж"),
+        ("Olá, señor".encode(), {}, "Olá, señor"),
+        ("Стоп".encode(), {"data_coding": 1}, "Стоп"),
+        ("Стоп".encode(), {"data_coding": 3}, "Стоп"),
+        (b"\xef\xbb\xbfSTOP", {}, "STOP"),
         (b"\x05\x00\x03\x07\x02\x01STOP", {"esm_class": 0x40}, "STOP"),
         (b"\xff\x00", {"esm_class": 0x40}, ""),
         (b"", {"tlvs": [smpp34.Tlv(0x0424, b"long")]}, "long"),
@@ -69,8 +80,6 @@ def test_the_alphabet_of_data_coding_0_is_a_setting() -> None:
 @pytest.mark.parametrize(
     ("message", "why"),
     [
-        (written(b"\x01\x02", data_coding=4), "data_coding 4"),
-        (written(b"\x01\x02", data_coding=0xF5), "data_coding 245"),
         (smpp34.DeliverSm("MPESA", "22141", b"Hi", source_addr_ton=5), "no phone number"),
         (smpp34.DeliverSm("40404", "22141", b"Hi", source_addr_ton=1), "no phone number"),
         (smpp34.DeliverSm("0712345678", "22141", b"Hi", source_addr_ton=2), "no phone number"),
@@ -79,6 +88,12 @@ def test_the_alphabet_of_data_coding_0_is_a_setting() -> None:
 def test_what_cannot_be_kept_says_why(message: smpp34.DeliverSm, why: str) -> None:
     with pytest.raises(NotInbound, match=why):
         read(message)
+
+
+@pytest.mark.parametrize("data_coding", [2, 4, 0x14, 0x44, 0x4C, 0x60, 0x80, 0xF5])
+def test_what_is_no_text_is_kept_without_it(data_coding: int) -> None:
+    message = read(written(b"\x01\x02", data_coding=data_coding))
+    assert (message.phone, message.sender_id, message.text) == ("+254712345678", "22141", None)
 
 
 def test_a_national_number_is_made_international_where_the_country_is_set() -> None:

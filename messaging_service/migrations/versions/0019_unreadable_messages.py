@@ -1,0 +1,30 @@
+"""Messages from phones that cannot be read are kept, and said to be so."""
+
+from __future__ import annotations
+
+from alembic import op
+
+revision = "0019"
+down_revision = "0018"
+
+RULE = "ck_inbound_message_directive"
+
+
+def upgrade() -> None:
+    """Allows one more word, which the previous release never reads, without a scan under lock."""
+    _replace("'opt_out', 'opt_in', 'none', 'unreadable'")
+
+
+def downgrade() -> None:
+    """Takes the word back; what could not be read asked for nothing."""
+    op.execute("UPDATE inbound_message SET directive = 'none' WHERE directive = 'unreadable'")
+    _replace("'opt_out', 'opt_in', 'none'")
+
+
+def _replace(words: str) -> None:
+    op.execute(
+        f"ALTER TABLE inbound_message DROP CONSTRAINT {RULE}, "
+        f"ADD CONSTRAINT {RULE} CHECK (directive IN ({words})) NOT VALID"
+    )
+    with op.get_context().autocommit_block():
+        op.execute(f"ALTER TABLE inbound_message VALIDATE CONSTRAINT {RULE}")
