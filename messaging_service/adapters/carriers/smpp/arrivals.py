@@ -51,9 +51,9 @@ class Arrivals:
         self._settings = settings
         self._reader = ReceiptReader(carrier, settings)
         self._senders_without_type: set[str] = set()
-        timeout_s = settings.response_timeout_s
-        self._receipts: Intake[DeliveryReceipt] = Intake(carrier, "smpp.receipts_not_stored", sinks.receipts, timeout_s)
-        self._inbound: Intake[InboundMessage] = Intake(carrier, "smpp.inbound_not_stored", sinks.inbound, timeout_s)
+        terms = (settings.store_timeout_s, settings.not_stored_status)
+        self._receipts: Intake[DeliveryReceipt] = Intake(carrier, "smpp.receipts_not_stored", sinks.receipts, *terms)
+        self._inbound: Intake[InboundMessage] = Intake(carrier, "smpp.inbound_not_stored", sinks.inbound, *terms)
 
     def open(self) -> None:
         """Takes arrivals again after a drain."""

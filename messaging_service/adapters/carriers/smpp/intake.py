@@ -15,7 +15,7 @@ log = structlog.get_logger()
 
 MAX_BATCH: Final = 500
 MAX_WAITING: Final = 10_000
-"""Items held for the sink; further ones are answered with "later" at once."""
+"""Items held for the sink; further ones are answered at once, to be brought again."""
 GATHER_S: Final = 0.02
 """How long an item waits for company. Nobody waits for receipts, and each transaction costs the same
 however many it stores."""
@@ -34,17 +34,26 @@ class Ticket(Protocol):
 class Intake(Generic[Item]):
     """Hands items to the sink; those that come while it works go together in its next call.
 
-    `failure` is the event to log when the sink fails.
+    Each item is answered within `timeout_s` of its arrival, also behind others: a carrier that was not answered in
+    time has given up on it. `not_stored` is the status that has it brought again. `failure` is the event to log when
+    the sink fails.
     """
 
     def __init__(
-        self, carrier: str, failure: str, sink: Callable[[Sequence[Item]], Awaitable[None]], timeout_s: float
+        self,
+        carrier: str,
+        failure: str,
+        sink: Callable[[Sequence[Item]], Awaitable[None]],
+        timeout_s: float,
+        not_stored: int = Status.ESME_RX_T_APPN,
     ) -> None:
         self._carrier = carrier
         self._failure = failure
         self._sink = sink
         self._timeout_s = timeout_s
-        self._waiting: deque[tuple[Ticket, Item]] = deque()
+        self._not_stored = not_stored
+        self._waiting: deque[tuple[float, Ticket, Item]] = deque()
+        """Each with the time on the loop's clock by which it is answered."""
         self._work: asyncio.Task[None] | None = None
         self._is_open = True
 
@@ -55,12 +64,11 @@ class Intake(Generic[Item]):
     def put(self, ticket: Ticket, item: Item) -> None:
         """Takes an item; its ticket is acknowledged when the sink is through with it."""
         if not self._is_open or len(self._waiting) >= MAX_WAITING:
-            ticket.acknowledge(Status.ESME_RX_T_APPN)
+            ticket.acknowledge(self._not_stored)
             return
-        self._waiting.append((ticket, item))
-        if self._work is None:
-            self._work = asyncio.get_running_loop().create_task(self._store())
-            self._work.add_done_callback(self._finished)
+        loop = asyncio.get_running_loop()
+        self._waiting.append((loop.time() + self._timeout_s, ticket, item))
+        self._begin()
 
     async def drain(self, timeout_s: float) -> None:
         """Takes no more, and waits until the sink is through; what is left, the carrier brings again."""
@@ -70,20 +78,22 @@ class Intake(Generic[Item]):
             for task in late:
                 task.cancel()
                 await asyncio.wait((task,), timeout=timeout_s)
-        self._waiting.clear()
+        while self._waiting:
+            self._waiting.popleft()[1].acknowledge(self._not_stored)
 
     async def _store(self) -> None:
         while self._waiting:
             if self._is_open and len(self._waiting) < MAX_BATCH:
                 await asyncio.sleep(GATHER_S)
             batch = [self._waiting.popleft() for _ in range(min(len(self._waiting), MAX_BATCH))]
-            status = await self._store_batch([item for _, item in batch])
-            for ticket, _ in batch:
+            # They came in order, so the first is due first.
+            status = await self._store_batch([item for _, _, item in batch], answer_by=batch[0][0])
+            for _, ticket, _ in batch:
                 ticket.acknowledge(status)
 
-    async def _store_batch(self, items: list[Item]) -> int:
+    async def _store_batch(self, items: list[Item], answer_by: float) -> int:
         try:
-            async with asyncio.timeout(self._timeout_s):
+            async with asyncio.timeout_at(answer_by):
                 await self._sink(items)
         except Exception as error:  # noqa: BLE001 - whatever fails, the carrier keeps the item
             log.warning(
@@ -92,11 +102,15 @@ class Intake(Generic[Item]):
                 count=len(items),
                 error=type(error).__name__,
             )
-            return Status.ESME_RX_T_APPN
+            return self._not_stored
         return OK
 
     def _finished(self, _: asyncio.Task[None]) -> None:
         self._work = None
-        if self._waiting:
-            ticket, item = self._waiting.popleft()
-            self.put(ticket, item)
+        if self._waiting and self._is_open:
+            self._begin()
+
+    def _begin(self) -> None:
+        if self._work is None:
+            self._work = asyncio.get_running_loop().create_task(self._store())
+            self._work.add_done_callback(self._finished)

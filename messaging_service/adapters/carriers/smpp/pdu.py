@@ -80,7 +80,11 @@ class Bind(NamedTuple):
     system_id: str
     password: str
     system_type: str
-    interface_version: int
+    interface_version: int = INTERFACE_VERSION
+    addr_ton: int = 0
+    addr_npi: int = 0
+    address_range: str = ""
+    """Which addresses the session serves; empty for all of the account."""
 
 
 def header_of(pdu: bytes) -> Header:
@@ -115,21 +119,23 @@ def message_id_in(pdu: bytes) -> str:
 
 
 def bind_request(command: int, sequence: int, bind: Bind) -> bytes:
-    """A bind_transceiver, bind_transmitter or bind_receiver for all addresses.
+    """A bind_transceiver, bind_transmitter or bind_receiver.
 
     Raises PduError when a string has a character outside ASCII or a zero.
     """
     strings = b"".join(c_string(value) for value in (bind.system_id, bind.password, bind.system_type))
-    return with_body(command, sequence, strings + bytes((bind.interface_version, 0, 0, 0)))
+    numbers = bytes((bind.interface_version, bind.addr_ton, bind.addr_npi))
+    return with_body(command, sequence, strings + numbers + c_string(bind.address_range))
 
 
 def bind_in(pdu: bytes) -> Bind:
-    """Reads a bind request. Raises PduError when a field is missing."""
+    """Reads a bind request. Raises PduError when a field up to the interface version is missing."""
     fields = pdu[HEADER_LENGTH:].split(b"\x00", 3)
     if len(fields) <= 3 or not fields[3]:
         raise PduError("a bind request ends before its interface version")
     system_id, password, system_type = (value.decode("ascii", "replace") for value in fields[:3])
-    return Bind(system_id, password, system_type, fields[3][0])
+    version, ton, npi = fields[3][:3].ljust(3, b"\x00")
+    return Bind(system_id, password, system_type, version, ton, npi, c_string_in(fields[3][3:], MAX_ADDRESS))
 
 
 def c_string(value: str) -> bytes:

@@ -24,7 +24,6 @@ from messaging_service.adapters.carriers.smpp.pdu import (
     ENQUIRE_LINK,
     ENQUIRE_LINK_RESP,
     GENERIC_NACK,
-    INTERFACE_VERSION,
     MAX_SEQUENCE,
     RESPONSE,
     SUBMIT_SM_RESP,
@@ -210,7 +209,15 @@ class Session(Connection):
         super().connection_made(transport)
         settings = self._settings
         self._bind_sequence = self._next_sequence()
-        who = Bind(settings.system_id, settings.password, settings.system_type, INTERFACE_VERSION)
+        who = Bind(
+            settings.system_id,
+            settings.password,
+            settings.system_type,
+            settings.interface_version,
+            settings.addr_ton,
+            settings.addr_npi,
+            settings.address_range,
+        )
         self.send(bind_request(self._role, self._bind_sequence, who))
 
     def flushed(self) -> None:

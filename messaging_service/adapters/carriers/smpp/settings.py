@@ -15,10 +15,13 @@ MAX_PASSWORD: Final = 64
 """The protocol has 8 characters; carriers give longer ones, and take them."""
 MAX_SYSTEM_TYPE: Final = 12
 MAX_SERVICE_TYPE: Final = 5
+MAX_ADDRESS_RANGE: Final = 40
 LONGEST_VALIDITY_S: Final = 30 * 86_400.0
 """No carrier is known to keep a message longer, and 30 days are the most that the days of a relative time hold."""
 _RECEIPT_BITS: Final = 0x03
 _RECEIPT_ALWAYS: Final = 0x01
+_NEVER_AGAIN: Final = 0x65
+"""ESME_RX_P_APPN, the permanent error of section 5.1.3."""
 
 
 class BindMode(StrEnum):
@@ -83,6 +86,8 @@ class ValidityForm(StrEnum):
     """From when the carrier gets it, for instance `000000001000000R` for ten minutes. Needs no common clock."""
     ABSOLUTE = "absolute"
     """An instant in UTC, for instance `261122103000000+`."""
+    OFF = "off"
+    """Left empty, for a carrier that refuses it: how long a message is tried is then the carrier's choice alone."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -100,6 +105,16 @@ class SmppSettings:
     """Of the account. The protocol has 8 characters; up to 64 are sent as they are, since carriers give such."""
     system_type: str = ""
     """Most carriers leave it empty; some give `VMA` or `SMPP`. At most 12 characters."""
+    address_range: str = ""
+    """Which short codes or numbers the binds serve, in the form that the carrier gives, for instance `22141` or
+    `^2214[1-3]$`; empty for all of the account. At most 40 characters."""
+    addr_ton: int = 0
+    """Type of number of `address_range`."""
+    addr_npi: int = 0
+    """Numbering plan of `address_range`."""
+    interface_version: int = 0x34
+    """Version of the protocol that a bind names: 0x33 for 3.3, 0x34 for 3.4, 0x50 for 5.0. What is spoken is 3.4 all
+    the same; with a carrier of 3.3 use `bind_mode` pair and `long_text` udh."""
     bind_mode: BindMode = BindMode.TRANSCEIVER
     binds: int = 1
     """Binds (or pairs) that this process holds; with `max_binds` its fair share of those counts instead."""
@@ -118,6 +133,12 @@ class SmppSettings:
     """Seconds that no such pause exceeds."""
     response_timeout_s: float = 10.0
     """Seconds until a submit without an answer is called unknown, and a bind or enquire_link failed."""
+    store_timeout_s: float = 5.0
+    """Seconds within which a receipt or a message from a phone is answered: with OK once it is stored, else with
+    `not_stored_status`. Less than the time for which the carrier waits."""
+    not_stored_status: int = 0x64
+    """The status that has the carrier bring again what could not be stored. 0x64 (ESME_RX_T_APPN) is the protocol's;
+    some carriers repeat at others alone, for instance 0x08 or 0x14."""
     enquire_link_s: float = 30.0
     """Seconds without anything from the peer after which it is asked whether it is alive."""
     reconnect_min_s: float = 0.2
@@ -206,6 +227,10 @@ class SmppSettings:
             ("window", 1, 100_000),
             ("short_code_digits", 1, 15),
             *((f"{kind}_{half}", 0, 255) for kind in _ADDRESSES for half in ("ton", "npi")),
+            ("addr_ton", 0, 255),
+            ("addr_npi", 0, 255),
+            ("interface_version", 0x33, 0x50),
+            ("not_stored_status", 1, 0xFFFF_FFFF),
             ("gsm7_data_coding", 0, 255),
             ("registered_delivery", 0, 255),
         )
@@ -217,6 +242,7 @@ class SmppSettings:
             ("throttle_pause_s", 0.001, 60),
             ("throttle_pause_max_s", 0.001, 600),
             ("response_timeout_s", 0.001, 300),
+            ("store_timeout_s", 0.001, 300),
             ("enquire_link_s", 0.001, 3_600),
             ("reconnect_min_s", 0.001, 3_600),
             ("reconnect_max_s", 0.001, 3_600),
@@ -240,6 +266,16 @@ class SmppSettings:
             "registered_delivery",
             self.registered_delivery & _RECEIPT_BITS == _RECEIPT_ALWAYS,
             f"is {self.registered_delivery}: its last two bits must be 01, which asks for every final receipt",
+        )
+        yield (
+            "not_stored_status",
+            self.not_stored_status != _NEVER_AGAIN,
+            "is 0x65, ESME_RX_P_APPN, at which no carrier brings anything again: use one that it repeats",
+        )
+        yield (
+            "default_validity_s",
+            not self.default_validity_s or self.validity_form is not ValidityForm.OFF,
+            "is set, but validity_form is off: choose relative or absolute, or leave it out",
         )
         yield from self._rules_of_tls()
         yield from self._rules_of_receipts()
@@ -275,6 +311,7 @@ _STRINGS: Final = (
     ("password", MAX_PASSWORD),
     ("system_type", MAX_SYSTEM_TYPE),
     ("service_type", MAX_SERVICE_TYPE),
+    ("address_range", MAX_ADDRESS_RANGE),
 )
 _ENUMERATIONS: Final[tuple[tuple[str, type[StrEnum]], ...]] = (
     ("bind_mode", BindMode),

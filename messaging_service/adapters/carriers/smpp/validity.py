@@ -17,6 +17,8 @@ def validity_period(wanted: Validity | None, now: datetime, settings: SmppSettin
 
     An expiry that is over gives the shortest period: whether to submit at all is not decided here.
     """
+    if settings.validity_form is ValidityForm.OFF:
+        return ""
     if wanted is not None:
         is_absolute = settings.validity_form is ValidityForm.ABSOLUTE
         left_s = (wanted.until - now).total_seconds() if is_absolute else wanted.left_s

@@ -50,8 +50,21 @@ def test_a_bind_request_has_every_field_of_the_specification() -> None:
 
 @pytest.mark.parametrize("bad", ["é", "a\x00b"])
 def test_a_string_that_the_wire_cannot_hold_is_no_bind_request(bad: str) -> None:
-    with pytest.raises(PduError):
-        codec.bind_request(0x09, 1, codec.Bind(bad, "", "", 0x34))
+    for bind in (codec.Bind(bad, "", ""), codec.Bind("tuku", "", "", address_range=bad)):
+        with pytest.raises(PduError):
+            codec.bind_request(0x09, 1, bind)
+
+
+def test_a_bind_request_names_the_addresses_that_it_serves() -> None:
+    bind = codec.Bind("tuku", "secret", "VMA", 0x33, addr_ton=1, addr_npi=9, address_range="^2214[1-3]$")
+    octets = codec.bind_request(0x09, 1, bind)
+    assert octets.endswith(b"VMA\0\x33\x01\x09^2214[1-3]$\0")
+    assert codec.bind_in(octets) == bind
+
+
+def test_a_bind_request_that_ends_after_its_version_is_for_all_addresses() -> None:
+    octets = codec.with_body(0x09, 1, b"tuku\0secret\0VMA\0\x34")
+    assert codec.bind_in(octets) == codec.Bind("tuku", "secret", "VMA", 0x34)
 
 
 @given(status=st.integers(min_value=0, max_value=0xFFFFFFFF), sequence=SEQUENCES, message_id=WORDS)

@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from messaging_service.adapters.carriers.smpp import tls
-from messaging_service.adapters.carriers.smpp.settings import IdSpelling, SmppSettings
+from messaging_service.adapters.carriers.smpp.settings import IdSpelling, SmppSettings, ValidityForm
 from messaging_service.adapters.carriers.smpp.tls import tls_context
 
 GOOD: dict[str, Any] = {"host": "smsc.example", "port": 2775, "system_id": "tukupay", "password": "secret"}
@@ -28,6 +28,15 @@ GOOD: dict[str, Any] = {"host": "smsc.example", "port": 2775, "system_id": "tuku
         ("password", "pass\x00word"),
         ("password", 12345678),
         ("system_type", "é"),
+        ("address_range", "2" * 41),
+        ("address_range", 22141),
+        ("addr_ton", -1),
+        ("addr_npi", 256),
+        ("interface_version", 0x32),
+        ("interface_version", "3.4"),
+        ("not_stored_status", 0),
+        ("not_stored_status", 0x65),
+        ("store_timeout_s", 0),
         ("bind_mode", "both"),
         ("binds", 0),
         ("max_binds", -1),
@@ -80,6 +89,11 @@ def test_all_mistakes_are_told_together_and_without_the_password() -> None:
     with pytest.raises(ValueError, match=r"port .*binds .*password .*country_code ") as error:
         SmppSettings(**{**GOOD, **wrong})
     assert "cret" not in str(error.value)
+
+
+def test_a_validity_of_ones_own_needs_a_form_to_tell_it() -> None:
+    with pytest.raises(ValueError, match="default_validity_s is set, but validity_form is off"):
+        SmppSettings(**GOOD, default_validity_s=60, validity_form=ValidityForm.OFF)
 
 
 def test_a_key_without_its_certificate_is_a_mistake() -> None:

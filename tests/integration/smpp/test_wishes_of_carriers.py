@@ -1,0 +1,106 @@
+"""What some carriers want and others do not, over the wire."""
+
+from __future__ import annotations
+
+import asyncio
+from datetime import UTC, datetime, timedelta
+
+import pytest
+
+from messaging_service.adapters.carriers.smpp.settings import BindMode, ValidityForm
+from messaging_service.domain.segmentation import segment
+from messaging_service.domain.submission import Submission, Validity
+from tests.doubles.scripted_smsc import (
+    BIND_RECEIVER,
+    BIND_TRANSCEIVER,
+    BIND_TRANSMITTER,
+    DELIVER_SM,
+    RESP,
+    SUBMIT_SM,
+    BindFields,
+    Link,
+    ScriptedSmsc,
+)
+from tests.integration.smpp.conftest import Bound, Inbox, Reserve
+
+PHONE = "+254712345678"
+
+
+async def test_a_bind_says_which_addresses_it_serves_and_which_version_it_speaks(
+    scripted_smsc: ScriptedSmsc, bound: Bound
+) -> None:
+    await bound(scripted_smsc.port, address_range="22141", addr_ton=1, addr_npi=9, interface_version=0x33)
+    got = await (await scripted_smsc.link(0)).get(BIND_TRANSCEIVER)
+    assert got.bind == BindFields("tukupay", "secret", "", 0x33, 1, 9, "22141")
+
+
+async def test_both_sessions_of_a_pair_say_so(scripted_smsc: ScriptedSmsc, bound: Bound) -> None:
+    await bound(scripted_smsc.port, bind_mode=BindMode.PAIR, address_range="^22141$", interface_version=0x33)
+    await scripted_smsc.link(1)
+    binds = [scripted_smsc.all_of(command)[0].bind for command in (BIND_TRANSMITTER, BIND_RECEIVER)]
+    assert {(bind.interface_version, bind.address_range) for bind in binds} == {(0x33, "^22141$")}
+
+
+async def test_a_bind_without_wishes_is_for_all_addresses(scripted_smsc: ScriptedSmsc, bound: Bound) -> None:
+    await bound(scripted_smsc.port)
+    got = await (await scripted_smsc.link(0)).get(BIND_TRANSCEIVER)
+    assert got.body.endswith(b"\x00\x34\x00\x00\x00")
+
+
+def bring_receipt(link: Link) -> int:
+    return link.deliver(source="254712345678", text=b"id:1 stat:DELIVRD err:000", esm_class=0x04)
+
+
+def bring_stop(link: Link) -> int:
+    return link.deliver(source="254712345678", source_ton=1, destination="22141", text=b"STOP")
+
+
+@pytest.mark.parametrize("bring", [bring_receipt, bring_stop])
+@pytest.mark.parametrize(("chosen", "status"), [({}, 0x64), ({"not_stored_status": 0x08}, 0x08)])
+async def test_the_carrier_gets_the_status_at_which_it_brings_again_what_could_not_be_stored(
+    scripted_smsc: ScriptedSmsc, bound: Bound, inbox: Inbox, *, bring: object, chosen: dict[str, int], status: int
+) -> None:
+    await bound(scripted_smsc.port, **chosen)
+    link = await scripted_smsc.link(0)
+    inbox.failures_left = 1
+    answers = [await link.answer_to(bring(link)) for _ in range(2)]  # type: ignore[operator]  # one of the two above
+    assert [(answer.command, answer.status) for answer in answers] == [
+        (DELIVER_SM | RESP, status),
+        (DELIVER_SM | RESP, 0),
+    ]
+    assert len(inbox.receipts) + len(inbox.inbound) == 1
+
+
+async def test_what_cannot_be_stored_is_answered_in_time_also_when_it_waits_behind_others(
+    scripted_smsc: ScriptedSmsc, bound: Bound, inbox: Inbox
+) -> None:
+    inbox.gate.clear()
+    await bound(scripted_smsc.port, store_timeout_s=0.5, response_timeout_s=60.0)
+    link = await scripted_smsc.link(0)
+    loop = asyncio.get_running_loop()
+    brought: list[tuple[float, int]] = []
+    for number in range(3):
+        brought.append((loop.time(), bring_receipt(link)))
+        await inbox.wait_for(lambda: inbox.calls >= 1)
+        await asyncio.sleep(0.1 if number else 0.0)
+    for brought_at_s, sequence in brought:
+        answer = await link.answer_to(sequence)
+        assert answer.status == 0x64
+        assert answer.at_s - brought_at_s < 0.9
+    inbox.gate.set()
+
+
+@pytest.mark.parametrize(
+    ("form", "written"),
+    [(ValidityForm.RELATIVE, "000000001000000R"), (ValidityForm.ABSOLUTE, "261122104000000+"), (ValidityForm.OFF, "")],
+)
+async def test_a_carrier_is_told_until_when_a_message_is_wanted_as_it_likes_or_not_at_all(
+    scripted_smsc: ScriptedSmsc, bound: Bound, reserve: Reserve, form: ValidityForm, written: str
+) -> None:
+    carrier = await bound(scripted_smsc.port, validity_form=form)
+    now = datetime(2026, 11, 22, 10, 30, tzinfo=UTC)
+    carrier._parts._now = lambda: now
+    slot = await reserve(carrier)
+    validity = Validity(now + timedelta(minutes=10), 600.0)
+    await carrier.submit(slot, Submission("outbox_1", "TUKUPAY", PHONE, segment("Hello"), epoch=1, validity=validity))
+    assert [got.submit.validity_period for got in scripted_smsc.all_of(SUBMIT_SM)] == [written]
