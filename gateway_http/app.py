@@ -20,9 +20,11 @@ from gateway_http.request_body import ClientGoneError
 from gateway_http.routes import send_batch, send_sms
 from gateway_http.routes.send_sms import SendSmsRoute
 from gateway_http.upstream import internal
+from service_kit.http_connection import Refusal, Rendered
 
 log = structlog.get_logger()
 
+_ENCODED_SLASH = re.compile(rb"%(?:2[fF]|5[cC])")
 _SAFE_REQUEST_ID = re.compile(rb"[A-Za-z0-9._~:/+=@-]{1,128}")
 
 
@@ -53,6 +55,16 @@ class GatewayApp:
         finally:
             self._meter.answered(scope["method"], self._template(scope), status, time.perf_counter() - begun)
 
+    def refused(self, refusal: Refusal) -> Rendered:
+        """Renders what the server refuses before it is a request that could be led to a route."""
+        self._meter.answered("", None, refusal.status, 0.0)
+        request_id = _new_request_id()
+        error = ProblemError(refusal.reason, refusal.detail, refusal.status)
+        headers = [(b"content-type", problem.CONTENT_TYPE), (b"x-request-id", request_id)]
+        if refusal.status == 503:
+            headers.append((b"retry-after", b"%d" % problem.DEFAULT_RETRY_AFTER_S))
+        return headers, error.document(request_id.decode())
+
     def _template(self, scope: Scope) -> str | None:
         """The documented path that a request was led to; None when there is none."""
         if scope["path"] == send_sms.PATH:
@@ -63,6 +75,9 @@ class GatewayApp:
     async def _answered(self, scope: Scope, receive: Receive, send: Send) -> None:
         request_id = _request_id(scope["headers"])
         try:
+            if b"%" in scope["raw_path"] and _ENCODED_SLASH.search(scope["raw_path"]):
+                # It is no separator (RFC 3986 §2.2): who decodes it would go round a proxy's rules for a path.
+                raise no_such_route()  # noqa: TRY301 - one way out
             if scope["path"] == send_sms.PATH:
                 if scope["method"] != send_sms.METHOD:
                     raise HTTPException(405, headers={"Allow": send_sms.METHOD})  # noqa: TRY301 - one way out
@@ -99,6 +114,10 @@ def _request_id(headers: Iterable[tuple[bytes, bytes]]) -> bytes:
     for name, value in headers:
         if name == b"x-request-id" and _SAFE_REQUEST_ID.fullmatch(value):
             return value
+    return _new_request_id()
+
+
+def _new_request_id() -> bytes:
     # Unique, not secret: no system call is spent on it.
     return b"%024x" % getrandbits(96)
 

@@ -110,7 +110,13 @@ class Gateway:
         self.app = GatewayApp(
             SendSmsRoute(self.coalescer, settings.outcome_wait_s), self.routes, RequestMetrics(self.registry)
         )
-        self.http = HttpServer(settings.http_address, self.app, drain_s=settings.drain_s)
+        self.http = HttpServer(
+            settings.http_address,
+            self.app,
+            drain_s=settings.drain_s,
+            max_connections=settings.max_connections,
+            refused=self.app.refused,
+        )
 
     async def stop(self, drain_s: float) -> None:
         """Accepts nothing new, and gives requests up to `drain_s` to end."""

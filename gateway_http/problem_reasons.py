@@ -36,6 +36,11 @@ REASONS: dict[str, Reason] = {
         400, "The request is not valid", "Fields or parameters are at fault; `errors` names each of them."
     ),
     "MALFORMED_JSON": Reason(400, "The body is not JSON", "The body cannot be parsed; the detail gives the position."),
+    "MALFORMED_REQUEST": Reason(
+        400,
+        "The request is not valid HTTP/1.1",
+        "Nothing of it was done; requests before it on the connection were answered. The connection is closed.",
+    ),
     "INSUFFICIENT_FUNDS": Reason(
         402, "The balance does not cover the message", "Top the account up, or send less; nothing was charged."
     ),
@@ -72,6 +77,9 @@ REASONS: dict[str, Reason] = {
     "ROUTE_NOT_FOUND": Reason(404, "No such route", "Check the path; `/openapi.json` lists all routes."),
     "METHOD_NOT_ALLOWED": Reason(405, "The route has no such method", "The `Allow` header lists its methods."),
     "BODY_TIMEOUT": Reason(408, "The body did not arrive", "Send the whole body within 30 seconds."),
+    "HEAD_TIMEOUT": Reason(
+        408, "The headers did not arrive", "Send the request line and all headers within 20 seconds."
+    ),
     "MESSAGE_ID_REUSED": Reason(
         409,
         "The messageId stands for another request",
@@ -157,6 +165,11 @@ REASONS: dict[str, Reason] = {
     "UNSUPPORTED_MEDIA_TYPE": Reason(
         415, "The body is not declared as JSON", "Send `Content-Type: application/json`, in UTF-8."
     ),
+    "HEAD_TOO_LARGE": Reason(
+        431,
+        "The headers are too large",
+        "The request line and headers may have 32,768 bytes and 100 fields together.",
+    ),
     "RATE_LIMIT_REACHED": Reason(
         429, "The account has sent as many as it may in a minute", "Nothing was stored or charged; wait `Retry-After`."
     ),
@@ -191,6 +204,13 @@ REASONS: dict[str, Reason] = {
     "OVERLOADED": Reason(429, "Too much at once", "Nothing was stored or charged; repeat after `Retry-After` seconds."),
     "INTERNAL": Reason(
         500, "Something went wrong here", "Our fault; report the `requestId`. The detail says what is known."
+    ),
+    "METHOD_NOT_IMPLEMENTED": Reason(501, "The method is for proxies", "`CONNECT` leads nowhere here."),
+    "UNSUPPORTED_TRANSFER_CODING": Reason(
+        501, "The transfer coding is not known", "Send the body as it is, or with `Transfer-Encoding: chunked` alone."
+    ),
+    "TOO_MANY_CONNECTIONS": Reason(
+        503, "Too many connections are open", "Nothing was done; repeat after `Retry-After` seconds."
     ),
     "PRICING_UNAVAILABLE": Reason(
         503, "The pricing service cannot be reached", "Nothing was stored or charged; repeat later."
@@ -231,6 +251,9 @@ REASONS: dict[str, Reason] = {
         504,
         "The messaging service did not answer in time",
         "The outcome is not known here: repeat a send with the same `messageId`, never with a new one.",
+    ),
+    "HTTP_VERSION_NOT_SUPPORTED": Reason(
+        505, "The version of HTTP is not spoken", "Speak HTTP/1.1; HTTP/2 needs a proxy in front."
     ),
 }
 """By reason; a test holds that it has every reason that the services or the gateway raise, and no other.

@@ -82,6 +82,12 @@ class GatewaySettings:
         parse=integer(1, 1_000),
         default=4,
     )
+    max_connections: int = setting(
+        "GATEWAY_MAX_CONNECTIONS",
+        "HTTP connections at once; beyond them the longest idle one is closed, and without one the new one gets 503",
+        parse=integer(1, 1_000_000),
+        default=4_096,
+    )
     africastalking_secrets: tuple[tuple[str, str], ...] = setting(
         "GATEWAY_AFRICASTALKING_SECRETS",
         "carrier=secret, with commas between: who may post under /carriers/africastalking/{secret}; none when unset",

@@ -5,54 +5,86 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import math
+import resource
 import socket
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from typing import Final
 
 import uvicorn
 from starlette.types import ASGIApp
 
+from service_kit.http_connection import HttpConnection, Refusal, Rendered, ServerConfig, as_text
 from service_kit.settings import Address
 
 LAST_ANSWERS_S = 5
 """How long requests that were given up may take to be answered."""
 KEEP_ALIVE_S = 75
 BACKLOG = 2_048
+MAX_CONNECTIONS: Final = 4_096
+_OTHER_DESCRIPTORS: Final = 128
+"""What a process keeps open beside the connections of its HTTP server."""
+_TICKS_PER_CHECK: Final = 10
+"""uvicorn ticks ten times a second; connections are looked at once."""
 
 
 class _EmbeddedServer(uvicorn.Server):
-    """Leaves the signals of the process to the process."""
+    """Leaves the signals of the process to the process, and ends connections that keep it waiting."""
 
     @contextlib.contextmanager
     def capture_signals(self) -> Iterator[None]:
         yield
 
+    async def on_tick(self, counter: int) -> bool:
+        if counter % _TICKS_PER_CHECK == 0:
+            self.end_overdue(asyncio.get_running_loop().time())
+        return await super().on_tick(counter)
+
+    def end_overdue(self, now: float) -> None:
+        """Ends each connection that has kept the server waiting for too long; `now` is on the loop's clock."""
+        for connection in list(self.server_state.connections):
+            if isinstance(connection, HttpConnection):
+                connection.enforce(now)
+
 
 class HttpServer:
     """Serves an ASGI application on one address."""
 
-    def __init__(self, address: Address, app: ASGIApp, *, drain_s: float) -> None:
-        """`drain_s` is how long running requests may take to end once the server stops."""
+    def __init__(
+        self,
+        address: Address,
+        app: ASGIApp,
+        *,
+        drain_s: float,
+        max_connections: int = MAX_CONNECTIONS,
+        refused: Callable[[Refusal], Rendered] = as_text,
+    ) -> None:
+        """`drain_s` is how long running requests may take to end once the server stops.
+
+        `max_connections` is lowered to what the process may open. `refused` renders what is refused before the
+        application sees it.
+        """
         self._address = address
-        self._server = _EmbeddedServer(
-            uvicorn.Config(
-                app,
-                http="httptools",
-                ws="none",
-                lifespan="off",
-                interface="asgi3",
-                # Whoever embeds the server has chosen the loop and the logs.
-                loop="none",
-                log_config=None,
-                # Its warnings are about what clients send; they would let anybody fill the log.
-                log_level="error",
-                access_log=False,
-                server_header=False,
-                proxy_headers=False,
-                backlog=BACKLOG,
-                timeout_keep_alive=KEEP_ALIVE_S,
-                timeout_graceful_shutdown=math.ceil(drain_s) + LAST_ANSWERS_S,
-            )
+        config = ServerConfig(
+            app,
+            http=HttpConnection,
+            ws="none",
+            lifespan="off",
+            interface="asgi3",
+            # Whoever embeds the server has chosen the loop and the logs.
+            loop="none",
+            log_config=None,
+            # Its warnings are about what clients send; they would let anybody fill the log.
+            log_level="error",
+            access_log=False,
+            server_header=False,
+            proxy_headers=False,
+            backlog=BACKLOG,
+            timeout_keep_alive=KEEP_ALIVE_S,
+            timeout_graceful_shutdown=math.ceil(drain_s) + LAST_ANSWERS_S,
         )
+        config.max_connections = min(max_connections, _affordable_connections())
+        config.refused = refused
+        self._server = _EmbeddedServer(config)
         self._task: asyncio.Task[None] | None = None
         self.port = 0
         """The port in use, known after `start` when the address asked for port 0."""
@@ -73,6 +105,14 @@ class HttpServer:
         self._server.should_exit = True
         if self._task is not None:
             await self._task
+
+
+def _affordable_connections() -> int:
+    """How many connections the process may hold with the descriptors that it is allowed; half of them at least."""
+    soft, _ = resource.getrlimit(resource.RLIMIT_NOFILE)
+    if soft == resource.RLIM_INFINITY:
+        return MAX_CONNECTIONS
+    return max(soft - _OTHER_DESCRIPTORS, soft // 2, 1)
 
 
 def _bound(address: Address) -> socket.socket:

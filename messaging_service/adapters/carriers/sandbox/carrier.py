@@ -5,13 +5,11 @@ from __future__ import annotations
 import asyncio
 import socket
 import ssl
-from collections.abc import Callable, Iterator
-from contextlib import ExitStack, contextmanager
+from collections.abc import Callable
+from contextlib import ExitStack
 from typing import Final
 
 import structlog
-import uvicorn
-from starlette.applications import Starlette
 
 from messaging_service.adapters.carriers.sandbox.journal import Journal
 from messaging_service.adapters.carriers.sandbox.link import Link
@@ -20,6 +18,7 @@ from messaging_service.adapters.carriers.sandbox.pages import sandbox_app
 from messaging_service.adapters.carriers.sandbox.phones import PhoneMessage, Phones
 from messaging_service.adapters.carriers.sandbox.receipts import ReceiptDesk
 from messaging_service.adapters.carriers.sandbox.settings import SandboxSettings
+from service_kit.http_server import HttpServer
 from service_kit.settings import Address
 
 log = structlog.get_logger()
@@ -49,8 +48,7 @@ class SandboxCarrier:
         self._links: set[Link] = set()
         self._conditions: list[tuple[Callable[[], bool], asyncio.Future[None]]] = []
         self._smpp: asyncio.Server | None = None
-        self._http: _HttpServer | None = None
-        self._http_task: asyncio.Task[None] | None = None
+        self._http: HttpServer | None = None
         self.refuses_binds = False
         """While set, each bind is answered ESME_RBINDFAIL."""
         self.binds_total = 0
@@ -66,19 +64,19 @@ class SandboxCarrier:
         settings = self._settings
         with ExitStack() as undo:
             smpp_socket = undo.enter_context(_listening(settings.smpp_address))
-            http_socket = undo.enter_context(_listening(settings.http_address)) if self._with_pages else None
             journal = Journal(settings.log_path)
+            undo.callback(journal.close)
+            desk = ReceiptDesk(settings.receipt_delay_s, settings.receipt_retry_s, self.changed)
+            self.network = Network(Phones(settings.kept_messages), desk, journal, self.changed)
+            if self._with_pages:
+                self._http = HttpServer(settings.http_address, sandbox_app(self.network, self.stats), drain_s=0)
+                await self._http.start()
+                self.http_port = self._http.port
             undo.pop_all()
-        desk = ReceiptDesk(settings.receipt_delay_s, settings.receipt_retry_s, self.changed)
-        self.network = Network(Phones(settings.kept_messages), desk, journal, self.changed)
         self.smpp_port = smpp_socket.getsockname()[1]
         self._smpp = await asyncio.get_running_loop().create_server(
             lambda: Link(self, settings.slow_answer_s), sock=smpp_socket, ssl=self._tls
         )
-        if http_socket is not None:
-            self.http_port = http_socket.getsockname()[1]
-            self._http = _HttpServer(_http_config(sandbox_app(self.network, self.stats)))
-            self._http_task = asyncio.create_task(self._http.serve(sockets=[http_socket]))
         log.info("sandbox.listening", smpp_port=self.smpp_port, http_port=self.http_port)
 
     async def stop(self) -> None:
@@ -91,9 +89,8 @@ class SandboxCarrier:
         await self._smpp.wait_closed()
         self._smpp = None
         self.network.desk.stop()
-        if self._http is not None and self._http_task is not None:
-            self._http.should_exit = True
-            await self._http_task
+        if self._http is not None:
+            await self._http.stop()
         self.network.journal.close()
         log.info("sandbox.stopped")
 
@@ -170,20 +167,6 @@ class SandboxCarrier:
             if not happened.done() and condition():
                 happened.set_result(None)
                 self._conditions.remove(entry)
-
-
-class _HttpServer(uvicorn.Server):
-    """Leaves signals to the process that it runs in."""
-
-    @contextmanager
-    def capture_signals(self) -> Iterator[None]:
-        yield
-
-
-def _http_config(app: Starlette) -> uvicorn.Config:
-    return uvicorn.Config(
-        app, lifespan="off", ws="none", access_log=False, log_config=None, timeout_graceful_shutdown=1
-    )
 
 
 def _listening(address: Address) -> socket.socket:
