@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from typing import Annotated, Literal
 
 import msgspec
@@ -11,8 +11,16 @@ from msgspec import UNSET, Meta, Raw, UnsetType
 from gateway_http.money import number
 from gateway_http.outbox_models import OutboxEntry
 from gateway_http.problem import ProblemDocument
+from tukupay.sms.messaging.v1 import messaging_pb2
 
 MAX_MESSAGES = 1_000
+
+
+def _sum(what: str) -> Meta:
+    return Meta(
+        description=f"The sum of {what} in KES, exact, each entry once.",
+        extra_json_schema={"type": "number", "minimum": 0, "examples": [0.6]},
+    )
 
 
 class NewBatch(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -76,7 +84,10 @@ class BatchSummary(msgspec.Struct, frozen=True, kw_only=True, rename="camel"):
             extra_json_schema={"type": "number", "minimum": 0, "examples": [0.6]},
         ),
     ]
-    currency: Annotated[Literal["KES"], Meta(description="The currency of `totalCost`.")] = "KES"
+    currency: Annotated[Literal["KES"], Meta(description="The currency of all amounts.")] = "KES"
+    held: Annotated[Raw, _sum("`held` of the entries' `billing`")]
+    charged: Annotated[Raw, _sum("`charged` of the entries' `billing`")]
+    refunded: Annotated[Raw, _sum("`refunded` of the entries' `billing`")]
 
 
 class BatchAnswer(msgspec.Struct, frozen=True, rename="camel"):
@@ -91,10 +102,13 @@ class BatchAnswer(msgspec.Struct, frozen=True, rename="camel"):
     results: Annotated[Sequence[BatchResult], Meta(description="One for each SMS, in their order.")]
 
 
-def batch_answer(results: Sequence[BatchResult], pending: int, cost_micros: int) -> BatchAnswer:
+def batch_answer(
+    results: Sequence[BatchResult], pending: int, cost_micros: int, billings: Iterable[messaging_pb2.EntryBilling]
+) -> BatchAnswer:
     """The answer that sums the results up."""
     accepted = sum(result.status == "success" for result in results)
     failed = sum(result.status == "failed" for result in results)
+    money = list(billings)
     errors = len(results) - accepted - failed
     summary = BatchSummary(
         messages=len(results),
@@ -104,6 +118,9 @@ def batch_answer(results: Sequence[BatchResult], pending: int, cost_micros: int)
         errors=errors,
         replayed=sum(result.replayed for result in results),
         total_cost=number(cost_micros),
+        held=number(sum(each.held_micros for each in money)),
+        charged=number(sum(each.charged_micros for each in money)),
+        refunded=number(sum(each.refunded_micros for each in money)),
     )
     parts = {"sent": accepted - pending, "pending": pending, "failed": failed, "with an error": errors}
     words = ", ".join(f"{count:,} {what}" for what, count in parts.items() if count)

@@ -46,6 +46,14 @@ STATE_NAMES: dict[int, State] = {
     messaging_pb2.DELIVERY_STATE_CANCELLED: "cancelled",
 }
 
+BillingState = Literal["held", "charged", "released", "refunded"]
+_BILLING_STATES: dict[int, BillingState] = {
+    messaging_pb2.BILLING_STATE_HELD: "held",
+    messaging_pb2.BILLING_STATE_CHARGED: "charged",
+    messaging_pb2.BILLING_STATE_RELEASED: "released",
+    messaging_pb2.BILLING_STATE_REFUNDED: "refunded",
+}
+
 Resendable = Literal["now", "later", "never"]
 _RESENDABLE: dict[int, Resendable] = {
     messaging_pb2.RESEND_ADVICE_NOW: "now",
@@ -99,6 +107,59 @@ _ExpiresAt = Annotated[
     _Instant | UnsetType, Meta(description="Until when it is wanted; absent when you gave no `expiresAt`.")
 ]
 _Amount = {"type": "number", "minimum": 0, "examples": [0.6]}
+_CostPerUnit = Annotated[
+    Raw,
+    Meta(
+        description="KES for one unit, fixed when the SMS was accepted: a resend is charged at the same price, "
+        "whatever the price is by then.",
+        extra_json_schema=_Amount,
+    ),
+]
+_TotalCost = Annotated[
+    Raw,
+    Meta(
+        description="Units × cost per unit in KES, exact: the price of one attempt. `billing` says what was charged.",
+        extra_json_schema=_Amount,
+    ),
+]
+
+
+class Billing(msgspec.Struct, frozen=True, kw_only=True):
+    """What the SMS cost so far, in KES, exact."""
+
+    state: Annotated[
+        BillingState,
+        Meta(
+            description="The money of the latest attempt. held: reserved until its outcome is known. charged: a "
+            "carrier took it. released: given back, as none did. refunded: charged, and paid back."
+        ),
+    ]
+    held: Annotated[Raw, Meta(description="Reserved for the latest attempt.", extra_json_schema=_Amount)]
+    charged: Annotated[
+        Raw, Meta(description="Charged, all attempts together: each that a carrier took.", extra_json_schema=_Amount)
+    ]
+    refunded: Annotated[Raw, Meta(description="Paid back of these charges.", extra_json_schema=_Amount)]
+
+    @classmethod
+    def of(cls, entry: messaging_pb2.OutboxEntry) -> Billing | UnsetType:
+        """The money of an entry; UNSET from a messaging service of a release that did not tell it."""
+        if not entry.HasField("billing"):
+            return UNSET
+        return cls(
+            state=_BILLING_STATES[entry.billing_state],
+            held=number(entry.billing.held_micros),
+            charged=number(entry.billing.charged_micros),
+            refunded=number(entry.billing.refunded_micros),
+        )
+
+
+_Billing = Annotated[
+    Billing | UnsetType,
+    Meta(
+        description="What was held, charged and refunded. Over all SMS of an account, `charged` less `refunded` is "
+        "what its statements have of them."
+    ),
+]
 
 
 class OutboxEntry(msgspec.Struct, frozen=True, kw_only=True, rename="camel"):
@@ -111,10 +172,8 @@ class OutboxEntry(msgspec.Struct, frozen=True, kw_only=True, rename="camel"):
     sender_id: Annotated[str, Meta(description="The sender that the phone shows.")]
     message_id: Annotated[str, Meta(description="Your identifier, or the one made when you gave none.")]
     sms_units_used: Annotated[int, Meta(ge=1, description="Units charged for the text.")]
-    cost_per_unit: Annotated[
-        Raw, Meta(description="KES for one unit, fixed when the SMS was accepted.", extra_json_schema=_Amount)
-    ]
-    total_cost: Annotated[Raw, Meta(description="Units × cost per unit in KES, exact.", extra_json_schema=_Amount)]
+    cost_per_unit: _CostPerUnit
+    total_cost: _TotalCost
     status: _Status
     timestamps: Timestamps
     retry_count: _RetryCount
@@ -131,6 +190,7 @@ class OutboxEntry(msgspec.Struct, frozen=True, kw_only=True, rename="camel"):
     delivery_state: _State
     delivered_at: _DeliveredAt = UNSET
     expires_at: _ExpiresAt = UNSET
+    billing: _Billing = UNSET
 
     @classmethod
     def of(cls, entry: messaging_pb2.OutboxEntry) -> OutboxEntry:
@@ -158,6 +218,7 @@ class OutboxEntry(msgspec.Struct, frozen=True, kw_only=True, rename="camel"):
             delivery_state=STATE_NAMES[entry.delivery_state],
             delivered_at=instant(entry.delivered_time) if entry.HasField("delivered_time") else UNSET,
             expires_at=instant(entry.expires_time) if entry.HasField("expires_time") else UNSET,
+            billing=Billing.of(entry),
         )
 
 
@@ -176,6 +237,9 @@ class UpdatedOutboxEntry(msgspec.Struct, frozen=True, kw_only=True, rename="came
     delivery_state: _State
     delivered_at: _DeliveredAt = UNSET
     expires_at: _ExpiresAt = UNSET
+    cost_per_unit: _CostPerUnit
+    total_cost: _TotalCost
+    billing: _Billing = UNSET
 
     @classmethod
     def of(cls, entry: messaging_pb2.OutboxEntry) -> UpdatedOutboxEntry:
@@ -193,6 +257,9 @@ class UpdatedOutboxEntry(msgspec.Struct, frozen=True, kw_only=True, rename="came
             delivery_state=STATE_NAMES[entry.delivery_state],
             delivered_at=instant(entry.delivered_time) if entry.HasField("delivered_time") else UNSET,
             expires_at=instant(entry.expires_time) if entry.HasField("expires_time") else UNSET,
+            cost_per_unit=number(entry.unit_price_micros),
+            total_cost=number(entry.total_cost_micros),
+            billing=Billing.of(entry),
         )
 
 

@@ -70,6 +70,9 @@ def entry_record(entry: pb.OutboxEntry) -> dict[str, object]:
         "costPerUnit": kes(entry.unit_price_micros),
         "totalCost": kes(entry.total_cost_micros),
         "billing": _word(pb.BillingState.Name(entry.billing_state), "BILLING_STATE_"),
+        "held": kes(entry.billing.held_micros),
+        "charged": kes(entry.billing.charged_micros),
+        "refunded": kes(entry.billing.refunded_micros),
         "retryCount": entry.retry_count,
     }
     if entry.carrier:
@@ -98,7 +101,10 @@ def advice(entry: pb.OutboxEntry) -> str:
         case pb.SMS_STATUS_SENT:
             return f"The carrier accepted it; {phone}."
         case pb.SMS_STATUS_FAILED:
-            charged = entry.billing_state == pb.BILLING_STATE_CHARGED
+            charged = (
+                entry.billing_state == pb.BILLING_STATE_CHARGED
+                or entry.billing.charged_micros > entry.billing.refunded_micros
+            )
             money = "was charged, as the carrier had accepted it" if charged else "costs nothing"
             return f"It did not arrive and {money}; errorDetails says why."
         case _ if entry.delivery_state == pb.DELIVERY_STATE_SCHEDULED:

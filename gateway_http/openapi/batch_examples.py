@@ -43,13 +43,24 @@ BATCH_SENT: Json = {
         "replayed": 0,
         "totalCost": 1.2,
         "currency": "KES",
+        "held": 0.0,
+        "charged": 1.2,
+        "refunded": 0.0,
     },
     "results": _BATCH_RESULTS,
 }
 BATCH_SCHEDULED: Json = {
     "status": "success",
     "message": "1 SMS: 1 pending.",
-    "summary": {**BATCH_SENT["summary"], "messages": 1, "accepted": 1, "pending": 1, "totalCost": 0.6},
+    "summary": {
+        **BATCH_SENT["summary"],
+        "messages": 1,
+        "accepted": 1,
+        "pending": 1,
+        "totalCost": 0.6,
+        "held": 0.6,
+        "charged": 0.0,
+    },
     "results": [
         {
             "index": 0,
@@ -64,7 +75,7 @@ BATCH_SCHEDULED: Json = {
 BATCH_WITH_ERROR: Json = {
     "status": "partial",
     "message": "2 SMS: 1 sent, 1 with an error.",
-    "summary": {**BATCH_SENT["summary"], "accepted": 1, "errors": 1, "totalCost": 0.6},
+    "summary": {**BATCH_SENT["summary"], "accepted": 1, "errors": 1, "totalCost": 0.6, "charged": 0.6},
     "results": [
         _BATCH_RESULTS[0],
         {

@@ -178,6 +178,9 @@ SEND_SHORT: Json = {
     "senderId": "TUKUPAY",
 }
 SEND_OTP: Json = {**SEND_SHORT, "message": "Your OTP is 123456.", "expiresAt": "2030-12-15T08:05:00Z"}
+_CHARGED: Json = {"state": "charged", "held": 0.0, "charged": 0.6, "refunded": 0.0}
+_HELD: Json = {"state": "held", "held": 0.6, "charged": 0.0, "refunded": 0.0}
+_RELEASED: Json = {"state": "released", "held": 0.0, "charged": 0.0, "refunded": 0.0}
 ENTRY_SENT: Json = {
     "outboxId": "outbox_0192e4a07c2b7d3e9a51c6f0b8d4e2a1",
     "userId": "user123",
@@ -198,12 +201,14 @@ ENTRY_SENT: Json = {
     "tags": ["notification", "OTP"],
     "customData": {"purpose": "Account Verification", "linkedTransactionId": "txn789"},
     "deliveryState": "accepted",
+    "billing": _CHARGED,
 }
 ENTRY_SCHEDULED: Json = {
     **ENTRY_SENT,
     "status": "pending",
     "timestamps": {"createdAt": "2024-12-15T08:00:00Z", "sentAt": None, "lastAttemptAt": None},
     "deliveryState": "scheduled",
+    "billing": _HELD,
 }
 ENTRY_REFUSED: Json = {
     **ENTRY_SENT,
@@ -219,6 +224,7 @@ ENTRY_REFUSED: Json = {
     "errorAdvice": "Check the number and send a new message to the right one.",
     "resendable": "never",
     "deliveryState": "refused",
+    "billing": _RELEASED,
 }
 EVENTS: list[Json] = [
     {
@@ -278,6 +284,9 @@ RESENT: Json = {
         },
         "retryCount": 1,
         "deliveryState": "accepted",
+        "costPerUnit": 0.6,
+        "totalCost": 0.6,
+        "billing": {"state": "charged", "held": 0.0, "charged": 1.2, "refunded": 0.0},
     },
 }
 RESEND_QUEUED: Json = {
@@ -293,6 +302,9 @@ RESEND_QUEUED: Json = {
         },
         "retryCount": 1,
         "deliveryState": "ready",
+        "costPerUnit": 0.6,
+        "totalCost": 0.6,
+        "billing": _HELD,
     },
 }
 CANCELLED: Json = {
@@ -304,6 +316,9 @@ CANCELLED: Json = {
         "timestamps": {"createdAt": "2024-12-15T08:00:00Z", "sentAt": None, "lastAttemptAt": None},
         "retryCount": 0,
         "deliveryState": "cancelled",
+        "costPerUnit": 0.6,
+        "totalCost": 0.6,
+        "billing": _RELEASED,
     },
 }
 

@@ -140,6 +140,7 @@ def _of_item(error: ProblemError, index: int) -> ProblemError:
 async def _rendered(decided: Sequence[_Sent], request_id: str) -> Response:
     results: list[BatchResult] = []
     paid: dict[str, int] = {}
+    billings: dict[str, messaging_pb2.EntryBilling] = {}
     pending = 0
     retry_after = 0
     for index, one in enumerate(decided):
@@ -159,8 +160,9 @@ async def _rendered(decided: Sequence[_Sent], request_id: str) -> Response:
         pending += entry.status == messaging_pb2.SMS_STATUS_PENDING
         if entry.billing_state in _PAID:
             paid[entry.outbox_id] = entry.total_cost_micros
+        billings[entry.outbox_id] = entry.billing
         results.append(_recorded(index, one.response))
-    answer = batch_answer(results, pending, sum(paid.values()))
+    answer = batch_answer(results, pending, sum(paid.values()), billings.values())
     headers = {"Retry-After": str(retry_after)} if retry_after else None
     status = 207 if answer.summary.errors else 202 if pending else 200
     return json_answer(answer, status, headers)

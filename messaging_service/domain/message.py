@@ -128,6 +128,26 @@ class Message:
     delivered_at: datetime | None
     tags: tuple[str, ...]
     custom_data_json: str | None
+    earlier_charged: Decimal = Decimal(0)
+    """KES charged for the attempts before the present one."""
+    earlier_refunded: Decimal = Decimal(0)
+    """KES of those charges that were paid back."""
+
+    @property
+    def held(self) -> Decimal:
+        """KES reserved on the account for the present attempt."""
+        return self.total if self.billing is Billing.HELD else Decimal(0)
+
+    @property
+    def charged(self) -> Decimal:
+        """KES charged over all attempts: what the ledger has of the message."""
+        is_charged = self.billing in {Billing.CHARGED, Billing.REFUNDED}
+        return self.earlier_charged + (self.total if is_charged else Decimal(0))
+
+    @property
+    def refunded(self) -> Decimal:
+        """KES paid back over all attempts: what the ledger has of the message."""
+        return self.earlier_refunded + (self.total if self.billing is Billing.REFUNDED else Decimal(0))
 
     @property
     def status(self) -> Status:

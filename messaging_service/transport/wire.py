@@ -216,6 +216,11 @@ def from_message(message: Message) -> pb.OutboxEntry:
         carrier=message.carrier,
         priced_time=_stamp(message.priced_at),
         price_known_time=_stamp(message.price_known_at),
+        billing=pb.EntryBilling(
+            held_micros=to_micros(message.held),
+            charged_micros=to_micros(message.charged),
+            refunded_micros=to_micros(message.refunded),
+        ),
     )
 
 

@@ -4,14 +4,18 @@ from __future__ import annotations
 
 import socket
 from datetime import UTC, datetime, timedelta
+from decimal import Decimal
 
+import grpc
 import pytest
 
 from tests.system.rest import OUTBOX, TEXT, new_phone
 from tests.system.running import System
+from tukupay.sms.messaging.v1 import billing_pb2, billing_pb2_grpc
 
 REFUSED = "+254700000001"
 UNDELIVERABLE = "+254700000008"
+FREE = {"held": 0.0, "charged": 0.0, "refunded": 0.0}
 TOMORROW = (datetime.now(UTC) + timedelta(days=1)).isoformat()
 
 
@@ -39,6 +43,40 @@ def test_a_resend_that_is_refused_again_is_failed_and_free(system: System) -> No
     assert (answer.status, answer.body["status"], answer.entry["retryCount"]) == (200, "failed", 1)
     assert answer.entry["errorCode"] == "INVALID_RECIPIENT"
     assert system.account("resend-refused") == (0, 0)
+
+
+def test_what_an_outbox_shows_as_charged_and_refunded_is_what_its_ledger_has(system: System) -> None:
+    user = "billing"
+    shown = {"sent": system.rest.send(user).entry["billing"]}
+    assert shown["sent"] == {"state": "charged", "held": 0.0, "charged": 0.8, "refunded": 0.0}
+    entry = system.rest.send(user, recipientPhoneNumber=REFUSED).entry
+    assert (entry["totalCost"], entry["billing"]) == (0.8, {"state": "released", **FREE})
+    entry = system.rest.send(user, scheduleTimestamp=TOMORROW).entry
+    assert entry["billing"] == {"state": "held", **FREE, "held": 0.8}
+    refunded, twice = (system.rest.send(user, recipientPhoneNumber=UNDELIVERABLE).entry["outboxId"] for _ in range(2))
+    for outbox_id in (refunded, twice):
+        system.wait_for_state(outbox_id, "undelivered")
+    refund(system, refunded)
+    assert system.rest.entry(refunded)["billing"] == {"state": "refunded", "held": 0.0, "charged": 0.8, "refunded": 0.8}
+    # A resend is charged at the price of its acceptance, once more; then the first charge is paid back.
+    again = system.rest.resend(twice).entry
+    assert (again["costPerUnit"], again["totalCost"]) == (0.8, 0.8)
+    assert again["billing"] == {"state": "charged", "held": 0.0, "charged": 1.6, "refunded": 0.0}
+    refund(system, twice, attempt=1)
+    assert system.rest.entry(twice)["billing"] == {"state": "charged", "held": 0.0, "charged": 1.6, "refunded": 0.8}
+    outbox = [entry["billing"] for entry in system.rest.get(OUTBOX, userId=user).body]
+    net = sum(Decimal(str(each["charged"])) - Decimal(str(each["refunded"])) for each in outbox)
+    posted, held = system.account(user)
+    assert (float(-net), float(sum(Decimal(str(each["held"])) for each in outbox))) == (posted, held) == (-1.6, 0.8)
+
+
+def refund(system: System, outbox_id: str, attempt: int | None = None) -> None:
+    """What an operator does at the terminal."""
+    with grpc.insecure_channel(system.messaging_address, options=(("grpc.enable_http_proxy", 0),)) as channel:
+        request = billing_pb2.RefundSmsRequest(
+            outbox_id=outbox_id, reason="it never arrived", booked_by="wanjiru", attempt=attempt
+        )
+        billing_pb2_grpc.BillingServiceStub(channel).RefundSms(request, timeout=20)
 
 
 def test_the_number_of_resends_is_capped(system: System) -> None:

@@ -291,7 +291,12 @@ class InMemoryOutbox:
         self.book.queue[message_id] = Queued(
             self.book.now, self.book.now, State.READY, epoch, route=route, expires_at=message.expires_at
         )
-        self.book.messages[message_id] = replace(message, retry_count=message.retry_count + 1)
+        self.book.messages[message_id] = replace(
+            message,
+            retry_count=message.retry_count + 1,
+            earlier_charged=message.charged,
+            earlier_refunded=message.refunded,
+        )
         return self._move(message_id, State.READY, billing=Billing.HELD, error_code=None, delivered_at=None)
 
     async def cancel(self, message_id: UUID) -> Message:

@@ -18,6 +18,8 @@ CURRENT = f"{COSTS}/current"
 HISTORY = f"{COSTS}/history"
 UNDELIVERABLE = "+254700000008"
 REFUSED = "+254700000001"
+CHARGED = {"state": "charged", "held": Number("0.0"), "charged": Number("0.6"), "refunded": Number("0.0")}
+"""The money of an entry that one carrier took once, beside the documented fields."""
 
 
 @pytest.fixture(scope="module")
@@ -189,7 +191,8 @@ def test_the_printed_send_gets_the_printed_answer(system: System) -> None:
 
     sent, documented = to_the_letter(answer.text), to_the_letter(example("send.response.json"))
     entry, of_document = sent["outboxEntry"], documented["outboxEntry"]
-    assert (list(entry)[-1], entry.pop("deliveryState")) == ("deliveryState", "accepted")
+    assert list(entry)[-2:] == ["deliveryState", "billing"]
+    assert (entry.pop("deliveryState"), entry.pop("billing")) == ("accepted", CHARGED)
     assert in_order(sent) == in_order(documented)
     assert_timestamps(entry["timestamps"])
     # The first attempt counts as an attempt, whatever the sample shows.
@@ -209,6 +212,7 @@ def test_the_printed_send_in_a_batch_gets_the_printed_answer(system: System) -> 
     (result,) = to_the_letter(answer.text)["results"]
     documented = to_the_letter(example("send.response.json"))
     assert result["outboxEntry"].pop("deliveryState") == "accepted"
+    assert result["outboxEntry"].pop("billing") == CHARGED
     assert in_order({name: result[name] for name in documented}) == in_order(documented)
     own = {name: result["outboxEntry"].pop(name) for name in ("outboxId", "timestamps")}
     assert_timestamps(own["timestamps"])
@@ -243,7 +247,7 @@ def test_optional_fields_may_be_null_and_absent_ones_are_left_out(system: System
     entry = to_the_letter(answer.text)["outboxEntry"]
     documented = to_the_letter(example("send.response.json"))["outboxEntry"]
     assert documented.keys() - entry.keys() == {"customData"}
-    assert entry.keys() - documented.keys() == {"deliveryState"}
+    assert entry.keys() - documented.keys() == {"deliveryState", "billing"}
     assert (entry["messageId"], entry["tags"]) == (entry["outboxId"], [])
 
 
@@ -260,7 +264,9 @@ def test_a_failed_send_adds_its_reason_to_the_printed_fields(system: System) -> 
         "errorAdvice",
         "resendable",
         "deliveryState",
+        "billing",
     }
+    assert entry["billing"] == CHARGED | {"state": "released", "charged": Number("0.0")}
     assert documented.keys() <= entry.keys()
     assert_timestamps(entry["timestamps"])
     assert entry["timestamps"]["sentAt"] is None
@@ -291,6 +297,9 @@ def test_the_printed_resend_gets_the_printed_answer(system: System) -> None:
     resent, documented = to_the_letter(answer.text), to_the_letter(example("resend.response.json"))
     updated = resent["updatedOutboxEntry"]
     assert updated.pop("deliveryState") == "accepted"
+    # A resend is charged the price of the acceptance, and the charge before it stays.
+    assert (updated.pop("costPerUnit"), updated.pop("totalCost")) == (Number("0.6"), Number("0.6"))
+    assert updated.pop("billing") == CHARGED | {"charged": Number("1.2")}
     assert in_order(resent) == in_order(documented)
     assert_timestamps(updated["timestamps"])
     assert updated["timestamps"]["createdAt"] == entry["timestamps"]["createdAt"]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from decimal import Decimal
 from typing import Any
 
 from messaging_service.domain.message import Message
@@ -9,15 +10,23 @@ from messaging_service.domain.money import Price, PriceLevel
 from messaging_service.domain.segmentation import Encoding
 from messaging_service.domain.states import Billing, Priority, State
 
-MESSAGE_COLUMNS = """
+# Only a message that was resent has earlier attempts: no other is looked up in the ledger.
+_EARLIER = """
+    CASE WHEN m.retry_count > 0 THEN (
+        SELECT sum(l.amount) FROM ledger_entry l
+        WHERE l.message_id = m.id AND l.attempt <= m.retry_count AND l.kind = '{kind}'
+    ) END
+"""
+MESSAGE_COLUMNS = f"""
     m.id, m.account_id, m.client_message_id, m.app_id, m.recipient, m.text, m.sender_id, m.message_name,
     m.priority, m.encoding, m.units, m.price_cost_id, m.price_level, m.unit_price, m.total, m.state, m.billing,
     m.retry_count, m.error_code, m.carrier, m.created_at, m.scheduled_at, m.sent_at, m.last_attempt_at,
-    m.delivered_at, m.tags, m.custom_data::text, m.expires_at, m.carrier_error_code, m.priced_at, m.price_known_at
+    m.delivered_at, m.tags, m.custom_data::text, m.expires_at, m.carrier_error_code, m.priced_at, m.price_known_at,
+    {_EARLIER.format(kind="charge")}, {_EARLIER.format(kind="refund")}
 """
 """The columns that `to_message` takes, in its order, of a message table aliased `m`."""
 
-MESSAGE_WIDTH = 31
+MESSAGE_WIDTH = 33
 """How many columns that is."""
 
 
@@ -53,4 +62,6 @@ def to_message(row: tuple[Any, ...]) -> Message:
         custom_data_json=row[26],
         expires_at=row[27],
         carrier_error_code=row[28],
+        earlier_charged=-(row[31] or Decimal(0)),
+        earlier_refunded=row[32] or Decimal(0),
     )

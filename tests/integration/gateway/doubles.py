@@ -166,6 +166,8 @@ def entry_of(item: messaging_pb2.SendSmsRequest) -> messaging_pb2.OutboxEntry:
         last_attempt_time=at("2024-12-15T08:00:59Z"),
         tags=item.tags,
         custom_data_json=item.custom_data_json if item.HasField("custom_data_json") else None,
+        billing_state=messaging_pb2.BILLING_STATE_CHARGED,
+        billing=messaging_pb2.EntryBilling(charged_micros=600_000),
     )
 
 

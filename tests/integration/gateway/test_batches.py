@@ -73,6 +73,9 @@ async def test_one_at_fault_fails_alone_and_its_fields_are_named_by_their_place(
         "replayed": 0,
         "totalCost": 0.6,
         "currency": "KES",
+        "held": 0.0,
+        "charged": 0.6,
+        "refunded": 0.0,
     }
     assert [result["httpStatus"] for result in answer["results"]] == [200, 400, 400, 400, 429, 400]
     problems = [result.get("problem") for result in answer["results"]]
@@ -101,9 +104,12 @@ async def test_pending_and_failed_ones_are_counted_and_money_counts_once_an_entr
         if item.user_id == "later":
             entry.status, entry.delivery_state = pb.SMS_STATUS_PENDING, pb.DELIVERY_STATE_READY
             entry.billing_state = pb.BILLING_STATE_HELD
+            entry.billing.CopyFrom(pb.EntryBilling(held_micros=600_000))
         if item.user_id == "refused":
             entry.status, entry.delivery_state = pb.SMS_STATUS_FAILED, pb.DELIVERY_STATE_REFUSED
+            # Refused now, after an attempt that was charged and paid back.
             entry.billing_state = pb.BILLING_STATE_RELEASED
+            entry.billing.CopyFrom(pb.EntryBilling(charged_micros=600_000, refunded_micros=600_000))
         return pb.SendSmsResponse(entry=entry, replayed=item.user_id == "again")
 
     running.messaging.on_item = outcome
@@ -117,6 +123,7 @@ async def test_pending_and_failed_ones_are_counted_and_money_counts_once_an_entr
     summary = answer["summary"]
     assert [summary[name] for name in ("accepted", "pending", "failed", "errors", "replayed")] == [3, 1, 1, 0, 1]
     assert summary["totalCost"] == 1.2
+    assert [summary[name] for name in ("held", "charged", "refunded")] == [0.6, 1.2, 0.6]
 
 
 async def test_without_message_ids_the_key_makes_the_same_ones_each_time(running: Running) -> None:

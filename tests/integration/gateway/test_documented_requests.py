@@ -248,17 +248,19 @@ async def test_a_send_is_answered_as_documented(running: Running) -> None:
             message_name=item.message_name,
             price_cost_id="cost_1",
             carrier="sandbox",
+            billing_state=messaging_pb.BILLING_STATE_CHARGED,
+            billing=messaging_pb.EntryBilling(charged_micros=600_000),
         )
 
     running.messaging.on_item = entry
     response = await running.http.post("/api/sms/send", content=SEND, headers=JSON)
     assert response.status_code == 200
     assert "idempotent-replay" not in response.headers
-    # The one field beside the documented ones; all others in their documented order.
-    *documented, state = dict(exactly(response.text))["outboxEntry"]
-    assert state == ("deliveryState", "accepted")
+    # The two fields beside the documented ones; all others in their documented order.
+    *documented, state, billing = dict(exactly(response.text))["outboxEntry"]
+    assert (state, billing[0]) == (("deliveryState", "accepted"), "billing")
     answer = members(response.text)
-    del answer["outboxEntry"]["deliveryState"]
+    del answer["outboxEntry"]["deliveryState"], answer["outboxEntry"]["billing"]
     assert answer == expected
     assert list(answer) == list(expected)
     assert [name for name, _ in documented] == list(expected["outboxEntry"])
@@ -290,6 +292,8 @@ async def test_a_resend_is_answered_as_documented(running: Running) -> None:
     assert response.status_code == 200
     answer = members(response.text)
     assert answer["updatedOutboxEntry"].pop("deliveryState") == "accepted"
+    for beside in ("costPerUnit", "totalCost", "billing"):
+        del answer["updatedOutboxEntry"][beside]
     assert answer == members(RESENT)
     assert list(answer) == list(members(RESENT))
     assert list(answer["updatedOutboxEntry"]) == list(members(RESENT)["updatedOutboxEntry"])

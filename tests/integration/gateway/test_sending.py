@@ -306,6 +306,10 @@ async def test_a_failed_resend_carries_the_reason(running: Running) -> None:
         retry_count=2,
         error_code="INVALID_RECIPIENT",
         error_details="the carrier does not know the recipient; check the number",
+        unit_price_micros=500_000,
+        total_cost_micros=1_000_000,
+        billing_state=pb.BILLING_STATE_RELEASED,
+        billing=pb.EntryBilling(charged_micros=2_000_000, refunded_micros=1_000_000),
     )
     running.messaging.will_answer("ResendSms", pb.ResendSmsResponse(entry=entry))
     response = await running.http.post("/api/sms/outbox/resend", json={"outboxId": ENTRY_ID})
@@ -325,6 +329,9 @@ async def test_a_failed_resend_carries_the_reason(running: Running) -> None:
             "errorDetails": "the carrier does not know the recipient; check the number",
             "errorCode": "INVALID_RECIPIENT",
             "deliveryState": "refused",
+            "costPerUnit": 0.5,
+            "totalCost": 1.0,
+            "billing": {"state": "released", "held": 0.0, "charged": 2.0, "refunded": 1.0},
         },
     }
 

@@ -365,6 +365,7 @@ class OutboxEntry(_message.Message):
     RESEND_ADVICE_FIELD_NUMBER: _builtins.int
     PRICED_TIME_FIELD_NUMBER: _builtins.int
     PRICE_KNOWN_TIME_FIELD_NUMBER: _builtins.int
+    BILLING_FIELD_NUMBER: _builtins.int
     outbox_id: _builtins.str
     """Unique identifier, `outbox_` and 32 hexadecimal digits. Set by the service."""
     user_id: _builtins.str
@@ -404,7 +405,7 @@ class OutboxEntry(_message.Message):
     encoding: Global___Encoding.ValueType
     """The alphabet it goes out in."""
     billing_state: Global___BillingState.ValueType
-    """What happened to its money."""
+    """What happened to the money of its present attempt; see `billing` for all attempts."""
     app_id: _builtins.str
     """The app through which it came; absent when through none."""
     price_cost_id: _builtins.str
@@ -463,6 +464,10 @@ class OutboxEntry(_message.Message):
         since. Absent for entries recorded before it was kept.
         """
 
+    @_builtins.property
+    def billing(self) -> Global___EntryBilling:
+        """The money of all its attempts together."""
+
     def __init__(
         self,
         *,
@@ -501,10 +506,11 @@ class OutboxEntry(_message.Message):
         resend_advice: Global___ResendAdvice.ValueType = ...,
         priced_time: _timestamp_pb2.Timestamp | None = ...,
         price_known_time: _timestamp_pb2.Timestamp | None = ...,
+        billing: Global___EntryBilling | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["_app_id", b"_app_id", "_carrier", b"_carrier", "_carrier_error_code", b"_carrier_error_code", "_custom_data_json", b"_custom_data_json", "_error_advice", b"_error_advice", "_error_code", b"_error_code", "_error_details", b"_error_details", "_message_name", b"_message_name", "app_id", b"app_id", "carrier", b"carrier", "carrier_error_code", b"carrier_error_code", "created_time", b"created_time", "custom_data_json", b"custom_data_json", "delivered_time", b"delivered_time", "error_advice", b"error_advice", "error_code", b"error_code", "error_details", b"error_details", "expires_time", b"expires_time", "last_attempt_time", b"last_attempt_time", "message_name", b"message_name", "price_known_time", b"price_known_time", "priced_time", b"priced_time", "scheduled_time", b"scheduled_time", "sent_time", b"sent_time"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["_app_id", b"_app_id", "_carrier", b"_carrier", "_carrier_error_code", b"_carrier_error_code", "_custom_data_json", b"_custom_data_json", "_error_advice", b"_error_advice", "_error_code", b"_error_code", "_error_details", b"_error_details", "_message_name", b"_message_name", "app_id", b"app_id", "billing", b"billing", "carrier", b"carrier", "carrier_error_code", b"carrier_error_code", "created_time", b"created_time", "custom_data_json", b"custom_data_json", "delivered_time", b"delivered_time", "error_advice", b"error_advice", "error_code", b"error_code", "error_details", b"error_details", "expires_time", b"expires_time", "last_attempt_time", b"last_attempt_time", "message_name", b"message_name", "price_known_time", b"price_known_time", "priced_time", b"priced_time", "scheduled_time", b"scheduled_time", "sent_time", b"sent_time"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["_app_id", b"_app_id", "_carrier", b"_carrier", "_carrier_error_code", b"_carrier_error_code", "_custom_data_json", b"_custom_data_json", "_error_advice", b"_error_advice", "_error_code", b"_error_code", "_error_details", b"_error_details", "_message_name", b"_message_name", "app_id", b"app_id", "billing_state", b"billing_state", "carrier", b"carrier", "carrier_error_code", b"carrier_error_code", "created_time", b"created_time", "custom_data_json", b"custom_data_json", "delivered_time", b"delivered_time", "delivery_state", b"delivery_state", "encoding", b"encoding", "error_advice", b"error_advice", "error_code", b"error_code", "error_details", b"error_details", "expires_time", b"expires_time", "last_attempt_time", b"last_attempt_time", "message", b"message", "message_id", b"message_id", "message_name", b"message_name", "outbox_id", b"outbox_id", "price_cost_id", b"price_cost_id", "price_known_time", b"price_known_time", "price_level", b"price_level", "priced_time", b"priced_time", "priority", b"priority", "recipient_phone_number", b"recipient_phone_number", "resend_advice", b"resend_advice", "retry_count", b"retry_count", "scheduled_time", b"scheduled_time", "sender_id", b"sender_id", "sent_time", b"sent_time", "sms_units_used", b"sms_units_used", "status", b"status", "tags", b"tags", "total_cost_micros", b"total_cost_micros", "unit_price_micros", b"unit_price_micros", "user_id", b"user_id"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["_app_id", b"_app_id", "_carrier", b"_carrier", "_carrier_error_code", b"_carrier_error_code", "_custom_data_json", b"_custom_data_json", "_error_advice", b"_error_advice", "_error_code", b"_error_code", "_error_details", b"_error_details", "_message_name", b"_message_name", "app_id", b"app_id", "billing", b"billing", "billing_state", b"billing_state", "carrier", b"carrier", "carrier_error_code", b"carrier_error_code", "created_time", b"created_time", "custom_data_json", b"custom_data_json", "delivered_time", b"delivered_time", "delivery_state", b"delivery_state", "encoding", b"encoding", "error_advice", b"error_advice", "error_code", b"error_code", "error_details", b"error_details", "expires_time", b"expires_time", "last_attempt_time", b"last_attempt_time", "message", b"message", "message_id", b"message_id", "message_name", b"message_name", "outbox_id", b"outbox_id", "price_cost_id", b"price_cost_id", "price_known_time", b"price_known_time", "price_level", b"price_level", "priced_time", b"priced_time", "priority", b"priority", "recipient_phone_number", b"recipient_phone_number", "resend_advice", b"resend_advice", "retry_count", b"retry_count", "scheduled_time", b"scheduled_time", "sender_id", b"sender_id", "sent_time", b"sent_time", "sms_units_used", b"sms_units_used", "status", b"status", "tags", b"tags", "total_cost_micros", b"total_cost_micros", "unit_price_micros", b"unit_price_micros", "user_id", b"user_id"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     _WhichOneofReturnType__app_id: _TypeAlias = _typing.Literal["app_id"]  # noqa: Y015
     _WhichOneofArgType__app_id: _TypeAlias = _typing.Literal["_app_id", b"_app_id"]  # noqa: Y015
@@ -540,6 +546,38 @@ class OutboxEntry(_message.Message):
     def WhichOneof(self, oneof_group: _WhichOneofArgType__message_name) -> _WhichOneofReturnType__message_name | None: ...
 
 Global___OutboxEntry: _TypeAlias = OutboxEntry  # noqa: Y015
+
+@_typing.final
+class EntryBilling(_message.Message):
+    """What an entry cost so far. Over all entries of an account, `charged_micros` less
+    `refunded_micros` is what the ledger has of them.
+    """
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    HELD_MICROS_FIELD_NUMBER: _builtins.int
+    CHARGED_MICROS_FIELD_NUMBER: _builtins.int
+    REFUNDED_MICROS_FIELD_NUMBER: _builtins.int
+    held_micros: _builtins.int
+    """Micros of a KES on hold for the present attempt; 0 once its outcome is known."""
+    charged_micros: _builtins.int
+    """Micros charged, all attempts together: each that a carrier took."""
+    refunded_micros: _builtins.int
+    """Micros of these charges that were paid back."""
+    def __init__(
+        self,
+        *,
+        held_micros: _builtins.int = ...,
+        charged_micros: _builtins.int = ...,
+        refunded_micros: _builtins.int = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["charged_micros", b"charged_micros", "held_micros", b"held_micros", "refunded_micros", b"refunded_micros"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___EntryBilling: _TypeAlias = EntryBilling  # noqa: Y015
 
 @_typing.final
 class SendSmsRequest(_message.Message):
