@@ -18,6 +18,8 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any
 
+from tests.system.forked_commands import COLUMNS, forked_commands
+
 READY = "Ctrl-C stops everything"
 _START_S = 60.0
 _STOP_S = 60.0
@@ -65,7 +67,7 @@ class LocalSystem:
         self._lines: queue.SimpleQueue[str | None] = queue.SimpleQueue()
         self._process: subprocess.Popen[str] | None = None
         self._begun: list[Begun] = []
-        self._environment = {"PATH": os.environ["PATH"], "TUKUPAY_HOME": str(home), "COLUMNS": "200", **addresses}
+        self._environment = {"PATH": os.environ["PATH"], "TUKUPAY_HOME": str(home), "COLUMNS": COLUMNS, **addresses}
 
     def start(self) -> None:
         """Starts `up` without waiting."""
@@ -130,15 +132,7 @@ class LocalSystem:
     def run(self, *arguments: str) -> subprocess.CompletedProcess[str]:
         """Another command of `tukupay-sms` on the same home, without our ports in its environment."""
         environment = {name: text for name, text in self._environment.items() if name not in self.addresses}
-        return subprocess.run(
-            self._command(*arguments),
-            env=environment,
-            stdin=subprocess.DEVNULL,
-            capture_output=True,
-            text=True,
-            check=False,
-            timeout=60,
-        )
+        return forked_commands().run(arguments, environment)
 
     def begin(self, *arguments: str) -> Begun:
         """Starts another command as `run` does, without waiting for its end, which `clean_up` sees to at the latest."""

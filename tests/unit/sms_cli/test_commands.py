@@ -18,18 +18,13 @@ from sms_cli.first_sms import curl_of_first_sms
 from sms_cli.instants import parse_instant
 from sms_cli.money import kes, micros, parse_kes
 from sms_cli.send import advice, entry_record
+from tests.system.forked_commands import COLUMNS, forked_commands
 from tukupay.sms.messaging.v1 import messaging_pb2 as pb
 
 
 def run(*arguments: str, home: Path, **environ: str) -> subprocess.CompletedProcess[str]:
-    return subprocess.run(
-        [sys.executable, "-m", "sms_cli", *arguments],
-        env={"TUKUPAY_HOME": str(home), "PATH": "/usr/bin:/bin", "COLUMNS": "200", **environ},
-        capture_output=True,
-        text=True,
-        check=False,
-        timeout=60,
-    )
+    environment = {"TUKUPAY_HOME": str(home), "PATH": "/usr/bin:/bin", "COLUMNS": COLUMNS, **environ}
+    return forked_commands().run(arguments, environment)
 
 
 @pytest.mark.parametrize(("text", "expected"), [("0.6", 600_000), ("1", 1_000_000), ("0.000001", 1)])
