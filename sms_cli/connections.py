@@ -30,8 +30,6 @@ _OPTIONS = {
     "idempotency_key": "--idempotency-key",
 }
 """What a person wrote for a field of a request."""
-_WORDS = (("allow_free", "--allow-free"), ("override_guards", "--override-guards"), ("period_start", "--from"))
-"""How fields are called in descriptions of other fields."""
 
 _NOT_CONNECTED = "failed to connect"
 """In what gRPC says of a server that was never reached."""
@@ -68,7 +66,9 @@ def _readable(
             f"{service} does not answer at {address}",
             f"start it with `tukupay-sms up` (or see `tukupay-sms status`), or set {_SETTINGS[service]}",
         )
-    lines = fields or [error.details() or error.code().name]
+    # Elsewhere the sentence says more than the fields: which entry stands in the way, for instance.
+    by_field = error.code() is grpc.StatusCode.INVALID_ARGUMENT or reason == "PRICE_GUARD"
+    lines = (fields if by_field else []) or [error.details() or error.code().name]
     message = f"{service} refused ({reason or error.code().name}): " + "\n  ".join(lines)
     if error.code() is grpc.StatusCode.INVALID_ARGUMENT:
         return CommandError(message, "correct the value and try again; nothing was stored or charged")
@@ -92,16 +92,9 @@ def _details(error: aio.AioRpcError, named: Callable[[str], str]) -> tuple[str, 
             # An error has room for the first few dozen only.
             all_fields = int(info.metadata.get("violations", "0"))
         elif detail.Unpack(request):
-            fields = [f"{named(each.field)} {_in_options(each.description)}" for each in request.field_violations]
+            fields = [f"{named(each.field)} {each.description}" for each in request.field_violations]
         elif detail.Unpack(delay):
             retry = delay.retry_delay.ToTimedelta().total_seconds()
     if fields and all_fields > len(fields):
         fields.append(f"and {all_fields - len(fields):,} more")
     return reason, fields, retry
-
-
-def _in_options(description: str) -> str:
-    """What is wrong, in words of the terminal."""
-    for field, option in _WORDS:
-        description = description.replace(field, option)
-    return description

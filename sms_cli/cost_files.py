@@ -98,7 +98,7 @@ def read_costs(
     problems: list[LineProblem] = []
     rows: list[FileRow] = []
     first: dict[tuple[int, str, datetime], int] = {}
-    for line, fields in _records(text, problems):
+    for line, fields in _records(text, problems, need_reason=need_reason):
         row = _row(line, fields, problems, allow_free=allow_free, need_reason=need_reason)
         if row is not None:
             earlier = first.setdefault((row.level, row.entity, row.effective_from), line)
@@ -157,13 +157,13 @@ def _line(values: Sequence[str]) -> str:
     return line.getvalue().removesuffix("\r\n") + "\n"
 
 
-def _records(text: str, problems: list[LineProblem]) -> Iterator[tuple[int, dict[str, str]]]:
+def _records(text: str, problems: list[LineProblem], *, need_reason: bool) -> Iterator[tuple[int, dict[str, str]]]:
     """Every line below the header with its number, as values by column; empty lines are passed over."""
     reader = csv.reader(StringIO(text.removeprefix("\ufeff"), newline=""), strict=True)
     line = 1
     try:
         header = [name.strip() for name in next(reader, [])]
-        if problem := _header_problem(header):
+        if problem := _header_problem(header, need_reason=need_reason):
             problems.append(LineProblem(1, problem))
             return
         line = reader.line_num + 1
@@ -172,7 +172,7 @@ def _records(text: str, problems: list[LineProblem]) -> Iterator[tuple[int, dict
                 problems.append(LineProblem(line, f"has {len(values)} values for {len(header)} columns"))
             elif any(value.strip() for value in values):
                 filled = [*values, *[""] * (len(header) - len(values))]
-                yield line, dict(zip(header, filled, strict=True))
+                yield line, {"reason": ""} | dict(zip(header, filled, strict=True))
             # A value in quotes may go over several lines.
             line = reader.line_num + 1
     except csv.Error as error:
@@ -180,11 +180,11 @@ def _records(text: str, problems: list[LineProblem]) -> Iterator[tuple[int, dict
         problems.append(LineProblem(line, f"is not CSV: {what}"))
 
 
-def _header_problem(header: Sequence[str]) -> str | None:
+def _header_problem(header: Sequence[str], *, need_reason: bool) -> str | None:
     wanted = f"the first line must name the columns: {','.join(REQUIRED_COLUMNS)}[,createdBy]"
     if len(header) == 1 and (separator := next((mark for mark in ";\t|" if mark in header[0]), None)):
         return f"the columns are separated by {separator!r}; save the file with commas"
-    if missing := [name for name in REQUIRED_COLUMNS if name not in header]:
+    if missing := [name for name in REQUIRED_COLUMNS if name not in header and (need_reason or name != "reason")]:
         return f"the column {missing[0]} is missing; {wanted}"
     if unknown := [name for name in header if name not in COLUMNS]:
         return f"{unknown[0]!r} is no column; {wanted}"

@@ -16,11 +16,13 @@ from rich.table import Table
 
 from service_kit.settings import Address
 from sms_cli.cost_file_commands import read_file
+from sms_cli.cost_files import FileRow
 from sms_cli.cost_reports import (
     audit_totals_record,
     audited_copy,
     audited_costs,
     copy_record,
+    draft_sentence,
     exception_record,
     level_total_record,
     rehearsal_record,
@@ -38,6 +40,7 @@ from tukupay.sms.messaging.v1 import messaging_pb2 as pb
 report_commands = typer.Typer()
 
 CUSTOMERS_SHOWN = 20
+DRAFTS_SHOWN = 20
 EXCEPTIONS_SHOWN = 50
 LONGEST_AUDIT = timedelta(days=3_660)
 """Days are asked for one by one, so a slip of the year would keep the terminal busy for hours."""
@@ -67,7 +70,7 @@ def rehearse(
         )
     )
     if as_json:
-        print_json(rehearsal_record(answer))
+        print_json(rehearsal_record(answer, rows))
         return
     total = answer.total
     record = total_record(total)
@@ -77,11 +80,21 @@ def rehearse(
     )
     if answer.unpriced_messages:
         out.print(f"{answer.unpriced_messages:,} more have no price, neither in the book nor in the file.")
+    _show_drafts(rows, answer.drafts)
     _show_totals("new level", answer.by_level, level_total_record)
     _show_totals("app", answer.by_app)
     _show_totals("customer", answer.by_customer[:CUSTOMERS_SHOWN])
     if len(answer.by_customer) > CUSTOMERS_SHOWN:
         out.print(f"and {len(answer.by_customer) - CUSTOMERS_SHOWN:,} customers more; --json has up to 1,000")
+
+
+def _show_drafts(rows: Sequence[FileRow], drafts: Sequence[pb.RehearsedDraft]) -> None:
+    """What each price of the file did; those that did nothing come first, as they may be mistakes."""
+    each = sorted(zip(rows, drafts, strict=True), key=lambda pair: pair[1].messages > 0)
+    for row, draft in each[:DRAFTS_SHOWN]:
+        out.print(cell(draft_sentence(row, draft, rows)))
+    if len(each) > DRAFTS_SHOWN:
+        out.print(f"and {len(each) - DRAFTS_SHOWN:,} lines more; --json has all")
 
 
 def _show_totals(

@@ -9,7 +9,7 @@ from service_kit.channel import open_channel
 from service_kit.settings import Address
 from sms_cli.connections import option_of, readable_errors
 from sms_cli.cost_files import FileRow, place_in_file
-from sms_cli.cost_levels import level_name
+from sms_cli.cost_levels import LEVEL_NAMES, level_name
 from sms_cli.instants import exact, timestamp
 from sms_cli.money import kes, micros
 from tukupay.sms.messaging.v1 import messaging_pb2 as pb
@@ -106,7 +106,7 @@ def total_record(total: pb.RehearsedTotal) -> dict[str, object]:
     }
 
 
-def rehearsal_record(answer: pb.RehearseCostsResponse) -> dict[str, object]:
+def rehearsal_record(answer: pb.RehearseCostsResponse, rows: Sequence[FileRow]) -> dict[str, object]:
     """A rehearsal as JSON."""
     return {
         "currency": "KES",
@@ -115,7 +115,46 @@ def rehearsal_record(answer: pb.RehearseCostsResponse) -> dict[str, object]:
         "byApp": [total_record(total) for total in answer.by_app],
         "byLevel": [level_total_record(total) for total in answer.by_level],
         "unpricedMessages": answer.unpriced_messages,
+        "drafts": [_draft_record(row, draft, rows) for row, draft in zip(rows, answer.drafts, strict=True)],
     }
+
+
+def _draft_record(row: FileRow, draft: pb.RehearsedDraft, rows: Sequence[FileRow]) -> dict[str, object]:
+    record: dict[str, object] = {
+        "line": row.line,
+        "messages": draft.messages,
+        "units": draft.units,
+        "new": kes(draft.new_micros),
+    }
+    if draft.HasField("superseded_by"):
+        other = draft.superseded_by
+        line = _line_of(other, rows)
+        record["supersededBy"] = {
+            **({"costId": other.cost_id} if line is None else {"line": line}),
+            "level": LEVEL_NAMES[other.level],
+            "effectiveFrom": exact(other.effective_from),
+        }
+    return record
+
+
+def draft_sentence(row: FileRow, draft: pb.RehearsedDraft, rows: Sequence[FileRow]) -> str:
+    """What the price in a line of the file did, and what applied in its place."""
+    priced = f"draft line {row.line} priced {draft.messages:,} {'message' if draft.messages == 1 else 'messages'}"
+    if not draft.HasField("superseded_by"):
+        return priced if draft.messages else f"{priced}: the period has none that it could price"
+    other = draft.superseded_by
+    line = _line_of(other, rows)
+    name = other.cost_id if line is None else f"line {line}"
+    return (
+        f"{priced}{';' if draft.messages else ':'} {name} ({LEVEL_NAMES[other.level]}) from "
+        f"{exact(other.effective_from)} supersedes it{' elsewhere' if draft.messages else ''}"
+    )
+
+
+def _line_of(other: pb.SupersedingPrice, rows: Sequence[FileRow]) -> int | None:
+    """The line of the file that a price comes from; None for one of the book."""
+    _, is_draft, place = other.cost_id.partition("draft_")
+    return rows[int(place)].line if is_draft else None
 
 
 def exception_record(exception: pb.CostException) -> dict[str, object]:

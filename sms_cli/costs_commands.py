@@ -21,6 +21,7 @@ from sms_cli.costs import (
     tier_of,
     withdraw_cost,
 )
+from sms_cli.failures import CommandError
 from sms_cli.instants import exact, shown
 from sms_cli.money import kes, parse_kes
 from sms_cli.options import instant_option, parsed
@@ -63,11 +64,14 @@ def set_cost(  # noqa: PLR0917 - typer calls it by keyword
     as_json: AsJson = False,
 ) -> None:
     """Record a price. Earlier ones stay in the history."""
+    amount = parsed(parse_kes, "PRICE", price)
+    if not amount and not allow_free:
+        raise CommandError("PRICE: is 0, so messages would be free", "if this is meant, add --allow-free")
     answer = asyncio.run(
         record_cost(
             client_settings().pricing,
             parsed(parse_level, "LEVEL", level),
-            parsed(parse_kes, "PRICE", price),
+            amount,
             customer=customer,
             app=app,
             reason=reason,

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from decimal import Decimal
 
+from messaging_service.domain.money import PriceLevel
 from messaging_service.domain.price_book import BookPrice
 
 
@@ -48,6 +49,27 @@ class RehearsedTotal:
         self.new += new
 
 
+@dataclass(frozen=True, slots=True)
+class Superseder:
+    """The price that applied where a draft could have: a row of the book, or another draft."""
+
+    cost_id: str
+    level: PriceLevel
+    effective_from: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class DraftEffect:
+    """What one draft did."""
+
+    messages: int
+    units: int
+    new: Decimal
+    """KES that it would have charged for them."""
+    superseded_by: Superseder | None
+    """What priced most of the messages that the draft could have priced and did not; None when there are none."""
+
+
 @dataclass(slots=True)
 class Rehearsal:
     """The sums of a period, in several groupings."""
@@ -60,6 +82,8 @@ class Rehearsal:
     """By the level whose price would apply."""
     unpriced_messages: int = 0
     """For these neither the book nor the drafts have a price; they are in no other number."""
+    drafts: Sequence[DraftEffect] = ()
+    """What each draft did, in their order."""
 
     def add(self, traffic: Traffic, book: BookPrice | None) -> None:
         """Takes in traffic, perhaps of nothing, of which every message would have that price."""

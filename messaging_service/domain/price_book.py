@@ -99,3 +99,8 @@ class DraftPrice:
     customer_id: str | None
     app_id: str | None
     effective_from: datetime
+
+    @property
+    def tier(self) -> Tier:
+        """The tier that it would be a row of."""
+        return Tier(self.level, self.customer_id or self.app_id or "")

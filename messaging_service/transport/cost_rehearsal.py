@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
-from messaging_service.domain.cost_rehearsal import RehearsedTotal, largest_first
+from messaging_service.domain.cost_rehearsal import DraftEffect, RehearsedTotal, largest_first
 from messaging_service.domain.money import from_micros, to_micros
 from messaging_service.domain.price_book import DraftPrice
 from messaging_service.transport import wire
@@ -27,6 +27,7 @@ async def rehearse_costs(rehearse: RehearseCosts, request: pb.RehearseCostsReque
         by_app=_from_totals(rehearsal.by_app.items()),
         by_level=_from_totals(rehearsal.by_level.items()),
         unpriced_messages=rehearsal.unpriced_messages,
+        drafts=[_from_effect(effect) for effect in rehearsal.drafts],
     )
 
 
@@ -61,6 +62,15 @@ def _to_drafts(drafts: Iterable[pricing_pb2.DraftCost]) -> list[DraftPrice]:
 
 def _from_totals(totals: Iterable[tuple[str, RehearsedTotal]], limit: int | None = None) -> list[pb.RehearsedTotal]:
     return [_from_total(key, total) for key, total in largest_first(totals)[:limit]]
+
+
+def _from_effect(effect: DraftEffect) -> pb.RehearsedDraft:
+    draft = pb.RehearsedDraft(messages=effect.messages, units=effect.units, new_micros=to_micros(effect.new))
+    if (other := effect.superseded_by) is not None:
+        draft.superseded_by.cost_id = other.cost_id
+        draft.superseded_by.level = wire.LEVELS[other.level]
+        draft.superseded_by.effective_from.FromDatetime(other.effective_from)
+    return draft
 
 
 def _from_total(key: str, total: RehearsedTotal) -> pb.RehearsedTotal:

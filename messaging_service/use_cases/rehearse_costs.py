@@ -8,6 +8,7 @@ from datetime import datetime, timedelta
 from typing import Final
 
 from messaging_service.domain.cost_rehearsal import Rehearsal, Traffic
+from messaging_service.domain.draft_effects import DraftEffects
 from messaging_service.domain.price_book import BookPrice, BookQuestion, DraftPrice, TierHistory
 from messaging_service.use_cases.price_book import PriceBook
 from messaging_service.use_cases.price_cells import MAX_QUESTIONS
@@ -41,11 +42,12 @@ class RehearseCosts:
         present = await self.book.present(drafts)
         traffic = await self.traffic.charged(start, end, self.max_asked + 1)
         timelines = await self._timelines(traffic, drafts, present)
-        rehearsal = Rehearsal()
+        rehearsal, effects = Rehearsal(), DraftEffects(drafts)
         cut: list[tuple[Traffic, Timeline]] = []
         for each, timeline in zip(traffic, timelines, strict=True):
             if len(timeline) == 1:
                 rehearsal.add(each, timeline[0][1])
+                effects.add(each, timeline[0][1], None)
             else:
                 cut.append((each, timeline))
         for place in range(0, len(cut), MAX_QUESTIONS):
@@ -54,8 +56,11 @@ class RehearseCosts:
                 start, end, [(each, [instant for instant, _ in timeline]) for each, timeline in chunk]
             )
             for (_, timeline), sums in zip(chunk, parts, strict=True):
-                for (_, price), part in zip(timeline, sums, strict=True):
+                ends = [*(instant for instant, _ in timeline[1:]), None]
+                for (_, price), end_of_part, part in zip(timeline, ends, sums, strict=True):
                     rehearsal.add(part, price)
+                    effects.add(part, price, end_of_part)
+        rehearsal.drafts = effects.each()
         return rehearsal
 
     async def _timelines(

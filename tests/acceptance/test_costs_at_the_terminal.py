@@ -187,8 +187,34 @@ def test_a_rehearsal_says_what_the_traffic_would_have_cost(running: LocalSystem,
     assert "difference -0.3 KES" in shown
     assert [total["key"] for total in found["byLevel"]][:1] == ["SpecificCustomer"]
     assert re.search(r"new level .*SpecificCustomer", shown, re.DOTALL)
+    assert "draft line 2 priced 1 message" in shown
+    assert found["drafts"] == [{"line": 2, "messages": 1, "units": 1, "new": "0.5"}]
     current = document(running, "costs", "current", "SpecificCustomer", "--customer", "rehearsed1")
     assert current["price"] == "0.8"
+
+
+def test_a_rehearsal_says_which_line_rehearsed_nothing_and_why(running: LocalSystem, tmp_path: Path) -> None:
+    """The file has no column for a reason: nothing is recorded that would need one."""
+    later = (datetime.now(UTC) - timedelta(minutes=30)).isoformat()
+    setting = ("costs", "set", "SpecificCustomer", "0.65", "--customer", "rehearsed2", "--reason", "agreed")
+    increase = document(running, *setting, "--from", later)
+    send(running, "rehearsed2")
+    drafts = tmp_path / "drafts.csv"
+    drafts.write_text(
+        "level,customerId,appId,pricePerSms,effectiveFrom\n"
+        "SpecificCustomer,rehearsed2,,0.5,2026-01-01T00:00:00Z\n"
+        "SpecificCustomer,nobody,,0.5,2026-01-01T00:00:00Z\n"
+    )
+    rehearse = ("costs", "rehearse", "--drafts", str(drafts), *around_now())
+    shown = text(running, *rehearse)
+    assert (
+        f"draft line 2 priced 0 messages: {increase['costId']} (SpecificCustomer) from {increase['effectiveFrom']} "
+        "supersedes it" in shown
+    )
+    assert "draft line 3 priced 0 messages: the period has none that it could price" in shown
+    first, second = document(running, *rehearse)["drafts"]
+    assert first["supersededBy"]["costId"] == increase["costId"]
+    assert (second["messages"], "supersededBy" in second) == (0, False)
 
 
 def test_an_audit_finds_late_entries_and_says_so_by_its_exit_code(running: LocalSystem) -> None:
@@ -211,7 +237,7 @@ def test_an_audit_finds_late_entries_and_says_so_by_its_exit_code(running: Local
 
 def test_a_period_that_is_none_is_refused_in_the_words_of_the_command(running: LocalSystem) -> None:
     turned_round = ("--from", ahead(1), "--to", ahead(0))
-    assert "--to: is not after --from" in refusal(running, "costs", "audit", *turned_round)
+    assert "--to: is not after the start of the period" in refusal(running, "costs", "audit", *turned_round)
     slip = running.run("costs", "audit", "--from", "0206-11-01T00:00:00Z", "--to", "2026-12-01T00:00:00Z")
     assert slip.returncode == 2
     assert "is more than 3,660 days after --from" in slip.stderr

@@ -204,6 +204,7 @@ async def test_a_rehearsal_reports_by_customer_app_and_level(reports: Reports) -
             drafts=[
                 drafted(600_000, 30),
                 drafted(2_000_000, 200, level=pricing_pb2.COST_LEVEL_APP_OWNER, app_id="shop"),
+                drafted(100_000, 0, level=pricing_pb2.COST_LEVEL_TUKUPAY),
             ],
             period_start=stamp(0),
             period_end=stamp(120),
@@ -227,6 +228,14 @@ async def test_a_rehearsal_reports_by_customer_app_and_level(reports: Reports) -
         ("direct_customer", 3, 4, 3_200_000, 2_800_000, -400_000),
     ]
     assert answer.unpriced_messages == 0
+    assert [(each.messages, each.units, each.new_micros) for each in answer.drafts] == [
+        (2, 2, 1_200_000),
+        (1, 1, 2_000_000),
+        (0, 0, 0),
+    ]
+    other = answer.drafts[2].superseded_by
+    assert (other.cost_id, other.level) == ("draft_0", pricing_pb2.COST_LEVEL_DIRECT_CUSTOMER)
+    assert other.effective_from == stamp(30)
 
 
 async def test_requests_at_fault_name_the_field(reports: Reports) -> None:

@@ -11,9 +11,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from messaging_service.domain.cost_audit import PricedEntry
-from messaging_service.domain.cost_rehearsal import Rehearsal, RehearsedTotal, largest_first
+from messaging_service.domain.cost_rehearsal import Rehearsal, RehearsedTotal, Superseder, largest_first
 from messaging_service.domain.money import PriceLevel
-from messaging_service.domain.price_book import BookQuestion, DraftPrice
+from messaging_service.domain.price_book import BookQuestion, DraftPrice, Tier
 from messaging_service.use_cases.rehearse_costs import MAX_PERIOD, RehearseCosts
 from service_kit.errors import ServiceError
 from tests.unit.messaging.test_cost_audit import books, entries
@@ -54,6 +54,54 @@ async def test_a_draft_applies_from_its_instant_on_and_only_to_those_it_is_for()
     assert rehearsal.by_customer["baraka"].difference == 0
     assert figures(rehearsal.by_level["specific_customer"]) == (1, 1, Decimal("0.8"), Decimal("0.6"))
     assert figures(rehearsal.by_app[""]) == figures(rehearsal.total)
+
+
+def effect(rehearsal: Rehearsal, place: int) -> tuple[int, int, str | None]:
+    """What a draft priced, in messages and units, and the cost that applied in its place."""
+    found = rehearsal.drafts[place]
+    return found.messages, found.units, found.superseded_by.cost_id if found.superseded_by else None
+
+
+async def test_a_rehearsal_says_what_each_draft_priced_and_what_superseded_it() -> None:
+    book = WrittenBook()
+    book.write(DIRECT, "0.8", minute(0), minute(0))
+    raised = book.write(DIRECT, "0.9", minute(50), minute(0))
+    written = [
+        entry(1, minute(20), "0.8", units=2),
+        entry(2, minute(60), "0.9"),
+        entry(3, minute(70), "0.9"),
+        entry(4, minute(70), "0.9", account_id="baraka"),
+    ]
+    drafts = [
+        draft("0.7", 10),  # until the row of minute 50
+        draft("0.5", 15, customer_id="baraka"),
+        draft("0.4", 5),  # hidden by the first
+        draft("0.3", 10, customer_id="nobody"),
+        DraftPrice(PriceLevel.TUKUPAY, Decimal("0.1"), None, None, minute(0)),  # never reached
+        draft("0.2", 80),  # after all traffic
+    ]
+    rehearsal = await rehearsed(book, written, drafts)
+    assert [effect(rehearsal, place) for place in range(6)] == [
+        (1, 2, raised.cost_id),
+        (1, 1, None),
+        (0, 0, "draft_0"),
+        (0, 0, None),
+        (0, 0, raised.cost_id),
+        (0, 0, None),
+    ]
+    assert rehearsal.drafts[0].new == Decimal("1.4")
+    assert rehearsal.drafts[0].superseded_by == Superseder(raised.cost_id, PriceLevel.DIRECT_CUSTOMER, minute(50))
+
+
+async def test_a_draft_that_the_book_supersedes_before_all_traffic_priced_nothing() -> None:
+    """The difference is that of the book's own increase."""
+    book = WrittenBook()
+    own = Tier(PriceLevel.SPECIFIC_CUSTOMER, "amina")
+    book.write(own, "0.6", minute(0), minute(0))
+    increase = book.write(own, "0.65", minute(30), minute(0))
+    rehearsal = await rehearsed(book, [entry(1, minute(40), "0.6")], [draft("0.5", 10, customer_id="amina")])
+    assert rehearsal.total.difference == Decimal("0.05")
+    assert effect(rehearsal, 0) == (0, 0, increase.cost_id)
 
 
 async def test_a_scheduled_message_is_priced_for_its_time() -> None:
@@ -129,10 +177,20 @@ async def test_a_rehearsal_sums_up_what_asking_for_each_message_would(data: st.D
             max_size=4,
         )
     )
+
+    def won(each: PricedEntry) -> int | None:
+        price = book.resolve(BookQuestion(each.account_id, each.app_id, each.price_instant, book.now), drafts)
+        _, is_draft, place = price.price.cost_id.partition("draft_") if price else ("", "", "")
+        return int(place) if is_draft else None
+
     expected = Rehearsal()
     for each in written:
         if each.is_charged:
             asked = BookQuestion(each.account_id, each.app_id, each.price_instant, book.now)
             (traffic,) = await WrittenTraffic([each]).charged(minute(0), minute(10_000), 1)
             expected.add(traffic, book.resolve(asked, drafts))
-    assert await rehearsed(book, written, drafts) == expected
+    found = await rehearsed(book, written, drafts)
+    priced = [sum(each.is_charged and won(each) == place for each in written) for place in range(len(drafts))]
+    assert [each.messages for each in found.drafts] == priced
+    found.drafts = ()
+    assert found == expected

@@ -1890,6 +1890,7 @@ class RehearseCostsResponse(_message.Message):
     BY_APP_FIELD_NUMBER: _builtins.int
     BY_LEVEL_FIELD_NUMBER: _builtins.int
     UNPRICED_MESSAGES_FIELD_NUMBER: _builtins.int
+    DRAFTS_FIELD_NUMBER: _builtins.int
     unpriced_messages: _builtins.int
     """Messages for which the book and the drafts have no price; they are in no other number."""
     @_builtins.property
@@ -1908,6 +1909,12 @@ class RehearseCostsResponse(_message.Message):
     def by_level(self) -> _containers.RepeatedCompositeFieldContainer[Global___RehearsedTotal]:
         """By the level whose price would apply."""
 
+    @_builtins.property
+    def drafts(self) -> _containers.RepeatedCompositeFieldContainer[Global___RehearsedDraft]:
+        """What each draft did, in the order of the request. A draft that priced no message
+        makes no difference, whatever the amounts say.
+        """
+
     def __init__(
         self,
         *,
@@ -1916,14 +1923,86 @@ class RehearseCostsResponse(_message.Message):
         by_app: _abc.Iterable[Global___RehearsedTotal] | None = ...,
         by_level: _abc.Iterable[Global___RehearsedTotal] | None = ...,
         unpriced_messages: _builtins.int = ...,
+        drafts: _abc.Iterable[Global___RehearsedDraft] | None = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["total", b"total"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["by_app", b"by_app", "by_customer", b"by_customer", "by_level", b"by_level", "total", b"total", "unpriced_messages", b"unpriced_messages"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["by_app", b"by_app", "by_customer", b"by_customer", "by_level", b"by_level", "drafts", b"drafts", "total", b"total", "unpriced_messages", b"unpriced_messages"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
 Global___RehearseCostsResponse: _TypeAlias = RehearseCostsResponse  # noqa: Y015
+
+@_typing.final
+class RehearsedDraft(_message.Message):
+    """What one draft did to the traffic."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    MESSAGES_FIELD_NUMBER: _builtins.int
+    UNITS_FIELD_NUMBER: _builtins.int
+    NEW_MICROS_FIELD_NUMBER: _builtins.int
+    SUPERSEDED_BY_FIELD_NUMBER: _builtins.int
+    messages: _builtins.int
+    """Charged messages that it would have priced."""
+    units: _builtins.int
+    """Their units."""
+    new_micros: _builtins.int
+    """What would have been charged for them, in micros of a KES."""
+    @_builtins.property
+    def superseded_by(self) -> Global___SupersedingPrice:
+        """What priced most of the messages that are its tier's from its instant on and that it
+        did not price; absent when there are no such messages. Absent beside 0 messages: the
+        period has none that it could have priced.
+        """
+
+    def __init__(
+        self,
+        *,
+        messages: _builtins.int = ...,
+        units: _builtins.int = ...,
+        new_micros: _builtins.int = ...,
+        superseded_by: Global___SupersedingPrice | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["superseded_by", b"superseded_by"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["messages", b"messages", "new_micros", b"new_micros", "superseded_by", b"superseded_by", "units", b"units"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___RehearsedDraft: _TypeAlias = RehearsedDraft  # noqa: Y015
+
+@_typing.final
+class SupersedingPrice(_message.Message):
+    """A price that applies where a draft does not."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    COST_ID_FIELD_NUMBER: _builtins.int
+    LEVEL_FIELD_NUMBER: _builtins.int
+    EFFECTIVE_FROM_FIELD_NUMBER: _builtins.int
+    cost_id: _builtins.str
+    """Of the row of the book, or `draft_` and the position of another draft."""
+    level: _pricing_pb2.CostLevel.ValueType
+    """Its level."""
+    @_builtins.property
+    def effective_from(self) -> _timestamp_pb2.Timestamp:
+        """The first instant at which it applies."""
+
+    def __init__(
+        self,
+        *,
+        cost_id: _builtins.str = ...,
+        level: _pricing_pb2.CostLevel.ValueType = ...,
+        effective_from: _timestamp_pb2.Timestamp | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["effective_from", b"effective_from"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["cost_id", b"cost_id", "effective_from", b"effective_from", "level", b"level"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___SupersedingPrice: _TypeAlias = SupersedingPrice  # noqa: Y015
 
 @_typing.final
 class RehearsedTotal(_message.Message):
