@@ -47,7 +47,7 @@ class NewSms(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
         str,
         Meta(
             description="What the phone shows as sender: 1 to 11 letters, digits, inner spaces and `-_.&'` with a "
-            "letter among them, or 3 to 15 digits with an optional `+`.",
+            "letter among them, or 3 to 15 digits; an international number of 7 digits or more may have a `+`.",
             extra_json_schema={"minLength": 1, "maxLength": 16},
         ),
     ]

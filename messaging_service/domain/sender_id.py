@@ -9,6 +9,8 @@ MAX_ALPHANUMERIC: Final = 11
 """Characters of a name: what the originating address of an SMS holds (3GPP TS 23.040 section 9.1.2.5)."""
 MIN_DIGITS: Final = 3
 """Digits of the shortest short code."""
+MIN_INTERNATIONAL_DIGITS: Final = 7
+"""Digits of the shortest international number, country code included; what is shorter is a short code."""
 MAX_DIGITS: Final = 15
 """Digits of the longest E.164 number."""
 
@@ -18,7 +20,8 @@ _LETTER = re.compile(r"[A-Za-z]")
 
 _RULE: Final = (
     f"use a name of 1 to {MAX_ALPHANUMERIC} letters, digits, inner spaces or -_.&' with at least one letter, "
-    f"or a number of {MIN_DIGITS} to {MAX_DIGITS} digits with an optional leading +"
+    f"or a number of {MIN_DIGITS} to {MAX_DIGITS} digits; a leading + is for international numbers alone, "
+    f"of {MIN_INTERNATIONAL_DIGITS} digits or more, and no 0 follows it"
 )
 
 
@@ -38,10 +41,16 @@ def sender_id_problem(value: str) -> str | None:
 
 
 def _fault_of_number(value: str) -> str | None:
-    digits = len(value.removeprefix("+"))
-    if MIN_DIGITS <= digits <= MAX_DIGITS:
+    number = value.removeprefix("+")
+    if not MIN_DIGITS <= len(number) <= MAX_DIGITS:
+        return f"is a number of {len(number)} digits"
+    if number == value:
         return None
-    return f"is a number of {digits} digits"
+    if number.startswith("0"):
+        return "begins with +0, as no international number does"
+    if len(number) < MIN_INTERNATIONAL_DIGITS:
+        return f"is a short code of {len(number)} digits with a +"
+    return None
 
 
 def _fault_of_name(value: str) -> str | None:

@@ -21,7 +21,7 @@ from tests.doubles.scripted_smsc import (
     Link,
     ScriptedSmsc,
 )
-from tests.integration.smpp.conftest import Bound, Inbox, Reserve
+from tests.integration.smpp.conftest import Bound, Inbox, Reserve, Send
 
 PHONE = "+254712345678"
 
@@ -104,3 +104,21 @@ async def test_a_carrier_is_told_until_when_a_message_is_wanted_as_it_likes_or_n
     validity = Validity(now + timedelta(minutes=10), 600.0)
     await carrier.submit(slot, Submission("outbox_1", "TUKUPAY", PHONE, segment("Hello"), epoch=1, validity=validity))
     assert [got.submit.validity_period for got in scripted_smsc.all_of(SUBMIT_SM)] == [written]
+
+
+@pytest.mark.parametrize(
+    ("sender_id", "address"),
+    [
+        ("TUKUPAY", (5, 0, "TUKUPAY")),
+        ("22141", (3, 0, "22141")),
+        ("+254712345678", (1, 1, "254712345678")),
+        ("0722000000", (2, 1, "0722000000")),
+        ("722000000", (2, 1, "722000000")),
+    ],
+)
+async def test_a_sender_is_told_with_the_type_of_number_that_it_is(
+    scripted_smsc: ScriptedSmsc, bound: Bound, send: Send, sender_id: str, address: tuple[int, int, str]
+) -> None:
+    await send(await bound(scripted_smsc.port), PHONE, sender_id=sender_id)
+    (got,) = [got.submit for got in scripted_smsc.all_of(SUBMIT_SM)]
+    assert (got.source_ton, got.source_npi, got.source) == address

@@ -34,7 +34,10 @@ def test_a_name_is_fine(sender_id: str) -> None:
 
 @pytest.mark.parametrize(
     "sender_id",
-    ["123", "20880", "254712345678", "+254712345678", "123456789012345", "+123456789012345", "+123"],
+    [
+        *("123", "20880", "254712345678", "+254712345678", "123456789012345", "+123456789012345", "+1234567"),
+        *("0722000000", "0800720008", "722000000"),
+    ],
 )
 def test_a_number_or_short_code_is_fine(sender_id: str) -> None:
     assert sender_id_problem(sender_id) is None
@@ -48,6 +51,9 @@ def test_a_number_or_short_code_is_fine(sender_id: str) -> None:
         pytest.param("TUKUPAYKENYA", "has 12 characters", id="a name of 12"),
         pytest.param("1", "is a number of 1 digits", id="one digit"),
         pytest.param("+12", "is a number of 2 digits", id="two digits"),
+        pytest.param("+0722000000", "begins with +0", id="a national number with a plus"),
+        pytest.param("+22141", "is a short code of 5 digits with a +", id="a short code with a plus"),
+        pytest.param("+123456", "is a short code of 6 digits with a +", id="a short code of six digits with a plus"),
         pytest.param("1234567890123456", "is a number of 16 digits", id="16 digits"),
         pytest.param("+1234567890123456", "is a number of 16 digits", id="16 digits after a plus"),
         pytest.param("TUKU+PAY", "has a character", id="a plus in a name"),
@@ -84,6 +90,11 @@ def test_a_name_is_fine_if_and_only_if_it_is_short_ascii_with_a_letter(value: st
         assert (sender_id_problem(value) is None) == (in_alphabet and len(value) <= 11 and not has_outer_space)
 
 
-@given(st.sampled_from(["", "+"]), st.text(st.sampled_from(string.digits), max_size=18))
-def test_a_number_is_fine_if_and_only_if_it_has_3_to_15_digits(plus: str, digits: str) -> None:
-    assert (sender_id_problem(plus + digits) is None) == (3 <= len(digits) <= 15)
+@given(st.text(st.sampled_from(string.digits), max_size=18))
+def test_a_number_is_fine_if_and_only_if_it_has_3_to_15_digits(digits: str) -> None:
+    assert (sender_id_problem(digits) is None) == (3 <= len(digits) <= 15)
+
+
+@given(st.text(st.sampled_from(string.digits), max_size=18))
+def test_a_number_with_a_plus_is_fine_if_and_only_if_it_may_be_international(digits: str) -> None:
+    assert (sender_id_problem("+" + digits) is None) == (7 <= len(digits) <= 15 and not digits.startswith("0"))

@@ -1,11 +1,13 @@
 """Phone numbers and sender names as SMPP addresses (SMPP 3.4 sections 5.2.5 and 5.2.6).
 
-A recipient is always an international number. A sender is one of three kinds:
+A recipient is always an international number. A sender is one of four kinds:
 
 - a name ("TUKUPAY"): by default alphanumeric, with an unknown numbering plan; at most 11 characters;
-- a number with `+` or of more than 6 digits: by default international; sent without its `+`;
 - 6 digits or fewer: a short code, by default network specific, because it means something only inside the
-  carrier's own network.
+  carrier's own network;
+- an international number: one with `+`, or digits that are a number of some country; sent without its `+`;
+- any other number, for instance "0722000000" or "722000000": by default national. Told as international it
+  would be shown as a number of another country or of none.
 
 Carriers differ in the types and plans that they want to see, so each kind has its own in the settings.
 """
@@ -13,6 +15,7 @@ Carriers differ in the types and plans that they want to see, so each kind has i
 from __future__ import annotations
 
 import re
+from functools import lru_cache
 from typing import Final, NamedTuple
 
 from messaging_service.adapters.carriers.smpp.settings import SmppSettings
@@ -49,12 +52,23 @@ def sender_address(sender_id: str, settings: SmppSettings) -> Address | None:
     """The sender as an address; None when no SMPP address can hold it."""
     number = _NUMBER.fullmatch(sender_id)
     if number:
-        if number[1] or len(number[2]) > settings.short_code_digits:
-            return Address(settings.sender_number_ton, settings.sender_number_npi, number[2])
-        return Address(settings.sender_short_code_ton, settings.sender_short_code_npi, number[2])
+        plus, digits = number.groups()
+        if len(digits) <= settings.short_code_digits:
+            return Address(settings.sender_short_code_ton, settings.sender_short_code_npi, digits)
+        if _is_international(digits, has_plus=bool(plus)):
+            return Address(settings.sender_number_ton, settings.sender_number_npi, digits)
+        return Address(settings.sender_national_ton, settings.sender_national_npi, digits)
     if _NAME.fullmatch(sender_id):
         return Address(settings.sender_name_ton, settings.sender_name_npi, sender_id)
     return None
+
+
+@lru_cache(maxsize=1_000)
+def _is_international(digits: str, *, has_plus: bool) -> bool:
+    """Whether a sender of digits begins with a country code; with a `+` only a 0 in front can say that it does not."""
+    if digits.startswith("0"):
+        return False
+    return has_plus or _valid("+" + digits) is not None
 
 
 def phone_in(ton: int, digits: str, country_code: str = "") -> str | None:

@@ -170,8 +170,11 @@ class SmppSettings:
     """Type of number of a sender of at most `short_code_digits` digits; 3 is network specific."""
     sender_short_code_npi: int = 0
     sender_number_ton: int = 1
-    """Type of number of any other sender of digits; 1 is international."""
+    """Type of number of a sender that is an international number; 1 is international."""
     sender_number_npi: int = 1
+    sender_national_ton: int = 2
+    """Type of number of any other sender of digits, for instance `0722000000`; 2 is national."""
+    sender_national_npi: int = 1
     short_code_digits: int = 6
     """Most digits of a short code."""
     recipient_ton: int = 1
@@ -305,7 +308,7 @@ class SmppSettings:
 
 
 _COUNTRY_CODE: Final = re.compile(r"([1-9][0-9]{0,3})?")
-_ADDRESSES: Final = ("sender_name", "sender_short_code", "sender_number", "recipient")
+_ADDRESSES: Final = ("sender_name", "sender_short_code", "sender_number", "sender_national", "recipient")
 _STRINGS: Final = (
     ("system_id", MAX_SYSTEM_ID),
     ("password", MAX_PASSWORD),

@@ -101,13 +101,16 @@ def test_each_kind_of_sender_has_the_type_and_plan_that_its_setting_says() -> No
         sender_short_code_npi=9,
         sender_number_ton=2,
         sender_number_npi=8,
+        sender_national_ton=7,
+        sender_national_npi=10,
         short_code_digits=5,
         recipient_ton=0,
         recipient_npi=3,
     )
     assert sender_address("TUKUPAY", settings) == (0, 1, "TUKUPAY")
     assert sender_address("22141", settings) == (6, 9, "22141")
-    assert sender_address("221415", settings) == (2, 8, "221415")
+    assert sender_address("254712345678", settings) == (2, 8, "254712345678")
+    assert sender_address("221415", settings) == (7, 10, "221415")
     assert recipient_address("+254712345678", settings) == (0, 3, "254712345678")
 
 

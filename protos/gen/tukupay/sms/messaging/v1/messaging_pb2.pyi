@@ -606,7 +606,7 @@ class SendSmsRequest(_message.Message):
     """Required: the text; at most the configured number of units (10 unless set)."""
     sender_id: _builtins.str
     """Required: 1 to 11 letters, digits, inner spaces and `-_.&'` with at least one letter,
-    or 3 to 15 digits with an optional `+`.
+    or 3 to 15 digits; an international number of 7 digits or more may have a `+`.
     """
     message_name: _builtins.str
     """The client's name for this kind of message; at most 100 characters."""
