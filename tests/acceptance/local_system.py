@@ -7,7 +7,6 @@ import os
 import queue
 import shutil
 import signal
-import socket
 import subprocess
 import sys
 import threading
@@ -19,6 +18,7 @@ from types import TracebackType
 from typing import Any
 
 from tests.system.forked_commands import COLUMNS, forked_commands
+from tests.system.ports import free_port
 
 READY = "Ctrl-C stops everything"
 _START_S = 60.0
@@ -31,15 +31,10 @@ def free_addresses() -> dict[str, str]:
         *("PRICING_GRPC", "MESSAGING_GRPC", "GATEWAY_HTTP", "SANDBOX_SMPP", "SANDBOX_HTTP"),
         *("PRICING_METRICS", "MESSAGING_METRICS", "GATEWAY_METRICS"),
     )
-    # Held until all are chosen, so that no port is chosen twice.
-    sockets = [socket.create_server(("127.0.0.1", 0)) for _ in names]
-    try:
-        return {
-            f"{name}_ADDRESS": f"127.0.0.1:{held.getsockname()[1]}" for name, held in zip(names, sockets, strict=True)
-        }
-    finally:
-        for held in sockets:
-            held.close()
+    ports: set[int] = set()
+    while len(ports) < len(names):
+        ports.add(free_port())
+    return {f"{name}_ADDRESS": f"127.0.0.1:{port}" for name, port in zip(names, ports, strict=True)}
 
 
 class Begun(subprocess.Popen[str]):

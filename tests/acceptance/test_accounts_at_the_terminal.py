@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import csv
 import json
-from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from decimal import Decimal
 from threading import Event
@@ -14,22 +13,11 @@ import psycopg
 import pytest
 
 from sms_cli.settings import RUNNING_FILE, read_running_file
-from tests.acceptance.local_system import LocalSystem, free_addresses
+from tests.acceptance.local_system import LocalSystem
 
 pytestmark = pytest.mark.timeout(240)
 
 PERIOD = ("--from", "2020-01-01T00:00:00Z", "--to", "2100-01-01T00:00:00Z")
-
-
-@pytest.fixture(scope="module")
-def running(tmp_path_factory: pytest.TempPathFactory) -> Iterator[LocalSystem]:
-    """A system that the tests below share; each of them has accounts of its own."""
-    made = LocalSystem(tmp_path_factory.mktemp("accounts") / "home", free_addresses())
-    try:
-        made.up()
-        yield made
-    finally:
-        made.clean_up()
 
 
 def document(system: LocalSystem, *arguments: str, code: int = 0) -> Any:

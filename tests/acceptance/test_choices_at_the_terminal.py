@@ -3,25 +3,14 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
 
-from tests.acceptance.local_system import LocalSystem, free_addresses
+from tests.acceptance.local_system import LocalSystem
 
 pytestmark = pytest.mark.timeout(120)
-
-
-@pytest.fixture(scope="module")
-def running(tmp_path_factory: pytest.TempPathFactory) -> Iterator[LocalSystem]:
-    made = LocalSystem(tmp_path_factory.mktemp("choices") / "home", free_addresses())
-    try:
-        made.up()
-        yield made
-    finally:
-        made.clean_up()
 
 
 def document(system: LocalSystem, *arguments: str) -> Any:

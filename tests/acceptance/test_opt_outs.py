@@ -13,23 +13,12 @@ from typing import Any
 import httpx
 import pytest
 
-from tests.acceptance.local_system import LocalSystem, free_addresses
+from tests.acceptance.local_system import LocalSystem
 
 pytestmark = pytest.mark.timeout(240)
 
 LIST = "/api/sms/suppressions"
 TOMORROW = (datetime.now(UTC) + timedelta(days=1)).isoformat()
-
-
-@pytest.fixture(scope="module")
-def running(tmp_path_factory: pytest.TempPathFactory) -> Iterator[LocalSystem]:
-    """A system that the tests below share; each of them has phones of its own."""
-    made = LocalSystem(tmp_path_factory.mktemp("opt-outs") / "home", free_addresses())
-    try:
-        made.up()
-        yield made
-    finally:
-        made.clean_up()
 
 
 @pytest.fixture(scope="module")

@@ -8,7 +8,6 @@ import os
 import signal
 import subprocess
 from collections import Counter
-from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 from itertools import count
 from pathlib import Path
@@ -16,24 +15,13 @@ from typing import Any
 
 import pytest
 
-from tests.acceptance.local_system import LocalSystem, eventually, free_addresses
+from tests.acceptance.local_system import LocalSystem, eventually
 
 pytestmark = pytest.mark.timeout(240)
 
 TEXT = "Dear {name}, you owe {amount} KES."
 REFUSED = "+254700000001"
 _numbers = count(20_000_000)
-
-
-@pytest.fixture(scope="module")
-def running(tmp_path_factory: pytest.TempPathFactory) -> Iterator[LocalSystem]:
-    """A system that the tests below share; each of them writes to phones of its own."""
-    made = LocalSystem(tmp_path_factory.mktemp("batch") / "home", free_addresses())
-    try:
-        made.up()
-        yield made
-    finally:
-        made.clean_up()
 
 
 def recipients(folder: Path, size: int, *more: str) -> tuple[Path, list[str]]:

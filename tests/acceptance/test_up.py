@@ -28,17 +28,6 @@ def system(tmp_path: Path) -> Iterator[LocalSystem]:
     made.clean_up()
 
 
-@pytest.fixture(scope="module")
-def running(tmp_path_factory: pytest.TempPathFactory) -> Iterator[LocalSystem]:
-    """A system that the tests below share; they leave it running."""
-    made = LocalSystem(tmp_path_factory.mktemp("shared") / "home", free_addresses())
-    try:
-        made.up()
-        yield made
-    finally:
-        made.clean_up()
-
-
 def printed_request(system: LocalSystem) -> dict[str, Any]:
     """The body of the curl that `up` printed."""
     text = "".join(system.output)
@@ -56,7 +45,7 @@ def test_the_printed_request_gets_the_documented_answer_and_reaches_the_phone(ru
     assert (entry["messageId"], entry["status"], entry["retryCount"]) == ("msg123", "sent", 0)
 
     shown = running.run("phone", "+254712345678", "--json")
-    assert [message["text"] for message in json.loads(shown.stdout)["messages"]] == [entry["message"]]
+    assert [message["text"] for message in json.loads(shown.stdout)["messages"]].count(entry["message"]) == 1
     assert "OTP" in running.run("phone", "+254712345678").stdout
     assert "+254712345678" in running.run("phone").stdout
 

@@ -6,24 +6,13 @@ import json
 import os
 import signal
 import subprocess
-from collections.abc import Iterator
 from typing import Any
 
 import pytest
 
-from tests.acceptance.local_system import LocalSystem, free_addresses
+from tests.acceptance.local_system import LocalSystem
 
 pytestmark = pytest.mark.timeout(120)
-
-
-@pytest.fixture(scope="module")
-def running(tmp_path_factory: pytest.TempPathFactory) -> Iterator[LocalSystem]:
-    made = LocalSystem(tmp_path_factory.mktemp("watch") / "home", free_addresses())
-    try:
-        made.up()
-        yield made
-    finally:
-        made.clean_up()
 
 
 def watching(system: LocalSystem, *arguments: str) -> subprocess.Popen[str]:

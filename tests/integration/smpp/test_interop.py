@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import socket
 
 import pytest
 import smpp34
@@ -13,13 +12,7 @@ from messaging_service.adapters.carriers.smpp.receipts import TLV_MESSAGE_STATE,
 from messaging_service.adapters.carriers.smpp.status import Status
 from messaging_service.domain.submission import OutcomeKind, ReceiptState
 from tests.integration.smpp.conftest import DEADLINE_S, Bound, Inbox, Send
-
-
-def free_port() -> int:
-    with socket.socket() as listener:
-        listener.bind(("127.0.0.1", 0))
-        port: int = listener.getsockname()[1]
-        return port
+from tests.system.ports import free_port
 
 
 async def test_our_carrier_at_a_foreign_server(bound: Bound, send: Send, inbox: Inbox) -> None:

@@ -14,15 +14,9 @@ from pathlib import Path
 import pytest
 
 from tests.integration.smpp.conftest import DEADLINE_S, Bound, Send
+from tests.system.ports import free_port
 
 MODULE = "messaging_service.adapters.carriers.sandbox"
-
-
-def free_port() -> int:
-    with socket.socket() as listener:
-        listener.bind(("127.0.0.1", 0))
-        port: int = listener.getsockname()[1]
-        return port
 
 
 async def start(**settings: str) -> asyncio.subprocess.Process:
