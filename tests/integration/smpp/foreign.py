@@ -24,15 +24,14 @@ START_S = 20.0
 EVENT_S = 10.0
 
 
-def installed(cache: pytest.Cache) -> Path:
-    """The folder with the server and its package; installs it once.
+def installed(folder: Path) -> Path:
+    """The folder with the server and its package; installs it once in a folder that is kept.
 
     Skips, and says why, where node or npm is absent or npm cannot fetch the package.
     """
     npm = shutil.which("npm")
     if npm is None or shutil.which("node") is None:
         pytest.skip("node and npm, which run the SMPP server of tests/peers, are not installed")
-    folder = Path(cache.mkdir("smpp_peer"))
     with (folder / "lock").open("w") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)
         wanted = (SOURCE / "package.json").read_text()

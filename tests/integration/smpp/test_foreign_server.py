@@ -33,9 +33,11 @@ UCS2 = "Здравствуйте 😀 " * 20
 
 
 @pytest.fixture(scope="session")
-def peer(request: pytest.FixtureRequest) -> Path:
-    assert request.config.cache is not None
-    return installed(request.config.cache)
+def peer(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    # Without pytest's cache, as in a checkout that cannot be written to, it is installed for this run alone.
+    cache: pytest.Cache | None = getattr(request.config, "cache", None)
+    folder = tmp_path_factory.mktemp("smpp_peer") if cache is None else Path(cache.mkdir("smpp_peer"))
+    return installed(folder)
 
 
 @pytest.fixture

@@ -134,6 +134,34 @@ async def test_a_replica_that_cannot_renew_unbinds_before_another_may_bind(
     assert first.status().remark is None
 
 
+class SlowLeases(Leases):
+    """Leases that the answer comes for long after they began, as a database under load does."""
+
+    def __init__(self, book: LeaseBook, owner: str) -> None:
+        super().__init__(book, owner)
+        self.answers = asyncio.Event()
+        self.asked_at: float | None = None
+
+    async def renew(self, terms: LeaseTerms) -> LeaseShare:
+        share = await super().renew(terms)
+        self.asked_at = asyncio.get_running_loop().time()
+        await self.answers.wait()
+        return share
+
+
+async def test_a_lease_counts_from_the_question_and_not_from_the_answer(replica: Replica, book: LeaseBook) -> None:
+    leases = SlowLeases(book, "a")
+    carrier = await replica(leases, lease_s=30.0)
+    loop = asyncio.get_running_loop()
+    loop.call_later(1.0, leases.answers.set)
+    await until(carrier, lambda: up(carrier) == 4)
+    assert carrier._leased is not None
+    assert carrier._leased._fence is not None
+    assert leases.asked_at is not None
+    # Less the sixth of a lease that it keeps for unbinding. It was asked for once: the next renewal is 2 s later.
+    assert carrier._leased._fence.when() == pytest.approx(leases.asked_at + 25.0, abs=0.5)
+
+
 async def test_a_bind_that_is_given_up_waits_for_the_answers_of_its_submits(
     silent_server: SilentServer, replica: Replica, book: LeaseBook, send: Send
 ) -> None:
