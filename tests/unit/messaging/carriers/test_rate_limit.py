@@ -48,6 +48,11 @@ def nobody() -> None:
     """Nobody waits for tokens."""
 
 
+async def ready_after(rate: RateLimit, seconds: float) -> int | None:
+    await asyncio.sleep(seconds)
+    return rate.ready
+
+
 def drained(per_s: float = PER_S, freed: Callable[[], None] = nobody) -> RateLimit:
     """A bucket with every token used."""
     rate = RateLimit(per_s, freed)
@@ -220,7 +225,7 @@ def test_a_limit_can_be_lifted_and_set_again() -> None:
     async def test() -> None:
         rate = drained()
         rate.change(0.0)
-        assert rate.ready is None
+        assert await ready_after(rate, 0.0) is None
         rate.take()
         await asyncio.sleep(60.0)
         rate.change(PER_S)
