@@ -88,7 +88,7 @@ class Session(Connection):
             ask=self._enquire,
             gone=lambda: self.abort("the carrier did not answer an enquire_link"),
         )
-        self._wind_up = WindUp(settings.response_timeout_s, is_idle=lambda: not self._under_way, leave=self._leave)
+        self._wind_up = WindUp(settings.response_timeout_s, is_idle=lambda: self._is_idle, leave=self._leave)
         self._unbinds: list[int] = []
         self._unacknowledged = 0
         self._bind_sequence = 0
@@ -346,9 +346,9 @@ class Session(Connection):
         self._events.place_freed()
 
     @property
-    def _under_way(self) -> int:
-        """Submits without an answer yet, and arrivals that are not acknowledged."""
-        return self._in_flight + self._unacknowledged
+    def _is_idle(self) -> bool:
+        """Whether every submit has its answer and every arrival is acknowledged."""
+        return not self._in_flight and self._unacknowledged <= 0
 
     def _leave(self) -> None:
         reason = self._wind_up.reason or ""
