@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from collections.abc import AsyncIterator, Coroutine
+from contextlib import AsyncExitStack, asynccontextmanager
+from typing import Any
 
 import structlog
 
@@ -25,6 +26,7 @@ from messaging_service.use_cases.lookout import Lookout
 from messaging_service.use_cases.quote_sms import QuoteSms
 from messaging_service.watching import Watching
 from service_kit.database import create_pool
+from service_kit.duties import keep_running
 from service_kit.ending import end_tasks
 from service_kit.grpc_server import GrpcServer
 from service_kit.metrics import metrics_served
@@ -79,10 +81,11 @@ async def running(settings: MessagingSettings, seams: Seams) -> AsyncIterator[Gr
         patience_s=REPORT_PATIENCE_S,
         seldom=True,
     )
-    watching = Watching(settings, pool, seams.now)
     notices_pool = notifying_pool(settings)
     named = {"messaging": pool, "billing": billing_pool, "reports": reports_pool, "webhooks": notices_pool}
-    metrics = MessagingMetrics(named | dict(watching.pools))
+    metrics = MessagingMetrics(named)
+    watching = Watching(settings, pool, seams.now, metrics.events)
+    named.update(watching.pools)
     notifying = Notifying(settings, notices_pool, metrics, seams.now)
     metrics.watch_watches(lambda: watching.watches)
     pricing = pricing_knowledge(settings, metrics)
@@ -114,39 +117,37 @@ async def running(settings: MessagingSettings, seams: Seams) -> AsyncIterator[Gr
         await server.start()
         await engine.control.before_start()
         await engine.fleet.start()
-        async with metrics_served(settings.metrics_address, metrics.registry), asyncio.TaskGroup() as tasks:
-            dispatching = tasks.create_task(engine.dispatch.run())
-            duties = [
-                tasks.create_task(report_readiness(pool, SchemaCheck(MIGRATIONS), server)),
-                tasks.create_task(engine.sweeper.run()),
-                tasks.create_task(engine.receipts.run()),
-                tasks.create_task(engine.retention.run()),
-                tasks.create_task(engine.wake_ups.run()),
-                tasks.create_task(engine.control.run()),
-                tasks.create_task(engine.inbound.run()),
-                tasks.create_task(pricing.watch.run()),
-                tasks.create_task(watching.run()),
-                *(tasks.create_task(duty) for duty in notifying.duties(pricing.prices)),
-                tasks.create_task(report_copy(pricing.copy)),
-            ]
+        async with metrics_served(settings.metrics_address, metrics.registry), AsyncExitStack() as ending:
+            duties: dict[str, Coroutine[Any, Any, object]] = {
+                "readiness": report_readiness(pool, SchemaCheck(MIGRATIONS), server, [engine.flushes.problem]),
+                "sweep": engine.sweeper.run(),
+                "receipts": engine.receipts.run(),
+                "receipt_retention": engine.retention.run(),
+                "wake_ups": engine.wake_ups.run(),
+                "carriers": engine.control.run(),
+                "inbound": engine.inbound.run(),
+                "price_watch": pricing.watch.run(),
+                "watching": watching.run(),
+                **notifying.duties(pricing.prices),
+                "price_copy": report_copy(pricing.copy),
+            }
             if settings.metrics_address is not None:
-                looks = (
-                    Lookout(
-                        PostgresQueueView(pool), metrics.queue, metrics.events, duty="queue_look", every_s=LOOK_S
-                    ).run(),
-                    notifying.looks(every_s=LOOK_S),
+                look = Lookout(
+                    PostgresQueueView(pool), metrics.queue, metrics.events, duty="queue_look", every_s=LOOK_S
                 )
-                duties += [tasks.create_task(look) for look in looks]
-            try:
-                yield server
-            finally:
-                watching.end()
-                await server.stop(settings.drain_s)
-                engine.dispatch.stop()
-                await dispatching
-                await engine.fleet.stop(settings.drain_s)
-                await engine.attempts.drain()
-                await end_tasks(duties)
+                duties |= {"queue_look": look.run(), "webhook_look": notifying.looks(every_s=LOOK_S)}
+            # What was begun last ends first; nothing that fails to end keeps the rest from it.
+            dispatching = keep_running("dispatch", engine.dispatch.run(), may_end=True)
+            running_duties = [keep_running(name, work) for name, work in duties.items()]
+            ending.push_async_callback(end_tasks, [dispatching, *running_duties])
+            ending.push_async_callback(engine.attempts.drain, settings.drain_s)
+            ending.push_async_callback(engine.fleet.stop, settings.drain_s)
+            # A claim must not be cut off in mid-commit.
+            ending.push_async_callback(asyncio.wait, {dispatching}, timeout=settings.drain_s)
+            ending.callback(engine.dispatch.stop)
+            ending.push_async_callback(server.stop, settings.drain_s)
+            ending.callback(watching.end)
+            yield server
     finally:
         await pricing.channel.close()
         await asyncio.gather(watching.close(), notifying.close())

@@ -35,6 +35,7 @@ from messaging_service.use_cases.carrier_fleet import Fleet, RunningCarrier
 from messaging_service.use_cases.claim_loop import ClaimLoop
 from messaging_service.use_cases.control_carriers import ControlCarriers
 from messaging_service.use_cases.dispatch import Dispatch
+from messaging_service.use_cases.flush_health import FlushHealth
 from messaging_service.use_cases.flush_size import FlushSize
 from messaging_service.use_cases.group_commit import GroupCommit
 from messaging_service.use_cases.inbound_desk import InboundDesk
@@ -53,6 +54,9 @@ from service_kit.database import Pool
 
 CONTROL_S = 1.0
 """Seconds between two looks at what operators want of carriers."""
+SETTLE_S = 600.0
+"""How long the outcome of a submit is kept for a database that is away; of messages whose lease ran out meanwhile it is
+recorded as a late one."""
 MAX_BATCH = 256
 """Rows of one T1 or T2: beyond it a batch gains nothing and delays its first rows."""
 LEAST_BATCH = 64
@@ -91,6 +95,7 @@ class Engine:
     sweeper: Sweeper
     send: SendSms
     resend: ResendSms
+    flushes: FlushHealth
 
 
 def _inbound_inbox(settings: MessagingSettings, pool: Pool) -> PostgresInbound:
@@ -130,7 +135,8 @@ def build_engine(
     opt_outs = OptOuts(
         suppressions, phone_problem=phone_number_problem, new_id=uuid7, log=events, look_again=inbound.look_again
     )
-    sinks = CarrierSinks(receipts.take, inbound.take, LateDesk(postgres, events).take)
+    late = LateDesk(postgres, events)
+    sinks = CarrierSinks(receipts.take, inbound.take, late.take)
     leases = PostgresBindLeases(pool, replica)
     carriers = [seams.carrier(spec, sinks, leases) for spec in plan.carriers]
     fleet = Fleet(carriers, events, plan.breaker, drain_s=settings.drain_s)
@@ -152,8 +158,8 @@ def build_engine(
         meter=metrics.flushes.of("settlement"),
     )
     metrics.watch_engine(fleet, acceptances, settlements)
-    outcomes = Outcomes(outbox.get_many)
-    attempts = Attempts(settlements, outcomes, events, settle_within_s=settings.lease_s)
+    outcomes = Outcomes(outbox.get_many, events)
+    attempts = Attempts(settlements, outcomes, events, settle_within_s=max(settings.lease_s, SETTLE_S), late=late.take)
     loops = {
         route.name: ClaimLoop(
             outbox, RouteCarriers(route, fleet), attempts, events, poll_s=settings.poll_s, meter=metrics.sending
@@ -203,4 +209,5 @@ def build_engine(
         sweeper=sweeper,
         send=send,
         resend=resend,
+        flushes=FlushHealth([acceptances, settlements]),
     )

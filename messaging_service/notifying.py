@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Coroutine
 from datetime import datetime, timedelta
-from typing import Any, NoReturn
+from typing import Any
 
 from uuid_utils.compat import uuid7
 
@@ -106,19 +106,19 @@ class Notifying:
         """Connects when something is to be done."""
         await self._pool.open(wait=False)
 
-    def duties(self, prices: Prices) -> tuple[Coroutine[Any, Any, Any], ...]:
-        """What tells, warns and posts; each runs until cancelled."""
+    def duties(self, prices: Prices) -> dict[str, Coroutine[Any, Any, object]]:
+        """What tells, warns and posts, by name; each runs until cancelled."""
         room = PostgresCarrierRoom(self._pool)
         alerts = WatchForAlerts(self._alert_desk, room, prices, self._log, self._meter, every_s=self._alert_every_s)
-        return (
-            self._telling.run(),
-            self._delivering.run(),
-            self._channels.delivering.run(),
-            alerts.run(),
-            self._forgetting.run(),
-        )
+        return {
+            "webhook_telling": self._telling.run(),
+            "webhook_deliveries": self._delivering.run(),
+            "channel_deliveries": self._channels.delivering.run(),
+            "alerts": alerts.run(),
+            "alert_retention": self._forgetting.run(),
+        }
 
-    async def looks(self, every_s: float) -> NoReturn:
+    async def looks(self, every_s: float) -> None:
         """Counts what waits and what is open, for as long as there are metrics; runs until cancelled."""
         view = PostgresNoticeView(self._pool)
         await Lookout(view, self._meter, self._log, duty="webhook_look", every_s=every_s).run()

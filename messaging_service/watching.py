@@ -4,9 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Sequence
 from datetime import datetime, timedelta
-from typing import NoReturn, TypeVar
+from typing import TypeVar
 
-from messaging_service.adapters.events_log import EventsLog
 from messaging_service.adapters.guards import GUARDS
 from messaging_service.adapters.postgres.events import PostgresEntryEvents, PostgresEventLog
 from messaging_service.settings import MessagingSettings
@@ -15,6 +14,7 @@ from messaging_service.transport.event_cursors import AccountCursors
 from messaging_service.use_cases.event_tail import EventTail, TailLimits
 from messaging_service.use_cases.watch_outbox import WatchOutbox
 from service_kit.database import Pool, create_pool
+from service_kit.duty import DutyLog
 
 CATCH_UPS = 2
 """Connections for watchers that catch up; the reader of all watchers has one of its own, for which it never waits."""
@@ -31,7 +31,7 @@ R = TypeVar("R")
 class Watching:
     """The reader of new events, and the watches that it serves."""
 
-    def __init__(self, settings: MessagingSettings, pool: Pool, now: Callable[[], datetime]) -> None:
+    def __init__(self, settings: MessagingSettings, pool: Pool, now: Callable[[], datetime], log: DutyLog) -> None:
         """`pool`: for looks at single entries, as cheap as those of other callers."""
         url = settings.database_url
         self._tail_pool = create_pool(url, "messaging-tail", guards=GUARDS, min_size=0, max_size=1)
@@ -46,7 +46,7 @@ class Watching:
             seldom=True,
         )
         limits = TailLimits(settings.watch_poll_s, settings.max_watches, settings.watch_buffer)
-        self._tail = EventTail(PostgresEventLog(self._tail_pool), limits, EventsLog())
+        self._tail = EventTail(PostgresEventLog(self._tail_pool), limits, log)
         entries = PostgresEntryEvents(pool)
         self.calls = EventCalls(
             entries,
@@ -69,7 +69,7 @@ class Watching:
         await self._tail_pool.open(wait=False)
         await self._catch_up_pool.open(wait=False)
 
-    async def run(self) -> NoReturn:
+    async def run(self) -> None:
         """Serves the watches until cancelled."""
         await self._tail.run()
 

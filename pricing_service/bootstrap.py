@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import AsyncExitStack, asynccontextmanager
 from datetime import timedelta
-from typing import Final, NoReturn
+from typing import Final
 
 import structlog
 
@@ -34,8 +34,10 @@ from pricing_service.use_cases.warm_up import WarmUp
 from pricing_service.use_cases.watch_prices import PriceWatch
 from pricing_service.use_cases.withdraw_cost import WithdrawCost
 from service_kit.database import create_pool
+from service_kit.duties import keep_running
+from service_kit.duty import Duty
+from service_kit.duty_failures import DutyFailures
 from service_kit.ending import end_tasks
-from service_kit.errors import ServiceError
 from service_kit.grpc_metrics import ServerCalls
 from service_kit.grpc_server import GrpcServer
 from service_kit.metrics import metrics_served, new_registry
@@ -46,6 +48,7 @@ from tukupay.sms.pricing.v1 import pricing_pb2_grpc
 DATABASE_PATIENCE: Final = timedelta(seconds=2)
 """A database that does not answer for so long ends the watches (nobody can tell what they miss) and makes the
 service NOT_SERVING."""
+WARM_UP_AGAIN_S: Final = 5.0
 FORGET_EVERY_S: Final = 3_600.0
 """Between two looks for idempotency keys that have had their time."""
 POOL_CLOSE_S: Final = 5.0
@@ -108,33 +111,41 @@ async def running(settings: PricingSettings) -> AsyncIterator[GrpcServer]:
     await pool.open(wait=False)
     try:
         await server.start()
-        async with metrics_served(settings.metrics_address, registry), asyncio.TaskGroup() as tasks:
-            background = [
-                tasks.create_task(watch.run()),
-                tasks.create_task(_warm_up(WarmUp(costs, records, book))),
-                tasks.create_task(_forget_requests(costs, timedelta(days=settings.key_retention_days))),
-                tasks.create_task(report_readiness(pool, SchemaCheck(MIGRATIONS), server)),
-            ]
-            try:
-                yield server
-            finally:
-                watch.close()
-                await server.stop(settings.drain_s)
-                await end_tasks(background)
+        async with metrics_served(settings.metrics_address, registry), AsyncExitStack() as ending:
+            log_of_duties = DutyFailures(registry, ("warm_up", "forget_requests"))
+            forgetting = ForgetRequests(costs, timedelta(days=settings.key_retention_days))
+            duties = (
+                keep_running("watch", watch.run()),
+                keep_running("readiness", report_readiness(pool, SchemaCheck(MIGRATIONS), server)),
+                keep_running(
+                    "forget_requests",
+                    Duty("forget_requests", _logged(forgetting), log_of_duties, every_s=FORGET_EVERY_S).run(),
+                ),
+                keep_running("warm_up", _warm_up(WarmUp(costs, records, book), log_of_duties), may_end=True),
+            )
+            # What was begun last ends first; nothing that fails to end keeps the rest from it.
+            ending.push_async_callback(end_tasks, duties)
+            ending.push_async_callback(server.stop, settings.drain_s)
+            ending.callback(watch.close)
+            yield server
     finally:
         await pool.close(POOL_CLOSE_S)
 
 
-async def _forget_requests(costs: PostgresCosts, retention: timedelta) -> NoReturn:
-    forget = ForgetRequests(costs, retention)
-    while True:
-        try:
-            if count := await forget():
-                log.info("pricing.requests_forgotten", count=count)
-        except ServiceError as failure:
-            log.warning("pricing.requests_kept", reason=failure.reason)
-        await asyncio.sleep(FORGET_EVERY_S)
+def _logged(forget: ForgetRequests) -> Callable[[], Awaitable[None]]:
+    async def forget_once() -> None:
+        if count := await forget():
+            log.info("pricing.requests_forgotten", count=count)
+
+    return forget_once
 
 
-async def _warm_up(warm_up: WarmUp) -> None:
-    log.info("pricing.book_filled", tiers=await warm_up())
+async def _warm_up(warm_up: WarmUp, failures: DutyFailures) -> None:
+    """Fills the book once; a failure begins it anew, as what was read before it is kept."""
+
+    async def fill() -> None:
+        log.info("pricing.book_filled", tiers=await warm_up())
+        duty.stop()
+
+    duty = Duty("warm_up", fill, failures, every_s=WARM_UP_AGAIN_S)
+    await duty.run()

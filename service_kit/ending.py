@@ -1,12 +1,15 @@
-"""Ends tasks for certain."""
+"""Ends tasks and processes for certain."""
 
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Collection
+import os
+import threading
+from collections.abc import Callable, Collection
 from typing import Any
 
 AGAIN_AFTER_S = 1.0
+FAILURE_EXIT = 1
 
 
 async def end_tasks(tasks: Collection[asyncio.Task[Any]]) -> None:
@@ -20,3 +23,18 @@ async def end_tasks(tasks: Collection[asyncio.Task[Any]]) -> None:
         for task in running:
             task.cancel()
         await asyncio.wait(running, timeout=AGAIN_AFTER_S)
+
+
+def exit_after(seconds: float, say: Callable[[], None]) -> None:
+    """Ends this process hard if it still runs then, whatever it waits for; `say` tells why just before."""
+
+    def end() -> None:
+        try:
+            say()
+        finally:
+            os._exit(FAILURE_EXIT)
+
+    watch = threading.Timer(seconds, end)
+    # The process ends as soon as it can; this thread does not hold it up.
+    watch.daemon = True
+    watch.start()

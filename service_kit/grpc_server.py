@@ -17,6 +17,8 @@ MAX_MESSAGE_BYTES = 16 * 1024 * 1024
 """A batch of 1,000 messages of ten units with full metadata stays below it."""
 
 NEWS_S = 0.1
+LIVE = "live"
+"""Serves for as long as the event loop runs: what a probe may ask that restarts a process."""
 
 SERVER_OPTIONS: Sequence[tuple[str, int]] = (
     ("grpc.max_receive_message_length", MAX_MESSAGE_BYTES),
@@ -89,6 +91,7 @@ class GrpcServer:
         names = (*self._names[1:], health.SERVICE_NAME, reflection.SERVICE_NAME)
         reflection.enable_server_reflection(names, self.grpc)
         await self.set_serving(False)
+        await self._health.set(LIVE, health_pb2.HealthCheckResponse.SERVING)
         try:
             self.port = self.grpc.add_insecure_port(str(self._address))
         except RuntimeError as error:

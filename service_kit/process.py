@@ -13,12 +13,18 @@ from typing import TypeVar
 import structlog
 import uvloop
 
+from service_kit.duties import on_ended_duty
+from service_kit.ending import FAILURE_EXIT, exit_after
 from service_kit.logs import configure_logs
 from service_kit.settings import SettingsError, load
 
 S = TypeVar("S")
 
 GC_THRESHOLD = 10_000
+ENDING_S = 8.0
+"""How long a service that ends may take beyond its drain time. It is gone then, whatever it still waits for."""
+_DRAIN_S = 20.0
+"""Drain time of a service without such a setting."""
 
 log = structlog.get_logger()
 
@@ -32,7 +38,8 @@ def run_service(
     """Runs `serve` until it returns; SIGTERM and SIGINT set its event.
 
     Exits with 2 when the settings are wrong and with 1 when an address or file cannot be had, each with
-    one readable message.
+    one readable message; with 1 also when a duty ended that must go on. A service that was told to end is gone
+    `ENDING_S` after its drain time, in good order or not.
     """
     configure_logs(name, environ.get("LOG_LEVEL", "INFO").upper())
     try:
@@ -41,9 +48,18 @@ def run_service(
         sys.stderr.write(f"{name}: {error}\n")
         raise SystemExit(2) from None
 
+    ended_duties: list[str] = []
+
     async def main() -> None:
-        stopping = asyncio.Event()
+        stopping = _Stopping(getattr(settings, "drain_s", _DRAIN_S) + ENDING_S)
         loop = asyncio.get_running_loop()
+
+        def duty_ended(duty: str, error: BaseException) -> None:
+            log.critical("duty.ended", duty=duty, exc_info=error)
+            ended_duties.append(duty)
+            stopping.set()
+
+        on_ended_duty(loop, duty_ended)
         for number in (signal.SIGTERM, signal.SIGINT):
             loop.add_signal_handler(number, stopping.set)
         log.info("service.starting", settings=repr(settings))
@@ -52,7 +68,10 @@ def run_service(
         gc.collect()
         gc.freeze()
         gc.set_threshold(GC_THRESHOLD, 20, 20)
-        await serve(settings, stopping)
+        try:
+            await serve(settings, stopping)
+        finally:
+            stopping.set()
         log.info("service.stopped")
 
     try:
@@ -63,4 +82,19 @@ def run_service(
         raise SystemExit(2) from None
     except OSError as error:
         sys.stderr.write(f"{name}: {error}\n")
-        raise SystemExit(1) from None
+        raise SystemExit(FAILURE_EXIT) from None
+    if ended_duties:
+        raise SystemExit(FAILURE_EXIT)
+
+
+class _Stopping(asyncio.Event):
+    """Set when the process is to end, which it then does within some seconds."""
+
+    def __init__(self, within_s: float) -> None:
+        super().__init__()
+        self._within_s = within_s
+
+    def set(self) -> None:
+        if not self.is_set():
+            exit_after(self._within_s, lambda: log.critical("service.stuck", within_s=self._within_s))
+        super().set()

@@ -49,6 +49,9 @@ class SchemaCheck:
             rows = []
         except RETRYABLE as error:
             return problem_of(error)
+        except psycopg.Error as error:
+            # Such as a damaged page: whatever it is, the service cannot work with it.
+            return f"the database fails with SQLSTATE {error.sqlstate}"
         if not rows or rows[0][0] in self._outdated:
             at = rows[0][0] if rows else "none"
             return f"the database is at migration {at} and needs {self._head}: run `tukupay-sms migrate`"

@@ -18,17 +18,13 @@ class EventsLog:
         """See EventLog."""
         log.error("settlement.lost", outbox_id=message_id, outcome=outcome)
 
+    def settlement_crashed(self, message_id: str, error: Exception) -> None:
+        """See EventLog."""
+        log.error("settlement.crashed", outbox_id=message_id, exc_info=error)
+
     def attempt_failed(self, error: BaseException) -> None:
         """See EventLog."""
         log.error("attempt.failed", exc_info=error)
-
-    def claims_failed(self, reason: str) -> None:
-        """See ClaimLog."""
-        log.warning("claims.failed", reason=reason)
-
-    def claims_crashed(self, error: Exception) -> None:
-        """See ClaimLog."""
-        log.error("claims.crashed", exc_info=error)
 
     def breaker_opened(self, carrier: str, seconds: float) -> None:
         """See FleetLog."""
@@ -49,10 +45,6 @@ class EventsLog:
     def upkeep_crashed(self, duty: str, error: Exception) -> None:
         """See UpkeepLog."""
         log.error("upkeep.crashed", duty=duty, exc_info=error)
-
-    def watching_failed(self, error: Exception) -> None:
-        """See TailLog."""
-        log.error("watching.failed", exc_info=error)
 
     def swept(self, swept: Swept) -> None:
         """See UpkeepLog."""

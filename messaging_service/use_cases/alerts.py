@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from decimal import Decimal
-from typing import NoReturn, Protocol
+from typing import Protocol
 from uuid import UUID
 
 from messaging_service.domain.alerts import Alert, AlertKind, AlertRule
@@ -17,7 +16,7 @@ from messaging_service.domain.validation import MAX_IDENTIFIER, text_problem
 from messaging_service.use_cases.control_carriers import CarrierReport, CarrierRoom
 from messaging_service.use_cases.meters import AlertMeter
 from messaging_service.use_cases.prices import Prices
-from messaging_service.use_cases.upkeep import UpkeepLog
+from service_kit.duty import Duty, DutyLog
 from service_kit.errors import Kind, ServiceError, Violation, invalid
 from service_kit.identifiers import identifier_problem
 
@@ -76,25 +75,21 @@ class WatchForAlerts:
     """Looks every so often; of all processes one at a time does."""
 
     def __init__(
-        self, desk: AlertDesk, room: CarrierRoom, prices: Prices, log: UpkeepLog, meter: AlertMeter, *, every_s: float
+        self, desk: AlertDesk, room: CarrierRoom, prices: Prices, log: DutyLog, meter: AlertMeter, *, every_s: float
     ) -> None:
         self._desk = desk
         self._room = room
         self._prices = prices
         self._log = log
         self._meter = meter
-        self._every_s = every_s
+        self._duty = Duty("alerts", self._pass, log, every_s=every_s)
 
-    async def run(self) -> NoReturn:
+    async def run(self) -> None:
         """Runs until cancelled."""
-        while True:
-            try:
-                await self.look()
-            except ServiceError as error:
-                self._log.upkeep_failed("alerts", error.reason)
-            except Exception as error:  # noqa: BLE001 - a duty that ends would take the whole service with it
-                self._log.upkeep_crashed("alerts", error)
-            await asyncio.sleep(self._every_s)
+        await self._duty.run()
+
+    async def _pass(self) -> None:
+        await self.look()
 
     async def look(self) -> Evaluated | None:
         """One look."""

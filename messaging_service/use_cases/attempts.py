@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import math
 import random
 import time
 from collections.abc import Callable, Coroutine
@@ -12,7 +13,8 @@ from typing import Any, Protocol
 from messaging_service.domain.message import Message, outbox_id
 from messaging_service.domain.segmentation import segment
 from messaging_service.domain.states import State
-from messaging_service.domain.submission import Outcome, OutcomeKind, Submission, Validity
+from messaging_service.domain.submission import LateOutcome, Outcome, OutcomeKind, Submission, Validity
+from messaging_service.use_cases.carrier import LateOutcomeSink
 from messaging_service.use_cases.group_commit import GroupCommit
 from messaging_service.use_cases.outbox import Claim, Settled, Settlement
 from messaging_service.use_cases.outcomes import Outcomes
@@ -21,13 +23,20 @@ from service_kit.errors import Kind, ServiceError
 
 FIRST_RETRY_S = 0.5
 LONGEST_RETRY_S = 30.0
+FIRST_PAUSE_S = 0.1
+LONGEST_PAUSE_S = 0.5
+"""Between two tries to record an outcome; each is as long as twice that."""
 
 
 class EventLog(Protocol):
     """Where attempts report what an operator should see."""
 
     def settlement_lost(self, message_id: str, outcome: str) -> None:
-        """An outcome could not be recorded before the lease ran out; the row will become unknown."""
+        """An outcome could not be recorded while it was kept; the row will be, or is, unknown."""
+        ...
+
+    def settlement_crashed(self, message_id: str, error: Exception) -> None:
+        """Recording an outcome failed with an error that nothing foresaw; it is tried again."""
         ...
 
     def attempt_failed(self, error: BaseException) -> None:
@@ -45,13 +54,18 @@ class Attempts:
         log: EventLog,
         *,
         settle_within_s: float,
+        late: LateOutcomeSink | None = None,
         monotonic: Callable[[], float] = time.monotonic,
     ) -> None:
-        """`settle_within_s`: how long recording an outcome is tried while the database is away."""
+        """`settle_within_s`: how long recording an outcome is tried while the database is away.
+
+        `late` records outcomes that others called unknown meanwhile; None: they stay unknown.
+        """
         self._settlements = settlements
         self._outcomes = outcomes
         self._log = log
         self._settle_within_s = settle_within_s
+        self._late = late
         self._monotonic = monotonic
         self._running: set[asyncio.Task[Any]] = set()
 
@@ -67,10 +81,11 @@ class Attempts:
         if not task.cancelled() and (error := task.exception()) is not None:
             self._log.attempt_failed(error)
 
-    async def drain(self) -> None:
-        """Returns when nothing is running any more."""
-        while self._running:
-            await asyncio.wait(set(self._running))
+    async def drain(self, within_s: float = math.inf) -> None:
+        """Returns when nothing is running any more, or the time is over; what is left ends with the process."""
+        end = self._monotonic() + within_s
+        while self._running and (left_s := end - self._monotonic()) > 0:
+            await asyncio.wait(set(self._running), timeout=None if math.isinf(left_s) else left_s)
 
     async def run(self, claim: Claim, slot: RouteSlot, carriers: RouteCarriers, requeued: Callable[[], None]) -> None:
         """Submits a claimed message, records the outcome and tells who waits for it.
@@ -112,17 +127,32 @@ class Attempts:
 
     async def _settle(self, settlement: Settlement) -> Message | None:
         """The message as it then stands; None when its outcome could not be recorded in time."""
+        message_id = outbox_id(settlement.message.id)
         give_up = self._monotonic() + self._settle_within_s
+        failures = 0
         while True:
             try:
-                return (await self._settlements.submit(settlement)).message
+                return await self._record(settlement)
             except ServiceError as error:
                 if error.kind not in (Kind.UNAVAILABLE, Kind.OVERLOADED):
                     raise
+            except Exception as error:  # noqa: BLE001 - the carrier's answer is kept as long as that may help
+                self._log.settlement_crashed(message_id, error)
             if self._monotonic() >= give_up:
-                self._log.settlement_lost(outbox_id(settlement.message.id), settlement.outcome.kind.value)
+                self._log.settlement_lost(message_id, settlement.outcome.kind.value)
                 return None
-            await asyncio.sleep(0.1 + random.random() * 0.2)  # noqa: S311 - jitter
+            await asyncio.sleep(min(LONGEST_PAUSE_S, FIRST_PAUSE_S * 2.0 ** min(failures, 10)) * random.uniform(1, 2))  # noqa: S311 - jitter
+            failures += 1
+
+    async def _record(self, settlement: Settlement) -> Message:
+        settled = await self._settlements.submit(settlement)
+        is_late = settled.message.state is State.UNKNOWN and settlement.outcome.kind is not OutcomeKind.UNKNOWN
+        if settled.applied or not is_late or self._late is None:
+            return settled.message
+        # The lease was over before the database was back, so somebody called the outcome unknown meanwhile.
+        outcome = LateOutcome(outbox_id(settlement.message.id), settlement.epoch, settlement.outcome)
+        await self._late([outcome])
+        return (await self._settlements.submit(settlement)).message
 
 
 def _settlement(claim: Claim, outcome: Outcome, carriers: RouteCarriers) -> Settlement:

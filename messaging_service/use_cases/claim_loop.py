@@ -2,17 +2,15 @@
 
 from __future__ import annotations
 
-import asyncio
 import random
 from collections.abc import Iterator
-from typing import Protocol
 
 from messaging_service.domain.submission import Outcome, OutcomeKind, Submission
 from messaging_service.use_cases.attempts import Attempts
 from messaging_service.use_cases.meters import ClaimMeter, Unmetered
 from messaging_service.use_cases.outbox import Claim, Outbox
 from messaging_service.use_cases.route_carriers import RouteCarriers, RouteSlot
-from service_kit.errors import ServiceError
+from service_kit.duty import Duty, DutyLog
 
 SHORTEST_PAUSE_S = 0.02
 """A due row may be locked by another process for a moment; looking again at once would spin."""
@@ -31,18 +29,6 @@ class NoSlot:
         return Outcome(OutcomeKind.NOT_TAKEN, self.carrier, error_code="CARRIER_UNAVAILABLE", raw="no free window")
 
 
-class ClaimLog(Protocol):
-    """Where the loop reports what an operator should see."""
-
-    def claims_failed(self, reason: str) -> None:
-        """The queue could not be read; it is tried again."""
-        ...
-
-    def claims_crashed(self, error: Exception) -> None:
-        """A look at the queue failed with an error that nothing foresaw; it is tried again."""
-        ...
-
-
 class ClaimLoop:
     """Scheduled messages, resends, and sends that found the window full start here.
 
@@ -55,7 +41,7 @@ class ClaimLoop:
         outbox: Outbox,
         carriers: RouteCarriers,
         attempts: Attempts,
-        log: ClaimLog,
+        log: DutyLog,
         *,
         poll_s: float,
         max_batch: int = 256,
@@ -69,47 +55,33 @@ class ClaimLoop:
         self._outbox = outbox
         self.carriers = carriers
         self._attempts = attempts
-        self._log = log
         self._poll_s = poll_s
         self._max_batch = max_batch
-        self._wake = asyncio.Event()
-        self._stopping = False
+        self._duty = Duty("claims", self._look, log, every_s=poll_s)
         self.backlogged = False
         """Whether due messages may be waiting; then new sends queue up too."""
 
     def queued(self) -> None:
         """Tells the loop that a due message was queued; new sends line up behind it until it was looked at."""
         self.backlogged = True
-        self._wake.set()
+        self._duty.wake()
 
     def wake(self) -> None:
         """Makes the loop look at the queue now, as another process may have put something there."""
-        self._wake.set()
+        self._duty.wake()
 
     def stop(self) -> None:
         """Ends `run` after the look that it is taking: a claim must not be cut off in mid-commit."""
-        self._stopping = True
-        self._wake.set()
+        self._duty.stop()
 
     async def run(self) -> None:
         """Runs until stopped."""
         self.carriers.on_slot_free(self._slot_free)
-        while not self._stopping:
-            self._wake.clear()
-            pause_s = await self._look()
-            if pause_s > 0 and not self._stopping:
-                await self._pause(pause_s)
+        await self._duty.run()
 
     def _slot_free(self) -> None:
         if self.backlogged:
-            self._wake.set()
-
-    async def _pause(self, seconds: float) -> None:
-        try:
-            async with asyncio.timeout(seconds):
-                await self._wake.wait()
-        except TimeoutError:
-            return
+            self._duty.wake()
 
     async def _look(self) -> float:
         """Claims what fits; how long to pause, 0 for not at all."""
@@ -125,13 +97,6 @@ class ClaimLoop:
             if self.backlogged:
                 return 0
             next_due_s = await self._outbox.seconds_to_next_due(route, carriers)
-        except ServiceError as error:
-            self._log.claims_failed(error.reason)
-            return self._poll_s
-        except Exception as error:  # noqa: BLE001 - a loop that ends would take the whole service with it
-            self._log.claims_crashed(error)
-            return self._poll_s
-        else:
             jittered = self._poll_s * (0.75 + random.random() / 2)  # noqa: S311 - jitter
             return jittered if next_due_s is None else max(SHORTEST_PAUSE_S, min(jittered, next_due_s))
         finally:

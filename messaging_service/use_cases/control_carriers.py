@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
-import itertools
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
@@ -11,7 +9,7 @@ from typing import Protocol
 
 from messaging_service.domain.carrier_control import CarrierControl, CarrierMode
 from messaging_service.use_cases.carrier_fleet import Fleet, MemberStatus
-from messaging_service.use_cases.upkeep import UpkeepLog
+from service_kit.duty import Duty, DutyLog
 from service_kit.errors import Kind, ServiceError
 
 REPORT_EVERY = 5
@@ -52,13 +50,14 @@ class CarrierRoom(Protocol):
 class ControlCarriers:
     """The use case behind CarrierService."""
 
-    def __init__(self, fleet: Fleet, room: CarrierRoom, replica: str, log: UpkeepLog, *, every_s: float) -> None:
+    def __init__(self, fleet: Fleet, room: CarrierRoom, replica: str, log: DutyLog, *, every_s: float) -> None:
         """`every_s`: seconds between two looks at what operators said; reports are made every fifth time."""
         self._fleet = fleet
         self._room = room
         self._replica = replica
         self._log = log
-        self._every_s = every_s
+        self._turn = 0
+        self._duty = Duty("carriers", self._follow_and_report, log, every_s=every_s)
 
     async def set_mode(self, carrier: str, mode: CarrierMode, changed_by: str, reason: str) -> CarrierControl:
         """Puts an operator's word on record and follows it; the other replicas follow soon.
@@ -86,6 +85,8 @@ class ControlCarriers:
             await self.follow_once()
         except ServiceError as error:
             self._log.upkeep_failed("carriers", error.reason)
+        except Exception as error:  # noqa: BLE001 - carriers work without
+            self._log.upkeep_crashed("carriers", error)
 
     async def follow_once(self) -> None:
         """Brings the carriers into the modes that operators want."""
@@ -94,16 +95,13 @@ class ControlCarriers:
 
     async def run(self) -> None:
         """Follows and reports until cancelled. While the database is away, the modes stay as they are."""
-        for turn in itertools.count():
-            try:
-                await self.follow_once()
-                if turn % REPORT_EVERY == 0:
-                    await self._report()
-            except ServiceError as error:
-                self._log.upkeep_failed("carriers", error.reason)
-            except Exception as error:  # noqa: BLE001 - a duty that ends would take the whole service with it
-                self._log.upkeep_crashed("carriers", error)
-            await asyncio.sleep(self._every_s)
+        await self._duty.run()
+
+    async def _follow_and_report(self) -> None:
+        await self.follow_once()
+        if self._turn % REPORT_EVERY == 0:
+            await self._report()
+        self._turn += 1
 
     async def _report(self) -> None:
         await self._room.report(self._replica, self._fleet.statuses())

@@ -3,13 +3,11 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Coroutine
 from contextlib import aclosing
-from typing import Any, NoReturn
 
 from messaging_service.use_cases.meters import DeliveryMeter
-from messaging_service.use_cases.upkeep import UpkeepLog
 from messaging_service.use_cases.webhooks import DeliveryQueue, Errand, EventTelling, Sender, Tried
+from service_kit.duty import Duty, DutyLog
 from service_kit.errors import ServiceError
 
 EVENTS_AT_ONCE = 5_000
@@ -29,7 +27,7 @@ class TellEvents:
         self,
         telling: EventTelling,
         delivering: DeliverWebhooks,
-        log: UpkeepLog,
+        log: DutyLog,
         meter: DeliveryMeter,
         *,
         every_s: float,
@@ -40,20 +38,26 @@ class TellEvents:
         self._delivering = delivering
         self._log = log
         self._meter = meter
-        self._every_s = every_s
         self._keep_s = keep_s
+        self._tidy_at = 0.0
+        self._duty = Duty(TELLING, self._pass, log, every_s=every_s)
 
-    async def run(self) -> NoReturn:
+    async def run(self) -> None:
         """Runs until cancelled."""
-        loop = asyncio.get_running_loop()
-        tidy_at = loop.time() + TIDY_EVERY_S
-        while True:
-            more = await self._guarded(self._tell())
-            if loop.time() >= tidy_at:
-                busy = await self._guarded(self.tidy())
-                tidy_at = loop.time() + (0 if busy else TIDY_EVERY_S)
-            if not more:
-                await asyncio.sleep(self._every_s)
+        self._tidy_at = asyncio.get_running_loop().time() + TIDY_EVERY_S
+        await self._duty.run()
+
+    async def _pass(self) -> float | None:
+        try:
+            more = await self._tell()
+        finally:
+            # Also while events cannot be told: what piles up is given up and deleted all the same.
+            now = asyncio.get_running_loop().time()
+            if now >= self._tidy_at:
+                self._tidy_at = now + TIDY_EVERY_S
+                if await self.tidy():
+                    self._tidy_at = now
+        return 0 if more else None
 
     async def _tell(self) -> bool:
         told = await self._telling.tell(EVENTS_AT_ONCE)
@@ -69,15 +73,6 @@ class TellEvents:
         forgotten = await self._telling.forget(self._keep_s, STEP)
         return STEP in (given_up, forgotten)
 
-    async def _guarded(self, work: Coroutine[Any, Any, bool]) -> bool:
-        try:
-            return await work
-        except ServiceError as error:
-            self._log.upkeep_failed(TELLING, error.reason)
-        except Exception as error:  # noqa: BLE001 - a duty that ends would take the whole service with it
-            self._log.upkeep_crashed(TELLING, error)
-        return False
-
 
 class DeliverWebhooks:
     """Posts deliveries: to many endpoints at a time, to each one after another."""
@@ -86,7 +81,7 @@ class DeliverWebhooks:
         self,
         queue: DeliveryQueue,
         sender: Sender,
-        log: UpkeepLog,
+        log: DutyLog,
         meter: DeliveryMeter,
         *,
         poll_s: float,
@@ -98,27 +93,19 @@ class DeliverWebhooks:
         self._sender = sender
         self._log = log
         self._meter = meter
-        self._poll_s = poll_s
         self._at_once = at_once
-        self._duty = duty
-        self._wake = asyncio.Event()
+        self._name = duty
+        self._duty = Duty(duty, self._look, log, every_s=poll_s)
         self._errands: set[asyncio.Task[None]] = set()
 
     def wake(self) -> None:
         """Something is to be posted: looks at once."""
-        self._wake.set()
+        self._duty.wake()
 
-    async def run(self) -> NoReturn:
+    async def run(self) -> None:
         """Runs until cancelled; then what was posted is still recorded."""
         try:
-            while True:
-                self._wake.clear()
-                await self._look()
-                try:
-                    async with asyncio.timeout(self._poll_s):
-                        await self._wake.wait()
-                except TimeoutError:
-                    continue
+            await self._duty.run()
         finally:
             for errand in self._errands:
                 errand.cancel()
@@ -128,15 +115,7 @@ class DeliverWebhooks:
         room = self._at_once - len(self._errands)
         if room <= 0:
             return
-        try:
-            errands = await self._queue.take(room)
-        except ServiceError as error:
-            self._log.upkeep_failed(self._duty, error.reason)
-            return
-        except Exception as error:  # noqa: BLE001 - a duty that ends would take the whole service with it
-            self._log.upkeep_crashed(self._duty, error)
-            return
-        for errand in errands:
+        for errand in await self._queue.take(room):
             task = asyncio.create_task(self._run_errand(errand))
             self._errands.add(task)
             task.add_done_callback(self._ended)
@@ -144,7 +123,7 @@ class DeliverWebhooks:
     def _ended(self, task: asyncio.Task[None]) -> None:
         self._errands.discard(task)
         # Its endpoint may have more, and there is room for another.
-        self._wake.set()
+        self._duty.wake()
 
     async def _run_errand(self, errand: Errand) -> None:
         tried: list[Tried] = []
@@ -158,7 +137,7 @@ class DeliverWebhooks:
                     self._meter.tried(one.answer.error, clock() - begun)
                     begun = clock()
         except Exception as error:  # noqa: BLE001 - reported; the endpoint is tried again when its lease is over
-            self._log.upkeep_crashed(self._duty, error)
+            self._log.upkeep_crashed(self._name, error)
             return
         finally:
             await self._record(errand, tried)
@@ -171,6 +150,6 @@ class DeliverWebhooks:
                 self._meter.disabled()
         except ServiceError as error:
             # The lease ends by itself, and what was posted is posted once more.
-            self._log.upkeep_failed(self._duty, error.reason)
+            self._log.upkeep_failed(self._name, error.reason)
         except Exception as error:  # noqa: BLE001 - see above
-            self._log.upkeep_crashed(self._duty, error)
+            self._log.upkeep_crashed(self._name, error)

@@ -8,22 +8,15 @@ from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from datetime import timedelta
-from typing import Final, NoReturn, Protocol
+from typing import Final
 
 from messaging_service.domain.event_cursor import EventFilter, Handout, Position, Step
 from messaging_service.use_cases.event_log import EventLog
+from service_kit.duty import Duty, DutyLog
 from service_kit.errors import Kind, ServiceError
 
 SHORTEST_PAUSE_S: Final = 0.02
 """Between two looks, however often it is woken: a look costs the database the same for one event as for many."""
-
-
-class TailLog(Protocol):
-    """Where the reader reports what an operator should see."""
-
-    def watching_failed(self, error: Exception) -> None:
-        """A look failed with an error that nothing foresaw; every watch ended with it."""
-        ...
 
 
 @dataclass(frozen=True, slots=True)
@@ -122,17 +115,16 @@ class EventTail:
     while nobody watches. Watchers never wait for one another: each has a buffer, and who lets it run over is ended.
     """
 
-    def __init__(self, log: EventLog, limits: TailLimits, report: TailLog) -> None:
+    def __init__(self, log: EventLog, limits: TailLimits, report: DutyLog) -> None:
         self._log = log
         self._limits = limits
-        self._report = report
+        self._duty = Duty("watching", self._pass, report, every_s=limits.poll_s)
         self._admitted = 0
         self._subscriptions: set[Subscription] = set()
         self._starting: list[Subscription] = []
         """Those that were there when the present way began: its goal is not before the time that they came."""
         self._position: Position | None = None
         self._wanted = asyncio.Event()
-        self._wake = asyncio.Event()
         self._closed = False
 
     @property
@@ -142,7 +134,7 @@ class EventTail:
 
     def wake(self) -> None:
         """Something was committed: looks soon."""
-        self._wake.set()
+        self._duty.wake()
 
     def close(self) -> None:
         """Ends every watch, and refuses new ones; they go on at another replica."""
@@ -173,7 +165,7 @@ class EventTail:
         subscription = Subscription(wanted, self._limits.buffer)
         self._subscriptions.add(subscription)
         self._wanted.set()
-        self._wake.set()
+        self._duty.wake()
         try:
             yield subscription
         finally:
@@ -182,20 +174,20 @@ class EventTail:
                 self._wanted.clear()
                 self._position = None
 
-    async def run(self) -> NoReturn:
+    async def run(self) -> None:
         """Serves the watchers until cancelled."""
-        while True:
-            await self._wanted.wait()
-            self._wake.clear()
-            try:
-                await self.look()
-            except ServiceError as failure:
-                self._end_all(failure)
-            except Exception as failure:  # noqa: BLE001 - every watch raises it, and a loop that ends ends the service
-                self._report.watching_failed(failure)
-                self._end_all(failure)
-            await asyncio.sleep(SHORTEST_PAUSE_S)
-            await self._pause()
+        await self._duty.run()
+
+    async def _pass(self) -> None:
+        await self._wanted.wait()
+        try:
+            await self.look()
+        except Exception as failure:
+            # Every watch raises it.
+            self._end_all(failure)
+            raise
+        # However often it is woken.
+        await asyncio.sleep(SHORTEST_PAUSE_S)
 
     async def look(self) -> None:
         """Reads what is new and hands it out; `run` does this again and again."""
@@ -213,15 +205,8 @@ class EventTail:
             for each in self._starting:
                 each.start(step.position)
         if step.position.until is not None:
-            self._wake.set()
+            self._duty.wake()
         self._position = step.position if self._subscriptions else None
-
-    async def _pause(self) -> None:
-        try:
-            async with asyncio.timeout(self._limits.poll_s):
-                await self._wake.wait()
-        except TimeoutError:
-            return
 
     def _end_all(self, failure: Exception) -> None:
         for subscription in self._subscriptions:

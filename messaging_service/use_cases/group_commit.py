@@ -6,7 +6,7 @@ import asyncio
 import time
 from collections.abc import Awaitable, Callable, Sequence
 from datetime import timedelta
-from typing import Generic, TypeAlias, TypeVar
+from typing import Final, Generic, TypeAlias, TypeVar
 
 from messaging_service.use_cases.flush_size import FlushSize
 from messaging_service.use_cases.meters import CommitMeter, Unmetered
@@ -43,7 +43,7 @@ class GroupCommit(Generic[I, R]):
 
         `meter` hears of every flush; None: nobody does. `clock`: seconds, monotonic.
         """
-        self._name = name
+        self.name: Final = name
         self._flush = flush
         self._size = size or FlushSize(max_batch, max_batch, target_s=float("inf"))
         self._max_batch = max_batch
@@ -53,6 +53,21 @@ class GroupCommit(Generic[I, R]):
         self._waiting: list[_Waiting[I, R]] = []
         self._task: asyncio.Task[None] | None = None
         self._armed = False
+        self._running: tuple[float, float] | None = None
+        """When the flush under way began, and since when its oldest item waits."""
+
+    @property
+    def oldest_s(self) -> float:
+        """Age in seconds of the oldest item that waits or is being flushed; 0 when there is none."""
+        oldest = self._waiting[0][2] if self._waiting else None
+        if self._running is not None:
+            oldest = self._running[1]
+        return 0.0 if oldest is None else self._clock() - oldest
+
+    @property
+    def running_s(self) -> float:
+        """For how long the flush under way runs, in seconds; 0 when none does."""
+        return 0.0 if self._running is None else self._clock() - self._running[0]
 
     @property
     def waiting(self) -> int:
@@ -75,7 +90,7 @@ class GroupCommit(Generic[I, R]):
             raise ServiceError(
                 Kind.OVERLOADED,
                 "OVERLOADED",
-                f"too many requests wait for {self._name}; nothing was stored or charged, try again shortly",
+                f"too many requests wait for {self.name}; nothing was stored or charged, try again shortly",
                 retry_after=timedelta(seconds=1),
             )
         loop = asyncio.get_running_loop()
@@ -96,7 +111,7 @@ class GroupCommit(Generic[I, R]):
 
     def _start(self) -> None:
         self._armed = False
-        self._task = asyncio.get_running_loop().create_task(self._run(), name=f"group-commit {self._name}")
+        self._task = asyncio.get_running_loop().create_task(self._run(), name=f"group-commit {self.name}")
 
     async def _run(self) -> None:
         try:
@@ -104,12 +119,20 @@ class GroupCommit(Generic[I, R]):
                 limit = self.limit
                 batch = self._waiting[:limit]
                 del self._waiting[:limit]
-                await self._flush_batch(batch)
+                try:
+                    await self._flush_batch(batch)
+                except BaseException as error:
+                    # Nobody may wait for a result that never comes.
+                    for _, future, _ in batch:
+                        _fail(future, error)
+                    if not isinstance(error, Exception):
+                        raise
         finally:
             self._task = None
 
     async def _flush_batch(self, batch: Sequence[_Waiting[I, R]]) -> None:
         begun = self._clock()
+        self._running = (begun, batch[0][2])
         try:
             results = await self._flush([item for item, _, _ in batch])
         except ServiceError as error:
@@ -130,8 +153,14 @@ class GroupCommit(Generic[I, R]):
                     _fail(future, result)
                 elif not future.done():
                     future.set_result(result)
+        finally:
+            self._running = None
 
 
 def _fail(future: asyncio.Future[R], error: BaseException) -> None:
-    if not future.done():
+    if future.done():
+        return
+    if isinstance(error, asyncio.CancelledError):
+        future.cancel()
+    else:
         future.set_exception(error)

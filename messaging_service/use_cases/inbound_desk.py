@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import time
 from collections.abc import Awaitable, Callable, Sequence
 from typing import Protocol, TypeVar
@@ -10,6 +9,7 @@ from typing import Protocol, TypeVar
 from messaging_service.domain.inbound import InboundMessage
 from messaging_service.use_cases.inbound_inbox import InboundInbox, WorkedInbound
 from messaging_service.use_cases.suppressions import Stopped, Suppressions
+from service_kit.duty import Duty, DutyLog
 from service_kit.errors import ServiceError
 
 T = TypeVar("T")
@@ -24,16 +24,8 @@ IN_FLIGHT_POLL_S = 0.1
 carrier did not take is tried again (Attempts), so that it is found in the queue and cancelled there."""
 
 
-class InboundLog(Protocol):
+class InboundLog(DutyLog, Protocol):
     """Where the desk reports what an operator should see."""
-
-    def upkeep_failed(self, duty: str, reason: str) -> None:
-        """A pass failed; the next one tries again."""
-        ...
-
-    def upkeep_crashed(self, duty: str, error: Exception) -> None:
-        """A pass failed with an error that nothing foresaw; the next one tries again."""
-        ...
 
     def opted(self, worked: WorkedInbound) -> None:
         """Phones opted out or in."""
@@ -66,32 +58,29 @@ class InboundDesk:
         self._monotonic = monotonic
         self._limit = max_batch
         self._forget_at = 0.0
-        self._wake = asyncio.Event()
+        self._duty = Duty("inbound", self._pass, log, every_s=poll_s)
 
     async def take(self, messages: Sequence[InboundMessage]) -> None:
         """Stores messages durably; the InboundSink of carriers."""
         await self._inbox.store(messages)
-        self._wake.set()
+        self._duty.wake()
 
     def look_again(self) -> None:
         """Makes the next pass come at once."""
-        self._wake.set()
+        self._duty.wake()
 
     async def run(self) -> None:
         """Runs until cancelled."""
-        while True:
-            self._wake.clear()
-            again = await self._work()
-            stopped = await self._stop()
-            await self._forget()
-            if again:
-                continue
-            in_flight = stopped is not None and not stopped.complete
-            try:
-                async with asyncio.timeout(min(IN_FLIGHT_POLL_S, self._poll_s) if in_flight else self._poll_s):
-                    await self._wake.wait()
-            except TimeoutError:
-                continue
+        await self._duty.run()
+
+    async def _pass(self) -> float | None:
+        again = await self._work()
+        stopped = await self._stop()
+        await self._forget()
+        if again:
+            return 0
+        in_flight = stopped is not None and not stopped.complete
+        return min(IN_FLIGHT_POLL_S, self._poll_s) if in_flight else None
 
     async def _work(self) -> bool:
         """One pass over the inbox; whether to make the next at once."""

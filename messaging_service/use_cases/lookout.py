@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-import asyncio
-from typing import Final, Generic, NoReturn, Protocol, TypeVar
+from typing import Final, Generic, Protocol, TypeVar
 
-from messaging_service.use_cases.upkeep import UpkeepLog
-from service_kit.errors import ServiceError
+from service_kit.duty import Duty, DutyLog
 
 MOST_COUNTED: Final = 10_000
 """Rows of one kind are counted up to here, so that a look stays cheap whatever piles up."""
@@ -35,23 +33,15 @@ class LookMeter(Protocol[Shown_contra]):
 class Lookout(Generic[State]):
     """Looks every few seconds, and never because somebody asks."""
 
-    def __init__(
-        self, view: View[State], meter: LookMeter[State], log: UpkeepLog, *, duty: str, every_s: float
-    ) -> None:
+    def __init__(self, view: View[State], meter: LookMeter[State], log: DutyLog, *, duty: str, every_s: float) -> None:
         """`duty`: its name in logs and metrics."""
-        self._log = log
         self._view = view
         self._meter = meter
-        self._duty = duty
-        self._every_s = every_s
+        self._duty = Duty(duty, self._look, log, every_s=every_s)
 
-    async def run(self) -> NoReturn:
+    async def run(self) -> None:
         """Runs until cancelled."""
-        while True:
-            try:
-                self._meter.looked(await self._view.look())
-            except ServiceError as error:
-                self._log.upkeep_failed(self._duty, error.reason)
-            except Exception as error:  # noqa: BLE001 - a duty that ends would take the whole service with it
-                self._log.upkeep_crashed(self._duty, error)
-            await asyncio.sleep(self._every_s)
+        await self._duty.run()
+
+    async def _look(self) -> None:
+        self._meter.looked(await self._view.look())

@@ -8,6 +8,7 @@ from uuid import UUID
 
 from messaging_service.domain.message import Message
 from messaging_service.domain.states import IN_PROGRESS
+from service_kit.duty import DutyLog
 from service_kit.errors import ServiceError
 
 POLL_S = 0.25
@@ -26,8 +27,9 @@ class Outcomes:
     are also looked up now and then, all with one query.
     """
 
-    def __init__(self, look_up: Callable[[Sequence[UUID]], Awaitable[Sequence[Message]]]) -> None:
+    def __init__(self, look_up: Callable[[Sequence[UUID]], Awaitable[Sequence[Message]]], log: DutyLog) -> None:
         self._look_up = look_up
+        self._log = log
         self._waiting: dict[UUID, list[asyncio.Future[Message]]] = {}
         self._poller: asyncio.Task[None] | None = None
         self._looked_up = 0
@@ -99,11 +101,15 @@ class Outcomes:
             found: dict[UUID, Message] = {}
             try:
                 found = {message.id: message for message in await self._look_up(list(asked))}
-            except ServiceError:
-                pass  # the database is away; what was recorded is the best that is known
+            except Exception as error:  # noqa: BLE001 - whoever asks is answered with what is known
+                self._failed(error)
             finally:
                 for message_id, future in asked.items():
                     future.set_result(found.get(message_id))
+
+    def _failed(self, error: Exception) -> None:
+        if not isinstance(error, ServiceError):
+            self._log.upkeep_crashed("outcomes", error)
 
     async def _poll(self) -> None:
         before: set[UUID] = set()
@@ -119,7 +125,8 @@ class Outcomes:
             self._looked_up += len(turn)
             try:
                 found = await self._look_up(turn)
-            except ServiceError:
-                continue  # the database is away; callers are bounded by their own wait
+            except Exception as error:  # noqa: BLE001 - callers are bounded by their own wait
+                self._failed(error)
+                continue
             for message in found:
                 self.arrived(message)

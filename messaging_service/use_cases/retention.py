@@ -5,8 +5,7 @@ from __future__ import annotations
 import asyncio
 from typing import Protocol
 
-from messaging_service.use_cases.upkeep import UpkeepLog
-from service_kit.errors import ServiceError
+from service_kit.duty import Duty, DutyLog
 
 STEP = 1_000
 """Rows of one transaction: few enough that nobody waits for its locks."""
@@ -28,28 +27,17 @@ class Archive(Protocol):
 class Retention:
     """Deletes what is old in small steps."""
 
-    def __init__(self, archive: Archive, log: UpkeepLog, *, duty: str, keep_s: float, every_s: float = EVERY_S) -> None:
+    def __init__(self, archive: Archive, log: DutyLog, *, duty: str, keep_s: float, every_s: float = EVERY_S) -> None:
         """`duty`: its name in logs and metrics. `keep_s`: how long a row is kept; 0 for ever."""
         self._archive = archive
-        self._log = log
-        self._duty = duty
         self._keep_s = keep_s
-        self._every_s = every_s
+        self._duty = Duty(duty, self._step, log, every_s=every_s)
 
     async def run(self) -> None:
-        """Runs until cancelled."""
+        """Runs until cancelled; does nothing where rows are kept for ever."""
         if self._keep_s <= 0:
-            return
-        while True:
-            is_more = await self._step()
-            await asyncio.sleep(STEP_PAUSE_S if is_more else self._every_s)
+            await asyncio.get_running_loop().create_future()
+        await self._duty.run()
 
-    async def _step(self) -> bool:
-        """Whether there may be more to delete at once."""
-        try:
-            return await self._archive.forget(self._keep_s, STEP) == STEP
-        except ServiceError as error:
-            self._log.upkeep_failed(self._duty, error.reason)
-        except Exception as error:  # noqa: BLE001 - a duty that ends would take the whole service with it
-            self._log.upkeep_crashed(self._duty, error)
-        return False
+    async def _step(self) -> float | None:
+        return STEP_PAUSE_S if await self._archive.forget(self._keep_s, STEP) == STEP else None

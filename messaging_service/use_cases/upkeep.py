@@ -9,10 +9,11 @@ from typing import Protocol
 from messaging_service.domain.submission import DeliveryReceipt
 from messaging_service.use_cases.outbox import Outbox, Swept
 from messaging_service.use_cases.receipt_inbox import ReceiptInbox
+from service_kit.duty import Duty, DutyLog
 from service_kit.errors import ServiceError
 
 
-class UpkeepLog(Protocol):
+class UpkeepLog(DutyLog, Protocol):
     """Where upkeep reports what an operator should see."""
 
     def swept(self, swept: Swept) -> None:
@@ -21,14 +22,6 @@ class UpkeepLog(Protocol):
 
     def rerouted(self, messages: int) -> None:
         """Due messages of routes that are gone went to the default route."""
-        ...
-
-    def upkeep_failed(self, duty: str, reason: str) -> None:
-        """A pass failed; the next one tries again."""
-        ...
-
-    def upkeep_crashed(self, duty: str, error: Exception) -> None:
-        """A pass failed with an error that nothing foresaw; the next one tries again."""
         ...
 
 
@@ -40,26 +33,20 @@ class Sweeper:
         self._routes = routes
         self._outbox = outbox
         self._log = log
-        self._every_s = every_s
+        self._duty = Duty("sweep", self._sweep, log, every_s=every_s)
 
     async def run(self) -> None:
         """Runs until cancelled; the first pass comes at once, for what a dead process left behind."""
-        while True:
-            try:
-                swept = await self._outbox.sweep()
-                rerouted = await self._outbox.reroute(self._routes)
-            except ServiceError as error:
-                self._log.upkeep_failed("sweep", error.reason)
-            except Exception as error:  # noqa: BLE001 - a duty that ends would take the whole service with it
-                self._log.upkeep_crashed("sweep", error)
-            else:
-                if swept.orphaned or swept.expired or swept.resent:
-                    self._log.swept(swept)
-                if rerouted:
-                    self._log.rerouted(rerouted)
-                if swept.more:
-                    continue
-            await asyncio.sleep(self._every_s)
+        await self._duty.run()
+
+    async def _sweep(self) -> float | None:
+        swept = await self._outbox.sweep()
+        if swept.orphaned or swept.expired or swept.resent:
+            self._log.swept(swept)
+        rerouted = await self._outbox.reroute(self._routes)
+        if rerouted:
+            self._log.rerouted(rerouted)
+        return 0 if swept.more else None
 
 
 class ReceiptDesk:
@@ -74,48 +61,40 @@ class ReceiptDesk:
         `gather_s`: how long a look waits after a receipt was stored, so that others go with it.
         """
         self._inbox = inbox
-        self._log = log
-        self._poll_s = poll_s
         self._gather_s = gather_s
         self._max_batch = max_batch
-        self._wake = asyncio.Event()
+        self._limit = max_batch
+        self._is_woken = False
+        self._duty = Duty("receipts", self._work, log, every_s=poll_s)
 
     async def take(self, receipts: Sequence[DeliveryReceipt]) -> None:
         """Stores receipts durably; the ReceiptSink of carriers."""
         await self._inbox.store(receipts)
-        self._wake.set()
+        self._is_woken = True
+        self._duty.wake()
 
     async def run(self) -> None:
         """Runs until cancelled."""
-        limit = self._max_batch
-        while True:
-            self._wake.clear()
-            try:
-                worked = await self._inbox.work(limit)
-            except ServiceError as error:
-                self._log.upkeep_failed("receipts", error.reason)
-            except Exception as error:  # noqa: BLE001 - a duty that ends would take the whole service with it
-                self._log.upkeep_crashed("receipts", error)
-                if await self._isolate(limit):
-                    limit = 1
-                    continue
-            else:
-                was_full, limit = worked.looked_at == limit, self._max_batch
-                if was_full:
-                    continue
-            try:
-                async with asyncio.timeout(self._poll_s):
-                    await self._wake.wait()
-            except TimeoutError:
-                continue
-            await asyncio.sleep(self._gather_s)
+        await self._duty.run()
 
-    async def _isolate(self, limit: int) -> bool:
-        """Keeps one receipt that cannot be worked from holding up those behind it; whether to go on at once."""
-        if limit > 1:
-            return True
+    async def _work(self) -> float | None:
+        if self._is_woken:
+            # Others that come meanwhile go with it.
+            await asyncio.sleep(self._gather_s)
+            self._is_woken = False
+        limit = self._limit
         try:
-            await self._inbox.postpone_next()
-        except ServiceError as error:
-            self._log.upkeep_failed("receipts", error.reason)
-        return False
+            worked = await self._inbox.work(limit)
+        except ServiceError:
+            raise
+        except Exception:
+            # One receipt that cannot be worked must not hold up those behind it: it is found, and waits longer.
+            self._limit = 1
+            if limit == 1:
+                await self._inbox.postpone_next()
+            raise
+        self._limit = self._max_batch
+        if worked.looked_at == limit:
+            self._is_woken = False
+            return 0
+        return None

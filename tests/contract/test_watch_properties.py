@@ -43,7 +43,10 @@ BUFFERS = st.integers(1, 4)
 
 
 class _NoLog:
-    def watching_failed(self, error: Exception) -> None:
+    def upkeep_failed(self, duty: str, reason: str) -> None:
+        raise AssertionError(reason)
+
+    def upkeep_crashed(self, duty: str, error: Exception) -> None:
         raise error
 
 

@@ -10,11 +10,15 @@ from prometheus_client.registry import CollectorRegistry
 from messaging_service.adapters.events_log import EventsLog
 from messaging_service.use_cases.inbound_inbox import WorkedInbound
 from messaging_service.use_cases.outbox import Swept
+from service_kit.duty_failures import DutyFailures
 
 _DUTIES: Final = (
     "attempt",
     "settlement",
     "claims",
+    "carriers",
+    "outcomes",
+    "watching",
     "sweep",
     "receipts",
     "inbound",
@@ -39,12 +43,7 @@ class CountedEvents(EventsLog):
         self._swept = Counter(
             "tukupay_swept", "Messages that the sweep moved, as nobody else would.", ("to",), registry=registry
         )
-        self._failures = Counter(
-            "tukupay_duty_failures",
-            "Passes of background duties that failed, and attempts that ended without a record.",
-            ("duty",),
-            registry=registry,
-        )
+        self._failures = DutyFailures(registry, _DUTIES)
         asked = Counter(
             "tukupay_opt_out_words",
             "Messages from phones, and reports of carriers, that opted out or in.",
@@ -72,37 +71,29 @@ class CountedEvents(EventsLog):
             ("carrier",),
             registry=registry,
         )
-        self._by_duty = {duty: self._failures.labels(duty) for duty in _DUTIES}
 
     def settlement_lost(self, message_id: str, outcome: str) -> None:
         """See EventLog."""
         self._failed("settlement")
         super().settlement_lost(message_id, outcome)
 
+    def settlement_crashed(self, message_id: str, error: Exception) -> None:
+        """See EventLog."""
+        self._failed("settlement")
+        super().settlement_crashed(message_id, error)
+
     def attempt_failed(self, error: BaseException) -> None:
         """See EventLog."""
         self._failed("attempt")
         super().attempt_failed(error)
 
-    def claims_failed(self, reason: str) -> None:
-        """See ClaimLog."""
-        self._failed("claims")
-        super().claims_failed(reason)
-
-    def claims_crashed(self, error: Exception) -> None:
-        """See ClaimLog."""
-        self._failed("claims")
-        super().claims_crashed(error)
-
     def upkeep_failed(self, duty: str, reason: str) -> None:
-        """See UpkeepLog."""
-        self._failed(duty)
-        super().upkeep_failed(duty, reason)
+        """See DutyLog."""
+        self._failures.upkeep_failed(duty, reason)
 
     def upkeep_crashed(self, duty: str, error: Exception) -> None:
-        """See UpkeepLog."""
-        self._failed(duty)
-        super().upkeep_crashed(duty, error)
+        """See DutyLog."""
+        self._failures.upkeep_crashed(duty, error)
 
     def swept(self, swept: Swept) -> None:
         """See UpkeepLog."""
@@ -134,8 +125,4 @@ class CountedEvents(EventsLog):
         super().breaker_opened(carrier, seconds)
 
     def _failed(self, duty: str) -> None:
-        count = self._by_duty.get(duty)
-        if count is None:
-            # Duties are named in code, so there are few.
-            count = self._by_duty[duty] = self._failures.labels(duty)
-        count.inc()
+        self._failures.count(duty)

@@ -43,6 +43,12 @@ class FlushMetrics:
             registry=registry,
         )
         self._waiting = Gauge("tukupay_flush_waiting", "Items that wait now.", ("flush",), registry=registry)
+        self._oldest = Gauge(
+            "tukupay_flush_oldest_seconds",
+            "Age of the oldest item that waits or is being flushed; 0 when there is none.",
+            ("flush",),
+            registry=registry,
+        )
         self._limit = Gauge(
             "tukupay_flush_limit_items", "Items that the next flush may have.", ("flush",), registry=registry
         )
@@ -59,6 +65,7 @@ class FlushMetrics:
     def watch(self, flush: str, commits: GroupCommit[Any, Any]) -> None:
         """Shows the queue of a group commit, asked at each scrape."""
         self._waiting.labels(flush).set_function(lambda: commits.waiting)
+        self._oldest.labels(flush).set_function(lambda: commits.oldest_s)
         self._limit.labels(flush).set_function(lambda: commits.limit)
 
 

@@ -60,8 +60,9 @@ class PostgresWakeUps:
         try:
             async with single_statement(self._pool) as connection:
                 await connection.execute("SELECT pg_notify(%s, %s)", (CHANNEL, str(self._backend_pid or "")))
-        except ServiceError:
-            return  # the others poll
+        except (ServiceError, psycopg.Error) as error:
+            # The others poll.
+            log.info("wake_ups.not_told", error=type(error).__name__)
 
     async def run(self) -> None:
         """Listens until cancelled, and again whenever the connection is lost."""
@@ -80,6 +81,9 @@ class PostgresWakeUps:
                     pause_s = LONGEST_PAUSE_S
             except (psycopg.Error, OSError) as error:
                 log.info("wake_ups.not_listening", error=type(error).__name__, next_try_s=round(pause_s, 1))
+            except Exception as error:
+                # The others poll, and so does this process; it is no reason to end.
+                log.error("wake_ups.crashed", exc_info=error)  # noqa: TRY400 - traceback is in exc_info
             self._backend_pid = None
             await asyncio.sleep(pause_s * (0.5 + random.random() / 2))  # noqa: S311 - jitter
             pause_s = min(LONGEST_PAUSE_S, pause_s * 2)

@@ -51,14 +51,11 @@ class RecordedLog:
     def settlement_lost(self, message_id: str, outcome: str) -> None:
         self.lines.append(("settlement_lost", message_id, outcome))
 
+    def settlement_crashed(self, message_id: str, error: Exception) -> None:
+        self.lines.append(("settlement_crashed", message_id, str(error)))
+
     def attempt_failed(self, error: BaseException) -> None:
         self.errors.append(error)
-
-    def claims_failed(self, reason: str) -> None:
-        self.lines.append(("claims_failed", reason))
-
-    def claims_crashed(self, error: Exception) -> None:
-        self.lines.append(("claims_crashed", str(error)))
 
     def breaker_opened(self, carrier: str, seconds: float) -> None:
         self.lines.append(("breaker_opened", carrier, str(seconds)))

@@ -14,6 +14,7 @@ from uuid_utils.compat import uuid7
 from messaging_service.domain.circuit_breaker import BreakerSettings
 from messaging_service.domain.routing import DEFAULT_ROUTE, only_route
 from messaging_service.use_cases.attempts import Attempts
+from messaging_service.use_cases.carrier import LateOutcomeSink
 from messaging_service.use_cases.carrier_fleet import Fleet
 from messaging_service.use_cases.claim_loop import ClaimLoop
 from messaging_service.use_cases.dispatch import Dispatch
@@ -43,6 +44,7 @@ class Service:
     """What the process takes for the time of day; None for the true one."""
     settle_within_s: float = 30.0
     poll_s: float = 0.01
+    late: LateOutcomeSink | None = None
 
     def __post_init__(self) -> None:
         # The machine's own clock begins when it boots: beside it ours would be ahead in the first minutes.
@@ -53,12 +55,13 @@ class Service:
         self.settlements: GroupCommit[Settlement, Settled] = GroupCommit(
             "settlement", self.outbox.settle, max_batch=100, max_waiting=100
         )
-        self.outcomes = Outcomes(self.outbox.get_many)
+        self.outcomes = Outcomes(self.outbox.get_many, self.log)
         self.attempts = Attempts(
             self.settlements,
             self.outcomes,
             self.log,
             settle_within_s=self.settle_within_s,
+            late=self.late,
             monotonic=lambda: self.monotonic,
         )
         routes = only_route([self.carrier.name])

@@ -3,17 +3,20 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Sequence
+from datetime import timedelta
 
 import pytest
 
 from messaging_service.domain.message import outbox_id
 from messaging_service.domain.states import State
-from messaging_service.domain.submission import Outcome, OutcomeKind, Submission
+from messaging_service.domain.submission import LateOutcome, Outcome, OutcomeKind, Submission
 from messaging_service.use_cases import attempts as module
 from messaging_service.use_cases.attempts import LONGEST_RETRY_S
 from messaging_service.use_cases.outbox import Accepted, Claim, Settlement
 from messaging_service.use_cases.route_carriers import RouteSlot
 from service_kit.errors import Kind, ServiceError
+from tests.contract.in_memory_outbox import LEASE_S
 from tests.contract.sms_examples import TWO_UNITS, acceptance, accepted, not_taken, refused, unanswered
 from tests.unit.messaging.fakes import unavailable, until
 from tests.unit.messaging.service import CLAIM_S, Service
@@ -138,13 +141,46 @@ async def test_an_attempt_that_breaks_is_reported_and_gives_its_slot_back() -> N
     assert service.carrier.free_slots == 10
 
 
-async def test_a_settlement_that_breaks_is_reported_and_not_tried_for_ever() -> None:
+async def test_a_settlement_that_breaks_is_reported_and_tried_again() -> None:
     service = Service()
     service.outbox.settle_failures = [RuntimeError("bug")]
     claim, slot = await claimed(service)
-    service.attempts.start(service.attempts.run(claim, slot, service.carriers, service.claims.queued))
-    await service.attempts.drain()
-    assert [str(error) for error in service.log.errors] == ["bug"]
+    await service.attempts.run(claim, slot, service.carriers, service.claims.queued)
+    assert service.log.lines == [("settlement_crashed", outbox_id(claim.message.id), "bug")]
+    assert service.outbox.book.messages[claim.message.id].state is State.ACCEPTED
+
+
+async def test_a_settlement_that_always_breaks_is_given_up_in_time() -> None:
+    service = Service(settle_within_s=0.0)
+    service.outbox.settle_failures = [RuntimeError("bug")]
+    claim, slot = await claimed(service)
+    await service.attempts.run(claim, slot, service.carriers, service.claims.queued)
+    assert [line[0] for line in service.log.lines] == ["settlement_crashed", "settlement_lost"]
+
+
+async def test_an_outcome_that_others_called_unknown_meanwhile_is_recorded_as_a_late_one() -> None:
+    told: list[LateOutcome] = []
+
+    async def late(outcomes: Sequence[LateOutcome]) -> None:
+        told.extend(outcomes)
+
+    service = Service(late=late)
+    service.outbox.settle_failures = [unavailable()]
+    claim, slot = await claimed(service)
+    service.outbox.book.now += timedelta(seconds=LEASE_S + 1)
+    await service.outbox.sweep()
+    await service.attempts.run(claim, slot, service.carriers, service.claims.queued)
+    (outcome,) = told
+    assert (outcome.message_id, outcome.epoch) == (outbox_id(claim.message.id), 1)
+    assert outcome.outcome.kind is OutcomeKind.ACCEPTED
+
+
+async def test_an_outcome_that_is_unknown_itself_is_no_late_one() -> None:
+    async def late(_: Sequence[LateOutcome]) -> None:
+        pytest.fail("there is nothing to tell")
+
+    service = Service(late=late)
+    assert await run(service, unanswered()) is State.UNKNOWN
 
 
 async def test_an_outcome_of_a_claim_that_was_lost_is_told_as_it_stands() -> None:

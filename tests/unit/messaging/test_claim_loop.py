@@ -133,7 +133,7 @@ async def test_a_database_that_is_away_is_reported_and_asked_again() -> None:
     await queue(service, 1)
     async with service.claiming():
         await service.carrier.submitted(1)
-    assert service.log.lines == [("claims_failed", "DATABASE_UNAVAILABLE")] * 2
+    assert service.log.lines == [("upkeep_failed", "claims", "DATABASE_UNAVAILABLE")] * 2
     assert service.carrier.free_slots == 10
 
 
@@ -143,7 +143,7 @@ async def test_a_look_that_breaks_is_reported_and_does_not_end_the_loop() -> Non
     await queue(service, 1)
     async with service.claiming():
         await service.carrier.submitted(1)
-    assert service.log.lines == [("claims_crashed", "bug")]
+    assert service.log.lines == [("upkeep_crashed", "claims", "bug")]
     assert service.carrier.free_slots == 10
 
 

@@ -23,7 +23,10 @@ class Report:
     def __init__(self) -> None:
         self.failures: list[Exception] = []
 
-    def watching_failed(self, error: Exception) -> None:
+    def upkeep_failed(self, duty: str, reason: str) -> None:
+        """The watchers hear of it."""
+
+    def upkeep_crashed(self, duty: str, error: Exception) -> None:
         self.failures.append(error)
 
 

@@ -96,5 +96,7 @@ async def test_receipts_are_forgotten_in_steps_whatever_fails() -> None:
 
 async def test_receipts_are_kept_for_ever_when_nothing_else_is_said() -> None:
     archive = Archive(ServiceError)  # type: ignore[arg-type]  # not reached
-    await Retention(archive, RecordedLog(), duty="receipt_retention", keep_s=0).run()
+    keeping = asyncio.ensure_future(Retention(archive, RecordedLog(), duty="receipt_retention", keep_s=0).run())
+    assert await asyncio.wait({keeping}, timeout=0.05) == (set(), {keeping})
+    keeping.cancel()
     assert archive.asked == []

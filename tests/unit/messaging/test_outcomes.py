@@ -16,7 +16,7 @@ from messaging_service.use_cases.outbox import Accepted
 from messaging_service.use_cases.outcomes import Outcomes
 from tests.contract.in_memory_outbox import Book, InMemoryOutbox
 from tests.contract.sms_examples import acceptance
-from tests.unit.messaging.fakes import unavailable
+from tests.unit.messaging.fakes import RecordedLog, unavailable
 
 pytestmark = pytest.mark.timeout(10)
 
@@ -58,7 +58,7 @@ async def a_message(state: State) -> Message:
 
 @pytest.mark.parametrize("state", sorted(set(State) - IN_PROGRESS))
 async def test_an_outcome_of_this_process_arrives_at_once_at_everybody(state: State) -> None:
-    outcomes = Outcomes(Database().look_up)
+    outcomes = Outcomes(Database().look_up, RecordedLog())
     message = await a_message(state)
     waiting = [outcomes.expect(message.id) for _ in range(3)]
     outcomes.arrived(message)
@@ -68,7 +68,7 @@ async def test_an_outcome_of_this_process_arrives_at_once_at_everybody(state: St
 @pytest.mark.parametrize("state", sorted(IN_PROGRESS))
 async def test_a_state_on_the_way_is_no_outcome(state: State) -> None:
     database = Database()
-    outcomes = Outcomes(database.look_up)
+    outcomes = Outcomes(database.look_up, RecordedLog())
     message = await a_message(state)
     future = outcomes.expect(message.id)
     outcomes.arrived(message)
@@ -80,7 +80,7 @@ async def test_a_state_on_the_way_is_no_outcome(state: State) -> None:
 
 async def test_an_outcome_of_another_process_is_found_by_looking() -> None:
     database = Database()
-    outcomes = Outcomes(database.look_up)
+    outcomes = Outcomes(database.look_up, RecordedLog())
     message = await a_message(State.ACCEPTED)
     future = outcomes.expect(message.id)
     await database.asked_again()
@@ -90,7 +90,7 @@ async def test_an_outcome_of_another_process_is_found_by_looking() -> None:
 
 async def test_all_that_wait_are_looked_up_together() -> None:
     database = Database()
-    outcomes = Outcomes(database.look_up)
+    outcomes = Outcomes(database.look_up, RecordedLog())
     messages = [await a_message(State.REFUSED) for _ in range(5)]
     futures = [outcomes.expect(message.id) for message in messages]
     database.messages = {message.id: message for message in messages}
@@ -102,7 +102,7 @@ async def test_all_that_wait_are_looked_up_together() -> None:
 async def test_looking_survives_a_database_that_is_away() -> None:
     database = Database()
     database.failures = [unavailable(), unavailable()]
-    outcomes = Outcomes(database.look_up)
+    outcomes = Outcomes(database.look_up, RecordedLog())
     message = await a_message(State.ACCEPTED)
     database.messages[message.id] = message
     assert await outcomes.expect(message.id) == message
@@ -110,7 +110,7 @@ async def test_looking_survives_a_database_that_is_away() -> None:
 
 async def test_nobody_is_looked_up_when_nobody_waits() -> None:
     database = Database()
-    outcomes = Outcomes(database.look_up)
+    outcomes = Outcomes(database.look_up, RecordedLog())
     message = await a_message(State.ACCEPTED)
     future = outcomes.expect(message.id)
     outcomes.forget(message.id, future)
@@ -124,7 +124,7 @@ async def test_nobody_is_looked_up_when_nobody_waits() -> None:
 
 
 async def test_who_stops_waiting_does_not_stop_the_others() -> None:
-    outcomes = Outcomes(Database().look_up)
+    outcomes = Outcomes(Database().look_up, RecordedLog())
     message = await a_message(State.ACCEPTED)
     leaving, staying = outcomes.expect(message.id), outcomes.expect(message.id)
     outcomes.forget(message.id, leaving)
@@ -133,7 +133,7 @@ async def test_who_stops_waiting_does_not_stop_the_others() -> None:
 
 
 async def test_who_has_its_outcome_may_leave_while_others_wait_for_the_next_one() -> None:
-    outcomes = Outcomes(Database().look_up)
+    outcomes = Outcomes(Database().look_up, RecordedLog())
     message = await a_message(State.REFUSED)
     first = outcomes.expect(message.id)
     outcomes.arrived(message)
@@ -145,12 +145,12 @@ async def test_who_has_its_outcome_may_leave_while_others_wait_for_the_next_one(
 
 
 async def test_an_outcome_that_nobody_waits_for_is_no_fault() -> None:
-    Outcomes(Database().look_up).arrived(await a_message(State.ACCEPTED))
+    Outcomes(Database().look_up, RecordedLog()).arrived(await a_message(State.ACCEPTED))
 
 
 async def test_those_that_ask_how_messages_stand_share_queries() -> None:
     database = Database()
-    outcomes = Outcomes(database.look_up)
+    outcomes = Outcomes(database.look_up, RecordedLog())
     recorded = [await a_message(State.READY) for _ in range(module.MAX_LOOKED_UP + 1)]
     database.messages = {message.id: replace(message, state=State.ACCEPTED) for message in recorded}
     latest = await asyncio.gather(*map(outcomes.latest, [*recorded, recorded[0]]))
@@ -161,15 +161,24 @@ async def test_those_that_ask_how_messages_stand_share_queries() -> None:
 async def test_a_message_stands_as_it_was_recorded_when_nothing_newer_can_be_read() -> None:
     database = Database()
     database.failures = [unavailable()]
-    outcomes = Outcomes(database.look_up)
+    outcomes = Outcomes(database.look_up, RecordedLog())
     message = await a_message(State.SUBMITTING)
     assert await outcomes.latest(message) == message
     assert await outcomes.latest(message) == message
     assert len(database.asked) == 2
 
 
+async def test_a_look_up_that_breaks_is_reported_and_leaves_nobody_waiting() -> None:
+    database, log = Database(), RecordedLog()
+    database.failures = [RuntimeError("bug")]
+    outcomes = Outcomes(database.look_up, log)
+    message = await a_message(State.SUBMITTING)
+    assert await outcomes.latest(message) == message
+    assert log.lines == [("upkeep_crashed", "outcomes", "bug")]
+
+
 async def test_who_stops_asking_does_not_stop_the_others() -> None:
-    outcomes = Outcomes((database := Database()).look_up)
+    outcomes = Outcomes((database := Database()).look_up, RecordedLog())
     message = await a_message(State.READY)
     database.messages = {message.id: replace(message, state=State.REFUSED)}
     leaving, staying = (asyncio.ensure_future(outcomes.latest(message)) for _ in range(2))
@@ -181,7 +190,7 @@ async def test_who_stops_asking_does_not_stop_the_others() -> None:
 async def test_however_many_wait_one_look_is_bounded_and_everybody_has_a_turn(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(module, "MAX_LOOKED_UP", 2)
     database = Database()
-    outcomes = Outcomes(database.look_up)
+    outcomes = Outcomes(database.look_up, RecordedLog())
     messages = [await a_message(State.ACCEPTED) for _ in range(5)]
     futures = [outcomes.expect(message.id) for message in messages]
     await database.asked_again(3)

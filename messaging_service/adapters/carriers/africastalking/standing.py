@@ -17,6 +17,8 @@ from messaging_service.adapters.carriers.africastalking.results import Consequen
 from messaging_service.adapters.carriers.africastalking.settings import AfricasTalkingSettings
 from messaging_service.adapters.carriers.backoff import RANDOM, backoff_s
 from messaging_service.domain.carrier_status import BindState
+from service_kit.duties import keep_running
+from service_kit.ending import end_tasks
 
 log = structlog.get_logger()
 
@@ -97,13 +99,12 @@ class Standing:
     def start(self) -> None:
         """Begins to look, the first time at once."""
         self._first_look = True
-        self._task = asyncio.create_task(self._keep(), name=f"standing of {self._name}")
+        self._task = keep_running(f"standing of {self._name}", self._keep())
 
     async def stop(self) -> None:
         """Ends the looks; not up any more."""
         if self._task is not None:
-            self._task.cancel()
-            await asyncio.wait((self._task,))
+            await end_tasks([self._task])
             self._task = None
         self._answers = False
 

@@ -17,6 +17,8 @@ from messaging_service.adapters.carriers.smpp.settings import SmppSettings
 from messaging_service.adapters.carriers.smpp.status import WRONG_CREDENTIALS, Status, bind_remedy, status_name
 from messaging_service.adapters.carriers.smpp.tls import tls_context
 from messaging_service.domain.carrier_status import BindState
+from service_kit.duties import keep_running
+from service_kit.ending import end_tasks
 
 log = structlog.get_logger()
 
@@ -76,7 +78,7 @@ class KeptLink:
     def start(self) -> None:
         """Begins to bind, and to bind again, until `stop`. Harmless while it is kept."""
         if not self.is_kept:
-            self._task = asyncio.create_task(self._keep())
+            self._task = keep_running("smpp link", self._keep())
 
     async def finish_submits(self, timeout_s: float) -> None:
         """Takes no new messages, and waits until those in flight are answered, but no longer than that."""
@@ -86,8 +88,7 @@ class KeptLink:
     async def stop(self, timeout_s: float) -> None:
         """Takes leave of the carrier; at the end there is no session."""
         if self._task is not None:
-            self._task.cancel()
-            await asyncio.wait((self._task,))
+            await end_tasks([self._task])
         if self.session is not None:
             await self.session.unbind(timeout_s)
             self.session = None

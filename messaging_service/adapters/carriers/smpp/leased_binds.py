@@ -12,6 +12,8 @@ import structlog
 from messaging_service.adapters.carriers.smpp.bind import KeptBind
 from messaging_service.adapters.carriers.smpp.settings import SmppSettings
 from messaging_service.use_cases.bind_leases import BindLeases, LeaseShare, LeaseTerms
+from service_kit.duties import keep_running
+from service_kit.ending import end_tasks
 
 log = structlog.get_logger()
 
@@ -68,7 +70,7 @@ class LeasedBinds:
     def start(self) -> None:
         """Begins to ask for leases."""
         self._is_stopping = False
-        self._task = asyncio.create_task(self._keep())
+        self._task = keep_running(f"bind leases of {self._carrier}", self._keep())
 
     async def stop(self, timeout_s: float) -> None:
         """Unbinds, which `timeout_s` bounds for each bind, and gives the leases up."""
@@ -79,8 +81,7 @@ class LeasedBinds:
         if self._fence is not None:
             self._fence.cancel()
         if self._task is not None:
-            self._task.cancel()
-            await asyncio.wait((self._task,))
+            await end_tasks([self._task])
         try:
             async with asyncio.timeout(timeout_s):
                 await self._leases.leave(self._carrier)
