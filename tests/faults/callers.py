@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import threading
+import time
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import contextmanager
@@ -46,7 +47,16 @@ class Callers:
     gateways in turn, for as long as `persistent` says.
     """
 
-    def __init__(self, user: str, gateways: Sequence[Rest], *, callers: int = 12, persistent: bool = False) -> None:
+    def __init__(
+        self,
+        user: str,
+        gateways: Sequence[Rest],
+        *,
+        callers: int = 12,
+        persistent: bool = False,
+        every_s: float = 0.0,
+    ) -> None:
+        """`every_s`: seconds between two messages of one caller, at least."""
         self.user = user
         self.requests: dict[str, dict[str, Any]] = {}
         """By message id, in the order of their first sending."""
@@ -56,6 +66,7 @@ class Callers:
         """How many answers were neither a promise nor an entry."""
         self._gateways = gateways
         self._persistent = persistent
+        self._every_s = every_s
         self._names = count(1)
         self._lock = threading.Lock()
         self._over = threading.Event()
@@ -91,7 +102,9 @@ class Callers:
     def _call(self) -> None:
         try:
             while not self._over.is_set():
+                next_at = time.monotonic() + self._every_s
                 self._send_one()
+                self._over.wait(max(0.0, next_at - time.monotonic()))
         except BaseException as error:  # noqa: BLE001 - raised again in the test
             self._failure = error
 

@@ -38,10 +38,11 @@ def over_tcp(server: EmbeddedPostgres, name: str) -> str:
 class Database:
     """One database of a service."""
 
-    def __init__(self, server: EmbeddedPostgres, name: str) -> None:
+    def __init__(self, server: EmbeddedPostgres, name: str, url: str | None = None) -> None:
+        """`url`: how services reach it; None for the server's Unix socket."""
         self._server = server
         self._name = name
-        self.url = with_password(server.url(name))
+        self.url = url or with_password(server.url(name))
 
     def rows(self, query: str, *parameters: object) -> list[tuple[Any, ...]]:
         """The rows of a query."""
@@ -109,9 +110,11 @@ class Databases:
         return Database(self._server, name)
 
 
-def on_own_server(server: EmbeddedPostgres, services: Sequence[str] = ("pricing", "messaging")) -> dict[str, Database]:
-    """Migrated databases on a server that a test may kill."""
+def on_own_server(
+    server: EmbeddedPostgres, services: Sequence[str] = ("pricing", "messaging"), *, tcp: bool = False
+) -> dict[str, Database]:
+    """Migrated databases on a server that a test may kill; `tcp` needs a server with a port."""
     for service in services:
         server.ensure_database(service)
         _MIGRATIONS[service](server.url(service))
-    return {service: Database(server, service) for service in services}
+    return {service: Database(server, service, over_tcp(server, service) if tcp else None) for service in services}
