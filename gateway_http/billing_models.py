@@ -111,8 +111,8 @@ class NewTopUp(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
     reference: Annotated[
         str,
         Meta(
-            description="What names the payment on the other side, for instance an M-PESA receipt number. It is booked "
-            "once, however often it comes.",
+            description="What names the payment on the other side, for instance an M-PESA receipt number, in Latin "
+            "letters. It stands for one payment over all accounts and is booked once, however often it comes.",
             extra_json_schema={"minLength": 1, "maxLength": 64, "examples": ["QK12ABC3DE"]},
         ),
     ]

@@ -104,7 +104,8 @@ REASONS: dict[str, Reason] = {
     "REFERENCE_REUSED": Reason(
         409,
         "The reference stands for another booking",
-        "Its amount or kind was another: check the payment, or use the reference that is its own.",
+        "The detail says which: another amount or kind, another spelling, or another account. Nothing was booked; "
+        "check the payment.",
     ),
     "ACCOUNT_EXISTS": Reason(
         409, "The account exists with other terms", "Nothing was changed; set the terms of the account instead."

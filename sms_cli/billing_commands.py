@@ -100,12 +100,24 @@ def top_up(
     amount: Annotated[str, typer.Argument(help="KES, for instance 500.")],
     reference: Annotated[str, typer.Option(help="What names the payment on the other side; it is booked once.")],
     by: By = None,
+    override: Annotated[
+        str | None,
+        typer.Option(
+            "--override-reference",
+            metavar="REASON",
+            help="Book it although the reference is on record, as it is another payment; why, for the record.",
+        ),
+    ] = None,
     *,
     as_json: AsJson = False,
 ) -> None:
     """Book a payment."""
     request = pb.TopUpRequest(
-        user_id=user, amount_micros=_kes("AMOUNT", amount) or 0, reference=reference, booked_by=_who(by)
+        user_id=user,
+        amount_micros=_kes("AMOUNT", amount) or 0,
+        reference=reference,
+        booked_by=_who(by),
+        override_reason=override,
     )
     answer = _run(lambda stub: stub.TopUp(request, timeout=TIMEOUT_S))
     _print_booked(answer.entry, answer.terms, replayed=answer.replayed, as_json=as_json)
@@ -173,6 +185,9 @@ def verify(
                 "messages": answer.messages,
                 "entries": answer.entries,
                 "faults": [fault_record(fault) for fault in answer.faults],
+                "sharedReferences": [
+                    [entry_record(entry) for entry in shared.entries] for shared in answer.shared_references
+                ],
             }
         )
     else:
@@ -185,6 +200,8 @@ def verify(
                 f"[red]{escape(where)}[/]: {record['rule']}: on record {record['recorded']}, should be "
                 f"{record['expected']}"
             )
+        for shared in answer.shared_references:
+            _show_shared(shared)
     if answer.faults:
         raise CommandError(
             f"the books do not add up: {len(answer.faults)} faults"
@@ -193,6 +210,17 @@ def verify(
         )
     if not as_json:
         out.print("[green]the books add up[/]")
+
+
+def _show_shared(shared: pb.SharedReference) -> None:
+    """Payments that may be one; the books are right either way."""
+    payments = [entry_record(entry) for entry in shared.entries]
+    told = ", ".join(
+        f"KES {each['amount']} to {each['userId']} as {each['reference']} (entry {each['entryId']}"
+        + (f", {each['reason']})" if each["reason"] else ")")
+        for each in payments
+    )
+    out.print(f"[yellow]one reference, {len(payments)} payments[/]: {escape(told)}")
 
 
 def _print_terms(terms: pb.AccountTerms, *, as_json: bool) -> None:

@@ -124,6 +124,9 @@ class Account:
     """Set by an operator."""
     usage: AccountUsage = AccountUsage(Decimal(0), 0, datetime.min.replace(tzinfo=UTC))
     """Rises with every message that is accepted or resent."""
+    overdrawn: Decimal = Decimal(0)
+    """How far below its limit a prepaid account may be, because a correction took it there: no message does. Set by
+    each booking of an operator to what is left of it."""
 
     @property
     def available(self) -> Decimal | None:
@@ -193,14 +196,13 @@ class Account:
     def booked(self, kind: EntryKind, amount: Decimal) -> Account:
         """The account with a payment, correction or refund booked.
 
-        A closed account takes no payment any more; what was wrong is still corrected and paid back. Raises ServiceError
-        ACCOUNT_CLOSED, or INSUFFICIENT_FUNDS when a prepaid account would fall below its limit.
+        A closed account takes no payment any more; what was wrong is still corrected and paid back. A correction may
+        take a prepaid account below its limit, as when a payment is reversed that was spent: what happened is booked,
+        and the account sends nothing until it is paid. Raises ServiceError ACCOUNT_CLOSED.
         """
         if kind is EntryKind.TOP_UP:
             self._check_open()
-        changed = replace(self, posted=self.posted + amount)
-        changed.check_funds()
-        return changed
+        return _measured(replace(self, posted=self.posted + amount))
 
     def with_terms(
         self,
@@ -242,8 +244,11 @@ class Account:
             credit_limit=self.credit_limit if credit_limit is None else credit_limit,
             limits=limits or self.limits,
         )
-        changed.check_funds()
-        return changed
+        # An account that a correction took below its limit may still be suspended, or given more credit.
+        is_bound = self.mode is AccountMode.PREPAID and changed.credit_limit >= self.credit_limit
+        if not is_bound:
+            changed.check_funds()
+        return _measured(changed)
 
     def check_funds(self) -> None:
         """Raises ServiceError INSUFFICIENT_FUNDS when a prepaid account is below its limit."""
@@ -263,3 +268,9 @@ class Account:
                 "the account is closed, for good; open another one",
                 metadata={"account": self.id},
             )
+
+
+def _measured(account: Account) -> Account:
+    """The account with what it is below its limit as what it may be."""
+    below = Decimal(0) if account.available is None else max(-account.available, Decimal(0))
+    return account if below == account.overdrawn else replace(account, overdrawn=below)

@@ -42,7 +42,8 @@ class LedgerEntry:
     """Of the message, 1 for the first: a charge is that of one attempt, and a refund pays back that charge. None
     without a message."""
     reference: str | None
-    """The other side's name for it, unique within the account; None for none."""
+    """The other side's name for it: of a payment unique over all accounts, unless an operator said otherwise, of others
+    within the account. None for none."""
     reason: str | None
     booked_by: str | None
     """None for charges, and for refunds that no operator made."""
@@ -57,6 +58,7 @@ class NewEntry:
     amount: Decimal
     reference: str | None
     reason: str | None
+    """Of a payment: why an operator books it although its reference is on record; None for any other."""
     booked_by: str
 
 
@@ -133,3 +135,6 @@ class Verified:
     entries: int
     faults: tuple[BookFault, ...]
     """At most as many as were asked for."""
+    shared: tuple[tuple[LedgerEntry, ...], ...] = ()
+    """Payments whose references may stand for the same one, two or more together, the first one first: credited twice
+    perhaps, and no fault of the books. At most as many as were asked for."""

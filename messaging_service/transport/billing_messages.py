@@ -9,6 +9,7 @@ from messaging_service.domain.accounts import Account, AccountLimits
 from messaging_service.domain.ledger import COUNTED, LARGEST_BOOKING, BookFault, EntryKind, LedgerEntry
 from messaging_service.domain.message import outbox_id
 from messaging_service.domain.money import from_micros, plain, to_micros
+from messaging_service.domain.references import reference_problem
 from messaging_service.domain.validation import MAX_IDENTIFIER, text_problem
 from messaging_service.transport import wire
 from service_kit.errors import Violation
@@ -50,6 +51,11 @@ class Faults:
         """A short text, or none."""
         if value:
             self.text(field, value, limit)
+
+    def payment_reference(self, reference: str) -> None:
+        """What names a payment on the other side is required."""
+        if problem := text_problem(reference, MAX_IDENTIFIER) or reference_problem(reference):
+            self.add("reference", "INVALID_TEXT", problem)
 
     def credit_limit(self, micros: int) -> Decimal:
         """The credit limit in KES."""

@@ -117,10 +117,16 @@ class BillingServicer(billing_pb2_grpc.BillingServiceServicer):
         faults = Faults()
         faults.new_identifier("user_id", request.user_id)
         amount = faults.amount(request.amount_micros, negative=False)
-        faults.text("reference", request.reference)
-        faults.optional_text("booked_by", request.booked_by)
+        faults.payment_reference(request.reference)
+        override = request.override_reason if request.HasField("override_reason") else None
+        if override is None:
+            faults.optional_text("booked_by", request.booked_by)
+        else:
+            faults.text("booked_by", request.booked_by)
+            faults.text("override_reason", override, MAX_REASON)
         _refuse(faults)
-        entry = NewEntry(request.user_id, EntryKind.TOP_UP, amount, request.reference, None, request.booked_by)
+        reference = request.reference.strip()
+        entry = NewEntry(request.user_id, EntryKind.TOP_UP, amount, reference, override, request.booked_by)
         booked = await self._booked(entry)
         return pb.TopUpResponse(
             entry=from_entry(booked.entry), replayed=booked.replayed, terms=from_terms(booked.account)
@@ -227,6 +233,9 @@ class BillingServicer(billing_pb2_grpc.BillingServiceServicer):
             messages=verified.messages,
             entries=verified.entries,
             faults=[from_fault(fault) for fault in verified.faults],
+            shared_references=[
+                pb.SharedReference(entries=[from_entry(entry) for entry in entries]) for entries in verified.shared
+            ],
         )
 
     async def _booked(self, entry: NewEntry) -> Booked:

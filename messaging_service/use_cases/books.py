@@ -84,7 +84,11 @@ class Books(Protocol):
         ...
 
     async def book(self, entry: NewEntry) -> Booked:
-        """Books a payment or correction. Raises REFERENCE_REUSED, ACCOUNT_CLOSED, INSUFFICIENT_FUNDS."""
+        """Books a payment or correction. Raises REFERENCE_REUSED, ACCOUNT_CLOSED.
+
+        The reference of a payment stands for one over all accounts, in whatever spelling; a payment with a reason is
+        booked although its reference is on record.
+        """
         ...
 
     async def refund(self, message_id: UUID, reason: str, booked_by: str, attempt: int | None = None) -> Refunded:

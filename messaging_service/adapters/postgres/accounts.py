@@ -14,14 +14,15 @@ _MINUTE = "date_trunc('minute', now())"
 ACCOUNT_COLUMNS = f"""
     id, mode, status, posted, held, credit_limit, created_at, resend_unknown, daily_spend_limit, minute_limit,
     recipient_hour_limit, CASE WHEN spend_day = {_TODAY} THEN day_spent ELSE 0 END AS spent_today,
-    CASE WHEN counted_minute = {_MINUTE} THEN minute_count ELSE 0 END AS sent_this_minute, now() AS as_of
+    CASE WHEN counted_minute = {_MINUTE} THEN minute_count ELSE 0 END AS sent_this_minute, now() AS as_of,
+    overdrawn
 """
 ACCOUNT_NAMES = (
     "id, mode, status, posted, held, credit_limit, created_at, resend_unknown, daily_spend_limit, minute_limit, "
-    "recipient_hour_limit, spent_today, sent_this_minute, as_of"
+    "recipient_hour_limit, spent_today, sent_this_minute, as_of, overdrawn"
 )
 """The same, read from a part of a query that selected them."""
-ACCOUNT_WIDTH = 14
+ACCOUNT_WIDTH = 15
 """How many columns that is."""
 HOLD_MORE = f"""
     held = a.held + s.total,
@@ -51,6 +52,7 @@ def to_account(row: tuple[Any, ...]) -> Account:
         row[7],
         AccountLimits(row[8], row[9], row[10]),
         AccountUsage(row[11], row[12], row[13]),
+        row[14],
     )
 
 

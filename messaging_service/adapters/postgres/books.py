@@ -10,6 +10,7 @@ from uuid import UUID
 
 from messaging_service.adapters.postgres.accounts import ACCOUNT_COLUMNS, get_account, lock_accounts, to_account
 from messaging_service.adapters.postgres.foreseen import migrated
+from messaging_service.adapters.postgres.ledger_rows import ENTRY_COLUMNS, to_entry
 from messaging_service.adapters.postgres.report_room import ReportRoom
 from messaging_service.adapters.postgres.verification import verify_books
 from messaging_service.domain.accounts import Account, AccountLimits, AccountMode, AccountStatus
@@ -23,19 +24,19 @@ from messaging_service.domain.ledger import (
     Verified,
 )
 from messaging_service.domain.message import outbox_id
+from messaging_service.domain.references import known_payment, reference_key
 from messaging_service.use_cases.books import Booked, NewTerms, Refunded, no_such_account
 from messaging_service.use_cases.outbox import no_such_entry
 from service_kit.database import Connection, Pool, single_statement, transaction
 from service_kit.errors import Kind, ServiceError
 
-_ENTRY = "id, account_id, kind, amount, created_at, message_id, attempt, reference, reason, booked_by"
 _OPEN = f"""
     INSERT INTO account (id, mode, credit_limit, daily_spend_limit, minute_limit, recipient_hour_limit)
     VALUES (%s, %s, %s, %s, %s, %s) ON CONFLICT DO NOTHING RETURNING {ACCOUNT_COLUMNS}
 """
 _SET = f"""
-    UPDATE account SET mode = %s, status = %s, credit_limit = %s, daily_spend_limit = %s, minute_limit = %s,
-        recipient_hour_limit = %s
+    UPDATE account SET mode = %s, status = %s, credit_limit = %s, overdrawn = %s, daily_spend_limit = %s,
+        minute_limit = %s, recipient_hour_limit = %s
     WHERE id = %s RETURNING {ACCOUNT_COLUMNS}
 """
 _LIST = f"""
@@ -48,25 +49,32 @@ _BOOK = f"""
     WITH booked AS (
         INSERT INTO ledger_entry (account_id, kind, amount, message_id, attempt, reference, reason, booked_by)
         VALUES (%(account)s, %(kind)s, %(amount)s, %(message)s, %(attempt)s, %(reference)s, %(reason)s, %(by)s)
-        RETURNING {_ENTRY}
+        RETURNING {ENTRY_COLUMNS}
     ), posted AS (
-        UPDATE account SET posted = posted + %(amount)s WHERE id = %(account)s
+        UPDATE account SET posted = posted + %(amount)s, overdrawn = %(overdrawn)s WHERE id = %(account)s
     )
-    SELECT {_ENTRY} FROM booked
+    SELECT {ENTRY_COLUMNS} FROM booked
 """
-_BY_REFERENCE = f"SELECT {_ENTRY} FROM ledger_entry WHERE account_id = %s AND reference = %s"
+_BY_REFERENCE = f"SELECT {ENTRY_COLUMNS} FROM ledger_entry WHERE account_id = %s AND reference = %s"
+# Whoever books a payment with the same key waits until the other one is booked, in whatever account.
+_ONE_AT_A_TIME = "SELECT pg_advisory_xact_lock(hashtextextended(%s, 20))"
+_PAYMENTS = f"""
+    SELECT {ENTRY_COLUMNS} FROM ledger_entry
+    WHERE id = ANY(ARRAY(SELECT entry_id FROM payment_reference WHERE key = %s)) ORDER BY id
+"""
+_REMEMBER = "INSERT INTO payment_reference (entry_id, key, is_shared) VALUES (%s, %s, %s)"
 _MESSAGE = "SELECT account_id, billing, retry_count + 1 FROM message WHERE id = %s FOR NO KEY UPDATE"
 _CHARGES = """
     SELECT attempt, -amount FROM ledger_entry
     WHERE message_id = %(message)s AND kind = 'charge' AND coalesce(attempt = %(attempt)s::int, true) ORDER BY attempt
 """
 _REFUNDS = f"""
-    SELECT {_ENTRY} FROM ledger_entry
+    SELECT {ENTRY_COLUMNS} FROM ledger_entry
     WHERE message_id = %(message)s AND kind = 'refund' AND coalesce(attempt = %(attempt)s::int, true) ORDER BY attempt
 """
 _REFUNDED = "UPDATE message SET billing = 'refunded' WHERE id = %s"
 _ENTRIES = f"""
-    SELECT {_ENTRY} FROM ledger_entry
+    SELECT {ENTRY_COLUMNS} FROM ledger_entry
     WHERE account_id = %(account)s AND created_at < %(end)s AND id <= %(through)s
         AND (created_at, id) > (%(after_time)s, %(after_id)s)
     ORDER BY created_at, id LIMIT %(limit)s
@@ -121,7 +129,8 @@ class PostgresBooks:
         async with migrated(transaction(self._pool)) as connection:
             account = await _locked(connection, account_id)
             changed = account.with_terms(terms.mode, terms.status, terms.credit_limit, terms.limits)
-            values = (changed.mode.value, changed.status.value, changed.credit_limit, *_limits(changed.limits))
+            terms_of = (changed.mode.value, changed.status.value, changed.credit_limit, changed.overdrawn)
+            values = (*terms_of, *_limits(changed.limits))
             row = await (await connection.execute(_SET, (*values, account_id))).fetchone()
         assert row is not None, "the row was locked above"  # noqa: S101 - an invariant, not a check of input
         return to_account(row)
@@ -144,13 +153,21 @@ class PostgresBooks:
         async with migrated(transaction(self._pool)) as connection:
             # Whoever books on this account waits here, so a reference is looked for and written without a gap.
             account = await _locked(connection, entry.account_id)
+            known: list[LedgerEntry] = []
             if entry.reference is not None:
                 row = await (await connection.execute(_BY_REFERENCE, (entry.account_id, entry.reference))).fetchone()
                 if row is not None:
                     return Booked(_same(to_entry(row), entry), replayed=True, account=account)
+            if entry.kind is EntryKind.TOP_UP and entry.reference is not None:
+                known = await _payments(connection, entry.reference)
+                paid = known_payment(entry, known, is_overridden=entry.reason is not None)
+                if paid is not None:
+                    return Booked(paid, replayed=True, account=account)
             changed = account.booked(entry.kind, entry.amount)
-            row = await (await connection.execute(_BOOK, _booking(entry))).fetchone()
-        assert row is not None, "the statement returns its row"  # noqa: S101 - an invariant, not a check of input
+            row = await (await connection.execute(_BOOK, _booking(entry, changed))).fetchone()
+            assert row is not None, "the statement returns its row"  # noqa: S101 - an invariant, not a check of input
+            if entry.kind is EntryKind.TOP_UP and entry.reference is not None:
+                await connection.execute(_REMEMBER, (row[0], reference_key(entry.reference), bool(known)))
         return Booked(to_entry(row), replayed=False, account=changed)
 
     async def refund(self, message_id: UUID, reason: str, booked_by: str, attempt: int | None = None) -> Refunded:
@@ -162,7 +179,7 @@ class PostgresBooks:
             if message is None:
                 raise no_such_entry(outbox_id(message_id))
             account_id, billing, present = message
-            await _locked(connection, account_id)
+            account = await _locked(connection, account_id)
             charges = await (await connection.execute(_CHARGES, asked)).fetchall()
             if not charges:
                 raise _not_charged(message_id, billing, attempt)
@@ -173,7 +190,8 @@ class PostgresBooks:
                 if of in paid_back:
                     continue
                 entry = NewEntry(account_id, EntryKind.REFUND, amount, None, reason, booked_by)
-                booking = _booking(entry) | {"message": message_id, "attempt": of}
+                account = account.booked(EntryKind.REFUND, amount)
+                booking = _booking(entry, account) | {"message": message_id, "attempt": of}
                 row = await (await connection.execute(_BOOK, booking)).fetchone()
                 assert row is not None, "the statement returns its row"  # noqa: S101 - an invariant, not a check of input
                 new.append(to_entry(row))
@@ -234,20 +252,17 @@ class PostgresBooks:
             return await verify_books(connection, account_id, limit)
 
 
-def to_entry(row: tuple[Any, ...]) -> LedgerEntry:
-    """One row of a ledger entry."""
-    return LedgerEntry(row[0], row[1], EntryKind(row[2]), *row[3:10])
-
-
 def _limits(limits: AccountLimits) -> tuple[Decimal | None, int | None, int | None]:
     return limits.daily_spend, limits.messages_per_minute, limits.messages_per_recipient_hour
 
 
-def _booking(entry: NewEntry) -> dict[str, Any]:
+def _booking(entry: NewEntry, account: Account) -> dict[str, Any]:
+    """The parameters of an entry; `account`: as it stands after it."""
     return {
         "account": entry.account_id,
         "kind": entry.kind.value,
         "amount": entry.amount,
+        "overdrawn": account.overdrawn,
         "message": None,
         "attempt": None,
         "reference": entry.reference,
@@ -268,6 +283,13 @@ async def _locked(connection: Connection, account_id: str) -> Account:
     if account_id not in accounts:
         raise no_such_account(account_id)
     return accounts[account_id]
+
+
+async def _payments(connection: Connection, reference: str) -> list[LedgerEntry]:
+    """The payments on record whose references may stand for the same, the first one first."""
+    key = reference_key(reference)
+    await connection.execute(_ONE_AT_A_TIME, (key,))
+    return [to_entry(row) for row in await (await connection.execute(_PAYMENTS, (key,))).fetchall()]
 
 
 def _same(found: LedgerEntry, wanted: NewEntry) -> LedgerEntry:

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from itertools import groupby
+
+from messaging_service.adapters.postgres.ledger_rows import to_entry
 from messaging_service.domain.ledger import BookFault, Rule, Verified
 from service_kit.database import Connection
 
@@ -35,8 +38,8 @@ _CHECKS: dict[Rule, str] = {
         ORDER BY a.id LIMIT %(limit)s
     """,
     Rule.PREPAID: """
-        SELECT id, posted - held, -credit_limit, NULL::uuid FROM account
-        WHERE mode = 'prepaid' AND posted - held < -credit_limit
+        SELECT id, posted - held, -(credit_limit + overdrawn), NULL::uuid FROM account
+        WHERE mode = 'prepaid' AND posted - held < -(credit_limit + overdrawn)
             AND (%(account)s::text IS NULL OR id = %(account)s)
         ORDER BY id LIMIT %(limit)s
     """,
@@ -96,6 +99,22 @@ _CHECKS: dict[Rule, str] = {
 }
 
 
+_SHARED = """
+    SELECT p.key, l.id, l.account_id, l.kind, l.amount, l.created_at, l.message_id, l.attempt, l.reference, l.reason,
+        l.booked_by
+    FROM payment_reference p JOIN ledger_entry l ON l.id = p.entry_id
+    WHERE p.key IN (
+        SELECT p.key FROM payment_reference p
+        WHERE p.is_shared AND (%(account)s::text IS NULL OR EXISTS (
+            SELECT 1 FROM payment_reference o JOIN ledger_entry e ON e.id = o.entry_id
+            WHERE o.key = p.key AND e.account_id = %(account)s
+        ))
+        ORDER BY p.key LIMIT %(limit)s
+    )
+    ORDER BY p.key, l.id
+"""
+
+
 async def verify_books(connection: Connection, account_id: str | None, limit: int) -> Verified:
     """See Books.verify; must be the first in its transaction."""
     await connection.execute(_BEGIN)
@@ -104,6 +123,11 @@ async def verify_books(connection: Connection, account_id: str | None, limit: in
     for rule, query in _CHECKS.items():
         cursor = await connection.execute(query.encode(), {"account": account_id, "limit": limit})
         faults += [BookFault(row[0], rule, row[1], row[2], row[3]) for row in await cursor.fetchall()]
+    cursor = await connection.execute(_SHARED, {"account": account_id, "limit": limit})
+    shared = tuple(
+        tuple(to_entry(row[1:]) for row in group)
+        for _, group in groupby(await cursor.fetchall(), key=lambda row: row[0])
+    )
     row = await (await connection.execute(_COUNTS, {"account": account_id})).fetchone()
     assert row is not None, "counts give one row"  # noqa: S101 - an invariant, not a check of input
-    return Verified(accounts=row[0], messages=row[1], entries=row[2], faults=tuple(faults[:limit]))
+    return Verified(accounts=row[0], messages=row[1], entries=row[2], faults=tuple(faults[:limit]), shared=shared)

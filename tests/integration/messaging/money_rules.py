@@ -12,7 +12,12 @@ BROKEN = {
         SELECT a.id FROM account a LEFT JOIN message m ON m.account_id = a.id AND m.billing = 'held'
         GROUP BY a.id HAVING a.held <> coalesce(sum(m.total), 0)""",
     "a prepaid account is below its limit": """
-        SELECT id FROM account WHERE mode = 'prepaid' AND posted - held < -credit_limit""",
+        SELECT id FROM account WHERE mode = 'prepaid' AND posted - held < -(credit_limit + overdrawn)""",
+    "an account is further below its limit than corrections took it": """
+        SELECT a.id FROM account a WHERE a.overdrawn > (
+            SELECT coalesce(-sum(l.amount), 0) FROM ledger_entry l
+            WHERE l.account_id = a.id AND l.kind = 'adjustment' AND l.amount < 0
+        )""",
     "a total is not units times price": "SELECT id FROM message WHERE total <> units * unit_price",
     "an attempt was charged without an acceptance, or accepted without a charge": """
         SELECT * FROM (

@@ -4,15 +4,17 @@ from __future__ import annotations
 
 import asyncio
 from datetime import UTC, datetime, timedelta
+from decimal import Decimal
 from typing import Any
 
 import pytest
 from google.protobuf.timestamp_pb2 import Timestamp
 
+from messaging_service.domain.submission import Outcome, Submission
 from service_kit import page_token
 from service_kit.errors import Kind, ServiceError
 from tests.contract.messaging_database import rows, until_found
-from tests.contract.sms_examples import refused
+from tests.contract.sms_examples import accepted, refused
 from tests.integration.messaging.running_service import Running, message, refusal_of
 from tests.system.waiting import eventually
 from tukupay.sms.messaging.v1 import billing_pb2 as pb
@@ -150,14 +152,54 @@ async def test_a_payment_is_booked_once_however_often_its_reference_comes(billin
     assert error.reason == "REFERENCE_REUSED"
 
 
-async def test_corrections_name_who_and_why_and_do_not_overdraw(billing: Billing) -> None:
+async def test_corrections_name_who_and_why_and_are_booked_once(billing: Billing) -> None:
     await billing.open()
     entry = (await billing.adjust(KES)).entry
     assert (entry.kind, entry.reason, entry.booked_by) == (pb.LEDGER_ENTRY_KIND_ADJUSTMENT, "goodwill", "wanjiru")
-    assert (await refusal_of(billing.adjust(-KES - 1))).reason == "INSUFFICIENT_FUNDS"
     assert (await billing.adjust(-KES)).terms.available_micros == 0
     first = await billing.adjust(5, reference="fix-1")
     assert (await billing.adjust(5, reference="fix-1")).entry == first.entry
+
+
+async def test_a_payment_that_is_reversed_after_it_was_spent_is_booked_and_stops_the_account(
+    service: Running, billing: Billing, database_url: str
+) -> None:
+    await billing.open()
+    await billing.top_up(2 * UNIT)
+    spent = (await service.send()).entry
+    # On hold while the balance falls below the limit, and charged afterwards.
+    going, answered = asyncio.Event(), asyncio.Event()
+
+    async def later(_: Submission) -> Outcome:
+        going.set()
+        await answered.wait()
+        return accepted()
+
+    service.carrier.answer = later
+    sending = asyncio.ensure_future(service.send())
+    await going.wait()
+    reversed_payment = await billing.adjust(-2 * UNIT, reason="M-PESA reversed it")
+    assert (reversed_payment.terms.available_micros, reversed_payment.replayed) == (-2 * UNIT, False)
+    answered.set()
+    assert (await sending).entry.billing_state == messaging_pb2.BILLING_STATE_CHARGED
+    assert await service.money() == (-2 * UNIT, 0)
+    for call in (service.send(), service.send(message="a" * 161)):
+        assert (await refusal_of(call)).reason == "INSUFFICIENT_FUNDS"
+    # Terms that have nothing to do with it are set, more credit is given, and less is not.
+    await billing.change(status=messaging_pb2.ACCOUNT_STATUS_SUSPENDED, credit_limit_micros=UNIT)
+    await billing.change(status=messaging_pb2.ACCOUNT_STATUS_ACTIVE)
+    assert (await refusal_of(billing.change(credit_limit_micros=0))).reason == "INSUFFICIENT_FUNDS"
+    assert await rows(database_url, "SELECT overdrawn FROM account") == [(Decimal("0.6"),)]
+    # A payment that is less than what is owed is taken, and with the rest the account sends again.
+    assert (await billing.top_up(UNIT // 2, "QK2")).terms.available_micros == -UNIT // 2
+    assert (await refusal_of(service.send())).reason == "INSUFFICIENT_FUNDS"
+    await billing.refund(spent.outbox_id)
+    await billing.top_up(UNIT // 2, "QK3")
+    service.carrier.answer = lambda _: accepted()
+    await service.send()
+    assert await rows(database_url, "SELECT overdrawn FROM account") == [(Decimal(0),)]
+    assert (await refusal_of(service.send())).reason == "INSUFFICIENT_FUNDS"
+    assert not await billing.faults()
 
 
 async def test_a_charge_is_paid_back_once(service: Running, billing: Billing) -> None:

@@ -95,10 +95,7 @@ class Campaign(History):
                 if error.kind is Kind.UNAVAILABLE:
                     self.note("booking broken off")
                     continue
-                if (kind, error.reason) != (EntryKind.ADJUSTMENT, "INSUFFICIENT_FUNDS"):
-                    raise
-                self.note(f"{kind.value} {error.reason}")
-                return
+                raise
             self.paid[account] += amount
             self.note(f"{kind.value} replayed" if booked.replayed else kind.value)
             assert tries > 1 or not booked.replayed

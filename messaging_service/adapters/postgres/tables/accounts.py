@@ -42,13 +42,16 @@ account = Table(
     Column("day_spent", MONEY, nullable=False, server_default="0"),
     Column("counted_minute", INSTANT),
     Column("minute_count", Integer, nullable=False, server_default="0"),
+    # Set and lowered by bookings of operators alone; no message makes it greater.
+    Column("overdrawn", MONEY, nullable=False, server_default="0"),
     PrimaryKeyConstraint("id"),
     one_of("mode", AccountMode),
     one_of("status", AccountStatus),
     CheckConstraint("held >= 0", name="held_not_negative"),
     CheckConstraint("daily_spend_limit > 0 AND minute_limit > 0 AND recipient_hour_limit > 0", name="limits_positive"),
     CheckConstraint("credit_limit >= 0", name="credit_limit_not_negative"),
-    CheckConstraint("mode <> 'prepaid' OR posted - held >= -credit_limit", name="prepaid_within_limit"),
+    CheckConstraint("overdrawn >= 0", name="overdrawn_not_negative"),
+    CheckConstraint("mode <> 'prepaid' OR posted - held >= -(credit_limit + overdrawn)", name="prepaid_within_limit"),
     postgresql_with={"fillfactor": 50},
 )
 
@@ -83,6 +86,19 @@ ledger_entry = Table(
         unique=True,
         postgresql_where=text("reference IS NOT NULL"),
     ),
+)
+
+# The references of payments in the form by which they are compared. The first payment with a key has it; one that was
+# booked with the same key because an operator said so, or before keys were compared over all accounts, shares it.
+payment_reference = Table(
+    "payment_reference",
+    metadata,
+    Column("entry_id", BigInteger, nullable=False),
+    Column("key", Text, nullable=False),
+    Column("is_shared", Boolean, nullable=False, server_default=text("false")),
+    PrimaryKeyConstraint("entry_id"),
+    Index("ix_payment_reference_key", "key"),
+    Index("uq_payment_reference_key", "key", unique=True, postgresql_where=text("NOT is_shared")),
 )
 
 # How many messages a phone had from an account this hour; only for accounts with a limit for it.

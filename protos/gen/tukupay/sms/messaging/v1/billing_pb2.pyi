@@ -419,7 +419,9 @@ class LedgerEntry(_message.Message):
     reference: _builtins.str
     """The other side's reference, as for a payment; absent for none."""
     reason: _builtins.str
-    """Why, for a correction or refund; absent for none."""
+    """Why, for a correction or refund, or for a payment whose reference was on record;
+    absent for none.
+    """
     booked_by: _builtins.str
     """Who booked it; absent for charges."""
     attempt: _builtins.int
@@ -481,16 +483,23 @@ class TopUpRequest(_message.Message):
     AMOUNT_MICROS_FIELD_NUMBER: _builtins.int
     REFERENCE_FIELD_NUMBER: _builtins.int
     BOOKED_BY_FIELD_NUMBER: _builtins.int
+    OVERRIDE_REASON_FIELD_NUMBER: _builtins.int
     user_id: _builtins.str
     """Required."""
     amount_micros: _builtins.int
     """Required: above 0, at most 10^15 (a billion KES)."""
     reference: _builtins.str
     """Required: 1 to 64 printable characters that name the payment on the other side, for
-    instance an M-PESA receipt number. The idempotency key.
+    instance an M-PESA receipt number; its letters are Latin. The idempotency key: one
+    payment over all accounts.
     """
     booked_by: _builtins.str
     """Who books it; at most 64 characters."""
+    override_reason: _builtins.str
+    """For operators: why this is another payment than the one with the same reference. It
+    is booked then, and keeps the reason. 1 to 500 printable characters, and `booked_by`
+    is required with it; absent for the rule.
+    """
     def __init__(
         self,
         *,
@@ -498,12 +507,15 @@ class TopUpRequest(_message.Message):
         amount_micros: _builtins.int = ...,
         reference: _builtins.str = ...,
         booked_by: _builtins.str = ...,
+        override_reason: _builtins.str | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["_override_reason", b"_override_reason", "override_reason", b"override_reason"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["amount_micros", b"amount_micros", "booked_by", b"booked_by", "reference", b"reference", "user_id", b"user_id"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["_override_reason", b"_override_reason", "amount_micros", b"amount_micros", "booked_by", b"booked_by", "override_reason", b"override_reason", "reference", b"reference", "user_id", b"user_id"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
-    def WhichOneof(self, oneof_group: _Never) -> None: ...
+    _WhichOneofReturnType__override_reason: _TypeAlias = _typing.Literal["override_reason"]  # noqa: Y015
+    _WhichOneofArgType__override_reason: _TypeAlias = _typing.Literal["_override_reason", b"_override_reason"]  # noqa: Y015
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__override_reason) -> _WhichOneofReturnType__override_reason | None: ...
 
 Global___TopUpRequest: _TypeAlias = TopUpRequest  # noqa: Y015
 
@@ -921,6 +933,7 @@ class VerifyBooksResponse(_message.Message):
     MESSAGES_FIELD_NUMBER: _builtins.int
     ENTRIES_FIELD_NUMBER: _builtins.int
     FAULTS_FIELD_NUMBER: _builtins.int
+    SHARED_REFERENCES_FIELD_NUMBER: _builtins.int
     accounts: _builtins.int
     """Accounts looked at."""
     messages: _builtins.int
@@ -931,6 +944,12 @@ class VerifyBooksResponse(_message.Message):
     def faults(self) -> _containers.RepeatedCompositeFieldContainer[Global___BookFault]:
         """What does not add up, at most 1,000; empty when the books are right."""
 
+    @_builtins.property
+    def shared_references(self) -> _containers.RepeatedCompositeFieldContainer[Global___SharedReference]:
+        """References that two or more payments have, at most 1,000: one payment may have been
+        credited twice. No fault of the books.
+        """
+
     def __init__(
         self,
         *,
@@ -938,14 +957,39 @@ class VerifyBooksResponse(_message.Message):
         messages: _builtins.int = ...,
         entries: _builtins.int = ...,
         faults: _abc.Iterable[Global___BookFault] | None = ...,
+        shared_references: _abc.Iterable[Global___SharedReference] | None = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["accounts", b"accounts", "entries", b"entries", "faults", b"faults", "messages", b"messages"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["accounts", b"accounts", "entries", b"entries", "faults", b"faults", "messages", b"messages", "shared_references", b"shared_references"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
 Global___VerifyBooksResponse: _TypeAlias = VerifyBooksResponse  # noqa: Y015
+
+@_typing.final
+class SharedReference(_message.Message):
+    """Payments whose references may stand for the same one."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    ENTRIES_FIELD_NUMBER: _builtins.int
+    @_builtins.property
+    def entries(self) -> _containers.RepeatedCompositeFieldContainer[Global___LedgerEntry]:
+        """In the order of booking; one that an operator overrode has its reason."""
+
+    def __init__(
+        self,
+        *,
+        entries: _abc.Iterable[Global___LedgerEntry] | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["entries", b"entries"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___SharedReference: _TypeAlias = SharedReference  # noqa: Y015
 
 @_typing.final
 class BookFault(_message.Message):

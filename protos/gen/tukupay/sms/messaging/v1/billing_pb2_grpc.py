@@ -134,9 +134,12 @@ class BillingServiceServicer(object):
         raise NotImplementedError('Method not implemented!')
 
     def TopUp(self, request, context):
-        """Books a payment. Idempotent by `user_id` and `reference`.
-        ALREADY_EXISTS (`REFERENCE_REUSED`): the reference stands for another entry.
-        FAILED_PRECONDITION (`ACCOUNT_CLOSED`).
+        """Books a payment. Idempotent by `user_id` and `reference`: case, full-width forms and
+        spaces around a reference do not count.
+        ALREADY_EXISTS (`REFERENCE_REUSED`): the reference stands for another amount, differs
+        in spaces or punctuation only from one on record in the account, or is on record in
+        another account; the metadata has `entry_id` and `account`. `override_reason` books
+        the last two. FAILED_PRECONDITION (`ACCOUNT_CLOSED`).
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -144,9 +147,10 @@ class BillingServiceServicer(object):
 
     def Adjust(self, request, context):
         """Books a correction by an operator, with its reason, also for a closed account.
-        Idempotent where a `reference` is given. Errors as for TopUp, and
-        FAILED_PRECONDITION (`INSUFFICIENT_FUNDS`): a prepaid account would fall below its
-        credit limit.
+        Idempotent where a `reference` is given. It may take a prepaid account below its
+        credit limit, as when a payment is reversed that was spent: the account then sends
+        nothing until it is paid.
+        ALREADY_EXISTS (`REFERENCE_REUSED`): the reference stands for another entry.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')

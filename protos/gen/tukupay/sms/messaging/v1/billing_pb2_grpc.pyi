@@ -60,15 +60,19 @@ class BillingServiceStub:
     ListAccounts: _grpc.UnaryUnaryMultiCallable[_billing_pb2.ListAccountsRequest, _billing_pb2.ListAccountsResponse]
     """All accounts with their terms, in the order of their ids, page by page."""
     TopUp: _grpc.UnaryUnaryMultiCallable[_billing_pb2.TopUpRequest, _billing_pb2.TopUpResponse]
-    """Books a payment. Idempotent by `user_id` and `reference`.
-    ALREADY_EXISTS (`REFERENCE_REUSED`): the reference stands for another entry.
-    FAILED_PRECONDITION (`ACCOUNT_CLOSED`).
+    """Books a payment. Idempotent by `user_id` and `reference`: case, full-width forms and
+    spaces around a reference do not count.
+    ALREADY_EXISTS (`REFERENCE_REUSED`): the reference stands for another amount, differs
+    in spaces or punctuation only from one on record in the account, or is on record in
+    another account; the metadata has `entry_id` and `account`. `override_reason` books
+    the last two. FAILED_PRECONDITION (`ACCOUNT_CLOSED`).
     """
     Adjust: _grpc.UnaryUnaryMultiCallable[_billing_pb2.AdjustRequest, _billing_pb2.AdjustResponse]
     """Books a correction by an operator, with its reason, also for a closed account.
-    Idempotent where a `reference` is given. Errors as for TopUp, and
-    FAILED_PRECONDITION (`INSUFFICIENT_FUNDS`): a prepaid account would fall below its
-    credit limit.
+    Idempotent where a `reference` is given. It may take a prepaid account below its
+    credit limit, as when a payment is reversed that was spent: the account then sends
+    nothing until it is paid.
+    ALREADY_EXISTS (`REFERENCE_REUSED`): the reference stands for another entry.
     """
     RefundSms: _grpc.UnaryUnaryMultiCallable[_billing_pb2.RefundSmsRequest, _billing_pb2.RefundSmsResponse]
     """Pays the charge of an attempt of a message back, with the reason, or every charge
@@ -121,15 +125,19 @@ class BillingServiceAsyncStub(BillingServiceStub):
     ListAccounts: _aio.UnaryUnaryMultiCallable[_billing_pb2.ListAccountsRequest, _billing_pb2.ListAccountsResponse]  # type: ignore[assignment]
     """All accounts with their terms, in the order of their ids, page by page."""
     TopUp: _aio.UnaryUnaryMultiCallable[_billing_pb2.TopUpRequest, _billing_pb2.TopUpResponse]  # type: ignore[assignment]
-    """Books a payment. Idempotent by `user_id` and `reference`.
-    ALREADY_EXISTS (`REFERENCE_REUSED`): the reference stands for another entry.
-    FAILED_PRECONDITION (`ACCOUNT_CLOSED`).
+    """Books a payment. Idempotent by `user_id` and `reference`: case, full-width forms and
+    spaces around a reference do not count.
+    ALREADY_EXISTS (`REFERENCE_REUSED`): the reference stands for another amount, differs
+    in spaces or punctuation only from one on record in the account, or is on record in
+    another account; the metadata has `entry_id` and `account`. `override_reason` books
+    the last two. FAILED_PRECONDITION (`ACCOUNT_CLOSED`).
     """
     Adjust: _aio.UnaryUnaryMultiCallable[_billing_pb2.AdjustRequest, _billing_pb2.AdjustResponse]  # type: ignore[assignment]
     """Books a correction by an operator, with its reason, also for a closed account.
-    Idempotent where a `reference` is given. Errors as for TopUp, and
-    FAILED_PRECONDITION (`INSUFFICIENT_FUNDS`): a prepaid account would fall below its
-    credit limit.
+    Idempotent where a `reference` is given. It may take a prepaid account below its
+    credit limit, as when a payment is reversed that was spent: the account then sends
+    nothing until it is paid.
+    ALREADY_EXISTS (`REFERENCE_REUSED`): the reference stands for another entry.
     """
     RefundSms: _aio.UnaryUnaryMultiCallable[_billing_pb2.RefundSmsRequest, _billing_pb2.RefundSmsResponse]  # type: ignore[assignment]
     """Pays the charge of an attempt of a message back, with the reason, or every charge
@@ -209,9 +217,12 @@ class BillingServiceServicer(metaclass=_abc_1.ABCMeta):
         request: _billing_pb2.TopUpRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_billing_pb2.TopUpResponse, _abc.Awaitable[_billing_pb2.TopUpResponse]]:
-        """Books a payment. Idempotent by `user_id` and `reference`.
-        ALREADY_EXISTS (`REFERENCE_REUSED`): the reference stands for another entry.
-        FAILED_PRECONDITION (`ACCOUNT_CLOSED`).
+        """Books a payment. Idempotent by `user_id` and `reference`: case, full-width forms and
+        spaces around a reference do not count.
+        ALREADY_EXISTS (`REFERENCE_REUSED`): the reference stands for another amount, differs
+        in spaces or punctuation only from one on record in the account, or is on record in
+        another account; the metadata has `entry_id` and `account`. `override_reason` books
+        the last two. FAILED_PRECONDITION (`ACCOUNT_CLOSED`).
         """
 
     @_abc_1.abstractmethod
@@ -221,9 +232,10 @@ class BillingServiceServicer(metaclass=_abc_1.ABCMeta):
         context: _ServicerContext,
     ) -> _typing.Union[_billing_pb2.AdjustResponse, _abc.Awaitable[_billing_pb2.AdjustResponse]]:
         """Books a correction by an operator, with its reason, also for a closed account.
-        Idempotent where a `reference` is given. Errors as for TopUp, and
-        FAILED_PRECONDITION (`INSUFFICIENT_FUNDS`): a prepaid account would fall below its
-        credit limit.
+        Idempotent where a `reference` is given. It may take a prepaid account below its
+        credit limit, as when a payment is reversed that was spent: the account then sends
+        nothing until it is paid.
+        ALREADY_EXISTS (`REFERENCE_REUSED`): the reference stands for another entry.
         """
 
     @_abc_1.abstractmethod
