@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import asyncio
 import time
+from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from messaging_service.domain.submission import OutcomeKind
+from messaging_service.domain.segmentation import segment
+from messaging_service.domain.submission import OutcomeKind, Submission, Validity
 from tests.doubles.scripted_smsc import SUBMIT_SM, Received, Reply, ScriptedSmsc
-from tests.integration.smpp.conftest import DEADLINE_S, Bound, Send
+from tests.integration.smpp.conftest import DEADLINE_S, Bound, Reserve, Send
 
 PHONE = "+254712345678"
 LONG = "a" * 200
@@ -73,6 +75,21 @@ async def test_a_later_part_that_is_never_taken_ends_with_the_claim(
     assert outcome.raw == "ESME_RTHROTTLED (0x00000058)"
     assert outcome.carrier_message_ids == ("1",)
     assert later_parts(scripted_smsc)[-1].at_s - began < 1.0
+
+
+async def test_a_later_part_of_a_message_that_is_not_wanted_any_more_is_not_sent(
+    scripted_smsc: ScriptedSmsc, bound: Bound, reserve: Reserve
+) -> None:
+    scripted_smsc.on(SUBMIT_SM, lambda got: Reply(0x58 if is_later_part(got) else 0))
+    carrier = await bound(scripted_smsc.port, **PAUSES)
+    slot = await reserve(carrier)
+    validity = Validity(datetime.now(UTC) + timedelta(seconds=0.5), 0.5)
+    began = time.monotonic()
+    submission = Submission(
+        "outbox_1", "TUKUPAY", PHONE, segment(LONG), epoch=1, validity=validity, send_within_s=DEADLINE_S
+    )
+    assert (await carrier.submit(slot, submission)).error_code == "PARTIALLY_SENT"
+    assert later_parts(scripted_smsc)[-1].at_s - began < 0.5
 
 
 async def test_a_later_part_at_a_busy_carrier_is_tried_less_and_less_often(

@@ -9,7 +9,7 @@ from structlog.testing import capture_logs
 
 from messaging_service.domain.submission import OutcomeKind
 from tests.doubles.scripted_smsc import ENQUIRE_LINK, GENERIC_NACK, SUBMIT_SM, Reply, ScriptedSmsc
-from tests.integration.smpp.conftest import Bound, Send
+from tests.integration.smpp.conftest import Bound, Send, until
 
 PHONE = "+254712345678"
 SESSION_ERRORS = {
@@ -93,4 +93,14 @@ async def test_other_errors_of_an_enquire_link_prove_that_the_peer_is_there(
     link = await scripted_smsc.link(0)
     for _ in range(3):
         await link.get(ENQUIRE_LINK)
+    assert link.closed_at_s is None
+
+
+async def test_a_nack_without_a_number_that_asks_for_a_slower_pace_slows_the_bind(
+    scripted_smsc: ScriptedSmsc, bound: Bound
+) -> None:
+    carrier = await bound(scripted_smsc.port, throttle_pause_s=0.01)
+    link = await scripted_smsc.link(0)
+    link.write(bytes.fromhex("00000010 80000000 00000058 00000000"))
+    await until(carrier, lambda: carrier.free_slots == 5)
     assert link.closed_at_s is None

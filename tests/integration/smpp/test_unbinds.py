@@ -46,7 +46,9 @@ async def test_no_new_submit_goes_out_after_the_carriers_unbind(
     link.unbind()
     await scripted_smsc.until(lambda: not carrier.is_up, "the client to take the unbind", poll_s=0.01)
     assert carrier.try_reserve() is None
-    assert carrier.status().remark == "bind 1 winds up: the carrier unbound"
+    status = carrier.status()
+    assert (status.is_up, status.window, status.in_use) == (False, 0, 1)
+    assert status.remark == "bind 1 winds up: the carrier unbound"
     link.reply(asked, Reply())
     assert (await first).kind is OutcomeKind.ACCEPTED
 

@@ -72,8 +72,9 @@ class KeptBind:
         errors = [link.last_error for link in self._links if link.state is not BindState.UP and link.last_error]
         error = self.ends_because or (errors[0] if errors else self._submitting.last_error)
         if session is not None and session.is_bound:
+            window = session.window if session.ends_because is None else 0
             return BindStatus(
-                self.number, BindState.UP, session.window, session.in_use, error, is_throttled=session.is_throttled
+                self.number, BindState.UP, window, session.in_use, error, is_throttled=session.is_throttled
             )
         state = self._submitting.state if self._is_started else _IDLE_STATE[self._needs_lease]
         return BindStatus(self.number, state, window=0, in_use=0, last_error=error)

@@ -155,12 +155,14 @@ class SmppCarrier(WindowedCarrier):
     async def _submit_parts(self, submission: Submission, parts: list[Part], place: Place) -> Outcome:
         """Sends parts one after another.
 
-        Once one is out, the rest is tried for as long as the submission may be sent, since the whole message can no
+        Once one is out, the rest is tried for as long as the message may be sent and is wanted, since the whole can no
         longer be tried again without sending that part twice. Each try waits for its turn at the bind.
         """
         loop = asyncio.get_running_loop()
-        within_s = submission.send_within_s
-        give_up = loop.time() + (self._settings.response_timeout_s if within_s is None else within_s)
+        within_s = self._settings.response_timeout_s if submission.send_within_s is None else submission.send_within_s
+        if submission.validity is not None:
+            within_s = min(within_s, submission.validity.left_s)
+        give_up = loop.time() + within_s
         message_ids: list[str] = []
         for left, part in zip(range(len(parts) - 1, -1, -1), parts, strict=True):
             asked = Asked(submission.message_id, submission.epoch, tuple(message_ids), left)

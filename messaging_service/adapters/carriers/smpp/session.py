@@ -323,6 +323,7 @@ class Session(Connection):
             self._submit_answered(header._replace(status=status), "")
         else:
             log.warning("smpp.nack_ignored", carrier=self._carrier, status=status_name(header.status))
+            self._look_for_throttling(header.status)
             self._look_for_session_error(header.status)
 
     # The end of the session.
