@@ -300,6 +300,7 @@ FIELD_REASONS: dict[str, str] = {
     "EXPIRY_NOT_AHEAD": "`expiresAt` has passed, or does not lie after `scheduleTimestamp`.",
     "EXPIRY_TOO_FAR": "`expiresAt` lies more than 7 days after the SMS is due.",
     "TOO_MANY_TAGS": "There are more tags than allowed.",
+    "UNKNOWN_CARRIER": "The carrier is not configured and never took a message.",
     "UNKNOWN_PRIORITY": "The priority is none of those of the proto.",
     "UNKNOWN_STATUS": "A status is none of those of the proto.",
     "UNKNOWN_STATE": "A state is none of those of the proto.",

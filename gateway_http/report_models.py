@@ -9,7 +9,7 @@ import msgspec
 from msgspec import UNSET, Meta, Raw, UnsetType
 
 from gateway_http.money import number
-from service_kit.csv_cells import csv_line, plain_cell
+from service_kit.csv_writer import FOR_ALL, CsvLines, CsvStyle
 from tukupay.sms.messaging.v1 import reports_pb2
 
 GroupBy = Literal["day", "account", "app", "sender", "level", "carrier", "tag"]
@@ -108,7 +108,7 @@ class JsonReport:
 
     media_type = "application/json"
 
-    def __init__(self, by: Sequence[GroupBy]) -> None:
+    def __init__(self, by: Sequence[GroupBy], _style: CsvStyle = FOR_ALL) -> None:
         self._by = by
         self._names = [_FIELDS[grouping] for grouping in by]
         self._separator = b"\n"
@@ -133,31 +133,40 @@ class JsonReport:
 
 
 class CsvReport:
-    """Renders a report as CSV, without totals: whoever adds a column up should not count them again."""
+    """Renders a report as CSV.
+
+    By tag its last line is the totals, because a message counts in the row of each of its tags; other rows add up to
+    them, and whoever adds a column up should not count them again.
+    """
 
     media_type = "text/csv; charset=utf-8"
 
-    def __init__(self, by: Sequence[GroupBy]) -> None:
+    def __init__(self, by: Sequence[GroupBy], style: CsvStyle = FOR_ALL) -> None:
         self._by = by
+        self._lines = CsvLines([*(_FIELDS[grouping] for grouping in by), *_SUMS], style, numbers=_SUMS)
 
     def head(self) -> bytes:
         """The line of names."""
-        return csv_line([*(_FIELDS[grouping] for grouping in self._by), *_SUMS]).encode()
+        return self._lines.head().encode()
 
     def rows(self, groups: Iterable[reports_pb2.CostGroup]) -> bytes:
         """Some lines; an empty cell where messages have no such key."""
-        lines = []
-        for group in groups:
-            sums = CostTotals.of(group.sums)
-            money = (bytes(amount).decode() for amount in (sums.charged, sums.refunded, sums.held))
-            keys = ("" if key is None else plain_cell(key) for key in _keys(group, self._by))
-            lines.append(csv_line([*keys, str(sums.messages), str(sums.units), *money]))
-        return "".join(lines).encode()
+        return "".join(self._line(_keys(group, self._by), group.sums) for group in groups).encode()
 
-    def end(self, _totals: reports_pb2.CostSums) -> bytes:
-        """Nothing."""
-        return b""
+    def end(self, totals: reports_pb2.CostSums) -> bytes:
+        """The totals when groups are by tag, otherwise nothing."""
+        if "tag" not in self._by:
+            return b""
+        return self._line([TOTAL, *[None] * (len(self._by) - 1)], totals).encode()
 
+    def _line(self, keys: Sequence[str | None], sums: reports_pb2.CostSums) -> str:
+        figures = CostTotals.of(sums)
+        money = (bytes(amount).decode() for amount in (figures.charged, figures.refunded, figures.held))
+        return self._lines.line([*keys, figures.messages, figures.units, *money])
+
+
+TOTAL = "TOTAL"
+"""The first cell of the line of totals."""
 
 FORMATS: Mapping[str, type[JsonReport | CsvReport]] = {"json": JsonReport, "csv": CsvReport}
 

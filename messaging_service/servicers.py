@@ -106,8 +106,9 @@ def add_servicers(
     billing_pb2_grpc.add_BillingServiceServicer_to_server(
         BillingServicer(PostgresBooks(billing_pool, reports)), server.grpc
     )
+    reconcile = ReconcileInvoice(PostgresInvoiceRecords(reports), [member.name for member in engine.fleet])
     reports_pb2_grpc.add_ReportServiceServicer_to_server(
-        ReportServicer(ReportCosts(PostgresCostRecords(reports)), ReconcileInvoice(PostgresInvoiceRecords(reports))),
+        ReportServicer(ReportCosts(PostgresCostRecords(reports)), reconcile),
         server.grpc,
     )
     alerts_pb2_grpc.add_AlertServiceServicer_to_server(notifying.alert_servicer, server.grpc)

@@ -16,7 +16,7 @@ from sms_cli.account_words import MODES, STANDINGS, Mode, Standing
 from sms_cli.billing_records import terms_record
 from sms_cli.billing_stub import PAGE, TIMEOUT_S, billing_stub
 from sms_cli.money import kes
-from sms_cli.options import parsed
+from sms_cli.options import Bom, Raw, csv_style, parsed
 from sms_cli.report_files import RowFile, file_format, progress, replaced
 from sms_cli.terminal import cell, err, out, print_json
 from tukupay.sms.messaging.v1 import billing_pb2 as pb
@@ -56,6 +56,8 @@ def list_accounts(
     status: Annotated[Standing | None, typer.Option(help="Only those that stand so.")] = None,
     output: Annotated[Path | None, typer.Option(metavar="FILE.csv|json", help="Write all of them there.")] = None,
     *,
+    raw: Raw = False,
+    bom: Bom = False,
     as_json: Annotated[bool, typer.Option("--json", help="Print JSON, for programs.")] = False,
 ) -> None:
     """List accounts with their balances and limits, and what they come to."""
@@ -66,8 +68,11 @@ def list_accounts(
         request.status = STANDINGS[status]
     if output is not None:
         kind = parsed(lambda name: file_format(Path(name)), "--output", str(output))
+        style = csv_style(raw=raw, bom=bom)
         with replaced(output) as file:
-            sums = asyncio.run(_write(request, RowFile(file, COLUMNS, as_json=kind == ".json", numbers=MONEY)))
+            sums = asyncio.run(
+                _write(request, RowFile(file, COLUMNS, as_json=kind == ".json", numbers=MONEY, style=style))
+            )
         (err if as_json else out).print(f"{sums}, in {output}", markup=False)
     elif as_json:
         print_json([terms_record(terms) for terms in asyncio.run(_all(request))])

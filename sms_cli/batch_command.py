@@ -37,6 +37,10 @@ def send_batch(  # noqa: PLR0917 - typer calls it by keyword
     user: Annotated[str, typer.Option(help="The account that pays.")] = "user123",
     sender: Annotated[str, typer.Option(help="The sender for lines that name none.")] = "TUKUPAY",
     recipient_column: Annotated[str, typer.Option(help="The column of the phone numbers.")] = "recipient",
+    country: Annotated[
+        str | None,
+        typer.Option(help="Read numbers such as 0712345678 and 254712345678 as those of this country, such as KE."),
+    ] = None,
     campaign: Annotated[
         str | None,
         typer.Option(help="Names this sending: a line of it is sent once. Made from the file and the text if absent."),
@@ -69,7 +73,7 @@ def send_batch(  # noqa: PLR0917 - typer calls it by keyword
     try:
         made = campaign or _name_of(path, wording)
         common = _campaign(made, wording, user, sender, priority, name, tuple(tag or ()), recipient_column)
-        common = replace(common, expires=instant_option("--expires", expires))
+        common = replace(common, expires=instant_option("--expires", expires), country=_country(country))
         code = asyncio.run(_send(path, common, written, pace, dry_run=dry_run, yes=yes, as_json=as_json))
     except KeyboardInterrupt:
         raise CommandError("stopped before the end, as you said", RESUME, INTERRUPTED) from None
@@ -155,6 +159,12 @@ def _campaign(  # noqa: PLR0917 - the options of the command
     template = parsed(parse_template, "--text", wording)
     lane = Priority.HIGH if priority is Lane.high else Priority.NORMAL
     return Campaign(made, template, user, sender, lane, name, tags, recipient_column)
+
+
+def _country(text: str | None) -> str | None:
+    from sms_cli.recipients import parse_country  # noqa: PLC0415 - see above
+
+    return None if text is None else parsed(parse_country, "--country", text)
 
 
 def _max_units() -> int:

@@ -5,16 +5,18 @@ A file is read line by line, however long it is, and never held as a whole.
 
 from __future__ import annotations
 
-import csv
 import hashlib
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
+from typing import IO
 
 from messaging_service.domain.states import Priority
 from messaging_service.domain.validation import SendDraft
+from service_kit.csv_reader import CsvProblem, CsvReader
 from sms_cli.instants import parse_instant
+from sms_cli.recipients import in_e164
 from sms_cli.templates import Template
 
 RECIPIENT = "recipient"
@@ -37,6 +39,8 @@ class Campaign:
     recipient_column: str = RECIPIENT
     expires: datetime | None = None
     """Until when messages are wanted whose lines do not say; None for as long as messaging keeps trying."""
+    country: str | None = None
+    """Numbers that are not in E.164 are read as those of this country, by its ISO code; None when they are refused."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,15 +52,8 @@ class BatchRow:
     draft: SendDraft
 
 
-@dataclass(frozen=True, slots=True)
-class RowProblem:
-    """What is wrong with one line; nothing of it is sent."""
-
-    line: int
-    problem: str
-
-    def __str__(self) -> str:
-        return f"line {self.line}: {self.problem}"
+RowProblem = CsvProblem
+"""What is wrong with one line; nothing of it is sent."""
 
 
 def campaign_name(path: Path, text: str) -> str:
@@ -73,48 +70,38 @@ def read_rows(path: Path, campaign: Campaign) -> Iterator[BatchRow | RowProblem]
 
     Empty lines are passed over. Raises OSError.
     """
-    with path.open(encoding="utf-8-sig", newline="") as file:
-        reader = csv.reader(file, strict=True)
-        line = 1
-        try:
-            header = [name.strip() for name in next(reader, [])]
-            if problem := _header_problem(header, campaign):
-                yield RowProblem(1, problem)
-                return
-            width = len(header)
-            line = reader.line_num + 1
-            for values in reader:
-                stripped = [value.strip() for value in values]
-                if len(stripped) > width:
-                    yield RowProblem(line, f"has {len(stripped)} values for {width} columns; put quotes around commas")
-                elif any(stripped):
-                    stripped += [""] * (width - len(stripped))
-                    yield from _row(line, dict(zip(header, stripped, strict=True)), campaign)
-                # A value in quotes may go over several lines.
-                line = reader.line_num + 1
-        except csv.Error as error:
-            yield RowProblem(line, f"is not CSV: {error}")
-        except UnicodeDecodeError:
-            yield RowProblem(line, "or one soon after it is not UTF-8 text; save the file as CSV in UTF-8")
+    with path.open("rb") as file:
+        reader = _reader(file, campaign)
+        if reader.problem is None and (problem := _header_problem(reader.header, campaign)):
+            yield RowProblem(reader.header_line, problem)
+            return
+        for row in reader:
+            if isinstance(row, RowProblem):
+                yield row
+            else:
+                values = {name: value.strip() for name, value in row.cells.items()}
+                yield from _row(row.line, values, campaign)
 
 
 def unused_columns(path: Path, campaign: Campaign) -> list[str]:
     """Columns of a good file that neither the template nor the command knows."""
-    with path.open(encoding="utf-8-sig", newline="") as file:
-        header = [name.strip() for name in next(csv.reader(file, strict=True), [])]
-    known = {campaign.recipient_column, *OPTIONAL_COLUMNS, *campaign.template.names}
-    return [name for name in header if name and name not in known]
+    with path.open("rb") as file:
+        reader = _reader(file, campaign)
+    known = {campaign.recipient_column, *OPTIONAL_COLUMNS, *campaign.template.names, *reader.aliases}
+    return [name for name in reader.header if name not in known]
+
+
+def _reader(file: IO[bytes], campaign: Campaign) -> CsvReader:
+    return CsvReader(file, (campaign.recipient_column, *OPTIONAL_COLUMNS), open_ended=True)
 
 
 def _header_problem(header: Sequence[str], campaign: Campaign) -> str | None:
-    columns = ", ".join(filter(None, header)) or "none"
+    columns = ", ".join(header) or "none"
     if campaign.recipient_column not in header:
         return (
             f"the column {campaign.recipient_column} is missing; the columns are {columns}: name one of them "
             f"{RECIPIENT}, or say which it is with --recipient-column"
         )
-    if repeated := {name for name in header if name and header.count(name) > 1}:
-        return f"the column {min(repeated)} is there twice; rename one of them"
     for name in campaign.template.names:
         if name not in header:
             return f"the text names {{{name}}}, which is no column; the columns are {columns}"
@@ -137,10 +124,11 @@ def _row(line: int, values: dict[str, str], campaign: Campaign) -> list[BatchRow
                 problems.append(RowProblem(line, f"column {name}: {error}"))
     if problems:
         return problems
+    recipient = values[campaign.recipient_column]
     own_tags = (tag.strip() for tag in values.get("tags", "").split(";"))
     draft = SendDraft(
         user_id=campaign.user,
-        recipient_phone_number=values[campaign.recipient_column],
+        recipient_phone_number=recipient if campaign.country is None else in_e164(recipient, campaign.country),
         message=campaign.template.render(values),
         sender_id=values.get("sender") or campaign.sender,
         message_name=campaign.message_name,

@@ -7,18 +7,23 @@ asked for, one for each instant at which messages go out. So a file of any lengt
 from __future__ import annotations
 
 import asyncio
+from array import array
 from collections import Counter
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
-from itertools import islice
+from itertools import groupby, islice
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from grpc import aio
+
+from messaging_service.adapters.destinations import destination_of
 from messaging_service.adapters.phone_numbers import phone_number_problem
 from messaging_service.domain.segmentation import Encoding
 from messaging_service.domain.validation import expiry_over, validate
 from service_kit.errors import ServiceError
+from service_kit.grpc_errors import from_rpc_error
 from service_kit.settings import Address
 from sms_cli.batch_files import BatchRow, Campaign, RowProblem, read_rows
 from sms_cli.connections import readable_errors
@@ -35,6 +40,7 @@ _PRICES_AT_ONCE = 32
 _PRICES_KEPT = 10_000
 _TIMEOUT_S = 20.0
 
+_COUNTRY_HELPS = "; or say with --country KE whose numbers they are"
 _COLUMNS = {
     "sender_id": "sender",
     "scheduled_time": "scheduled",
@@ -63,6 +69,13 @@ class Plan:
     """The first MAX_PROBLEMS, in the order of the lines."""
     problem_count: int = 0
     first: BatchRow | None = None
+    numbers: array[int] = field(default_factory=lambda: array("Q"))
+    """The recipients' digits: 8 bytes for each line."""
+
+    def repeated(self) -> tuple[int, int]:
+        """How many numbers are on more than one line, and how many lines those are."""
+        often = [count for _, group in groupby(sorted(self.numbers)) if (count := sum(1 for _ in group)) > 1]
+        return len(often), sum(often)
 
     def note(self, problem: RowProblem) -> None:
         """Counts a problem, and keeps it when there is room."""
@@ -95,6 +108,19 @@ class Prices:
             del self._known[next(iter(self._known))]
         return found
 
+    async def refusal_of(self, number: str) -> str | None:
+        """Why messages may not go to the country of a number; None when they may."""
+        request = pb.QuoteSmsRequest(user_id=self._user, message="-", recipient_phone_number=number)
+        with readable_errors("messaging", self._messaging):
+            try:
+                await self._stub.QuoteSms(request, timeout=_TIMEOUT_S)
+            except aio.AioRpcError as error:
+                failure = from_rpc_error(error)
+                if failure is None or failure.reason != "DESTINATION_NOT_ALLOWED":
+                    raise
+                return failure.message
+        return None
+
     async def _ask(self, instant: datetime | None) -> int:
         # A text of one unit costs the price of a unit.
         request = pb.QuoteSmsRequest(
@@ -118,17 +144,18 @@ async def plan_batch(
     `progress` hears the number of lines read, from time to time. Raises OSError, and CommandError when messaging
     does not answer or has no price.
     """
-    plan = Plan()
+    plan, refused = Plan(), dict[str, str | None]()
     rows = read_rows(path, campaign)
     line = 0
     while chunk := list(islice(rows, _CHUNK)):
         due: Counter[datetime | None] = Counter()
+        await _look_at_destinations(chunk, prices, refused)
         for row in chunk:
             line = row.line
             if isinstance(row, RowProblem):
                 plan.note(row)
             else:
-                _add(plan, row, due, max_units, now)
+                _add(plan, row, due, max_units, now, campaign, refused)
         if due and not plan.problem_count:
             known = await prices.at(set(due))
             for instant, units in due.items():
@@ -142,14 +169,38 @@ async def plan_batch(
     return plan
 
 
-def _add(plan: Plan, row: BatchRow, due: Counter[datetime | None], max_units: int, now: datetime) -> None:
+async def _look_at_destinations(
+    chunk: Sequence[BatchRow | RowProblem], prices: Prices, refused: dict[str, str | None]
+) -> None:
+    """Asks messaging once for each country whether messages may go there; notes why not."""
+    for row in chunk:
+        if isinstance(row, BatchRow):
+            number = row.draft.recipient_phone_number
+            if phone_number_problem(number) is None and (where := destination_of(number)) not in refused:
+                refused[where] = await prices.refusal_of(number)
+
+
+def _add(  # noqa: PLR0917 - what all lines have in common
+    plan: Plan,
+    row: BatchRow,
+    due: Counter[datetime | None],
+    max_units: int,
+    now: datetime,
+    campaign: Campaign,
+    refused: Mapping[str, str | None],
+) -> None:
     try:
         request = validate(row.draft, now=now, phone_problem=phone_number_problem, max_units=max_units)
     except ServiceError as error:
         for violation in error.violations:
             column = _COLUMNS.get(violation.field, violation.field.replace("recipient_phone_number", "recipient"))
-            plan.note(RowProblem(row.line, f"{column}: {violation.description}"))
+            remedy = _COUNTRY_HELPS if column == "recipient" and campaign.country is None else ""
+            plan.note(RowProblem(row.line, f"{column}: {violation.description}{remedy}"))
         return
+    if (refusal := refused[destination_of(request.recipient)]) is not None:
+        plan.note(RowProblem(row.line, f"recipient: {refusal}"))
+        return
+    plan.numbers.append(int(request.recipient[1:]))
     plan.first = plan.first or row
     plan.rows += 1
     plan.units += request.segmentation.units

@@ -28,6 +28,10 @@ def show_plan(path: Path, campaign: Campaign, plan: Plan) -> None:
         values = plan.first.draft
         number = values.recipient_phone_number
         say(f"line {plan.first.line}, to {masked(number)}: {values.message.replace(number, masked(number))}")
+    numbers, lines = plan.repeated()
+    if numbers:
+        are = "number is" if numbers == 1 else "numbers are"
+        say(f"{numbers:,} {are} repeated: on {lines:,} lines, each of which is a message and charged")
     if plan.expired_rows:
         say(f"{count_of(plan.expired_rows)} expired before now: unless on record already, they will be refused")
     if unused := unused_columns(path, campaign):
@@ -74,6 +78,7 @@ def plan_record(campaign: Campaign, plan: Plan) -> dict[str, object]:
         "inUcs2": plan.unicode_rows,
         "scheduled": plan.scheduled_rows,
         "expired": plan.expired_rows,
+        "repeatedNumbers": plan.repeated()[0],
         "totalCost": kes(plan.cost_micros),
         "currency": "KES",
         "prices": [

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import csv
 from collections import Counter
 from collections.abc import Generator
 from contextlib import contextmanager
@@ -10,6 +9,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TextIO
 
+from service_kit.csv_reader import CsvProblem, CsvReader
+from service_kit.csv_writer import CsvWriter
 from sms_cli.batch_files import BatchRow
 from sms_cli.failures import CommandError
 from sms_cli.money import kes
@@ -49,8 +50,7 @@ class Results:
     def __init__(self, file: TextIO, campaign: str) -> None:
         self._file = file
         self._campaign = campaign
-        self._writer = csv.writer(file, lineterminator="\n")
-        self._writer.writerow(COLUMNS)
+        self._writer = CsvWriter(file, COLUMNS, numbers=("cost",))
         self.totals = Totals()
 
     def recorded(self, row: BatchRow, response: pb.SendSmsResponse) -> None:
@@ -83,7 +83,7 @@ class Results:
         self._file.flush()
 
     def _write(self, row: BatchRow, *values: object) -> None:
-        self._writer.writerow((self._campaign, row.line, row.draft.message_id, *values))
+        self._writer.write((self._campaign, row.line, row.draft.message_id, *values))
 
 
 def campaign_of(path: Path) -> str | None:
@@ -92,20 +92,20 @@ def campaign_of(path: Path) -> str | None:
     Raises CommandError for a file that holds something else, which is not to be written over.
     """
     try:
-        with path.open(encoding="utf-8", newline="") as file:
-            rows = csv.reader(file)
-            header, first = next(rows, None), next(rows, None)
+        with path.open("rb") as file:
+            reader = CsvReader(file, COLUMNS)
+            first = next(iter(reader), None)
+            if reader.problem is None and not reader.header:
+                return None
     except FileNotFoundError:
         return None
-    except (OSError, UnicodeDecodeError, csv.Error) as error:
-        raise CommandError(f"{path} cannot be read: {error}", "name another file with --results") from None
-    if header is None:
-        return None
-    if tuple(header) != COLUMNS:
+    except OSError as error:
+        raise CommandError(f"{path} cannot be read: {error.strerror}", "name another file with --results") from None
+    if reader.header != COLUMNS or isinstance(first, CsvProblem):
         raise CommandError(
             f"{path} exists and holds no results of a batch; nothing was sent", "name another file with --results"
         )
-    return first[0] if first else None
+    return None if first is None else first.cells["campaign"]
 
 
 @contextmanager

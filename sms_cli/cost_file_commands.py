@@ -16,22 +16,26 @@ import typer
 from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn
 from rich.table import Table
 
+from service_kit.csv_writer import CsvStyle
 from service_kit.settings import Address
-from sms_cli.cost_files import CostFileError, FileRow, read_costs, some_lines, write_costs, write_header
+from sms_cli.cost_files import CostFileError, FileRow, cost_writer, read_costs, some_lines
 from sms_cli.cost_import import MAX_ROWS, Change, ImportOptions, cost_import, exported_costs
 from sms_cli.cost_levels import LEVEL_NAMES, parse_level
 from sms_cli.costs_commands import AllowFree, AsJson, OverrideGuards
 from sms_cli.failures import CommandError
 from sms_cli.instants import exact, timestamp
+from sms_cli.lost_ids import lost_ids
 from sms_cli.money import kes, micros
-from sms_cli.options import parsed
-from sms_cli.settings import client_settings
+from sms_cli.options import Bom, Raw, RawFile, csv_style, parsed
+from sms_cli.settings import LocalSettings, client_settings
 from sms_cli.terminal import cell, err, out, print_json
 from tukupay.sms.pricing.v1 import pricing_pb2 as pb
 
 file_commands = typer.Typer()
 
 LARGEST_SHOWN = 10
+LARGEST_FILE = 1 << 26
+"""Bytes of a file of prices, which is held in memory: more than the prices of one transaction ever take."""
 
 
 @file_commands.command("import")
@@ -51,6 +55,7 @@ def import_file(
     yes: Annotated[bool, typer.Option("--yes", help="Do not ask for confirmation.")] = False,
     allow_free: AllowFree = False,
     override_guards: OverrideGuards = False,
+    raw: RawFile = False,
     as_json: AsJson = False,
 ) -> None:
     """Record the prices of a file, all or none, after showing what changes.
@@ -58,20 +63,30 @@ def import_file(
     Importing the same file twice records nothing twice.
     """
     options = ImportOptions(author or getpass.getuser(), allow_free, override_guards)
-    asyncio.run(_import(client_settings().pricing, path, options, idempotency_key, dry_run, yes, as_json))
+    text, rows = read_file(path, allow_free=allow_free, guarded=not raw)
+    asyncio.run(_import(client_settings(), path, (text, rows), options, idempotency_key, dry_run, yes, as_json))
 
 
 async def _import(  # noqa: PLR0917 - one road from the file to the book
-    pricing: Address, path: Path, options: ImportOptions, key: str | None, dry_run: bool, yes: bool, as_json: bool
+    services: LocalSettings,
+    path: Path,
+    content: tuple[str, list[FileRow]],
+    options: ImportOptions,
+    key: str | None,
+    dry_run: bool,
+    yes: bool,
+    as_json: bool,
 ) -> None:
-    text, rows = read_file(path, allow_free=options.allow_free)
-    async with cost_import(pricing, rows) as importing:
+    text, rows = content
+    async with cost_import(services.pricing, rows) as importing:
         with _bar("sends prices", len(rows), "compares with the price book") as advance:
             changes = await importing.try_out(options, advance)
         if as_json:
             print_json({"dryRun": dry_run, "changes": [change.record() for change in changes]})
         else:
             _show(changes)
+        for warning in await lost_ids(services, changes):
+            err.print(f"warning: {warning}", markup=False)
         _check_guards(path, changes, options)
         recordable = sum(change.effect != pb.IMPORT_EFFECT_UNCHANGED for change in changes)
         if dry_run or not recordable:
@@ -90,17 +105,22 @@ async def _import(  # noqa: PLR0917 - one road from the file to the book
     _say(as_json, f"Recorded {count:,} {'price' if count == 1 else 'prices'} in one transaction.")
 
 
-def read_file(path: Path, *, allow_free: bool = False, need_reason: bool = True) -> tuple[str, list[FileRow]]:
+def read_file(
+    path: Path, *, allow_free: bool = False, need_reason: bool = True, guarded: bool = True
+) -> tuple[str, list[FileRow]]:
     """The text and the prices of a file; raises CommandError that names every line at fault."""
     try:
-        text = path.read_bytes().decode("utf-8")
+        with path.open("rb") as file:
+            octets = file.read(LARGEST_FILE + 1)
     except OSError as error:
         raise CommandError(f"{path} cannot be read: {error.strerror}", "check the name of the file") from None
-    except UnicodeDecodeError:
-        raise CommandError(f"{path} is not UTF-8 text", "save it as CSV in UTF-8") from None
+    if len(octets) > LARGEST_FILE:
+        raise CommandError(f"{path} has more than {LARGEST_FILE:,} bytes", "split the file")
+    # What is not UTF-8 is named by the reader, with its line.
+    text = octets.decode("utf-8", "surrogateescape")
     try:
         with _bar("reads", text.count("\n") or 1) as advance:
-            rows = read_costs(text, allow_free=allow_free, need_reason=need_reason, progress=advance)
+            rows = read_costs(octets, allow_free=allow_free, need_reason=need_reason, guarded=guarded, progress=advance)
     except CostFileError as error:
         count = len(error.problems)
         raise CommandError(
@@ -202,18 +222,21 @@ def _bar(doing: str, total: int | None, then: str | None = None) -> Generator[Ca
 def export_file(
     path: Annotated[Path | None, typer.Argument(metavar="[FILE.csv]", help="The terminal if absent.")] = None,
     level: Annotated[str | None, typer.Option(help=f"Only one of {', '.join(LEVEL_NAMES.values())}.")] = None,
+    *,
+    raw: Raw = False,
+    bom: Bom = False,
 ) -> None:
     """Write every price in effect now or later, so that importing the file changes nothing."""
     only = None if level is None else parsed(parse_level, "--level", level)
-    pricing = client_settings().pricing
+    pricing, style = client_settings().pricing, csv_style(raw=raw, bom=bom)
     if path is None:
-        asyncio.run(_export(pricing, only, sys.stdout))
+        asyncio.run(_export(pricing, only, sys.stdout, style))
         return
     # Whoever reads the file meanwhile sees the old one or the new one, never a half.
     unfinished = path.with_name(f".{path.name}.{os.getpid()}")
     try:
         with unfinished.open("w", encoding="utf-8", newline="") as file:
-            count, free = asyncio.run(_export(pricing, only, file))
+            count, free = asyncio.run(_export(pricing, only, file, style))
         unfinished.replace(path)
     except OSError as error:
         raise CommandError(f"{path} cannot be written: {error.strerror}", "check the folder") from None
@@ -224,14 +247,16 @@ def export_file(
         out.print(f"{free:,} of them {'is' if free == 1 else 'are'} free: importing the file needs --allow-free")
 
 
-async def _export(pricing: Address, level: pb.CostLevel.ValueType | None, file: TextIO) -> tuple[int, int]:
+async def _export(
+    pricing: Address, level: pb.CostLevel.ValueType | None, file: TextIO, style: CsvStyle
+) -> tuple[int, int]:
     """How many prices were written, and how many of them are 0."""
-    write_header(file)
+    write = cost_writer(file, style)
     count = free = 0
     with _bar("exports", None) as advance:
         async with aclosing(exported_costs(pricing, level)) as pages:
             async for page in pages:
-                write_costs(file, page)
+                write(page)
                 count += len(page)
                 free += sum(not cost.price_micros for cost in page)
                 advance(count)

@@ -2,20 +2,21 @@
 
 from __future__ import annotations
 
-import csv
 import hashlib
+import io
 import re
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from decimal import Decimal
-from io import StringIO
 from typing import TextIO, TypeVar
 
+from service_kit.csv_reader import CsvProblem, CsvReader, CsvRow
+from service_kit.csv_writer import FOR_ALL, CsvStyle, CsvWriter
 from service_kit.identifiers import identifier_problem
 from sms_cli.cost_levels import LEVEL_NAMES, parse_level
 from sms_cli.instants import exact, parse_instant
-from sms_cli.money import kes, parse_kes
+from sms_cli.money import kes, parse_kes_cell
 from tukupay.sms.pricing.v1 import pricing_pb2 as pb
 
 T = TypeVar("T")
@@ -62,21 +63,10 @@ class FileRow:
         return self.customer or self.app or ""
 
 
-@dataclass(frozen=True, slots=True)
-class LineProblem:
-    """What is wrong with one line."""
-
-    line: int
-    problem: str
-
-    def __str__(self) -> str:
-        return f"line {self.line}: {self.problem}"
-
-
 class CostFileError(ValueError):
     """A file has lines at fault; holds all of them, in their order."""
 
-    def __init__(self, problems: Sequence[LineProblem]) -> None:
+    def __init__(self, problems: Sequence[CsvProblem]) -> None:
         super().__init__(some_lines([str(problem) for problem in problems]))
         self.problems = problems
 
@@ -89,27 +79,34 @@ def some_lines(lines: Sequence[str]) -> str:
 
 
 def read_costs(
-    text: str, *, allow_free: bool = False, need_reason: bool = True, progress: Callable[[int], None] = lambda _: None
+    content: str | bytes,
+    *,
+    allow_free: bool = False,
+    need_reason: bool = True,
+    guarded: bool = True,
+    progress: Callable[[int], None] = lambda _: None,
 ) -> list[FileRow]:
     """The prices in a file, with a header that names the columns; raises CostFileError.
 
+    `guarded`: whether a `'` in front of what looks like a formula is the mark of an export, which is taken off.
     `progress` hears the number of the last line read, from time to time.
     """
-    problems: list[LineProblem] = []
+    problems: list[CsvProblem] = []
     rows: list[FileRow] = []
     first: dict[tuple[int, str, datetime], int] = {}
-    for line, fields in _records(text, problems, need_reason=need_reason):
-        row = _row(line, fields, problems, allow_free=allow_free, need_reason=need_reason)
+    for read in _records(content, problems, need_reason=need_reason, guarded=guarded):
+        line = read.line
+        row = _row(line, read.cells, problems, allow_free=allow_free, need_reason=need_reason)
         if row is not None:
             earlier = first.setdefault((row.level, row.entity, row.effective_from), line)
             if earlier != line:
                 problem = f"repeats the level, entity and effectiveFrom of line {earlier}; leave one of them out"
-                problems.append(LineProblem(line, problem))
+                problems.append(CsvProblem(line, problem))
             rows.append(row)
         if line % 500 == 0:
             progress(line)
     if not rows and not problems:
-        problems.append(LineProblem(1, "there is no price below the header"))
+        problems.append(CsvProblem(1, "there is no price below the header"))
     if problems:
         raise CostFileError(sorted(problems, key=lambda problem: problem.line))
     return rows
@@ -129,76 +126,50 @@ def file_key(text: str, *options: object) -> str:
     return f"file-{digest.hexdigest()}"
 
 
-def write_costs(file: TextIO, costs: Iterable[pb.Cost]) -> None:
-    """Writes prices so that importing them changes nothing."""
-    for cost in costs:
-        values = (
-            LEVEL_NAMES[cost.level],
-            cost.customer_id,
-            cost.app_id,
-            kes(cost.price_micros),
-            exact(cost.effective_from),
-            cost.reason,
-            cost.created_by,
-        )
-        file.write(_line(values))
+def cost_writer(file: TextIO, style: CsvStyle = FOR_ALL) -> Callable[[Iterable[pb.Cost]], None]:
+    """Writes the names of the columns; what it gives writes prices so that importing them changes nothing."""
+    writer = CsvWriter(file, COLUMNS, style, numbers=("pricePerSms",))
+
+    def write(costs: Iterable[pb.Cost]) -> None:
+        for cost in costs:
+            writer.write(
+                (
+                    LEVEL_NAMES[cost.level],
+                    cost.customer_id,
+                    cost.app_id,
+                    kes(cost.price_micros),
+                    exact(cost.effective_from),
+                    cost.reason,
+                    cost.created_by,
+                )
+            )
+
+    return write
 
 
-def write_header(file: TextIO) -> None:
-    """Writes the names of the columns."""
-    file.write(_line(COLUMNS))
-
-
-def _line(values: Sequence[str]) -> str:
-    # Before Python 3.13 the writer puts a value with a carriage return in quotes only where lines end in one, and a
-    # value without quotes cannot hold one.
-    line = StringIO(newline="")
-    csv.writer(line, lineterminator="\r\n").writerow(values)
-    return line.getvalue().removesuffix("\r\n") + "\n"
-
-
-def _records(text: str, problems: list[LineProblem], *, need_reason: bool) -> Iterator[tuple[int, dict[str, str]]]:
-    """Every line below the header with its number, as values by column; empty lines are passed over."""
-    reader = csv.reader(StringIO(text.removeprefix("\ufeff"), newline=""), strict=True)
-    line = 1
-    try:
-        header = [name.strip() for name in next(reader, [])]
-        if problem := _header_problem(header, need_reason=need_reason):
-            problems.append(LineProblem(1, problem))
-            return
-        line = reader.line_num + 1
-        for values in reader:
-            if len(values) > len(header):
-                problems.append(LineProblem(line, f"has {len(values)} values for {len(header)} columns"))
-            elif any(value.strip() for value in values):
-                filled = [*values, *[""] * (len(header) - len(values))]
-                yield line, {"reason": ""} | dict(zip(header, filled, strict=True))
-            # A value in quotes may go over several lines.
-            line = reader.line_num + 1
-    except csv.Error as error:
-        what = "a quote is never closed" if "unexpected end" in str(error) else str(error)
-        problems.append(LineProblem(line, f"is not CSV: {what}"))
-
-
-def _header_problem(header: Sequence[str], *, need_reason: bool) -> str | None:
-    wanted = f"the first line must name the columns: {','.join(REQUIRED_COLUMNS)}[,createdBy]"
-    if len(header) == 1 and (separator := next((mark for mark in ";\t|" if mark in header[0]), None)):
-        return f"the columns are separated by {separator!r}; save the file with commas"
-    if missing := [name for name in REQUIRED_COLUMNS if name not in header and (need_reason or name != "reason")]:
-        return f"the column {missing[0]} is missing; {wanted}"
-    if unknown := [name for name in header if name not in COLUMNS]:
-        return f"{unknown[0]!r} is no column; {wanted}"
-    if len(set(header)) < len(header):
-        return f"a column is named twice; {wanted}"
-    return None
+def _records(content: str | bytes, problems: list[CsvProblem], *, need_reason: bool, guarded: bool) -> Iterator[CsvRow]:
+    """Every line below the header that has a value; with an empty reason where the file may do without."""
+    octets = content.encode() if isinstance(content, str) else content
+    reader = CsvReader(io.BytesIO(octets), COLUMNS, guarded=guarded)
+    required = [name for name in REQUIRED_COLUMNS if need_reason or name != "reason"]
+    missing = [name for name in required if name not in reader.header]
+    if reader.problem is None and missing:
+        wanted = f"the first line must name the columns: {','.join(REQUIRED_COLUMNS)}[,createdBy]"
+        problems.append(CsvProblem(reader.header_line, f"the column {missing[0]} is missing; {wanted}"))
+        return
+    for row in reader:
+        if isinstance(row, CsvProblem):
+            problems.append(row)
+        else:
+            yield CsvRow(row.line, {"reason": ""} | dict(row.cells))
 
 
 def _row(
-    line: int, fields: dict[str, str], problems: list[LineProblem], *, allow_free: bool, need_reason: bool
+    line: int, fields: Mapping[str, str], problems: list[CsvProblem], *, allow_free: bool, need_reason: bool
 ) -> FileRow | None:
     found: list[str] = []
     level = _parsed(parse_level, "level", fields["level"].strip(), found)
-    price = _parsed(parse_kes, "pricePerSms", fields["pricePerSms"].strip(), found)
+    price = _parsed(parse_kes_cell, "pricePerSms", fields["pricePerSms"].strip(), found)
     if price is not None and (problem := _price_problem(price, allow_free=allow_free)):
         found.append(f"pricePerSms {problem}")
     effective_from = _parsed(parse_instant, "effectiveFrom", fields["effectiveFrom"].strip(), found)
@@ -211,7 +182,7 @@ def _row(
     author = fields.get("createdBy", "")
     if author and (problem := identifier_problem(author)):
         found.append(f"createdBy {problem}")
-    problems += [LineProblem(line, problem) for problem in found]
+    problems += [CsvProblem(line, problem) for problem in found]
     if level is None or price is None or effective_from is None:
         return None
     return FileRow(
@@ -245,7 +216,7 @@ def _price_problem(price: Decimal, *, allow_free: bool) -> str | None:
     return None
 
 
-def _entity_problems(level: pb.CostLevel.ValueType, fields: dict[str, str]) -> list[str]:
+def _entity_problems(level: pb.CostLevel.ValueType, fields: Mapping[str, str]) -> list[str]:
     found: list[str] = []
     for column, owner in _ENTITY_COLUMNS.items():
         value = fields[column]

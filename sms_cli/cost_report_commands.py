@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import json
-import sys
 from collections.abc import Callable, Sequence
 from contextlib import aclosing
 from datetime import datetime, timedelta
@@ -33,6 +32,7 @@ from sms_cli.costs_commands import WIDE, AsJson
 from sms_cli.failures import CommandError
 from sms_cli.instants import parse_instant, to_second
 from sms_cli.options import parsed
+from sms_cli.report_files import whole_output
 from sms_cli.settings import client_settings
 from sms_cli.terminal import cell, out, print_json, print_record
 from tukupay.sms.messaging.v1 import messaging_pb2 as pb
@@ -164,17 +164,18 @@ async def _audit(messaging: Address, start: datetime, end: datetime, user: str |
 
 
 async def _audit_as_json(messaging: Address, start: datetime, end: datetime, user: str | None) -> pb.AuditTotals:
-    """Prints while it reads, as there may be a million exceptions."""
+    """Prints once all was read: half a document helps no program. There may be a million exceptions."""
     totals = pb.AuditTotals()
     separator = ""
-    sys.stdout.write('{"exceptions": [')
-    async with aclosing(audited_costs(messaging, start, end, user)) as answers:
-        async for answer in answers:
-            totals = answer.totals
-            for exception in answer.exceptions:
-                sys.stdout.write(f"{separator}\n  {json.dumps(exception_record(exception), ensure_ascii=False)}")
-                separator = ","
-    sys.stdout.write(f'],\n "totals": {json.dumps(audit_totals_record(totals))}}}\n')
+    with whole_output() as file:
+        file.write('{"exceptions": [')
+        async with aclosing(audited_costs(messaging, start, end, user)) as answers:
+            async for answer in answers:
+                totals = answer.totals
+                for exception in answer.exceptions:
+                    file.write(f"{separator}\n  {json.dumps(exception_record(exception), ensure_ascii=False)}")
+                    separator = ","
+        file.write(f'],\n "totals": {json.dumps(audit_totals_record(totals))}}}\n')
     return totals
 
 

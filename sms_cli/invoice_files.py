@@ -2,24 +2,51 @@
 
 from __future__ import annotations
 
-import csv
+import re
 from collections.abc import AsyncGenerator, AsyncIterator, Callable, Iterator
+from contextlib import suppress
 from datetime import date, datetime
 from itertools import islice
-from typing import TextIO
+from typing import IO
 
 from service_kit.channel import open_channel
+from service_kit.csv_reader import CsvProblem, CsvReader
 from service_kit.settings import Address
 from sms_cli.connections import readable_errors
 from sms_cli.failures import CommandError
 from sms_cli.instants import timestamp
-from sms_cli.money import kes, micros, parse_kes
+from sms_cli.money import kes, micros, parse_kes_cell
 from tukupay.sms.messaging.v1 import reports_pb2 as pb
 from tukupay.sms.messaging.v1 import reports_pb2_grpc
 
 COLUMNS = ("carrierMessageId", "day", "messages", "parts", "cost", "status")
-FAILED = frozenset({"failed", "rejected", "undelivered", "undeliverable", "expired"})
-"""Words of `status`, in any case, for a message that did not arrive; every other word stands for one that did."""
+FAILED = frozenset(
+    {
+        *(
+            "failed",
+            "fail",
+            "failure",
+            "rejected",
+            "rejectd",
+            "undelivered",
+            "undeliverable",
+            "undeliv",
+            "notdelivered",
+        ),
+        *("expired", "deleted", "cancelled", "canceled", "blocked", "notsent", "deliveryfailure", "deliveryfailed"),
+        *("absentsubscriber", "userinblacklist", "donotdisturbrejection", "couldnotroute", "invalidphonenumber"),
+        *("invalidsenderid", "unsupportednumbertype", "insufficientbalance", "internalservererror", "gatewayerror"),
+        *("rejectedbygateway", "rejectedbyoperator", "rejectedbycarrier", "rejectedbynetwork"),
+    }
+)
+"""Words of `status` for a message that did not arrive, without case, spaces and marks."""
+TAKEN = frozenset(
+    {
+        *("success", "successful", "delivered", "delivrd", "deliverd", "sent", "submitted", "accepted", "acceptd"),
+        *("queued", "buffered", "processed", "enroute", "pending", "billed", "ok"),
+    }
+)
+"""Words for one that arrived, or may yet."""
 EXCEPTION_COLUMNS = (
     "cause",
     "line",
@@ -42,6 +69,7 @@ EXCEPTION_MONEY = ("charged", "carrierCost", "invoiceCost")
 _TIMEOUT_S = 900.0
 _AT_ONCE = 1_000
 _LARGEST = 10**15
+_DAY = re.compile(r"\d{4}-\d{2}-\d{2}", re.ASCII)
 
 
 class InvoiceFileError(CommandError):
@@ -53,43 +81,31 @@ class InvoiceFileError(CommandError):
         )
 
 
-def read_invoice(name: str, file: TextIO) -> Iterator[pb.InvoiceLine]:
+def read_invoice(name: str, file: IO[bytes]) -> Iterator[pb.InvoiceLine]:
     """The lines of a file one by one; raises InvoiceFileError at the first that cannot be read.
 
     A line is about a message when it has a carrierMessageId, else about a day. An empty cell says nothing.
     """
-    rows = csv.reader(file)
-    try:
-        header = [column.strip() for column in next(rows, [])]
-        _check_header(name, header)
-        begins = rows.line_num + 1
-        for row in rows:
-            if any(cell.strip() for cell in row):
-                if len(row) != len(header):
-                    raise InvoiceFileError(name, begins, f"has {len(row)} cells; the header has {len(header)}")
-                cells = {column: cell.strip() for column, cell in zip(header, row, strict=True) if cell.strip()}
-                yield _line(name, begins, cells)
-            begins = rows.line_num + 1
-    except csv.Error as error:
-        raise InvoiceFileError(name, rows.line_num, f"is not CSV: {error}") from None
-    except UnicodeDecodeError:
-        raise CommandError(f"{name} is not UTF-8 text", "save it as CSV in UTF-8") from None
-
-
-def _check_header(name: str, header: list[str]) -> None:
-    unknown = [column for column in header if column not in COLUMNS]
-    if unknown or len(set(header)) < len(header) or not {"carrierMessageId", "day"} & set(header):
-        what = f"has the column {unknown[0]!r}" if unknown else "needs carrierMessageId or day, and each column once"
-        raise InvoiceFileError(name, 1, f"the header {what}")
+    reader = CsvReader(file, COLUMNS)
+    if reader.problem is None and not {"carrierMessageId", "day"} & set(reader.header):
+        raise InvoiceFileError(name, reader.header_line, "the header needs carrierMessageId or day")
+    is_empty = True
+    for row in reader:
+        if isinstance(row, CsvProblem):
+            raise InvoiceFileError(name, row.line, row.problem)
+        is_empty = False
+        yield _line(name, row.line, {column: cell.strip() for column, cell in row.cells.items() if cell.strip()})
+    if is_empty:
+        raise InvoiceFileError(name, reader.header_line, "there is no line below the header")
 
 
 def _line(name: str, number: int, cells: dict[str, str]) -> pb.InvoiceLine:
     try:
-        line = pb.InvoiceLine(line=number, failed=cells.get("status", "").lower() in FAILED)
+        line = pb.InvoiceLine(line=number, failed=_is_failed(cells.get("status", "")))
         if "carrierMessageId" in cells:
             line.carrier_message_id = cells["carrierMessageId"]
         if "day" in cells and "carrierMessageId" not in cells:
-            line.day = date.fromisoformat(cells["day"]).isoformat()
+            line.day = _day(cells["day"])
         if "messages" in cells:
             line.messages = _count(cells["messages"])
         if "parts" in cells:
@@ -108,10 +124,27 @@ def _count(text: str) -> int:
 
 
 def _cost(text: str) -> int:
-    amount = micros(parse_kes(text))
-    if not 0 <= amount <= _LARGEST:
-        raise ValueError(f"{text!r} is not an amount from 0 to a billion KES")
+    amount = micros(parse_kes_cell(text))
+    if abs(amount) > _LARGEST:
+        raise ValueError(f"{text!r} is not an amount of up to a billion KES")
     return amount
+
+
+def _day(text: str) -> str:
+    with suppress(ValueError):
+        if _DAY.fullmatch(text):
+            return date.fromisoformat(text).isoformat()
+    raise ValueError(f"{text!r} is not a day such as 2026-01-31")
+
+
+def _is_failed(status: str) -> bool:
+    word = re.sub(r"[\W_]+", "", status).casefold()
+    if word and word not in FAILED and word not in TAKEN:
+        raise ValueError(
+            f"the status {status!r} is not known, so it is not clear whether the message arrived; write Failed or "
+            "Success in its place"
+        )
+    return word in FAILED
 
 
 async def reconciled(
@@ -198,5 +231,6 @@ def totals_record(totals: pb.InvoiceTotals) -> dict[str, object]:
         "invoiceParts": totals.invoice_parts,
         "invoiceCost": kes(totals.invoice_cost_micros),
         "currency": "KES",
+        "costNotCompared": totals.cost_not_compared,
         **{cause_word(count.cause): count.exceptions for count in totals.exceptions},
     }

@@ -22,6 +22,22 @@ def parse_kes(text: str) -> Decimal:
     return amount
 
 
+_COMMA = re.compile(r"[+-]?\d+,\d+", re.ASCII)
+_CURRENCY = re.compile(r"kes\s*", re.IGNORECASE)
+
+
+def parse_kes_cell(text: str) -> Decimal:
+    """An amount as files have it: also `KES 0.8000`, as carriers write costs; raises ValueError.
+
+    A decimal comma is named and not read, because `1,500` is fifteen hundred to one person and one and a half to
+    another.
+    """
+    amount = _CURRENCY.sub("", text.strip(), count=1) if _CURRENCY.match(text.strip()) else text.strip()
+    if _COMMA.fullmatch(amount):
+        raise ValueError(f"{text!r} has a decimal comma; write it with a point, as in {amount.replace(',', '.')}")
+    return parse_kes(amount)
+
+
 def _no_amount(text: str) -> ValueError:
     return ValueError(f"{text!r} is not an amount in KES, for instance 0.6")
 

@@ -5,13 +5,28 @@ from __future__ import annotations
 from collections.abc import Callable
 from datetime import datetime
 from enum import StrEnum
-from typing import TypeVar
+from typing import Annotated, TypeVar
 
 import typer
 
+from service_kit.csv_writer import CsvStyle
 from sms_cli.instants import parse_instant
 
 T = TypeVar("T")
+
+Bom = Annotated[bool, typer.Option("--bom", help="Begin CSV with the mark by which Excel knows UTF-8.")]
+Raw = Annotated[
+    bool, typer.Option("--raw", help="CSV for programs: without the ' that keeps spreadsheets from running a text.")
+]
+RawFile = Annotated[
+    bool,
+    typer.Option("--raw", help="The file was exported with --raw: every ' in it belongs to a value."),
+]
+
+
+def csv_style(*, raw: bool, bom: bool) -> CsvStyle:
+    """How a CSV file is written."""
+    return CsvStyle(guarded=not raw, bom=bom)
 
 
 class Lane(StrEnum):

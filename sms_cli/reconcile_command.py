@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import sys
 from contextlib import ExitStack, aclosing
 from datetime import datetime
 from pathlib import Path
@@ -12,7 +11,7 @@ from typing import Annotated
 import typer
 from rich.table import Table
 
-from service_kit.settings import Address
+from service_kit.settings import Address, SettingsError
 from sms_cli.cost_report_commands import PeriodEnd, PeriodStart
 from sms_cli.failures import CommandError
 from sms_cli.instants import parse_instant
@@ -24,13 +23,18 @@ from sms_cli.invoice_files import (
     reconciled,
     totals_record,
 )
-from sms_cli.options import parsed
-from sms_cli.report_files import RowFile, file_format, progress, replaced
+from sms_cli.options import Bom, Raw, csv_style, parsed
+from sms_cli.report_files import RowFile, file_format, progress, replaced, whole_output
 from sms_cli.settings import client_settings
 from sms_cli.terminal import cell, err, out, print_record
 from tukupay.sms.messaging.v1 import reports_pb2 as pb
 
 EXCEPTIONS_SHOWN = 50
+DISAGREES = 1
+TROUBLE = 2
+"""The file cannot be read, or the comparison could not be made."""
+NOT_COMPARED = 3
+"""There are no exceptions, but not everything was compared."""
 _SHOWN = (
     "cause",
     "line",
@@ -55,34 +59,60 @@ def reconcile(
     end: PeriodEnd,
     output: Annotated[Path | None, typer.Option(metavar="FILE.csv|json", help="Where to write all exceptions.")] = None,
     *,
+    raw: Raw = False,
+    bom: Bom = False,
     as_json: Annotated[bool, typer.Option("--json", help="Print the exceptions as JSON, for programs.")] = False,
 ) -> None:
-    """Compare a carrier's invoice with what it reported and what we charged; exits with 1 when they do not agree."""
+    """Compare a carrier's invoice with what it reported and what we charged.
+
+    Exits with 0 when all of it agrees, 1 when something does not, 2 when it could not be compared, and 3 when nothing
+    speaks against it but costs had nothing to be compared with.
+    """
     period = parsed(parse_instant, "--from", start), parsed(parse_instant, "--to", end)
     kind = None if output is None else parsed(lambda name: file_format(Path(name)), "--output", str(output))
-    messaging = client_settings().messaging
-    with ExitStack() as stack:
-        rows = None
-        if output is not None:
-            file = stack.enter_context(replaced(output))
-            rows = RowFile(file, EXCEPTION_COLUMNS, as_json=kind == ".json", numbers=EXCEPTION_MONEY)
-        elif as_json:
-            rows = RowFile(sys.stdout, EXCEPTION_COLUMNS, as_json=True)
-        totals, table = asyncio.run(_reconcile(messaging, carrier, invoice, period, rows))
-    if table.row_count and not as_json:
-        out.print(table)
-    record = totals_record(totals)
+    style = csv_style(raw=raw, bom=bom)
+    try:
+        messaging = client_settings().messaging
+        with ExitStack() as stack:
+            rows = None
+            if output is not None:
+                file = stack.enter_context(replaced(output))
+                rows = RowFile(file, EXCEPTION_COLUMNS, as_json=kind == ".json", numbers=EXCEPTION_MONEY, style=style)
+            elif as_json:
+                rows = RowFile(stack.enter_context(whole_output()), EXCEPTION_COLUMNS, as_json=True)
+            totals, table = asyncio.run(_reconcile(messaging, carrier, invoice, period, rows))
+    except SettingsError as error:
+        raise CommandError(str(error), "correct these variables and try again", TROUBLE) from None
+    except CommandError as error:
+        error.exit_code = TROUBLE
+        raise
     count = sum(each.exceptions for each in totals.exceptions)
     if as_json:
-        err.print(f"{count:,} exceptions", markup=False)
+        err.print(f"{count:,} {'exception' if count == 1 else 'exceptions'}", markup=False)
     else:
-        if output is None and count > table.row_count:
-            out.print(f"and {count - table.row_count:,} exceptions more; --output writes all of them")
-        print_record(record)
-        if output is not None:
-            out.print(f"{count:,} {'exception' if count == 1 else 'exceptions'} in {output}", markup=False)
-    if count:
-        raise typer.Exit(1)
+        _show(totals, table, count, output)
+    if totals.cost_not_compared:
+        err.print(_not_compared(carrier, totals.cost_not_compared), markup=False)
+    if count or totals.cost_not_compared:
+        raise typer.Exit(DISAGREES if count else NOT_COMPARED)
+
+
+def _show(totals: pb.InvoiceTotals, table: Table, count: int, output: Path | None) -> None:
+    if table.row_count:
+        out.print(table)
+    if output is None and count > table.row_count:
+        out.print(f"and {count - table.row_count:,} exceptions more; --output writes all of them")
+    print_record(totals_record(totals))
+    if output is not None:
+        out.print(f"{count:,} {'exception' if count == 1 else 'exceptions'} in {output}", markup=False)
+
+
+def _not_compared(carrier: str, count: int) -> str:
+    costs = "1 cost was" if count == 1 else f"{count:,} costs were"
+    return (
+        f"warning: {costs} compared with nothing, because {carrier} reported none or the invoice names none: check the "
+        "prices on the invoice against the contract"
+    )
 
 
 async def _reconcile(
@@ -91,7 +121,7 @@ async def _reconcile(
     """The totals, and a table of the first exceptions when nobody else takes them."""
     table, totals = Table(*_SHOWN), pb.InvoiceTotals()
     try:
-        with invoice.open(encoding="utf-8-sig", newline="") as file, progress("reads the invoice") as advance:
+        with invoice.open("rb") as file, progress("reads the invoice") as advance:
             lines = read_invoice(invoice.name, file)
             answers = reconciled(messaging, carrier, period, lines, lambda sent: advance(sent, None))
             async with aclosing(answers):

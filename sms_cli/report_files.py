@@ -4,18 +4,23 @@ from __future__ import annotations
 
 import json
 import os
+import shutil
+import sys
 from collections.abc import Callable, Generator, Iterable, Mapping
 from contextlib import contextmanager
 from pathlib import Path
-from typing import TextIO
+from tempfile import SpooledTemporaryFile
+from typing import TextIO, cast
 
 from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn
 
-from service_kit.csv_cells import csv_line, plain_cell
+from service_kit.csv_writer import FOR_ALL, CsvLines, CsvStyle
 from sms_cli.failures import CommandError
 from sms_cli.terminal import err
 
 FORMATS = (".csv", ".json")
+IN_MEMORY = 1 << 24
+"""Characters of a document that are kept in memory before it is printed; the others go to a temporary file."""
 
 Row = Mapping[str, object]
 """A row by column: text of others, whole numbers, lists of texts, or None."""
@@ -24,14 +29,22 @@ Row = Mapping[str, object]
 class RowFile:
     """Writes rows of the same columns, as CSV or as a JSON array."""
 
-    def __init__(self, file: TextIO, columns: Iterable[str], *, as_json: bool, numbers: Iterable[str] = ()) -> None:
+    def __init__(
+        self,
+        file: TextIO,
+        columns: Iterable[str],
+        *,
+        as_json: bool,
+        numbers: Iterable[str] = (),
+        style: CsvStyle = FOR_ALL,
+    ) -> None:
         """`numbers`: columns whose texts are exact numbers, so that no cell of theirs can be a formula."""
         self._file = file
         self._columns = list(columns)
         self._as_json = as_json
-        self._numbers = frozenset(numbers)
+        self._lines = CsvLines(self._columns, style, numbers=numbers)
         self._separator = "\n"
-        file.write("[" if as_json else csv_line(self._columns))
+        file.write("[" if as_json else self._lines.head())
         self.rows = 0
         """How many were written."""
 
@@ -43,7 +56,7 @@ class RowFile:
                 self._file.write(f"{self._separator}{json.dumps(picked, ensure_ascii=False)}")
                 self._separator = ",\n"
             else:
-                self._file.write(csv_line(self._cell(column, row[column]) for column in self._columns))
+                self._file.write(self._lines.line(_cell(row[column]) for column in self._columns))
             self.rows += 1
 
     def end(self) -> None:
@@ -51,12 +64,14 @@ class RowFile:
         if self._as_json:
             self._file.write("\n]\n")
 
-    def _cell(self, column: str, value: object) -> str:
-        if value is None:
-            return ""
-        if isinstance(value, int) or column in self._numbers:
-            return str(value)
-        return plain_cell(" ".join(value) if isinstance(value, list) else str(value))
+    def totals(self, row: Row) -> None:
+        """Writes a last row of a CSV file that is no row of its own; a JSON array has none."""
+        if not self._as_json:
+            self._file.write(self._lines.line(_cell(row[column]) for column in self._columns))
+
+
+def _cell(value: object) -> object:
+    return " ".join(value) if isinstance(value, list) else value
 
 
 def file_format(path: Path) -> str:
@@ -81,6 +96,15 @@ def replaced(path: Path) -> Generator[TextIO]:
         raise CommandError(f"{path} cannot be written: {error.strerror}", "check the folder") from None
     finally:
         unfinished.unlink(missing_ok=True)
+
+
+@contextmanager
+def whole_output() -> Generator[TextIO]:
+    """Standard output for a document that is of no use in part: printed when all of it is there, and otherwise not."""
+    with SpooledTemporaryFile(IN_MEMORY, "w+", encoding="utf-8", newline="") as file:
+        yield cast("TextIO", file)
+        file.seek(0)
+        shutil.copyfileobj(file, sys.stdout)
 
 
 @contextmanager

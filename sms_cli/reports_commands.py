@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import sys
-from contextlib import aclosing
+from contextlib import aclosing, nullcontext
 from datetime import datetime
 from pathlib import Path
 from typing import Annotated
@@ -25,10 +25,10 @@ from sms_cli.cost_figures import (
     message_row,
     sums_row,
 )
-from sms_cli.options import parsed
+from sms_cli.options import Bom, Raw, csv_style, parsed
 from sms_cli.periods import End, Month, Start, period_of
 from sms_cli.reconcile_command import reconcile
-from sms_cli.report_files import RowFile, file_format, progress, replaced
+from sms_cli.report_files import RowFile, file_format, progress, replaced, whole_output
 from sms_cli.settings import client_settings
 from sms_cli.terminal import cell, err, out
 from tukupay.sms.messaging.v1 import reports_pb2 as pb
@@ -37,6 +37,8 @@ reports = typer.Typer(help="What messages cost: by groups, one by one, and again
 reports.command("reconcile")(reconcile)
 
 GROUPS_SHOWN = 200
+TOTAL = "TOTAL"
+"""The first cell of the line of totals."""
 
 OnlyUser = Annotated[str | None, typer.Option(help="Only this account.")]
 Output = Annotated[
@@ -54,6 +56,8 @@ def costs(  # noqa: PLR0917 - typer calls it by keyword
     user: OnlyUser = None,
     output: Output = None,
     *,
+    raw: Raw = False,
+    bom: Bom = False,
     as_json: AsJson = False,
 ) -> None:
     """Sum up the messages that were created in a period, and what the ledger says of them."""
@@ -65,13 +69,15 @@ def costs(  # noqa: PLR0917 - typer calls it by keyword
     if output is not None:
         kind = parsed(lambda name: file_format(Path(name)), "--output", str(output))
         with replaced(output) as file:
-            rows = RowFile(file, [*by, *SUMS], as_json=kind == ".json", numbers=MONEY)
+            style = csv_style(raw=raw, bom=bom)
+            rows = RowFile(file, [*by, *SUMS], as_json=kind == ".json", numbers=MONEY, style=style)
             totals = asyncio.run(_write_groups(messaging, *period, by, user, rows))
         out.print(f"{rows.rows:,} {'row' if rows.rows == 1 else 'rows'} in {output}", markup=False)
         _show_totals(by, totals)
     elif as_json:
-        rows = RowFile(sys.stdout, [*by, *SUMS], as_json=True)
-        totals = asyncio.run(_write_groups(messaging, *period, by, user, rows))
+        with whole_output() as file:
+            rows = RowFile(file, [*by, *SUMS], as_json=True)
+            asyncio.run(_write_groups(messaging, *period, by, user, rows))
     else:
         asyncio.run(_show_groups(messaging, *period, by, user))
 
@@ -86,6 +92,9 @@ async def _write_groups(  # noqa: PLR0917 - one road from the call to the file
                 rows.write(group_row(by, group) for group in answer.groups)
                 advance(rows.rows, None)
                 totals = answer.totals
+    if "tag" in by:
+        # A message counts in the row of each of its tags, so the rows do not add up to them.
+        rows.totals({**dict.fromkeys(by), by[0]: TOTAL, **sums_row(totals)})
     rows.end()
     return totals
 
@@ -130,18 +139,21 @@ def messages(
     output: Output = None,
     *,
     full: Annotated[bool, typer.Option("--full", help="Write whole phone numbers.")] = False,
+    raw: Raw = False,
+    bom: Bom = False,
     as_json: AsJson = False,
 ) -> None:
     """Write every message of a period with its price, charge and carrier's cost, without texts; CSV unless told."""
     period = period_of(start, end, month)
-    messaging = client_settings().messaging
+    messaging, style = client_settings().messaging, csv_style(raw=raw, bom=bom)
     if output is None:
-        rows = RowFile(sys.stdout, MESSAGE_COLUMNS, as_json=as_json, numbers=MESSAGE_MONEY)
-        asyncio.run(_write_messages(messaging, *period, user, rows, full=full))
+        with whole_output() if as_json else nullcontext(sys.stdout) as file:
+            rows = RowFile(file, MESSAGE_COLUMNS, as_json=as_json, numbers=MESSAGE_MONEY, style=style)
+            asyncio.run(_write_messages(messaging, *period, user, rows, full=full))
         return
     kind = parsed(lambda name: file_format(Path(name)), "--output", str(output))
     with replaced(output) as file:
-        rows = RowFile(file, MESSAGE_COLUMNS, as_json=kind == ".json", numbers=MESSAGE_MONEY)
+        rows = RowFile(file, MESSAGE_COLUMNS, as_json=kind == ".json", numbers=MESSAGE_MONEY, style=style)
         asyncio.run(_write_messages(messaging, *period, user, rows, full=full))
     (err if as_json else out).print(
         f"{rows.rows:,} {'message' if rows.rows == 1 else 'messages'} in {output}", markup=False

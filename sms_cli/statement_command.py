@@ -15,7 +15,7 @@ from sms_cli.billing_records import entry_record, word
 from sms_cli.billing_stub import PAGE, TIMEOUT_S, billing_stub
 from sms_cli.instants import timestamp
 from sms_cli.money import kes
-from sms_cli.options import parsed
+from sms_cli.options import Bom, Raw, csv_style, parsed
 from sms_cli.periods import End, Month, Period, Start, period_of
 from sms_cli.report_files import RowFile, file_format, progress, replaced
 from sms_cli.terminal import cell, err, out, print_json
@@ -35,14 +35,17 @@ def statement(
         typer.Option(metavar="FILE.csv|json", help="Write every entry there, with the balance after it."),
     ] = None,
     *,
+    raw: Raw = False,
+    bom: Bom = False,
     as_json: Annotated[bool, typer.Option("--json", help="Print JSON, for programs.")] = False,
 ) -> None:
     """Show a period of an account: opening and closing balance, totals, and every entry."""
     period = period_of(start, end, month)
     if output is not None:
         kind = parsed(lambda name: file_format(Path(name)), "--output", str(output))
+        style = csv_style(raw=raw, bom=bom)
         with replaced(output) as file:
-            rows = RowFile(file, COLUMNS, as_json=kind == ".json", numbers=("amount", "balance"))
+            rows = RowFile(file, COLUMNS, as_json=kind == ".json", numbers=("amount", "balance"), style=style)
             totals = asyncio.run(_write(user, period, rows))
         (err if as_json else out).print(
             f"{rows.rows:,} {'entry' if rows.rows == 1 else 'entries'} in {output}", markup=False

@@ -3,16 +3,18 @@
 from __future__ import annotations
 
 import asyncio
-import csv
 from collections.abc import AsyncGenerator, Callable, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
+from pathlib import Path
 from typing import TextIO
 
 from grpc import aio
 
 from messaging_service.use_cases.phone_numbers import masked
 from service_kit.channel import open_channel
+from service_kit.csv_reader import CsvProblem, CsvReader, CsvRow
+from service_kit.csv_writer import FOR_ALL, CsvStyle, CsvWriter
 from service_kit.settings import Address
 from sms_cli.connections import readable_errors
 from sms_cli.failures import CommandError
@@ -58,42 +60,53 @@ class Imported:
     """One for each line that was refused, in the order of the lines."""
 
 
-def read_rows(text: str) -> list[FileRow]:
-    """The lines of a file with at least a column `phoneNumber`. Raises CommandError that says what is wrong."""
-    reader = csv.DictReader(text.splitlines())
-    header = reader.fieldnames or []
-    unknown = [name for name in header if name not in EXPORTED]
-    if "phoneNumber" not in header or unknown:
-        what = f"a column {unknown[0]!r}" if unknown else "no column phoneNumber"
-        raise CommandError(f"the file has {what}", f"write the first line with names of {','.join(EXPORTED)}")
-    rows = []
-    for fields in reader:
-        if None in fields or None in fields.values():
-            raise CommandError(f"line {reader.line_num} has more or fewer values than the first line", "correct it")
-        values = {name: value.strip() or None for name, value in fields.items()}
-        rows.append(
-            FileRow(
-                reader.line_num,
-                values["phoneNumber"] or "",
-                values.get("senderId"),
-                values.get("userId"),
-                values.get("reason"),
-            )
-        )
+MAX_LINES = 1_000_000
+"""Lines of a file of opt-outs; they are held in memory."""
+
+
+def read_rows(path: Path, *, guarded: bool = True) -> list[FileRow]:
+    """The lines of a file with at least a column `phoneNumber`. Raises CommandError that says what is wrong.
+
+    `guarded`: whether a `'` in front of what looks like a formula is the mark of an export, which is taken off.
+    """
+    rows: list[FileRow] = []
+    try:
+        with path.open("rb") as file:
+            reader = CsvReader(file, EXPORTED, guarded=guarded)
+            if reader.problem is None and "phoneNumber" not in reader.header:
+                raise CommandError(f"{path} has no column phoneNumber", f"name columns among {', '.join(EXPORTED)}")
+            for row in reader:
+                if isinstance(row, CsvProblem):
+                    raise CommandError(f"{path}, {row}", "correct the file and try again; nothing was changed")
+                if len(rows) == MAX_LINES:
+                    raise CommandError(f"{path} has more than {MAX_LINES:,} lines", "split the file")
+                rows.append(_file_row(row))
+    except OSError as error:
+        raise CommandError(f"{path} cannot be read: {error.strerror}", "check the name of the file") from None
     return rows
 
 
-def write_header(file: TextIO) -> None:
-    """The first line of an export."""
-    csv.writer(file, lineterminator="\n").writerow(EXPORTED)
+def _file_row(row: CsvRow) -> FileRow:
+    values = {name: value.strip() or None for name, value in row.cells.items()}
+    return FileRow(
+        row.line,
+        values["phoneNumber"] or "",
+        values.get("senderId"),
+        values.get("userId"),
+        values.get("reason"),
+    )
 
 
-def write_entries(file: TextIO, entries: Sequence[pb.Suppression]) -> None:
-    """Entries as lines that `read_rows` reads."""
-    writer = csv.writer(file, lineterminator="\n")
-    for entry in entries:
-        record = entry_record(entry, full=True)
-        writer.writerow(["" if record[name] is None else record[name] for name in EXPORTED])
+def entry_writer(file: TextIO, style: CsvStyle = FOR_ALL) -> Callable[[Sequence[pb.Suppression]], None]:
+    """Writes the names of the columns; what it gives writes entries as lines that `read_rows` reads."""
+    writer = CsvWriter(file, EXPORTED, style)
+
+    def write(entries: Sequence[pb.Suppression]) -> None:
+        for entry in entries:
+            record = entry_record(entry, full=True)
+            writer.write(record[name] for name in EXPORTED)
+
+    return write
 
 
 def entry_record(entry: pb.Suppression, *, full: bool) -> dict[str, object]:

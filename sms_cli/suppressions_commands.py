@@ -14,19 +14,20 @@ import typer
 from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn
 from rich.table import Table
 
+from service_kit.csv_writer import CsvStyle
 from service_kit.settings import Address
 from sms_cli.failures import CommandError
 from sms_cli.instants import shown
+from sms_cli.options import Bom, Raw, RawFile, csv_style
 from sms_cli.settings import client_settings
 from sms_cli.suppressions import (
     SOURCES,
     FileRow,
     entry_record,
+    entry_writer,
     read_rows,
     source_word,
     suppression_list,
-    write_entries,
-    write_header,
 )
 from sms_cli.terminal import cell, err, out, print_json
 from tukupay.sms.messaging.v1 import suppressions_pb2 as pb
@@ -105,14 +106,11 @@ def import_file(
     path: Annotated[Path, typer.Argument(metavar="FILE.csv", help="phoneNumber[,senderId][,userId][,reason]")],
     reason: Annotated[str, typer.Option(help="Why, for lines that do not say.")] = "imported",
     by: By = None,
+    *,
+    raw: RawFile = False,
 ) -> None:
     """Add an entry for each line of a file. Lines at fault are named, and the others count; repeating is harmless."""
-    try:
-        rows = read_rows(path.read_text("utf-8-sig"))
-    except OSError as error:
-        raise CommandError(f"{path} cannot be read: {error.strerror}", "check the name of the file") from None
-    except UnicodeDecodeError:
-        raise CommandError(f"{path} is not UTF-8 text", "save it as CSV in UTF-8") from None
+    rows = read_rows(path, guarded=not raw)
     asyncio.run(_import(client_settings().messaging, rows, reason, by or getpass.getuser()))
 
 
@@ -121,22 +119,24 @@ def export_file(
     path: Annotated[Path | None, typer.Argument(metavar="[FILE.csv]", help="The terminal if absent.")] = None,
     *,
     full: Full = False,
+    raw: Raw = False,
+    bom: Bom = False,
 ) -> None:
     """Write every entry that holds, with whole phone numbers, as `import` reads it. Only you can read the file."""
-    messaging = client_settings().messaging
+    messaging, style = client_settings().messaging, csv_style(raw=raw, bom=bom)
     if path is None:
         if not full:
             raise CommandError(
                 "an export shows whole phone numbers", "name a file to write to, or say --full to print them here"
             )
-        asyncio.run(_export(messaging, sys.stdout))
+        asyncio.run(_export(messaging, sys.stdout, style))
         return
     # Whoever reads the file meanwhile sees the old one or the new one, never a half.
     unfinished = path.with_name(f".{path.name}.{os.getpid()}")
     try:
         descriptor = os.open(unfinished, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
         with open(descriptor, "w", encoding="utf-8", newline="") as file:  # noqa: PTH123 - a descriptor
-            count = asyncio.run(_export(messaging, file))
+            count = asyncio.run(_export(messaging, file, style))
         unfinished.replace(path)
     except OSError as error:
         raise CommandError(f"{path} cannot be written: {error.strerror}", "check the folder") from None
@@ -190,15 +190,15 @@ async def _import(messaging: Address, rows: list[FileRow], reason: str, by: str)
         )
 
 
-async def _export(messaging: Address, file: TextIO) -> int:
-    write_header(file)
+async def _export(messaging: Address, file: TextIO, style: CsvStyle) -> int:
+    write = entry_writer(file, style)
     count = 0
     async with (
         suppression_list(messaging) as entries,
         aclosing(entries.pages(pb.ListSuppressionsRequest(), EVERYTHING)) as pages,
     ):
         async for page in pages:
-            write_entries(file, page)
+            write(page)
             count += len(page)
     return count
 

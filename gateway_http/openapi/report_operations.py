@@ -62,9 +62,14 @@ OPERATIONS = (
             query_parameter("userId", "Only this account.", {"type": "string", "minLength": 1, "maxLength": 64}),
             query_parameter(
                 "format",
-                "CSV has no totals; a text that a spreadsheet would take for a formula gets a `'` in front.",
+                "In CSV a text that a spreadsheet would take for a formula gets a `'` in front. It has no totals: its "
+                "rows add up. By `tag`, where they do not, its last line has `TOTAL` in the first column.",
                 {"enum": list(FORMATS), "default": "json"},
             ),
+            query_parameter(
+                "bom", "Whether CSV begins with the mark by which Excel knows UTF-8.", {"enum": ["true", "false"]}
+            ),
+            query_parameter("raw", "Whether CSV is for programs: without the `'`.", {"enum": ["true", "false"]}),
         ),
     ),
 )

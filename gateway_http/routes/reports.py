@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import AsyncIterator, Sequence
+from datetime import timedelta
 from typing import TYPE_CHECKING, cast
 
 import structlog
@@ -17,6 +18,7 @@ from gateway_http.report_models import FORMATS, GROUPINGS, CsvReport, GroupBy, J
 from gateway_http.request_body import ClientGoneError
 from gateway_http.routes.json_answer import call_metadata
 from gateway_http.upstream import Call, problem_of
+from service_kit.csv_writer import CsvStyle
 from service_kit.errors import Violation
 from tukupay.sms.messaging.v1 import reports_pb2
 
@@ -27,6 +29,8 @@ COSTS = "/api/sms/reports/costs"
 
 _READ = Call("messaging")
 _TIMEOUT_S = 600.0
+_NAIROBI = timedelta(hours=3)
+"""From UTC; names of files have days of Nairobi, as reports do."""
 
 log = structlog.get_logger()
 
@@ -47,11 +51,13 @@ class ReportRoutes:
 
     async def costs(self, request: Request) -> Response:
         """Answers with the report, piece by piece; a failure before the first piece is a problem document."""
-        known = (*PERIOD, "groupBy", "userId", "format")
+        known = (*PERIOD, "groupBy", "userId", "format", "bom", "raw")
         values = parameters(request.scope["query_string"], known, required=("groupBy",))
         start, end = period(values)
         by = _groupings(values["groupBy"])
-        report = FORMATS[choice(values, "format", tuple(FORMATS)) or "json"](by)
+        kind = choice(values, "format", tuple(FORMATS)) or "json"
+        flags = {name: choice(values, name, ("true", "false")) == "true" for name in ("bom", "raw")}
+        report = FORMATS[kind](by, CsvStyle(guarded=not flags["raw"], bom=flags["bom"]))
         question = reports_pb2.ReportCostsRequest(
             period_start=start,
             period_end=end,
@@ -63,7 +69,11 @@ class ReportRoutes:
             first = await anext(answers)
         except aio.AioRpcError as error:
             raise problem_of(error, _READ) from error
-        return StreamingResponse(_pieces(report, first, answers), media_type=report.media_type)
+        headers = {}
+        if kind == "csv":
+            days = "_".join((moment.ToDatetime() + _NAIROBI).date().isoformat() for moment in (start, end))
+            headers["Content-Disposition"] = f'attachment; filename="costs-by-{"-".join(by)}_{days}.csv"'
+        return StreamingResponse(_pieces(report, first, answers), media_type=report.media_type, headers=headers)
 
 
 async def _pieces(

@@ -16,7 +16,7 @@ class InvoiceCause(StrEnum):
     NOT_OURS = "not_ours"
     """The carrier never took this message from us."""
     DUPLICATE_LINE = "duplicate_line"
-    """An earlier line has the same id."""
+    """An earlier line has the same id, and this one is no credit."""
     NOT_ON_INVOICE = "not_on_invoice"
     """The carrier accepted it in the period, and no line is about it."""
     PARTS_DIFFER = "parts_differ"
@@ -53,7 +53,7 @@ class InvoiceLine:
     messages: int | None
     parts: int | None
     cost: Decimal | None
-    """KES."""
+    """KES; below 0 for a credit."""
     failed: bool
 
 
@@ -94,4 +94,6 @@ class InvoiceTotals:
     carrier_cost: Decimal
     invoice_parts: int
     invoice_cost: Decimal
+    cost_not_compared: int
+    """Attempts and days that lines are about, and whose cost one side does not name."""
     exceptions: Mapping[InvoiceCause, int]

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import AsyncGenerator, AsyncIterator, Mapping, Sequence
-from contextlib import aclosing
+from contextlib import aclosing, suppress
 from datetime import date
 from itertools import islice
 
@@ -24,6 +25,8 @@ from tukupay.sms.messaging.v1 import reports_pb2 as pb
 MAX_TOGETHER = 500
 """Exceptions in one response."""
 LARGEST_MICROS = 10**15
+_DAY = re.compile(r"\d{4}-\d{2}-\d{2}", re.ASCII)
+"""`20261201` and `2026-W49-2` are days by the standard, and slips in an invoice."""
 
 CAUSES: Mapping[InvoiceCause, pb.InvoiceExceptionCause.ValueType] = {
     InvoiceCause.NOT_OURS: pb.INVOICE_EXCEPTION_CAUSE_NOT_OURS,
@@ -70,7 +73,7 @@ async def _lines(
 def _to_line(line: pb.InvoiceLine) -> InvoiceLine:
     if not line.line >= 1:
         raise invalid([Violation("lines.line", "OUT_OF_RANGE", f"is {line.line}; give its place, above 0")])
-    if line.HasField("cost_micros") and line.cost_micros > LARGEST_MICROS:
+    if line.HasField("cost_micros") and abs(line.cost_micros) > LARGEST_MICROS:
         problem = f"its cost is {line.cost_micros} micros; at most {LARGEST_MICROS} can be compared"
         raise invalid([Violation(f"line {line.line}", "OUT_OF_RANGE", problem)])
     return InvoiceLine(
@@ -85,11 +88,13 @@ def _to_line(line: pb.InvoiceLine) -> InvoiceLine:
 
 
 def _day(line: pb.InvoiceLine) -> date:
-    try:
-        return date.fromisoformat(line.day)
-    except ValueError:
+    day = None
+    with suppress(ValueError):
+        day = date.fromisoformat(line.day) if _DAY.fullmatch(line.day) else None
+    if day is None:
         problem = "has a day that is none; write it like 2026-01-31"
-        raise invalid([Violation(f"line {line.line}", "INVALID_DAY", problem)]) from None
+        raise invalid([Violation(f"line {line.line}", "INVALID_DAY", problem)])
+    return day
 
 
 def _from_exception(exception: InvoiceException) -> pb.InvoiceException:
@@ -124,6 +129,7 @@ def _from_totals(totals: InvoiceTotals) -> pb.InvoiceTotals:
         carrier_cost_micros=to_micros(totals.carrier_cost),
         invoice_parts=totals.invoice_parts,
         invoice_cost_micros=to_micros(totals.invoice_cost),
+        cost_not_compared=totals.cost_not_compared,
         exceptions=[
             pb.InvoiceExceptionCount(cause=CAUSES[cause], exceptions=number)
             for cause, number in totals.exceptions.items()

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncGenerator, AsyncIterator, Sequence
+from collections.abc import AsyncGenerator, AsyncIterator, Collection, Sequence
+from contextlib import aclosing
 from dataclasses import dataclass
 from typing import Protocol
 
@@ -27,23 +28,35 @@ class InvoiceRecords(Protocol):
         """The exceptions by cause and line, by pages, and the totals last. Keeps nothing."""
         ...
 
+    async def has_taken(self, carrier: str) -> bool:
+        """Whether the carrier ever took a message."""
+        ...
+
 
 @dataclass(frozen=True, slots=True)
 class ReconcileInvoice:
     """The use case behind ReconcileInvoice. Memory does not grow with the invoice."""
 
     records: InvoiceRecords
+    carriers: Collection[str]
+    """Those that are configured; one of before is known by what it took."""
 
-    def __call__(
+    async def __call__(
         self, scope: InvoiceScope, lines: Lines
     ) -> AsyncGenerator[Sequence[InvoiceException] | InvoiceTotals, None]:
         """The exceptions by pages, and the totals last. Raises ServiceError INVALID or DATABASE_UNAVAILABLE."""
         found = period_faults(scope.start, scope.end, None)
         if problem := text_problem(scope.carrier, MAX_IDENTIFIER):
             found.append(Violation("carrier", "INVALID_IDENTIFIER", problem))
+        elif scope.carrier not in self.carriers and not await self.records.has_taken(scope.carrier):
+            known = ", ".join(sorted(self.carriers))
+            problem = f"is {scope.carrier!r}, which is no carrier here and never took a message; give one of {known}"
+            found.append(Violation("carrier", "UNKNOWN_CARRIER", problem))
         if found:
             raise invalid([Violation(f"scope.{v.field}", v.reason, v.description) for v in found])
-        return self.records.compare(scope, _checked(lines))
+        async with aclosing(self.records.compare(scope, _checked(lines))) as pages:
+            async for page in pages:
+                yield page
 
 
 async def _checked(lines: Lines) -> Lines:
@@ -72,6 +85,6 @@ def _faults(line: InvoiceLine) -> list[Violation]:
         found.append(Violation(where, "INVALID_IDENTIFIER", f"the carrier's message id {problem}"))
     if line.carrier_message_id is not None and line.messages is not None:
         found.append(Violation(where, "OUT_OF_PLACE", "has messages, which only a line about a day has"))
-    if any(figure is not None and figure < 0 for figure in (line.messages, line.parts, line.cost)):
-        found.append(Violation(where, "OUT_OF_RANGE", "has a figure below 0; leave credits out and compare them apart"))
+    if any(figure is not None and figure < 0 for figure in (line.messages, line.parts)):
+        found.append(Violation(where, "OUT_OF_RANGE", "has a figure below 0; only a cost may be, for a credit"))
     return found

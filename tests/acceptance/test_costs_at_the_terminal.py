@@ -136,6 +136,39 @@ def test_importing_what_was_exported_changes_nothing(running: LocalSystem, tmp_p
     assert "TukuPay" not in only
 
 
+def test_an_export_is_no_trap_for_a_spreadsheet_and_comes_back_exactly(running: LocalSystem, tmp_path: Path) -> None:
+    for customer, reason in (("+254707509198", "=cmd|' /C calc'!A0"), ("=1+1", "@x"), ("'=quoted", "＝1+1")):
+        price = ("costs", "set", "SpecificCustomer", "0.61", "--customer", customer, "--reason", reason)
+        text(running, *price, "--from", "2026-01-01T00:00:00Z")
+    exported = text(running, "costs", "export", "--level", "specificcustomer")
+    for cell in (",'+254707509198,", ",'=1+1,", ",''=quoted,", ",'=cmd|' /C calc'!A0,", ",'@x,", ",'＝1+1,"):
+        assert cell in exported
+    for options, importing in (((), ()), (("--raw",), ("--raw",)), (("--bom",), ())):
+        file = tmp_path / "prices.csv"
+        text(running, "costs", "export", str(file), *options)
+        assert file.read_bytes().startswith(b"\xef\xbb\xbf") is (options == ("--bom",))
+        assert "0 new, 0 changed" in text(running, "costs", "import", str(file), "--yes", *importing)
+
+
+def test_an_import_warns_of_ids_that_a_spreadsheet_has_spoiled(running: LocalSystem, tmp_path: Path) -> None:
+    priced = ("costs", "set", "SpecificCustomer", "0.61", "--customer", "+254707111222", "--reason", "agreed")
+    text(running, *priced, "--from", "2026-01-01T00:00:00Z")
+    text(running, "accounts", "open", "+254707333444", "--mode", "prepaid")
+    text(running, "accounts", "open", "254707555666", "--mode", "prepaid")
+    text(running, "accounts", "open", "+254707555666", "--mode", "prepaid")
+    file = tmp_path / "prices.csv"
+    customers = ("254707111222", "254707333444", "254707555666", "254707777888", "2.54712E+11", "shop7")
+    rows = [f"SpecificCustomer,{customer},,0.55,2026-02-01T00:00:00Z,hunt\n" for customer in customers]
+    file.write_text(HEADER + "".join(rows))
+    outcome = running.run("costs", "import", str(file), "--dry-run")
+    assert outcome.returncode == 0, outcome.stderr
+    warnings = [line for line in outcome.stderr.splitlines() if line.startswith("warning: ")]
+    assert [line.split(":")[1].strip() for line in warnings] == ["line 6", "line 2", "line 3"]
+    assert "looks like a number that a spreadsheet has shortened" in warnings[0]
+    assert "+254707111222 has a price" in warnings[1]
+    assert "+254707333444 has an account" in warnings[2]
+
+
 def test_a_price_that_lies_ahead_is_withdrawn_and_explained(running: LocalSystem) -> None:
     setting = ("costs", "set", "SpecificCustomer", "0.55", "--customer", "ahead1", "--reason", "trial")
     key = ("--from", ahead(5), "--idempotency-key", "trial-1", "--by", "amina")

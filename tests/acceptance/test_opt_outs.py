@@ -142,8 +142,14 @@ def test_an_operator_works_the_list_at_the_terminal(running: LocalSystem, tmp_pa
     assert running.run("suppressions", "export").returncode == 1
     said(running, "suppressions", "export", str(export))
     assert export.stat().st_mode & 0o077 == 0
-    with export.open(encoding="utf-8") as file:
-        assert phone in [row["phoneNumber"] for row in csv.DictReader(file)]
+    with export.open(encoding="utf-8", newline="") as file:
+        assert f"'{phone}" in [row["phoneNumber"] for row in csv.DictReader(file)]
+    # The entries of apps become ones of the operator; that of the operator holds already.
+    assert " new, 1 held already" in said(running, "suppressions", "import", str(export))
+    said(running, "suppressions", "export", str(export), "--raw", "--bom")
+    assert export.read_bytes().startswith(b"\xef\xbb\xbf")
+    assert f"\n{phone}," in export.read_text("utf-8")
+    assert "0 new," in said(running, "suppressions", "import", str(export), "--raw")
 
 
 def test_a_file_of_opt_outs_counts_line_by_line(running: LocalSystem, rest: httpx.Client, tmp_path: Path) -> None:

@@ -107,7 +107,11 @@ def test_an_invoice_is_compared_message_by_message_and_by_days(running: LocalSys
     invoice, exceptions = tmp_path / "invoice.csv", tmp_path / "exceptions.csv"
     asked = ("--carrier", "sandbox", "--invoice", str(invoice), *PERIOD)
     invoice.write_text(header + "".join(f"{each},1,0.5,Success,,\n" for each in ids), "utf-8")
-    assert "matchedLines" in run(running, "reconcile", *asked)
+    # The sandbox speaks SMPP, which reports no costs: nothing speaks against the invoice, and it is no clean pass.
+    agreed = running.run("reports", "reconcile", *asked)
+    assert (agreed.returncode, "matchedLines     3" in agreed.stdout) == (3, True), agreed.stdout
+    assert "costNotCompared  3" in agreed.stdout
+    assert "3 costs were compared with nothing" in agreed.stderr
     invoice.write_text(
         f"{header}{ids[0]},2,0.5,Success,,\n{ids[1]},1,0.5,Failed,,\n=x,1,0.5,,,\n,9,,,2020-01-01,9\n", "utf-8"
     )
@@ -122,6 +126,7 @@ def test_an_invoice_is_compared_message_by_message_and_by_days(running: LocalSys
     ]
     assert lines(exceptions)[0]["carrierMessageId"] == "'=x"
     shown = running.run("reports", "reconcile", *asked, "--json")
+    assert shown.returncode == 1
     assert [row["cause"] for row in json.loads(shown.stdout)][:2] == ["not_ours", "not_on_invoice"]
 
 
@@ -129,12 +134,36 @@ def test_an_invoice_that_cannot_be_read_is_refused_by_line(running: LocalSystem,
     invoice = tmp_path / "invoice.csv"
     asked = ("--carrier", "sandbox", "--invoice", str(invoice), *PERIOD)
     for text, said in (
-        ("carrierMessageId,price\n", "line 1: the header has the column 'price'"),
+        ("carrierMessageId,price\n", "line 1: 'price' is no column"),
         ("parts,cost\n", "needs carrierMessageId or day"),
         ("carrierMessageId,parts\nA,1\nB,one\n", "line 3: 'one' is not a whole number"),
         ("carrierMessageId,cost\nA,0.0000001\n", "more than 6 decimal places"),
-        ("day,parts\nyesterday,1\n", "line 2"),
-        ("carrierMessageId,parts\nA\n", "line 2: has 1 cells"),
+        ("day,parts\n01/12/2026,1\n", "line 2: '01/12/2026' is not a day such as 2026-01-31"),
+        ("carrierMessageId,parts\nA,1,2\n", "line 2: has 3 values for 2 columns"),
+        ("carrierMessageId,status\nA,Bounced\n", "line 2: the status 'Bounced' is not known"),
     ):
         invoice.write_text(text, "utf-8")
-        assert said in run(running, "reconcile", *asked, code=1)
+        assert said in run(running, "reconcile", *asked, code=2)
+        as_json = running.run("reports", "reconcile", *asked, "--json")
+        assert (as_json.returncode, as_json.stdout) == (2, "")
+
+
+def test_a_comparison_that_cannot_be_made_is_trouble_and_no_disagreement(running: LocalSystem, tmp_path: Path) -> None:
+    invoice = tmp_path / "invoice.csv"
+    invoice.write_text("carrierMessageId,cost\nA,0.4\n", "utf-8")
+    asked = ("--invoice", str(invoice), *PERIOD, "--json")
+    unknown = running.run("reports", "reconcile", "--carrier", "sandbx", *asked)
+    assert (unknown.returncode, unknown.stdout) == (2, "")
+    assert "no carrier here" in unknown.stderr
+    missing = running.run("reports", "reconcile", "--carrier", "sandbox", "--invoice", str(tmp_path / "x.csv"), *PERIOD)
+    assert (missing.returncode, "cannot be read" in missing.stderr) == (2, True)
+
+
+def test_costs_by_tag_end_with_totals_in_a_file(running: LocalSystem, tmp_path: Path) -> None:
+    run(running, "costs", *PERIOD, "--by", "tag", "--output", str(tmp_path / "tags.csv"), "--bom")
+    assert (tmp_path / "tags.csv").read_bytes().startswith(b"\xef\xbb\xbf")
+    with (tmp_path / "tags.csv").open(encoding="utf-8-sig", newline="") as file:
+        *_rows, last = csv.DictReader(file)
+    assert (last["tag"], last["messages"]) == ("TOTAL", "3")
+    run(running, "costs", *PERIOD, "--by", "account", "--output", str(tmp_path / "accounts.csv"))
+    assert "TOTAL" not in (tmp_path / "accounts.csv").read_text("utf-8")

@@ -113,6 +113,45 @@ def test_what_has_expired_is_told_before_and_refused_by_its_line(running: LocalS
     assert counted(running, [phone]) == {2: 1}
 
 
+def test_numbers_of_one_country_are_read_as_people_write_them_and_repeated_ones_are_counted(
+    running: LocalSystem, tmp_path: Path
+) -> None:
+    file = tmp_path / "recipients.csv"
+    phone = f"+2547{next(_numbers):08}"
+    spelled = [
+        f"0{phone[4:]}",
+        phone[4:],
+        phone[1:],
+        f"'{phone}",
+        f"{phone[:4]} {phone[4:7]} {phone[7:]}",
+        "+254733456780",
+    ]
+    file.write_text("Recipient;Name;Amount\n" + "".join(f"{number};Amina;1\n" for number in spelled))
+    refused = running.run(*command(file, text="Dear {Name}, you owe {Amount} KES."))
+    assert refused.returncode == 1
+    assert "or say with --country KE" in refused.stderr
+    common = command(file, "--country", "KE", "--wait", "10", text="Dear {Name}, you owe {Amount} KES.")
+    assert "1 number is repeated: on 5 lines" in running.run(*common, "--dry-run").stdout
+    assert summary(running, *common, "--dry-run")["repeatedNumbers"] == 1
+    assert summary(running, *common)["sent"] == 6
+    assert counted(running, [phone]) == {5: 1}
+
+
+def test_lines_to_countries_that_are_not_allowed_are_named_before_anything_is_sent(
+    running: LocalSystem, tmp_path: Path
+) -> None:
+    file, phones = recipients(tmp_path, 2, "+14155550123,a,1", "+881612345678,b,1", "+14155550124,c,1")
+    outcome = running.run(*command(file))
+    assert outcome.returncode == 1
+    named = [line.strip()[:35] for line in outcome.stderr.splitlines() if line.strip().startswith("line")]
+    assert named == [
+        "line 4: recipient: messages to US a",
+        "line 5: recipient: messages to +881",
+        "line 6: recipient: messages to US a",
+    ]
+    assert counted(running, phones) == {0: 2}
+
+
 def test_everything_that_is_wrong_is_named_before_anything_is_sent(running: LocalSystem, tmp_path: Path) -> None:
     file, phones = recipients(tmp_path, 2, "0712345678,a,1", f"+254712345678,,{'9' * 1_600}", "+254712345679,a,")
     outcome = running.run(*command(file))

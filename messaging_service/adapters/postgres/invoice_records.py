@@ -21,6 +21,7 @@ from service_kit.database import Connection
 
 PAGE: Final = 1_000
 
+_HAS_TAKEN = "SELECT FROM message_part WHERE carrier = %s LIMIT 1"
 _PATIENT = "SET LOCAL statement_timeout = '10min'"
 # The next page is read when the caller has taken the one before, and no row is locked meanwhile.
 _FOR_SLOW_READERS = "SET LOCAL idle_in_transaction_session_timeout = '60s'"
@@ -38,11 +39,14 @@ _ADD = """
         cost numeric(18, 6), failed boolean
     )
 """
-# A carrier may use its ids again after months: the newest message with the id is meant.
+# A carrier may use its ids again after months: the newest message with the id is meant. A credit takes back what
+# another line bills, so it is no second bill.
 _MATCH = """
     CREATE TEMPORARY TABLE invoice_match ON COMMIT DROP AS
     SELECT i.line, i.carrier_message_id, i.parts, i.cost, i.failed, p.message_id, p.attempt,
-        row_number() OVER (PARTITION BY i.canonical_id ORDER BY i.line) > 1 AS is_duplicate
+        coalesce(i.cost < 0, false) AS is_credit, NOT coalesce(i.cost < 0, false) AND row_number() OVER (
+            PARTITION BY i.canonical_id, coalesce(i.cost < 0, false) ORDER BY i.line
+        ) > 1 AS is_duplicate
     FROM invoice_line i LEFT JOIN LATERAL (
         SELECT message_id, attempt FROM message_part
         WHERE carrier = %(carrier)s AND canonical_id = i.canonical_id ORDER BY message_id DESC, attempt DESC LIMIT 1
@@ -83,7 +87,8 @@ _COMPARED = """
     SELECT o.*, i.line, i.carrier_message_id, i.parts, i.cost, i.failed
     FROM our_attempt o LEFT JOIN (
         SELECT message_id, attempt, min(line) AS line, (array_agg(carrier_message_id ORDER BY line))[1]
-                AS carrier_message_id, CASE WHEN bool_and(parts IS NOT NULL) THEN sum(parts) END AS parts,
+                AS carrier_message_id, CASE WHEN bool_and(parts IS NOT NULL OR is_credit) THEN
+                sum(parts) FILTER (WHERE NOT is_credit) END AS parts,
             CASE WHEN bool_and(cost IS NOT NULL) THEN sum(cost) END AS cost, bool_or(failed) AS failed
         FROM invoice_match WHERE message_id IS NOT NULL AND NOT is_duplicate GROUP BY message_id, attempt
     ) i ON i.message_id = o.id AND i.attempt = o.attempt
@@ -91,7 +96,7 @@ _COMPARED = """
 _DAYS = """
     CREATE TEMPORARY TABLE day_total ON COMMIT DROP AS
     SELECT d.*, o.ours, o.units, o.charged, o.carrier_parts, o.carrier_cost
-    FROM invoice_line d CROSS JOIN LATERAL (
+    FROM billed_day d CROSS JOIN LATERAL (
         SELECT count(*) AS ours, coalesce(sum(m.units), 0)::bigint AS units,
             coalesce(sum((SELECT -sum(amount) FROM ledger_entry l
                 WHERE l.message_id = m.id AND l.attempt = m.retry_count + 1)), 0) AS charged,
@@ -108,9 +113,29 @@ _DAYS = """
             AND m.sent_at < (d.day + 1)::timestamp AT TIME ZONE INTERVAL '+03:00'
             AND m.created_at < (d.day + 1)::timestamp AT TIME ZONE INTERVAL '+03:00'
     ) o
-    WHERE d.day IS NOT NULL
 """
-_STEPS = {"invoice_match": _MATCH, "our_attempt": _OURS, "compared": _COMPARED, "day_total": _DAYS}
+# A credit is taken off the first line about its day, or stands alone.
+_BILLED_DAYS = """
+    CREATE TEMPORARY TABLE billed_day ON COMMIT DROP AS
+    SELECT line, day, messages, parts, cost + CASE
+        WHEN row_number() OVER (PARTITION BY day ORDER BY line) > 1 THEN 0
+        ELSE coalesce((SELECT sum(cost) FROM invoice_line c WHERE c.day = i.day AND c.cost < 0), 0)
+    END AS cost
+    FROM invoice_line i WHERE day IS NOT NULL AND NOT coalesce(cost < 0, false)
+    UNION ALL
+    SELECT min(line), day, NULL, NULL, sum(cost) FROM invoice_line c
+    WHERE day IS NOT NULL AND cost < 0 AND NOT EXISTS (
+        SELECT FROM invoice_line i WHERE i.day = c.day AND NOT coalesce(i.cost < 0, false)
+    )
+    GROUP BY day
+"""
+_STEPS = {
+    "invoice_match": _MATCH,
+    "our_attempt": _OURS,
+    "compared": _COMPARED,
+    "billed_day": _BILLED_DAYS,
+    "day_total": _DAYS,
+}
 
 _OF_ATTEMPT = """line, carrier_message_id, id, attempt::int, account_id, NULL::date, units::bigint, charged,
     carrier_parts::bigint, carrier_cost, parts::bigint, cost, NULL::bigint, NULL::bigint"""
@@ -141,10 +166,14 @@ _TOTALS = """
     SELECT
         (SELECT count(*) FROM invoice_match), (SELECT count(*) FROM invoice_match WHERE message_id IS NOT NULL
             AND NOT is_duplicate),
-        (SELECT count(*) FROM day_total), count(*), coalesce(sum(units), 0)::bigint, coalesce(sum(charged), 0),
+        (SELECT count(*) FROM invoice_line WHERE day IS NOT NULL), count(*),
+        coalesce(sum(units), 0)::bigint, coalesce(sum(charged), 0),
         coalesce(sum(carrier_parts), 0)::bigint, coalesce(sum(carrier_cost), 0),
-        (SELECT coalesce(sum(parts), 0)::bigint FROM invoice_match WHERE NOT is_duplicate),
-        (SELECT coalesce(sum(cost), 0) FROM invoice_match WHERE NOT is_duplicate)
+        (SELECT coalesce(sum(parts), 0)::bigint FROM invoice_match WHERE NOT is_duplicate AND NOT is_credit),
+        (SELECT coalesce(sum(cost), 0) FROM invoice_match WHERE NOT is_duplicate),
+        (SELECT count(*) FROM compared WHERE line IS NOT NULL AND (cost IS NULL OR carrier_cost IS NULL)
+            AND cost IS DISTINCT FROM 0 AND NOT (failed AND cost IS NULL))
+            + (SELECT count(*) FROM day_total WHERE (cost IS NULL OR carrier_cost IS NULL) AND cost IS DISTINCT FROM 0)
     FROM our_attempt WHERE is_in_period
 """
 
@@ -161,6 +190,12 @@ class PostgresInvoiceRecords:
     ) -> AsyncGenerator[Sequence[InvoiceException] | InvoiceTotals, None]:
         """See InvoiceRecords.compare."""
         return self._room.handed_over(self._compared(scope, self._room.in_time(lines)))
+
+    async def has_taken(self, carrier: str) -> bool:
+        """See InvoiceRecords.has_taken."""
+        async with self._room.page() as connection:
+            row = await (await connection.execute(_HAS_TAKEN, (carrier,))).fetchone()
+        return row is not None
 
     async def _compared(
         self, scope: InvoiceScope, lines: AsyncIterator[Sequence[InvoiceLine]]
@@ -212,6 +247,7 @@ def _to_totals(row: tuple[Any, ...], counts: Mapping[InvoiceCause, int]) -> Invo
         carrier_cost=row[7],
         invoice_parts=row[8],
         invoice_cost=row[9],
+        cost_not_compared=row[10],
         exceptions=counts,
     )
 

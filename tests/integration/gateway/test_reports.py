@@ -11,6 +11,7 @@ from json import loads
 import httpx
 import pytest
 
+from service_kit.csv_cells import unguarded
 from service_kit.errors import Kind, ServiceError
 from tests.integration.gateway.conftest import Running
 from tests.integration.gateway.doubles import at
@@ -52,16 +53,54 @@ async def test_a_report_without_a_message_is_a_report(running: Running) -> None:
     assert (await running.http.get(COSTS, params=ASKED)).json()["rows"] == []
 
 
+WORDS = [
+    "=cmd|' /C calc'!A0",
+    "+254712345678",
+    "-1",
+    "@SUM(A1)",
+    '"quoted", and more',
+    "two\nlines",
+    "\tx",
+    "＝1+1",
+    "'=x",
+]
+
+
+async def report_as_csv(running: Running, **changes: str) -> tuple[httpx.Response, list[list[str]]]:
+    running.reports.pieces = [pb.ReportCostsResponse(groups=[group(word, None) for word in WORDS])]
+    asked = {**ASKED, "groupBy": "tag,level", "format": "csv", **changes}
+    response = await running.http.get(COSTS, params=asked)
+    return response, list(csv.reader(StringIO(response.text.removeprefix("\ufeff"), newline="")))
+
+
 async def test_no_cell_of_a_csv_file_is_a_formula_and_every_one_is_read_back(running: Running) -> None:
-    words = ["=cmd|' /C calc'!A0", "+254712345678", "-1", "@SUM(A1)", '"quoted", and more', "two\nlines", "\tx"]
-    running.reports.pieces = [pb.ReportCostsResponse(groups=[group(word, None) for word in words])]
-    response = await running.http.get(COSTS, params={**ASKED, "groupBy": "tag,level", "format": "csv"})
+    response, (head, *lines, _totals) = await report_as_csv(running)
     assert response.headers["content-type"] == "text/csv; charset=utf-8"
-    head, *lines = csv.reader(StringIO(response.text, newline=""))
     assert head == ["tag", "level", "messages", "units", "charged", "refunded", "held"]
-    guarded = ["=", "+", "-", "@", "\t"]
-    assert [line[0] for line in lines] == [f"'{word}" if word[0] in guarded else word for word in words]
+    plain = {'"quoted", and more', "two\nlines"}
+    assert [line[0] for line in lines] == [word if word in plain else f"'{word}" for word in WORDS]
+    assert [unguarded(line[0]) for line in lines] == WORDS
     assert {tuple(line[1:]) for line in lines} == {("", "2", "3", "2.4", "0.8", "0.000001")}
+
+
+async def test_csv_by_tag_ends_with_the_totals_because_its_rows_do_not_add_up(running: Running) -> None:
+    _, lines = await report_as_csv(running)
+    assert lines[-1] == ["TOTAL", "", "4", "6", "4.8", "0.0", "0.0"]
+    _, lines = await report_as_csv(running, groupBy="app,level")
+    assert lines[-1][0] == f"'{WORDS[-1]}"
+
+
+async def test_csv_is_a_file_with_a_name_for_excel_or_for_programs_as_asked(running: Running) -> None:
+    response, _ = await report_as_csv(running)
+    assert response.headers["content-disposition"] == (
+        'attachment; filename="costs-by-tag-level_2024-12-01_2025-01-01.csv"'
+    )
+    assert not response.text.startswith("\ufeff")
+    for_excel, _ = await report_as_csv(running, bom="true")
+    assert for_excel.text.startswith("\ufefftag,level")
+    _, lines = await report_as_csv(running, raw="true")
+    assert [line[0] for line in lines[1:-1]] == WORDS
+    assert "content-disposition" not in (await running.http.get(COSTS, params=ASKED)).headers
 
 
 async def test_levels_have_their_rest_names(running: Running) -> None:
@@ -110,6 +149,8 @@ async def test_a_report_that_finds_no_turn_is_refused_with_the_time_to_come_back
         ({"groupBy": "day,day"}, "groupBy"),
         ({"groupBy": ","}, "groupBy"),
         ({"format": "xlsx"}, "format"),
+        ({"format": "csv", "bom": "yes"}, "bom"),
+        ({"format": "csv", "raw": "1"}, "raw"),
         ({"from": "2024-12-01"}, "from"),
         ({"by": "day"}, "by"),
     ],

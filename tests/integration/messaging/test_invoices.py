@@ -83,6 +83,7 @@ async def test_an_invoice_that_agrees_has_no_exceptions(reports: Reports, outbox
         carrier_cost_micros=800_000,
         invoice_parts=3,
         invoice_cost_micros=1_800_000,
+        cost_not_compared=1,
     )
 
 
@@ -158,6 +159,92 @@ async def test_days_are_compared_with_what_was_sent_on_them(reports: Reports, ou
     assert totals.day_lines == 4
 
 
+async def test_costs_that_the_carrier_never_reported_are_counted_and_not_taken_for_agreement(
+    reports: Reports, outbox: PostgresOutbox
+) -> None:
+    made = await message(reports, outbox, "smpp", parts=1)
+    await message(reports, outbox, "reported", parts=1, cost="0.8")
+    tenfold = {"carrier_message_id": "smpp", "parts": 1, "cost_micros": 4_000_000}
+    named = {"carrier_message_id": "reported", "parts": 1, "cost_micros": 800_000}
+    exceptions, totals = await compared(reports, lines(tenfold, named))
+    assert (exceptions, totals.cost_not_compared) == ([], 1)
+    # Neither is a cost that the invoice does not name.
+    exceptions, totals = await compared(reports, lines(tenfold, named | {"cost_micros": None}))
+    assert (exceptions, totals.cost_not_compared) == ([], 2)
+    # What costs nothing needs no comparison.
+    free = tenfold | {"cost_micros": 0}
+    failed = {"carrier_message_id": "smpp", "failed": True}
+    await reports.books.refund(made.id, "it never arrived", "wanjiru")
+    for line in (free, failed):
+        assert (await compared(reports, lines(line, named)))[1].cost_not_compared == 0
+    assert made.sent_at is not None
+    day = {"day": str((made.sent_at + NAIROBI).date()), "messages": 2, "parts": 2, "cost_micros": 9}
+    exceptions, totals = await compared(reports, lines(day))
+    assert (exceptions, totals.cost_not_compared) == ([], 1)
+
+
+async def test_a_credit_is_taken_off_what_was_billed_and_is_no_duplicate(
+    reports: Reports, outbox: PostgresOutbox
+) -> None:
+    made = await message(reports, outbox, "a", parts=1, cost="0.8")
+    billed = {"carrier_message_id": "a", "parts": 1, "cost_micros": 1_200_000}
+    credit = {"carrier_message_id": "A", "parts": 1, "cost_micros": -400_000}
+    exceptions, totals = await compared(reports, lines(billed, credit))
+    assert (exceptions, totals.invoice_cost_micros, totals.invoice_parts) == ([], 800_000, 1)
+    assert totals.cost_not_compared == 0
+    exceptions, _ = await compared(reports, lines(billed, credit | {"cost_micros": -300_000}))
+    assert [(word(each), each.invoice_cost_micros) for each in exceptions] == [("COST_DIFFERS", 900_000)]
+    exceptions, _ = await compared(reports, lines(billed, billed, credit))
+    assert [(word(each), each.line) for each in exceptions] == [("DUPLICATE_LINE", 3)]
+    assert made.sent_at is not None
+    day = {"day": str((made.sent_at + NAIROBI).date()), "messages": 1, "parts": 1, "cost_micros": 1_000_000}
+    taken_off = {"day": day["day"], "cost_micros": -200_000}
+    assert (await compared(reports, lines(taken_off, day)))[0] == []
+    exceptions, totals = await compared(reports, lines(taken_off))
+    assert [(word(each), each.invoice_cost_micros) for each in exceptions] == [("TOTAL_DIFFERS", -200_000)]
+    assert totals.day_lines == 1
+
+
+async def test_a_carrier_that_is_none_here_is_refused_and_one_of_before_is_not(
+    reports: Reports, outbox: PostgresOutbox
+) -> None:
+    error = await refusal_of(compared(reports, [], carrier="sandbx"))
+    (violation,) = error.violations
+    assert (violation.field, violation.reason) == ("scope.carrier", "UNKNOWN_CARRIER")
+    assert violation.description.endswith("give one of at")
+    await sent(outbox, accepted("old", carrier="gone"))
+    exceptions, totals = await compared(reports, lines({"carrier_message_id": "old", "parts": 1}), carrier="gone")
+    assert (exceptions, totals.matched_lines) == ([], 1)
+
+
+async def test_an_id_that_a_carrier_used_again_means_the_newest_message(
+    reports: Reports, outbox: PostgresOutbox
+) -> None:
+    old = await message(reports, outbox, "again", parts=1, user_id="old")
+    new = await message(reports, outbox, "AGAIN", message=TWO_UNITS, parts=2, user_id="new")
+    await rows(reports.url, "UPDATE message SET sent_at = sent_at - interval '90 days' WHERE id = %s", (old.id,))
+    exceptions, totals = await compared(reports, lines({"carrier_message_id": "again", "parts": 2}))
+    assert (exceptions, totals.matched_lines) == ([], 1)
+    exceptions, _ = await compared(reports, lines({"carrier_message_id": "again", "parts": 1}))
+    assert [(word(each), each.outbox_id, each.user_id) for each in exceptions] == [
+        ("PARTS_DIFFER", outbox_id(new.id), "new")
+    ]
+
+
+async def test_a_day_of_an_invoice_is_one_of_nairobi_by_when_a_message_was_sent(
+    reports: Reports, outbox: PostgresOutbox
+) -> None:
+    made = await message(reports, outbox, "late", parts=1)
+    statement = "UPDATE message SET created_at = %s, sent_at = %s WHERE id = %s"
+    accepted_at, sent_at = datetime(2026, 3, 14, 20, 59, tzinfo=UTC), datetime(2026, 3, 14, 21, 1, tzinfo=UTC)
+    await rows(reports.url, statement, (accepted_at, sent_at, made.id))
+    for day, messages in (("2026-03-14", 0), ("2026-03-15", 1), ("2026-03-16", 0)):
+        exceptions, _ = await compared(reports, lines({"day": day, "messages": messages}))
+        assert exceptions == [], day
+        exceptions, _ = await compared(reports, lines({"day": day, "messages": 1 - messages}))
+        assert [(word(each), each.messages) for each in exceptions] == [("TOTAL_DIFFERS", messages)], day
+
+
 async def test_only_what_the_carrier_took_in_the_period_has_to_be_on_the_invoice(
     reports: Reports, outbox: PostgresOutbox
 ) -> None:
@@ -188,7 +275,10 @@ async def test_nothing_of_an_invoice_is_kept_and_long_ones_come_in_pieces(
         ({"carrier_message_id": "x", "messages": 1}, "OUT_OF_PLACE"),
         ({"carrier_message_id": "x", "parts": -1}, "OUT_OF_RANGE"),
         ({"carrier_message_id": "x", "cost_micros": 10**16}, "OUT_OF_RANGE"),
+        ({"carrier_message_id": "x", "cost_micros": -(10**16)}, "OUT_OF_RANGE"),
         ({"day": "yesterday"}, "INVALID_DAY"),
+        ({"day": "20260101"}, "INVALID_DAY"),
+        ({"day": "2026-W49-2"}, "INVALID_DAY"),
     ],
 )
 async def test_lines_that_make_no_sense_are_refused_by_number(

@@ -96,7 +96,8 @@ async def reports(database_url: str) -> AsyncIterator[Reports]:
     async with create_pool(database_url, "reports", max_size=2) as pool:
         room = ReportRoom(pool)
         servicer = ReportServicer(
-            ReportCosts(PostgresCostRecords(room, page=3)), ReconcileInvoice(PostgresInvoiceRecords(room, page=3))
+            ReportCosts(PostgresCostRecords(room, page=3)),
+            ReconcileInvoice(PostgresInvoiceRecords(room, page=3), ["at"]),
         )
         reports_pb2_grpc.add_ReportServiceServicer_to_server(servicer, server.grpc)
         await server.start()

@@ -95,7 +95,7 @@ def test_every_line_at_fault_is_named_with_its_column(file: Path) -> None:
         "line 2: column scheduled: 'tomorrow' is not a time such as 2026-01-31T08:00:00Z",
         "line 3: column scheduled: '2026-01-31T08:00:00' has no offset from UTC; write 2026-01-31T08:00:00Z, or end it "
         "with +03:00 for Nairobi",
-        "line 4: has 4 values for 3 columns; put quotes around commas",
+        "line 4: has 4 values for 3 columns; put quotes around values with commas",
     ]
 
 
@@ -106,8 +106,8 @@ def test_every_line_at_fault_is_named_with_its_column(file: Path) -> None:
         ("phone,name\n", "line 1: the column recipient is missing; the columns are phone, name: name one of them"),
         ("recipient,nmae\n", "line 1: the text names {name}, which is no column; the columns are recipient, nmae"),
         ("recipient,name,name\n", "line 1: the column name is there twice; rename one of them"),
-        (f'recipient,name\n{PHONE},a\n{PHONE},"b\n', "line 3: is not CSV: unexpected end of data"),
-        (f"recipient,name\n{PHONE},a\n".encode() + b"\xff,b\n", "or one soon after it is not UTF-8 text"),
+        (f'recipient,name\n{PHONE},a\n{PHONE},"b\n', "line 3: is not CSV: a quote is never closed"),
+        (f"recipient,name\n{PHONE},a\n".encode() + b"\xff,b\n", "line 3: is not UTF-8 text; save it as CSV UTF-8"),
     ],
 )
 def test_a_file_that_cannot_be_read_says_where(file: Path, content: str | bytes, problem: str) -> None:
@@ -128,6 +128,40 @@ def test_the_same_file_and_text_are_one_campaign_and_any_change_is_another(file:
     assert names[0] == names[1]
     assert len(set(names)) == 4
     assert all(len(f"{name}:100000000") <= 128 for name in names)
+
+
+def test_a_file_of_a_spreadsheet_with_semicolons_and_its_own_spelling_is_read(file: Path) -> None:
+    content = f"sep=;\nRecipient;Name;MessageID;Tags\n'{PHONE};Amina;m1;a\n"
+    [row] = rows(file, content, campaign("Hello {Name} {Recipient}"))
+    assert (row.line, row.draft.recipient_phone_number, row.draft.message_id) == (3, PHONE, "m1")
+    assert (row.draft.message, row.draft.tags) == (f"Hello Amina {PHONE}", ("a",))
+    assert unused_columns(file, campaign("Hello {Name}")) == []
+
+
+@pytest.mark.parametrize(
+    "number",
+    [
+        "0712345678", "712345678", "254712345678", "+254712345678", "'+254712345678", "+254 712 345 678",
+        "0712-345-678", "(0712) 345678", "0712\u00a0345\u00a0678", "\u202a+254712345678\u202c", "00254712345678",
+    ],
+)  # fmt: skip
+def test_numbers_of_a_country_are_read_as_people_write_them(file: Path, number: str) -> None:
+    made = replace(campaign(), country="KE")
+    [row] = rows(file, f"recipient,name\n{number},Amina\n", made)
+    assert row.draft.recipient_phone_number == PHONE
+
+
+@pytest.mark.parametrize(
+    "number", ["07123", "2.54712E+11", "254712345678.0", "0712345678 ext 5", "071234567a", "+14155550123"]
+)
+def test_what_is_no_number_of_the_country_stays_as_it_is_for_the_check(file: Path, number: str) -> None:
+    [row] = rows(file, f"recipient,name\n{number},Amina\n", replace(campaign(), country="KE"))
+    assert row.draft.recipient_phone_number == number
+
+
+def test_without_a_country_a_number_stays_as_it_is(file: Path) -> None:
+    [row] = rows(file, "recipient,name\n0712345678,Amina\n")
+    assert row.draft.recipient_phone_number == "0712345678"
 
 
 def test_a_long_file_is_never_held_as_a_whole(file: Path) -> None:

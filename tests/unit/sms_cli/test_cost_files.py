@@ -10,8 +10,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from service_kit.csv_writer import CsvStyle
 from service_kit.identifiers import identifier_problem
-from sms_cli.cost_files import COLUMNS, CostFileError, FileRow, file_key, read_costs, write_costs, write_header
+from sms_cli.cost_files import COLUMNS, CostFileError, FileRow, cost_writer, file_key, read_costs
 from sms_cli.cost_import import Change, ImportOptions
 from sms_cli.instants import timestamp
 from sms_cli.money import micros
@@ -84,7 +85,7 @@ def test_every_line_at_fault_is_named_with_everything_that_is_wrong() -> None:
         "line 6: effectiveFrom is empty",
         "line 7: pricePerSms is 0; if free of charge is meant, add --allow-free",
         "line 8: repeats the level, entity and effectiveFrom of line 3; leave one of them out",
-        "line 9: has 7 values for 6 columns",
+        "line 9: has 7 values for 6 columns; put quotes around values with commas",
     ]
 
 
@@ -111,10 +112,8 @@ def test_a_value_that_cannot_be_is_refused(line: str, problem: str) -> None:
     [
         ("", "the column level is missing"),
         ("level,customerId,appId,pricePerSms,effectiveFrom\n", "the column reason is missing"),
-        (HEADER.replace(",", ";") + "\n", "the columns are separated by ';'; save the file with commas"),
-        (HEADER.replace(",", "\t") + "\n", "the columns are separated by '.t'; save the file with commas"),
         (f"{HEADER},colour\n", "'colour' is no column"),
-        (f"{HEADER},reason\n", "a column is named twice"),
+        (f"{HEADER},reason\n", "the column reason is there twice"),
         (f"{HEADER}\n", "there is no price below the header"),
     ],
 )
@@ -130,6 +129,25 @@ def test_of_very_many_problems_the_first_are_told_and_how_many_more_there_are() 
     lines = str(caught.value).splitlines()
     assert (len(caught.value.problems), len(lines)) == (2_000, 101)
     assert (lines[99].strip()[:9], lines[100].strip()) == ("line 101:", "and 1,900 more")
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        HEADER.replace(",", ";") + "\nSpecificCustomer;amina;;0.6;2026-01-01T00:00:00Z;agreed\n",
+        HEADER.replace(",", "\t") + "\nSpecificCustomer\tamina\t\t0.6\t2026-01-01T00:00:00Z\tagreed\n",
+        f"sep=,\n{HEADER.replace('customerId', 'CustomerID')},\n{AMINA.replace('0.6', 'KES 0.6000')},\n",
+        f"{HEADER}\nSpecificCustomer,amina,,kes0.6,2026-01-01T00:00:00Z,agreed\n",
+    ],
+)
+def test_a_file_that_a_spreadsheet_or_a_carrier_made_is_read_as_it_comes(text: str) -> None:
+    (row,) = read_costs(text)
+    assert (row.customer, row.price, row.reason) == ("amina", Decimal("0.6"), "agreed")
+
+
+def test_a_decimal_comma_is_named_and_not_read() -> None:
+    (found,) = problems(AMINA.replace("0.6", '"0,65"'))
+    assert found == "line 2: pricePerSms '0,65' has a decimal comma; write it with a point, as in 0.65"
 
 
 def test_free_prices_and_missing_reasons_are_for_those_who_ask() -> None:
@@ -165,9 +183,18 @@ _identifiers = st.one_of(
         st.one_of(st.characters(exclude_categories=("Cc", "Cs")), st.sampled_from("\t\n\r")), min_size=1, max_size=100
     ).filter(lambda text: bool(text.strip())),
     author=_identifiers,
+    guarded=st.booleans(),
+    bom=st.booleans(),
 )
 def test_what_is_exported_is_read_back_exactly(  # noqa: PLR0917 - one value each
-    level: pb.CostLevel.ValueType, entity: str, price: int, instant: datetime, reason: str, author: str
+    level: pb.CostLevel.ValueType,
+    entity: str,
+    price: int,
+    instant: datetime,
+    reason: str,
+    author: str,
+    guarded: bool,
+    bom: bool,
 ) -> None:
     cost = pb.Cost(
         level=level,
@@ -179,10 +206,9 @@ def test_what_is_exported_is_read_back_exactly(  # noqa: PLR0917 - one value eac
         created_by=author,
     )
     file = StringIO(newline="")
-    write_header(file)
-    write_costs(file, [cost])
-    assert file.getvalue().startswith(",".join(COLUMNS))
-    rows = read_costs(file.getvalue())
+    cost_writer(file, CsvStyle(guarded=guarded, bom=bom))([cost])
+    assert file.getvalue().removeprefix("\ufeff").startswith(",".join(COLUMNS))
+    rows = read_costs(file.getvalue(), guarded=guarded)
     (request,) = ImportOptions("nobody", allow_free=False, override_guards=False).part(rows).rows
     assert (request.level, request.customer_id, request.app_id) == (cost.level, cost.customer_id, cost.app_id)
     assert (request.price_micros, request.effective_from) == (cost.price_micros, cost.effective_from)
@@ -191,12 +217,12 @@ def test_what_is_exported_is_read_back_exactly(  # noqa: PLR0917 - one value eac
 
 def test_a_reason_may_end_its_lines_in_any_way() -> None:
     file = StringIO(newline="")
-    write_header(file)
+    write = cost_writer(file)
     reasons = ["a\rb", "a\r\nb", "a\nb"]
     for day, reason in enumerate(reasons, start=1):
         since = timestamp(datetime(2026, 1, day, tzinfo=UTC))
         cost = pb.Cost(level=pb.COST_LEVEL_DIRECT_CUSTOMER, price_micros=1, effective_from=since, reason=reason)
-        write_costs(file, [cost])
+        write([cost])
     assert [row.reason for row in read_costs(file.getvalue())] == reasons
 
 

@@ -91,7 +91,7 @@ class _InvoiceExceptionCauseEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[
     INVOICE_EXCEPTION_CAUSE_NOT_OURS: _InvoiceExceptionCause.ValueType  # 1
     """The line is about a message that the carrier never took from us."""
     INVOICE_EXCEPTION_CAUSE_DUPLICATE_LINE: _InvoiceExceptionCause.ValueType  # 2
-    """An earlier line has the same id. Only that one is compared."""
+    """An earlier line has the same id, and this one is no credit. Only that one is compared."""
     INVOICE_EXCEPTION_CAUSE_NOT_ON_INVOICE: _InvoiceExceptionCause.ValueType  # 3
     """The carrier accepted the message in the period, and no line is about it. Only looked
     for in invoices that have lines about messages.
@@ -117,7 +117,7 @@ INVOICE_EXCEPTION_CAUSE_UNSPECIFIED: InvoiceExceptionCause.ValueType  # 0
 INVOICE_EXCEPTION_CAUSE_NOT_OURS: InvoiceExceptionCause.ValueType  # 1
 """The line is about a message that the carrier never took from us."""
 INVOICE_EXCEPTION_CAUSE_DUPLICATE_LINE: InvoiceExceptionCause.ValueType  # 2
-"""An earlier line has the same id. Only that one is compared."""
+"""An earlier line has the same id, and this one is no credit. Only that one is compared."""
 INVOICE_EXCEPTION_CAUSE_NOT_ON_INVOICE: InvoiceExceptionCause.ValueType  # 3
 """The carrier accepted the message in the period, and no line is about it. Only looked
 for in invoices that have lines about messages.
@@ -493,7 +493,9 @@ class InvoiceScope(_message.Message):
     PERIOD_START_FIELD_NUMBER: _builtins.int
     PERIOD_END_FIELD_NUMBER: _builtins.int
     carrier: _builtins.str
-    """Required: the carrier, as it is named here; 1 to 64 printable characters."""
+    """Required: the carrier, as it is named here; 1 to 64 printable characters. One that is
+    not configured and never took a message is refused (`UNKNOWN_CARRIER`).
+    """
     @_builtins.property
     def period_start(self) -> _timestamp_pb2.Timestamp:
         """Required: the first instant. Messages are taken by the acceptance of their present
@@ -547,7 +549,9 @@ class InvoiceLine(_message.Message):
     parts: _builtins.int
     """Parts that are billed; 0 or more."""
     cost_micros: _builtins.int
-    """Micros that are billed; 0 or more."""
+    """Micros that are billed; below 0 for a credit, which is taken off what other lines with
+    the same id or day bill, and is no duplicate of them.
+    """
     failed: _builtins.bool
     """Whether the invoice says that it failed. Only with `carrier_message_id`."""
     def __init__(
@@ -797,6 +801,7 @@ class InvoiceTotals(_message.Message):
     INVOICE_PARTS_FIELD_NUMBER: _builtins.int
     INVOICE_COST_MICROS_FIELD_NUMBER: _builtins.int
     EXCEPTIONS_FIELD_NUMBER: _builtins.int
+    COST_NOT_COMPARED_FIELD_NUMBER: _builtins.int
     message_lines: _builtins.int
     """Lines about messages, duplicates included."""
     matched_lines: _builtins.int
@@ -814,9 +819,14 @@ class InvoiceTotals(_message.Message):
     carrier_cost_micros: _builtins.int
     """Micros that the carrier reported for them, where it did."""
     invoice_parts: _builtins.int
-    """Parts on lines about messages, without duplicates."""
+    """Parts on lines about messages, without duplicates and credits."""
     invoice_cost_micros: _builtins.int
     """Micros on lines about messages, without duplicates."""
+    cost_not_compared: _builtins.int
+    """Attempts and days that lines are about and whose cost was compared with nothing,
+    because the carrier reported no cost for them, or because the lines name none. An
+    invoice agrees only when there is no exception and this is 0.
+    """
     @_builtins.property
     def exceptions(self) -> _containers.RepeatedCompositeFieldContainer[Global___InvoiceExceptionCount]:
         """By cause, those that occurred."""
@@ -835,10 +845,11 @@ class InvoiceTotals(_message.Message):
         invoice_parts: _builtins.int = ...,
         invoice_cost_micros: _builtins.int = ...,
         exceptions: _abc.Iterable[Global___InvoiceExceptionCount] | None = ...,
+        cost_not_compared: _builtins.int = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["carrier_cost_micros", b"carrier_cost_micros", "carrier_parts", b"carrier_parts", "charged_micros", b"charged_micros", "day_lines", b"day_lines", "exceptions", b"exceptions", "invoice_cost_micros", b"invoice_cost_micros", "invoice_parts", b"invoice_parts", "matched_lines", b"matched_lines", "message_lines", b"message_lines", "messages", b"messages", "units", b"units"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["carrier_cost_micros", b"carrier_cost_micros", "carrier_parts", b"carrier_parts", "charged_micros", b"charged_micros", "cost_not_compared", b"cost_not_compared", "day_lines", b"day_lines", "exceptions", b"exceptions", "invoice_cost_micros", b"invoice_cost_micros", "invoice_parts", b"invoice_parts", "matched_lines", b"matched_lines", "message_lines", b"message_lines", "messages", b"messages", "units", b"units"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
