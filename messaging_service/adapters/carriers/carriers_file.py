@@ -7,11 +7,13 @@ file. The example in docs/examples/carriers.toml shows every table.
 from __future__ import annotations
 
 import dataclasses
+import re
 import tomllib
 from collections.abc import Mapping
 from dataclasses import dataclass
+from enum import StrEnum
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any, Final, TypeVar, get_type_hints
 
 import msgspec
 
@@ -23,6 +25,9 @@ from messaging_service.domain.states import Priority
 from service_kit.settings import SettingsError
 
 S = TypeVar("S")
+
+_PLACE: Final = re.compile(r"at `\$\.(\w+)`$")
+"""Where msgspec found a setting of another type than it must have."""
 
 CarrierSettings = SmppSettings | AfricasTalkingSettings
 KINDS: Mapping[str, type[CarrierSettings]] = {"smpp": SmppSettings, "africastalking": AfricasTalkingSettings}
@@ -148,8 +153,17 @@ def _converted(where: str, table: Any, kind: type[S], problems: list[str]) -> S 
     try:
         return msgspec.convert({name: table[name] for name in table if name in known}, kind)
     except (msgspec.ValidationError, ValueError) as error:
-        problems.append(f"{where}: {error}")
+        problems.append(f"{where}: {_choices(error, table, kind) or error}")
         return None
+
+
+def _choices(error: Exception, table: Mapping[str, Any], kind: type[S]) -> str | None:
+    """What a setting may say that says something else; None when the error is another one."""
+    place = _PLACE.search(str(error))
+    choices = get_type_hints(kind).get(place[1]) if place else None
+    if place is None or not isinstance(choices, type) or not issubclass(choices, StrEnum):
+        return None
+    return f"{place[1]} is {table[place[1]]!r}: use one of {', '.join(choices)}"
 
 
 def _routes(document: dict[str, Any], carriers: list[str], problems: list[str]) -> Routes | None:

@@ -146,22 +146,17 @@ class ReceiptReader:
             else:
                 continue
             parameters.append(f"0x{tlv.tag:04X}={tlv.value.hex()}")
-        message_id = parameter_id or fields.message_id
-        if message_id is None:
+        if parameter_id is None and fields.message_id is None:
             return None
         if message.esm_class & _MESSAGE_TYPE_BITS == _INTERMEDIATE:
             state = ReceiptState.ENROUTE  # It reports a try on the way; only the receipt of type 0x04 is the last word.
         if state is None:
             for word in words:
                 self._unknown_words.found(word)
-        converted = self._id_as_submitted(message_id)
-        # A parameter may well repeat the id of the answer where the text has it in the other spelling.
-        as_it_is = message_id if parameter_id is not None else converted
-        if fields.message_id and _are_one(self._id_as_submitted(fields.message_id), as_it_is):
-            converted = as_it_is  # Then it does, beyond doubt.
+        first, second = self._readings(fields.message_id, parameter_id)
         return DeliveryReceipt(
             carrier=self._carrier,
-            carrier_message_id=as_it_is,
+            carrier_message_id=first,
             state=state or ReceiptState.UNKNOWN,
             recipient=phone_in(message.source_addr_ton, message.source_addr, self._country_code),
             sender_id=message.destination_addr or None,
@@ -169,10 +164,27 @@ class ReceiptReader:
             done_at=fields.done_at,
             raw=" ".join((text, *parameters)).strip()[:_MAX_RAW],
             speaks_for_all_parts=self._speaks_for_all_parts,
-            other_message_id=converted if converted != as_it_is else None,
+            other_message_id=second,
             speaks_for_known_parts=self._speaks_for_known_parts,
             is_of_phone_alone=is_of_phone_alone,
         )
+
+    def _readings(self, in_text: str | None, in_parameter: str | None) -> tuple[str, str | None]:
+        """The id in the spelling of the answer, and a second reading where it is not certain which one is meant.
+
+        Many carriers repeat the answer's id in the parameter and write that of the text in the other spelling.
+        """
+        converted = self._id_as_submitted(in_parameter or in_text or "")
+        if in_parameter is None or _are_one(converted, in_parameter):
+            return converted, None
+        if in_text is not None and _are_one(self._id_as_submitted(in_text), in_parameter):
+            return in_parameter, None  # They do so here, beyond doubt.
+        if in_text is not None and _are_one(in_text, in_parameter):
+            return (
+                converted,
+                in_parameter,
+            )  # Both are in the spelling of receipts, unless that is not what it is said to be.
+        return in_parameter, converted
 
 
 def parse_receipt_text(text: str) -> ReceiptText:
