@@ -45,6 +45,9 @@ class SchemaCheck:
                 # to cancel what it does not answer anyway.
                 (rows,) = await connection.trip(_REVISION, within_s=PATIENCE_S)
                 await pool.check_guards(connection)
+                if rows and rows[0][1]:
+                    # It may lead to a former primary, and would for as long as it is kept: the next look has another.
+                    connection.pgconn.finish()
         except psycopg.errors.UndefinedTable:
             rows = []
         except RETRYABLE as error:

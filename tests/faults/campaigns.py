@@ -67,7 +67,7 @@ def plan(scale: float) -> list[Campaign]:
         return max(least, int(most * scale))
 
     operations, kills, pdus = times(1_000_000, 4_000), times(300, 11), times(1_000_000, 50_000)
-    examples, rounds = times(2_000, 20), times(5)
+    examples, rounds, seeds = times(2_000, 20), times(5), times(20)
     ended = r"\d+ (passed|failed)"
     return [
         Campaign(
@@ -94,10 +94,24 @@ def plan(scale: float) -> list[Campaign]:
             rf"^seed|{ended}",
             {"TUKUPAY_NOTICE_KILLS": str(kills), "TUKUPAY_NOTICE_SEED": "20261130"},
         ),
+        Campaign(
+            "database",
+            (*PYTEST, "tests/faults/test_database_faults.py"),
+            f"{seeds} times each over TCP and the Unix socket, under 50 sends a second: the database killed, in part "
+            "or whole, standing still or read-only",
+            "1",
+            rf"seed \d|{ended}",
+            {"TUKUPAY_DATABASE_SEEDS": str(seeds), "TUKUPAY_DATABASE_FIRST_SEED": "1"},
+        ),
         *(
             Campaign(
                 f"kills, round {number}",
-                (*PYTEST, "--ignore=tests/faults/test_notices_are_killed.py", "tests/faults"),
+                (
+                    *PYTEST,
+                    "--ignore=tests/faults/test_notices_are_killed.py",
+                    "--ignore=tests/faults/test_database_faults.py",
+                    "tests/faults",
+                ),
                 "services, carrier and database killed, frozen, restarted and replaced under load",
                 "none",
                 ended,
