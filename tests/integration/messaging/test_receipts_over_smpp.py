@@ -17,7 +17,7 @@ from tests.contract.messaging_database import rows
 from tests.contract.sms_examples import RECIPIENT, TWO_UNITS, accepted
 from tests.doubles.scripted_smsc import Link, ScriptedSmsc
 from tests.integration.messaging.conftest import sent, transitions
-from tests.integration.messaging.receipts_at_work import state_of
+from tests.integration.messaging.receipts_at_work import state_of, unknown, until_matched_by_address
 
 pytestmark = pytest.mark.timeout(60)
 
@@ -46,14 +46,16 @@ class CarrierLink:
         *,
         esm_class: int = RECEIPT,
         source: str = PHONE,
+        source_ton: int = 1,
+        destination: str = "TUKUPAY",
         data_coding: int = 0,
     ) -> None:
         """Brings a receipt, and works it once it is acknowledged."""
         sequence = self._link.deliver(
             source=source,
-            source_ton=1,
+            source_ton=source_ton,
             source_npi=1,
-            destination="TUKUPAY",
+            destination=destination,
             text=text.encode() if isinstance(text, str) else text,
             data_coding=data_coding,
             parameters=parameters,
@@ -190,4 +192,30 @@ async def test_a_receipt_without_a_type_counts_only_where_the_settings_say_so_an
         await link.report("id:A1 stat:DELIVRD err:000", esm_class=0, source="254722000111")
         assert await state_of(outbox, message) is State.ACCEPTED
         await link.report("id:A1 stat:DELIVRD err:000", esm_class=0)
+    assert await state_of(outbox, message) is State.DELIVERED
+
+
+async def test_a_failure_after_a_delivery_counts_where_all_parts_have_one_id(
+    smsc: ScriptedSmsc, outbox: PostgresOutbox
+) -> None:
+    message = await sent(outbox, accepted("D01", "D01"), message=TWO_UNITS)
+    async with carrier_link(smsc, outbox) as link:
+        await link.report("id:D01 stat:DELIVRD err:000")
+        assert await state_of(outbox, message) is State.ACCEPTED
+        await link.report("id:D01 stat:UNDELIV err:027")
+    assert await state_of(outbox, message) is State.UNDELIVERED
+
+
+async def test_a_receipt_with_an_id_that_nobody_knows_settles_the_only_unknown_message_that_fits(
+    smsc: ScriptedSmsc, outbox: PostgresOutbox, database_url: str
+) -> None:
+    message = await unknown(outbox, database_url)
+    async with carrier_link(smsc, outbox, country_code="254") as link:
+        await link.report(
+            "id:K01 sub:001 dlvrd:001 submit date:2612010400 done date:2612010401 stat:DELIVRD err:000 text:Your OTP",
+            source="0" + PHONE.removeprefix("254"),
+            source_ton=2,
+            destination="tukupay",
+        )
+    await until_matched_by_address(outbox, database_url)
     assert await state_of(outbox, message) is State.DELIVERED
