@@ -50,11 +50,7 @@ async def test_ids_that_come_back_in_the_other_base_meet(bound: Bound, send: Sen
     outcome = await send(carrier, PHONE)
     await inbox.wait_for(lambda: len(inbox.receipts) == 1)
     (submitted,) = outcome.carrier_message_ids
-    # The sandbox gives the parameter as well, which may be in the spelling of the answer.
-    (receipt,) = inbox.receipts
-    assert receipt.carrier_message_id == submitted
-    assert receipt.other_message_id is not None
-    assert canonical_carrier_id(receipt.other_message_id) == str(int(submitted, 16))
+    assert canonical_carrier_id(inbox.receipts[0].carrier_message_id) == str(int(submitted, 16))
 
 
 async def test_submits_are_spread_over_time_and_never_faster_than_the_rate(
