@@ -8,7 +8,7 @@ from urllib.parse import parse_qsl
 from starlette.types import Receive
 
 from gateway_http.problem import ProblemError
-from gateway_http.request_body import MAX_BODY_BYTES, received
+from gateway_http.request_body import MAX_BODY_BYTES, check_coding, received
 
 MAX_FIELDS = 50
 _FORM = b"application/x-www-form-urlencoded"
@@ -23,6 +23,8 @@ async def read_form(receive: Receive, headers: Iterable[tuple[bytes, bytes]]) ->
     for name, value in headers:
         if name == b"content-type" and value.split(b";")[0].strip().lower() != _FORM:
             raise ProblemError("UNSUPPORTED_MEDIA_TYPE", f"the body is not declared as {_FORM.decode()}")
+        if name == b"content-encoding":
+            check_coding(value)
         if name == b"content-length" and int(value) > MAX_BODY_BYTES:
             raise ProblemError("BODY_TOO_LARGE", f"the body has more than {MAX_BODY_BYTES} bytes")
     body = await received(receive, MAX_BODY_BYTES)

@@ -171,6 +171,9 @@ REASONS: dict[str, Reason] = {
         "The headers are too large",
         "The request line and headers may have 32,768 bytes and 100 fields together.",
     ),
+    "UNSUPPORTED_CONTENT_CODING": Reason(
+        415, "The body is compressed", "Send it as it is, without a `Content-Encoding` other than `identity`."
+    ),
     "RATE_LIMIT_REACHED": Reason(
         429, "The account has sent as many as it may in a minute", "Nothing was stored or charged; wait `Retry-After`."
     ),
@@ -265,12 +268,13 @@ A reason that a newer service adds keeps the status of its kind.
 FIELD_REASONS: dict[str, str] = {
     "REQUIRED": "The field or parameter is missing.",
     "UNKNOWN_FIELD": "The request has no such field; nothing is ignored silently.",
+    "REPEATED_FIELD": "A field is given more than once; parsers differ in which value counts.",
     "WRONG_TYPE": "The value has another JSON type than documented.",
     "INVALID_VALUE": "The value is none of those documented.",
     "TOO_PRECISE": "An amount has more than 6 decimal places.",
     "TOO_LONG": "A text has more characters than allowed.",
     "MALFORMED": "A text has characters that are not allowed.",
-    "NOT_ALLOWED": "The field does not belong to this level; leave it out.",
+    "NOT_ALLOWED": "The field does not belong to this level, or the header to this route; leave it out.",
     "INVALID_LEVEL": "The level is none of those documented.",
     "OUT_OF_RANGE": "A number is outside its bounds.",
     "OUT_OF_PLACE": "A line of an invoice has a figure that only another kind of line has.",

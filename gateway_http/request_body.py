@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import asyncio
+import codecs
+import json
 import re
 import typing
+from collections import Counter
 from collections.abc import Iterable
 from typing import Any, Generic, TypeVar
 
@@ -47,9 +50,13 @@ async def read_body(receive: Receive, headers: Iterable[tuple[bytes, bytes]], ma
     for name, value in headers:
         if name == b"content-type":
             content_type = value
+        elif name == b"content-encoding":
+            check_coding(value)
         elif name == b"content-length" and int(value) > max_bytes:
             raise _too_large(max_bytes)
     body = await received(receive, max_bytes)
+    # RFC 8259 §8.1 lets a parser ignore the mark, which editors write unseen.
+    body = body.removeprefix(codecs.BOM_UTF8)
     # An empty body is not of the wrong type: it lacks fields, and that is the better answer.
     if content_type != b"application/json" and body and not _is_json(content_type):
         raise _wrong_type(content_type)
@@ -84,12 +91,19 @@ async def received(receive: Receive, max_bytes: int) -> bytes:
     raise ClientGoneError
 
 
+def check_coding(value: bytes) -> None:
+    """Raises ProblemError for a Content-Encoding other than `identity`: bodies are read as they are."""
+    if value.strip().lower() not in {b"", b"identity"}:
+        raise ProblemError(
+            "UNSUPPORTED_CONTENT_CODING",
+            f"the body is declared as {value.decode('latin-1')[:100]!r}; send it without a Content-Encoding",
+            headers={"Accept-Encoding": "identity"},
+        )
+
+
 def _is_json(content_type: bytes) -> bool:
-    media_type, *parameters = content_type.decode("latin-1").lower().split(";")
-    charset = [p.strip() for p in parameters if p.strip().startswith("charset=")]
-    return media_type.strip() == "application/json" and all(
-        c.removeprefix("charset=").strip('"') == "utf-8" for c in charset
-    )
+    # RFC 8259 §11: a charset has no effect. What is no UTF-8 fails as such.
+    return content_type.partition(b";")[0].strip().lower() == b"application/json"
 
 
 def _too_large(max_bytes: int) -> ProblemError:
@@ -111,19 +125,44 @@ def _wrong_type(content_type: bytes) -> ProblemError:
 class JsonBody(Generic[T]):
     """Decodes bodies of one shape, given as a msgspec struct that forbids unknown fields."""
 
-    def __init__(self, shape: type[T]) -> None:
+    def __init__(self, shape: type[T], *, large_field: str | None = None) -> None:
+        """`large_field` is the only field of a body of megabytes, whose parts are decoded one by one later."""
         self._shape = shape
         self._decoder = msgspec.json.Decoder(shape)
+        self._screen = None if large_field is None else f'"{large_field}"'.encode()
 
     def decode(self, body: bytes) -> T:
         """The body as its struct; raises ProblemError that names every field at fault."""
         try:
-            return self._decoder.decode(body)
+            decoded = self._decoder.decode(body)
         except msgspec.ValidationError:
             # The decoder stops at the first fault. This is the slow way, which finds all of them.
             raise self._explained(body) from None
         except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
             raise _malformed(body, error) from None
+        if repeated := self._repeated(body):
+            raise invalid_fields(repeated)
+        return decoded
+
+    def _repeated(self, body: bytes) -> list[Violation]:
+        """Fields that are given more than once, at any depth: parsers differ in which of the values they take."""
+        if self._screen is not None and body.count(self._screen) < 2:
+            return []
+        names: dict[str, None] = {}
+
+        def noting(pairs: list[tuple[str, object]]) -> None:
+            if len(pairs) != len(dict(pairs)):
+                counted = Counter(name for name, _ in pairs)
+                names.update(dict.fromkeys(name for name, count in counted.items() if count > 1))
+
+        try:
+            # Numbers stay texts: nobody reads them, and Python refuses to read long ones.
+            text = body.decode("utf-8", "replace")
+            json.loads(text, object_pairs_hook=noting, parse_int=str, parse_float=str, parse_constant=str)
+        except (ValueError, RecursionError):
+            # A part that is passed on as it is may be no JSON to Python; whoever reads it will say so.
+            return []
+        return [Violation(name[:100], "REPEATED_FIELD", "is given more than once; give it once") for name in names]
 
     def _explained(self, body: bytes) -> ProblemError:
         try:
@@ -132,7 +171,7 @@ class JsonBody(Generic[T]):
             return invalid_fields([Violation("", "WRONG_TYPE", f"the body {_sentence(str(error))}")])
         except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
             return _malformed(body, error)
-        violations: list[Violation] = []
+        violations = self._repeated(body)
         fields = msgspec.structs.fields(self._shape)
         for field in fields:
             raw = members.pop(field.encode_name, None)

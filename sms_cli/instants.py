@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+import re
 from datetime import UTC, datetime
 
 from google.protobuf.timestamp_pb2 import Timestamp
+
+# fromisoformat takes 60 minutes for an hour more.
+_OFFSET = re.compile(r"(?:[Zz]|[+-](?:[01]\d|2[0-3])(?::?[0-5]\d)?)$", re.ASCII)
 
 
 def parse_instant(text: str) -> datetime:
@@ -17,6 +21,8 @@ def parse_instant(text: str) -> datetime:
         raise ValueError(
             f"{text!r} has no offset from UTC; write {instant.isoformat()}Z, or end it with +03:00 for Nairobi"
         )
+    if not _OFFSET.search(text):
+        raise ValueError(f"{text!r} has an offset from UTC that does not exist; write it like +03:00")
     try:
         return instant.astimezone(UTC)
     except OverflowError:

@@ -90,7 +90,11 @@ class Operation:
         general: dict[int, list[str]] = {400: ["INVALID_ARGUMENT"], 500: ["INTERNAL"]}
         if self.body:
             general[400].append("MALFORMED_JSON")
-            general |= {408: ["BODY_TIMEOUT"], 413: ["BODY_TOO_LARGE"], 415: ["UNSUPPORTED_MEDIA_TYPE"]}
+            general |= {
+                408: ["BODY_TIMEOUT"],
+                413: ["BODY_TOO_LARGE"],
+                415: ["UNSUPPORTED_MEDIA_TYPE", "UNSUPPORTED_CONTENT_CODING"],
+            }
         for status, reasons in self.problems.items():
             general[status] = [*general.get(status, []), *reasons]
         return general

@@ -35,6 +35,12 @@ _PREFER = header_parameter(
     {"type": "string", "examples": ["wait=2"]},
 )
 
+_KEY = header_parameter(
+    idempotency_key.NAME,
+    "Your name for this request, 1 to 128 printable characters; for SMS without a `messageId`.",
+    {"type": "string", "minLength": 1, "maxLength": 128},
+)
+
 OPERATIONS = (
     Operation(
         "post",
@@ -44,8 +50,9 @@ OPERATIONS = (
         "Send a single SMS",
         "Prices, records and sends one SMS, and waits for the carrier's answer. **200** when the carrier accepted "
         "it (`success`) or refused it (`failed`): the entry exists either way. **202** when it is scheduled, queued "
-        "or the carrier has not decided: look at the entry later. Give a `messageId` and repeating the request is "
-        "always safe: it answers with the stored entry and the header `Idempotent-Replay: true`.",
+        "or the carrier has not decided: look at the entry later. Give a `messageId`, or the header "
+        "`Idempotency-Key` from which it is made, and repeating the request is always safe: it answers with the "
+        "stored entry and the header `Idempotent-Replay: true`.",
         answers={
             200: Answer(
                 "Sent, or refused by the carrier.",
@@ -80,7 +87,7 @@ OPERATIONS = (
             ],
             504: ["MESSAGING_TIMEOUT"],
         },
-        parameters=(_PREFER,),
+        parameters=(_PREFER, _KEY),
         body="NewSms",
         body_examples={"everyField": examples.SEND, "shortest": examples.SEND_SHORT, "wantedUntil": examples.SEND_OTP},
     ),
@@ -121,11 +128,7 @@ OPERATIONS = (
         },
         parameters=(
             _PREFER,
-            header_parameter(
-                idempotency_key.NAME,
-                "Your name for this request, 1 to 128 printable characters; for SMS without a `messageId`.",
-                {"type": "string", "minLength": 1, "maxLength": 128},
-            ),
+            _KEY,
         ),
         body="NewBatch",
         body_examples={"two": batch_examples.BATCH},

@@ -21,6 +21,7 @@ from gateway_http.channel_models import (
 )
 from gateway_http.query import choice, limit, next_link, parameters
 from gateway_http.request_body import JsonBody, read_body
+from gateway_http.routes.idempotency_key import without_key
 from gateway_http.routes.json_answer import call_metadata, json_answer
 from gateway_http.upstream import Call, answer_of
 from gateway_http.webhook_models import Replayed
@@ -55,13 +56,13 @@ class ChannelRoutes:
         """The routes to mount."""
         return [
             Route(CHANNELS, self.list_channels, methods=["GET"]),
-            Route(CHANNELS, self.create, methods=["POST"]),
+            Route(CHANNELS, without_key(self.create), methods=["POST"]),
             Route(CHANNEL, self.show, methods=["GET"]),
             Route(CHANNEL, self.change, methods=["PATCH"]),
             Route(CHANNEL, self.delete, methods=["DELETE"]),
-            Route(TEST, self.test, methods=["POST"]),
+            Route(TEST, without_key(self.test), methods=["POST"]),
             Route(DELIVERIES, self.deliveries, methods=["GET"]),
-            Route(REPLAY, self.replay, methods=["POST"]),
+            Route(REPLAY, without_key(self.replay), methods=["POST"]),
         ]
 
     async def list_channels(self, request: Request) -> Response:

@@ -13,6 +13,7 @@ from gateway_http.outbox_models import STATUSES, OutboxEntry, Status, UpdateAnsw
 from gateway_http.outcomes import of_resend
 from gateway_http.query import choice, limit, next_link, parameters
 from gateway_http.request_body import JsonBody, read_body
+from gateway_http.routes.idempotency_key import without_key
 from gateway_http.routes.json_answer import call_metadata, json_answer
 from gateway_http.routes.preferred_wait import PreferredWait
 from gateway_http.sms_models import NoFields, OutboxReference
@@ -66,7 +67,7 @@ class OutboxRoutes:
         """The routes to mount."""
         return [
             Route(OUTBOX, self.list_entries, methods=["GET"]),
-            Route(RESEND, self.resend, methods=["POST"]),
+            Route(RESEND, without_key(self.resend), methods=["POST"]),
             Route(ENTRY.replace("Id}", "Id:outbox_id}"), self.show, methods=["GET"]),
             Route(CANCEL, self.cancel, methods=["POST"]),
         ]

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import hashlib
 from collections.abc import Sequence
 from dataclasses import replace
 from datetime import timedelta
@@ -32,7 +31,6 @@ from tukupay.sms.messaging.v1 import messaging_pb2
 PATH = "/api/sms/send-batch"
 MAX_BODY_BYTES = 8 * 1024 * 1024
 """8 kB for each of 1,000 SMS, where a usual one takes a few hundred bytes."""
-MAX_KEY = 128
 _IN_ONE_TURN = 50
 """SMS read or rendered before others have their turn of the loop: a millisecond or two."""
 _PAID = {messaging_pb2.BILLING_STATE_HELD, messaging_pb2.BILLING_STATE_CHARGED}
@@ -46,7 +44,7 @@ class SendBatchRoutes:
     def __init__(self, coalescer: SendCoalescer, *, outcome_wait_s: float, max_batches: int) -> None:
         """`max_batches` bounds the requests served at once, from the first byte of the body to the answer."""
         self._coalescer = coalescer
-        self._batch = JsonBody(NewBatch)
+        self._batch = JsonBody(NewBatch, large_field="messages")
         self._sms = JsonBody(NewSms)
         self._wait = PreferredWait(outcome_wait_s)
         self._free = max_batches
@@ -67,7 +65,7 @@ class SendBatchRoutes:
 
     async def _answer(self, request: Request) -> Response:
         parameters(request.scope["query_string"], ())
-        key = _checked(idempotency_key.idempotency_key(request))
+        key = idempotency_key.message_key(request.scope["headers"])
         taken = await self._taken(request, key)
         items = [one for one in taken if not isinstance(one, ProblemError)]
         answers = iter(await self._coalescer.send_together(items)) if items else iter(())
@@ -86,7 +84,6 @@ class SendBatchRoutes:
     async def _read(
         self, raw: Sequence[msgspec.Raw], key: str | None, wait: Duration
     ) -> list[messaging_pb2.SendSmsRequest | ProblemError]:
-        prefix = None if key is None else f"key-{hashlib.sha256(key.encode()).hexdigest()[:32]}-"
         taken: list[messaging_pb2.SendSmsRequest | ProblemError] = []
         nameless: list[int] = []
         for index, text in enumerate(raw):
@@ -98,21 +95,14 @@ class SendBatchRoutes:
                 taken.append(_of_item(error, index))
                 continue
             if not item.HasField("message_id"):
-                if prefix is None:
+                if key is None:
                     nameless.append(index)
                 else:
-                    item.message_id = f"{prefix}{index}"
+                    item.message_id = f"{key}-{index}"
             taken.append(item)
         if nameless:
             raise _not_repeatable(nameless)
         return taken
-
-
-def _checked(key: str | None) -> str | None:
-    if key is None or (1 <= len(key) <= MAX_KEY and key.strip() and key.isprintable()):
-        return key
-    problem = f"is not made of 1 to {MAX_KEY} printable characters; give for instance a UUID"
-    raise invalid_fields([Violation(idempotency_key.NAME, "INVALID_IDENTIFIER", problem)])
 
 
 def _not_repeatable(nameless: Sequence[int]) -> ProblemError:

@@ -10,6 +10,7 @@ from gateway_http.outbox_models import OutboxEntry, SendSmsAnswer
 from gateway_http.outcomes import of_send
 from gateway_http.query import parameters
 from gateway_http.request_body import JsonBody, read_body
+from gateway_http.routes.idempotency_key import message_key
 from gateway_http.routes.preferred_wait import PreferredWait
 from gateway_http.sms_models import NewSms
 from gateway_http.upstream import problem_of_item
@@ -32,7 +33,10 @@ class SendSmsRoute:
         if scope["query_string"]:
             parameters(scope["query_string"], ())
         sms = self._body.decode(await read_body(receive, scope["headers"]))
-        result = await self._coalescer.send(sms.to_request(self._wait.of(scope["headers"])))
+        item = sms.to_request(self._wait.of(scope["headers"]))
+        if not item.HasField("message_id") and (key := message_key(scope["headers"])):
+            item.message_id = key
+        result = await self._coalescer.send(item)
         if result.HasField("error"):
             raise problem_of_item(result.error, SEND)
         response = result.response

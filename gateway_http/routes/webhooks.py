@@ -10,6 +10,7 @@ from starlette.routing import Route
 
 from gateway_http.query import choice, limit, next_link, parameters
 from gateway_http.request_body import JsonBody, read_body
+from gateway_http.routes.idempotency_key import without_key
 from gateway_http.routes.json_answer import call_metadata, json_answer
 from gateway_http.upstream import Call, answer_of
 from gateway_http.webhook_models import (
@@ -59,14 +60,14 @@ class WebhookRoutes:
         """The routes to mount."""
         return [
             Route(WEBHOOKS, self.list_webhooks, methods=["GET"]),
-            Route(WEBHOOKS, self.create, methods=["POST"]),
+            Route(WEBHOOKS, without_key(self.create), methods=["POST"]),
             Route(WEBHOOK, self.show, methods=["GET"]),
             Route(WEBHOOK, self.change, methods=["PATCH"]),
             Route(WEBHOOK, self.delete, methods=["DELETE"]),
-            Route(ROTATION, self.rotate, methods=["POST"]),
-            Route(TEST, self.test, methods=["POST"]),
+            Route(ROTATION, without_key(self.rotate), methods=["POST"]),
+            Route(TEST, without_key(self.test), methods=["POST"]),
             Route(DELIVERIES, self.deliveries, methods=["GET"]),
-            Route(REPLAY, self.replay, methods=["POST"]),
+            Route(REPLAY, without_key(self.replay), methods=["POST"]),
         ]
 
     async def list_webhooks(self, request: Request) -> Response:

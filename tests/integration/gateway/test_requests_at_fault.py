@@ -183,3 +183,27 @@ async def test_an_unsafe_request_id_is_replaced(running: Running, given: str) ->
     response = await running.http.get("/healthz", headers={"x-request-id": given})
     assert response.headers["x-request-id"] != given
     assert len(response.headers["x-request-id"]) == 24
+
+
+@pytest.mark.parametrize("url", [SEND, COSTS, "/api/sms/send-batch"])
+async def test_a_compressed_body_is_refused_with_what_is_taken(running: Running, url: str) -> None:
+    for coding in ("gzip", "br", "identity, gzip"):
+        response = await running.http.post(url, headers=JSON | {"content-encoding": coding}, content=b"{}")
+        assert (response.status_code, response.json()["reason"]) == (415, "UNSUPPORTED_CONTENT_CODING")
+        assert response.headers["accept-encoding"] == "identity"
+    assert running.messaging.batches == []
+
+
+async def test_a_field_that_is_given_twice_is_refused_whatever_its_first_value(running: Running) -> None:
+    body = b'{"message":1,"userId":"u","recipientPhoneNumber":"+254712345678","senderId":"TUKUPAY","message":"hello"}'
+    response = await running.http.post(SEND, headers=JSON, content=body)
+    assert response.status_code == 400
+    assert [(one["field"], one["reason"]) for one in response.json()["errors"]] == [("message", "REPEATED_FIELD")]
+    assert "message" in response.json()["detail"]
+
+
+async def test_a_body_with_a_mark_and_a_charset_is_read(running: Running) -> None:
+    sms = b'\xef\xbb\xbf{"userId":"u","recipientPhoneNumber":"+254712345678","senderId":"TUKUPAY","message":"m"}'
+    for content_type in ("application/json; charset=utf8", "application/json;charset=us-ascii"):
+        response = await running.http.post(SEND, headers={"content-type": content_type}, content=sms)
+        assert response.status_code == 200

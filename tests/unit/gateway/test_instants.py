@@ -57,6 +57,9 @@ def test_a_time_without_a_zone_is_refused_with_the_remedy(text: str) -> None:
     "text",
     [
         "",
+        "2026-12-05T12:00:00+03:60",
+        "2026-12-05T12:00:00-00:99",
+        "2026-12-05T12:00:00+24:00",
         "tomorrow",
         "2024-12-20",
         "2024-12-20 12:00:00Z",
