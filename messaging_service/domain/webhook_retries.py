@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import random
 from dataclasses import dataclass
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
+from email.utils import parsedate_to_datetime
 from typing import Final
 
 PAUSES_S: Final = (5.0, 30.0, 120.0, 600.0, 1_800.0, 3_600.0, 7_200.0, 14_400.0)
@@ -24,6 +25,8 @@ class Retries:
     cannot digest does not hold up a day's worth."""
     endpoint_pause_at_most: timedelta = timedelta(minutes=2)
     """Longest time for which an endpoint is left alone when the delivery that failed has stepped aside."""
+    retry_after_at_most: timedelta = timedelta(hours=1)
+    """Longest `Retry-After` of an endpoint that is kept to; one that names more is called after this."""
 
     def pause(self, tries: int, jitter: float | None = None) -> timedelta:
         """How long a delivery waits after so many failed tries; up to a tenth more or less by `jitter`, -1 to 1."""
@@ -34,3 +37,26 @@ class Retries:
     def endpoint_pause(self, failures: int) -> timedelta:
         """How long an endpoint is left alone after so many failed tries in a row, whichever deliveries they were of."""
         return min(self.pauses[min(failures, len(self.pauses)) - 1], self.endpoint_pause_at_most)
+
+    def asked_pause(self, retry_after: timedelta | None) -> timedelta:
+        """How long an endpoint is left alone because it asked for it; zero when it did not."""
+        return min(retry_after or timedelta(), self.retry_after_at_most)
+
+
+def retry_after(text: str | None, now: datetime) -> timedelta | None:
+    """The time that a `Retry-After` header asks for: seconds, or until a date (RFC 9110 §10.2.3).
+
+    None when there is none that can be read; never negative.
+    """
+    if text is None:
+        return None
+    text = text.strip()
+    if text.isascii() and text.isdigit():
+        # More digits than these are longer than anything that is kept to.
+        return timedelta(seconds=int(text[:9]))
+    try:
+        date = parsedate_to_datetime(text)
+        until = date if date.tzinfo else date.replace(tzinfo=UTC)
+        return max(until - now, timedelta())
+    except (ValueError, OverflowError):
+        return None

@@ -117,6 +117,8 @@ class Answer:
     """The HTTP status; None when no answer came."""
     error: str | None
     """None when the endpoint took it; else UPPER_SNAKE."""
+    retry_after: timedelta | None = None
+    """How long the endpoint asked to be left alone; None when it did not, or took it."""
 
     @property
     def taken(self) -> bool:
@@ -143,13 +145,13 @@ TRY_ERRORS: Final = (
 """What may go wrong in a try."""
 
 
-def answer_of(status: int) -> Answer:
+def answer_of(status: int, retry_after: timedelta | None = None) -> Answer:
     """What an HTTP status means for a delivery. Redirects are not followed: they would lead past every check."""
     if 200 <= status < 300:
         return Answer(status, None)
     if 300 <= status < 400:
-        return Answer(status, "REDIRECTED")
-    return Answer(status, "GONE" if status == 410 else "ANSWERED_WITH_ERROR")
+        return Answer(status, "REDIRECTED", retry_after)
+    return Answer(status, "GONE" if status == 410 else "ANSWERED_WITH_ERROR", retry_after)
 
 
 _STATUS_EVENTS: Final = {Status.SENT: EventType.SMS_SENT, Status.FAILED: EventType.SMS_FAILED}

@@ -8,6 +8,7 @@ import socket
 import ssl
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from functools import wraps
 from typing import Any, Final
 
@@ -18,6 +19,7 @@ from apprise.plugins import url_to_dict
 from messaging_service.adapters.channels.guard import Guard, NotAllowedError
 from messaging_service.domain.channels import NEVER, WELL_KNOWN
 from messaging_service.domain.targets import Network, is_outward
+from messaging_service.domain.webhook_retries import retry_after
 from messaging_service.domain.webhooks import answer_of
 
 NAME: Final = "TukuPay SMS"
@@ -211,7 +213,9 @@ class Posting:
         if result:
             return {"status": self._witness.status, "error": None}
         word = "TARGET_REFUSED" if self._guard.refused > refused else self._witness.error
-        return {"status": self._witness.status, "error": word or "NOT_TAKEN"}
+        asked = self._witness.retry_after_s
+        answer = {"status": self._witness.status, "error": word or "NOT_TAKEN"}
+        return answer if asked is None else answer | {"retryAfterS": asked}
 
 
 def shown(plugin: NotifyBase) -> str:
@@ -239,12 +243,14 @@ class Witness:
         """The HTTP status of the last answer."""
         self.error: str | None = None
         """A stable word for what went wrong last."""
+        self.retry_after_s: float | None = None
+        """How long the service asked in its last answer to be left alone."""
         self._wrap_requests()
         self._wrap_mail()
 
     def forget(self) -> None:
         """Before the next post."""
-        self.status = self.error = None
+        self.status = self.error = self.retry_after_s = None
 
     def raised(self, error: BaseException) -> None:
         """Something went wrong without an answer."""
@@ -263,6 +269,8 @@ class Witness:
                 raise
             self.status = response.status_code
             self.error = answer_of(response.status_code).error
+            asked = retry_after(response.headers.get("Retry-After"), datetime.now(UTC))
+            self.retry_after_s = None if asked is None else asked.total_seconds()
             return response
 
         # Every request of the library goes through here, whatever of its functions a service uses.

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import json
 from collections.abc import AsyncGenerator, Mapping
+from datetime import timedelta
 from typing import Any, Final
 
 import structlog
@@ -62,7 +63,8 @@ class ChannelSender:
             answer = await self._children.ask(question)
         except ChildFailedError as error:
             return Answer(None, str(error))
-        return Answer(answer["status"], answer["error"])
+        asked = answer.get("retryAfterS")
+        return Answer(answer["status"], answer["error"], None if asked is None else timedelta(seconds=asked))
 
 
 class GuardedChannels:

@@ -143,7 +143,8 @@ class PostgresDeliveryQueue:
         # Several failed as one text; with the pause of the oldest they are one text again.
         one = failed[0]
         tries = one.parcel.tries + 1
-        pause = self._retries.pause(tries)
+        asked = self._retries.asked_pause(one.answer.retry_after)
+        pause = max(self._retries.pause(tries), asked)
         parameters = {
             "ids": [each.parcel.delivery_id for each in failed],
             "status": one.answer.status,
@@ -156,9 +157,9 @@ class PostgresDeliveryQueue:
         if one.answer.gone:
             await connection.execute(_DISABLE, owned)
         elif row is not None:
-            # Those behind wait for the next try of this one, or only for the endpoint to recover.
+            # Those behind wait for the next try of this one, or only for the endpoint to recover, and in any case for
+            # as long as the endpoint asked.
             waits = tries <= self._retries.in_order_tries
-            await connection.execute(
-                _PAUSE, owned | {"pause": pause if waits else self._retries.endpoint_pause(row[0])}
-            )
+            alone = pause if waits else max(self._retries.endpoint_pause(row[0]), asked)
+            await connection.execute(_PAUSE, owned | {"pause": alone})
         return sum(state == DeliveryState.FAILED.value for (state,) in states)

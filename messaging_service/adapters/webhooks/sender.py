@@ -15,6 +15,7 @@ from standardwebhooks import Webhook
 
 from messaging_service.adapters.webhooks.targets import GuardedTargets, TargetRefusedError, TargetUnknownError
 from messaging_service.domain.targets import Address
+from messaging_service.domain.webhook_retries import retry_after
 from messaging_service.domain.webhooks import Answer, answer_of
 from messaging_service.use_cases.webhooks import Errand, Parcel, Tried
 
@@ -46,6 +47,7 @@ class _Line:
     http: httpx.AsyncClient
     trace: Trace
     """Hears of each connection; see `_connections`."""
+    now: Callable[[], datetime]
 
 
 class WebhookSender:
@@ -70,7 +72,7 @@ class WebhookSender:
         signers = [Webhook(secret) for secret in errand.secrets]
         async with _connections() as trace, _client(self._tls, self._timeout_s) as http:
             for parcel in errand.parcels:
-                answer = await self._try(_Line(http, trace), errand.url, parcel, signers)
+                answer = await self._try(_Line(http, trace, self._now), errand.url, parcel, signers)
                 yield Tried(parcel, answer)
                 if not answer.taken or clock() >= ends_at:
                     return
@@ -119,10 +121,10 @@ class WebhookSender:
         *others, last = addresses
         for address in others:
             try:
-                return await _exchange(line.http, url.copy_with(host=str(address)), headers, body, extensions)
+                return await _exchange(line, url.copy_with(host=str(address)), headers, body, extensions)
             except (httpx.ConnectError, httpx.ConnectTimeout):
                 continue
-        return await _exchange(line.http, url.copy_with(host=str(last)), headers, body, extensions)
+        return await _exchange(line, url.copy_with(host=str(last)), headers, body, extensions)
 
 
 @asynccontextmanager
@@ -156,12 +158,12 @@ def _client(tls: ssl.SSLContext, timeout_s: float) -> httpx.AsyncClient:
 
 
 async def _exchange(
-    http: httpx.AsyncClient, url: httpx.URL, headers: dict[str, str], body: bytes, extensions: dict[str, Any]
+    line: _Line, url: httpx.URL, headers: dict[str, str], body: bytes, extensions: dict[str, Any]
 ) -> Answer:
-    async with http.stream("POST", url, headers=headers, content=body, extensions=extensions) as response:
+    async with line.http.stream("POST", url, headers=headers, content=body, extensions=extensions) as response:
         seen = 0
         async for piece in response.aiter_raw():
             seen += len(piece)
             if seen > MAX_ANSWER_BYTES:
                 break
-        return answer_of(response.status_code)
+        return answer_of(response.status_code, retry_after(response.headers.get("retry-after"), line.now()))

@@ -297,6 +297,16 @@ async def test_redirects_are_not_followed_and_a_room_that_is_gone_disables_its_c
         assert CANARY not in figures.text
 
 
+async def test_a_room_that_names_a_time_is_left_alone_until_then(database_url: str) -> None:
+    async with both(database_url) as (service, system):
+        system.reply = lambda _: answer(429, "retry-after: 600")
+        channel = await made(service, url=room(system))
+        test = await tried_test(service, channel.channel_id)
+        assert (test.last_status, test.last_error) == (429, "ANSWERED_WITH_ERROR")
+        waits = "SELECT extract(epoch FROM next_try_at - last_try_at) FROM webhook_delivery"
+        assert await rows(database_url, waits) == [(600,)]
+
+
 async def test_the_secrets_of_targets_are_in_no_answer_and_no_log(
     database_url: str, capfd: pytest.CaptureFixture[str]
 ) -> None:

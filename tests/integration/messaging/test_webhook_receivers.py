@@ -141,6 +141,36 @@ async def test_an_event_that_a_receiver_cannot_digest_steps_aside_after_three_tr
         assert (await system.until(5))[4].headers["webhook-id"] != poison[0]
 
 
+@pytest.mark.parametrize(("asked", "kept_s"), [("600", 600), ("7200", 3_600)])
+async def test_nothing_is_posted_before_the_time_that_a_receiver_names(
+    database_url: str, asked: str, kept_s: int
+) -> None:
+    async with both(database_url) as (service, system):
+        system.reply = lambda _: answer(429, f"retry-after: {asked}")
+        webhook_id = (await made(service, system.url)).webhook.webhook_id
+        await webhooks(service).TestWebhook(pb.TestWebhookRequest(webhook_id=webhook_id))
+        await system.until(1)
+        await until_found(database_url, BROUGHT_BACK)
+        waits = """
+            SELECT extract(epoch FROM d.next_try_at - d.last_try_at), extract(epoch FROM e.paused_until - d.last_try_at)
+            FROM webhook_delivery d JOIN webhook_endpoint e ON e.id = d.endpoint_id
+        """
+        assert await rows(database_url, waits) == [(kept_s, kept_s)]
+
+
+async def test_a_receiver_that_names_a_time_is_left_alone_also_by_what_steps_aside(database_url: str) -> None:
+    async with both(database_url) as (service, system):
+        system.reply = lambda _: answer(503, "retry-after: 1800")
+        webhook_id = (await made(service, system.url)).webhook.webhook_id
+        await webhooks(service).TestWebhook(pb.TestWebhookRequest(webhook_id=webhook_id))
+        await until_found(database_url, BROUGHT_BACK)
+        await rows(database_url, "UPDATE webhook_delivery SET tries = 5")
+        await rows(database_url, MAKE_DUE)
+        await until_found(database_url, "SELECT 1 FROM webhook_endpoint WHERE failures = 2 AND owner IS NULL")
+        left = "SELECT paused_until - now() > interval '29 minutes' FROM webhook_endpoint"
+        assert await rows(database_url, left) == [(True,)]
+
+
 async def test_several_processes_tell_every_event_once(database_url: str) -> None:
     async with AsyncExitStack() as stack:
         system = await stack.enter_async_context(receiver())

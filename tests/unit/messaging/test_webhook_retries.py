@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
 
-from messaging_service.domain.webhook_retries import Retries
+from messaging_service.domain.webhook_retries import Retries, retry_after
 from messaging_service.notifying import retries_of
 from messaging_service.settings import MessagingSettings
 from service_kit.settings import SettingsError, load
@@ -55,3 +55,36 @@ def test_an_operator_chooses_how_deliveries_are_tried() -> None:
 def test_choices_that_cannot_be_are_refused_with_the_remedy(wrong: dict[str, Any], problem: str) -> None:
     with pytest.raises(SettingsError, match=problem):
         load(MessagingSettings, GOOD | wrong)
+
+
+NOW = datetime(2026, 12, 1, 8, 0, tzinfo=UTC)
+
+
+@pytest.mark.parametrize(
+    ("text", "seconds"),
+    [
+        ("60", 60),
+        (" 3600 ", 3_600),
+        ("0", 0),
+        ("9" * 50, 999_999_999),
+        ("Tue, 01 Dec 2026 08:10:00 GMT", 600),
+        ("Tue, 01 Dec 2026 08:10:00 -0000", 600),
+        ("Tue, 01 Dec 2026 11:10:00 +0300", 600),
+        ("Mon, 30 Nov 2026 08:00:00 GMT", 0),
+        ("-5", None),
+        ("1.5", None),
+        ("soon", None),
+        ("", None),
+        ("٣", None),
+        (None, None),
+    ],
+)
+def test_an_endpoint_names_seconds_or_a_date(text: str | None, seconds: int | None) -> None:
+    assert retry_after(text, NOW) == (None if seconds is None else timedelta(seconds=seconds))
+
+
+def test_an_endpoint_is_left_alone_for_an_hour_at_most() -> None:
+    retries = Retries()
+    assert retries.asked_pause(None) == timedelta()
+    assert retries.asked_pause(timedelta(minutes=10)) == timedelta(minutes=10)
+    assert retries.asked_pause(timedelta(days=3)) == timedelta(hours=1)
