@@ -11,6 +11,8 @@ from alembic.runtime.environment import EnvironmentContext
 from alembic.script import ScriptDirectory
 from sqlalchemy import Connection, Engine, MetaData, create_engine, text
 
+from service_kit.database import KEPT_ALIVE
+
 _LOCK = 0x74756B75
 """Advisory lock key: one migration of a database at a time."""
 _LOOK_EVERY_S = 0.1
@@ -22,8 +24,15 @@ class PooledError(Exception):
 
 
 def engine_for(url: str) -> Engine:
-    """A SQLAlchemy engine on a libpq URL, socket folders included."""
-    return create_engine("postgresql+psycopg://", creator=lambda: psycopg.connect(url, connect_timeout=10))
+    """A SQLAlchemy engine on a libpq URL, socket folders included.
+
+    A migration may take hours, so its statements have no bound; a server that vanishes ends them all the same.
+    """
+
+    def connect() -> psycopg.Connection:
+        return psycopg.connect(url, connect_timeout=10, **KEPT_ALIVE)
+
+    return create_engine("postgresql+psycopg://", creator=connect)
 
 
 def _script(folder: Path) -> ScriptDirectory:

@@ -65,7 +65,7 @@ def world(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFacto
     port = free_port() if is_tcp else None
     with EmbeddedPostgres(folder / "postgres", fsync=False, port=port) as server:
         # A lease that ends before 40 s of read-only are over.
-        settings = {"GATEWAY_OUTCOME_WAIT_S": "2", "SMS_LEASE_S": "15", "SMS_LEASE_MARGIN_S": "5"}
+        settings = {"GATEWAY_OUTCOME_WAIT_S": "2", "SMS_LEASE_S": "25", "SMS_LEASE_MARGIN_S": "5"}
         system = System(folder, on_own_server(server, tcp=is_tcp), settings)
         try:
             system.start()

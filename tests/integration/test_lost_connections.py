@@ -49,11 +49,11 @@ def standing_still(server: EmbeddedPostgres, *pids: int) -> Iterator[None]:
             os.kill(pid, signal.SIGCONT)
 
 
-async def _trip_after(connection: Connection, seconds: float) -> str:
+async def _ask_after(connection: Connection, seconds: float, way: str) -> str:
     await asyncio.sleep(seconds)
     try:
         async with asyncio.timeout(HUNG_S):
-            await connection.trip(ONE())
+            await (connection.trip(ONE()) if way == "trip" else connection.execute("SELECT 1"))
     except TimeoutError:
         return "hung"
     except psycopg.OperationalError:
@@ -61,24 +61,25 @@ async def _trip_after(connection: Connection, seconds: float) -> str:
     return "answered"
 
 
-async def _killed_in_mid_trip(server: EmbeddedPostgres, url: str) -> list[str]:
-    """How one trip on each of many idle connections ends, sent around the death of the postmaster."""
+async def _killed_meanwhile(server: EmbeddedPostgres, url: str, way: str) -> list[str]:
+    """How one question on each of many idle connections ends, sent around the death of the postmaster."""
     connections = [await Connection.connect(url, autocommit=True) for _ in range(CONNECTIONS)]
     for connection in connections:
         await connection.trip(ONE())
     assert server.pid is not None
     os.kill(server.pid, signal.SIGKILL)
     ends = await asyncio.gather(
-        *(_trip_after(connection, 0.012 * place / CONNECTIONS) for place, connection in enumerate(connections))
+        *(_ask_after(connection, 0.012 * place / CONNECTIONS, way) for place, connection in enumerate(connections))
     )
     for connection in connections:
         await connection.close()
     return ends
 
 
-def test_no_trip_hangs_when_the_postmaster_is_killed(server: tuple[EmbeddedPostgres, str]) -> None:
+@pytest.mark.parametrize("way", ["trip", "cursor"])
+def test_nobody_hangs_when_the_postmaster_is_killed(server: tuple[EmbeddedPostgres, str], way: str) -> None:
     for _ in range(ROUNDS):
-        ends = uvloop.run(_killed_in_mid_trip(*server))
+        ends = uvloop.run(_killed_meanwhile(*server, way))
         assert len(ends) == CONNECTIONS
         assert "hung" not in ends
         server[0].open()
