@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from uuid import UUID
 
 import msgspec
@@ -35,7 +35,7 @@ _STORE = Statement("""
 """)
 
 # By the carrier's id. Carriers give an id to several messages, at once or after months: meant is the newest part of a
-# message to the receipt's phone, and the newest of all where the receipt names no phone or another one.
+# message to the receipt's phone, and the newest of all where the receipt names no phone or, in the end, another one.
 _WAITING = Statement("""
     WITH due AS (
         SELECT id, carrier, canonical_id, carrier_message_id, state, recipient, sender_id, network_error, tries,
@@ -45,9 +45,11 @@ _WAITING = Statement("""
     )
     SELECT due.id, due.carrier, due.carrier_message_id, due.state, due.recipient, due.sender_id,
         due.network_error, due.tries, due.all_parts, due.known_parts, due.phone_alone, due.failure_code,
-        extract(epoch FROM now() - due.received_at)::float8, p.message_id, p.attempt, p.canonical_id
+        extract(epoch FROM now() - due.received_at)::float8, p.message_id, p.attempt, p.canonical_id,
+        coalesce(p.recipient <> due.recipient, false)
     FROM due LEFT JOIN LATERAL (
-        SELECT p.message_id, p.attempt, p.canonical_id FROM message_part p JOIN message m ON m.id = p.message_id
+        SELECT p.message_id, p.attempt, p.canonical_id, m.recipient
+        FROM message_part p JOIN message m ON m.id = p.message_id
         WHERE p.carrier = due.carrier AND p.canonical_id = ANY(ARRAY[due.canonical_id, due.other_id])
             AND (NOT due.phone_alone OR m.recipient = due.recipient)
         ORDER BY m.recipient IS NOT DISTINCT FROM due.recipient DESC, p.canonical_id = due.canonical_id DESC,
@@ -99,7 +101,7 @@ _WAIT_FOR_MORE = Statement("""
 """)
 UNKNOWN_AFTER_TRIES = 2
 """A receipt may overtake the record of its own submit, so it waits a little before it is matched to a
-message of unknown outcome."""
+message of unknown outcome, or by its id alone to a message to another phone."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -123,6 +125,8 @@ class _Waiting:
     attempt: int | None
     found_id: str | None
     """The canonical id of that part, in whichever reading it was found."""
+    is_to_another: bool
+    """Whether that part went to another phone than the receipt names."""
 
     @property
     def canonical_id(self) -> str:
@@ -191,12 +195,12 @@ async def work(transaction: Transaction, limit: int, owner: str, policy: ChargeP
     waiting = [_Waiting(*row) for row in rows]
     matched: dict[UUID, list[_Waiting]] = {}
     unmatched: list[int] = []
-    for receipt in waiting:
-        message_id = receipt.message_id or await _unknown_message(transaction.connection, receipt)
-        if message_id is None:
+    for found in waiting:
+        receipt = await _with_message(transaction.connection, found)
+        if receipt.message_id is None:
             unmatched.append(receipt.id)
         else:
-            matched.setdefault(message_id, []).append(receipt)
+            matched.setdefault(receipt.message_id, []).append(receipt)
     steps = [_POSTPONE(receipts=unmatched)] if unmatched else []
     money: Money = {}
     left = len(unmatched)
@@ -210,8 +214,22 @@ async def work(transaction: Transaction, limit: int, owner: str, policy: ChargeP
     return Worked(looked_at=len(waiting), matched=len(waiting) - left, money=money)
 
 
+async def _with_message(connection: Connection, receipt: _Waiting) -> _Waiting:
+    """The receipt with the message that it is about, if one can be told now.
+
+    Where its id is that of a message to another phone, its own message may have the same id, and that may not be on
+    record yet, or never come: so that one is looked for first.
+    """
+    if receipt.message_id is not None and not receipt.is_to_another:
+        return receipt
+    if receipt.tries < UNKNOWN_AFTER_TRIES:
+        return replace(receipt, message_id=None)
+    unknown = await _unknown_message(connection, receipt)
+    return receipt if unknown is None else replace(receipt, message_id=unknown, attempt=None, found_id=None)
+
+
 async def _unknown_message(connection: Connection, receipt: _Waiting) -> UUID | None:
-    if receipt.recipient is None or receipt.phone_alone or receipt.tries < UNKNOWN_AFTER_TRIES:
+    if receipt.recipient is None or receipt.phone_alone:
         return None
     cursor = await connection.execute(
         _UNKNOWN_FOR,

@@ -22,7 +22,7 @@ from tests.integration.messaging.conftest import (
     stored,
     transitions,
 )
-from tests.integration.messaging.receipts_at_work import bring, state_of, waiting
+from tests.integration.messaging.receipts_at_work import bring, state_of, until_matched_by_address, waiting
 
 pytestmark = pytest.mark.timeout(60)
 
@@ -199,14 +199,35 @@ async def test_an_id_of_two_messages_means_the_one_to_the_phone_of_the_receipt(o
     assert (await state_of(outbox, first), await state_of(outbox, second)) == (State.UNDELIVERED, State.DELIVERED)
 
 
-@pytest.mark.parametrize("named", [None, "+254733000222"], ids=["no phone", "the phone of neither"])
-async def test_an_id_of_two_messages_means_the_newest_where_the_phone_does_not_tell(
-    outbox: PostgresOutbox, named: str | None
+async def test_an_id_of_two_messages_means_the_newest_where_no_phone_is_named(outbox: PostgresOutbox) -> None:
+    first = await sent(outbox, accepted("777"))
+    second = await sent(outbox, accepted("777"), recipient_phone_number=OTHER_PHONE)
+    await bring(outbox, receipt("777", U, recipient=None))
+    assert (await state_of(outbox, first), await state_of(outbox, second)) == (State.ACCEPTED, State.UNDELIVERED)
+
+
+async def test_an_id_alone_counts_in_the_end_where_the_phone_is_that_of_nobody(
+    outbox: PostgresOutbox, database_url: str
 ) -> None:
     first = await sent(outbox, accepted("777"))
     second = await sent(outbox, accepted("777"), recipient_phone_number=OTHER_PHONE)
-    await bring(outbox, receipt("777", U, recipient=named))
+    await outbox.store([receipt("777", U, recipient="+254733000222")])
+    await outbox.work(500)
+    assert await state_of(outbox, second) is State.ACCEPTED
+    await until_matched_by_address(outbox, database_url)
     assert (await state_of(outbox, first), await state_of(outbox, second)) == (State.ACCEPTED, State.UNDELIVERED)
+
+
+async def test_a_receipt_that_overtakes_its_answer_moves_no_other_message_with_its_id(
+    outbox: PostgresOutbox, database_url: str
+) -> None:
+    other = await sent(outbox, accepted("777"), recipient_phone_number=OTHER_PHONE)
+    message = await record(outbox, acceptance(claimed=True))
+    await bring(outbox, receipt("777", U))
+    await settle(outbox, Claim(message, 1, 0, 0.0), accepted("777"))
+    await pass_time(database_url, 1.1)
+    await outbox.work(500)
+    assert (await state_of(outbox, message), await state_of(outbox, other)) == (State.UNDELIVERED, State.ACCEPTED)
 
 
 async def test_a_second_reading_of_an_id_serves_where_the_first_finds_nothing(outbox: PostgresOutbox) -> None:

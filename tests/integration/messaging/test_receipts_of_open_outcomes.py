@@ -12,7 +12,7 @@ from messaging_service.domain.states import Billing, State
 from messaging_service.domain.submission import DeliveryReceipt, ReceiptState
 from messaging_service.use_cases.outbox import Claim
 from tests.contract.messaging_database import pass_time, rows
-from tests.contract.sms_examples import PRICE, TWO_UNITS, acceptance, unanswered
+from tests.contract.sms_examples import PRICE, TWO_UNITS, acceptance, accepted, unanswered
 from tests.integration.messaging.conftest import (
     money,
     receipt,
@@ -100,6 +100,18 @@ async def test_a_receipt_of_another_carrier_settles_nothing(outbox: PostgresOutb
     await outbox.store([receipt("A2", carrier="smpp")])
     await until_matched_by_address(outbox, database_url)
     assert await state_of(outbox, message) is State.DELIVERED
+
+
+async def test_an_unknown_message_to_the_phone_goes_before_another_message_with_the_id(
+    outbox: PostgresOutbox, database_url: str
+) -> None:
+    other = await sent(outbox, accepted("A1"), recipient_phone_number="+254722000111")
+    message = await unknown(outbox, database_url)
+    await outbox.store([receipt("A1")])
+    await until_matched_by_address(outbox, database_url)
+    assert (await state_of(outbox, message), await state_of(outbox, other)) == (State.DELIVERED, State.ACCEPTED)
+    await bring(outbox, receipt("A1", U, recipient="+254722000111"))
+    assert (await state_of(outbox, message), await state_of(outbox, other)) == (State.DELIVERED, State.UNDELIVERED)
 
 
 async def test_a_receipt_that_a_phone_may_have_written_settles_nothing(
