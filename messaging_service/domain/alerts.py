@@ -32,6 +32,10 @@ class AlertKind(StrEnum):
 
 BELOW: Final = frozenset({AlertKind.BALANCE_LOW, AlertKind.CARRIER_BALANCE_LOW})
 """Kinds that warn of too little; the others warn of too much."""
+OF_CARRIERS: Final = frozenset({AlertKind.CARRIER_DOWN, AlertKind.CARRIER_BALANCE_LOW})
+"""Kinds whose readings are what replicas report of carriers."""
+CARRIER_IS_GONE_AFTER: Final = timedelta(minutes=10)
+"""For so long no replica reported a carrier, or its balance. Less may be replicas that start anew."""
 MINUTES_OF_DAY: Final = 1_440
 
 
@@ -117,6 +121,17 @@ def verdict(rule: AlertRule, reading: Reading, *, is_open: bool) -> Verdict:
     if is_open:
         return Verdict.RESOLVE if is_good else Verdict.KEEP
     return Verdict.RAISE if is_bad else Verdict.KEEP
+
+
+def verdict_without_reading(rule: AlertRule | None, unread_for: timedelta) -> Verdict:
+    """What it means for an open alert that there is nothing to read, as of a postpaid account, which has no bound.
+
+    The alert ends, so that the next crossing raises another one. `rule`: None when nobody watches the account any more.
+    `unread_for`: how long there has been nothing to read.
+    """
+    if rule is None or not rule.enabled or rule.kind not in OF_CARRIERS:
+        return Verdict.RESOLVE
+    return Verdict.RESOLVE if unread_for >= CARRIER_IS_GONE_AFTER else Verdict.KEEP
 
 
 def _crossed(rule: AlertRule, value: Decimal) -> tuple[bool, bool]:

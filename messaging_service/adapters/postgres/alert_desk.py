@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import json
 from collections import Counter as Tally
 from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Set as AbstractSet
 from datetime import datetime, timedelta
 from decimal import Decimal
 from typing import Any, Final
@@ -23,10 +25,14 @@ from messaging_service.domain.alerts import (
     Verdict,
     event_of,
     verdict,
+    verdict_without_reading,
     with_rules,
 )
 from messaging_service.use_cases.alerts import CarrierHealth, Evaluated
 from service_kit.database import Connection, Pool, single_statement, transaction
+
+Key = tuple[str, str, str]
+"""Account, kind and subject of an alert."""
 
 _READER: Final = "alerts"
 _RULE: Final = "kind, enabled, threshold, margin, in_units, window_s, least_messages, quiet_start, quiet_end"
@@ -164,22 +170,28 @@ class PostgresAlertDesk:
             watched = [account for (account,) in await (await connection.execute(_WATCHED)).fetchall()]
             rules = await _rules(connection, watched)
             readings = Readings(connection, carriers, seconds, prices)
-            evaluated = await self._settle(connection, rules, readings, now)
-            moved = {"name": _READER, "position": Jsonb({"down": down_since})}
+            is_open = set(await (await connection.execute(_OPEN)).fetchall())
+            found = await readings.of(rules)
+            evaluated = await self._settle(connection, found, is_open, now)
+            seen = {(account_id, rule.kind.value, reading.subject) for account_id, rule, reading in found}
+            unread = {key for key in is_open - seen if (key[0], AlertKind(key[1])) not in readings.unknown}
+            unread_since = _since(position.get("unread", {}), unread, now)
+            ended = await self._end_unread(connection, rules, unread_since, now)
+            evaluated = Evaluated(evaluated.raised, Tally(evaluated.resolved) + ended)
+            moved = {"name": _READER, "position": Jsonb({"down": down_since, "unread": unread_since})}
             await connection.execute(_MOVE, moved)
         return evaluated
 
     async def _settle(
         self,
         connection: Connection,
-        rules: Mapping[str, Mapping[AlertKind, AlertRule]],
-        readings: Readings,
+        found: Sequence[tuple[str, AlertRule, Reading]],
+        is_open: AbstractSet[Key],
         now: datetime,
     ) -> Evaluated:
-        is_open = set(await (await connection.execute(_OPEN)).fetchall())
         raised: Tally[AlertKind] = Tally()
         resolved: Tally[AlertKind] = Tally()
-        for account_id, rule, reading in await readings.of(rules):
+        for account_id, rule, reading in found:
             key = {"account_id": account_id, "kind": rule.kind.value, "subject": reading.subject}
             known = (account_id, rule.kind.value, reading.subject) in is_open
             match verdict(rule, reading, is_open=known):
@@ -190,6 +202,24 @@ class PostgresAlertDesk:
                 case Verdict.KEEP:
                     continue
         return Evaluated(+raised, +resolved)
+
+    async def _end_unread(
+        self,
+        connection: Connection,
+        rules: Mapping[str, Mapping[AlertKind, AlertRule]],
+        unread_since: Mapping[str, str],
+        now: datetime,
+    ) -> Tally[AlertKind]:
+        """Resolves open alerts that have no reading any more: what they warn of is no question now."""
+        resolved: Tally[AlertKind] = Tally()
+        for text, since in unread_since.items():
+            account_id, word, subject = json.loads(text)
+            kind = AlertKind(word)
+            rule = rules[account_id][kind] if account_id in rules else None
+            if verdict_without_reading(rule, now - datetime.fromisoformat(since)) is Verdict.RESOLVE:
+                key = {"account_id": account_id, "kind": word, "subject": subject}
+                resolved[kind] += (await connection.execute(_RESOLVE, key)).rowcount
+        return resolved
 
     async def _raise(
         self, connection: Connection, account_id: str, rule: AlertRule, reading: Reading, now: datetime
@@ -205,6 +235,12 @@ class PostgresAlertDesk:
         postings = [Posting(self._new_id(), row[0], event, not_before) for row in endpoints]
         await record(connection, postings, self._give_up_after)
         return 1
+
+
+def _since(before: Mapping[str, str], keys: AbstractSet[Key], now: datetime) -> dict[str, str]:
+    """Since when each alert has no reading, by its key as a text, as the position of the reader keeps it."""
+    texts = sorted(json.dumps(key) for key in keys)
+    return {text: before.get(text, now.isoformat()) for text in texts}
 
 
 async def _rules(connection: Connection, accounts: Sequence[str]) -> dict[str, dict[AlertKind, AlertRule]]:

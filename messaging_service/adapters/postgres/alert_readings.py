@@ -46,14 +46,19 @@ class Readings:
         down_s: Mapping[str, int],
         prices: Mapping[str, Decimal],
     ) -> None:
-        """`down_s`: for how long each carrier is down, 0 while it is not. `prices`: KES for a unit, by account."""
+        """`down_s`: for how long each carrier is down, 0 while it is not.
+
+        `prices`: KES for a unit, by account; those whose price could not be asked for are missing.
+        """
         self._connection = connection
         self._carriers = carriers
         self._down_s = down_s
         self._prices = prices
+        self.unknown: set[tuple[str, AlertKind]] = set()
+        """Rules of which `of` could not tell what they see: neither that it is well nor that there is nothing."""
 
     async def of(self, rules: Rules) -> Found:
-        """What each rule sees. A rule that sees nothing, as an account without a balance does, is not among them."""
+        """What each rule sees, but for those that have nothing to see, as that of an account without a balance."""
         found = [*await self._balances(rules), *await self._failing(rules), *await self._unknown(rules)]
         for account_id, kinds in rules.items():
             down, balance = kinds[AlertKind.CARRIER_DOWN], kinds[AlertKind.CARRIER_BALANCE_LOW]
@@ -72,7 +77,9 @@ class Readings:
             rule = rules[account_id][AlertKind.BALANCE_LOW]
             if not rule.in_units:
                 found.append((account_id, rule, Reading(account_id, available, {"currency": "KES"})))
-            elif price := self._prices.get(account_id):
+            elif (price := self._prices.get(account_id)) is None:
+                self.unknown.add((account_id, rule.kind))
+            elif price:
                 units = available // price
                 data = {"available": f"{available:f}", "currency": "KES", "unitPrice": f"{price:f}"}
                 found.append((account_id, rule, Reading(account_id, units, data)))
