@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import signal
 from collections.abc import Callable, Iterator
 from itertools import count
@@ -12,6 +13,7 @@ import pytest
 from psycopg import sql
 
 from service_kit.embedded_postgres import EmbeddedPostgres
+from tests.system import pgbouncer
 
 
 def pytest_configure() -> None:
@@ -39,6 +41,18 @@ def postgres_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Embedd
     """The server of this run. Tests that kill or stop a server start one of their own."""
     with EmbeddedPostgres(tmp_path_factory.mktemp("postgres") / "data", fsync=False) as server:
         yield server
+
+
+@pytest.fixture(scope="session", autouse=True)
+def _pooler(request: pytest.FixtureRequest) -> Iterator[None]:
+    """PgBouncer between the pools of services and the server, where that is asked for."""
+    named = os.environ.get(pgbouncer.SETTING)
+    if not named:
+        yield
+        return
+    server = request.getfixturevalue("postgres_server")
+    with pgbouncer.pgbouncer(server, named) as pooler, pgbouncer.all_pools_through(pooler):
+        yield
 
 
 @pytest.fixture(scope="session")

@@ -34,6 +34,7 @@ from tests.integration.messaging.conftest import receipt
 from tests.integration.messaging.running_service import Running, service_on
 from tests.integration.messaging.webhook_receiver import Received, Receiver, ThenClosed, answer, receiver
 from tests.integration.messaging.webhooks_at_work import OPEN, SMS_EVENTS, made
+from tests.system.pgbouncer import service_urls
 from tests.system.ports import free_port
 from tukupay.sms.messaging.v1 import billing_pb2, billing_pb2_grpc, messaging_pb2, webhooks_pb2
 
@@ -251,7 +252,7 @@ async def processes_on(url: str, log_file: Path) -> AsyncIterator[Processes]:
     """None that is left outlives this."""
     settings = {
         "PATH": os.environ["PATH"],
-        "MESSAGING_DATABASE_URL": url,
+        **service_urls("MESSAGING_DATABASE_URL", url),
         "MESSAGING_GRPC_ADDRESS": "127.0.0.1:0",
         "MESSAGING_PRICING_ADDRESS": f"127.0.0.1:{free_port()}",
         "SMPP_HOST": "127.0.0.1",

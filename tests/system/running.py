@@ -15,6 +15,7 @@ from grpc_health.v1 import health_pb2, health_pb2_grpc
 from tests.system.carrier import SandboxPhones
 from tests.system.databases import Database
 from tests.system.money import broken_invariants
+from tests.system.pgbouncer import service_urls
 from tests.system.ports import free_port
 from tests.system.privacy import SMPP_PASSWORD, leaks
 from tests.system.process import Process
@@ -91,9 +92,9 @@ class System:
         addresses = self._addresses
         host, _, port = addresses["smpp"].rpartition(":")
         return {
-            "PRICING_DATABASE_URL": self.pricing_database.url,
+            **service_urls("PRICING_DATABASE_URL", self.pricing_database.url),
             "PRICING_GRPC_ADDRESS": addresses["pricing"],
-            "MESSAGING_DATABASE_URL": self.messaging_database.url,
+            **service_urls("MESSAGING_DATABASE_URL", self.messaging_database.url),
             "MESSAGING_GRPC_ADDRESS": addresses["messaging"],
             "MESSAGING_PRICING_ADDRESS": addresses["pricing"],
             "GATEWAY_HTTP_ADDRESS": addresses["gateway"],

@@ -31,6 +31,7 @@ from tests.integration.pricing.conftest import (
     pricing_on,
     refusal_of,
 )
+from tests.system.pgbouncer import service_urls
 from tukupay.sms.pricing.v1 import pricing_pb2 as pb
 
 QUESTION = pb.ResolvePriceRequest(customer_id="cust123")
@@ -197,7 +198,7 @@ async def own_process(url: str) -> AsyncIterator[tuple[asyncio.subprocess.Proces
         sys.executable,
         "-m",
         "pricing_service",
-        env={**os.environ, "PRICING_DATABASE_URL": url, "PRICING_GRPC_ADDRESS": "127.0.0.1:0"},
+        env={**os.environ, **service_urls("PRICING_DATABASE_URL", url), "PRICING_GRPC_ADDRESS": "127.0.0.1:0"},
         stdout=asyncio.subprocess.PIPE,
     )
     try:
