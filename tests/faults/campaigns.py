@@ -19,6 +19,8 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Final, TextIO
 
+from tests.system import pgbouncer
+
 ROOT: Final = Path(__file__).parents[2]
 REPORT: Final = ROOT / "faults-report.md"
 LAST_WORDS: Final = 40
@@ -128,6 +130,22 @@ def plan(scale: float) -> list[Campaign]:
     ]
 
 
+def behind_pgbouncer(found: str | None) -> list[Campaign]:
+    """The suites of both services with every pool of theirs through PgBouncer; none without one that is new enough."""
+    if found is None or pgbouncer.version(found) < pgbouncer.OLDEST:
+        return []
+    return [
+        Campaign(
+            "pgbouncer",
+            (*PYTEST, "tests/contract", "tests/integration/pricing", "tests/integration/messaging"),
+            f"the contract and integration suites through PgBouncer {'.'.join(map(str, pgbouncer.version(found)))}",
+            "none",
+            r"\d+ (passed|failed)",
+            {pgbouncer.SETTING: found},
+        )
+    ]
+
+
 def run(campaign: Campaign, output: TextIO) -> Result:
     """Runs one to its end; everything that it says goes to `output` too."""
     began, lines = time.monotonic(), list[str]()
@@ -192,7 +210,9 @@ def run_all(
 
 def main() -> int:
     """Runs what was asked for."""
-    names = [campaign.name for campaign in plan(0)]
+    found = pgbouncer.program()
+    pooled = behind_pgbouncer(found)
+    names = [campaign.name for campaign in [*plan(0), *pooled]]
     parser = argparse.ArgumentParser(description="Runs the long campaigns of faults and money, and writes a report.")
     parser.add_argument("--only", action="append", help=f"campaigns that begin like this: {', '.join(names)}")
     parser.add_argument("--scale", type=float, default=1.0, help="how long they are; 1 takes hours, 0 some minutes")
@@ -200,11 +220,15 @@ def main() -> int:
     chosen = parser.parse_args()
     campaigns = [
         campaign
-        for campaign in plan(chosen.scale)
+        for campaign in [*plan(chosen.scale), *pooled]
         if not chosen.only or any(campaign.name.startswith(word) for word in chosen.only)
     ]
     if not campaigns:
         parser.error(f"no campaign begins like that; there are {', '.join(names)}")
+    if not pooled:
+        sys.stdout.write(
+            f"nothing runs through PgBouncer: no version from 1.21 was found; name it by {pgbouncer.SETTING}\n"
+        )
     code = run_all(campaigns, chosen.report, sys.stdout)
     sys.stdout.write(f"the report is in {chosen.report}\n")
     return code

@@ -26,12 +26,11 @@ from tests.contract.messaging_database import until_found
 from tests.integration.messaging.running_service import service_on
 from tests.integration.messaging.test_messaging_outages import until_serving
 from tests.integration.pricing.conftest import pricing_on
-from tests.system.pgbouncer import SETTING, PgBouncer, pgbouncer, program, version
+from tests.system.pgbouncer import OLDEST, SETTING, PgBouncer, pgbouncer, program, version
 from tests.system.waiting import eventually
 from tukupay.sms.messaging.v1 import messaging_pb2 as pb
 
 PROGRAM = program() or ""
-OLDEST = (1, 21)
 IS_OLD = bool(PROGRAM) and version(PROGRAM) < OLDEST
 
 pytestmark = [

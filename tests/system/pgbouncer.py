@@ -29,6 +29,8 @@ from service_kit.embedded_postgres import EmbeddedPostgres
 from tests.system.ports import free_port
 
 SETTING: Final = "TUKUPAY_TEST_PGBOUNCER"
+OLDEST: Final = (1, 21)
+"""The first version that keeps the prepared statements of its clients apart."""
 START_S: Final = 20.0
 OWNER: Final = "tukupay"
 _CONFIGURATION: Final = """

@@ -7,7 +7,7 @@ import re
 import sys
 from pathlib import Path
 
-from tests.faults.campaigns import Campaign, plan, run_all
+from tests.faults.campaigns import Campaign, behind_pgbouncer, plan, run_all
 
 
 def says(name: str, words: str, code: int = 0) -> Campaign:
@@ -27,6 +27,19 @@ def test_the_report_has_what_was_run_and_what_each_said_and_one_that_fails_stops
     assert "counted 5" in second
     assert "noise" not in second.split("raise SystemExit")[1]
     assert "$ WORD=counted .venv/bin/python -c" in second
+
+
+def test_the_suites_run_through_pgbouncer_where_one_is_found(tmp_path: Path) -> None:
+    found = tmp_path / "pgbouncer"
+    found.write_text("#!/bin/sh\necho PgBouncer 1.24.1\n")
+    found.chmod(0o755)
+    (campaign,) = behind_pgbouncer(str(found))
+    assert "PgBouncer 1.24.1" in campaign.size
+    assert f"TUKUPAY_TEST_PGBOUNCER={found}" in campaign.spelled
+    assert all((Path(__file__).parents[2] / path).exists() for path in campaign.command if path.startswith("tests/"))
+    assert behind_pgbouncer(None) == []
+    found.write_text("#!/bin/sh\necho PgBouncer 1.18.0\n")
+    assert behind_pgbouncer(str(found)) == []
 
 
 def test_every_campaign_grows_with_the_scale_and_names_its_seed() -> None:
