@@ -112,12 +112,12 @@ def service(module: str, **environment: str) -> Iterator[int]:
 def fill(scenario: Scenario, pricing_url: str, messaging_url: str) -> None:
     """Writes prices and messages."""
     values = {"messages": scenario.messages, "accounts": scenario.accounts, "priced": scenario.priced}
-    with psycopg.connect(pricing_url, autocommit=True) as connection:
+    with psycopg.connect(pricing_url, autocommit=True, options="-c statement_timeout=0") as connection:
         connection.execute(DEFAULTS)
         connection.execute(OWN, values)
         connection.execute(COUNT)
         connection.execute("VACUUM ANALYZE cost")
-    with psycopg.connect(messaging_url, autocommit=True) as connection:
+    with psycopg.connect(messaging_url, autocommit=True, options="-c statement_timeout=0") as connection:
         accounts = "INSERT INTO account (id) SELECT 'acc' || number FROM generate_series(1, %s) AS number"
         connection.execute(accounts, (scenario.accounts,))
         connection.execute(MESSAGES, values)

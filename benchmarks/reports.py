@@ -57,7 +57,9 @@ _STATEMENTS = (
 
 
 async def _fill(system: OwnSystem, messages: int) -> None:
-    async with await psycopg.AsyncConnection.connect(system.database_url, autocommit=True) as connection:
+    async with await psycopg.AsyncConnection.connect(
+        system.database_url, autocommit=True, options="-c statement_timeout=0"
+    ) as connection:
         for statement in _STATEMENTS:
             values = {"messages": messages, "accounts": ACCOUNTS} if "%(" in statement else None
             await connection.execute(statement.encode(), values)

@@ -164,7 +164,7 @@ def fill(url: str, customers: int, rows: int) -> float:
     """Fills an empty price book; the seconds that it took."""
     migrate(url)
     begin = time.perf_counter()
-    with psycopg.connect(url, autocommit=True) as connection:
+    with psycopg.connect(url, autocommit=True, options="-c statement_timeout=0") as connection:
         connection.execute(DEFAULTS)
         connection.execute(ROWS, {"customers": customers, "rows": rows})
         connection.execute(COUNT)

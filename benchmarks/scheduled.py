@@ -96,7 +96,9 @@ async def _main(arguments: argparse.Namespace) -> None:
         stub = messaging_pb2_grpc.MessagingServiceStub(channel)
         await _schedule(stub, [datetime.now(UTC) + timedelta(days=30)])
         begun = perf_counter()
-        async with await psycopg.AsyncConnection.connect(system.database_url, autocommit=True) as database:
+        async with await psycopg.AsyncConnection.connect(
+            system.database_url, autocommit=True, options="-c statement_timeout=0"
+        ) as database:
             await database.execute(_COPY.format(rows=arguments.waiting).encode())
             await database.execute("ANALYZE message, dispatch")
             print(
