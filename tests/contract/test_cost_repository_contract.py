@@ -240,6 +240,16 @@ async def test_a_row_counts_from_its_recording_until_its_withdrawal(costs: CostR
     assert await rows_in_effect(costs, [*others, *expected]) == expected
 
 
+async def test_the_fallback_of_a_customer_ends_at_its_first_row_that_was_not_withdrawn(costs: CostRepository) -> None:
+    withdrawn = await withdraw(costs, await record(costs, CUSTOMER, FUTURE))
+    fallback = [
+        await record(costs, DIRECT_CUSTOMER, instant) for instant in (JANUARY, FUTURE, FUTURE + timedelta(days=1))
+    ]
+    assert await listed(costs, CUSTOMER) == [fallback[0], withdrawn, *fallback[1:]]
+    own = await record(costs, CUSTOMER, FUTURE + timedelta(hours=1))
+    assert await listed(costs, CUSTOMER) == [fallback[0], withdrawn, fallback[1], own]
+
+
 async def test_a_withdrawal_is_a_change_like_any_other(costs: CostRepository) -> None:
     row = await record(costs, CUSTOMER, FUTURE)
     other = await record(costs, TUKUPAY, DECEMBER)

@@ -230,6 +230,29 @@ async def test_batches_beyond_the_bound_are_turned_away_and_lone_sends_go_on() -
         assert (await send(running, named(2))).status_code == 200
 
 
+async def test_a_batch_that_fails_as_a_whole_gives_its_place_back() -> None:
+    settings = GatewaySettings(http_address=ANY_PORT, max_batches=1)
+    as_json = {"Content-Type": "application/json"}
+    async with running_gateway(settings) as running:
+
+        async def failed(status: int, **request: Any) -> None:
+            for _ in range(2):
+                assert (await running.http.post(PATH, **request)).status_code == status
+
+        await failed(400, content=b"{", headers=as_json)
+        await failed(400, json={"messages": []})
+        await failed(400, json={"messages": [SMS]})
+        await failed(400, params={"colour": "red"}, json={"messages": [named(0)]})
+        await failed(413, content=b" " * (MAX_BODY_BYTES + 1), headers=as_json)
+        await failed(415, content=b"messages=1", headers={"Content-Type": "application/x-www-form-urlencoded"})
+        running.messaging.batch_failure = ServiceError(
+            Kind.UNAVAILABLE, "DATABASE_UNAVAILABLE", "no database; try again"
+        )
+        await failed(503, json={"messages": [named(0), named(1)]})
+        running.messaging.batch_failure = None
+        assert (await send(running, named(0), named(1))).status_code == 200
+
+
 async def test_a_client_that_leaves_gives_its_place_back_and_its_sms_are_sent() -> None:
     settings = GatewaySettings(http_address=ANY_PORT, max_batches=1)
     async with running_gateway(settings) as running:

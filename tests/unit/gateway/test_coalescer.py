@@ -11,6 +11,8 @@ from grpc import aio
 
 from gateway_http.coalescer import MAX_BATCH_BYTES, SendCoalescer
 from gateway_http.problem import ProblemError
+from service_kit.errors import Kind, ServiceError
+from service_kit.grpc_errors import to_status
 from tukupay.sms.messaging.v1 import messaging_pb2 as pb
 
 DEADLINE_S = 5.0
@@ -197,6 +199,33 @@ async def test_a_broken_call_fails_exactly_those_without_an_answer(messaging: Me
         assert "nothing was stored" not in result.detail
 
 
+async def test_a_refusal_after_some_answers_says_nothing_of_the_rest(messaging: Messaging) -> None:
+    coalescer = SendCoalescer(messaging)
+    sending = [send(coalescer, f"user{number}") for number in range(3)]
+    call = await messaging.call(0)
+    call.answer(0)
+    # Of the call as a whole it would be true; of what was taken before it is not.
+    call.end(refused(ServiceError(Kind.OVERLOADED, "OVERLOADED", "too much waits; nothing was stored or charged")))
+    results = await asyncio.gather(*sending, return_exceptions=True)
+    assert isinstance(results[0], pb.SendSmsBatchResult)
+    for result in results[1:]:
+        assert isinstance(result, ProblemError)
+        assert (result.reason, result.http_status) == ("MESSAGING_INTERRUPTED", 503)
+        assert "the same messageId" in result.detail
+        assert "nothing was stored" not in result.detail
+
+
+async def test_a_refusal_before_any_answer_is_told_to_each(messaging: Messaging) -> None:
+    coalescer = SendCoalescer(messaging)
+    sending = [send(coalescer, "a"), send(coalescer, "b")]
+    call = await messaging.call(0)
+    call.end(refused(ServiceError(Kind.OVERLOADED, "OVERLOADED", "too much waits; nothing was stored or charged")))
+    for result in await asyncio.gather(*sending, return_exceptions=True):
+        assert isinstance(result, ProblemError)
+        assert (result.reason, result.http_status) == ("OVERLOADED", 429)
+        assert "nothing was stored" in result.detail
+
+
 async def test_only_a_call_that_never_left_says_that_nothing_was_stored(messaging: Messaging) -> None:
     coalescer = SendCoalescer(messaging)
     sending = send(coalescer, "a")
@@ -311,3 +340,11 @@ async def test_closing_answers_everybody(messaging: Messaging) -> None:
 
 def rpc_error(code: grpc.StatusCode, details: str) -> aio.AioRpcError:
     return aio.AioRpcError(code, aio.Metadata(), aio.Metadata(), details)
+
+
+def refused(error: ServiceError) -> aio.AioRpcError:
+    """The end of a call that the service refused with a status of its own."""
+    status = to_status(error)
+    code = {each.value[0]: each for each in grpc.StatusCode}[status.code]
+    details = aio.Metadata(("grpc-status-details-bin", status.SerializeToString()))
+    return aio.AioRpcError(code, aio.Metadata(), details, error.message)
