@@ -15,7 +15,7 @@ from typing import Final
 import psycopg
 from psycopg import sql
 
-from service_kit.trips import Connection, Statement, StatementsGoneError
+from service_kit.trips import BEGIN, ROLLBACK, Connection, Statement, StatementsGoneError, Step
 
 Guards = Mapping[str, str]
 """Values by the names of settings, both as `SHOW` writes them: `30s`, not 30000."""
@@ -24,6 +24,7 @@ _LOCK: Final = 0x67756172
 """Advisory lock key: two that change one role at the same moment would fail with "tuple concurrently updated"."""
 _CONNECT_S: Final = 10
 
+_END_SESSION: Final = Statement("SELECT pg_terminate_backend(pg_backend_pid())")()
 _UNSEPARATED: Final = (
     "a connection pooler stands before the database that does not keep the prepared statements of its clients apart: "
     "use PgBouncer 1.21 or newer in transaction mode with max_prepared_statements above 0, or connect to PostgreSQL "
@@ -79,13 +80,33 @@ class SessionCheck:
         is_pooled = seen.backend != connection.info.backend_pid
         if is_pooled and seen.has_our_name:
             raise _unseparated()
-        missing = {name: value for name, value in self._guards.items() if seen.values[name] != value}
+        missing = self._missing(seen)
+        if missing and is_pooled:
+            await self._end_session(connection, within_s)
         if missing:
-            raise _unguarded(seen, missing, is_pooled=is_pooled)
+            raise _unguarded(seen, missing)
 
-    async def _ask(self, connection: Connection, within_s: float) -> _Seen:
+    async def _end_session(self, connection: Connection, within_s: float) -> None:
+        """Ends the session behind a pooler's connection, if it is one without its guards.
+
+        It may be from before the role had them, and the pooler would keep it for as long as it is asked for.
+        """
+        try:
+            # From here on it is this session, and nobody else has it.
+            seen = await self._ask(connection, within_s, BEGIN)
+            if self._missing(seen):
+                await connection.trip(_END_SESSION, within_s=within_s)
+            await connection.trip(ROLLBACK, within_s=within_s)
+        except psycopg.Error:
+            connection.pgconn.finish()
+
+    def _missing(self, seen: _Seen) -> Guards:
+        return {name: value for name, value in self._guards.items() if seen.values[name] != value}
+
+    async def _ask(self, connection: Connection, within_s: float, *before: Step) -> _Seen:
         question = self._question(name=self._question.name)
-        (((backend, role, database, has_our_name, *values),),) = await connection.trip(question, within_s=within_s)
+        rows = (await connection.trip(*before, question, within_s=within_s))[-1]
+        ((backend, role, database, has_our_name, *values),) = rows
         shown = {name: value or "" for name, value in zip(self._guards, values, strict=True)}
         return _Seen(backend, role, database, has_our_name, shown)
 
@@ -144,12 +165,10 @@ def _written(statements: list[sql.Composed]) -> str:
     return " ".join(f"{statement.as_string()};" for statement in statements)
 
 
-def _unguarded(seen: _Seen, missing: Guards, *, is_pooled: bool) -> UnguardedError:
+def _unguarded(seen: _Seen, missing: Guards) -> UnguardedError:
     wrong = ", ".join(f"{name} is {seen.values[name] or 'unknown'} and must be {missing[name]}" for name in missing)
     remedy = "run `tukupay-sms migrate` with the URL that this service has, or "
     remedy += _written(_statements(seen.role, seen.database, missing))
-    if is_pooled:
-        remedy += " (and then RECONNECT at PgBouncer's console: its connections keep what they began with)"
     return UnguardedError(
         f"the database does not guard its sessions of the role {seen.role}: {wrong}; {remedy}",
         "the database is not set up: run `tukupay-sms migrate`, then try again",

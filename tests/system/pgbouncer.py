@@ -19,7 +19,6 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, Final
 
-import psycopg
 import pytest
 from psycopg.conninfo import conninfo_to_dict, make_conninfo
 
@@ -42,7 +41,6 @@ listen_port = {listen_port}
 unix_socket_dir =
 auth_type = trust
 auth_file = {folder}/users.txt
-admin_users = {owner}
 pool_mode = {pool_mode}
 default_pool_size = {pool_size}
 max_client_conn = 2000
@@ -78,18 +76,11 @@ class PgBouncer:
         self._port = port
 
     def url(self, direct: str) -> str:
-        """The same database through this pooler; an URL of another server as it is."""
+        """The same database through this pooler; the URL of another server, or of a role it does not know, as it is."""
         said = conninfo_to_dict(direct)
-        if said.get("host") != self._host:
+        if (said.get("host"), said.get("user")) != (self._host, OWNER):
             return direct
         return make_conninfo("", **said | {"host": "127.0.0.1", "port": self._port})
-
-    def console(self, command: str) -> None:
-        """Runs a command of its administration."""
-        with psycopg.connect(
-            host="127.0.0.1", port=self._port, user=OWNER, dbname="pgbouncer", autocommit=True
-        ) as connection:
-            connection.execute(command.encode())
 
 
 @contextmanager
@@ -108,7 +99,6 @@ def pgbouncer(
             port=said["port"],
             listen_port=port,
             folder=folder,
-            owner=OWNER,
             pool_mode=pool_mode,
             pool_size=pool_size,
             more="\n".join(f"{name} = {value}" for name, value in settings.items()),
