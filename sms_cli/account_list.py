@@ -18,7 +18,7 @@ from sms_cli.billing_stub import PAGE, TIMEOUT_S, billing_stub
 from sms_cli.money import kes
 from sms_cli.options import Bom, Raw, csv_style, parsed
 from sms_cli.report_files import RowFile, file_format, progress, replaced
-from sms_cli.terminal import cell, err, out, print_json
+from sms_cli.terminal import cell, err, out, print_json, print_table
 from tukupay.sms.messaging.v1 import billing_pb2 as pb
 
 MONEY = ("balance", "held", "creditLimit", "available", "dailySpend", "spentToday")
@@ -117,7 +117,7 @@ async def _show(request: pb.ListAccountsRequest) -> None:
                 record = terms_record(terms)
                 table.add_row(*("" if record[name] is None else cell(record[name]) for name in SHOWN_COLUMNS))
             sums.add(page)
-    out.print(table)
+    print_table(table)
     if sums.accounts > SHOWN:
         out.print(f"and {sums.accounts - SHOWN:,} more; --output writes all of them")
     out.print(str(sums), markup=False)

@@ -16,7 +16,7 @@ from sms_cli.channels_commands import channels
 from sms_cli.connections import readable_errors
 from sms_cli.instants import shown
 from sms_cli.settings import client_settings
-from sms_cli.terminal import cell, out
+from sms_cli.terminal import cell, out, print_table
 from tukupay.sms.messaging.v1 import alerts_pb2 as pb
 from tukupay.sms.messaging.v1 import alerts_pb2_grpc
 
@@ -66,7 +66,7 @@ def list_alerts(
             told,
         )
         table.add_row(*map(cell, cells))
-    out.print(table)
+    print_table(table, wraps={"value"})
 
 
 @alerts.command("ack")
@@ -97,7 +97,7 @@ def rules(user: User = "user123") -> None:
             hours,
         )
         table.add_row(*map(cell, cells))
-    out.print(table)
+    print_table(table, wraps={"value"})
 
 
 def _deliveries(one: pb.Alert) -> int:

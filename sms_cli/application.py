@@ -30,7 +30,7 @@ from sms_cli.parts import module_command
 from sms_cli.reports_commands import reports
 from sms_cli.settings import DATABASE_VARIABLES, LocalSettings, client_environment, client_settings
 from sms_cli.suppressions_commands import suppressions
-from sms_cli.terminal import out, print_failure, print_json, print_record
+from sms_cli.terminal import out, print_failure, print_json, print_record, print_table
 from sms_cli.watch_command import watch
 from sms_cli.webhooks_commands import webhooks
 
@@ -208,7 +208,7 @@ def status(*, as_json: AsJson = False) -> None:
         for each in parts:
             colour = "green" if each.health.ready else "red"
             table.add_row(each.part, each.address, f"[{colour}]{escape(each.health.detail)}[/]")
-        out.print(table)
+        print_table(table, wraps={"state"})
     if not all(each.health.ready for each in parts):
         raise CommandError(
             "not every part serves",

@@ -16,7 +16,7 @@ from sms_cli.connections import readable_errors
 from sms_cli.instants import shown
 from sms_cli.money import kes
 from sms_cli.settings import client_settings
-from sms_cli.terminal import out, print_json
+from sms_cli.terminal import out, print_json, print_table
 from tukupay.sms.messaging.v1 import carriers_pb2 as pb
 from tukupay.sms.messaging.v1 import carriers_pb2_grpc
 
@@ -44,7 +44,7 @@ def show(context: typer.Context, *, as_json: AsJson = False) -> None:
     for report in answer.carriers:
         name, replica, *cells = _cells(report)
         table.add_row(name, *([replica] if several else []), *cells)
-    out.print(table)
+    print_table(table, wraps={"state", "binds", "last minute"})
     for report in answer.carriers:
         for line in _lines(report):
             out.print(escape(f"{report.name}{f' at {report.replica}' if several else ''}: {line}"))

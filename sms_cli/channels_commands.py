@@ -17,7 +17,7 @@ from sms_cli.failures import CommandError
 from sms_cli.instants import exact, shown, timestamp
 from sms_cli.options import instant_option
 from sms_cli.settings import client_settings
-from sms_cli.terminal import cell, out, print_json
+from sms_cli.terminal import cell, out, print_json, print_table
 from tukupay.sms.messaging.v1 import channels_pb2 as pb
 from tukupay.sms.messaging.v1 import channels_pb2_grpc
 
@@ -214,7 +214,7 @@ def _show(found: list[pb.Channel]) -> None:
     table = Table("channel", "account", "target", "events", "state")
     for one in found:
         table.add_row(*map(cell, (one.channel_id, one.user_id, one.target, "\n".join(_words(one)), _standing(one))))
-    out.print(table)
+    print_table(table, wraps={"target", "events", "last answer"})
 
 
 def _standing(one: pb.Channel) -> str:
@@ -244,7 +244,7 @@ def _show_deliveries(found: list[pb.ChannelDelivery]) -> None:
             shown(one.next_try_time) if one.HasField("next_try_time") else None,
         )
         table.add_row(*map(cell, cells))
-    out.print(table)
+    print_table(table, wraps={"target", "events", "last answer"})
 
 
 def _record(one: pb.Channel) -> dict[str, object]:

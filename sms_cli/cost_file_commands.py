@@ -28,7 +28,7 @@ from sms_cli.lost_ids import lost_ids
 from sms_cli.money import kes, micros
 from sms_cli.options import Bom, Raw, RawFile, csv_style, parsed
 from sms_cli.settings import LocalSettings, client_settings
-from sms_cli.terminal import cell, err, out, print_json
+from sms_cli.terminal import cell, err, out, print_json, print_table
 from tukupay.sms.pricing.v1 import pricing_pb2 as pb
 
 file_commands = typer.Typer()
@@ -162,7 +162,7 @@ def _show(changes: Sequence[Change]) -> None:
             kes(micros(row.price)),
             percent,
         )
-    out.print(table)
+    print_table(table)
 
 
 def _range(low: Decimal, high: Decimal) -> str:

@@ -34,7 +34,7 @@ from sms_cli.instants import parse_instant, to_second
 from sms_cli.options import parsed
 from sms_cli.report_files import whole_output
 from sms_cli.settings import client_settings
-from sms_cli.terminal import cell, out, print_json, print_record
+from sms_cli.terminal import cell, is_wide, out, print_json, print_record, print_table
 from tukupay.sms.messaging.v1 import messaging_pb2 as pb
 
 report_commands = typer.Typer()
@@ -111,7 +111,7 @@ def _show_totals(
         record = as_record(total)
         key = record.pop("key") or "(none)"
         table.add_row(cell(key), *(cell(value) for value in record.values()))
-    out.print(table)
+    print_table(table)
 
 
 @report_commands.command("audit")
@@ -134,7 +134,7 @@ def audit(
 
 
 async def _audit(messaging: Address, start: datetime, end: datetime, user: str | None) -> pb.AuditTotals:
-    wide = out.width >= WIDE
+    wide = is_wide(WIDE)
     columns = ["createdAt", "userId", "recorded", "knownThen", "knownNow", "cause"]
     if wide:
         columns = [*columns[:2], "units", *columns[2:], "outboxId"]
@@ -151,7 +151,7 @@ async def _audit(messaging: Address, start: datetime, end: datetime, user: str |
                 created_at = record["createdAt"] if wide else to_second(exception.created_time)
                 table.add_row(cell(created_at), *(cell(record[column]) for column in columns[1:]))
     if table.row_count:
-        out.print(table)
+        print_table(table)
     if totals.exceptions > table.row_count:
         out.print(f"and {totals.exceptions - table.row_count:,} exceptions more; --json lists all")
     print_record(audit_totals_record(totals))

@@ -26,7 +26,7 @@ from sms_cli.instants import exact, shown
 from sms_cli.money import kes, parse_kes
 from sms_cli.options import instant_option, parsed
 from sms_cli.settings import client_settings
-from sms_cli.terminal import cell, out, print_json, print_record
+from sms_cli.terminal import cell, is_wide, out, print_json, print_record, print_table
 from tukupay.sms.pricing.v1 import pricing_pb2 as pb
 
 costs = typer.Typer(help="Record and show prices.", no_args_is_help=True)
@@ -126,7 +126,17 @@ def explain(
         return
     until = f"; it may change at {shown(answer.valid_until)}" if answer.HasField("valid_until") else ""
     out.print(f"[bold]{kes(answer.cost.price_micros)} KES[/] for one SMS unit at {shown(answer.resolved_at)}{until}\n")
-    out.print(_candidates(answer.candidates, wide=out.width >= WIDE))
+    wide = is_wide(WIDE)
+    _print(_candidates(answer.candidates, wide=wide), wide=wide)
+
+
+def _print(table: Table, *, wide: bool) -> None:
+    if wide:
+        print_table(table, wraps={"why", "reason"})
+        return
+    for column in table.columns:
+        column.overflow = "fold"
+    out.print(table)
 
 
 def _candidates(candidates: Iterable[pb.PriceCandidate], *, wide: bool) -> Table:
@@ -171,7 +181,8 @@ def show_history(level: Level, customer: Customer = None, app: App = None, *, as
     if not rows:
         out.print("No price is recorded there; `tukupay-sms costs set` records one.", markup=False)
         return
-    out.print(history_table(rows, wide=out.width >= WIDE))
+    wide = is_wide(WIDE)
+    _print(history_table(rows, wide=wide), wide=wide)
     now = datetime.now(UTC)
     for row in rows:
         if row.effective_from.ToDatetime(tzinfo=UTC) > now and not row.HasField("withdrawal"):

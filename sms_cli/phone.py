@@ -13,7 +13,7 @@ from rich.table import Table
 from service_kit.settings import Address
 from sms_cli.failures import CommandError
 from sms_cli.probes import http_get
-from sms_cli.terminal import cell, out
+from sms_cli.terminal import cell, out, print_table
 
 _TIMEOUT_S = 5.0
 _NOTHING = "nothing yet; send an SMS and it shows up here (the sandbox forgets when it is stopped)"
@@ -66,7 +66,7 @@ def show_phones(document: Mapping[str, Any]) -> None:
     table = Table("phone", "messages", "last received")
     for phone in document["phones"]:
         table.add_row(cell(phone["number"]), cell(phone["messages"]), cell(phone["lastReceivedAt"]))
-    out.print(table)
+    print_table(table, wraps={"text"})
     out.print("`tukupay-sms phone NUMBER` shows the messages of one.", markup=False)
 
 
@@ -81,4 +81,4 @@ def show_messages(document: Mapping[str, Any]) -> None:
         state = (message["receipt"] or "accepted") if taken else f"{message['state']}: {message['status']}"
         parts = f"{message['partsReceived']} of {message['parts']}"
         table.add_row(*map(cell, (message["receivedAt"], message["sender"], message["text"], parts, state)))
-    out.print(table)
+    print_table(table, wraps={"text"})

@@ -26,7 +26,7 @@ from sms_cli.invoice_files import (
 from sms_cli.options import Bom, Raw, csv_style, parsed
 from sms_cli.report_files import RowFile, file_format, progress, replaced, whole_output
 from sms_cli.settings import client_settings
-from sms_cli.terminal import cell, err, out, print_record
+from sms_cli.terminal import cell, err, out, print_record, print_table
 from tukupay.sms.messaging.v1 import reports_pb2 as pb
 
 EXCEPTIONS_SHOWN = 50
@@ -99,7 +99,7 @@ def reconcile(
 
 def _show(totals: pb.InvoiceTotals, table: Table, count: int, output: Path | None) -> None:
     if table.row_count:
-        out.print(table)
+        print_table(table)
     if output is None and count > table.row_count:
         out.print(f"and {count - table.row_count:,} exceptions more; --output writes all of them")
     print_record(totals_record(totals))

@@ -30,7 +30,7 @@ from sms_cli.periods import End, Month, Start, period_of
 from sms_cli.reconcile_command import reconcile
 from sms_cli.report_files import RowFile, file_format, progress, replaced, whole_output
 from sms_cli.settings import client_settings
-from sms_cli.terminal import cell, err, out
+from sms_cli.terminal import cell, err, out, print_table
 from tukupay.sms.messaging.v1 import reports_pb2 as pb
 
 reports = typer.Typer(help="What messages cost: by groups, one by one, and against invoices.", no_args_is_help=True)
@@ -114,7 +114,7 @@ async def _show_groups(messaging: Address, start: datetime, end: datetime, by: l
                 count += len(answer.groups)
                 advance(count, None)
                 totals = answer.totals
-    out.print(table)
+    print_table(table)
     if count > GROUPS_SHOWN:
         out.print(f"and {count - GROUPS_SHOWN:,} rows more; --output writes all of them")
     _show_totals(by, totals)

@@ -18,7 +18,7 @@ from sms_cli.money import kes
 from sms_cli.options import Bom, Raw, csv_style, parsed
 from sms_cli.periods import End, Month, Period, Start, period_of
 from sms_cli.report_files import RowFile, file_format, progress, replaced
-from sms_cli.terminal import cell, err, out, print_json
+from sms_cli.terminal import cell, err, out, print_json, print_table
 from tukupay.sms.messaging.v1 import billing_pb2 as pb
 
 COLUMNS = ("entryId", "bookedAt", "kind", "amount", "balance", "outboxId", "attempt", "reference", "reason", "bookedBy")
@@ -124,7 +124,7 @@ async def _show(user: str, period: Period) -> None:
             if shown >= SHOWN:
                 break
     out.print(f"opening balance KES {kes(totals.opening_micros)}")
-    out.print(table)
+    print_table(table, wraps={"message, reference or reason"})
     entries = sum(total.entries for total in totals.totals)
     if entries > SHOWN:
         out.print(f"and {entries - SHOWN:,} entries more; --output writes all of them")

@@ -29,7 +29,7 @@ from sms_cli.suppressions import (
     source_word,
     suppression_list,
 )
-from sms_cli.terminal import cell, err, out, print_json
+from sms_cli.terminal import cell, err, out, print_json, print_table
 from tukupay.sms.messaging.v1 import suppressions_pb2 as pb
 
 suppressions = typer.Typer(help="Who wants no messages: list, add, remove, import, export.", no_args_is_help=True)
@@ -224,7 +224,7 @@ def _show(entries: list[pb.Suppression], *, full: bool, as_json: bool) -> None:
             shown(entry.created_time),
         ]
         table.add_row(*map(cell, cells), *([cell(_ending(entry))] if ends else []))
-    out.print(table)
+    print_table(table, wraps={"reason"})
 
 
 def _ending(entry: pb.Suppression) -> str | None:

@@ -4,14 +4,20 @@ from __future__ import annotations
 
 import json
 import os
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from typing import Any
 
+from rich.cells import cell_len
 from rich.console import Console
 from rich.markup import escape
+from rich.table import Table
+from rich.text import Text
 
 from sms_cli.failures import CommandError
 from sms_cli.supervisor import exit_text
+
+_NARROWEST = 16
+"""Columns of the terminal for a column of words that goes over several lines."""
 
 
 class _Terminal(Console):
@@ -69,6 +75,50 @@ class StatusLines:
 def cell(value: object) -> str:
     """A value in a table; nothing for None."""
     return "" if value is None else escape(str(value))
+
+
+def is_wide(columns: int) -> bool:
+    """Whether a table of that many columns has room: on such a terminal, and always where none is."""
+    return not out.is_terminal or out.width >= columns
+
+
+def print_table(table: Table, *, wraps: Collection[str] = ()) -> None:
+    """The table, with nothing cut off: ids, numbers and causes are what the next command needs.
+
+    `wraps` names the columns of plain words, which may go over several lines. Where even that has no room, each row is
+    shown as names and values below one another. Without a terminal, for instance in a pipe, rows are lines with tabs
+    between the values, under a line of the names.
+    """
+    names = [_plain(column.header) for column in table.columns]
+    rows = list(zip(*([_plain(value) for value in column.cells] for column in table.columns), strict=True))
+    if not out.is_terminal:
+        # Written as they are: a console would turn tabs into spaces.
+        try:
+            for line in (names, *rows):
+                out.file.write("\t".join(" ".join(value.split()) for value in line) + "\n")
+        except BrokenPipeError:
+            out.on_broken_pipe()
+        return
+    width = 1
+    for column, name, values in zip(table.columns, names, zip(*rows, strict=True) if rows else names, strict=True):
+        longest = max(cell_len(part) for value in (name, *values) for part in value.split("\n"))
+        column.no_wrap = name not in wraps
+        column.overflow = "fold"
+        width += 3 + (longest if column.no_wrap else min(longest, _NARROWEST))
+    if width <= out.width:
+        out.print(table, soft_wrap=False)
+        return
+    if table.title:
+        out.print(f"[bold]{table.title}[/]")
+    for place, row in enumerate(rows):
+        if place:
+            out.print()
+        print_record({name: value or None for name, value in zip(names, row, strict=True)})
+
+
+def _plain(value: object) -> str:
+    """What a cell says, without its colours."""
+    return Text.from_markup(value).plain if isinstance(value, str) else str(value)
 
 
 def print_record(record: Mapping[str, object]) -> None:

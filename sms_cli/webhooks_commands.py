@@ -17,7 +17,7 @@ from sms_cli.failures import CommandError
 from sms_cli.instants import exact, shown, timestamp
 from sms_cli.options import instant_option
 from sms_cli.settings import client_settings
-from sms_cli.terminal import cell, out, print_json
+from sms_cli.terminal import cell, out, print_json, print_table
 from tukupay.sms.messaging.v1 import webhooks_pb2 as pb
 from tukupay.sms.messaging.v1 import webhooks_pb2_grpc
 
@@ -214,7 +214,7 @@ def _show(found: list[pb.Webhook]) -> None:
     table = Table(Column("webhook", no_wrap=True), "account", "url", "events", "state")
     for one in found:
         table.add_row(*map(cell, (one.webhook_id, one.user_id, one.url, "\n".join(_words(one)), _standing(one))))
-    out.print(table)
+    print_table(table, wraps={"url", "events", "last answer"})
 
 
 def _standing(one: pb.Webhook) -> str:
@@ -246,7 +246,7 @@ def _show_deliveries(found: list[pb.WebhookDelivery]) -> None:
             shown(one.next_try_time) if one.HasField("next_try_time") else None,
         )
         table.add_row(*map(cell, cells))
-    out.print(table)
+    print_table(table, wraps={"url", "events", "last answer"})
 
 
 def _record(one: pb.Webhook) -> dict[str, object]:
