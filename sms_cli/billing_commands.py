@@ -94,7 +94,8 @@ def terms(  # noqa: PLR0917 - typer calls it by keyword
     _print_terms(shown_now, as_json=as_json)
 
 
-@billing_commands.command("top-up")
+# As for `adjust` below: an amount below 0 is to be refused as an amount.
+@billing_commands.command("top-up", context_settings={"ignore_unknown_options": True})
 def top_up(
     user: User,
     amount: Annotated[str, typer.Argument(help="KES, for instance 500.")],
@@ -112,9 +113,13 @@ def top_up(
     as_json: AsJson = False,
 ) -> None:
     """Book a payment."""
+    paid = _kes("AMOUNT", amount) or 0
+    if paid <= 0:
+        problem = f"{amount} is not above 0; `accounts adjust` takes money away, with a reason"
+        raise typer.BadParameter(problem, param_hint="AMOUNT")
     request = pb.TopUpRequest(
         user_id=user,
-        amount_micros=_kes("AMOUNT", amount) or 0,
+        amount_micros=paid,
         reference=reference,
         booked_by=_who(by),
         override_reason=override,

@@ -71,12 +71,14 @@ def _readable(
     lines = (fields if by_field else []) or [error.details() or error.code().name]
     message = f"{service} refused ({reason or error.code().name}): " + "\n  ".join(lines)
     if error.code() is grpc.StatusCode.INVALID_ARGUMENT:
-        return CommandError(message, "correct the value and try again; nothing was stored or charged")
-    if reason == "PRICE_GUARD":
-        return CommandError(message, "if this is meant, add --override-guards: the row then records that it was")
-    if retry:
-        return CommandError(message, f"try again in {retry:g} s; nothing was stored or charged")
-    return CommandError(message, "the message above says what stands in the way; `tukupay-sms status` helps")
+        remedy = "correct the value and try again; nothing was stored or charged"
+    elif reason == "PRICE_GUARD":
+        remedy = "if this is meant, add --override-guards: the row then records that it was"
+    elif retry:
+        remedy = f"try again in {retry:g} s; nothing was stored or charged"
+    else:
+        remedy = "the message above says what stands in the way; `tukupay-sms status` helps"
+    return CommandError(message, remedy, reason=reason or None)
 
 
 def _details(error: aio.AioRpcError, named: Callable[[str], str]) -> tuple[str, list[str], float]:

@@ -6,6 +6,7 @@ import asyncio
 import json
 from collections.abc import Callable, Sequence
 from contextlib import aclosing
+from dataclasses import dataclass
 from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Annotated
@@ -28,20 +29,20 @@ from sms_cli.cost_reports import (
     rehearsed_costs,
     total_record,
 )
-from sms_cli.costs_commands import WIDE, AsJson
+from sms_cli.costs_commands import AsJson
 from sms_cli.failures import CommandError
 from sms_cli.instants import parse_instant, to_second
 from sms_cli.options import parsed
 from sms_cli.report_files import whole_output
 from sms_cli.settings import client_settings
-from sms_cli.terminal import cell, is_wide, out, print_json, print_record, print_table
+from sms_cli.terminal import cell, out, print_json, print_record, print_table
 from tukupay.sms.messaging.v1 import messaging_pb2 as pb
 
 report_commands = typer.Typer()
 
 CUSTOMERS_SHOWN = 20
 DRAFTS_SHOWN = 20
-EXCEPTIONS_SHOWN = 50
+GROUPS_SHOWN = 50
 LONGEST_AUDIT = timedelta(days=3_660)
 """Days are asked for one by one, so a slip of the year would keep the terminal busy for hours."""
 
@@ -49,6 +50,28 @@ PeriodStart = Annotated[
     str, typer.Option("--from", help="First instant of the period, for instance 2026-01-01T00:00:00+03:00.")
 ]
 PeriodEnd = Annotated[str, typer.Option("--to", help="First instant after the period.")]
+
+
+_ALIKE = ("cause", "userId", "recorded", "knownThen", "knownNow")
+
+
+@dataclass(slots=True)
+class _Alike:
+    """The exceptions that differ in nothing but their message."""
+
+    outbox_id: str
+    """The first of them."""
+    first: str
+    """When it was created."""
+    last: str = ""
+    messages: int = 0
+    units: int = 0
+
+    def add(self, exception: pb.CostException) -> None:
+        """Takes in one more; they come oldest first."""
+        self.messages += 1
+        self.units += exception.units
+        self.last = to_second(exception.created_time)
 
 
 @report_commands.command("rehearse")
@@ -134,26 +157,25 @@ def audit(
 
 
 async def _audit(messaging: Address, start: datetime, end: datetime, user: str | None) -> pb.AuditTotals:
-    wide = is_wide(WIDE)
-    columns = ["createdAt", "userId", "recorded", "knownThen", "knownNow", "cause"]
-    if wide:
-        columns = [*columns[:2], "units", *columns[2:], "outboxId"]
-    # A narrow terminal has no room for fractions of seconds, nor for long words above short numbers.
-    table = Table(*columns) if wide else Table("createdAt", "userId", "recorded", "then", "now", "cause")
-    for column in table.columns:
-        column.no_wrap = column.header != "userId"
-    totals = pb.AuditTotals()
+    totals, groups = pb.AuditTotals(), dict[tuple[str, ...], _Alike]()
     async with aclosing(audited_costs(messaging, start, end, user)) as answers:
         async for answer in answers:
             totals = answer.totals
-            for exception in answer.exceptions[: EXCEPTIONS_SHOWN - table.row_count]:
+            for exception in answer.exceptions:
                 record = exception_record(exception)
-                created_at = record["createdAt"] if wide else to_second(exception.created_time)
-                table.add_row(cell(created_at), *(cell(record[column]) for column in columns[1:]))
+                key = tuple(str(record[name] or "") for name in _ALIKE)
+                groups.setdefault(key, _Alike(exception.outbox_id, to_second(exception.created_time))).add(exception)
+    table = Table(*_ALIKE, "messages", "units", "first", "last", "for instance")
+    largest = sorted(groups.items(), key=lambda item: -item[1].messages)
+    for key, alike in largest[:GROUPS_SHOWN]:
+        row = (*key, f"{alike.messages:,}", f"{alike.units:,}", alike.first, alike.last, alike.outbox_id)
+        table.add_row(*map(cell, row))
     if table.row_count:
         print_table(table)
-    if totals.exceptions > table.row_count:
-        out.print(f"and {totals.exceptions - table.row_count:,} exceptions more; --json lists all")
+    if len(groups) > GROUPS_SHOWN:
+        out.print(f"and {len(groups) - GROUPS_SHOWN:,} lines more")
+    if totals.exceptions:
+        out.print("--json lists every message.")
     print_record(audit_totals_record(totals))
     if totals.approximate_entries:
         out.print(

@@ -4,9 +4,13 @@ from __future__ import annotations
 
 
 class CommandError(Exception):
-    """A command cannot go on; holds what went wrong and, in `remedy`, what to do next."""
+    """A command cannot go on; holds what went wrong and, in `remedy`, what to do next.
 
-    def __init__(self, message: str, remedy: str, exit_code: int = 1) -> None:
+    `reason` is the service's own reason for a refusal, to branch on; None when no service refused anything.
+    """
+
+    def __init__(self, message: str, remedy: str, exit_code: int = 1, reason: str | None = None) -> None:
         super().__init__(message)
         self.remedy = remedy
         self.exit_code = exit_code
+        self.reason = reason

@@ -94,6 +94,11 @@ def entry_record(entry: pb.OutboxEntry) -> dict[str, object]:
     return record | {name: shown(time) for name, (field, time) in times.items() if field in present}
 
 
+def has_failed(entry: pb.OutboxEntry) -> bool:
+    """Whether the SMS did not arrive and will not."""
+    return entry.status == pb.SMS_STATUS_FAILED
+
+
 def advice(entry: pb.OutboxEntry) -> str:
     """What became of the entry and what to do next, in one sentence."""
     phone = f"`tukupay-sms phone {entry.recipient_phone_number}` shows what a sandbox phone received"

@@ -13,6 +13,7 @@ from service_kit.settings import Address, listen_address, load, setting
 
 RUNNING_FILE = "running.env"
 DEFAULT_HOME = Path(".tukupay")
+_CHECKOUT = Path(__file__).parents[1]
 DATABASE_VARIABLES = {"pricing": "PRICING_DATABASE_URL", "messaging": "MESSAGING_DATABASE_URL"}
 """The database of each service, and the setting that names another one."""
 DIRECT_VARIABLES = {"pricing": "PRICING_DATABASE_DIRECT_URL", "messaging": "MESSAGING_DATABASE_DIRECT_URL"}
@@ -65,11 +66,25 @@ class LocalSettings:
 def client_environment(environ: Mapping[str, str] = os.environ) -> dict[str, str]:
     """The environment for commands that talk to a running system.
 
-    What `up` wrote down in the home folder stands in for variables that are not set. Raises SettingsError
-    when TUKUPAY_HOME or an address is malformed.
+    What `up` wrote down in the home folder stands in for variables that are not set; without TUKUPAY_HOME that is the
+    folder that `running_home` finds. Raises SettingsError when TUKUPAY_HOME or an address is malformed.
     """
-    home = Path(environ.get("TUKUPAY_HOME") or DEFAULT_HOME)
+    given = environ.get("TUKUPAY_HOME")
+    home = Path(given) if given else running_home()
     return {**read_running_file(home / RUNNING_FILE), **{name: text for name, text in environ.items() if text}}
+
+
+def running_home(folder: Path | None = None) -> Path:
+    """The home of the system that runs, seen from a folder (None: the current one).
+
+    It is below that folder or one above it, or below the checkout that this program is part of; the default home when
+    nothing runs in any of them.
+    """
+    here = (folder or Path.cwd()).absolute()
+    for root in (here, *here.parents, _CHECKOUT):
+        if (root / DEFAULT_HOME / RUNNING_FILE).is_file():
+            return root / DEFAULT_HOME
+    return DEFAULT_HOME
 
 
 def client_settings(environ: Mapping[str, str] = os.environ) -> LocalSettings:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import sys
 from collections.abc import Collection, Mapping, Sequence
 from typing import Any
 
@@ -47,6 +48,14 @@ def print_failure(error: CommandError) -> None:
     err.print(f"[bold red]error:[/] {escape(str(error))}")
     for line in error.remedy.splitlines():
         err.print(f"  [bold]->[/] {escape(line)}")
+
+
+def print_failure_as_json(error: CommandError) -> None:
+    """The same for programs, on standard error: standard output holds nothing but the document that was asked for."""
+    document = {"error": {"message": str(error), "remedy": error.remedy, "exitCode": error.exit_code}}
+    if error.reason:
+        document["error"]["reason"] = error.reason
+    sys.stderr.write(json.dumps(document, ensure_ascii=False) + "\n")
 
 
 class StatusLines:

@@ -265,7 +265,10 @@ def test_an_audit_finds_late_entries_and_says_so_by_its_exit_code(running: Local
     assert (exception["recorded"], exception["knownThen"], exception["knownNow"]) == ("0.8", "0.8", "0.5")
     assert found["totals"]["difference"] == "-0.3"
     outcome = running.run(*audit)
-    assert (outcome.returncode, "late_entry" in outcome.stdout) == (1, True)
+    names, values = (line.split("\t") for line in outcome.stdout.splitlines()[:2])
+    shown = dict(zip(names, values, strict=True))
+    assert (outcome.returncode, shown["cause"], shown["userId"]) == (1, "late_entry", "audited1")
+    assert (shown["messages"], shown["for instance"]) == ("1", entry["outboxId"])
 
 
 def test_a_period_that_is_none_is_refused_in_the_words_of_the_command(running: LocalSystem) -> None:

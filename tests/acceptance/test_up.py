@@ -77,6 +77,8 @@ def test_an_sms_is_sent_from_the_terminal(running: LocalSystem) -> None:
 
 
 def test_a_refused_request_names_the_field_at_the_terminal(running: LocalSystem) -> None:
+    refused = running.run("send", "--to", "+254700000001", "--text", "Refused", "--json")
+    assert (refused.returncode, json.loads(refused.stdout)["status"]) == (1, "failed")
     outcome = running.run("send", "--to", "0712", "--text", "hello")
     assert outcome.returncode == 1
     assert "recipient_phone_number" in outcome.stderr
