@@ -3,11 +3,16 @@
 from __future__ import annotations
 
 import json
+import shlex
+import shutil
+import sys
+from pathlib import Path
 
 from service_kit.settings import Address
 from sms_cli.home import Home
 from sms_cli.settings import LocalSettings
 
+NAME = "tukupay-sms"
 RECIPIENT = "+254712345678"
 _REQUEST = {
     "userId": "user123",
@@ -28,13 +33,25 @@ def curl_of_first_sms(gateway: Address) -> str:
     return f"curl -sS -X POST http://{gateway}/api/sms/send \\\n  -H 'Content-Type: application/json' \\\n  -d '{body}'"
 
 
+def program() -> str:
+    """What to type for this program here: its name where that leads to it, otherwise its path."""
+    own = Path(sys.executable).parent / NAME
+    found = shutil.which(NAME)
+    if found is not None and Path(found).absolute() == own.absolute():
+        return NAME
+    # Not resolved: a link to Python is how a virtual environment knows itself.
+    own = own.absolute()
+    return shlex.quote(str(own.relative_to(Path.cwd()) if own.is_relative_to(Path.cwd()) else own))
+
+
 def next_steps(settings: LocalSettings, home: Home) -> str:
     """The first SMS and where to look next, as plain text."""
+    name = program()
     places = {
         f"http://{settings.gateway}/docs": "the API",
         f"http://{settings.sandbox_http}/": "what the phones of the sandbox received",
-        f"tukupay-sms phone {RECIPIENT}": "the same, at the terminal",
-        "tukupay-sms status": "how all parts are",
+        f"{name} phone {RECIPIENT}": "the same, at the terminal",
+        f"{name} status": "how all parts are",
         f"http://{settings.messaging_metrics}/metrics": "the figures of messaging, for Prometheus",
         f"http://{settings.gateway_metrics}/metrics": "those of the gateway",
         f"http://{settings.pricing_metrics}/metrics": "those of pricing",

@@ -219,7 +219,7 @@ def test_a_rehearsal_says_what_the_traffic_would_have_cost(running: LocalSystem,
     shown = text(running, *rehearse)
     assert "difference -0.3 KES" in shown
     assert [total["key"] for total in found["byLevel"]][:1] == ["SpecificCustomer"]
-    assert re.search(r"new level .*SpecificCustomer", shown, re.DOTALL)
+    assert re.search(r"new level.*SpecificCustomer", shown, re.DOTALL)
     assert "draft line 2 priced 1 message" in shown
     assert found["drafts"] == [{"line": 2, "messages": 1, "units": 1, "new": "0.5"}]
     current = document(running, "costs", "current", "SpecificCustomer", "--customer", "rehearsed1")

@@ -39,10 +39,16 @@ class ForkedCommands:
                 pass_fds=[theirs.fileno()],
             )
 
-    def run(self, arguments: Sequence[str], environment: Mapping[str, str]) -> subprocess.CompletedProcess[str]:
-        """What `subprocess.run` gives for a command that has no input and is ended after a minute."""
+    def run(
+        self, arguments: Sequence[str], environment: Mapping[str, str], folder: Path | None = None
+    ) -> subprocess.CompletedProcess[str]:
+        """What `subprocess.run` gives for a command that has no input and is ended after a minute.
+
+        It runs in `folder`; None for the root of the repository.
+        """
         with TemporaryFile("w+b") as output, TemporaryFile("w+b") as errors:
-            request = json.dumps({"arguments": list(arguments), "environment": dict(environment)}).encode()
+            asked = {"arguments": list(arguments), "environment": dict(environment), "folder": str(folder or ".")}
+            request = json.dumps(asked).encode()
             assert len(request) < _REQUEST_BYTES
             socket.send_fds(self._socket, [request], [output.fileno(), errors.fileno()])
             pid = int(self._socket.recv(64))
@@ -95,6 +101,7 @@ def _become(request: Mapping[str, object], descriptors: Sequence[int]) -> None:
     try:
         for target, descriptor in zip((1, 2), descriptors, strict=True):
             os.dup2(descriptor, target)
+        os.chdir(str(request["folder"]))
         os.environ.clear()
         os.environ.update(environment)
         sys.argv = ["tukupay-sms", *arguments]
