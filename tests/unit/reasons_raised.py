@@ -20,8 +20,8 @@ from service_kit.errors import Kind
 ROOT = Path(__file__).parents[2]
 PACKAGES = ("service_kit", "pricing_service", "messaging_service", "gateway_http")
 
-_RAISERS = {"ServiceError": 1, "ProblemError": 0, "Violation": 1}
-"""Where each takes its reason."""
+_RAISERS = {"ServiceError": 1, "ProblemError": 0, "Violation": 1, "Refusal": 1}
+"""Where each takes its reason; a Refusal is what the HTTP server answers by itself."""
 # These make failures anew from what a peer sent.
 _PASS_ON = {("service_kit/grpc_errors.py", "from_rpc_error")}
 
