@@ -631,6 +631,21 @@ async def test_a_message_that_no_carrier_took_in_time_expires(world: World, outb
     assert await outbox.claim(10) == []
 
 
+async def test_tries_that_are_not_taken_do_not_put_the_end_of_the_queue_time_off(world: World, outbox: Outbox) -> None:
+    message = await record(outbox, acceptance(claimed=True))
+    await end(outbox, Claim(message, 1, 0, 0.0), not_taken(), retry_in_s=QUEUE_S / 4 - 1)
+    for _ in range(4):
+        assert (await outbox.sweep()).expired == 0
+        await world.pass_time(QUEUE_S / 4)
+        (claim,) = await outbox.claim(10)
+        await end(outbox, claim, not_taken(), retry_in_s=QUEUE_S / 4 - 1)
+    await world.pass_time(1)
+    assert (await outbox.sweep()).expired == 1
+    expired = await stored(outbox, message.id)
+    assert (expired.state, expired.billing, expired.error_code) == (State.EXPIRED, Billing.RELEASED, "CARRIER_BUSY")
+    assert await money(outbox) == (0, 0)
+
+
 async def test_the_queue_time_of_a_scheduled_message_begins_when_it_is_due(world: World, outbox: Outbox) -> None:
     now = datetime.now(UTC)
     message = await record(outbox, acceptance(now=now, scheduled_time=now + timedelta(seconds=QUEUE_S)))

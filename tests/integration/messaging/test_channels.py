@@ -85,6 +85,20 @@ async def test_a_mailbox_gets_mail_from_the_operators_relay_again_until_it_is_ta
         assert set(post_office.logins) == {":postmaster:canary-of-the-relay"}
 
 
+async def test_one_process_mails_and_posts_in_turns(database_url: str) -> None:
+    async with (
+        relay() as post_office,
+        both(database_url, channel_concurrency=1, **through(post_office)) as (service, system),
+    ):
+        mailbox = await made(service, email="duty@example.com")
+        messenger = await made(service, url=room(system))
+        for turn in (1, 2):
+            for channel in (mailbox, messenger):
+                told = await tried_test(service, channel.channel_id)
+                assert (told.state, told.last_error) == (pb.CHANNEL_DELIVERY_STATE_DELIVERED, ""), (turn, channel.kind)
+        assert (len(post_office.mails), len(system.received)) == (2, 2)
+
+
 async def test_a_flood_of_failures_is_one_text_with_counts_by_code_until_it_is_taken(database_url: str) -> None:
     # No span of a year ends within this test, so nothing is due until it is made so.
     async with both(database_url, channel_join_s=31_557_600.0) as (service, system):

@@ -83,6 +83,23 @@ async def test_a_reader_who_is_slow_now_and_then_has_the_whole_report(pool: Pool
     assert found == EVERYBODY
 
 
+async def test_a_reader_whose_every_pause_is_short_has_no_new_patience_with_each_page(pool: Pool) -> None:
+    shared = room(pool, patience_s=0.5, page_patience_s=0.01)
+    found: list[object] = []
+
+    async def read_with_pauses() -> None:
+        async with aclosing(groups(shared)) as pages:
+            async for page in pages:
+                found.append(page)
+                # The caller itself is what is slow here; three such pauses are more than its patience.
+                await asyncio.sleep(0.2)
+
+    with pytest.raises(ServiceError, match="CALLER_TOO_SLOW"):
+        await read_with_pauses()
+    assert len(found) < MESSAGES
+    assert await accounts_of(groups(shared)) == EVERYBODY
+
+
 async def test_who_gets_no_turn_is_told_when_to_come_back(pool: Pool) -> None:
     shared = room(pool, wait_s=0.05, patience_s=LONG)
     async with aclosing(groups(shared)) as reading:

@@ -4,14 +4,23 @@ from __future__ import annotations
 
 import asyncio
 from datetime import timedelta
+from functools import partial
 
 import pytest
 from google.protobuf.duration_pb2 import Duration
+from uuid_utils.compat import uuid7
 
+from messaging_service.adapters.postgres.outbox import PostgresOutbox
+from messaging_service.adapters.postgres.webhook_endpoints import WEBHOOKS, PostgresEndpoints
+from messaging_service.adapters.postgres.webhook_telling import PostgresTelling
 from messaging_service.domain.submission import ReceiptState
+from messaging_service.domain.webhooks import EndpointKind, EventType
+from messaging_service.use_cases.webhooks import NewEndpoint
+from service_kit.database import create_pool
+from service_kit.errors import ServiceError
 from tests.contract.messaging_database import rows, until_found
-from tests.contract.sms_examples import RECIPIENT, refused
-from tests.integration.messaging.conftest import receipt
+from tests.contract.sms_examples import RECIPIENT, accepted, refused
+from tests.integration.messaging.conftest import receipt, sent
 from tests.integration.messaging.running_service import refusal_of
 from tests.integration.messaging.webhook_receiver import answer
 from tests.integration.messaging.webhooks_at_work import (
@@ -165,6 +174,10 @@ async def test_a_deleted_endpoint_gets_nothing_more_and_its_secrets_are_gone(dat
         system.reply = lambda _: answer(500)
         await service.send()
         await system.until(1)
+        # So that there is a previous secret to lose.
+        await webhooks(service).RotateWebhookSecret(pb.RotateWebhookSecretRequest(webhook_id=webhook_id))
+        held = await rows(database_url, "SELECT count(secret), count(previous_secret) FROM webhook_endpoint")
+        assert held == [(1, 1)]
         await webhooks(service).DeleteWebhook(pb.DeleteWebhookRequest(webhook_id=webhook_id))
         await service.send()
         error = await refusal_of(webhooks(service).TestWebhook(pb.TestWebhookRequest(webhook_id=webhook_id)))
@@ -190,6 +203,64 @@ async def test_what_is_wrong_with_an_endpoint_is_named_field_by_field(database_u
         for webhook_id in ("webhook_" + "0" * 32, "nonsense"):
             error = await refusal_of(webhooks(service).GetWebhook(pb.GetWebhookRequest(webhook_id=webhook_id)))
             assert error.reason == "WEBHOOK_NOT_FOUND"
+
+
+def new_endpoint(account_id: str = "user123") -> NewEndpoint:
+    wanted = (EventType.SMS_SENT, EventType.SMS_DELIVERED)
+    return NewEndpoint(uuid7(), account_id, EndpointKind.WEBHOOK, "https://127.0.0.1/", wanted, "", "secret")
+
+
+async def test_of_many_endpoints_made_at_once_an_account_gets_as_many_as_it_may_have(database_url: str) -> None:
+    at_once = 10
+    async with create_pool(database_url, "making", min_size=at_once, max_size=at_once, timeout_s=20) as pool:
+        await pool.wait()
+        endpoints = PostgresEndpoints(pool, uuid7, WEBHOOKS, most=3, give_up_after=timedelta(days=1))
+        for account in ("one", "two", "three"):
+            asked = (endpoints.create(new_endpoint(account)) for _ in range(at_once))
+            answers = await asyncio.gather(*asked, return_exceptions=True)
+            reasons = [one.reason for one in answers if isinstance(one, ServiceError)]
+            assert reasons == ["TOO_MANY_WEBHOOKS"] * (at_once - 3)
+            assert len(await endpoints.of_account(account)) == 3
+
+
+def answering(status: int, _received: object) -> bytes:
+    return answer(status)
+
+
+async def test_deliveries_that_still_wait_are_kept_however_old_they_are(database_url: str) -> None:
+    async with both(database_url) as (service, system):
+        webhook_id = (await made(service, system.url)).webhook.webhook_id
+        for reply in (204, 410, 500):
+            system.reply = partial(answering, reply)
+            before = len(system.received)
+            await webhooks(service).TestWebhook(pb.TestWebhookRequest(webhook_id=webhook_id))
+            await system.until(before + 1)
+            await until_found(database_url, "SELECT 1 FROM webhook_endpoint WHERE owner IS NULL")
+            enabled = pb.UpdateWebhookRequest(webhook_id=webhook_id, enabled=True)
+            await webhooks(service).UpdateWebhook(enabled)
+    states = "SELECT state FROM webhook_delivery ORDER BY state"
+    assert await rows(database_url, states) == [("delivered",), ("failed",), ("pending",)]
+    await rows(database_url, "UPDATE webhook_delivery SET created_at = now() - interval '90 days'")
+    async with create_pool(database_url, "telling", timeout_s=20) as pool:
+        telling = PostgresTelling(pool, uuid7, give_up_after=timedelta(days=1))
+        assert await telling.forget(86_400.0, 100) == 2
+    assert await rows(database_url, states) == [("pending",)]
+
+
+async def test_an_endpoint_is_told_nothing_of_what_happened_before_it_was_made(
+    database_url: str, outbox: PostgresOutbox
+) -> None:
+    async with create_pool(database_url, "telling", timeout_s=20) as pool:
+        endpoints = PostgresEndpoints(pool, uuid7, WEBHOOKS, most=5, give_up_after=timedelta(days=1))
+        telling = PostgresTelling(pool, uuid7, give_up_after=timedelta(days=1))
+        first = await endpoints.create(new_endpoint())
+        await sent(outbox, accepted("before"))
+        second = await endpoints.create(new_endpoint())
+        await sent(outbox, accepted("after"))
+        while (await telling.tell(100)).more:
+            pass
+    told = "SELECT endpoint_id, count(*)::int FROM webhook_delivery GROUP BY 1"
+    assert dict(await rows(database_url, told)) == {first.id: 2, second.id: 1}
 
 
 async def test_an_account_keeps_the_endpoints_it_has_when_it_may_have_fewer_and_adds_none(database_url: str) -> None:

@@ -13,6 +13,7 @@ import smtplib
 import socket
 import subprocess
 import sys
+import sysconfig
 from collections.abc import Callable, Mapping, Sequence
 from functools import partial
 from pathlib import Path
@@ -22,6 +23,7 @@ import requests
 
 from messaging_service.adapters.channels.guard import Guard, NotAllowedError
 
+ROOT = sysconfig.get_path("purelib")
 passed: list[list[Any]] = []
 
 
@@ -90,6 +92,9 @@ def deeds(folder: str) -> dict[str, Callable[[], Any]]:
         "listen": lambda: socket.socket().bind(("127.0.0.1", 0)),
         "read a file": lambda: Path("/etc/passwd").read_text(),
         "read a link to it": lambda: Path(folder, "link").read_text(),
+        "read past its libraries": lambda: Path(f"{sysconfig.get_path('stdlib')}{'/..' * 20}/etc/passwd").read_text(),
+        "read past the time zones": lambda: Path("/usr/share/zoneinfo/../../../etc/passwd").read_text(),
+        "read past it by octets": lambda: open(os.fsencode(f"{ROOT}/../{'../' * 20}etc/passwd")).read(),  # noqa: PTH123
         "read the environment": lambda: Path("/proc/self/environ").read_text(),
         "write a file": lambda: Path(folder, "file").write_text("x"),
         "remove a file": lambda: Path(folder, "link").unlink(),

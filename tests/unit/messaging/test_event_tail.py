@@ -35,8 +35,10 @@ def journal() -> InMemoryJournal:
     return InMemoryJournal()
 
 
-def tail_of(journal: InMemoryJournal, *, watches: int = 10, buffer: int = 3, report: Report | None = None) -> EventTail:
-    return EventTail(journal, TailLimits(60.0, watches, buffer, page=100), report or Report())
+def tail_of(
+    journal: InMemoryJournal, *, watches: int = 10, buffer: int = 3, page: int = 100, report: Report | None = None
+) -> EventTail:
+    return EventTail(journal, TailLimits(60.0, watches, buffer, page=page), report or Report())
 
 
 async def commit(journal: InMemoryJournal, *messages: UUID, to_state: State = State.READY) -> list[int]:
@@ -76,6 +78,34 @@ async def test_one_look_serves_every_watcher_with_what_it_wants(journal: InMemor
         assert await ids(first) == [written[0], failed]
         assert await ids(second) == [failed]
         assert await ids(third) == [written[1]]
+
+
+async def test_a_watcher_that_comes_during_a_look_of_several_pages_starts_after_it_came(
+    journal: InMemoryJournal,
+) -> None:
+    tail = tail_of(journal, buffer=100, page=2)
+    message = await journal.message()
+    with tail.subscribed(MINE) as first:
+        await tail.look()
+        early = [(await commit(journal, message))[0] for _ in range(5)]
+        await tail.look()
+        # The goal of this way lies before what is committed now, and the second watcher comes after that.
+        (between,) = await commit(journal, message)
+        with tail.subscribed(MINE) as second:
+            while not second.is_live:
+                await tail.look()
+            (late,) = await commit(journal, message)
+            await tail.look()
+            given = {name: await everything(watcher) for name, watcher in (("first", first), ("second", second))}
+    assert given == {"first": [*early, between, late], "second": [late]}
+
+
+async def everything(subscription: Subscription) -> list[int]:
+    """All that waits for a watcher."""
+    found: list[int] = []
+    while (step := await subscription.next(0.0)).events:
+        found += [logged.event.id for logged in step.events]
+    return found
 
 
 async def test_a_slow_watcher_is_given_up_and_the_others_are_not(journal: InMemoryJournal) -> None:

@@ -117,3 +117,10 @@ def test_every_neighbour_of_a_private_range_is_public() -> None:
     for text in ("9.255.255.255", "11.0.0.0", "100.63.255.255", "100.128.0.0", "172.15.255.255", "172.32.0.0"):
         assert is_outward(ip_address(text))
     assert url_problem("https://public.example/hooks", allow_http=False) is None
+
+
+def test_an_address_with_a_zone_names_an_interface_here_and_is_not_public() -> None:
+    for text in ("2606:4700::1", "2001:4860:4860::8888"):
+        assert is_outward(ip_address(text))
+        for zone in ("eth0", "1", "lo"):
+            assert not is_outward(ip_address(f"{text}%{zone}")), zone

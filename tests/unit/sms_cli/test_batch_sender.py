@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import AsyncIterator, Callable, Iterator
 from io import StringIO
+from types import SimpleNamespace
 from typing import Any
 
 import grpc
@@ -218,3 +219,37 @@ async def test_a_request_that_can_never_succeed_is_raised() -> None:
     with pytest.raises(ExceptionGroup) as caught:
         await sender.send(rows(1))
     assert isinstance(caught.value.exceptions[0], aio.AioRpcError)
+
+
+async def test_a_call_that_breaks_before_any_answer_is_tried_again_while_patience_lasts(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    # A machine that has been up for long: patience counts from the call and not from the start of the clock.
+    monkeypatch.setattr(batch_sender, "time", SimpleNamespace(monotonic=lambda: 1_000_000.0))
+    breaks = iter([True, True])
+    messaging = Messaging(lambda item: None if next(breaks, False) else sent(item))
+    sender, results = sender_to(messaging, patience_s=60.0)
+    await sender.send(rows(3))
+    assert messaging.calls == [["m0", "m1", "m2"]] * 3
+    assert results.totals.statuses == {"sent": 3}
+    assert (sender.unanswered, sender.obstacle) == (0, None)
+
+
+@pytest.mark.parametrize(("asked", "kept"), [(2, 2.0), (30, 5.0)])
+async def test_the_pause_that_the_service_asks_for_is_kept_up_to_five_seconds(
+    monkeypatch: pytest.MonkeyPatch, asked: int, kept: float
+) -> None:
+    pauses: list[float | None] = []
+    timeout = asyncio.timeout
+
+    def over_at_once(seconds: float | None) -> asyncio.Timeout:
+        pauses.append(seconds)
+        return timeout(0)
+
+    busy = iter([True])
+    refusal = pb.ItemError(code=8, reason="OVERLOADED", message="busy", retry_delay=Duration(seconds=asked))
+    sender, results = sender_to(Messaging(lambda item: refusal if next(busy, False) else sent(item)), batch=1, window=1)
+    monkeypatch.setattr(asyncio, "timeout", over_at_once)
+    await sender.send(rows(1))
+    assert pauses == [kept]
+    assert written(results) == ["2 sent"]
