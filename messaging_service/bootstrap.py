@@ -27,7 +27,7 @@ from messaging_service.use_cases.quote_sms import QuoteSms
 from messaging_service.watching import Watching
 from service_kit.database import create_pool
 from service_kit.duties import keep_running
-from service_kit.ending import end_tasks
+from service_kit.ending import SharedTime, end_tasks
 from service_kit.grpc_server import GrpcServer
 from service_kit.metrics import metrics_served
 from service_kit.readiness import SchemaCheck, report_readiness
@@ -35,6 +35,8 @@ from service_kit.readiness import SchemaCheck, report_readiness
 LOOK_S = 5.0
 """Seconds between two counts of what waits, while there are metrics."""
 POOL_CLOSE_S = 5.0
+STEP_S = 1.5
+"""What each step of the end gets at least, also when those before it have used up the drain time."""
 BILLING_POOL = 3
 """Connections for payments, balances and statements, which wait neither for sends nor for reports."""
 REPORTS = ReportBounds()
@@ -140,12 +142,13 @@ async def running(settings: MessagingSettings, seams: Seams) -> AsyncIterator[Gr
             dispatching = keep_running("dispatch", engine.dispatch.run(), may_end=True)
             running_duties = [keep_running(name, work) for name, work in duties.items()]
             ending.push_async_callback(end_tasks, [dispatching, *running_duties])
-            ending.push_async_callback(engine.attempts.drain, settings.drain_s)
-            ending.push_async_callback(engine.fleet.stop, settings.drain_s)
+            time = SharedTime(settings.drain_s, least_s=STEP_S)
+            ending.push_async_callback(lambda: engine.attempts.drain(time.left_s))
+            ending.push_async_callback(lambda: engine.fleet.stop(time.left_s))
             # A claim must not be cut off in mid-commit.
-            ending.push_async_callback(asyncio.wait, {dispatching}, timeout=settings.drain_s)
+            ending.push_async_callback(lambda: asyncio.wait({dispatching}, timeout=time.left_s))
             ending.callback(engine.dispatch.stop)
-            ending.push_async_callback(server.stop, settings.drain_s)
+            ending.push_async_callback(lambda: server.stop(time.left_s))
             ending.callback(watching.end)
             yield server
     finally:

@@ -25,6 +25,24 @@ async def end_tasks(tasks: Collection[asyncio.Task[Any]]) -> None:
         await asyncio.wait(running, timeout=AGAIN_AFTER_S)
 
 
+class SharedTime:
+    """Seconds that the steps of an end share; they run from the first question on."""
+
+    def __init__(self, seconds: float, *, least_s: float) -> None:
+        """`least_s`: what a step gets also when those before it have used up the time."""
+        self._seconds = seconds
+        self._least_s = least_s
+        self._end: float | None = None
+
+    @property
+    def left_s(self) -> float:
+        """What the next step may take."""
+        now = asyncio.get_running_loop().time()
+        if self._end is None:
+            self._end = now + self._seconds
+        return max(self._least_s, self._end - now)
+
+
 def exit_after(seconds: float, say: Callable[[], None]) -> None:
     """Ends this process hard if it still runs then, whatever it waits for; `say` tells why just before."""
 

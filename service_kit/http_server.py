@@ -13,6 +13,7 @@ from typing import Final
 import uvicorn
 from starlette.types import ASGIApp
 
+from service_kit.duties import keep_running
 from service_kit.http_connection import HttpConnection, Refusal, Rendered, ServerConfig, as_text
 from service_kit.settings import Address
 
@@ -93,7 +94,7 @@ class HttpServer:
         """Begins to accept; raises OSError when the address cannot be had."""
         listener = _bound(self._address)
         self.port = listener.getsockname()[1]
-        self._task = asyncio.create_task(self._server.serve(sockets=[listener]))
+        self._task = keep_running(f"http on {self._address}", self._server.serve(sockets=[listener]), may_end=True)
         while not self._server.started:
             if self._task.done():
                 await self._task

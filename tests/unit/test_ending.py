@@ -6,7 +6,7 @@ import asyncio
 
 import pytest
 
-from service_kit.ending import end_tasks
+from service_kit.ending import SharedTime, end_tasks
 
 pytestmark = pytest.mark.timeout(20)
 
@@ -28,6 +28,14 @@ async def test_a_task_that_loses_a_cancellation_is_cancelled_again() -> None:
     await asyncio.sleep(0)
     await end_tasks([task])
     assert (task.cancelled(), lost) == (True, 2)
+
+
+async def test_steps_share_the_time_of_an_end_and_the_last_ones_get_a_little_all_the_same() -> None:
+    time = SharedTime(0.05, least_s=0.01)
+    first_s = time.left_s
+    assert first_s == pytest.approx(0.05, abs=0.005)
+    await asyncio.sleep(0.06)
+    assert time.left_s == 0.01
 
 
 async def test_what_has_ended_is_left_alone_and_what_fails_is_not_hidden() -> None:
