@@ -18,6 +18,7 @@ from messaging_service.domain.outbox_event import OutboxEvent
 from messaging_service.domain.states import State
 from messaging_service.use_cases.event_log import EventLog
 from service_kit.database import create_pool
+from tests.contract.messaging_database import STAYS_OPEN
 
 ACCOUNT = "user123"
 OTHER_ACCOUNT = "somebody"
@@ -182,7 +183,7 @@ class PostgresJournal:
         return message_id
 
     async def begin(self) -> Writer:
-        connection = await psycopg.AsyncConnection.connect(self._url)
+        connection = await psycopg.AsyncConnection.connect(self._url, options=STAYS_OPEN)
         await connection.execute("SELECT pg_current_xact_id()")
         return PostgresWriter(connection)
 

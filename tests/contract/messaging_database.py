@@ -13,6 +13,8 @@ from tests.conftest import DatabaseTemplate
 from tests.system.waiting import eventually
 
 NAME = "messaging_shared"
+STAYS_OPEN = "-c idle_in_transaction_session_timeout=0"
+"""Options of a connection whose transaction a test leaves open: the guards of the role would end it after 5 s."""
 _EMPTY = "; ".join(f"DELETE FROM {table.name}" for table in reversed(metadata.sorted_tables))
 
 

@@ -6,8 +6,11 @@ Runs where a pgbouncer is found (tests/system/pgbouncer.py); what needs a new on
 from __future__ import annotations
 
 import asyncio
+import os
+import subprocess
 from collections.abc import Callable, Mapping
 from contextlib import AsyncExitStack
+from pathlib import Path
 from typing import Any, Final
 
 import pytest
@@ -26,6 +29,7 @@ from tests.contract.messaging_database import until_found
 from tests.integration.messaging.running_service import service_on
 from tests.integration.messaging.test_messaging_outages import until_serving
 from tests.integration.pricing.conftest import pricing_on
+from tests.system.forked_commands import forked_commands
 from tests.system.pgbouncer import OLDEST, SETTING, PgBouncer, pgbouncer, program, version
 from tests.system.waiting import eventually
 from tukupay.sms.messaging.v1 import messaging_pb2 as pb
@@ -171,6 +175,25 @@ async def _refused(pooler: PgBouncer, service: str, url: str) -> list[str]:
                 await eventually("the log says why", problems)
         assert "service.serving" not in {entry["event"] for entry in logs}
         return await problems()
+
+
+@needs_new
+def test_at_the_terminal_a_migration_through_a_pooler_is_told_what_to_set(
+    postgres_server: EmbeddedPostgres, fresh_database: FreshDatabase, tmp_path: Path
+) -> None:
+    url = fresh_database()
+
+    def migrate(**settings: str) -> subprocess.CompletedProcess[str]:
+        environment = {"TUKUPAY_HOME": str(tmp_path), "PATH": os.environ["PATH"], "COLUMNS": "200", **settings}
+        return forked_commands().run(("migrate", "pricing"), environment)
+
+    with pgbouncer(postgres_server, PROGRAM) as pooler:
+        pooled = {"PRICING_DATABASE_URL": pooler.url(url)}
+        refused = migrate(**pooled)
+        assert refused.returncode == 1
+        assert "was not begun: a connection pooler stands before the database" in refused.stderr
+        assert "set PRICING_DATABASE_DIRECT_URL" in refused.stderr
+        assert migrate(**pooled, PRICING_DATABASE_DIRECT_URL=url).returncode == 0
 
 
 @pytest.mark.parametrize("mode", list(MODES))

@@ -52,7 +52,8 @@ class Database:
     @contextmanager
     def connected(self) -> Iterator[psycopg.Connection[tuple[Any, ...]]]:
         """A connection of its own, for a transaction that stays open."""
-        with psycopg.connect(self.url, autocommit=True) as connection:
+        options = "-c idle_in_transaction_session_timeout=0"
+        with psycopg.connect(self.url, autocommit=True, options=options) as connection:
             yield connection
 
     def value(self, query: str, *parameters: object) -> Any:

@@ -16,7 +16,7 @@ from messaging_service.domain.suppression import Scope, Source
 from messaging_service.use_cases.outbox import Accepted
 from messaging_service.use_cases.suppressions import NewSuppression, Stopped
 from service_kit.database import create_pool
-from tests.contract.messaging_database import rows, until_found
+from tests.contract.messaging_database import STAYS_OPEN, rows, until_found
 from tests.contract.sms_examples import RECIPIENT, acceptance
 from tests.integration.messaging.conftest import WINDOWS
 
@@ -82,7 +82,7 @@ async def test_an_acceptance_that_read_the_list_before_the_stop_is_waited_for(da
         outbox, suppressions = PostgresOutbox(pool, "here", WINDOWS), PostgresSuppressions(pool, "here")
         await outbox.accept([acceptance(recipient_phone_number="+254700000001")])
         # Somebody holds the account, so that the acceptance has read the list and cannot go on.
-        async with await psycopg.AsyncConnection.connect(database_url) as holder:
+        async with await psycopg.AsyncConnection.connect(database_url, options=STAYS_OPEN) as holder:
             await holder.execute("SELECT 1 FROM account FOR UPDATE")
             accepting = asyncio.ensure_future(outbox.accept([acceptance(scheduled_time=TOMORROW)]))
             await until_found(database_url, "SELECT 1 FROM pg_stat_activity WHERE wait_event_type = 'Lock'")

@@ -12,7 +12,7 @@ from messaging_service.adapters.postgres.outbox import PostgresOutbox
 from messaging_service.domain.message import Message
 from messaging_service.domain.states import State
 from messaging_service.domain.submission import ReceiptState
-from tests.contract.messaging_database import pass_time, rows, until_found
+from tests.contract.messaging_database import STAYS_OPEN, pass_time, rows, until_found
 from tests.contract.sms_examples import PRICE, TWO_UNITS, accepted, refused, unanswered
 from tests.integration.messaging.conftest import (
     money,
@@ -73,7 +73,7 @@ async def test_an_open_outcome_that_ends_while_its_receipt_is_looked_at_gets_no_
     for _ in range(2):
         await outbox.work(500)
         await pass_time(database_url, 5)
-    async with await psycopg.AsyncConnection.connect(database_url) as other:
+    async with await psycopg.AsyncConnection.connect(database_url, options=STAYS_OPEN) as other:
         await other.execute("DELETE FROM dispatch")
         working = asyncio.ensure_future(outbox.work(500))
         await until_found(database_url, WAITS_FOR_A_LOCK)

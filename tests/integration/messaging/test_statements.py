@@ -11,7 +11,7 @@ import pytest
 
 from messaging_service.adapters.postgres.outbox import PostgresOutbox
 from messaging_service.use_cases.outbox import Claim
-from tests.contract.messaging_database import rows, until_found
+from tests.contract.messaging_database import STAYS_OPEN, rows, until_found
 from tests.contract.sms_examples import acceptance, accepted, settlement
 from tests.integration.messaging.conftest import record
 from tests.integration.messaging.running_service import Running, refusal_of
@@ -151,7 +151,7 @@ async def test_the_entries_of_an_account_are_numbered_in_the_order_of_their_comm
     message = await record(outbox, acceptance(claimed=True))
     book = "INSERT INTO ledger_entry (account_id, kind, amount, reference) VALUES (%s, 'top_up', 1, 'QK1') RETURNING id"
     waiting = """SELECT 1 FROM pg_stat_activity WHERE datname = current_database() AND wait_event_type = 'Lock'"""
-    async with await psycopg.AsyncConnection.connect(database_url) as payer:
+    async with await psycopg.AsyncConnection.connect(database_url, options=STAYS_OPEN) as payer:
         await payer.execute("SELECT 1 FROM account WHERE id = %s FOR NO KEY UPDATE", (message.account_id,))
         charging = asyncio.ensure_future(outbox.settle([settlement(Claim(message, 1, 0, 0.0), accepted())]))
         async with asyncio.timeout(20):

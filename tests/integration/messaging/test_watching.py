@@ -13,7 +13,7 @@ from grpc import aio
 from messaging_service.domain.submission import ReceiptState
 from service_kit.channel import open_channel
 from service_kit.errors import Kind
-from tests.contract.messaging_database import rows
+from tests.contract.messaging_database import STAYS_OPEN, rows
 from tests.contract.sms_examples import refused
 from tests.integration.messaging.conftest import receipt
 from tests.integration.messaging.running_service import Running, refusal_of, service_on
@@ -116,7 +116,7 @@ async def test_a_transaction_left_open_holds_up_no_watch_and_loses_nothing(servi
     cursor = (await call.read()).cursor
     entry = (await service.send()).entry
     await events(call, 2)
-    async with await psycopg.AsyncConnection.connect(database_url) as left_open:
+    async with await psycopg.AsyncConnection.connect(database_url, options=STAYS_OPEN) as left_open:
         late = await (await left_open.execute(LATE, {"id": entry.outbox_id.removeprefix("outbox_")})).fetchone()
         assert late is not None
         for _ in range(3):

@@ -58,6 +58,18 @@ def test_what_the_user_set_goes_before_what_we_would_set() -> None:
     assert environment["SMPP_HOST"] == "127.0.0.1"
 
 
+def test_a_direct_url_goes_with_the_database_that_it_leads_to() -> None:
+    direct = {
+        "MESSAGING_DATABASE_DIRECT_URL": "postgresql://server/m",
+        "PRICING_DATABASE_DIRECT_URL": "postgresql://server/p",
+    }
+    environ = {"MESSAGING_DATABASE_URL": "postgresql://pooler/m", **direct}
+    environment = service_environment(load(LocalSettings, environ), environ, database_url)
+    assert environment["MESSAGING_DATABASE_DIRECT_URL"] == "postgresql://server/m"
+    # Our own database is not at the server that this names: its tables would be changed instead of ours.
+    assert "PRICING_DATABASE_DIRECT_URL" not in environment
+
+
 def test_other_commands_find_a_system_that_runs_on_other_ports(tmp_path: Path) -> None:
     write_running_file(tmp_path / "running.env", {"GATEWAY_HTTP_ADDRESS": "127.0.0.1:6003"})
     environ = {"TUKUPAY_HOME": str(tmp_path)}
