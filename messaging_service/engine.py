@@ -39,7 +39,7 @@ from messaging_service.use_cases.flush_health import FlushHealth
 from messaging_service.use_cases.flush_size import FlushSize
 from messaging_service.use_cases.group_commit import GroupCommit
 from messaging_service.use_cases.inbound_desk import InboundDesk
-from messaging_service.use_cases.late_outcomes import LateDesk
+from messaging_service.use_cases.late_outcomes import KEPT_S, LateDesk
 from messaging_service.use_cases.opt_outs import OptOuts
 from messaging_service.use_cases.outbox import Acceptance, Accepted, Outbox, Settled, Settlement
 from messaging_service.use_cases.outcomes import Outcomes
@@ -54,9 +54,6 @@ from service_kit.database import Pool
 
 CONTROL_S = 1.0
 """Seconds between two looks at what operators want of carriers."""
-SETTLE_S = 600.0
-"""How long the outcome of a submit is kept for a database that is away; of messages whose lease ran out meanwhile it is
-recorded as a late one."""
 MAX_BATCH = 256
 """Rows of one T1 or T2: beyond it a batch gains nothing and delays its first rows."""
 LEAST_BATCH = 64
@@ -159,7 +156,7 @@ def build_engine(
     )
     metrics.watch_engine(fleet, acceptances, settlements)
     outcomes = Outcomes(outbox.get_many, events)
-    attempts = Attempts(settlements, outcomes, events, settle_within_s=max(settings.lease_s, SETTLE_S), late=late.take)
+    attempts = Attempts(settlements, outcomes, events, settle_within_s=max(settings.lease_s, KEPT_S), late=late.record)
     loops = {
         route.name: ClaimLoop(
             outbox, RouteCarriers(route, fleet), attempts, events, poll_s=settings.poll_s, meter=metrics.sending

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Sequence
+import time
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from enum import Enum
 from typing import Protocol
@@ -12,7 +13,15 @@ from uuid import UUID
 from messaging_service.domain.message import parse_outbox_id
 from messaging_service.domain.submission import LateOutcome, Outcome, OutcomeKind
 from messaging_service.use_cases.attempts import FIRST_RETRY_S
+from service_kit.duty import DutyLog
+from service_kit.errors import ServiceError
 
+KEPT_S = 600.0
+"""How long what a carrier answered is kept for a database that is away."""
+FIRST_PAUSE_S = 0.1
+LONGEST_PAUSE_S = 1.0
+"""Between two tries to record it; they double."""
+DUTY = "late_outcomes"
 PAUSES_S = (0.05, 0.2, 1.0, 3.0)
 """Between two looks at a message whose unknown outcome is being recorded at this moment."""
 
@@ -53,7 +62,7 @@ class LateBook(Protocol):
         ...
 
 
-class LateLog(Protocol):
+class LateLog(DutyLog, Protocol):
     """Where an operator sees what came late."""
 
     def late_outcomes(self, recorded: int, ignored: int) -> None:
@@ -64,12 +73,41 @@ class LateLog(Protocol):
 class LateDesk:
     """Takes late outcomes from carriers; its `take` is the LateOutcomeSink."""
 
-    def __init__(self, book: LateBook, log: LateLog, *, pauses_s: Sequence[float] = PAUSES_S) -> None:
+    def __init__(
+        self,
+        book: LateBook,
+        log: LateLog,
+        *,
+        pauses_s: Sequence[float] = PAUSES_S,
+        keep_s: float = KEPT_S,
+        monotonic: Callable[[], float] = time.monotonic,
+    ) -> None:
+        """`keep_s`: how long outcomes are kept that cannot be recorded."""
         self._book = book
         self._log = log
         self._pauses_s = pauses_s
+        self._keep_s = keep_s
+        self._monotonic = monotonic
 
     async def take(self, late: Sequence[LateOutcome]) -> None:
+        """Records what can still be recorded, and tries again while the database is away. Raises what failed last."""
+        give_up = self._monotonic() + self._keep_s
+        failures = 0
+        while True:
+            try:
+                return await self.record(late)
+            except ServiceError as error:
+                self._log.upkeep_failed(DUTY, error.reason)
+                if self._monotonic() >= give_up:
+                    raise
+            except Exception as error:
+                self._log.upkeep_crashed(DUTY, error)
+                if self._monotonic() >= give_up:
+                    raise
+            await asyncio.sleep(min(LONGEST_PAUSE_S, FIRST_PAUSE_S * 2.0 ** min(failures, 10)))
+            failures += 1
+
+    async def record(self, late: Sequence[LateOutcome]) -> None:
         """Records what can still be recorded. Raises ServiceError when the database is away."""
         waiting = [item for outcome in late if (item := _settlement(outcome)) is not None]
         recorded = 0

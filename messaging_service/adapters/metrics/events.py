@@ -18,6 +18,7 @@ _DUTIES: Final = (
     "claims",
     "carriers",
     "outcomes",
+    "late_outcomes",
     "watching",
     "sweep",
     "receipts",

@@ -21,17 +21,21 @@ pytestmark = pytest.mark.timeout(10)
 class Book:
     """Implements LateBook with verdicts from a list."""
 
-    def __init__(self, *verdicts: Sequence[Verdict]) -> None:
+    def __init__(self, *verdicts: Sequence[Verdict] | Exception) -> None:
         self.verdicts = list(verdicts)
         self.asked: list[list[LateSettlement]] = []
 
     async def settle_late(self, batch: Sequence[LateSettlement]) -> Sequence[Verdict]:
         self.asked.append(list(batch))
-        return self.verdicts.pop(0)
+        verdict = self.verdicts.pop(0)
+        if isinstance(verdict, Exception):
+            raise verdict
+        return verdict
 
 
-class Log:
+class Log(RecordedLog):
     def __init__(self) -> None:
+        super().__init__()
         self.counted: list[tuple[int, int]] = []
 
     def late_outcomes(self, recorded: int, ignored: int) -> None:
@@ -58,6 +62,24 @@ async def test_a_record_that_does_not_come_is_given_up() -> None:
     book, log = Book(*([Verdict.TOO_EARLY] for _ in range(3))), Log()
     await LateDesk(book, log, pauses_s=(0.0, 0.0)).take([late(refused())])
     assert (len(book.asked), log.counted) == (3, [(0, 1)])
+
+
+async def test_outcomes_are_kept_while_they_cannot_be_recorded() -> None:
+    book, log = Book(unavailable(), RuntimeError("damaged page"), [Verdict.RECORDED]), Log()
+    await LateDesk(book, log).take([late(accepted("A1"))])
+    assert log.counted == [(1, 0)]
+    assert log.lines == [
+        ("upkeep_failed", "late_outcomes", "DATABASE_UNAVAILABLE"),
+        ("upkeep_crashed", "late_outcomes", "damaged page"),
+    ]
+
+
+@pytest.mark.parametrize("failure", [unavailable(), RuntimeError("damaged page")])
+async def test_outcomes_are_not_kept_for_ever(failure: Exception) -> None:
+    book, log = Book(failure), Log()
+    with pytest.raises(type(failure)):
+        await LateDesk(book, log, keep_s=0.0).take([late(accepted("A1"))])
+    assert len(book.asked) == 1
 
 
 async def test_what_says_nothing_new_is_not_looked_up() -> None:

@@ -18,6 +18,7 @@ from messaging_service.adapters.carriers.windowed import WindowedCarrier
 from messaging_service.domain.carrier_status import BindState, BindStatus, CarrierStatus
 from messaging_service.domain.submission import LateOutcome, Outcome, OutcomeKind, Submission
 from messaging_service.use_cases.carrier import CarrierSinks
+from service_kit.ending import end_tasks
 
 log = structlog.get_logger()
 
@@ -119,7 +120,7 @@ class AfricasTalkingCarrier(WindowedCarrier):
         if not exchange.done() and handover.begun:
             self._standing.doubt()
             return self._unknown("CARRIER_NO_ANSWER", f"no answer within {self._settings.response_timeout_s:g} s")
-        await asyncio.wait((exchange,))
+        await end_tasks([exchange])
         return self._outcome(exchange, handover, submission)
 
     async def _send(self, handover: Handover) -> Reply:
@@ -139,8 +140,7 @@ class AfricasTalkingCarrier(WindowedCarrier):
     async def _wait_late(self, exchange: asyncio.Task[Reply], handover: Handover, submission: Submission) -> None:
         try:
             await asyncio.wait((exchange,), timeout=self._settings.late_answer_s)
-            exchange.cancel()
-            await asyncio.wait((exchange,))
+            await end_tasks([exchange])
         finally:
             self._kept -= 1
             self._place_freed()

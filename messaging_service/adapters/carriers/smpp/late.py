@@ -17,8 +17,8 @@ log = structlog.get_logger()
 
 MAX_WAITING: Final = 10_000
 """Outcomes held for the sink; further ones are dropped, and the messages end by receipt or window."""
-SINK_TIMEOUT_S: Final = 30.0
-"""The sink may wait some seconds for the unknown outcome to be on record."""
+SINK_TIMEOUT_S: Final = 660.0
+"""The sink keeps outcomes for ten minutes while the database is away."""
 
 
 class LateAnswers:
