@@ -35,20 +35,21 @@ def identifier_fault(value: str, limit: int = MAX_IDENTIFIER) -> IdentifierFault
         return IdentifierFault("REQUIRED", f"is empty; give 1 to {limit} characters")
     if len(value) > limit:
         return IdentifierFault("TOO_LONG", f"has {len(value)} characters; at most {limit} are allowed")
-    problem = _form_problem(value)
-    return None if problem is None else IdentifierFault("MALFORMED", problem)
+    # Every message has some of them, and nearly all are fine.
+    if value.isprintable() and value == value.strip() and unicodedata.is_normalized("NFC", value):
+        return None
+    return IdentifierFault("MALFORMED", _form_problem(value))
 
 
-def _form_problem(value: str) -> str | None:
+def _form_problem(value: str) -> str:
+    """In words, for a value that has one."""
     if any(unicodedata.category(character) == "Cc" for character in value):
         return "has a control character; use letters, digits and punctuation"
     if value != value.strip():
         return "begins or ends with a space; leave it out"
     if not value.isprintable():
         return "has a character that cannot be printed; use letters, digits, spaces and punctuation"
-    if not unicodedata.is_normalized("NFC", value):
-        return "is not in Unicode's normal form NFC, so it would look like another one; normalise it to NFC"
-    return None
+    return "is not in Unicode's normal form NFC, so it would look like another one; normalise it to NFC"
 
 
 def identifier_problem(value: str, limit: int = MAX_IDENTIFIER) -> str | None:

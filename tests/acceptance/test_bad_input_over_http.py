@@ -68,6 +68,11 @@ FIELDS: list[tuple[str, Any, str, str]] = [
     ("userId", "u" * 65, "userId", "INVALID_IDENTIFIER"),
     ("messageId", "", "messageId", "INVALID_IDENTIFIER"),
     ("messageId", "m" * 129, "messageId", "INVALID_IDENTIFIER"),
+    ("userId", "shop ", "userId", "INVALID_IDENTIFIER"),
+    ("userId", " shop", "userId", "INVALID_IDENTIFIER"),
+    ("userId", "Jose\u0301", "userId", "INVALID_IDENTIFIER"),
+    ("messageId", "m1 ", "messageId", "INVALID_IDENTIFIER"),
+    ("tags", ["vip", "vip "], "tags[1]", "INVALID_TAG"),
     ("messageName", "n" * 101, "messageName", "INVALID_IDENTIFIER"),
     # Types.
     ("message", 5, "message", "WRONG_TYPE"),
@@ -93,6 +98,13 @@ def test_a_bad_field_is_named(system: System, field: str, value: Any, at_fault: 
     assert (answer.status, answer.reason) == (400, "INVALID_ARGUMENT")
     assert answer.faults == [(at_fault, reason)]
     assert answer.problem["errors"][0]["detail"]
+
+
+@pytest.mark.parametrize("number", ["+14155550123", "+8613800138000", "+881612345678", "+256712345678"])
+def test_a_message_to_a_country_that_is_not_allowed_is_refused(system: System, number: str) -> None:
+    answer = system.rest.post(SEND, sms("bad", recipientPhoneNumber=number))
+    assert (answer.status, answer.reason, answer.faults) == (409, "DESTINATION_NOT_ALLOWED", [])
+    assert number not in answer.text
 
 
 @pytest.mark.parametrize("field", ["userId", "recipientPhoneNumber", "message", "senderId"])

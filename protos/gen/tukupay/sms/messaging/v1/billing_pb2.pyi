@@ -163,7 +163,9 @@ class OpenAccountRequest(_message.Message):
     CREDIT_LIMIT_MICROS_FIELD_NUMBER: _builtins.int
     LIMITS_FIELD_NUMBER: _builtins.int
     user_id: _builtins.str
-    """Required: 1 to 64 printable characters; the `user_id` of its messages."""
+    """Required: 1 to 64 printable characters in the normal form NFC, without a space at
+    either end; the `user_id` of its messages.
+    """
     mode: _messaging_pb2.AccountMode.ValueType
     """Required."""
     credit_limit_micros: _builtins.int

@@ -99,7 +99,8 @@ class BillingServiceServicer(object):
 
     def OpenAccount(self, request, context):
         """Opens an account with its terms before it sends. An account that sends without
-        having been opened is opened as postpaid. Opening it again with the same terms
+        having been opened is opened as postpaid, unless the service is set to open it as
+        prepaid or to refuse it (`SMS_UNKNOWN_ACCOUNTS`). Opening it again with the same terms
         changes nothing.
         ALREADY_EXISTS (`ACCOUNT_EXISTS`): it exists with other terms; use SetAccountTerms.
         """

@@ -43,7 +43,8 @@ class BillingServiceStub:
     def __new__(cls, channel: _aio.Channel) -> BillingServiceAsyncStub: ...
     OpenAccount: _grpc.UnaryUnaryMultiCallable[_billing_pb2.OpenAccountRequest, _billing_pb2.OpenAccountResponse]
     """Opens an account with its terms before it sends. An account that sends without
-    having been opened is opened as postpaid. Opening it again with the same terms
+    having been opened is opened as postpaid, unless the service is set to open it as
+    prepaid or to refuse it (`SMS_UNKNOWN_ACCOUNTS`). Opening it again with the same terms
     changes nothing.
     ALREADY_EXISTS (`ACCOUNT_EXISTS`): it exists with other terms; use SetAccountTerms.
     """
@@ -108,7 +109,8 @@ class BillingServiceAsyncStub(BillingServiceStub):
     def __init__(self, channel: _aio.Channel) -> None: ...
     OpenAccount: _aio.UnaryUnaryMultiCallable[_billing_pb2.OpenAccountRequest, _billing_pb2.OpenAccountResponse]  # type: ignore[assignment]
     """Opens an account with its terms before it sends. An account that sends without
-    having been opened is opened as postpaid. Opening it again with the same terms
+    having been opened is opened as postpaid, unless the service is set to open it as
+    prepaid or to refuse it (`SMS_UNKNOWN_ACCOUNTS`). Opening it again with the same terms
     changes nothing.
     ALREADY_EXISTS (`ACCOUNT_EXISTS`): it exists with other terms; use SetAccountTerms.
     """
@@ -176,7 +178,8 @@ class BillingServiceServicer(metaclass=_abc_1.ABCMeta):
         context: _ServicerContext,
     ) -> _typing.Union[_billing_pb2.OpenAccountResponse, _abc.Awaitable[_billing_pb2.OpenAccountResponse]]:
         """Opens an account with its terms before it sends. An account that sends without
-        having been opened is opened as postpaid. Opening it again with the same terms
+        having been opened is opened as postpaid, unless the service is set to open it as
+        prepaid or to refuse it (`SMS_UNKNOWN_ACCOUNTS`). Opening it again with the same terms
         changes nothing.
         ALREADY_EXISTS (`ACCOUNT_EXISTS`): it exists with other terms; use SetAccountTerms.
         """

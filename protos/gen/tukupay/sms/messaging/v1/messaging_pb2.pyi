@@ -599,9 +599,12 @@ class SendSmsRequest(_message.Message):
     OUTCOME_WAIT_FIELD_NUMBER: _builtins.int
     EXPIRES_TIME_FIELD_NUMBER: _builtins.int
     user_id: _builtins.str
-    """Required: the account that pays, 1 to 64 characters."""
+    """Required: the account that pays, 1 to 64 printable characters in the normal form NFC,
+    without a space at either end. One that nobody opened is opened or refused, as the
+    service is set to (`SMS_UNKNOWN_ACCOUNTS`).
+    """
     recipient_phone_number: _builtins.str
-    """Required: the recipient in E.164 with its `+`."""
+    """Required: the recipient in E.164 with its `+`, in a country that messages may go to."""
     message: _builtins.str
     """Required: the text; at most the configured number of units (10 unless set)."""
     sender_id: _builtins.str
@@ -611,15 +614,17 @@ class SendSmsRequest(_message.Message):
     message_name: _builtins.str
     """The client's name for this kind of message; at most 100 characters."""
     message_id: _builtins.str
-    """Idempotency key, unique for each `user_id`, 1 to 128 characters; absent: the
-    service makes one, and a repetition is a new message.
+    """Idempotency key, unique for each `user_id`, 1 to 128 characters written as `user_id`;
+    absent: the service makes one, and a repetition is a new message.
     """
     priority: Global___Priority.ValueType
     """Unspecified means normal."""
     custom_data_json: _builtins.str
     """A JSON object of at most 4,096 bytes."""
     app_id: _builtins.str
-    """The app through which the send comes, for pricing; set only by trusted callers."""
+    """The app through which the send comes, for pricing, written as `user_id`; set only by
+    trusted callers.
+    """
     @_builtins.property
     def scheduled_time(self) -> _timestamp_pb2.Timestamp:
         """When to send: absent or past means at once; at most 365 days ahead. The price is
@@ -628,7 +633,7 @@ class SendSmsRequest(_message.Message):
 
     @_builtins.property
     def tags(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
-        """At most 20 tags of 1 to 50 characters."""
+        """At most 20 tags of 1 to 50 characters, written as `user_id`."""
 
     @_builtins.property
     def outcome_wait(self) -> _duration_pb2.Duration:

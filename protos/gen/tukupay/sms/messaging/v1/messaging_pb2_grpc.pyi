@@ -52,8 +52,9 @@ class MessagingServiceStub:
     INVALID_ARGUMENT: a field is malformed. ALREADY_EXISTS (`MESSAGE_ID_REUSED`): the
     `message_id` stands for a different request; the metadata have its `outbox_id` and
     the names of the `fields` that differ. FAILED_PRECONDITION (`NO_PRICE`,
-    `INSUFFICIENT_FUNDS`, `ACCOUNT_NOT_ACTIVE`, `RECIPIENT_OPTED_OUT`: see
-    SuppressionService). UNAVAILABLE (`PRICING_UNAVAILABLE`, `CARRIER_UNAVAILABLE`,
+    `INSUFFICIENT_FUNDS`, `ACCOUNT_NOT_ACTIVE`, `DESTINATION_NOT_ALLOWED`,
+    `RECIPIENT_OPTED_OUT`: see SuppressionService). NOT_FOUND (`ACCOUNT_NOT_FOUND`): nobody
+    opened the account, and the service opens none. UNAVAILABLE (`PRICING_UNAVAILABLE`, `CARRIER_UNAVAILABLE`,
     `DATABASE_UNAVAILABLE`): nothing was stored or charged; try again with the same
     `message_id`. RESOURCE_EXHAUSTED (`OVERLOADED`): likewise.
     """
@@ -148,8 +149,9 @@ class MessagingServiceAsyncStub(MessagingServiceStub):
     INVALID_ARGUMENT: a field is malformed. ALREADY_EXISTS (`MESSAGE_ID_REUSED`): the
     `message_id` stands for a different request; the metadata have its `outbox_id` and
     the names of the `fields` that differ. FAILED_PRECONDITION (`NO_PRICE`,
-    `INSUFFICIENT_FUNDS`, `ACCOUNT_NOT_ACTIVE`, `RECIPIENT_OPTED_OUT`: see
-    SuppressionService). UNAVAILABLE (`PRICING_UNAVAILABLE`, `CARRIER_UNAVAILABLE`,
+    `INSUFFICIENT_FUNDS`, `ACCOUNT_NOT_ACTIVE`, `DESTINATION_NOT_ALLOWED`,
+    `RECIPIENT_OPTED_OUT`: see SuppressionService). NOT_FOUND (`ACCOUNT_NOT_FOUND`): nobody
+    opened the account, and the service opens none. UNAVAILABLE (`PRICING_UNAVAILABLE`, `CARRIER_UNAVAILABLE`,
     `DATABASE_UNAVAILABLE`): nothing was stored or charged; try again with the same
     `message_id`. RESOURCE_EXHAUSTED (`OVERLOADED`): likewise.
     """
@@ -247,8 +249,9 @@ class MessagingServiceServicer(metaclass=_abc_1.ABCMeta):
         INVALID_ARGUMENT: a field is malformed. ALREADY_EXISTS (`MESSAGE_ID_REUSED`): the
         `message_id` stands for a different request; the metadata have its `outbox_id` and
         the names of the `fields` that differ. FAILED_PRECONDITION (`NO_PRICE`,
-        `INSUFFICIENT_FUNDS`, `ACCOUNT_NOT_ACTIVE`, `RECIPIENT_OPTED_OUT`: see
-        SuppressionService). UNAVAILABLE (`PRICING_UNAVAILABLE`, `CARRIER_UNAVAILABLE`,
+        `INSUFFICIENT_FUNDS`, `ACCOUNT_NOT_ACTIVE`, `DESTINATION_NOT_ALLOWED`,
+        `RECIPIENT_OPTED_OUT`: see SuppressionService). NOT_FOUND (`ACCOUNT_NOT_FOUND`): nobody
+        opened the account, and the service opens none. UNAVAILABLE (`PRICING_UNAVAILABLE`, `CARRIER_UNAVAILABLE`,
         `DATABASE_UNAVAILABLE`): nothing was stored or charged; try again with the same
         `message_id`. RESOURCE_EXHAUSTED (`OVERLOADED`): likewise.
         """

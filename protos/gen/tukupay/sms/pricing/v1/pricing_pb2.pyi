@@ -270,8 +270,8 @@ class SetCostRequest(_message.Message):
     0 only with `allow_free`.
     """
     customer_id: _builtins.str
-    """Required for SPECIFIC_CUSTOMER, 1 to 64 characters that can be seen, without a space at
-    either end; refused for other levels.
+    """Required for SPECIFIC_CUSTOMER, 1 to 64 characters that can be seen, in the normal form
+    NFC, without a space at either end; refused for other levels.
     """
     app_id: _builtins.str
     """Required for APP_OWNER, likewise; refused for other levels."""
