@@ -182,7 +182,7 @@ class EmbeddedPostgres:
         """Everything before the launch: the programs, the folders, and no other server on them."""
         try:
             if self._lock is None:
-                self.data_dir.parent.mkdir(parents=True, exist_ok=True)
+                self.data_dir.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
                 self._lock = exclusive_lock(self.data_dir.with_name(f"{self.data_dir.name}.lock"))
             self._prepare_locked()
         except PermissionError as error:
@@ -198,7 +198,7 @@ class EmbeddedPostgres:
         self._user = server_user(self.data_dir)
         found = find_binaries(self._asked_binaries)
         self._binaries = runnable_binaries(found, self._user)
-        self.log_file.parent.mkdir(parents=True, exist_ok=True)
+        self.log_file.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
         if (self.data_dir / "PG_VERSION").exists():
             _refuse_other_version(self.data_dir, found)
             stop_orphan(self.data_dir)

@@ -112,7 +112,7 @@ def _copied(binaries: Path, cache: Path) -> Path:
     identity = f"{binaries}:{program.st_size}:{program.st_mtime_ns}"
     target = cache / f"postgres-{hashlib.sha256(identity.encode()).hexdigest()[:16]}"
     copied = target / _WHEEL / "pginstall" / "bin"
-    cache.mkdir(exist_ok=True)
+    cache.mkdir(mode=0o755, exist_ok=True)
     state = cache.lstat()
     if not stat.S_ISDIR(state.st_mode) or state.st_uid != os.geteuid():
         raise PermissionError(f"{cache} belongs to another user")

@@ -67,6 +67,19 @@ def exclusive_lock(path: Path) -> IO[str]:
     return lock
 
 
+def make_private_folder(folder: Path) -> None:
+    """Makes a folder for our user alone, and those above it that are missing, whatever the umask lets others do.
+
+    One that exists stays as it is, but nobody else may write to it.
+    """
+    for missing in reversed([above for above in folder.parents if not above.exists()]):
+        missing.mkdir(mode=0o755, exist_ok=True)
+    folder.mkdir(mode=0o700, exist_ok=True)
+    mode = stat.S_IMODE(folder.stat().st_mode)
+    if mode & 0o022:
+        folder.chmod(mode & ~0o022)
+
+
 def open_private(path: str, flags: int) -> int:
     """An `opener` for files that are created for our user alone."""
     return os.open(path, flags, 0o600)

@@ -17,6 +17,7 @@ from service_kit.duties import on_ended_duty
 from service_kit.ending import FAILURE_EXIT, exit_after
 from service_kit.logs import configure_logs
 from service_kit.settings import SettingsError, load
+from service_kit.standard_streams import open_closed_streams
 
 S = TypeVar("S")
 
@@ -41,6 +42,7 @@ def run_service(
     one readable message; with 1 also when a duty ended that must go on. A service that was told to end is gone
     `ENDING_S` after its drain time, in good order or not.
     """
+    open_closed_streams()
     configure_logs(name, environ.get("LOG_LEVEL", "INFO").upper())
     try:
         settings = load(settings_type, environ)

@@ -7,6 +7,7 @@ import sys
 
 def main() -> None:
     """Runs the command line; exits with 2 when only the stubs of the package are installed."""
+    _open_closed_streams()
     try:
         from sms_cli.application import run  # noqa: PLC0415 - its absence has an answer
     except ModuleNotFoundError as error:
@@ -17,6 +18,14 @@ def main() -> None:
         )
         raise SystemExit(2) from None
     run()
+
+
+def _open_closed_streams() -> None:
+    try:
+        from service_kit.standard_streams import open_closed_streams  # noqa: PLC0415 - as above
+    except ModuleNotFoundError:
+        return
+    open_closed_streams()
 
 
 if __name__ == "__main__":

@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from service_kit.postgres_folders import open_private
+from service_kit.postgres_folders import make_private_folder, open_private
 from sms_cli.failures import CommandError
 
 _PID_FILE = "up.pid"
@@ -48,8 +48,8 @@ class Home:
         Raises CommandError when another process holds it, or when it cannot be written.
         """
         try:
-            self.folder.mkdir(mode=0o700, parents=True, exist_ok=True)
-            self.logs.mkdir(exist_ok=True)
+            make_private_folder(self.folder)
+            make_private_folder(self.logs)
             pid_file = open(  # noqa: SIM115 - Path.open takes no opener; held until the end
                 self.folder / _PID_FILE, "a+", opener=open_private, encoding="ascii"
             )

@@ -130,6 +130,11 @@ class Database:
         self.server = EmbeddedPostgres(home.postgres_data, log_file=home.log_of(self.name))
         self._starting: asyncio.Task[None] | None = None
 
+    @property
+    def pid(self) -> int | None:
+        """Process id of the server; None before the first launch."""
+        return self.server.pid
+
     async def launch(self) -> None:
         """Starts the server and waits until it takes connections."""
         self._starting = asyncio.create_task(self.server.start())

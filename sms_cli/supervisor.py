@@ -26,6 +26,10 @@ class Part(Protocol):
     def name(self) -> str:
         """The name that a person knows it by."""
 
+    @property
+    def pid(self) -> int | None:
+        """Process id of the latest launch; None before the first."""
+
     async def launch(self) -> None:
         """Starts the process; it need not be ready yet. Raises CommandError."""
 
@@ -106,6 +110,10 @@ class Supervisor:
     async def failed(self) -> CommandError:
         """Waits until a part cannot be kept alive, and says why."""
         return await self._failure_future()
+
+    def pids(self) -> set[int]:
+        """Process ids of the parts, whose ends are waited for."""
+        return {watched.part.pid for watched in self._watched if watched.part.pid is not None}
 
     async def stop_all(self) -> None:
         """Stops the parts one by one, from the last in `order` to the first."""

@@ -8,9 +8,11 @@ import signal
 from collections.abc import Mapping
 
 from service_kit.settings import load
+from sms_cli.descriptors import allow_descriptors
 from sms_cli.failures import CommandError
 from sms_cli.first_sms import next_steps
 from sms_cli.home import Home
+from sms_cli.orphans import OrphanReaper, inherits_orphans
 from sms_cli.ports import check_free
 from sms_cli.settings import DATABASE_VARIABLES, RUNNING_FILE, LocalSettings, write_running_file
 from sms_cli.supervisor import Supervisor
@@ -24,6 +26,7 @@ def up(environ: Mapping[str, str] = os.environ) -> int:
     Raises SettingsError or CommandError when it cannot even begin.
     """
     settings = load(LocalSettings, environ)
+    allow_descriptors()
     home = Home(settings.home)
     with home.held():
         check_free(settings.listening())
@@ -43,7 +46,10 @@ async def _run(settings: LocalSettings, home: Home, environ: Mapping[str, str]) 
 
     loop = asyncio.get_running_loop()
     for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
-        loop.add_signal_handler(number, on_signal)
+        # nohup has the hang-up ignored: what it starts outlives the terminal.
+        if number is not signal.SIGHUP or signal.getsignal(number) is not signal.SIG_IGN:
+            loop.add_signal_handler(number, on_signal)
+    reaping = asyncio.create_task(OrphanReaper(supervisor.pids).run()) if inherits_orphans() else None
     out.print(f"TukuPay SMS starts; its data and logs are in {home.folder}")
     running_file = home.folder / RUNNING_FILE
     try:
@@ -53,6 +59,8 @@ async def _run(settings: LocalSettings, home: Home, environ: Mapping[str, str]) 
         return await _until_the_end(system, supervisor, stopping, next_steps(settings, home))
     finally:
         await supervisor.stop_all()
+        if reaping is not None:
+            reaping.cancel()
         running_file.unlink(missing_ok=True)
         out.print("TukuPay SMS has stopped; the data stays.")
 

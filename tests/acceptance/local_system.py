@@ -64,12 +64,12 @@ class LocalSystem:
         self._begun: list[Begun] = []
         self._environment = {"PATH": os.environ["PATH"], "TUKUPAY_HOME": str(home), "COLUMNS": COLUMNS, **addresses}
 
-    def start(self) -> None:
-        """Starts `up` without waiting."""
+    def start(self, *launcher: str) -> None:
+        """Starts `up` without waiting; a `launcher` is given the command and runs it in its own place."""
         self.output.clear()
         self._lines = queue.SimpleQueue()
         self._process = subprocess.Popen(
-            self._command("up"),
+            [*launcher, *self._command("up")],
             env=self._environment,
             stdout=subprocess.PIPE,
             stderr=subprocess.STDOUT,

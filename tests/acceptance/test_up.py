@@ -7,6 +7,8 @@ import os
 import shlex
 import signal
 import socket
+import stat
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -15,7 +17,7 @@ import httpx
 import pytest
 
 from sms_cli.settings import read_running_file
-from tests.acceptance.local_system import LocalSystem, eventually, free_addresses
+from tests.acceptance.local_system import READY, LocalSystem, eventually, free_addresses
 from tests.system.exposition import Figures
 
 pytestmark = pytest.mark.timeout(240)
@@ -179,3 +181,28 @@ def test_a_taken_port_is_an_error_before_anything_is_started(tmp_path: Path) -> 
         system.wait_for("GATEWAY_HTTP_ADDRESS=127.0.0.1:")
         assert system.wait() == 1
     assert not (system.home / "postgres").exists()
+
+
+LAUNCHER = """
+import ctypes, os, signal, sys
+signal.signal(signal.SIGHUP, signal.SIG_IGN)
+os.umask(0)
+ctypes.CDLL(None).prctl(36, 1, 0, 0, 0)
+os.execv(sys.argv[1], sys.argv[1:])
+"""
+"""As `nohup` in a shell with a careless umask starts it, as the heir of orphans that process 1 of a container is."""
+
+
+def test_up_outlives_its_terminal_and_reaps_what_a_killed_database_leaves(system: LocalSystem) -> None:
+    system.start(sys.executable, "-c", LAUNCHER)
+    system.wait_for(READY)
+    assert stat.S_IMODE((system.home / "logs").stat().st_mode) == 0o700
+    system.signal(signal.SIGHUP)
+    (postmaster,) = (pid for pid, command in system.processes().items() if "/postgres -D" in command)
+    children = {pid for pid, command in system.processes().items() if command.startswith("postgres:")}
+    assert len(children) > 3
+    os.kill(postmaster, signal.SIGKILL)
+    system.wait_for("back")
+    assert eventually(lambda: not any(Path(f"/proc/{pid}").exists() for pid in children))
+    assert system.http("GATEWAY_HTTP_ADDRESS", "/healthz")[0] == 200
+    assert system.down() == 0

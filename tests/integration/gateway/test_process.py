@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import json
 import os
+import shlex
 import signal
 import socket
 import sys
@@ -13,8 +14,10 @@ from contextlib import asynccontextmanager
 from pathlib import Path
 
 import httpx
+import pytest
 
 from tests.integration.gateway.conftest import Running
+from tests.system.ports import free_port
 
 ROOT = Path(__file__).parents[3]
 DEADLINE_S = 30.0
@@ -113,3 +116,38 @@ async def test_wrong_settings_are_named_all_at_once() -> None:
     assert process.returncode == 2
     assert "GATEWAY_HTTP_ADDRESS" in errors.decode()
     assert "GATEWAY_BATCH_MAX_ITEMS" in errors.decode()
+
+
+@pytest.mark.parametrize("closed", [">&-", "<&- >&- 2>&-"])
+@pytest.mark.parametrize("command", ["-m gateway_http", "-m sms_cli serve gateway"])
+async def test_a_gateway_without_standard_output_serves_and_logs_nowhere(command: str, closed: str) -> None:
+    port = free_port()
+    process = await asyncio.create_subprocess_shell(
+        f"exec {shlex.quote(sys.executable)} {command} {closed}",
+        cwd=ROOT,
+        env={**os.environ, "GATEWAY_HTTP_ADDRESS": f"127.0.0.1:{port}"},
+    )
+    try:
+        async with asyncio.timeout(DEADLINE_S):
+            await accepted(port)
+            for descriptor in range(3) if "2>&-" in closed else (1,):
+                assert os.readlink(f"/proc/{process.pid}/fd/{descriptor}") == os.devnull  # noqa: PTH115 - of no file
+            process.terminate()
+            assert await process.wait() == 0
+    finally:
+        if process.returncode is None:
+            process.kill()
+            await process.wait()
+
+
+async def accepted(port: int) -> None:
+    """Returns once somebody accepts connections."""
+    while True:
+        try:
+            _, writer = await asyncio.open_connection("127.0.0.1", port)
+        except ConnectionRefusedError:
+            await asyncio.sleep(0.02)
+            continue
+        writer.close()
+        await writer.wait_closed()
+        return

@@ -37,6 +37,21 @@ def test_a_home_is_for_its_user_alone(tmp_path: Path) -> None:
         assert stat.S_IMODE((tmp_path / "home").stat().st_mode) == 0o700
 
 
+def test_nobody_else_may_write_below_a_home_whatever_the_umask(tmp_path: Path) -> None:
+    before = os.umask(0)
+    try:
+        with Home(tmp_path / "above" / "home").held():
+            pass
+        (tmp_path / "old" / "logs").mkdir(parents=True)
+        with Home(tmp_path / "old").held():
+            pass
+    finally:
+        os.umask(before)
+    folders = ("above", "above/home", "above/home/logs", "old", "old/logs")
+    modes = [stat.S_IMODE((tmp_path / folder).stat().st_mode) for folder in folders]
+    assert modes == [0o755, 0o700, 0o700, 0o755, 0o755]
+
+
 def test_a_home_that_cannot_be_made_says_what_to_do(tmp_path: Path) -> None:
     (tmp_path / "file").touch()
     told = pytest.raises(CommandError, match="cannot write to the home folder")

@@ -23,6 +23,7 @@ class FakePart:
         self.dies_at_once = False
         self.refuses_to_launch = False
         self.launches = 0
+        self.pid: int | None = None
         self.launched_again = asyncio.Event()
         self._journal = journal
         self._end: asyncio.Future[int] = asyncio.get_running_loop().create_future()
