@@ -98,9 +98,9 @@ def plan(scale: float) -> list[Campaign]:
         ),
         Campaign(
             "database",
-            (*PYTEST, "tests/faults/test_database_faults.py"),
+            (*PYTEST, "tests/faults/test_disk_full.py", "tests/faults/test_database_faults.py"),
             f"{seeds} times each over TCP and the Unix socket, under 50 sends a second: the database killed, in part "
-            "or whole, standing still or read-only",
+            "or whole, standing still or read-only; once with a full disk",
             "1",
             rf"seed \d|{ended}",
             {"TUKUPAY_DATABASE_SEEDS": str(seeds), "TUKUPAY_DATABASE_FIRST_SEED": "1"},

@@ -17,6 +17,10 @@ from tests.system.databases import on_own_server
 from tests.system.running import System
 from tests.system.waiting import until
 
+pytestmark = pytest.mark.skipif(
+    "TUKUPAY_DATABASE_SEEDS" not in os.environ, reason="belongs to the long campaigns (`make faults`)"
+)
+
 SIZE = "400m"
 FIRST_SUCCESS_S = 5.0
 

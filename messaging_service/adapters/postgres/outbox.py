@@ -48,6 +48,8 @@ FORGET_AT_ONCE = 1_000
 """Counts of past hours that one sweep removes."""
 ACCEPT_PAUSES_S = (0.05, 0.5)
 """How long to wait before recording a batch again after the database failed it."""
+ACCEPT_AGAIN_S = 10.0
+"""A try that took so long is the last one: a database that stands still would hold up the next as long."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -98,10 +100,13 @@ class PostgresOutbox:
         """See Outbox.accept."""
         # When the connection breaks at the commit, nobody knows whether the batch is on record. The ids are
         # made already, so trying again finds out: what was recorded is found under its own key.
+        give_up = time.monotonic() + ACCEPT_AGAIN_S
         for pause_s in ACCEPT_PAUSES_S:
             try:
                 return await self._accept(batch)
             except ServiceError:
+                if time.monotonic() >= give_up:
+                    raise
                 await asyncio.sleep(pause_s)
         return await self._accept(batch)
 

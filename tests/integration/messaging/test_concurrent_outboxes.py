@@ -238,6 +238,23 @@ async def test_a_batch_that_was_committed_unnoticed_is_found_when_it_is_tried_ag
     assert (await settle(outbox, Claim(answer.message, 1, 0, 0.0), accepted())).state is State.ACCEPTED
 
 
+async def test_a_database_that_stands_still_is_not_asked_again_and_again(
+    make_outbox: MakeOutbox, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    outbox, tries = await make_outbox("here"), 0
+
+    async def stand_still(_: object) -> object:
+        nonlocal tries
+        tries += 1
+        raise database_unavailable()
+
+    monkeypatch.setattr(outbox, "_accept", stand_still)
+    monkeypatch.setattr(outbox_module, "ACCEPT_AGAIN_S", 0.0)
+    with pytest.raises(ServiceError):
+        await outbox.accept([acceptance()])
+    assert tries == 1
+
+
 async def test_a_transaction_that_breaks_leaves_nothing_behind(outbox: PostgresOutbox, database_url: str) -> None:
     poisoned = acceptance(message_id="poisoned")
     object.__setattr__(poisoned.request, "text", "nul\x00")

@@ -1,16 +1,24 @@
-"""Statements that fail for reasons that nothing foresaw: duties are counted, back off and go on; no process ends."""
+"""Duties of messaging: one that fails is counted and tried again; one that cannot go on ends its process.
+
+Whatever the others do then, and the next process goes on.
+"""
 
 from __future__ import annotations
 
 import re
+import sys
+from pathlib import Path
 
 import pytest
 
+from service_kit.process import ENDING_S
 from tests.system.fixtures import NewSystem
-from tests.system.rest import new_phone
+from tests.system.rest import SEND, new_phone, sms
 from tests.system.running import System
 from tests.system.waiting import until
 
+DRAIN_S = 1.0
+FAILING = [sys.executable, "-m", "tests.faults.failing_duty"]
 FAILS = """
     CREATE FUNCTION damaged() RETURNS trigger LANGUAGE plpgsql AS $$
         BEGIN RAISE EXCEPTION 'invalid page in block 3' USING ERRCODE = 'XX001'; END
@@ -22,7 +30,9 @@ REPAIRED = "DROP TRIGGER damaged ON receipt; DROP FUNCTION damaged()"
 
 @pytest.fixture(scope="module")
 def system(new_system: NewSystem) -> System:
-    made = new_system(GATEWAY_OUTCOME_WAIT_S="2")
+    made = new_system(
+        GATEWAY_OUTCOME_WAIT_S="2", MESSAGING_DRAIN_S=str(DRAIN_S), PYTHONPATH=str(Path(__file__).parents[2])
+    )
     made.start()
     made.rest.set_cost("DirectCustomer", 0.8)
     return made
@@ -66,3 +76,27 @@ def test_a_column_that_gets_another_type_stops_nothing_for_longer_than_a_moment(
             system.wait_for_state(outbox_id, "delivered")
     finally:
         system.messaging_database.run('ALTER TABLE message ALTER COLUMN "text" TYPE text')
+
+
+@pytest.mark.parametrize(
+    ("duty", "stubborn"),
+    [("receipts", None), ("dispatch", "sweep")],
+    ids=["alone", "with one that does not end"],
+)
+def test_a_duty_that_cannot_go_on_ends_its_process(
+    system: System, tmp_path: Path, duty: str, stubborn: str | None
+) -> None:
+    if system.messaging.is_running:
+        system.messaging.stop()
+        system.messaging.log_file.unlink()
+    file = tmp_path / "now"
+    system.messaging.start(FAILING, FAULT_DUTY=duty, FAULT_FILE=str(file), FAULT_STUBBORN=stubborn or "")
+    assert system.rest.post(SEND, sms("before")).status == 200
+    file.touch()
+    assert system.messaging.wait(DRAIN_S + ENDING_S + 2) == 1
+    assert f'"duty": "{duty}"' in system.messaging.log
+    assert ("service.stuck" in system.messaging.log) == (stubborn is not None)
+    system.messaging.start()
+    assert system.rest.post(SEND, sms("after")).status == 200
+    system.messaging.stop()
+    system.messaging.log_file.unlink()
