@@ -150,11 +150,25 @@ def _converted(where: str, table: Any, kind: type[S], problems: list[str]) -> S 
     known = {field.name for field in dataclasses.fields(kind)}  # type: ignore[arg-type]  # all are dataclasses
     extra = sorted(set(table) - known)
     problems += [f"{where}: {name} is no setting; there are {', '.join(sorted(known))}" for name in extra]
-    try:
-        return msgspec.convert({name: table[name] for name in table if name in known}, kind)
-    except (msgspec.ValidationError, ValueError) as error:
-        problems.append(f"{where}: {_choices(error, table, kind) or error}")
-        return None
+    before = len(problems)
+    given = {name: table[name] for name in table if name in known}
+    while True:
+        try:
+            settings = msgspec.convert(given, kind)
+        except (msgspec.ValidationError, ValueError) as error:
+            problems.append(f"{where}: {_choices(error, table, kind) or error}")
+            # Without a value of the wrong type, what is wrong with the others is found, too.
+            place = _PLACE.search(str(error))
+            if place is None or place[1] in _required(kind) or given.pop(place[1], None) is None:
+                return None
+        else:
+            return settings if len(problems) == before else None
+
+
+def _required(kind: type[S]) -> set[str]:
+    fields = dataclasses.fields(kind)  # type: ignore[arg-type]  # all are dataclasses
+    missing = dataclasses.MISSING
+    return {field.name for field in fields if field.default is missing and field.default_factory is missing}
 
 
 def _choices(error: Exception, table: Mapping[str, Any], kind: type[S]) -> str | None:

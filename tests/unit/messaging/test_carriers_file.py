@@ -145,6 +145,13 @@ def test_several_mistakes_are_named_at_once(tmp_path: Path) -> None:
     assert "airtel: kind is 'fax'" in said
 
 
+def test_a_value_of_another_type_hides_no_other_mistake(tmp_path: Path) -> None:
+    wrong = 'receipts = "last"\ntls = "yes"\ncountry_code = "+254"\n'
+    said = problems(tmp_path, CARRIER.replace("window = 50", "window = 0") + wrong)
+    for name in ("receipts is 'last'", "tls", "window is 0", "country_code is '+254'"):
+        assert name in said
+
+
 def test_a_file_that_is_not_there_is_named(tmp_path: Path) -> None:
     with pytest.raises(SettingsError, match="cannot be read"):
         read_carriers_file(tmp_path / "none.toml", {})
