@@ -108,6 +108,7 @@ def print_table(table: Table, *, wraps: Collection[str] = ()) -> None:
         except BrokenPipeError:
             out.on_broken_pipe()
         return
+    table.title_justify = "left"
     width = 1
     for column, name, values in zip(table.columns, names, zip(*rows, strict=True) if rows else names, strict=True):
         longest = max(cell_len(part) for value in (name, *values) for part in value.split("\n"))

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from gateway_http.openapi.operation import Answer, Operation
-from gateway_http.routes.documentation import DOCS, OPENAPI
+from gateway_http.routes.documentation import DOCS, OPENAPI, ROOT
 from gateway_http.routes.health import ALIVE, READY
 
 TAG = "Operation"
@@ -53,6 +53,16 @@ OPERATIONS = (
         "This document",
         "The OpenAPI 3.1 document of all routes.",
         answers={200: Answer("The document.", {"type": "object"}, {})},
+        problems={},
+    ),
+    Operation(
+        "get",
+        ROOT,
+        "getRoot",
+        TAG,
+        "The bare address",
+        "Leads to the documentation page.",
+        answers={307: Answer("`Location` is the documentation page.", None, {})},
         problems={},
     ),
     Operation(

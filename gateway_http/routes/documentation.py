@@ -12,6 +12,7 @@ from starlette.routing import Route
 
 from gateway_http.query import parameters
 
+ROOT = "/"
 OPENAPI = "/openapi.json"
 DOCS = "/docs"
 
@@ -49,6 +50,7 @@ class DocumentationRoutes:
     def routes(self) -> list[Route]:
         """The routes to mount."""
         return [
+            Route(ROOT, self.root, methods=["GET"]),
             Route(OPENAPI, self.openapi, methods=["GET"]),
             Route(DOCS, self.docs, methods=["GET"]),
         ]
@@ -57,6 +59,11 @@ class DocumentationRoutes:
         """Answers with the OpenAPI 3.1 document."""
         parameters(request.scope["query_string"], ())
         return Response(self._openapi, media_type="application/json", headers={"X-Content-Type-Options": "nosniff"})
+
+    async def root(self, request: Request) -> Response:
+        """Leads who opens the bare address to the page."""
+        parameters(request.scope["query_string"], ())
+        return Response(status_code=307, headers={"Location": DOCS})
 
     async def docs(self, request: Request) -> Response:
         """Answers with the page."""

@@ -48,6 +48,11 @@ async def test_the_document_is_served(running: Running) -> None:
     assert response.json()["openapi"] == "3.1.0"
 
 
+async def test_the_bare_address_leads_to_the_page(running: Running) -> None:
+    response = await running.http.get("/")
+    assert (response.status_code, response.headers["location"]) == (307, "/docs")
+
+
 async def test_the_page_runs_only_its_own_script(running: Running) -> None:
     response = await running.http.get("/docs")
     assert response.headers["content-type"] == "text/html; charset=utf-8"

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import base64
+import hashlib
 from collections.abc import Awaitable, Callable
 from datetime import UTC, datetime
 from html import escape
@@ -25,10 +27,30 @@ MAX_LIMIT: Final = 10_000
 PHONES_SHOWN: Final = 50
 MESSAGES_SHOWN: Final = 10
 
-# Nothing but the page's own style: a text that a phone received can load and run nothing.
+# Asks for the page again and takes over what has changed, so that nothing folds or moves that somebody reads.
+_SCRIPT: Final = """
+"use strict";
+async function renew() {
+  if (document.hidden) return;
+  try {
+    const answer = await fetch(location.href);
+    const page = new DOMParser().parseFromString(await answer.text(), "text/html");
+    for (const id of ["counts", "phones"]) {
+      const [old, fresh] = [document.getElementById(id), page.getElementById(id)];
+      if (answer.ok && fresh && old.innerHTML !== fresh.innerHTML) old.replaceWith(fresh);
+    }
+  } catch {
+    // The carrier is away; the page shows what was known, and goes on when it is back.
+  }
+}
+setInterval(renew, 2000);
+"""
+_SCRIPT_SOURCE: Final = base64.b64encode(hashlib.sha256(_SCRIPT.encode()).digest()).decode()
+
+# Nothing but the page's own style and script: a text that a phone received can load and run nothing.
 _HEADERS: Final = {
-    "Content-Security-Policy": "default-src 'none'; style-src 'unsafe-inline'; form-action 'none'; "
-    "frame-ancestors 'none'; base-uri 'none'",
+    "Content-Security-Policy": f"default-src 'none'; style-src 'unsafe-inline'; script-src 'sha256-{_SCRIPT_SOURCE}'; "
+    "connect-src 'self'; form-action 'none'; frame-ancestors 'none'; base-uri 'none'",
     "X-Content-Type-Options": "nosniff",
     "Referrer-Policy": "no-referrer",
     "Cache-Control": "no-store",
@@ -42,6 +64,7 @@ h1{font-size:1.3rem}h2{font-size:1.05rem;margin:1.6rem 0 .4rem}
 .text{white-space:pre-wrap;overflow-wrap:anywhere;margin:.2rem 0}
 .meta{font-size:.82rem;opacity:.75}
 .lost{border-left:.3rem solid #c33}.arrived{border-left:.3rem solid #384}
+.wide{overflow-x:auto}th{text-align:left;padding:.15rem .8rem .15rem 0}
 table{border-collapse:collapse;font-size:.9rem}td{padding:.15rem .8rem .15rem 0;vertical-align:top}
 """
 
@@ -142,19 +165,35 @@ def _page(network: Network, stats: dict[str, int]) -> str:
         f"<h2>+{escape(digits)}</h2>" + "".join(map(_sms, islice(messages, MESSAGES_SHOWN)))
         for digits, messages in islice(network.phones.by_phone().items(), PHONES_SHOWN)
     ]
-    counts = ", ".join(f"{escape(name)} {value}" for name, value in stats.items())
+    counts = ", ".join(f"{escape(_words(name))} {value:,}" for name, value in stats.items())
+    phones = len(network.phones.by_phone())
     table = "".join(
         f"<tr><td>+{b.number}</td><td>[sandbox:{b.name}]</td><td>{escape(b.effect)}</td></tr>" for b in BEHAVIOURS
     )
-    return (
-        '<!doctype html><html lang="en"><head><meta charset="utf-8"><meta http-equiv="refresh" content="2">'
-        f"<title>Sandbox carrier</title><style>{_STYLE}</style></head><body>"
-        "<h1>Sandbox carrier: what the phones received</h1>"
-        f'<p class="counts">{counts}</p>'
-        + ("".join(sections) or "<p>Nothing yet. Send an SMS and it shows up here.</p>")
-        + f"<details><summary>Numbers that misbehave on purpose</summary><table>{table}</table></details>"
-        "</body></html>"
+    head = '<tr><th scope="col">number</th><th scope="col">or in the text</th><th scope="col">what happens</th></tr>'
+    limits = (
+        f"{min(phones, PHONES_SHOWN)} of {phones:,} phones, the last one first, with their last {MESSAGES_SHOWN} SMS."
     )
+    return (
+        '<!doctype html><html lang="en"><head><meta charset="utf-8">'
+        '<meta name="viewport" content="width=device-width, initial-scale=1">'
+        f"<title>Sandbox carrier</title><style>{_STYLE}</style></head><body><main>"
+        "<h1>Sandbox carrier: what the phones received</h1>"
+        f'<p class="counts" id="counts">{counts}</p><div id="phones">'
+        + (
+            f"<p>{limits}</p>{''.join(sections)}"
+            if sections
+            else "<p>Nothing yet. Send an SMS and it shows up here.</p>"
+        )
+        + "</div><details><summary>Numbers that misbehave on purpose</summary>"
+        f'<div class="wide"><table><thead>{head}</thead><tbody>{table}</tbody></table></div></details>'
+        f"</main><script>{_SCRIPT}</script></body></html>"
+    )
+
+
+def _words(name: str) -> str:
+    """`receiptsSent` as receipts sent."""
+    return "".join(f" {letter.lower()}" if letter.isupper() else letter for letter in name)
 
 
 def _sms(message: PhoneMessage) -> str:
