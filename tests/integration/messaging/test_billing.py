@@ -74,6 +74,12 @@ def billing(service: Running) -> Billing:
     return Billing(service)
 
 
+@pytest.fixture
+async def minute(database_url: str) -> None:
+    """Returns when the minute of the database, and so its hour and day, goes on for 5 s at least."""
+    await until_found(database_url, "SELECT 1 WHERE extract(second FROM now()) < 55")
+
+
 def instant(at: datetime) -> Timestamp:
     stamp = Timestamp()
     stamp.FromDatetime(at)
@@ -252,6 +258,7 @@ async def test_two_hundred_callers_and_a_batch_exceed_no_limit_by_anything(
     assert not await billing.faults()
 
 
+@pytest.mark.usefixtures("minute")
 async def test_a_phone_at_its_limit_does_not_keep_another_from_its_message(service: Running, billing: Billing) -> None:
     await billing.open(mode=POSTPAID, limits=pb.AccountLimits(messages_per_recipient_hour=1))
     await service.send()
@@ -259,6 +266,7 @@ async def test_a_phone_at_its_limit_does_not_keep_another_from_its_message(servi
     await service.send(recipient_phone_number="+254712345679")
 
 
+@pytest.mark.usefixtures("minute")
 async def test_counts_of_hours_that_are_over_are_forgotten(
     service: Running, billing: Billing, database_url: str
 ) -> None:
@@ -271,6 +279,7 @@ async def test_counts_of_hours_that_are_over_are_forgotten(
     await until_found(database_url, "SELECT 1 WHERE NOT EXISTS (SELECT FROM recipient_hour)")
 
 
+@pytest.mark.usefixtures("minute")
 async def test_what_is_used_counts_from_before_a_limit_and_is_forgotten_with_its_day_and_minute(
     service: Running, billing: Billing, database_url: str
 ) -> None:
@@ -287,6 +296,7 @@ async def test_what_is_used_counts_from_before_a_limit_and_is_forgotten_with_its
     await service.send()
 
 
+@pytest.mark.usefixtures("minute")
 async def test_a_resend_counts_toward_the_limits(service: Running, billing: Billing) -> None:
     service.carrier.answer = lambda _: refused()
     failed = (await service.send()).entry
@@ -297,6 +307,7 @@ async def test_a_resend_counts_toward_the_limits(service: Running, billing: Bill
     assert (await refusal_of(service.sms.ResendSms(request))).reason == "RATE_LIMIT_REACHED"
 
 
+@pytest.mark.usefixtures("minute")
 async def test_a_resend_counts_for_its_phone(service: Running, billing: Billing) -> None:
     await billing.open(mode=POSTPAID, limits=pb.AccountLimits(messages_per_recipient_hour=2))
     service.carrier.answer = lambda _: refused()
