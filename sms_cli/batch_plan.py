@@ -144,12 +144,12 @@ async def plan_batch(
     `progress` hears the number of lines read, from time to time. Raises OSError, and CommandError when messaging
     does not answer or has no price.
     """
-    plan, refused = Plan(), dict[str, str | None]()
+    plan, asked, refused = Plan(), set[str](), dict[str, str]()
     rows = read_rows(path, campaign)
     line = 0
     while chunk := list(islice(rows, _CHUNK)):
         due: Counter[datetime | None] = Counter()
-        await _look_at_destinations(chunk, prices, refused)
+        await _look_at_destinations(chunk, prices, asked, refused)
         for row in chunk:
             line = row.line
             if isinstance(row, RowProblem):
@@ -170,14 +170,17 @@ async def plan_batch(
 
 
 async def _look_at_destinations(
-    chunk: Sequence[BatchRow | RowProblem], prices: Prices, refused: dict[str, str | None]
+    chunk: Sequence[BatchRow | RowProblem], prices: Prices, asked: set[str], refused: dict[str, str]
 ) -> None:
-    """Asks messaging once for each country whether messages may go there; notes why not."""
+    """Asks messaging once for each country whether messages may go there; `refused` says of which not, and why."""
     for row in chunk:
         if isinstance(row, BatchRow):
             number = row.draft.recipient_phone_number
-            if phone_number_problem(number) is None and (where := destination_of(number)) not in refused:
-                refused[where] = await prices.refusal_of(number)
+            # Nearly every line is of a country that was asked for, and is judged once, further down.
+            if (where := destination_of(number)) not in asked and phone_number_problem(number) is None:
+                asked.add(where)
+                if (refusal := await prices.refusal_of(number)) is not None:
+                    refused[where] = refusal
 
 
 def _add(  # noqa: PLR0917 - what all lines have in common
@@ -187,7 +190,7 @@ def _add(  # noqa: PLR0917 - what all lines have in common
     max_units: int,
     now: datetime,
     campaign: Campaign,
-    refused: Mapping[str, str | None],
+    refused: Mapping[str, str],
 ) -> None:
     try:
         request = validate(row.draft, now=now, phone_problem=phone_number_problem, max_units=max_units)
@@ -197,7 +200,7 @@ def _add(  # noqa: PLR0917 - what all lines have in common
             remedy = _COUNTRY_HELPS if column == "recipient" and campaign.country is None else ""
             plan.note(RowProblem(row.line, f"{column}: {violation.description}{remedy}"))
         return
-    if (refusal := refused[destination_of(request.recipient)]) is not None:
+    if refused and (refusal := refused.get(destination_of(request.recipient))) is not None:
         plan.note(RowProblem(row.line, f"recipient: {refusal}"))
         return
     plan.numbers.append(int(request.recipient[1:]))

@@ -37,10 +37,9 @@ class AllowedDestinations:
 
 def destination_of(number: str) -> str:
     """The country of a number in E.164, such as `KE`, or its calling code where that belongs to no single country."""
-    code = _calling_code(number)
-    regions = COUNTRY_CODE_TO_REGION_CODE.get(int(code[1:]), ()) if code else ()
-    if len(regions) == 1 and regions[0] in phonenumbers.SUPPORTED_REGIONS:
-        return regions[0]
+    code, country = _calling_code(number[: 1 + _MAX_CODE_DIGITS])
+    if country is not None:
+        return country
     try:
         region = phonenumbers.region_code_for_number(phonenumbers.parse(number, None))
     except NumberParseException:
@@ -61,12 +60,17 @@ def parse_destinations(text: str) -> AllowedDestinations:
     return AllowedDestinations(frozenset(found))
 
 
-def _calling_code(number: str) -> str | None:
+@lru_cache(maxsize=1_024)
+def _calling_code(beginning: str) -> tuple[str | None, str | None]:
+    """The calling code that a number begins with, and the country that has it for itself."""
     # No calling code is the beginning of another.
-    for length in range(2, 2 + _MAX_CODE_DIGITS):
-        if number[1:length].isdigit() and int(number[1:length]) in COUNTRY_CODE_TO_REGION_CODE:
-            return number[:length]
-    return None
+    for length in range(2, 1 + len(beginning)):
+        digits = beginning[1:length]
+        regions = COUNTRY_CODE_TO_REGION_CODE.get(int(digits), ()) if digits.isdecimal() else ()
+        if regions:
+            is_alone = len(regions) == 1 and regions[0] in phonenumbers.SUPPORTED_REGIONS
+            return beginning[:length], regions[0] if is_alone else None
+    return None, None
 
 
 @lru_cache(maxsize=16)
