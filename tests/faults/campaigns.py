@@ -121,6 +121,14 @@ def plan(scale: float) -> list[Campaign]:
             for number in range(1, rounds + 1)
         ),
         Campaign(
+            "http",
+            (*PYTEST, "tests/faults/test_http_is_held_up.py"),
+            "500 silent and dripping connections and heads without end, beside 1,000 requests of another caller",
+            "none",
+            rf"^p99|{ended}",
+            {"TUKUPAY_HTTP_CONNECTIONS": "500"},
+        ),
+        Campaign(
             "smpp",
             (sys.executable, "-m", "tests.faults.fuzz_smpp", "--pdus", str(pdus), "--seed", "24"),
             f"{pdus:,} fuzzed PDUs",

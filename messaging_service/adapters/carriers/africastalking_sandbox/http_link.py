@@ -77,7 +77,8 @@ class HttpLink(asyncio.Protocol):
         """See asyncio."""
         try:
             self._parser.feed_data(data)
-        except httptools.HttpParserError:
+        except (httptools.HttpParserError, httptools.HttpParserUpgrade):
+            # httptools skips the body of a request that asks for an upgrade, and nothing of it is read as a request.
             self.close()
 
     def connection_lost(self, exc: Exception | None) -> None:
