@@ -23,6 +23,10 @@ GROUPINGS: Mapping[GroupBy, reports_pb2.CostGrouping.ValueType] = {
     "carrier": reports_pb2.COST_GROUPING_CARRIER,
     "tag": reports_pb2.COST_GROUPING_TAG,
 }
+BASES: Mapping[str, reports_pb2.CostBasis.ValueType] = {
+    "creation": reports_pb2.COST_BASIS_CREATION,
+    "booking": reports_pb2.COST_BASIS_BOOKING,
+}
 _FIELDS: Mapping[GroupBy, str] = {
     "day": "day",
     "account": "userId",

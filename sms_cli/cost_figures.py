@@ -59,14 +59,15 @@ _FEW = 50_000
 
 
 async def cost_groups(
-    messaging: Address, start: datetime, end: datetime, by: Sequence[str], user: str | None
+    messaging: Address, start: datetime, end: datetime, by: Sequence[str], user: str | None, *, booked: bool = False
 ) -> AsyncGenerator[pb.ReportCostsResponse, None]:
-    """A cost report as it comes."""
+    """A cost report as it comes; `booked`: of what was booked in the period, as statements have it."""
     request = pb.ReportCostsRequest(
         period_start=timestamp(start),
         period_end=timestamp(end),
         group_by=[GROUPINGS[name] for name in by],
         user_id=user,
+        basis=pb.COST_BASIS_BOOKING if booked else pb.COST_BASIS_CREATION,
     )
     async with open_channel(messaging) as channel:
         stub = reports_pb2_grpc.ReportServiceStub(channel)

@@ -56,6 +56,10 @@ def costs(  # noqa: PLR0917 - typer calls it by keyword
     user: OnlyUser = None,
     output: Output = None,
     *,
+    booked: Annotated[
+        bool,
+        typer.Option("--booked", help="Instead, what was charged and refunded in the period, as statements have it."),
+    ] = False,
     raw: Raw = False,
     bom: Bom = False,
     as_json: AsJson = False,
@@ -71,23 +75,23 @@ def costs(  # noqa: PLR0917 - typer calls it by keyword
         with replaced(output) as file:
             style = csv_style(raw=raw, bom=bom)
             rows = RowFile(file, [*by, *SUMS], as_json=kind == ".json", numbers=MONEY, style=style)
-            totals = asyncio.run(_write_groups(messaging, *period, by, user, rows))
+            totals = asyncio.run(_write_groups(messaging, *period, by, user, rows, booked=booked))
         out.print(f"{rows.rows:,} {'row' if rows.rows == 1 else 'rows'} in {output}", markup=False)
         _show_totals(by, totals)
     elif as_json:
         with whole_output() as file:
             rows = RowFile(file, [*by, *SUMS], as_json=True)
-            asyncio.run(_write_groups(messaging, *period, by, user, rows))
+            asyncio.run(_write_groups(messaging, *period, by, user, rows, booked=booked))
     else:
-        asyncio.run(_show_groups(messaging, *period, by, user))
+        asyncio.run(_show_groups(messaging, *period, by, user, booked=booked))
 
 
 async def _write_groups(  # noqa: PLR0917 - one road from the call to the file
-    messaging: Address, start: datetime, end: datetime, by: list[str], user: str | None, rows: RowFile
+    messaging: Address, start: datetime, end: datetime, by: list[str], user: str | None, rows: RowFile, *, booked: bool
 ) -> pb.CostSums:
     totals = pb.CostSums()
     with progress("sums up") as advance:
-        async with aclosing(cost_groups(messaging, start, end, by, user)) as answers:
+        async with aclosing(cost_groups(messaging, start, end, by, user, booked=booked)) as answers:
             async for answer in answers:
                 rows.write(group_row(by, group) for group in answer.groups)
                 advance(rows.rows, None)
@@ -99,13 +103,15 @@ async def _write_groups(  # noqa: PLR0917 - one road from the call to the file
     return totals
 
 
-async def _show_groups(messaging: Address, start: datetime, end: datetime, by: list[str], user: str | None) -> None:
+async def _show_groups(
+    messaging: Address, start: datetime, end: datetime, by: list[str], user: str | None, *, booked: bool
+) -> None:
     table = Table(*by, *SUMS)
     for column in table.columns[len(by) :]:
         column.justify = "right"
     count, totals = 0, pb.CostSums()
     with progress("sums up") as advance:
-        async with aclosing(cost_groups(messaging, start, end, by, user)) as answers:
+        async with aclosing(cost_groups(messaging, start, end, by, user, booked=booked)) as answers:
             async for answer in answers:
                 for group in answer.groups[: max(0, GROUPS_SHOWN - count)]:
                     row = group_row(by, group)

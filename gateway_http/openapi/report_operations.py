@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from gateway_http.openapi.examples import Json
 from gateway_http.openapi.operation import PERIOD_PARAMETERS, Answer, Operation, query_parameter
-from gateway_http.report_models import FORMATS, GROUPINGS
+from gateway_http.report_models import BASES, FORMATS, GROUPINGS
 from gateway_http.routes.reports import COSTS
 
 TAG = "Reports"
@@ -58,6 +58,14 @@ OPERATIONS = (
                 f"One or more of `{'`, `'.join(GROUPINGS)}`, separated by commas, each once.",
                 {"type": "string", "pattern": f"^({_WORDS})(,({_WORDS}))*$", "examples": ["day,account"]},
                 required=True,
+            ),
+            query_parameter(
+                "basis",
+                "What the period is about. `creation`: messages that were created in it, with all that was charged and "
+                "refunded for them, whenever it was. `booking`: charges and refunds that were booked in it, as "
+                "statements have them; each charge counts as a message, nothing is held, and a minute after its end a "
+                "period does not change any more.",
+                {"enum": list(BASES), "default": "creation"},
             ),
             query_parameter("userId", "Only this account.", {"type": "string", "minLength": 1, "maxLength": 64}),
             query_parameter(

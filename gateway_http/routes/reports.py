@@ -14,7 +14,7 @@ from starlette.routing import Route
 
 from gateway_http.problem import invalid_fields
 from gateway_http.query import PERIOD, choice, parameters, period
-from gateway_http.report_models import FORMATS, GROUPINGS, CsvReport, GroupBy, JsonReport
+from gateway_http.report_models import BASES, FORMATS, GROUPINGS, CsvReport, GroupBy, JsonReport
 from gateway_http.request_body import ClientGoneError
 from gateway_http.routes.json_answer import call_metadata
 from gateway_http.upstream import Call, problem_of
@@ -51,7 +51,7 @@ class ReportRoutes:
 
     async def costs(self, request: Request) -> Response:
         """Answers with the report, piece by piece; a failure before the first piece is a problem document."""
-        known = (*PERIOD, "groupBy", "userId", "format", "bom", "raw")
+        known = (*PERIOD, "groupBy", "userId", "basis", "format", "bom", "raw")
         values = parameters(request.scope["query_string"], known, required=("groupBy",))
         start, end = period(values)
         by = _groupings(values["groupBy"])
@@ -63,6 +63,7 @@ class ReportRoutes:
             period_end=end,
             group_by=[GROUPINGS[grouping] for grouping in by],
             user_id=values.get("userId"),
+            basis=BASES[choice(values, "basis", tuple(BASES)) or "creation"],
         )
         answers = aiter(self._reports.ReportCosts(question, timeout=_TIMEOUT_S, metadata=call_metadata(request)))
         try:

@@ -16,7 +16,7 @@ class Grouping(StrEnum):
     """What a cost report is broken down by."""
 
     DAY = "day"
-    """Of Nairobi, by the creation of the message."""
+    """Of Nairobi: of the creation of the message, or of the booking, as the basis says."""
     ACCOUNT = "account"
     APP = "app"
     SENDER = "sender"
@@ -27,9 +27,19 @@ class Grouping(StrEnum):
     """A message is in the group of each of its tags."""
 
 
+class Basis(StrEnum):
+    """What a period of a cost report is about."""
+
+    CREATION = "creation"
+    """Messages that were created in it, with all that was charged and refunded for them, whenever it was."""
+    BOOKING = "booking"
+    """Charges and refunds that were booked in it, as statements have them, whenever the messages were created. A period
+    that is over does not change any more."""
+
+
 @dataclass(frozen=True, slots=True)
 class CostSums:
-    """What some messages come to."""
+    """What some messages come to. By BOOKING, each charge counts as a message with its units, and nothing is held."""
 
     messages: int
     units: int

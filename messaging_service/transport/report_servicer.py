@@ -9,7 +9,7 @@ from typing import Any
 
 from grpc import aio
 
-from messaging_service.domain.cost_report import CostGroup, CostSums, Grouping, ReportedMessage
+from messaging_service.domain.cost_report import Basis, CostGroup, CostSums, Grouping, ReportedMessage
 from messaging_service.domain.message import outbox_id
 from messaging_service.domain.money import to_micros
 from messaging_service.transport import wire
@@ -34,6 +34,11 @@ GROUPINGS: Mapping[Grouping, pb.CostGrouping.ValueType] = {
     Grouping.CARRIER: pb.COST_GROUPING_CARRIER,
     Grouping.TAG: pb.COST_GROUPING_TAG,
 }
+_BASIS_OF: Mapping[int, Basis] = {
+    pb.COST_BASIS_UNSPECIFIED: Basis.CREATION,
+    pb.COST_BASIS_CREATION: Basis.CREATION,
+    pb.COST_BASIS_BOOKING: Basis.BOOKING,
+}
 _GROUPING_OF = {value: grouping for grouping, value in GROUPINGS.items()}
 
 
@@ -50,7 +55,11 @@ class ReportServicer(reports_pb2_grpc.ReportServiceServicer):
         """See the proto."""
         start, end = wire.to_period(request)
         account_id = request.user_id if request.HasField("user_id") else None
-        async with aclosing(self._report.groups(start, end, _to_groupings(request.group_by), account_id)) as pages:
+        by, basis = _to_groupings(request.group_by), _BASIS_OF.get(request.basis)
+        if basis is None:
+            problem = f"has the unknown value {request.basis}; use one of CostBasis"
+            raise invalid([Violation("basis", "INVALID_VALUE", problem)])
+        async with aclosing(self._report.groups(start, end, by, account_id, basis=basis)) as pages:
             async for page in pages:
                 if isinstance(page, CostSums):
                     yield pb.ReportCostsResponse(totals=_from_sums(page))

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Protocol
 
-from messaging_service.domain.cost_report import CostGroup, CostSums, Grouping, ReportedMessage
+from messaging_service.domain.cost_report import Basis, CostGroup, CostSums, Grouping, ReportedMessage
 from messaging_service.domain.validation import MAX_IDENTIFIER, text_problem
 from service_kit.errors import Violation, invalid
 
@@ -15,11 +15,17 @@ from service_kit.errors import Violation, invalid
 class CostRecords(Protocol):
     """Reads messages with their ledger entries; raises ServiceError DATABASE_UNAVAILABLE.
 
-    Periods are half-open, by the creation of messages; an account of None is all of them.
+    Periods are half-open, by the creation of messages unless another basis is given; an account of None is all of them.
     """
 
     def groups(
-        self, start: datetime, end: datetime, by: Sequence[Grouping], account_id: str | None
+        self,
+        start: datetime,
+        end: datetime,
+        by: Sequence[Grouping],
+        account_id: str | None,
+        *,
+        basis: Basis = Basis.CREATION,
     ) -> AsyncGenerator[Sequence[CostGroup] | CostSums, None]:
         """The groups of a period in the order of their keys, by pages, and last what all its messages come to."""
         ...
@@ -38,7 +44,13 @@ class ReportCosts:
     records: CostRecords
 
     def groups(
-        self, start: datetime, end: datetime, by: Sequence[Grouping], account_id: str | None
+        self,
+        start: datetime,
+        end: datetime,
+        by: Sequence[Grouping],
+        account_id: str | None,
+        *,
+        basis: Basis = Basis.CREATION,
     ) -> AsyncGenerator[Sequence[CostGroup] | CostSums, None]:
         """The groups by pages, and the totals last. Raises ServiceError INVALID or DATABASE_UNAVAILABLE."""
         found = period_faults(start, end, account_id)
@@ -48,7 +60,7 @@ class ReportCosts:
             found.append(Violation("group_by", "REPEATED", "has a grouping more than once; give each once"))
         if found:
             raise invalid(found)
-        return self.records.groups(start, end, by, account_id)
+        return self.records.groups(start, end, by, account_id, basis=basis)
 
     def messages(
         self, start: datetime, end: datetime, account_id: str | None

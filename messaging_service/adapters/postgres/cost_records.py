@@ -9,7 +9,7 @@ from typing import Any, Final
 
 from messaging_service.adapters.postgres.report_room import ReportRoom, paged
 from messaging_service.adapters.postgres.slices import Place, by_slices
-from messaging_service.domain.cost_report import CostGroup, CostSums, Grouping, ReportedMessage
+from messaging_service.domain.cost_report import Basis, CostGroup, CostSums, Grouping, ReportedMessage
 from messaging_service.domain.money import PriceLevel
 from messaging_service.domain.states import Billing, State
 from service_kit.database import Connection
@@ -52,6 +52,21 @@ _SUMS = """
     {order}
 """
 
+# What was booked in the period, as statements have it; the message only says in which groups it is.
+_BOOKED = """
+    SELECT {keys} sum(messages)::bigint, sum(units)::bigint, coalesce(sum(charged), 0), coalesce(sum(refunded), 0),
+        0::numeric
+    FROM (
+        SELECT {named} (l.kind = 'charge')::int AS messages, CASE l.kind WHEN 'charge' THEN m.units ELSE 0 END AS units,
+            CASE l.kind WHEN 'charge' THEN -l.amount ELSE 0 END AS charged,
+            CASE l.kind WHEN 'refund' THEN l.amount ELSE 0 END AS refunded
+        FROM ledger_entry l JOIN message m ON m.id = l.message_id {tags}
+        WHERE l.kind IN ('charge', 'refund') AND {where}
+    ) side
+    {order}
+"""
+_BOOKED_ON = "to_char(l.created_at AT TIME ZONE INTERVAL '+03:00', 'YYYY-MM-DD')"
+
 # Entries of a page are looked up by their keys: nothing else is read of ledger and events.
 _MESSAGES = """
     SELECT m.id, m.account_id, m.app_id, m.client_message_id, m.created_at, m.sent_at, m.recipient, m.sender_id,
@@ -81,15 +96,21 @@ class PostgresCostRecords:
         self._page = page
 
     def groups(
-        self, start: datetime, end: datetime, by: Sequence[Grouping], account_id: str | None
+        self,
+        start: datetime,
+        end: datetime,
+        by: Sequence[Grouping],
+        account_id: str | None,
+        *,
+        basis: Basis = Basis.CREATION,
     ) -> AsyncGenerator[Sequence[CostGroup] | CostSums, None]:
         """See CostRecords.groups. One snapshot, read through a cursor: the groups may be as many as the messages."""
-        return self._room.handed_over(self._groups(start, end, by, account_id))
+        return self._room.handed_over(self._groups(start, end, by, account_id, basis))
 
     async def _groups(
-        self, start: datetime, end: datetime, by: Sequence[Grouping], account_id: str | None
+        self, start: datetime, end: datetime, by: Sequence[Grouping], account_id: str | None, basis: Basis
     ) -> AsyncGenerator[Sequence[CostGroup] | CostSums, None]:
-        where, parameters = _period(start, end, account_id)
+        where, parameters = _period(start, end, account_id, "m" if basis is Basis.CREATION else "l")
         width = len(by)
         async with self._room.whole() as connection:
             await connection.execute(_SNAPSHOT)
@@ -97,10 +118,10 @@ class PostgresCostRecords:
             await connection.execute(_FOR_SLOW_READERS)
             totals = None
             if Grouping.TAG in by:
-                totals = await _totals(connection, where, parameters)
+                totals = await _totals(connection, where, parameters, basis)
             added = CostSums(0, 0, _ZERO, _ZERO, _ZERO)
             async with paged(connection, "cost_groups") as cursor:
-                await cursor.execute(_statement(by, where).encode(), parameters)
+                await cursor.execute(_statement(by, where, basis).encode(), parameters)
                 while rows := await cursor.fetchmany(self._page):
                     groups = [CostGroup(tuple(row[:width]), CostSums(*row[width:])) for row in rows]
                     for group in groups:
@@ -128,30 +149,34 @@ class PostgresCostRecords:
         return by_slices(start, end, self._page, page, lambda message: (message.created_at, message.id))
 
 
-def _period(start: datetime, end: datetime, account_id: str | None) -> tuple[str, dict[str, Any]]:
-    where = "m.created_at >= %(start)s AND m.created_at < %(end)s"
+def _period(start: datetime, end: datetime, account_id: str | None, of: str = "m") -> tuple[str, dict[str, Any]]:
+    """The condition of a period; `of`: the table by whose time it goes, `m` for messages and `l` for entries."""
+    where = f"{of}.created_at >= %(start)s AND {of}.created_at < %(end)s"
     parameters: dict[str, Any] = {"start": start, "end": end}
     if account_id is not None:
-        where += " AND m.account_id = %(account)s"
+        where += f" AND {of}.account_id = %(account)s"
         parameters["account"] = account_id
     return where, parameters
 
 
-def _statement(by: Sequence[Grouping], where: str) -> str:
+def _statement(by: Sequence[Grouping], where: str, basis: Basis) -> str:
     names = [f"k{place}" for place in range(len(by))]
     # By bytes: the order is the same on every server, and needs no rules of a language.
     places = ", ".join(f'{name} COLLATE "C"' for name in names)
-    return _SUMS.format(
+    statement, of = _SUMS, _KEYS
+    if basis is Basis.BOOKING:
+        statement, of = _BOOKED, _KEYS | {Grouping.DAY: _BOOKED_ON}
+    return statement.format(
         keys="".join(f"{name}, " for name in names),
-        named="".join(f"{_KEYS[grouping]} AS {name}, " for grouping, name in zip(by, names, strict=True)),
+        named="".join(f"{of[grouping]} AS {name}, " for grouping, name in zip(by, names, strict=True)),
         tags=_TAGS if Grouping.TAG in by else "",
         where=where,
         order=f"GROUP BY {', '.join(names)} ORDER BY {places}" if by else "",
     )
 
 
-async def _totals(connection: Connection, where: str, parameters: dict[str, Any]) -> CostSums:
-    row = await (await connection.execute(_statement((), where).encode(), parameters)).fetchone()
+async def _totals(connection: Connection, where: str, parameters: dict[str, Any], basis: Basis) -> CostSums:
+    row = await (await connection.execute(_statement((), where, basis).encode(), parameters)).fetchone()
     assert row is not None, "sums give one row"  # noqa: S101 - an invariant, not a check of input
     return CostSums(row[0] or 0, row[1] or 0, *row[2:])
 

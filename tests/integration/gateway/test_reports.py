@@ -45,7 +45,22 @@ async def test_a_report_has_a_row_for_each_group_and_totals(running: Running) ->
         period_end=at("2024-12-31T21:00:00Z"),
         group_by=[pb.COST_GROUPING_DAY, pb.COST_GROUPING_APP],
         user_id="user123",
+        basis=pb.COST_BASIS_CREATION,
     )
+
+
+async def test_a_report_may_be_of_what_was_booked_in_a_month(running: Running) -> None:
+    running.reports.pieces = [pb.ReportCostsResponse()]
+    asked = {"period": "2024-12", "groupBy": "account", "basis": "booking"}
+    assert (await running.http.get(COSTS, params=asked)).status_code == 200
+    assert running.reports.request == pb.ReportCostsRequest(
+        period_start=at("2024-11-30T21:00:00Z"),
+        period_end=at("2024-12-31T21:00:00Z"),
+        group_by=[pb.COST_GROUPING_ACCOUNT],
+        basis=pb.COST_BASIS_BOOKING,
+    )
+    refused = await running.http.get(COSTS, params=asked | {"basis": "acceptance"})
+    assert [(error["field"], error["reason"]) for error in refused.json()["errors"]] == [("basis", "INVALID_VALUE")]
 
 
 async def test_a_report_without_a_message_is_a_report(running: Running) -> None:

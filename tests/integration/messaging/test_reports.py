@@ -18,8 +18,9 @@ from messaging_service.adapters.postgres.cost_records import PostgresCostRecords
 from messaging_service.adapters.postgres.invoice_records import PostgresInvoiceRecords
 from messaging_service.adapters.postgres.outbox import PostgresOutbox
 from messaging_service.adapters.postgres.report_room import ReportRoom
+from messaging_service.domain.ledger import EntryKind
 from messaging_service.domain.message import outbox_id
-from messaging_service.domain.money import Price, PriceLevel
+from messaging_service.domain.money import Price, PriceLevel, from_micros
 from messaging_service.transport.report_servicer import ReportServicer
 from messaging_service.use_cases.outbox import Claim
 from messaging_service.use_cases.reconcile_invoice import ReconcileInvoice
@@ -28,6 +29,7 @@ from service_kit.channel import open_channel
 from service_kit.database import create_pool
 from service_kit.errors import Kind
 from service_kit.grpc_server import GrpcServer
+from service_kit.months import month
 from service_kit.settings import Address
 from tests.contract.messaging_database import rows
 from tests.contract.sms_examples import TWO_UNITS, acceptance, accepted, refused
@@ -36,6 +38,8 @@ from tests.integration.messaging.running_service import refusal_of
 from tukupay.sms.messaging.v1 import messaging_pb2, reports_pb2_grpc
 from tukupay.sms.messaging.v1 import reports_pb2 as pb
 
+MONTHS = ("2026-10", "2026-11", "2026-12", "2027-01")
+CHARGE, REFUND = EntryKind.CHARGE, EntryKind.REFUND
 CHEAP = Price(Decimal("0.333333"), "cost_2", PriceLevel.SPECIFIC_CUSTOMER)
 DAY, ACCOUNT, APP = pb.COST_GROUPING_DAY, pb.COST_GROUPING_ACCOUNT, pb.COST_GROUPING_APP
 SENDER, LEVEL, CARRIER, TAG = (
@@ -136,6 +140,55 @@ async def test_every_grouping_sums_messages_units_and_what_the_ledger_says(
     assert list(by_two) == [("amina", "at"), ("amina", "smpp"), ("baraka", "smpp"), ("baraka", None)]
     assert await reports.costs(ACCOUNT, user_id="amina") == ({"amina": amina}, amina)
     assert await reports.costs(DAY, user_id="nobody") == ({}, (0, 0, 0, 0, 0))
+
+
+async def test_what_was_booked_in_a_month_is_what_its_statement_has_and_does_not_change_any_more(
+    reports: Reports, outbox: PostgresOutbox
+) -> None:
+    october, november, december, january = (start for start, _ in map(month, MONTHS))
+    moment = timedelta(milliseconds=100)
+
+    async def booked(message_id: UUID, kind: str, at: datetime) -> None:
+        change = "UPDATE ledger_entry SET created_at = %s WHERE message_id = %s AND kind = %s"
+        await rows(reports.url, change, (at, message_id, kind))
+
+    # Created in the last moment of October and charged in the first of November.
+    late = await sent(outbox, accepted("a", "b"), message=TWO_UNITS, tags=("otp", "vip"))
+    await created(reports.url, late.id, november - moment)
+    await booked(late.id, "charge", november + moment)
+    early = await sent(outbox, accepted(), tags=("otp",))
+    await created(reports.url, early.id, october)
+    await booked(early.id, "charge", october)
+    await record(outbox, acceptance())
+
+    async def of(start: datetime, end: datetime, *by: pb.CostGrouping.ValueType) -> tuple[dict[Any, Any], Any]:
+        fields = {"period_start": stamp(start), "period_end": stamp(end), "basis": pb.COST_BASIS_BOOKING}
+        return await reports.costs(*by, user_id="user123", **fields)
+
+    async def statement(start: datetime, end: datetime) -> tuple[Decimal, Decimal]:
+        totals = (await reports.books.statement("user123", start, end)).totals
+        return tuple(totals[kind].amount if kind in totals else Decimal(0) for kind in (CHARGE, REFUND))  # type: ignore[return-value]  # two
+
+    assert await of(october, november, DAY) == ({"2026-10-01": (1, 1, 600_000, 0, 0)}, (1, 1, 600_000, 0, 0))
+    assert await of(november, december, TAG) == (
+        {"otp": (1, 2, 1_200_000, 0, 0), "vip": (1, 2, 1_200_000, 0, 0)},
+        (1, 2, 1_200_000, 0, 0),
+    )
+    await reports.books.refund(early.id, "it never arrived", "wanjiru")
+    await booked(early.id, "refund", december)
+    assert (await of(october, november, DAY))[1] == (1, 1, 600_000, 0, 0)
+    assert await of(december, january, DAY, ACCOUNT) == (
+        {("2026-12-01", "user123"): (0, 0, 0, 600_000, 0)},
+        (0, 0, 0, 600_000, 0),
+    )
+    for start, end in ((october, november), (november, december), (december, january)):
+        _, (_, _, charged, refunded, _) = await of(start, end, ACCOUNT)
+        assert (-from_micros(charged), from_micros(refunded)) == await statement(start, end)
+    # By creation, what came later counts.
+    by_creation = {"period_start": stamp(october), "period_end": stamp(november)}
+    assert (await reports.costs(ACCOUNT, **by_creation))[1] == (2, 3, 1_800_000, 600_000, 0)
+    error = await refusal_of(reports.costs(ACCOUNT, basis=9))
+    assert [violation.field for violation in error.violations] == ["basis"]
 
 
 async def test_a_message_counts_once_in_the_group_of_each_tag_and_once_in_the_totals(

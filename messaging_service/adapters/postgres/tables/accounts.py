@@ -79,6 +79,13 @@ ledger_entry = Table(
         name="adjustment_with_reason",
     ),
     Index("ix_ledger_entry_account_id_created_at_id", "account_id", "created_at", "id"),
+    # Entries lie nearly in the order of their booking: a few bytes for every 32 pages find a period of all accounts.
+    Index(
+        "ix_ledger_entry_created_at",
+        "created_at",
+        postgresql_using="brin",
+        postgresql_with={"autosummarize": "on", "pages_per_range": 32},
+    ),
     Index(
         "uq_ledger_entry_reference",
         "account_id",

@@ -35,7 +35,9 @@ class _CostGroupingEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_CostGrou
     COST_GROUPING_UNSPECIFIED: _CostGrouping.ValueType  # 0
     """Never sent."""
     COST_GROUPING_DAY: _CostGrouping.ValueType  # 1
-    """The day of Nairobi on which the message was created, as `2026-01-31`."""
+    """The day of Nairobi on which the message was created, or the entry was booked, as
+    `2026-01-31`; see CostBasis.
+    """
     COST_GROUPING_ACCOUNT: _CostGrouping.ValueType  # 2
     """The account that pays."""
     COST_GROUPING_APP: _CostGrouping.ValueType  # 3
@@ -60,7 +62,9 @@ class CostGrouping(_CostGrouping, metaclass=_CostGroupingEnumTypeWrapper):
 COST_GROUPING_UNSPECIFIED: CostGrouping.ValueType  # 0
 """Never sent."""
 COST_GROUPING_DAY: CostGrouping.ValueType  # 1
-"""The day of Nairobi on which the message was created, as `2026-01-31`."""
+"""The day of Nairobi on which the message was created, or the entry was booked, as
+`2026-01-31`; see CostBasis.
+"""
 COST_GROUPING_ACCOUNT: CostGrouping.ValueType  # 2
 """The account that pays."""
 COST_GROUPING_APP: CostGrouping.ValueType  # 3
@@ -79,6 +83,42 @@ its tags, so that these groups add up to more than the totals, which count every
 message once.
 """
 Global___CostGrouping: _TypeAlias = CostGrouping  # noqa: Y015
+
+class _CostBasis:
+    ValueType = _typing.NewType("ValueType", _builtins.int)
+    V: _TypeAlias = ValueType  # noqa: Y015
+
+class _CostBasisEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_CostBasis.ValueType], _builtins.type):
+    DESCRIPTOR: _descriptor.EnumDescriptor
+    COST_BASIS_UNSPECIFIED: _CostBasis.ValueType  # 0
+    """COST_BASIS_CREATION."""
+    COST_BASIS_CREATION: _CostBasis.ValueType  # 1
+    """Messages that were created in it, with all that was charged and refunded for them,
+    whenever it was. The report of a period changes when more is booked.
+    """
+    COST_BASIS_BOOKING: _CostBasis.ValueType  # 2
+    """Charges and refunds that were booked in it, whenever the messages were created: for
+    an account and a period they are those of GetStatement. A minute after its end a
+    period does not change any more. Each charge counts as a message with its units,
+    nothing is held, and a day is that of the booking.
+    """
+
+class CostBasis(_CostBasis, metaclass=_CostBasisEnumTypeWrapper):
+    """What the period of a cost report is about."""
+
+COST_BASIS_UNSPECIFIED: CostBasis.ValueType  # 0
+"""COST_BASIS_CREATION."""
+COST_BASIS_CREATION: CostBasis.ValueType  # 1
+"""Messages that were created in it, with all that was charged and refunded for them,
+whenever it was. The report of a period changes when more is booked.
+"""
+COST_BASIS_BOOKING: CostBasis.ValueType  # 2
+"""Charges and refunds that were booked in it, whenever the messages were created: for
+an account and a period they are those of GetStatement. A minute after its end a
+period does not change any more. Each charge counts as a message with its units,
+nothing is held, and a day is that of the booking.
+"""
+Global___CostBasis: _TypeAlias = CostBasis  # noqa: Y015
 
 class _InvoiceExceptionCause:
     ValueType = _typing.NewType("ValueType", _builtins.int)
@@ -146,8 +186,11 @@ class ReportCostsRequest(_message.Message):
     PERIOD_END_FIELD_NUMBER: _builtins.int
     GROUP_BY_FIELD_NUMBER: _builtins.int
     USER_ID_FIELD_NUMBER: _builtins.int
+    BASIS_FIELD_NUMBER: _builtins.int
     user_id: _builtins.str
     """One account; absent for all. 1 to 64 printable characters."""
+    basis: Global___CostBasis.ValueType
+    """What the period is about."""
     @_builtins.property
     def period_start(self) -> _timestamp_pb2.Timestamp:
         """Required: the first instant."""
@@ -167,10 +210,11 @@ class ReportCostsRequest(_message.Message):
         period_end: _timestamp_pb2.Timestamp | None = ...,
         group_by: _abc.Iterable[Global___CostGrouping.ValueType] | None = ...,
         user_id: _builtins.str | None = ...,
+        basis: Global___CostBasis.ValueType = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["_user_id", b"_user_id", "period_end", b"period_end", "period_start", b"period_start", "user_id", b"user_id"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["_user_id", b"_user_id", "group_by", b"group_by", "period_end", b"period_end", "period_start", b"period_start", "user_id", b"user_id"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["_user_id", b"_user_id", "basis", b"basis", "group_by", b"group_by", "period_end", b"period_end", "period_start", b"period_start", "user_id", b"user_id"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     _WhichOneofReturnType__user_id: _TypeAlias = _typing.Literal["user_id"]  # noqa: Y015
     _WhichOneofArgType__user_id: _TypeAlias = _typing.Literal["_user_id", b"_user_id"]  # noqa: Y015

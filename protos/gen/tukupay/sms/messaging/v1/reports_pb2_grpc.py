@@ -30,7 +30,7 @@ class ReportServiceStub(object):
     own, and never holds more than a page in memory.
 
     Errors as for MessagingService. A period is half-open and means the creation of
-    messages. RESOURCE_EXHAUSTED: `REPORTS_BUSY` with RetryInfo when as many reports are
+    messages, unless a request says otherwise. RESOURCE_EXHAUSTED: `REPORTS_BUSY` with RetryInfo when as many reports are
     under way as may be at once; `CALLER_TOO_SLOW` when a report that holds a connection
     (all but exports) waited for its caller, in reading or in sending lines, for 15
     seconds in all, to which each page of up to 1,000 rows adds half a second.
@@ -64,7 +64,7 @@ class ReportServiceServicer(object):
     own, and never holds more than a page in memory.
 
     Errors as for MessagingService. A period is half-open and means the creation of
-    messages. RESOURCE_EXHAUSTED: `REPORTS_BUSY` with RetryInfo when as many reports are
+    messages, unless a request says otherwise. RESOURCE_EXHAUSTED: `REPORTS_BUSY` with RetryInfo when as many reports are
     under way as may be at once; `CALLER_TOO_SLOW` when a report that holds a connection
     (all but exports) waited for its caller, in reading or in sending lines, for 15
     seconds in all, to which each page of up to 1,000 rows adds half a second.
@@ -73,7 +73,8 @@ class ReportServiceServicer(object):
     def ReportCosts(self, request, context):
         """Messages, units and money of a period by groups, ordered by the keys. What was
         charged and refunded is what the ledger says of the messages of the period, also
-        where it was booked later. The last response holds the totals.
+        where it was booked later, or what was booked in the period; see CostBasis. The last
+        response holds the totals.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -127,7 +128,7 @@ class ReportService(object):
     own, and never holds more than a page in memory.
 
     Errors as for MessagingService. A period is half-open and means the creation of
-    messages. RESOURCE_EXHAUSTED: `REPORTS_BUSY` with RetryInfo when as many reports are
+    messages, unless a request says otherwise. RESOURCE_EXHAUSTED: `REPORTS_BUSY` with RetryInfo when as many reports are
     under way as may be at once; `CALLER_TOO_SLOW` when a report that holds a connection
     (all but exports) waited for its caller, in reading or in sending lines, for 15
     seconds in all, to which each page of up to 1,000 rows adds half a second.

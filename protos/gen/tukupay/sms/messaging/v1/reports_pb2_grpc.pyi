@@ -35,7 +35,7 @@ class ReportServiceStub:
     own, and never holds more than a page in memory.
 
     Errors as for MessagingService. A period is half-open and means the creation of
-    messages. RESOURCE_EXHAUSTED: `REPORTS_BUSY` with RetryInfo when as many reports are
+    messages, unless a request says otherwise. RESOURCE_EXHAUSTED: `REPORTS_BUSY` with RetryInfo when as many reports are
     under way as may be at once; `CALLER_TOO_SLOW` when a report that holds a connection
     (all but exports) waited for its caller, in reading or in sending lines, for 15
     seconds in all, to which each page of up to 1,000 rows adds half a second.
@@ -48,7 +48,8 @@ class ReportServiceStub:
     ReportCosts: _grpc.UnaryStreamMultiCallable[_reports_pb2.ReportCostsRequest, _reports_pb2.ReportCostsResponse]
     """Messages, units and money of a period by groups, ordered by the keys. What was
     charged and refunded is what the ledger says of the messages of the period, also
-    where it was booked later. The last response holds the totals.
+    where it was booked later, or what was booked in the period; see CostBasis. The last
+    response holds the totals.
     """
     ExportMessages: _grpc.UnaryStreamMultiCallable[_reports_pb2.ExportMessagesRequest, _reports_pb2.ExportMessagesResponse]
     """The messages of a period one by one, oldest first, without their texts. Servers
@@ -66,7 +67,7 @@ class ReportServiceAsyncStub(ReportServiceStub):
     own, and never holds more than a page in memory.
 
     Errors as for MessagingService. A period is half-open and means the creation of
-    messages. RESOURCE_EXHAUSTED: `REPORTS_BUSY` with RetryInfo when as many reports are
+    messages, unless a request says otherwise. RESOURCE_EXHAUSTED: `REPORTS_BUSY` with RetryInfo when as many reports are
     under way as may be at once; `CALLER_TOO_SLOW` when a report that holds a connection
     (all but exports) waited for its caller, in reading or in sending lines, for 15
     seconds in all, to which each page of up to 1,000 rows adds half a second.
@@ -76,7 +77,8 @@ class ReportServiceAsyncStub(ReportServiceStub):
     ReportCosts: _aio.UnaryStreamMultiCallable[_reports_pb2.ReportCostsRequest, _reports_pb2.ReportCostsResponse]  # type: ignore[assignment]
     """Messages, units and money of a period by groups, ordered by the keys. What was
     charged and refunded is what the ledger says of the messages of the period, also
-    where it was booked later. The last response holds the totals.
+    where it was booked later, or what was booked in the period; see CostBasis. The last
+    response holds the totals.
     """
     ExportMessages: _aio.UnaryStreamMultiCallable[_reports_pb2.ExportMessagesRequest, _reports_pb2.ExportMessagesResponse]  # type: ignore[assignment]
     """The messages of a period one by one, oldest first, without their texts. Servers
@@ -93,7 +95,7 @@ class ReportServiceServicer(metaclass=_abc_1.ABCMeta):
     own, and never holds more than a page in memory.
 
     Errors as for MessagingService. A period is half-open and means the creation of
-    messages. RESOURCE_EXHAUSTED: `REPORTS_BUSY` with RetryInfo when as many reports are
+    messages, unless a request says otherwise. RESOURCE_EXHAUSTED: `REPORTS_BUSY` with RetryInfo when as many reports are
     under way as may be at once; `CALLER_TOO_SLOW` when a report that holds a connection
     (all but exports) waited for its caller, in reading or in sending lines, for 15
     seconds in all, to which each page of up to 1,000 rows adds half a second.
@@ -107,7 +109,8 @@ class ReportServiceServicer(metaclass=_abc_1.ABCMeta):
     ) -> _typing.Union[_abc.Iterator[_reports_pb2.ReportCostsResponse], _abc.AsyncIterator[_reports_pb2.ReportCostsResponse]]:
         """Messages, units and money of a period by groups, ordered by the keys. What was
         charged and refunded is what the ledger says of the messages of the period, also
-        where it was booked later. The last response holds the totals.
+        where it was booked later, or what was booked in the period; see CostBasis. The last
+        response holds the totals.
         """
 
     @_abc_1.abstractmethod
