@@ -16,7 +16,7 @@ from tests.integration.smpp.conftest import DEADLINE_S, Bound, Reserve, Send
 PHONE = "+254712345678"
 LONG = "a" * 200
 PAUSES = {"throttle_pause_s": 0.05, "throttle_pause_max_s": 0.4}
-BUSY_S = 1.5
+BUSY_S = 1.0
 
 
 def is_later_part(got: Received) -> bool:
