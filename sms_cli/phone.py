@@ -16,6 +16,7 @@ from sms_cli.probes import http_get
 from sms_cli.terminal import cell, out, print_table
 
 _TIMEOUT_S = 5.0
+PHONES_SHOWN = 50
 _NOTHING = "nothing yet; send an SMS and it shows up here (the sandbox forgets when it is stopped)"
 
 
@@ -64,9 +65,12 @@ def show_phones(document: Mapping[str, Any]) -> None:
         out.print(_NOTHING, markup=False)
         return
     table = Table("phone", "messages", "last received")
-    for phone in document["phones"]:
+    phones = document["phones"]
+    for phone in phones[:PHONES_SHOWN]:
         table.add_row(cell(phone["number"]), cell(phone["messages"]), cell(phone["lastReceivedAt"]))
-    print_table(table, wraps={"text"})
+    print_table(table)
+    if len(phones) > PHONES_SHOWN:
+        out.print(f"and {len(phones) - PHONES_SHOWN:,} phones more; --json lists all")
     out.print("`tukupay-sms phone NUMBER` shows the messages of one.", markup=False)
 
 

@@ -6,12 +6,15 @@ Run it beside `make up`:  .venv/bin/python docs/examples/send_over_grpc.py
 from __future__ import annotations
 
 import asyncio
+import os
 import uuid
 from decimal import Decimal
 
 from grpc import aio
 
 from tukupay.sms.messaging.v1 import messaging_pb2, messaging_pb2_grpc
+
+ADDRESS = os.environ.get("MESSAGING_GRPC_ADDRESS", "127.0.0.1:50052")
 
 
 def sms(to: str, text: str) -> messaging_pb2.SendSmsRequest:
@@ -29,7 +32,7 @@ def sms(to: str, text: str) -> messaging_pb2.SendSmsRequest:
 
 async def main() -> None:
     """Sends, and prints what became of each."""
-    async with aio.insecure_channel("127.0.0.1:50052") as channel:
+    async with aio.insecure_channel(ADDRESS) as channel:
         messaging = messaging_pb2_grpc.MessagingServiceStub(channel)
 
         response = await messaging.SendSms(sms("+254712345678", "Hello over gRPC"), timeout=10)

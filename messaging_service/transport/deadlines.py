@@ -9,12 +9,16 @@ from grpc import aio
 
 MARGIN_S = 0.25
 """For reading the entry once more and for the way back."""
+MESSAGE_S = 0.0005
+"""More for each message of the answer: a thousand entries take their time."""
 MARGIN_SHARE = 0.2
 """The margin is no more than this share of the time left: a short deadline is not all margin."""
 
 
-def answer_by(context: aio.ServicerContext[Any, Any]) -> float | None:
+def answer_by(context: aio.ServicerContext[Any, Any], messages: int = 1) -> float | None:
     """The instant on the loop's clock at which the answer has to leave; None for a caller without a deadline.
+
+    `messages` are in the answer.
 
     A caller that runs into its deadline learns nothing of a message that is on record, and may send it again under
     another id.
@@ -23,4 +27,4 @@ def answer_by(context: aio.ServicerContext[Any, Any]) -> float | None:
     left_s = cast("float | None", context.time_remaining())
     if left_s is None:
         return None
-    return asyncio.get_running_loop().time() + left_s - min(MARGIN_S, left_s * MARGIN_SHARE)
+    return asyncio.get_running_loop().time() + left_s - min(MARGIN_S + messages * MESSAGE_S, left_s * MARGIN_SHARE)

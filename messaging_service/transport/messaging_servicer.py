@@ -74,7 +74,7 @@ class MessagingServicer(messaging_pb2_grpc.MessagingServiceServicer):
         if not 1 <= len(request.items) <= MAX_BATCH:
             problem = f"has {len(request.items)} messages; give 1 to {MAX_BATCH}"
             raise invalid([Violation("items", "BATCH_SIZE", problem)])
-        until = answer_by(context)
+        until = answer_by(context, len(request.items))
         decided: list[pb.SendSmsBatchResult] = []
         news = asyncio.Event()
 

@@ -123,6 +123,8 @@ def test_an_operator_works_the_list_at_the_terminal(running: LocalSystem, tmp_pa
     assert "amina" in shown
     assert phone not in shown
     assert "+25471…04" in shown
+    names, row = said(running, "suppressions", "list", "--phone", phone, "--full").splitlines()
+    assert dict(zip(names.split("\t"), row.split("\t"), strict=True))["phone"] == phone
     (record,) = json.loads(said(running, "suppressions", "list", "--phone", phone, "--json", "--full"))
     assert (record["phoneNumber"], record["source"], record["senderId"]) == (phone, "operator", None)
     said(running, "suppressions", "add", phone, "--sender", "TUKUPAY", "--reason", "twice")

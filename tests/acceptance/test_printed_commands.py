@@ -44,7 +44,6 @@ NOT_RUN = {
     r"webhooks": "needs a name that resolves, as the text says",
     r"alerts ack": "needs an alert, which an account that pays later never gets",
     r"^tukupay-sms watch --user": "goes on until Ctrl-C",
-    r"watch_outbox.py|send_over_grpc.py": "has a test of its own",
     r"import (prices|bad|unusual|back-from-excel)\.csv": "needs a file of the reader's own",
     r"send-batch bad\.csv|rehearse|reconcile": "needs a file of the reader's own",
 }
@@ -96,6 +95,7 @@ def running(tmp_path_factory: pytest.TempPathFactory) -> Iterator[LocalSystem]:
 
 def test_the_printed_commands_work_in_turn(running: LocalSystem, tmp_path: Path) -> None:
     shutil.copytree(ROOT / "docs" / "examples", tmp_path / "docs" / "examples")
+    (tmp_path / ".venv").symlink_to(sys.prefix)
     for document in DOCUMENTS:
         for name, text in files(document).items():
             (tmp_path / name).write_text(text)
@@ -103,6 +103,7 @@ def test_the_printed_commands_work_in_turn(running: LocalSystem, tmp_path: Path)
         "PATH": f"{Path(sys.executable).parent}:{os.environ['PATH']}",
         "TUKUPAY_HOME": str(running.home),
         "COLUMNS": "100",
+        "MESSAGING_GRPC_ADDRESS": running.addresses["MESSAGING_GRPC_ADDRESS"],
         "NO_PROXY": "127.0.0.1",
     }
     latest: dict[str, str] = {}

@@ -179,11 +179,14 @@ def test_the_same_request_again_sends_and_charges_nothing(system: System) -> Non
 
 def test_a_message_id_may_not_stand_for_another_request(system: System) -> None:
     request = sms("reuse", messageId="order-18")
-    assert system.rest.post("/api/sms/send", request).status == 200
+    first = system.rest.post("/api/sms/send", request)
+    assert first.status == 200
     before = system.traces()
     for change in ({"message": TEXT + "!"}, {"recipientPhoneNumber": new_phone()}, {"tags": ["OTP"]}):
         answer = system.rest.post("/api/sms/send", request | change)
         assert (answer.status, answer.reason) == (409, "MESSAGE_ID_REUSED")
+        assert answer.problem["outboxId"] == first.entry["outboxId"]
+        assert [fault["field"] for fault in answer.problem["errors"]] == list(change)
     assert system.traces() == before
     assert system.account("reuse") == (-0.8, 0)
 

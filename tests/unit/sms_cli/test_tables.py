@@ -11,7 +11,7 @@ from rich.console import Console
 from rich.table import Table
 
 import sms_cli
-from sms_cli import terminal
+from sms_cli import phone, terminal
 
 ALERT = "alert_01a22fe37c2b7d3e9a51c6f0b8d4e2a1"
 OUTBOX = "outbox_01a22fe37c2b7d3e9a51c6f0b8d4e2a1"
@@ -81,3 +81,16 @@ def test_every_command_prints_its_tables_that_way() -> None:
     ]
     # Of costs, two tables have a narrow form of their own, which folds.
     assert other == ["costs_commands.py: out.print(table)"]
+
+
+def test_of_many_phones_the_last_are_shown(monkeypatch: pytest.MonkeyPatch) -> None:
+    console = Console(file=io.StringIO(), width=80)
+    for module in (terminal, phone):
+        monkeypatch.setattr(module, "out", console)
+    listed = [{"number": f"+2547{n:08}", "messages": 1, "lastReceivedAt": "2026-12-01T00:00:00Z"} for n in range(60)]
+    phone.show_phones({"phones": listed})
+    assert isinstance(console.file, io.StringIO)
+    shown = console.file.getvalue()
+    assert "+254700000049" in shown
+    assert "+254700000050" not in shown
+    assert "and 10 phones more; --json lists all" in shown

@@ -639,7 +639,8 @@ class SendSmsRequest(_message.Message):
     def outcome_wait(self) -> _duration_pb2.Duration:
         """Longest time to wait for the carrier's answer, 0 to 60 s; absent means the server's
         default (5 s). When it runs out the entry comes back pending. So it does shortly
-        before the deadline of the call (0.25 s, or a fifth of a short one), if that is sooner.
+        before the deadline of the call, if that is sooner: 0.25 s, up to 0.75 s for a large
+        batch, and a fifth of a short deadline.
         """
 
     @_builtins.property
