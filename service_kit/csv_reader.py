@@ -19,6 +19,8 @@ MAX_COLUMNS: Final = 1_000
 
 _SEPARATORS: Final = (",", ";", "\t", "|")
 _SEPARATOR_LINE = re.compile(r"\"?sep=(.)\"?[,;\t|]*", re.IGNORECASE)
+_BLANK: Final = " \r\n,;\t|"
+"""What a line may have that has neither a name nor a value."""
 _UTF16 = ("\udcff\udcfe", "\udcfe\udcff")
 """How the mark at the start of UTF-16 text is read as UTF-8."""
 _NOT_UTF8 = re.compile("[\udc80-\udcff]")
@@ -120,8 +122,10 @@ class CsvReader:
         first = next(lines, "")
         named = _SEPARATOR_LINE.fullmatch(first.rstrip("\r\n"))
         if named is not None:
-            self.header_line = 2
             first = next(lines, "")
+        while first and not first.strip(_BLANK):
+            first = next(lines, "")
+        self.header_line = max(1, self._line)
         separator = named[1] if named is not None else self._separator(first)
         if separator in '"\r\n':
             raise _UnreadableError(1, f"names {separator!r} as its separator; save the file with commas")

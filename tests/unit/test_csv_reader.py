@@ -45,6 +45,8 @@ ROW = {"customerId": "amina", "price": "0.6", "reason": "agreed"}
         "customerId|price|reason\namina|0.6|agreed",
         "sep=,\ncustomerId,price,reason\namina,0.6,agreed\n",
         '"sep=;"\r\ncustomerId;price;reason\r\namina;0.6;agreed\r\n',
+        "\n\ncustomerId,price,reason\namina,0.6,agreed\n",
+        "sep=;\n;;\ncustomerId;price;reason\namina;0.6;agreed\n",
         "sep=#\ncustomerId#price#reason\namina#0.6#agreed\n",
         "customerId,price,reason\ramina,0.6,agreed\r",
         "CustomerID,PRICE,Reason\namina,0.6,agreed\n",
