@@ -8,8 +8,10 @@ from collections.abc import Awaitable, Callable
 from typing import Annotated, Any, TypeVar
 
 import typer
+from grpc import aio
 from rich.markup import escape
 
+from service_kit.grpc_errors import from_rpc_error
 from sms_cli.account_list import list_accounts
 from sms_cli.account_words import MODES, STANDINGS, Mode, Standing
 from sms_cli.billing_records import entry_record, fault_record, terms_record
@@ -124,7 +126,10 @@ def top_up(
         booked_by=_who(by),
         override_reason=override,
     )
-    answer = _run(lambda stub: stub.TopUp(request, timeout=TIMEOUT_S))
+    try:
+        answer = _run(lambda stub: stub.TopUp(request, timeout=TIMEOUT_S))
+    except CommandError as error:
+        raise _reused(error) from error
     _print_booked(answer.entry, answer.terms, replayed=answer.replayed, as_json=as_json)
 
 
@@ -215,6 +220,20 @@ def verify(
         )
     if not as_json:
         out.print("[green]the books add up[/]")
+
+
+def _reused(error: CommandError) -> CommandError:
+    """The error, and for a reference on record where it is, which callers of the gateway are not told."""
+    call = error.__cause__
+    refusal = from_rpc_error(call) if isinstance(call, aio.AioRpcError) else None
+    if refusal is None or refusal.reason != "REFERENCE_REUSED" or "account" not in refusal.metadata:
+        return error
+    return CommandError(
+        f"{error}\n  it is entry {refusal.metadata['entry_id']} of account {refusal.metadata['account']}",
+        "compare the two with `tukupay-sms accounts statement`; if this is another payment, repeat the command with "
+        "--override-reference and the reason",
+        reason=error.reason,
+    )
 
 
 def _show_shared(shared: pb.SharedReference) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import json
 from concurrent.futures import ThreadPoolExecutor
+from datetime import datetime, timedelta, timezone
 from decimal import Decimal
 from threading import Event
 from typing import Any
@@ -140,6 +141,40 @@ def test_a_month_of_nairobi_is_asked_for_by_its_name(running: LocalSystem) -> No
     refused = running.run("accounts", "statement", "monthly", "--period", "2026-10", "--from", first)
     assert (refused.returncode, "--from and --to" in refused.stderr) == (2, True)
     assert "--period" in running.run("accounts", "statement", "monthly").stderr
+
+
+def test_a_payment_is_credited_once_and_an_operator_is_told_where_it_is(running: LocalSystem) -> None:
+    for user in ("payer", "wrong"):
+        document(running, "open", user, "--mode", "prepaid")
+    booked = document(running, "top-up", "payer", "100", "--reference", "QK126766213")["entry"]
+    body = {"userId": "wrong", "amount": 100, "reference": "qk126766213 "}
+    status, refused = running.http("GATEWAY_HTTP_ADDRESS", "/api/sms/balance/top-ups", body)
+    assert (status, refused["reason"], "payer" in json.dumps(refused)) == (409, "REFERENCE_REUSED", False)
+    told = running.run("accounts", "top-up", "wrong", "100", "--reference", "QK126766213")
+    assert (told.returncode, f"it is entry {booked['entryId']} of account payer" in told.stderr) == (1, True)
+    assert "--override-reference" in told.stderr
+    override = ("--override-reference", "two payments, one number")
+    assert document(running, "top-up", "wrong", "100", "--reference", "QK126766213", *override)["replayed"] is False
+    verified = document(running, "verify", "--user", "wrong")
+    assert [entry["userId"] for entry in verified["sharedReferences"][0]] == ["payer", "wrong"]
+    assert "two payments, one number" in running.run("accounts", "verify", "--user", "payer").stdout
+    # A reversal is booked although the money is spent, and stops the account.
+    assert document(running, "adjust", "payer", "-150", "--reason", "M-PESA reversed it")["entry"]["amount"] == "-150"
+    assert send(running, "payer")[1]["reason"] == "INSUFFICIENT_FUNDS"
+
+
+def test_what_was_booked_in_a_month_ties_to_its_statement(running: LocalSystem) -> None:
+    document(running, "open", "tied", "--mode", "postpaid")
+    outbox_id = send(running, "tied")[1]["outboxEntry"]["outboxId"]
+    document(running, "refund", outbox_id, "--attempt", "1", "--reason", "it never arrived")
+    month = datetime.now(timezone(timedelta(hours=3))).strftime("%Y-%m")
+    outcome = running.run(
+        "reports", "costs", "--booked", "--period", month, "--by", "account", "--user", "tied", "--json"
+    )
+    (row,) = json.loads(outcome.stdout)
+    assert (row["account"], row["messages"], row["charged"], row["refunded"]) == ("tied", 1, "0.8", "0.8")
+    totals = document(running, "statement", "tied", "--period", month)["totals"]
+    assert {total["kind"]: total["amount"] for total in totals} == {"charge": "-0.8", "refund": "0.8"}
 
 
 def test_terms_are_changed_one_by_one(running: LocalSystem) -> None:
