@@ -1,4 +1,4 @@
-"""A carrier that answers as if nobody had bound costs no message, and the one in reserve gets them."""
+"""What a carrier does with its sessions costs no message, as callers of the service see it."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from tests.doubles.scripted_smsc import ENQUIRE_LINK, SUBMIT_SM, Reply, ScriptedSmsc
+from tests.doubles.scripted_smsc import ENQUIRE_LINK, RESP, SUBMIT_SM, UNBIND, Received, Reply, ScriptedSmsc
 from tests.integration.messaging.running_service import service_on
 from tukupay.sms.messaging.v1 import carriers_pb2 as pb
 from tukupay.sms.messaging.v1 import carriers_pb2_grpc, messaging_pb2
@@ -61,3 +61,42 @@ async def test_what_a_carrier_refuses_for_its_session_goes_to_the_carrier_in_res
             assert not reports["first"].is_up
             assert "ESME_RINVBNDSTS (0x00000004)" in reports["first"].binds[0].last_error
             assert await service.money() == (-600_000 * 25, 0)
+
+
+async def test_a_planned_restart_of_the_carrier_leaves_no_message_unknown(database_url: str) -> None:
+    with ScriptedSmsc() as smsc:
+        smsc.on(SUBMIT_SM, None, link=0)
+        async with service_on(database_url, real_carriers=True, smpp_port=smsc.port) as service:
+            link = await smsc.link(0)
+            sends = [asyncio.create_task(service.send(message=f"Habari {n}")) for n in range(10)]
+            asked = [await link.get(SUBMIT_SM) for _ in range(10)]
+            unbind = link.unbind()
+            for got in asked:
+                link.reply(got, Reply())
+            sent = await asyncio.gather(*sends)
+            assert {answer.entry.delivery_state for answer in sent} == {messaging_pb2.DELIVERY_STATE_ACCEPTED}
+            assert (await link.answer_to(unbind)).command == UNBIND | RESP
+            link.close()
+            await smsc.link(1)
+            assert (await service.send()).entry.status == messaging_pb2.SMS_STATUS_SENT
+            assert await service.money() == (-600_000 * 11, 0)
+
+
+async def test_a_long_text_whose_second_part_is_throttled_arrives_whole(database_url: str) -> None:
+    refusals = [Reply(0x58)] * 4
+
+    def answer(got: Received) -> Reply:
+        is_second = got.submit.text[:6] == bytes((5, 0, 3, got.submit.text[3], 2, 2))
+        return refusals.pop() if is_second and refusals else Reply()
+
+    with ScriptedSmsc() as smsc:
+        smsc.on(SUBMIT_SM, answer)
+        # The pauses are longer than the time in which a part is to be answered.
+        async with service_on(
+            database_url, real_carriers=True, smpp_port=smsc.port, smpp_response_timeout_s=0.5
+        ) as service:
+            await smsc.link(0)
+            entry = (await service.send(message="Habari " * 40)).entry
+            assert (entry.status, entry.error_code) == (messaging_pb2.SMS_STATUS_SENT, "")
+            assert len(smsc.all_of(SUBMIT_SM)) == 2 + 4
+            assert await service.money() == (-600_000 * 2, 0)
