@@ -23,6 +23,8 @@ from service_kit.errors import Kind, ServiceError
 
 FIRST_RETRY_S = 0.5
 LONGEST_RETRY_S = 30.0
+SLOW_S = 1.0
+"""A database that took so long to record an outcome held it up, as one does that was away."""
 FIRST_PAUSE_S = 0.1
 LONGEST_PAUSE_S = 0.5
 """Between two tries to record an outcome; each is as long as twice that."""
@@ -128,11 +130,11 @@ class Attempts:
     async def _settle(self, settlement: Settlement) -> Message | None:
         """The message as it then stands; None when its outcome could not be recorded in time."""
         message_id = outbox_id(settlement.message.id)
-        give_up = self._monotonic() + self._settle_within_s
-        failures = 0
+        began, failures = self._monotonic(), 0
+        give_up = began + self._settle_within_s
         while True:
             try:
-                return await self._record(settlement)
+                return await self._record(settlement, -math.inf if failures else began)
             except ServiceError as error:
                 if error.kind not in (Kind.UNAVAILABLE, Kind.OVERLOADED):
                     raise
@@ -144,10 +146,13 @@ class Attempts:
             await asyncio.sleep(min(LONGEST_PAUSE_S, FIRST_PAUSE_S * 2.0 ** min(failures, 10)) * random.uniform(1, 2))  # noqa: S311 - jitter
             failures += 1
 
-    async def _record(self, settlement: Settlement) -> Message:
+    async def _record(self, settlement: Settlement, began: float) -> Message:
+        """The message as it then stands; `began`: when it was tried for the first time."""
         settled = await self._settlements.submit(settlement)
         is_late = settled.message.state is State.UNKNOWN and settlement.outcome.kind is not OutcomeKind.UNKNOWN
-        if settled.applied or not is_late or self._late is None:
+        # A process that stood still itself finds the database quick: what it knows may be old, and a receipt tells too.
+        is_held_up = self._monotonic() - began >= SLOW_S
+        if settled.applied or not is_late or not is_held_up or self._late is None:
             return settled.message
         # The lease was over before the database was back, so somebody called the outcome unknown meanwhile.
         outcome = LateOutcome(outbox_id(settlement.message.id), settlement.epoch, settlement.outcome)

@@ -175,6 +175,18 @@ async def test_an_outcome_that_others_called_unknown_meanwhile_is_recorded_as_a_
     assert outcome.outcome.kind is OutcomeKind.ACCEPTED
 
 
+async def test_an_outcome_of_a_process_that_stood_still_is_left_to_the_receipt() -> None:
+    async def late(_: Sequence[LateOutcome]) -> None:
+        pytest.fail("the database was there all the time")
+
+    service = Service(late=late)
+    claim, slot = await claimed(service)
+    service.outbox.book.now += timedelta(seconds=LEASE_S + 1)
+    await service.outbox.sweep()
+    await service.attempts.run(claim, slot, service.carriers, service.claims.queued)
+    assert service.outbox.book.messages[claim.message.id].state is State.UNKNOWN
+
+
 async def test_an_outcome_that_is_unknown_itself_is_no_late_one() -> None:
     async def late(_: Sequence[LateOutcome]) -> None:
         pytest.fail("there is nothing to tell")
