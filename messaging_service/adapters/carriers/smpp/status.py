@@ -91,7 +91,9 @@ _PERMANENT: Final[dict[int, str]] = {
 
 _BIND_REMEDIES: Final[dict[int, str]] = {
     Status.ESME_RALYBND: "all binds of the account are taken: lower binds, set max_binds, or ask the carrier for more",
-    Status.ESME_RBINDFAIL: "ask the carrier which kinds of bind it allows (bind_mode) and from which addresses",
+    Status.ESME_RINVCMDID: "ask the carrier which version and kinds of bind it speaks: interface_version, bind_mode",
+    Status.ESME_RBINDFAIL: "ask the carrier which kinds of bind it allows (bind_mode), from which addresses, and "
+    "whether a bind must name an address_range",
     Status.ESME_RINVPASWD: "correct the password of the carrier account",
     Status.ESME_RINVSYSID: "correct the system id of the carrier account",
     Status.ESME_RINVSYSTYP: "correct the system type that the carrier gave for the account",

@@ -66,6 +66,7 @@ def test_a_recipient_is_sent_without_its_plus(recipient: str, digits: str | None
         (Status.ESME_RMSGQFUL, OutcomeKind.NOT_TAKEN, "CARRIER_THROTTLED"),
         (Status.ESME_RSYSERR, OutcomeKind.NOT_TAKEN, "CARRIER_BUSY"),
         (Status.ESME_RX_T_APPN, OutcomeKind.NOT_TAKEN, "CARRIER_BUSY"),
+        *((status, OutcomeKind.NOT_TAKEN, "CARRIER_UNAVAILABLE") for status in (0x04, 0x05, 0x0D, 0x0E, 0x0F, 0x53)),
         (Status.ESME_RINVDSTADR, OutcomeKind.REFUSED, "INVALID_RECIPIENT"),
         (Status.ESME_RINVSRCADR, OutcomeKind.REFUSED, "INVALID_SENDER"),
         (Status.ESME_RINVMSGLEN, OutcomeKind.REFUSED, "MESSAGE_TOO_LONG"),
@@ -84,7 +85,7 @@ def test_a_status_reads_as_people_search_for_it() -> None:
     assert status_name(0x99) == "unknown status (0x00000099)"
 
 
-@pytest.mark.parametrize("status", [0x05, 0x0D, 0x0E, 0x0F, 0x999])
+@pytest.mark.parametrize("status", [0x03, 0x05, 0x0D, 0x0E, 0x0F, 0x999])
 def test_each_refused_bind_comes_with_a_remedy(status: int) -> None:
     assert bind_remedy(status)
 
