@@ -31,8 +31,8 @@ from sms_cli.cost_reports import (
 )
 from sms_cli.costs_commands import AsJson
 from sms_cli.failures import CommandError
-from sms_cli.instants import parse_instant, to_second
-from sms_cli.options import parsed
+from sms_cli.instants import to_second
+from sms_cli.periods import End, Month, Start, period_of
 from sms_cli.report_files import whole_output
 from sms_cli.settings import client_settings
 from sms_cli.terminal import cell, out, print_json, print_record, print_table
@@ -45,11 +45,6 @@ DRAFTS_SHOWN = 20
 GROUPS_SHOWN = 50
 LONGEST_AUDIT = timedelta(days=3_660)
 """Days are asked for one by one, so a slip of the year would keep the terminal busy for hours."""
-
-PeriodStart = Annotated[
-    str, typer.Option("--from", help="First instant of the period, for instance 2026-01-01T00:00:00+03:00.")
-]
-PeriodEnd = Annotated[str, typer.Option("--to", help="First instant after the period.")]
 
 
 _ALIKE = ("cause", "userId", "recorded", "knownThen", "knownNow")
@@ -77,8 +72,9 @@ class _Alike:
 @report_commands.command("rehearse")
 def rehearse(
     drafts: Annotated[Path, typer.Option(metavar="FILE.csv", help="Prices to try, as `costs import` takes them.")],
-    start: PeriodStart,
-    end: PeriodEnd,
+    start: Start = None,
+    end: End = None,
+    month: Month = None,
     *,
     as_json: AsJson = False,
 ) -> None:
@@ -88,8 +84,7 @@ def rehearse(
         rehearsed_costs(
             client_settings().messaging,
             rows,
-            parsed(parse_instant, "--from", start),
-            parsed(parse_instant, "--to", end),
+            *period_of(start, end, month),
         )
     )
     if as_json:
@@ -139,14 +134,15 @@ def _show_totals(
 
 @report_commands.command("audit")
 def audit(
-    start: PeriodStart,
-    end: PeriodEnd,
+    start: Start = None,
+    end: End = None,
+    month: Month = None,
     user: Annotated[str | None, typer.Option(help="Only this account.")] = None,
     *,
     as_json: AsJson = False,
 ) -> None:
     """Compare the price of every message of a period with the price book; exits with 1 when there are exceptions."""
-    period = parsed(parse_instant, "--from", start), parsed(parse_instant, "--to", end)
+    period = period_of(start, end, month)
     if period[1] - period[0] > LONGEST_AUDIT:
         problem = f"is more than {LONGEST_AUDIT.days:,} days after --from; audit a shorter period"
         raise typer.BadParameter(problem, param_hint="--to")

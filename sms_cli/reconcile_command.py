@@ -12,9 +12,7 @@ import typer
 from rich.table import Table
 
 from service_kit.settings import Address, SettingsError
-from sms_cli.cost_report_commands import PeriodEnd, PeriodStart
 from sms_cli.failures import CommandError
-from sms_cli.instants import parse_instant
 from sms_cli.invoice_files import (
     EXCEPTION_COLUMNS,
     EXCEPTION_MONEY,
@@ -24,6 +22,7 @@ from sms_cli.invoice_files import (
     totals_record,
 )
 from sms_cli.options import Bom, Raw, csv_style, parsed
+from sms_cli.periods import End, Month, Start, period_of
 from sms_cli.report_files import RowFile, file_format, progress, replaced, whole_output
 from sms_cli.settings import client_settings
 from sms_cli.terminal import cell, err, out, print_record, print_table
@@ -50,13 +49,14 @@ _SHOWN = (
 )
 
 
-def reconcile(
+def reconcile(  # noqa: PLR0917 - typer calls it by keyword
     carrier: Annotated[str, typer.Option(help="The carrier that sent it, as it is named here.")],
     invoice: Annotated[
         Path, typer.Option(metavar="FILE.csv", help="carrierMessageId or day, and messages, parts, cost, status.")
     ],
-    start: PeriodStart,
-    end: PeriodEnd,
+    start: Start = None,
+    end: End = None,
+    month: Month = None,
     output: Annotated[Path | None, typer.Option(metavar="FILE.csv|json", help="Where to write all exceptions.")] = None,
     *,
     raw: Raw = False,
@@ -68,7 +68,7 @@ def reconcile(
     Exits with 0 when all of it agrees, 1 when something does not, 2 when it could not be compared, and 3 when nothing
     speaks against it but costs had nothing to be compared with.
     """
-    period = parsed(parse_instant, "--from", start), parsed(parse_instant, "--to", end)
+    period = period_of(start, end, month)
     kind = None if output is None else parsed(lambda name: file_format(Path(name)), "--output", str(output))
     style = csv_style(raw=raw, bom=bom)
     try:

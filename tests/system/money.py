@@ -23,6 +23,22 @@ _INVARIANTS = {
         LEFT JOIN ledger_entry l ON l.message_id = m.id AND l.attempt = m.retry_count + 1 AND l.kind = 'charge'
         GROUP BY m.id HAVING count(l.id) <> (m.billing IN ('charged', 'refunded'))::int
     """,
+    "a refund is of a charge of the same attempt and amount": """
+        SELECT r.id FROM ledger_entry r
+        LEFT JOIN ledger_entry c ON c.message_id = r.message_id AND c.attempt = r.attempt AND c.kind = 'charge'
+        WHERE r.kind = 'refund' AND (r.amount IS DISTINCT FROM -c.amount OR r.account_id IS DISTINCT FROM c.account_id)
+    """,
+    "a message that says so was refunded, for its present attempt": """
+        SELECT m.id, m.billing FROM message m
+        WHERE (m.billing = 'refunded') <> EXISTS (
+            SELECT FROM ledger_entry l
+            WHERE l.message_id = m.id AND l.attempt = m.retry_count + 1 AND l.kind = 'refund'
+        )
+    """,
+    "no prepaid account is further below its limit than corrections took it": """
+        SELECT id, posted, held, credit_limit, overdrawn FROM account
+        WHERE mode = 'prepaid' AND posted - held < -(credit_limit + overdrawn)
+    """,
     "charged if and only if an acceptance is on record": """
         SELECT m.id, m.state, m.billing FROM message m
         WHERE (m.billing IN ('charged', 'refunded')) <> EXISTS (
