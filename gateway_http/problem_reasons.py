@@ -236,7 +236,7 @@ REASONS: dict[str, Reason] = {
     ),
     "DATABASE_UNAVAILABLE": Reason(
         503,
-        "The database cannot be reached",
+        "The database cannot be used now",
         "Repeat later, a send with the same `messageId`; without one, look in the outbox first.",
     ),
     "DATABASE_NOT_READY": Reason(
