@@ -153,6 +153,25 @@ async def test_an_upgrade_keeps_the_other_options_of_its_connection(running: Run
         assert await client.rest() == b""
 
 
+@pytest.mark.parametrize("upgrade", [b"", H2C])
+@pytest.mark.parametrize("framed", [with_length, chunked])
+async def test_where_the_network_cuts_a_request_makes_no_difference(
+    running: Running, upgrade: bytes, framed: Callable[..., bytes]
+) -> None:
+    stream = probe("before") + framed(sms("m1"), headers=upgrade) + framed(sms("m2"), headers=upgrade) + probe("after")
+    for cut in range(1, len(stream), 7):
+        running.messaging.forget()
+        async with raw_http(running.port) as client:
+            await client.send(stream[:cut])
+            await until("the first part is read", lambda cut=cut: octets_read(running) == cut)  # type: ignore[misc]
+            await client.send(stream[cut:])
+            answers = [await client.answer() for _ in range(4)]
+        await until("the connection is gone", lambda: not connections(running))
+        assert [answer.status for answer in answers] == [200, 200, 200, 200], cut
+        assert [answers[at].headers["x-request-id"] for at in (0, 3)] == ["before", "after"], cut
+        assert [item.message_id for item in sends(running)] == ["m1", "m2"], cut
+
+
 # Heads without end.
 
 
