@@ -75,6 +75,9 @@ TOO_MANY_CONNECTIONS: Final = Refusal(
 _FRAMING: Final = Refusal(
     400, "MALFORMED_REQUEST", "the chunks of the body have far more framing than content; send larger chunks"
 )
+_CUT_SHORT: Final = Refusal(
+    400, "MALFORMED_REQUEST", "the body ended before it was whole; nothing was done, send all of it"
+)
 _HOSTS: Final = Refusal(400, "MALFORMED_REQUEST", "a request has exactly one valid Host header; send it")
 _CODING: Final = Refusal(
     501,
@@ -149,6 +152,8 @@ class HttpConnection(HttpToolsProtocol):
         """Set once: nothing more is read, and this is the last answer."""
         self._running: RequestResponseCycle | None = None
         """The request that the application has, or had last."""
+        self._is_ended = False
+        """The client has closed its sending side."""
         self._waits_since = 0.0
         self._unsent = 0
         self._unsent_since = 0.0
@@ -223,13 +228,19 @@ class HttpConnection(HttpToolsProtocol):
             self._ends_at = self.loop.time() + HEAD_TIMEOUT_S
 
     def eof_received(self) -> bool | None:  # type: ignore[override]
-        """True, which keeps the sending side open, when there is an answer to wait for."""
+        """True, which keeps the sending side open, when there is an answer to give."""
+        if self._refusal is not None or self.scheme == "https":
+            return self._is_answering() and self.scheme != "https"
+        self._is_ended = True
         last = self._last
-        waits = last is not None and not last.response_complete and not last.more_body
-        if not waits or self._in_head or self.scheme == "https":
+        if last is None or last.response_complete:
             return None
-        if self._refusal is None:
-            self.cycle.keep_alive = False
+        if last.more_body:
+            self._refuse(_CUT_SHORT)
+            return not self.transport.is_closing()
+        # What may have been begun of another head is dropped.
+        self._in_head = False
+        last.keep_alive = False
         return True
 
     # What the parser found.
@@ -399,7 +410,7 @@ class HttpConnection(HttpToolsProtocol):
         lines += [b"content-length: %d" % len(body), b"connection: close", b"", body]
         self.transport.write(b"\r\n".join(lines))
         self._ends_at = self.loop.time() + LINGER_S
-        if self.scheme == "https":
+        if self._is_ended or self.scheme == "https":
             self.transport.close()
         else:
             with contextlib.suppress(OSError, RuntimeError):

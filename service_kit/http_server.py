@@ -7,6 +7,7 @@ import contextlib
 import math
 import resource
 import socket
+import sys
 from collections.abc import Callable, Iterator
 from typing import Final
 
@@ -112,7 +113,7 @@ def _affordable_connections() -> int:
     """How many connections the process may hold with the descriptors that it is allowed; half of them at least."""
     soft, _ = resource.getrlimit(resource.RLIMIT_NOFILE)
     if soft == resource.RLIM_INFINITY:
-        return MAX_CONNECTIONS
+        return sys.maxsize
     return max(soft - _OTHER_DESCRIPTORS, soft // 2, 1)
 
 

@@ -414,6 +414,22 @@ async def test_a_client_that_ends_its_sending_side_gets_its_answers(running: Run
     assert len(sends(running)) == 2
 
 
+@pytest.mark.parametrize(
+    ("begun", "refusal"), [(b"GET /hea", None), (WHERE_SMS_GO + b"Content-Length: 500\r\n\r\n{", "MALFORMED_REQUEST")]
+)
+async def test_what_was_begun_behind_a_request_takes_no_answer_from_it(
+    running: Running, begun: bytes, refusal: str | None
+) -> None:
+    async with raw_http(running.port) as client:
+        await client.send(with_length(sms("m1")) + begun)
+        client.end_sending()
+        assert (await client.answer()).json()["outboxEntry"]["messageId"] == "m1"
+        if refusal is not None:
+            refused(await client.answer(), 400, refusal)
+        assert await client.rest() == b""
+    assert [item.message_id for item in sends(running)] == ["m1"]
+
+
 @pytest.mark.parametrize("gone", ["half closed", "cut"])
 async def test_a_client_that_leaves_within_its_body_has_sent_nothing(running: Running, gone: str) -> None:
     async with raw_http(running.port) as client:
@@ -423,6 +439,7 @@ async def test_a_client_that_leaves_within_its_body_has_sent_nothing(running: Ru
             client.cut()
         else:
             client.end_sending()
+            refused(await client.answer(), 400, "MALFORMED_REQUEST")
             assert await client.rest() == b""
         await until("it has ended", lambda: not running.gateway.http._server.server_state.tasks)
     assert sends(running) == []
