@@ -111,7 +111,10 @@ class MessagingSettings:
         default=10.0,
     )
     smpp_enquire_link_s: float = setting(
-        "SMPP_ENQUIRE_LINK_S", "seconds between two checks of the link", parse=seconds(0.1, 600), default=30.0
+        "SMPP_ENQUIRE_LINK_S",
+        "seconds without anything from the carrier after which the link is checked",
+        parse=seconds(0.1, 600),
+        default=30.0,
     )
     grpc_address: Address = setting(
         "MESSAGING_GRPC_ADDRESS",
