@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import json
+import time
 from datetime import UTC, datetime, timedelta
 
 import pytest
 
 from tests.system.fixtures import NewSystem
-from tests.system.rest import TEXT, new_phone, sms
+from tests.system.rest import JSON, SEND, TEXT, new_phone, sms
 from tests.system.running import System
 
 REFUSED = "+254700000001"
@@ -220,3 +222,13 @@ def test_a_silent_carrier_leaves_the_outcome_open_and_the_money_on_hold(new_syst
     assert (entry["status"], entry["errorCode"]) == ("failed", "NO_OUTCOME_IN_TIME")
     assert system.account("silent") == (0, 0)
     assert system.phones.stats()["submits"] == 1
+
+
+def test_a_caller_that_says_how_long_it_waits_hears_of_its_sms_in_time(system: System) -> None:
+    """The gateway waits 5 s for a carrier that never answers, unless it is asked for less."""
+    request = json.dumps(sms("hasty", recipientPhoneNumber=SILENT, messageId="order-22")).encode()
+    asked_at = time.monotonic()
+    answer = system.rest.request("POST", SEND, request, {**JSON, "Prefer": "wait=1"})
+    waited_s = time.monotonic() - asked_at
+    assert (answer.status, answer.entry["status"]) == (202, "pending")
+    assert 1 <= waited_s < 4.5
