@@ -7,12 +7,15 @@ from typing import Any
 
 import psycopg
 import pytest
+from grpc import aio
 
 from messaging_service.adapters.migrate import MIGRATIONS, migrate
 from messaging_service.adapters.postgres.tables import metadata
+from messaging_service.domain.references import reference_key
+from service_kit.grpc_errors import from_rpc_error
 from service_kit.migrations import upgrade
 from tests.conftest import FreshDatabase
-from tests.contract.messaging_database import rows
+from tests.contract.messaging_database import rows, until_found
 from tests.integration.messaging.running_service import Running, refusal_of
 from tests.integration.messaging.test_billing import KES, Billing
 from tukupay.sms.messaging.v1 import billing_pb2 as pb
@@ -81,11 +84,41 @@ async def test_a_reference_of_another_account_is_refused_and_the_account_is_name
 
 async def test_callers_at_once_credit_one_account_once(billing: Billing) -> None:
     spellings = [RECEIPT, RECEIPT.lower(), f"{RECEIPT} ", "QK12-6766213"]
-    calls = [top_up(billing, spelled, user) for user in ("user123", "other") for spelled in spellings for _ in range(3)]
+    calls = [
+        asyncio.ensure_future(top_up(billing, spelled, user))
+        for user in ("user123", "other")
+        for spelled in spellings
+        for _ in range(3)
+    ]
     outcomes = await asyncio.gather(*calls, return_exceptions=True)
     booked = [each for each in outcomes if isinstance(each, pb.TopUpResponse)]
     assert sum(not each.replayed for each in booked) == 1
+    failed = [from_rpc_error(each) for each in outcomes if isinstance(each, aio.AioRpcError)]
+    assert {failure.reason for failure in failed if failure is not None} == {"REFERENCE_REUSED"}
+    assert None not in failed
     assert await balance(billing) + await balance(billing, "other") == 1
+
+
+async def test_whoever_comes_second_waits_for_the_one_who_books(billing: Billing, database_url: str) -> None:
+    waits = "SELECT 1 FROM pg_stat_activity WHERE datname = current_database() AND wait_event_type = 'Lock'"
+    async with await psycopg.AsyncConnection.connect(database_url) as first:
+        # As a booking in another account does, up to its commit.
+        await first.execute("SELECT pg_advisory_xact_lock(hashtextextended(%s, 20))", (reference_key(RECEIPT),))
+        entry = await first.execute(
+            "INSERT INTO ledger_entry (account_id, kind, amount, reference) "
+            "VALUES ('user123', 'top_up', 1, %s) RETURNING id",
+            (RECEIPT,),
+        )
+        row = await entry.fetchone()
+        assert row is not None
+        await first.execute("UPDATE account SET posted = posted + 1 WHERE id = 'user123'")
+        await first.execute(
+            "INSERT INTO payment_reference (entry_id, key) VALUES (%s, %s)", (row[0], reference_key(RECEIPT))
+        )
+        second = asyncio.ensure_future(top_up(billing, RECEIPT, "other"))
+        async with asyncio.timeout(20):
+            await until_found(database_url, waits)
+    assert (await refusal_of(second)).reason == "REFERENCE_REUSED"
 
 
 async def test_an_operator_overrides_with_a_reason_that_stays_on_record(billing: Billing) -> None:
