@@ -172,7 +172,9 @@ async def repeated(broken: Broken, act: Step) -> None:
 
 
 async def emptied(url: str) -> None:
-    tables = "message_part, message_event, dispatch, idempotency, receipt, ledger_entry, message, account"
+    tables = (
+        "message_part, message_event, dispatch, idempotency, receipt, payment_reference, ledger_entry, message, account"
+    )
     await rows(url, f"TRUNCATE {tables} CASCADE")
 
 
