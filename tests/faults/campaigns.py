@@ -226,6 +226,10 @@ def main() -> int:
     parser.add_argument("--scale", type=float, default=1.0, help="how long they are; 1 takes hours, 0 some minutes")
     parser.add_argument("--report", type=Path, default=REPORT)
     chosen = parser.parse_args()
+    if not pooled:
+        sys.stdout.write(
+            f"nothing runs through PgBouncer: no version from 1.21 was found; name it by {pgbouncer.SETTING}\n"
+        )
     campaigns = [
         campaign
         for campaign in [*plan(chosen.scale), *pooled]
@@ -233,10 +237,6 @@ def main() -> int:
     ]
     if not campaigns:
         parser.error(f"no campaign begins like that; there are {', '.join(names)}")
-    if not pooled:
-        sys.stdout.write(
-            f"nothing runs through PgBouncer: no version from 1.21 was found; name it by {pgbouncer.SETTING}\n"
-        )
     code = run_all(campaigns, chosen.report, sys.stdout)
     sys.stdout.write(f"the report is in {chosen.report}\n")
     return code
