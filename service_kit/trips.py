@@ -16,7 +16,7 @@ from typing import Any, Final, NamedTuple, TypeVar
 from uuid import UUID
 
 import psycopg
-from psycopg import AsyncConnection
+from psycopg import AsyncConnection, capabilities
 from psycopg.abc import PQGen
 from psycopg.adapt import Transformer
 from psycopg.errors import error_from_result
@@ -69,6 +69,10 @@ class Statement:
         return Step(self, [_octets(values[name]) for name in self.names])
 
 
+_CLOSING: Final = Statement("")
+_CAN_CLOSE: Final = capabilities.has_send_close_prepared()
+
+
 class StatementsGoneError(psycopg.OperationalError):
     """The session does not have the statements that were prepared on its connection, or has others."""
 
@@ -89,6 +93,8 @@ class Connection(AsyncConnection[TupleRow]):
     def __init__(self, *arguments: Any, **options: Any) -> None:  # noqa: ANN401 - psycopg's own
         super().__init__(*arguments, **options)
         self._named: set[bytes] = set()
+        self._refused: set[bytes] = set()
+        """Names whose preparation failed. PostgreSQL forgot them, but a pooler on the way may not have."""
 
     async def wait(self, gen: PQGen[RV], interval: float = _POLL_S, timeout: float | None = None) -> RV:  # noqa: ASYNC109 - psycopg's own
         """What every cursor waits with. Raises OperationalError when the server stays silent, and closes."""
@@ -125,16 +131,22 @@ class Connection(AsyncConnection[TupleRow]):
     def _send(self, step: Step) -> list[Statement | None]:
         """Hands a statement to libpq, after its preparation if need be.
 
-        For each answer that will come: the statement whose preparation it is about, None where it is about the rows.
+        For each answer that will come: the statement whose preparation it is about, None where it is about the rows,
+        _CLOSING where it is about neither.
         """
         statement, values = step
         if statement.name in self._named:
             self.pgconn.send_query_prepared(statement.name, values)
             return [None]
+        closing: list[Statement | None] = []
+        if _CAN_CLOSE and statement.name in self._refused:
+            self._refused.discard(statement.name)
+            self.pgconn.send_close_prepared(statement.name)
+            closing.append(_CLOSING)
         self._named.add(statement.name)
         self.pgconn.send_prepare(statement.name, statement.text)
         self.pgconn.send_query_prepared(statement.name, values)
-        return [statement, None]
+        return [*closing, statement, None]
 
     async def _results(self, patience_s: float) -> list[PGresult]:
         """What PostgreSQL answers, up to the end of the trip."""
@@ -197,9 +209,12 @@ class Connection(AsyncConnection[TupleRow]):
         for statement, result in zip(about, results, strict=True):
             if result.status == ExecStatus.FATAL_ERROR:
                 failure = error_from_result(result, self.info.encoding)
+            if statement is _CLOSING:
+                continue
             if statement is not None:
                 if result.status != ExecStatus.COMMAND_OK:
                     self._named.discard(statement.name)
+                    self._refused.add(statement.name)
             elif result.status == ExecStatus.TUPLES_OK:
                 transformer.set_pgresult(result)
                 rows.append(transformer.load_rows(0, result.ntuples, tuple))

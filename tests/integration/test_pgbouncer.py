@@ -13,17 +13,18 @@ from contextlib import AsyncExitStack
 from pathlib import Path
 from typing import Any, Final
 
+import psycopg
 import pytest
 from structlog.testing import capture_logs
 
 from messaging_service.adapters.guards import GUARDS as MESSAGING
 from messaging_service.adapters.migrate import migrate as migrate_messaging
 from pricing_service.adapters.migrate import migrate as migrate_pricing
-from service_kit.database import Connection, create_pool, quick_transaction, single_statement
+from service_kit.database import Connection, Pool, create_pool, quick_transaction, single_statement
 from service_kit.embedded_postgres import EmbeddedPostgres
 from service_kit.guards import UnguardedError, set_guards
 from service_kit.migrations import PooledError
-from service_kit.trips import Statement
+from service_kit.trips import Statement, Step
 from tests.conftest import DatabaseTemplate, FreshDatabase
 from tests.contract.messaging_database import until_found
 from tests.integration.messaging.running_service import service_on
@@ -119,6 +120,35 @@ async def test_clients_that_share_two_sessions_get_the_rows_of_their_own_stateme
         async with AsyncExitStack() as stack, asyncio.TaskGroup() as clients:
             for client in range(12):
                 clients.create_task(ask(client))
+
+
+@needs_new
+async def test_statements_whose_preparation_failed_are_prepared_again_on_the_same_connection(
+    postgres_server: EmbeddedPostgres, fresh_database: FreshDatabase
+) -> None:
+    url = fresh_database()
+    later, fails = Statement("SELECT count(*) FROM later"), Statement("SELECT 1 / %(by)s::int")
+
+    async def ask(pool: Pool, *steps: Step) -> None:
+        async with quick_transaction(pool) as transaction:
+            await transaction.run(*steps)
+
+    with pgbouncer(postgres_server, PROGRAM, pool_size=1) as pooler:
+        async with AsyncExitStack() as stack:
+            pools = [create_pool(pooler.url(url), name, max_size=1, timeout_s=20) for name in ("one", "two")]
+            for pool in pools:
+                await stack.enter_async_context(pool)
+            for pool in [*pools, *pools]:
+                for _ in range(3):
+                    with pytest.raises(psycopg.errors.UndefinedTable):
+                        await ask(pool, later())
+                with pytest.raises(psycopg.errors.DivisionByZero):
+                    await ask(pool, fails(by=0), later())
+            async with await Connection.connect(url, autocommit=True) as direct:
+                await direct.execute("CREATE TABLE later (id int)")
+            for pool in [*pools, *pools]:
+                async with quick_transaction(pool) as transaction:
+                    assert await transaction.run(fails(by=1), later()) == [[(1,)], [(0,)]]
 
 
 @needs_new

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import os
 import traceback
 from collections.abc import AsyncIterator, Sequence
 from datetime import datetime
@@ -27,6 +28,7 @@ from tests.conftest import FreshDatabase
 from tests.contract.messaging_database import rows
 from tests.contract.sms_examples import RECIPIENT
 from tests.integration.messaging.running_service import DEADLINE_S, Running, message, refusal_of, service_on
+from tests.system import pgbouncer
 from tukupay.sms.messaging.v1 import billing_pb2, billing_pb2_grpc
 from tukupay.sms.messaging.v1 import messaging_pb2 as pb
 
@@ -132,6 +134,7 @@ async def test_without_the_database_every_call_says_so_until_it_is_back(own_serv
         assert await service.money() == (-1_200_000, 0)
 
 
+@pytest.mark.skipif(pgbouncer.SETTING in os.environ, reason="the server knows the sessions of PgBouncer only")
 async def test_connections_that_were_cut_while_they_rested_fail_nobody(service: Running, database_url: str) -> None:
     billing = billing_pb2_grpc.BillingServiceStub(service.channel)
 
