@@ -50,7 +50,7 @@ def running(shared_gateway: Running) -> Running:
         ("PUT", COSTS, JSON, b"{}", 405, "METHOD_NOT_ALLOWED"),
         ("DELETE", COSTS + "/current", {}, None, 405, "METHOD_NOT_ALLOWED"),
         ("GET", "/api/sms/outbox/resend", {}, None, 405, "METHOD_NOT_ALLOWED"),
-        ("GET", "/", {}, None, 404, "ROUTE_NOT_FOUND"),
+        ("GET", "/nowhere", {}, None, 404, "ROUTE_NOT_FOUND"),
         ("POST", SEND + "/", JSON, b"{}", 404, "ROUTE_NOT_FOUND"),
         ("GET", "/api/sms/../etc/passwd", {}, None, 404, "ROUTE_NOT_FOUND"),
         ("GET", COSTS + "/current", {}, None, 400, "INVALID_ARGUMENT"),
