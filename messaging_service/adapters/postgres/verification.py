@@ -103,14 +103,14 @@ _SHARED = """
     SELECT p.key, l.id, l.account_id, l.kind, l.amount, l.created_at, l.message_id, l.attempt, l.reference, l.reason,
         l.booked_by
     FROM payment_reference p JOIN ledger_entry l ON l.id = p.entry_id
-    WHERE p.key IN (
-        SELECT p.key FROM payment_reference p
+    WHERE p.key = ANY(ARRAY(
+        SELECT DISTINCT p.key FROM payment_reference p
         WHERE p.is_shared AND (%(account)s::text IS NULL OR EXISTS (
             SELECT 1 FROM payment_reference o JOIN ledger_entry e ON e.id = o.entry_id
             WHERE o.key = p.key AND e.account_id = %(account)s
         ))
         ORDER BY p.key LIMIT %(limit)s
-    )
+    ))
     ORDER BY p.key, l.id
 """
 
