@@ -20,6 +20,7 @@ from typing import Final
 import pytest
 
 from service_kit.embedded_postgres import EmbeddedPostgres
+from service_kit.process import ENDING_S
 from tests.faults.callers import Callers, check_every_promise, post
 from tests.system.databases import on_own_server
 from tests.system.ports import free_port
@@ -36,6 +37,7 @@ FIRST_SUCCESS_S: Final = 5.0
 """The longest that the first success may take once the database can be written again."""
 SENDS_A_SECOND: Final = 50
 CALLERS: Final = 12
+DRAIN_S: Final = 1.0
 SLOW: Final = "+254700000011"
 """The carrier takes its messages, and answers after 2 s: in the middle of what lasts."""
 
@@ -65,7 +67,13 @@ def world(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFacto
     port = free_port() if is_tcp else None
     with EmbeddedPostgres(folder / "postgres", fsync=False, port=port) as server:
         # A lease that ends before 40 s of read-only are over.
-        settings = {"GATEWAY_OUTCOME_WAIT_S": "2", "SMS_LEASE_S": "25", "SMS_LEASE_MARGIN_S": "5"}
+        settings = {
+            "GATEWAY_OUTCOME_WAIT_S": "2",
+            "SMS_LEASE_S": "25",
+            "SMS_LEASE_MARGIN_S": "5",
+            "MESSAGING_DRAIN_S": str(DRAIN_S),
+            "PRICING_DRAIN_S": str(DRAIN_S),
+        }
         system = System(folder, on_own_server(server, tcp=is_tcp), settings)
         try:
             system.start()
@@ -151,6 +159,29 @@ FAULTS: Final[dict[str, Fault]] = {
 def test_no_promise_is_broken(world: World, fault: str) -> None:
     for seed in range(FIRST_SEED, FIRST_SEED + SEEDS):
         strike(world, fault, seed)
+
+
+@pytest.mark.skipif(not IS_LONG, reason="belongs to the long campaigns (`make faults`)")
+def test_who_is_told_to_end_while_the_server_stands_still_is_gone_in_time(world: World) -> None:
+    services = (world.system.messaging, world.system.pricing)
+    pids = processes_of(world.server)
+    with ThreadPoolExecutor(1) as pool:
+        send(signal.SIGSTOP, pids)
+        try:
+            asked = pool.submit(post, world.system.rest, sms("ending"))
+            world.wait_not_serving()
+            for service in services:
+                service.terminate()
+            for service in services:
+                service.wait(DRAIN_S + ENDING_S + 2)
+        finally:
+            send(signal.SIGCONT, pids)
+        told = asked.result()
+    assert told is not None
+    assert told.status in {503, 504}, told.text
+    for service in reversed(services):
+        service.start()
+    assert world.system.rest.send("ended").status == 200
 
 
 def strike(world: World, fault: str, seed: int) -> None:
