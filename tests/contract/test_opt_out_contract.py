@@ -116,15 +116,26 @@ async def test_a_message_to_somebody_who_opted_out_leaves_no_trace(world: World)
     [
         ("TUKUPAY", None, {("TUKUPAY", "a"), ("TUKUPAY", "b"), ("TukuPay", "a")}),
         ("TUKUPAY", "a", {("TUKUPAY", "a"), ("TukuPay", "a")}),
-        (None, "a", {("TUKUPAY", "a"), ("OTHER", "a"), ("TukuPay", "a"), ("22141", "a"), ("+22141", "a")}),
-        ("+22141", None, {("22141", "a"), ("+22141", "a")}),
+        (
+            None,
+            "a",
+            {("TUKUPAY", "a"), ("OTHER", "a"), ("TukuPay", "a"), ("254711000222", "a"), ("+254711000222", "a")},
+        ),
+        ("+254711000222", None, {("254711000222", "a"), ("+254711000222", "a")}),
     ],
 )
 async def test_an_entry_stops_its_senders_and_accounts_and_no_others(
     world: World, sender_id: str | None, account_id: str | None, stopped: set[tuple[str, str]]
 ) -> None:
     await world.opt_out(sender_id, account_id)
-    tried = [("TUKUPAY", "a"), ("TUKUPAY", "b"), ("OTHER", "a"), ("TukuPay", "a"), ("22141", "a"), ("+22141", "a")]
+    tried = [
+        ("TUKUPAY", "a"),
+        ("TUKUPAY", "b"),
+        ("OTHER", "a"),
+        ("TukuPay", "a"),
+        ("254711000222", "a"),
+        ("+254711000222", "a"),
+    ]
     answers = await world.outbox.accept([acceptance(sender_id=sender, user_id=account) for sender, account in tried])
     refused_now = {pair for pair, answer in zip(tried, answers, strict=True) if isinstance(answer, ServiceError)}
     assert refused_now == stopped
