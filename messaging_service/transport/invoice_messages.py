@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import re
 from collections.abc import AsyncGenerator, AsyncIterator, Mapping, Sequence
 from contextlib import aclosing, suppress
@@ -19,12 +20,14 @@ from messaging_service.domain.message import outbox_id
 from messaging_service.domain.money import from_micros, to_micros
 from messaging_service.transport import wire
 from messaging_service.use_cases.reconcile_invoice import ReconcileInvoice
-from service_kit.errors import Violation, invalid
+from service_kit.errors import Kind, ServiceError, Violation, invalid
 from tukupay.sms.messaging.v1 import reports_pb2 as pb
 
 MAX_TOGETHER = 500
 """Exceptions in one response."""
 LARGEST_MICROS = 10**15
+PATIENCE_S = 5.0
+"""How long a refusal waits for its caller to have sent all."""
 _DAY = re.compile(r"\d{4}-\d{2}-\d{2}", re.ASCII)
 """`20261201` and `2026-W49-2` are days by the standard, and slips in an invoice."""
 
@@ -43,7 +46,31 @@ CAUSES: Mapping[InvoiceCause, pb.InvoiceExceptionCause.ValueType] = {
 async def reconcile_invoice(
     reconcile: ReconcileInvoice, requests: AsyncIterator[pb.ReconcileInvoiceRequest]
 ) -> AsyncGenerator[pb.ReconcileInvoiceResponse, None]:
-    """Answers the call."""
+    """Answers the call.
+
+    A refusal is told once the caller has sent all: one whose write fails because the call is over takes that for an
+    error of ours, and never sees why it was refused.
+    """
+    try:
+        async with aclosing(_answers(reconcile, requests)) as answers:
+            async for answer in answers:
+                yield answer
+    except ServiceError as error:
+        if error.kind is Kind.INVALID:
+            await _read_to_the_end(requests)
+        raise
+
+
+async def _read_to_the_end(requests: AsyncIterator[pb.ReconcileInvoiceRequest]) -> None:
+    with suppress(TimeoutError):
+        async with asyncio.timeout(PATIENCE_S):
+            async for _ in requests:
+                pass
+
+
+async def _answers(
+    reconcile: ReconcileInvoice, requests: AsyncIterator[pb.ReconcileInvoiceRequest]
+) -> AsyncGenerator[pb.ReconcileInvoiceResponse, None]:
     first = await anext(requests, None)
     if first is None or not first.HasField("scope"):
         problem = "is required in the first request: the carrier and the period"

@@ -217,6 +217,15 @@ async def test_a_carrier_that_is_none_here_is_refused_and_one_of_before_is_not(
     assert (exceptions, totals.matched_lines) == ([], 1)
 
 
+async def test_a_refusal_reaches_a_caller_who_is_still_sending(reports: Reports) -> None:
+    invoice = lines(*({"carrier_message_id": f"x{number}"} for number in range(2_000)))
+    for _ in range(5):
+        error = await refusal_of(compared(reports, invoice, carrier="sandbx"))
+        assert error.violations[0].reason == "UNKNOWN_CARRIER"
+        faulty = lines({"carrier_message_id": " "}) + invoice
+        assert (await refusal_of(compared(reports, faulty))).violations[0].reason == "INVALID_IDENTIFIER"
+
+
 async def test_an_id_that_a_carrier_used_again_means_the_newest_message(
     reports: Reports, outbox: PostgresOutbox
 ) -> None:
