@@ -34,6 +34,36 @@ def credentials_wait_s(settings: SmppSettings, draw: Callable[[], float]) -> flo
     return settings.credentials_retry_s * (1 + draw()) / 2
 
 
+class BindWaits:
+    """How long one link waits before each new bind."""
+
+    def __init__(self, settings: SmppSettings, draw: Callable[[], float]) -> None:
+        self._settings = settings
+        self._draw = draw
+        self._attempts = 0
+        """Since a bind held."""
+        self._already_bound = 0
+        """Refusals in a row with ESME_RALYBND. They count for themselves: a link was lost before the first of them,
+        and a carrier that was out of reach for long may need no more time to give up the session than another."""
+
+    def held(self) -> None:
+        """A bind held for long enough to be a good one."""
+        self._attempts = self._already_bound = 0
+
+    def next_s(self, refused: int | None) -> float:
+        """Seconds until the next try; `refused` is the status that the bind was refused with, None for none."""
+        settings = self._settings
+        self._attempts += 1
+        self._already_bound = self._already_bound + 1 if refused == Status.ESME_RALYBND else 0
+        if refused in WRONG_CREDENTIALS:
+            return credentials_wait_s(settings, self._draw)
+        attempts, shortest_s = self._attempts, settings.reconnect_min_s
+        if self._already_bound:
+            attempts = self._already_bound
+            shortest_s = max(shortest_s, min(ALREADY_BOUND_S, settings.reconnect_max_s))
+        return backoff_s(attempts, shortest_s, settings.reconnect_max_s, self._draw)
+
+
 class KeptLink:
     """One place for a session that is filled again whenever it falls empty."""
 
@@ -96,7 +126,7 @@ class KeptLink:
 
     async def _keep(self) -> None:
         loop = asyncio.get_running_loop()
-        attempt = 0
+        waits = BindWaits(self._settings, self._draw)
         while True:
             began = loop.time()
             self._is_connecting = True
@@ -111,21 +141,10 @@ class KeptLink:
             else:
                 await self._hold(session)
                 if loop.time() - began >= STEADY_S:
-                    attempt = 0
-            attempt += 1
+                    waits.held()
             self._is_connecting = False
             self._changed()
-            await asyncio.sleep(self._wait_s(attempt, refused))
-
-    def _wait_s(self, attempt: int, refused: int | None) -> float:
-        """Seconds until the next try; `refused` is the status that the bind was refused with, None for none."""
-        settings = self._settings
-        if refused in WRONG_CREDENTIALS:
-            return credentials_wait_s(settings, self._draw)
-        shortest_s = settings.reconnect_min_s
-        if refused == Status.ESME_RALYBND:
-            shortest_s = max(shortest_s, min(ALREADY_BOUND_S, settings.reconnect_max_s))
-        return backoff_s(attempt, shortest_s, settings.reconnect_max_s, self._draw)
+            await asyncio.sleep(waits.next_s(refused))
 
     def _refused(self, refusal: BindRefused) -> None:
         self.last_error = status_name(refusal.status)

@@ -6,7 +6,7 @@ import pytest
 
 from messaging_service.adapters.carriers.smpp.addresses import recipient_address, sender_address
 from messaging_service.adapters.carriers.smpp.concatenation import ConcatenationReferences
-from messaging_service.adapters.carriers.smpp.kept_link import credentials_wait_s
+from messaging_service.adapters.carriers.smpp.kept_link import BindWaits, credentials_wait_s
 from messaging_service.adapters.carriers.smpp.settings import SmppSettings
 from messaging_service.adapters.carriers.smpp.status import Status, bind_remedy, judge, status_name
 from messaging_service.domain.submission import OutcomeKind
@@ -111,6 +111,25 @@ def test_a_phone_that_is_forgotten_starts_anywhere() -> None:
 
 def test_wrong_credentials_are_tried_again_after_half_of_the_wait_at_least() -> None:
     assert (credentials_wait_s(SETTINGS, lambda: 0.0), credentials_wait_s(SETTINGS, lambda: 1.0)) == (30.0, 60.0)
+
+
+@pytest.mark.parametrize("failures", [0, 1, 5])
+def test_the_waits_for_a_session_that_the_carrier_still_holds_begin_at_five_seconds(failures: int) -> None:
+    # The link that was lost before, and each bind that failed meanwhile, count for themselves.
+    least = BindWaits(SETTINGS, lambda: 0.0)
+    for _ in range(failures):
+        least.next_s(None)
+    assert [least.next_s(Status.ESME_RALYBND) for _ in range(4)] == [5.0, 10.0, 15.0, 15.0]
+    most = BindWaits(SETTINGS, lambda: 1.0)
+    assert [most.next_s(Status.ESME_RALYBND) for _ in range(3)] == [10.0, 20.0, 30.0]
+
+
+def test_waits_of_a_carrier_that_holds_a_session_no_more_go_on_where_the_others_were() -> None:
+    waits = BindWaits(SETTINGS, lambda: 0.0)
+    assert [waits.next_s(None), waits.next_s(Status.ESME_RALYBND), waits.next_s(None)] == [0.2, 5.0, 0.8]
+    assert waits.next_s(Status.ESME_RALYBND) == 5.0
+    waits.held()
+    assert waits.next_s(None) == 0.2
 
 
 def test_the_password_does_not_show() -> None:
