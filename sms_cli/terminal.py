@@ -94,7 +94,7 @@ def is_wide(columns: int) -> bool:
 def print_table(table: Table, *, wraps: Collection[str] = ()) -> None:
     """The table, with nothing cut off: ids, numbers and causes are what the next command needs.
 
-    `wraps` names the columns of plain words, which may go over several lines. Where even that has no room, each row is
+    `wraps` names the columns that may go over several lines, between words. Where even that has no room, each row is
     shown as names and values below one another. Without a terminal, for instance in a pipe, rows are lines with tabs
     between the values, under a line of the names.
     """
@@ -114,7 +114,11 @@ def print_table(table: Table, *, wraps: Collection[str] = ()) -> None:
         longest = max(cell_len(part) for value in (name, *values) for part in value.split("\n"))
         column.no_wrap = name not in wraps
         column.overflow = "fold"
-        width += 3 + (longest if column.no_wrap else min(longest, _NARROWEST))
+        if not column.no_wrap:
+            # An id or an address among the words is a word as well, and is not taken apart.
+            word = max((cell_len(part) for value in (name, *values) for part in value.split()), default=0)
+            longest = column.min_width = max(word, min(longest, _NARROWEST))
+        width += 3 + longest
     if width <= out.width:
         out.print(table, soft_wrap=False)
         return

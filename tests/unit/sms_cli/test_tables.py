@@ -46,6 +46,19 @@ def test_a_terminal_shows_ids_numbers_and_causes_whole(monkeypatch: pytest.Monke
     assert all(word in words for word in REASON.split())
 
 
+@pytest.mark.parametrize("width", [40, 60, 70, 80, 130])
+def test_an_id_among_words_is_not_taken_apart(monkeypatch: pytest.MonkeyPatch, width: int) -> None:
+    table = Table("booked at", "message or reason", "amount", "events")
+    table.add_row("2026-12-01T09:18:19.192Z", OUTBOX, "-0.8", "sms.delivered sms.failed")
+    table.add_row("2026-12-01T09:18:22.463Z", REASON, "5", "balance.low")
+    shown = show(monkeypatch, table, width, wraps={"message or reason", "events"})
+    assert OUTBOX in shown
+    words = re.sub(r"[│┃]", " ", shown).split()
+    assert {"sms.delivered", "sms.failed", "balance.low", *REASON.split()} <= set(words)
+    if shown.startswith("┏"):
+        assert max(map(len, shown.splitlines())) <= width
+
+
 def test_a_narrow_terminal_shows_each_row_as_names_and_values(monkeypatch: pytest.MonkeyPatch) -> None:
     lines = show(monkeypatch, alerts(), 80).splitlines()
     assert lines[0] == "alerts"
