@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import replace
 from typing import TYPE_CHECKING, cast
 
 from starlette.requests import Request
@@ -11,6 +12,7 @@ from starlette.routing import Route
 
 from gateway_http.cost_models import LEVELS, CostHistoryRow, CurrentCost, Level, NewCost, NewWithdrawal, RecordedCost
 from gateway_http.price_models import ResolvedPrice
+from gateway_http.problem import ProblemError
 from gateway_http.query import choice, flag, limit, moments, next_link, parameters
 from gateway_http.request_body import JsonBody, read_body
 from gateway_http.routes.idempotency_key import idempotency_key
@@ -38,6 +40,18 @@ _WITHDRAW = Call("pricing", "the price may or may not have been withdrawn: repea
 _TIMEOUT_S = 10.0
 
 
+def _with_field_to_set(refused: ProblemError, asked: pricing_pb2.SetCostRequest) -> ProblemError:
+    """The same refusal, naming the field that a caller of REST sets to have such a price recorded."""
+    if refused.reason == "PRICE_GUARD":
+        return replace(refused, detail=f"{refused.detail}. Set overrideGuards to true for that")
+    is_free = asked.price_micros == 0 and any(
+        (fault.field, fault.reason) == ("pricePerSms", "OUT_OF_RANGE") for fault in refused.errors
+    )
+    if is_free:
+        return replace(refused, detail=f"{refused.detail}. Set allowFree to true if messages shall be free of charge")
+    return refused
+
+
 class CostRoutes:
     """Speaks to the pricing service."""
 
@@ -61,8 +75,12 @@ class CostRoutes:
         parameters(request.scope["query_string"], ())
         key = idempotency_key(request)
         cost = self._body.decode(await read_body(request.receive, request.scope["headers"]))
-        call = self._pricing.SetCost(cost.to_request(key), timeout=_TIMEOUT_S, metadata=call_metadata(request))
-        response = await answer_of(call, _RECORD)
+        asked = cost.to_request(key)
+        call = self._pricing.SetCost(asked, timeout=_TIMEOUT_S, metadata=call_metadata(request))
+        try:
+            response = await answer_of(call, _RECORD)
+        except ProblemError as refused:
+            raise _with_field_to_set(refused, asked) from refused
         row = RecordedCost.of(response.cost)
         if response.replayed:
             return json_answer(row, headers={"Idempotent-Replay": "true"})

@@ -183,7 +183,7 @@ async def test_an_unusual_price_is_refused_with_its_guards_and_the_way_out(runni
     running.pricing.will_answer("SetCost", failure)
     response = await running.http.post(COSTS, json=COST)
     assert (response.status_code, response.json()["reason"]) == (409, "PRICE_GUARD")
-    assert response.json()["detail"] == "If this is meant, override the guards"
+    assert response.json()["detail"] == "If this is meant, override the guards. Set overrideGuards to true for that"
     assert [(error["field"], error["reason"]) for error in response.json()["errors"]] == [
         ("pricePerSms", "RELATIVE_CHANGE"),
         ("effectiveFrom", "FAR_PAST"),
