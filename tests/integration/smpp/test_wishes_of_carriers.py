@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta
 
 import pytest
 
 from messaging_service.adapters.carriers.smpp.settings import BindMode, ValidityForm
+from messaging_service.domain.inbound import InboundMessage
 from messaging_service.domain.segmentation import segment
 from messaging_service.domain.submission import Submission, Validity
 from tests.doubles.scripted_smsc import (
@@ -88,6 +90,38 @@ async def test_what_cannot_be_stored_is_answered_in_time_also_when_it_waits_behi
         assert answer.status == 0x64
         assert answer.at_s - brought_at_s < 1.6
     inbox.gate.set()
+
+
+async def test_what_cannot_be_stored_is_answered_in_time_also_when_the_database_takes_long_to_be_left(
+    scripted_smsc: ScriptedSmsc, bound: Bound, inbox: Inbox
+) -> None:
+    # As psycopg does with a server that stands still: it asks it to cancel, and waits for the answer to that.
+    left = asyncio.Event()
+    under_way = 0
+
+    async def stands_still(messages: Sequence[InboundMessage]) -> None:
+        del messages
+        nonlocal under_way
+        under_way += 1
+        assert under_way == 1, "one call at a time"
+        try:
+            await asyncio.Event().wait()
+        finally:
+            await left.wait()
+            under_way -= 1
+
+    store = inbox.store_inbound
+    inbox.store_inbound = stands_still  # type: ignore[method-assign]  # put back below
+    await bound(scripted_smsc.port, store_timeout_s=0.5, response_timeout_s=60.0)
+    link = await scripted_smsc.link(0)
+    for _ in range(2):
+        brought_at_s = asyncio.get_running_loop().time()
+        answer = await link.answer_to(bring_stop(link))
+        assert answer.status == 0x64
+        assert answer.at_s - brought_at_s < 1.5
+    left.set()
+    inbox.store_inbound = store  # type: ignore[method-assign]
+    assert inbox.inbound == []
 
 
 @pytest.mark.parametrize(

@@ -55,6 +55,8 @@ class Intake(Generic[Item]):
         self._waiting: deque[tuple[float, Ticket, Item]] = deque()
         """Each with the time on the loop's clock by which it is answered."""
         self._work: asyncio.Task[None] | None = None
+        self._call: asyncio.Task[BaseException | None] | None = None
+        """The last call of the sink, which may be ending yet."""
         self._is_open = True
 
     def open(self) -> None:
@@ -78,6 +80,8 @@ class Intake(Generic[Item]):
             for task in late:
                 task.cancel()
                 await asyncio.wait((task,), timeout=timeout_s)
+        if self._call is not None:
+            await asyncio.wait((self._call,), timeout=timeout_s)
         while self._waiting:
             self._waiting.popleft()[1].acknowledge(self._not_stored)
 
@@ -92,18 +96,42 @@ class Intake(Generic[Item]):
                 ticket.acknowledge(status)
 
     async def _store_batch(self, items: list[Item], answer_by: float) -> int:
+        failure = await self._stored(items, answer_by)
+        if failure is None:
+            return OK
+        log.warning(
+            self._failure,
+            carrier=self._carrier,
+            count=len(items),
+            error=type(failure).__name__,
+        )
+        return self._not_stored
+
+    async def _stored(self, items: list[Item], answer_by: float) -> BaseException | None:
+        """Why the sink did not store them in time; None when it did.
+
+        The sink is cancelled when the time is over, but not waited for: to leave a database that stands still can take
+        longer than a carrier waits. The next call waits for that, within its own time.
+        """
+        loop = asyncio.get_running_loop()
+        if self._call is not None:
+            await asyncio.wait((self._call,), timeout=max(0.0, answer_by - loop.time()))
+            if not self._call.done():
+                return TimeoutError()
+        call = self._call = loop.create_task(self._call_sink(items))
         try:
-            async with asyncio.timeout_at(answer_by):
-                await self._sink(items)
+            await asyncio.wait((call,), timeout=max(0.0, answer_by - loop.time()))
+        finally:
+            if not call.done():
+                call.cancel()
+        return call.result() if call.done() else TimeoutError()
+
+    async def _call_sink(self, items: list[Item]) -> BaseException | None:
+        try:
+            await self._sink(items)
         except Exception as error:  # noqa: BLE001 - whatever fails, the carrier keeps the item
-            log.warning(
-                self._failure,
-                carrier=self._carrier,
-                count=len(items),
-                error=type(error).__name__,
-            )
-            return self._not_stored
-        return OK
+            return error
+        return None
 
     def _finished(self, _: asyncio.Task[None]) -> None:
         self._work = None
