@@ -34,6 +34,9 @@ _OPTIONS = {
 _NOT_CONNECTED = "failed to connect"
 """In what gRPC says of a server that was never reached."""
 
+_OF_THE_REQUEST = {grpc.StatusCode.NOT_FOUND, grpc.StatusCode.ALREADY_EXISTS, grpc.StatusCode.FAILED_PRECONDITION}
+"""Refusals of a system that is well."""
+
 
 def option_of(field: str) -> str:
     """A field as the terminal has it."""
@@ -76,6 +79,8 @@ def _readable(
         remedy = "if this is meant, add --override-guards: the row then records that it was"
     elif retry:
         remedy = f"try again in {retry:g} s; nothing was stored or charged"
+    elif error.code() in _OF_THE_REQUEST:
+        remedy = "do what the message asks for; until then the command is refused"
     else:
         remedy = "the message above says what stands in the way; `tukupay-sms status` helps"
     return CommandError(message, remedy, reason=reason or None)

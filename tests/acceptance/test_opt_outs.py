@@ -139,6 +139,9 @@ def test_an_operator_works_the_list_at_the_terminal(running: LocalSystem, tmp_pa
     )
     missing = running.run("suppressions", "remove", "suppression_" + "0" * 32, "--reason", "sorry")
     assert "SUPPRESSION_NOT_FOUND" in missing.stderr
+    # The system is well, so nobody is sent to look at it.
+    assert "-> do what the message asks for" in missing.stderr
+    assert "tukupay-sms status" not in missing.stderr
     export = tmp_path / "list.csv"
     said(running, "suppressions", "add", phone, "--reason", "for the file")
     assert running.run("suppressions", "export").returncode == 1
