@@ -22,6 +22,7 @@ from pricing_service.use_cases.resolve_prices import ResolvedPrice, ResolvePrice
 from service_kit.database import create_pool
 from service_kit.errors import ServiceError
 from tests.contract.in_memory_costs import InMemoryCosts
+from tests.system.effort import effort
 
 # Few names and instants, so that ties and near misses are common; some in the future, where rows can be withdrawn.
 PAST = datetime(2024, 12, 1, tzinfo=UTC)
@@ -160,7 +161,12 @@ def questions(asked: Sequence[Asking], instants: Sequence[datetime]) -> list[Pri
     ]
 
 
-@settings(max_examples=80, deadline=None, database=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(
+    max_examples=effort(30, 300),
+    deadline=None,
+    database=None,
+    suppress_health_check=[HealthCheck.function_scoped_fixture],
+)
 @given(history=events, asked=askings, tried=drafts)
 def test_every_answer_equals_the_oracles(
     empty_pricing_database: Callable[[], str],
@@ -202,7 +208,12 @@ async def explains(resolve: ResolvePrices, question: PriceQuestion, answer: Reso
     assert next(each for each in explained.candidates if each.verdict in counting).verdict is Verdict.WON
 
 
-@settings(max_examples=40, deadline=None, database=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(
+    max_examples=effort(20, 150),
+    deadline=None,
+    database=None,
+    suppress_health_check=[HealthCheck.function_scoped_fixture],
+)
 @given(before=events, later=events, asked=askings)
 def test_nothing_recorded_later_changes_an_answer_as_known_before(
     empty_pricing_database: Callable[[], str],

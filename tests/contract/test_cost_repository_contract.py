@@ -25,6 +25,7 @@ from pricing_service.use_cases.cost_repository import CostRepository, Lookup, Ne
 from service_kit.database import create_pool
 from tests.conftest import DatabaseTemplate, FreshDatabase
 from tests.contract.in_memory_costs import InMemoryCosts
+from tests.system.effort import effort
 
 NOVEMBER = datetime(2024, 11, 1, tzinfo=UTC)
 DECEMBER = datetime(2024, 12, 1, tzinfo=UTC)
@@ -432,7 +433,12 @@ INSTANTS = [DECEMBER + timedelta(microseconds=step) for step in range(4)]
 histories = st.lists(st.tuples(st.sampled_from(TIERS), st.sampled_from(INSTANTS)), max_size=25)
 
 
-@settings(max_examples=30, deadline=None, database=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(
+    max_examples=effort(15, 100),
+    deadline=None,
+    database=None,
+    suppress_health_check=[HealthCheck.function_scoped_fixture],
+)
 @given(history=histories, limit=st.integers(min_value=1, max_value=30))
 def test_both_list_any_history_alike(
     empty_pricing_database: Callable[[], str], history: list[tuple[Tier, datetime]], limit: int

@@ -21,6 +21,7 @@ from service_kit.errors import ServiceError
 from tests.conftest import DatabaseTemplate
 from tests.contract.event_journal import ACCOUNT, InMemoryJournal, Journal, PostgresJournal, Writer
 from tests.contract.messaging_database import empty_database
+from tests.system.effort import effort
 
 MESSAGES = 3
 WATCHERS = 2
@@ -154,7 +155,7 @@ async def play(journal: Journal, actions: list[tuple[str, int, int]], buffer: in
             assert watcher.first_worked(message) == writers.committed.get(message, [])
 
 
-@settings(max_examples=400, deadline=None)
+@settings(max_examples=effort(150, 2_000), deadline=None)
 @given(ACTIONS, BUFFERS)
 def test_every_watcher_of_the_fake_gets_every_event_in_order(actions: list[tuple[str, int, int]], buffer: int) -> None:
     asyncio.run(play(InMemoryJournal(), actions, buffer))
@@ -164,7 +165,7 @@ def test_every_watcher_of_the_fake_gets_every_event_in_order(actions: list[tuple
 def test_every_watcher_of_postgresql_gets_every_event_in_order(
     postgres_server: EmbeddedPostgres, database_template: DatabaseTemplate
 ) -> None:
-    @settings(max_examples=25, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+    @settings(max_examples=effort(12, 100), deadline=None, suppress_health_check=[HealthCheck.too_slow])
     @given(ACTIONS, BUFFERS)
     def interleaved(actions: list[tuple[str, int, int]], buffer: int) -> None:
         async def scenario() -> None:

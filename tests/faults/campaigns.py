@@ -20,12 +20,25 @@ from pathlib import Path
 from typing import Final, TextIO
 
 from tests.system import pgbouncer
+from tests.system.effort import LONG
 
 ROOT: Final = Path(__file__).parents[2]
 REPORT: Final = ROOT / "faults-report.md"
 LAST_WORDS: Final = 40
 """Lines of a campaign that failed."""
 
+LONG_FORMS: Final = (
+    "tests/contract/test_cost_history_properties.py",
+    "tests/contract/test_cost_repository_contract.py",
+    "tests/contract/test_watch_properties.py",
+    "tests/integration/gateway/test_openapi_fuzz.py",
+    "tests/integration/messaging/test_live_prices_interleavings.py",
+    "tests/integration/messaging/test_money_invariants.py",
+    "tests/integration/messaging/test_stored_as_validated.py",
+    "tests/unit/messaging/test_phone_numbers.py",
+    "tests/unit/messaging/test_price_copy_properties.py",
+    "tests/unit/pricing/test_price_book.py",
+)
 PYTEST: Final = (sys.executable, "-m", "pytest", "-q", "-s", "-p", "no:cacheprovider")
 
 
@@ -89,6 +102,14 @@ def plan(scale: float) -> list[Campaign]:
             {"OUTBOX_MACHINE_EXAMPLES": str(examples)},
         ),
         Campaign(
+            "properties",
+            (*PYTEST, *LONG_FORMS),
+            "rules that are held against random input, with some ten times as many examples as in the suite",
+            "chosen by hypothesis",
+            ended,
+            {LONG: "1"},
+        ),
+        Campaign(
             "notices",
             (*PYTEST, "tests/faults/test_notices_are_killed.py"),
             f"{kills} processes killed that tell webhooks and raise alerts",
@@ -117,6 +138,7 @@ def plan(scale: float) -> list[Campaign]:
                 "services, carrier and database killed, frozen, restarted and replaced under load",
                 "none",
                 ended,
+                {LONG: "1"},
             )
             for number in range(1, rounds + 1)
         ),

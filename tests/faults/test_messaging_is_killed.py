@@ -12,6 +12,7 @@ import psycopg
 import pytest
 
 from tests.faults.callers import Callers, check_every_promise, is_sent, post, sending
+from tests.system.effort import IS_LONG
 from tests.system.fixtures import NewSystem
 from tests.system.rest import SEND, TEXT, Answer, sms
 from tests.system.running import System
@@ -246,7 +247,7 @@ def test_killed_between_two_parts_it_stays_unknown_although_one_part_is_delivere
     system.check_money()
 
 
-@pytest.mark.parametrize("after", [3, 40, 150])
+@pytest.mark.parametrize("after", [3, 40, 150] if IS_LONG else [40])
 def test_killed_under_load_no_promise_is_broken_and_repetitions_are_safe(system: System, after: int) -> None:
     system.messaging.start()
     with Callers(f"load-{after}", [system.rest]) as callers:

@@ -23,6 +23,7 @@ from schemathesis.specs.openapi.checks import (
 
 from gateway_http.openapi.document import openapi
 from tests.integration.gateway.conftest import running_gateway
+from tests.system.effort import effort
 
 CHECKS = [
     not_a_server_error,
@@ -87,7 +88,7 @@ def test_every_answer_fits_the_document(gateway_url: str, operation: Any, mode: 
 
     @given(case=operation.as_strategy(generation_mode=mode))
     @settings(
-        max_examples=50,
+        max_examples=effort(15, 200),
         deadline=None,
         phases=(Phase.generate,),
         suppress_health_check=list(HealthCheck),

@@ -10,6 +10,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from tests.integration.messaging.price_book_double import APP_OWNER, DIRECT, SPECIFIC, TUKUPAY, Follower, following
+from tests.system.effort import effort
 from tukupay.sms.pricing.v1 import pricing_pb2 as pb
 
 customers = st.sampled_from(["a", "b"])
@@ -84,7 +85,7 @@ async def play(told: list[tuple[Any, ...]]) -> None:
         await playing.end()
 
 
-@settings(max_examples=25, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+@settings(max_examples=effort(12, 150), deadline=None, suppress_health_check=[HealthCheck.too_slow])
 @given(st.lists(steps, min_size=5, max_size=25))
 def test_after_any_interleaving_the_copy_equals_the_book(told: list[tuple[Any, ...]]) -> None:
     asyncio.run(play(told))

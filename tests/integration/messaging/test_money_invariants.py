@@ -22,10 +22,11 @@ from tests.contract.messaging_database import pass_time, rows
 from tests.contract.sms_examples import acceptance, settlement
 from tests.integration.messaging.conftest import MakeOutbox, receipt
 from tests.integration.messaging.money_rules import BROKEN, LEGAL
+from tests.system.effort import effort
 
-pytestmark = pytest.mark.timeout(120)
+pytestmark = pytest.mark.timeout(effort(120, 600))
 
-ROUNDS = 130
+ROUNDS = effort(70, 500)
 SEED = 20_240_601
 STEPS_AT_ONCE = 6
 ACCOUNTS = ("prepaid", "credit", "postpaid")

@@ -269,7 +269,7 @@ def test_any_history_keeps_the_money_and_the_states_right(database_url: str, pol
     seen: set[tuple[str | None, str]] = set()
     machine = type("Machine", (OutboxMachine,), {"url": database_url, "policy": policy, "seen": seen})
     chosen = settings(
-        max_examples=int(EXAMPLES or 30),
+        max_examples=int(EXAMPLES or 20),
         stateful_step_count=STEPS,
         deadline=None,
         derandomize=EXAMPLES is None,

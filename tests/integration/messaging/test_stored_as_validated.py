@@ -15,9 +15,10 @@ from messaging_service.domain.validation import custom_data_problem, text_proble
 from service_kit.errors import ServiceError
 from tests.contract.sms_examples import acceptance
 from tests.integration.messaging.conftest import record, stored
+from tests.system.effort import effort
 
 MANY = settings(
-    max_examples=150,
+    max_examples=effort(60, 1_000),
     deadline=None,
     derandomize=True,
     suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.filter_too_much, HealthCheck.too_slow],

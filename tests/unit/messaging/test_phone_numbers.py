@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 
 from messaging_service.adapters.phone_numbers import phone_number_problem
 from messaging_service.use_cases.phone_numbers import PhoneNumberCheck, masked
+from tests.system.effort import effort
 
 COUNTRY_CODES = sorted(phonenumbers.COUNTRY_CODE_TO_REGION_CODE)
 TYPES = [
@@ -52,7 +53,7 @@ def examples_of_every_country() -> list[str]:
 
 EXAMPLES = examples_of_every_country()
 
-many = settings(deadline=None, max_examples=500)
+many = settings(deadline=None, max_examples=effort(250, 5_000))
 
 national_digits = st.text(st.sampled_from("0123456789"), max_size=14)
 

@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 
 from messaging_service.domain.money import Price, PriceLevel, SendPrice
 from messaging_service.domain.price_copy import Answer, Asking, Change, Key, PriceCopy
+from tests.system.effort import effort
 
 START = datetime(2026, 3, 1, tzinfo=UTC)
 KNOWN = datetime(2025, 1, 1, tzinfo=UTC)
@@ -230,7 +231,7 @@ steps = st.one_of(
 )
 
 
-@settings(max_examples=500, deadline=None)
+@settings(max_examples=effort(200, 5_000), deadline=None)
 @given(st.lists(steps, min_size=20, max_size=60))
 def test_the_copy_says_only_what_the_book_said_since_its_last_word(told: list[tuple[object, ...]]) -> None:
     world = World()

@@ -22,6 +22,7 @@ from pricing_service.use_cases.grouped_reads import GroupedReads
 from pricing_service.use_cases.price_book import FORGET_ALL, PriceBook
 from pricing_service.use_cases.warm_up import WarmUp
 from tests.contract.in_memory_costs import InMemoryCosts
+from tests.system.effort import effort
 
 START = datetime(2026, 1, 1, tzinfo=UTC)
 STALENESS = timedelta(seconds=1)
@@ -274,7 +275,7 @@ actions = st.one_of(
 )
 
 
-@settings(max_examples=300, deadline=None, database=None)
+@settings(max_examples=effort(150, 3_000), deadline=None, database=None)
 @given(st.lists(actions, max_size=40))
 def test_an_answer_is_never_older_than_the_last_look_and_the_last_own_change(
     script: list[tuple[str, Tier, float]],
