@@ -18,7 +18,7 @@ up: $(RUNTIME) ## run the whole system on this machine, until Ctrl-C
 	@exec $(BIN)/tukupay-sms up
 
 test: $(DEV) ## run all tests
-	$(BIN)/pytest --numprocesses $(TEST_PROCESSES) --dist loadfile
+	$(BIN)/pytest --numprocesses $(TEST_PROCESSES) --dist loadfile --no-loadscope-reorder
 
 faults: $(DEV) ## run the long campaigns of faults and money (hours), and write faults-report.md
 	$(BIN)/python -m tests.faults.campaigns $(FAULTS)

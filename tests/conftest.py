@@ -6,6 +6,7 @@ import os
 import signal
 from collections.abc import Callable, Iterator
 from itertools import count
+from pathlib import Path
 from typing import Final, Protocol
 
 import psycopg
@@ -22,6 +23,20 @@ def pytest_configure() -> None:
     An ignored signal stays ignored in every child process, and tests press Ctrl-C.
     """
     signal.signal(signal.SIGINT, signal.default_int_handler)
+
+
+_LONG_FIRST = ("faults", "acceptance", "integration", "contract")
+"""Folders of tests, those with the longest files first, so that no process works alone at the end of a run."""
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Orders the folders; within one all stays as it was."""
+
+    def rank(item: pytest.Item) -> int:
+        folder = item.path.relative_to(Path(__file__).parent).parts[0]
+        return _LONG_FIRST.index(folder) if folder in _LONG_FIRST else len(_LONG_FIRST)
+
+    items.sort(key=rank)
 
 
 class FreshDatabase(Protocol):
