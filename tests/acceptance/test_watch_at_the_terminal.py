@@ -79,7 +79,7 @@ def test_a_watch_outlives_the_service(running: LocalSystem) -> None:
     os.kill(running.pid_of("messaging_service"), signal.SIGKILL)
     assert process.stderr is not None
     assert "watching again" in process.stderr.readline()
-    running.wait_for("back")
+    running.wait_for("ready again")
     sent(running, "after the kill")
     assert states_of(process, "after the kill", "delivered") == ["submitting", "accepted", "delivered"]
     interrupted(process)
