@@ -84,6 +84,10 @@ class LocalSystem:
         self.wait_for(READY)
         return time.monotonic() - begun
 
+    def wait_for_part(self, word: str, part: str) -> str:
+        """The next line that says so of a part, such as `back` of `pricing`: other tests' parts come back, too."""
+        return self.wait_for(f"{word:<7}{part}")
+
     def wait_for(self, text: str, timeout_s: float = _START_S) -> str:
         """The next line of output with that text; fails with the whole output when it does not come."""
         deadline = time.monotonic() + timeout_s
@@ -160,6 +164,12 @@ class LocalSystem:
         """The process that runs a module."""
         (pid,) = (pid for pid, command in self.processes().items() if command.rstrip().endswith(f"-m {module}"))
         return pid
+
+    def kill(self, process_id: int) -> None:
+        """Kills a process of ours; from here on `wait_for` finds only what is printed afterwards."""
+        while not self._lines.empty():
+            self._lines.get_nowait()
+        os.kill(process_id, signal.SIGKILL)
 
     def http(self, setting: str, path: str, body: Mapping[str, Any] | None = None) -> tuple[int, Any]:
         """Status and JSON of a GET, or of a POST when there is a body."""

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import csv
 import json
-import os
 import signal
 import subprocess
 from collections import Counter
@@ -262,7 +261,7 @@ def test_messaging_that_dies_meanwhile_is_waited_for_and_nothing_is_doubled(
     file, phones = recipients(tmp_path, 2_000)
     before = repeated(running)
     with begun(running, file, "--wait", "1") as process:
-        os.kill(running.pid_of("messaging_service"), signal.SIGKILL)
+        running.kill(running.pid_of("messaging_service"))
         shown, errors = process.communicate(timeout=120)
     assert process.returncode == 0, shown + errors
     assert set(counted(running, phones)) <= {0, 1}

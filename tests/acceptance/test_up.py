@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
 import shlex
 import signal
 import socket
@@ -117,16 +116,17 @@ def test_a_second_up_says_that_one_is_running(running: LocalSystem) -> None:
 @pytest.mark.parametrize("module", ["pricing_service", "messaging_service", "gateway_http"])
 def test_a_killed_service_comes_back(running: LocalSystem, module: str) -> None:
     killed = running.pid_of(module)
-    os.kill(killed, signal.SIGKILL)
-    assert "signal 9" in running.wait_for("died")
-    running.wait_for("ready again")
+    running.kill(killed)
+    part = module.split("_", maxsplit=1)[0]
+    assert "signal 9" in running.wait_for_part("died", part)
+    running.wait_for_part("back", part)
     assert running.pid_of(module) != killed
 
 
 def test_a_killed_database_comes_back_with_what_was_committed(running: LocalSystem) -> None:
     server = int((running.home / "postgres" / "postmaster.pid").read_text().splitlines()[0])
-    os.kill(server, signal.SIGKILL)
-    running.wait_for("ready again")
+    running.kill(server)
+    running.wait_for_part("back", "postgres")
     assert eventually(lambda: running.run("status").returncode == 0)
     current = running.run("costs", "current", "SpecificCustomer", "--customer", "user123", "--json")
     assert json.loads(current.stdout)["price"] == "0.6"
@@ -201,8 +201,8 @@ def test_up_outlives_its_terminal_and_reaps_what_a_killed_database_leaves(system
     (postmaster,) = (pid for pid, command in system.processes().items() if "/postgres -D" in command)
     children = {pid for pid, command in system.processes().items() if command.startswith("postgres:")}
     assert len(children) > 3
-    os.kill(postmaster, signal.SIGKILL)
-    system.wait_for("ready again")
+    system.kill(postmaster)
+    system.wait_for_part("back", "postgres")
     assert eventually(lambda: not any(Path(f"/proc/{pid}").exists() for pid in children))
     assert system.http("GATEWAY_HTTP_ADDRESS", "/healthz")[0] == 200
     assert system.down() == 0

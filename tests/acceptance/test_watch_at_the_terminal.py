@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
 import signal
 import subprocess
 from typing import Any
@@ -29,10 +28,10 @@ def next_event(process: subprocess.Popen[str]) -> dict[str, Any]:
     return event
 
 
-def sent(system: LocalSystem, message_id: str) -> str:
+def sent(system: LocalSystem, message_id: str, user: str) -> str:
     """Sends one and gives its outbox id."""
     outcome = system.run(
-        "send", "--to", "+254712345678", "--text", "Hello", "--message-id", message_id, "--user", "user123", "--json"
+        "send", "--to", "+254712345678", "--text", "Hello", "--message-id", message_id, "--user", user, "--json"
     )
     assert outcome.returncode == 0, outcome.stderr
     outbox_id: str = json.loads(outcome.stdout)["outboxId"]
@@ -49,40 +48,40 @@ def states_of(process: subprocess.Popen[str], message_id: str, last: str) -> lis
     return found
 
 
-def interrupted(process: subprocess.Popen[str], number: signal.Signals = signal.SIGINT) -> str:
+def interrupted(process: subprocess.Popen[str], user: str, number: signal.Signals = signal.SIGINT) -> str:
     """Ends a watch, as Ctrl-C does unless told otherwise, and gives the cursor to go on from."""
     process.send_signal(number)
     _, told = process.communicate(timeout=30)
     assert process.returncode == 0
-    assert "to go on from here: tukupay-sms watch --user user123 --resume " in told
+    assert f"to go on from here: tukupay-sms watch --user {user} --resume " in told
     return told.rsplit(" ", 1)[1].strip()
 
 
 def test_a_watch_shows_what_happens_and_goes_on_later_without_a_gap(running: LocalSystem) -> None:
-    process = watching(running, "--user", "user123")
-    sent(running, "live")
+    process = watching(running, "--user", "watched")
+    sent(running, "live", "watched")
     assert states_of(process, "live", "delivered") == ["submitting", "accepted", "delivered"]
-    cursor = interrupted(process)
-    missed = sent(running, "missed")
-    again = watching(running, "--user", "user123", "--resume", cursor)
+    cursor = interrupted(process, "watched")
+    missed = sent(running, "missed", "watched")
+    again = watching(running, "--user", "watched", "--resume", cursor)
     assert states_of(again, "missed", "delivered") == ["submitting", "accepted", "delivered"]
-    interrupted(again, signal.SIGTERM)
+    interrupted(again, "watched", signal.SIGTERM)
     alone = running.run("watch", missed)
     assert alone.returncode == 0
     assert alone.stdout == f"{missed} is delivered\n"
 
 
 def test_a_watch_outlives_the_service(running: LocalSystem) -> None:
-    process = watching(running, "--user", "user123")
-    sent(running, "before the kill")
+    process = watching(running, "--user", "watched-on")
+    sent(running, "before the kill", "watched-on")
     assert states_of(process, "before the kill", "delivered")[-1] == "delivered"
-    os.kill(running.pid_of("messaging_service"), signal.SIGKILL)
+    running.kill(running.pid_of("messaging_service"))
     assert process.stderr is not None
     assert "watching again" in process.stderr.readline()
-    running.wait_for("ready again")
-    sent(running, "after the kill")
+    running.wait_for_part("back", "messaging")
+    sent(running, "after the kill", "watched-on")
     assert states_of(process, "after the kill", "delivered") == ["submitting", "accepted", "delivered"]
-    interrupted(process)
+    interrupted(process, "watched-on")
 
 
 @pytest.mark.parametrize(
