@@ -30,7 +30,7 @@ import uvloop
 from google.protobuf.timestamp_pb2 import Timestamp
 
 from benchmarks.processes import costs
-from messaging_service.adapters.migrate import migrate as migrate_messaging
+from messaging_service.wiring.migrate import migrate as migrate_messaging
 from pricing_service.adapters.migrate import migrate as migrate_pricing
 from service_kit.bound_process import bound_command
 from service_kit.channel import open_channel

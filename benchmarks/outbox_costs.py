@@ -23,13 +23,13 @@ from rich.console import Console
 from uuid_utils.compat import uuid7
 
 from benchmarks.processes import children
-from messaging_service.adapters.guards import GUARDS
-from messaging_service.adapters.migrate import migrate
-from messaging_service.adapters.postgres.outbox import PostgresOutbox, Windows
-from messaging_service.domain.money import Price, PriceLevel
-from messaging_service.domain.submission import DeliveryReceipt, Outcome, OutcomeKind, ReceiptState
-from messaging_service.domain.validation import SendDraft, validate
-from messaging_service.use_cases.outbox import Acceptance, Accepted, Settlement
+from messaging_service.carriers.domain.submission import DeliveryReceipt, Outcome, OutcomeKind, ReceiptState
+from messaging_service.sending.domain.validation import SendDraft, validate
+from messaging_service.sending.outbox import Acceptance, Accepted, Settlement
+from messaging_service.sending.postgres.postgres_outbox import PostgresOutbox, Windows
+from messaging_service.shared.domain.money import Price, PriceLevel
+from messaging_service.shared.postgres.session_guards import GUARDS
+from messaging_service.wiring.migrate import migrate
 from service_kit.database import Pool, create_pool
 from service_kit.embedded_postgres import EmbeddedPostgres
 

@@ -12,8 +12,8 @@ from datetime import datetime
 from pathlib import Path
 from typing import IO
 
-from messaging_service.domain.states import Priority
-from messaging_service.domain.validation import SendDraft
+from messaging_service.sending.domain.validation import SendDraft
+from messaging_service.shared.domain.states import Priority
 from service_kit.csv_reader import CsvProblem, CsvReader
 from sms_cli.instants import parse_instant
 from sms_cli.recipients import in_e164

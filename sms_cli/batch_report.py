@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from messaging_service.use_cases.phone_numbers import masked
+from messaging_service.shared.phone_numbers import masked
 from sms_cli.batch_files import Campaign, unused_columns
 from sms_cli.batch_plan import Plan
 from sms_cli.batch_results import ERROR

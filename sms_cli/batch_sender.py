@@ -13,7 +13,7 @@ import grpc
 from google.protobuf.duration_pb2 import Duration
 from grpc import aio
 
-from messaging_service.domain.states import Priority
+from messaging_service.shared.domain.states import Priority
 from sms_cli.batch_files import BatchRow
 from sms_cli.batch_results import Results
 from sms_cli.instants import timestamp

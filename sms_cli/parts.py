@@ -27,7 +27,7 @@ _WATCH_S = 0.1
 
 MODULES: Mapping[str, str] = {
     "pricing": "pricing_service",
-    "sandbox": "messaging_service.adapters.carriers.sandbox",
+    "sandbox": "sandbox_carriers.smpp",
     "messaging": "messaging_service",
     "gateway": "gateway_http",
 }

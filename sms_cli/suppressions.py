@@ -11,7 +11,7 @@ from typing import TextIO
 
 from grpc import aio
 
-from messaging_service.use_cases.phone_numbers import masked
+from messaging_service.shared.phone_numbers import masked
 from service_kit.channel import open_channel
 from service_kit.csv_reader import CsvProblem, CsvReader, CsvRow
 from service_kit.csv_writer import FOR_ALL, CsvStyle, CsvWriter

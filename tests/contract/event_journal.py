@@ -12,11 +12,11 @@ from uuid import UUID
 import psycopg
 from uuid_utils.compat import uuid7
 
-from messaging_service.adapters.postgres.events import PostgresEventLog
-from messaging_service.domain.event_cursor import EventFilter, LoggedEvent, Moment, Position, Step
-from messaging_service.domain.outbox_event import OutboxEvent
-from messaging_service.domain.states import State
-from messaging_service.use_cases.event_log import EventLog
+from messaging_service.events.domain.event_cursor import EventFilter, LoggedEvent, Moment, Position, Step
+from messaging_service.events.domain.outbox_event import OutboxEvent
+from messaging_service.events.event_log import EventLog
+from messaging_service.events.postgres.event_rows import PostgresEventLog
+from messaging_service.shared.domain.states import State
 from service_kit.database import create_pool
 from tests.contract.messaging_database import STAYS_OPEN
 

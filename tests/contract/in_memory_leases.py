@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 
-from messaging_service.use_cases.bind_leases import LeaseShare, LeaseTerms, fair_shares
+from messaging_service.carriers.bind_leases import LeaseShare, LeaseTerms, fair_shares
 
 
 @dataclass

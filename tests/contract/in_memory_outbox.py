@@ -9,14 +9,18 @@ from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 from uuid import UUID
 
-from messaging_service.domain.accounts import Account, AccountMode, AccountStatus, UnknownAccounts, unknown_account
-from messaging_service.domain.message import Message, SendRequest
-from messaging_service.domain.repetition import message_id_reused
-from messaging_service.domain.routing import DEFAULT_ROUTE
-from messaging_service.domain.settling import settlement_of
-from messaging_service.domain.states import IN_PROGRESS, RESENDABLE, Billing, Priority, State
-from messaging_service.domain.suppression import NOBODY_EXEMPT, Exemption, Suppression, opted_out
-from messaging_service.use_cases.outbox import (
+from messaging_service.accounts.domain.account import (
+    Account,
+    AccountMode,
+    AccountStatus,
+    UnknownAccounts,
+    unknown_account,
+)
+from messaging_service.carriers.domain.routing import DEFAULT_ROUTE
+from messaging_service.opt_outs.domain.suppression import NOBODY_EXEMPT, Exemption, Suppression, opted_out
+from messaging_service.sending.domain.repetition import message_id_reused
+from messaging_service.sending.domain.settling import settlement_of
+from messaging_service.sending.outbox import (
     Acceptance,
     Accepted,
     Claim,
@@ -26,6 +30,8 @@ from messaging_service.use_cases.outbox import (
     Swept,
     valid_until,
 )
+from messaging_service.shared.domain.message import Message, SendRequest
+from messaging_service.shared.domain.states import IN_PROGRESS, RESENDABLE, Billing, Priority, State
 from service_kit.errors import Kind, ServiceError
 
 LEASE_S = 30.0

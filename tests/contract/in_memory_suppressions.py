@@ -9,10 +9,9 @@ from uuid import UUID
 
 from uuid_utils.compat import uuid7
 
-from messaging_service.domain.inbound import InboundMessage
-from messaging_service.domain.opt_out_keywords import Keywords
-from messaging_service.domain.states import State
-from messaging_service.domain.suppression import (
+from messaging_service.opt_outs.domain.inbound import InboundMessage
+from messaging_service.opt_outs.domain.opt_out_keywords import Keywords
+from messaging_service.opt_outs.domain.suppression import (
     OF_THE_PHONE,
     OPTED_OUT,
     Directive,
@@ -22,8 +21,9 @@ from messaging_service.domain.suppression import (
     Suppression,
     sender_key,
 )
-from messaging_service.use_cases.inbound_inbox import WorkedInbound
-from messaging_service.use_cases.suppressions import Added, NewSuppression, Stopped, SuppressionFilter
+from messaging_service.opt_outs.inbound_inbox import WorkedInbound
+from messaging_service.opt_outs.suppression_store import Added, NewSuppression, Stopped, SuppressionFilter
+from messaging_service.shared.domain.states import State
 from tests.contract.in_memory_outbox import Book, InMemoryOutbox
 
 

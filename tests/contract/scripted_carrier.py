@@ -5,9 +5,9 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Awaitable, Callable
 
-from messaging_service.domain.carrier_status import BindStatus, CarrierStatus
-from messaging_service.domain.submission import Outcome, Submission
-from messaging_service.use_cases.carrier import Slot
+from messaging_service.carriers.carrier import Slot
+from messaging_service.carriers.domain.carrier_status import BindStatus, CarrierStatus
+from messaging_service.carriers.domain.submission import Outcome, Submission
 from tests.contract.sms_examples import accepted
 
 Answer = Callable[[Submission], Outcome | Awaitable[Outcome]]

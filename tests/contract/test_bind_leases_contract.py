@@ -11,8 +11,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from messaging_service.adapters.postgres.bind_leases import PostgresBindLeases
-from messaging_service.use_cases.bind_leases import BindLeases, LeaseShare, LeaseTerms, fair_shares
+from messaging_service.carriers.bind_leases import BindLeases, LeaseShare, LeaseTerms, fair_shares
+from messaging_service.carriers.postgres.postgres_bind_leases import PostgresBindLeases
 from service_kit.database import create_pool
 from service_kit.embedded_postgres import EmbeddedPostgres
 from service_kit.errors import Kind, ServiceError

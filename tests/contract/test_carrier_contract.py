@@ -9,17 +9,19 @@ from dataclasses import dataclass, replace
 
 import pytest
 
-from messaging_service.adapters.carriers.africastalking import AfricasTalkingCarrier, AfricasTalkingSettings
-from messaging_service.adapters.carriers.africastalking_sandbox import (
+from messaging_service.carriers.africastalking.carrier import AfricasTalkingCarrier
+from messaging_service.carriers.africastalking.settings import AfricasTalkingSettings
+from messaging_service.carriers.carrier import Slot
+from messaging_service.carriers.carrier_fleet import RunningCarrier
+from messaging_service.carriers.domain.submission import Outcome, OutcomeKind, Submission
+from messaging_service.carriers.smpp.carrier import SmppCarrier
+from messaging_service.carriers.smpp.settings import SmppSettings
+from messaging_service.texts.segmentation import segment
+from sandbox_carriers.africastalking import (
     AfricasTalkingSandbox,
     AfricasTalkingSandboxSettings,
 )
-from messaging_service.adapters.carriers.sandbox import SandboxCarrier, SandboxSettings
-from messaging_service.adapters.carriers.smpp import SmppCarrier, SmppSettings
-from messaging_service.domain.segmentation import segment
-from messaging_service.domain.submission import Outcome, OutcomeKind, Submission
-from messaging_service.use_cases.carrier import Slot
-from messaging_service.use_cases.carrier_fleet import RunningCarrier
+from sandbox_carriers.smpp import SandboxCarrier, SandboxSettings
 from tests.contract.scripted_carrier import ScriptedCarrier
 from tests.contract.sms_examples import accepted, refused, unanswered
 from tests.integration.smpp.conftest import Inbox

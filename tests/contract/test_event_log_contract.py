@@ -7,8 +7,8 @@ from contextlib import AsyncExitStack
 
 import pytest
 
-from messaging_service.domain.event_cursor import EventFilter, Handout, Position
-from messaging_service.domain.states import State
+from messaging_service.events.domain.event_cursor import EventFilter, Handout, Position
+from messaging_service.shared.domain.states import State
 from service_kit.embedded_postgres import EmbeddedPostgres
 from tests.conftest import DatabaseTemplate
 from tests.contract.event_journal import ACCOUNT, OTHER_ACCOUNT, InMemoryJournal, Journal, PostgresJournal

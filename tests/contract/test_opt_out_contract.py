@@ -11,17 +11,17 @@ from typing import Any
 import pytest
 from uuid_utils.compat import uuid7
 
-from messaging_service.adapters.postgres.inbound import PostgresInbound
-from messaging_service.adapters.postgres.outbox import PostgresOutbox, Windows
-from messaging_service.adapters.postgres.suppressions import PostgresSuppressions
-from messaging_service.domain.inbound import InboundMessage
-from messaging_service.domain.message import Message
-from messaging_service.domain.opt_out_keywords import Keywords
-from messaging_service.domain.states import Billing, State
-from messaging_service.domain.suppression import Exemption, Scope, Source, Suppression
-from messaging_service.use_cases.inbound_inbox import InboundInbox
-from messaging_service.use_cases.outbox import Accepted, Claim, Outbox
-from messaging_service.use_cases.suppressions import NewSuppression, Stopped, SuppressionFilter, Suppressions
+from messaging_service.opt_outs.domain.inbound import InboundMessage
+from messaging_service.opt_outs.domain.opt_out_keywords import Keywords
+from messaging_service.opt_outs.domain.suppression import Exemption, Scope, Source, Suppression
+from messaging_service.opt_outs.inbound_inbox import InboundInbox
+from messaging_service.opt_outs.postgres.postgres_inbound import PostgresInbound
+from messaging_service.opt_outs.postgres.postgres_suppressions import PostgresSuppressions
+from messaging_service.opt_outs.suppression_store import NewSuppression, Stopped, SuppressionFilter, Suppressions
+from messaging_service.sending.outbox import Accepted, Claim, Outbox
+from messaging_service.sending.postgres.postgres_outbox import PostgresOutbox, Windows
+from messaging_service.shared.domain.message import Message
+from messaging_service.shared.domain.states import Billing, State
 from service_kit.database import create_pool
 from service_kit.embedded_postgres import EmbeddedPostgres
 from service_kit.errors import Kind, ServiceError

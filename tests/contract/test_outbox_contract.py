@@ -13,12 +13,12 @@ from uuid import UUID
 import pytest
 from uuid_utils.compat import uuid7
 
-from messaging_service.adapters.postgres.outbox import PostgresOutbox, Rules, Windows
-from messaging_service.domain.accounts import Account, AccountMode, AccountStatus, UnknownAccounts
-from messaging_service.domain.message import Message, outbox_id
-from messaging_service.domain.states import Billing, Priority, State, Status
-from messaging_service.domain.submission import Outcome
-from messaging_service.use_cases.outbox import Acceptance, Accepted, Claim, ListFilter, Outbox, Settled
+from messaging_service.accounts.domain.account import Account, AccountMode, AccountStatus, UnknownAccounts
+from messaging_service.carriers.domain.submission import Outcome
+from messaging_service.sending.outbox import Acceptance, Accepted, Claim, ListFilter, Outbox, Settled
+from messaging_service.sending.postgres.postgres_outbox import PostgresOutbox, Rules, Windows
+from messaging_service.shared.domain.message import Message, outbox_id
+from messaging_service.shared.domain.states import Billing, Priority, State, Status
 from service_kit.database import create_pool
 from service_kit.embedded_postgres import EmbeddedPostgres
 from service_kit.errors import Kind, ServiceError

@@ -13,9 +13,9 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from messaging_service.domain.event_cursor import EventFilter, Position
-from messaging_service.use_cases.event_tail import EventTail, TailLimits
-from messaging_service.use_cases.watch_outbox import OutboxNews, WatchOutbox
+from messaging_service.events.domain.event_cursor import EventFilter, Position
+from messaging_service.events.event_tail import EventTail, TailLimits
+from messaging_service.events.watch_outbox import OutboxNews, WatchOutbox
 from service_kit.embedded_postgres import EmbeddedPostgres
 from service_kit.errors import ServiceError
 from tests.conftest import DatabaseTemplate

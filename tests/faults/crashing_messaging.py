@@ -12,15 +12,15 @@ import os
 import signal
 from typing import Any, cast
 
-from messaging_service.adapters.carriers.carriers_file import CarrierSpec
-from messaging_service.bootstrap import serve
-from messaging_service.carriers import built_carrier
-from messaging_service.engine import Seams
-from messaging_service.settings import MessagingSettings
-from messaging_service.use_cases.bind_leases import BindLeases
-from messaging_service.use_cases.carrier import CarrierSinks
-from messaging_service.use_cases.carrier_fleet import RunningCarrier
-from messaging_service.use_cases.outbox import Outbox
+from messaging_service.carriers.bind_leases import BindLeases
+from messaging_service.carriers.carrier import CarrierSinks
+from messaging_service.carriers.carrier_fleet import RunningCarrier
+from messaging_service.carriers.files.carriers_file import CarrierSpec
+from messaging_service.sending.outbox import Outbox
+from messaging_service.wiring.bootstrap import serve
+from messaging_service.wiring.carriers import built_carrier
+from messaging_service.wiring.engine import Seams
+from messaging_service.wiring.settings import MessagingSettings
 from service_kit.process import run_service
 
 POINTS = {"recorded": "accept", "answered": "submit", "settled": "settle"}

@@ -31,15 +31,15 @@ from contextlib import asynccontextmanager
 from contextvars import ContextVar
 from typing import Any
 
-from messaging_service.adapters.postgres import webhook_queue, webhook_telling
-from messaging_service.adapters.postgres.alert_desk import PostgresAlertDesk
-from messaging_service.adapters.postgres.webhook_queue import PostgresDeliveryQueue
-from messaging_service.adapters.postgres.webhook_telling import PostgresTelling
-from messaging_service.adapters.webhooks import sender
-from messaging_service.bootstrap import serve
-from messaging_service.settings import MessagingSettings
-from messaging_service.use_cases.alerts import Evaluated
-from messaging_service.use_cases.webhooks import Errand, Told, Tried
+from messaging_service.notices.manage_alerts import Evaluated
+from messaging_service.notices.postgres import fan_out, webhook_queue
+from messaging_service.notices.postgres.alert_store import PostgresAlertDesk
+from messaging_service.notices.postgres.fan_out import PostgresTelling
+from messaging_service.notices.postgres.webhook_queue import PostgresDeliveryQueue
+from messaging_service.notices.webhook_ports import Errand, Told, Tried
+from messaging_service.notices.webhooks import webhook_sender
+from messaging_service.wiring.bootstrap import serve
+from messaging_service.wiring.settings import MessagingSettings
 from service_kit.database import Connection, Pool
 from service_kit.process import run_service
 
@@ -88,7 +88,7 @@ def arm_telling(fault: Fault) -> None:
         if told.deliveries:
             fault.reached("told")
 
-    webhook_telling.record = after(webhook_telling.record, written)  # type: ignore[attr-defined, assignment]
+    fan_out.record = after(fan_out.record, written)  # type: ignore[attr-defined, assignment]
     PostgresTelling.tell = after(PostgresTelling.tell, committed)  # type: ignore[method-assign, assignment]
 
 
@@ -96,7 +96,7 @@ def arm_posting(fault: Fault) -> None:
     """Points of posting, and of recording what became of it."""
     is_recording: ContextVar[bool] = ContextVar("is_recording", default=False)
     real_transaction, real_bring_back = webhook_queue.transaction, PostgresDeliveryQueue.bring_back  # type: ignore[attr-defined]
-    real_exchange = sender._exchange
+    real_exchange = webhook_sender._exchange
 
     @asynccontextmanager
     async def transaction(pool: Pool) -> AsyncIterator[Connection]:
@@ -124,7 +124,7 @@ def arm_posting(fault: Fault) -> None:
     webhook_queue.transaction = transaction  # type: ignore[attr-defined, assignment]
     PostgresDeliveryQueue.bring_back = bring_back  # type: ignore[method-assign, assignment]
     PostgresDeliveryQueue.take = after(PostgresDeliveryQueue.take, taken)  # type: ignore[method-assign, assignment]
-    sender._exchange = after(exchange, lambda _: fault.reached("posted"))  # type: ignore[assignment]
+    webhook_sender._exchange = after(exchange, lambda _: fault.reached("posted"))  # type: ignore[assignment]
 
 
 def arm_alerts(fault: Fault) -> None:
@@ -162,7 +162,7 @@ def live(at: str) -> None:
 def breed() -> None:
     """One process after another, for as long as somebody asks for them."""
     webhook_queue.LEASE_S = LEASE_S  # type: ignore[misc]
-    sender.ERRAND_S = ERRAND_S  # type: ignore[misc]
+    webhook_sender.ERRAND_S = ERRAND_S  # type: ignore[misc]
     parent = os.getpid()
     for line in iter(sys.stdin.readline, ""):
         child = os.fork()

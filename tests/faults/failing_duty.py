@@ -13,8 +13,8 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
-from messaging_service import bootstrap
-from messaging_service.settings import MessagingSettings
+from messaging_service.wiring import bootstrap
+from messaging_service.wiring.settings import MessagingSettings
 from service_kit import duties
 from service_kit.process import run_service
 

@@ -20,11 +20,12 @@ from typing import Any
 
 import structlog
 
-from messaging_service.adapters.carriers.smpp import SmppCarrier, SmppSettings
-from messaging_service.adapters.carriers.smpp.pdu import ENQUIRE_LINK, ENQUIRE_LINK_RESP, bare
-from messaging_service.domain.segmentation import segment
-from messaging_service.domain.submission import Submission
-from messaging_service.use_cases.carrier import CarrierSinks
+from messaging_service.carriers.carrier import CarrierSinks
+from messaging_service.carriers.domain.submission import Submission
+from messaging_service.carriers.smpp.carrier import SmppCarrier
+from messaging_service.carriers.smpp.pdu import ENQUIRE_LINK, ENQUIRE_LINK_RESP, bare
+from messaging_service.carriers.smpp.settings import SmppSettings
+from messaging_service.texts.segmentation import segment
 from tests.integration.smpp.conftest import SilentServer
 from tests.integration.smpp.fuzzing import FATAL, Fuzzer
 

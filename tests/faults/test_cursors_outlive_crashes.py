@@ -18,9 +18,9 @@ import psycopg
 import pytest
 from grpc import aio
 
-from messaging_service.adapters.migrate import migrate
-from messaging_service.adapters.postgres.events import PostgresEventLog
-from messaging_service.domain.event_cursor import EventFilter, Position
+from messaging_service.events.domain.event_cursor import EventFilter, Position
+from messaging_service.events.postgres.event_rows import PostgresEventLog
+from messaging_service.wiring.migrate import migrate
 from service_kit.database import create_pool
 from service_kit.embedded_postgres import EmbeddedPostgres
 from service_kit.errors import Kind

@@ -24,7 +24,7 @@ from typing import Any
 import psycopg
 import pytest
 
-from messaging_service.domain.submission import Outcome, ReceiptState, Submission
+from messaging_service.carriers.domain.submission import Outcome, ReceiptState, Submission
 from service_kit.bound_process import bound_command
 from service_kit.embedded_postgres import EmbeddedPostgres
 from tests.conftest import DatabaseTemplate

@@ -13,8 +13,8 @@ from psycopg import sql
 from psycopg.conninfo import conninfo_to_dict
 from sqlalchemy import MetaData
 
-from messaging_service.adapters.guards import GUARDS as MESSAGING
-from messaging_service.adapters.migrate import migrate as migrate_messaging
+from messaging_service.shared.postgres.session_guards import GUARDS as MESSAGING
+from messaging_service.wiring.migrate import migrate as migrate_messaging
 from pricing_service.adapters.guards import GUARDS as PRICING
 from service_kit.database import WHOLE_TABLES, create_pool, single_statement, transaction
 from service_kit.embedded_postgres import EmbeddedPostgres

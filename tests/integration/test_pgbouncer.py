@@ -17,8 +17,8 @@ import psycopg
 import pytest
 from structlog.testing import capture_logs
 
-from messaging_service.adapters.guards import GUARDS as MESSAGING
-from messaging_service.adapters.migrate import migrate as migrate_messaging
+from messaging_service.shared.postgres.session_guards import GUARDS as MESSAGING
+from messaging_service.wiring.migrate import migrate as migrate_messaging
 from pricing_service.adapters.migrate import migrate as migrate_pricing
 from service_kit.database import Connection, Pool, create_pool, quick_transaction, single_statement
 from service_kit.embedded_postgres import EmbeddedPostgres

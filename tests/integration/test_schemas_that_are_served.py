@@ -13,8 +13,8 @@ from alembic.script import ScriptDirectory
 from sqlalchemy import MetaData
 from structlog.testing import capture_logs
 
-from messaging_service.adapters import migrate as messaging
-from messaging_service.adapters.guards import GUARDS as MESSAGING_GUARDS
+from messaging_service.shared.postgres.session_guards import GUARDS as MESSAGING_GUARDS
+from messaging_service.wiring import migrate as messaging
 from pricing_service.adapters import migrate as pricing
 from pricing_service.adapters.guards import GUARDS as PRICING_GUARDS
 from service_kit.guards import Guards, set_guards

@@ -11,7 +11,7 @@ import psycopg
 from psycopg import sql
 from psycopg.conninfo import conninfo_to_dict
 
-from messaging_service.adapters.migrate import migrate as migrate_messaging
+from messaging_service.wiring.migrate import migrate as migrate_messaging
 from pricing_service.adapters.migrate import migrate as migrate_pricing
 from service_kit.embedded_postgres import EmbeddedPostgres
 from tests.conftest import DatabaseTemplate, clone

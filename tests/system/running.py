@@ -24,7 +24,7 @@ from tests.system.waiting import until
 
 MODULES = {
     "pricing": "pricing_service",
-    "sandbox": "messaging_service.adapters.carriers.sandbox",
+    "sandbox": "sandbox_carriers.smpp",
     "messaging": "messaging_service",
     "gateway": "gateway_http",
 }

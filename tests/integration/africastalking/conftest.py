@@ -9,15 +9,16 @@ from typing import Any, Protocol
 
 import pytest
 
-from messaging_service.adapters.carriers.africastalking import AfricasTalkingCarrier, AfricasTalkingSettings
-from messaging_service.adapters.carriers.africastalking_sandbox import (
+from messaging_service.carriers.africastalking.carrier import AfricasTalkingCarrier
+from messaging_service.carriers.africastalking.settings import AfricasTalkingSettings
+from messaging_service.carriers.carrier import Slot
+from messaging_service.carriers.domain.submission import Outcome, Submission
+from messaging_service.texts.segmentation import segment
+from sandbox_carriers.africastalking import (
     AfricasTalkingSandbox,
     AfricasTalkingSandboxSettings,
 )
-from messaging_service.adapters.carriers.africastalking_sandbox.behaviours import BEHAVIOURS
-from messaging_service.domain.segmentation import segment
-from messaging_service.domain.submission import Outcome, Submission
-from messaging_service.use_cases.carrier import Slot
+from sandbox_carriers.africastalking.behaviours import BEHAVIOURS
 from tests.integration.smpp.conftest import Inbox
 
 DEADLINE_S = 10.0

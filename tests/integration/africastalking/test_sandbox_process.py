@@ -15,11 +15,11 @@ from pathlib import Path
 import httpx
 import pytest
 
-from messaging_service.adapters.carriers.africastalking_sandbox.behaviours import BEHAVIOURS
-from messaging_service.domain.submission import OutcomeKind
+from messaging_service.carriers.domain.submission import OutcomeKind
+from sandbox_carriers.africastalking.behaviours import BEHAVIOURS
 from tests.integration.africastalking.conftest import DEADLINE_S, PHONE, Carriers, Send
 
-MODULE = "messaging_service.adapters.carriers.africastalking_sandbox"
+MODULE = "sandbox_carriers.africastalking"
 GUIDE = Path(__file__).parents[3] / "docs" / "guides" / "africas-talking.md"
 
 

@@ -5,10 +5,10 @@ from __future__ import annotations
 import asyncio
 from decimal import Decimal
 
-from messaging_service.adapters.carriers.africastalking import AfricasTalkingCarrier
-from messaging_service.adapters.carriers.africastalking_sandbox import AfricasTalkingSandbox
-from messaging_service.domain.carrier_status import BindState
-from messaging_service.domain.submission import OutcomeKind
+from messaging_service.carriers.africastalking.carrier import AfricasTalkingCarrier
+from messaging_service.carriers.domain.carrier_status import BindState
+from messaging_service.carriers.domain.submission import OutcomeKind
+from sandbox_carriers.africastalking import AfricasTalkingSandbox
 from tests.integration.africastalking.conftest import DEADLINE_S, NUMBER_OF, Carriers, Send, reserve, submission
 
 

@@ -11,11 +11,12 @@ from decimal import Decimal
 import httpx
 import pytest
 
-from messaging_service.adapters.carriers.africastalking import AfricasTalkingCarrier, AfricasTalkingSettings
-from messaging_service.adapters.carriers.africastalking.client import AfricasTalkingClient, Handover
-from messaging_service.adapters.carriers.africastalking_sandbox import AfricasTalkingSandbox
-from messaging_service.adapters.carriers.africastalking_sandbox.behaviours import BEHAVIOURS
-from messaging_service.domain.submission import OutcomeKind
+from messaging_service.carriers.africastalking.carrier import AfricasTalkingCarrier
+from messaging_service.carriers.africastalking.client import AfricasTalkingClient, Handover
+from messaging_service.carriers.africastalking.settings import AfricasTalkingSettings
+from messaging_service.carriers.domain.submission import OutcomeKind
+from sandbox_carriers.africastalking import AfricasTalkingSandbox
+from sandbox_carriers.africastalking.behaviours import BEHAVIOURS
 from tests.integration.africastalking.conftest import DEADLINE_S, NUMBER_OF, PHONE, Carriers, Send, reserve, submission
 from tests.integration.smpp.conftest import Inbox
 

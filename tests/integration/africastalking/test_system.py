@@ -15,10 +15,10 @@ from grpc.aio import AioRpcError
 
 from gateway_http.bootstrap import Gateway
 from gateway_http.settings import GatewaySettings
-from messaging_service.adapters.carriers.africastalking_sandbox import AfricasTalkingSandbox
-from messaging_service.bootstrap import running
-from messaging_service.engine import Seams
-from messaging_service.settings import MessagingSettings
+from messaging_service.wiring.bootstrap import running
+from messaging_service.wiring.engine import Seams
+from messaging_service.wiring.settings import MessagingSettings
+from sandbox_carriers.africastalking import AfricasTalkingSandbox
 from service_kit.channel import open_channel
 from service_kit.embedded_postgres import EmbeddedPostgres
 from service_kit.errors import ServiceError

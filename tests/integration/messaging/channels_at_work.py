@@ -8,8 +8,8 @@ from contextlib import asynccontextmanager
 from ipaddress import ip_network
 from typing import Any
 
-from messaging_service.channel_settings import smtp_relay
-from messaging_service.domain.channels import WELL_KNOWN
+from messaging_service.notices.domain.channels import WELL_KNOWN
+from messaging_service.wiring.channel_settings import smtp_relay
 from tests.integration.messaging.mail_receiver import Relay
 from tests.integration.messaging.running_service import Running, service_on
 from tests.integration.messaging.webhook_receiver import Receiver, receiver

@@ -10,10 +10,10 @@ from uuid import UUID
 
 import pytest
 
-from messaging_service.adapters.postgres.outbox import PostgresOutbox, Windows
-from messaging_service.domain.message import Message
-from messaging_service.domain.submission import DeliveryReceipt, Outcome, ReceiptState
-from messaging_service.use_cases.outbox import Acceptance, Accepted, Claim, Settled
+from messaging_service.carriers.domain.submission import DeliveryReceipt, Outcome, ReceiptState
+from messaging_service.sending.outbox import Acceptance, Accepted, Claim, Settled
+from messaging_service.sending.postgres.postgres_outbox import PostgresOutbox, Windows
+from messaging_service.shared.domain.message import Message
 from service_kit.database import create_pool
 from service_kit.embedded_postgres import EmbeddedPostgres
 from tests.conftest import DatabaseTemplate

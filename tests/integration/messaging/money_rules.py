@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from messaging_service.domain.states import MOVES, STARTS
+from messaging_service.shared.domain.states import MOVES, STARTS
 
 BROKEN = {
     "posted is not the sum of the ledger": """

@@ -12,11 +12,11 @@ from typing import Any, TypeAlias
 import grpc
 from grpc import aio
 
-from messaging_service.adapters.pricing.audit import CopyAudit
-from messaging_service.adapters.pricing.live_prices import LivePrices
-from messaging_service.adapters.pricing.questions import PriceQuestions
-from messaging_service.adapters.pricing.watch import SILENT_INTERVALS, PriceWatch
-from messaging_service.domain.price_copy import PriceCopy
+from messaging_service.prices.client.copy_audit import CopyAudit
+from messaging_service.prices.client.live_prices import LivePrices
+from messaging_service.prices.client.price_questions import PriceQuestions
+from messaging_service.prices.client.price_watch import SILENT_INTERVALS, PriceWatch
+from messaging_service.prices.domain.price_copy import PriceCopy
 from service_kit.channel import open_channel
 from service_kit.settings import Address
 from tukupay.sms.pricing.v1 import pricing_pb2 as pb

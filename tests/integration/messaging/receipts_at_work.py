@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from messaging_service.adapters.postgres.outbox import PostgresOutbox
-from messaging_service.domain.message import Message
-from messaging_service.domain.states import State
-from messaging_service.domain.submission import DeliveryReceipt
-from messaging_service.use_cases.receipt_inbox import Worked
+from messaging_service.carriers.domain.submission import DeliveryReceipt
+from messaging_service.receipts.receipt_inbox import Worked
+from messaging_service.sending.postgres.postgres_outbox import PostgresOutbox
+from messaging_service.shared.domain.message import Message
+from messaging_service.shared.domain.states import State
 from tests.contract.messaging_database import pass_time, rows
 from tests.contract.sms_examples import RECIPIENT, acceptance
 from tests.integration.messaging.conftest import (

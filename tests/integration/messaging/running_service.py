@@ -14,13 +14,13 @@ import pytest
 from google.protobuf.duration_pb2 import Duration
 from grpc import aio
 
-from messaging_service.adapters.carriers.carriers_file import CarrierSpec
-from messaging_service.bootstrap import running
-from messaging_service.engine import Seams
-from messaging_service.settings import MessagingSettings
-from messaging_service.use_cases.bind_leases import BindLeases
-from messaging_service.use_cases.carrier import CarrierSinks
-from messaging_service.use_cases.outbox import Outbox
+from messaging_service.carriers.bind_leases import BindLeases
+from messaging_service.carriers.carrier import CarrierSinks
+from messaging_service.carriers.files.carriers_file import CarrierSpec
+from messaging_service.sending.outbox import Outbox
+from messaging_service.wiring.bootstrap import running
+from messaging_service.wiring.engine import Seams
+from messaging_service.wiring.settings import MessagingSettings
 from service_kit.channel import open_channel
 from service_kit.errors import ServiceError
 from service_kit.grpc_errors import from_rpc_error

@@ -11,15 +11,15 @@ from uuid import UUID
 import pytest
 from uuid_utils.compat import uuid7
 
-from messaging_service.adapters.postgres.alert_desk import PostgresAlertDesk
-from messaging_service.adapters.postgres.books import PostgresBooks
-from messaging_service.adapters.postgres.outbox import PostgresOutbox
-from messaging_service.domain.accounts import AccountLimits, AccountMode, AccountStatus
-from messaging_service.domain.alerts import AlertKind, AlertRule, QuietHours
-from messaging_service.domain.ledger import EntryKind, NewEntry
-from messaging_service.domain.webhooks import EventType
-from messaging_service.use_cases.alerts import CarrierHealth
-from messaging_service.use_cases.books import NewTerms
+from messaging_service.accounts.books import NewTerms
+from messaging_service.accounts.domain.account import AccountLimits, AccountMode, AccountStatus
+from messaging_service.accounts.domain.ledger import EntryKind, NewEntry
+from messaging_service.accounts.postgres.postgres_books import PostgresBooks
+from messaging_service.notices.domain.alerts import AlertKind, AlertRule, QuietHours
+from messaging_service.notices.domain.webhooks import EventType
+from messaging_service.notices.manage_alerts import CarrierHealth
+from messaging_service.notices.postgres.alert_store import PostgresAlertDesk
+from messaging_service.sending.postgres.postgres_outbox import PostgresOutbox
 from service_kit.database import Pool, create_pool
 from tests.contract.messaging_database import rows
 from tests.contract.sms_examples import ACCOUNT, acceptance, accepted, refused

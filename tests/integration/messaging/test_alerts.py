@@ -11,11 +11,11 @@ from typing import Any
 import pytest
 from uuid_utils.compat import uuid7
 
-from messaging_service.adapters.postgres.alert_desk import PostgresAlertDesk
-from messaging_service.adapters.postgres.books import PostgresBooks
-from messaging_service.domain.accounts import AccountLimits, AccountMode
-from messaging_service.domain.alerts import DEFAULTS, AlertKind
-from messaging_service.use_cases.alerts import CarrierHealth
+from messaging_service.accounts.domain.account import AccountLimits, AccountMode
+from messaging_service.accounts.postgres.postgres_books import PostgresBooks
+from messaging_service.notices.domain.alerts import DEFAULTS, AlertKind
+from messaging_service.notices.manage_alerts import CarrierHealth
+from messaging_service.notices.postgres.alert_store import PostgresAlertDesk
 from service_kit.database import create_pool
 from tests.contract.messaging_database import rows, until_found
 from tests.contract.sms_examples import refused

@@ -12,9 +12,9 @@ import pytest
 from google.protobuf.duration_pb2 import Duration
 from google.protobuf.timestamp_pb2 import Timestamp
 
-from messaging_service.domain.message import Message
-from messaging_service.domain.submission import Outcome, Submission
-from messaging_service.use_cases.outbox import Outbox
+from messaging_service.carriers.domain.submission import Outcome, Submission
+from messaging_service.sending.outbox import Outbox
+from messaging_service.shared.domain.message import Message
 from tests.contract.messaging_database import rows, until_found
 from tests.contract.sms_examples import accepted, refused
 from tests.integration.messaging.running_service import DEADLINE_S, Running, message, service_on

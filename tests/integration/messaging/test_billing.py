@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 from google.protobuf.timestamp_pb2 import Timestamp
 
-from messaging_service.domain.submission import Outcome, Submission
+from messaging_service.carriers.domain.submission import Outcome, Submission
 from service_kit import page_token
 from service_kit.errors import Kind, ServiceError
 from tests.contract.messaging_database import rows, until_found

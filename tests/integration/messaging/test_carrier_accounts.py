@@ -7,10 +7,10 @@ from decimal import Decimal
 
 import pytest
 
-from messaging_service.adapters.postgres.outbox import PostgresOutbox
-from messaging_service.domain.states import Billing, State
-from messaging_service.domain.submission import DeliveryReceipt, Outcome, OutcomeKind, ReceiptState
-from messaging_service.use_cases.late_outcomes import LateSettlement, Verdict
+from messaging_service.carriers.domain.submission import DeliveryReceipt, Outcome, OutcomeKind, ReceiptState
+from messaging_service.receipts.late_outcomes import LateSettlement, Verdict
+from messaging_service.sending.postgres.postgres_outbox import PostgresOutbox
+from messaging_service.shared.domain.states import Billing, State
 from tests.contract.messaging_database import pass_time, rows
 from tests.contract.sms_examples import RECIPIENT, TWO_UNITS, acceptance, accepted
 from tests.integration.messaging.conftest import receipt, record, sent, stored

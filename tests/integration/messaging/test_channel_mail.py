@@ -13,8 +13,8 @@ from typing import Any
 import pytest
 from prometheus_client import CollectorRegistry
 
-from messaging_service.adapters.channels.children import Children
-from messaging_service.adapters.metrics.channels import ChannelMetrics
+from messaging_service.notices.channels.children import Children
+from messaging_service.notices.metrics.channel_metrics import ChannelMetrics
 from tests.integration.messaging.mail_receiver import Relay, relay
 
 pytestmark = pytest.mark.timeout(90)

@@ -5,8 +5,8 @@ from __future__ import annotations
 import pytest
 from prometheus_client import CollectorRegistry
 
-from messaging_service.adapters.channels.children import Children
-from messaging_service.adapters.metrics.channels import ChannelMetrics
+from messaging_service.notices.channels.children import Children
+from messaging_service.notices.metrics.channel_metrics import ChannelMetrics
 from tests.integration.messaging.webhook_receiver import receiver
 
 pytestmark = pytest.mark.timeout(90)

@@ -13,7 +13,7 @@ from typing import Any
 
 import pytest
 
-from messaging_service.domain.submission import Outcome
+from messaging_service.carriers.domain.submission import Outcome
 from tests.contract.messaging_database import rows, until_found
 from tests.contract.sms_examples import RECIPIENT, refused
 from tests.integration.messaging.channels_at_work import (

@@ -9,11 +9,11 @@ from itertools import chain
 
 import pytest
 
-from messaging_service.adapters.postgres import outbox as outbox_module
-from messaging_service.adapters.postgres.foreseen import StatementFailedError
-from messaging_service.adapters.postgres.outbox import PostgresOutbox
-from messaging_service.domain.states import State
-from messaging_service.use_cases.outbox import Accepted, Claim, Settled
+from messaging_service.sending.outbox import Accepted, Claim, Settled
+from messaging_service.sending.postgres import postgres_outbox as outbox_module
+from messaging_service.sending.postgres.postgres_outbox import PostgresOutbox
+from messaging_service.shared.domain.states import State
+from messaging_service.shared.postgres.database_errors import StatementFailedError
 from service_kit.database_errors import database_unavailable
 from service_kit.errors import ServiceError
 from tests.contract.messaging_database import pass_time, rows

@@ -14,15 +14,15 @@ import pytest
 from google.protobuf.timestamp_pb2 import Timestamp
 from uuid_utils.compat import uuid7
 
-from messaging_service.adapters.postgres.report_room import ReportRoom
-from messaging_service.adapters.postgres.traffic import PostgresTraffic
-from messaging_service.adapters.pricing.book import BookClient
-from messaging_service.domain.cost_audit import AuditTotals, CostException, PricedEntry, cause_of
-from messaging_service.domain.cost_rehearsal import Rehearsal
-from messaging_service.domain.price_book import BookQuestion, DraftPrice
-from messaging_service.transport.cost_report_servicer import CostReportServicer
-from messaging_service.use_cases.audit_costs import AuditCosts
-from messaging_service.use_cases.rehearse_costs import RehearseCosts
+from messaging_service.prices.client.book_client import BookClient
+from messaging_service.prices.domain.price_book import BookQuestion, DraftPrice
+from messaging_service.reports.audit_costs import AuditCosts
+from messaging_service.reports.domain.cost_audit import AuditTotals, CostException, PricedEntry, cause_of
+from messaging_service.reports.domain.cost_rehearsal import Rehearsal
+from messaging_service.reports.grpc.cost_report_servicer import CostReportServicer
+from messaging_service.reports.postgres.traffic_rows import PostgresTraffic
+from messaging_service.reports.rehearse_costs import RehearseCosts
+from messaging_service.shared.postgres.report_turns import ReportRoom
 from service_kit.channel import open_channel
 from service_kit.database import create_pool
 from service_kit.errors import Kind

@@ -7,7 +7,7 @@ from collections.abc import AsyncIterator
 
 import pytest
 
-from messaging_service.domain.submission import Outcome, Submission
+from messaging_service.carriers.domain.submission import Outcome, Submission
 from tests.contract.sms_examples import accepted, refused
 from tests.integration.messaging.running_service import Running, message
 from tukupay.sms.messaging.v1 import messaging_pb2 as pb

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import psycopg
 
-from messaging_service.adapters.postgres.events import PostgresEventLog
-from messaging_service.domain.event_cursor import Position
+from messaging_service.events.domain.event_cursor import Position
+from messaging_service.events.postgres.event_rows import PostgresEventLog
 from service_kit.database import create_pool
 
 WRITTEN = """

@@ -16,10 +16,10 @@ from uuid import uuid4
 
 import pytest
 
-from messaging_service.adapters.webhooks.sender import WebhookSender
-from messaging_service.adapters.webhooks.targets import GuardedTargets
-from messaging_service.domain.webhooks import TRY_ERRORS, Answer, EndpointKind
-from messaging_service.use_cases.webhooks import Errand, Parcel
+from messaging_service.notices.domain.webhooks import TRY_ERRORS, Answer, EndpointKind
+from messaging_service.notices.webhook_ports import Errand, Parcel
+from messaging_service.notices.webhooks.guarded_targets import GuardedTargets
+from messaging_service.notices.webhooks.webhook_sender import WebhookSender
 
 pytestmark = pytest.mark.timeout(60)
 

@@ -10,13 +10,13 @@ from datetime import UTC, datetime
 import pytest
 from uuid_utils.compat import uuid7
 
-from messaging_service.adapters.postgres.inbound import PostgresInbound
-from messaging_service.adapters.postgres.outbox import PostgresOutbox
-from messaging_service.adapters.postgres.suppressions import PostgresSuppressions
-from messaging_service.domain.inbound import InboundMessage
-from messaging_service.domain.opt_out_keywords import Keywords
-from messaging_service.use_cases.inbound_inbox import WorkedInbound
-from messaging_service.use_cases.suppressions import Stopped
+from messaging_service.opt_outs.domain.inbound import InboundMessage
+from messaging_service.opt_outs.domain.opt_out_keywords import Keywords
+from messaging_service.opt_outs.inbound_inbox import WorkedInbound
+from messaging_service.opt_outs.postgres.postgres_inbound import PostgresInbound
+from messaging_service.opt_outs.postgres.postgres_suppressions import PostgresSuppressions
+from messaging_service.opt_outs.suppression_store import Stopped
+from messaging_service.sending.postgres.postgres_outbox import PostgresOutbox
 from service_kit.database import create_pool
 from tests.contract.messaging_database import rows
 from tests.contract.sms_examples import RECIPIENT, acceptance

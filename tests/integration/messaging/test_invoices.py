@@ -9,9 +9,9 @@ from typing import Any
 
 import pytest
 
-from messaging_service.adapters.postgres.outbox import PostgresOutbox
-from messaging_service.domain.message import Message, outbox_id
-from messaging_service.use_cases.reconcile_invoice import MAX_LINES_AT_ONCE
+from messaging_service.reports.reconcile_invoice import MAX_LINES_AT_ONCE
+from messaging_service.sending.postgres.postgres_outbox import PostgresOutbox
+from messaging_service.shared.domain.message import Message, outbox_id
 from service_kit.errors import Kind
 from tests.contract.messaging_database import rows
 from tests.contract.sms_examples import TWO_UNITS, accepted, unanswered

@@ -6,9 +6,9 @@ import asyncio
 
 import pytest
 
-from messaging_service.domain.charging import ChargePolicy
-from messaging_service.domain.failures import CATALOGUE
-from messaging_service.domain.submission import LateOutcome, Outcome, ReceiptState, Submission
+from messaging_service.accounts.domain.charging import ChargePolicy
+from messaging_service.carriers.domain.submission import LateOutcome, Outcome, ReceiptState, Submission
+from messaging_service.shared.domain.failures import CATALOGUE
 from tests.contract.sms_examples import accepted, unanswered
 from tests.integration.messaging.conftest import receipt
 from tests.integration.messaging.running_service import Running, service_on

@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 from structlog.testing import capture_logs
 
-from messaging_service.adapters.pricing.live_prices import report_copy
+from messaging_service.prices.client.live_prices import report_copy
 from service_kit.errors import Kind, ServiceError
 from tests.integration.messaging.price_book_double import (
     DEADLINE_S,

@@ -10,8 +10,8 @@ from google.protobuf.duration_pb2 import Duration
 from google.protobuf.timestamp_pb2 import Timestamp
 from grpc_health.v1 import health_pb2, health_pb2_grpc
 
-from messaging_service.domain.submission import Outcome, ReceiptState, Submission
-from messaging_service.servicers import SERVICES
+from messaging_service.carriers.domain.submission import Outcome, ReceiptState, Submission
+from messaging_service.wiring.servicers import SERVICES
 from service_kit.errors import Kind
 from tests.contract.sms_examples import RECIPIENT, accepted, refused, unanswered
 from tests.integration.messaging.conftest import receipt

@@ -7,7 +7,7 @@ import asyncio
 import pytest
 from grpc import aio
 
-from messaging_service.domain.submission import Outcome, Submission
+from messaging_service.carriers.domain.submission import Outcome, Submission
 from tests.contract.sms_examples import accepted
 from tests.integration.messaging.metered_service import Metered
 from tests.integration.messaging.running_service import message

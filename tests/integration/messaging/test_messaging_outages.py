@@ -19,9 +19,9 @@ from grpc import aio
 from grpc_health.v1 import health_pb2, health_pb2_grpc
 from structlog.testing import capture_logs
 
-from messaging_service.adapters.migrate import migrate
-from messaging_service.domain.message import Message
-from messaging_service.use_cases.outbox import Acceptance, Accepted, ListFilter, Outbox
+from messaging_service.sending.outbox import Acceptance, Accepted, ListFilter, Outbox
+from messaging_service.shared.domain.message import Message
+from messaging_service.wiring.migrate import migrate
 from service_kit.embedded_postgres import EmbeddedPostgres
 from service_kit.errors import Kind, ServiceError
 from tests.conftest import FreshDatabase

@@ -12,10 +12,10 @@ from alembic.runtime.migration import MigrationContext
 from psycopg.conninfo import make_conninfo
 from sqlalchemy import inspect
 
-from messaging_service.adapters.migrate import MIGRATIONS, migrate
-from messaging_service.adapters.postgres.outbox import PostgresOutbox
-from messaging_service.adapters.postgres.tables import metadata
-from messaging_service.domain.states import State
+from messaging_service.sending.postgres.postgres_outbox import PostgresOutbox
+from messaging_service.shared.domain.states import State
+from messaging_service.wiring.migrate import MIGRATIONS, migrate
+from messaging_service.wiring.tables import metadata
 from service_kit.database import create_pool
 from service_kit.errors import Kind, ServiceError
 from service_kit.migrations import engine_for, head

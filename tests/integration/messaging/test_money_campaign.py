@@ -17,11 +17,11 @@ from random import Random
 
 import pytest
 
-from messaging_service.adapters.postgres.books import PostgresBooks
-from messaging_service.adapters.postgres.outbox import PostgresOutbox, Windows
-from messaging_service.domain.accounts import AccountLimits, AccountMode
-from messaging_service.domain.ledger import EntryKind, NewEntry
-from messaging_service.use_cases.books import Booked
+from messaging_service.accounts.books import Booked
+from messaging_service.accounts.domain.account import AccountLimits, AccountMode
+from messaging_service.accounts.domain.ledger import EntryKind, NewEntry
+from messaging_service.accounts.postgres.postgres_books import PostgresBooks
+from messaging_service.sending.postgres.postgres_outbox import PostgresOutbox, Windows
 from service_kit.database import create_pool
 from service_kit.errors import Kind, ServiceError
 from tests.contract.messaging_database import rows

@@ -9,13 +9,13 @@ from random import Random
 
 import pytest
 
-from messaging_service.adapters.postgres.books import PostgresBooks
-from messaging_service.adapters.postgres.outbox import PostgresOutbox
-from messaging_service.domain.accounts import AccountLimits, AccountMode
-from messaging_service.domain.ledger import EntryKind, NewEntry
-from messaging_service.domain.message import Message
-from messaging_service.domain.submission import ReceiptState
-from messaging_service.use_cases.outbox import Claim
+from messaging_service.accounts.domain.account import AccountLimits, AccountMode
+from messaging_service.accounts.domain.ledger import EntryKind, NewEntry
+from messaging_service.accounts.postgres.postgres_books import PostgresBooks
+from messaging_service.carriers.domain.submission import ReceiptState
+from messaging_service.sending.outbox import Claim
+from messaging_service.sending.postgres.postgres_outbox import PostgresOutbox
+from messaging_service.shared.domain.message import Message
 from service_kit.errors import Kind, ServiceError
 from tests.contract.messaging_database import rows
 from tests.contract.sms_examples import ACCOUNT, PRICE, acceptance, accepted, refused, settlement

@@ -12,11 +12,11 @@ from uuid import UUID
 
 import pytest
 
-from messaging_service.adapters.postgres.outbox import PostgresOutbox
-from messaging_service.domain.money import Price, PriceLevel
-from messaging_service.domain.states import Priority, State
-from messaging_service.domain.submission import Outcome, OutcomeKind, ReceiptState
-from messaging_service.use_cases.outbox import Claim
+from messaging_service.carriers.domain.submission import Outcome, OutcomeKind, ReceiptState
+from messaging_service.sending.outbox import Claim
+from messaging_service.sending.postgres.postgres_outbox import PostgresOutbox
+from messaging_service.shared.domain.money import Price, PriceLevel
+from messaging_service.shared.domain.states import Priority, State
 from service_kit.errors import Kind, ServiceError
 from tests.contract.messaging_database import pass_time, rows
 from tests.contract.sms_examples import acceptance, settlement

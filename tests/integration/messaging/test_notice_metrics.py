@@ -9,8 +9,8 @@ from typing import Any
 
 import pytest
 
-from messaging_service.adapters.postgres.notice_view import PostgresNoticeView
-from messaging_service.domain.alerts import AlertKind
+from messaging_service.notices.domain.alerts import AlertKind
+from messaging_service.notices.postgres.notice_view import PostgresNoticeView
 from service_kit.database import create_pool
 from tests.contract.messaging_database import rows, until_found
 from tests.integration.messaging.metered_service import Metered, metered_on

@@ -7,7 +7,7 @@ from datetime import UTC, datetime, timedelta
 import pytest
 from google.protobuf.timestamp_pb2 import Timestamp
 
-from messaging_service.domain.inbound import InboundMessage
+from messaging_service.opt_outs.domain.inbound import InboundMessage
 from tests.contract.sms_examples import RECIPIENT
 from tests.integration.messaging.metered_service import Metered
 from tukupay.sms.messaging.v1 import suppressions_pb2 as pb

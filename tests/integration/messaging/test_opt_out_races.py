@@ -10,11 +10,11 @@ import psycopg
 import pytest
 from uuid_utils.compat import uuid7
 
-from messaging_service.adapters.postgres.outbox import PostgresOutbox
-from messaging_service.adapters.postgres.suppressions import PostgresSuppressions
-from messaging_service.domain.suppression import Scope, Source
-from messaging_service.use_cases.outbox import Accepted
-from messaging_service.use_cases.suppressions import NewSuppression, Stopped
+from messaging_service.opt_outs.domain.suppression import Scope, Source
+from messaging_service.opt_outs.postgres.postgres_suppressions import PostgresSuppressions
+from messaging_service.opt_outs.suppression_store import NewSuppression, Stopped
+from messaging_service.sending.outbox import Accepted
+from messaging_service.sending.postgres.postgres_outbox import PostgresOutbox
 from service_kit.database import create_pool
 from tests.contract.messaging_database import STAYS_OPEN, rows, until_found
 from tests.contract.sms_examples import RECIPIENT, acceptance

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 from google.protobuf.timestamp_pb2 import Timestamp
 
-from messaging_service.domain.inbound import InboundMessage
+from messaging_service.opt_outs.domain.inbound import InboundMessage
 from tests.contract.messaging_database import rows, until_found
 from tests.contract.sms_examples import RECIPIENT
 from tests.integration.messaging.running_service import Running, message, refusal_of, service_on

@@ -24,13 +24,13 @@ from hypothesis.stateful import (
     run_state_machine_as_test,
 )
 
-from messaging_service.adapters.postgres.outbox import PostgresOutbox, Rules
-from messaging_service.domain.charging import ChargePolicy
-from messaging_service.domain.message import Message
-from messaging_service.domain.states import State
-from messaging_service.domain.submission import Outcome, OutcomeKind, ReceiptState
-from messaging_service.use_cases.late_outcomes import LateSettlement, Verdict
-from messaging_service.use_cases.outbox import Accepted, Claim
+from messaging_service.accounts.domain.charging import ChargePolicy
+from messaging_service.carriers.domain.submission import Outcome, OutcomeKind, ReceiptState
+from messaging_service.receipts.late_outcomes import LateSettlement, Verdict
+from messaging_service.sending.outbox import Accepted, Claim
+from messaging_service.sending.postgres.postgres_outbox import PostgresOutbox, Rules
+from messaging_service.shared.domain.message import Message
+from messaging_service.shared.domain.states import State
 from service_kit.database import create_pool
 from service_kit.errors import Kind, ServiceError
 from tests.contract.messaging_database import pass_time

@@ -12,9 +12,9 @@ from google.protobuf.message import Message
 from grpc import aio
 from uuid_utils.compat import uuid7
 
-from messaging_service.domain.webhooks import EndpointKind
-from messaging_service.use_cases.manage_channels import channel_id
-from messaging_service.use_cases.manage_webhooks import webhook_id
+from messaging_service.notices.domain.webhooks import EndpointKind
+from messaging_service.notices.manage_channels import channel_id
+from messaging_service.notices.manage_webhooks import webhook_id
 from service_kit.grpc_errors import from_rpc_error
 from tests.contract.messaging_database import rows
 from tests.contract.sms_examples import RECIPIENT

@@ -9,9 +9,9 @@ import psycopg
 import pytest
 from grpc import aio
 
-from messaging_service.adapters.migrate import MIGRATIONS, migrate
-from messaging_service.adapters.postgres.tables import metadata
-from messaging_service.domain.references import reference_key
+from messaging_service.accounts.domain.references import reference_key
+from messaging_service.wiring.migrate import MIGRATIONS, migrate
+from messaging_service.wiring.tables import metadata
 from service_kit.grpc_errors import from_rpc_error
 from service_kit.migrations import upgrade
 from tests.conftest import FreshDatabase

@@ -9,8 +9,8 @@ from collections.abc import AsyncIterator
 import pytest
 from prometheus_client import CollectorRegistry
 
-from messaging_service.adapters.metrics.price_copy import PriceCopyCollector
-from messaging_service.domain.price_copy import PriceCopy
+from messaging_service.prices.domain.price_copy import PriceCopy
+from messaging_service.prices.metrics.price_copy_metrics import PriceCopyCollector
 from service_kit.errors import ServiceError
 from tests.integration.messaging.price_book_double import DIRECT, Follower, following
 

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from messaging_service.domain.money import PriceLevel
-from messaging_service.domain.price_book import RowInstants, Tier, TierHistory
+from messaging_service.prices.domain.price_book import RowInstants, Tier, TierHistory
+from messaging_service.shared.domain.money import PriceLevel
 from pricing_service.use_cases import list_instants
 from tests.integration.messaging.test_cost_reports import Reports, pricing, pricing_url, reports
 from tests.unit.messaging.written_book import DIRECT, minute

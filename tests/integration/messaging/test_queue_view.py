@@ -6,11 +6,11 @@ from collections.abc import AsyncIterator
 
 import pytest
 
-from messaging_service.adapters.postgres.outbox import PostgresOutbox
-from messaging_service.adapters.postgres.queue_view import PostgresQueueView
-from messaging_service.domain.states import Priority
-from messaging_service.domain.submission import ReceiptState
-from messaging_service.use_cases.queue_state import Waiting
+from messaging_service.carriers.domain.submission import ReceiptState
+from messaging_service.sending.postgres.postgres_outbox import PostgresOutbox
+from messaging_service.sending.postgres.queue_view import PostgresQueueView
+from messaging_service.sending.queue_state import Waiting
+from messaging_service.shared.domain.states import Priority
 from service_kit.database import create_pool
 from service_kit.errors import ServiceError
 from tests.conftest import FreshDatabase

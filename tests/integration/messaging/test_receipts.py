@@ -6,11 +6,11 @@ from dataclasses import replace
 
 import pytest
 
-from messaging_service.adapters.postgres.outbox import PostgresOutbox
-from messaging_service.domain.states import Billing, State
-from messaging_service.domain.submission import ReceiptState
-from messaging_service.use_cases.outbox import Claim
-from messaging_service.use_cases.receipt_inbox import Worked
+from messaging_service.carriers.domain.submission import ReceiptState
+from messaging_service.receipts.receipt_inbox import Worked
+from messaging_service.sending.outbox import Claim
+from messaging_service.sending.postgres.postgres_outbox import PostgresOutbox
+from messaging_service.shared.domain.states import Billing, State
 from tests.contract.messaging_database import pass_time, rows
 from tests.contract.sms_examples import PRICE, TWO_UNITS, acceptance, accepted
 from tests.integration.messaging.conftest import (

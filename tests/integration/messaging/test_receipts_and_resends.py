@@ -8,10 +8,10 @@ from uuid import UUID
 import psycopg
 import pytest
 
-from messaging_service.adapters.postgres.outbox import PostgresOutbox
-from messaging_service.domain.message import Message
-from messaging_service.domain.states import State
-from messaging_service.domain.submission import ReceiptState
+from messaging_service.carriers.domain.submission import ReceiptState
+from messaging_service.sending.postgres.postgres_outbox import PostgresOutbox
+from messaging_service.shared.domain.message import Message
+from messaging_service.shared.domain.states import State
 from tests.contract.messaging_database import STAYS_OPEN, pass_time, rows, until_found
 from tests.contract.sms_examples import PRICE, TWO_UNITS, accepted, refused, unanswered
 from tests.integration.messaging.conftest import (

@@ -6,7 +6,7 @@ import asyncio
 
 import pytest
 
-from messaging_service.domain.states import State
+from messaging_service.shared.domain.states import State
 from tests.contract.messaging_database import pass_time
 from tests.contract.sms_examples import PRICE, accepted, unanswered
 from tests.integration.messaging.conftest import (

@@ -8,11 +8,11 @@ from contextlib import asynccontextmanager
 import pytest
 import structlog
 
-from messaging_service.adapters.carriers.smpp import SmppCarrier, SmppSettings
-from messaging_service.adapters.carriers.smpp.settings import IdSpelling, ReceiptsOfParts
-from messaging_service.adapters.postgres.outbox import PostgresOutbox
-from messaging_service.domain.states import State
-from messaging_service.use_cases.carrier import CarrierSinks
+from messaging_service.carriers.carrier import CarrierSinks
+from messaging_service.carriers.smpp.carrier import SmppCarrier
+from messaging_service.carriers.smpp.settings import IdSpelling, ReceiptsOfParts, SmppSettings
+from messaging_service.sending.postgres.postgres_outbox import PostgresOutbox
+from messaging_service.shared.domain.states import State
 from tests.contract.messaging_database import rows
 from tests.contract.sms_examples import RECIPIENT, TWO_UNITS, accepted
 from tests.doubles.scripted_smsc import Link, ScriptedSmsc

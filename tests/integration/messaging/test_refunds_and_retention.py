@@ -6,11 +6,11 @@ from dataclasses import replace
 
 import pytest
 
-from messaging_service.adapters.postgres.outbox import PostgresOutbox, Rules
-from messaging_service.domain.charging import ChargePolicy
-from messaging_service.domain.money import Price
-from messaging_service.domain.states import Billing, State
-from messaging_service.domain.submission import DeliveryReceipt, ReceiptState
+from messaging_service.accounts.domain.charging import ChargePolicy
+from messaging_service.carriers.domain.submission import DeliveryReceipt, ReceiptState
+from messaging_service.sending.postgres.postgres_outbox import PostgresOutbox, Rules
+from messaging_service.shared.domain.money import Price
+from messaging_service.shared.domain.states import Billing, State
 from service_kit.database import create_pool
 from tests.contract.messaging_database import pass_time, rows
 from tests.contract.sms_examples import PRICE, TWO_UNITS, accepted, unanswered

@@ -6,9 +6,9 @@ import asyncio
 
 import pytest
 
-from messaging_service.adapters.postgres.books import PostgresBooks
-from messaging_service.adapters.postgres.outbox import PostgresOutbox
-from messaging_service.domain.submission import ReceiptState
+from messaging_service.accounts.postgres.postgres_books import PostgresBooks
+from messaging_service.carriers.domain.submission import ReceiptState
+from messaging_service.sending.postgres.postgres_outbox import PostgresOutbox
 from service_kit.database import create_pool
 from tests.contract.messaging_database import rows
 from tests.contract.sms_examples import accepted, refused

@@ -10,13 +10,13 @@ from typing import Any
 
 import pytest
 
-from messaging_service.adapters.postgres.books import PostgresBooks
-from messaging_service.adapters.postgres.cost_records import PostgresCostRecords
-from messaging_service.adapters.postgres.invoice_records import PostgresInvoiceRecords
-from messaging_service.adapters.postgres.outbox import PostgresOutbox
-from messaging_service.adapters.postgres.report_room import ReportBounds, ReportRoom
-from messaging_service.domain.cost_report import CostGroup, CostSums, Grouping
-from messaging_service.domain.invoices import InvoiceLine, InvoiceScope
+from messaging_service.accounts.postgres.postgres_books import PostgresBooks
+from messaging_service.reports.domain.cost_report import CostGroup, CostSums, Grouping
+from messaging_service.reports.domain.invoices import InvoiceLine, InvoiceScope
+from messaging_service.reports.postgres.cost_records import PostgresCostRecords
+from messaging_service.reports.postgres.invoice_records import PostgresInvoiceRecords
+from messaging_service.sending.postgres.postgres_outbox import PostgresOutbox
+from messaging_service.shared.postgres.report_turns import ReportBounds, ReportRoom
 from service_kit.database import Pool, create_pool, transaction
 from service_kit.errors import Kind, ServiceError
 from tests.contract.messaging_database import rows

@@ -13,18 +13,18 @@ from uuid import UUID
 import pytest
 from google.protobuf.timestamp_pb2 import Timestamp
 
-from messaging_service.adapters.postgres.books import PostgresBooks
-from messaging_service.adapters.postgres.cost_records import PostgresCostRecords
-from messaging_service.adapters.postgres.invoice_records import PostgresInvoiceRecords
-from messaging_service.adapters.postgres.outbox import PostgresOutbox
-from messaging_service.adapters.postgres.report_room import ReportRoom
-from messaging_service.domain.ledger import EntryKind
-from messaging_service.domain.message import outbox_id
-from messaging_service.domain.money import Price, PriceLevel, from_micros
-from messaging_service.transport.report_servicer import ReportServicer
-from messaging_service.use_cases.outbox import Claim
-from messaging_service.use_cases.reconcile_invoice import ReconcileInvoice
-from messaging_service.use_cases.report_costs import ReportCosts
+from messaging_service.accounts.domain.ledger import EntryKind
+from messaging_service.accounts.postgres.postgres_books import PostgresBooks
+from messaging_service.reports.grpc.report_servicer import ReportServicer
+from messaging_service.reports.postgres.cost_records import PostgresCostRecords
+from messaging_service.reports.postgres.invoice_records import PostgresInvoiceRecords
+from messaging_service.reports.reconcile_invoice import ReconcileInvoice
+from messaging_service.reports.report_costs import ReportCosts
+from messaging_service.sending.outbox import Claim
+from messaging_service.sending.postgres.postgres_outbox import PostgresOutbox
+from messaging_service.shared.domain.message import outbox_id
+from messaging_service.shared.domain.money import Price, PriceLevel, from_micros
+from messaging_service.shared.postgres.report_turns import ReportRoom
 from service_kit.channel import open_channel
 from service_kit.database import create_pool
 from service_kit.errors import Kind

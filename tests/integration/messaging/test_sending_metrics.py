@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from messaging_service.domain.submission import (
+from messaging_service.carriers.domain.submission import (
     DeliveryReceipt,
     LateOutcome,
     Outcome,

@@ -11,7 +11,7 @@ from typing import Any
 
 import pytest
 
-from messaging_service.domain.submission import Outcome
+from messaging_service.carriers.domain.submission import Outcome
 from tests.contract.messaging_database import rows, until_found
 from tests.contract.scripted_carrier import ScriptedCarrier
 from tests.contract.sms_examples import not_taken, refused, unanswered

@@ -7,7 +7,7 @@ from decimal import Decimal
 
 import pytest
 
-from messaging_service.adapters.postgres.accounts import ACCOUNT_COLUMNS, HOLD_MORE, to_account
+from messaging_service.accounts.postgres.account_rows import ACCOUNT_COLUMNS, HOLD_MORE, to_account
 from tests.contract.messaging_database import rows
 
 JUNE_FIRST, JUNE_SECOND = date(2026, 6, 1), date(2026, 6, 2)

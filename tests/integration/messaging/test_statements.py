@@ -9,8 +9,8 @@ from typing import Any
 import psycopg
 import pytest
 
-from messaging_service.adapters.postgres.outbox import PostgresOutbox
-from messaging_service.use_cases.outbox import Claim
+from messaging_service.sending.outbox import Claim
+from messaging_service.sending.postgres.postgres_outbox import PostgresOutbox
 from tests.contract.messaging_database import STAYS_OPEN, rows, until_found
 from tests.contract.sms_examples import acceptance, accepted, settlement
 from tests.integration.messaging.conftest import record

@@ -8,11 +8,11 @@ from typing import Any
 
 import pytest
 
-from messaging_service.adapters.postgres.outbox import PostgresOutbox
-from messaging_service.domain.message import Message
-from messaging_service.domain.states import Billing, State, Status
-from messaging_service.use_cases.late_outcomes import LateSettlement, Verdict
-from messaging_service.use_cases.outbox import Claim
+from messaging_service.receipts.late_outcomes import LateSettlement, Verdict
+from messaging_service.sending.outbox import Claim
+from messaging_service.sending.postgres.postgres_outbox import PostgresOutbox
+from messaging_service.shared.domain.message import Message
+from messaging_service.shared.domain.states import Billing, State, Status
 from service_kit.errors import Kind
 from tests.contract.messaging_database import pass_time, rows
 from tests.contract.sms_examples import PRICE, TWO_UNITS, acceptance, accepted, refused, unanswered

@@ -8,10 +8,10 @@ from typing import Any
 
 import pytest
 
-from messaging_service.adapters.postgres.outbox import PostgresOutbox
-from messaging_service.domain.message import Message
-from messaging_service.domain.states import Billing, Priority, State
-from messaging_service.use_cases.outbox import Claim
+from messaging_service.sending.outbox import Claim
+from messaging_service.sending.postgres.postgres_outbox import PostgresOutbox
+from messaging_service.shared.domain.message import Message
+from messaging_service.shared.domain.states import Billing, Priority, State
 from service_kit.errors import ServiceError
 from tests.contract.messaging_database import pass_time, rows
 from tests.contract.sms_examples import acceptance, not_taken, refused, settlement, unanswered

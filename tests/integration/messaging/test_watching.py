@@ -10,7 +10,7 @@ import pytest
 from google.protobuf.duration_pb2 import Duration
 from grpc import aio
 
-from messaging_service.domain.submission import ReceiptState
+from messaging_service.carriers.domain.submission import ReceiptState
 from service_kit.channel import open_channel
 from service_kit.errors import Kind
 from tests.contract.messaging_database import STAYS_OPEN, rows

@@ -9,14 +9,14 @@ from datetime import timedelta
 import pytest
 from uuid_utils.compat import uuid7
 
-from messaging_service.adapters.postgres import webhook_telling
-from messaging_service.adapters.postgres.events import read_present
-from messaging_service.adapters.postgres.webhook_queue import PostgresDeliveryQueue
-from messaging_service.adapters.webhooks import sender
-from messaging_service.domain.event_cursor import Moment
-from messaging_service.domain.webhook_retries import Retries
-from messaging_service.domain.webhooks import Answer
-from messaging_service.use_cases.webhooks import Tried
+from messaging_service.events.domain.event_cursor import Moment
+from messaging_service.events.postgres.event_rows import read_present
+from messaging_service.notices.domain.webhook_retries import Retries
+from messaging_service.notices.domain.webhooks import Answer
+from messaging_service.notices.postgres import fan_out
+from messaging_service.notices.postgres.webhook_queue import PostgresDeliveryQueue
+from messaging_service.notices.webhook_ports import Tried
+from messaging_service.notices.webhooks import webhook_sender
 from service_kit.database import Connection, create_pool
 from tests.contract.messaging_database import rows, until_found
 from tests.integration.messaging.running_service import service_on
@@ -67,7 +67,7 @@ async def test_an_answer_that_is_none_is_a_failure_with_its_name(
 
 
 async def test_of_a_huge_answer_only_the_beginning_is_read(database_url: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(sender, "MAX_ANSWER_BYTES", 100)
+    monkeypatch.setattr(webhook_sender, "MAX_ANSWER_BYTES", 100)
     async with both(database_url) as (service, system):
         # More is announced than ever comes: who wanted it all would wait until the time is over.
         system.reply = lambda _: b"HTTP/1.1 200 OK\r\ncontent-length: 9000000000\r\n\r\n" + b"a" * 1_000
@@ -247,14 +247,14 @@ async def test_an_endpoint_made_while_a_process_looks_misses_nothing(
         await until_found(database_url, "SELECT 1 FROM event_reader WHERE name = 'webhooks'")
 
         async def in_between(connection: Connection) -> Moment:
-            monkeypatch.setattr(webhook_telling, "read_present", read_present)
+            monkeypatch.setattr(fan_out, "read_present", read_present)
             await made(service, system.url)
             await service.send(message_id="in between")
             return await read_present(connection)
 
         async with create_pool(database_url, "telling", timeout_s=20) as pool:
-            telling = webhook_telling.PostgresTelling(pool, uuid7, give_up_after=timedelta(days=1))
-            monkeypatch.setattr(webhook_telling, "read_present", in_between)
+            telling = fan_out.PostgresTelling(pool, uuid7, give_up_after=timedelta(days=1))
+            monkeypatch.setattr(fan_out, "read_present", in_between)
             await telling.tell(100)
         assert await rows(database_url, "SELECT event_type FROM webhook_delivery") == [("sms.sent",)]
 

@@ -10,12 +10,12 @@ import pytest
 from google.protobuf.duration_pb2 import Duration
 from uuid_utils.compat import uuid7
 
-from messaging_service.adapters.postgres.outbox import PostgresOutbox
-from messaging_service.adapters.postgres.webhook_endpoints import WEBHOOKS, PostgresEndpoints
-from messaging_service.adapters.postgres.webhook_telling import PostgresTelling
-from messaging_service.domain.submission import ReceiptState
-from messaging_service.domain.webhooks import EndpointKind, EventType
-from messaging_service.use_cases.webhooks import NewEndpoint
+from messaging_service.carriers.domain.submission import ReceiptState
+from messaging_service.notices.domain.webhooks import EndpointKind, EventType
+from messaging_service.notices.postgres.fan_out import PostgresTelling
+from messaging_service.notices.postgres.webhook_endpoints import WEBHOOKS, PostgresEndpoints
+from messaging_service.notices.webhook_ports import NewEndpoint
+from messaging_service.sending.postgres.postgres_outbox import PostgresOutbox
 from service_kit.database import create_pool
 from service_kit.errors import ServiceError
 from tests.contract.messaging_database import rows, until_found

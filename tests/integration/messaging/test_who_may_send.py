@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from messaging_service.adapters.destinations import parse_destinations
-from messaging_service.domain.accounts import UnknownAccounts
+from messaging_service.accounts.domain.account import UnknownAccounts
+from messaging_service.shared.numbering.destinations import parse_destinations
 from service_kit.errors import Kind
 from tests.contract.messaging_database import rows
 from tests.contract.sms_examples import refused

@@ -9,14 +9,15 @@ from typing import Protocol
 
 import pytest
 
-from messaging_service.adapters.carriers.sandbox import SandboxCarrier, SandboxSettings
-from messaging_service.adapters.carriers.smpp import SmppCarrier, SmppSettings
-from messaging_service.adapters.carriers.smpp.connection import Connection
-from messaging_service.adapters.carriers.smpp.pdu import RESPONSE, Command, Header, bare, with_body
-from messaging_service.domain.inbound import InboundMessage
-from messaging_service.domain.segmentation import segment
-from messaging_service.domain.submission import DeliveryReceipt, LateOutcome, Outcome, Submission
-from messaging_service.use_cases.carrier import CarrierSinks, Slot
+from messaging_service.carriers.carrier import CarrierSinks, Slot
+from messaging_service.carriers.domain.submission import DeliveryReceipt, LateOutcome, Outcome, Submission
+from messaging_service.carriers.smpp.carrier import SmppCarrier
+from messaging_service.carriers.smpp.connection import Connection
+from messaging_service.carriers.smpp.pdu import RESPONSE, Command, Header, bare, with_body
+from messaging_service.carriers.smpp.settings import SmppSettings
+from messaging_service.opt_outs.domain.inbound import InboundMessage
+from messaging_service.texts.segmentation import segment
+from sandbox_carriers.smpp import SandboxCarrier, SandboxSettings
 from tests.doubles.scripted_smsc import ScriptedSmsc
 
 DEADLINE_S = 10.0

@@ -11,10 +11,17 @@ from typing import Any
 import pytest
 from structlog.testing import capture_logs
 
-from messaging_service.adapters.carriers.smpp import SmppCarrier, SmppSettings
-from messaging_service.adapters.carriers.smpp.settings import BindMode, IdSpelling, LongText, TextForm, ValidityForm
-from messaging_service.domain.segmentation import segment
-from messaging_service.domain.submission import OutcomeKind, ReceiptState, canonical_carrier_id
+from messaging_service.carriers.domain.submission import OutcomeKind, ReceiptState, canonical_carrier_id
+from messaging_service.carriers.smpp.carrier import SmppCarrier
+from messaging_service.carriers.smpp.settings import (
+    BindMode,
+    IdSpelling,
+    LongText,
+    SmppSettings,
+    TextForm,
+    ValidityForm,
+)
+from messaging_service.texts.segmentation import segment
 from tests.integration.smpp.conftest import Bound, Inbox, Send, until
 from tests.integration.smpp.foreign import ForeignServer, foreign_server, installed
 from tests.integration.smpp.test_tls import Certificates, certificates

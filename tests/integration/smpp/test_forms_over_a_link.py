@@ -7,11 +7,11 @@ from typing import Any
 
 import pytest
 
-from messaging_service.adapters.carriers.sandbox import SandboxCarrier
-from messaging_service.adapters.carriers.smpp import SmppCarrier, SmppSettings
-from messaging_service.adapters.carriers.smpp.settings import IdSpelling, LongText, TextForm
-from messaging_service.domain.segmentation import segment
-from messaging_service.domain.submission import OutcomeKind, canonical_carrier_id
+from messaging_service.carriers.domain.submission import OutcomeKind, canonical_carrier_id
+from messaging_service.carriers.smpp.carrier import SmppCarrier
+from messaging_service.carriers.smpp.settings import IdSpelling, LongText, SmppSettings, TextForm
+from messaging_service.texts.segmentation import segment
+from sandbox_carriers.smpp import SandboxCarrier
 from tests.integration.smpp.conftest import Bound, Inbox, Send
 
 PHONE = "+254712345678"

@@ -8,9 +8,9 @@ import socket
 
 import pytest
 
-from messaging_service.adapters.carriers.sandbox import SandboxCarrier
-from messaging_service.adapters.carriers.smpp.pdu import Bind, bare, bind_request, with_body
-from messaging_service.domain.submission import OutcomeKind
+from messaging_service.carriers.domain.submission import OutcomeKind
+from messaging_service.carriers.smpp.pdu import Bind, bare, bind_request, with_body
+from sandbox_carriers.smpp import SandboxCarrier
 from tests.integration.smpp.conftest import DEADLINE_S, Bound, Send, SilentServer
 
 PHONE = "+254712345678"

@@ -6,14 +6,14 @@ import asyncio
 
 import smpp34
 
-from messaging_service.adapters.carriers.smpp.pdu import (
+from messaging_service.carriers.domain.submission import OutcomeKind
+from messaging_service.carriers.smpp.pdu import (
     DELIVER_SM_RESP,
     ENQUIRE_LINK,
     SUBMIT_SM,
     SUBMIT_SM_RESP,
     message_id_answer,
 )
-from messaging_service.domain.submission import OutcomeKind
 from tests.integration.smpp.conftest import DEADLINE_S, Bound, Inbox, Send, SilentServer
 
 PHONE = "+254712345678"

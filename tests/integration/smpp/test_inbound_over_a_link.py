@@ -6,13 +6,13 @@ import pytest
 import smpp34
 import structlog
 
-from messaging_service.adapters.carriers.smpp.pdu import (
+from messaging_service.carriers.domain.submission import ReceiptState
+from messaging_service.carriers.smpp.pdu import (
     DATA_SM,
     DELIVER_SM_RESP,
     RESPONSE,
     with_body,
 )
-from messaging_service.domain.submission import ReceiptState
 from tests.integration.smpp.conftest import Bound, Inbox, SilentServer
 
 STOP = smpp34.DeliverSm("254712345678", "22141", b"STOP", source_addr_ton=1, sequence_number=9).encode()

@@ -7,10 +7,10 @@ import asyncio
 import pytest
 import smpp34
 
-from messaging_service.adapters.carriers.sandbox import SandboxCarrier
-from messaging_service.adapters.carriers.smpp.receipts import TLV_MESSAGE_STATE, TLV_RECEIPTED_MESSAGE_ID
-from messaging_service.adapters.carriers.smpp.status import Status
-from messaging_service.domain.submission import OutcomeKind, ReceiptState
+from messaging_service.carriers.domain.submission import OutcomeKind, ReceiptState
+from messaging_service.carriers.smpp.receipts import TLV_MESSAGE_STATE, TLV_RECEIPTED_MESSAGE_ID
+from messaging_service.carriers.smpp.status import Status
+from sandbox_carriers.smpp import SandboxCarrier
 from tests.integration.smpp.conftest import DEADLINE_S, Bound, Inbox, Send
 from tests.system.ports import free_port
 

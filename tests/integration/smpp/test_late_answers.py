@@ -6,9 +6,10 @@ import asyncio
 
 import pytest
 
-from messaging_service.adapters.carriers.smpp.outcomes import late_outcome
-from messaging_service.adapters.carriers.smpp.outstanding import Answered, Asked
-from messaging_service.adapters.carriers.smpp.pdu import (
+from messaging_service.carriers.domain.submission import LateOutcome, Outcome, OutcomeKind
+from messaging_service.carriers.smpp.outcomes import late_outcome
+from messaging_service.carriers.smpp.outstanding import Answered, Asked
+from messaging_service.carriers.smpp.pdu import (
     ENQUIRE_LINK,
     ENQUIRE_LINK_RESP,
     GENERIC_NACK,
@@ -17,7 +18,6 @@ from messaging_service.adapters.carriers.smpp.pdu import (
     bare,
     message_id_answer,
 )
-from messaging_service.domain.submission import LateOutcome, Outcome, OutcomeKind
 from tests.integration.smpp.conftest import Bound, Inbox, Send, SilentServer, SilentSmsc, until
 
 PHONE = "+254712345678"

@@ -8,8 +8,8 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from messaging_service.domain.segmentation import segment
-from messaging_service.domain.submission import OutcomeKind, Submission, Validity
+from messaging_service.carriers.domain.submission import OutcomeKind, Submission, Validity
+from messaging_service.texts.segmentation import segment
 from tests.doubles.scripted_smsc import SUBMIT_SM, Received, Reply, ScriptedSmsc
 from tests.integration.smpp.conftest import DEADLINE_S, Bound, Reserve, Send
 

@@ -9,12 +9,13 @@ from typing import Protocol
 
 import pytest
 
-from messaging_service.adapters.carriers.sandbox import SandboxCarrier
-from messaging_service.adapters.carriers.smpp import SmppCarrier, SmppSettings
-from messaging_service.adapters.carriers.smpp.pdu import SUBMIT_SM, SUBMIT_SM_RESP, message_id_answer
-from messaging_service.domain.carrier_status import BindState
-from messaging_service.domain.submission import OutcomeKind
-from messaging_service.use_cases.bind_leases import BindLeases, LeaseShare, LeaseTerms
+from messaging_service.carriers.bind_leases import BindLeases, LeaseShare, LeaseTerms
+from messaging_service.carriers.domain.carrier_status import BindState
+from messaging_service.carriers.domain.submission import OutcomeKind
+from messaging_service.carriers.smpp.carrier import SmppCarrier
+from messaging_service.carriers.smpp.pdu import SUBMIT_SM, SUBMIT_SM_RESP, message_id_answer
+from messaging_service.carriers.smpp.settings import SmppSettings
+from sandbox_carriers.smpp import SandboxCarrier
 from service_kit.errors import Kind, ServiceError
 from tests.contract.in_memory_leases import InMemoryBindLeases, LeaseBook
 from tests.integration.smpp.conftest import DEADLINE_S, Inbox, Send, SilentServer, until

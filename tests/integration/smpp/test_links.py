@@ -8,9 +8,9 @@ from dataclasses import replace
 import pytest
 from structlog.testing import capture_logs
 
-from messaging_service.adapters.carriers.sandbox import SandboxCarrier, SandboxSettings
-from messaging_service.adapters.carriers.smpp import SmppCarrier, SmppSettings
-from messaging_service.adapters.carriers.smpp.pdu import (
+from messaging_service.carriers.domain.submission import OutcomeKind, Submission
+from messaging_service.carriers.smpp.carrier import SmppCarrier
+from messaging_service.carriers.smpp.pdu import (
     ENQUIRE_LINK,
     ENQUIRE_LINK_RESP,
     GENERIC_NACK,
@@ -21,8 +21,9 @@ from messaging_service.adapters.carriers.smpp.pdu import (
     bare,
     message_id_answer,
 )
-from messaging_service.domain.segmentation import segment
-from messaging_service.domain.submission import OutcomeKind, Submission
+from messaging_service.carriers.smpp.settings import SmppSettings
+from messaging_service.texts.segmentation import segment
+from sandbox_carriers.smpp import SandboxCarrier, SandboxSettings
 from service_kit.settings import Address
 from tests.integration.smpp.conftest import DEADLINE_S, Bound, Inbox, Send, SilentServer
 

@@ -7,8 +7,9 @@ import asyncio
 import smpp34
 from structlog.testing import capture_logs
 
-from messaging_service.adapters.carriers.sandbox import SandboxCarrier
-from messaging_service.adapters.carriers.smpp.pdu import (
+from messaging_service.carriers.domain.carrier_status import BindState
+from messaging_service.carriers.domain.submission import OutcomeKind
+from messaging_service.carriers.smpp.pdu import (
     DELIVER_SM,
     DELIVER_SM_RESP,
     SUBMIT_SM,
@@ -17,9 +18,8 @@ from messaging_service.adapters.carriers.smpp.pdu import (
     Command,
     message_id_answer,
 )
-from messaging_service.adapters.carriers.smpp.settings import BindMode
-from messaging_service.domain.carrier_status import BindState
-from messaging_service.domain.submission import OutcomeKind
+from messaging_service.carriers.smpp.settings import BindMode
+from sandbox_carriers.smpp import SandboxCarrier
 from tests.integration.smpp.conftest import Bound, Inbox, Send, SilentServer, SilentSmsc, until
 
 PHONE = "+254712345678"

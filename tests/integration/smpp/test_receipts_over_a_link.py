@@ -7,8 +7,8 @@ import asyncio
 import pytest
 import smpp34
 
-from messaging_service.adapters.carriers.sandbox import SandboxCarrier
-from messaging_service.adapters.carriers.smpp.pdu import (
+from messaging_service.carriers.domain.submission import OutcomeKind, ReceiptState
+from messaging_service.carriers.smpp.pdu import (
     DELIVER_SM,
     DELIVER_SM_RESP,
     GENERIC_NACK,
@@ -17,7 +17,7 @@ from messaging_service.adapters.carriers.smpp.pdu import (
     message_id_answer,
     with_body,
 )
-from messaging_service.domain.submission import OutcomeKind, ReceiptState
+from sandbox_carriers.smpp import SandboxCarrier
 from tests.integration.smpp.conftest import Bound, Inbox, Send, SilentServer
 
 PHONE = "+254712345678"

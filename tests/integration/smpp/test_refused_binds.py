@@ -7,7 +7,8 @@ from itertools import pairwise
 import pytest
 from structlog.testing import capture_logs
 
-from messaging_service.adapters.carriers.smpp import SmppCarrier, SmppSettings
+from messaging_service.carriers.smpp.carrier import SmppCarrier
+from messaging_service.carriers.smpp.settings import SmppSettings
 from tests.doubles.scripted_smsc import BIND_TRANSCEIVER, GENERIC_NACK, Reply, ScriptedSmsc
 from tests.integration.smpp.conftest import Inbox
 

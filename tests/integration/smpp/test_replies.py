@@ -8,7 +8,7 @@ from typing import Any
 import httpx
 import pytest
 
-from messaging_service.adapters.carriers.sandbox import SandboxCarrier, SandboxSettings
+from sandbox_carriers.smpp import SandboxCarrier, SandboxSettings
 from tests.integration.smpp.conftest import Bound, Inbox, Send
 
 PHONE = "+254712345678"

@@ -10,8 +10,8 @@ from collections.abc import AsyncIterator
 import httpx
 import pytest
 
-from messaging_service.adapters.carriers.sandbox import SandboxCarrier, SandboxSettings
-from messaging_service.adapters.carriers.smpp import SmppCarrier
+from messaging_service.carriers.smpp.carrier import SmppCarrier
+from sandbox_carriers.smpp import SandboxCarrier, SandboxSettings
 from tests.integration.smpp.conftest import Bound, Send
 
 PHONE = "+254712345678"

@@ -16,7 +16,7 @@ import pytest
 from tests.integration.smpp.conftest import DEADLINE_S, Bound, Send
 from tests.system.ports import free_port
 
-MODULE = "messaging_service.adapters.carriers.sandbox"
+MODULE = "sandbox_carriers.smpp"
 
 
 async def start(**settings: str) -> asyncio.subprocess.Process:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 
-from messaging_service.domain.submission import OutcomeKind
+from messaging_service.carriers.domain.submission import OutcomeKind
 from tests.doubles.scripted_smsc import (
     BIND_TRANSCEIVER,
     DELIVER_SM,

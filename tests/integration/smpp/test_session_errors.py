@@ -7,7 +7,7 @@ import asyncio
 import pytest
 from structlog.testing import capture_logs
 
-from messaging_service.domain.submission import OutcomeKind
+from messaging_service.carriers.domain.submission import OutcomeKind
 from tests.doubles.scripted_smsc import ENQUIRE_LINK, GENERIC_NACK, SUBMIT_SM, Reply, ScriptedSmsc
 from tests.integration.smpp.conftest import Bound, Send, until
 

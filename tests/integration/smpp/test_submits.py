@@ -6,11 +6,12 @@ import asyncio
 
 import pytest
 
-from messaging_service.adapters.carriers.sandbox import SandboxCarrier
-from messaging_service.adapters.carriers.smpp import SmppCarrier, SmppSettings
-from messaging_service.domain.segmentation import segment
-from messaging_service.domain.submission import Outcome, OutcomeKind, Submission
-from messaging_service.use_cases.carrier import Carrier
+from messaging_service.carriers.carrier import Carrier
+from messaging_service.carriers.domain.submission import Outcome, OutcomeKind, Submission
+from messaging_service.carriers.smpp.carrier import SmppCarrier
+from messaging_service.carriers.smpp.settings import SmppSettings
+from messaging_service.texts.segmentation import segment
+from sandbox_carriers.smpp import SandboxCarrier
 from tests.integration.smpp.conftest import Bound, Inbox, Reserve, Send
 
 PHONE = "+254712345678"

@@ -13,9 +13,10 @@ from typing import Any
 import pytest
 from structlog.testing import capture_logs
 
-from messaging_service.adapters.carriers.sandbox import SandboxCarrier, SandboxSettings
-from messaging_service.adapters.carriers.smpp import SmppCarrier, SmppSettings
-from messaging_service.domain.submission import OutcomeKind
+from messaging_service.carriers.domain.submission import OutcomeKind
+from messaging_service.carriers.smpp.carrier import SmppCarrier
+from messaging_service.carriers.smpp.settings import SmppSettings
+from sandbox_carriers.smpp import SandboxCarrier, SandboxSettings
 from tests.integration.smpp.conftest import Bound, Inbox, Send, until
 
 PHONE = "+254712345678"

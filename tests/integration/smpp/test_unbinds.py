@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 
-from messaging_service.domain.submission import OutcomeKind
+from messaging_service.carriers.domain.submission import OutcomeKind
 from tests.doubles.scripted_smsc import DELIVER_SM, RESP, SUBMIT_SM, UNBIND, Reply, ScriptedSmsc
 from tests.integration.smpp.conftest import DEADLINE_S, Bound, Inbox, Send
 

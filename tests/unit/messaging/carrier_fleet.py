@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 
-from messaging_service.domain.circuit_breaker import BreakerSettings
-from messaging_service.domain.routing import Leg, Route
-from messaging_service.domain.segmentation import segment
-from messaging_service.domain.submission import Submission
-from messaging_service.use_cases.carrier_fleet import Fleet
-from messaging_service.use_cases.route_carriers import RouteCarriers
+from messaging_service.carriers.carrier_fleet import Fleet
+from messaging_service.carriers.domain.circuit_breaker import BreakerSettings
+from messaging_service.carriers.domain.routing import Leg, Route
+from messaging_service.carriers.domain.submission import Submission
+from messaging_service.carriers.route_carriers import RouteCarriers
+from messaging_service.texts.segmentation import segment
 from tests.contract.scripted_carrier import ScriptedCarrier
 from tests.unit.messaging.fakes import RecordedLog
 

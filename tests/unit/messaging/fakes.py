@@ -6,11 +6,11 @@ import asyncio
 from collections.abc import Callable, Collection, Sequence
 from datetime import datetime, timedelta
 
-from messaging_service.domain.carrier_control import CarrierMode
-from messaging_service.domain.money import SendPrice
-from messaging_service.domain.routing import DEFAULT_ROUTE
-from messaging_service.use_cases.inbound_inbox import WorkedInbound
-from messaging_service.use_cases.outbox import Acceptance, Accepted, Claim, Settled, Settlement, Swept
+from messaging_service.carriers.domain.carrier_control import CarrierMode
+from messaging_service.carriers.domain.routing import DEFAULT_ROUTE
+from messaging_service.opt_outs.inbound_inbox import WorkedInbound
+from messaging_service.sending.outbox import Acceptance, Accepted, Claim, Settled, Settlement, Swept
+from messaging_service.shared.domain.money import SendPrice
 from service_kit.errors import Kind, ServiceError
 from tests.contract.in_memory_outbox import Book, InMemoryOutbox
 from tests.contract.sms_examples import NOON, PRICE

@@ -21,7 +21,7 @@ from typing import Any
 
 import requests
 
-from messaging_service.adapters.channels.guard import Guard, NotAllowedError
+from messaging_service.notices.channels.guard import Guard, NotAllowedError
 
 ROOT = sysconfig.get_path("purelib")
 passed: list[list[Any]] = []

@@ -10,8 +10,8 @@ from typing import Any
 
 import requests
 
-from messaging_service.adapters.channels.guard import Guard
-from messaging_service.adapters.channels.posting import Posting, Rules
+from messaging_service.notices.channels.guard import Guard
+from messaging_service.notices.channels.posting import Posting, Rules
 
 sent: list[dict[str, Any]] = []
 

@@ -11,19 +11,19 @@ from typing import Any
 
 from uuid_utils.compat import uuid7
 
-from messaging_service.domain.circuit_breaker import BreakerSettings
-from messaging_service.domain.routing import DEFAULT_ROUTE, only_route
-from messaging_service.use_cases.attempts import Attempts
-from messaging_service.use_cases.carrier import LateOutcomeSink
-from messaging_service.use_cases.carrier_fleet import Fleet
-from messaging_service.use_cases.claim_loop import ClaimLoop
-from messaging_service.use_cases.dispatch import Dispatch
-from messaging_service.use_cases.group_commit import GroupCommit
-from messaging_service.use_cases.outbox import Acceptance, Accepted, Settled, Settlement
-from messaging_service.use_cases.outcomes import Outcomes
-from messaging_service.use_cases.resend_sms import ResendSms
-from messaging_service.use_cases.route_carriers import RouteCarriers
-from messaging_service.use_cases.send_sms import SendLimits, SendSms, Sent
+from messaging_service.carriers.carrier import LateOutcomeSink
+from messaging_service.carriers.carrier_fleet import Fleet
+from messaging_service.carriers.domain.circuit_breaker import BreakerSettings
+from messaging_service.carriers.domain.routing import DEFAULT_ROUTE, only_route
+from messaging_service.carriers.route_carriers import RouteCarriers
+from messaging_service.sending.attempts import Attempts
+from messaging_service.sending.claim_loop import ClaimLoop
+from messaging_service.sending.dispatch import Dispatch
+from messaging_service.sending.outbox import Acceptance, Accepted, Settled, Settlement
+from messaging_service.sending.outcomes import Outcomes
+from messaging_service.sending.resend_sms import ResendSms
+from messaging_service.sending.send_sms import SendLimits, SendSms, Sent
+from messaging_service.shared.group_commit import GroupCommit
 from tests.contract.scripted_carrier import ScriptedCarrier
 from tests.contract.sms_examples import draft
 from tests.unit.messaging.fakes import FailingOutbox, FixedPrices, NoWakeUps, RecordedLog

@@ -7,7 +7,7 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from messaging_service.domain.alerts import (
+from messaging_service.notices.domain.alerts import (
     CARRIER_IS_GONE_AFTER,
     DEFAULTS,
     AlertKind,

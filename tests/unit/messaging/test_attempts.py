@@ -8,13 +8,13 @@ from datetime import timedelta
 
 import pytest
 
-from messaging_service.domain.message import outbox_id
-from messaging_service.domain.states import State
-from messaging_service.domain.submission import LateOutcome, Outcome, OutcomeKind, Submission
-from messaging_service.use_cases import attempts as module
-from messaging_service.use_cases.attempts import LONGEST_RETRY_S
-from messaging_service.use_cases.outbox import Accepted, Claim, Settlement
-from messaging_service.use_cases.route_carriers import RouteSlot
+from messaging_service.carriers.domain.submission import LateOutcome, Outcome, OutcomeKind, Submission
+from messaging_service.carriers.route_carriers import RouteSlot
+from messaging_service.sending import attempts as module
+from messaging_service.sending.attempts import LONGEST_RETRY_S
+from messaging_service.sending.outbox import Accepted, Claim, Settlement
+from messaging_service.shared.domain.message import outbox_id
+from messaging_service.shared.domain.states import State
 from service_kit.errors import Kind, ServiceError
 from tests.contract.in_memory_outbox import LEASE_S
 from tests.contract.sms_examples import TWO_UNITS, acceptance, accepted, not_taken, refused, unanswered

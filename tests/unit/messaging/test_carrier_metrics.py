@@ -6,12 +6,12 @@ from decimal import Decimal
 
 from prometheus_client import CollectorRegistry
 
-from messaging_service.adapters.metrics.carriers import CarrierCollector
-from messaging_service.domain.carrier_control import CarrierMode
-from messaging_service.domain.carrier_status import BindState, BindStatus, CarrierStatus
-from messaging_service.domain.circuit_breaker import BreakerState
-from messaging_service.use_cases.carrier_fleet import MemberStatus
-from messaging_service.use_cases.carrier_traffic import Traffic
+from messaging_service.carriers.carrier_fleet import MemberStatus
+from messaging_service.carriers.carrier_traffic import Traffic
+from messaging_service.carriers.domain.carrier_control import CarrierMode
+from messaging_service.carriers.domain.carrier_status import BindState, BindStatus, CarrierStatus
+from messaging_service.carriers.domain.circuit_breaker import BreakerState
+from messaging_service.carriers.metrics.carrier_metrics import CarrierCollector
 
 QUIET = Traffic(0, 0, 0, 0, ())
 BUSY = MemberStatus(

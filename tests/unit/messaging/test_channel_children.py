@@ -13,10 +13,10 @@ from typing import Any
 import pytest
 from prometheus_client import CollectorRegistry
 
-from messaging_service.adapters.channels.children import ENVIRONMENT, ChildFailedError, Children
-from messaging_service.adapters.channels.sender import GuardedChannels
-from messaging_service.adapters.metrics.channels import ChannelMetrics
-from messaging_service.domain.webhooks import EndpointKind
+from messaging_service.notices.channels.channel_sender import GuardedChannels
+from messaging_service.notices.channels.children import ENVIRONMENT, ChildFailedError, Children
+from messaging_service.notices.domain.webhooks import EndpointKind
+from messaging_service.notices.metrics.channel_metrics import ChannelMetrics
 from service_kit.errors import Kind, ServiceError
 
 SCRIPT = """
@@ -152,7 +152,8 @@ async def test_a_target_that_cannot_be_looked_at_in_time_is_refused_for_now() ->
 
 
 def test_the_service_itself_never_imports_what_its_children_run() -> None:
-    program = "import sys, messaging_service.bootstrap; print([name for name in sys.modules if name == 'apprise'])"
+    show = "print([name for name in sys.modules if name == 'apprise'])"
+    program = f"import sys, messaging_service.wiring.bootstrap; {show}"
     done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True)
     assert done.stdout.strip() == "[]"
 
@@ -160,8 +161,8 @@ def test_the_service_itself_never_imports_what_its_children_run() -> None:
 PARENT = f"""
 import asyncio, sys
 from prometheus_client import CollectorRegistry
-from messaging_service.adapters.channels.children import Children
-from messaging_service.adapters.metrics.channels import ChannelMetrics
+from messaging_service.notices.channels.children import Children
+from messaging_service.notices.metrics.channel_metrics import ChannelMetrics
 async def main():
     command = (sys.executable, "-I", "-S", "-c", sys.argv[1])
     children = Children({{}}, ChannelMetrics(CollectorRegistry()), at_most=1, timeout_s=20, idle_s=600, command=command)

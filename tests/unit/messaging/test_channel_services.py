@@ -11,7 +11,7 @@ from urllib.parse import urlsplit
 
 import pytest
 
-from messaging_service.domain.channels import NEVER, WELL_KNOWN
+from messaging_service.notices.domain.channels import NEVER, WELL_KNOWN
 
 PROGRAM = Path(__file__).with_name("posting_program.py")
 LONG = "Secret0Canary1Secret2Canary3Secr"

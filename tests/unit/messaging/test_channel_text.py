@@ -10,10 +10,10 @@ from uuid import UUID
 
 import pytest
 
-from messaging_service.domain.alerts import DEFAULTS, AlertKind, AlertRule, Reading, event_of
-from messaging_service.domain.channel_text import Text, Told, nairobi, text_of, told_of
-from messaging_service.domain.channels import CHANNEL_EVENTS, email_problem, joined, url_letters_problem
-from messaging_service.domain.webhooks import EventType
+from messaging_service.notices.domain.alerts import DEFAULTS, AlertKind, AlertRule, Reading, event_of
+from messaging_service.notices.domain.channel_text import Text, Told, nairobi, text_of, told_of
+from messaging_service.notices.domain.channels import CHANNEL_EVENTS, email_problem, joined, url_letters_problem
+from messaging_service.notices.domain.webhooks import EventType
 
 AT = datetime(2026, 11, 22, 1, 51, 19, tzinfo=UTC)
 

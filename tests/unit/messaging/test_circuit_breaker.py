@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from messaging_service.domain.circuit_breaker import BreakerSettings, BreakerState, CircuitBreaker
+from messaging_service.carriers.domain.circuit_breaker import BreakerSettings, BreakerState, CircuitBreaker
 
 SETTINGS = BreakerSettings(outcomes=4, failures=3, open_s=5, longest_open_s=15)
 

@@ -8,9 +8,9 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from messaging_service.domain.routing import DEFAULT_ROUTE
-from messaging_service.domain.states import State
-from messaging_service.domain.submission import Outcome, Submission
+from messaging_service.carriers.domain.routing import DEFAULT_ROUTE
+from messaging_service.carriers.domain.submission import Outcome, Submission
+from messaging_service.shared.domain.states import State
 from tests.contract.scripted_carrier import ScriptedCarrier
 from tests.contract.sms_examples import acceptance, accepted
 from tests.unit.messaging.fakes import unavailable, until

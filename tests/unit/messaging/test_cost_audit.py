@@ -11,11 +11,11 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from messaging_service.domain.cost_audit import AuditTotals, Cause, CostException, PricedEntry, cause_of
-from messaging_service.domain.money import PriceLevel
-from messaging_service.domain.price_book import BookPrice, BookQuestion, Tier
-from messaging_service.use_cases.audit_costs import AuditCosts
-from messaging_service.use_cases.price_cells import PriceCells
+from messaging_service.prices.domain.price_book import BookPrice, BookQuestion, Tier
+from messaging_service.reports.audit_costs import AuditCosts
+from messaging_service.reports.domain.cost_audit import AuditTotals, Cause, CostException, PricedEntry, cause_of
+from messaging_service.reports.price_cells import PriceCells
+from messaging_service.shared.domain.money import PriceLevel
 from service_kit.errors import ServiceError
 from tests.unit.messaging.written_book import DIRECT, TUKUPAY, Row, WrittenBook, WrittenTraffic, entry, minute
 

@@ -10,11 +10,11 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from messaging_service.domain.cost_audit import PricedEntry
-from messaging_service.domain.cost_rehearsal import Rehearsal, RehearsedTotal, Superseder, largest_first
-from messaging_service.domain.money import PriceLevel
-from messaging_service.domain.price_book import BookQuestion, DraftPrice, Tier
-from messaging_service.use_cases.rehearse_costs import MAX_PERIOD, RehearseCosts
+from messaging_service.prices.domain.price_book import BookQuestion, DraftPrice, Tier
+from messaging_service.reports.domain.cost_audit import PricedEntry
+from messaging_service.reports.domain.cost_rehearsal import Rehearsal, RehearsedTotal, Superseder, largest_first
+from messaging_service.reports.rehearse_costs import MAX_PERIOD, RehearseCosts
+from messaging_service.shared.domain.money import PriceLevel
 from service_kit.errors import ServiceError
 from tests.unit.messaging.test_cost_audit import books, entries
 from tests.unit.messaging.written_book import DIRECT, TUKUPAY, WrittenBook, WrittenTraffic, entry, minute

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from messaging_service.domain.validation import (
+from messaging_service.sending.domain.validation import (
     MAX_CUSTOM_DATA_BYTES,
     MAX_CUSTOM_DATA_DEPTH,
     MAX_CUSTOM_DATA_EXPONENT,

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from messaging_service.adapters.destinations import HOME, destination_of, parse_destinations
+from messaging_service.shared.numbering.destinations import HOME, destination_of, parse_destinations
 
 
 @pytest.mark.parametrize(

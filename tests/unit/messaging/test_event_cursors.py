@@ -11,8 +11,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from messaging_service.domain.event_cursor import Moment, Position
-from messaging_service.transport.event_cursors import MAX_LENGTH, AccountCursors, decode_entry, encode_entry
+from messaging_service.events.domain.event_cursor import Moment, Position
+from messaging_service.events.grpc.event_cursors import MAX_LENGTH, AccountCursors, decode_entry, encode_entry
 from service_kit.errors import Kind, ServiceError
 
 NOON = datetime(2026, 6, 1, 12, tzinfo=UTC)

@@ -9,10 +9,10 @@ from uuid import UUID
 
 import pytest
 
-from messaging_service.domain.event_cursor import EventFilter, Position
-from messaging_service.domain.states import State
-from messaging_service.use_cases.event_tail import EventTail, Subscription, TailLimits
-from messaging_service.use_cases.watch_outbox import WatchOutbox
+from messaging_service.events.domain.event_cursor import EventFilter, Position
+from messaging_service.events.event_tail import EventTail, Subscription, TailLimits
+from messaging_service.events.watch_outbox import WatchOutbox
+from messaging_service.shared.domain.states import State
 from service_kit.errors import Kind, ServiceError
 from tests.contract.event_journal import ACCOUNT, OTHER_ACCOUNT, InMemoryJournal
 

@@ -6,9 +6,9 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from messaging_service.domain.states import State
-from messaging_service.domain.validation import MAX_VALIDITY, validate
-from messaging_service.use_cases.outbox import Accepted, Claim, valid_until
+from messaging_service.sending.domain.validation import MAX_VALIDITY, validate
+from messaging_service.sending.outbox import Accepted, Claim, valid_until
+from messaging_service.shared.domain.states import State
 from service_kit.errors import ServiceError
 from tests.contract.sms_examples import NOON, acceptance, draft, request
 from tests.unit.messaging.service import CLAIM_S, Service

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from messaging_service.use_cases.flush_size import FlushSize
+from messaging_service.shared.flush_size import FlushSize
 
 FLOOR, CEILING, TARGET_S = 32, 256, 0.050
 

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 
 import pytest
 
-from messaging_service.use_cases.group_commit import GroupCommit
+from messaging_service.shared.group_commit import GroupCommit
 from service_kit.errors import Kind, ServiceError
 
 pytestmark = pytest.mark.timeout(10)

@@ -7,8 +7,8 @@ from collections.abc import Sequence
 
 import pytest
 
-from messaging_service.use_cases.flush_size import FlushSize
-from messaging_service.use_cases.group_commit import GroupCommit
+from messaging_service.shared.flush_size import FlushSize
+from messaging_service.shared.group_commit import GroupCommit
 from service_kit.errors import Kind, ServiceError
 from tests.unit.messaging.fakes import until
 

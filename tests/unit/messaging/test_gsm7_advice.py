@@ -11,10 +11,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from messaging_service.domain import gsm7
-from messaging_service.domain.gsm7_advice import Gsm7Advice, advise
-from messaging_service.domain.gsm7_near import near
-from messaging_service.domain.segmentation import segment
+from messaging_service.texts import gsm7
+from messaging_service.texts.gsm7_advice import Gsm7Advice, advise
+from messaging_service.texts.gsm7_near import near
+from messaging_service.texts.segmentation import segment
 
 ALPHABET = gsm7.BASIC.replace(gsm7.ESCAPE, "") + "".join(gsm7.EXTENSION)
 WITH_NEAR = [

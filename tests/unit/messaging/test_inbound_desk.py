@@ -10,13 +10,13 @@ from uuid import UUID
 
 import pytest
 
-from messaging_service.domain.inbound import InboundMessage
-from messaging_service.domain.opt_out_keywords import Keywords
-from messaging_service.domain.states import State
-from messaging_service.use_cases.inbound_desk import InboundDesk
-from messaging_service.use_cases.inbound_inbox import WorkedInbound
-from messaging_service.use_cases.outbox import Accepted, Claim
-from messaging_service.use_cases.suppressions import Stopped
+from messaging_service.opt_outs.domain.inbound import InboundMessage
+from messaging_service.opt_outs.domain.opt_out_keywords import Keywords
+from messaging_service.opt_outs.inbound_inbox import WorkedInbound
+from messaging_service.opt_outs.inbound_processor import InboundDesk
+from messaging_service.opt_outs.suppression_store import Stopped
+from messaging_service.sending.outbox import Accepted, Claim
+from messaging_service.shared.domain.states import State
 from service_kit.errors import ServiceError
 from tests.contract.in_memory_outbox import Book, InMemoryOutbox
 from tests.contract.in_memory_suppressions import InMemoryInbound, InMemorySuppressions

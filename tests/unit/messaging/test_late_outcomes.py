@@ -7,10 +7,10 @@ from collections.abc import Sequence
 
 import pytest
 
-from messaging_service.domain.message import outbox_id
-from messaging_service.domain.submission import LateOutcome, Outcome
-from messaging_service.use_cases.late_outcomes import LateDesk, LateSettlement, Verdict
-from messaging_service.use_cases.retention import STEP, Retention
+from messaging_service.carriers.domain.submission import LateOutcome, Outcome
+from messaging_service.receipts.late_outcomes import LateDesk, LateSettlement, Verdict
+from messaging_service.shared.domain.message import outbox_id
+from messaging_service.shared.retention import STEP, Retention
 from service_kit.errors import ServiceError
 from tests.contract.sms_examples import acceptance, accepted, refused, unanswered
 from tests.unit.messaging.fakes import RecordedLog, unavailable, until

@@ -8,10 +8,10 @@ import math
 import pytest
 from prometheus_client import CollectorRegistry
 
-from messaging_service.adapters.metrics.queue import QueueMetrics
-from messaging_service.domain.states import Priority
-from messaging_service.use_cases.lookout import Lookout
-from messaging_service.use_cases.queue_state import QueueState, Waiting
+from messaging_service.sending.metrics.queue_metrics import QueueMetrics
+from messaging_service.sending.queue_state import QueueState, Waiting
+from messaging_service.shared.domain.states import Priority
+from messaging_service.shared.gauge_poller import Lookout
 from tests.unit.messaging.fakes import RecordedLog, unavailable, until
 
 pytestmark = pytest.mark.timeout(10)

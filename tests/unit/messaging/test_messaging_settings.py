@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from messaging_service.domain.accounts import UnknownAccounts
-from messaging_service.settings import MessagingSettings
+from messaging_service.accounts.domain.account import UnknownAccounts
+from messaging_service.wiring.settings import MessagingSettings
 from service_kit.settings import SettingsError, load
 
 GOOD = {

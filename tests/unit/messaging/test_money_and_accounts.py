@@ -9,8 +9,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from messaging_service.domain.accounts import Account, AccountMode, AccountStatus
-from messaging_service.domain.money import Price, PriceLevel, from_micros, to_micros
+from messaging_service.accounts.domain.account import Account, AccountMode, AccountStatus
+from messaging_service.shared.domain.money import Price, PriceLevel, from_micros, to_micros
 from service_kit.errors import Kind, ServiceError
 
 micros = st.integers(-(10**17), 10**17)

@@ -9,9 +9,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from messaging_service.domain.inbound import InboundMessage
-from messaging_service.domain.opt_out_keywords import OPT_IN_WORDS, OPT_OUT_WORDS, Keywords
-from messaging_service.domain.suppression import Directive
+from messaging_service.opt_outs.domain.inbound import InboundMessage
+from messaging_service.opt_outs.domain.opt_out_keywords import OPT_IN_WORDS, OPT_OUT_WORDS, Keywords
+from messaging_service.opt_outs.domain.suppression import Directive
 
 WHOLE = Keywords()
 FIRST = Keywords(first_word_counts=True)

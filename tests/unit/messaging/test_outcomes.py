@@ -9,11 +9,11 @@ from uuid import UUID
 
 import pytest
 
-from messaging_service.domain.message import Message
-from messaging_service.domain.states import IN_PROGRESS, State
-from messaging_service.use_cases import outcomes as module
-from messaging_service.use_cases.outbox import Accepted
-from messaging_service.use_cases.outcomes import Outcomes
+from messaging_service.sending import outcomes as module
+from messaging_service.sending.outbox import Accepted
+from messaging_service.sending.outcomes import Outcomes
+from messaging_service.shared.domain.message import Message
+from messaging_service.shared.domain.states import IN_PROGRESS, State
 from tests.contract.in_memory_outbox import Book, InMemoryOutbox
 from tests.contract.sms_examples import acceptance
 from tests.unit.messaging.fakes import RecordedLog, unavailable

@@ -9,8 +9,8 @@ import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
-from messaging_service.adapters.phone_numbers import phone_number_problem
-from messaging_service.use_cases.phone_numbers import PhoneNumberCheck, masked
+from messaging_service.shared.numbering.phone_number_rules import phone_number_problem
+from messaging_service.shared.phone_numbers import PhoneNumberCheck, masked
 from tests.system.effort import effort
 
 COUNTRY_CODES = sorted(phonenumbers.COUNTRY_CODE_TO_REGION_CODE)

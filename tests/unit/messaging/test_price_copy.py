@@ -8,16 +8,16 @@ from decimal import Decimal
 
 import pytest
 
-from messaging_service.domain import price_copy
-from messaging_service.domain.book_clock import CLOCK_KNOWN_S, CLOCK_MARGIN_S
-from messaging_service.domain.money import Price, PriceLevel, SendPrice
-from messaging_service.domain.price_copy import (
+from messaging_service.prices.domain import price_copy
+from messaging_service.prices.domain.book_clock import CLOCK_KNOWN_S, CLOCK_MARGIN_S
+from messaging_service.prices.domain.price_copy import (
     Answer,
     Asking,
     Change,
     Key,
     PriceCopy,
 )
+from messaging_service.shared.domain.money import Price, PriceLevel, SendPrice
 
 SPECIFIC, APP, DIRECT, TUKUPAY = (
     PriceLevel.SPECIFIC_CUSTOMER,

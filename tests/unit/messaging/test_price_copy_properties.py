@@ -9,8 +9,8 @@ from decimal import Decimal
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from messaging_service.domain.money import Price, PriceLevel, SendPrice
-from messaging_service.domain.price_copy import Answer, Asking, Change, Key, PriceCopy
+from messaging_service.prices.domain.price_copy import Answer, Asking, Change, Key, PriceCopy
+from messaging_service.shared.domain.money import Price, PriceLevel, SendPrice
 from tests.system.effort import effort
 
 START = datetime(2026, 3, 1, tzinfo=UTC)

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from messaging_service.domain.book_clock import CLOCK_KNOWN_S
-from messaging_service.domain.price_copy import Answer
+from messaging_service.prices.domain.book_clock import CLOCK_KNOWN_S
+from messaging_service.prices.domain.price_copy import Answer
 from tests.unit.messaging.test_price_copy import JANE, NOON, Desk, price, seconds
 
 KNOWN = NOON - seconds(3_600)

@@ -8,12 +8,12 @@ from dataclasses import replace
 
 import pytest
 
-from messaging_service.domain.carrier_control import CarrierMode
-from messaging_service.domain.carrier_status import BindState, BindStatus
-from messaging_service.domain.circuit_breaker import BreakerState
-from messaging_service.domain.routing import Leg
-from messaging_service.domain.submission import Outcome
-from messaging_service.use_cases.carrier_presence import require_carrier
+from messaging_service.carriers.carrier_presence import require_carrier
+from messaging_service.carriers.domain.carrier_control import CarrierMode
+from messaging_service.carriers.domain.carrier_status import BindState, BindStatus
+from messaging_service.carriers.domain.circuit_breaker import BreakerState
+from messaging_service.carriers.domain.routing import Leg
+from messaging_service.carriers.domain.submission import Outcome
 from service_kit.errors import ServiceError
 from tests.contract.sms_examples import not_taken, refused, unanswered
 from tests.unit.messaging.carrier_fleet import SUBMISSION, Carriers

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from messaging_service.domain.routing import DEFAULT_ROUTE, Leg, Route, Routes, only_route
-from messaging_service.domain.states import Priority
+from messaging_service.carriers.domain.routing import DEFAULT_ROUTE, Leg, Route, Routes, only_route
+from messaging_service.shared.domain.states import Priority
 
 SAFARICOM = "+254712345678"
 AIRTEL = "+254733123456"

@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from messaging_service.domain import gsm7
+from messaging_service.texts import gsm7
 
 # Importing it registers the codec "gsm03.38".
 importlib.import_module("gsm0338")

@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from messaging_service.domain.segmentation import segment
+from messaging_service.texts.segmentation import segment
 
 VECTORS: dict[str, Any] = json.loads(
     (Path(__file__).parents[2] / "vectors" / "segments.json").read_text(encoding="utf-8")

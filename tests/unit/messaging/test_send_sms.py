@@ -9,9 +9,9 @@ from typing import Any
 
 import pytest
 
-from messaging_service.domain.states import Billing, State
-from messaging_service.domain.submission import Outcome, Submission
-from messaging_service.use_cases import outcomes as outcomes_module
+from messaging_service.carriers.domain.submission import Outcome, Submission
+from messaging_service.sending import outcomes as outcomes_module
+from messaging_service.shared.domain.states import Billing, State
 from service_kit.errors import Kind, ServiceError
 from tests.contract.scripted_carrier import ScriptedCarrier
 from tests.contract.sms_examples import ACCOUNT, PRICE, accepted, not_taken, refused, unanswered

@@ -7,10 +7,7 @@ from typing import Any
 
 import pytest
 
-from messaging_service.adapters.phone_numbers import phone_number_problem
-from messaging_service.domain.message import SendRequest, outbox_id, parse_outbox_id
-from messaging_service.domain.states import Priority
-from messaging_service.domain.validation import (
+from messaging_service.sending.domain.validation import (
     MAX_IDENTIFIER,
     MAX_MESSAGE_ID,
     MAX_MESSAGE_NAME,
@@ -20,6 +17,9 @@ from messaging_service.domain.validation import (
     MAX_TEXT_CHARACTERS,
     validate,
 )
+from messaging_service.shared.domain.message import SendRequest, outbox_id, parse_outbox_id
+from messaging_service.shared.domain.states import Priority
+from messaging_service.shared.numbering.phone_number_rules import phone_number_problem
 from service_kit.errors import Kind, ServiceError, Violation
 from tests.contract.sms_examples import NOON, acceptance, draft, request
 

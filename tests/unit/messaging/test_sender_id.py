@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from messaging_service.domain.sender_id import is_alphanumeric, sender_id_problem
+from messaging_service.shared.domain.sender_id import is_alphanumeric, sender_id_problem
 
 NAME_CHARACTERS = string.ascii_letters + string.digits + " -_.&'"
 

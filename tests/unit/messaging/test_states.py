@@ -9,10 +9,11 @@ from pathlib import Path
 import pytest
 from sqlalchemy import CheckConstraint
 
-from messaging_service.adapters.postgres.tables.messages import message
-from messaging_service.domain.charging import ChargePolicy, transfer_for
-from messaging_service.domain.settling import FAILED_RECEIPTS, SETTLEMENT_OF, state_after
-from messaging_service.domain.states import (
+from messaging_service.accounts.domain.charging import ChargePolicy, transfer_for
+from messaging_service.carriers.domain.submission import ReceiptState
+from messaging_service.sending.domain.settling import FAILED_RECEIPTS, SETTLEMENT_OF, state_after
+from messaging_service.sending.postgres.message_tables import message
+from messaging_service.shared.domain.states import (
     BILLINGS_OF,
     IN_PROGRESS,
     MOVES,
@@ -23,7 +24,6 @@ from messaging_service.domain.states import (
     State,
     Status,
 )
-from messaging_service.domain.submission import ReceiptState
 
 DOCUMENT = (Path(__file__).parents[3] / "docs" / "state-machine.md").read_text()
 DIAGRAM = DOCUMENT.partition("```mermaid")[2].partition("```")[0]

@@ -8,11 +8,11 @@ from datetime import timedelta
 
 import pytest
 
-from messaging_service.domain.routing import DEFAULT_ROUTE
-from messaging_service.domain.states import State
-from messaging_service.domain.submission import DeliveryReceipt, ReceiptState
-from messaging_service.use_cases.receipt_inbox import Worked
-from messaging_service.use_cases.upkeep import ReceiptDesk, Sweeper
+from messaging_service.carriers.domain.routing import DEFAULT_ROUTE
+from messaging_service.carriers.domain.submission import DeliveryReceipt, ReceiptState
+from messaging_service.receipts.receipt_inbox import Worked
+from messaging_service.receipts.upkeep import ReceiptDesk, Sweeper
+from messaging_service.shared.domain.states import State
 from service_kit.errors import ServiceError
 from tests.contract.in_memory_outbox import LEASE_S
 from tests.contract.sms_examples import acceptance

@@ -7,9 +7,9 @@ from typing import Any
 
 import pytest
 
-from messaging_service.domain.webhook_retries import Retries, retry_after
-from messaging_service.notifying import retries_of
-from messaging_service.settings import MessagingSettings
+from messaging_service.notices.domain.webhook_retries import Retries, retry_after
+from messaging_service.wiring.notices import retries_of
+from messaging_service.wiring.settings import MessagingSettings
 from service_kit.settings import SettingsError, load
 from tests.unit.messaging.test_messaging_settings import GOOD
 

@@ -7,10 +7,10 @@ from datetime import UTC, datetime
 from ipaddress import ip_network
 from uuid import uuid4
 
-from messaging_service.adapters.webhooks.sender import WebhookSender
-from messaging_service.adapters.webhooks.targets import GuardedTargets
-from messaging_service.domain.webhooks import Answer, EndpointKind
-from messaging_service.use_cases.webhooks import Errand, Parcel, Tried
+from messaging_service.notices.domain.webhooks import Answer, EndpointKind
+from messaging_service.notices.webhook_ports import Errand, Parcel, Tried
+from messaging_service.notices.webhooks.guarded_targets import GuardedTargets
+from messaging_service.notices.webhooks.webhook_sender import WebhookSender
 from tests.integration.messaging.webhook_receiver import receiver
 
 SECRET = "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw"

@@ -7,8 +7,8 @@ from ipaddress import ip_address, ip_network
 
 import pytest
 
-from messaging_service.adapters.webhooks.targets import GuardedTargets, TargetRefusedError, system_resolve
-from messaging_service.domain.targets import is_outward, url_problem
+from messaging_service.notices.domain.targets import is_outward, url_problem
+from messaging_service.notices.webhooks.guarded_targets import GuardedTargets, TargetRefusedError, system_resolve
 
 NAMES: dict[str, list[str]] = {
     "public.example": ["93.184.215.14"],

@@ -12,35 +12,37 @@ import pytest
 from google.protobuf.duration_pb2 import Duration
 from google.protobuf.timestamp_pb2 import Timestamp
 
-from messaging_service.domain.accounts import AccountMode, AccountStatus
-from messaging_service.domain.alerts import AlertKind
-from messaging_service.domain.carrier_control import CarrierMode
-from messaging_service.domain.carrier_status import BindState
-from messaging_service.domain.channels import CHANNEL_EVENTS, CHANNEL_KINDS
-from messaging_service.domain.circuit_breaker import BreakerState
-from messaging_service.domain.ledger import EntryKind
-from messaging_service.domain.message import Message
-from messaging_service.domain.money import PriceLevel
-from messaging_service.domain.segmentation import Encoding
-from messaging_service.domain.states import STATUS_OF, Billing, Priority, State, Status
-from messaging_service.domain.suppression import Source
-from messaging_service.domain.webhooks import DeliveryState, EventType
-from messaging_service.servicers import SERVICES
-from messaging_service.transport import carrier_servicer, channel_messages, wire
-from messaging_service.transport.account_servicer import AccountServicer
-from messaging_service.transport.alert_servicer import ALERT_KINDS, AlertServicer
-from messaging_service.transport.billing_messages import KINDS
-from messaging_service.transport.billing_servicer import BillingServicer
-from messaging_service.transport.carrier_callback_servicer import CarrierCallbackServicer
-from messaging_service.transport.carrier_servicer import CarrierServicer
-from messaging_service.transport.channel_servicer import ChannelServicer
-from messaging_service.transport.cost_report_servicer import CostReportServicer
-from messaging_service.transport.messaging_servicer import MessagingServicer
-from messaging_service.transport.report_servicer import ReportServicer
-from messaging_service.transport.suppression_servicer import SOURCES, SuppressionServicer
-from messaging_service.transport.webhook_messages import DELIVERY_STATES, EVENTS
-from messaging_service.transport.webhook_servicer import WebhookServicer
-from messaging_service.use_cases.outbox import Accepted
+from messaging_service.accounts.domain.account import AccountMode, AccountStatus
+from messaging_service.accounts.domain.ledger import EntryKind
+from messaging_service.accounts.grpc.account_servicer import AccountServicer
+from messaging_service.accounts.grpc.billing_messages import KINDS
+from messaging_service.accounts.grpc.billing_servicer import BillingServicer
+from messaging_service.carriers.domain.carrier_control import CarrierMode
+from messaging_service.carriers.domain.carrier_status import BindState
+from messaging_service.carriers.domain.circuit_breaker import BreakerState
+from messaging_service.carriers.grpc import carrier_servicer
+from messaging_service.carriers.grpc.carrier_servicer import CarrierServicer
+from messaging_service.notices.domain.alerts import AlertKind
+from messaging_service.notices.domain.channels import CHANNEL_EVENTS, CHANNEL_KINDS
+from messaging_service.notices.domain.webhooks import DeliveryState, EventType
+from messaging_service.notices.grpc import channel_messages
+from messaging_service.notices.grpc.alert_servicer import ALERT_KINDS, AlertServicer
+from messaging_service.notices.grpc.channel_servicer import ChannelServicer
+from messaging_service.notices.grpc.webhook_messages import DELIVERY_STATES, EVENTS
+from messaging_service.notices.grpc.webhook_servicer import WebhookServicer
+from messaging_service.opt_outs.domain.suppression import Source
+from messaging_service.opt_outs.grpc.suppression_servicer import SOURCES, SuppressionServicer
+from messaging_service.receipts.grpc.carrier_callback_servicer import CarrierCallbackServicer
+from messaging_service.reports.grpc.cost_report_servicer import CostReportServicer
+from messaging_service.reports.grpc.report_servicer import ReportServicer
+from messaging_service.sending.grpc.messaging_servicer import MessagingServicer
+from messaging_service.sending.outbox import Accepted
+from messaging_service.shared.domain.message import Message
+from messaging_service.shared.domain.money import PriceLevel
+from messaging_service.shared.domain.states import STATUS_OF, Billing, Priority, State, Status
+from messaging_service.shared.grpc import wire
+from messaging_service.texts.segmentation import Encoding
+from messaging_service.wiring.servicers import SERVICES
 from service_kit.errors import Kind, ServiceError, Violation, invalid
 from service_kit.grpc_errors import CODES
 from tests.contract.in_memory_outbox import Book, InMemoryOutbox

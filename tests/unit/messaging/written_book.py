@@ -8,10 +8,17 @@ from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 from uuid import UUID
 
-from messaging_service.domain.cost_audit import PricedEntry
-from messaging_service.domain.cost_rehearsal import Traffic
-from messaging_service.domain.money import Price, PriceLevel
-from messaging_service.domain.price_book import BookPrice, BookQuestion, DraftPrice, RowInstants, Tier, TierHistory
+from messaging_service.prices.domain.price_book import (
+    BookPrice,
+    BookQuestion,
+    DraftPrice,
+    RowInstants,
+    Tier,
+    TierHistory,
+)
+from messaging_service.reports.domain.cost_audit import PricedEntry
+from messaging_service.reports.domain.cost_rehearsal import Traffic
+from messaging_service.shared.domain.money import Price, PriceLevel
 
 DAWN = datetime(2026, 6, 1, tzinfo=UTC)
 DIRECT = Tier(PriceLevel.DIRECT_CUSTOMER, "")

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from messaging_service.domain.states import Priority
+from messaging_service.shared.domain.states import Priority
 from sms_cli.batch_files import BatchRow, Campaign, RowProblem, campaign_name, read_rows, unused_columns
 from sms_cli.templates import parse_template
 

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from messaging_service.domain.validation import SendDraft
+from messaging_service.sending.domain.validation import SendDraft
 from sms_cli.batch_files import BatchRow
 from sms_cli.batch_results import COLUMNS, campaign_of, open_results
 from sms_cli.failures import CommandError

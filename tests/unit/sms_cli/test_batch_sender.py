@@ -13,7 +13,7 @@ import pytest
 from google.protobuf.duration_pb2 import Duration
 from grpc import aio
 
-from messaging_service.domain.validation import SendDraft
+from messaging_service.sending.domain.validation import SendDraft
 from sms_cli import batch_sender
 from sms_cli.batch_files import BatchRow
 from sms_cli.batch_results import Results

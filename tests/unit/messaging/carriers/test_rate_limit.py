@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from messaging_service.adapters.carriers.rate_limit import GUST_S, RateLimit
+from messaging_service.carriers.template.rate_limit import GUST_S, RateLimit
 
 PER_S = 200.0
 MOST = 4

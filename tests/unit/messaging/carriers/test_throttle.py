@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from messaging_service.adapters.carriers.throttle import FIRST_PAUSE_S, LONGEST_PAUSE_S, Throttle
+from messaging_service.carriers.template.throttle import FIRST_PAUSE_S, LONGEST_PAUSE_S, Throttle
 
 
 class Timers:

@@ -10,14 +10,14 @@ import smpp34
 from hypothesis import given
 from hypothesis import strategies as st
 
-from messaging_service.adapters.carriers.smpp import pdu as codec
-from messaging_service.adapters.carriers.smpp.alphabets import text_in
-from messaging_service.adapters.carriers.smpp.framing import PduError
-from messaging_service.adapters.carriers.smpp.inbound import NotInbound, inbound_in
-from messaging_service.adapters.carriers.smpp.message_ids import id_reader
-from messaging_service.adapters.carriers.smpp.settings import IdSpelling, InboundAlphabet, SmppSettings
-from messaging_service.domain.inbound import InboundMessage
-from messaging_service.domain.submission import canonical_carrier_id
+from messaging_service.carriers.domain.submission import canonical_carrier_id
+from messaging_service.carriers.smpp import pdu as codec
+from messaging_service.carriers.smpp.alphabets import text_in
+from messaging_service.carriers.smpp.framing import PduError
+from messaging_service.carriers.smpp.inbound import NotInbound, inbound_in
+from messaging_service.carriers.smpp.message_ids import id_reader
+from messaging_service.carriers.smpp.settings import IdSpelling, InboundAlphabet, SmppSettings
+from messaging_service.opt_outs.domain.inbound import InboundMessage
 
 NOW = datetime(2026, 11, 22, 10, 30, tzinfo=UTC)
 PHONE = "254712345678"

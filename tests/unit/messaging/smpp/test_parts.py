@@ -10,14 +10,14 @@ import smpp34
 from hypothesis import given
 from hypothesis import strategies as st
 
-from messaging_service.adapters.carriers.sandbox.texts import fragment_in, text_of
-from messaging_service.adapters.carriers.smpp.addresses import Address, phone_in, recipient_address, sender_address
-from messaging_service.adapters.carriers.smpp.parts import PartMaker
-from messaging_service.adapters.carriers.smpp.settings import LongText, SmppSettings, TextForm, ValidityForm
-from messaging_service.adapters.carriers.smpp.validity import validity_period
-from messaging_service.adapters.phone_numbers import phone_number_problem
-from messaging_service.domain.segmentation import segment
-from messaging_service.domain.submission import Validity
+from messaging_service.carriers.domain.submission import Validity
+from messaging_service.carriers.smpp.addresses import Address, phone_in, recipient_address, sender_address
+from messaging_service.carriers.smpp.parts import PartMaker
+from messaging_service.carriers.smpp.settings import LongText, SmppSettings, TextForm, ValidityForm
+from messaging_service.carriers.smpp.validity import validity_period
+from messaging_service.shared.numbering.phone_number_rules import phone_number_problem
+from messaging_service.texts.segmentation import segment
+from sandbox_carriers.smpp.texts import fragment_in, text_of
 
 NOW = datetime(2026, 11, 22, 10, 30, tzinfo=UTC)
 SENDER = Address(5, 0, "TUKUPAY")

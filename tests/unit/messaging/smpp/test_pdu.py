@@ -10,13 +10,13 @@ import smpp34
 from hypothesis import given
 from hypothesis import strategies as st
 
-from messaging_service.adapters.carriers.smpp import pdu as codec
-from messaging_service.adapters.carriers.smpp.addresses import Address
-from messaging_service.adapters.carriers.smpp.framing import PduError
-from messaging_service.adapters.carriers.smpp.parts import PartMaker
-from messaging_service.adapters.carriers.smpp.settings import SmppSettings
-from messaging_service.domain import gsm7
-from messaging_service.domain.segmentation import Encoding, segment
+from messaging_service.carriers.smpp import pdu as codec
+from messaging_service.carriers.smpp.addresses import Address
+from messaging_service.carriers.smpp.framing import PduError
+from messaging_service.carriers.smpp.parts import PartMaker
+from messaging_service.carriers.smpp.settings import SmppSettings
+from messaging_service.texts import gsm7
+from messaging_service.texts.segmentation import Encoding, segment
 
 WORDS = st.text(st.characters(min_codepoint=0x20, max_codepoint=0x7E), max_size=15)
 SEQUENCES = st.integers(min_value=1, max_value=codec.MAX_SEQUENCE)

@@ -10,16 +10,16 @@ import smpp34
 from hypothesis import given
 from hypothesis import strategies as st
 
-from messaging_service.adapters.carriers.sandbox.behaviours import (
+from messaging_service.texts import gsm7
+from sandbox_carriers.smpp.behaviours import (
     BEHAVIOURS,
     MARKERS,
     Behaviour,
     behaviour_in_text,
     behaviour_of_number,
 )
-from messaging_service.adapters.carriers.sandbox.settings import SandboxSettings
-from messaging_service.adapters.carriers.sandbox.texts import fragment_in, text_of
-from messaging_service.domain import gsm7
+from sandbox_carriers.smpp.settings import SandboxSettings
+from sandbox_carriers.smpp.texts import fragment_in, text_of
 from service_kit.settings import Address, SettingsError, load
 
 GUIDE = Path(__file__).parents[4] / "docs" / "guides" / "sandbox.md"

@@ -9,9 +9,9 @@ from typing import Any
 
 import pytest
 
-from messaging_service.adapters.carriers.smpp import tls
-from messaging_service.adapters.carriers.smpp.settings import IdSpelling, SmppSettings, ValidityForm
-from messaging_service.adapters.carriers.smpp.tls import tls_context
+from messaging_service.carriers.smpp import tls
+from messaging_service.carriers.smpp.settings import IdSpelling, SmppSettings, ValidityForm
+from messaging_service.carriers.smpp.tls import tls_context
 
 GOOD: dict[str, Any] = {"host": "smsc.example", "port": 2775, "system_id": "tukupay", "password": "secret"}
 

@@ -1,0 +1,1 @@
+"""Accounts, their ledger, limits and statements."""

@@ -1,0 +1,315 @@
+"""Accounts' terms and bookings in PostgreSQL. Charges are booked by whoever settles messages."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from datetime import datetime
+from decimal import Decimal
+from typing import Any
+from uuid import UUID
+
+from messaging_service.accounts.books import Booked, NewTerms, Refunded, no_such_account
+from messaging_service.accounts.domain.account import Account, AccountLimits, AccountMode, AccountStatus
+from messaging_service.accounts.domain.ledger import (
+    EntryKind,
+    KindTotal,
+    LedgerEntry,
+    LedgerPage,
+    NewEntry,
+    Statement,
+    Verified,
+)
+from messaging_service.accounts.domain.references import known_payment, reference_key
+from messaging_service.accounts.postgres.account_rows import ACCOUNT_COLUMNS, get_account, lock_accounts, to_account
+from messaging_service.accounts.postgres.ledger_rows import ENTRY_COLUMNS, to_entry
+from messaging_service.accounts.postgres.verification import verify_books
+from messaging_service.sending.outbox import no_such_entry
+from messaging_service.shared.domain.message import outbox_id
+from messaging_service.shared.postgres.database_errors import migrated
+from messaging_service.shared.postgres.report_turns import ReportRoom
+from service_kit.database import Connection, Pool, single_statement, transaction
+from service_kit.errors import Kind, ServiceError
+
+_OPEN = f"""
+    INSERT INTO account (id, mode, credit_limit, daily_spend_limit, minute_limit, recipient_hour_limit)
+    VALUES (%s, %s, %s, %s, %s, %s) ON CONFLICT DO NOTHING RETURNING {ACCOUNT_COLUMNS}
+"""
+_SET = f"""
+    UPDATE account SET mode = %s, status = %s, credit_limit = %s, overdrawn = %s, daily_spend_limit = %s,
+        minute_limit = %s, recipient_hour_limit = %s
+    WHERE id = %s RETURNING {ACCOUNT_COLUMNS}
+"""
+_LIST = f"""
+    SELECT {ACCOUNT_COLUMNS} FROM account
+    WHERE id > %(after)s AND (%(mode)s::text IS NULL OR mode = %(mode)s)
+        AND (%(status)s::text IS NULL OR status = %(status)s)
+    ORDER BY id LIMIT %(limit)s
+"""
+_BOOK = f"""
+    WITH booked AS (
+        INSERT INTO ledger_entry (account_id, kind, amount, message_id, attempt, reference, reason, booked_by)
+        VALUES (%(account)s, %(kind)s, %(amount)s, %(message)s, %(attempt)s, %(reference)s, %(reason)s, %(by)s)
+        RETURNING {ENTRY_COLUMNS}
+    ), posted AS (
+        UPDATE account SET posted = posted + %(amount)s, overdrawn = %(overdrawn)s WHERE id = %(account)s
+    )
+    SELECT {ENTRY_COLUMNS} FROM booked
+"""
+_BY_REFERENCE = f"SELECT {ENTRY_COLUMNS} FROM ledger_entry WHERE account_id = %s AND reference = %s"
+# Whoever books a payment with the same key waits until the other one is booked, in whatever account.
+_ONE_AT_A_TIME = "SELECT pg_advisory_xact_lock(hashtextextended(%s, 20))"
+_PAYMENTS = f"""
+    SELECT {ENTRY_COLUMNS} FROM ledger_entry
+    WHERE id = ANY(ARRAY(SELECT entry_id FROM payment_reference WHERE key = %s)) ORDER BY id
+"""
+_REMEMBER = "INSERT INTO payment_reference (entry_id, key, is_shared) VALUES (%s, %s, %s)"
+_MESSAGE = "SELECT account_id, billing, retry_count + 1 FROM message WHERE id = %s FOR NO KEY UPDATE"
+_CHARGES = """
+    SELECT attempt, -amount FROM ledger_entry
+    WHERE message_id = %(message)s AND kind = 'charge' AND coalesce(attempt = %(attempt)s::int, true) ORDER BY attempt
+"""
+_REFUNDS = f"""
+    SELECT {ENTRY_COLUMNS} FROM ledger_entry
+    WHERE message_id = %(message)s AND kind = 'refund' AND coalesce(attempt = %(attempt)s::int, true) ORDER BY attempt
+"""
+_REFUNDED = "UPDATE message SET billing = 'refunded' WHERE id = %s"
+_ENTRIES = f"""
+    SELECT {ENTRY_COLUMNS} FROM ledger_entry
+    WHERE account_id = %(account)s AND created_at < %(end)s AND id <= %(through)s
+        AND (created_at, id) > (%(after_time)s, %(after_id)s)
+    ORDER BY created_at, id LIMIT %(limit)s
+"""
+# Every booking locks its account before the entry gets its number, and keeps the lock until it commits. So the entries
+# of an account are numbered in the order of their commits: once one is visible, every entry with a lower number is, and
+# reads that stop at the same number agree, whatever is booked between them. Only the latest thousand by time are looked
+# at, because the highest number of a long period is found by reading all of it. An entry that waited for its account
+# while a thousand others were booked may be missing from this list, and is in the next.
+_THROUGH = """
+    SELECT coalesce(max(id), 0) FROM (
+        SELECT id FROM ledger_entry WHERE account_id = %(account)s AND created_at < %(end)s
+        ORDER BY created_at DESC, id DESC LIMIT 1000
+    ) latest
+"""
+# One snapshot for both sums: a booking between them would be in neither or in both.
+_STATEMENT = """
+    SELECT kind, created_at < %(start)s, count(*), sum(amount), max(id) FROM ledger_entry
+    WHERE account_id = %(account)s AND created_at < %(end)s AND coalesce(id <= %(through)s::bigint, true) GROUP BY 1, 2
+"""
+
+
+class PostgresBooks:
+    """Implements Books."""
+
+    def __init__(self, pool: Pool, room: ReportRoom | None = None) -> None:
+        """`room`: where the books are verified, which may take minutes; one over the same pool unless given."""
+        self._pool = pool
+        self._room = room or ReportRoom(pool)
+
+    async def open(
+        self, account_id: str, mode: AccountMode, credit_limit: Decimal, limits: AccountLimits
+    ) -> tuple[Account, bool]:
+        """See Books."""
+        async with migrated(transaction(self._pool)) as connection:
+            cursor = await connection.execute(_OPEN, (account_id, mode.value, credit_limit, *_limits(limits)))
+            row = await cursor.fetchone()
+            if row is not None:
+                return to_account(row), False
+            account = await _existing(connection, account_id)
+        if (account.mode, account.credit_limit, account.limits) != (mode, credit_limit, limits):
+            raise ServiceError(
+                Kind.ALREADY_EXISTS,
+                "ACCOUNT_EXISTS",
+                "the account exists with other terms; nothing was changed, set its terms instead",
+                metadata={"account": account_id},
+            )
+        return account, True
+
+    async def set_terms(self, account_id: str, terms: NewTerms) -> Account:
+        """See Books."""
+        async with migrated(transaction(self._pool)) as connection:
+            account = await _locked(connection, account_id)
+            changed = account.with_terms(terms.mode, terms.status, terms.credit_limit, terms.limits)
+            terms_of = (changed.mode.value, changed.status.value, changed.credit_limit, changed.overdrawn)
+            values = (*terms_of, *_limits(changed.limits))
+            row = await (await connection.execute(_SET, (*values, account_id))).fetchone()
+        assert row is not None, "the row was locked above"  # noqa: S101 - an invariant, not a check of input
+        return to_account(row)
+
+    async def account(self, account_id: str) -> Account:
+        """See Books."""
+        async with migrated(single_statement(self._pool)) as connection:
+            return await _existing(connection, account_id)
+
+    async def accounts(
+        self, mode: AccountMode | None, status: AccountStatus | None, limit: int, after: str | None
+    ) -> Sequence[Account]:
+        """See Books."""
+        parameters = {"mode": mode, "status": status, "limit": limit, "after": after or ""}
+        async with migrated(single_statement(self._pool)) as connection:
+            return [to_account(row) for row in await (await connection.execute(_LIST, parameters)).fetchall()]
+
+    async def book(self, entry: NewEntry) -> Booked:
+        """See Books."""
+        async with migrated(transaction(self._pool)) as connection:
+            # Whoever books on this account waits here, so a reference is looked for and written without a gap.
+            account = await _locked(connection, entry.account_id)
+            known: list[LedgerEntry] = []
+            if entry.reference is not None:
+                row = await (await connection.execute(_BY_REFERENCE, (entry.account_id, entry.reference))).fetchone()
+                if row is not None:
+                    return Booked(_same(to_entry(row), entry), replayed=True, account=account)
+            if entry.kind is EntryKind.TOP_UP and entry.reference is not None:
+                known = await _payments(connection, entry.reference)
+                paid = known_payment(entry, known, is_overridden=entry.reason is not None)
+                if paid is not None:
+                    return Booked(paid, replayed=True, account=account)
+            changed = account.booked(entry.kind, entry.amount)
+            row = await (await connection.execute(_BOOK, _booking(entry, changed))).fetchone()
+            assert row is not None, "the statement returns its row"  # noqa: S101 - an invariant, not a check of input
+            if entry.kind is EntryKind.TOP_UP and entry.reference is not None:
+                await connection.execute(_REMEMBER, (row[0], reference_key(entry.reference), bool(known)))
+        return Booked(to_entry(row), replayed=False, account=changed)
+
+    async def refund(self, message_id: UUID, reason: str, booked_by: str, attempt: int | None = None) -> Refunded:
+        """See Books."""
+        asked = {"message": message_id, "attempt": attempt}
+        async with migrated(transaction(self._pool)) as connection:
+            # Receipts and resends lock the message, too: its attempt and its billing stay what they are.
+            message = await (await connection.execute(_MESSAGE, (message_id,))).fetchone()
+            if message is None:
+                raise no_such_entry(outbox_id(message_id))
+            account_id, billing, present = message
+            account = await _locked(connection, account_id)
+            charges = await (await connection.execute(_CHARGES, asked)).fetchall()
+            if not charges:
+                raise _not_charged(message_id, billing, attempt)
+            known = [to_entry(row) for row in await (await connection.execute(_REFUNDS, asked)).fetchall()]
+            paid_back = {entry.attempt for entry in known}
+            new = []
+            for of, amount in charges:
+                if of in paid_back:
+                    continue
+                entry = NewEntry(account_id, EntryKind.REFUND, amount, None, reason, booked_by)
+                account = account.booked(EntryKind.REFUND, amount)
+                booking = _booking(entry, account) | {"message": message_id, "attempt": of}
+                row = await (await connection.execute(_BOOK, booking)).fetchone()
+                assert row is not None, "the statement returns its row"  # noqa: S101 - an invariant, not a check of input
+                new.append(to_entry(row))
+                if of == present:
+                    await connection.execute(_REFUNDED, (message_id,))
+        return Refunded(new or known, replayed=not new)
+
+    async def entries(
+        self,
+        account_id: str,
+        start: datetime,
+        end: datetime,
+        limit: int,
+        after: tuple[datetime, int] | None,
+        *,
+        through: int | None = None,
+    ) -> LedgerPage:
+        """See Books."""
+        # No entry has the number 0, so what is behind it at the first instant is everything from then on.
+        after_time, after_id = after or (start, 0)
+        parameters = {
+            "account": account_id,
+            "end": end,
+            "after_time": after_time,
+            "after_id": after_id,
+            "limit": limit,
+        }
+        async with migrated(single_statement(self._pool)) as connection:
+            await _existing(connection, account_id)
+            if through is None:
+                row = await (await connection.execute(_THROUGH, parameters)).fetchone()
+                through = 0 if row is None else row[0]
+            cursor = await connection.execute(_ENTRIES, parameters | {"through": through})
+            return LedgerPage([to_entry(row) for row in await cursor.fetchall()], through)
+
+    async def statement(
+        self, account_id: str, start: datetime, end: datetime, *, through: int | None = None
+    ) -> Statement:
+        """See Books."""
+        parameters = {"account": account_id, "start": start, "end": end, "through": through}
+        async with migrated(single_statement(self._pool)) as connection:
+            await _existing(connection, account_id)
+            cursor = await connection.execute(_STATEMENT, parameters)
+            opening, totals, newest = Decimal(0), dict[EntryKind, KindTotal](), 0
+            for kind, is_before, number, amount, highest in await cursor.fetchall():
+                newest = max(newest, highest)
+                if is_before:
+                    opening += amount
+                else:
+                    totals[EntryKind(kind)] = KindTotal(number, amount)
+        return Statement(opening, totals, newest if through is None else through)
+
+    async def verify(self, account_id: str | None, limit: int) -> Verified:
+        """See Books."""
+        if account_id is not None:
+            await self.account(account_id)
+        async with self._room.whole() as connection:
+            return await verify_books(connection, account_id, limit)
+
+
+def _limits(limits: AccountLimits) -> tuple[Decimal | None, int | None, int | None]:
+    return limits.daily_spend, limits.messages_per_minute, limits.messages_per_recipient_hour
+
+
+def _booking(entry: NewEntry, account: Account) -> dict[str, Any]:
+    """The parameters of an entry; `account`: as it stands after it."""
+    return {
+        "account": entry.account_id,
+        "kind": entry.kind.value,
+        "amount": entry.amount,
+        "overdrawn": account.overdrawn,
+        "message": None,
+        "attempt": None,
+        "reference": entry.reference,
+        "reason": entry.reason,
+        "by": entry.booked_by,
+    }
+
+
+async def _existing(connection: Connection, account_id: str) -> Account:
+    account = await get_account(connection, account_id)
+    if account is None:
+        raise no_such_account(account_id)
+    return account
+
+
+async def _locked(connection: Connection, account_id: str) -> Account:
+    accounts = await lock_accounts(connection, {account_id})
+    if account_id not in accounts:
+        raise no_such_account(account_id)
+    return accounts[account_id]
+
+
+async def _payments(connection: Connection, reference: str) -> list[LedgerEntry]:
+    """The payments on record whose references may stand for the same, the first one first."""
+    key = reference_key(reference)
+    await connection.execute(_ONE_AT_A_TIME, (key,))
+    return [to_entry(row) for row in await (await connection.execute(_PAYMENTS, (key,))).fetchall()]
+
+
+def _same(found: LedgerEntry, wanted: NewEntry) -> LedgerEntry:
+    """The entry on record; raises REFERENCE_REUSED when another was meant."""
+    if (found.kind, found.amount) == (wanted.kind, wanted.amount):
+        return found
+    raise ServiceError(
+        Kind.ALREADY_EXISTS,
+        "REFERENCE_REUSED",
+        f"this reference stands for a booking of another amount or kind, number {found.id}; nothing was booked, "
+        "check the payment or use another reference",
+        metadata={"entry_id": str(found.id)},
+    )
+
+
+def _not_charged(message_id: UUID, billing: str, attempt: int | None) -> ServiceError:
+    identity = {"outbox_id": outbox_id(message_id), "billing": billing}
+    if attempt is None:
+        problem = f"no attempt of this message was charged, its money is {billing}: there is no charge to pay back"
+    else:
+        problem = f"attempt {attempt} of this message was not charged: there is no charge to pay back"
+        identity["attempt"] = str(attempt)
+    return ServiceError(Kind.FAILED_PRECONDITION, "NOT_CHARGED", problem, metadata=identity)

@@ -1,1 +1,0 @@
-"""The carriers that take messages."""

@@ -1,1 +1,0 @@
-"""Telling people of events, through messengers and by email."""

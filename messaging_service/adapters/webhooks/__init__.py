@@ -1,1 +1,0 @@
-"""Posting events to endpoints of customers."""

@@ -1,0 +1,1 @@
+"""Carriers: routing, health, control, and how each is spoken to."""

@@ -1,0 +1,87 @@
+"""Operators' words on carriers, and replicas' reports, in PostgreSQL."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import msgspec
+
+from messaging_service.carriers.carrier_fleet import MemberStatus
+from messaging_service.carriers.control_carriers import CarrierReport
+from messaging_service.carriers.domain.carrier_control import CarrierControl, CarrierMode
+from messaging_service.shared.postgres.database_errors import migrated
+from service_kit.database import Pool, single_statement
+
+FRESH_S = 15.0
+"""Reports older than this are not shown."""
+FORGOTTEN_S = 3_600.0
+"""Reports older than this are removed."""
+
+_SET = """
+    INSERT INTO carrier_control (carrier, mode, changed_by, reason) VALUES (%s, %s, %s, %s)
+    ON CONFLICT (carrier) DO UPDATE SET
+        mode = excluded.mode, changed_at = now(), changed_by = excluded.changed_by, reason = excluded.reason
+    RETURNING carrier, mode, changed_at, changed_by, reason
+"""
+_REPORT = """
+    WITH gone AS (
+        DELETE FROM carrier_report WHERE (carrier, replica) IN (
+            SELECT carrier, replica FROM carrier_report
+            WHERE reported_at < now() - make_interval(secs => %(forgotten_s)s) AND replica <> %(replica)s
+            FOR UPDATE SKIP LOCKED
+        )
+    )
+    INSERT INTO carrier_report (carrier, replica, status)
+    SELECT carrier, %(replica)s, status::jsonb
+    FROM json_to_recordset(%(rows)s::json) AS reported (carrier text, status text)
+    ON CONFLICT (carrier, replica) DO UPDATE SET reported_at = now(), status = excluded.status
+"""
+_REPORTS = """
+    SELECT replica, reported_at, status::text FROM carrier_report
+    WHERE reported_at > now() - make_interval(secs => %s) ORDER BY carrier, replica
+"""
+
+
+class PostgresCarrierRoom:
+    """Implements CarrierRoom."""
+
+    def __init__(self, pool: Pool) -> None:
+        self._pool = pool
+
+    async def controls(self) -> Sequence[CarrierControl]:
+        """See CarrierRoom."""
+        async with migrated(single_statement(self._pool)) as connection:
+            cursor = await connection.execute(
+                "SELECT carrier, mode, changed_at, changed_by, reason FROM carrier_control ORDER BY carrier"
+            )
+            return [
+                CarrierControl(row[0], CarrierMode(row[1]), row[2], row[3], row[4]) for row in await cursor.fetchall()
+            ]
+
+    async def set_mode(self, carrier: str, mode: CarrierMode, changed_by: str, reason: str) -> CarrierControl:
+        """See CarrierRoom."""
+        async with migrated(single_statement(self._pool)) as connection:
+            cursor = await connection.execute(_SET, (carrier, mode.value, changed_by, reason))
+            row = await cursor.fetchone()
+        assert row is not None, "the statement returns its row"  # noqa: S101 - an invariant, not a check of input
+        return CarrierControl(row[0], CarrierMode(row[1]), row[2], row[3], row[4])
+
+    async def report(self, replica: str, statuses: Sequence[MemberStatus]) -> None:
+        """See CarrierRoom."""
+        rows = [{"carrier": status.carrier.name, "status": msgspec.json.encode(status).decode()} for status in statuses]
+        parameters = {
+            "rows": msgspec.json.encode(rows).decode(),
+            "replica": replica,
+            "forgotten_s": FORGOTTEN_S,
+        }
+        async with migrated(single_statement(self._pool)) as connection:
+            await connection.execute(_REPORT, parameters)
+
+    async def reports(self) -> Sequence[CarrierReport]:
+        """See CarrierRoom."""
+        async with migrated(single_statement(self._pool)) as connection:
+            cursor = await connection.execute(_REPORTS, (FRESH_S,))
+            return [
+                CarrierReport(row[0], row[1], msgspec.json.decode(row[2], type=MemberStatus))
+                for row in await cursor.fetchall()
+            ]

@@ -1,0 +1,1 @@
+"""What the carriers of every protocol share."""

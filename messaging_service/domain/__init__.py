@@ -1,1 +1,0 @@
-"""What messages, outcomes and money are; pure, standard library only."""

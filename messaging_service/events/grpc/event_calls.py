@@ -1,0 +1,108 @@
+"""Events over gRPC: listed, and watched."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncGenerator
+from contextlib import aclosing
+from datetime import timedelta
+
+from google.protobuf.duration_pb2 import Duration
+
+from messaging_service.events.domain.event_cursor import EventFilter
+from messaging_service.events.event_log import EntryEvents
+from messaging_service.events.grpc import event_cursors
+from messaging_service.events.grpc.event_cursors import AccountCursors
+from messaging_service.events.grpc.outbox_events import existing, from_event, list_outbox_events, no_entry
+from messaging_service.events.watch_outbox import WatchOutbox
+from messaging_service.sending.domain.validation import MAX_IDENTIFIER, MAX_TAG, text_problem
+from messaging_service.shared.domain.states import STATUS_OF, State
+from messaging_service.shared.grpc import wire
+from service_kit.errors import Violation, invalid
+from tukupay.sms.messaging.v1 import messaging_pb2 as pb
+
+DEFAULT_HEARTBEAT = timedelta(seconds=5)
+SHORTEST_HEARTBEAT = timedelta(milliseconds=100)
+LONGEST_HEARTBEAT = timedelta(seconds=60)
+
+_STATE_OF = {value: state for state, value in wire.STATES.items()}
+
+
+class EventCalls:
+    """The calls that are about events, translated between the stubs and the use cases."""
+
+    def __init__(self, entries: EntryEvents, watch: WatchOutbox, cursors: AccountCursors) -> None:
+        self._entries = entries
+        self._watch = watch
+        self._cursors = cursors
+
+    async def list(self, request: pb.ListOutboxEventsRequest) -> pb.ListOutboxEventsResponse:
+        """One page of the events of an entry."""
+        return await list_outbox_events(self._entries, request)
+
+    async def account(self, request: pb.WatchOutboxRequest) -> AsyncGenerator[pb.WatchOutboxResponse, None]:
+        """The news of an account."""
+        wanted = _to_filter(request)
+        heartbeat_s = _heartbeat_s(request.heartbeat_interval if request.HasField("heartbeat_interval") else None)
+        position = self._cursors.decode(request.cursor, wanted.account_id) if request.cursor else None
+        async with aclosing(self._watch.account(wanted, position, heartbeat_s)) as watch:
+            async for news in watch:
+                yield pb.WatchOutboxResponse(
+                    events=[from_event(event) for event in news.events],
+                    cursor=self._cursors.encode(news.position, wanted.account_id),
+                )
+
+    async def entry(self, request: pb.WatchOutboxEntryRequest) -> AsyncGenerator[pb.WatchOutboxEntryResponse, None]:
+        """The news of an entry."""
+        message_id = existing(request.outbox_id)
+        heartbeat_s = _heartbeat_s(request.heartbeat_interval if request.HasField("heartbeat_interval") else None)
+        last_id = event_cursors.decode_entry(request.cursor, message_id) if request.cursor else None
+        exists = False
+        async with aclosing(self._watch.entry(message_id, last_id, heartbeat_s)) as watch:
+            async for news in watch:
+                exists = True
+                yield pb.WatchOutboxEntryResponse(
+                    entry=None if news.entry is None else wire.from_message(news.entry),
+                    events=[from_event(event) for event in news.events],
+                    cursor=event_cursors.encode_entry(news.last_id, message_id),
+                )
+        if not exists:
+            raise no_entry(request.outbox_id)
+
+
+def _to_filter(request: pb.WatchOutboxRequest) -> EventFilter:
+    violations: list[Violation] = []
+    if problem := text_problem(request.user_id, MAX_IDENTIFIER):
+        violations.append(Violation("user_id", "INVALID_IDENTIFIER", problem))
+    if request.HasField("tag") and (problem := text_problem(request.tag, MAX_TAG)):
+        violations.append(Violation("tag", "INVALID_TAG", problem))
+    statuses, states = set(request.statuses), set(request.states)
+    if no_statuses := statuses - set(wire.STATUSES.values()):
+        problem = f"has the unknown value {min(no_statuses)}; use those of SmsStatus, or none for any"
+        violations.append(Violation("statuses", "UNKNOWN_STATUS", problem))
+    if no_states := states - set(_STATE_OF):
+        problem = f"has the unknown value {min(no_states)}; use those of DeliveryState, or none for any"
+        violations.append(Violation("states", "UNKNOWN_STATE", problem))
+    if violations:
+        raise invalid(violations)
+    wanted = {
+        state
+        for value, state in _STATE_OF.items()
+        if (not states or value in states) and (not statuses or wire.STATUSES[STATUS_OF[state]] in statuses)
+    }
+    if not wanted:
+        problem = "have no state in common with statuses; leave one of the two out"
+        raise invalid([Violation("states", "NOTHING_WANTED", problem)])
+    return EventFilter(
+        account_id=request.user_id,
+        states=frozenset() if wanted == set(State) else frozenset(wanted),
+        tag=request.tag if request.HasField("tag") else None,
+    )
+
+
+def _heartbeat_s(interval: Duration | None) -> float:
+    if interval is None:
+        return DEFAULT_HEARTBEAT.total_seconds()
+    seconds = interval.seconds + interval.nanos / 1_000_000_000
+    if not SHORTEST_HEARTBEAT.total_seconds() <= seconds <= LONGEST_HEARTBEAT.total_seconds():
+        raise invalid([Violation("heartbeat_interval", "OUT_OF_RANGE", "is not between 0.1 and 60 s")])
+    return seconds

@@ -1,0 +1,81 @@
+"""Events of single entries over gRPC."""
+
+from __future__ import annotations
+
+from uuid import UUID
+
+from messaging_service.events.domain.outbox_event import OutboxEvent
+from messaging_service.events.event_log import EntryEvents
+from messaging_service.sending.domain.validation import MAX_IDENTIFIER, text_problem
+from messaging_service.sending.outbox import no_such_entry
+from messaging_service.shared.domain.failures import failure_of
+from messaging_service.shared.domain.message import outbox_id, parse_outbox_id
+from messaging_service.shared.grpc import wire
+from service_kit import page_token
+from service_kit.errors import ServiceError, Violation, invalid
+from tukupay.sms.messaging.v1 import messaging_pb2 as pb
+
+DEFAULT_PAGE = 50
+MAX_PAGE = 500
+MAX_ID = 2**63 - 1
+
+
+def existing(entry_id: str) -> UUID:
+    """The id behind its public spelling; what cannot be an id does not exist."""
+    if not entry_id:
+        raise invalid([Violation("outbox_id", "REQUIRED", "is empty; give the outbox id of an entry")])
+    message_id = parse_outbox_id(entry_id)
+    if message_id is None:
+        raise no_entry(entry_id)
+    return message_id
+
+
+def no_entry(entry_id: str) -> ServiceError:
+    """The error for an id that no entry has; repeats the id only when it is printable."""
+    shown = entry_id if text_problem(entry_id, MAX_IDENTIFIER) is None else "with that id"
+    return no_such_entry(shown)
+
+
+def from_event(event: OutboxEvent) -> pb.OutboxEvent:
+    """The public form of an event."""
+    return pb.OutboxEvent(
+        event_id=event.id,
+        outbox_id=outbox_id(event.message_id),
+        user_id=event.account_id,
+        message_id=event.client_message_id,
+        event_time=wire.from_instant(event.at),
+        attempt=event.attempt,
+        from_state=pb.DELIVERY_STATE_UNSPECIFIED if event.from_state is None else wire.STATES[event.from_state],
+        to_state=wire.STATES[event.to_state],
+        status=wire.STATUSES[event.status],
+        carrier=event.carrier,
+        carrier_error_code=event.carrier_error_code,
+        next_try_time=None if event.next_try_at is None else wire.from_instant(event.next_try_at),
+        error_code=event.code,
+        error_details=None if event.code is None else failure_of(event.code).details,
+    )
+
+
+async def list_outbox_events(log: EntryEvents, request: pb.ListOutboxEventsRequest) -> pb.ListOutboxEventsResponse:
+    """One page of the events of an entry. Raises ServiceError INVALID_ARGUMENT or OUTBOX_ENTRY_NOT_FOUND."""
+    if not 0 <= request.page_size <= MAX_PAGE:
+        problem = f"is {request.page_size}; give 1 to {MAX_PAGE}, or 0 for {DEFAULT_PAGE}"
+        raise invalid([Violation("page_size", "OUT_OF_RANGE", problem)])
+    size = request.page_size or DEFAULT_PAGE
+    message_id = existing(request.outbox_id)
+    question = ("events", message_id.hex)
+    after = _position(page_token.decode(request.page_token, question, 1)) if request.page_token else 0
+    found = await log.events_of(message_id, after, size + 1)
+    if found is None:
+        raise no_entry(request.outbox_id)
+    page = found[:size]
+    token = page_token.encode((page[-1].id,), question) if len(found) > size else ""
+    return pb.ListOutboxEventsResponse(events=[from_event(event) for event in page], next_page_token=token)
+
+
+def _position(values: list[str | int]) -> int:
+    (after,) = values
+    if not isinstance(after, int) or not 0 <= after <= MAX_ID:
+        problem = "is not a token that this service made; start again without it"
+        raise invalid([Violation("page_token", "INVALID_PAGE_TOKEN", problem)])
+    return after

@@ -1,0 +1,84 @@
+"""Events as others receive them: CloudEvents 1.0 in JSON, version 1 of our data.
+
+Neither texts nor phone numbers are in them: receivers have both, and bodies end in logs.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import Any, Final
+
+from messaging_service.events.domain.outbox_event import OutboxEvent
+from messaging_service.notices.domain.webhooks import EventType, event_of_state
+from messaging_service.shared.domain.failures import failure_of
+from messaging_service.shared.domain.message import outbox_id
+
+SCHEMA: Final = "urn:tukupay:sms:{type}:1"
+"""Names the shape of `data`. Fields may be added to a version; one that changes or goes makes the next."""
+
+
+@dataclass(frozen=True, slots=True)
+class CloudEvent:
+    """One event, told to whoever asked for its type."""
+
+    id: str
+    """The same wherever and however often it is told."""
+    type: EventType
+    account_id: str
+    at: datetime
+    subject: str
+    """What it is about: an outbox id, an account, a carrier."""
+    data: Mapping[str, Any]
+
+    def body(self) -> str:
+        """The JSON text that is signed and posted."""
+        return json.dumps(
+            {
+                "specversion": "1.0",
+                "id": self.id,
+                "source": f"/tukupay/sms/accounts/{self.account_id}",
+                "type": self.type.value,
+                "subject": self.subject,
+                "time": shown(self.at),
+                "datacontenttype": "application/json",
+                "dataschema": SCHEMA.format(type=self.type.value),
+                "data": self.data,
+            },
+            ensure_ascii=False,
+            separators=(",", ":"),
+        )
+
+
+def shown(instant: datetime) -> str:
+    """RFC 3339 in UTC with a `Z`."""
+    return instant.astimezone(UTC).isoformat().replace("+00:00", "Z")
+
+
+def of_outbox(event: OutboxEvent) -> CloudEvent | None:
+    """The event that a change of a message is; None when nobody is told of it."""
+    kind = event_of_state(event.to_state)
+    if kind is None:
+        return None
+    entry = outbox_id(event.message_id)
+    data: dict[str, Any] = {
+        "outboxId": entry,
+        "messageId": event.client_message_id,
+        "userId": event.account_id,
+        "status": event.status.value,
+        "deliveryState": event.to_state.value,
+        "attempt": event.attempt,
+        "carrier": event.carrier,
+        "errorCode": event.code,
+        "errorDetails": None if event.code is None else failure_of(event.code).details,
+    }
+    return CloudEvent(
+        id=f"evt_{event.message_id.hex}_{event.id}",
+        type=kind,
+        account_id=event.account_id,
+        at=event.at,
+        subject=entry,
+        data=data,
+    )

@@ -1,0 +1,165 @@
+"""Looks at what accounts want to be warned of, and keeps their rules and alerts."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from decimal import Decimal
+from typing import Protocol
+from uuid import UUID
+
+from messaging_service.carriers.control_carriers import CarrierReport, CarrierRoom
+from messaging_service.carriers.domain.carrier_control import CarrierMode
+from messaging_service.carriers.domain.circuit_breaker import BreakerState
+from messaging_service.notices.domain.alerts import Alert, AlertKind, AlertRule
+from messaging_service.prices.prices import Prices
+from messaging_service.sending.domain.validation import MAX_IDENTIFIER, text_problem
+from messaging_service.shared.meters import AlertMeter
+from service_kit.duty import Duty, DutyLog
+from service_kit.errors import Kind, ServiceError, Violation, invalid
+from service_kit.identifiers import identifier_problem
+
+
+@dataclass(frozen=True, slots=True)
+class CarrierHealth:
+    """A carrier as all replicas together see it."""
+
+    name: str
+    is_down: bool
+    """No replica can use it, though it is wanted."""
+    balance: Decimal | None
+    """KES at the carrier; None where it does not say."""
+
+
+@dataclass(frozen=True, slots=True)
+class Evaluated:
+    """What one look came to."""
+
+    raised: Mapping[AlertKind, int]
+    resolved: Mapping[AlertKind, int]
+    """Kinds that are absent are none."""
+
+
+class AlertDesk(Protocol):
+    """Rules and alerts. Every method raises ServiceError DATABASE_UNAVAILABLE when the database cannot be reached."""
+
+    async def rules(self, account_id: str) -> Mapping[AlertKind, AlertRule]:
+        """The account's rules of every kind, the defaults where it has set none."""
+        ...
+
+    async def set_rules(self, account_id: str, rules: Sequence[AlertRule]) -> Mapping[AlertKind, AlertRule]:
+        """Sets rules, all or none; kinds that are not among them stay as they are."""
+        ...
+
+    async def alerts(
+        self, account_id: str, limit: int, after: tuple[datetime, UUID] | None, *, only_open: bool
+    ) -> Sequence[Alert]:
+        """Alerts of an account, newest first, those after a position."""
+        ...
+
+    async def acknowledge(self, alert_id: UUID, by: str) -> Alert | None:
+        """Notes who has seen an alert; the first word stays. None when there is no such alert."""
+        ...
+
+    async def priced_accounts(self) -> Sequence[str]:
+        """Accounts whose balance is watched in SMS units."""
+        ...
+
+    async def evaluate(self, carriers: Sequence[CarrierHealth], prices: Mapping[str, Decimal]) -> Evaluated | None:
+        """Raises and resolves alerts by how things stand; None when another process is at it, or was just now."""
+        ...
+
+
+class WatchForAlerts:
+    """Looks every so often; of all processes one at a time does."""
+
+    def __init__(
+        self, desk: AlertDesk, room: CarrierRoom, prices: Prices, log: DutyLog, meter: AlertMeter, *, every_s: float
+    ) -> None:
+        self._desk = desk
+        self._room = room
+        self._prices = prices
+        self._log = log
+        self._meter = meter
+        self._duty = Duty("alerts", self._pass, log, every_s=every_s)
+
+    async def run(self) -> None:
+        """Runs until cancelled."""
+        await self._duty.run()
+
+    async def _pass(self) -> None:
+        await self.look()
+
+    async def look(self) -> Evaluated | None:
+        """One look."""
+        reports = await self._room.reports()
+        prices: dict[str, Decimal] = {}
+        for account_id in await self._desk.priced_accounts():
+            try:
+                prices[account_id] = (await self._prices.price_of(account_id, None, None)).price.unit_price
+            except ServiceError as error:
+                # Without its price nothing is said of the account, neither that it is low nor that it is well.
+                self._log.upkeep_failed("alerts", error.reason)
+        evaluated = await self._desk.evaluate(health_of(reports), prices)
+        if evaluated is not None:
+            self._meter.evaluated(evaluated.raised, evaluated.resolved)
+        return evaluated
+
+
+def health_of(reports: Sequence[CarrierReport]) -> list[CarrierHealth]:
+    """The carriers that replicas reported lately. One that an operator took out of use is not down."""
+    names = sorted({report.status.carrier.name for report in reports})
+    found = []
+    for name in names:
+        own = [report.status for report in reports if report.status.carrier.name == name]
+        wanted = [status for status in own if status.mode is CarrierMode.RUNNING]
+        usable = any(status.carrier.is_up and status.breaker is not BreakerState.OPEN for status in wanted)
+        balances = [status.carrier.balance for status in own if status.carrier.balance is not None]
+        found.append(CarrierHealth(name, bool(wanted) and not usable, min(balances, default=None)))
+    return found
+
+
+class ManageAlerts:
+    """The use cases behind AlertService."""
+
+    def __init__(self, desk: AlertDesk) -> None:
+        self._desk = desk
+
+    async def rules(self, account_id: str) -> Mapping[AlertKind, AlertRule]:
+        """The account's rules of every kind. Raises ServiceError INVALID."""
+        _check("user_id", account_id)
+        return await self._desk.rules(account_id)
+
+    async def set_rules(self, account_id: str, rules: Sequence[AlertRule]) -> Mapping[AlertKind, AlertRule]:
+        """Sets rules; the transport has looked at each. Raises ServiceError INVALID."""
+        if problem := identifier_problem(account_id):
+            raise invalid([Violation("user_id", "INVALID_IDENTIFIER", problem)])
+        return await self._desk.set_rules(account_id, rules)
+
+    async def alerts(
+        self, account_id: str, limit: int, after: tuple[datetime, UUID] | None, *, only_open: bool
+    ) -> Sequence[Alert]:
+        """Alerts, newest first. Raises ServiceError INVALID."""
+        _check("user_id", account_id)
+        return await self._desk.alerts(account_id, limit, after, only_open=only_open)
+
+    async def acknowledge(self, alert_id: UUID, by: str) -> Alert:
+        """Notes who has seen an alert. Raises ServiceError INVALID or ALERT_NOT_FOUND."""
+        _check("acknowledged_by", by)
+        alert = await self._desk.acknowledge(alert_id, by)
+        if alert is None:
+            raise alert_not_found()
+        return alert
+
+
+def alert_not_found() -> ServiceError:
+    """The error for an id that no alert has."""
+    return ServiceError(
+        Kind.NOT_FOUND, "ALERT_NOT_FOUND", "there is no alert with that id; list the account's alerts to find it"
+    )
+
+
+def _check(field: str, value: str) -> None:
+    if problem := text_problem(value, MAX_IDENTIFIER):
+        raise invalid([Violation(field, "INVALID_IDENTIFIER", problem)])

@@ -1,0 +1,282 @@
+"""Rules and alerts in PostgreSQL."""
+
+from __future__ import annotations
+
+import json
+from collections import Counter as Tally
+from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Set as AbstractSet
+from datetime import datetime, timedelta
+from decimal import Decimal
+from typing import Any, Final
+from uuid import UUID
+
+from psycopg.types.json import Jsonb
+
+from messaging_service.notices.domain.alerts import (
+    Alert,
+    AlertKind,
+    AlertRule,
+    QuietHours,
+    Reading,
+    Verdict,
+    event_of,
+    verdict,
+    verdict_without_reading,
+    with_rules,
+)
+from messaging_service.notices.manage_alerts import CarrierHealth, Evaluated
+from messaging_service.notices.postgres.alert_readings import Readings, carrier_seconds
+from messaging_service.notices.postgres.webhook_rows import Posting, record
+from messaging_service.shared.postgres.database_errors import migrated
+from service_kit.database import Connection, Pool, single_statement, transaction
+
+Key = tuple[str, str, str]
+"""Account, kind and subject of an alert."""
+
+_READER: Final = "alerts"
+_RULE: Final = "kind, enabled, threshold, margin, in_units, window_s, least_messages, quiet_start, quiet_end"
+_ALERT: Final = """
+    a.id, a.account_id, a.kind, a.subject, a.value, a.threshold, a.raised_at, a.resolved_at, a.acknowledged_at,
+    a.acknowledged_by
+"""
+# Whoever holds the row is at work, and what it sees and what it raises are one transaction: nobody raises anything by
+# what was true before another one looked.
+_TAKE: Final = """
+    SELECT position, now() FROM event_reader
+    WHERE name = %(name)s AND moved_at <= now() - make_interval(secs => %(every_s)s) FOR UPDATE SKIP LOCKED
+"""
+_BEGIN: Final = """
+    INSERT INTO event_reader (name, position, moved_at) VALUES (%(name)s, '{}', '-infinity') ON CONFLICT DO NOTHING
+"""
+_MOVE: Final = "UPDATE event_reader SET position = %(position)s, moved_at = now() WHERE name = %(name)s"
+_WATCHED: Final = """
+    SELECT account_id FROM alert_rule
+    UNION SELECT account_id FROM webhook_endpoint WHERE enabled AND deleted_at IS NULL
+"""
+_RULES: Final = f"SELECT account_id, {_RULE} FROM alert_rule WHERE account_id = ANY(%(accounts)s)"
+_SET: Final = f"""
+    INSERT INTO alert_rule (account_id, {_RULE}) VALUES (%(account_id)s, %(kind)s, %(enabled)s, %(threshold)s,
+        %(margin)s, %(in_units)s, %(window_s)s, %(least_messages)s, %(quiet_start)s, %(quiet_end)s)
+    ON CONFLICT (account_id, kind) DO UPDATE SET enabled = excluded.enabled, threshold = excluded.threshold,
+        margin = excluded.margin, in_units = excluded.in_units, window_s = excluded.window_s,
+        least_messages = excluded.least_messages, quiet_start = excluded.quiet_start, quiet_end = excluded.quiet_end
+"""
+_OPEN: Final = "SELECT account_id, kind, subject FROM alert WHERE resolved_at IS NULL"
+_RAISE: Final = """
+    INSERT INTO alert (id, account_id, kind, subject, value, threshold)
+    VALUES (%(id)s, %(account_id)s, %(kind)s, %(subject)s, %(value)s, %(threshold)s)
+    ON CONFLICT (account_id, kind, subject) WHERE resolved_at IS NULL DO NOTHING
+"""
+_RESOLVE: Final = """
+    UPDATE alert SET resolved_at = now()
+    WHERE account_id = %(account_id)s AND kind = %(kind)s AND subject = %(subject)s AND resolved_at IS NULL
+"""
+_TOLD: Final = """
+    SELECT id FROM webhook_endpoint
+    WHERE account_id = %(account_id)s AND enabled AND deleted_at IS NULL AND %(kind)s = ANY(events)
+    ORDER BY created_at, id
+"""
+_HISTORY: Final = f"""
+    SELECT {_ALERT}, d.pending, d.delivered, d.failed FROM alert a CROSS JOIN LATERAL (
+        SELECT count(*) FILTER (WHERE d.state = 'pending') AS pending,
+            count(*) FILTER (WHERE d.state = 'delivered') AS delivered,
+            count(*) FILTER (WHERE d.state = 'failed') AS failed
+        FROM webhook_endpoint e JOIN webhook_delivery d
+            ON d.endpoint_id = e.id AND d.event_id = 'evt_' || replace(a.id::text, '-', '')
+        WHERE e.account_id = a.account_id
+    ) d
+"""
+_ACKNOWLEDGE: Final = """
+    UPDATE alert SET acknowledged_at = now(), acknowledged_by = %(by)s WHERE id = %(id)s AND acknowledged_at IS NULL
+"""
+# What is not resolved stays, however old: it is the memory of its rule.
+_FORGET: Final = """
+    DELETE FROM alert WHERE id = ANY(ARRAY(
+        SELECT id FROM alert WHERE resolved_at < now() - make_interval(secs => %(keep_s)s)
+        ORDER BY resolved_at LIMIT %(limit)s FOR UPDATE SKIP LOCKED
+    ))
+"""
+
+
+class PostgresAlertDesk:
+    """Implements the ports AlertDesk and Archive."""
+
+    def __init__(self, pool: Pool, new_id: Callable[[], UUID], every_s: float, *, give_up_after: timedelta) -> None:
+        """`every_s`: how often all processes together look; `pool`: not that of the senders.
+
+        `give_up_after`: for how long an alert is tried to be delivered.
+        """
+        self._pool = pool
+        self._new_id = new_id
+        self._every_s = every_s
+        self._give_up_after = give_up_after
+
+    async def rules(self, account_id: str) -> Mapping[AlertKind, AlertRule]:
+        """See AlertDesk.rules."""
+        async with migrated(single_statement(self._pool)) as connection:
+            return (await _rules(connection, [account_id]))[account_id]
+
+    async def set_rules(self, account_id: str, rules: Sequence[AlertRule]) -> Mapping[AlertKind, AlertRule]:
+        """See AlertDesk.set_rules."""
+        async with migrated(transaction(self._pool)) as connection:
+            for rule in rules:
+                await connection.execute(_SET, {"account_id": account_id, **_to_row(rule)})
+            return (await _rules(connection, [account_id]))[account_id]
+
+    async def alerts(
+        self, account_id: str, limit: int, after: tuple[datetime, UUID] | None, *, only_open: bool
+    ) -> Sequence[Alert]:
+        """See AlertDesk.alerts."""
+        conditions = ["a.account_id = %(account_id)s"]
+        parameters: dict[str, Any] = {"account_id": account_id, "limit": limit}
+        if only_open:
+            conditions.append("a.resolved_at IS NULL")
+        if after is not None:
+            conditions.append("(a.raised_at, a.id) < (%(after_time)s, %(after_id)s)")
+            parameters["after_time"], parameters["after_id"] = after
+        statement = f"{_HISTORY} WHERE {' AND '.join(conditions)} ORDER BY a.raised_at DESC, a.id DESC LIMIT %(limit)s"
+        async with migrated(single_statement(self._pool)) as connection:
+            cursor = await connection.execute(statement.encode(), parameters)
+            return [_to_alert(row) for row in await cursor.fetchall()]
+
+    async def acknowledge(self, alert_id: UUID, by: str) -> Alert | None:
+        """See AlertDesk.acknowledge."""
+        async with migrated(transaction(self._pool)) as connection:
+            await connection.execute(_ACKNOWLEDGE, {"id": alert_id, "by": by})
+            row = await (await connection.execute(f"{_HISTORY} WHERE a.id = %(id)s", {"id": alert_id})).fetchone()
+        return None if row is None else _to_alert(row)
+
+    async def priced_accounts(self) -> Sequence[str]:
+        """See AlertDesk.priced_accounts."""
+        statement = "SELECT account_id FROM alert_rule WHERE kind = 'balance.low' AND enabled AND in_units"
+        async with migrated(single_statement(self._pool)) as connection:
+            return [row[0] for row in await (await connection.execute(statement)).fetchall()]
+
+    async def forget(self, keep_s: float, limit: int) -> int:
+        """See Archive.forget."""
+        async with migrated(single_statement(self._pool)) as connection:
+            return (await connection.execute(_FORGET, {"keep_s": keep_s, "limit": limit})).rowcount
+
+    async def evaluate(self, carriers: Sequence[CarrierHealth], prices: Mapping[str, Decimal]) -> Evaluated | None:
+        """See AlertDesk.evaluate."""
+        async with migrated(transaction(self._pool)) as connection:
+            await connection.execute(_BEGIN, {"name": _READER})
+            row = await (await connection.execute(_TAKE, {"name": _READER, "every_s": self._every_s})).fetchone()
+            if row is None:
+                return None
+            position, now = row
+            down_since, seconds = carrier_seconds(position.get("down", {}), carriers, now)
+            watched = [account for (account,) in await (await connection.execute(_WATCHED)).fetchall()]
+            rules = await _rules(connection, watched)
+            readings = Readings(connection, carriers, seconds, prices)
+            is_open = set(await (await connection.execute(_OPEN)).fetchall())
+            found = await readings.of(rules)
+            evaluated = await self._settle(connection, found, is_open, now)
+            seen = {(account_id, rule.kind.value, reading.subject) for account_id, rule, reading in found}
+            unread = {key for key in is_open - seen if (key[0], AlertKind(key[1])) not in readings.unknown}
+            unread_since = _since(position.get("unread", {}), unread, now)
+            ended = await self._end_unread(connection, rules, unread_since, now)
+            evaluated = Evaluated(evaluated.raised, Tally(evaluated.resolved) + ended)
+            moved = {"name": _READER, "position": Jsonb({"down": down_since, "unread": unread_since})}
+            await connection.execute(_MOVE, moved)
+        return evaluated
+
+    async def _settle(
+        self,
+        connection: Connection,
+        found: Sequence[tuple[str, AlertRule, Reading]],
+        is_open: AbstractSet[Key],
+        now: datetime,
+    ) -> Evaluated:
+        raised: Tally[AlertKind] = Tally()
+        resolved: Tally[AlertKind] = Tally()
+        for account_id, rule, reading in found:
+            key = {"account_id": account_id, "kind": rule.kind.value, "subject": reading.subject}
+            known = (account_id, rule.kind.value, reading.subject) in is_open
+            match verdict(rule, reading, is_open=known):
+                case Verdict.RAISE:
+                    raised[rule.kind] += await self._raise(connection, account_id, rule, reading, now)
+                case Verdict.RESOLVE:
+                    resolved[rule.kind] += (await connection.execute(_RESOLVE, key)).rowcount
+                case Verdict.KEEP:
+                    continue
+        return Evaluated(+raised, +resolved)
+
+    async def _end_unread(
+        self,
+        connection: Connection,
+        rules: Mapping[str, Mapping[AlertKind, AlertRule]],
+        unread_since: Mapping[str, str],
+        now: datetime,
+    ) -> Tally[AlertKind]:
+        """Resolves open alerts that have no reading any more: what they warn of is no question now."""
+        resolved: Tally[AlertKind] = Tally()
+        for text, since in unread_since.items():
+            account_id, word, subject = json.loads(text)
+            kind = AlertKind(word)
+            rule = rules[account_id][kind] if account_id in rules else None
+            if verdict_without_reading(rule, now - datetime.fromisoformat(since)) is Verdict.RESOLVE:
+                key = {"account_id": account_id, "kind": word, "subject": subject}
+                resolved[kind] += (await connection.execute(_RESOLVE, key)).rowcount
+        return resolved
+
+    async def _raise(
+        self, connection: Connection, account_id: str, rule: AlertRule, reading: Reading, now: datetime
+    ) -> int:
+        new = self._new_id()
+        key = {"account_id": account_id, "kind": rule.kind.value}
+        alert = {"id": new, "subject": reading.subject, "value": reading.value, "threshold": rule.threshold, **key}
+        if (await connection.execute(_RAISE, alert)).rowcount == 0:
+            return 0
+        event = event_of(new, account_id, rule, reading, now)
+        not_before = None if rule.quiet is None else rule.quiet.ends_after(now)
+        endpoints = await (await connection.execute(_TOLD, key)).fetchall()
+        postings = [Posting(self._new_id(), row[0], event, not_before) for row in endpoints]
+        await record(connection, postings, self._give_up_after)
+        return 1
+
+
+def _since(before: Mapping[str, str], keys: AbstractSet[Key], now: datetime) -> dict[str, str]:
+    """Since when each alert has no reading, by its key as a text, as the position of the reader keeps it."""
+    texts = sorted(json.dumps(key) for key in keys)
+    return {text: before.get(text, now.isoformat()) for text in texts}
+
+
+async def _rules(connection: Connection, accounts: Sequence[str]) -> dict[str, dict[AlertKind, AlertRule]]:
+    own: dict[str, dict[AlertKind, AlertRule]] = {account: {} for account in accounts}
+    for account_id, *row in await (await connection.execute(_RULES, {"accounts": list(accounts)})).fetchall():
+        rule = _to_rule(row)
+        own[account_id][rule.kind] = rule
+    return {account: with_rules(rules) for account, rules in own.items()}
+
+
+def _to_rule(row: Sequence[Any]) -> AlertRule:
+    return AlertRule(
+        kind=AlertKind(row[0]),
+        enabled=row[1],
+        threshold=row[2],
+        margin=row[3],
+        in_units=row[4],
+        window=timedelta(seconds=row[5]),
+        least_messages=row[6],
+        quiet=None if row[7] is None else QuietHours(row[7], row[8]),
+    )
+
+
+def _to_row(rule: AlertRule) -> dict[str, Any]:
+    return {
+        "kind": rule.kind.value,
+        "enabled": rule.enabled,
+        "threshold": rule.threshold,
+        "margin": rule.margin,
+        "in_units": rule.in_units,
+        "window_s": int(rule.window.total_seconds()),
+        "least_messages": rule.least_messages,
+        "quiet_start": None if rule.quiet is None else rule.quiet.start,
+        "quiet_end": None if rule.quiet is None else rule.quiet.end,
+    }
+
+
+def _to_alert(row: Sequence[Any]) -> Alert:
+    return Alert(row[0], row[1], AlertKind(row[2]), *row[3:])

@@ -1,0 +1,160 @@
+"""Makes deliveries out of what happened to messages, each once, whichever process does it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from datetime import datetime, timedelta
+from typing import Any, Final
+from uuid import UUID
+
+from psycopg.types.json import Jsonb
+
+from messaging_service.events.domain.event_cursor import LoggedEvent, Moment, Position
+from messaging_service.events.postgres.event_rows import read_next, read_present
+from messaging_service.notices.domain.channels import joined
+from messaging_service.notices.domain.cloud_event import of_outbox
+from messaging_service.notices.domain.webhooks import STATE_EVENTS, TOLD_STATES
+from messaging_service.notices.postgres.webhook_rows import Posting, record
+from messaging_service.notices.webhook_ports import Told
+from messaging_service.shared.postgres.columns import quoted
+from messaging_service.shared.postgres.database_errors import migrated
+from service_kit.database import Connection, Pool, single_statement, transaction
+
+_READER: Final = "webhooks"
+NOTHING: Final = Told(0, 0, more=False)
+
+# Whoever holds the row is at work; the others look again later. What it reads, what it records and how far it got are
+# one transaction, so that a crash repeats or leaves out nothing.
+_TAKE: Final = "SELECT position, now() FROM event_reader WHERE name = %(name)s FOR UPDATE SKIP LOCKED"
+_BEGIN: Final = "INSERT INTO event_reader (name, position) VALUES (%(name)s, %(position)s) ON CONFLICT DO NOTHING"
+_MOVE: Final = "UPDATE event_reader SET position = %(position)s, moved_at = now() WHERE name = %(name)s"
+
+_WANTED: Final = f"""
+    SELECT account_id FROM webhook_endpoint
+    WHERE enabled AND deleted_at IS NULL AND events && ARRAY[{quoted(STATE_EVENTS)}]
+"""
+_SOMEBODY: Final = f"SELECT EXISTS ({_WANTED})"
+_ENDPOINTS: Final = """
+    SELECT account_id, id, events, created_at, kind <> 'webhook' FROM webhook_endpoint
+    WHERE account_id = ANY(%(accounts)s) AND enabled AND deleted_at IS NULL ORDER BY created_at, id
+"""
+_GIVE_UP: Final = """
+    UPDATE webhook_delivery SET state = 'failed', next_try_at = NULL WHERE id = ANY(ARRAY(
+        SELECT id FROM webhook_delivery WHERE state = 'pending' AND give_up_at <= now()
+        ORDER BY give_up_at LIMIT %(limit)s FOR UPDATE SKIP LOCKED
+    ))
+"""
+_FORGET: Final = """
+    DELETE FROM webhook_delivery WHERE id = ANY(ARRAY(
+        SELECT id FROM webhook_delivery
+        WHERE created_at < now() - make_interval(secs => %(keep_s)s) AND state <> 'pending'
+        ORDER BY created_at LIMIT %(limit)s FOR UPDATE SKIP LOCKED
+    ))
+"""
+
+
+class PostgresTelling:
+    """Implements the port EventTelling."""
+
+    def __init__(
+        self, pool: Pool, new_id: Callable[[], UUID], *, give_up_after: timedelta, join: timedelta = timedelta(0)
+    ) -> None:
+        """`pool`: not that of the senders. `give_up_after`: for how long a delivery is tried.
+
+        `join`: how long people wait, so that what happens meanwhile is told to them in one text.
+        """
+        self._pool = pool
+        self._new_id = new_id
+        self._give_up_after = give_up_after
+        self._join = join
+
+    async def tell(self, limit: int) -> Told:
+        """See EventTelling.tell."""
+        async with migrated(transaction(self._pool)) as connection:
+            row = await (await connection.execute(_TAKE, {"name": _READER})).fetchone()
+            if row is None:
+                await begin_telling(connection)
+                return NOTHING
+            position, now = _to_position(row[0]), row[1]
+            # Before it is asked who wants events: somebody may begin to want them, and send, at any moment.
+            present = Position(await read_present(connection))
+            somebody = await (await connection.execute(_SOMEBODY)).fetchone()
+            if somebody != (True,):
+                # Nobody asks: what happens meanwhile is told to nobody later either.
+                return await _moved(connection, position, present, NOTHING)
+            conditions = [f"m.account_id IN ({_WANTED})", "e.to_state = ANY(%(states)s)"]
+            states = [state.value for state in TOLD_STATES]
+            step = await read_next(
+                connection, position, conditions=conditions, parameters={"states": states}, limit=limit
+            )
+            if step.position.goal.first_unseen < position.seen.first_unseen:
+                # The position is from before a restore; what it refers to is not in this database.
+                return await _moved(connection, position, Position(await read_present(connection)), NOTHING)
+            postings = await self._postings(connection, step.events, now)
+            recorded = await record(connection, postings, self._give_up_after)
+            told = Told(len(step.events), recorded, more=step.position.until is not None)
+            return await _moved(connection, position, step.position, told)
+
+    async def _postings(self, connection: Connection, events: Sequence[LoggedEvent], now: datetime) -> list[Posting]:
+        accounts = sorted({logged.event.account_id for logged in events})
+        if not accounts:
+            return []
+        endpoints: dict[str, list[tuple[Any, ...]]] = {}
+        for account_id, *endpoint in await (await connection.execute(_ENDPOINTS, {"accounts": accounts})).fetchall():
+            endpoints.setdefault(account_id, []).append(tuple(endpoint))
+        postings: list[Posting] = []
+        for logged in events:
+            event = of_outbox(logged.event)
+            if event is None:
+                continue
+            postings += [
+                Posting(
+                    self._new_id(), endpoint_id, event, joined(now, self._join, endpoint_id) if is_channel else None
+                )
+                for endpoint_id, wanted, since, is_channel in endpoints.get(event.account_id, ())
+                if event.type.value in wanted and event.at >= since
+            ]
+        return postings
+
+    async def give_up(self, limit: int) -> int:
+        """See EventTelling.give_up."""
+        async with migrated(single_statement(self._pool)) as connection:
+            return (await connection.execute(_GIVE_UP, {"limit": limit})).rowcount
+
+    async def forget(self, keep_s: float, limit: int) -> int:
+        """See EventTelling.forget."""
+        async with migrated(single_statement(self._pool)) as connection:
+            return (await connection.execute(_FORGET, {"keep_s": keep_s, "limit": limit})).rowcount
+
+
+async def begin_telling(connection: Connection) -> None:
+    """Remembers that events count from now on, unless they do already; part of making an endpoint.
+
+    The first look may come long after the first endpoint was made, and must not begin behind its first messages.
+    """
+    start = Position(await read_present(connection))
+    await connection.execute(_BEGIN, {"name": _READER, "position": Jsonb(_to_json(start))})
+
+
+async def _moved(connection: Connection, before: Position, after: Position, told: Told) -> Told:
+    if after != before:
+        await connection.execute(_MOVE, {"name": _READER, "position": Jsonb(_to_json(after))})
+    return told
+
+
+def _to_json(position: Position) -> dict[str, Any]:
+    until = position.until
+    return {
+        "seen": [position.seen.first_unseen, *position.seen.open],
+        "until": None if until is None else [until.first_unseen, *until.open],
+        "after": position.after,
+    }
+
+
+def _to_position(stored: Mapping[str, Any]) -> Position:
+    until = stored["until"]
+    return Position(_to_moment(stored["seen"]), None if until is None else _to_moment(until), stored["after"])
+
+
+def _to_moment(numbers: Sequence[int]) -> Moment:
+    return Moment(numbers[0], tuple(numbers[1:]))

@@ -1,0 +1,243 @@
+"""Endpoints that want events, and the log of their deliveries, in PostgreSQL."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Any, Final
+from uuid import UUID
+
+from messaging_service.notices.domain.channels import CHANNEL_KINDS
+from messaging_service.notices.domain.cloud_event import CloudEvent
+from messaging_service.notices.domain.webhooks import Delivery, Endpoint, EndpointKind
+from messaging_service.notices.manage_channels import (
+    channel_delivery_not_found,
+    channel_not_found,
+    too_many_channels,
+)
+from messaging_service.notices.manage_webhooks import delivery_not_found, too_many_webhooks, webhook_not_found
+from messaging_service.notices.postgres.fan_out import begin_telling
+from messaging_service.notices.postgres.webhook_rows import (
+    DELIVERY_COLUMNS,
+    ENDPOINT_COLUMNS,
+    Posting,
+    record,
+    to_delivery,
+    to_endpoint,
+)
+from messaging_service.notices.webhook_ports import DeliveryFilter, EndpointChange, NewEndpoint, ReplayPeriod
+from messaging_service.shared.postgres.database_errors import migrated
+from service_kit.database import Connection, Pool, single_statement, transaction
+from service_kit.errors import ServiceError
+
+# Two that are made at once both count the other.
+_LOCK_ACCOUNT: Final = "SELECT pg_advisory_xact_lock(hashtextextended('webhook_endpoint ' || %(account_id)s, 0))"
+_COUNT: Final = """
+    SELECT count(*) FROM webhook_endpoint
+    WHERE account_id = %(account_id)s AND kind = ANY(%(kinds)s) AND deleted_at IS NULL
+"""
+_CREATE: Final = f"""
+    INSERT INTO webhook_endpoint (id, account_id, kind, url, events, description, secret)
+    VALUES (%(id)s, %(account_id)s, %(kind)s, %(url)s, %(events)s, %(description)s, %(secret)s)
+    RETURNING {ENDPOINT_COLUMNS}
+"""
+# Endpoints of other kinds are none that could be seen or changed.
+_THIS: Final = "id = %(id)s AND kind = ANY(%(kinds)s) AND deleted_at IS NULL"
+_GET: Final = f"SELECT {ENDPOINT_COLUMNS} FROM webhook_endpoint WHERE {_THIS}"
+# Before its deliveries, in the order of whoever brings back what was posted.
+_HOLD: Final = f"{_GET} FOR NO KEY UPDATE"
+_OF_ACCOUNT: Final = f"""
+    SELECT {ENDPOINT_COLUMNS} FROM webhook_endpoint
+    WHERE account_id = %(account_id)s AND kind = ANY(%(kinds)s) AND deleted_at IS NULL
+    ORDER BY created_at, id
+"""
+# What failed before is no word on the endpoint as it is now.
+_CHANGE: Final = f"""
+    UPDATE webhook_endpoint SET
+        url = coalesce(%(url)s, url), secret = coalesce(%(secret)s, secret), events = coalesce(%(events)s, events),
+        description = coalesce(%(description)s, description), enabled = coalesce(%(enabled)s, enabled),
+        disabled_reason = CASE WHEN %(enabled)s THEN NULL ELSE disabled_reason END,
+        failures = 0, failing_since = NULL, paused_until = NULL
+    WHERE {_THIS} RETURNING {ENDPOINT_COLUMNS}
+"""
+_ROTATE: Final = f"""
+    UPDATE webhook_endpoint SET previous_secret = secret, previous_secret_until = now() + %(overlap)s,
+        secret = %(secret)s
+    WHERE {_THIS} RETURNING {ENDPOINT_COLUMNS}
+"""
+_DELETE: Final = f"""
+    UPDATE webhook_endpoint SET deleted_at = now(), secret = NULL, previous_secret = NULL,
+        previous_secret_until = NULL, enabled = false
+    WHERE {_THIS} RETURNING id
+"""
+_GIVE_UP_ALL: Final = """
+    UPDATE webhook_delivery SET state = 'failed', next_try_at = NULL, last_error = %(deleted)s
+    WHERE endpoint_id = %(id)s AND state = 'pending'
+"""
+_AGAIN: Final = """
+    UPDATE webhook_delivery SET state = 'pending', tries = 0, next_try_at = now(), give_up_at = now() + %(give_up)s,
+        replays = least(replays + 1, 32767)
+"""
+_REPLAY: Final = f"{_AGAIN} WHERE id = %(delivery_id)s AND endpoint_id = %(id)s RETURNING {DELIVERY_COLUMNS}"
+_REPLAY_PERIOD: Final = f"""
+    {_AGAIN} WHERE endpoint_id = %(id)s AND created_at >= %(start)s AND created_at < %(end)s AND state = ANY(%(states)s)
+        AND state <> 'pending'
+"""
+_TRY_NOW: Final = "UPDATE webhook_endpoint SET paused_until = NULL, failures = 0 WHERE id = %(id)s"
+
+
+@dataclass(frozen=True, slots=True)
+class Family:
+    """The endpoints that one service manages, and how it speaks of them."""
+
+    kinds: tuple[EndpointKind, ...]
+    not_found: Callable[[], ServiceError]
+    delivery_not_found: Callable[[], ServiceError]
+    too_many: Callable[[int], ServiceError]
+    deleted: str
+    """The error of deliveries whose endpoint was deleted."""
+
+
+WEBHOOKS: Final = Family(
+    (EndpointKind.WEBHOOK,), webhook_not_found, delivery_not_found, too_many_webhooks, "WEBHOOK_DELETED"
+)
+CHANNELS: Final = Family(
+    CHANNEL_KINDS, channel_not_found, channel_delivery_not_found, too_many_channels, "CHANNEL_DELETED"
+)
+
+
+class PostgresEndpoints:
+    """Implements the port Endpoints."""
+
+    def __init__(
+        self, pool: Pool, new_id: Callable[[], UUID], family: Family, *, most: int, give_up_after: timedelta
+    ) -> None:
+        """`most`: endpoints of one account. `give_up_after`: for how long a delivery is tried."""
+        self._pool = pool
+        self._new_id = new_id
+        self._family = family
+        self._most = most
+        self._give_up_after = give_up_after
+        self._kinds = [kind.value for kind in family.kinds]
+
+    async def create(self, new: NewEndpoint) -> Endpoint:
+        """See Endpoints.create."""
+        parameters = {
+            "id": new.id,
+            "account_id": new.account_id,
+            "kind": new.kind.value,
+            "url": new.url,
+            "events": [event.value for event in new.events],
+            "description": new.description,
+            "secret": new.secret,
+        }
+        async with migrated(transaction(self._pool)) as connection:
+            await connection.execute(_LOCK_ACCOUNT, parameters)
+            if (await self._one(connection, _COUNT, parameters))[0] >= self._most:
+                raise self._family.too_many(self._most)
+            await begin_telling(connection)
+            return to_endpoint(await self._one(connection, _CREATE, parameters))
+
+    async def get(self, endpoint_id: UUID) -> Endpoint:
+        """See Endpoints.get."""
+        async with migrated(single_statement(self._pool)) as connection:
+            return to_endpoint(await self._one(connection, _GET, {"id": endpoint_id}))
+
+    async def of_account(self, account_id: str) -> Sequence[Endpoint]:
+        """See Endpoints.of_account."""
+        async with migrated(single_statement(self._pool)) as connection:
+            cursor = await connection.execute(_OF_ACCOUNT, {"account_id": account_id, "kinds": self._kinds})
+            return [to_endpoint(row) for row in await cursor.fetchall()]
+
+    async def change(self, endpoint_id: UUID, change: EndpointChange) -> Endpoint:
+        """See Endpoints.change."""
+        parameters = {
+            "id": endpoint_id,
+            "url": change.url,
+            "events": None if change.events is None else [event.value for event in change.events],
+            "description": change.description,
+            "enabled": change.enabled,
+            "secret": change.secret,
+        }
+        async with migrated(single_statement(self._pool)) as connection:
+            return to_endpoint(await self._one(connection, _CHANGE, parameters))
+
+    async def rotate(self, endpoint_id: UUID, secret: str, overlap: timedelta) -> Endpoint:
+        """See Endpoints.rotate."""
+        async with migrated(single_statement(self._pool)) as connection:
+            row = await self._one(connection, _ROTATE, {"id": endpoint_id, "secret": secret, "overlap": overlap})
+        return to_endpoint(row)
+
+    async def delete(self, endpoint_id: UUID) -> None:
+        """See Endpoints.delete."""
+        async with migrated(transaction(self._pool)) as connection:
+            await self._one(connection, _DELETE, {"id": endpoint_id})
+            await connection.execute(_GIVE_UP_ALL, {"id": endpoint_id, "deleted": self._family.deleted})
+
+    async def tell_one(self, endpoint_id: UUID, event: CloudEvent) -> Delivery:
+        """See Endpoints.tell_one."""
+        delivery_id = self._new_id()
+        async with migrated(transaction(self._pool)) as connection:
+            await self._one(connection, _HOLD, {"id": endpoint_id})
+            await record(connection, [Posting(delivery_id, endpoint_id, event)], self._give_up_after)
+            await connection.execute(_TRY_NOW, {"id": endpoint_id})
+            statement = f"SELECT {DELIVERY_COLUMNS} FROM webhook_delivery WHERE id = %(delivery_id)s"
+            return to_delivery(await self._one(connection, statement, {"delivery_id": delivery_id}))
+
+    async def deliveries(
+        self, endpoint_id: UUID, wanted: DeliveryFilter, limit: int, after: tuple[datetime, UUID] | None
+    ) -> Sequence[Delivery]:
+        """See Endpoints.deliveries. Only the conditions asked for are in the statement, so each has its plan."""
+        conditions = ["endpoint_id = %(id)s"]
+        parameters: dict[str, Any] = {"id": endpoint_id, "limit": limit}
+        if wanted.state is not None:
+            conditions.append("state = %(state)s")
+            parameters["state"] = wanted.state.value
+        if wanted.event_type is not None:
+            conditions.append("event_type = %(event_type)s")
+            parameters["event_type"] = wanted.event_type.value
+        if after is not None:
+            conditions.append("(created_at, id) < (%(after_time)s, %(after_id)s)")
+            parameters["after_time"], parameters["after_id"] = after
+        statement = (
+            f"SELECT {DELIVERY_COLUMNS} FROM webhook_delivery WHERE {' AND '.join(conditions)} "
+            "ORDER BY created_at DESC, id DESC LIMIT %(limit)s"
+        )
+        async with migrated(transaction(self._pool)) as connection:
+            await self._one(connection, _GET, {"id": endpoint_id})
+            cursor = await connection.execute(statement.encode(), parameters)
+            return [to_delivery(row) for row in await cursor.fetchall()]
+
+    async def replay(self, endpoint_id: UUID, delivery_id: UUID) -> Delivery:
+        """See Endpoints.replay."""
+        parameters = {"id": endpoint_id, "delivery_id": delivery_id, "give_up": self._give_up_after}
+        async with migrated(transaction(self._pool)) as connection:
+            await self._one(connection, _HOLD, parameters)
+            row = await (await connection.execute(_REPLAY, parameters)).fetchone()
+            if row is None:
+                raise self._family.delivery_not_found()
+            await connection.execute(_TRY_NOW, parameters)
+        return to_delivery(row)
+
+    async def replay_period(self, endpoint_id: UUID, period: ReplayPeriod) -> int:
+        """See Endpoints.replay_period."""
+        parameters = {
+            "id": endpoint_id,
+            "start": period.start,
+            "end": period.end,
+            "states": [state.value for state in period.states],
+            "give_up": self._give_up_after,
+        }
+        async with migrated(transaction(self._pool)) as connection:
+            await self._one(connection, _HOLD, parameters)
+            replayed = (await connection.execute(_REPLAY_PERIOD, parameters)).rowcount
+            await connection.execute(_TRY_NOW, parameters)
+        return replayed
+
+    async def _one(self, connection: Connection, statement: str, parameters: dict[str, Any]) -> tuple[Any, ...]:
+        """The one row of a statement about an endpoint. Raises the family's ServiceError without it."""
+        row = await (await connection.execute(statement.encode(), parameters | {"kinds": self._kinds})).fetchone()
+        if row is None:
+            raise self._family.not_found()
+        return row

@@ -1,0 +1,165 @@
+"""Gives out deliveries whose turn it is, one process at an endpoint at a time."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Sequence
+from typing import Any, Final
+from uuid import uuid4
+
+from messaging_service.notices.domain.webhook_retries import Retries
+from messaging_service.notices.domain.webhooks import DeliveryState, EndpointKind
+from messaging_service.notices.webhook_ports import BroughtBack, Errand, Parcel, Tried
+from messaging_service.shared.postgres.database_errors import migrated
+from service_kit.database import Connection, Pool, transaction
+
+LEASE_S: Final = 60
+"""How long an endpoint stays with a process that says nothing more; longer than any errand takes."""
+PARCELS: Final = 50
+"""Of one errand at most, where each is posted by itself."""
+CHANNEL_PARCELS: Final = 5_000
+"""Of one errand at most, where all are told in one text."""
+
+_TAKE: Final = """
+    UPDATE webhook_endpoint SET owner = %(lease)s, lease_until = now() + make_interval(secs => %(lease_s)s)
+    WHERE id = ANY(ARRAY(
+        SELECT e.id FROM webhook_endpoint e
+        WHERE e.enabled AND e.deleted_at IS NULL AND e.kind = ANY(%(kinds)s)
+            AND coalesce(e.paused_until <= now(), true)
+            AND coalesce(e.lease_until <= now(), true)
+            AND EXISTS (
+                SELECT 1 FROM webhook_delivery d
+                WHERE d.endpoint_id = e.id AND d.state = 'pending' AND d.next_try_at <= now()
+            )
+        ORDER BY e.lease_until NULLS FIRST, e.id LIMIT %(limit)s FOR UPDATE OF e SKIP LOCKED
+    ))
+    RETURNING id, kind, url, secret, CASE WHEN previous_secret_until > now() THEN previous_secret END
+"""
+_PARCELS: Final = """
+    SELECT e.id, d.id, d.event_id, d.body, d.tries
+    FROM unnest(%(endpoints)s::uuid[]) AS e (id) CROSS JOIN LATERAL (
+        SELECT * FROM webhook_delivery d
+        WHERE d.endpoint_id = e.id AND d.state = 'pending' AND d.next_try_at <= now()
+        ORDER BY d.position LIMIT %(parcels)s
+    ) d ORDER BY e.id, d.position
+"""
+_TAKEN: Final = """
+    UPDATE webhook_delivery d SET state = 'delivered', next_try_at = NULL, last_try_at = now(),
+        tries = least(d.tries + 1, 32767), last_status = done.status, last_error = NULL
+    FROM unnest(%(ids)s::uuid[], %(statuses)s::int[]) AS done (id, status)
+    WHERE d.id = done.id AND d.state = 'pending'
+"""
+_NOT_TAKEN: Final = """
+    UPDATE webhook_delivery SET last_try_at = now(), tries = least(tries + 1, 32767), last_status = %(status)s,
+        last_error = %(error)s,
+        state = CASE WHEN %(ends)s OR now() + %(pause)s >= give_up_at THEN 'failed' ELSE 'pending' END,
+        next_try_at = CASE WHEN NOT %(ends)s AND now() + %(pause)s < give_up_at THEN now() + %(pause)s END
+    WHERE id = ANY(%(ids)s) AND state = 'pending' RETURNING state
+"""
+# Before its deliveries, in the order of whoever changes both.
+_HOLD: Final = "SELECT owner FROM webhook_endpoint WHERE id = %(id)s FOR NO KEY UPDATE"
+_LET_GO: Final = """
+    UPDATE webhook_endpoint SET owner = NULL, lease_until = NULL
+    WHERE id = %(id)s AND owner = %(lease)s
+"""
+_WELL: Final = """
+    UPDATE webhook_endpoint SET failures = 0, failing_since = NULL, paused_until = NULL
+    WHERE id = %(id)s AND owner = %(lease)s AND failures > 0
+"""
+_ILL: Final = """
+    UPDATE webhook_endpoint SET failures = failures + 1, failing_since = coalesce(failing_since, now())
+    WHERE id = %(id)s AND owner = %(lease)s RETURNING failures
+"""
+_PAUSE: Final = "UPDATE webhook_endpoint SET paused_until = now() + %(pause)s WHERE id = %(id)s"
+_DISABLE: Final = "UPDATE webhook_endpoint SET enabled = false, disabled_reason = 'GONE' WHERE id = %(id)s"
+
+
+class PostgresDeliveryQueue:
+    """Implements the port DeliveryQueue."""
+
+    def __init__(
+        self,
+        pool: Pool,
+        retries: Retries,
+        *,
+        kinds: Collection[EndpointKind] = (EndpointKind.WEBHOOK,),
+        parcels: int = PARCELS,
+    ) -> None:
+        """`kinds`: of the endpoints that are given out. `parcels`: of one errand at most."""
+        self._pool = pool
+        self._retries = retries
+        self._kinds = [kind.value for kind in kinds]
+        self._parcels = parcels
+
+    async def take(self, limit: int) -> Sequence[Errand]:
+        """See DeliveryQueue.take."""
+        lease = uuid4().hex
+        async with migrated(transaction(self._pool)) as connection:
+            asked = {"lease": lease, "lease_s": LEASE_S, "limit": limit, "kinds": self._kinds}
+            endpoints = await (await connection.execute(_TAKE, asked)).fetchall()
+            if not endpoints:
+                return []
+            ids = [row[0] for row in endpoints]
+            cursor = await connection.execute(_PARCELS, {"endpoints": ids, "parcels": self._parcels})
+            parcels: dict[Any, list[Parcel]] = {}
+            for endpoint_id, *parcel in await cursor.fetchall():
+                parcels.setdefault(endpoint_id, []).append(Parcel(*parcel))
+        return [
+            Errand(
+                endpoint_id,
+                EndpointKind(kind),
+                url,
+                (secret,) if previous is None else (secret, previous),
+                tuple(parcels.get(endpoint_id, ())),
+                lease,
+            )
+            for endpoint_id, kind, url, secret, previous in endpoints
+        ]
+
+    async def bring_back(self, errand: Errand, tried: Sequence[Tried]) -> BroughtBack:
+        """See DeliveryQueue.bring_back.
+
+        What was taken is recorded even when somebody else has the endpoint now: it did happen. What failed is not: put
+        off, it would be overtaken by those behind it, which its new owner sends.
+        """
+        owned = {"id": errand.endpoint_id, "lease": errand.lease}
+        taken = [one for one in tried if one.answer.taken]
+        given_up, disabled = 0, False
+        async with migrated(transaction(self._pool)) as connection:
+            owner = await (await connection.execute(_HOLD, owned)).fetchone()
+            if taken:
+                ids = [one.parcel.delivery_id for one in taken]
+                statuses = [one.answer.status for one in taken]
+                await connection.execute(_TAKEN, {"ids": ids, "statuses": statuses})
+                await connection.execute(_WELL, owned)
+            failed = [one for one in tried if not one.answer.taken]
+            if failed and owner == (errand.lease,):
+                given_up = await self._note_failure(connection, failed, owned)
+                disabled = failed[0].answer.gone
+            await connection.execute(_LET_GO, owned)
+        return BroughtBack(given_up, disabled)
+
+    async def _note_failure(self, connection: Connection, failed: Sequence[Tried], owned: dict[str, Any]) -> int:
+        """How many deliveries are given up."""
+        # Several failed as one text; with the pause of the oldest they are one text again.
+        one = failed[0]
+        tries = one.parcel.tries + 1
+        asked = self._retries.asked_pause(one.answer.retry_after)
+        pause = max(self._retries.pause(tries), asked)
+        parameters = {
+            "ids": [each.parcel.delivery_id for each in failed],
+            "status": one.answer.status,
+            "error": one.answer.error,
+            "pause": pause,
+            "ends": one.answer.gone,
+        }
+        states = await (await connection.execute(_NOT_TAKEN, parameters)).fetchall()
+        row = await (await connection.execute(_ILL, owned)).fetchone()
+        if one.answer.gone:
+            await connection.execute(_DISABLE, owned)
+        elif row is not None:
+            # Those behind wait for the next try of this one, or only for the endpoint to recover, and in any case for
+            # as long as the endpoint asked.
+            waits = tries <= self._retries.in_order_tries
+            alone = pause if waits else max(self._retries.endpoint_pause(row[0]), asked)
+            await connection.execute(_PAUSE, owned | {"pause": alone})
+        return sum(state == DeliveryState.FAILED.value for (state,) in states)

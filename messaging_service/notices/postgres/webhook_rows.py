@@ -1,0 +1,97 @@
+"""Rows of endpoints and deliveries, and how deliveries are recorded."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Any, Final
+from uuid import UUID
+
+from messaging_service.notices.domain.cloud_event import CloudEvent
+from messaging_service.notices.domain.webhooks import Delivery, DeliveryState, Endpoint, EndpointKind, EventType
+from service_kit.database import Connection
+
+ENDPOINT_COLUMNS: Final = """
+    id, account_id, kind, url, events, description, enabled, created_at,
+    CASE WHEN previous_secret_until > now() THEN previous_secret_until END, disabled_reason, failing_since
+"""
+DELIVERY_COLUMNS: Final = """
+    id, endpoint_id, event_id, event_type, state, tries, created_at, next_try_at, last_try_at, last_status, last_error,
+    replays
+"""
+_RECORD: Final = """
+    INSERT INTO webhook_delivery (id, endpoint_id, event_id, event_type, body, next_try_at, give_up_at)
+    SELECT id, endpoint_id, event_id, event_type, body, coalesce(not_before, now()),
+        coalesce(not_before, now()) + %(give_up)s
+    FROM unnest(%(ids)s::uuid[], %(endpoints)s::uuid[], %(events)s::text[], %(types)s::text[], %(bodies)s::text[],
+        %(not_before)s::timestamptz[])
+        WITH ORDINALITY AS new (id, endpoint_id, event_id, event_type, body, not_before, place)
+    ORDER BY place
+    ON CONFLICT (endpoint_id, event_id) DO NOTHING
+"""
+
+
+@dataclass(frozen=True, slots=True)
+class Posting:
+    """An event for one endpoint."""
+
+    id: UUID
+    """Of the delivery."""
+    endpoint_id: UUID
+    event: CloudEvent
+    not_before: datetime | None = None
+    """When it is posted at the earliest; None for at once."""
+
+
+async def record(connection: Connection, postings: Sequence[Posting], give_up_after: timedelta) -> int:
+    """Records deliveries in this order, without those on record, to be tried for so long; how many are new."""
+    if not postings:
+        return 0
+    # An event is rendered once, however many want it.
+    bodies = {posting.event.id: posting.event.body() for posting in postings}
+    parameters = {
+        "ids": [posting.id for posting in postings],
+        "endpoints": [posting.endpoint_id for posting in postings],
+        "events": [posting.event.id for posting in postings],
+        "types": [posting.event.type.value for posting in postings],
+        "bodies": [bodies[posting.event.id] for posting in postings],
+        "not_before": [posting.not_before for posting in postings],
+        "give_up": give_up_after,
+    }
+    return (await connection.execute(_RECORD, parameters)).rowcount
+
+
+def to_endpoint(row: Sequence[Any]) -> Endpoint:
+    """One row of ENDPOINT_COLUMNS."""
+    return Endpoint(
+        id=row[0],
+        account_id=row[1],
+        kind=EndpointKind(row[2]),
+        url=row[3],
+        events=tuple(EventType(word) for word in row[4]),
+        description=row[5],
+        enabled=row[6],
+        created_at=row[7],
+        previous_secret_until=row[8],
+        disabled_reason=row[9],
+        failing_since=row[10],
+    )
+
+
+def to_delivery(row: Sequence[Any]) -> Delivery:
+    """One row of DELIVERY_COLUMNS."""
+    return Delivery(
+        id=row[0],
+        endpoint_id=row[1],
+        event_id=row[2],
+        event_type=EventType(row[3]),
+        state=DeliveryState(row[4]),
+        tries=row[5],
+        created_at=row[6],
+        next_try_at=row[7],
+        last_try_at=row[8],
+        last_status=row[9],
+        last_error=row[10],
+        replays=row[11],
+    )

@@ -1,0 +1,158 @@
+"""SuppressionService over gRPC."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from datetime import datetime
+from typing import Any
+from uuid import UUID
+
+from grpc import aio
+
+from messaging_service.opt_outs.domain.suppression import Scope, Source, Suppression
+from messaging_service.opt_outs.opt_outs import OptOuts, suppression_not_found
+from messaging_service.opt_outs.suppression_store import SuppressionFilter
+from messaging_service.shared.grpc import wire
+from service_kit import page_token
+from service_kit.errors import Violation, invalid
+from tukupay.sms.messaging.v1 import suppressions_pb2 as pb
+from tukupay.sms.messaging.v1 import suppressions_pb2_grpc
+
+Context = aio.ServicerContext[Any, Any]
+
+DEFAULT_PAGE = 50
+MAX_PAGE = 500
+
+SOURCES: Mapping[Source, pb.SuppressionSource.ValueType] = {
+    Source.STOP_KEYWORD: pb.SUPPRESSION_SOURCE_STOP_KEYWORD,
+    Source.CARRIER: pb.SUPPRESSION_SOURCE_CARRIER,
+    Source.OPERATOR: pb.SUPPRESSION_SOURCE_OPERATOR,
+    Source.API: pb.SUPPRESSION_SOURCE_API,
+}
+SOURCE_OF: Mapping[int, Source | None] = {
+    pb.SUPPRESSION_SOURCE_UNSPECIFIED: None,
+    **{value: key for key, value in SOURCES.items()},
+}
+
+_ID_PREFIX = "suppression_"
+_ID = re.compile(_ID_PREFIX + r"([0-9a-f]{32})")
+
+
+class SuppressionServicer(suppressions_pb2_grpc.SuppressionServiceServicer):
+    """Translates between the stubs and the use cases."""
+
+    def __init__(self, opt_outs: OptOuts) -> None:
+        self._opt_outs = opt_outs
+
+    async def AddSuppression(  # noqa: N802
+        self, request: pb.AddSuppressionRequest, context: Context
+    ) -> pb.AddSuppressionResponse:
+        """See the proto."""
+        scope = Scope(
+            request.phone_number,
+            request.sender_id if request.HasField("sender_id") else None,
+            request.user_id if request.HasField("user_id") else None,
+        )
+        answer = await self._opt_outs.add(
+            scope, _source(request.source) or Source.API, request.reason, request.created_by
+        )
+        return pb.AddSuppressionResponse(
+            suppression=from_suppression(answer.added.suppression),
+            created=answer.added.created,
+            cancelled_messages=answer.cancelled,
+        )
+
+    async def RemoveSuppression(  # noqa: N802
+        self, request: pb.RemoveSuppressionRequest, context: Context
+    ) -> pb.RemoveSuppressionResponse:
+        """See the proto."""
+        source = _source(request.source) or Source.API
+        ended = await self._opt_outs.remove(_id(request.suppression_id), source, request.reason, request.ended_by)
+        return pb.RemoveSuppressionResponse(suppression=from_suppression(ended))
+
+    async def ListSuppressions(  # noqa: N802
+        self, request: pb.ListSuppressionsRequest, context: Context
+    ) -> pb.ListSuppressionsResponse:
+        """See the proto."""
+        if not 0 <= request.page_size <= MAX_PAGE:
+            problem = f"is {request.page_size}; give 1 to {MAX_PAGE}, or 0 for {DEFAULT_PAGE}"
+            raise invalid([Violation("page_size", "OUT_OF_RANGE", problem)])
+        size = request.page_size or DEFAULT_PAGE
+        wanted = SuppressionFilter(
+            phone=request.phone_number if request.HasField("phone_number") else None,
+            sender_id=request.sender_id if request.HasField("sender_id") else None,
+            account_id=request.user_id if request.HasField("user_id") else None,
+            source=_source(request.source),
+            with_ended=request.include_ended,
+        )
+        question = (wanted.phone, wanted.sender_id, wanted.account_id, wanted.source, int(wanted.with_ended))
+        after = None
+        if request.page_token:
+            after = _position(page_token.decode(request.page_token, question, 2))
+        found = list(await self._opt_outs.list(wanted, size + 1, after))
+        page = found[:size]
+        token = ""
+        if len(found) > size:
+            token = page_token.encode((page[-1].created_at.isoformat(), page[-1].id.hex), question)
+        return pb.ListSuppressionsResponse(
+            suppressions=[from_suppression(entry) for entry in page], next_page_token=token
+        )
+
+    async def CheckSuppression(  # noqa: N802
+        self, request: pb.CheckSuppressionRequest, context: Context
+    ) -> pb.CheckSuppressionResponse:
+        """See the proto."""
+        scope = Scope(request.phone_number, request.sender_id or None, request.user_id or None)
+        found = await self._opt_outs.covering(scope)
+        return pb.CheckSuppressionResponse(
+            suppressed=bool(found), suppressions=[from_suppression(entry) for entry in found]
+        )
+
+
+def from_suppression(entry: Suppression) -> pb.Suppression:
+    """The public form of an entry."""
+    ending = None
+    if entry.ending is not None:
+        ending = pb.SuppressionEnding(
+            ended_time=wire.from_instant(entry.ending.at),
+            source=SOURCES[entry.ending.source],
+            ended_by=entry.ending.by,
+            reason=entry.ending.reason,
+        )
+    return pb.Suppression(
+        suppression_id=_ID_PREFIX + entry.id.hex,
+        phone_number=entry.scope.phone,
+        sender_id=entry.scope.sender_id,
+        user_id=entry.scope.account_id,
+        source=SOURCES[entry.source],
+        reason=entry.reason,
+        created_by=entry.created_by,
+        created_time=wire.from_instant(entry.created_at),
+        ending=ending,
+    )
+
+
+def _source(value: int) -> Source | None:
+    if value not in SOURCE_OF:
+        problem = f"has the unknown value {value}; use one of SuppressionSource"
+        raise invalid([Violation("source", "UNKNOWN_SOURCE", problem)])
+    return SOURCE_OF[value]
+
+
+def _id(text: str) -> UUID:
+    """The id behind its public spelling; what cannot be an id does not exist."""
+    if not text:
+        raise invalid([Violation("suppression_id", "REQUIRED", "is empty; give the id of an entry")])
+    match = _ID.fullmatch(text)
+    if match is None:
+        raise suppression_not_found()
+    return UUID(hex=match[1])
+
+
+def _position(values: list[str | int]) -> tuple[datetime, UUID]:
+    try:
+        return datetime.fromisoformat(str(values[0])), UUID(hex=str(values[1]))
+    except ValueError:
+        problem = "is not a token that this service made; start again without it"
+        raise invalid([Violation("page_token", "INVALID_PAGE_TOKEN", problem)]) from None

@@ -1,0 +1,187 @@
+"""The list of those who want no messages, in PostgreSQL: every method is one transaction but stop_*."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from datetime import datetime
+from typing import Any
+from uuid import UUID
+
+from messaging_service.opt_outs.domain.suppression import (
+    NOBODY_EXEMPT,
+    Ending,
+    Exemption,
+    Scope,
+    Source,
+    Suppression,
+    sender_key,
+)
+from messaging_service.opt_outs.postgres import opt_out_rows
+from messaging_service.opt_outs.suppression_store import Added, NewSuppression, Stopped, SuppressionFilter
+from messaging_service.shared.postgres.database_errors import migrated
+from service_kit.database import Connection, Pool, single_statement, transaction
+
+PASS_LEASE_S = 5
+"""How long a new entry's first pass over the queue is left to the process that made the entry."""
+
+COLUMNS = """
+    id, phone, sender_id, account_id, source, reason, created_by, created_at, ended_at, ended_source, ended_by,
+    ended_reason
+"""
+
+# A conflict shows nothing, so the entry that holds is read beside it; one that was made in the same moment, which
+# this snapshot does not show, by the second try.
+_ADD = f"""
+    WITH added AS (
+        INSERT INTO suppression (id, phone, sender_id, sender_key, account_id, source, reason, created_by, inbound_id,
+            pass_due_at)
+        VALUES (%(id)s, %(phone)s, %(sender_id)s, %(sender_key)s, %(account_id)s, %(source)s, %(reason)s,
+            %(created_by)s, %(inbound_id)s, now() + make_interval(secs => %(pass_lease_s)s))
+        ON CONFLICT (phone, sender_key, account_id, source) WHERE ended_at IS NULL DO NOTHING
+        RETURNING {COLUMNS}
+    )
+    SELECT * FROM added
+    UNION ALL
+    SELECT {COLUMNS} FROM suppression
+    WHERE phone = %(phone)s AND sender_key IS NOT DISTINCT FROM %(sender_key)s
+        AND account_id IS NOT DISTINCT FROM %(account_id)s AND source = %(source)s AND ended_at IS NULL
+"""
+
+_END = f"""
+    UPDATE suppression SET ended_at = now(), ended_source = %(source)s, ended_by = %(by)s, ended_reason = %(reason)s,
+        pass_due_at = NULL
+    WHERE id = %(id)s AND ended_at IS NULL
+    RETURNING {COLUMNS}
+"""
+_GET = f"SELECT {COLUMNS} FROM suppression WHERE id = %(id)s"
+
+_COVERING = f"""
+    SELECT {COLUMNS} FROM suppression
+    WHERE phone = %(phone)s AND ended_at IS NULL AND (sender_key IS NULL OR sender_key = %(sender_key)s)
+        AND (account_id IS NULL OR account_id = %(account_id)s)
+    ORDER BY created_at, id
+"""
+
+
+def to_suppression(row: Sequence[Any]) -> Suppression:
+    """One row of COLUMNS."""
+    return Suppression(
+        id=row[0],
+        scope=Scope(row[1], row[2], row[3]),
+        source=Source(row[4]),
+        reason=row[5],
+        created_by=row[6],
+        created_at=row[7],
+        ending=None if row[8] is None else Ending(row[8], Source(row[9]), row[10], row[11]),
+    )
+
+
+async def covering(connection: Connection, phone: str, sender_id: str, account_id: str) -> list[Suppression]:
+    """See Suppressions.covering."""
+    parameters = {"phone": phone, "sender_key": sender_key(sender_id), "account_id": account_id}
+    return [to_suppression(row) for row in await (await connection.execute(_COVERING, parameters)).fetchall()]
+
+
+async def add(
+    connection: Connection, new: NewSuppression, *, inbound_id: int | None = None, pass_lease_s: int = PASS_LEASE_S
+) -> Added:
+    """Makes an entry unless one of the same scope and source holds.
+
+    `inbound_id`: the message that asked for it. `pass_lease_s`: how long only the caller looks through the queue.
+    """
+    parameters = {
+        "id": new.id,
+        "phone": new.scope.phone,
+        "sender_id": new.scope.sender_id,
+        "sender_key": None if new.scope.sender_id is None else sender_key(new.scope.sender_id),
+        "account_id": new.scope.account_id,
+        "source": new.source.value,
+        "reason": new.reason,
+        "created_by": new.created_by,
+        "inbound_id": inbound_id,
+        "pass_lease_s": pass_lease_s,
+    }
+    row = None
+    while row is None:
+        row = await (await connection.execute(_ADD, parameters)).fetchone()
+    return Added(to_suppression(row), created=row[0] == new.id)
+
+
+class PostgresSuppressions:
+    """Implements the port Suppressions."""
+
+    def __init__(self, pool: Pool, actor: str, exemption: Exemption = NOBODY_EXEMPT) -> None:
+        """`actor` names this process in the events of messages that it cancels."""
+        self._pool = pool
+        self._actor = actor
+        self._exemption = exemption
+
+    async def add(self, new: NewSuppression) -> Added:
+        """See Suppressions.add."""
+        async with migrated(single_statement(self._pool)) as connection:
+            return await add(connection, new)
+
+    async def stop_queued(self, ids: Sequence[UUID], wait_s: float) -> Stopped:
+        """See Suppressions.stop_queued."""
+        async with migrated(single_statement(self._pool)) as connection:
+            quiet = await opt_out_rows.overlapping_ended(connection, wait_s)
+        messages = 0
+        while True:
+            async with migrated(transaction(self._pool)) as connection:
+                cancelled = await opt_out_rows.cancel_queued(connection, ids, self._exemption, self._actor)
+            messages += cancelled
+            if cancelled < opt_out_rows.CANCELLED_AT_ONCE:
+                break
+        async with migrated(transaction(self._pool)) as connection:
+            complete = await opt_out_rows.note_pass(connection, ids, self._exemption, quiet=quiet)
+        return Stopped(messages, complete)
+
+    async def stop_pending(self, limit: int, wait_s: float) -> Stopped:
+        """See Suppressions.stop_pending."""
+        async with migrated(single_statement(self._pool)) as connection:
+            ids = await opt_out_rows.take_pending(connection, limit, PASS_LEASE_S)
+        if not ids:
+            return Stopped(0, complete=True)
+        stopped = await self.stop_queued(ids, wait_s)
+        return Stopped(stopped.messages, complete=stopped.complete and len(ids) < limit)
+
+    async def end(self, suppression_id: UUID, source: Source, by: str, reason: str) -> Suppression | None:
+        """See Suppressions.end."""
+        parameters = {"id": suppression_id, "source": source.value, "by": by, "reason": reason}
+        async with migrated(single_statement(self._pool)) as connection:
+            row = await (await connection.execute(_END, parameters)).fetchone()
+            if row is None:
+                row = await (await connection.execute(_GET, parameters)).fetchone()
+        return None if row is None else to_suppression(row)
+
+    async def covering(self, phone: str, sender_id: str, account_id: str) -> Sequence[Suppression]:
+        """See Suppressions.covering."""
+        async with migrated(single_statement(self._pool)) as connection:
+            return await covering(connection, phone, sender_id, account_id)
+
+    async def list(
+        self, wanted: SuppressionFilter, limit: int, after: tuple[datetime, UUID] | None
+    ) -> Sequence[Suppression]:
+        """See Suppressions.list. Only the conditions asked for are in the statement, so each has its plan."""
+        conditions = ["true"] if wanted.with_ended else ["ended_at IS NULL"]
+        parameters: dict[str, object] = {"limit": limit}
+        asked = {
+            "phone": wanted.phone,
+            "sender_key": None if wanted.sender_id is None else sender_key(wanted.sender_id),
+            "account_id": wanted.account_id,
+            "source": None if wanted.source is None else wanted.source.value,
+        }
+        for column, value in asked.items():
+            if value is not None:
+                conditions.append(f"{column} = %({column})s")
+                parameters[column] = value
+        if after is not None:
+            conditions.append("(created_at, id) < (%(after_time)s, %(after_id)s)")
+            parameters["after_time"], parameters["after_id"] = after
+        statement = (
+            f"SELECT {COLUMNS} FROM suppression WHERE {' AND '.join(conditions)} "
+            "ORDER BY created_at DESC, id DESC LIMIT %(limit)s"
+        )
+        async with migrated(single_statement(self._pool)) as connection:
+            cursor = await connection.execute(statement.encode(), parameters)
+            return [to_suppression(row) for row in await cursor.fetchall()]

@@ -1,0 +1,1 @@
+"""What messaging knows of prices, and quotes."""

@@ -1,0 +1,1 @@
+"""Costs, exports, audits, rehearsals and invoices."""

@@ -1,0 +1,145 @@
+"""Reading the outbox for reports: much at once, but never everything."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncGenerator, Sequence
+from datetime import datetime
+from typing import Any, Final
+
+import msgspec
+
+from messaging_service.reports.domain.cost_audit import PricedEntry
+from messaging_service.reports.domain.cost_rehearsal import Traffic
+from messaging_service.shared.domain.money import Price, PriceLevel
+from messaging_service.shared.domain.states import Billing
+from messaging_service.shared.postgres.report_turns import ReportRoom
+from messaging_service.shared.postgres.slices import Place, by_slices
+from service_kit.database import Connection
+
+PAGE: Final = 2_000
+
+# A report may take longer than anything that a sender waits for.
+_PATIENT = "SET LOCAL statement_timeout = '10min'"
+
+# Messages recorded before their price instant was kept have the later of the other two, as near as can be; a missing
+# scheduled time counts for nothing.
+_INSTANT = "coalesce(m.priced_at, greatest(m.scheduled_at, m.created_at))"
+
+_CHARGED = f"""
+    SELECT m.account_id, m.app_id, min({_INSTANT}), max({_INSTANT}), count(*), sum(m.units), sum(m.total)
+    FROM message m
+    WHERE m.created_at >= %(start)s AND m.created_at < %(end)s AND m.billing = 'charged'
+    GROUP BY m.account_id, m.app_id
+    LIMIT %(limit)s
+"""
+
+# Only what the first look saw: a message that was charged since may lie outside the instants that were priced.
+_CUT = f"""
+    SELECT c.place, width_bucket({_INSTANT}, c.cuts), count(*), sum(m.units), sum(m.total)
+    FROM (
+        SELECT place, account_id, app_id, last, ARRAY(SELECT json_array_elements_text(cuts)::timestamptz) AS cuts
+        FROM json_to_recordset(%(cuts)s::json)
+            AS input (place int, account_id text, app_id text, last timestamptz, cuts json)
+    ) c
+    JOIN message m ON m.account_id = c.account_id AND m.app_id IS NOT DISTINCT FROM c.app_id
+    WHERE m.created_at >= %(start)s AND m.created_at < %(end)s AND m.billing = 'charged'
+        AND {_INSTANT} >= c.cuts[1] AND {_INSTANT} <= c.last
+    GROUP BY c.place, 2
+"""
+
+_ENTRIES = "m.id, m.account_id, m.app_id, m.created_at, m.scheduled_at, m.units, m.unit_price, m.price_cost_id, \
+m.price_level, m.billing, m.priced_at, m.price_known_at"
+
+
+class PostgresTraffic:
+    """Implements the port TrafficRecords. No transaction is left open between two pages."""
+
+    def __init__(self, room: ReportRoom, *, page: int = PAGE) -> None:
+        self._room = room
+        self._page = page
+
+    def entries(
+        self, start: datetime, end: datetime, account_id: str | None
+    ) -> AsyncGenerator[Sequence[PricedEntry], None]:
+        """See TrafficRecords.entries."""
+
+        async def page(lower: datetime, upper: datetime, after: Place | None) -> list[PricedEntry]:
+            return await self._entries(lower, upper, account_id, after)
+
+        return by_slices(start, end, self._page, page, lambda entry: (entry.created_at, entry.id))
+
+    async def _entries(
+        self, lower: datetime, upper: datetime, account_id: str | None, after: Place | None
+    ) -> list[PricedEntry]:
+        conditions = ["m.created_at >= %(lower)s", "m.created_at < %(upper)s"]
+        parameters: dict[str, Any] = {"lower": lower, "upper": upper, "page": self._page}
+        if account_id is not None:
+            conditions.append("m.account_id = %(account_id)s")
+            parameters["account_id"] = account_id
+        if after is not None:
+            conditions.append("(m.created_at, m.id) > (%(after_time)s, %(after_id)s)")
+            parameters["after_time"], parameters["after_id"] = after
+        statement = (
+            f"SELECT {_ENTRIES} FROM message m WHERE {' AND '.join(conditions)} "
+            "ORDER BY m.created_at, m.id LIMIT %(page)s"
+        )
+        async with self._room.page() as connection:
+            return [_to_entry(row) for row in await _rows(connection, statement, parameters)]
+
+    async def charged(self, start: datetime, end: datetime, limit: int) -> Sequence[Traffic]:
+        """See TrafficRecords.charged."""
+        async with self._room.whole() as connection:
+            rows = await _rows(connection, _CHARGED, {"start": start, "end": end, "limit": limit})
+        return [Traffic(*row) for row in rows]
+
+    async def charged_between(
+        self, start: datetime, end: datetime, cuts: Sequence[tuple[Traffic, Sequence[datetime]]]
+    ) -> Sequence[Sequence[Traffic]]:
+        """See TrafficRecords.charged_between."""
+        asked = [
+            {
+                "place": place,
+                "account_id": traffic.account_id,
+                "app_id": traffic.app_id,
+                "last": traffic.last,
+                "cuts": instants,
+            }
+            for place, (traffic, instants) in enumerate(cuts)
+        ]
+        parameters = {"start": start, "end": end, "cuts": msgspec.json.encode(asked).decode()}
+        async with self._room.whole() as connection:
+            sums = {(row[0], row[1]): row[2:] for row in await _rows(connection, _CUT, parameters)}
+        return [
+            [
+                Traffic(
+                    traffic.account_id,
+                    traffic.app_id,
+                    instant,
+                    traffic.last,
+                    *sums.get((place, number), (0, 0, 0)),
+                )
+                for number, instant in enumerate(instants, start=1)
+            ]
+            for place, (traffic, instants) in enumerate(cuts)
+        ]
+
+
+async def _rows(connection: Connection, statement: str, parameters: dict[str, Any]) -> list[tuple[Any, ...]]:
+    await connection.execute(_PATIENT)
+    cursor = await connection.execute(statement.encode(), parameters)
+    return await cursor.fetchall()
+
+
+def _to_entry(row: tuple[Any, ...]) -> PricedEntry:
+    return PricedEntry(
+        id=row[0],
+        account_id=row[1],
+        app_id=row[2],
+        created_at=row[3],
+        scheduled_at=row[4],
+        units=row[5],
+        price=Price(row[6], row[7], PriceLevel(row[8])),
+        is_charged=row[9] == Billing.CHARGED.value,
+        priced_at=row[10],
+        price_known_at=row[11],
+    )

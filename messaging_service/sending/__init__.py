@@ -1,0 +1,1 @@
+"""Sending: accepting, claiming, submitting, settling, resending, cancelling."""

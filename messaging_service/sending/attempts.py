@@ -1,0 +1,181 @@
+"""One attempt: a claimed message is submitted and its outcome recorded."""
+
+from __future__ import annotations
+
+import asyncio
+import math
+import random
+import time
+from collections.abc import Callable, Coroutine
+from dataclasses import replace
+from typing import Any, Protocol
+
+from messaging_service.carriers.carrier import LateOutcomeSink
+from messaging_service.carriers.domain.submission import LateOutcome, Outcome, OutcomeKind, Submission, Validity
+from messaging_service.carriers.route_carriers import RouteCarriers, RouteSlot
+from messaging_service.sending.outbox import Claim, Settled, Settlement
+from messaging_service.sending.outcomes import Outcomes
+from messaging_service.shared.domain.message import Message, outbox_id
+from messaging_service.shared.domain.states import State
+from messaging_service.shared.group_commit import GroupCommit
+from messaging_service.texts.segmentation import segment
+from service_kit.errors import Kind, ServiceError
+
+FIRST_RETRY_S = 0.5
+LONGEST_RETRY_S = 30.0
+SLOW_S = 1.0
+"""A database that took so long to record an outcome held it up, as one does that was away."""
+FIRST_PAUSE_S = 0.1
+LONGEST_PAUSE_S = 0.5
+"""Between two tries to record an outcome; each is as long as twice that."""
+
+
+class EventLog(Protocol):
+    """Where attempts report what an operator should see."""
+
+    def settlement_lost(self, message_id: str, outcome: str) -> None:
+        """An outcome could not be recorded while it was kept; the row will be, or is, unknown."""
+        ...
+
+    def settlement_crashed(self, message_id: str, error: Exception) -> None:
+        """Recording an outcome failed with an error that nothing foresaw; it is tried again."""
+        ...
+
+    def attempt_failed(self, error: BaseException) -> None:
+        """An attempt ended with an error that nothing foresaw; its row will become unknown."""
+        ...
+
+
+class Attempts:
+    """Runs attempts to their end, whatever becomes of the callers that wait for them."""
+
+    def __init__(
+        self,
+        settlements: GroupCommit[Settlement, Settled],
+        outcomes: Outcomes,
+        log: EventLog,
+        *,
+        settle_within_s: float,
+        late: LateOutcomeSink | None = None,
+        monotonic: Callable[[], float] = time.monotonic,
+    ) -> None:
+        """`settle_within_s`: how long recording an outcome is tried while the database is away.
+
+        `late` records outcomes that others called unknown meanwhile; None: they stay unknown.
+        """
+        self._settlements = settlements
+        self._outcomes = outcomes
+        self._log = log
+        self._settle_within_s = settle_within_s
+        self._late = late
+        self._monotonic = monotonic
+        self._running: set[asyncio.Task[Any]] = set()
+
+    def start(self, life: Coroutine[Any, Any, Any]) -> asyncio.Task[Any]:
+        """Runs something that must not end with its caller; `drain` waits for it."""
+        task = asyncio.get_running_loop().create_task(life)
+        self._running.add(task)
+        task.add_done_callback(self._ended)
+        return task
+
+    def _ended(self, task: asyncio.Task[Any]) -> None:
+        self._running.discard(task)
+        if not task.cancelled() and (error := task.exception()) is not None:
+            self._log.attempt_failed(error)
+
+    async def drain(self, within_s: float = math.inf) -> None:
+        """Returns when nothing is running any more, or the time is over; what is left ends with the process."""
+        end = self._monotonic() + within_s
+        while self._running and (left_s := end - self._monotonic()) > 0:
+            await asyncio.wait(set(self._running), timeout=None if math.isinf(left_s) else left_s)
+
+    async def run(self, claim: Claim, slot: RouteSlot, carriers: RouteCarriers, requeued: Callable[[], None]) -> None:
+        """Submits a claimed message, records the outcome and tells who waits for it.
+
+        `requeued` is called when the message went back to the queue for another carrier that takes messages now.
+        """
+        try:
+            outcome = await self._submit(claim, slot)
+        finally:
+            slot.release()
+        settlement = _settlement(claim, outcome, carriers)
+        message = await self._settle(settlement)
+        if message is not None:
+            self._outcomes.arrived(message)
+            if message.state is State.READY and settlement.retry_in_s <= 0:
+                requeued()
+
+    async def _submit(self, claim: Claim, slot: RouteSlot) -> Outcome:
+        left_s = claim.fence - self._monotonic()
+        if left_s <= 0:
+            # The lease may already be another's; no byte leaves under it.
+            return Outcome(OutcomeKind.NOT_TAKEN, slot.carrier, error_code="LEASE_OVER", raw="not submitted")
+        message, validity = claim.message, None
+        if claim.valid_until is not None and message.expires_at is not None:
+            validity = Validity(message.expires_at, claim.valid_until - self._monotonic())
+            if validity.left_s <= 0:
+                return Outcome(OutcomeKind.NOT_TAKEN, slot.carrier, error_code="VALIDITY_OVER", raw="not submitted")
+        return await slot.submit(
+            Submission(
+                message_id=outbox_id(message.id),
+                sender_id=message.sender_id,
+                recipient=message.recipient,
+                segmentation=segment(message.text),
+                epoch=claim.epoch,
+                validity=validity,
+                send_within_s=left_s,
+            ),
+        )
+
+    async def _settle(self, settlement: Settlement) -> Message | None:
+        """The message as it then stands; None when its outcome could not be recorded in time."""
+        message_id = outbox_id(settlement.message.id)
+        began, failures = self._monotonic(), 0
+        give_up = began + self._settle_within_s
+        while True:
+            try:
+                return await self._record(settlement, -math.inf if failures else began)
+            except ServiceError as error:
+                if error.kind not in (Kind.UNAVAILABLE, Kind.OVERLOADED):
+                    raise
+            except Exception as error:  # noqa: BLE001 - the carrier's answer is kept as long as that may help
+                self._log.settlement_crashed(message_id, error)
+            if self._monotonic() >= give_up:
+                self._log.settlement_lost(message_id, settlement.outcome.kind.value)
+                return None
+            await asyncio.sleep(min(LONGEST_PAUSE_S, FIRST_PAUSE_S * 2.0 ** min(failures, 10)) * random.uniform(1, 2))  # noqa: S311 - jitter
+            failures += 1
+
+    async def _record(self, settlement: Settlement, began: float) -> Message:
+        """The message as it then stands; `began`: when it was tried for the first time."""
+        settled = await self._settlements.submit(settlement)
+        is_late = settled.message.state is State.UNKNOWN and settlement.outcome.kind is not OutcomeKind.UNKNOWN
+        # A process that stood still itself finds the database quick: what it knows may be old, and a receipt tells too.
+        is_held_up = self._monotonic() - began >= SLOW_S
+        if settled.applied or not is_late or not is_held_up or self._late is None:
+            return settled.message
+        # The lease was over before the database was back, so somebody called the outcome unknown meanwhile.
+        outcome = LateOutcome(outbox_id(settlement.message.id), settlement.epoch, settlement.outcome)
+        await self._late([outcome])
+        return (await self._settlements.submit(settlement)).message
+
+
+def _settlement(claim: Claim, outcome: Outcome, carriers: RouteCarriers) -> Settlement:
+    """What an outcome means for the message: the next carrier may only be asked when this one did not take it."""
+    if outcome.kind is not OutcomeKind.NOT_TAKEN:
+        return Settlement(claim.message, claim.epoch, outcome, retry_in_s=0)
+    avoid = claim.avoid | {outcome.carrier}
+    if not outcome.only_elsewhere:
+        # Every carrier gets its turn at once; only when all had theirs, the message waits.
+        at_once = claim.tries + 1 < len(carriers.names) and carriers.has_another(avoid)
+        return Settlement(claim.message, claim.epoch, outcome, 0 if at_once else _retry_in_s(claim.tries))
+    if not carriers.others(avoid):
+        return Settlement(claim.message, claim.epoch, replace(outcome, kind=OutcomeKind.REFUSED), retry_in_s=0)
+    retry_in_s = 0 if carriers.has_another(avoid) else _retry_in_s(claim.tries)
+    return Settlement(claim.message, claim.epoch, outcome, retry_in_s, avoid=outcome.carrier)
+
+
+def _retry_in_s(tries: int) -> float:
+    """Exponential with jitter, so that a throttled crowd does not come back all at once."""
+    ceiling = min(LONGEST_RETRY_S, FIRST_RETRY_S * 2.0 ** min(tries, 10))
+    return ceiling * (0.5 + random.random() / 2)  # noqa: S311 - jitter

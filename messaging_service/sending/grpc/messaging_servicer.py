@@ -1,0 +1,242 @@
+"""MessagingService over gRPC."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator, Sequence
+from contextlib import aclosing
+from datetime import datetime
+from typing import Any
+from uuid import UUID
+
+import structlog
+from grpc import aio
+
+from messaging_service.events.grpc.event_calls import EventCalls
+from messaging_service.events.grpc.outbox_events import existing, no_entry
+from messaging_service.prices.quote_sms import QuoteSms
+from messaging_service.sending.domain.validation import MAX_IDENTIFIER, MAX_TAG, text_problem
+from messaging_service.sending.outbox import ListFilter, Outbox
+from messaging_service.sending.resend_sms import ResendSms
+from messaging_service.sending.send_sms import SendSms
+from messaging_service.shared.domain.failures import CATALOGUE
+from messaging_service.shared.grpc import wire
+from messaging_service.shared.grpc.deadlines import answer_by
+from service_kit import page_token
+from service_kit.errors import ServiceError, Violation, invalid
+from tukupay.sms.messaging.v1 import messaging_pb2 as pb
+from tukupay.sms.messaging.v1 import messaging_pb2_grpc
+
+MAX_BATCH = 1_000
+MAX_RESULTS = 256
+"""In one message of a stream; of the longest that is 4 MB, where 16 are allowed."""
+DEFAULT_PAGE = 50
+MAX_PAGE = 500
+
+Context = aio.ServicerContext[Any, Any]
+
+log = structlog.get_logger()
+
+
+class MessagingServicer(messaging_pb2_grpc.MessagingServiceServicer):
+    """Translates between the stubs and the use cases."""
+
+    def __init__(
+        self,
+        send: SendSms,
+        resend: ResendSms,
+        quote: QuoteSms,
+        outbox: Outbox,
+        events: EventCalls,
+        *,
+        default_wait_s: float,
+    ) -> None:
+        self._events = events
+        self._send = send
+        self._resend = resend
+        self._quote = quote
+        self._outbox = outbox
+        self._default_wait_s = default_wait_s
+
+    async def SendSms(self, request: pb.SendSmsRequest, context: Context) -> pb.SendSmsResponse:  # noqa: N802
+        """See the proto."""
+        return await self._send_one(request, answer_by(context))
+
+    async def _send_one(self, request: pb.SendSmsRequest, until: float | None) -> pb.SendSmsResponse:
+        wait = request.outcome_wait if request.HasField("outcome_wait") else None
+        sent = await self._send(wire.to_draft(request), wire.to_wait_s(wait, self._default_wait_s), until)
+        return pb.SendSmsResponse(entry=wire.from_message(sent.message), replayed=sent.replayed)
+
+    async def SendSmsBatch(  # noqa: N802
+        self, request: pb.SendSmsBatchRequest, context: Context
+    ) -> AsyncIterator[pb.SendSmsBatchResponse]:
+        """See the proto. Items run side by side; those decided in one turn of the loop travel together."""
+        if not 1 <= len(request.items) <= MAX_BATCH:
+            problem = f"has {len(request.items)} messages; give 1 to {MAX_BATCH}"
+            raise invalid([Violation("items", "BATCH_SIZE", problem)])
+        until = answer_by(context, len(request.items))
+        decided: list[pb.SendSmsBatchResult] = []
+        news = asyncio.Event()
+
+        async def run(index: int, item: pb.SendSmsRequest, earlier: asyncio.Task[None] | None) -> None:
+            if earlier is not None:
+                await asyncio.wait({earlier})
+            decided.append(await self._batch_result(index, item, until))
+            news.set()
+
+        left = len(request.items)
+        async with asyncio.TaskGroup() as group:
+            tasks: list[asyncio.Task[None]] = []
+            for (index, item), rival in zip(enumerate(request.items), _earlier_rivals(request.items), strict=True):
+                tasks.append(group.create_task(run(index, item, None if rival is None else tasks[rival])))
+            while left > 0:
+                await news.wait()
+                news.clear()
+                # Let the others that the same commit decided have their say before the message goes out.
+                await asyncio.sleep(0)
+                results, decided[:] = decided[:], []
+                left -= len(results)
+                for start in range(0, len(results), MAX_RESULTS):
+                    yield pb.SendSmsBatchResponse(results=results[start : start + MAX_RESULTS])
+
+    async def _batch_result(self, index: int, item: pb.SendSmsRequest, until: float | None) -> pb.SendSmsBatchResult:
+        try:
+            return pb.SendSmsBatchResult(index=index, response=await self._send_one(item, until))
+        except ServiceError as error:
+            return pb.SendSmsBatchResult(index=index, error=wire.from_error(error))
+        except Exception as error:
+            log.error("batch_item.failed", index=index, exc_info=error)  # noqa: TRY400 - traceback is in exc_info
+            item_error = pb.ItemError(code=13, reason="INTERNAL", message="internal error; the item may be on record")
+            return pb.SendSmsBatchResult(index=index, error=item_error)
+
+    async def QuoteSms(self, request: pb.QuoteSmsRequest, context: Context) -> pb.QuoteSmsResponse:  # noqa: N802
+        """See the proto."""
+        return wire.from_quote(await self._quote(wire.to_quote_draft(request)))
+
+    async def ResendSms(self, request: pb.ResendSmsRequest, context: Context) -> pb.ResendSmsResponse:  # noqa: N802
+        """See the proto."""
+        wait = request.outcome_wait if request.HasField("outcome_wait") else None
+        wait_s = wire.to_wait_s(wait, self._default_wait_s)
+        message = await self._resend(existing(request.outbox_id), wait_s, answer_by(context))
+        return pb.ResendSmsResponse(entry=wire.from_message(message))
+
+    async def CancelSms(self, request: pb.CancelSmsRequest, context: Context) -> pb.CancelSmsResponse:  # noqa: N802
+        """See the proto."""
+        message = await self._outbox.cancel(existing(request.outbox_id))
+        return pb.CancelSmsResponse(entry=wire.from_message(message))
+
+    async def GetOutboxEntry(  # noqa: N802
+        self, request: pb.GetOutboxEntryRequest, context: Context
+    ) -> pb.GetOutboxEntryResponse:
+        """See the proto."""
+        message = await self._outbox.get(existing(request.outbox_id))
+        if message is None:
+            raise no_entry(request.outbox_id)
+        return pb.GetOutboxEntryResponse(entry=wire.from_message(message))
+
+    async def ListOutboxEntries(  # noqa: N802
+        self, request: pb.ListOutboxEntriesRequest, context: Context
+    ) -> pb.ListOutboxEntriesResponse:
+        """See the proto."""
+        wanted, size = _list_request(request)
+        question = (
+            wanted.account_id,
+            None if wanted.status is None else wanted.status.value,
+            wanted.tag,
+            None if wanted.created_from is None else wanted.created_from.isoformat(),
+            None if wanted.created_before is None else wanted.created_before.isoformat(),
+        )
+        after = None
+        if request.page_token:
+            after = _position(page_token.decode(request.page_token, question, 2))
+        found = list(await self._outbox.list(wanted, size + 1, after))
+        page = found[:size]
+        token = ""
+        if len(found) > size:
+            token = page_token.encode((page[-1].created_at.isoformat(), page[-1].id.hex), question)
+        return pb.ListOutboxEntriesResponse(
+            entries=[wire.from_message(message) for message in page], next_page_token=token
+        )
+
+    async def ListErrorCodes(  # noqa: N802
+        self, request: pb.ListErrorCodesRequest, context: Context
+    ) -> pb.ListErrorCodesResponse:
+        """See the proto."""
+        return pb.ListErrorCodesResponse(error_codes=[wire.from_failure(failure) for failure in CATALOGUE.values()])
+
+    async def ListOutboxEvents(  # noqa: N802
+        self, request: pb.ListOutboxEventsRequest, context: Context
+    ) -> pb.ListOutboxEventsResponse:
+        """See the proto."""
+        return await self._events.list(request)
+
+    async def WatchOutboxEntry(  # noqa: N802
+        self, request: pb.WatchOutboxEntryRequest, context: Context
+    ) -> AsyncIterator[pb.WatchOutboxEntryResponse]:
+        """See the proto."""
+        async with aclosing(self._events.entry(request)) as watch:
+            async for response in watch:
+                yield response
+
+    async def WatchOutbox(  # noqa: N802
+        self, request: pb.WatchOutboxRequest, context: Context
+    ) -> AsyncIterator[pb.WatchOutboxResponse]:
+        """See the proto."""
+        async with aclosing(self._events.account(request)) as watch:
+            async for response in watch:
+                yield response
+
+
+def _earlier_rivals(items: Sequence[pb.SendSmsRequest]) -> list[int | None]:
+    """For each item the last one before it that gives its message id another meaning; None when none does.
+
+    Which of them counts must follow their order, and not which price is known sooner. Equal ones need no
+    order: whichever is recorded first, the others are its repetitions.
+    """
+    rivals: list[int | None] = []
+    last: dict[tuple[str, str], int] = {}
+    for index, item in enumerate(items):
+        rival = None
+        if item.message_id:
+            earlier = last.setdefault((item.user_id, item.message_id), index)
+            if earlier != index and items[earlier] != item:
+                rival = earlier
+                last[item.user_id, item.message_id] = index
+        rivals.append(rival)
+    return rivals
+
+
+def _list_request(request: pb.ListOutboxEntriesRequest) -> tuple[ListFilter, int]:
+    violations: list[Violation] = []
+    if problem := text_problem(request.user_id, MAX_IDENTIFIER):
+        violations.append(Violation("user_id", "INVALID_IDENTIFIER", problem))
+    if request.HasField("tag") and (problem := text_problem(request.tag, MAX_TAG)):
+        violations.append(Violation("tag", "INVALID_TAG", problem))
+    if request.status not in wire.STATUS_OF:
+        problem = f"has the unknown value {request.status}; use one of SmsStatus"
+        violations.append(Violation("status", "UNKNOWN_STATUS", problem))
+    if not 0 <= request.page_size <= MAX_PAGE:
+        problem = f"is {request.page_size}; give 1 to {MAX_PAGE}, or 0 for {DEFAULT_PAGE}"
+        violations.append(Violation("page_size", "OUT_OF_RANGE", problem))
+    if violations:
+        raise invalid(violations)
+    created_from = wire.to_instant("created_from", request.created_from) if request.HasField("created_from") else None
+    created_before = (
+        wire.to_instant("created_before", request.created_before) if request.HasField("created_before") else None
+    )
+    wanted = ListFilter(
+        account_id=request.user_id,
+        status=wire.STATUS_OF[request.status],
+        tag=request.tag if request.HasField("tag") else None,
+        created_from=created_from,
+        created_before=created_before,
+    )
+    return wanted, request.page_size or DEFAULT_PAGE
+
+
+def _position(values: list[str | int]) -> tuple[datetime, UUID]:
+    try:
+        return datetime.fromisoformat(str(values[0])), UUID(hex=str(values[1]))
+    except ValueError:
+        problem = "is not a token that this service made; start again without it"
+        raise invalid([Violation("page_token", "INVALID_PAGE_TOKEN", problem)]) from None

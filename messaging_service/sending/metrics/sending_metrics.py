@@ -1,0 +1,106 @@
+"""What becomes of messages and of the money that they hold."""
+
+from __future__ import annotations
+
+from collections import Counter as Tally
+from collections.abc import Awaitable, Callable, Sequence
+from typing import Final
+
+from prometheus_client import Counter
+from prometheus_client.registry import CollectorRegistry
+
+from messaging_service.accounts.metrics.money_metrics import SettledMoney
+from messaging_service.sending.outbox import Acceptance, Accepted, Settled, Settlement
+from messaging_service.shared.domain.failures import CATALOGUE
+from messaging_service.shared.domain.money import to_micros
+from messaging_service.shared.domain.states import Billing
+from service_kit.errors import ServiceError
+
+Accept = Callable[[Sequence[Acceptance]], Awaitable[Sequence[Accepted | ServiceError]]]
+Settle = Callable[[Sequence[Settlement]], Awaitable[Sequence[Settled | ServiceError]]]
+
+_NONE: Final = "none"
+_OTHER: Final = "other"
+_ATTEMPT_CODES: Final = frozenset({"LEASE_OVER", "VALIDITY_OVER"})
+"""Codes of attempts that ended before any carrier was asked."""
+
+
+class SendingMetrics:
+    """Counts what was settled, once a batch; implements ClaimMeter."""
+
+    def __init__(self, settled: SettledMoney, registry: CollectorRegistry) -> None:
+        self._settled = settled
+        self._outcomes = Counter(
+            "tukupay_outcomes",
+            "Attempts that ended, as they were recorded.",
+            ("kind", "carrier", "code"),
+            registry=registry,
+        )
+        self._lost = Counter(
+            "tukupay_outcomes_superseded",
+            "Attempts whose outcome was not recorded, as their claim was no longer this process's.",
+            registry=registry,
+        )
+        self._accepted = Counter("tukupay_accepted", "Messages put on record.", registry=registry)
+        self._replayed = Counter("tukupay_replayed", "Requests answered from the record.", registry=registry)
+        self._refused = Counter(
+            "tukupay_refused",
+            "Requests that were refused as they were to be recorded: nothing is stored or held for them.",
+            ("reason",),
+            registry=registry,
+        )
+        self._claims = Counter("tukupay_claims", "Messages taken from the queue.", registry=registry)
+        self._looks = Counter("tukupay_claim_looks", "Looks at the queue.", registry=registry)
+
+    def claimed(self, messages: int) -> None:
+        """See ClaimMeter.claimed."""
+        self._looks.inc()
+        self._claims.inc(messages)
+
+    def admitted(self, accept: Accept) -> Accept:
+        """The same as `accept`, and what became of the requests is counted."""
+
+        async def accept_and_count(batch: Sequence[Acceptance]) -> Sequence[Accepted | ServiceError]:
+            results = await accept(batch)
+            refused = Tally(result.reason for result in results if isinstance(result, ServiceError))
+            replayed = sum(isinstance(result, Accepted) and result.replayed for result in results)
+            for reason, number in refused.items():
+                self._refused.labels(reason).inc(number)
+            self._replayed.inc(replayed)
+            self._accepted.inc(len(results) - replayed - refused.total())
+            return results
+
+        return accept_and_count
+
+    def counted(self, settle: Settle) -> Settle:
+        """The same as `settle`, and what it recorded is counted."""
+
+        async def settle_and_count(batch: Sequence[Settlement]) -> Sequence[Settled | ServiceError]:
+            results = await settle(batch)
+            self._count(batch, results)
+            return results
+
+        return settle_and_count
+
+    def _count(self, batch: Sequence[Settlement], results: Sequence[Settled | ServiceError]) -> None:
+        outcomes: Tally[tuple[str, str, str | None]] = Tally()
+        micros: Tally[Billing] = Tally()
+        for settlement, result in zip(batch, results, strict=True):
+            if isinstance(result, ServiceError):
+                continue
+            if not result.applied:
+                self._lost.inc()
+                continue
+            outcome = settlement.outcome
+            outcomes[outcome.kind.value, outcome.carrier, outcome.error_code] += 1
+            micros[result.message.billing] += to_micros(result.message.total)
+        for (kind, carrier, code), number in outcomes.items():
+            self._outcomes.labels(kind, carrier or _NONE, _bounded(code)).inc(number)
+        self._settled.add("attempt", micros)
+
+
+def _bounded(code: str | None) -> str:
+    """A code of the catalogue; a carrier's own codes are not bounded, and would make a series each."""
+    if code is None:
+        return _NONE
+    return code if code in CATALOGUE or code in _ATTEMPT_CODES else _OTHER

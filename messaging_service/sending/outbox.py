@@ -1,0 +1,214 @@
+"""The port to the outbox: each method is one transaction."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Protocol
+from uuid import UUID
+
+from messaging_service.accounts.domain.account import Account
+from messaging_service.carriers.domain.routing import DEFAULT_ROUTE
+from messaging_service.carriers.domain.submission import Outcome
+from messaging_service.shared.domain.message import Message, SendRequest
+from messaging_service.shared.domain.money import Price
+from messaging_service.shared.domain.states import Status
+from service_kit.errors import Kind, ServiceError
+
+
+@dataclass(frozen=True, slots=True)
+class Acceptance:
+    """A request to record, priced."""
+
+    message_id: UUID
+    request: SendRequest
+    price: Price
+    priced_at: datetime
+    """As in Message."""
+    price_known_at: datetime | None
+    """As in Message."""
+    key: str
+    """The idempotency key within the account."""
+    fingerprint: bytes
+    """Of the request: tells a repetition from a reused key."""
+    claimed: bool
+    """True when a slot of the carrier's window is reserved: the row is recorded as already owned by this
+    process, so that no other can claim it."""
+    route: str = DEFAULT_ROUTE
+    """Name of the route whose carriers may take it."""
+
+
+@dataclass(frozen=True, slots=True)
+class Accepted:
+    """A request on record."""
+
+    message: Message
+    replayed: bool
+    """True when the key was known: `message` is the stored entry and nothing was recorded now."""
+
+
+@dataclass(frozen=True, slots=True)
+class Claim:
+    """The right of this process to submit a message, until its lease runs out."""
+
+    message: Message
+    epoch: int
+    """Rises with every claim of the message; a settlement counts only with the present one."""
+    tries: int
+    """Claims of the present attempt that were proven not taken."""
+    fence: float
+    """On the monotonic clock: after it no byte may leave under this claim."""
+    avoid: frozenset[str] = frozenset()
+    """Carriers that are proven never to take the message."""
+    valid_until: float | None = None
+    """On the monotonic clock: from then on the message is not wanted any more; None for no such end."""
+
+
+def valid_until(message: Message, began: float, claimed_at: datetime | None) -> float | None:
+    """The end of a message's validity on the monotonic clock; None when it has none.
+
+    `claimed_at` is when it was claimed on the database's clock, and `began` an instant of the monotonic clock
+    that is not later: so the end comes out too early by a moment at worst, whatever the clock of this machine says.
+    """
+    if message.expires_at is None or claimed_at is None:
+        return None
+    return began + (message.expires_at - claimed_at).total_seconds()
+
+
+@dataclass(frozen=True, slots=True)
+class Settlement:
+    """The outcome of a claim, to record."""
+
+    message: Message
+    epoch: int
+    outcome: Outcome
+    retry_in_s: float
+    """For an outcome that was not taken: how long the message stays in the queue before the next claim."""
+    avoid: str | None = None
+    """For an outcome that was not taken: a carrier that is not to be asked again; None for none."""
+
+
+@dataclass(frozen=True, slots=True)
+class Settled:
+    """What a settlement came to."""
+
+    message: Message
+    """As it stands in the outbox now."""
+    applied: bool
+    """False when the claim was no longer this process's: the outcome was not recorded."""
+
+
+@dataclass(frozen=True, slots=True)
+class ListFilter:
+    """Which entries to list. None means any."""
+
+    account_id: str
+    status: Status | None = None
+    tag: str | None = None
+    created_from: datetime | None = None
+    created_before: datetime | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Swept:
+    """How many rows a sweep moved."""
+
+    orphaned: int
+    """Submitting under a lease that ran out: now unknown."""
+    expired: int
+    """Unknown or queued beyond their window, or queued beyond their validity: now expired, their hold released."""
+    resent: int = 0
+    """Unknown for so long that their accounts want them sent again: now ready for a new attempt."""
+    more: bool = False
+    """Whether so many rows were due that some may be left: sweep again at once."""
+
+
+def no_such_entry(public_id: str) -> ServiceError:
+    """The error for an entry that does not exist, or is not the caller's."""
+    return ServiceError(
+        Kind.NOT_FOUND,
+        "OUTBOX_ENTRY_NOT_FOUND",
+        f"there is no outbox entry {public_id}; check the id",
+        metadata={"outbox_id": public_id},
+    )
+
+
+class Outbox(Protocol):
+    """The outbox, its dispatch queue and the accounts that pay.
+
+    Every method raises ServiceError DATABASE_UNAVAILABLE when the database cannot be reached.
+    """
+
+    async def accept(self, batch: Sequence[Acceptance]) -> Sequence[Accepted | ServiceError]:
+        """Records requests with their holds, each with its own result (T1).
+
+        Errors of single items: MESSAGE_ID_REUSED (`message_id_reused`), INSUFFICIENT_FUNDS, ACCOUNT_NOT_ACTIVE.
+        """
+        ...
+
+    async def claim(self, limit: int, route: str = DEFAULT_ROUTE, carriers: Collection[str] = ()) -> Sequence[Claim]:
+        """Takes due messages of a route from the queue, the high lane first; the normal lane keeps a tenth.
+
+        `carriers`: where there is room now; messages that avoid all of them are left. None given means any.
+        Never takes one whose validity is over on the database's clock.
+        """
+        ...
+
+    async def settle(self, batch: Sequence[Settlement]) -> Sequence[Settled | ServiceError]:
+        """Records outcomes with their charges or releases, guarded by epoch (T2)."""
+        ...
+
+    async def reroute(self, known: Collection[str]) -> int:
+        """Gives due messages of routes that nobody serves any more to the default route; how many."""
+        ...
+
+    async def sweep(self) -> Swept:
+        """Ends what nobody ends any more: leases, unknown windows, queue times and validities that ran out."""
+        ...
+
+    async def seconds_to_next_due(self, route: str = DEFAULT_ROUTE, carriers: Collection[str] = ()) -> float | None:
+        """How long until the next queued message of a route is due, 0 when one is; None when none is queued.
+
+        `carriers`: as for `claim`; messages that it would leave do not count.
+        """
+        ...
+
+    async def resend(self, message_id: UUID, max_retries: int, route: str = DEFAULT_ROUTE) -> Message:
+        """Queues a failed message for another attempt by a route, held again at its frozen price.
+
+        Raises OUTBOX_ENTRY_NOT_FOUND, NOT_FAILED, CANCELLED, VALIDITY_OVER, RETRY_LIMIT_REACHED,
+        INSUFFICIENT_FUNDS, ACCOUNT_NOT_ACTIVE.
+        """
+        ...
+
+    async def cancel(self, message_id: UUID) -> Message:
+        """Stops a message that was not submitted yet. Raises OUTBOX_ENTRY_NOT_FOUND, NOT_CANCELLABLE."""
+        ...
+
+    async def find(self, account_id: str, key: str, fingerprint: bytes) -> Message | None:
+        """The message recorded under an idempotency key for a request with this fingerprint, or None."""
+        ...
+
+    async def get(self, message_id: UUID) -> Message | None:
+        """One message; None when there is none."""
+        ...
+
+    async def get_many(self, message_ids: Sequence[UUID]) -> Sequence[Message]:
+        """Those of the messages that exist, in no particular order."""
+        ...
+
+    async def list(self, wanted: ListFilter, limit: int, after: tuple[datetime, UUID] | None) -> Sequence[Message]:
+        """Messages of an account, newest first, those after a position."""
+        ...
+
+    async def account(self, account_id: str) -> Account | None:
+        """One account; None when it has neither been opened nor sent anything."""
+        ...
+
+    async def update_account(self, account_id: str, *, resend_unknown: bool) -> Account | None:
+        """Sets whether messages are sent again whose outcome becomes unknown from then on.
+
+        The account afterwards; None when there is none.
+        """
+        ...

@@ -1,0 +1,142 @@
+"""The first half of T1: the accounts that pay are locked, and the keys that nobody used before are written."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+from uuid import UUID
+
+import msgspec
+
+from messaging_service.accounts.domain.account import Account, AccountMode, UnknownAccounts
+from messaging_service.accounts.postgres.account_rows import (
+    ACCOUNT_COLUMNS,
+    ACCOUNT_NAMES,
+    ACCOUNT_WIDTH,
+    open_accounts,
+    to_account,
+)
+from messaging_service.opt_outs.domain.suppression import Exemption, sender_key
+from messaging_service.sending.outbox import Acceptance
+from messaging_service.shared.domain.message import Message
+from messaging_service.shared.postgres.rows import MESSAGE_COLUMNS, MESSAGE_WIDTH, to_message
+from service_kit.database import Connection, Transaction
+from service_kit.trips import Statement
+
+Key = tuple[str, str]
+"""An account and the message id that its client gave."""
+
+_NO_ACCOUNT = ", ".join(["NULL"] * ACCOUNT_WIDTH)
+
+# Locks the accounts that pay, in the order of their ids, and only then writes the keys that nobody used
+# before: the keys' accounts are read from the locked rows. Recipients who opted out are looked up one by
+# one (OFFSET keeps the planner from reading the whole list instead); their keys are not written. What
+# opts out while this runs is waited for on the other side, see opt_outs.py.
+_ENTER = Statement(f"""
+    WITH asked AS MATERIALIZED (
+        SELECT keys.*, keys.phone IS NOT NULL AND EXISTS (
+            SELECT 1 FROM suppression s
+            WHERE s.phone = keys.phone AND s.ended_at IS NULL
+                AND (s.sender_key IS NULL OR s.sender_key = keys.sender_key)
+                AND (s.account_id IS NULL OR s.account_id = keys.account_id)
+            OFFSET 0
+        ) AS opted_out
+        FROM json_to_recordset(%(keys)s::json) AS keys (
+            account_id text, key text, fingerprint text, message_id uuid, phone text, sender_key text
+        )
+    ), payers AS MATERIALIZED (
+        SELECT {ACCOUNT_COLUMNS} FROM account WHERE id = ANY(%(accounts)s) ORDER BY id FOR NO KEY UPDATE
+    ), remembered AS (
+        INSERT INTO idempotency (account_id, key, fingerprint, message_id)
+        SELECT account_id, key, decode(fingerprint, 'hex'), message_id FROM asked
+        WHERE NOT opted_out AND account_id IN (SELECT id FROM payers)
+        ON CONFLICT DO NOTHING
+        RETURNING message_id
+    )
+    SELECT {ACCOUNT_NAMES}, NULL::uuid, false FROM payers
+    UNION ALL
+    SELECT {_NO_ACCOUNT}, message_id, false FROM remembered
+    UNION ALL
+    SELECT {_NO_ACCOUNT}, message_id, true FROM asked WHERE opted_out
+""")
+
+_KNOWN = f"""
+    SELECT {MESSAGE_COLUMNS}, i.fingerprint, i.key
+    FROM unnest(%s::text[], %s::text[]) AS asked (account_id, key)
+    JOIN idempotency i USING (account_id, key)
+    JOIN message m ON m.id = i.message_id
+"""
+
+_FORGET_KEYS = """
+    DELETE FROM idempotency i USING unnest(%s::text[], %s::text[]) AS refused (account_id, key)
+    WHERE i.account_id = refused.account_id AND i.key = refused.key
+"""
+
+
+@dataclass(frozen=True, slots=True)
+class Entered:
+    """What stands when the accounts are locked."""
+
+    accounts: dict[str, Account]
+    new: set[UUID]
+    """The messages whose keys nobody used before."""
+    opted_out: set[UUID]
+    """The messages to recipients who want none. A key used before still answers with its entry."""
+
+
+async def enter(
+    transaction: Transaction, by_key: dict[Key, Acceptance], exemption: Exemption, unknown_accounts: UnknownAccounts
+) -> Entered:
+    """Locks the accounts and writes the keys that are new.
+
+    Opens accounts that do not exist as `unknown_accounts` says; those that it refuses are missing from the answer.
+    """
+    keys = [
+        {
+            "account_id": account_id,
+            "key": key,
+            "fingerprint": item.fingerprint.hex(),
+            "message_id": item.message_id,
+            # No phone, nothing to look up.
+            "phone": None if exemption.holds_for(item.request.tags) else item.request.recipient,
+            "sender_key": sender_key(item.request.sender_id),
+        }
+        for (account_id, key), item in by_key.items()
+    ]
+    wanted = sorted({account_id for account_id, _ in by_key})
+    step = _ENTER(accounts=wanted, keys=msgspec.json.encode(keys))
+    entered = _entered((await transaction.run(step))[0])
+    if len(entered.accounts) < len(wanted):
+        # A message that is refused opens no account.
+        sending = {key[0] for key, item in by_key.items() if item.message_id not in entered.opted_out}
+        missing = sending - entered.accounts.keys()
+        if missing and unknown_accounts is not UnknownAccounts.REFUSE:
+            await open_accounts(transaction.connection, missing, AccountMode(unknown_accounts.value))
+            entered = _entered((await transaction.run(step))[0])
+    return entered
+
+
+def _entered(rows: Sequence[tuple[Any, ...]]) -> Entered:
+    entered = Entered({}, set(), set())
+    for row in rows:
+        message_id, is_opted_out = row[ACCOUNT_WIDTH:]
+        if message_id is None:
+            entered.accounts[row[0]] = to_account(row)
+        else:
+            (entered.opted_out if is_opted_out else entered.new).add(message_id)
+    return entered
+
+
+async def known_messages(connection: Connection, known: dict[Key, Acceptance]) -> list[tuple[Key, Message, bytes]]:
+    """The messages that keys used before lead to, each with the fingerprint of the request that made it."""
+    cursor = await connection.execute(_KNOWN, ([account for account, _ in known], [key for _, key in known]))
+    return [
+        ((row[1], row[MESSAGE_WIDTH + 1]), to_message(row), bytes(row[MESSAGE_WIDTH]))
+        for row in await cursor.fetchall()
+    ]
+
+
+async def forget_keys(connection: Connection, refused: Sequence[Key]) -> None:
+    """Takes keys back whose requests were refused: the next try with them is a first one."""
+    await connection.execute(_FORGET_KEYS, ([account for account, _ in refused], [key for _, key in refused]))

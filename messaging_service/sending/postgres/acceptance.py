@@ -1,0 +1,107 @@
+"""T1: requests become rows with their money on hold, many in one transaction.
+
+Lock order, the same everywhere: dispatch, message, account (by id), then new rows. Accounts are locked
+before any idempotency key is written, so two transactions with the same keys queue at the account.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from uuid import UUID
+
+from messaging_service.accounts.domain.account import Account, UnknownAccounts, unknown_account
+from messaging_service.accounts.postgres.recipient_limits import count_recipients, recipient_counts
+from messaging_service.opt_outs.domain.suppression import Exemption, opted_out
+from messaging_service.sending.domain.repetition import message_id_reused
+from messaging_service.sending.outbox import Acceptance, Accepted
+from messaging_service.sending.postgres.accept_keys import Key, enter, forget_keys, known_messages
+from messaging_service.sending.postgres.accept_messages import Owner, record
+from service_kit.database import Connection, Transaction
+from service_kit.errors import ServiceError
+
+
+async def accept(
+    transaction: Transaction,
+    batch: Sequence[Acceptance],
+    owner: Owner,
+    exemption: Exemption,
+    unknown_accounts: UnknownAccounts,
+) -> list[Accepted | ServiceError]:
+    """Records a batch inside the caller's transaction; see Outbox.accept."""
+    by_key: dict[Key, Acceptance] = {}
+    for acceptance in batch:
+        by_key.setdefault((acceptance.request.account_id, acceptance.key), acceptance)
+    entered = await enter(transaction, by_key, exemption, unknown_accounts)
+    results: dict[Key, Accepted | ServiceError] = {}
+    fingerprints: dict[Key, bytes] = {}
+    known = {key: item for key, item in by_key.items() if item.message_id not in entered.new}
+    if known:
+        for key, item in known.items():
+            if item.message_id in entered.opted_out:
+                results[key] = opted_out(item.request.sender_id, item.request.account_id)
+            elif item.request.account_id not in entered.accounts:
+                results[key] = unknown_account(item.request.account_id)
+        for key, message, fingerprint in await known_messages(transaction.connection, known):
+            results[key] = Accepted(message, replayed=message.id != known[key].message_id)
+            fingerprints[key] = fingerprint
+    affordable = await _affordable(transaction.connection, by_key, entered.new, entered.accounts, results)
+    if affordable:
+        for message in await record(transaction, affordable, owner):
+            results[message.account_id, message.client_message_id] = Accepted(message, replayed=False)
+    return [_answer(acceptance, by_key, results, fingerprints) for acceptance in batch]
+
+
+async def _affordable(
+    connection: Connection,
+    by_key: dict[Key, Acceptance],
+    new: set[UUID],
+    accounts: dict[str, Account],
+    results: dict[Key, Accepted | ServiceError],
+) -> list[Acceptance]:
+    """The new requests that their accounts can hold, in order; the others are answered and forgotten."""
+    affordable: list[Acceptance] = []
+    refused: list[Key] = []
+    asked = {key: item for key, item in by_key.items() if item.message_id in new}
+    limited = [
+        (key[0], item.request.recipient)
+        for key, item in asked.items()
+        if accounts[key[0]].limits.messages_per_recipient_hour
+    ]
+    counts = await recipient_counts(connection, limited) if limited else {}
+    for key, item in asked.items():
+        account = accounts[item.request.account_id]
+        phone = (account.id, item.request.recipient)
+        try:
+            account.check_recipient(counts.get(phone, 0))
+            accounts[account.id] = account.hold(item.price.total(item.request.segmentation.units))
+        except ServiceError as error:
+            results[key] = error
+            refused.append(key)
+        else:
+            affordable.append(item)
+            if phone in counts:
+                counts[phone] += 1
+    if counts:
+        await count_recipients(connection, counts)
+    if refused:
+        await forget_keys(connection, refused)
+    return affordable
+
+
+def _answer(
+    acceptance: Acceptance,
+    by_key: dict[Key, Acceptance],
+    results: dict[Key, Accepted | ServiceError],
+    fingerprints: dict[Key, bytes],
+) -> Accepted | ServiceError:
+    key = (acceptance.request.account_id, acceptance.key)
+    first = by_key[key]
+    fingerprint = fingerprints.get(key) or first.fingerprint
+    result = results[key]
+    is_repetition = acceptance is not first or key in fingerprints
+    if is_repetition and acceptance.fingerprint != fingerprint:
+        recorded = result.message if isinstance(result, Accepted) else first.request
+        return message_id_reused(acceptance.key, acceptance.request, recorded)
+    if acceptance is not first and isinstance(result, Accepted):
+        return Accepted(result.message, replayed=True)
+    return result

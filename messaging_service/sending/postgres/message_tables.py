@@ -1,0 +1,158 @@
+"""Messages, what became of them, and the keys by which they are known again."""
+
+from __future__ import annotations
+
+from sqlalchemy import (
+    BigInteger,
+    CheckConstraint,
+    Column,
+    ForeignKey,
+    Identity,
+    Index,
+    LargeBinary,
+    PrimaryKeyConstraint,
+    SmallInteger,
+    Table,
+    Text,
+    Uuid,
+    text,
+)
+from sqlalchemy.dialects.postgresql import ARRAY, JSONB
+
+from messaging_service.carriers.domain.submission import ReceiptState
+from messaging_service.shared.domain.money import PriceLevel
+from messaging_service.shared.domain.states import BILLINGS_OF, Billing, Priority, State
+from messaging_service.shared.postgres.columns import (
+    INSTANT,
+    MONEY,
+    NOW,
+    TransactionId,
+    metadata,
+    one_of,
+    quoted,
+)
+from messaging_service.texts.segmentation import Encoding
+
+
+def _billing_of_state() -> str:
+    """The condition that BILLINGS_OF is: the states with the same billings go together."""
+    states_of: dict[frozenset[Billing], list[State]] = {}
+    for state, billings in BILLINGS_OF.items():
+        states_of.setdefault(billings, []).append(state)
+    return " AND ".join(
+        f"(state NOT IN ({quoted(states)}) OR billing IN ({quoted(sorted(billings))}))"
+        for billings, states in states_of.items()
+    )
+
+
+message = Table(
+    "message",
+    metadata,
+    Column("id", Uuid, nullable=False),
+    Column("account_id", Text, ForeignKey("account.id"), nullable=False),
+    Column("client_message_id", Text, nullable=False),
+    Column("app_id", Text),
+    Column("recipient", Text, nullable=False),
+    Column("text", Text, nullable=False),
+    Column("sender_id", Text, nullable=False),
+    Column("message_name", Text),
+    Column("priority", Text, nullable=False),
+    Column("encoding", Text, nullable=False),
+    Column("units", SmallInteger, nullable=False),
+    Column("price_cost_id", Text, nullable=False),
+    Column("price_level", Text, nullable=False),
+    Column("unit_price", MONEY, nullable=False),
+    Column("total", MONEY, nullable=False),
+    Column("state", Text, nullable=False),
+    Column("billing", Text, nullable=False),
+    Column("retry_count", SmallInteger, nullable=False, server_default="0"),
+    Column("error_code", Text),
+    Column("carrier", Text),
+    Column("created_at", INSTANT, nullable=False, server_default=NOW),
+    Column("scheduled_at", INSTANT),
+    Column("sent_at", INSTANT),
+    Column("last_attempt_at", INSTANT),
+    Column("delivered_at", INSTANT),
+    Column("priced_at", INSTANT, comment="what the unit price is the price of, on the price book's clock"),
+    Column("price_known_at", INSTANT, comment="newest change that the price book had when it was asked, on its clock"),
+    Column("tags", ARRAY(Text), nullable=False, server_default="{}"),
+    Column("custom_data", JSONB),
+    Column("expires_at", INSTANT),
+    Column("carrier_error_code", Text),
+    PrimaryKeyConstraint("id"),
+    one_of("price_level", PriceLevel),
+    one_of("priority", Priority),
+    one_of("encoding", Encoding),
+    one_of("state", State),
+    one_of("billing", Billing),
+    CheckConstraint(_billing_of_state(), name="billing_of_state"),
+    CheckConstraint("units > 0", name="units_positive"),
+    CheckConstraint("total = units * unit_price", name="total_exact"),
+    Index("ix_message_account_id_created_at_id", "account_id", text("created_at DESC"), text("id DESC")),
+    # Rows lie in the order of their creation, so a few bytes for every 32 pages find a period, and an insert
+    # need not touch them.
+    Index(
+        "ix_message_created_at",
+        "created_at",
+        postgresql_using="brin",
+        postgresql_with={"autosummarize": "on", "pages_per_range": 32},
+    ),
+    Index("ix_message_tags", "tags", postgresql_using="gin", postgresql_where=text("tags <> '{}'")),
+    # No index names a column that a transition changes, and each page keeps room for a second version of its
+    # rows: so updates stay in place and touch no index.
+    postgresql_with={"fillfactor": 60},
+)
+
+# No foreign key leads from events, parts, keys and ledger entries to the message: they are written beside it in the
+# same statement and neither is ever deleted, while each check would cost a lookup on every transition.
+message_event = Table(
+    "message_event",
+    metadata,
+    Column("message_id", Uuid, nullable=False),
+    Column("id", BigInteger, Identity(always=True), nullable=False),
+    Column("attempt", SmallInteger, nullable=False),
+    Column("from_state", Text),
+    Column("to_state", Text, nullable=False),
+    Column("at", INSTANT, nullable=False, server_default=NOW),
+    Column("actor", Text, nullable=False),
+    Column("carrier", Text),
+    Column("code", Text),
+    Column("raw", Text),
+    Column("carrier_cost", MONEY),
+    Column("carrier_parts", SmallInteger),
+    # Who follows events asks which transactions were over when it last looked; ids alone cannot tell, as they are
+    # given out before the commit. Nobody else writes it.
+    Column("xact", TransactionId, nullable=False, server_default=text("pg_current_xact_id()")),
+    Column("next_try_at", INSTANT),
+    Column("carrier_error_code", Text),
+    PrimaryKeyConstraint("message_id", "id"),
+    # Always inserted at its right end, where whole batches share one key.
+    Index("ix_message_event_xact", "xact"),
+)
+
+message_part = Table(
+    "message_part",
+    metadata,
+    Column("message_id", Uuid, nullable=False),
+    Column("attempt", SmallInteger, nullable=False),
+    Column("part", SmallInteger, nullable=False),
+    Column("carrier", Text, nullable=False),
+    Column("carrier_message_id", Text, nullable=False),
+    Column("canonical_id", Text, nullable=False),
+    Column("state", Text, nullable=False, server_default="accepted"),
+    PrimaryKeyConstraint("message_id", "attempt", "part"),
+    one_of("state", ReceiptState),
+    Index("ix_message_part_carrier_canonical_id", "carrier", "canonical_id"),
+    postgresql_with={"fillfactor": 85},
+)
+
+idempotency = Table(
+    "idempotency",
+    metadata,
+    Column("account_id", Text, nullable=False),
+    Column("key", Text, nullable=False),
+    Column("fingerprint", LargeBinary, nullable=False),
+    Column("message_id", Uuid, nullable=False),
+    Column("created_at", INSTANT, nullable=False, server_default=NOW),
+    PrimaryKeyConstraint("account_id", "key"),
+)

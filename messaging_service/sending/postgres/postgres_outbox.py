@@ -1,0 +1,218 @@
+"""The outbox and the receipt inbox on a PostgreSQL pool: every method is one transaction."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import Collection, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from uuid import UUID
+
+from messaging_service.accounts.domain.account import Account, UnknownAccounts
+from messaging_service.accounts.domain.charging import ChargePolicy
+from messaging_service.accounts.postgres import recipient_limits
+from messaging_service.accounts.postgres.account_rows import get_account, update_account
+from messaging_service.carriers.domain.routing import DEFAULT_ROUTE
+from messaging_service.carriers.domain.submission import DeliveryReceipt
+from messaging_service.opt_outs.domain.suppression import NOBODY_EXEMPT, Exemption
+from messaging_service.receipts.late_outcomes import LateSettlement, Verdict
+from messaging_service.receipts.postgres import late, receipt_keeping, receipts
+from messaging_service.receipts.receipt_inbox import Worked
+from messaging_service.sending.outbox import (
+    Acceptance,
+    Accepted,
+    Claim,
+    ListFilter,
+    Settled,
+    Settlement,
+    Swept,
+)
+from messaging_service.sending.postgres import accept_messages, acceptance, queue, resend_cancel, settlement, unknown
+from messaging_service.shared.domain.message import Message
+from messaging_service.shared.postgres import reading
+from messaging_service.shared.postgres.database_errors import migrated
+from service_kit.database import Pool, quick_transaction, single_statement, transaction
+from service_kit.errors import ServiceError
+
+FORGET_AT_ONCE = 1_000
+"""Counts of past hours that one sweep removes."""
+ACCEPT_PAUSES_S = (0.05, 0.5)
+"""How long to wait before recording a batch again after the database failed it."""
+ACCEPT_AGAIN_S = 10.0
+"""A try that took so long is the last one: a database that stands still would hold up the next as long."""
+
+
+@dataclass(frozen=True, slots=True)
+class Windows:
+    """How long things may stay open, in seconds."""
+
+    lease_s: float
+    """How long a claim lasts."""
+    margin_s: float
+    """How long before the end of its lease a claim is no longer used."""
+    unknown_s: float
+    """How long an unknown outcome waits for a receipt."""
+    queue_s: float
+    """How long a due message waits for a carrier."""
+    resend_unknown_s: float = 300.0
+    """How long an unknown outcome of an account that wants it waits before the message is sent again."""
+
+
+@dataclass(frozen=True, slots=True)
+class Rules:
+    """What is charged, how often a message is sent, and who may send."""
+
+    charge: ChargePolicy = ChargePolicy.ACCEPTANCE
+    max_retries: int = 3
+    """Resends of a message, those that happen by themselves included."""
+    unknown_accounts: UnknownAccounts = UnknownAccounts.POSTPAID
+
+
+class PostgresOutbox:
+    """Implements the ports Outbox, ReceiptInbox, Archive (of receipts) and LateBook."""
+
+    def __init__(
+        self, pool: Pool, owner: str, windows: Windows, exemption: Exemption = NOBODY_EXEMPT, rules: Rules = Rules()
+    ) -> None:
+        """`owner` names this process in claims and events; no two running processes share it.
+
+        `exemption`: the messages that reach a phone although it opted out; none unless given.
+        """
+        self._exemption = exemption
+        self._pool = pool
+        self._owner = accept_messages.Owner(owner, windows.lease_s, windows.lease_s - windows.margin_s)
+        self._windows = windows
+        self._rules = rules
+        self._unknown = settlement.UnknownTimes(windows.unknown_s, windows.resend_unknown_s)
+        self._toward_share: dict[str, int] = {}
+
+    async def accept(self, batch: Sequence[Acceptance]) -> Sequence[Accepted | ServiceError]:
+        """See Outbox.accept."""
+        # When the connection breaks at the commit, nobody knows whether the batch is on record. The ids are
+        # made already, so trying again finds out: what was recorded is found under its own key.
+        give_up = time.monotonic() + ACCEPT_AGAIN_S
+        for pause_s in ACCEPT_PAUSES_S:
+            try:
+                return await self._accept(batch)
+            except ServiceError:
+                if time.monotonic() >= give_up:
+                    raise
+                await asyncio.sleep(pause_s)
+        return await self._accept(batch)
+
+    async def _accept(self, batch: Sequence[Acceptance]) -> Sequence[Accepted | ServiceError]:
+        # The COMMIT leaves only when the rows are here: a process that dies while they are written has recorded
+        # nothing, where one that had sent both would leave messages behind that nobody submits.
+        async with migrated(quick_transaction(self._pool)) as transaction:
+            return await acceptance.accept(
+                transaction, batch, self._owner, self._exemption, self._rules.unknown_accounts
+            )
+
+    async def claim(self, limit: int, route: str = DEFAULT_ROUTE, carriers: Collection[str] = ()) -> Sequence[Claim]:
+        """See Outbox.claim."""
+        # Read before the transaction: the lease cannot have begun earlier than this.
+        began = time.monotonic()
+        # Slots often become free one by one: the share of the normal lane is counted over all claims, as
+        # rounding it up in each would leave nothing to the high lane.
+        floor, self._toward_share[route] = divmod(self._toward_share.get(route, 0) + limit, queue.NORMAL_SHARE)
+        wanted = queue.Wanted(route, sorted(carriers), limit, floor)
+        async with migrated(transaction(self._pool)) as connection:
+            return await queue.claim(connection, wanted, self._owner, began)
+
+    async def settle(self, batch: Sequence[Settlement]) -> Sequence[Settled | ServiceError]:
+        """See Outbox.settle."""
+        async with migrated(single_statement(self._pool)) as connection:
+            return await settlement.settle(connection, batch, self._owner.name, self._unknown)
+
+    async def sweep(self) -> Swept:
+        """See Outbox.sweep."""
+        async with migrated(transaction(self._pool)) as connection:
+            orphaned = await queue.park_orphans(connection, self._owner.name, self._unknown)
+        async with migrated(transaction(self._pool)) as connection:
+            expired = await queue.expire_overdue(connection, self._owner.name, self._windows.queue_s)
+        async with migrated(transaction(self._pool)) as connection:
+            resent = await unknown.resend_unknown(
+                connection, self._owner.name, self._rules.max_retries, queue.SWEEP_LIMIT
+            )
+        more = max(orphaned, expired, resent) >= queue.SWEEP_LIMIT
+        async with migrated(single_statement(self._pool)) as connection:
+            await recipient_limits.forget_recipients(connection, FORGET_AT_ONCE)
+        return Swept(orphaned=orphaned, expired=expired, resent=resent, more=more)
+
+    async def settle_late(self, batch: Sequence[LateSettlement]) -> Sequence[Verdict]:
+        """See LateBook.settle_late."""
+        async with migrated(transaction(self._pool)) as connection:
+            return await late.settle_late(connection, batch, self._owner.name, self._rules.charge)
+
+    async def reroute(self, known: Collection[str]) -> int:
+        """See Outbox.reroute."""
+        async with migrated(single_statement(self._pool)) as connection:
+            return await queue.reroute(connection, known)
+
+    async def seconds_to_next_due(self, route: str = DEFAULT_ROUTE, carriers: Collection[str] = ()) -> float | None:
+        """See Outbox.seconds_to_next_due."""
+        async with migrated(single_statement(self._pool)) as connection:
+            return await queue.seconds_to_next_due(connection, route, carriers)
+
+    async def resend(self, message_id: UUID, max_retries: int, route: str = DEFAULT_ROUTE) -> Message:
+        """See Outbox.resend."""
+        async with migrated(transaction(self._pool)) as connection:
+            return await resend_cancel.resend(
+                connection, message_id, max_retries, route, self._owner.name, exemption=self._exemption
+            )
+
+    async def cancel(self, message_id: UUID) -> Message:
+        """See Outbox.cancel."""
+        async with migrated(transaction(self._pool)) as connection:
+            return await resend_cancel.cancel(connection, message_id, self._owner.name)
+
+    async def find(self, account_id: str, key: str, fingerprint: bytes) -> Message | None:
+        """See Outbox.find."""
+        async with migrated(single_statement(self._pool)) as connection:
+            return await reading.find_message(connection, account_id, key, fingerprint)
+
+    async def get(self, message_id: UUID) -> Message | None:
+        """See Outbox.get."""
+        found = await self.get_many([message_id])
+        return found[0] if found else None
+
+    async def get_many(self, message_ids: Sequence[UUID]) -> Sequence[Message]:
+        """See Outbox.get_many."""
+        async with migrated(single_statement(self._pool)) as connection:
+            return await reading.get_messages(connection, message_ids)
+
+    async def list(self, wanted: ListFilter, limit: int, after: tuple[datetime, UUID] | None) -> Sequence[Message]:
+        """See Outbox.list."""
+        async with migrated(single_statement(self._pool)) as connection:
+            return await reading.list_messages(connection, wanted, limit, after)
+
+    async def account(self, account_id: str) -> Account | None:
+        """See Outbox.account."""
+        async with migrated(single_statement(self._pool)) as connection:
+            return await get_account(connection, account_id)
+
+    async def update_account(self, account_id: str, *, resend_unknown: bool) -> Account | None:
+        """See Outbox.update_account."""
+        async with migrated(single_statement(self._pool)) as connection:
+            return await update_account(connection, account_id, resend_unknown)
+
+    async def store(self, stored: Sequence[DeliveryReceipt]) -> None:
+        """See ReceiptInbox.store."""
+        async with migrated(single_statement(self._pool)) as connection:
+            await receipts.store(connection, stored)
+
+    async def work(self, limit: int) -> Worked:
+        """See ReceiptInbox.work."""
+        async with migrated(quick_transaction(self._pool)) as transaction:
+            return await receipts.work(transaction, limit, self._owner.name, self._rules.charge)
+
+    async def postpone_next(self) -> None:
+        """See ReceiptInbox.postpone_next."""
+        async with migrated(quick_transaction(self._pool)) as transaction:
+            await receipts.postpone_next(transaction)
+
+    async def forget(self, keep_s: float, limit: int) -> int:
+        """See Archive.forget."""
+        async with migrated(single_statement(self._pool)) as connection:
+            return await receipt_keeping.forget(connection, keep_s, limit)

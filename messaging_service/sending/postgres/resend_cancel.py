@@ -1,0 +1,164 @@
+"""Resend and cancel: one message, one transaction."""
+
+from __future__ import annotations
+
+from uuid import UUID
+
+from messaging_service.accounts.postgres.account_rows import HOLD_MORE, lock_accounts
+from messaging_service.accounts.postgres.recipient_limits import count_recipients, recipient_counts
+from messaging_service.opt_outs.domain.suppression import Exemption, opted_out
+from messaging_service.opt_outs.postgres.postgres_suppressions import covering
+from messaging_service.sending.outbox import no_such_entry
+from messaging_service.sending.postgres.accept_messages import LANES
+from messaging_service.shared.domain.message import Message, outbox_id
+from messaging_service.shared.domain.states import IN_PROGRESS, RESENDABLE, State
+from messaging_service.shared.postgres.rows import MESSAGE_COLUMNS, MESSAGE_WIDTH, to_message
+from service_kit.database import Connection
+from service_kit.errors import Kind, ServiceError
+
+_LOCK = f"""
+    SELECT {MESSAGE_COLUMNS}, coalesce(m.expires_at <= now(), false) FROM message m WHERE m.id = %s
+    FOR NO KEY UPDATE
+"""
+
+_REQUEUE = f"""
+    WITH queued AS (
+        INSERT INTO dispatch (message_id, route, lane, due_at, queued_at, state, epoch, expires_at, recipient)
+        VALUES (%(id)s, %(route)s, %(lane)s, now(), now(), 'ready', %(epoch)s, %(expires_at)s, %(recipient)s)
+    ), noted AS (
+        INSERT INTO message_event (message_id, attempt, from_state, to_state, actor)
+        VALUES (%(id)s, %(attempt)s, %(from_state)s, 'ready', %(owner)s)
+    ), held AS (
+        UPDATE account a SET {HOLD_MORE}
+        FROM (SELECT %(total)s::numeric AS total, 1 AS messages) s WHERE a.id = %(account_id)s
+    )
+    UPDATE message m SET
+        state = 'ready', billing = 'held', retry_count = m.retry_count + 1, error_code = NULL,
+        carrier_error_code = NULL, carrier = NULL, sent_at = NULL, delivered_at = NULL
+    WHERE m.id = %(id)s
+    RETURNING {MESSAGE_COLUMNS}
+"""
+
+EPOCHS_OF_AN_ATTEMPT = 100_000
+"""More than the claims that one attempt can have. Epochs go on rising after a resend, whose row in the queue is a
+new one: a claim of the attempt before must not pass for the present one."""
+
+_UNQUEUE = "DELETE FROM dispatch WHERE message_id = %s AND state = 'ready' RETURNING message_id"
+
+_CANCEL = f"""
+    WITH noted AS (
+        INSERT INTO message_event (message_id, attempt, from_state, to_state, actor, code)
+        SELECT id, retry_count + 1, state, 'cancelled', %(owner)s, 'CANCELLED' FROM message WHERE id = %(id)s
+    ), released AS (
+        UPDATE account a SET held = a.held - m.total FROM message m WHERE m.id = %(id)s AND a.id = m.account_id
+    )
+    UPDATE message m SET state = 'cancelled', billing = 'released', error_code = 'CANCELLED'
+    WHERE m.id = %(id)s
+    RETURNING {MESSAGE_COLUMNS}
+"""
+
+
+async def resend(
+    connection: Connection, message_id: UUID, max_retries: int, route: str, owner: str, *, exemption: Exemption
+) -> Message:
+    """See Outbox.resend."""
+    message, is_outdated = await _locked(connection, message_id)
+    _check_resend(message, is_outdated, max_retries)
+    await _check_opt_out(connection, message, exemption)
+    accounts = await lock_accounts(connection, {message.account_id})
+    account = accounts[message.account_id]
+    if account.limits.messages_per_recipient_hour is not None:
+        phone = (account.id, message.recipient)
+        counts = await recipient_counts(connection, [phone])
+        account.check_recipient(counts[phone])
+        await count_recipients(connection, {phone: counts[phone] + 1})
+    account.hold(message.total)
+    cursor = await connection.execute(
+        _REQUEUE,
+        {
+            "id": message.id,
+            "account_id": message.account_id,
+            "recipient": message.recipient,
+            "total": message.total,
+            "route": route,
+            "lane": LANES[message.priority],
+            "attempt": message.retry_count + 2,
+            "epoch": (message.retry_count + 1) * EPOCHS_OF_AN_ATTEMPT,
+            "from_state": message.state.value,
+            "expires_at": message.expires_at,
+            "owner": owner,
+        },
+    )
+    row = await cursor.fetchone()
+    assert row is not None, "the row was locked above"  # noqa: S101 - an invariant, not a check of input
+    return to_message(row)
+
+
+def _check_resend(message: Message, is_outdated: bool, max_retries: int) -> None:
+    identity = {"outbox_id": outbox_id(message.id), "state": message.state.value}
+    if message.state is State.CANCELLED:
+        raise ServiceError(
+            Kind.FAILED_PRECONDITION,
+            "CANCELLED",
+            "the entry was cancelled and stays so; send the message anew with another message id",
+            metadata=identity,
+        )
+    if message.state not in RESENDABLE:
+        raise ServiceError(
+            Kind.FAILED_PRECONDITION,
+            "NOT_FAILED",
+            f"only a failed entry can be resent, and this one is {message.status.value} ({message.state.value})",
+            metadata=identity,
+        )
+    if is_outdated:
+        raise ServiceError(
+            Kind.FAILED_PRECONDITION,
+            "VALIDITY_OVER",
+            "the entry was to be delivered by a time that has passed, so it would arrive too late; send "
+            "a new message instead",
+            metadata=identity,
+        )
+    if message.retry_count >= max_retries:
+        raise ServiceError(
+            Kind.FAILED_PRECONDITION,
+            "RETRY_LIMIT_REACHED",
+            f"the entry was resent {message.retry_count} times, and at most {max_retries} resends are allowed; "
+            "check why it fails before sending the message anew",
+            metadata={**identity, "retry_count": str(message.retry_count), "max_retries": str(max_retries)},
+        )
+
+
+async def _check_opt_out(connection: Connection, message: Message, exemption: Exemption) -> None:
+    if exemption.holds_for(message.tags):
+        return
+    if await covering(connection, message.recipient, message.sender_id, message.account_id):
+        raise opted_out(message.sender_id, message.account_id)
+
+
+async def cancel(connection: Connection, message_id: UUID, owner: str) -> Message:
+    """See Outbox.cancel."""
+    # The queue row first: that is the order in which claims and settlements lock.
+    cursor = await connection.execute(_UNQUEUE, (message_id,))
+    unqueued = await cursor.fetchone()
+    message, _ = await _locked(connection, message_id)
+    if unqueued is None or message.state not in IN_PROGRESS:
+        raise ServiceError(
+            Kind.FAILED_PRECONDITION,
+            "NOT_CANCELLABLE",
+            f"the entry is {message.state.value}: it was handed to the carrier or has ended, and cannot be cancelled",
+            metadata={"outbox_id": outbox_id(message_id), "state": message.state.value},
+        )
+    await lock_accounts(connection, {message.account_id})
+    cursor = await connection.execute(_CANCEL, {"id": message_id, "owner": owner})
+    row = await cursor.fetchone()
+    assert row is not None, "the row was locked above"  # noqa: S101 - an invariant, not a check of input
+    return to_message(row)
+
+
+async def _locked(connection: Connection, message_id: UUID) -> tuple[Message, bool]:
+    """The message, and whether its validity is over on the database's clock."""
+    cursor = await connection.execute(_LOCK, (message_id,))
+    row = await cursor.fetchone()
+    if row is None:
+        raise no_such_entry(outbox_id(message_id))
+    return to_message(row), row[MESSAGE_WIDTH]

@@ -1,0 +1,168 @@
+"""Moves of messages that no claim owns, with their money: by receipts, and by outcomes that came late.
+
+The caller has locked the queue rows and the messages, in the order of their ids.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from decimal import Decimal
+from typing import Any
+from uuid import UUID
+
+import msgspec
+
+from messaging_service.accounts.domain.charging import ChargePolicy, transfer_for
+from messaging_service.accounts.postgres.account_rows import hold_accounts
+from messaging_service.shared.domain.states import Billing, State
+from service_kit.database import Connection
+from service_kit.trips import Rows, Statement, Step
+
+Money = Mapping[Billing, Decimal]
+"""KES that were charged, released or refunded; what is absent is none."""
+
+_LOCK_MESSAGES = Statement("""
+    SELECT id, account_id, state, units, retry_count + 1, total, billing FROM message
+    WHERE id = ANY(%(ids)s::uuid[]) ORDER BY id FOR NO KEY UPDATE
+""")
+
+_MOVE = Statement("""
+    WITH moved AS (
+        SELECT * FROM json_to_recordset(%(rows)s::json) AS moved (
+            id uuid, account_id text, attempt smallint, from_state text, to_state text, billing text, total numeric,
+            ends_hold bool, charges bool, refunds bool, code text, carrier text, carrier_error_code text, raw text,
+            carrier_cost numeric, carrier_parts smallint
+        )
+    ), updated AS (
+        UPDATE message m SET
+            state = moved.to_state, billing = moved.billing, error_code = moved.code,
+            carrier_error_code = moved.carrier_error_code, carrier = coalesce(m.carrier, moved.carrier),
+            sent_at = CASE WHEN moved.billing IN ('charged', 'refunded') THEN coalesce(m.sent_at, now()) END,
+            delivered_at = CASE WHEN moved.to_state = 'delivered' THEN now() ELSE m.delivered_at END
+        FROM moved WHERE m.id = moved.id
+    ), noted AS (
+        INSERT INTO message_event (
+            message_id, attempt, from_state, to_state, actor, carrier, code, carrier_error_code, raw, carrier_cost,
+            carrier_parts
+        )
+        SELECT
+            id, attempt, from_state, to_state, %(owner)s, carrier, code, carrier_error_code, raw, carrier_cost,
+            carrier_parts
+        FROM moved
+    ), unqueued AS (
+        DELETE FROM dispatch d USING moved WHERE d.message_id = moved.id AND d.state = 'unknown'
+    ), charged AS (
+        INSERT INTO ledger_entry (account_id, kind, amount, message_id, attempt)
+        SELECT account_id, 'charge', -total, id, attempt FROM moved WHERE charges
+    ), refunded AS (
+        INSERT INTO ledger_entry (account_id, kind, amount, message_id, attempt)
+        SELECT account_id, 'refund', total, id, attempt FROM moved WHERE refunds
+    )
+    UPDATE account a SET held = a.held - s.held, posted = a.posted - s.charged + s.refunded
+    FROM (
+        SELECT account_id, coalesce(sum(total) FILTER (WHERE ends_hold), 0) AS held,
+            coalesce(sum(total) FILTER (WHERE charges), 0) AS charged,
+            coalesce(sum(total) FILTER (WHERE refunds), 0) AS refunded
+        FROM moved WHERE ends_hold OR refunds GROUP BY account_id
+    ) s
+    WHERE a.id = s.account_id
+""")
+
+
+@dataclass(frozen=True, slots=True)
+class Target:
+    """A message, locked."""
+
+    id: UUID
+    account_id: str
+    state: State
+    units: int
+    attempt: int
+    total: Decimal
+    billing: Billing
+
+
+@dataclass(frozen=True, slots=True)
+class Move:
+    """Where a message goes, and why."""
+
+    target: Target
+    state: State
+    code: str | None
+    """Of the failure; None when it is none."""
+    carrier: str | None
+    """Who said so; counts when none is on record."""
+    carrier_error_code: str | None
+    """The carrier's own code of the failure; None when it gave none."""
+    raw: str
+    """For the audit trail."""
+    carrier_cost: Decimal | None = None
+    """What the carrier charges us for it, KES; None when it did not say now."""
+    carrier_parts: int | None = None
+    """How many parts the carrier counted; None when it did not say now."""
+
+
+async def lock_messages(connection: Connection, ids: Sequence[UUID]) -> list[Target]:
+    """Locks messages whose queue rows are locked, in the order of their ids."""
+    (rows,) = await connection.trip(hold_messages(ids))
+    return targets_in(rows)
+
+
+def hold_messages(ids: Sequence[UUID]) -> Step:
+    """`lock_messages` as a step of a trip; `targets_in` reads its rows."""
+    return _LOCK_MESSAGES(ids=sorted(ids))
+
+
+def targets_in(rows: Rows) -> list[Target]:
+    """The messages that were locked."""
+    return [Target(row[0], row[1], State(row[2]), row[3], row[4], row[5], Billing(row[6])) for row in rows]
+
+
+async def move(
+    connection: Connection, moves: Sequence[Move], owner: str, policy: ChargePolicy
+) -> dict[Billing, Decimal]:
+    """Writes the moves with their events, charges, releases and refunds; the KES of each kind."""
+    steps, money = moving(moves, owner, policy)
+    if steps:
+        await connection.trip(*steps)
+    return money
+
+
+def moving(moves: Sequence[Move], owner: str, policy: ChargePolicy) -> tuple[list[Step], dict[Billing, Decimal]]:
+    """`move` as steps of a trip, none where nothing moves."""
+    if not moves:
+        return [], {}
+    rows = [_to_row(item, policy) for item in moves]
+    payers = {row["account_id"] for row in rows if row["ends_hold"] or row["refunds"]}
+    steps = [hold_accounts(payers)] if payers else []
+    steps.append(_MOVE(rows=msgspec.json.encode(rows), owner=owner))
+    money = {
+        Billing.CHARGED: sum((row["total"] for row in rows if row["charges"]), Decimal(0)),
+        Billing.REFUNDED: sum((row["total"] for row in rows if row["refunds"]), Decimal(0)),
+        Billing.RELEASED: sum((row["total"] for row in rows if row["ends_hold"] and not row["charges"]), Decimal(0)),
+    }
+    return steps, {billing: amount for billing, amount in money.items() if amount}
+
+
+def _to_row(item: Move, policy: ChargePolicy) -> dict[str, Any]:
+    target = item.target
+    transfer = transfer_for(target.billing, item.state, policy)
+    return {
+        "id": target.id,
+        "account_id": target.account_id,
+        "attempt": target.attempt,
+        "from_state": target.state.value,
+        "to_state": item.state.value,
+        "billing": transfer.billing.value,
+        "total": target.total,
+        "ends_hold": transfer.ends_hold,
+        "charges": transfer.charges,
+        "refunds": transfer.refunds,
+        "code": item.code,
+        "carrier": item.carrier,
+        "carrier_error_code": item.carrier_error_code,
+        "raw": item.raw,
+        "carrier_cost": item.carrier_cost,
+        "carrier_parts": item.carrier_parts,
+    }

@@ -1,0 +1,155 @@
+"""One message of the outbox, and the request it came from."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import re
+from dataclasses import dataclass
+from datetime import datetime
+from decimal import Decimal
+from uuid import UUID
+
+from messaging_service.shared.domain.money import Price
+from messaging_service.shared.domain.states import STATUS_OF, Billing, Priority, State, Status
+from messaging_service.texts.segmentation import Encoding, Segmentation
+
+_CANONICAL = json.JSONEncoder(sort_keys=True, separators=(",", ":"))
+_ID_PREFIX = "outbox_"
+_ID = re.compile(_ID_PREFIX + r"([0-9a-f]{32})")
+
+
+def outbox_id(message_id: UUID) -> str:
+    """The public spelling of a message's id."""
+    return _ID_PREFIX + message_id.hex
+
+
+def parse_outbox_id(text: str) -> UUID | None:
+    """The id behind its public spelling; None when it cannot be one."""
+    match = _ID.fullmatch(text)
+    return UUID(hex=match[1]) if match else None
+
+
+@dataclass(frozen=True, slots=True)
+class SendRequest:
+    """A request that passed validation."""
+
+    account_id: str
+    """Who pays; also the customer for pricing."""
+    recipient: str
+    """E.164 with its `+`."""
+    text: str
+    sender_id: str
+    segmentation: Segmentation
+    message_name: str | None
+    client_message_id: str | None
+    """The idempotency key; None when the client gave none."""
+    scheduled_at: datetime | None
+    """None for at once."""
+    is_future: bool
+    """Whether `scheduled_at` lay ahead when the request was checked."""
+    expires_at: datetime | None
+    """From then on it is not submitted any more; None when its time has no end of its own."""
+    priority: Priority
+    tags: tuple[str, ...]
+    custom_data_json: str | None
+    """A JSON object as the client spelled it."""
+    app_id: str | None
+
+    def fingerprint(self) -> bytes:
+        """Equal for requests that ask for the same thing; tells a repetition from a reused key."""
+        custom_data = None if self.custom_data_json is None else json.loads(self.custom_data_json)
+        scheduled = None if self.scheduled_at is None else self.scheduled_at.isoformat()
+        parts: list[object] = [
+            self.recipient,
+            self.text,
+            self.sender_id,
+            self.message_name,
+            scheduled,
+            self.priority.value,
+            self.tags,
+            custom_data,
+            self.app_id,
+        ]
+        if self.expires_at is not None:
+            # Only then, so that requests without one keep the fingerprints that are on record.
+            parts.append({"expires_at": self.expires_at.isoformat()})
+        return hashlib.sha256(_CANONICAL.encode(parts).encode()).digest()
+
+
+@dataclass(frozen=True, slots=True)
+class Message:
+    """One row of the outbox."""
+
+    id: UUID
+    """UUIDv7, set at acceptance."""
+    account_id: str
+    client_message_id: str
+    """The client's idempotency key, or the public id when it gave none."""
+    app_id: str | None
+    recipient: str
+    text: str
+    sender_id: str
+    message_name: str | None
+    priority: Priority
+    encoding: Encoding
+    units: int
+    """What the account pays for and what goes on the wire; frozen at acceptance."""
+    price: Price
+    """Frozen at acceptance."""
+    priced_at: datetime | None
+    """The instant that it was the price of, on the price book's clock: the scheduled one when that lay ahead, else
+    the time of the question. None for messages recorded before it was kept."""
+    price_known_at: datetime | None
+    """When the newest change that the price book had then was recorded, on its clock. With `priced_at` it derives
+    the price again, whatever was recorded since. None when it was not kept."""
+    total: Decimal
+    """KES; units × unit price."""
+    state: State
+    """Moved only by the dispatcher, receipts, cancel and resend."""
+    billing: Billing
+    retry_count: int
+    """Resends so far."""
+    error_code: str | None
+    """Code of the latest failure (failures.py); None while there is none. While READY it says why the try
+    before was not taken. Cleared by a resend."""
+    carrier_error_code: str | None
+    """The carrier's own error code in the receipt that failed the message; None when it gave none."""
+    carrier: str | None
+    """Who took or refused it last; None before an attempt ended."""
+    created_at: datetime
+    scheduled_at: datetime | None
+    expires_at: datetime | None
+    """From then on it is not submitted any more, and expires when it is still queued. None for no such end."""
+    sent_at: datetime | None
+    """When the carrier's acceptance was recorded."""
+    last_attempt_at: datetime | None
+    """When the latest attempt began, the first included."""
+    delivered_at: datetime | None
+    tags: tuple[str, ...]
+    custom_data_json: str | None
+    earlier_charged: Decimal = Decimal(0)
+    """KES charged for the attempts before the present one."""
+    earlier_refunded: Decimal = Decimal(0)
+    """KES of those charges that were paid back."""
+
+    @property
+    def held(self) -> Decimal:
+        """KES reserved on the account for the present attempt."""
+        return self.total if self.billing is Billing.HELD else Decimal(0)
+
+    @property
+    def charged(self) -> Decimal:
+        """KES charged over all attempts: what the ledger has of the message."""
+        is_charged = self.billing in {Billing.CHARGED, Billing.REFUNDED}
+        return self.earlier_charged + (self.total if is_charged else Decimal(0))
+
+    @property
+    def refunded(self) -> Decimal:
+        """KES paid back over all attempts: what the ledger has of the message."""
+        return self.earlier_refunded + (self.total if self.billing is Billing.REFUNDED else Decimal(0))
+
+    @property
+    def status(self) -> Status:
+        """The public word for the state."""
+        return STATUS_OF[self.state]

@@ -1,0 +1,86 @@
+"""What use cases tell of their work to whoever counts it; counting never fails and never waits."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Protocol
+
+from messaging_service.notices.domain.alerts import AlertKind
+from messaging_service.notices.domain.webhooks import EndpointKind
+
+
+class CommitMeter(Protocol):
+    """Hears of a group commit."""
+
+    def flushed(self, items: int, waited_s: float, took_s: float) -> None:
+        """Items were flushed together; the first of them waited so long, and the flush took so long."""
+        ...
+
+    def turned_away(self) -> None:
+        """An item was refused, as too many wait."""
+        ...
+
+
+class ClaimMeter(Protocol):
+    """Hears of a claim loop."""
+
+    def claimed(self, messages: int) -> None:
+        """So many messages were taken from the queue, none at times."""
+        ...
+
+
+class DeliveryMeter(Protocol):
+    """Hears of what is told to webhooks."""
+
+    def told(self, events: int, deliveries: int) -> None:
+        """So many events were read, and so many deliveries recorded of them."""
+        ...
+
+    def tried(self, error: str | None, took_s: float) -> None:
+        """A delivery was posted, which took so long; a stable word for what went wrong, None when it was taken."""
+        ...
+
+    def given_up(self, deliveries: int) -> None:
+        """So many deliveries ended without being taken."""
+        ...
+
+    def disabled(self) -> None:
+        """An endpoint said that it is gone, and is disabled."""
+        ...
+
+
+class TextMeter(Protocol):
+    """Hears of what is told to people, and of the processes that do it."""
+
+    def text(self, kind: EndpointKind, error: str | None, events: int, took_s: float) -> None:
+        """A text of so many events was handed over; a stable word for what went wrong, None when it was taken."""
+        ...
+
+    def process_started(self) -> None:
+        """A process was started."""
+        ...
+
+    def process_failed(self) -> None:
+        """A process was ended, as it gave no answer."""
+        ...
+
+
+class AlertMeter(Protocol):
+    """Hears of alerts."""
+
+    def evaluated(self, raised: Mapping[AlertKind, int], resolved: Mapping[AlertKind, int]) -> None:
+        """A look raised and resolved so many."""
+        ...
+
+
+class Unmetered:
+    """Implements the meters where nobody looks at the figures."""
+
+    def flushed(self, items: int, waited_s: float, took_s: float) -> None:
+        """See CommitMeter.flushed."""
+
+    def turned_away(self) -> None:
+        """See CommitMeter.turned_away."""
+
+    def claimed(self, messages: int) -> None:
+        """See ClaimMeter.claimed."""

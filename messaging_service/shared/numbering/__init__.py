@@ -1,0 +1,1 @@
+"""Phone numbers and destinations, by the library of numbering plans."""

@@ -1,0 +1,58 @@
+"""Reading the outbox."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from datetime import datetime
+from uuid import UUID
+
+from messaging_service.sending.outbox import ListFilter
+from messaging_service.shared.domain.message import Message
+from messaging_service.shared.domain.states import STATUS_OF
+from messaging_service.shared.postgres.rows import MESSAGE_COLUMNS, to_message
+from service_kit.database import Connection
+
+_GET_MANY = f"SELECT {MESSAGE_COLUMNS} FROM message m WHERE m.id = ANY(%s)"
+_FIND = f"""
+    SELECT {MESSAGE_COLUMNS} FROM idempotency i JOIN message m ON m.id = i.message_id
+    WHERE i.account_id = %s AND i.key = %s AND i.fingerprint = %s
+"""
+_PAGE = "ORDER BY m.created_at DESC, m.id DESC LIMIT %(limit)s"
+
+
+async def get_messages(connection: Connection, ids: Sequence[UUID]) -> list[Message]:
+    """Those of the messages that exist."""
+    cursor = await connection.execute(_GET_MANY, (list(ids),))
+    return [to_message(row) for row in await cursor.fetchall()]
+
+
+async def find_message(connection: Connection, account_id: str, key: str, fingerprint: bytes) -> Message | None:
+    """See Outbox.find."""
+    row = await (await connection.execute(_FIND, (account_id, key, fingerprint))).fetchone()
+    return None if row is None else to_message(row)
+
+
+async def list_messages(
+    connection: Connection, wanted: ListFilter, limit: int, after: tuple[datetime, UUID] | None
+) -> list[Message]:
+    """See Outbox.list. Only the conditions asked for are in the statement, so each has its plan."""
+    conditions = ["m.account_id = %(account_id)s"]
+    parameters: dict[str, object] = {"account_id": wanted.account_id, "limit": limit}
+    if wanted.status is not None:
+        conditions.append("m.state = ANY(%(states)s)")
+        parameters["states"] = [state.value for state, status in STATUS_OF.items() if status is wanted.status]
+    if wanted.tag is not None:
+        conditions.append("m.tags @> ARRAY[%(tag)s::text] AND m.tags <> '{}'")
+        parameters["tag"] = wanted.tag
+    if wanted.created_from is not None:
+        conditions.append("m.created_at >= %(created_from)s")
+        parameters["created_from"] = wanted.created_from
+    if wanted.created_before is not None:
+        conditions.append("m.created_at < %(created_before)s")
+        parameters["created_before"] = wanted.created_before
+    if after is not None:
+        conditions.append("(m.created_at, m.id) < (%(after_time)s, %(after_id)s)")
+        parameters["after_time"], parameters["after_id"] = after
+    statement = f"SELECT {MESSAGE_COLUMNS} FROM message m WHERE {' AND '.join(conditions)} {_PAGE}"
+    cursor = await connection.execute(statement.encode(), parameters)
+    return [to_message(row) for row in await cursor.fetchall()]

@@ -1,0 +1,1 @@
+"""Encodings, segments, and advice on texts."""

@@ -1,1 +1,0 @@
-"""gRPC in front of the use cases; generated messages end here."""

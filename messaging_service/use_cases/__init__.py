@@ -1,1 +1,0 @@
-"""What the service does, against ports; owns the transaction boundaries."""

@@ -1,0 +1,1 @@
+"""Builds the service from its settings; only this constructs things."""

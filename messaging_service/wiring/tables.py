@@ -1,0 +1,23 @@
+"""The tables of the messaging database, as the migrations must produce them: importing this collects them all."""
+
+from __future__ import annotations
+
+from messaging_service.accounts.postgres import account_tables
+from messaging_service.carriers.postgres import carrier_tables
+from messaging_service.notices.postgres import alert_tables, webhook_tables
+from messaging_service.opt_outs.postgres import suppression_tables
+from messaging_service.receipts.postgres import receipt_tables
+from messaging_service.sending.postgres import dispatch_tables, message_tables
+from messaging_service.shared.postgres.columns import metadata
+
+__all__ = [
+    "account_tables",
+    "alert_tables",
+    "carrier_tables",
+    "dispatch_tables",
+    "message_tables",
+    "metadata",
+    "receipt_tables",
+    "suppression_tables",
+    "webhook_tables",
+]
