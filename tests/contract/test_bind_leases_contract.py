@@ -17,8 +17,8 @@ from service_kit.database import create_pool
 from service_kit.embedded_postgres import EmbeddedPostgres
 from service_kit.errors import Kind, ServiceError
 from tests.conftest import DatabaseTemplate
-from tests.contract.in_memory_leases import InMemoryBindLeases, LeaseBook
-from tests.contract.messaging_database import empty_database, rows
+from tests.doubles.in_memory_leases import InMemoryBindLeases, LeaseBook
+from tests.system.messaging_database import empty_database, rows
 
 LEASE_S = 30.0
 FOUR = LeaseTerms("safaricom", 4, LEASE_S)

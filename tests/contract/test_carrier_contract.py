@@ -22,9 +22,9 @@ from sandbox_carriers.africastalking import (
     AfricasTalkingSandboxSettings,
 )
 from sandbox_carriers.smpp import SandboxCarrier, SandboxSettings
-from tests.contract.scripted_carrier import ScriptedCarrier
 from tests.contract.sms_examples import accepted, refused, unanswered
-from tests.integration.smpp.conftest import Inbox
+from tests.doubles.scripted_carrier import ScriptedCarrier
+from tests.integration.messaging.carriers.smpp.conftest import Inbox
 
 DEADLINE_S = 10.0
 WINDOW = 4

@@ -21,7 +21,7 @@ from pricing_service.use_cases.cost_repository import CostRepository, NewCost
 from pricing_service.use_cases.resolve_prices import ResolvedPrice, ResolvePrices
 from service_kit.database import create_pool
 from service_kit.errors import ServiceError
-from tests.contract.in_memory_costs import InMemoryCosts
+from tests.doubles.in_memory_costs import InMemoryCosts
 from tests.system.effort import effort
 
 # Few names and instants, so that ties and near misses are common; some in the future, where rows can be withdrawn.

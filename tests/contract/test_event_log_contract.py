@@ -11,8 +11,8 @@ from messaging_service.events.domain.event_cursor import EventFilter, Handout, P
 from messaging_service.shared.domain.states import State
 from service_kit.embedded_postgres import EmbeddedPostgres
 from tests.conftest import DatabaseTemplate
-from tests.contract.event_journal import ACCOUNT, OTHER_ACCOUNT, InMemoryJournal, Journal, PostgresJournal
-from tests.contract.messaging_database import empty_database
+from tests.doubles.event_journal import ACCOUNT, OTHER_ACCOUNT, InMemoryJournal, Journal, PostgresJournal
+from tests.system.messaging_database import empty_database
 
 MINE = EventFilter(ACCOUNT)
 

@@ -26,10 +26,10 @@ from service_kit.database import create_pool
 from service_kit.embedded_postgres import EmbeddedPostgres
 from service_kit.errors import Kind, ServiceError
 from tests.conftest import DatabaseTemplate
-from tests.contract.in_memory_outbox import LEASE_S, MARGIN_S, QUEUE_S, UNKNOWN_S, Book, InMemoryOutbox
-from tests.contract.in_memory_suppressions import InMemoryInbound, InMemorySuppressions
-from tests.contract.messaging_database import empty_database
 from tests.contract.sms_examples import ACCOUNT, RECIPIENT, acceptance, accepted, not_taken, refused, settlement
+from tests.doubles.in_memory_outbox import LEASE_S, MARGIN_S, QUEUE_S, UNKNOWN_S, Book, InMemoryOutbox
+from tests.doubles.in_memory_suppressions import InMemoryInbound, InMemorySuppressions
+from tests.system.messaging_database import empty_database
 
 OTP = Exemption(frozenset({"otp"}))
 LATER = datetime.now(UTC) + timedelta(days=2)

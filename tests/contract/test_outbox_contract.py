@@ -23,8 +23,6 @@ from service_kit.database import create_pool
 from service_kit.embedded_postgres import EmbeddedPostgres
 from service_kit.errors import Kind, ServiceError
 from tests.conftest import DatabaseTemplate
-from tests.contract.in_memory_outbox import LEASE_S, MARGIN_S, QUEUE_S, UNKNOWN_S, Book, InMemoryOutbox
-from tests.contract.messaging_database import empty_database, pass_time, rows
 from tests.contract.sms_examples import (
     ACCOUNT,
     PRICE,
@@ -36,6 +34,8 @@ from tests.contract.sms_examples import (
     settlement,
     unanswered,
 )
+from tests.doubles.in_memory_outbox import LEASE_S, MARGIN_S, QUEUE_S, UNKNOWN_S, Book, InMemoryOutbox
+from tests.system.messaging_database import empty_database, pass_time, rows
 
 WINDOWS = Windows(lease_s=LEASE_S, margin_s=MARGIN_S, unknown_s=UNKNOWN_S, queue_s=QUEUE_S)
 Transition = tuple[int, str | None, str, str | None]

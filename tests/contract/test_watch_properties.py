@@ -19,9 +19,9 @@ from messaging_service.events.watch_outbox import OutboxNews, WatchOutbox
 from service_kit.embedded_postgres import EmbeddedPostgres
 from service_kit.errors import ServiceError
 from tests.conftest import DatabaseTemplate
-from tests.contract.event_journal import ACCOUNT, InMemoryJournal, Journal, PostgresJournal, Writer
-from tests.contract.messaging_database import empty_database
+from tests.doubles.event_journal import ACCOUNT, InMemoryJournal, Journal, PostgresJournal, Writer
 from tests.system.effort import effort
+from tests.system.messaging_database import empty_database
 
 MESSAGES = 3
 WATCHERS = 2

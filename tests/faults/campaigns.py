@@ -32,11 +32,11 @@ LONG_FORMS: Final = (
     "tests/contract/test_cost_repository_contract.py",
     "tests/contract/test_watch_properties.py",
     "tests/integration/gateway/test_openapi_fuzz.py",
-    "tests/integration/messaging/test_live_prices_interleavings.py",
-    "tests/integration/messaging/test_money_invariants.py",
-    "tests/integration/messaging/test_stored_as_validated.py",
-    "tests/unit/messaging/test_phone_numbers.py",
-    "tests/unit/messaging/test_price_copy_properties.py",
+    "tests/integration/messaging/prices/test_live_prices_interleavings.py",
+    "tests/integration/messaging/accounts/test_money_invariants.py",
+    "tests/integration/messaging/sending/test_stored_as_validated.py",
+    "tests/unit/messaging/shared/test_phone_numbers.py",
+    "tests/unit/messaging/prices/test_price_copy_properties.py",
     "tests/unit/pricing/test_price_book.py",
 )
 PYTEST: Final = (sys.executable, "-m", "pytest", "-q", "-s", "-p", "no:cacheprovider")
@@ -87,7 +87,7 @@ def plan(scale: float) -> list[Campaign]:
     return [
         Campaign(
             "money",
-            (*PYTEST, "tests/integration/messaging/test_money_campaign.py"),
+            (*PYTEST, "tests/integration/messaging/accounts/test_money_campaign.py"),
             f"{operations:,} operations of twelve clients over connections that break",
             "20241122",
             rf"operations|{ended}",
@@ -95,7 +95,7 @@ def plan(scale: float) -> list[Campaign]:
         ),
         Campaign(
             "life of messages",
-            (*PYTEST, "--hypothesis-seed=1", "tests/integration/messaging/test_outbox_state_machine.py"),
+            (*PYTEST, "--hypothesis-seed=1", "tests/integration/messaging/sending/test_outbox_state_machine.py"),
             f"{examples:,} random histories with crashes, each checked after every step",
             "1",
             ended,

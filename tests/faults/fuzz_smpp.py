@@ -26,8 +26,8 @@ from messaging_service.carriers.smpp.carrier import SmppCarrier
 from messaging_service.carriers.smpp.pdu import ENQUIRE_LINK, ENQUIRE_LINK_RESP, bare
 from messaging_service.carriers.smpp.settings import SmppSettings
 from messaging_service.texts.segmentation import segment
-from tests.integration.smpp.conftest import SilentServer
-from tests.integration.smpp.fuzzing import FATAL, Fuzzer
+from tests.integration.messaging.carriers.smpp.conftest import SilentServer
+from tests.integration.messaging.carriers.smpp.fuzzing import FATAL, Fuzzer
 
 PDUS_A_ROUND = 2_000
 WARM_UP = 50_000

@@ -24,7 +24,7 @@ from messaging_service.wiring.migrate import migrate
 from service_kit.database import create_pool
 from service_kit.embedded_postgres import EmbeddedPostgres
 from service_kit.errors import Kind
-from tests.contract.event_journal import ACCOUNT, MESSAGE_ROW
+from tests.doubles.event_journal import ACCOUNT, MESSAGE_ROW
 from tests.integration.messaging.running_service import Running, refusal_of, service_on
 from tests.system.waiting import until
 from tukupay.sms.messaging.v1 import messaging_pb2 as pb

@@ -28,12 +28,12 @@ from messaging_service.carriers.domain.submission import Outcome, ReceiptState, 
 from service_kit.bound_process import bound_command
 from service_kit.embedded_postgres import EmbeddedPostgres
 from tests.conftest import DatabaseTemplate
-from tests.contract.messaging_database import empty_database
 from tests.contract.sms_examples import accepted, refused
+from tests.doubles.webhook_receiver import Received, Receiver, ThenClosed, answer, receiver
 from tests.integration.messaging.conftest import receipt
+from tests.integration.messaging.notices.webhooks_at_work import OPEN, SMS_EVENTS, made
 from tests.integration.messaging.running_service import Running, service_on
-from tests.integration.messaging.webhook_receiver import Received, Receiver, ThenClosed, answer, receiver
-from tests.integration.messaging.webhooks_at_work import OPEN, SMS_EVENTS, made
+from tests.system.messaging_database import empty_database
 from tests.system.pgbouncer import service_urls
 from tests.system.ports import free_port
 from tukupay.sms.messaging.v1 import billing_pb2, billing_pb2_grpc, messaging_pb2, webhooks_pb2

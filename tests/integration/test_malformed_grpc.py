@@ -15,7 +15,7 @@ from grpc_health.v1 import health_pb2
 from service_kit.grpc_errors import from_rpc_error
 from service_kit.grpc_server import GrpcServer
 from service_kit.settings import Address
-from tests.integration.gateway.doubles import MESSAGING, PRICING, MessagingDouble, PricingDouble
+from tests.doubles.gateway_doubles import MESSAGING, PRICING, MessagingDouble, PricingDouble
 from tukupay.sms.messaging.v1 import messaging_pb2_grpc
 from tukupay.sms.pricing.v1 import pricing_pb2_grpc
 

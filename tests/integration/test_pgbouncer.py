@@ -26,11 +26,11 @@ from service_kit.guards import UnguardedError, set_guards
 from service_kit.migrations import PooledError
 from service_kit.trips import Statement, Step
 from tests.conftest import DatabaseTemplate, FreshDatabase
-from tests.contract.messaging_database import until_found
 from tests.integration.messaging.running_service import service_on
 from tests.integration.messaging.test_messaging_outages import until_serving
 from tests.integration.pricing.conftest import pricing_on
 from tests.system.forked_commands import forked_commands
+from tests.system.messaging_database import until_found
 from tests.system.pgbouncer import OLDEST, SETTING, PgBouncer, pgbouncer, program, version
 from tests.system.waiting import eventually
 from tukupay.sms.messaging.v1 import messaging_pb2 as pb

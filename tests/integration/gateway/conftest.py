@@ -14,14 +14,14 @@ from gateway_http.settings import GatewaySettings
 from service_kit.channel import open_channel
 from service_kit.grpc_server import GrpcServer
 from service_kit.settings import Address
-from tests.integration.gateway.alert_double import ALERTS, AlertDouble
-from tests.integration.gateway.billing_double import BillingDouble
-from tests.integration.gateway.callback_double import CallbackDouble
-from tests.integration.gateway.channel_double import CHANNELS, ChannelDouble
-from tests.integration.gateway.doubles import MESSAGING, PRICING, MessagingDouble, PricingDouble
-from tests.integration.gateway.report_double import ReportDouble
-from tests.integration.gateway.suppression_double import SUPPRESSIONS, SuppressionDouble
-from tests.integration.gateway.webhook_double import WEBHOOKS, WebhookDouble
+from tests.doubles.alert_double import ALERTS, AlertDouble
+from tests.doubles.billing_double import BillingDouble
+from tests.doubles.callback_double import CallbackDouble
+from tests.doubles.channel_double import CHANNELS, ChannelDouble
+from tests.doubles.gateway_doubles import MESSAGING, PRICING, MessagingDouble, PricingDouble
+from tests.doubles.report_double import ReportDouble
+from tests.doubles.suppression_double import SUPPRESSIONS, SuppressionDouble
+from tests.doubles.webhook_double import WEBHOOKS, WebhookDouble
 from tukupay.sms.messaging.v1 import (
     alerts_pb2_grpc,
     billing_pb2_grpc,

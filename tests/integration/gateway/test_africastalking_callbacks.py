@@ -13,7 +13,7 @@ import structlog
 from gateway_http.settings import GatewaySettings
 from service_kit.errors import Kind, ServiceError, Violation, invalid
 from service_kit.settings import networks
-from tests.integration.gateway.callback_double import CallbackDouble
+from tests.doubles.callback_double import CallbackDouble
 from tests.integration.gateway.conftest import ANY_PORT, Running, running_gateway
 from tukupay.sms.messaging.v1 import carrier_callbacks_pb2 as pb
 

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from tests.integration.gateway.alert_double import ALERT_ID, alert, rule
+from tests.doubles.alert_double import ALERT_ID, alert, rule
 from tests.integration.gateway.conftest import Running
 from tukupay.sms.messaging.v1 import alerts_pb2 as pb
 

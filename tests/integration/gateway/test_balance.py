@@ -5,9 +5,9 @@ from __future__ import annotations
 import pytest
 
 from service_kit.errors import Kind, ServiceError, Violation, invalid
-from tests.integration.gateway.billing_double import charge, payment, terms
+from tests.doubles.billing_double import charge, payment, terms
+from tests.doubles.gateway_doubles import ENTRY_ID, at
 from tests.integration.gateway.conftest import Running
-from tests.integration.gateway.doubles import ENTRY_ID, at
 from tukupay.sms.messaging.v1 import billing_pb2 as pb
 from tukupay.sms.messaging.v1 import messaging_pb2
 

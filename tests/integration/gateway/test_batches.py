@@ -11,8 +11,8 @@ import pytest
 from gateway_http.routes.send_batch import MAX_BODY_BYTES
 from gateway_http.settings import GatewaySettings
 from service_kit.errors import Kind, ServiceError, Violation, invalid
+from tests.doubles.gateway_doubles import entry_of
 from tests.integration.gateway.conftest import ANY_PORT, Running, running_gateway
-from tests.integration.gateway.doubles import entry_of
 from tests.integration.gateway.test_sending import SMS
 from tests.system.waiting import eventually
 from tukupay.sms.messaging.v1 import messaging_pb2 as pb

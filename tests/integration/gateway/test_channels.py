@@ -7,9 +7,9 @@ from typing import Any
 import pytest
 
 from service_kit.errors import Kind, ServiceError, Violation, invalid
-from tests.integration.gateway.channel_double import CHANNEL_ID, SHOWN, delivery
+from tests.doubles.channel_double import CHANNEL_ID, SHOWN, delivery
+from tests.doubles.gateway_doubles import at
 from tests.integration.gateway.conftest import Running
-from tests.integration.gateway.doubles import at
 from tukupay.sms.messaging.v1 import channels_pb2 as pb
 
 LIST = "/api/sms/alerts/channels"

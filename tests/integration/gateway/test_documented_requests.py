@@ -9,8 +9,8 @@ from typing import Any
 
 import pytest
 
+from tests.doubles.gateway_doubles import at
 from tests.integration.gateway.conftest import Running
-from tests.integration.gateway.doubles import at
 from tukupay.sms.messaging.v1 import messaging_pb2 as messaging_pb
 from tukupay.sms.pricing.v1 import pricing_pb2 as pricing_pb
 

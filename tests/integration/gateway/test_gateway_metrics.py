@@ -9,8 +9,8 @@ from gateway_http.routes.africastalking import REPORTS
 from gateway_http.settings import GatewaySettings
 from service_kit.metrics import metrics_served
 from service_kit.settings import Address
+from tests.doubles.gateway_doubles import ENTRY_ID
 from tests.integration.gateway.conftest import ANY_PORT, Running, running_gateway
-from tests.integration.gateway.doubles import ENTRY_ID
 from tests.system.exposition import Figures, figures_at
 from tests.system.ports import free_port
 from tests.system.waiting import eventually

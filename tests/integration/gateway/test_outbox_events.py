@@ -5,8 +5,8 @@ from __future__ import annotations
 import pytest
 
 from service_kit.errors import Kind, ServiceError
+from tests.doubles.gateway_doubles import ENTRY_ID, at
 from tests.integration.gateway.conftest import Running
-from tests.integration.gateway.doubles import ENTRY_ID, at
 from tukupay.sms.messaging.v1 import messaging_pb2 as pb
 
 EVENTS = f"/api/sms/outbox/{ENTRY_ID}/events"

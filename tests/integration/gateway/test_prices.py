@@ -10,8 +10,8 @@ import pytest
 import pytest_asyncio
 
 from service_kit.errors import Kind, ServiceError, Violation
+from tests.doubles.gateway_doubles import at, row
 from tests.integration.gateway.conftest import Running, running_gateway
-from tests.integration.gateway.doubles import at, row
 from tukupay.sms.pricing.v1 import pricing_pb2 as pb
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")

@@ -9,8 +9,8 @@ import pytest
 import pytest_asyncio
 
 from service_kit.errors import Kind, ServiceError, Violation, invalid
+from tests.doubles.gateway_doubles import at
 from tests.integration.gateway.conftest import Running, running_gateway
-from tests.integration.gateway.doubles import at
 from tukupay.sms.messaging.v1 import messaging_pb2 as pb
 from tukupay.sms.pricing.v1 import pricing_pb2
 

@@ -13,9 +13,9 @@ import pytest
 
 from service_kit.csv_cells import unguarded
 from service_kit.errors import Kind, ServiceError
+from tests.doubles.gateway_doubles import at
+from tests.doubles.report_double import group
 from tests.integration.gateway.conftest import Running
-from tests.integration.gateway.doubles import at
-from tests.integration.gateway.report_double import group
 from tukupay.sms.messaging.v1 import reports_pb2 as pb
 
 COSTS = "/api/sms/reports/costs"

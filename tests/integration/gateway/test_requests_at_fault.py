@@ -10,8 +10,8 @@ import pytest
 import pytest_asyncio
 
 from service_kit.errors import Kind, ServiceError
+from tests.doubles.gateway_doubles import at
 from tests.integration.gateway.conftest import Running, running_gateway
-from tests.integration.gateway.doubles import at
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
 

@@ -10,8 +10,8 @@ import pytest
 
 from gateway_http.settings import GatewaySettings
 from service_kit.errors import Kind, ServiceError, Violation, invalid
+from tests.doubles.gateway_doubles import ENTRY_ID, at, entry_of
 from tests.integration.gateway.conftest import ANY_PORT, Running, running_gateway
-from tests.integration.gateway.doubles import ENTRY_ID, at, entry_of
 from tukupay.sms.messaging.v1 import messaging_pb2 as pb
 
 SMS: dict[str, Any] = {

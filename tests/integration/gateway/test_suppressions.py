@@ -7,8 +7,8 @@ from typing import Any
 import pytest
 
 from service_kit.errors import Kind, ServiceError, Violation, invalid
+from tests.doubles.suppression_double import ENTRY_ID, entry
 from tests.integration.gateway.conftest import Running
-from tests.integration.gateway.suppression_double import ENTRY_ID, entry
 from tukupay.sms.messaging.v1 import suppressions_pb2 as pb
 
 LIST = "/api/sms/suppressions"

@@ -8,9 +8,9 @@ import pytest
 from google.protobuf.duration_pb2 import Duration
 
 from service_kit.errors import Violation, invalid
+from tests.doubles.gateway_doubles import at
+from tests.doubles.webhook_double import SECRET, WEBHOOK_ID, delivery
 from tests.integration.gateway.conftest import Running
-from tests.integration.gateway.doubles import at
-from tests.integration.gateway.webhook_double import SECRET, WEBHOOK_ID, delivery
 from tukupay.sms.messaging.v1 import webhooks_pb2 as pb
 
 LIST = "/api/sms/webhooks"

@@ -17,10 +17,10 @@ from messaging_service.shared.domain.message import Message
 from service_kit.database import create_pool
 from service_kit.embedded_postgres import EmbeddedPostgres
 from tests.conftest import DatabaseTemplate
-from tests.contract.messaging_database import empty_database, rows
 from tests.contract.sms_examples import RECIPIENT, acceptance, settlement
 from tests.integration.messaging.metered_service import Metered, metered_on
 from tests.integration.messaging.running_service import Running, service_on
+from tests.system.messaging_database import empty_database, rows
 
 WINDOWS = Windows(lease_s=30.0, margin_s=5.0, unknown_s=3_600.0, queue_s=600.0)
 

@@ -25,8 +25,8 @@ from service_kit.channel import open_channel
 from service_kit.errors import ServiceError
 from service_kit.grpc_errors import from_rpc_error
 from service_kit.settings import Address
-from tests.contract.scripted_carrier import ScriptedCarrier
 from tests.contract.sms_examples import RECIPIENT
+from tests.doubles.scripted_carrier import ScriptedCarrier
 from tukupay.sms.messaging.v1 import messaging_pb2 as pb
 from tukupay.sms.messaging.v1 import messaging_pb2_grpc
 from tukupay.sms.pricing.v1 import pricing_pb2, pricing_pb2_grpc

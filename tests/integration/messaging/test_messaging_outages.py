@@ -25,10 +25,10 @@ from messaging_service.wiring.migrate import migrate
 from service_kit.embedded_postgres import EmbeddedPostgres
 from service_kit.errors import Kind, ServiceError
 from tests.conftest import FreshDatabase
-from tests.contract.messaging_database import rows
 from tests.contract.sms_examples import RECIPIENT
 from tests.integration.messaging.running_service import DEADLINE_S, Running, message, refusal_of, service_on
 from tests.system import pgbouncer
+from tests.system.messaging_database import rows
 from tukupay.sms.messaging.v1 import billing_pb2, billing_pb2_grpc
 from tukupay.sms.messaging.v1 import messaging_pb2 as pb
 

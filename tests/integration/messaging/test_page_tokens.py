@@ -16,10 +16,10 @@ from messaging_service.notices.domain.webhooks import EndpointKind
 from messaging_service.notices.manage_channels import channel_id
 from messaging_service.notices.manage_webhooks import webhook_id
 from service_kit.grpc_errors import from_rpc_error
-from tests.contract.messaging_database import rows
 from tests.contract.sms_examples import RECIPIENT
+from tests.integration.messaging.accounts.test_billing import Billing, instant
 from tests.integration.messaging.running_service import Running
-from tests.integration.messaging.test_billing import Billing, instant
+from tests.system.messaging_database import rows
 from tukupay.sms.messaging.v1 import (
     alerts_pb2,
     alerts_pb2_grpc,

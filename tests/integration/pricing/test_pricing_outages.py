@@ -21,7 +21,6 @@ from pricing_service.adapters.migrate import migrate
 from service_kit.embedded_postgres import EmbeddedPostgres
 from service_kit.errors import Kind
 from tests.conftest import FreshDatabase
-from tests.contract.messaging_database import until_found
 from tests.integration.pricing.conftest import (
     DEADLINE_S,
     DIRECT_CUSTOMER,
@@ -31,6 +30,7 @@ from tests.integration.pricing.conftest import (
     pricing_on,
     refusal_of,
 )
+from tests.system.messaging_database import until_found
 from tests.system.pgbouncer import service_urls
 from tukupay.sms.pricing.v1 import pricing_pb2 as pb
 

@@ -12,7 +12,7 @@ from pricing_service.domain.tier import DIRECT_CUSTOMER, TUKUPAY, Level, Tier
 from pricing_service.use_cases.cost_repository import InEffect, Lookup
 from pricing_service.use_cases.grouped_reads import MAX_READS, GroupedReads
 from service_kit.errors import Kind, ServiceError
-from tests.contract.in_memory_costs import InMemoryCosts
+from tests.doubles.in_memory_costs import InMemoryCosts
 
 START = datetime(2026, 1, 1, tzinfo=UTC)
 

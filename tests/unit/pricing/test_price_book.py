@@ -21,7 +21,7 @@ from pricing_service.use_cases.cost_repository import Beat, InEffect, Lookup, Ne
 from pricing_service.use_cases.grouped_reads import GroupedReads
 from pricing_service.use_cases.price_book import FORGET_ALL, PriceBook
 from pricing_service.use_cases.warm_up import WarmUp
-from tests.contract.in_memory_costs import InMemoryCosts
+from tests.doubles.in_memory_costs import InMemoryCosts
 from tests.system.effort import effort
 
 START = datetime(2026, 1, 1, tzinfo=UTC)

@@ -16,7 +16,7 @@ from pricing_service.domain.tier import DIRECT_CUSTOMER
 from pricing_service.use_cases.cost_repository import Beat, NewCost
 from pricing_service.use_cases.watch_prices import MAX_CHANGES, PriceNews, PriceWatch
 from service_kit.errors import Kind, ServiceError
-from tests.contract.in_memory_costs import InMemoryCosts
+from tests.doubles.in_memory_costs import InMemoryCosts
 
 SOON = timedelta(milliseconds=5)
 NEVER = timedelta(seconds=60)

@@ -1,0 +1,282 @@
+"""Alerts from a crossing to a webhook, over gRPC and with a real database."""
+
+from __future__ import annotations
+
+import asyncio
+from contextlib import AsyncExitStack
+from datetime import UTC, datetime, timedelta
+from decimal import Decimal
+from typing import Any
+
+import pytest
+from uuid_utils.compat import uuid7
+
+from messaging_service.accounts.domain.account import AccountLimits, AccountMode
+from messaging_service.accounts.postgres.postgres_books import PostgresBooks
+from messaging_service.notices.domain.alerts import DEFAULTS, AlertKind
+from messaging_service.notices.manage_alerts import CarrierHealth
+from messaging_service.notices.postgres.alert_store import PostgresAlertDesk
+from service_kit.database import create_pool
+from tests.contract.sms_examples import refused
+from tests.integration.messaging.notices.webhooks_at_work import both, made
+from tests.integration.messaging.running_service import Running, refusal_of
+from tests.system.messaging_database import rows, until_found
+from tukupay.sms.messaging.v1 import alerts_pb2 as pb
+from tukupay.sms.messaging.v1 import alerts_pb2_grpc, billing_pb2, billing_pb2_grpc, messaging_pb2, webhooks_pb2
+
+pytestmark = pytest.mark.timeout(60)
+
+ALL = [event for event in webhooks_pb2.WebhookEvent.values() if event not in {0, 1, 2, 3, 6}]
+DAY = timedelta(days=1)
+QUICK: dict[str, Any] = {"alert_every_s": 0.05}
+
+
+def alerts(service: Running) -> alerts_pb2_grpc.AlertServiceAsyncStub:
+    return alerts_pb2_grpc.AlertServiceStub(service.channel)
+
+
+async def set_rules(service: Running, *rules: pb.AlertRule) -> None:
+    await alerts(service).SetAlertRules(pb.SetAlertRulesRequest(user_id="user123", rules=rules))
+
+
+async def listed(service: Running, **fields: Any) -> list[pb.Alert]:
+    return list((await alerts(service).ListAlerts(pb.ListAlertsRequest(user_id="user123", **fields))).alerts)
+
+
+async def prepaid(service: Running, kes: int) -> billing_pb2_grpc.BillingServiceAsyncStub:
+    books = billing_pb2_grpc.BillingServiceStub(service.channel)
+    await books.OpenAccount(billing_pb2.OpenAccountRequest(user_id="user123", mode=messaging_pb2.ACCOUNT_MODE_PREPAID))
+    await top_up(books, kes, "first")
+    return books
+
+
+async def top_up(books: billing_pb2_grpc.BillingServiceAsyncStub, kes: int, reference: str) -> None:
+    await books.TopUp(
+        billing_pb2.TopUpRequest(
+            user_id="user123", amount_micros=kes * 1_000_000, reference=reference, booked_by="amina"
+        )
+    )
+
+
+def balance_rule(**fields: Any) -> pb.AlertRule:
+    known: dict[str, Any] = {
+        "kind": pb.ALERT_KIND_BALANCE_LOW,
+        "enabled": True,
+        "threshold_micros": 100_000_000,
+        "margin_micros": 10_000_000,
+    }
+    return pb.AlertRule(**(known | fields))
+
+
+async def adjust(books: billing_pb2_grpc.BillingServiceAsyncStub, kes: int) -> None:
+    await books.Adjust(
+        billing_pb2.AdjustRequest(user_id="user123", amount_micros=kes * 1_000_000, reason="a test", booked_by="amina")
+    )
+
+
+async def test_a_balance_that_falls_raises_one_alert_and_rearms_above_the_margin(database_url: str) -> None:
+    async with both(database_url, **QUICK) as (service, system):
+        books = await prepaid(service, 200)
+        created = await made(service, system.url, events=ALL)
+        await adjust(books, -101)
+        (event,) = await system.until(1)
+        assert event.is_signed_with(created.secret)
+        assert (event.event["type"], event.event["subject"]) == ("balance.low", "user123")
+        data = event.event["data"]
+        assert (data["value"], data["threshold"], data["currency"]) == ("99", "100", "KES")
+        await adjust(books, 6)
+        await adjust(books, -6)
+        # Within the margin nothing is armed again: three looks later there is still one alert.
+        moved = (await rows(database_url, "SELECT moved_at FROM event_reader WHERE name = 'alerts'"))[0][0]
+        await until_found(
+            database_url,
+            f"SELECT 1 FROM event_reader WHERE name = 'alerts' AND moved_at > '{moved}'::timestamptz + interval '1 s'",
+        )
+        (alert,) = await listed(service)
+        assert (alert.kind, alert.value_micros) == (pb.ALERT_KIND_BALANCE_LOW, 99_000_000)
+        assert not alert.HasField("resolved_time")
+        await adjust(books, 20)
+        await until_found(database_url, "SELECT 1 FROM alert WHERE resolved_at IS NOT NULL")
+        assert not await listed(service, only_open=True)
+        await adjust(books, -50)
+        second = (await system.until(2))[1]
+        assert second.headers["webhook-id"] != event.headers["webhook-id"]
+        await until_found(database_url, "SELECT 1 FROM webhook_delivery WHERE state = 'delivered' HAVING count(*) = 2")
+        history = await listed(service)
+        assert [(one.delivered_deliveries, one.pending_deliveries) for one in history] == [(1, 0), (1, 0)]
+        assert await rows(database_url, "SELECT count(*) FROM alert") == [(2,)]
+
+
+async def test_a_balance_may_be_watched_in_units_at_the_present_price(database_url: str) -> None:
+    async with both(database_url, **QUICK) as (service, system):
+        books = await prepaid(service, 61)
+        # First the rule: a look in between would warn by the default one.
+        await set_rules(service, balance_rule(threshold_micros=100_000_000, margin_micros=0, in_units=True))
+        await made(service, system.url, events=ALL)
+        await adjust(books, -2)
+        (event,) = await system.until(1)
+        data = event.event["data"]
+        # KES 59 are 98 units of KES 0.6.
+        assert (data["value"], Decimal(data["available"]), Decimal(data["unitPrice"])) == (
+            "98",
+            Decimal(59),
+            Decimal("0.6"),
+        )
+
+
+async def test_a_rate_of_failures_over_a_window_raises_an_alert(database_url: str) -> None:
+    async with both(database_url, **QUICK) as (service, system):
+        await made(service, system.url, events=ALL)
+        rule = pb.AlertRule(
+            kind=pb.ALERT_KIND_SMS_FAILING,
+            enabled=True,
+            threshold_micros=50_000_000,
+            margin_micros=0,
+            least_messages=4,
+        )
+        await set_rules(service, rule)
+        for outcome in (None, None, "INVALID_RECIPIENT", "INVALID_RECIPIENT"):
+            if outcome is not None:
+                service.carrier.answer = lambda _: refused("INVALID_RECIPIENT")
+            await service.send()
+        (event,) = await system.until(1)
+        data = event.event["data"]
+        assert (event.event["type"], data["value"], data["failed"], data["ended"]) == ("sms.failing", "50", 2, 4)
+        # Nothing fails any more where nothing is sent.
+        await rows(database_url, "UPDATE message SET created_at = created_at - interval '1 hour'")
+        async with asyncio.timeout(20):
+            await until_found(database_url, "SELECT 1 FROM alert WHERE resolved_at IS NOT NULL")
+
+
+async def test_many_evaluators_raise_one_alert_for_one_crossing(database_url: str) -> None:
+    # No service: its own first look could take the crossing, or hold the row that the others skip.
+    async with AsyncExitStack() as stack:
+        pools = [
+            await stack.enter_async_context(create_pool(database_url, f"desk{number}", timeout_s=20))
+            for number in range(8)
+        ]
+        await PostgresBooks(pools[0]).open("user123", AccountMode.PREPAID, Decimal(50), AccountLimits())
+        desks = [PostgresAlertDesk(pool, uuid7, 0, give_up_after=DAY) for pool in pools]
+        await desks[0].set_rules("user123", [DEFAULTS[AlertKind.BALANCE_LOW]])
+        seen = await asyncio.gather(*(desk.evaluate((), {}) for desk in desks for _ in range(5)))
+    assert [one.raised for one in seen if one and one.raised] == [{AlertKind.BALANCE_LOW: 1}]
+    assert await rows(database_url, "SELECT count(*) FROM alert") == [(1,)]
+
+
+async def test_resolved_alerts_are_forgotten_in_time_and_open_ones_never(database_url: str) -> None:
+    await rows(
+        database_url,
+        """INSERT INTO alert (id, account_id, kind, subject, value, threshold, raised_at, resolved_at)
+        SELECT gen_random_uuid(), 'user123', 'balance.low', 'user123', CASE WHEN ended IS NULL THEN 0 ELSE 1 END, 2,
+            now() - interval '2 years', ended
+        FROM unnest(ARRAY[now() - interval '366 days', now() - interval '400 days', now() - interval '364 days', NULL])
+            AS ended""",
+    )
+    # Told by its value: the service resolves the open one when it finds no account to read.
+    left = "SELECT value = 0 FROM alert ORDER BY 1"
+    async with create_pool(database_url, "desk", timeout_s=20) as pool:
+        desk = PostgresAlertDesk(pool, uuid7, 0, give_up_after=DAY)
+        assert await desk.forget(365 * 86_400, 1) == 1
+        assert await rows(database_url, left) == [(False,), (False,), (True,)]
+    # The service does the same by itself, as often as it takes.
+    async with both(database_url, alert_every_s=3_600.0):
+        await until_found(database_url, "SELECT 1 FROM alert HAVING count(*) = 2")
+    assert await rows(database_url, left) == [(False,), (True,)]
+
+
+async def test_an_alert_that_is_open_is_not_raised_again_by_the_next_process(database_url: str) -> None:
+    async with both(database_url, **QUICK) as (service, system):
+        await prepaid(service, 50)
+        await made(service, system.url, events=ALL)
+        await system.until(1)
+    async with both(database_url, **QUICK) as (service, _):
+        # Twice, as the first look may have begun before.
+        for _ in range(2):
+            moved = (await rows(database_url, "SELECT moved_at::text FROM event_reader WHERE name = 'alerts'"))[0][0]
+            await until_found(
+                database_url, f"SELECT 1 FROM event_reader WHERE name = 'alerts' AND moved_at > '{moved}'"
+            )
+        assert len(await listed(service)) == 1
+
+
+async def test_a_carrier_that_is_down_or_poor_is_told_to_those_who_ask(database_url: str) -> None:
+    async with both(database_url, alert_every_s=3_600.0) as (service, system):
+        await made(service, system.url, events=ALL)
+        down = pb.AlertRule(kind=pb.ALERT_KIND_CARRIER_DOWN, enabled=True, threshold_micros=60_000_000)
+        poor = pb.AlertRule(kind=pb.ALERT_KIND_CARRIER_BALANCE_LOW, enabled=True, threshold_micros=1_000_000_000)
+        unknown = pb.AlertRule(kind=pb.ALERT_KIND_OUTCOMES_UNKNOWN, enabled=True, threshold_micros=1_000_000)
+        await set_rules(service, down, poor, unknown)
+        async with create_pool(database_url, "desk", timeout_s=20) as pool:
+            desk = PostgresAlertDesk(pool, uuid7, 0, give_up_after=DAY)
+            ill = CarrierHealth("smpp", is_down=True, balance=Decimal("999.99"))
+            first = await desk.evaluate([ill], {})
+            assert first is not None
+            assert first.raised == {AlertKind.CARRIER_BALANCE_LOW: 1}
+            since = """UPDATE event_reader SET position = jsonb_set(position, '{down,smpp}',
+                to_jsonb((now() - interval '61 s')::text)) WHERE name = 'alerts'"""
+            await rows(database_url, since)
+            second = await desk.evaluate([ill], {})
+            assert second is not None
+            assert second.raised == {AlertKind.CARRIER_DOWN: 1}
+            well = CarrierHealth("smpp", is_down=False, balance=Decimal(5_000))
+            third = await desk.evaluate([well], {})
+            assert third is not None
+            assert not third.raised
+            assert third.resolved == {AlertKind.CARRIER_BALANCE_LOW: 1, AlertKind.CARRIER_DOWN: 1}
+        events = await system.until(2)
+        assert [one.event["type"] for one in events] == ["carrier.balance_low", "carrier.down"]
+        assert [one.event["subject"] for one in events] == ["smpp", "smpp"]
+
+
+async def test_in_quiet_hours_an_alert_is_recorded_and_posted_later(database_url: str) -> None:
+    async with both(database_url, **QUICK) as (service, system):
+        now = datetime.now(UTC)
+        minute = (now.hour * 60 + now.minute + 180) % 1_440
+        quiet = pb.QuietHours(start_minute=(minute - 60) % 1_440, end_minute=(minute + 120) % 1_440)
+        await set_rules(service, balance_rule(quiet_hours=quiet))
+        await made(service, system.url, events=ALL)
+        await prepaid(service, 50)
+        await until_found(database_url, "SELECT 1 FROM alert")
+        end = now.replace(second=0, microsecond=0) + timedelta(minutes=120)
+        assert await rows(database_url, "SELECT next_try_at FROM webhook_delivery") == [(end,)]
+        assert not system.received
+        (alert,) = await listed(service)
+        assert (alert.pending_deliveries, alert.delivered_deliveries) == (1, 0)
+
+
+async def test_the_first_who_acknowledges_an_alert_stays_on_record(database_url: str) -> None:
+    async with both(database_url, **QUICK) as (service, system):
+        await made(service, system.url, events=ALL)
+        await prepaid(service, 50)
+        await system.until(1)
+        (alert,) = await listed(service)
+        request = pb.AcknowledgeAlertRequest(alert_id=alert.alert_id, acknowledged_by="amina")
+        first = (await alerts(service).AcknowledgeAlert(request)).alert
+        request.acknowledged_by = "juma"
+        again = (await alerts(service).AcknowledgeAlert(request)).alert
+        assert (first.acknowledged_by, again.acknowledged_by) == ("amina", "amina")
+        for unknown in ("alert_" + "0" * 32, "nonsense", ""):
+            request.alert_id = unknown
+            assert (await refusal_of(alerts(service).AcknowledgeAlert(request))).reason == "ALERT_NOT_FOUND"
+
+
+async def test_what_is_wrong_with_rules_is_named_and_none_is_set(database_url: str) -> None:
+    async with both(database_url, **QUICK) as (service, _):
+        wrong = [
+            balance_rule(threshold_micros=-1, window_seconds=59, quiet_hours=pb.QuietHours(start_minute=1_440)),
+            pb.AlertRule(kind=pb.ALERT_KIND_CARRIER_DOWN, enabled=True, in_units=True),
+            pb.AlertRule(),
+            balance_rule(),
+        ]
+        request = pb.SetAlertRulesRequest(user_id="user123", rules=wrong)
+        error = await refusal_of(alerts(service).SetAlertRules(request))
+        assert [one.field for one in error.violations] == [
+            "rules[0].threshold_micros",
+            "rules[0].window_seconds",
+            "rules[0].quiet_hours",
+            "rules[1].threshold_micros",
+            "rules[1].in_units",
+            "rules[2].kind",
+        ]
+        held = await alerts(service).GetAlertRules(pb.GetAlertRulesRequest(user_id="user123"))
+        assert {rule.kind: rule.enabled for rule in held.rules} == {1: True, 2: True, 3: False, 4: False, 5: False}
