@@ -8,7 +8,9 @@ import pytest
 
 ROOT = Path(__file__).parents[2]
 SOURCES = sorted(
-    path for service in ("messaging_service", "pricing_service") for path in (ROOT / service / "adapters").rglob("*.py")
+    path
+    for folder in (*sorted((ROOT / "messaging_service").glob("*/postgres")), ROOT / "pricing_service" / "adapters")
+    for path in sorted(folder.rglob("*.py"))
 )
 
 

@@ -17,12 +17,9 @@ QUOTED = re.compile(r"""['"]([A-Z][A-Z0-9]*(?:_[A-Z0-9]+)+)['"]""")
 GUIDE = SOURCE.parent / "docs" / "guides" / "error-codes.md"
 ROW = re.compile(r"^\| `([A-Z_]+)` \| (.+) \| (.+) \| (now|later|never) \|$", re.MULTILINE)
 
-CARRIERS = tuple(
-    f"adapters/carriers/{folder.name}"
-    for folder in (SOURCE / "adapters" / "carriers").iterdir()
-    if folder.is_dir() and not folder.name.endswith(("sandbox", "__pycache__"))
-)
-"""Those that submit; the sandboxes are what they submit to."""
+CARRIERS = ("carriers/africastalking", "carriers/smpp")
+"""What submits."""
+STATEMENTS = tuple(str(folder.relative_to(SOURCE)) for folder in sorted(SOURCE.glob("*/postgres")))
 NOT_CODES = {"MESSAGING_DATABASE_URL"}
 
 NOT_OF_AN_ENTRY = {
@@ -57,7 +54,8 @@ def test_every_code_that_statements_write_has_an_explanation() -> None:
     # 'OUTCOME_UNKNOWN' and its like stand in quotes of SQL; reasons of errors stand in quotes of Python.
     in_statements = {
         word
-        for file in (SOURCE / "adapters" / "postgres").glob("*.py")
+        for folder in STATEMENTS
+        for file in (SOURCE / folder).glob("*.py")
         for word in re.findall(r"'([A-Z]+(?:_[A-Z]+)+)'", file.read_text())
     }
     assert {"OUTCOME_UNKNOWN", "NO_OUTCOME_IN_TIME", "CARRIER_UNAVAILABLE", "VALIDITY_OVER"} <= in_statements
@@ -65,15 +63,15 @@ def test_every_code_that_statements_write_has_an_explanation() -> None:
 
 
 def test_every_code_of_an_outcome_has_an_explanation() -> None:
-    places = ("use_cases/attempts.py", "domain/settling.py", "adapters/postgres", *CARRIERS)
+    places = ("sending/attempts.py", "sending/domain/settling.py", *STATEMENTS, *CARRIERS)
     found = {word for place in places for word in literals_in(*place.split("/"))}
     assert {"PARTIALLY_SENT", "CARRIER_NO_ANSWER", "NOT_DELIVERED", "LEASE_OVER"} <= found
     assert found - set(NOT_OF_AN_ENTRY) - NOT_CODES <= set(CATALOGUE)
 
 
 def test_no_explanation_is_left_over() -> None:
-    used = literals_in("domain", "settling.py") | literals_in("use_cases") | literals_in("adapters", "postgres")
-    for place in CARRIERS:
+    used = literals_in("sending", "domain", "settling.py")
+    for place in (*CARRIERS, *STATEMENTS, "sending", "receipts", "shared"):
         used |= literals_in(*place.split("/"))
     assert set(CATALOGUE) <= used | {"CANCELLED", OPTED_OUT}
 
