@@ -14,6 +14,13 @@ from sms_cli.failures import CommandError
 from sms_cli.settings import DATABASE_VARIABLES, DIRECT_VARIABLES
 
 
+_MODULES: Mapping[str, str] = {
+    "pricing": "pricing_service.adapters.migrate",
+    "messaging": "messaging_service.wiring.migrate",
+}
+"""What migrates the database of each service."""
+
+
 def load_migrations() -> None:
     """Imports what migrations need, which takes longer than an up-to-date database takes to check."""
     for service in DATABASE_VARIABLES:
@@ -21,7 +28,7 @@ def load_migrations() -> None:
 
 
 def _module(service: str) -> Any:  # noqa: ANN401 - a module
-    return import_module(f"{service}_service.adapters.migrate")
+    return import_module(_MODULES[service])
 
 
 async def migrate_database(service: str, environment: Mapping[str, str]) -> None:

@@ -167,6 +167,6 @@ def children_of(pid: int) -> list[int]:
             command = (path.parent / "cmdline").read_bytes()
         except (OSError, IndexError):
             continue
-        if parent == pid and b"adapters.channels.child" in command:
+        if parent == pid and b"notices.channels.child" in command:
             found.append(int(path.parent.name))
     return found

@@ -281,7 +281,7 @@ def children() -> list[int]:
             command = (path.parent / "cmdline").read_bytes()
         except (OSError, IndexError):
             continue
-        if parent == os.getpid() and b"adapters.channels.child" in command:
+        if parent == os.getpid() and b"notices.channels.child" in command:
             found.append(int(path.parent.name))
     return found
 
