@@ -35,7 +35,7 @@ _MONEY = """
 """
 
 
-class Books(msgspec.Struct, frozen=True):
+class LedgerStore(msgspec.Struct, frozen=True):
     """The result for one run."""
 
     answered: dict[str, int]
@@ -58,7 +58,7 @@ class Books(msgspec.Struct, frozen=True):
     """Everything that does not add up; empty when all is well."""
 
 
-async def reconcile(system: OwnSystem, run: str, answered: Mapping[str, int], before: Mapping[str, int]) -> Books:
+async def reconcile(system: OwnSystem, run: str, answered: Mapping[str, int], before: Mapping[str, int]) -> LedgerStore:
     """Waits until nothing is under way, then compares. `before`: the carrier's counts before the run."""
     begun = time.monotonic()
     async with await psycopg.AsyncConnection.connect(system.database_url, autocommit=True) as connection:
@@ -96,7 +96,7 @@ async def reconcile(system: OwnSystem, run: str, answered: Mapping[str, int], be
         f"accounts say {posted} KES, charged messages {charged} KES": posted == -charged,
         f"{charged_twice} messages were charged twice": charged_twice == 0,
     }
-    return Books(
+    return LedgerStore(
         answered=dict(answered),
         carrier_unique=unique,
         carrier_repeated=repeated,

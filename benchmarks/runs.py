@@ -16,7 +16,7 @@ import msgspec
 from benchmarks.driving import Event, Latency, Plan, Report
 from benchmarks.own_system import OwnSystem
 from benchmarks.processes import Costs, costs
-from benchmarks.reconciliation import Books, reconcile
+from benchmarks.reconciliation import LedgerStore, reconcile
 from service_kit.bound_process import bound_command
 
 _DRIVERS = {"http": "http_driver", "batch": "batch_driver"}
@@ -69,7 +69,7 @@ class Run(msgspec.Struct, frozen=True):
     """Of these, in use by processes that are no part of the system or its load."""
     memory_mb: dict[str, float]
     """At the end of the window, by part."""
-    books: Books
+    books: LedgerStore
 
 
 class Watch(Protocol):
@@ -166,7 +166,7 @@ def _look(system: OwnSystem, pids: Mapping[str, int]) -> _Instant:
     return _Instant(time.monotonic(), stats, costs(pids))
 
 
-def _evaluate(scenario: Scenario, begin: _Instant, end: _Instant, report: Report, books: Books) -> Run:
+def _evaluate(scenario: Scenario, begin: _Instant, end: _Instant, report: Report, books: LedgerStore) -> Run:
     seconds = end.at - begin.at
     messages = end.stats["unique"] - begin.stats["unique"]
     cpu_s = {part: end.costs.cpu_s[part] - begin.costs.cpu_s[part] for part in end.costs.cpu_s}

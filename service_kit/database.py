@@ -13,12 +13,12 @@ from psycopg.conninfo import conninfo_to_dict
 from psycopg.pq import TransactionStatus
 from psycopg_pool import AsyncConnectionPool, PoolTimeout
 
-from service_kit import trips
+from service_kit import pipeline
 from service_kit.database_errors import RETRYABLE, database_unavailable, is_session_spent, refused_write
 from service_kit.guards import Guards, SessionCheck, UnguardedError
-from service_kit.trips import BEGIN, COMMIT, ROLLBACK, Rows, Statement, Step, is_stale_plan
+from service_kit.pipeline import BEGIN, COMMIT, ROLLBACK, Rows, Statement, Step, is_stale_plan
 
-Connection = trips.Connection
+Connection = pipeline.Connection
 
 KEPT_ALIVE: Mapping[str, Any] = {
     "keepalives": 1,
@@ -57,7 +57,7 @@ class Pool(AsyncConnectionPool[Connection]):
     _refusal: tuple[str, float] | None = None
     _renewed_at = float("-inf")
 
-    def __init__(self, url: str, *, guards: Guards, patience_s: float = trips.PATIENCE_S, **options: Any) -> None:  # noqa: ANN401 - psycopg's own
+    def __init__(self, url: str, *, guards: Guards, patience_s: float = pipeline.PATIENCE_S, **options: Any) -> None:  # noqa: ANN401 - psycopg's own
         super().__init__(url, configure=self._configured, **options)
         self._guards = SessionCheck(guards)
         self._patience_s = patience_s
@@ -135,7 +135,7 @@ def create_pool(
     min_size: int = 1,
     max_size: int = 10,
     timeout_s: float = 5.0,
-    patience_s: float = trips.PATIENCE_S,
+    patience_s: float = pipeline.PATIENCE_S,
     seldom: bool = False,
 ) -> Pool:
     """A pool that is not open yet.

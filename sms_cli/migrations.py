@@ -13,7 +13,6 @@ from service_kit.guards import GuardsNotSetError
 from sms_cli.failures import CommandError
 from sms_cli.settings import DATABASE_VARIABLES, DIRECT_VARIABLES
 
-
 _MODULES: Mapping[str, str] = {
     "pricing": "pricing_service.adapters.migrate",
     "messaging": "messaging_service.wiring.migrate",

@@ -57,7 +57,7 @@ class BalanceRoutes:
         return json_answer(Balance.of((await answer_of(call, _READ)).terms))
 
     async def top_up(self, request: Request) -> Response:
-        """Books a payment and answers 201; 200 when its reference was known."""
+        """LedgerStore a payment and answers 201; 200 when its reference was known."""
         parameters(request.scope["query_string"], ())
         payment = self._top_up.decode(await read_body(request.receive, request.scope["headers"]))
         call = self._billing.TopUp(payment.to_request(), timeout=_TIMEOUT_S, metadata=call_metadata(request))

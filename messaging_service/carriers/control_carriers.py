@@ -24,7 +24,7 @@ class CarrierReport:
     status: MemberStatus
 
 
-class CarrierRoom(Protocol):
+class CarrierRegistry(Protocol):
     """Where replicas keep operators' words and their own reports, for one another.
 
     Every method raises ServiceError DATABASE_UNAVAILABLE when the database cannot be reached.
@@ -50,7 +50,7 @@ class CarrierRoom(Protocol):
 class ControlCarriers:
     """The use case behind CarrierService."""
 
-    def __init__(self, fleet: Fleet, room: CarrierRoom, replica: str, log: DutyLog, *, every_s: float) -> None:
+    def __init__(self, fleet: Fleet, room: CarrierRegistry, replica: str, log: DutyLog, *, every_s: float) -> None:
         """`every_s`: seconds between two looks at what operators said; reports are made every fifth time."""
         self._fleet = fleet
         self._room = room

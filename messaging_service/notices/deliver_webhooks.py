@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 from contextlib import aclosing
 
-from messaging_service.notices.webhook_ports import DeliveryQueue, Errand, EventTelling, Sender, Tried
+from messaging_service.notices.webhook_ports import DeliveryQueue, EventFanOut, PendingDelivery, Sender, Tried
 from messaging_service.shared.meters import DeliveryMeter
 from service_kit.duty import Duty, DutyLog
 from service_kit.errors import ServiceError
@@ -20,12 +20,12 @@ DELIVERIES = "webhook_deliveries"
 """The duties in logs and metrics."""
 
 
-class TellEvents:
+class FanOutEvents:
     """Makes deliveries of what happened, every so often; of all processes one at a time does."""
 
     def __init__(
         self,
-        telling: EventTelling,
+        telling: EventFanOut,
         delivering: DeliverWebhooks,
         log: DutyLog,
         meter: DeliveryMeter,
@@ -125,7 +125,7 @@ class DeliverWebhooks:
         # Its endpoint may have more, and there is room for another.
         self._duty.wake()
 
-    async def _run_errand(self, errand: Errand) -> None:
+    async def _run_errand(self, errand: PendingDelivery) -> None:
         tried: list[Tried] = []
         clock = asyncio.get_running_loop().time
         begun = clock()
@@ -142,7 +142,7 @@ class DeliverWebhooks:
         finally:
             await self._record(errand, tried)
 
-    async def _record(self, errand: Errand, tried: list[Tried]) -> None:
+    async def _record(self, errand: PendingDelivery, tried: list[Tried]) -> None:
         try:
             ended = await self._queue.bring_back(errand, tried)
             self._meter.given_up(ended.given_up)

@@ -9,7 +9,7 @@ from decimal import Decimal
 from typing import Protocol
 from uuid import UUID
 
-from messaging_service.carriers.control_carriers import CarrierReport, CarrierRoom
+from messaging_service.carriers.control_carriers import CarrierRegistry, CarrierReport
 from messaging_service.carriers.domain.carrier_control import CarrierMode
 from messaging_service.carriers.domain.circuit_breaker import BreakerState
 from messaging_service.notices.domain.alerts import Alert, AlertKind, AlertRule
@@ -41,7 +41,7 @@ class Evaluated:
     """Kinds that are absent are none."""
 
 
-class AlertDesk(Protocol):
+class AlertStore(Protocol):
     """Rules and alerts. Every method raises ServiceError DATABASE_UNAVAILABLE when the database cannot be reached."""
 
     async def rules(self, account_id: str) -> Mapping[AlertKind, AlertRule]:
@@ -75,10 +75,17 @@ class WatchForAlerts:
     """Looks every so often; of all processes one at a time does."""
 
     def __init__(
-        self, desk: AlertDesk, room: CarrierRoom, prices: Prices, log: DutyLog, meter: AlertMeter, *, every_s: float
+        self,
+        store: AlertStore,
+        carriers: CarrierRegistry,
+        prices: Prices,
+        log: DutyLog,
+        meter: AlertMeter,
+        *,
+        every_s: float,
     ) -> None:
-        self._desk = desk
-        self._room = room
+        self._store = store
+        self._carriers = carriers
         self._prices = prices
         self._log = log
         self._meter = meter
@@ -93,15 +100,15 @@ class WatchForAlerts:
 
     async def look(self) -> Evaluated | None:
         """One look."""
-        reports = await self._room.reports()
+        reports = await self._carriers.reports()
         prices: dict[str, Decimal] = {}
-        for account_id in await self._desk.priced_accounts():
+        for account_id in await self._store.priced_accounts():
             try:
                 prices[account_id] = (await self._prices.price_of(account_id, None, None)).price.unit_price
             except ServiceError as error:
                 # Without its price nothing is said of the account, neither that it is low nor that it is well.
                 self._log.upkeep_failed("alerts", error.reason)
-        evaluated = await self._desk.evaluate(health_of(reports), prices)
+        evaluated = await self._store.evaluate(health_of(reports), prices)
         if evaluated is not None:
             self._meter.evaluated(evaluated.raised, evaluated.resolved)
         return evaluated
@@ -123,31 +130,31 @@ def health_of(reports: Sequence[CarrierReport]) -> list[CarrierHealth]:
 class ManageAlerts:
     """The use cases behind AlertService."""
 
-    def __init__(self, desk: AlertDesk) -> None:
-        self._desk = desk
+    def __init__(self, store: AlertStore) -> None:
+        self._store = store
 
     async def rules(self, account_id: str) -> Mapping[AlertKind, AlertRule]:
         """The account's rules of every kind. Raises ServiceError INVALID."""
         _check("user_id", account_id)
-        return await self._desk.rules(account_id)
+        return await self._store.rules(account_id)
 
     async def set_rules(self, account_id: str, rules: Sequence[AlertRule]) -> Mapping[AlertKind, AlertRule]:
         """Sets rules; the transport has looked at each. Raises ServiceError INVALID."""
         if problem := identifier_problem(account_id):
             raise invalid([Violation("user_id", "INVALID_IDENTIFIER", problem)])
-        return await self._desk.set_rules(account_id, rules)
+        return await self._store.set_rules(account_id, rules)
 
     async def alerts(
         self, account_id: str, limit: int, after: tuple[datetime, UUID] | None, *, only_open: bool
     ) -> Sequence[Alert]:
         """Alerts, newest first. Raises ServiceError INVALID."""
         _check("user_id", account_id)
-        return await self._desk.alerts(account_id, limit, after, only_open=only_open)
+        return await self._store.alerts(account_id, limit, after, only_open=only_open)
 
     async def acknowledge(self, alert_id: UUID, by: str) -> Alert:
         """Notes who has seen an alert. Raises ServiceError INVALID or ALERT_NOT_FOUND."""
         _check("acknowledged_by", by)
-        alert = await self._desk.acknowledge(alert_id, by)
+        alert = await self._store.acknowledge(alert_id, by)
         if alert is None:
             raise alert_not_found()
         return alert

@@ -117,7 +117,7 @@ class Told:
     """Whether another look would find more at once."""
 
 
-class EventTelling(Protocol):
+class EventFanOut(Protocol):
     """Turns what happened to messages into deliveries. Raises ServiceError DATABASE_UNAVAILABLE."""
 
     async def tell(self, limit: int) -> Told:
@@ -134,7 +134,7 @@ class EventTelling(Protocol):
 
 
 @dataclass(frozen=True, slots=True)
-class Errand:
+class PendingDelivery:
     """An endpoint that one process has to itself, with what it gets now, in its order."""
 
     endpoint_id: UUID
@@ -142,13 +142,13 @@ class Errand:
     url: str
     secrets: tuple[str, ...]
     """Every secret that signs now, the newest first; of a channel its target in full."""
-    parcels: tuple[Parcel, ...]
+    parcels: tuple[DeliveryBatch, ...]
     lease: str
     """Tells this turn at the endpoint from every other."""
 
 
 @dataclass(frozen=True, slots=True)
-class Parcel:
+class DeliveryBatch:
     """One delivery as it goes out."""
 
     delivery_id: UUID
@@ -162,7 +162,7 @@ class Parcel:
 class Tried:
     """What became of a parcel."""
 
-    parcel: Parcel
+    parcel: DeliveryBatch
     answer: Answer
 
 
@@ -179,14 +179,14 @@ class BroughtBack:
 class DeliveryQueue(Protocol):
     """Deliveries whose turn it is. Raises ServiceError DATABASE_UNAVAILABLE."""
 
-    async def take(self, limit: int) -> Sequence[Errand]:
+    async def take(self, limit: int) -> Sequence[PendingDelivery]:
         """Up to `limit` endpoints with something to send that nobody else is at.
 
         Each is ours until it is brought back, or its lease ends.
         """
         ...
 
-    async def bring_back(self, errand: Errand, tried: Sequence[Tried]) -> BroughtBack:
+    async def bring_back(self, errand: PendingDelivery, tried: Sequence[Tried]) -> BroughtBack:
         """Records what became of the parcels that were tried, and lets go of the endpoint."""
         ...
 
@@ -194,7 +194,7 @@ class DeliveryQueue(Protocol):
 class Sender(Protocol):
     """Posts to endpoints."""
 
-    def post(self, errand: Errand) -> AsyncGenerator[Tried, None]:
+    def post(self, errand: PendingDelivery) -> AsyncGenerator[Tried, None]:
         """Posts the parcels one after another, up to the first that is not taken or until time is over.
 
         To a channel all of them are one text, so all have the same answer.

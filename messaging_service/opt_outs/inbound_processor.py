@@ -36,7 +36,7 @@ class InboundLog(DutyLog, Protocol):
         ...
 
 
-class InboundDesk:
+class InboundProcessor:
     """Takes messages from carriers into the inbox, works it, and cancels what opt-outs stop."""
 
     def __init__(

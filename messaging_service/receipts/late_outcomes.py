@@ -50,7 +50,7 @@ class Verdict(Enum):
     """The message is still being submitted on record: its unknown outcome is yet to be written."""
 
 
-class LateBook(Protocol):
+class LateOutcomeStore(Protocol):
     """Where late outcomes are recorded."""
 
     async def settle_late(self, batch: Sequence[LateSettlement]) -> Sequence[Verdict]:
@@ -70,12 +70,12 @@ class LateLog(DutyLog, Protocol):
         ...
 
 
-class LateDesk:
+class LateOutcomeProcessor:
     """Takes late outcomes from carriers; its `take` is the LateOutcomeSink."""
 
     def __init__(
         self,
-        book: LateBook,
+        book: LateOutcomeStore,
         log: LateLog,
         *,
         pauses_s: Sequence[float] = PAUSES_S,

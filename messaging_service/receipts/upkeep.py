@@ -49,7 +49,7 @@ class Sweeper:
         return 0 if swept.more else None
 
 
-class ReceiptDesk:
+class ReceiptProcessor:
     """Takes receipts from carriers into the inbox, and works the inbox."""
 
     def __init__(

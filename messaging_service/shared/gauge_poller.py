@@ -30,7 +30,7 @@ class LookMeter(Protocol[Shown_contra]):
         ...
 
 
-class Lookout(Generic[State]):
+class GaugePoller(Generic[State]):
     """Looks every few seconds, and never because somebody asks."""
 
     def __init__(self, view: View[State], meter: LookMeter[State], log: DutyLog, *, duty: str, every_s: float) -> None:

@@ -13,9 +13,9 @@ from messaging_service.prices.client.book_client import BookClient
 from messaging_service.prices.client.live_prices import report_copy
 from messaging_service.prices.quote_sms import QuoteSms
 from messaging_service.sending.postgres.queue_view import PostgresQueueView
-from messaging_service.shared.gauge_poller import Lookout
+from messaging_service.shared.gauge_poller import GaugePoller
 from messaging_service.shared.numbering.phone_number_rules import phone_number_problem
-from messaging_service.shared.postgres.report_turns import ReportBounds, ReportRoom
+from messaging_service.shared.postgres.report_turns import ReportBounds, ReportTurns
 from messaging_service.shared.postgres.session_guards import GUARDS
 from messaging_service.wiring.engine import Seams, build_engine
 from messaging_service.wiring.events import Watching
@@ -108,7 +108,7 @@ async def running(settings: MessagingSettings, seams: Seams) -> AsyncIterator[Gr
         watching=watching,
         notifying=notifying,
         billing_pool=billing_pool,
-        reports=ReportRoom(reports_pool, REPORTS),
+        reports=ReportTurns(reports_pool, REPORTS),
         quote=quote,
         book=book,
         default_wait_s=settings.outcome_wait_s,
@@ -134,7 +134,7 @@ async def running(settings: MessagingSettings, seams: Seams) -> AsyncIterator[Gr
                 "price_copy": report_copy(pricing.copy),
             }
             if settings.metrics_address is not None:
-                look = Lookout(
+                look = GaugePoller(
                     PostgresQueueView(pool), metrics.queue, metrics.events, duty="queue_look", every_s=LOOK_S
                 )
                 duties |= {"queue_look": look.run(), "webhook_look": notifying.looks(every_s=LOOK_S)}

@@ -16,7 +16,7 @@ from messaging_service.notices.domain.webhook_retries import Retries
 from messaging_service.notices.grpc.channel_servicer import ChannelServicer
 from messaging_service.notices.manage_channels import ManageChannels
 from messaging_service.notices.postgres.webhook_endpoints import CHANNELS, PostgresEndpoints
-from messaging_service.notices.postgres.webhook_queue import CHANNEL_PARCELS, PostgresDeliveryQueue
+from messaging_service.notices.postgres.webhook_queue import CHANNEL_BATCHES, PostgresDeliveryQueue
 from messaging_service.wiring.metrics import MessagingMetrics
 from messaging_service.wiring.settings import MessagingSettings
 from service_kit.database import Pool
@@ -43,7 +43,7 @@ class Channels:
         )
         metrics.channels.watch_processes(lambda: self._children.running)
         self.delivering = DeliverWebhooks(
-            PostgresDeliveryQueue(pool, retries, kinds=CHANNEL_KINDS, parcels=CHANNEL_PARCELS),
+            PostgresDeliveryQueue(pool, retries, kinds=CHANNEL_KINDS, parcels=CHANNEL_BATCHES),
             ChannelSender(self._children, metrics.channels),
             metrics.events,
             metrics.channels,

@@ -18,19 +18,19 @@ from messaging_service.carriers.control_carriers import ControlCarriers
 from messaging_service.carriers.files.carriers_file import (
     CarrierSpec,
 )
-from messaging_service.carriers.postgres.carrier_registry import PostgresCarrierRoom
+from messaging_service.carriers.postgres.carrier_registry import PostgresCarrierRegistry
 from messaging_service.carriers.postgres.postgres_bind_leases import PostgresBindLeases
 from messaging_service.carriers.route_carriers import RouteCarriers
 from messaging_service.opt_outs.domain.opt_out_keywords import Keywords
 from messaging_service.opt_outs.domain.suppression import Exemption
-from messaging_service.opt_outs.inbound_processor import InboundDesk
+from messaging_service.opt_outs.inbound_processor import InboundProcessor
 from messaging_service.opt_outs.opt_outs import OptOuts
 from messaging_service.opt_outs.postgres.postgres_inbound import PostgresInbound
 from messaging_service.opt_outs.postgres.postgres_suppressions import PostgresSuppressions
 from messaging_service.prices.prices import Prices
 from messaging_service.receipts.carrier_callbacks import CarrierCallbacks
-from messaging_service.receipts.late_outcomes import KEPT_S, LateDesk
-from messaging_service.receipts.upkeep import ReceiptDesk, Sweeper
+from messaging_service.receipts.late_outcomes import KEPT_S, LateOutcomeProcessor
+from messaging_service.receipts.upkeep import ReceiptProcessor, Sweeper
 from messaging_service.sending.attempts import Attempts
 from messaging_service.sending.claim_loop import ClaimLoop
 from messaging_service.sending.dispatch import Dispatch
@@ -81,8 +81,8 @@ class Engine:
     outbox: Outbox
     fleet: Fleet
     control: ControlCarriers
-    receipts: ReceiptDesk
-    inbound: InboundDesk
+    receipts: ReceiptProcessor
+    inbound: InboundProcessor
     callbacks: CarrierCallbacks
     opt_outs: OptOuts
     retention: Retention
@@ -124,20 +124,20 @@ def build_engine(
     postgres = PostgresOutbox(pool, replica, windows, exemption, rules)
     outbox = seams.outbox(postgres)
     events = metrics.events
-    receipts = ReceiptDesk(metrics.inbox(postgres), events, poll_s=1.0)
+    receipts = ReceiptProcessor(metrics.inbox(postgres), events, poll_s=1.0)
     retention = Retention(postgres, events, duty="receipt_retention", keep_s=settings.receipt_retention_days * 86_400)
     plan = carrier_plan(settings)
     suppressions = PostgresSuppressions(pool, replica, exemption)
-    inbound = InboundDesk(_inbound_inbox(settings, pool), suppressions, events, poll_s=1.0)
+    inbound = InboundProcessor(_inbound_inbox(settings, pool), suppressions, events, poll_s=1.0)
     opt_outs = OptOuts(
         suppressions, phone_problem=phone_number_problem, new_id=uuid7, log=events, look_again=inbound.look_again
     )
-    late = LateDesk(postgres, events)
+    late = LateOutcomeProcessor(postgres, events)
     sinks = CarrierSinks(receipts.take, inbound.take, late.take)
     leases = PostgresBindLeases(pool, replica)
     carriers = [seams.carrier(spec, sinks, leases) for spec in plan.carriers]
     fleet = Fleet(carriers, events, plan.breaker, drain_s=settings.drain_s)
-    control = ControlCarriers(fleet, PostgresCarrierRoom(pool), replica, events, every_s=CONTROL_S)
+    control = ControlCarriers(fleet, PostgresCarrierRegistry(pool), replica, events, every_s=CONTROL_S)
     acceptances: GroupCommit[Acceptance, Accepted] = GroupCommit(
         "acceptance",
         watching.noted(metrics.sending.admitted(outbox.accept)),

@@ -8,22 +8,22 @@ from typing import Any
 
 from uuid_utils.compat import uuid7
 
-from messaging_service.carriers.postgres.carrier_registry import PostgresCarrierRoom
-from messaging_service.notices.deliver_webhooks import DeliverWebhooks, TellEvents
+from messaging_service.carriers.postgres.carrier_registry import PostgresCarrierRegistry
+from messaging_service.notices.deliver_webhooks import DeliverWebhooks, FanOutEvents
 from messaging_service.notices.domain.webhook_retries import Retries
 from messaging_service.notices.grpc.alert_servicer import AlertServicer
 from messaging_service.notices.grpc.webhook_servicer import WebhookServicer
 from messaging_service.notices.manage_alerts import ManageAlerts, WatchForAlerts
 from messaging_service.notices.manage_webhooks import ManageWebhooks
-from messaging_service.notices.postgres.alert_store import PostgresAlertDesk
-from messaging_service.notices.postgres.fan_out import PostgresTelling
+from messaging_service.notices.postgres.alert_store import PostgresAlertStore
+from messaging_service.notices.postgres.fan_out import PostgresFanOut
 from messaging_service.notices.postgres.notice_view import PostgresNoticeView
 from messaging_service.notices.postgres.webhook_endpoints import WEBHOOKS, PostgresEndpoints
 from messaging_service.notices.postgres.webhook_queue import PostgresDeliveryQueue
 from messaging_service.notices.webhooks.guarded_targets import GuardedTargets
 from messaging_service.notices.webhooks.webhook_sender import WebhookSender
 from messaging_service.prices.prices import Prices
-from messaging_service.shared.gauge_poller import Lookout
+from messaging_service.shared.gauge_poller import GaugePoller
 from messaging_service.shared.postgres.session_guards import GUARDS
 from messaging_service.shared.retention import Retention
 from messaging_service.wiring.channels import Channels
@@ -80,8 +80,8 @@ class Notifying:
             poll_s=settings.webhook_poll_s,
             at_once=settings.webhook_concurrency,
         )
-        self._telling = TellEvents(
-            PostgresTelling(self._pool, uuid7, give_up_after=until, join=timedelta(seconds=settings.channel_join_s)),
+        self._telling = FanOutEvents(
+            PostgresFanOut(self._pool, uuid7, give_up_after=until, join=timedelta(seconds=settings.channel_join_s)),
             self._delivering,
             log,
             self._meter,
@@ -93,7 +93,7 @@ class Notifying:
         )
         webhooks = ManageWebhooks(endpoints, targets, new_id=uuid7, now=now)
         self.servicer = WebhookServicer(webhooks)
-        desk = PostgresAlertDesk(self._pool, uuid7, settings.alert_every_s, give_up_after=until)
+        desk = PostgresAlertStore(self._pool, uuid7, settings.alert_every_s, give_up_after=until)
         self.alert_servicer = AlertServicer(ManageAlerts(desk))
         self._channels = Channels(settings, self._pool, retries, metrics, now)
         self.channel_servicer = self._channels.servicer
@@ -108,7 +108,7 @@ class Notifying:
 
     def duties(self, prices: Prices) -> dict[str, Coroutine[Any, Any, object]]:
         """What tells, warns and posts, by name; each runs until cancelled."""
-        room = PostgresCarrierRoom(self._pool)
+        room = PostgresCarrierRegistry(self._pool)
         alerts = WatchForAlerts(self._alert_desk, room, prices, self._log, self._meter, every_s=self._alert_every_s)
         return {
             "webhook_telling": self._telling.run(),
@@ -121,7 +121,7 @@ class Notifying:
     async def looks(self, every_s: float) -> None:
         """Counts what waits and what is open, for as long as there are metrics; runs until cancelled."""
         view = PostgresNoticeView(self._pool)
-        await Lookout(view, self._meter, self._log, duty="webhook_look", every_s=every_s).run()
+        await GaugePoller(view, self._meter, self._log, duty="webhook_look", every_s=every_s).run()
 
     async def close(self) -> None:
         """Disconnects."""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from messaging_service.accounts.grpc.account_servicer import AccountServicer
 from messaging_service.accounts.grpc.billing_servicer import BillingServicer
-from messaging_service.accounts.postgres.postgres_books import PostgresBooks
+from messaging_service.accounts.postgres.postgres_ledger_store import PostgresLedgerStore
 from messaging_service.carriers.grpc.carrier_servicer import CarrierServicer
 from messaging_service.opt_outs.grpc.suppression_servicer import SuppressionServicer
 from messaging_service.prices.client.book_client import BookClient
@@ -21,7 +21,7 @@ from messaging_service.reports.reconcile_invoice import ReconcileInvoice
 from messaging_service.reports.rehearse_costs import RehearseCosts
 from messaging_service.reports.report_costs import ReportCosts
 from messaging_service.sending.grpc.messaging_servicer import MessagingServicer
-from messaging_service.shared.postgres.report_turns import ReportRoom
+from messaging_service.shared.postgres.report_turns import ReportTurns
 from messaging_service.wiring.engine import Engine
 from messaging_service.wiring.events import Watching
 from messaging_service.wiring.notices import Notifying
@@ -74,7 +74,7 @@ def add_servicers(
     watching: Watching,
     notifying: Notifying,
     billing_pool: Pool,
-    reports: ReportRoom,
+    reports: ReportTurns,
     quote: QuoteSms,
     book: BookClient,
     default_wait_s: float,
@@ -104,7 +104,7 @@ def add_servicers(
     )
     carriers_pb2_grpc.add_CarrierServiceServicer_to_server(CarrierServicer(engine.control), server.grpc)
     billing_pb2_grpc.add_BillingServiceServicer_to_server(
-        BillingServicer(PostgresBooks(billing_pool, reports)), server.grpc
+        BillingServicer(PostgresLedgerStore(billing_pool, reports)), server.grpc
     )
     reconcile = ReconcileInvoice(PostgresInvoiceRecords(reports), [member.name for member in engine.fleet])
     reports_pb2_grpc.add_ReportServiceServicer_to_server(

@@ -16,7 +16,7 @@ from sandbox_carriers.smpp.link import Link
 from sandbox_carriers.smpp.network import Network
 from sandbox_carriers.smpp.pages import sandbox_app
 from sandbox_carriers.smpp.phones import PhoneMessage, Phones
-from sandbox_carriers.smpp.receipts import ReceiptDesk
+from sandbox_carriers.smpp.receipts import ReceiptQueue
 from sandbox_carriers.smpp.settings import SandboxSettings
 from service_kit.http_server import HttpServer
 from service_kit.settings import Address
@@ -66,7 +66,7 @@ class SandboxCarrier:
             smpp_socket = undo.enter_context(_listening(settings.smpp_address))
             journal = Journal(settings.log_path)
             undo.callback(journal.close)
-            desk = ReceiptDesk(settings.receipt_delay_s, settings.receipt_retry_s, self.changed)
+            desk = ReceiptQueue(settings.receipt_delay_s, settings.receipt_retry_s, self.changed)
             self.network = Network(Phones(settings.kept_messages), desk, journal, self.changed)
             if self._with_pages:
                 self._http = HttpServer(settings.http_address, sandbox_app(self.network, self.stats), drain_s=0)

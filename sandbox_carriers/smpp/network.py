@@ -31,7 +31,7 @@ from sandbox_carriers.smpp.phones import (
     PhoneMessage,
     Phones,
 )
-from sandbox_carriers.smpp.receipts import Receipt, ReceiptDesk
+from sandbox_carriers.smpp.receipts import Receipt, ReceiptQueue
 from sandbox_carriers.smpp.replies import Reply, reply_problem
 from sandbox_carriers.smpp.texts import Fragment, fragment_in, text_of
 
@@ -84,7 +84,7 @@ class Network:
     def __init__(
         self,
         phones: Phones,
-        desk: ReceiptDesk,
+        desk: ReceiptQueue,
         journal: Journal,
         changed: Callable[[], None],
         clock: Callable[[], float] = time.time,

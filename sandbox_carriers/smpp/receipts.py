@@ -134,7 +134,7 @@ class _Mailbox:
         self.links: list[ReceiverLink] = []
 
 
-class ReceiptDesk:
+class ReceiptQueue:
     """Sends each receipt when it is due, until it is acknowledged; keeps it while nobody is bound."""
 
     def __init__(self, delay_s: float, retry_s: float, changed: Callable[[], None]) -> None:

@@ -33,10 +33,10 @@ from typing import Any
 
 from messaging_service.notices.manage_alerts import Evaluated
 from messaging_service.notices.postgres import fan_out, webhook_queue
-from messaging_service.notices.postgres.alert_store import PostgresAlertDesk
-from messaging_service.notices.postgres.fan_out import PostgresTelling
+from messaging_service.notices.postgres.alert_store import PostgresAlertStore
+from messaging_service.notices.postgres.fan_out import PostgresFanOut
 from messaging_service.notices.postgres.webhook_queue import PostgresDeliveryQueue
-from messaging_service.notices.webhook_ports import Errand, Told, Tried
+from messaging_service.notices.webhook_ports import PendingDelivery, Told, Tried
 from messaging_service.notices.webhooks import webhook_sender
 from messaging_service.wiring.bootstrap import serve
 from messaging_service.wiring.settings import MessagingSettings
@@ -89,7 +89,7 @@ def arm_telling(fault: Fault) -> None:
             fault.reached("told")
 
     fan_out.record = after(fan_out.record, written)  # type: ignore[attr-defined, assignment]
-    PostgresTelling.tell = after(PostgresTelling.tell, committed)  # type: ignore[method-assign, assignment]
+    PostgresFanOut.tell = after(PostgresFanOut.tell, committed)  # type: ignore[method-assign, assignment]
 
 
 def arm_posting(fault: Fault) -> None:
@@ -105,7 +105,7 @@ def arm_posting(fault: Fault) -> None:
             if is_recording.get():
                 fault.reached("recording")
 
-    async def bring_back(queue: PostgresDeliveryQueue, errand: Errand, tried: Sequence[Tried]) -> Any:
+    async def bring_back(queue: PostgresDeliveryQueue, errand: PendingDelivery, tried: Sequence[Tried]) -> Any:
         is_recording.set(bool(tried))
         result = await real_bring_back(queue, errand, tried)
         if tried:
@@ -117,7 +117,7 @@ def arm_posting(fault: Fault) -> None:
         asyncio.get_running_loop().call_later(0.005, fault.reached, "posting")
         return await real_exchange(*arguments)
 
-    def taken(errands: Sequence[Errand]) -> None:
+    def taken(errands: Sequence[PendingDelivery]) -> None:
         if errands:
             fault.reached("taken")
 
@@ -142,8 +142,8 @@ def arm_alerts(fault: Fault) -> None:
         if evaluated is not None and evaluated.resolved:
             fault.reached("resolved")
 
-    PostgresAlertDesk._settle = after(PostgresAlertDesk._settle, written)  # type: ignore[method-assign, assignment]
-    PostgresAlertDesk.evaluate = after(PostgresAlertDesk.evaluate, committed)  # type: ignore[method-assign, assignment]
+    PostgresAlertStore._settle = after(PostgresAlertStore._settle, written)  # type: ignore[method-assign, assignment]
+    PostgresAlertStore.evaluate = after(PostgresAlertStore.evaluate, committed)  # type: ignore[method-assign, assignment]
 
 
 def live(at: str) -> None:

@@ -24,7 +24,7 @@ from service_kit.database import Connection, Pool, create_pool, quick_transactio
 from service_kit.embedded_postgres import EmbeddedPostgres
 from service_kit.guards import UnguardedError, set_guards
 from service_kit.migrations import PooledError
-from service_kit.trips import Statement, Step
+from service_kit.pipeline import Statement, Step
 from tests.conftest import DatabaseTemplate, FreshDatabase
 from tests.integration.messaging.running_service import service_on
 from tests.integration.messaging.test_messaging_outages import until_serving

@@ -9,7 +9,6 @@ from uuid import UUID
 import structlog
 from grpc import aio
 
-from messaging_service.accounts.books import Booked, Books, NewTerms
 from messaging_service.accounts.domain.account import AccountMode, AccountStatus
 from messaging_service.accounts.domain.ledger import EntryKind, LedgerEntry, NewEntry
 from messaging_service.accounts.grpc.billing_messages import (
@@ -20,6 +19,7 @@ from messaging_service.accounts.grpc.billing_messages import (
     from_fault,
     from_terms,
 )
+from messaging_service.accounts.ledger_store import Booked, LedgerStore, NewTerms
 from messaging_service.events.grpc.outbox_events import existing
 from messaging_service.sending.domain.validation import MAX_IDENTIFIER, text_problem
 from messaging_service.shared.domain.money import to_micros
@@ -45,7 +45,7 @@ log = structlog.get_logger()
 class BillingServicer(billing_pb2_grpc.BillingServiceServicer):
     """Translates between the stubs and the books."""
 
-    def __init__(self, books: Books) -> None:
+    def __init__(self, books: LedgerStore) -> None:
         self._books = books
 
     async def OpenAccount(self, request: pb.OpenAccountRequest, context: Context) -> pb.OpenAccountResponse:  # noqa: N802

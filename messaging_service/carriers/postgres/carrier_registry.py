@@ -42,14 +42,14 @@ _REPORTS = """
 """
 
 
-class PostgresCarrierRoom:
-    """Implements CarrierRoom."""
+class PostgresCarrierRegistry:
+    """Implements CarrierRegistry."""
 
     def __init__(self, pool: Pool) -> None:
         self._pool = pool
 
     async def controls(self) -> Sequence[CarrierControl]:
-        """See CarrierRoom."""
+        """See CarrierRegistry."""
         async with migrated(single_statement(self._pool)) as connection:
             cursor = await connection.execute(
                 "SELECT carrier, mode, changed_at, changed_by, reason FROM carrier_control ORDER BY carrier"
@@ -59,7 +59,7 @@ class PostgresCarrierRoom:
             ]
 
     async def set_mode(self, carrier: str, mode: CarrierMode, changed_by: str, reason: str) -> CarrierControl:
-        """See CarrierRoom."""
+        """See CarrierRegistry."""
         async with migrated(single_statement(self._pool)) as connection:
             cursor = await connection.execute(_SET, (carrier, mode.value, changed_by, reason))
             row = await cursor.fetchone()
@@ -67,7 +67,7 @@ class PostgresCarrierRoom:
         return CarrierControl(row[0], CarrierMode(row[1]), row[2], row[3], row[4])
 
     async def report(self, replica: str, statuses: Sequence[MemberStatus]) -> None:
-        """See CarrierRoom."""
+        """See CarrierRegistry."""
         rows = [{"carrier": status.carrier.name, "status": msgspec.json.encode(status).decode()} for status in statuses]
         parameters = {
             "rows": msgspec.json.encode(rows).decode(),
@@ -78,7 +78,7 @@ class PostgresCarrierRoom:
             await connection.execute(_REPORT, parameters)
 
     async def reports(self) -> Sequence[CarrierReport]:
-        """See CarrierRoom."""
+        """See CarrierRegistry."""
         async with migrated(single_statement(self._pool)) as connection:
             cursor = await connection.execute(_REPORTS, (FRESH_S,))
             return [

@@ -16,7 +16,7 @@ from messaging_service.notices.domain.channel_text import text_of, told_of
 from messaging_service.notices.domain.channels import email_problem, url_letters_problem
 from messaging_service.notices.domain.webhooks import Answer, EndpointKind
 from messaging_service.notices.manage_channels import channels_busy
-from messaging_service.notices.webhook_ports import Errand, Tried
+from messaging_service.notices.webhook_ports import PendingDelivery, Tried
 from messaging_service.shared.meters import TextMeter
 
 PATIENCE_S: Final = 28.0
@@ -32,7 +32,7 @@ class ChannelSender:
         self._children = children
         self._meter = meter
 
-    async def post(self, errand: Errand) -> AsyncGenerator[Tried, None]:
+    async def post(self, errand: PendingDelivery) -> AsyncGenerator[Tried, None]:
         """See Sender.post."""
         if not errand.parcels:
             return

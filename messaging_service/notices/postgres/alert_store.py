@@ -99,8 +99,8 @@ _FORGET: Final = """
 """
 
 
-class PostgresAlertDesk:
-    """Implements the ports AlertDesk and Archive."""
+class PostgresAlertStore:
+    """Implements the ports AlertStore and Archive."""
 
     def __init__(self, pool: Pool, new_id: Callable[[], UUID], every_s: float, *, give_up_after: timedelta) -> None:
         """`every_s`: how often all processes together look; `pool`: not that of the senders.
@@ -113,12 +113,12 @@ class PostgresAlertDesk:
         self._give_up_after = give_up_after
 
     async def rules(self, account_id: str) -> Mapping[AlertKind, AlertRule]:
-        """See AlertDesk.rules."""
+        """See AlertStore.rules."""
         async with migrated(single_statement(self._pool)) as connection:
             return (await _rules(connection, [account_id]))[account_id]
 
     async def set_rules(self, account_id: str, rules: Sequence[AlertRule]) -> Mapping[AlertKind, AlertRule]:
-        """See AlertDesk.set_rules."""
+        """See AlertStore.set_rules."""
         async with migrated(transaction(self._pool)) as connection:
             for rule in rules:
                 await connection.execute(_SET, {"account_id": account_id, **_to_row(rule)})
@@ -127,7 +127,7 @@ class PostgresAlertDesk:
     async def alerts(
         self, account_id: str, limit: int, after: tuple[datetime, UUID] | None, *, only_open: bool
     ) -> Sequence[Alert]:
-        """See AlertDesk.alerts."""
+        """See AlertStore.alerts."""
         conditions = ["a.account_id = %(account_id)s"]
         parameters: dict[str, Any] = {"account_id": account_id, "limit": limit}
         if only_open:
@@ -141,14 +141,14 @@ class PostgresAlertDesk:
             return [_to_alert(row) for row in await cursor.fetchall()]
 
     async def acknowledge(self, alert_id: UUID, by: str) -> Alert | None:
-        """See AlertDesk.acknowledge."""
+        """See AlertStore.acknowledge."""
         async with migrated(transaction(self._pool)) as connection:
             await connection.execute(_ACKNOWLEDGE, {"id": alert_id, "by": by})
             row = await (await connection.execute(f"{_HISTORY} WHERE a.id = %(id)s", {"id": alert_id})).fetchone()
         return None if row is None else _to_alert(row)
 
     async def priced_accounts(self) -> Sequence[str]:
-        """See AlertDesk.priced_accounts."""
+        """See AlertStore.priced_accounts."""
         statement = "SELECT account_id FROM alert_rule WHERE kind = 'balance.low' AND enabled AND in_units"
         async with migrated(single_statement(self._pool)) as connection:
             return [row[0] for row in await (await connection.execute(statement)).fetchall()]
@@ -159,7 +159,7 @@ class PostgresAlertDesk:
             return (await connection.execute(_FORGET, {"keep_s": keep_s, "limit": limit})).rowcount
 
     async def evaluate(self, carriers: Sequence[CarrierHealth], prices: Mapping[str, Decimal]) -> Evaluated | None:
-        """See AlertDesk.evaluate."""
+        """See AlertStore.evaluate."""
         async with migrated(transaction(self._pool)) as connection:
             await connection.execute(_BEGIN, {"name": _READER})
             row = await (await connection.execute(_TAKE, {"name": _READER, "every_s": self._every_s})).fetchone()

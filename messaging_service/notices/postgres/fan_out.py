@@ -53,8 +53,8 @@ _FORGET: Final = """
 """
 
 
-class PostgresTelling:
-    """Implements the port EventTelling."""
+class PostgresFanOut:
+    """Implements the port EventFanOut."""
 
     def __init__(
         self, pool: Pool, new_id: Callable[[], UUID], *, give_up_after: timedelta, join: timedelta = timedelta(0)
@@ -69,7 +69,7 @@ class PostgresTelling:
         self._join = join
 
     async def tell(self, limit: int) -> Told:
-        """See EventTelling.tell."""
+        """See EventFanOut.tell."""
         async with migrated(transaction(self._pool)) as connection:
             row = await (await connection.execute(_TAKE, {"name": _READER})).fetchone()
             if row is None:
@@ -117,12 +117,12 @@ class PostgresTelling:
         return postings
 
     async def give_up(self, limit: int) -> int:
-        """See EventTelling.give_up."""
+        """See EventFanOut.give_up."""
         async with migrated(single_statement(self._pool)) as connection:
             return (await connection.execute(_GIVE_UP, {"limit": limit})).rowcount
 
     async def forget(self, keep_s: float, limit: int) -> int:
-        """See EventTelling.forget."""
+        """See EventFanOut.forget."""
         async with migrated(single_statement(self._pool)) as connection:
             return (await connection.execute(_FORGET, {"keep_s": keep_s, "limit": limit})).rowcount
 

@@ -8,15 +8,15 @@ from uuid import uuid4
 
 from messaging_service.notices.domain.webhook_retries import Retries
 from messaging_service.notices.domain.webhooks import DeliveryState, EndpointKind
-from messaging_service.notices.webhook_ports import BroughtBack, Errand, Parcel, Tried
+from messaging_service.notices.webhook_ports import BroughtBack, DeliveryBatch, PendingDelivery, Tried
 from messaging_service.shared.postgres.database_errors import migrated
 from service_kit.database import Connection, Pool, transaction
 
 LEASE_S: Final = 60
 """How long an endpoint stays with a process that says nothing more; longer than any errand takes."""
-PARCELS: Final = 50
+BATCHES: Final = 50
 """Of one errand at most, where each is posted by itself."""
-CHANNEL_PARCELS: Final = 5_000
+CHANNEL_BATCHES: Final = 5_000
 """Of one errand at most, where all are told in one text."""
 
 _TAKE: Final = """
@@ -82,7 +82,7 @@ class PostgresDeliveryQueue:
         retries: Retries,
         *,
         kinds: Collection[EndpointKind] = (EndpointKind.WEBHOOK,),
-        parcels: int = PARCELS,
+        parcels: int = BATCHES,
     ) -> None:
         """`kinds`: of the endpoints that are given out. `parcels`: of one errand at most."""
         self._pool = pool
@@ -90,7 +90,7 @@ class PostgresDeliveryQueue:
         self._kinds = [kind.value for kind in kinds]
         self._parcels = parcels
 
-    async def take(self, limit: int) -> Sequence[Errand]:
+    async def take(self, limit: int) -> Sequence[PendingDelivery]:
         """See DeliveryQueue.take."""
         lease = uuid4().hex
         async with migrated(transaction(self._pool)) as connection:
@@ -100,11 +100,11 @@ class PostgresDeliveryQueue:
                 return []
             ids = [row[0] for row in endpoints]
             cursor = await connection.execute(_PARCELS, {"endpoints": ids, "parcels": self._parcels})
-            parcels: dict[Any, list[Parcel]] = {}
+            parcels: dict[Any, list[DeliveryBatch]] = {}
             for endpoint_id, *parcel in await cursor.fetchall():
-                parcels.setdefault(endpoint_id, []).append(Parcel(*parcel))
+                parcels.setdefault(endpoint_id, []).append(DeliveryBatch(*parcel))
         return [
-            Errand(
+            PendingDelivery(
                 endpoint_id,
                 EndpointKind(kind),
                 url,
@@ -115,7 +115,7 @@ class PostgresDeliveryQueue:
             for endpoint_id, kind, url, secret, previous in endpoints
         ]
 
-    async def bring_back(self, errand: Errand, tried: Sequence[Tried]) -> BroughtBack:
+    async def bring_back(self, errand: PendingDelivery, tried: Sequence[Tried]) -> BroughtBack:
         """See DeliveryQueue.bring_back.
 
         What was taken is recorded even when somebody else has the endpoint now: it did happen. What failed is not: put

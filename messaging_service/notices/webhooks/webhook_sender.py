@@ -16,7 +16,7 @@ from standardwebhooks import Webhook
 from messaging_service.notices.domain.targets import Address
 from messaging_service.notices.domain.webhook_retries import retry_after
 from messaging_service.notices.domain.webhooks import Answer, answer_of
-from messaging_service.notices.webhook_ports import Errand, Parcel, Tried
+from messaging_service.notices.webhook_ports import DeliveryBatch, PendingDelivery, Tried
 from messaging_service.notices.webhooks.guarded_targets import GuardedTargets, TargetRefusedError, TargetUnknownError
 
 CONTENT_TYPE: Final = "application/cloudevents+json"
@@ -65,7 +65,7 @@ class WebhookSender:
         self._now = now
         self._tls = httpx.create_ssl_context()
 
-    async def post(self, errand: Errand) -> AsyncGenerator[Tried, None]:
+    async def post(self, errand: PendingDelivery) -> AsyncGenerator[Tried, None]:
         """See Sender.post."""
         clock = asyncio.get_running_loop().time
         ends_at = clock() + ERRAND_S
@@ -77,7 +77,7 @@ class WebhookSender:
                 if not answer.taken or clock() >= ends_at:
                     return
 
-    async def _try(self, line: _Line, url: str, parcel: Parcel, signers: Sequence[Webhook]) -> Answer:
+    async def _try(self, line: _Line, url: str, parcel: DeliveryBatch, signers: Sequence[Webhook]) -> Answer:
         try:
             async with asyncio.timeout(self._timeout_s):
                 addresses = await self._targets.addresses(url)
@@ -94,7 +94,7 @@ class WebhookSender:
         except (httpx.HTTPError, httpx.InvalidURL, httpx.StreamError):
             return Answer(None, "BROKEN_OFF")
 
-    def _request(self, parcel: Parcel, signers: Sequence[Webhook]) -> tuple[dict[str, str], bytes]:
+    def _request(self, parcel: DeliveryBatch, signers: Sequence[Webhook]) -> tuple[dict[str, str], bytes]:
         at = self._now()
         headers = {
             "content-type": CONTENT_TYPE,

@@ -66,7 +66,7 @@ class _Work:
 async def settle_late(
     connection: Connection, batch: Sequence[LateSettlement], owner: str, policy: ChargePolicy
 ) -> list[Verdict]:
-    """See LateBook.settle_late."""
+    """See LateOutcomeStore.settle_late."""
     receipts = await _lock_receipts(connection, batch)
     cursor = await connection.execute(_LOCK_QUEUE, (sorted({item.message_id for item in batch}),))
     queue = {row[0]: (row[1], row[2]) for row in await cursor.fetchall()}

@@ -22,7 +22,7 @@ from messaging_service.sending.postgres.parts_sent import NewPart, Part, look_up
 from messaging_service.sending.postgres.transitions import Money, Move, Target, hold_messages, moving, targets_in
 from messaging_service.shared.domain.states import State
 from service_kit.database import Connection, Transaction
-from service_kit.trips import Statement, Step
+from service_kit.pipeline import Statement, Step
 
 _STORE = Statement("""
     INSERT INTO receipt (carrier, carrier_message_id, canonical_id, state, recipient, sender_id, network_error,

@@ -10,7 +10,7 @@ from typing import Any, Final
 from messaging_service.reports.domain.cost_report import Basis, CostGroup, CostSums, Grouping, ReportedMessage
 from messaging_service.shared.domain.money import PriceLevel
 from messaging_service.shared.domain.states import Billing, State
-from messaging_service.shared.postgres.report_turns import ReportRoom, paged
+from messaging_service.shared.postgres.report_turns import ReportTurns, paged
 from messaging_service.shared.postgres.slices import Place, by_slices
 from service_kit.database import Connection
 
@@ -91,7 +91,7 @@ _MESSAGES = """
 class PostgresCostRecords:
     """Implements the port CostRecords."""
 
-    def __init__(self, room: ReportRoom, *, page: int = PAGE) -> None:
+    def __init__(self, room: ReportTurns, *, page: int = PAGE) -> None:
         self._room = room
         self._page = page
 

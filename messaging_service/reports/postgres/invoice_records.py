@@ -16,7 +16,7 @@ from messaging_service.reports.domain.invoices import (
     InvoiceScope,
     InvoiceTotals,
 )
-from messaging_service.shared.postgres.report_turns import ReportRoom, paged
+from messaging_service.shared.postgres.report_turns import ReportTurns, paged
 from service_kit.database import Connection
 
 PAGE: Final = 1_000
@@ -181,7 +181,7 @@ _TOTALS = """
 class PostgresInvoiceRecords:
     """Implements the port InvoiceRecords."""
 
-    def __init__(self, room: ReportRoom, *, page: int = PAGE) -> None:
+    def __init__(self, room: ReportTurns, *, page: int = PAGE) -> None:
         self._room = room
         self._page = page
 

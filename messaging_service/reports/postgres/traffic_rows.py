@@ -12,7 +12,7 @@ from messaging_service.reports.domain.cost_audit import PricedEntry
 from messaging_service.reports.domain.cost_rehearsal import Traffic
 from messaging_service.shared.domain.money import Price, PriceLevel
 from messaging_service.shared.domain.states import Billing
-from messaging_service.shared.postgres.report_turns import ReportRoom
+from messaging_service.shared.postgres.report_turns import ReportTurns
 from messaging_service.shared.postgres.slices import Place, by_slices
 from service_kit.database import Connection
 
@@ -54,7 +54,7 @@ m.price_level, m.billing, m.priced_at, m.price_known_at"
 class PostgresTraffic:
     """Implements the port TrafficRecords. No transaction is left open between two pages."""
 
-    def __init__(self, room: ReportRoom, *, page: int = PAGE) -> None:
+    def __init__(self, room: ReportTurns, *, page: int = PAGE) -> None:
         self._room = room
         self._page = page
 

@@ -22,7 +22,7 @@ from messaging_service.sending.outbox import Acceptance
 from messaging_service.shared.domain.message import Message
 from messaging_service.shared.postgres.rows import MESSAGE_COLUMNS, MESSAGE_WIDTH, to_message
 from service_kit.database import Connection, Transaction
-from service_kit.trips import Statement
+from service_kit.pipeline import Statement
 
 Key = tuple[str, str]
 """An account and the message id that its client gave."""

@@ -13,7 +13,7 @@ from messaging_service.sending.outbox import Acceptance
 from messaging_service.shared.domain.message import Message
 from messaging_service.shared.domain.states import Billing, Priority, State
 from service_kit.database import Transaction
-from service_kit.trips import Statement
+from service_kit.pipeline import Statement
 
 LANES = {Priority.HIGH: 0, Priority.NORMAL: 1}
 """The order in which the queue is looked through."""

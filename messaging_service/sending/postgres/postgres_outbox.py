@@ -70,7 +70,7 @@ class Rules:
 
 
 class PostgresOutbox:
-    """Implements the ports Outbox, ReceiptInbox, Archive (of receipts) and LateBook."""
+    """Implements the ports Outbox, ReceiptInbox, Archive (of receipts) and LateOutcomeStore."""
 
     def __init__(
         self, pool: Pool, owner: str, windows: Windows, exemption: Exemption = NOBODY_EXEMPT, rules: Rules = Rules()
@@ -141,7 +141,7 @@ class PostgresOutbox:
         return Swept(orphaned=orphaned, expired=expired, resent=resent, more=more)
 
     async def settle_late(self, batch: Sequence[LateSettlement]) -> Sequence[Verdict]:
-        """See LateBook.settle_late."""
+        """See LateOutcomeStore.settle_late."""
         async with migrated(transaction(self._pool)) as connection:
             return await late.settle_late(connection, batch, self._owner.name, self._rules.charge)
 

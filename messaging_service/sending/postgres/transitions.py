@@ -17,7 +17,7 @@ from messaging_service.accounts.domain.charging import ChargePolicy, transfer_fo
 from messaging_service.accounts.postgres.account_rows import hold_accounts
 from messaging_service.shared.domain.states import Billing, State
 from service_kit.database import Connection
-from service_kit.trips import Rows, Statement, Step
+from service_kit.pipeline import Rows, Statement, Step
 
 Money = Mapping[Billing, Decimal]
 """KES that were charged, released or refunded; what is absent is none."""

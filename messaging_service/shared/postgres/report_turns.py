@@ -66,7 +66,7 @@ class _Patience:
         return answer
 
 
-class ReportRoom:
+class ReportTurns:
     """The connections of reports, and the turns to use them."""
 
     def __init__(self, pool: Pool, bounds: ReportBounds | None = None) -> None:

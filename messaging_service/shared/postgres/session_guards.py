@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Final
 
 from service_kit.guards import Guards
-from service_kit.trips import STATEMENT_TIMEOUT_S
+from service_kit.pipeline import STATEMENT_TIMEOUT_S
 
 GUARDS: Final[Guards] = {
     "timezone": "UTC",

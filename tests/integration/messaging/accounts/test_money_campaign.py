@@ -17,10 +17,10 @@ from random import Random
 
 import pytest
 
-from messaging_service.accounts.books import Booked
 from messaging_service.accounts.domain.account import AccountLimits, AccountMode
 from messaging_service.accounts.domain.ledger import EntryKind, NewEntry
-from messaging_service.accounts.postgres.postgres_books import PostgresBooks
+from messaging_service.accounts.ledger_store import Booked
+from messaging_service.accounts.postgres.postgres_ledger_store import PostgresLedgerStore
 from messaging_service.sending.postgres.postgres_outbox import PostgresOutbox, Windows
 from service_kit.database import create_pool
 from service_kit.errors import Kind, ServiceError
@@ -50,7 +50,7 @@ def tell(line: str) -> None:
 class Campaign(History):
     """A history with payments, corrections and refunds, on connections that break."""
 
-    def __init__(self, url: str, outboxes: tuple[PostgresOutbox, PostgresOutbox], books: PostgresBooks) -> None:
+    def __init__(self, url: str, outboxes: tuple[PostgresOutbox, PostgresOutbox], books: PostgresLedgerStore) -> None:
         super().__init__(SEED, url, outboxes)
         self.books = books
         self.references = count(1)
@@ -82,7 +82,7 @@ class Campaign(History):
         await self.book(EntryKind.ADJUSTMENT, amount)
 
     async def book(self, kind: EntryKind, amount: Decimal) -> None:
-        """Books until it is answered, as a payer would: the reference makes it one booking."""
+        """LedgerStore until it is answered, as a payer would: the reference makes it one booking."""
         account, reference = self.random.choice(ACCOUNTS), f"reference {next(self.references)}"
         reason = "checked" if kind is EntryKind.ADJUSTMENT else None
         entry = NewEntry(account, kind, amount, reference, reason, "wanjiru")
@@ -143,7 +143,7 @@ async def test_the_money_is_right_whoever_pays_whatever_breaks(database_url: str
         for pool in pools:
             await stack.enter_async_context(pool)
         outboxes = PostgresOutbox(pools[0], "one", WINDOWS), PostgresOutbox(pools[1], "two", WINDOWS)
-        campaign = Campaign(database_url, outboxes, PostgresBooks(pools[2]))
+        campaign = Campaign(database_url, outboxes, PostgresLedgerStore(pools[2]))
         for account, mode in SWITCHES.items():
             limit = Decimal(5) if account == "credit" else Decimal(0)
             await campaign.books.open(account, mode, limit, AccountLimits(None, None, None))
@@ -157,7 +157,7 @@ async def test_the_money_is_right_whoever_pays_whatever_breaks(database_url: str
         assert looking.result() >= 5
         await campaign.check()
     async with create_pool(database_url, "verifying") as pool:
-        verified = await PostgresBooks(pool).verify(None, 10)
+        verified = await PostgresLedgerStore(pool).verify(None, 10)
     assert verified.faults == ()
     booked = await rows(
         database_url,

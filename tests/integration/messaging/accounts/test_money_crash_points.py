@@ -11,7 +11,7 @@ import pytest
 
 from messaging_service.accounts.domain.account import AccountLimits, AccountMode
 from messaging_service.accounts.domain.ledger import EntryKind, NewEntry
-from messaging_service.accounts.postgres.postgres_books import PostgresBooks
+from messaging_service.accounts.postgres.postgres_ledger_store import PostgresLedgerStore
 from messaging_service.carriers.domain.submission import ReceiptState
 from messaging_service.sending.outbox import Claim
 from messaging_service.sending.postgres.postgres_outbox import PostgresOutbox
@@ -51,7 +51,7 @@ class CountedFuse(Fuse):
 class Broken:
     """An outbox and books whose connections break on demand, beside ones that do not."""
 
-    def __init__(self, url: str, whole: PostgresOutbox, outbox: PostgresOutbox, books: PostgresBooks) -> None:
+    def __init__(self, url: str, whole: PostgresOutbox, outbox: PostgresOutbox, books: PostgresLedgerStore) -> None:
         self.url = url
         self.whole = whole
         self.outbox = outbox
@@ -132,7 +132,7 @@ async def test_a_transaction_that_breaks_off_anywhere_happens_once_when_it_is_re
     async with breaking_pool(database_url, fuse, size=1) as pool:
         for place in range(MOST_STATEMENTS):
             await emptied(database_url)
-            broken = Broken(database_url, whole, PostgresOutbox(pool, "here", WINDOWS), PostgresBooks(pool))
+            broken = Broken(database_url, whole, PostgresOutbox(pool, "here", WINDOWS), PostgresLedgerStore(pool))
             await broken.books.open(ACCOUNT, AccountMode.POSTPAID, Decimal(0), AccountLimits(None, None, None))
             await prepare(broken)
             fuse.left = place

@@ -6,7 +6,7 @@ import asyncio
 
 import pytest
 
-from messaging_service.accounts.postgres.postgres_books import PostgresBooks
+from messaging_service.accounts.postgres.postgres_ledger_store import PostgresLedgerStore
 from messaging_service.carriers.domain.submission import ReceiptState
 from messaging_service.sending.postgres.postgres_outbox import PostgresOutbox
 from service_kit.database import create_pool
@@ -140,7 +140,7 @@ async def test_what_an_invoice_calls_charged_but_failed_is_settled_by_the_refund
     await attempts.sent("A2")
     invoice = lines({"carrier_message_id": "A1", "failed": True}, {"carrier_message_id": "A2"})
     async with create_pool(database_url, "books") as pool:
-        reports = Reports(reports_pb2_grpc.ReportServiceStub(service.channel), PostgresBooks(pool), database_url)
+        reports = Reports(reports_pb2_grpc.ReportServiceStub(service.channel), PostgresLedgerStore(pool), database_url)
         (exception,), _ = await compared(reports, invoice, carrier="smpp")
         assert (word(exception), exception.attempt) == ("CHARGED_BUT_FAILED", 1)
         await billing.refund(exception.outbox_id, attempt=exception.attempt)

@@ -11,14 +11,14 @@ from uuid import UUID
 import pytest
 from uuid_utils.compat import uuid7
 
-from messaging_service.accounts.books import NewTerms
 from messaging_service.accounts.domain.account import AccountLimits, AccountMode, AccountStatus
 from messaging_service.accounts.domain.ledger import EntryKind, NewEntry
-from messaging_service.accounts.postgres.postgres_books import PostgresBooks
+from messaging_service.accounts.ledger_store import NewTerms
+from messaging_service.accounts.postgres.postgres_ledger_store import PostgresLedgerStore
 from messaging_service.notices.domain.alerts import AlertKind, AlertRule, QuietHours
 from messaging_service.notices.domain.webhooks import EventType
 from messaging_service.notices.manage_alerts import CarrierHealth
-from messaging_service.notices.postgres.alert_store import PostgresAlertDesk
+from messaging_service.notices.postgres.alert_store import PostgresAlertStore
 from messaging_service.sending.postgres.postgres_outbox import PostgresOutbox
 from service_kit.database import Pool, create_pool
 from tests.contract.sms_examples import ACCOUNT, acceptance, accepted, refused
@@ -36,8 +36,8 @@ class Watched:
     """An account with its books, and looks at what it wants to be warned of."""
 
     def __init__(self, pool: Pool, url: str) -> None:
-        self.books = PostgresBooks(pool)
-        self.desk = PostgresAlertDesk(pool, uuid7, 0, give_up_after=DAY)
+        self.books = PostgresLedgerStore(pool)
+        self.desk = PostgresAlertStore(pool, uuid7, 0, give_up_after=DAY)
         self.url = url
 
     async def open(self, credit: int = 0) -> None:
@@ -198,7 +198,7 @@ async def test_a_carrier_that_is_reported_no_more_is_forgotten_after_a_while(wat
 async def test_of_all_processes_together_one_looks_in_each_interval(watched: Watched, database_url: str) -> None:
     await watched.rules(LOW)
     async with create_pool(database_url, "slow", timeout_s=20) as pool:
-        first, second = (PostgresAlertDesk(pool, uuid7, 3_600, give_up_after=DAY) for _ in range(2))
+        first, second = (PostgresAlertStore(pool, uuid7, 3_600, give_up_after=DAY) for _ in range(2))
         moved = "SELECT moved_at FROM event_reader WHERE name = 'alerts'"
         assert await first.evaluate((), {}) is not None
         at = await rows(database_url, moved)

@@ -12,10 +12,10 @@ import pytest
 from uuid_utils.compat import uuid7
 
 from messaging_service.accounts.domain.account import AccountLimits, AccountMode
-from messaging_service.accounts.postgres.postgres_books import PostgresBooks
+from messaging_service.accounts.postgres.postgres_ledger_store import PostgresLedgerStore
 from messaging_service.notices.domain.alerts import DEFAULTS, AlertKind
 from messaging_service.notices.manage_alerts import CarrierHealth
-from messaging_service.notices.postgres.alert_store import PostgresAlertDesk
+from messaging_service.notices.postgres.alert_store import PostgresAlertStore
 from service_kit.database import create_pool
 from tests.contract.sms_examples import refused
 from tests.integration.messaging.notices.webhooks_at_work import both, made
@@ -155,8 +155,8 @@ async def test_many_evaluators_raise_one_alert_for_one_crossing(database_url: st
             await stack.enter_async_context(create_pool(database_url, f"desk{number}", timeout_s=20))
             for number in range(8)
         ]
-        await PostgresBooks(pools[0]).open("user123", AccountMode.PREPAID, Decimal(50), AccountLimits())
-        desks = [PostgresAlertDesk(pool, uuid7, 0, give_up_after=DAY) for pool in pools]
+        await PostgresLedgerStore(pools[0]).open("user123", AccountMode.PREPAID, Decimal(50), AccountLimits())
+        desks = [PostgresAlertStore(pool, uuid7, 0, give_up_after=DAY) for pool in pools]
         await desks[0].set_rules("user123", [DEFAULTS[AlertKind.BALANCE_LOW]])
         seen = await asyncio.gather(*(desk.evaluate((), {}) for desk in desks for _ in range(5)))
     assert [one.raised for one in seen if one and one.raised] == [{AlertKind.BALANCE_LOW: 1}]
@@ -175,7 +175,7 @@ async def test_resolved_alerts_are_forgotten_in_time_and_open_ones_never(databas
     # Told by its value: the service resolves the open one when it finds no account to read.
     left = "SELECT value = 0 FROM alert ORDER BY 1"
     async with create_pool(database_url, "desk", timeout_s=20) as pool:
-        desk = PostgresAlertDesk(pool, uuid7, 0, give_up_after=DAY)
+        desk = PostgresAlertStore(pool, uuid7, 0, give_up_after=DAY)
         assert await desk.forget(365 * 86_400, 1) == 1
         assert await rows(database_url, left) == [(False,), (False,), (True,)]
     # The service does the same by itself, as often as it takes.
@@ -207,7 +207,7 @@ async def test_a_carrier_that_is_down_or_poor_is_told_to_those_who_ask(database_
         unknown = pb.AlertRule(kind=pb.ALERT_KIND_OUTCOMES_UNKNOWN, enabled=True, threshold_micros=1_000_000)
         await set_rules(service, down, poor, unknown)
         async with create_pool(database_url, "desk", timeout_s=20) as pool:
-            desk = PostgresAlertDesk(pool, uuid7, 0, give_up_after=DAY)
+            desk = PostgresAlertStore(pool, uuid7, 0, give_up_after=DAY)
             ill = CarrierHealth("smpp", is_down=True, balance=Decimal("999.99"))
             first = await desk.evaluate([ill], {})
             assert first is not None

@@ -17,7 +17,7 @@ from uuid import uuid4
 import pytest
 
 from messaging_service.notices.domain.webhooks import TRY_ERRORS, Answer, EndpointKind
-from messaging_service.notices.webhook_ports import Errand, Parcel
+from messaging_service.notices.webhook_ports import DeliveryBatch, PendingDelivery
 from messaging_service.notices.webhooks.guarded_targets import GuardedTargets
 from messaging_service.notices.webhooks.webhook_sender import WebhookSender
 
@@ -106,7 +106,9 @@ async def post(url: str, timeout_s: float = 25.0) -> Answer:
 
     targets = GuardedTargets((ip_network("127.0.0.0/8"),), allow_http=True, resolve=resolve)
     sender = WebhookSender(targets, timeout_s=timeout_s, now=lambda: datetime.now(UTC))
-    errand = Errand(uuid4(), EndpointKind.WEBHOOK, url, (SECRET,), (Parcel(uuid4(), "evt_1", "{}", 0),), "lease")
+    errand = PendingDelivery(
+        uuid4(), EndpointKind.WEBHOOK, url, (SECRET,), (DeliveryBatch(uuid4(), "evt_1", "{}", 0),), "lease"
+    )
     (tried,) = [one async for one in sender.post(errand)]
     return tried.answer
 

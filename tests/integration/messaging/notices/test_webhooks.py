@@ -12,7 +12,7 @@ from uuid_utils.compat import uuid7
 
 from messaging_service.carriers.domain.submission import ReceiptState
 from messaging_service.notices.domain.webhooks import EndpointKind, EventType
-from messaging_service.notices.postgres.fan_out import PostgresTelling
+from messaging_service.notices.postgres.fan_out import PostgresFanOut
 from messaging_service.notices.postgres.webhook_endpoints import WEBHOOKS, PostgresEndpoints
 from messaging_service.notices.webhook_ports import NewEndpoint
 from messaging_service.sending.postgres.postgres_outbox import PostgresOutbox
@@ -242,7 +242,7 @@ async def test_deliveries_that_still_wait_are_kept_however_old_they_are(database
     assert await rows(database_url, states) == [("delivered",), ("failed",), ("pending",)]
     await rows(database_url, "UPDATE webhook_delivery SET created_at = now() - interval '90 days'")
     async with create_pool(database_url, "telling", timeout_s=20) as pool:
-        telling = PostgresTelling(pool, uuid7, give_up_after=timedelta(days=1))
+        telling = PostgresFanOut(pool, uuid7, give_up_after=timedelta(days=1))
         assert await telling.forget(86_400.0, 100) == 2
     assert await rows(database_url, states) == [("pending",)]
 
@@ -252,7 +252,7 @@ async def test_an_endpoint_is_told_nothing_of_what_happened_before_it_was_made(
 ) -> None:
     async with create_pool(database_url, "telling", timeout_s=20) as pool:
         endpoints = PostgresEndpoints(pool, uuid7, WEBHOOKS, most=5, give_up_after=timedelta(days=1))
-        telling = PostgresTelling(pool, uuid7, give_up_after=timedelta(days=1))
+        telling = PostgresFanOut(pool, uuid7, give_up_after=timedelta(days=1))
         first = await endpoints.create(new_endpoint())
         await sent(outbox, accepted("before"))
         second = await endpoints.create(new_endpoint())

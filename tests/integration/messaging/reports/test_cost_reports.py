@@ -22,7 +22,7 @@ from messaging_service.reports.domain.cost_rehearsal import Rehearsal
 from messaging_service.reports.grpc.cost_report_servicer import CostReportServicer
 from messaging_service.reports.postgres.traffic_rows import PostgresTraffic
 from messaging_service.reports.rehearse_costs import RehearseCosts
-from messaging_service.shared.postgres.report_turns import ReportRoom
+from messaging_service.shared.postgres.report_turns import ReportTurns
 from service_kit.channel import open_channel
 from service_kit.database import create_pool
 from service_kit.errors import Kind
@@ -115,7 +115,7 @@ def drafted(price_micros: int, effective: int, **fields: Any) -> pricing_pb2.Dra
 async def reports(database_url: str, pricing: Pricing, pricing_url: str) -> AsyncIterator[Reports]:
     server = GrpcServer(Address("127.0.0.1", 0), ())
     async with create_pool(database_url, "reports", max_size=2) as pool:
-        traffic = PostgresTraffic(ReportRoom(pool), page=7)
+        traffic = PostgresTraffic(ReportTurns(pool), page=7)
         book = BookClient(pricing.channel, timeout_s=20, now=lambda: datetime.now(UTC))
         servicer = CostReportServicer(
             RehearseCosts(traffic, book),

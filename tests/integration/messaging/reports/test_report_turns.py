@@ -10,13 +10,13 @@ from typing import Any
 
 import pytest
 
-from messaging_service.accounts.postgres.postgres_books import PostgresBooks
+from messaging_service.accounts.postgres.postgres_ledger_store import PostgresLedgerStore
 from messaging_service.reports.domain.cost_report import CostGroup, CostSums, Grouping
 from messaging_service.reports.domain.invoices import InvoiceLine, InvoiceScope
 from messaging_service.reports.postgres.cost_records import PostgresCostRecords
 from messaging_service.reports.postgres.invoice_records import PostgresInvoiceRecords
 from messaging_service.sending.postgres.postgres_outbox import PostgresOutbox
-from messaging_service.shared.postgres.report_turns import ReportBounds, ReportRoom
+from messaging_service.shared.postgres.report_turns import ReportBounds, ReportTurns
 from service_kit.database import Pool, create_pool, transaction
 from service_kit.errors import Kind, ServiceError
 from tests.contract.sms_examples import accepted
@@ -45,11 +45,13 @@ async def pool(database_url: str, outbox: PostgresOutbox) -> AsyncIterator[Pool]
         yield pool
 
 
-def room(pool: Pool, **bounds: Any) -> ReportRoom:
-    return ReportRoom(pool, ReportBounds(**{"connections": 2, "long": 1, "wait_s": LONG, "page_wait_s": LONG} | bounds))
+def room(pool: Pool, **bounds: Any) -> ReportTurns:
+    return ReportTurns(
+        pool, ReportBounds(**{"connections": 2, "long": 1, "wait_s": LONG, "page_wait_s": LONG} | bounds)
+    )
 
 
-def groups(room: ReportRoom) -> AsyncGenerator[Sequence[CostGroup] | CostSums, None]:
+def groups(room: ReportTurns) -> AsyncGenerator[Sequence[CostGroup] | CostSums, None]:
     now, days = datetime.now(UTC), timedelta(days=1)
     return PostgresCostRecords(room, page=1).groups(now - days, now + days, [Grouping.ACCOUNT], None)
 
@@ -113,7 +115,7 @@ async def test_who_gets_no_turn_is_told_when_to_come_back(pool: Pool) -> None:
             timedelta(seconds=15),
         )
         with pytest.raises(ServiceError, match="REPORTS_BUSY"):
-            await PostgresBooks(pool, shared).verify(None, 10)
+            await PostgresLedgerStore(pool, shared).verify(None, 10)
     assert await accounts_of(groups(shared)) == EVERYBODY
 
 

@@ -14,7 +14,7 @@ import pytest
 from google.protobuf.timestamp_pb2 import Timestamp
 
 from messaging_service.accounts.domain.ledger import EntryKind
-from messaging_service.accounts.postgres.postgres_books import PostgresBooks
+from messaging_service.accounts.postgres.postgres_ledger_store import PostgresLedgerStore
 from messaging_service.reports.grpc.report_servicer import ReportServicer
 from messaging_service.reports.postgres.cost_records import PostgresCostRecords
 from messaging_service.reports.postgres.invoice_records import PostgresInvoiceRecords
@@ -24,7 +24,7 @@ from messaging_service.sending.outbox import Claim
 from messaging_service.sending.postgres.postgres_outbox import PostgresOutbox
 from messaging_service.shared.domain.message import outbox_id
 from messaging_service.shared.domain.money import Price, PriceLevel, from_micros
-from messaging_service.shared.postgres.report_turns import ReportRoom
+from messaging_service.shared.postgres.report_turns import ReportTurns
 from service_kit.channel import open_channel
 from service_kit.database import create_pool
 from service_kit.errors import Kind
@@ -55,7 +55,7 @@ class Reports:
     """The service over a database, and the books beside it."""
 
     stub: reports_pb2_grpc.ReportServiceAsyncStub
-    books: PostgresBooks
+    books: PostgresLedgerStore
     url: str
 
     async def costs(self, *by: pb.CostGrouping.ValueType, **fields: Any) -> tuple[dict[Any, tuple[int, ...]], Any]:
@@ -98,7 +98,7 @@ def period(start: datetime | None = None, end: datetime | None = None) -> dict[s
 async def reports(database_url: str) -> AsyncIterator[Reports]:
     server = GrpcServer(Address("127.0.0.1", 0), ())
     async with create_pool(database_url, "reports", max_size=2) as pool:
-        room = ReportRoom(pool)
+        room = ReportTurns(pool)
         servicer = ReportServicer(
             ReportCosts(PostgresCostRecords(room, page=3)),
             ReconcileInvoice(PostgresInvoiceRecords(room, page=3), ["at"]),
@@ -107,7 +107,7 @@ async def reports(database_url: str) -> AsyncIterator[Reports]:
         await server.start()
         try:
             async with open_channel(Address("127.0.0.1", server.port)) as channel:
-                yield Reports(reports_pb2_grpc.ReportServiceStub(channel), PostgresBooks(pool), database_url)
+                yield Reports(reports_pb2_grpc.ReportServiceStub(channel), PostgresLedgerStore(pool), database_url)
         finally:
             await server.stop(5)
 

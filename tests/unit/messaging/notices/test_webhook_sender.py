@@ -8,7 +8,7 @@ from ipaddress import ip_network
 from uuid import uuid4
 
 from messaging_service.notices.domain.webhooks import Answer, EndpointKind
-from messaging_service.notices.webhook_ports import Errand, Parcel, Tried
+from messaging_service.notices.webhook_ports import DeliveryBatch, PendingDelivery, Tried
 from messaging_service.notices.webhooks.guarded_targets import GuardedTargets
 from messaging_service.notices.webhooks.webhook_sender import WebhookSender
 from tests.doubles.webhook_receiver import receiver
@@ -34,12 +34,12 @@ class Names:
 async def posted(names: Names, url: str, parcels: int) -> list[Tried]:
     targets = GuardedTargets(LOOPBACK, allow_http=True, resolve=names.resolve)
     sender = WebhookSender(targets, timeout_s=5.0, now=lambda: datetime.now(UTC))
-    errand = Errand(
+    errand = PendingDelivery(
         uuid4(),
         EndpointKind.WEBHOOK,
         url,
         (SECRET,),
-        tuple(Parcel(uuid4(), f"evt_{n}", '{"n":"é"}', 0) for n in range(parcels)),
+        tuple(DeliveryBatch(uuid4(), f"evt_{n}", '{"n":"é"}', 0) for n in range(parcels)),
         "lease",
     )
     return [one async for one in sender.post(errand)]

@@ -13,7 +13,7 @@ import pytest
 from messaging_service.opt_outs.domain.inbound import InboundMessage
 from messaging_service.opt_outs.domain.opt_out_keywords import Keywords
 from messaging_service.opt_outs.inbound_inbox import WorkedInbound
-from messaging_service.opt_outs.inbound_processor import InboundDesk
+from messaging_service.opt_outs.inbound_processor import InboundProcessor
 from messaging_service.opt_outs.suppression_store import Stopped
 from messaging_service.sending.outbox import Accepted, Claim
 from messaging_service.shared.domain.states import State
@@ -64,7 +64,7 @@ class World:
         self.suppressions = InMemorySuppressions(self.book)
         self.inbox = FailingInbox(self.suppressions, Keywords())
         self.inbox.failures, self.inbox.forgetting = [], []
-        self.desk = InboundDesk(self.inbox, self.suppressions, self.log, poll_s=3_600)
+        self.desk = InboundProcessor(self.inbox, self.suppressions, self.log, poll_s=3_600)
 
     @asynccontextmanager
     async def working(self) -> AsyncIterator[None]:

@@ -8,7 +8,7 @@ from collections.abc import Sequence
 import pytest
 
 from messaging_service.carriers.domain.submission import LateOutcome, Outcome
-from messaging_service.receipts.late_outcomes import LateDesk, LateSettlement, Verdict
+from messaging_service.receipts.late_outcomes import LateOutcomeProcessor, LateSettlement, Verdict
 from messaging_service.shared.domain.message import outbox_id
 from messaging_service.shared.retention import STEP, Retention
 from service_kit.errors import ServiceError
@@ -19,7 +19,7 @@ pytestmark = pytest.mark.timeout(10)
 
 
 class Book:
-    """Implements LateBook with verdicts from a list."""
+    """Implements LateOutcomeStore with verdicts from a list."""
 
     def __init__(self, *verdicts: Sequence[Verdict] | Exception) -> None:
         self.verdicts = list(verdicts)
@@ -49,7 +49,7 @@ def late(outcome: Outcome) -> LateOutcome:
 async def test_what_is_too_early_is_looked_at_again_and_the_rest_is_not() -> None:
     book, log = Book([Verdict.RECORDED, Verdict.TOO_EARLY, Verdict.OVERTAKEN], [Verdict.RECORDED]), Log()
     outcomes = [late(accepted("A1")), late(refused()), late(accepted("B1"))]
-    await LateDesk(book, log, pauses_s=(0.0, 0.0)).take(outcomes)
+    await LateOutcomeProcessor(book, log, pauses_s=(0.0, 0.0)).take(outcomes)
     assert [[item.outcome for item in batch] for batch in book.asked] == [
         [outcome.outcome for outcome in outcomes],
         [outcomes[1].outcome],
@@ -60,13 +60,13 @@ async def test_what_is_too_early_is_looked_at_again_and_the_rest_is_not() -> Non
 
 async def test_a_record_that_does_not_come_is_given_up() -> None:
     book, log = Book(*([Verdict.TOO_EARLY] for _ in range(3))), Log()
-    await LateDesk(book, log, pauses_s=(0.0, 0.0)).take([late(refused())])
+    await LateOutcomeProcessor(book, log, pauses_s=(0.0, 0.0)).take([late(refused())])
     assert (len(book.asked), log.counted) == (3, [(0, 1)])
 
 
 async def test_outcomes_are_kept_while_they_cannot_be_recorded() -> None:
     book, log = Book(unavailable(), RuntimeError("damaged page"), [Verdict.RECORDED]), Log()
-    await LateDesk(book, log).take([late(accepted("A1"))])
+    await LateOutcomeProcessor(book, log).take([late(accepted("A1"))])
     assert log.counted == [(1, 0)]
     assert log.lines == [
         ("upkeep_failed", "late_outcomes", "DATABASE_UNAVAILABLE"),
@@ -78,14 +78,14 @@ async def test_outcomes_are_kept_while_they_cannot_be_recorded() -> None:
 async def test_outcomes_are_not_kept_for_ever(failure: Exception) -> None:
     book, log = Book(failure), Log()
     with pytest.raises(type(failure)):
-        await LateDesk(book, log, keep_s=0.0).take([late(accepted("A1"))])
+        await LateOutcomeProcessor(book, log, keep_s=0.0).take([late(accepted("A1"))])
     assert len(book.asked) == 1
 
 
 async def test_what_says_nothing_new_is_not_looked_up() -> None:
     book, log = Book(), Log()
     stranger = LateOutcome("not an outbox id", 1, accepted("A1"))
-    await LateDesk(book, log).take([late(unanswered()), stranger])
+    await LateOutcomeProcessor(book, log).take([late(unanswered()), stranger])
     assert (book.asked, log.counted) == ([], [(0, 2)])
 
 

@@ -11,7 +11,7 @@ import pytest
 from messaging_service.carriers.domain.routing import DEFAULT_ROUTE
 from messaging_service.carriers.domain.submission import DeliveryReceipt, ReceiptState
 from messaging_service.receipts.receipt_inbox import Worked
-from messaging_service.receipts.upkeep import ReceiptDesk, Sweeper
+from messaging_service.receipts.upkeep import ReceiptProcessor, Sweeper
 from messaging_service.shared.domain.states import State
 from service_kit.errors import ServiceError
 from tests.contract.sms_examples import acceptance
@@ -87,7 +87,7 @@ RECEIPT = DeliveryReceipt("smpp", "A1", ReceiptState.DELIVERED, None, None, None
 async def test_a_full_pass_is_followed_by_the_next_at_once() -> None:
     inbox = Inbox()
     inbox.passes = [5, 5, 3]
-    desk = ReceiptDesk(inbox, RecordedLog(), poll_s=3_600, max_batch=5)
+    desk = ReceiptProcessor(inbox, RecordedLog(), poll_s=3_600, max_batch=5)
     running = asyncio.ensure_future(desk.run())
     await inbox.idle.wait()
     running.cancel()
@@ -96,7 +96,7 @@ async def test_a_full_pass_is_followed_by_the_next_at_once() -> None:
 
 async def test_a_receipt_is_stored_before_it_is_taken_and_worked_soon() -> None:
     inbox = Inbox()
-    desk = ReceiptDesk(inbox, RecordedLog(), poll_s=3_600)
+    desk = ReceiptProcessor(inbox, RecordedLog(), poll_s=3_600)
     running = asyncio.ensure_future(desk.run())
     await inbox.idle.wait()
     inbox.idle.clear()
@@ -110,13 +110,13 @@ async def test_a_receipt_that_cannot_be_stored_is_not_taken() -> None:
     inbox = Inbox()
     inbox.passes = [unavailable()]
     with pytest.raises(ServiceError):
-        await ReceiptDesk(inbox, RecordedLog(), poll_s=1).take([RECEIPT])
+        await ReceiptProcessor(inbox, RecordedLog(), poll_s=1).take([RECEIPT])
 
 
 async def test_an_inbox_that_cannot_be_worked_is_reported_and_tried_again() -> None:
     inbox, log = Inbox(), RecordedLog()
     inbox.passes = [unavailable(), RuntimeError("bug"), 0]
-    running = asyncio.ensure_future(ReceiptDesk(inbox, log, poll_s=0.001).run())
+    running = asyncio.ensure_future(ReceiptProcessor(inbox, log, poll_s=0.001).run())
     await inbox.idle.wait()
     running.cancel()
     assert log.lines == [
@@ -128,7 +128,7 @@ async def test_an_inbox_that_cannot_be_worked_is_reported_and_tried_again() -> N
 async def test_a_receipt_that_cannot_be_worked_does_not_hold_up_those_behind_it() -> None:
     inbox = Inbox()
     inbox.passes = [RuntimeError("bad batch"), 1, RuntimeError("bad receipt"), 5, 0]
-    running = asyncio.ensure_future(ReceiptDesk(inbox, RecordedLog(), poll_s=0.001, gather_s=0, max_batch=5).run())
+    running = asyncio.ensure_future(ReceiptProcessor(inbox, RecordedLog(), poll_s=0.001, gather_s=0, max_batch=5).run())
     await inbox.idle.wait()
     running.cancel()
     assert inbox.postponed == 0, "the first receipt of the bad batch was worked alone"
@@ -138,7 +138,7 @@ async def test_a_receipt_that_cannot_be_worked_does_not_hold_up_those_behind_it(
 async def test_the_receipt_at_fault_waits_longer_once_it_is_alone() -> None:
     inbox = Inbox()
     inbox.passes = [RuntimeError("bad batch"), RuntimeError("bad receipt"), 0]
-    running = asyncio.ensure_future(ReceiptDesk(inbox, RecordedLog(), poll_s=0.001, gather_s=0, max_batch=5).run())
+    running = asyncio.ensure_future(ReceiptProcessor(inbox, RecordedLog(), poll_s=0.001, gather_s=0, max_batch=5).run())
     await inbox.idle.wait()
     running.cancel()
     assert inbox.postponed == 1

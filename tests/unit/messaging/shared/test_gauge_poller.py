@@ -11,7 +11,7 @@ from prometheus_client import CollectorRegistry
 from messaging_service.sending.metrics.queue_metrics import QueueMetrics
 from messaging_service.sending.queue_state import QueueState, Waiting
 from messaging_service.shared.domain.states import Priority
-from messaging_service.shared.gauge_poller import Lookout
+from messaging_service.shared.gauge_poller import GaugePoller
 from tests.doubles.messaging_fakes import RecordedLog, unavailable, until
 
 pytestmark = pytest.mark.timeout(10)
@@ -43,7 +43,7 @@ class Queue:
 
 async def watched(queue: Queue, metrics: QueueMetrics, looks: int, every_s: float = 0.0) -> RecordedLog:
     log = RecordedLog()
-    task = asyncio.ensure_future(Lookout(queue, metrics, log, duty="queue_look", every_s=every_s).run())
+    task = asyncio.ensure_future(GaugePoller(queue, metrics, log, duty="queue_look", every_s=every_s).run())
     await until(lambda: queue.looks >= looks)
     await asyncio.sleep(0)
     task.cancel()

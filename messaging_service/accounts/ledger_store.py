@@ -56,7 +56,7 @@ def no_such_account(account_id: str) -> ServiceError:
     )
 
 
-class Books(Protocol):
+class LedgerStore(Protocol):
     """Accounts and what is booked on them.
 
     Every method raises ServiceError DATABASE_UNAVAILABLE when the database cannot be reached, and those that need an
@@ -84,7 +84,7 @@ class Books(Protocol):
         ...
 
     async def book(self, entry: NewEntry) -> Booked:
-        """Books a payment or correction. Raises REFERENCE_REUSED, ACCOUNT_CLOSED.
+        """LedgerStore a payment or correction. Raises REFERENCE_REUSED, ACCOUNT_CLOSED.
 
         The reference of a payment stands for one over all accounts, in whatever spelling; a payment with a reason is
         booked although its reference is on record.

@@ -16,7 +16,7 @@ from psycopg.pq import TransactionStatus
 from service_kit.database import Pool, Transaction, create_pool, quick_transaction, single_statement
 from service_kit.embedded_postgres import EmbeddedPostgres
 from service_kit.errors import ServiceError
-from service_kit.trips import BEGIN, COMMIT, ROLLBACK, Connection, Statement
+from service_kit.pipeline import BEGIN, COMMIT, ROLLBACK, Connection, Statement
 from tests.system import pgbouncer
 from tests.system.waiting import eventually
 

@@ -8,7 +8,6 @@ from decimal import Decimal
 from typing import Any
 from uuid import UUID
 
-from messaging_service.accounts.books import Booked, NewTerms, Refunded, no_such_account
 from messaging_service.accounts.domain.account import Account, AccountLimits, AccountMode, AccountStatus
 from messaging_service.accounts.domain.ledger import (
     EntryKind,
@@ -20,13 +19,14 @@ from messaging_service.accounts.domain.ledger import (
     Verified,
 )
 from messaging_service.accounts.domain.references import known_payment, reference_key
+from messaging_service.accounts.ledger_store import Booked, NewTerms, Refunded, no_such_account
 from messaging_service.accounts.postgres.account_rows import ACCOUNT_COLUMNS, get_account, lock_accounts, to_account
 from messaging_service.accounts.postgres.ledger_rows import ENTRY_COLUMNS, to_entry
 from messaging_service.accounts.postgres.verification import verify_books
 from messaging_service.sending.outbox import no_such_entry
 from messaging_service.shared.domain.message import outbox_id
 from messaging_service.shared.postgres.database_errors import migrated
-from messaging_service.shared.postgres.report_turns import ReportRoom
+from messaging_service.shared.postgres.report_turns import ReportTurns
 from service_kit.database import Connection, Pool, single_statement, transaction
 from service_kit.errors import Kind, ServiceError
 
@@ -97,18 +97,18 @@ _STATEMENT = """
 """
 
 
-class PostgresBooks:
-    """Implements Books."""
+class PostgresLedgerStore:
+    """Implements LedgerStore."""
 
-    def __init__(self, pool: Pool, room: ReportRoom | None = None) -> None:
+    def __init__(self, pool: Pool, room: ReportTurns | None = None) -> None:
         """`room`: where the books are verified, which may take minutes; one over the same pool unless given."""
         self._pool = pool
-        self._room = room or ReportRoom(pool)
+        self._room = room or ReportTurns(pool)
 
     async def open(
         self, account_id: str, mode: AccountMode, credit_limit: Decimal, limits: AccountLimits
     ) -> tuple[Account, bool]:
-        """See Books."""
+        """See LedgerStore."""
         async with migrated(transaction(self._pool)) as connection:
             cursor = await connection.execute(_OPEN, (account_id, mode.value, credit_limit, *_limits(limits)))
             row = await cursor.fetchone()
@@ -125,7 +125,7 @@ class PostgresBooks:
         return account, True
 
     async def set_terms(self, account_id: str, terms: NewTerms) -> Account:
-        """See Books."""
+        """See LedgerStore."""
         async with migrated(transaction(self._pool)) as connection:
             account = await _locked(connection, account_id)
             changed = account.with_terms(terms.mode, terms.status, terms.credit_limit, terms.limits)
@@ -136,20 +136,20 @@ class PostgresBooks:
         return to_account(row)
 
     async def account(self, account_id: str) -> Account:
-        """See Books."""
+        """See LedgerStore."""
         async with migrated(single_statement(self._pool)) as connection:
             return await _existing(connection, account_id)
 
     async def accounts(
         self, mode: AccountMode | None, status: AccountStatus | None, limit: int, after: str | None
     ) -> Sequence[Account]:
-        """See Books."""
+        """See LedgerStore."""
         parameters = {"mode": mode, "status": status, "limit": limit, "after": after or ""}
         async with migrated(single_statement(self._pool)) as connection:
             return [to_account(row) for row in await (await connection.execute(_LIST, parameters)).fetchall()]
 
     async def book(self, entry: NewEntry) -> Booked:
-        """See Books."""
+        """See LedgerStore."""
         async with migrated(transaction(self._pool)) as connection:
             # Whoever books on this account waits here, so a reference is looked for and written without a gap.
             account = await _locked(connection, entry.account_id)
@@ -171,7 +171,7 @@ class PostgresBooks:
         return Booked(to_entry(row), replayed=False, account=changed)
 
     async def refund(self, message_id: UUID, reason: str, booked_by: str, attempt: int | None = None) -> Refunded:
-        """See Books."""
+        """See LedgerStore."""
         asked = {"message": message_id, "attempt": attempt}
         async with migrated(transaction(self._pool)) as connection:
             # Receipts and resends lock the message, too: its attempt and its billing stay what they are.
@@ -209,7 +209,7 @@ class PostgresBooks:
         *,
         through: int | None = None,
     ) -> LedgerPage:
-        """See Books."""
+        """See LedgerStore."""
         # No entry has the number 0, so what is behind it at the first instant is everything from then on.
         after_time, after_id = after or (start, 0)
         parameters = {
@@ -230,7 +230,7 @@ class PostgresBooks:
     async def statement(
         self, account_id: str, start: datetime, end: datetime, *, through: int | None = None
     ) -> Statement:
-        """See Books."""
+        """See LedgerStore."""
         parameters = {"account": account_id, "start": start, "end": end, "through": through}
         async with migrated(single_statement(self._pool)) as connection:
             await _existing(connection, account_id)
@@ -245,7 +245,7 @@ class PostgresBooks:
         return Statement(opening, totals, newest if through is None else through)
 
     async def verify(self, account_id: str | None, limit: int) -> Verified:
-        """See Books."""
+        """See LedgerStore."""
         if account_id is not None:
             await self.account(account_id)
         async with self._room.whole() as connection:
