@@ -1,4 +1,4 @@
-"""Sends one SMS and then a batch over gRPC. Needs only grpcio and protobuf beside the stubs.
+"""Sends one SMS, makes a mistake, and sends a batch over gRPC. The bare install is all that it needs.
 
 Run it beside `make up`:  .venv/bin/python docs/examples/send_over_grpc.py
 """
@@ -8,9 +8,12 @@ from __future__ import annotations
 import asyncio
 import os
 import uuid
+from collections.abc import Iterator
 from decimal import Decimal
 
+from google.rpc import error_details_pb2
 from grpc import aio
+from grpc_status import rpc_status
 
 from tukupay.sms.messaging.v1 import messaging_pb2, messaging_pb2_grpc
 
@@ -30,6 +33,23 @@ def sms(to: str, text: str) -> messaging_pb2.SendSmsRequest:
     )
 
 
+def explain(error: aio.AioRpcError) -> Iterator[str]:
+    """What an error says to a program: its stable reason, the fields at fault, and when to try again."""
+    status = rpc_status.from_call(error)
+    for detail in status.details if status else ():
+        info, bad_request, retry = (
+            error_details_pb2.ErrorInfo(),
+            error_details_pb2.BadRequest(),
+            error_details_pb2.RetryInfo(),
+        )
+        if detail.Unpack(info):
+            yield f"reason {info.reason}"
+        elif detail.Unpack(bad_request):
+            yield from (f"field {at_fault.field}: {at_fault.reason}" for at_fault in bad_request.field_violations)
+        elif detail.Unpack(retry):
+            yield f"again in {retry.retry_delay.ToTimedelta().total_seconds():g} s"
+
+
 async def main() -> None:
     """Sends, and prints what became of each."""
     async with aio.insecure_channel(ADDRESS) as channel:
@@ -44,6 +64,7 @@ async def main() -> None:
             await messaging.SendSms(sms("+2547", "never leaves"), timeout=10)
         except aio.AioRpcError as error:
             print(error.code().name, "-", error.details())
+            print(*explain(error), sep=", ")
 
         phones = [f"+25471234{number:04}" for number in range(500)]
         batch = messaging_pb2.SendSmsBatchRequest(items=[sms(phone, "Hello, all") for phone in phones])

@@ -1,6 +1,6 @@
 """Watches an account over gRPC, loses the connection, and goes on without missing an event.
 
-Needs only grpcio and protobuf beside the stubs. Run it beside `make up`:
+The bare install is all that it needs. Run it beside `make up`:
 .venv/bin/python docs/examples/watch_outbox.py
 """
 
