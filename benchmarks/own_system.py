@@ -19,8 +19,8 @@ from pathlib import Path
 
 from benchmarks.processes import children
 from service_kit.bound_process import bound_command
-from sms_cli.parts import MODULES
-from sms_cli.settings import RUNNING_FILE, read_running_file
+from sms_cli.local.local_parts import MODULES
+from sms_cli.shared.local_settings import RUNNING_FILE, read_running_file
 
 _READY = "Ctrl-C stops everything"
 _START_S = 90.0

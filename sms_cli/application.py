@@ -15,22 +15,22 @@ from rich.table import Table
 
 from service_kit.postgres_binaries import PostgresError
 from service_kit.settings import SettingsError
-from sms_cli.accounts_commands import accounts
-from sms_cli.alerts_commands import alerts
-from sms_cli.batch_command import send_batch
-from sms_cli.billing_commands import billing_commands
-from sms_cli.carriers_commands import carriers
-from sms_cli.cost_file_commands import file_commands
-from sms_cli.cost_report_commands import report_commands
-from sms_cli.costs_commands import costs
-from sms_cli.failures import CommandError
-from sms_cli.options import Lane, instant_option
-from sms_cli.reports_commands import reports
-from sms_cli.settings import DATABASE_VARIABLES, LocalSettings, client_environment, client_settings
-from sms_cli.suppressions_commands import suppressions
-from sms_cli.terminal import out, print_failure, print_failure_as_json, print_json, print_record, print_table
-from sms_cli.watch_command import watch
-from sms_cli.webhooks_commands import webhooks
+from sms_cli.accounts.accounts_commands import accounts
+from sms_cli.accounts.billing_commands import billing_commands
+from sms_cli.batch.batch_command import send_batch
+from sms_cli.carriers.carriers_commands import carriers
+from sms_cli.costs.cost_file_commands import file_commands
+from sms_cli.costs.cost_report_commands import report_commands
+from sms_cli.costs.costs_commands import costs
+from sms_cli.notices.alerts_commands import alerts
+from sms_cli.notices.webhooks_commands import webhooks
+from sms_cli.outbox.watch_command import watch
+from sms_cli.reports.reports_commands import reports
+from sms_cli.shared.command_error import CommandError
+from sms_cli.shared.local_settings import DATABASE_VARIABLES, LocalSettings, client_environment, client_settings
+from sms_cli.shared.options import Lane, instant_option
+from sms_cli.shared.terminal import out, print_failure, print_failure_as_json, print_json, print_record, print_table
+from sms_cli.suppressions.suppressions_commands import suppressions
 
 application = typer.Typer(
     name="tukupay-sms",
@@ -107,7 +107,7 @@ AsJson = Annotated[bool, typer.Option("--json", help="Print JSON, for programs."
 )
 def up() -> None:
     """Run everything on this machine: PostgreSQL, pricing, messaging, gateway and the sandbox carrier."""
-    from sms_cli.up import up as run_up  # noqa: PLC0415 - the other commands start faster without it
+    from sms_cli.local.up import up as run_up  # noqa: PLC0415 - the other commands start faster without it
 
     raise typer.Exit(run_up())
 
@@ -115,7 +115,7 @@ def up() -> None:
 @application.command()
 def serve(service: Annotated[ServiceName, typer.Argument(help="Which service.")]) -> None:
     """Run one service in the foreground, with settings from the environment."""
-    from sms_cli.parts import module_command  # noqa: PLC0415 - see up
+    from sms_cli.local.local_parts import module_command  # noqa: PLC0415 - see up
 
     command = module_command(service.value)
     sys.stdout.flush()
@@ -127,7 +127,7 @@ def migrate(
     target: Annotated[MigrationTarget, typer.Argument(help="Whose database.")] = MigrationTarget.all,
 ) -> None:
     """Bring databases to the tables that the services expect; does nothing when they have them."""
-    from sms_cli.migrations import migrate_database  # noqa: PLC0415 - see up
+    from sms_cli.local.migrate_databases import migrate_database  # noqa: PLC0415 - see up
 
     environment = client_environment()
     names = list(DATABASE_VARIABLES) if target is MigrationTarget.all else [target.value]
@@ -153,7 +153,7 @@ def phone(
     as_json: AsJson = False,
 ) -> None:
     """Show what the phones of the sandbox carrier received, or let one of them reply."""
-    from sms_cli.phone import fetch_phones, show_messages, show_phones, write  # noqa: PLC0415 - see up
+    from sms_cli.local.phone import fetch_phones, show_messages, show_phones, write  # noqa: PLC0415 - see up
 
     if reply is not None:
         if number is None:
@@ -186,7 +186,7 @@ def send(  # noqa: PLR0917 - typer calls it by keyword
     as_json: AsJson = False,
 ) -> None:
     """Send one SMS through messaging and show its outbox entry; exits with 1 when it failed."""
-    from sms_cli.send import PRIORITIES, advice, entry_record, has_failed, send_sms  # noqa: PLC0415 - see up
+    from sms_cli.outbox.send_one import PRIORITIES, advice, entry_record, has_failed, send_sms  # noqa: PLC0415 - see up
 
     entry = asyncio.run(
         send_sms(
@@ -217,7 +217,7 @@ application.command("watch")(watch)
 @application.command()
 def status(*, as_json: AsJson = False) -> None:
     """Show how all parts are; exits with 1 unless all of them serve."""
-    from sms_cli.status import all_parts  # noqa: PLC0415 - see up
+    from sms_cli.local.system_status import all_parts  # noqa: PLC0415 - see up
 
     parts = asyncio.run(all_parts(client_settings(), client_environment()))
     if as_json:

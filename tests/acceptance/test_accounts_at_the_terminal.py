@@ -13,7 +13,7 @@ from typing import Any
 import psycopg
 import pytest
 
-from sms_cli.settings import RUNNING_FILE, read_running_file
+from sms_cli.shared.local_settings import RUNNING_FILE, read_running_file
 from tests.acceptance.local_system import LocalSystem
 
 pytestmark = pytest.mark.timeout(240)

@@ -14,7 +14,7 @@ import pytest
 from typer.testing import CliRunner
 
 from sms_cli.application import application
-from sms_cli.failures import CommandError
+from sms_cli.shared.command_error import CommandError
 from tests.system.fixtures import NewSystem
 from tests.system.privacy import CHANNEL_SECRET, leaks
 from tests.system.running import System

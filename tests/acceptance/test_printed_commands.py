@@ -17,7 +17,7 @@ import pytest
 
 from gateway_http.openapi.sms_operations import OPERATIONS
 from service_kit.settings import Address
-from sms_cli.first_sms import curl_of_first_sms
+from sms_cli.local.first_sms import curl_of_first_sms
 from tests.acceptance.local_system import LocalSystem, free_addresses
 from tests.acceptance.printed_commands import ROOT, Printed, commands, files
 from tests.system.forked_commands import forked_commands

@@ -15,7 +15,7 @@ from typing import Any
 import httpx
 import pytest
 
-from sms_cli.settings import read_running_file
+from sms_cli.shared.local_settings import read_running_file
 from tests.acceptance.local_system import READY, LocalSystem, eventually, free_addresses
 from tests.system.exposition import Figures
 

@@ -10,8 +10,8 @@ from pathlib import Path
 
 import pytest
 
-from sms_cli import settings
-from sms_cli.settings import RUNNING_FILE, client_settings, running_home
+from sms_cli.shared import local_settings as settings
+from sms_cli.shared.local_settings import RUNNING_FILE, client_settings, running_home
 
 
 def said(*arguments: str) -> subprocess.CompletedProcess[str]:

@@ -12,10 +12,10 @@ import pytest
 from grpc import aio
 
 from service_kit.settings import Address
-from sms_cli.cost_files import read_costs
-from sms_cli.cost_import import ImportOptions, cost_import
-from sms_cli.costs import record_cost, withdraw_cost
-from sms_cli.failures import CommandError
+from sms_cli.costs.cost_files import read_costs
+from sms_cli.costs.cost_import import ImportOptions, cost_import
+from sms_cli.costs.price_calls import record_cost, withdraw_cost
+from sms_cli.shared.command_error import CommandError
 from tukupay.sms.pricing.v1 import pricing_pb2 as pb
 from tukupay.sms.pricing.v1 import pricing_pb2_grpc
 

@@ -1,0 +1,1 @@
+"""`tukupay-sms accounts`: accounts, their bookings and statements."""

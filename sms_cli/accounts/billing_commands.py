@@ -1,0 +1,292 @@
+"""`tukupay-sms accounts open`, `terms`, `top-up`, `adjust`, `refund` and `verify`."""
+
+from __future__ import annotations
+
+import asyncio
+import getpass
+from collections.abc import Awaitable, Callable
+from typing import Annotated, Any, TypeVar
+
+import typer
+from grpc import aio
+from rich.markup import escape
+
+from service_kit.grpc_errors import from_rpc_error
+from sms_cli.accounts.account_list import list_accounts
+from sms_cli.accounts.account_words import MODES, STANDINGS, Mode, Standing
+from sms_cli.accounts.billing_records import entry_record, fault_record, terms_record
+from sms_cli.accounts.billing_stub import TIMEOUT_S, billing_stub
+from sms_cli.accounts.statement_command import statement
+from sms_cli.shared.command_error import CommandError
+from sms_cli.shared.kes_amounts import kes, micros, parse_kes
+from sms_cli.shared.options import parsed
+from sms_cli.shared.terminal import out, print_json, print_record
+from tukupay.sms.messaging.v1 import billing_pb2 as pb
+from tukupay.sms.messaging.v1 import billing_pb2_grpc
+
+billing_commands = typer.Typer()
+billing_commands.command("list")(list_accounts)
+billing_commands.command("statement")(statement)
+
+T = TypeVar("T")
+
+_VERIFY_TIMEOUT_S = 900.0
+NO_LIMIT = "none"
+
+
+User = Annotated[str, typer.Argument(metavar="USER_ID", help="The account, as in userId.")]
+AsJson = Annotated[bool, typer.Option("--json", help="Print JSON, for programs.")]
+By = Annotated[str | None, typer.Option(help="Who books it, for the record; your user name if not given.")]
+Credit = Annotated[str | None, typer.Option(help="KES by which a prepaid account may go below zero.")]
+Daily = Annotated[str | None, typer.Option(help="Most KES in a day of Nairobi, or `none`.")]
+Minute = Annotated[str | None, typer.Option(help="Most messages in a minute, or `none`.")]
+Recipient = Annotated[str | None, typer.Option(help="Most messages to one phone in an hour, or `none`.")]
+
+
+@billing_commands.command("open")
+def open_account(  # noqa: PLR0917 - typer calls it by keyword
+    user: User,
+    mode: Annotated[Mode, typer.Option(help="prepaid sends from its balance, postpaid is billed later.")],
+    credit_limit: Credit = None,
+    daily_spend: Daily = None,
+    per_minute: Minute = None,
+    per_recipient_hour: Recipient = None,
+    *,
+    as_json: AsJson = False,
+) -> None:
+    """Open an account with its terms, before it sends."""
+    request = pb.OpenAccountRequest(
+        user_id=user,
+        mode=MODES[mode],
+        credit_limit_micros=_kes("--credit-limit", credit_limit) or 0,
+        limits=_limits(pb.AccountLimits(), daily_spend, per_minute, per_recipient_hour),
+    )
+    answer = _run(lambda stub: stub.OpenAccount(request, timeout=TIMEOUT_S))
+    _print_terms(answer.terms, as_json=as_json)
+
+
+@billing_commands.command("terms")
+def terms(  # noqa: PLR0917 - typer calls it by keyword
+    user: User,
+    mode: Annotated[Mode | None, typer.Option(help="Change how it pays.")] = None,
+    status: Annotated[Standing | None, typer.Option(help="Suspend, activate or close it; closing is for good.")] = None,
+    credit_limit: Credit = None,
+    daily_spend: Daily = None,
+    per_minute: Minute = None,
+    per_recipient_hour: Recipient = None,
+    *,
+    as_json: AsJson = False,
+) -> None:
+    """Show the terms of an account with its balance and what is used of its limits, or change those that are given."""
+    shown_now = _run(
+        lambda stub: stub.GetAccountTerms(pb.GetAccountTermsRequest(user_id=user), timeout=TIMEOUT_S)
+    ).terms
+    changes: dict[str, Any] = {}
+    if mode is not None:
+        changes["mode"] = MODES[mode]
+    if status is not None:
+        changes["status"] = STANDINGS[status]
+    if credit_limit is not None:
+        changes["credit_limit_micros"] = _kes("--credit-limit", credit_limit)
+    if any(given is not None for given in (daily_spend, per_minute, per_recipient_hour)):
+        changes["limits"] = _limits(shown_now.limits, daily_spend, per_minute, per_recipient_hour)
+    if changes:
+        request = pb.SetAccountTermsRequest(user_id=user, **changes)
+        shown_now = _run(lambda stub: stub.SetAccountTerms(request, timeout=TIMEOUT_S)).terms
+    _print_terms(shown_now, as_json=as_json)
+
+
+# As for `adjust` below: an amount below 0 is to be refused as an amount.
+@billing_commands.command("top-up", context_settings={"ignore_unknown_options": True})
+def top_up(
+    user: User,
+    amount: Annotated[str, typer.Argument(help="KES, for instance 500.")],
+    reference: Annotated[str, typer.Option(help="What names the payment on the other side; it is booked once.")],
+    by: By = None,
+    override: Annotated[
+        str | None,
+        typer.Option(
+            "--override-reference",
+            metavar="REASON",
+            help="Book it although the reference is on record, as it is another payment; why, for the record.",
+        ),
+    ] = None,
+    *,
+    as_json: AsJson = False,
+) -> None:
+    """Book a payment."""
+    paid = _kes("AMOUNT", amount) or 0
+    if paid <= 0:
+        problem = f"{amount} is not above 0; `accounts adjust` takes money away, with a reason"
+        raise typer.BadParameter(problem, param_hint="AMOUNT")
+    request = pb.TopUpRequest(
+        user_id=user,
+        amount_micros=paid,
+        reference=reference,
+        booked_by=_who(by),
+        override_reason=override,
+    )
+    try:
+        answer = _run(lambda stub: stub.TopUp(request, timeout=TIMEOUT_S))
+    except CommandError as error:
+        raise _reused(error) from error
+    _print_booked(answer.entry, answer.terms, replayed=answer.replayed, as_json=as_json)
+
+
+# An amount below 0 looks like an option that is not known, and is then taken as the argument that it is.
+@billing_commands.command("adjust", context_settings={"ignore_unknown_options": True})
+def adjust(
+    user: User,
+    amount: Annotated[str, typer.Argument(help="KES to add; -5 takes 5 away.")],
+    reason: Annotated[str, typer.Option(help="Why, for the record.")],
+    by: By = None,
+    reference: Annotated[str | None, typer.Option(help="Makes a repetition harmless.")] = None,
+    *,
+    as_json: AsJson = False,
+) -> None:
+    """Book a correction."""
+    request = pb.AdjustRequest(
+        user_id=user,
+        amount_micros=_kes("AMOUNT", amount) or 0,
+        reason=reason,
+        booked_by=_who(by),
+        reference=reference,
+    )
+    answer = _run(lambda stub: stub.Adjust(request, timeout=TIMEOUT_S))
+    _print_booked(answer.entry, answer.terms, replayed=answer.replayed, as_json=as_json)
+
+
+@billing_commands.command("refund")
+def refund(
+    outbox_id: Annotated[str, typer.Argument(metavar="OUTBOX_ID", help="The message.")],
+    reason: Annotated[str, typer.Option(help="Why, for the record.")],
+    attempt: Annotated[
+        int | None,
+        typer.Option(min=1, help="Only the charge of this attempt; 1 is the first, and each resend is one more."),
+    ] = None,
+    by: By = None,
+    *,
+    as_json: AsJson = False,
+) -> None:
+    """Pay charges of a message back: every one that is not paid back yet, or that of one attempt."""
+    request = pb.RefundSmsRequest(outbox_id=outbox_id, reason=reason, booked_by=_who(by), attempt=attempt)
+    answer = _run(lambda stub: stub.RefundSms(request, timeout=TIMEOUT_S))
+    records = [entry_record(entry) for entry in answer.entries]
+    if as_json:
+        print_json({"entry": records[-1], "entries": records, "replayed": answer.replayed})
+        return
+    for number, record in enumerate(records):
+        if number:
+            out.print()
+        print_record(record | {"replayed": "yes" if answer.replayed else None})
+
+
+@billing_commands.command("verify")
+def verify(
+    user: Annotated[str | None, typer.Option(help="One account; all without it.")] = None, *, as_json: AsJson = False
+) -> None:
+    """Recompute the books from messages and entries; exits with 1 when they do not add up."""
+    request = pb.VerifyBooksRequest(user_id=user)
+    answer = _run(lambda stub: stub.VerifyBooks(request, timeout=_VERIFY_TIMEOUT_S))
+    if as_json:
+        print_json(
+            {
+                "accounts": answer.accounts,
+                "messages": answer.messages,
+                "entries": answer.entries,
+                "faults": [fault_record(fault) for fault in answer.faults],
+                "sharedReferences": [
+                    [entry_record(entry) for entry in shared.entries] for shared in answer.shared_references
+                ],
+            }
+        )
+    else:
+        looked = f"{answer.accounts:,} accounts, {answer.messages:,} messages and {answer.entries:,} ledger entries"
+        out.print(f"looked at {looked}")
+        for fault in answer.faults:
+            record = fault_record(fault)
+            where = f"{record['userId']} {record['outboxId'] or ''}".strip()
+            out.print(
+                f"[red]{escape(where)}[/]: {record['rule']}: on record {record['recorded']}, should be "
+                f"{record['expected']}"
+            )
+        for shared in answer.shared_references:
+            _show_shared(shared)
+    if answer.faults:
+        raise CommandError(
+            f"the books do not add up: {len(answer.faults)} faults"
+            + (" or more" if len(answer.faults) >= 1_000 else ""),
+            "stop whoever writes to the database beside the services, and compare with the last good backup",
+        )
+    if not as_json:
+        out.print("[green]the books add up[/]")
+
+
+def _reused(error: CommandError) -> CommandError:
+    """The error, and for a reference on record where it is, which callers of the gateway are not told."""
+    call = error.__cause__
+    refusal = from_rpc_error(call) if isinstance(call, aio.AioRpcError) else None
+    if refusal is None or refusal.reason != "REFERENCE_REUSED" or "account" not in refusal.metadata:
+        return error
+    return CommandError(
+        f"{error}\n  it is entry {refusal.metadata['entry_id']} of account {refusal.metadata['account']}",
+        "compare the two with `tukupay-sms accounts statement`; if this is another payment, repeat the command with "
+        "--override-reference and the reason",
+        reason=error.reason,
+    )
+
+
+def _show_shared(shared: pb.SharedReference) -> None:
+    """Payments that may be one; the books are right either way."""
+    payments = [entry_record(entry) for entry in shared.entries]
+    told = ", ".join(
+        f"KES {each['amount']} to {each['userId']} as {each['reference']} (entry {each['entryId']}"
+        + (f", {each['reason']})" if each["reason"] else ")")
+        for each in payments
+    )
+    out.print(f"[yellow]one reference, {len(payments)} payments[/]: {escape(told)}")
+
+
+def _print_terms(terms: pb.AccountTerms, *, as_json: bool) -> None:
+    (print_json if as_json else print_record)(terms_record(terms))
+
+
+def _print_booked(entry: pb.LedgerEntry, terms: pb.AccountTerms, *, replayed: bool, as_json: bool) -> None:
+    if as_json:
+        print_json({"entry": entry_record(entry), "account": terms_record(terms), "replayed": replayed})
+        return
+    print_record(entry_record(entry))
+    out.print(f"\n{'booked before' if replayed else 'booked'}; the balance is KES {kes(terms.account.posted_micros)}")
+
+
+def _limits(
+    known: pb.AccountLimits, daily_spend: str | None, per_minute: str | None, per_recipient_hour: str | None
+) -> pb.AccountLimits:
+    limits = pb.AccountLimits()
+    limits.CopyFrom(known)
+    for field, option, text, parse in (
+        ("daily_spend_micros", "--daily-spend", daily_spend, lambda text: micros(parse_kes(text))),
+        ("messages_per_minute", "--per-minute", per_minute, int),
+        ("messages_per_recipient_hour", "--per-recipient-hour", per_recipient_hour, int),
+    ):
+        if text == NO_LIMIT:
+            limits.ClearField(field)  # type: ignore[arg-type]  # one of the three above
+        elif text is not None:
+            setattr(limits, field, parsed(parse, option, text))
+    return limits
+
+
+def _kes(option: str, text: str | None) -> int | None:
+    return None if text is None else micros(parsed(parse_kes, option, text))
+
+
+def _who(by: str | None) -> str:
+    return getpass.getuser() if by is None else by
+
+
+def _run(ask: Callable[[billing_pb2_grpc.BillingServiceAsyncStub], Awaitable[T]]) -> T:
+    async def asked() -> T:
+        async with billing_stub() as stub:
+            return await ask(stub)
+
+    return asyncio.run(asked())

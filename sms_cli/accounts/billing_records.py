@@ -1,0 +1,66 @@
+"""Accounts and bookings as JSON; amounts in KES."""
+
+from __future__ import annotations
+
+from sms_cli.shared.kes_amounts import kes
+from sms_cli.shared.terminal_instants import shown
+from tukupay.sms.messaging.v1 import billing_pb2 as pb
+from tukupay.sms.messaging.v1 import messaging_pb2
+
+COUNTED = {"CHARGED_ONCE_IF_ACCEPTED", "EARLIER_ATTEMPTS_CHARGED_IF_ACCEPTED"}
+"""The rules of the books about numbers of entries; the others are about KES."""
+
+
+def terms_record(terms: pb.AccountTerms) -> dict[str, object]:
+    """An account's terms as JSON; amounts in KES."""
+    account, limits = terms.account, terms.limits
+    return {
+        "userId": account.user_id,
+        "mode": word(messaging_pb2.AccountMode.Name(account.mode), "ACCOUNT_MODE_"),
+        "status": word(messaging_pb2.AccountStatus.Name(account.status), "ACCOUNT_STATUS_"),
+        "currency": terms.currency,
+        "balance": kes(account.posted_micros),
+        "held": kes(account.held_micros),
+        "creditLimit": kes(account.credit_limit_micros),
+        "available": kes(terms.available_micros) if terms.HasField("available_micros") else None,
+        "dailySpend": kes(limits.daily_spend_micros) if limits.HasField("daily_spend_micros") else None,
+        "spentToday": kes(terms.spent_today_micros),
+        "messagesPerMinute": limits.messages_per_minute if limits.HasField("messages_per_minute") else None,
+        "sentThisMinute": terms.sent_this_minute,
+        "messagesPerRecipientHour": (
+            limits.messages_per_recipient_hour if limits.HasField("messages_per_recipient_hour") else None
+        ),
+    }
+
+
+def entry_record(entry: pb.LedgerEntry) -> dict[str, object]:
+    """A ledger entry as JSON."""
+    return {
+        "entryId": entry.entry_id,
+        "userId": entry.user_id,
+        "kind": word(pb.LedgerEntryKind.Name(entry.kind), "LEDGER_ENTRY_KIND_"),
+        "amount": kes(entry.amount_micros),
+        "bookedAt": shown(entry.booked_time),
+        "outboxId": entry.outbox_id if entry.HasField("outbox_id") else None,
+        "attempt": entry.attempt if entry.HasField("attempt") else None,
+        "reference": entry.reference if entry.HasField("reference") else None,
+        "reason": entry.reason if entry.HasField("reason") else None,
+        "bookedBy": entry.booked_by if entry.HasField("booked_by") else None,
+    }
+
+
+def fault_record(fault: pb.BookFault) -> dict[str, object]:
+    """Something that does not add up, as JSON."""
+    is_count = fault.rule in COUNTED
+    return {
+        "userId": fault.user_id,
+        "rule": fault.rule,
+        "recorded": fault.recorded if is_count else kes(fault.recorded),
+        "expected": fault.expected if is_count else kes(fault.expected),
+        "outboxId": fault.outbox_id if fault.HasField("outbox_id") else None,
+    }
+
+
+def word(name: str, prefix: str) -> str:
+    """The name of an enum value without its prefix."""
+    return name.removeprefix(prefix).lower()

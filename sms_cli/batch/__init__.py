@@ -1,0 +1,1 @@
+"""`tukupay-sms send-batch`: one message for each line of a file."""

@@ -1,0 +1,168 @@
+"""`tukupay-sms carriers`: how carriers stand, and taking them out of use and back."""
+
+from __future__ import annotations
+
+import asyncio
+import getpass
+from typing import Annotated
+
+import typer
+from rich.markup import escape
+from rich.table import Table
+
+from service_kit.channel import open_channel
+from service_kit.settings import Address
+from sms_cli.shared.connections import readable_errors
+from sms_cli.shared.kes_amounts import kes
+from sms_cli.shared.local_settings import client_settings
+from sms_cli.shared.terminal import out, print_json, print_table
+from sms_cli.shared.terminal_instants import shown
+from tukupay.sms.messaging.v1 import carriers_pb2 as pb
+from tukupay.sms.messaging.v1 import carriers_pb2_grpc
+
+carriers = typer.Typer(help="How carriers stand; pause, drain and resume them.", invoke_without_command=True)
+
+_TIMEOUT_S = 20.0
+
+Carrier = Annotated[str, typer.Argument(help="The carrier's name.")]
+Reason = Annotated[str, typer.Option(help="Why, for the record.")]
+By = Annotated[str | None, typer.Option(help="Who says so, for the record; your user name if not given.")]
+AsJson = Annotated[bool, typer.Option("--json", help="Print JSON, for programs.")]
+
+
+@carriers.callback()
+def show(context: typer.Context, *, as_json: AsJson = False) -> None:
+    """Show every carrier: its binds, how much of its window is used, its rate and its errors."""
+    if context.invoked_subcommand is not None:
+        return
+    answer = asyncio.run(_list(client_settings().messaging))
+    if as_json:
+        print_json({"carriers": [record(report) for report in answer.carriers]})
+        return
+    several = len({report.replica for report in answer.carriers}) > 1
+    table = Table("carrier", *(["replica"] if several else []), "state", "binds", "window", "last minute")
+    for report in answer.carriers:
+        name, replica, *cells = _cells(report)
+        table.add_row(name, *([replica] if several else []), *cells)
+    print_table(table, wraps={"state", "binds", "last minute"})
+    for report in answer.carriers:
+        for line in _lines(report):
+            out.print(escape(f"{report.name}{f' at {report.replica}' if several else ''}: {line}"))
+    for control in answer.controls:
+        if control.mode != pb.CARRIER_MODE_RUNNING:
+            said = f"{control.changed_by or 'somebody'}, {shown(control.changed_time)}"
+            why = f": {control.reason}" if control.reason else ""
+            out.print(
+                f"{escape(control.carrier)} is {_word(pb.CarrierMode.Name(control.mode), 'CARRIER_MODE_')}", end=""
+            )
+            out.print(f" ({escape(said)}){escape(why)}")
+
+
+@carriers.command()
+def pause(carrier: Carrier, reason: Reason = "", by: By = None) -> None:
+    """Give a carrier no more messages; it stays connected. What only it could take waits in the queue."""
+    _set(carrier, pb.CARRIER_MODE_PAUSED, reason, by)
+
+
+@carriers.command()
+def drain(carrier: Carrier, reason: Reason = "", by: By = None) -> None:
+    """Give a carrier no more messages, let it end what is under way, and disconnect."""
+    _set(carrier, pb.CARRIER_MODE_DRAINED, reason, by)
+
+
+@carriers.command()
+def resume(carrier: Carrier, reason: Reason = "", by: By = None) -> None:
+    """Use a carrier again."""
+    _set(carrier, pb.CARRIER_MODE_RUNNING, reason, by)
+
+
+def record(report: pb.CarrierReport) -> dict[str, object]:
+    """A report as JSON."""
+    return {
+        "carrier": report.name,
+        "kind": report.kind,
+        "replica": report.replica,
+        "reportedAt": shown(report.reported_time),
+        "isUp": report.is_up,
+        "mode": _word(pb.CarrierMode.Name(report.mode), "CARRIER_MODE_"),
+        "breaker": _word(pb.BreakerState.Name(report.breaker), "BREAKER_STATE_"),
+        "window": report.window,
+        "inUse": report.in_use,
+        "binds": [
+            {
+                "number": bind.number,
+                "state": _word(pb.BindState.Name(bind.state), "BIND_STATE_"),
+                "window": bind.window,
+                "inUse": bind.in_use,
+                "lastError": bind.last_error if bind.HasField("last_error") else None,
+            }
+            for bind in report.binds
+        ],
+        "lastMinute": {
+            "accepted": report.accepted,
+            "refused": report.refused,
+            "notTaken": report.not_taken,
+            "unknown": report.unknown,
+        },
+        "codes": {count.code: count.messages for count in report.codes},
+        "remark": report.remark if report.HasField("remark") else None,
+        "balanceKes": kes(report.balance_micros) if report.HasField("balance_micros") else None,
+    }
+
+
+def _cells(report: pb.CarrierReport) -> list[str]:
+    state = "[green]up[/]" if report.is_up else "[red]down[/]"
+    if report.mode != pb.CARRIER_MODE_RUNNING:
+        state = f"[yellow]{_word(pb.CarrierMode.Name(report.mode), 'CARRIER_MODE_')}[/]"
+    elif report.breaker != pb.BREAKER_STATE_CLOSED:
+        state = f"[yellow]breaker {_word(pb.BreakerState.Name(report.breaker), 'BREAKER_STATE_')}[/]"
+    up = sum(bind.state == pb.BIND_STATE_UP for bind in report.binds)
+    outcomes = report.accepted + report.refused + report.not_taken + report.unknown
+    return [
+        escape(report.name),
+        escape(report.replica),
+        state,
+        f"{up} of {len(report.binds)}",
+        f"{report.in_use} of {report.window}",
+        f"{outcomes / 60:.1f}/s, {report.accepted} of {outcomes} taken",
+    ]
+
+
+def _lines(report: pb.CarrierReport) -> list[str]:
+    """What does not fit into a table."""
+    failing = [
+        f"bind {bind.number} is {_word(pb.BindState.Name(bind.state), 'BIND_STATE_')}, last: {bind.last_error}"
+        for bind in report.binds
+        if bind.state != pb.BIND_STATE_UP and bind.HasField("last_error")
+    ]
+    errors = [f"{count.messages} × {count.code} in the last minute" for count in report.codes]
+    return errors + failing + ([report.remark] if report.HasField("remark") else [])
+
+
+def _set(carrier: str, mode: pb.CarrierMode.ValueType, reason: str, by: str | None) -> None:
+    request = pb.SetCarrierModeRequest(
+        carrier=carrier, mode=mode, reason=reason, changed_by=getpass.getuser() if by is None else by
+    )
+    control = asyncio.run(_said(client_settings().messaging, request))
+    out.print(
+        f"{escape(control.carrier)} is wanted {_word(pb.CarrierMode.Name(control.mode), 'CARRIER_MODE_')}; "
+        "every replica follows within two seconds"
+    )
+
+
+async def _list(messaging: Address) -> pb.ListCarriersResponse:
+    async with open_channel(messaging) as channel:
+        with readable_errors("messaging", messaging):
+            stub = carriers_pb2_grpc.CarrierServiceStub(channel)
+            return await stub.ListCarriers(pb.ListCarriersRequest(), timeout=_TIMEOUT_S)
+
+
+async def _said(messaging: Address, request: pb.SetCarrierModeRequest) -> pb.CarrierControl:
+    async with open_channel(messaging) as channel:
+        with readable_errors("messaging", messaging):
+            stub = carriers_pb2_grpc.CarrierServiceStub(channel)
+            return (await stub.SetCarrierMode(request, timeout=_TIMEOUT_S)).control
+
+
+def _word(name: str, prefix: str) -> str:
+    return name.removeprefix(prefix).lower().replace("_", " ")

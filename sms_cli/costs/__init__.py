@@ -1,0 +1,1 @@
+"""`tukupay-sms costs`: prices, files of prices, rehearsals and audits."""

@@ -1,0 +1,177 @@
+"""Files of prices to pricing and back."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncGenerator, Callable, Sequence
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from decimal import Decimal
+
+from service_kit.channel import open_channel
+from service_kit.settings import Address
+from sms_cli.costs.cost_files import FileRow, file_key, place_in_file
+from sms_cli.shared.connections import option_of, readable_errors
+from sms_cli.shared.cost_levels import LEVEL_NAMES
+from sms_cli.shared.kes_amounts import kes, micros
+from sms_cli.shared.terminal_instants import exact, timestamp
+from tukupay.sms.pricing.v1 import pricing_pb2 as pb
+from tukupay.sms.pricing.v1 import pricing_pb2_grpc
+
+MAX_ROWS = 50_000
+"""What pricing records in one transaction."""
+_ROWS_OF_PART = 1_000
+_TIMEOUT_S = 600.0
+_OPEN_END = (
+    "the prices may or may not have been recorded, all of them or none: import the file again when pricing answers, "
+    "which records nothing twice"
+)
+
+Progress = Callable[[int], None]
+"""Hears how many rows pricing has checked."""
+
+
+@dataclass(frozen=True, slots=True)
+class Change:
+    """What a line of a file does."""
+
+    row: FileRow
+    effect: pb.ImportEffect.ValueType
+    before: Decimal | None
+    """KES in effect at its instant before; None when there is none."""
+    touched_guards: Sequence[str]
+    """The guards that find it unusual."""
+
+    @property
+    def relative(self) -> Decimal:
+        """The new price as a multiple of the old, or the other way round, whichever is larger; 0 without an old."""
+        low, high = sorted((self.before or Decimal(0), self.row.price))
+        if self.before is None:
+            return Decimal(0)
+        return high / low if low else Decimal("Infinity") if high else Decimal(1)
+
+    def record(self) -> dict[str, object]:
+        """As JSON; prices are text, to stay exact."""
+        return {
+            "line": self.row.line,
+            "level": LEVEL_NAMES[self.row.level],
+            "customerId": self.row.customer,
+            "appId": self.row.app,
+            "effectiveFrom": exact(timestamp(self.row.effective_from)),
+            "effect": effect_word(self.effect),
+            "priceBefore": None if self.before is None else kes(micros(self.before)),
+            "price": kes(micros(self.row.price)),
+            "guards": list(self.touched_guards),
+        }
+
+
+def effect_word(effect: pb.ImportEffect.ValueType) -> str:
+    """The effect for a person."""
+    return pb.ImportEffect.Name(effect).removeprefix("IMPORT_EFFECT_").lower()
+
+
+@dataclass(frozen=True, slots=True)
+class ImportOptions:
+    """How prices of a file are recorded."""
+
+    author: str
+    """For lines that do not say."""
+    allow_free: bool
+    override_guards: bool
+
+    def key_of(self, text: str) -> str:
+        """Names the import of a file with these options, so that it is done once."""
+        return file_key(text, self.author, self.allow_free, self.override_guards)
+
+    def part(self, rows: Sequence[FileRow]) -> pb.ImportCostsInPartsRequest:
+        """The part of an import with these rows."""
+        return pb.ImportCostsInPartsRequest(
+            rows=[
+                pb.SetCostRequest(
+                    level=row.level,
+                    price_micros=micros(row.price),
+                    customer_id=row.customer,
+                    app_id=row.app,
+                    reason=row.reason,
+                    effective_from=timestamp(row.effective_from),
+                    created_by=row.author or self.author,
+                    allow_free=self.allow_free,
+                    override_guards=self.override_guards,
+                )
+                for row in rows
+            ]
+        )
+
+
+class CostImport:
+    """Records the prices of a file, all or none."""
+
+    def __init__(
+        self, pricing: Address, stub: pricing_pb2_grpc.PricingServiceAsyncStub, rows: Sequence[FileRow]
+    ) -> None:
+        self._pricing = pricing
+        self._stub = stub
+        self._rows = rows
+
+    async def try_out(self, options: ImportOptions, progress: Progress) -> list[Change]:
+        """What each line would do; nothing is recorded."""
+        # Guards are overridden in the trial only, so that it names every line that touches one.
+        lenient = ImportOptions(options.author, options.allow_free, override_guards=True)
+        imported, _ = await self._call(lenient, progress, dry_run=True)
+        return [
+            Change(
+                row,
+                done.effect,
+                Decimal(done.previous_price_micros).scaleb(-6) if done.HasField("previous_price_micros") else None,
+                tuple(done.cost.overridden_guards),
+            )
+            for row, done in zip(self._rows, imported, strict=True)
+        ]
+
+    async def record(
+        self, options: ImportOptions, key: str, progress: Progress
+    ) -> tuple[Sequence[pb.ImportedCost], bool]:
+        """What became of each line, in one transaction, and whether an import with the same key did it before."""
+        return await self._call(options, progress, key=key)
+
+    async def _call(
+        self, options: ImportOptions, progress: Progress, *, dry_run: bool = False, key: str | None = None
+    ) -> tuple[list[pb.ImportedCost], bool]:
+        async def parts() -> AsyncGenerator[pb.ImportCostsInPartsRequest, None]:
+            for start in range(0, len(self._rows), _ROWS_OF_PART):
+                part = options.part(self._rows[start : start + _ROWS_OF_PART])
+                if not start:
+                    part.dry_run = dry_run
+                    if key is not None:
+                        part.idempotency_key = key
+                yield part
+
+        imported: list[pb.ImportedCost] = []
+        replayed = False
+        open_end = None if dry_run else _OPEN_END
+        with readable_errors("pricing", self._pricing, self._named, open_end=open_end):
+            async for answer in self._stub.ImportCostsInParts(parts(), timeout=_TIMEOUT_S):
+                progress(answer.checked_rows)
+                imported += answer.rows
+                replayed = replayed or answer.replayed
+        return imported, replayed
+
+    def _named(self, field: str) -> str:
+        return place_in_file(self._rows, field) or option_of(field)
+
+
+@asynccontextmanager
+async def cost_import(pricing: Address, rows: Sequence[FileRow]) -> AsyncGenerator[CostImport, None]:
+    """An import over a connection of its own."""
+    async with open_channel(pricing) as channel:
+        yield CostImport(pricing, pricing_pb2_grpc.PricingServiceStub(channel), rows)
+
+
+async def exported_costs(
+    pricing: Address, level: pb.CostLevel.ValueType | None
+) -> AsyncGenerator[Sequence[pb.Cost], None]:
+    """Every price in effect now or later, some at a time."""
+    request = pb.ExportCostsRequest(level=level or pb.COST_LEVEL_UNSPECIFIED)
+    async with open_channel(pricing) as channel:
+        with readable_errors("pricing", pricing):
+            async for answer in pricing_pb2_grpc.PricingServiceStub(channel).ExportCosts(request, timeout=_TIMEOUT_S):
+                yield answer.costs

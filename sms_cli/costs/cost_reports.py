@@ -1,0 +1,206 @@
+"""What prices mean for traffic: rehearsals and audits, asked of messaging."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncGenerator, Iterator, Sequence
+from datetime import datetime, timedelta
+
+from service_kit.channel import open_channel
+from service_kit.settings import Address
+from sms_cli.costs.cost_files import FileRow, place_in_file
+from sms_cli.shared.connections import option_of, readable_errors
+from sms_cli.shared.cost_levels import LEVEL_NAMES, level_name
+from sms_cli.shared.kes_amounts import kes, micros
+from sms_cli.shared.terminal_instants import exact, timestamp
+from tukupay.sms.messaging.v1 import messaging_pb2 as pb
+from tukupay.sms.messaging.v1 import messaging_pb2_grpc
+from tukupay.sms.pricing.v1 import pricing_pb2
+
+_REPORT_TIMEOUT_S = 600.0
+_DAY = timedelta(days=1)
+_COPY_TIMEOUT_S = 60.0
+
+
+async def rehearsed_costs(
+    messaging: Address, rows: Sequence[FileRow], start: datetime, end: datetime
+) -> pb.RehearseCostsResponse:
+    """What a past period would have cost with these prices."""
+    request = pb.RehearseCostsRequest(
+        drafts=[
+            pricing_pb2.DraftCost(
+                level=row.level,
+                price_micros=micros(row.price),
+                customer_id=row.customer,
+                app_id=row.app,
+                effective_from=timestamp(row.effective_from),
+            )
+            for row in rows
+        ],
+        period_start=timestamp(start),
+        period_end=timestamp(end),
+    )
+
+    def named(field: str) -> str:
+        return place_in_file(rows, field) or option_of(field)
+
+    async with open_channel(messaging) as channel:
+        with readable_errors("messaging", messaging, named):
+            stub = messaging_pb2_grpc.CostReportServiceStub(channel)
+            return await stub.RehearseCosts(request, timeout=_REPORT_TIMEOUT_S)
+
+
+async def audited_costs(
+    messaging: Address, start: datetime, end: datetime, user: str | None
+) -> AsyncGenerator[pb.AuditCostsResponse, None]:
+    """The exceptions of a period as they are found, and the totals last."""
+    totals = pb.AuditTotals()
+    async with open_channel(messaging) as channel:
+        stub = messaging_pb2_grpc.CostReportServiceStub(channel)
+        for first, after in days(start, end):
+            request = pb.AuditCostsRequest(period_start=timestamp(first), period_end=timestamp(after), user_id=user)
+            with readable_errors("messaging", messaging):
+                async for answer in stub.AuditCosts(request, timeout=_REPORT_TIMEOUT_S):
+                    if answer.exceptions:
+                        yield answer
+                    for field, value in answer.totals.ListFields():
+                        setattr(totals, field.name, getattr(totals, field.name) + value)
+    yield pb.AuditCostsResponse(totals=totals)
+
+
+def days(start: datetime, end: datetime) -> Iterator[tuple[datetime, datetime]]:
+    """A period in pieces of a day at most; as it is when it has no day, for the server to refuse.
+
+    Servers end connections that are some minutes old, and an audit of many months would not be through by then.
+    """
+    first = start
+    while True:
+        after = end if end - first <= _DAY else first + _DAY
+        yield first, after
+        if after >= end:
+            return
+        first = after
+
+
+async def audited_copy(messaging: Address) -> pb.AuditPriceCopyResponse:
+    """How the copy of the price book in a messaging process compares with pricing."""
+    async with open_channel(messaging) as channel:
+        with readable_errors("messaging", messaging):
+            stub = messaging_pb2_grpc.CostReportServiceStub(channel)
+            return await stub.AuditPriceCopy(pb.AuditPriceCopyRequest(), timeout=_COPY_TIMEOUT_S)
+
+
+def level_total_record(total: pb.RehearsedTotal) -> dict[str, object]:
+    """As `total_record`, for the traffic of a level."""
+    return total_record(total) | {"key": level_name(total.key)}
+
+
+def total_record(total: pb.RehearsedTotal) -> dict[str, object]:
+    """Old and new amounts as JSON; they are text, to stay exact."""
+    return {
+        "key": total.key,
+        "messages": total.messages,
+        "units": total.units,
+        "old": kes(total.old_micros),
+        "new": kes(total.new_micros),
+        "difference": kes(total.difference_micros),
+    }
+
+
+def rehearsal_record(answer: pb.RehearseCostsResponse, rows: Sequence[FileRow]) -> dict[str, object]:
+    """A rehearsal as JSON."""
+    return {
+        "currency": "KES",
+        "total": total_record(answer.total),
+        "byCustomer": [total_record(total) for total in answer.by_customer],
+        "byApp": [total_record(total) for total in answer.by_app],
+        "byLevel": [level_total_record(total) for total in answer.by_level],
+        "unpricedMessages": answer.unpriced_messages,
+        "drafts": [_draft_record(row, draft, rows) for row, draft in zip(rows, answer.drafts, strict=True)],
+    }
+
+
+def _draft_record(row: FileRow, draft: pb.RehearsedDraft, rows: Sequence[FileRow]) -> dict[str, object]:
+    record: dict[str, object] = {
+        "line": row.line,
+        "messages": draft.messages,
+        "units": draft.units,
+        "new": kes(draft.new_micros),
+    }
+    if draft.HasField("superseded_by"):
+        other = draft.superseded_by
+        line = _line_of(other, rows)
+        record["supersededBy"] = {
+            **({"costId": other.cost_id} if line is None else {"line": line}),
+            "level": LEVEL_NAMES[other.level],
+            "effectiveFrom": exact(other.effective_from),
+        }
+    return record
+
+
+def draft_sentence(row: FileRow, draft: pb.RehearsedDraft, rows: Sequence[FileRow]) -> str:
+    """What the price in a line of the file did, and what applied in its place."""
+    priced = f"draft line {row.line} priced {draft.messages:,} {'message' if draft.messages == 1 else 'messages'}"
+    if not draft.HasField("superseded_by"):
+        return priced if draft.messages else f"{priced}: the period has none that it could price"
+    other = draft.superseded_by
+    line = _line_of(other, rows)
+    name = other.cost_id if line is None else f"line {line}"
+    return (
+        f"{priced}{';' if draft.messages else ':'} {name} ({LEVEL_NAMES[other.level]}) from "
+        f"{exact(other.effective_from)} supersedes it{' elsewhere' if draft.messages else ''}"
+    )
+
+
+def _line_of(other: pb.SupersedingPrice, rows: Sequence[FileRow]) -> int | None:
+    """The line of the file that a price comes from; None for one of the book."""
+    _, is_draft, place = other.cost_id.partition("draft_")
+    return rows[int(place)].line if is_draft else None
+
+
+def exception_record(exception: pb.CostException) -> dict[str, object]:
+    """An exception as JSON."""
+    then = kes(exception.known_then_micros) if exception.HasField("known_then_micros") else None
+    now = kes(exception.known_now_micros) if exception.HasField("known_now_micros") else None
+    return {
+        "outboxId": exception.outbox_id,
+        "userId": exception.user_id,
+        "createdAt": exact(exception.created_time),
+        "units": exception.units,
+        "recorded": kes(exception.recorded_micros),
+        "recordedCostId": exception.recorded_cost_id,
+        "knownThen": then,
+        "knownNow": now,
+        "cause": cause_word(exception.cause),
+        "pricedAt": exact(exception.priced_time),
+        "priceKnownAt": exact(exception.price_known_time),
+        "approximate": exception.approximate,
+    }
+
+
+def cause_word(cause: pb.CostExceptionCause.ValueType) -> str:
+    """A cause for a person."""
+    return pb.CostExceptionCause.Name(cause).removeprefix("COST_EXCEPTION_CAUSE_").lower()
+
+
+def audit_totals_record(totals: pb.AuditTotals) -> dict[str, object]:
+    """The totals of an audit as JSON."""
+    return {
+        "entries": totals.entries,
+        "asKnownThen": totals.as_known_then,
+        "asKnownNow": totals.as_known_now,
+        "exceptions": totals.exceptions,
+        "difference": kes(totals.difference_micros),
+        "currency": "KES",
+        "approximateEntries": totals.approximate_entries,
+    }
+
+
+def copy_record(answer: pb.AuditPriceCopyResponse) -> dict[str, object]:
+    """The comparison of a copy as JSON."""
+    return {
+        "answers": answer.answers,
+        "copyChecksum": answer.copy_checksum,
+        "bookChecksum": answer.book_checksum,
+        "epoch": answer.epoch,
+        "differing": list(answer.differing),
+    }

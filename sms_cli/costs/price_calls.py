@@ -1,0 +1,157 @@
+"""`tukupay-sms costs`: records and shows prices."""
+
+from __future__ import annotations
+
+import getpass
+from collections.abc import Sequence
+from datetime import UTC, datetime
+from decimal import Decimal
+
+from service_kit.channel import open_channel
+from service_kit.settings import Address
+from sms_cli.shared.connections import readable_errors
+from sms_cli.shared.cost_levels import LEVEL_NAMES
+from sms_cli.shared.kes_amounts import kes, micros
+from sms_cli.shared.terminal_instants import exact, timestamp
+from tukupay.sms.pricing.v1 import pricing_pb2 as pb
+from tukupay.sms.pricing.v1 import pricing_pb2_grpc
+
+_TIMEOUT_S = 10.0
+_RECORDED_OR_NOT = (
+    "the price may or may not have been recorded: `costs history` shows it; repeated with the same --idempotency-key, "
+    "if there was one, the command records nothing twice"
+)
+_WITHDRAWN_OR_NOT = "the price may or may not have been taken back: repeat the command, which does nothing twice"
+
+
+async def record_cost(
+    pricing: Address,
+    level: pb.CostLevel.ValueType,
+    price: Decimal,
+    *,
+    customer: str | None,
+    app: str | None,
+    reason: str | None,
+    effective_from: datetime | None,
+    author: str | None,
+    allow_free: bool = False,
+    override_guards: bool = False,
+    idempotency_key: str | None = None,
+) -> pb.SetCostResponse:
+    """Records a price, effective from now unless told otherwise, and gives the row as recorded."""
+    request = pb.SetCostRequest(
+        level=level,
+        price_micros=micros(price),
+        customer_id=customer,
+        app_id=app,
+        reason=reason,
+        effective_from=timestamp(effective_from or datetime.now(UTC)),
+        created_by=author or getpass.getuser(),
+        allow_free=allow_free,
+        override_guards=override_guards,
+        idempotency_key=idempotency_key,
+    )
+    async with open_channel(pricing) as channel:
+        with readable_errors("pricing", pricing, open_end=_RECORDED_OR_NOT):
+            return await pricing_pb2_grpc.PricingServiceStub(channel).SetCost(request, timeout=_TIMEOUT_S)
+
+
+async def withdraw_cost(pricing: Address, cost_id: str, *, author: str | None, reason: str) -> pb.Cost:
+    """Takes back a row before it takes effect, and gives it as it stands then."""
+    request = pb.WithdrawCostRequest(cost_id=cost_id, withdrawn_by=author or getpass.getuser(), reason=reason)
+    async with open_channel(pricing) as channel:
+        with readable_errors("pricing", pricing, open_end=_WITHDRAWN_OR_NOT):
+            answer = await pricing_pb2_grpc.PricingServiceStub(channel).WithdrawCost(request, timeout=_TIMEOUT_S)
+    return answer.cost
+
+
+async def explained_price(
+    pricing: Address, customer: str, *, app: str | None, at: datetime | None, known_at: datetime | None
+) -> pb.ResolvePriceResponse:
+    """The price of a unit for a customer, with every row that was considered."""
+    request = pb.ResolvePriceRequest(
+        customer_id=customer,
+        app_id=app,
+        at=timestamp(at) if at else None,
+        known_at=timestamp(known_at) if known_at else None,
+        explain=True,
+    )
+    async with open_channel(pricing) as channel:
+        with readable_errors("pricing", pricing):
+            return await pricing_pb2_grpc.PricingServiceStub(channel).ResolvePrice(request, timeout=_TIMEOUT_S)
+
+
+async def current_cost(
+    pricing: Address, level: pb.CostLevel.ValueType, *, customer: str | None, app: str | None
+) -> pb.Cost:
+    """The row that applies now when asked from a level."""
+    request = pb.GetCurrentCostRequest(level=level, customer_id=customer, app_id=app)
+    async with open_channel(pricing) as channel:
+        with readable_errors("pricing", pricing):
+            stub = pricing_pb2_grpc.PricingServiceStub(channel)
+            answer = await stub.GetCurrentCost(request, timeout=_TIMEOUT_S)
+    return answer.cost
+
+
+async def cost_history(
+    pricing: Address, level: pb.CostLevel.ValueType, *, customer: str | None, app: str | None
+) -> Sequence[pb.Cost]:
+    """Every recorded row of a level and entity, oldest first."""
+    request = pb.ListCostsRequest(level=level, customer_id=customer, app_id=app, page_size=1_000)
+    rows: list[pb.Cost] = []
+    async with open_channel(pricing) as channel:
+        stub = pricing_pb2_grpc.PricingServiceStub(channel)
+        with readable_errors("pricing", pricing):
+            while True:
+                answer = await stub.ListCosts(request, timeout=_TIMEOUT_S)
+                rows.extend(answer.costs)
+                if not answer.next_page_token:
+                    return rows
+                request.page_token = answer.next_page_token
+
+
+def tier_of(cost: pb.Cost) -> str:
+    """The level of a row, and whose price it is there."""
+    return f"{LEVEL_NAMES[cost.level]} {cost.customer_id or cost.app_id}".strip()
+
+
+def cost_record(cost: pb.Cost) -> dict[str, object]:
+    """The row as JSON; the price is text, to stay exact."""
+    taken = cost.withdrawal if cost.HasField("withdrawal") else None
+    return {
+        "costId": cost.cost_id,
+        "level": LEVEL_NAMES[cost.level],
+        "customerId": cost.customer_id or None,
+        "appId": cost.app_id or None,
+        "price": kes(cost.price_micros),
+        "currency": "KES",
+        "effectiveFrom": exact(cost.effective_from),
+        "reason": cost.reason or None,
+        "createdBy": cost.created_by,
+        "recordedAt": exact(cost.recorded_time),
+        "revision": cost.revision,
+        "overriddenGuards": ", ".join(cost.overridden_guards) or None,
+        "withdrawnAt": exact(taken.withdrawn_time) if taken else None,
+        "withdrawnBy": taken.withdrawn_by if taken else None,
+        "withdrawalReason": taken.reason if taken else None,
+    }
+
+
+def explanation_record(answer: pb.ResolvePriceResponse) -> dict[str, object]:
+    """The answer as JSON, candidates in the order in which they were considered."""
+    return {
+        "price": kes(answer.cost.price_micros),
+        "currency": "KES",
+        "resolvedAt": exact(answer.resolved_at),
+        "validUntil": exact(answer.valid_until) if answer.HasField("valid_until") else None,
+        "knownAt": exact(answer.known_at) if answer.HasField("known_at") else None,
+        "cost": cost_record(answer.cost),
+        "candidates": [
+            {
+                "verdict": pb.CandidateVerdict.Name(candidate.verdict).removeprefix("CANDIDATE_VERDICT_").lower(),
+                "explanation": candidate.explanation,
+                "cost": cost_record(candidate.cost),
+            }
+            for candidate in answer.candidates
+        ],
+    }

@@ -1,0 +1,70 @@
+"""What to do once everything is up."""
+
+from __future__ import annotations
+
+import json
+import shlex
+import shutil
+import sys
+from pathlib import Path
+
+from service_kit.settings import Address
+from sms_cli.local.home import Home
+from sms_cli.shared.local_settings import LocalSettings
+
+NAME = "tukupay-sms"
+RECIPIENT = "+254712345678"
+_REQUEST = {
+    "userId": "user123",
+    "recipientPhoneNumber": RECIPIENT,
+    "message": "Your OTP is 123456. Please use this code to verify your account.",
+    "senderId": "TUKUPAY",
+    "messageName": "OTP Verification",
+    "messageId": "msg123",
+    "priority": "normal",
+    "tags": ["notification", "OTP"],
+    "customData": {"purpose": "Account Verification", "linkedTransactionId": "txn789"},
+}
+
+
+def curl_of_first_sms(gateway: Address) -> str:
+    """A command to paste into a shell."""
+    body = json.dumps(_REQUEST, indent=2)
+    return f"curl -sS -X POST http://{gateway}/api/sms/send \\\n  -H 'Content-Type: application/json' \\\n  -d '{body}'"
+
+
+def program() -> str:
+    """What to type for this program here: its name where that leads to it, otherwise its path."""
+    own = Path(sys.executable).parent / NAME
+    found = shutil.which(NAME)
+    if found is not None and Path(found).absolute() == own.absolute():
+        return NAME
+    # Not resolved: a link to Python is how a virtual environment knows itself.
+    own = own.absolute()
+    return shlex.quote(str(own.relative_to(Path.cwd()) if own.is_relative_to(Path.cwd()) else own))
+
+
+def next_steps(settings: LocalSettings, home: Home) -> str:
+    """The first SMS and where to look next, as plain text."""
+    name = program()
+    places = {
+        f"http://{settings.gateway}/docs": "the API",
+        f"http://{settings.sandbox_http}/": "what the phones of the sandbox received",
+        f"{name} phone {RECIPIENT}": "the same, at the terminal",
+        f"{name} status": "how all parts are",
+        f"http://{settings.messaging_metrics}/metrics": "the figures of messaging, for Prometheus",
+        f"http://{settings.gateway_metrics}/metrics": "those of the gateway",
+        f"http://{settings.pricing_metrics}/metrics": "those of pricing",
+        str(home.logs): "the logs",
+    }
+    width = max(map(len, places))
+    where = "\n".join(f"  {place:<{width}}  {shows}" for place, shows in places.items())
+    return f"""\
+Send a first SMS:
+
+{curl_of_first_sms(settings.gateway)}
+
+Then look at
+{where}
+
+Ctrl-C stops everything; the data stays."""

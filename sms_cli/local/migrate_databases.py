@@ -1,0 +1,63 @@
+"""Brings the database of a service to the tables that its code expects."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Mapping
+from importlib import import_module
+from typing import Any
+
+import psycopg
+
+from service_kit.guards import GuardsNotSetError
+from sms_cli.shared.command_error import CommandError
+from sms_cli.shared.local_settings import DATABASE_VARIABLES, DIRECT_VARIABLES
+
+_MODULES: Mapping[str, str] = {
+    "pricing": "pricing_service.adapters.migrate",
+    "messaging": "messaging_service.wiring.migrate",
+}
+"""What migrates the database of each service."""
+
+
+def load_migrations() -> None:
+    """Imports what migrations need, which takes longer than an up-to-date database takes to check."""
+    for service in DATABASE_VARIABLES:
+        _module(service)
+
+
+def _module(service: str) -> Any:  # noqa: ANN401 - a module
+    return import_module(_MODULES[service])
+
+
+async def migrate_database(service: str, environment: Mapping[str, str]) -> None:
+    """Applies the migrations that a database lacks, and guards its role; raises CommandError when that fails.
+
+    `environment` has the URL of the database, and may have a direct one.
+    """
+    from sqlalchemy.exc import SQLAlchemyError  # noqa: PLC0415 - slow to import, and only needed here
+
+    from service_kit.migrations import PooledError  # noqa: PLC0415 - likewise
+
+    try:
+        await asyncio.to_thread(
+            _module(service).migrate,
+            environment[DATABASE_VARIABLES[service]],
+            environment.get(DIRECT_VARIABLES[service]) or None,
+        )
+    except GuardsNotSetError as error:
+        raise CommandError(
+            f"the tables of {service} are up to date, but their guards are not set", str(error)
+        ) from error
+    except PooledError as error:
+        raise CommandError(
+            f"the migration of {service} was not begun: {error}",
+            f"set {DIRECT_VARIABLES[service]} to the URL of the server itself",
+        ) from error
+    except (SQLAlchemyError, psycopg.Error) as error:
+        reason = str(error).partition("\n(Background")[0].partition("\n[SQL")[0].strip()
+        raise CommandError(
+            f"the migration of {service} failed: {reason}",
+            f"check that its database can be reached and changed ({DATABASE_VARIABLES[service]}); "
+            "a migration that failed has changed nothing, so it can be run again",
+        ) from error

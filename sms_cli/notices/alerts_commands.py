@@ -1,0 +1,129 @@
+"""`tukupay-sms alerts`: what accounts are warned of, and the warnings."""
+
+from __future__ import annotations
+
+import asyncio
+import getpass
+from collections.abc import AsyncGenerator, Callable
+from contextlib import asynccontextmanager
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+from rich.table import Column, Table
+
+from service_kit.channel import open_channel
+from sms_cli.notices.channels_commands import channels
+from sms_cli.shared.connections import readable_errors
+from sms_cli.shared.local_settings import client_settings
+from sms_cli.shared.terminal import cell, out, print_table
+from sms_cli.shared.terminal_instants import shown
+from tukupay.sms.messaging.v1 import alerts_pb2 as pb
+from tukupay.sms.messaging.v1 import alerts_pb2_grpc
+
+if TYPE_CHECKING:
+    Stub = alerts_pb2_grpc.AlertServiceAsyncStub
+
+alerts = typer.Typer(help="What accounts are warned of: list, acknowledge, rules, channels.", no_args_is_help=True)
+alerts.add_typer(channels, name="channels")
+
+_TIMEOUT_S = 20.0
+_MICROS = 1_000_000
+_KINDS = {
+    name.removeprefix("ALERT_KIND_").lower().replace("_", ".", 1): number
+    for name, number in pb.AlertKind.items()
+    if number
+}
+_WORDS = {number: word for word, number in _KINDS.items()}
+
+User = Annotated[str, typer.Option(help="The account.")]
+
+
+@alerts.command("list")
+def list_alerts(
+    user: User = "user123",
+    limit: Annotated[int, typer.Option(min=1, max=500, help="At most so many.")] = 20,
+    *,
+    only_open: Annotated[bool, typer.Option("--open", help="Only those that are not resolved.")] = False,
+) -> None:
+    """Show the alerts of an account, newest first."""
+    request = pb.ListAlertsRequest(user_id=user, only_open=only_open, page_size=limit)
+    found = list(_asked(lambda stub: stub.ListAlerts(request, timeout=_TIMEOUT_S)).alerts)
+    if not found:
+        none = f"No alert of {user} is open." if only_open else f"{user} was not warned of anything."
+        out.print(none, markup=False)
+        return
+    table = Table(Column("alert", no_wrap=True), "kind", "subject", "value", "raised", "resolved", "seen by", "told")
+    for one in found:
+        told = f"{one.delivered_deliveries} of {_deliveries(one)}"
+        cells = (
+            one.alert_id,
+            _WORDS[one.kind],
+            one.subject,
+            f"{_amount(one.value_micros)} (threshold {_amount(one.threshold_micros)})",
+            shown(one.raised_time),
+            shown(one.resolved_time) if one.HasField("resolved_time") else None,
+            one.acknowledged_by if one.HasField("acknowledged_by") else None,
+            told,
+        )
+        table.add_row(*map(cell, cells))
+    print_table(table, wraps={"value"})
+
+
+@alerts.command("ack")
+def acknowledge(
+    alert: Annotated[str, typer.Argument(help="The alert's id.")],
+    by: Annotated[str | None, typer.Option(help="Who has seen it; your user name if absent.")] = None,
+) -> None:
+    """Say who has seen an alert; the first word stays."""
+    request = pb.AcknowledgeAlertRequest(alert_id=alert, acknowledged_by=by or getpass.getuser())
+    seen = _asked(lambda stub: stub.AcknowledgeAlert(request, timeout=_TIMEOUT_S)).alert
+    out.print(f"seen by {seen.acknowledged_by}, {shown(seen.acknowledged_time)}", markup=False)
+
+
+@alerts.command("rules")
+def rules(user: User = "user123") -> None:
+    """Show what an account is warned of, the defaults included."""
+    request = pb.GetAlertRulesRequest(user_id=user)
+    table = Table("kind", "watches", "threshold", "margin", "quiet")
+    for one in _asked(lambda stub: stub.GetAlertRules(request, timeout=_TIMEOUT_S)).rules:
+        unit = " units" if one.in_units else ""
+        quiet = one.quiet_hours
+        hours = f"{_clock(quiet.start_minute)} to {_clock(quiet.end_minute)}" if one.HasField("quiet_hours") else None
+        cells = (
+            _WORDS[one.kind],
+            "yes" if one.enabled else "no",
+            _amount(one.threshold_micros) + unit,
+            _amount(one.margin_micros) + unit,
+            hours,
+        )
+        table.add_row(*map(cell, cells))
+    print_table(table, wraps={"value"})
+
+
+def _deliveries(one: pb.Alert) -> int:
+    return one.pending_deliveries + one.delivered_deliveries + one.failed_deliveries
+
+
+def _amount(micros: int) -> str:
+    whole, fraction = divmod(micros, _MICROS)
+    return f"{whole:,}" + (f".{fraction:06}".rstrip("0") if fraction else "")
+
+
+def _clock(minute: int) -> str:
+    return f"{minute // 60:02}:{minute % 60:02}"
+
+
+@asynccontextmanager
+async def _service() -> AsyncGenerator[Stub, None]:
+    messaging = client_settings().messaging
+    async with open_channel(messaging) as channel:
+        with readable_errors("messaging", messaging):
+            yield alerts_pb2_grpc.AlertServiceStub(channel)
+
+
+def _asked(call: Callable[[Stub], Any]) -> Any:  # noqa: ANN401 - whatever the call answers
+    async def ask() -> Any:  # noqa: ANN401 - see above
+        async with _service() as stub:
+            return await call(stub)
+
+    return asyncio.run(ask())

@@ -1,0 +1,1 @@
+"""`tukupay-sms send` and `watch`: one message, and what happens to messages."""

@@ -1,0 +1,72 @@
+"""Following a watch over broken connections: the last cursor goes on where the stream ended."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterable, Callable
+from dataclasses import dataclass
+from typing import Final, Generic, Protocol, TypeVar
+
+import grpc
+from grpc import aio
+
+from service_kit.channel import open_channel
+from service_kit.settings import Address
+from sms_cli.shared.connections import readable_errors
+from tukupay.sms.messaging.v1 import messaging_pb2_grpc
+
+AGAIN: Final = frozenset({grpc.StatusCode.UNAVAILABLE, grpc.StatusCode.RESOURCE_EXHAUSTED, grpc.StatusCode.CANCELLED})
+"""How a watch ends that goes on with its cursor."""
+FIRST_PAUSE_S: Final = 0.5
+LONGEST_PAUSE_S: Final = 10.0
+
+
+class _Response(Protocol):
+    @property
+    def cursor(self) -> str: ...
+
+
+R = TypeVar("R", bound=_Response)
+
+
+@dataclass
+class Following(Generic[R]):
+    """A watch, and how far it got."""
+
+    messaging: Address
+    watch: Callable[[messaging_pb2_grpc.MessagingServiceAsyncStub, str], AsyncIterable[R]]
+    """Opens the stream after a cursor."""
+    show: Callable[[R], None]
+    interrupted: Callable[[str, float], None]
+    """Hears why the stream broke, and after how many seconds it is opened again."""
+    begun: Callable[[], None]
+    """Hears that the watch is open for the first time."""
+    cursor: str = ""
+    """The last that came; empty before the first."""
+
+    async def run(self) -> None:
+        """Shows everything until the service ends the watch in good order.
+
+        Opens it again whenever the connection breaks, but for a first time that never came about. Raises CommandError.
+        """
+        began, pause_s = False, FIRST_PAUSE_S
+        async with open_channel(self.messaging) as channel:
+            stub: messaging_pb2_grpc.MessagingServiceAsyncStub = messaging_pb2_grpc.MessagingServiceStub(channel)
+            with readable_errors("messaging", self.messaging):
+                while True:
+                    try:
+                        async for response in self.watch(stub, self.cursor):
+                            if not began:
+                                self.begun()
+                            began, pause_s = True, FIRST_PAUSE_S
+                            self.show(response)
+                            # Only now: what was not shown comes again.
+                            self.cursor = response.cursor
+                    except aio.AioRpcError as error:
+                        if not began or error.code() not in AGAIN:
+                            raise
+                        self.interrupted(error.details() or error.code().name, pause_s)
+                    else:
+                        return
+                    await asyncio.sleep(pause_s)
+                    pause_s = min(2 * pause_s, LONGEST_PAUSE_S)

@@ -1,0 +1,118 @@
+"""`tukupay-sms send`: sends one SMS through messaging."""
+
+from __future__ import annotations
+
+from datetime import datetime
+
+from google.protobuf.duration_pb2 import Duration
+
+from service_kit.channel import open_channel
+from service_kit.settings import Address
+from sms_cli.shared.connections import readable_errors
+from sms_cli.shared.kes_amounts import kes
+from sms_cli.shared.terminal_instants import shown, timestamp
+from tukupay.sms.messaging.v1 import messaging_pb2 as pb
+from tukupay.sms.messaging.v1 import messaging_pb2_grpc
+
+_OUTCOME_WAIT_S = 10
+_TIMEOUT_S = 20.0
+
+PRIORITIES = {"normal": pb.PRIORITY_NORMAL, "high": pb.PRIORITY_HIGH}
+
+
+async def send_sms(
+    messaging: Address,
+    *,
+    recipient: str,
+    text: str,
+    user: str,
+    sender: str,
+    priority: pb.Priority.ValueType,
+    at: datetime | None,
+    expires: datetime | None,
+    message_id: str | None,
+) -> pb.OutboxEntry:
+    """Sends an SMS and gives its entry as it stands after the carrier's answer, or after 10 s without one."""
+    request = pb.SendSmsRequest(
+        user_id=user,
+        recipient_phone_number=recipient,
+        message=text,
+        sender_id=sender,
+        message_id=message_id,
+        scheduled_time=timestamp(at) if at else None,
+        expires_time=timestamp(expires) if expires else None,
+        priority=priority,
+        outcome_wait=Duration(seconds=_OUTCOME_WAIT_S),
+    )
+    async with open_channel(messaging) as channel:
+        with readable_errors("messaging", messaging):
+            stub = messaging_pb2_grpc.MessagingServiceStub(channel)
+            answer = await stub.SendSms(request, timeout=_TIMEOUT_S)
+    return answer.entry
+
+
+def _word(name: str, prefix: str) -> str:
+    return name.removeprefix(prefix).lower()
+
+
+def entry_record(entry: pb.OutboxEntry) -> dict[str, object]:
+    """The entry as JSON, without what was not set; prices are text, to stay exact."""
+    record: dict[str, object] = {
+        "outboxId": entry.outbox_id,
+        "userId": entry.user_id,
+        "recipientPhoneNumber": entry.recipient_phone_number,
+        "senderId": entry.sender_id,
+        "messageId": entry.message_id,
+        "status": _word(pb.SmsStatus.Name(entry.status), "SMS_STATUS_"),
+        "deliveryState": _word(pb.DeliveryState.Name(entry.delivery_state), "DELIVERY_STATE_"),
+        "smsUnitsUsed": entry.sms_units_used,
+        "encoding": _word(pb.Encoding.Name(entry.encoding), "ENCODING_"),
+        "costPerUnit": kes(entry.unit_price_micros),
+        "totalCost": kes(entry.total_cost_micros),
+        "billing": _word(pb.BillingState.Name(entry.billing_state), "BILLING_STATE_"),
+        "held": kes(entry.billing.held_micros),
+        "charged": kes(entry.billing.charged_micros),
+        "refunded": kes(entry.billing.refunded_micros),
+        "retryCount": entry.retry_count,
+    }
+    if entry.carrier:
+        record["carrier"] = entry.carrier
+    if entry.error_code:
+        resend = _word(pb.ResendAdvice.Name(entry.resend_advice), "RESEND_ADVICE_")
+        record |= {"errorCode": entry.error_code, "errorDetails": entry.error_details, "resendable": resend}
+    if entry.carrier_error_code:
+        record["carrierErrorCode"] = entry.carrier_error_code
+    times = {
+        "createdAt": ("created_time", entry.created_time),
+        "scheduledFor": ("scheduled_time", entry.scheduled_time),
+        "expiresAt": ("expires_time", entry.expires_time),
+        "lastAttemptAt": ("last_attempt_time", entry.last_attempt_time),
+        "sentAt": ("sent_time", entry.sent_time),
+        "deliveredAt": ("delivered_time", entry.delivered_time),
+    }
+    present = {field.name for field, _ in entry.ListFields()}
+    return record | {name: shown(time) for name, (field, time) in times.items() if field in present}
+
+
+def has_failed(entry: pb.OutboxEntry) -> bool:
+    """Whether the SMS did not arrive and will not."""
+    return entry.status == pb.SMS_STATUS_FAILED
+
+
+def advice(entry: pb.OutboxEntry) -> str:
+    """What became of the entry and what to do next, in one sentence."""
+    phone = f"`tukupay-sms phone {entry.recipient_phone_number}` shows what a sandbox phone received"
+    match entry.status:
+        case pb.SMS_STATUS_SENT:
+            return f"The carrier accepted it; {phone}."
+        case pb.SMS_STATUS_FAILED:
+            charged = (
+                entry.billing_state == pb.BILLING_STATE_CHARGED
+                or entry.billing.charged_micros > entry.billing.refunded_micros
+            )
+            money = "was charged, as the carrier had accepted it" if charged else "costs nothing"
+            return f"It did not arrive and {money}; errorDetails says why."
+        case _ if entry.delivery_state == pb.DELIVERY_STATE_SCHEDULED:
+            return "It waits for its time; its price is frozen."
+        case _:
+            return f"It is recorded and under way, so do not send it again; {phone}."

@@ -1,0 +1,1 @@
+"""`tukupay-sms reports`: what messages cost, and carriers' invoices."""

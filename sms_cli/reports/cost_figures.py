@@ -1,0 +1,145 @@
+"""Cost reports and messages, asked of messaging, as rows."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncGenerator, Mapping, Sequence
+from datetime import datetime, timedelta
+
+from service_kit.channel import open_channel
+from service_kit.settings import Address
+from sms_cli.accounts.billing_records import word
+from sms_cli.shared.connections import readable_errors
+from sms_cli.shared.cost_levels import LEVEL_NAMES, level_name
+from sms_cli.shared.kes_amounts import kes
+from sms_cli.shared.terminal_instants import shown, timestamp
+from tukupay.sms.messaging.v1 import messaging_pb2, reports_pb2_grpc
+from tukupay.sms.messaging.v1 import reports_pb2 as pb
+
+GROUPINGS: Mapping[str, pb.CostGrouping.ValueType] = {
+    "day": pb.COST_GROUPING_DAY,
+    "account": pb.COST_GROUPING_ACCOUNT,
+    "app": pb.COST_GROUPING_APP,
+    "sender": pb.COST_GROUPING_SENDER,
+    "level": pb.COST_GROUPING_LEVEL,
+    "carrier": pb.COST_GROUPING_CARRIER,
+    "tag": pb.COST_GROUPING_TAG,
+}
+SUMS = ("messages", "units", "charged", "refunded", "held")
+MONEY = ("charged", "refunded", "held")
+MESSAGE_COLUMNS = (
+    "outboxId",
+    "userId",
+    "appId",
+    "messageId",
+    "createdAt",
+    "sentAt",
+    "recipientPhoneNumber",
+    "senderId",
+    "deliveryState",
+    "billingState",
+    "units",
+    "unitPrice",
+    "level",
+    "charged",
+    "refunded",
+    "carrier",
+    "carrierParts",
+    "carrierCost",
+    "tags",
+    "errorCode",
+)
+MESSAGE_MONEY = ("unitPrice", "charged", "refunded", "carrierCost")
+
+_TIMEOUT_S = 600.0
+_SHOWN_DIGITS = 3
+_FIRST_PIECE = timedelta(days=1)
+_LONGEST_PIECE = timedelta(days=366)
+_FEW = 50_000
+"""Messages of a piece that was read in no time, so that the next may be longer."""
+
+
+async def cost_groups(
+    messaging: Address, start: datetime, end: datetime, by: Sequence[str], user: str | None, *, booked: bool = False
+) -> AsyncGenerator[pb.ReportCostsResponse, None]:
+    """A cost report as it comes; `booked`: of what was booked in the period, as statements have it."""
+    request = pb.ReportCostsRequest(
+        period_start=timestamp(start),
+        period_end=timestamp(end),
+        group_by=[GROUPINGS[name] for name in by],
+        user_id=user,
+        basis=pb.COST_BASIS_BOOKING if booked else pb.COST_BASIS_CREATION,
+    )
+    async with open_channel(messaging) as channel:
+        stub = reports_pb2_grpc.ReportServiceStub(channel)
+        with readable_errors("messaging", messaging):
+            async for answer in stub.ReportCosts(request, timeout=_TIMEOUT_S):
+                yield answer
+
+
+async def exported_messages(
+    messaging: Address, start: datetime, end: datetime, user: str | None
+) -> AsyncGenerator[tuple[Sequence[pb.ExportedMessage], datetime], None]:
+    """The messages of a period by pages, each with the end of the piece of the period that it belongs to."""
+    async with open_channel(messaging) as channel:
+        stub = reports_pb2_grpc.ReportServiceStub(channel)
+        first, width = start, _FIRST_PIECE
+        while True:
+            after = end if end - first <= width else first + width
+            request = pb.ExportMessagesRequest(period_start=timestamp(first), period_end=timestamp(after), user_id=user)
+            count = 0
+            with readable_errors("messaging", messaging):
+                async for answer in stub.ExportMessages(request, timeout=_TIMEOUT_S):
+                    count += len(answer.messages)
+                    yield answer.messages, first
+            yield (), after
+            if after >= end:
+                return
+            # Servers end connections that are some minutes old: a piece must not take as long as that.
+            first, width = after, min(2 * width, _LONGEST_PIECE) if count < _FEW else width
+
+
+def group_row(by: Sequence[str], group: pb.CostGroup) -> dict[str, object]:
+    """A group as a row; amounts in KES, as text, to stay exact."""
+    keys = [key.value if key.HasField("value") else None for key in group.keys]
+    shown_keys = [
+        level_name(key) if name == "level" and key is not None else key for name, key in zip(by, keys, strict=True)
+    ]
+    return {**dict(zip(by, shown_keys, strict=True)), **sums_row(group.sums)}
+
+
+def sums_row(sums: pb.CostSums) -> dict[str, object]:
+    """Sums as a row."""
+    return {
+        "messages": sums.messages,
+        "units": sums.units,
+        "charged": kes(sums.charged_micros),
+        "refunded": kes(sums.refunded_micros),
+        "held": kes(sums.held_micros),
+    }
+
+
+def message_row(message: pb.ExportedMessage, *, full: bool) -> dict[str, object]:
+    """A message as a row; the recipient in part unless `full`."""
+    phone = message.recipient_phone_number
+    return {
+        "outboxId": message.outbox_id,
+        "userId": message.user_id,
+        "appId": message.app_id if message.HasField("app_id") else None,
+        "messageId": message.message_id,
+        "createdAt": shown(message.created_time),
+        "sentAt": shown(message.sent_time) if message.HasField("sent_time") else None,
+        "recipientPhoneNumber": phone if full else f"{phone[:4]}…{phone[-_SHOWN_DIGITS:]}",
+        "senderId": message.sender_id,
+        "deliveryState": word(messaging_pb2.DeliveryState.Name(message.delivery_state), "DELIVERY_STATE_"),
+        "billingState": word(messaging_pb2.BillingState.Name(message.billing_state), "BILLING_STATE_"),
+        "units": message.units,
+        "unitPrice": kes(message.unit_price_micros),
+        "level": LEVEL_NAMES[message.price_level],
+        "charged": kes(message.charged_micros),
+        "refunded": kes(message.refunded_micros),
+        "carrier": message.carrier if message.HasField("carrier") else None,
+        "carrierParts": message.carrier_parts if message.HasField("carrier_parts") else None,
+        "carrierCost": kes(message.carrier_cost_micros) if message.HasField("carrier_cost_micros") else None,
+        "tags": list(message.tags),
+        "errorCode": message.error_code if message.HasField("error_code") else None,
+    }

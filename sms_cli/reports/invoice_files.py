@@ -1,0 +1,236 @@
+"""Invoice files of carriers, read line by line, and what does not agree with them."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import AsyncGenerator, AsyncIterator, Callable, Iterator
+from contextlib import suppress
+from datetime import date, datetime
+from itertools import islice
+from typing import IO
+
+from service_kit.channel import open_channel
+from service_kit.csv_reader import CsvProblem, CsvReader
+from service_kit.settings import Address
+from sms_cli.shared.command_error import CommandError
+from sms_cli.shared.connections import readable_errors
+from sms_cli.shared.kes_amounts import kes, micros, parse_kes_cell
+from sms_cli.shared.terminal_instants import timestamp
+from tukupay.sms.messaging.v1 import reports_pb2 as pb
+from tukupay.sms.messaging.v1 import reports_pb2_grpc
+
+COLUMNS = ("carrierMessageId", "day", "messages", "parts", "cost", "status")
+FAILED = frozenset(
+    {
+        *(
+            "failed",
+            "fail",
+            "failure",
+            "rejected",
+            "rejectd",
+            "undelivered",
+            "undeliverable",
+            "undeliv",
+            "notdelivered",
+        ),
+        *("expired", "deleted", "cancelled", "canceled", "blocked", "notsent", "deliveryfailure", "deliveryfailed"),
+        *("absentsubscriber", "userinblacklist", "donotdisturbrejection", "couldnotroute", "invalidphonenumber"),
+        *("invalidsenderid", "unsupportednumbertype", "insufficientbalance", "internalservererror", "gatewayerror"),
+        *("rejectedbygateway", "rejectedbyoperator", "rejectedbycarrier", "rejectedbynetwork"),
+    }
+)
+"""Words of `status` for a message that did not arrive, without case, spaces and marks."""
+TAKEN = frozenset(
+    {
+        *("success", "successful", "delivered", "delivrd", "deliverd", "sent", "submitted", "accepted", "acceptd"),
+        *("queued", "buffered", "processed", "enroute", "pending", "billed", "ok"),
+    }
+)
+"""Words for one that arrived, or may yet."""
+EXCEPTION_COLUMNS = (
+    "cause",
+    "line",
+    "carrierMessageId",
+    "outboxId",
+    "attempt",
+    "userId",
+    "day",
+    "messages",
+    "invoiceMessages",
+    "units",
+    "carrierParts",
+    "invoiceParts",
+    "charged",
+    "carrierCost",
+    "invoiceCost",
+)
+EXCEPTION_MONEY = ("charged", "carrierCost", "invoiceCost")
+
+_TIMEOUT_S = 900.0
+_AT_ONCE = 1_000
+_LARGEST = 10**15
+_DAY = re.compile(r"\d{4}-\d{2}-\d{2}", re.ASCII)
+
+
+class InvoiceFileError(CommandError):
+    """A line of the file cannot be read."""
+
+    def __init__(self, name: str, line: int, problem: str) -> None:
+        super().__init__(
+            f"{name}, line {line}: {problem}", f"correct the file; its columns are among {', '.join(COLUMNS)}"
+        )
+
+
+def read_invoice(name: str, file: IO[bytes]) -> Iterator[pb.InvoiceLine]:
+    """The lines of a file one by one; raises InvoiceFileError at the first that cannot be read.
+
+    A line is about a message when it has a carrierMessageId, else about a day. An empty cell says nothing.
+    """
+    reader = CsvReader(file, COLUMNS)
+    if reader.problem is None and not {"carrierMessageId", "day"} & set(reader.header):
+        raise InvoiceFileError(name, reader.header_line, "the header needs carrierMessageId or day")
+    is_empty = True
+    for row in reader:
+        if isinstance(row, CsvProblem):
+            raise InvoiceFileError(name, row.line, row.problem)
+        is_empty = False
+        yield _line(name, row.line, {column: cell.strip() for column, cell in row.cells.items() if cell.strip()})
+    if is_empty:
+        raise InvoiceFileError(name, reader.header_line, "there is no line below the header")
+
+
+def _line(name: str, number: int, cells: dict[str, str]) -> pb.InvoiceLine:
+    try:
+        line = pb.InvoiceLine(line=number, failed=_is_failed(cells.get("status", "")))
+        if "carrierMessageId" in cells:
+            line.carrier_message_id = cells["carrierMessageId"]
+        if "day" in cells and "carrierMessageId" not in cells:
+            line.day = _day(cells["day"])
+        if "messages" in cells:
+            line.messages = _count(cells["messages"])
+        if "parts" in cells:
+            line.parts = _count(cells["parts"])
+        if "cost" in cells:
+            line.cost_micros = _cost(cells["cost"])
+    except ValueError as error:
+        raise InvoiceFileError(name, number, str(error)) from None
+    return line
+
+
+def _count(text: str) -> int:
+    if not (text.isascii() and text.isdigit() and len(text) <= len(str(_LARGEST))):
+        raise ValueError(f"{text!r} is not a whole number")
+    return int(text)
+
+
+def _cost(text: str) -> int:
+    amount = micros(parse_kes_cell(text))
+    if abs(amount) > _LARGEST:
+        raise ValueError(f"{text!r} is not an amount of up to a billion KES")
+    return amount
+
+
+def _day(text: str) -> str:
+    with suppress(ValueError):
+        if _DAY.fullmatch(text):
+            return date.fromisoformat(text).isoformat()
+    raise ValueError(f"{text!r} is not a day such as 2026-01-31")
+
+
+def _is_failed(status: str) -> bool:
+    word = re.sub(r"[\W_]+", "", status).casefold()
+    if word and word not in FAILED and word not in TAKEN:
+        raise ValueError(
+            f"the status {status!r} is not known, so it is not clear whether the message arrived; write Failed or "
+            "Success in its place"
+        )
+    return word in FAILED
+
+
+async def reconciled(
+    messaging: Address,
+    carrier: str,
+    period: tuple[datetime, datetime],
+    lines: Iterator[pb.InvoiceLine],
+    advance: Callable[[int], None],
+) -> AsyncGenerator[pb.ReconcileInvoiceResponse, None]:
+    """What does not agree, as it comes, and the totals last; `advance` hears how many lines were sent."""
+    failures: list[CommandError] = []
+
+    async def requests() -> AsyncIterator[pb.ReconcileInvoiceRequest]:
+        start, end = period
+        scope = pb.InvoiceScope(carrier=carrier, period_start=timestamp(start), period_end=timestamp(end))
+        yield pb.ReconcileInvoiceRequest(scope=scope)
+        count = 0
+        try:
+            while together := list(islice(lines, _AT_ONCE)):
+                yield pb.ReconcileInvoiceRequest(lines=together)
+                count += len(together)
+                advance(count)
+        except CommandError as error:
+            # Raised here, it would end the call without a word to whoever made it.
+            failures.append(error)
+            raise
+
+    async with open_channel(messaging) as channel:
+        call = reports_pb2_grpc.ReportServiceStub(channel).ReconcileInvoice(requests(), timeout=_TIMEOUT_S)
+        try:
+            with readable_errors("messaging", messaging):
+                async for answer in call:
+                    yield answer
+        finally:
+            if failures:
+                raise failures[0]
+
+
+def cause_word(cause: pb.InvoiceExceptionCause.ValueType) -> str:
+    """A cause for a person."""
+    return pb.InvoiceExceptionCause.Name(cause).removeprefix("INVOICE_EXCEPTION_CAUSE_").lower()
+
+
+def exception_row(exception: pb.InvoiceException) -> dict[str, object]:
+    """An exception as a row; amounts in KES, as text, and None for what is not known."""
+    known = {field.name for field, _ in exception.ListFields()}
+
+    def figure(field: str) -> object:
+        return getattr(exception, field) if field in known else None
+
+    def amount(field: str) -> str | None:
+        return kes(getattr(exception, field)) if field in known else None
+
+    return {
+        "cause": cause_word(exception.cause),
+        "line": figure("line"),
+        "carrierMessageId": figure("carrier_message_id"),
+        "outboxId": figure("outbox_id"),
+        "attempt": figure("attempt"),
+        "userId": figure("user_id"),
+        "day": figure("day"),
+        "messages": figure("messages"),
+        "invoiceMessages": figure("invoice_messages"),
+        "units": figure("units"),
+        "carrierParts": figure("carrier_parts"),
+        "invoiceParts": figure("invoice_parts"),
+        "charged": amount("charged_micros"),
+        "carrierCost": amount("carrier_cost_micros"),
+        "invoiceCost": amount("invoice_cost_micros"),
+    }
+
+
+def totals_record(totals: pb.InvoiceTotals) -> dict[str, object]:
+    """The totals as JSON."""
+    return {
+        "messageLines": totals.message_lines,
+        "matchedLines": totals.matched_lines,
+        "dayLines": totals.day_lines,
+        "messages": totals.messages,
+        "units": totals.units,
+        "charged": kes(totals.charged_micros),
+        "carrierParts": totals.carrier_parts,
+        "carrierCost": kes(totals.carrier_cost_micros),
+        "invoiceParts": totals.invoice_parts,
+        "invoiceCost": kes(totals.invoice_cost_micros),
+        "currency": "KES",
+        "costNotCompared": totals.cost_not_compared,
+        **{cause_word(count.cause): count.exceptions for count in totals.exceptions},
+    }

@@ -1,0 +1,109 @@
+"""Where the parts of a local system live: one loopback address each, and one home folder."""
+
+from __future__ import annotations
+
+import os
+import shlex
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from service_kit.settings import Address, listen_address, load, setting
+
+RUNNING_FILE = "running.env"
+DEFAULT_HOME = Path(".tukupay")
+_CHECKOUT = Path(__file__).parents[2]
+DATABASE_VARIABLES = {"pricing": "PRICING_DATABASE_URL", "messaging": "MESSAGING_DATABASE_URL"}
+"""The database of each service, and the setting that names another one."""
+DIRECT_VARIABLES = {"pricing": "PRICING_DATABASE_DIRECT_URL", "messaging": "MESSAGING_DATABASE_DIRECT_URL"}
+"""The setting that names the same database past a connection pooler, or as a role that may change tables."""
+
+
+def fixed_address(text: str) -> Address:
+    """A loopback address with a port that clients can be told in advance."""
+    parsed = listen_address(text)
+    if parsed.port == 0:
+        raise ValueError("port 0 is not an address that the other parts could be told; choose one from 1")
+    return parsed
+
+
+def _address(env: str, description: str, port: int) -> Any:  # noqa: ANN401 - declares a field, as `setting` does
+    return setting(env, description, parse=fixed_address, default=Address("127.0.0.1", port))
+
+
+@dataclass(frozen=True, slots=True)
+class LocalSettings:
+    """What `tukupay-sms up` starts where, and where the other commands find it.
+
+    The calls declare fields, as dataclasses.field does.
+    """
+
+    home: Path = setting("TUKUPAY_HOME", "folder for data and logs", parse=Path, default=DEFAULT_HOME)
+    pricing: Address = _address("PRICING_GRPC_ADDRESS", "gRPC of pricing", 50051)  # noqa: RUF009
+    messaging: Address = _address("MESSAGING_GRPC_ADDRESS", "gRPC of messaging", 50052)  # noqa: RUF009
+    gateway: Address = _address("GATEWAY_HTTP_ADDRESS", "HTTP of the gateway", 8080)  # noqa: RUF009
+    sandbox_smpp: Address = _address("SANDBOX_SMPP_ADDRESS", "SMPP of the sandbox", 2775)  # noqa: RUF009
+    sandbox_http: Address = _address("SANDBOX_HTTP_ADDRESS", "page of the sandbox", 8090)  # noqa: RUF009
+    pricing_metrics: Address = _address("PRICING_METRICS_ADDRESS", "figures of pricing", 9151)  # noqa: RUF009
+    messaging_metrics: Address = _address("MESSAGING_METRICS_ADDRESS", "figures of messaging", 9152)  # noqa: RUF009
+    gateway_metrics: Address = _address("GATEWAY_METRICS_ADDRESS", "figures of the gateway", 9153)  # noqa: RUF009
+
+    def listening(self) -> dict[str, Address]:
+        """Every address on which something will listen, by the name of its setting."""
+        return {
+            "PRICING_GRPC_ADDRESS": self.pricing,
+            "MESSAGING_GRPC_ADDRESS": self.messaging,
+            "GATEWAY_HTTP_ADDRESS": self.gateway,
+            "SANDBOX_SMPP_ADDRESS": self.sandbox_smpp,
+            "SANDBOX_HTTP_ADDRESS": self.sandbox_http,
+            "PRICING_METRICS_ADDRESS": self.pricing_metrics,
+            "MESSAGING_METRICS_ADDRESS": self.messaging_metrics,
+            "GATEWAY_METRICS_ADDRESS": self.gateway_metrics,
+        }
+
+
+def client_environment(environ: Mapping[str, str] = os.environ) -> dict[str, str]:
+    """The environment for commands that talk to a running system.
+
+    What `up` wrote down in the home folder stands in for variables that are not set; without TUKUPAY_HOME that is the
+    folder that `running_home` finds. Raises SettingsError when TUKUPAY_HOME or an address is malformed.
+    """
+    given = environ.get("TUKUPAY_HOME")
+    home = Path(given) if given else running_home()
+    return {**read_running_file(home / RUNNING_FILE), **{name: text for name, text in environ.items() if text}}
+
+
+def running_home(folder: Path | None = None) -> Path:
+    """The home of the system that runs, seen from a folder (None: the current one).
+
+    It is below that folder or one above it, or below the checkout that this program is part of; the default home when
+    nothing runs in any of them.
+    """
+    here = (folder or Path.cwd()).absolute()
+    for root in (here, *here.parents, _CHECKOUT):
+        if (root / DEFAULT_HOME / RUNNING_FILE).is_file():
+            return root / DEFAULT_HOME
+    return DEFAULT_HOME
+
+
+def client_settings(environ: Mapping[str, str] = os.environ) -> LocalSettings:
+    """The settings for commands that talk to a running system."""
+    return load(LocalSettings, client_environment(environ))
+
+
+def read_running_file(path: Path) -> dict[str, str]:
+    """The variables in a file that `write_running_file` made; none when there is no such file."""
+    try:
+        words = shlex.split(path.read_text(encoding="utf-8"))
+    except (FileNotFoundError, NotADirectoryError):
+        return {}
+    return dict(word.split("=", 1) for word in words if "=" in word)
+
+
+def write_running_file(path: Path, variables: Mapping[str, str]) -> None:
+    """Writes variables so that a shell, too, can read them (`set -a; . FILE`), for our user alone."""
+    lines = [f"{name}={shlex.quote(text)}\n" for name, text in sorted(variables.items())]
+    path.touch(mode=0o600)
+    path.chmod(0o600)
+    path.write_text("".join(lines), encoding="utf-8")

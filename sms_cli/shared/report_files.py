@@ -1,0 +1,117 @@
+"""Rows of reports as CSV and JSON files, written as they come."""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import sys
+from collections.abc import Callable, Generator, Iterable, Mapping
+from contextlib import contextmanager
+from pathlib import Path
+from tempfile import SpooledTemporaryFile
+from typing import TextIO, cast
+
+from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn
+
+from service_kit.csv_writer import FOR_ALL, CsvLines, CsvStyle
+from sms_cli.shared.command_error import CommandError
+from sms_cli.shared.terminal import err
+
+FORMATS = (".csv", ".json")
+IN_MEMORY = 1 << 24
+"""Characters of a document that are kept in memory before it is printed; the others go to a temporary file."""
+
+Row = Mapping[str, object]
+"""A row by column: text of others, whole numbers, lists of texts, or None."""
+
+
+class RowFile:
+    """Writes rows of the same columns, as CSV or as a JSON array."""
+
+    def __init__(
+        self,
+        file: TextIO,
+        columns: Iterable[str],
+        *,
+        as_json: bool,
+        numbers: Iterable[str] = (),
+        style: CsvStyle = FOR_ALL,
+    ) -> None:
+        """`numbers`: columns whose texts are exact numbers, so that no cell of theirs can be a formula."""
+        self._file = file
+        self._columns = list(columns)
+        self._as_json = as_json
+        self._lines = CsvLines(self._columns, style, numbers=numbers)
+        self._separator = "\n"
+        file.write("[" if as_json else self._lines.head())
+        self.rows = 0
+        """How many were written."""
+
+    def write(self, rows: Iterable[Row]) -> None:
+        """Writes some rows."""
+        for row in rows:
+            if self._as_json:
+                picked = {column: row[column] for column in self._columns}
+                self._file.write(f"{self._separator}{json.dumps(picked, ensure_ascii=False)}")
+                self._separator = ",\n"
+            else:
+                self._file.write(self._lines.line(_cell(row[column]) for column in self._columns))
+            self.rows += 1
+
+    def end(self) -> None:
+        """Writes what comes after the last row."""
+        if self._as_json:
+            self._file.write("\n]\n")
+
+    def totals(self, row: Row) -> None:
+        """Writes a last row of a CSV file that is no row of its own; a JSON array has none."""
+        if not self._as_json:
+            self._file.write(self._lines.line(_cell(row[column]) for column in self._columns))
+
+
+def _cell(value: object) -> object:
+    return " ".join(value) if isinstance(value, list) else value
+
+
+def file_format(path: Path) -> str:
+    """`.csv` or `.json`; raises ValueError for another name."""
+    if path.suffix not in FORMATS:
+        raise ValueError(f"{path.name!r} ends neither in .csv nor in .json")
+    return path.suffix
+
+
+@contextmanager
+def replaced(path: Path) -> Generator[TextIO]:
+    """A file to write that takes the place of `path` at the end: whoever reads it never sees a half.
+
+    Raises CommandError when it cannot be written.
+    """
+    unfinished = path.with_name(f".{path.name}.{os.getpid()}")
+    try:
+        with unfinished.open("w", encoding="utf-8", newline="") as file:
+            yield file
+        unfinished.replace(path)
+    except OSError as error:
+        raise CommandError(f"{path} cannot be written: {error.strerror}", "check the folder") from None
+    finally:
+        unfinished.unlink(missing_ok=True)
+
+
+@contextmanager
+def whole_output() -> Generator[TextIO]:
+    """Standard output for a document that is of no use in part: printed when all of it is there, and otherwise not."""
+    with SpooledTemporaryFile(IN_MEMORY, "w+", encoding="utf-8", newline="") as file:
+        yield cast("TextIO", file)
+        file.seek(0)
+        shutil.copyfileobj(file, sys.stdout)
+
+
+@contextmanager
+def progress(doing: str, total: float | None = None) -> Generator[Callable[[int, float | None], None]]:
+    """A bar on the terminal, gone when done; told the rows so far and how much of the total they are."""
+    columns = (TextColumn("{task.description}"), BarColumn(), TextColumn("{task.fields[rows]:,}"), TimeElapsedColumn())
+    bar = Progress(*columns, console=err, transient=True, disable=not err.is_terminal)
+    with bar:
+        task = bar.add_task(doing, total=total, rows=0)
+        yield lambda rows, done: bar.update(task, rows=rows, completed=done)

@@ -1,0 +1,1 @@
+"""`tukupay-sms suppressions`: who wants no messages."""
