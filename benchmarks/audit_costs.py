@@ -32,9 +32,9 @@ from google.protobuf.timestamp_pb2 import Timestamp
 from benchmarks.processes import costs
 from messaging_service.wiring.migrate import migrate as migrate_messaging
 from pricing_service.adapters.migrate import migrate as migrate_pricing
-from service_kit.bound_process import bound_command
-from service_kit.channel import open_channel
-from service_kit.embedded_postgres import EmbeddedPostgres
+from service_kit.embedded.bound_process import bound_command
+from service_kit.embedded.embedded_postgres import EmbeddedPostgres
+from service_kit.grpc.channel import open_channel
 from service_kit.settings import Address
 from tukupay.sms.messaging.v1 import messaging_pb2 as pb
 from tukupay.sms.messaging.v1 import messaging_pb2_grpc

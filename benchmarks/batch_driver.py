@@ -11,7 +11,7 @@ from grpc import aio
 
 from benchmarks.driving import FAILED, PENDING, REFUSED, SENT, UNCERTAIN, Plan, Tally, measure, read_plan, tell
 from benchmarks.workload import grpc_item
-from service_kit.channel import open_channel
+from service_kit.grpc.channel import open_channel
 from service_kit.settings import address
 from tukupay.sms.messaging.v1 import messaging_pb2 as pb
 from tukupay.sms.messaging.v1 import messaging_pb2_grpc

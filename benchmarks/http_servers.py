@@ -21,8 +21,8 @@ from typing import Any
 
 from starlette.types import Receive, Scope, Send
 
-from service_kit.http_server import HttpServer
 from service_kit.settings import Address
+from service_kit.web.http_server import HttpServer
 
 _MODULES = {"ours": "uvicorn", "uvicorn-httptools": "httptools", "uvicorn-h11": "h11", "hypercorn": "hypercorn"}
 _MODULES["granian"] = "granian"

@@ -30,8 +30,8 @@ from messaging_service.sending.postgres.postgres_outbox import PostgresOutbox, W
 from messaging_service.shared.domain.money import Price, PriceLevel
 from messaging_service.shared.postgres.session_guards import GUARDS
 from messaging_service.wiring.migrate import migrate
-from service_kit.database import Pool, create_pool
-from service_kit.embedded_postgres import EmbeddedPostgres
+from service_kit.embedded.embedded_postgres import EmbeddedPostgres
+from service_kit.postgres.database import Pool, create_pool
 
 ACCOUNTS = 1_000
 CARRIER = "smpp"

@@ -18,7 +18,7 @@ from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from pathlib import Path
 
 from benchmarks.processes import children
-from service_kit.bound_process import bound_command
+from service_kit.embedded.bound_process import bound_command
 from sms_cli.local.local_parts import MODULES
 from sms_cli.shared.local_settings import RUNNING_FILE, read_running_file
 

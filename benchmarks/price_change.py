@@ -25,7 +25,7 @@ from google.protobuf.timestamp_pb2 import Timestamp
 from grpc import aio
 
 from benchmarks.own_system import OwnSystem, own_system
-from service_kit.channel import open_channel
+from service_kit.grpc.channel import open_channel
 from service_kit.settings import address
 from tukupay.sms.messaging.v1 import messaging_pb2, messaging_pb2_grpc
 from tukupay.sms.pricing.v1 import pricing_pb2, pricing_pb2_grpc

@@ -15,7 +15,7 @@ from typing import NamedTuple
 
 import msgspec
 
-from service_kit.bound_process import bound_command
+from service_kit.embedded.bound_process import bound_command
 
 SAMPLES_A_SECOND = 200
 _SLACK_S = 20.0

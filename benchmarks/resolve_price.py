@@ -33,8 +33,8 @@ from grpc import aio
 
 from benchmarks.machine import describe
 from pricing_service.adapters.migrate import migrate
-from service_kit.bound_process import bound_command
-from service_kit.embedded_postgres import EmbeddedPostgres
+from service_kit.embedded.bound_process import bound_command
+from service_kit.embedded.embedded_postgres import EmbeddedPostgres
 from tukupay.sms.pricing.v1 import pricing_pb2 as pb
 from tukupay.sms.pricing.v1 import pricing_pb2_grpc
 

@@ -17,7 +17,7 @@ from benchmarks.driving import Event, Latency, Plan, Report
 from benchmarks.own_system import OwnSystem
 from benchmarks.processes import Costs, costs
 from benchmarks.reconciliation import LedgerStore, reconcile
-from service_kit.bound_process import bound_command
+from service_kit.embedded.bound_process import bound_command
 
 _DRIVERS = {"http": "http_driver", "batch": "batch_driver"}
 _CONNECT_S = 20.0

@@ -24,7 +24,7 @@ from google.protobuf.duration_pb2 import Duration
 from google.protobuf.timestamp_pb2 import Timestamp
 
 from benchmarks.own_system import own_system
-from service_kit.channel import open_channel
+from service_kit.grpc.channel import open_channel
 from service_kit.settings import address
 from tukupay.sms.messaging.v1 import messaging_pb2, messaging_pb2_grpc
 

@@ -20,7 +20,7 @@ from gateway_http.request_body import ClientGoneError
 from gateway_http.routes import send_batch, send_sms
 from gateway_http.routes.send_sms import SendSmsRoute
 from gateway_http.upstream import internal
-from service_kit.http_connection import Refusal, Rendered
+from service_kit.web.http_connection import Refusal, Rendered
 
 log = structlog.get_logger()
 

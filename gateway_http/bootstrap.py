@@ -31,10 +31,10 @@ from gateway_http.routes.send_sms import SendSmsRoute
 from gateway_http.routes.suppressions import SuppressionRoutes
 from gateway_http.routes.webhooks import WebhookRoutes
 from gateway_http.settings import GatewaySettings
-from service_kit.channel import open_channel
-from service_kit.grpc_metrics import ClientCalls, counted_stub
-from service_kit.http_server import HttpServer
+from service_kit.grpc.channel import open_channel
+from service_kit.grpc.grpc_metrics import ClientCalls, counted_stub
 from service_kit.metrics import metrics_served, new_registry
+from service_kit.web.http_server import HttpServer
 from tukupay.sms.messaging.v1 import (
     alerts_pb2_grpc,
     billing_pb2_grpc,

@@ -20,7 +20,7 @@ from gateway_http.meters import SendMeter, Unmetered
 from gateway_http.problem import ProblemError, from_service_error
 from gateway_http.upstream import Call, internal, problem_of
 from service_kit.errors import Kind, ServiceError
-from service_kit.grpc_errors import from_rpc_error
+from service_kit.grpc.grpc_errors import from_rpc_error
 from tukupay.sms.messaging.v1 import messaging_pb2
 
 log = structlog.get_logger()

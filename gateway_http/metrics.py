@@ -8,7 +8,7 @@ from typing import Final
 from prometheus_client import Counter, Gauge, Histogram
 from prometheus_client.registry import CollectorRegistry
 
-from service_kit.grpc_metrics import CallMeter
+from service_kit.grpc.grpc_metrics import CallMeter
 from service_kit.metrics import LATENCY_BUCKETS_S, SIZE_BUCKETS
 
 _METHODS: Final = frozenset({"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"})

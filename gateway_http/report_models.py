@@ -9,7 +9,7 @@ import msgspec
 from msgspec import UNSET, Meta, Raw, UnsetType
 
 from gateway_http.money import number
-from service_kit.csv_writer import FOR_ALL, CsvLines, CsvStyle
+from service_kit.csv_files.csv_writer import FOR_ALL, CsvLines, CsvStyle
 from tukupay.sms.messaging.v1 import reports_pb2
 
 GroupBy = Literal["day", "account", "app", "sender", "level", "carrier", "tag"]

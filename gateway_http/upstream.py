@@ -12,7 +12,7 @@ from grpc import aio
 
 from gateway_http.problem import DEFAULT_RETRY_AFTER_S, ProblemError, from_service_error
 from service_kit.errors import ServiceError, Violation
-from service_kit.grpc_errors import KINDS, from_rpc_error
+from service_kit.grpc.grpc_errors import KINDS, from_rpc_error
 from tukupay.sms.messaging.v1 import messaging_pb2
 
 log = structlog.get_logger()

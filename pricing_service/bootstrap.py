@@ -33,15 +33,15 @@ from pricing_service.use_cases.set_cost import SetCost
 from pricing_service.use_cases.warm_up import WarmUp
 from pricing_service.use_cases.watch_prices import PriceWatch
 from pricing_service.use_cases.withdraw_cost import WithdrawCost
-from service_kit.database import create_pool
-from service_kit.duties import keep_running
-from service_kit.duty import Duty
-from service_kit.duty_failures import DutyFailures
-from service_kit.ending import end_tasks
-from service_kit.grpc_metrics import ServerCalls
-from service_kit.grpc_server import GrpcServer
+from service_kit.duties.duty import Duty
+from service_kit.duties.duty_failures import DutyFailures
+from service_kit.duties.ending import end_tasks
+from service_kit.duties.keep_running import keep_running
+from service_kit.grpc.grpc_metrics import ServerCalls
+from service_kit.grpc.grpc_server import GrpcServer
 from service_kit.metrics import metrics_served, new_registry
-from service_kit.pool_metrics import PoolCollector
+from service_kit.postgres.database import create_pool
+from service_kit.postgres.pool_metrics import PoolCollector
 from service_kit.readiness import SchemaCheck, report_readiness
 from tukupay.sms.pricing.v1 import pricing_pb2_grpc
 

@@ -12,8 +12,8 @@ from prometheus_client.exposition import CONTENT_TYPE_PLAIN_0_0_4, generate_late
 from prometheus_client.registry import Collector, CollectorRegistry
 from starlette.types import ASGIApp, Receive, Scope, Send
 
-from service_kit.http_server import HttpServer
 from service_kit.settings import Address
+from service_kit.web.http_server import HttpServer
 
 PATH: Final = "/metrics"
 

@@ -13,8 +13,8 @@ from typing import TypeVar
 import structlog
 import uvloop
 
-from service_kit.duties import on_ended_duty
-from service_kit.ending import FAILURE_EXIT, exit_after
+from service_kit.duties.ending import FAILURE_EXIT, exit_after
+from service_kit.duties.keep_running import on_ended_duty
 from service_kit.logs import configure_logs
 from service_kit.settings import SettingsError, load
 from service_kit.standard_streams import open_closed_streams

@@ -11,11 +11,11 @@ import psycopg
 import structlog
 from alembic.script import ScriptDirectory
 
-from service_kit.database import Pool
-from service_kit.database_errors import READ_ONLY, RETRYABLE, problem_of
-from service_kit.grpc_server import GrpcServer
-from service_kit.migrations import head
-from service_kit.pipeline import Statement
+from service_kit.grpc.grpc_server import GrpcServer
+from service_kit.postgres.database import Pool
+from service_kit.postgres.database_errors import READ_ONLY, RETRYABLE, problem_of
+from service_kit.postgres.migrations import head
+from service_kit.postgres.pipeline import Statement
 
 CHECK_EVERY_S = 1.0
 PATIENCE_S = 2.0

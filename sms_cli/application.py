@@ -13,7 +13,7 @@ import typer
 from rich.markup import escape
 from rich.table import Table
 
-from service_kit.postgres_binaries import PostgresError
+from service_kit.embedded.postgres_binaries import PostgresError
 from service_kit.settings import SettingsError
 from sms_cli.accounts.accounts_commands import accounts
 from sms_cli.accounts.billing_commands import billing_commands

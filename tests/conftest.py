@@ -13,7 +13,7 @@ import psycopg
 import pytest
 from psycopg import sql
 
-from service_kit.embedded_postgres import EmbeddedPostgres
+from service_kit.embedded.embedded_postgres import EmbeddedPostgres
 from tests.system import pgbouncer
 
 

@@ -18,7 +18,7 @@ from gateway_http.report_models import BASES, FORMATS, GROUPINGS, CsvReport, Gro
 from gateway_http.request_body import ClientGoneError
 from gateway_http.routes.json_answer import call_metadata
 from gateway_http.upstream import Call, problem_of
-from service_kit.csv_writer import CsvStyle
+from service_kit.csv_files.csv_writer import CsvStyle
 from service_kit.errors import Violation
 from tukupay.sms.messaging.v1 import reports_pb2
 

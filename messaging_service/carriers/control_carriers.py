@@ -9,7 +9,7 @@ from typing import Protocol
 
 from messaging_service.carriers.carrier_fleet import Fleet, MemberStatus
 from messaging_service.carriers.domain.carrier_control import CarrierControl, CarrierMode
-from service_kit.duty import Duty, DutyLog
+from service_kit.duties.duty import Duty, DutyLog
 from service_kit.errors import Kind, ServiceError
 
 REPORT_EVERY = 5

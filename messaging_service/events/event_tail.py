@@ -12,7 +12,7 @@ from typing import Final
 
 from messaging_service.events.domain.event_cursor import EventFilter, Handout, Position, Step
 from messaging_service.events.event_log import EventLog
-from service_kit.duty import Duty, DutyLog
+from service_kit.duties.duty import Duty, DutyLog
 from service_kit.errors import Kind, ServiceError
 
 SHORTEST_PAUSE_S: Final = 0.02

@@ -7,7 +7,7 @@ from contextlib import aclosing
 
 from messaging_service.notices.webhook_ports import DeliveryQueue, EventFanOut, PendingDelivery, Sender, Tried
 from messaging_service.shared.meters import DeliveryMeter
-from service_kit.duty import Duty, DutyLog
+from service_kit.duties.duty import Duty, DutyLog
 from service_kit.errors import ServiceError
 
 EVENTS_AT_ONCE = 5_000

@@ -9,7 +9,7 @@ from typing import Protocol, TypeVar
 from messaging_service.opt_outs.domain.inbound import InboundMessage
 from messaging_service.opt_outs.inbound_inbox import InboundInbox, WorkedInbound
 from messaging_service.opt_outs.suppression_store import Stopped, Suppressions
-from service_kit.duty import Duty, DutyLog
+from service_kit.duties.duty import Duty, DutyLog
 from service_kit.errors import ServiceError
 
 T = TypeVar("T")

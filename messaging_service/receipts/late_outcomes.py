@@ -13,7 +13,7 @@ from uuid import UUID
 from messaging_service.carriers.domain.submission import LateOutcome, Outcome, OutcomeKind
 from messaging_service.sending.attempts import FIRST_RETRY_S
 from messaging_service.shared.domain.message import parse_outbox_id
-from service_kit.duty import DutyLog
+from service_kit.duties.duty import DutyLog
 from service_kit.errors import ServiceError
 
 KEPT_S = 600.0

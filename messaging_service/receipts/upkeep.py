@@ -9,7 +9,7 @@ from typing import Protocol
 from messaging_service.carriers.domain.submission import DeliveryReceipt
 from messaging_service.receipts.receipt_inbox import ReceiptInbox
 from messaging_service.sending.outbox import Outbox, Swept
-from service_kit.duty import Duty, DutyLog
+from service_kit.duties.duty import Duty, DutyLog
 from service_kit.errors import ServiceError
 
 

@@ -10,7 +10,7 @@ from messaging_service.carriers.route_carriers import RouteCarriers, RouteSlot
 from messaging_service.sending.attempts import Attempts
 from messaging_service.sending.outbox import Claim, Outbox
 from messaging_service.shared.meters import ClaimMeter, Unmetered
-from service_kit.duty import Duty, DutyLog
+from service_kit.duties.duty import Duty, DutyLog
 
 SHORTEST_PAUSE_S = 0.02
 """A due row may be locked by another process for a moment; looking again at once would spin."""

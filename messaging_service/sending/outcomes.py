@@ -8,7 +8,7 @@ from uuid import UUID
 
 from messaging_service.shared.domain.message import Message
 from messaging_service.shared.domain.states import IN_PROGRESS
-from service_kit.duty import DutyLog
+from service_kit.duties.duty import DutyLog
 from service_kit.errors import ServiceError
 
 POLL_S = 0.25

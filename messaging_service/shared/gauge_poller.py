@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Final, Generic, Protocol, TypeVar
 
-from service_kit.duty import Duty, DutyLog
+from service_kit.duties.duty import Duty, DutyLog
 
 MOST_COUNTED: Final = 10_000
 """Rows of one kind are counted up to here, so that a look stays cheap whatever piles up."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 from typing import Protocol
 
-from service_kit.duty import Duty, DutyLog
+from service_kit.duties.duty import Duty, DutyLog
 
 STEP = 1_000
 """Rows of one transaction: few enough that nobody waits for its locks."""

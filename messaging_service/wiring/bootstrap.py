@@ -25,11 +25,11 @@ from messaging_service.wiring.notices import Notifying, notifying_pool
 from messaging_service.wiring.prices import pricing_knowledge
 from messaging_service.wiring.servicers import SERVICES, add_servicers
 from messaging_service.wiring.settings import MessagingSettings
-from service_kit.database import create_pool
-from service_kit.duties import keep_running
-from service_kit.ending import SharedTime, end_tasks
-from service_kit.grpc_server import GrpcServer
+from service_kit.duties.ending import SharedTime, end_tasks
+from service_kit.duties.keep_running import keep_running
+from service_kit.grpc.grpc_server import GrpcServer
 from service_kit.metrics import metrics_served
+from service_kit.postgres.database import create_pool
 from service_kit.readiness import SchemaCheck, report_readiness
 
 LOOK_S = 5.0

@@ -19,7 +19,7 @@ from messaging_service.notices.postgres.webhook_endpoints import CHANNELS, Postg
 from messaging_service.notices.postgres.webhook_queue import CHANNEL_BATCHES, PostgresDeliveryQueue
 from messaging_service.wiring.metrics import MessagingMetrics
 from messaging_service.wiring.settings import MessagingSettings
-from service_kit.database import Pool
+from service_kit.postgres.database import Pool
 
 
 class Channels:

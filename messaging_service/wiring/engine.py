@@ -50,7 +50,7 @@ from messaging_service.wiring.events import Watching
 from messaging_service.wiring.metrics import MessagingMetrics
 from messaging_service.wiring.prices import MAX_WAITING
 from messaging_service.wiring.settings import MessagingSettings
-from service_kit.database import Pool
+from service_kit.postgres.database import Pool
 
 CONTROL_S = 1.0
 """Seconds between two looks at what operators want of carriers."""

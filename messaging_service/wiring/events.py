@@ -13,8 +13,8 @@ from messaging_service.events.postgres.event_rows import PostgresEntryEvents, Po
 from messaging_service.events.watch_outbox import WatchOutbox
 from messaging_service.shared.postgres.session_guards import GUARDS
 from messaging_service.wiring.settings import MessagingSettings
-from service_kit.database import Pool, create_pool
-from service_kit.duty import DutyLog
+from service_kit.duties.duty import DutyLog
+from service_kit.postgres.database import Pool, create_pool
 
 CATCH_UPS = 2
 """Connections for watchers that catch up; the reader of all watchers has one of its own, for which it never waits."""

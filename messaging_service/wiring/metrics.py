@@ -21,10 +21,10 @@ from messaging_service.sending.metrics.queue_metrics import QueueMetrics
 from messaging_service.sending.metrics.sending_metrics import SendingMetrics
 from messaging_service.shared.group_commit import GroupCommit
 from messaging_service.shared.metrics.flush_metrics import FlushMetrics
-from service_kit.database import Pool
-from service_kit.grpc_metrics import ClientCalls, ServerCalls
+from service_kit.grpc.grpc_metrics import ClientCalls, ServerCalls
 from service_kit.metrics import new_registry
-from service_kit.pool_metrics import PoolCollector
+from service_kit.postgres.database import Pool
+from service_kit.postgres.pool_metrics import PoolCollector
 
 
 class MessagingMetrics:

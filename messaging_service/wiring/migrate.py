@@ -6,8 +6,8 @@ from pathlib import Path
 
 from messaging_service.shared.postgres.session_guards import GUARDS
 from messaging_service.wiring.tables import metadata
-from service_kit.guards import set_guards
-from service_kit.migrations import upgrade
+from service_kit.postgres.guards import set_guards
+from service_kit.postgres.migrations import upgrade
 
 MIGRATIONS = Path(__file__).resolve().parent.parent / "migrations"
 

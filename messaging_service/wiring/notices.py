@@ -29,7 +29,7 @@ from messaging_service.shared.retention import Retention
 from messaging_service.wiring.channels import Channels
 from messaging_service.wiring.metrics import MessagingMetrics
 from messaging_service.wiring.settings import MessagingSettings
-from service_kit.database import Pool, create_pool
+from service_kit.postgres.database import Pool, create_pool
 
 CONNECTIONS = 3
 """To the database, apart from those of senders: reading what happened may take long."""

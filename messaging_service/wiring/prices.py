@@ -13,7 +13,7 @@ from messaging_service.prices.client.price_watch import SILENT_INTERVALS, PriceW
 from messaging_service.prices.domain.price_copy import PriceCopy
 from messaging_service.wiring.metrics import MessagingMetrics
 from messaging_service.wiring.settings import MessagingSettings
-from service_kit.channel import open_channel
+from service_kit.grpc.channel import open_channel
 
 MAX_WAITING = 20_000
 """Requests that may wait for a commit or a price; more are turned away with RESOURCE_EXHAUSTED."""

@@ -26,8 +26,8 @@ from messaging_service.wiring.engine import Engine
 from messaging_service.wiring.events import Watching
 from messaging_service.wiring.notices import Notifying
 from messaging_service.wiring.prices import PricingKnowledge
-from service_kit.database import Pool
-from service_kit.grpc_server import GrpcServer
+from service_kit.grpc.grpc_server import GrpcServer
+from service_kit.postgres.database import Pool
 from tukupay.sms.messaging.v1 import (
     alerts_pb2,
     alerts_pb2_grpc,

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from typing import Final
 
-from service_kit.guards import Guards
-from service_kit.pipeline import STATEMENT_TIMEOUT_S
+from service_kit.postgres.guards import Guards
+from service_kit.postgres.pipeline import STATEMENT_TIMEOUT_S
 
 GUARDS: Final[Guards] = {
     "timezone": "UTC",

@@ -7,8 +7,8 @@ from typing import Final
 
 from pricing_service.adapters.guards import GUARDS
 from pricing_service.adapters.tables import metadata
-from service_kit import migrations
-from service_kit.guards import set_guards
+from service_kit.postgres import migrations
+from service_kit.postgres.guards import set_guards
 
 MIGRATIONS: Final = Path(__file__).resolve().parent.parent / "migrations"
 

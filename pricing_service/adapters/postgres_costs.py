@@ -21,9 +21,9 @@ from pricing_service.domain.history import CostInstants, HistoryPosition
 from pricing_service.domain.resolution import Standing
 from pricing_service.domain.tier import Level, Tier
 from pricing_service.use_cases.cost_repository import Beat, Considered, InEffect, Look, Lookup
-from service_kit.database import Connection, Pool, single_statement, transaction
-from service_kit.database_errors import RETRYABLE, database_unavailable
 from service_kit.errors import Kind, ServiceError
+from service_kit.postgres.database import Connection, Pool, single_statement, transaction
+from service_kit.postgres.database_errors import RETRYABLE, database_unavailable
 
 Parameters = Sequence[object] | Mapping[str, object]
 

@@ -12,7 +12,7 @@ from pricing_service.domain.idempotency import Remembered
 from pricing_service.domain.importing import PriceInEffect
 from pricing_service.domain.tier import Tier
 from pricing_service.use_cases.cost_repository import NewCost
-from service_kit.database import Connection
+from service_kit.postgres.database import Connection
 
 
 class PostgresTurn:

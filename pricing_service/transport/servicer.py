@@ -41,7 +41,7 @@ from pricing_service.use_cases.set_cost import SetCost
 from pricing_service.use_cases.watch_prices import PriceWatch
 from pricing_service.use_cases.withdraw_cost import WithdrawCost
 from service_kit.errors import ServiceError, Violation, invalid
-from service_kit.grpc_errors import CODES
+from service_kit.grpc.grpc_errors import CODES
 from tukupay.sms.pricing.v1 import pricing_pb2, pricing_pb2_grpc
 
 SERVICE_NAME: Final = pricing_pb2.DESCRIPTOR.services_by_name["PricingService"].full_name

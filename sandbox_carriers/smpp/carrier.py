@@ -18,8 +18,8 @@ from sandbox_carriers.smpp.pages import sandbox_app
 from sandbox_carriers.smpp.phones import PhoneMessage, Phones
 from sandbox_carriers.smpp.receipts import ReceiptQueue
 from sandbox_carriers.smpp.settings import SandboxSettings
-from service_kit.http_server import HttpServer
 from service_kit.settings import Address
+from service_kit.web.http_server import HttpServer
 
 log = structlog.get_logger()
 

@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from service_kit.channel import open_channel
+from service_kit.grpc.channel import open_channel
 from service_kit.settings import Address
 from sms_cli.shared.connections import readable_errors
 from sms_cli.shared.kes_amounts import kes

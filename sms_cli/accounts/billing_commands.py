@@ -11,7 +11,7 @@ import typer
 from grpc import aio
 from rich.markup import escape
 
-from service_kit.grpc_errors import from_rpc_error
+from service_kit.grpc.grpc_errors import from_rpc_error
 from sms_cli.accounts.account_list import list_accounts
 from sms_cli.accounts.account_words import MODES, STANDINGS, Mode, Standing
 from sms_cli.accounts.billing_records import entry_record, fault_record, terms_record

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
-from service_kit.channel import open_channel
+from service_kit.grpc.channel import open_channel
 from sms_cli.shared.connections import readable_errors
 from sms_cli.shared.local_settings import client_settings
 from tukupay.sms.messaging.v1 import billing_pb2_grpc

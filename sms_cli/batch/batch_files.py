@@ -14,7 +14,7 @@ from typing import IO
 
 from messaging_service.sending.domain.validation import SendDraft
 from messaging_service.shared.domain.states import Priority
-from service_kit.csv_reader import CsvProblem, CsvReader
+from service_kit.csv_files.csv_reader import CsvProblem, CsvReader
 from sms_cli.batch.recipients import in_e164
 from sms_cli.batch.templates import Template
 from sms_cli.shared.terminal_instants import parse_instant

@@ -23,7 +23,7 @@ from messaging_service.shared.numbering.destinations import destination_of
 from messaging_service.shared.numbering.phone_number_rules import phone_number_problem
 from messaging_service.texts.segmentation import Encoding
 from service_kit.errors import ServiceError
-from service_kit.grpc_errors import from_rpc_error
+from service_kit.grpc.grpc_errors import from_rpc_error
 from service_kit.settings import Address
 from sms_cli.batch.batch_files import BatchRow, Campaign, RowProblem, read_rows
 from sms_cli.shared.connections import readable_errors

@@ -9,8 +9,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TextIO
 
-from service_kit.csv_reader import CsvProblem, CsvReader
-from service_kit.csv_writer import CsvWriter
+from service_kit.csv_files.csv_reader import CsvProblem, CsvReader
+from service_kit.csv_files.csv_writer import CsvWriter
 from sms_cli.batch.batch_files import BatchRow
 from sms_cli.shared.command_error import CommandError
 from sms_cli.shared.kes_amounts import kes

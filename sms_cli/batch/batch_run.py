@@ -12,7 +12,7 @@ from pathlib import Path
 
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
 
-from service_kit.channel import open_channel
+from service_kit.grpc.channel import open_channel
 from service_kit.settings import Address
 from sms_cli.batch.batch_files import BatchRow, Campaign
 from sms_cli.batch.batch_plan import Plan, Prices, drafts, plan_batch

@@ -16,7 +16,7 @@ import typer
 from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn
 from rich.table import Table
 
-from service_kit.csv_writer import CsvStyle
+from service_kit.csv_files.csv_writer import CsvStyle
 from service_kit.settings import Address
 from sms_cli.costs.cost_files import CostFileError, FileRow, cost_writer, read_costs, some_lines
 from sms_cli.costs.cost_import import MAX_ROWS, Change, ImportOptions, cost_import, exported_costs

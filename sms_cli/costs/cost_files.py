@@ -11,8 +11,8 @@ from datetime import datetime
 from decimal import Decimal
 from typing import TextIO, TypeVar
 
-from service_kit.csv_reader import CsvProblem, CsvReader, CsvRow
-from service_kit.csv_writer import FOR_ALL, CsvStyle, CsvWriter
+from service_kit.csv_files.csv_reader import CsvProblem, CsvReader, CsvRow
+from service_kit.csv_files.csv_writer import FOR_ALL, CsvStyle, CsvWriter
 from service_kit.identifiers import identifier_problem
 from sms_cli.shared.cost_levels import LEVEL_NAMES, parse_level
 from sms_cli.shared.kes_amounts import kes, parse_kes_cell

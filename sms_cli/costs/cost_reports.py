@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import AsyncGenerator, Iterator, Sequence
 from datetime import datetime, timedelta
 
-from service_kit.channel import open_channel
+from service_kit.grpc.channel import open_channel
 from service_kit.settings import Address
 from sms_cli.costs.cost_files import FileRow, place_in_file
 from sms_cli.shared.connections import option_of, readable_errors

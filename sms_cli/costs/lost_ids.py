@@ -9,7 +9,7 @@ from collections.abc import Iterator, Sequence
 import grpc
 from grpc import aio
 
-from service_kit.channel import open_channel
+from service_kit.grpc.channel import open_channel
 from sms_cli.costs.cost_import import Change
 from sms_cli.shared.connections import readable_errors
 from sms_cli.shared.local_settings import LocalSettings

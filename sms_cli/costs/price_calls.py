@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from datetime import UTC, datetime
 from decimal import Decimal
 
-from service_kit.channel import open_channel
+from service_kit.grpc.channel import open_channel
 from service_kit.settings import Address
 from sms_cli.shared.connections import readable_errors
 from sms_cli.shared.cost_levels import LEVEL_NAMES

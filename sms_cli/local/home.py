@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from service_kit.postgres_folders import make_private_folder, open_private
+from service_kit.embedded.postgres_folders import make_private_folder, open_private
 from sms_cli.shared.command_error import CommandError
 
 _PID_FILE = "up.pid"

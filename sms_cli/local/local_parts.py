@@ -13,10 +13,10 @@ from pathlib import Path
 
 import psycopg
 
-from service_kit.bound_process import bound_command
-from service_kit.embedded_postgres import EmbeddedPostgres
-from service_kit.postgres_binaries import PostgresError
-from service_kit.postgres_folders import open_private
+from service_kit.embedded.bound_process import bound_command
+from service_kit.embedded.embedded_postgres import EmbeddedPostgres
+from service_kit.embedded.postgres_binaries import PostgresError
+from service_kit.embedded.postgres_folders import open_private
 from sms_cli.local.home import Home, last_lines
 from sms_cli.local.probes import Health
 from sms_cli.shared.command_error import CommandError

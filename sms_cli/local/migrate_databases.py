@@ -9,7 +9,7 @@ from typing import Any
 
 import psycopg
 
-from service_kit.guards import GuardsNotSetError
+from service_kit.postgres.guards import GuardsNotSetError
 from sms_cli.shared.command_error import CommandError
 from sms_cli.shared.local_settings import DATABASE_VARIABLES, DIRECT_VARIABLES
 
@@ -37,7 +37,7 @@ async def migrate_database(service: str, environment: Mapping[str, str]) -> None
     """
     from sqlalchemy.exc import SQLAlchemyError  # noqa: PLC0415 - slow to import, and only needed here
 
-    from service_kit.migrations import PooledError  # noqa: PLC0415 - likewise
+    from service_kit.postgres.migrations import PooledError  # noqa: PLC0415 - likewise
 
     try:
         await asyncio.to_thread(

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 from rich.table import Column, Table
 
-from service_kit.channel import open_channel
+from service_kit.grpc.channel import open_channel
 from sms_cli.notices.channels_commands import channels
 from sms_cli.shared.connections import readable_errors
 from sms_cli.shared.local_settings import client_settings

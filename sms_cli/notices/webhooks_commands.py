@@ -11,7 +11,7 @@ import typer
 from google.protobuf.duration_pb2 import Duration
 from rich.table import Column, Table
 
-from service_kit.channel import open_channel
+from service_kit.grpc.channel import open_channel
 from sms_cli.shared.command_error import CommandError
 from sms_cli.shared.connections import readable_errors
 from sms_cli.shared.local_settings import client_settings

@@ -10,7 +10,7 @@ from typing import Final, Generic, Protocol, TypeVar
 import grpc
 from grpc import aio
 
-from service_kit.channel import open_channel
+from service_kit.grpc.channel import open_channel
 from service_kit.settings import Address
 from sms_cli.shared.connections import readable_errors
 from tukupay.sms.messaging.v1 import messaging_pb2_grpc

@@ -6,7 +6,7 @@ from datetime import datetime
 
 from google.protobuf.duration_pb2 import Duration
 
-from service_kit.channel import open_channel
+from service_kit.grpc.channel import open_channel
 from service_kit.settings import Address
 from sms_cli.shared.connections import readable_errors
 from sms_cli.shared.kes_amounts import kes

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import AsyncGenerator, Mapping, Sequence
 from datetime import datetime, timedelta
 
-from service_kit.channel import open_channel
+from service_kit.grpc.channel import open_channel
 from service_kit.settings import Address
 from sms_cli.accounts.billing_records import word
 from sms_cli.shared.connections import readable_errors

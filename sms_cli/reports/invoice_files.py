@@ -9,8 +9,8 @@ from datetime import date, datetime
 from itertools import islice
 from typing import IO
 
-from service_kit.channel import open_channel
-from service_kit.csv_reader import CsvProblem, CsvReader
+from service_kit.csv_files.csv_reader import CsvProblem, CsvReader
+from service_kit.grpc.channel import open_channel
 from service_kit.settings import Address
 from sms_cli.shared.command_error import CommandError
 from sms_cli.shared.connections import readable_errors

@@ -9,7 +9,7 @@ from typing import Annotated, TypeVar
 
 import typer
 
-from service_kit.csv_writer import CsvStyle
+from service_kit.csv_files.csv_writer import CsvStyle
 from sms_cli.shared.terminal_instants import parse_instant
 
 T = TypeVar("T")

@@ -14,7 +14,7 @@ from typing import TextIO, cast
 
 from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn
 
-from service_kit.csv_writer import FOR_ALL, CsvLines, CsvStyle
+from service_kit.csv_files.csv_writer import FOR_ALL, CsvLines, CsvStyle
 from sms_cli.shared.command_error import CommandError
 from sms_cli.shared.terminal import err
 

@@ -12,9 +12,9 @@ from typing import TextIO
 from grpc import aio
 
 from messaging_service.shared.phone_numbers import masked
-from service_kit.channel import open_channel
-from service_kit.csv_reader import CsvProblem, CsvReader, CsvRow
-from service_kit.csv_writer import FOR_ALL, CsvStyle, CsvWriter
+from service_kit.csv_files.csv_reader import CsvProblem, CsvReader, CsvRow
+from service_kit.csv_files.csv_writer import FOR_ALL, CsvStyle, CsvWriter
+from service_kit.grpc.channel import open_channel
 from service_kit.settings import Address
 from sms_cli.shared.command_error import CommandError
 from sms_cli.shared.connections import readable_errors

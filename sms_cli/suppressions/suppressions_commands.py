@@ -14,7 +14,7 @@ import typer
 from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn
 from rich.table import Table
 
-from service_kit.csv_writer import CsvStyle
+from service_kit.csv_files.csv_writer import CsvStyle
 from service_kit.settings import Address
 from sms_cli.shared.command_error import CommandError
 from sms_cli.shared.local_settings import client_settings

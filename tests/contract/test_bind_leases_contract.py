@@ -13,9 +13,9 @@ from hypothesis import strategies as st
 
 from messaging_service.carriers.bind_leases import BindLeases, LeaseShare, LeaseTerms, fair_shares
 from messaging_service.carriers.postgres.postgres_bind_leases import PostgresBindLeases
-from service_kit.database import create_pool
-from service_kit.embedded_postgres import EmbeddedPostgres
+from service_kit.embedded.embedded_postgres import EmbeddedPostgres
 from service_kit.errors import Kind, ServiceError
+from service_kit.postgres.database import create_pool
 from tests.conftest import DatabaseTemplate
 from tests.doubles.in_memory_leases import InMemoryBindLeases, LeaseBook
 from tests.system.messaging_database import empty_database, rows

@@ -19,8 +19,8 @@ from pricing_service.domain.resolution import DraftPrice
 from pricing_service.domain.tier import DIRECT_CUSTOMER, TUKUPAY, Level, Tier
 from pricing_service.use_cases.cost_repository import CostRepository, NewCost
 from pricing_service.use_cases.resolve_prices import ResolvedPrice, ResolvePrices
-from service_kit.database import create_pool
 from service_kit.errors import ServiceError
+from service_kit.postgres.database import create_pool
 from tests.doubles.in_memory_costs import InMemoryCosts
 from tests.system.effort import effort
 

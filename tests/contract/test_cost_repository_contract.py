@@ -22,7 +22,7 @@ from pricing_service.domain.importing import PriceInEffect
 from pricing_service.domain.resolution import Standing
 from pricing_service.domain.tier import DIRECT_CUSTOMER, TUKUPAY, Level, Tier
 from pricing_service.use_cases.cost_repository import CostRepository, Lookup, NewCost
-from service_kit.database import create_pool
+from service_kit.postgres.database import create_pool
 from tests.conftest import DatabaseTemplate, FreshDatabase
 from tests.doubles.in_memory_costs import InMemoryCosts
 from tests.system.effort import effort

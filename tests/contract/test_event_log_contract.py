@@ -9,7 +9,7 @@ import pytest
 
 from messaging_service.events.domain.event_cursor import EventFilter, Handout, Position
 from messaging_service.shared.domain.states import State
-from service_kit.embedded_postgres import EmbeddedPostgres
+from service_kit.embedded.embedded_postgres import EmbeddedPostgres
 from tests.conftest import DatabaseTemplate
 from tests.doubles.event_journal import ACCOUNT, OTHER_ACCOUNT, InMemoryJournal, Journal, PostgresJournal
 from tests.system.messaging_database import empty_database

@@ -22,9 +22,9 @@ from messaging_service.sending.outbox import Accepted, Claim, Outbox
 from messaging_service.sending.postgres.postgres_outbox import PostgresOutbox, Windows
 from messaging_service.shared.domain.message import Message
 from messaging_service.shared.domain.states import Billing, State
-from service_kit.database import create_pool
-from service_kit.embedded_postgres import EmbeddedPostgres
+from service_kit.embedded.embedded_postgres import EmbeddedPostgres
 from service_kit.errors import Kind, ServiceError
+from service_kit.postgres.database import create_pool
 from tests.conftest import DatabaseTemplate
 from tests.contract.sms_examples import ACCOUNT, RECIPIENT, acceptance, accepted, not_taken, refused, settlement
 from tests.doubles.in_memory_outbox import LEASE_S, MARGIN_S, QUEUE_S, UNKNOWN_S, Book, InMemoryOutbox

@@ -19,9 +19,9 @@ from messaging_service.sending.outbox import Acceptance, Accepted, Claim, ListFi
 from messaging_service.sending.postgres.postgres_outbox import PostgresOutbox, Rules, Windows
 from messaging_service.shared.domain.message import Message, outbox_id
 from messaging_service.shared.domain.states import Billing, Priority, State, Status
-from service_kit.database import create_pool
-from service_kit.embedded_postgres import EmbeddedPostgres
+from service_kit.embedded.embedded_postgres import EmbeddedPostgres
 from service_kit.errors import Kind, ServiceError
+from service_kit.postgres.database import create_pool
 from tests.conftest import DatabaseTemplate
 from tests.contract.sms_examples import (
     ACCOUNT,

@@ -16,7 +16,7 @@ from hypothesis import strategies as st
 from messaging_service.events.domain.event_cursor import EventFilter, Position
 from messaging_service.events.event_tail import EventTail, TailLimits
 from messaging_service.events.watch_outbox import OutboxNews, WatchOutbox
-from service_kit.embedded_postgres import EmbeddedPostgres
+from service_kit.embedded.embedded_postgres import EmbeddedPostgres
 from service_kit.errors import ServiceError
 from tests.conftest import DatabaseTemplate
 from tests.doubles.event_journal import ACCOUNT, InMemoryJournal, Journal, PostgresJournal, Writer

@@ -17,7 +17,7 @@ from messaging_service.events.domain.outbox_event import OutboxEvent
 from messaging_service.events.event_log import EventLog
 from messaging_service.events.postgres.event_rows import PostgresEventLog
 from messaging_service.shared.domain.states import State
-from service_kit.database import create_pool
+from service_kit.postgres.database import create_pool
 from tests.system.messaging_database import STAYS_OPEN
 
 ACCOUNT = "user123"

@@ -11,7 +11,7 @@ from google.protobuf.message import Message
 from google.protobuf.timestamp_pb2 import Timestamp
 
 from service_kit.errors import Kind, ServiceError
-from service_kit.grpc_errors import CODES
+from service_kit.grpc.grpc_errors import CODES
 from tukupay.sms.messaging.v1 import messaging_pb2, messaging_pb2_grpc
 from tukupay.sms.pricing.v1 import pricing_pb2, pricing_pb2_grpc
 

@@ -17,7 +17,7 @@ from messaging_service.prices.client.live_prices import LivePrices
 from messaging_service.prices.client.price_questions import PriceQuestions
 from messaging_service.prices.client.price_watch import SILENT_INTERVALS, PriceWatch
 from messaging_service.prices.domain.price_copy import PriceCopy
-from service_kit.channel import open_channel
+from service_kit.grpc.channel import open_channel
 from service_kit.settings import Address
 from tukupay.sms.pricing.v1 import pricing_pb2 as pb
 from tukupay.sms.pricing.v1 import pricing_pb2_grpc

@@ -40,7 +40,7 @@ from messaging_service.notices.webhook_ports import PendingDelivery, Told, Tried
 from messaging_service.notices.webhooks import webhook_sender
 from messaging_service.wiring.bootstrap import serve
 from messaging_service.wiring.settings import MessagingSettings
-from service_kit.database import Connection, Pool
+from service_kit.postgres.database import Connection, Pool
 from service_kit.process import run_service
 
 PR_SET_PDEATHSIG = 1

@@ -15,7 +15,7 @@ from typing import Any
 
 from messaging_service.wiring import bootstrap
 from messaging_service.wiring.settings import MessagingSettings
-from service_kit import duties
+from service_kit.duties import keep_running as real
 from service_kit.process import run_service
 
 
@@ -43,7 +43,7 @@ def keep_running(name: str, work: Coroutine[Any, Any, object], *, may_end: bool 
         work = failing(work)
     elif name == os.environ.get("FAULT_STUBBORN"):
         work = stubborn(work)
-    return duties.keep_running(name, work, may_end=may_end)
+    return real.keep_running(name, work, may_end=may_end)
 
 
 if __name__ == "__main__":

@@ -21,9 +21,9 @@ from grpc import aio
 from messaging_service.events.domain.event_cursor import EventFilter, Position
 from messaging_service.events.postgres.event_rows import PostgresEventLog
 from messaging_service.wiring.migrate import migrate
-from service_kit.database import create_pool
-from service_kit.embedded_postgres import EmbeddedPostgres
+from service_kit.embedded.embedded_postgres import EmbeddedPostgres
 from service_kit.errors import Kind
+from service_kit.postgres.database import create_pool
 from tests.doubles.event_journal import ACCOUNT, MESSAGE_ROW
 from tests.integration.messaging.running_service import Running, refusal_of, service_on
 from tests.system.waiting import until

@@ -19,7 +19,7 @@ from typing import Final
 
 import pytest
 
-from service_kit.embedded_postgres import EmbeddedPostgres
+from service_kit.embedded.embedded_postgres import EmbeddedPostgres
 from service_kit.process import ENDING_S
 from tests.faults.callers import Callers, check_every_promise, post
 from tests.system.databases import on_own_server

@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from service_kit.embedded_postgres import EmbeddedPostgres
+from service_kit.embedded.embedded_postgres import EmbeddedPostgres
 from tests.faults.callers import Callers, check_every_promise
 from tests.system.databases import on_own_server
 from tests.system.running import System

@@ -15,7 +15,7 @@ from contextlib import asynccontextmanager
 
 import pytest
 
-from service_kit.http_connection import HEAD_TIMEOUT_S
+from service_kit.web.http_connection import HEAD_TIMEOUT_S
 from tests.system.ports import free_port
 from tests.system.raw_http import raw_http
 

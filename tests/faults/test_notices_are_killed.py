@@ -25,8 +25,8 @@ import psycopg
 import pytest
 
 from messaging_service.carriers.domain.submission import Outcome, ReceiptState, Submission
-from service_kit.bound_process import bound_command
-from service_kit.embedded_postgres import EmbeddedPostgres
+from service_kit.embedded.bound_process import bound_command
+from service_kit.embedded.embedded_postgres import EmbeddedPostgres
 from tests.conftest import DatabaseTemplate
 from tests.contract.sms_examples import accepted, refused
 from tests.doubles.webhook_receiver import Received, Receiver, ThenClosed, answer, receiver

@@ -11,7 +11,7 @@ from importlib.metadata import Distribution, distribution, requires
 from pathlib import Path
 
 from service_kit.errors import Violation, invalid
-from service_kit.grpc_server import GrpcServer
+from service_kit.grpc.grpc_server import GrpcServer
 from service_kit.settings import Address
 from tests.doubles.gateway_doubles import MESSAGING, MessagingDouble, entry_of
 from tukupay.sms.messaging.v1 import messaging_pb2, messaging_pb2_grpc

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import pytest
 
-from service_kit.database import create_pool, quick_transaction, single_statement, transaction
-from service_kit.embedded_postgres import EmbeddedPostgres
+from service_kit.embedded.embedded_postgres import EmbeddedPostgres
 from service_kit.errors import ServiceError
+from service_kit.postgres.database import create_pool, quick_transaction, single_statement, transaction
 
 
 @pytest.mark.parametrize("way", [single_statement, transaction, quick_transaction])

@@ -15,18 +15,18 @@ from pathlib import Path
 import psycopg
 import pytest
 
-from service_kit import postgres_binaries
-from service_kit.bound_process import unprivileged_user
-from service_kit.embedded_postgres import EmbeddedPostgres
-from service_kit.postgres_binaries import PostgresError, find_binaries, runnable_binaries
-from service_kit.postgres_folders import make_private_socket_dir, socket_dir_for
-from service_kit.postgres_processes import serves
+from service_kit.embedded import postgres_binaries
+from service_kit.embedded.bound_process import unprivileged_user
+from service_kit.embedded.embedded_postgres import EmbeddedPostgres
+from service_kit.embedded.postgres_binaries import PostgresError, find_binaries, runnable_binaries
+from service_kit.embedded.postgres_folders import make_private_socket_dir, socket_dir_for
+from service_kit.embedded.postgres_processes import serves
 from tests.conftest import DatabaseTemplate, FreshDatabase
 
 _OWNER_PROGRAM = """
 import sys, time
 from pathlib import Path
-from service_kit.embedded_postgres import EmbeddedPostgres
+from service_kit.embedded.embedded_postgres import EmbeddedPostgres
 server = EmbeddedPostgres(Path(sys.argv[1]), fsync=False)
 server.open()
 print(server.pid, flush=True)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from service_kit.grpc_server import GrpcServer
+from service_kit.grpc.grpc_server import GrpcServer
 from service_kit.settings import Address
 
 

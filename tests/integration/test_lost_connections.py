@@ -12,10 +12,10 @@ import psycopg
 import pytest
 import uvloop
 
-from service_kit.database import create_pool, single_statement, transaction
-from service_kit.embedded_postgres import EmbeddedPostgres
+from service_kit.embedded.embedded_postgres import EmbeddedPostgres
 from service_kit.errors import ServiceError
-from service_kit.pipeline import Connection, Statement
+from service_kit.postgres.database import create_pool, single_statement, transaction
+from service_kit.postgres.pipeline import Connection, Statement
 from tests.system.databases import over_tcp
 from tests.system.ports import free_port
 

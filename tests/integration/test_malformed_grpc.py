@@ -12,8 +12,8 @@ import pytest_asyncio
 from grpc import aio
 from grpc_health.v1 import health_pb2
 
-from service_kit.grpc_errors import from_rpc_error
-from service_kit.grpc_server import GrpcServer
+from service_kit.grpc.grpc_errors import from_rpc_error
+from service_kit.grpc.grpc_server import GrpcServer
 from service_kit.settings import Address
 from tests.doubles.gateway_doubles import MESSAGING, PRICING, MessagingDouble, PricingDouble
 from tukupay.sms.messaging.v1 import messaging_pb2_grpc

@@ -20,11 +20,11 @@ from structlog.testing import capture_logs
 from messaging_service.shared.postgres.session_guards import GUARDS as MESSAGING
 from messaging_service.wiring.migrate import migrate as migrate_messaging
 from pricing_service.adapters.migrate import migrate as migrate_pricing
-from service_kit.database import Connection, Pool, create_pool, quick_transaction, single_statement
-from service_kit.embedded_postgres import EmbeddedPostgres
-from service_kit.guards import UnguardedError, set_guards
-from service_kit.migrations import PooledError
-from service_kit.pipeline import Statement, Step
+from service_kit.embedded.embedded_postgres import EmbeddedPostgres
+from service_kit.postgres.database import Connection, Pool, create_pool, quick_transaction, single_statement
+from service_kit.postgres.guards import UnguardedError, set_guards
+from service_kit.postgres.migrations import PooledError
+from service_kit.postgres.pipeline import Statement, Step
 from tests.conftest import DatabaseTemplate, FreshDatabase
 from tests.integration.messaging.running_service import service_on
 from tests.integration.messaging.test_messaging_outages import until_serving

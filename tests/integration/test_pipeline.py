@@ -13,10 +13,10 @@ import psycopg
 import pytest
 from psycopg.pq import TransactionStatus
 
-from service_kit.database import Pool, Transaction, create_pool, quick_transaction, single_statement
-from service_kit.embedded_postgres import EmbeddedPostgres
+from service_kit.embedded.embedded_postgres import EmbeddedPostgres
 from service_kit.errors import ServiceError
-from service_kit.pipeline import BEGIN, COMMIT, ROLLBACK, Connection, Statement
+from service_kit.postgres.database import Pool, Transaction, create_pool, quick_transaction, single_statement
+from service_kit.postgres.pipeline import BEGIN, COMMIT, ROLLBACK, Connection, Statement
 from tests.system import pgbouncer
 from tests.system.waiting import eventually
 

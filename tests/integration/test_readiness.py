@@ -15,11 +15,12 @@ from grpc_health.v1 import health_pb2, health_pb2_grpc
 from structlog.testing import capture_logs
 
 from pricing_service.adapters.migrate import MIGRATIONS, migrate
-from service_kit import database, readiness
-from service_kit.database import Pool, create_pool
-from service_kit.embedded_postgres import EmbeddedPostgres
-from service_kit.ending import end_tasks
-from service_kit.grpc_server import GrpcServer
+from service_kit import readiness
+from service_kit.duties.ending import end_tasks
+from service_kit.embedded.embedded_postgres import EmbeddedPostgres
+from service_kit.grpc.grpc_server import GrpcServer
+from service_kit.postgres import database
+from service_kit.postgres.database import Pool, create_pool
 from service_kit.readiness import SchemaCheck, report_readiness
 from service_kit.settings import Address
 from tests.conftest import DatabaseTemplate, FreshDatabase

@@ -17,8 +17,8 @@ from messaging_service.shared.postgres.session_guards import GUARDS as MESSAGING
 from messaging_service.wiring import migrate as messaging
 from pricing_service.adapters import migrate as pricing
 from pricing_service.adapters.guards import GUARDS as PRICING_GUARDS
-from service_kit.guards import Guards, set_guards
-from service_kit.migrations import head, upgrade
+from service_kit.postgres.guards import Guards, set_guards
+from service_kit.postgres.migrations import head, upgrade
 from tests.conftest import FreshDatabase
 from tests.integration.messaging.running_service import service_on
 from tests.integration.messaging.test_messaging_outages import until_serving

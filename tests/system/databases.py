@@ -13,7 +13,7 @@ from psycopg.conninfo import conninfo_to_dict
 
 from messaging_service.wiring.migrate import migrate as migrate_messaging
 from pricing_service.adapters.migrate import migrate as migrate_pricing
-from service_kit.embedded_postgres import EmbeddedPostgres
+from service_kit.embedded.embedded_postgres import EmbeddedPostgres
 from tests.conftest import DatabaseTemplate, clone
 from tests.system.privacy import DATABASE_PASSWORD
 

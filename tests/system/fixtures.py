@@ -8,7 +8,7 @@ from typing import Protocol
 
 import pytest
 
-from service_kit.embedded_postgres import EmbeddedPostgres
+from service_kit.embedded.embedded_postgres import EmbeddedPostgres
 from tests.conftest import DatabaseTemplate
 from tests.system.databases import Databases
 from tests.system.privacy import leaks

@@ -8,7 +8,7 @@ import psycopg
 
 from messaging_service.wiring.migrate import migrate
 from messaging_service.wiring.tables import metadata
-from service_kit.embedded_postgres import EmbeddedPostgres
+from service_kit.embedded.embedded_postgres import EmbeddedPostgres
 from tests.conftest import DatabaseTemplate
 from tests.system.waiting import eventually
 

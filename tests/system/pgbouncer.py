@@ -22,9 +22,9 @@ from typing import Any, Final
 import pytest
 from psycopg.conninfo import conninfo_to_dict, make_conninfo
 
-from service_kit.bound_process import bound_command, unprivileged_user
-from service_kit.database import Pool
-from service_kit.embedded_postgres import EmbeddedPostgres
+from service_kit.embedded.bound_process import bound_command, unprivileged_user
+from service_kit.embedded.embedded_postgres import EmbeddedPostgres
+from service_kit.postgres.database import Pool
 from tests.system.ports import free_port
 
 SETTING: Final = "TUKUPAY_TEST_PGBOUNCER"

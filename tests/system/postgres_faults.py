@@ -10,7 +10,7 @@ from pathlib import Path
 
 import psycopg
 
-from service_kit.embedded_postgres import EmbeddedPostgres
+from service_kit.embedded.embedded_postgres import EmbeddedPostgres
 
 
 def processes_of(server: EmbeddedPostgres) -> list[int]:

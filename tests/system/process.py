@@ -7,7 +7,7 @@ import subprocess
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
-from service_kit.bound_process import bound_command
+from service_kit.embedded.bound_process import bound_command
 from tests.system.waiting import until
 
 READY_S = 30.0

@@ -23,7 +23,7 @@ PACKAGES = ("service_kit", "pricing_service", "messaging_service", "gateway_http
 _RAISERS = {"ServiceError": 1, "ProblemError": 0, "Violation": 1, "Refusal": 1}
 """Where each takes its reason; a Refusal is what the HTTP server answers by itself."""
 # These make failures anew from what a peer sent.
-_PASS_ON = {("service_kit/grpc_errors.py", "from_rpc_error")}
+_PASS_ON = {("service_kit/grpc/grpc_errors.py", "from_rpc_error")}
 
 
 @dataclass(frozen=True, slots=True)

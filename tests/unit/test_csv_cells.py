@@ -9,8 +9,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from service_kit.csv_cells import BOM, csv_line, guarded_cell, unguarded
-from service_kit.csv_writer import CsvStyle, CsvWriter
+from service_kit.csv_files.csv_cells import BOM, csv_line, guarded_cell, unguarded
+from service_kit.csv_files.csv_writer import CsvStyle, CsvWriter
 
 
 @pytest.mark.parametrize(

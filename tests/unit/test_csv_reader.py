@@ -8,8 +8,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from service_kit.csv_reader import MAX_CELL, MAX_COLUMNS, MAX_LINE, CsvProblem, CsvReader, CsvRow
-from service_kit.csv_writer import CsvStyle, CsvWriter
+from service_kit.csv_files.csv_reader import MAX_CELL, MAX_COLUMNS, MAX_LINE, CsvProblem, CsvReader, CsvRow
+from service_kit.csv_files.csv_writer import CsvStyle, CsvWriter
 
 KNOWN = ("customerId", "price", "reason")
 

@@ -7,10 +7,10 @@ from collections.abc import Callable
 
 import pytest
 
-from service_kit import duty as module
-from service_kit.duties import DutyEndedError, keep_running, on_ended_duty
-from service_kit.duty import Duty
-from service_kit.ending import end_tasks
+from service_kit.duties import duty as module
+from service_kit.duties.duty import Duty
+from service_kit.duties.ending import end_tasks
+from service_kit.duties.keep_running import DutyEndedError, keep_running, on_ended_duty
 from service_kit.errors import Kind, ServiceError
 
 pytestmark = pytest.mark.timeout(10)

@@ -6,7 +6,7 @@ import asyncio
 
 import pytest
 
-from service_kit.ending import SharedTime, end_tasks
+from service_kit.duties.ending import SharedTime, end_tasks
 
 pytestmark = pytest.mark.timeout(20)
 

@@ -6,8 +6,8 @@ from collections.abc import Collection
 from typing import Any
 
 from messaging_service.accounts.domain.account import Account, AccountLimits, AccountMode, AccountStatus, AccountUsage
-from service_kit.database import Connection
-from service_kit.pipeline import ROLLBACK_AND_CHAIN, Statement, Step
+from service_kit.postgres.database import Connection
+from service_kit.postgres.pipeline import ROLLBACK_AND_CHAIN, Statement, Step
 
 _TODAY = "(now() AT TIME ZONE INTERVAL '3 hours')::date"
 _MINUTE = "date_trunc('minute', now())"

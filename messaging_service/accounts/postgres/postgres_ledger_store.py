@@ -27,8 +27,8 @@ from messaging_service.sending.outbox import no_such_entry
 from messaging_service.shared.domain.message import outbox_id
 from messaging_service.shared.postgres.database_errors import migrated
 from messaging_service.shared.postgres.report_turns import ReportTurns
-from service_kit.database import Connection, Pool, single_statement, transaction
 from service_kit.errors import Kind, ServiceError
+from service_kit.postgres.database import Connection, Pool, single_statement, transaction
 
 _OPEN = f"""
     INSERT INTO account (id, mode, credit_limit, daily_spend_limit, minute_limit, recipient_hour_limit)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 
-from service_kit.database import Connection
+from service_kit.postgres.database import Connection
 
 Phone = tuple[str, str]
 """An account and a recipient."""

@@ -6,7 +6,7 @@ from itertools import groupby
 
 from messaging_service.accounts.domain.ledger import BookFault, Rule, Verified
 from messaging_service.accounts.postgres.ledger_rows import to_entry
-from service_kit.database import Connection
+from service_kit.postgres.database import Connection
 
 # A report may take longer than the statements of sending.
 _BEGIN = "SET TRANSACTION ISOLATION LEVEL REPEATABLE READ, READ ONLY"

@@ -18,7 +18,7 @@ from messaging_service.carriers.domain.carrier_status import BindState, BindStat
 from messaging_service.carriers.domain.submission import LateOutcome, Outcome, OutcomeKind, Submission
 from messaging_service.carriers.template.throttle import Throttle
 from messaging_service.carriers.template.windowed import WindowedCarrier
-from service_kit.ending import end_tasks
+from service_kit.duties.ending import end_tasks
 
 log = structlog.get_logger()
 

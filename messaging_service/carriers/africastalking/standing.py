@@ -17,8 +17,8 @@ from messaging_service.carriers.africastalking.results import Consequence, meani
 from messaging_service.carriers.africastalking.settings import AfricasTalkingSettings
 from messaging_service.carriers.domain.carrier_status import BindState
 from messaging_service.carriers.template.backoff import RANDOM, backoff_s
-from service_kit.duties import keep_running
-from service_kit.ending import end_tasks
+from service_kit.duties.ending import end_tasks
+from service_kit.duties.keep_running import keep_running
 
 log = structlog.get_logger()
 

@@ -10,7 +10,7 @@ from messaging_service.carriers.carrier_fleet import MemberStatus
 from messaging_service.carriers.control_carriers import CarrierReport
 from messaging_service.carriers.domain.carrier_control import CarrierControl, CarrierMode
 from messaging_service.shared.postgres.database_errors import migrated
-from service_kit.database import Pool, single_statement
+from service_kit.postgres.database import Pool, single_statement
 
 FRESH_S = 15.0
 """Reports older than this are not shown."""

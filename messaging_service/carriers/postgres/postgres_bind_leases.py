@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections import Counter
 
 from messaging_service.carriers.bind_leases import LeaseShare, LeaseTerms, fair_shares
-from service_kit.database import Connection, Pool, transaction
+from service_kit.postgres.database import Connection, Pool, transaction
 
 _ENSURE = """
     INSERT INTO bind_lease (carrier, number) SELECT %(carrier)s, generate_series(1, %(max_binds)s)

@@ -17,8 +17,8 @@ from messaging_service.carriers.smpp.settings import SmppSettings
 from messaging_service.carriers.smpp.status import WRONG_CREDENTIALS, Status, bind_remedy, status_name
 from messaging_service.carriers.smpp.tls import tls_context
 from messaging_service.carriers.template.backoff import RANDOM, backoff_s
-from service_kit.duties import keep_running
-from service_kit.ending import end_tasks
+from service_kit.duties.ending import end_tasks
+from service_kit.duties.keep_running import keep_running
 
 log = structlog.get_logger()
 

@@ -12,8 +12,8 @@ import structlog
 from messaging_service.carriers.bind_leases import BindLeases, LeaseShare, LeaseTerms
 from messaging_service.carriers.smpp.bind import KeptBind
 from messaging_service.carriers.smpp.settings import SmppSettings
-from service_kit.duties import keep_running
-from service_kit.ending import end_tasks
+from service_kit.duties.ending import end_tasks
+from service_kit.duties.keep_running import keep_running
 
 log = structlog.get_logger()
 

@@ -10,7 +10,7 @@ from prometheus_client.registry import CollectorRegistry
 from messaging_service.opt_outs.inbound_inbox import WorkedInbound
 from messaging_service.sending.outbox import Swept
 from messaging_service.wiring.event_notes import EventsLog
-from service_kit.duty_failures import DutyFailures
+from service_kit.duties.duty_failures import DutyFailures
 
 _DUTIES: Final = (
     "attempt",

@@ -12,7 +12,7 @@ from messaging_service.shared.domain.message import Message
 from messaging_service.shared.domain.states import State
 from messaging_service.shared.postgres.database_errors import migrated
 from messaging_service.shared.postgres.rows import MESSAGE_COLUMNS, MESSAGE_WIDTH, to_message
-from service_kit.database import Connection, Pool, single_statement, transaction
+from service_kit.postgres.database import Connection, Pool, single_statement, transaction
 
 _EVENT = """
     e.id, m.id AS message_id, m.account_id, m.client_message_id, e.attempt, e.from_state, e.to_state, e.at, e.carrier,

@@ -15,8 +15,8 @@ from typing import Any, Final
 import structlog
 
 from messaging_service.shared.meters import TextMeter
-from service_kit.bound_process import bound_command
-from service_kit.ending import end_tasks
+from service_kit.duties.ending import end_tasks
+from service_kit.embedded.bound_process import bound_command
 
 COMMAND: Final = (sys.executable, "-I", "-m", "messaging_service.notices.channels.child")
 START_S: Final = 25.0

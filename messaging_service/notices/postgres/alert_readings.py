@@ -10,7 +10,7 @@ from typing import Any, Final
 from messaging_service.notices.domain.alerts import AlertKind, AlertRule, Reading
 from messaging_service.notices.manage_alerts import CarrierHealth
 from messaging_service.shared.domain.states import STATUS_OF, State, Status
-from service_kit.database import Connection
+from service_kit.postgres.database import Connection
 
 Rules = Mapping[str, Mapping[AlertKind, AlertRule]]
 Found = list[tuple[str, AlertRule, Reading]]

@@ -29,7 +29,7 @@ from messaging_service.notices.manage_alerts import CarrierHealth, Evaluated
 from messaging_service.notices.postgres.alert_readings import Readings, carrier_seconds
 from messaging_service.notices.postgres.webhook_rows import Posting, record
 from messaging_service.shared.postgres.database_errors import migrated
-from service_kit.database import Connection, Pool, single_statement, transaction
+from service_kit.postgres.database import Connection, Pool, single_statement, transaction
 
 Key = tuple[str, str, str]
 """Account, kind and subject of an alert."""

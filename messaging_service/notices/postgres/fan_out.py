@@ -18,7 +18,7 @@ from messaging_service.notices.postgres.webhook_rows import Posting, record
 from messaging_service.notices.webhook_ports import Told
 from messaging_service.shared.postgres.columns import quoted
 from messaging_service.shared.postgres.database_errors import migrated
-from service_kit.database import Connection, Pool, single_statement, transaction
+from service_kit.postgres.database import Connection, Pool, single_statement, transaction
 
 _READER: Final = "webhooks"
 NOTHING: Final = Told(0, 0, more=False)

@@ -9,7 +9,7 @@ from messaging_service.notices.domain.alerts import AlertKind
 from messaging_service.notices.notice_state import NoticeState
 from messaging_service.shared.gauge_poller import MOST_COUNTED
 from messaging_service.shared.postgres.database_errors import migrated
-from service_kit.database import Pool, transaction
+from service_kit.postgres.database import Pool, transaction
 
 # As for the queue: mostly next to nothing waits and is open, and the planner would rather sort or read all of a table.
 _WAY: Final = """

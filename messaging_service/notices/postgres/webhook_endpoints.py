@@ -28,8 +28,8 @@ from messaging_service.notices.postgres.webhook_rows import (
 )
 from messaging_service.notices.webhook_ports import DeliveryFilter, EndpointChange, NewEndpoint, ReplayPeriod
 from messaging_service.shared.postgres.database_errors import migrated
-from service_kit.database import Connection, Pool, single_statement, transaction
 from service_kit.errors import ServiceError
+from service_kit.postgres.database import Connection, Pool, single_statement, transaction
 
 # Two that are made at once both count the other.
 _LOCK_ACCOUNT: Final = "SELECT pg_advisory_xact_lock(hashtextextended('webhook_endpoint ' || %(account_id)s, 0))"

@@ -10,7 +10,7 @@ from messaging_service.notices.domain.webhook_retries import Retries
 from messaging_service.notices.domain.webhooks import DeliveryState, EndpointKind
 from messaging_service.notices.webhook_ports import BroughtBack, DeliveryBatch, PendingDelivery, Tried
 from messaging_service.shared.postgres.database_errors import migrated
-from service_kit.database import Connection, Pool, transaction
+from service_kit.postgres.database import Connection, Pool, transaction
 
 LEASE_S: Final = 60
 """How long an endpoint stays with a process that says nothing more; longer than any errand takes."""

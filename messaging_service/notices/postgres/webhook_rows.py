@@ -10,7 +10,7 @@ from uuid import UUID
 
 from messaging_service.notices.domain.cloud_event import CloudEvent
 from messaging_service.notices.domain.webhooks import Delivery, DeliveryState, Endpoint, EndpointKind, EventType
-from service_kit.database import Connection
+from service_kit.postgres.database import Connection
 
 ENDPOINT_COLUMNS: Final = """
     id, account_id, kind, url, events, description, enabled, created_at,

@@ -18,7 +18,7 @@ from uuid import UUID
 
 from messaging_service.accounts.postgres.account_rows import lock_accounts
 from messaging_service.opt_outs.domain.suppression import OPTED_OUT, Exemption
-from service_kit.database import Connection
+from service_kit.postgres.database import Connection
 
 CANCELLED_AT_ONCE = 200
 """Messages cancelled in one transaction at most."""

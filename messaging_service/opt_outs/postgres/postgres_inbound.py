@@ -14,7 +14,7 @@ from messaging_service.opt_outs.inbound_inbox import WorkedInbound
 from messaging_service.opt_outs.postgres import postgres_suppressions
 from messaging_service.opt_outs.suppression_store import NewSuppression
 from messaging_service.shared.postgres.database_errors import migrated
-from service_kit.database import Connection, Pool, single_statement, transaction
+from service_kit.postgres.database import Connection, Pool, single_statement, transaction
 
 _STORE = """
     INSERT INTO inbound_message (carrier, phone, sender_id, text, is_opt_out, received_at)

@@ -19,7 +19,7 @@ from messaging_service.opt_outs.domain.suppression import (
 from messaging_service.opt_outs.postgres import opt_out_rows
 from messaging_service.opt_outs.suppression_store import Added, NewSuppression, Stopped, SuppressionFilter
 from messaging_service.shared.postgres.database_errors import migrated
-from service_kit.database import Connection, Pool, single_statement, transaction
+from service_kit.postgres.database import Connection, Pool, single_statement, transaction
 
 PASS_LEASE_S = 5
 """How long a new entry's first pass over the queue is left to the process that made the entry."""

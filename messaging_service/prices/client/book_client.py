@@ -23,8 +23,8 @@ from messaging_service.prices.domain.price_book import (
 )
 from messaging_service.shared.domain.money import Price, PriceLevel, from_micros, to_micros
 from service_kit.errors import Kind, ServiceError
-from service_kit.grpc_errors import from_rpc_error
-from service_kit.grpc_metrics import CallMeter, UncountedCalls
+from service_kit.grpc.grpc_errors import from_rpc_error
+from service_kit.grpc.grpc_metrics import CallMeter, UncountedCalls
 from tukupay.sms.pricing.v1 import pricing_pb2, pricing_pb2_grpc
 
 LEVELS: Final[dict[PriceLevel, pricing_pb2.CostLevel.ValueType]] = {

@@ -14,7 +14,7 @@ from grpc import aio
 from messaging_service.prices.domain.price_copy import Answer
 from messaging_service.shared.domain.money import Price, PriceLevel, from_micros
 from service_kit.errors import Kind, ServiceError
-from service_kit.grpc_metrics import CallMeter, UncountedCalls
+from service_kit.grpc.grpc_metrics import CallMeter, UncountedCalls
 from tukupay.sms.pricing.v1 import pricing_pb2, pricing_pb2_grpc
 
 LEVELS: dict[int, PriceLevel] = {

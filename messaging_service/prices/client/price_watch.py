@@ -15,7 +15,7 @@ from grpc import aio
 
 from messaging_service.prices.client.price_questions import LEVELS
 from messaging_service.prices.domain.price_copy import Change, PriceCopy
-from service_kit.grpc_metrics import CallMeter, UncountedCalls
+from service_kit.grpc.grpc_metrics import CallMeter, UncountedCalls
 from tukupay.sms.pricing.v1 import pricing_pb2, pricing_pb2_grpc
 
 SILENT_INTERVALS = 3

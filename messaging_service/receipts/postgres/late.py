@@ -16,7 +16,7 @@ from messaging_service.sending.domain.settling import FAILED_RECEIPTS, settlemen
 from messaging_service.sending.postgres.parts_sent import NewPart, Part, add_parts, forget_parts, parts_of
 from messaging_service.sending.postgres.transitions import Move, Target, lock_messages, move
 from messaging_service.shared.domain.states import State
-from service_kit.database import Connection
+from service_kit.postgres.database import Connection
 
 # Queue rows first, then messages, then accounts: the order in which receipts, sweeps and settlements lock, too.
 _LOCK_QUEUE = """

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from service_kit.database import Connection
+from service_kit.postgres.database import Connection
 
 # Ids rise with time, so the oldest rows come first, and a step reads no more rows than it may delete.
 _FORGET = """

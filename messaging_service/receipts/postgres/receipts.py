@@ -21,8 +21,8 @@ from messaging_service.sending.domain.settling import (
 from messaging_service.sending.postgres.parts_sent import NewPart, Part, look_up_parts, parts_in, record_parts
 from messaging_service.sending.postgres.transitions import Money, Move, Target, hold_messages, moving, targets_in
 from messaging_service.shared.domain.states import State
-from service_kit.database import Connection, Transaction
-from service_kit.pipeline import Statement, Step
+from service_kit.postgres.database import Connection, Transaction
+from service_kit.postgres.pipeline import Statement, Step
 
 _STORE = Statement("""
     INSERT INTO receipt (carrier, carrier_message_id, canonical_id, state, recipient, sender_id, network_error,

@@ -12,7 +12,7 @@ from messaging_service.shared.domain.money import PriceLevel
 from messaging_service.shared.domain.states import Billing, State
 from messaging_service.shared.postgres.report_turns import ReportTurns, paged
 from messaging_service.shared.postgres.slices import Place, by_slices
-from service_kit.database import Connection
+from service_kit.postgres.database import Connection
 
 PAGE: Final = 1_000
 _ZERO: Final = Decimal(0)

@@ -17,7 +17,7 @@ from messaging_service.reports.domain.invoices import (
     InvoiceTotals,
 )
 from messaging_service.shared.postgres.report_turns import ReportTurns, paged
-from service_kit.database import Connection
+from service_kit.postgres.database import Connection
 
 PAGE: Final = 1_000
 

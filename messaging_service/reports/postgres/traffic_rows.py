@@ -14,7 +14,7 @@ from messaging_service.shared.domain.money import Price, PriceLevel
 from messaging_service.shared.domain.states import Billing
 from messaging_service.shared.postgres.report_turns import ReportTurns
 from messaging_service.shared.postgres.slices import Place, by_slices
-from service_kit.database import Connection
+from service_kit.postgres.database import Connection
 
 PAGE: Final = 2_000
 

@@ -21,8 +21,8 @@ from messaging_service.opt_outs.domain.suppression import Exemption, sender_key
 from messaging_service.sending.outbox import Acceptance
 from messaging_service.shared.domain.message import Message
 from messaging_service.shared.postgres.rows import MESSAGE_COLUMNS, MESSAGE_WIDTH, to_message
-from service_kit.database import Connection, Transaction
-from service_kit.pipeline import Statement
+from service_kit.postgres.database import Connection, Transaction
+from service_kit.postgres.pipeline import Statement
 
 Key = tuple[str, str]
 """An account and the message id that its client gave."""

@@ -12,8 +12,8 @@ from messaging_service.accounts.postgres.account_rows import HOLD_MORE
 from messaging_service.sending.outbox import Acceptance
 from messaging_service.shared.domain.message import Message
 from messaging_service.shared.domain.states import Billing, Priority, State
-from service_kit.database import Transaction
-from service_kit.pipeline import Statement
+from service_kit.postgres.database import Transaction
+from service_kit.postgres.pipeline import Statement
 
 LANES = {Priority.HIGH: 0, Priority.NORMAL: 1}
 """The order in which the queue is looked through."""

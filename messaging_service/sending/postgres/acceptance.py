@@ -16,8 +16,8 @@ from messaging_service.sending.domain.repetition import message_id_reused
 from messaging_service.sending.outbox import Acceptance, Accepted
 from messaging_service.sending.postgres.accept_keys import Key, enter, forget_keys, known_messages
 from messaging_service.sending.postgres.accept_messages import Owner, record
-from service_kit.database import Connection, Transaction
 from service_kit.errors import ServiceError
+from service_kit.postgres.database import Connection, Transaction
 
 
 async def accept(

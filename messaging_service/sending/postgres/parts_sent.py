@@ -7,8 +7,8 @@ from dataclasses import dataclass
 from uuid import UUID
 
 from messaging_service.carriers.domain.submission import ReceiptState
-from service_kit.database import Connection
-from service_kit.pipeline import Rows, Statement, Step
+from service_kit.postgres.database import Connection
+from service_kit.postgres.pipeline import Rows, Statement, Step
 
 _PARTS = Statement("""
     SELECT message_id, part, canonical_id, state FROM message_part p

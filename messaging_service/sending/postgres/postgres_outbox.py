@@ -32,8 +32,8 @@ from messaging_service.sending.postgres import accept_messages, acceptance, queu
 from messaging_service.shared.domain.message import Message
 from messaging_service.shared.postgres import reading
 from messaging_service.shared.postgres.database_errors import migrated
-from service_kit.database import Pool, quick_transaction, single_statement, transaction
 from service_kit.errors import ServiceError
+from service_kit.postgres.database import Pool, quick_transaction, single_statement, transaction
 
 FORGET_AT_ONCE = 1_000
 """Counts of past hours that one sweep removes."""

@@ -12,7 +12,7 @@ from messaging_service.sending.postgres.accept_messages import Owner
 from messaging_service.sending.postgres.settlement import UnknownTimes
 from messaging_service.sending.postgres.unknown import RESEND_AT
 from messaging_service.shared.postgres.rows import MESSAGE_COLUMNS, MESSAGE_WIDTH, to_message
-from service_kit.database import Connection
+from service_kit.postgres.database import Connection
 
 NORMAL_SHARE = 10
 """The normal lane gets one in so many of the slots at least, however full the high lane is."""

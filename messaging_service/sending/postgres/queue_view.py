@@ -9,8 +9,8 @@ import psycopg
 from messaging_service.sending.postgres.accept_messages import LANES
 from messaging_service.sending.queue_state import QueueState, Waiting
 from messaging_service.shared.gauge_poller import MOST_COUNTED
-from service_kit.database import Pool, transaction
-from service_kit.database_errors import database_unavailable
+from service_kit.postgres.database import Pool, transaction
+from service_kit.postgres.database_errors import database_unavailable
 
 _PRIORITY_OF: Final = {lane: priority for priority, lane in LANES.items()}
 

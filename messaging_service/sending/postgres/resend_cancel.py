@@ -13,8 +13,8 @@ from messaging_service.sending.postgres.accept_messages import LANES
 from messaging_service.shared.domain.message import Message, outbox_id
 from messaging_service.shared.domain.states import IN_PROGRESS, RESENDABLE, State
 from messaging_service.shared.postgres.rows import MESSAGE_COLUMNS, MESSAGE_WIDTH, to_message
-from service_kit.database import Connection
 from service_kit.errors import Kind, ServiceError
+from service_kit.postgres.database import Connection
 
 _LOCK = f"""
     SELECT {MESSAGE_COLUMNS}, coalesce(m.expires_at <= now(), false) FROM message m WHERE m.id = %s

@@ -16,8 +16,8 @@ from messaging_service.sending.postgres.unknown import RESEND_AT
 from messaging_service.shared.domain.message import Message
 from messaging_service.shared.domain.states import Billing, State
 from messaging_service.shared.postgres.reading import get_messages
-from service_kit.database import Connection
-from service_kit.pipeline import Statement
+from service_kit.postgres.database import Connection
+from service_kit.postgres.pipeline import Statement
 
 HELD_BACK_S = 5
 """How long a message waits at least that comes back to the queue while its phone is opting out: the pass that looks

@@ -16,8 +16,8 @@ import msgspec
 from messaging_service.accounts.domain.charging import ChargePolicy, transfer_for
 from messaging_service.accounts.postgres.account_rows import hold_accounts
 from messaging_service.shared.domain.states import Billing, State
-from service_kit.database import Connection
-from service_kit.pipeline import Rows, Statement, Step
+from service_kit.postgres.database import Connection
+from service_kit.postgres.pipeline import Rows, Statement, Step
 
 Money = Mapping[Billing, Decimal]
 """KES that were charged, released or refunded; what is absent is none."""

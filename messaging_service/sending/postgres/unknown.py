@@ -8,8 +8,8 @@ from uuid import UUID
 
 from messaging_service.accounts.postgres.account_rows import lock_accounts
 from messaging_service.accounts.postgres.recipient_limits import Phone, count_recipients, recipient_counts
-from service_kit.database import Connection
 from service_kit.errors import ServiceError
+from service_kit.postgres.database import Connection
 
 RESEND_AT = """
     CASE WHEN NOT d.resent THEN (

@@ -9,8 +9,8 @@ from collections.abc import Callable
 import psycopg
 import structlog
 
-from service_kit.database import Connection, Pool, is_alive, session_parameters, single_statement
 from service_kit.errors import ServiceError
+from service_kit.postgres.database import Connection, Pool, is_alive, session_parameters, single_statement
 
 CHANNEL = "tukupay_sms_queue"
 SPACING_S = 0.05

@@ -19,7 +19,7 @@ from messaging_service.shared.domain.states import Billing, Priority, State, Sta
 from messaging_service.texts.gsm7_advice import Gsm7Advice
 from messaging_service.texts.segmentation import Encoding
 from service_kit.errors import ServiceError, Violation, invalid
-from service_kit.grpc_errors import CODES
+from service_kit.grpc.grpc_errors import CODES
 from tukupay.sms.messaging.v1 import billing_pb2, channels_pb2, reports_pb2, webhooks_pb2
 from tukupay.sms.messaging.v1 import messaging_pb2 as pb
 from tukupay.sms.pricing.v1 import pricing_pb2

@@ -8,8 +8,8 @@ from typing import TypeVar
 
 import psycopg
 
-from service_kit.database import Connection, Transaction
 from service_kit.errors import Kind, ServiceError
+from service_kit.postgres.database import Connection, Transaction
 
 Opened = TypeVar("Opened", Connection, Transaction)
 

@@ -10,7 +10,7 @@ from messaging_service.sending.outbox import ListFilter
 from messaging_service.shared.domain.message import Message
 from messaging_service.shared.domain.states import STATUS_OF
 from messaging_service.shared.postgres.rows import MESSAGE_COLUMNS, to_message
-from service_kit.database import Connection
+from service_kit.postgres.database import Connection
 
 _GET_MANY = f"SELECT {MESSAGE_COLUMNS} FROM message m WHERE m.id = ANY(%s)"
 _FIND = f"""

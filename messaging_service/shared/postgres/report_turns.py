@@ -17,9 +17,9 @@ from psycopg import AsyncCursor, AsyncServerCursor
 from psycopg.rows import TupleRow
 
 from messaging_service.shared.postgres.database_errors import migrated
-from service_kit.database import WHOLE_TABLES, Connection, Pool, transaction
-from service_kit.ending import end_tasks
+from service_kit.duties.ending import end_tasks
 from service_kit.errors import Kind, ServiceError
+from service_kit.postgres.database import WHOLE_TABLES, Connection, Pool, transaction
 
 RETRY_AFTER: Final = timedelta(seconds=15)
 

@@ -11,8 +11,8 @@ import pytest
 
 from gateway_http.bootstrap import Gateway
 from gateway_http.settings import GatewaySettings
-from service_kit.channel import open_channel
-from service_kit.grpc_server import GrpcServer
+from service_kit.grpc.channel import open_channel
+from service_kit.grpc.grpc_server import GrpcServer
 from service_kit.settings import Address
 from tests.doubles.alert_double import ALERTS, AlertDouble
 from tests.doubles.billing_double import BillingDouble

@@ -11,7 +11,7 @@ from json import loads
 import httpx
 import pytest
 
-from service_kit.csv_cells import unguarded
+from service_kit.csv_files.csv_cells import unguarded
 from service_kit.errors import Kind, ServiceError
 from tests.doubles.gateway_doubles import at
 from tests.doubles.report_double import group

@@ -14,8 +14,8 @@ from messaging_service.carriers.domain.submission import DeliveryReceipt, Outcom
 from messaging_service.sending.outbox import Acceptance, Accepted, Claim, Settled
 from messaging_service.sending.postgres.postgres_outbox import PostgresOutbox, Windows
 from messaging_service.shared.domain.message import Message
-from service_kit.database import create_pool
-from service_kit.embedded_postgres import EmbeddedPostgres
+from service_kit.embedded.embedded_postgres import EmbeddedPostgres
+from service_kit.postgres.database import create_pool
 from tests.conftest import DatabaseTemplate
 from tests.contract.sms_examples import RECIPIENT, acceptance, settlement
 from tests.integration.messaging.metered_service import Metered, metered_on

@@ -7,8 +7,8 @@ from typing import Any
 
 import psycopg
 
-from service_kit.database import Pool
-from service_kit.pipeline import BEGIN, COMMIT, ROLLBACK, Connection, Rows, Step
+from service_kit.postgres.database import Pool
+from service_kit.postgres.pipeline import BEGIN, COMMIT, ROLLBACK, Connection, Rows, Step
 
 _ENDS = (BEGIN, COMMIT, ROLLBACK)
 

@@ -21,9 +21,9 @@ from messaging_service.sending.outbox import Outbox
 from messaging_service.wiring.bootstrap import running
 from messaging_service.wiring.engine import Seams
 from messaging_service.wiring.settings import MessagingSettings
-from service_kit.channel import open_channel
 from service_kit.errors import ServiceError
-from service_kit.grpc_errors import from_rpc_error
+from service_kit.grpc.channel import open_channel
+from service_kit.grpc.grpc_errors import from_rpc_error
 from service_kit.settings import Address
 from tests.contract.sms_examples import RECIPIENT
 from tests.doubles.scripted_carrier import ScriptedCarrier

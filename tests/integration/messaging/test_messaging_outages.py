@@ -22,7 +22,7 @@ from structlog.testing import capture_logs
 from messaging_service.sending.outbox import Acceptance, Accepted, ListFilter, Outbox
 from messaging_service.shared.domain.message import Message
 from messaging_service.wiring.migrate import migrate
-from service_kit.embedded_postgres import EmbeddedPostgres
+from service_kit.embedded.embedded_postgres import EmbeddedPostgres
 from service_kit.errors import Kind, ServiceError
 from tests.conftest import FreshDatabase
 from tests.contract.sms_examples import RECIPIENT

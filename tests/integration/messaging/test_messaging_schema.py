@@ -16,9 +16,9 @@ from messaging_service.sending.postgres.postgres_outbox import PostgresOutbox
 from messaging_service.shared.domain.states import State
 from messaging_service.wiring.migrate import MIGRATIONS, migrate
 from messaging_service.wiring.tables import metadata
-from service_kit.database import create_pool
 from service_kit.errors import Kind, ServiceError
-from service_kit.migrations import engine_for, head
+from service_kit.postgres.database import create_pool
+from service_kit.postgres.migrations import engine_for, head
 from tests.conftest import FreshDatabase
 from tests.contract.sms_examples import acceptance
 from tests.integration.messaging.conftest import WINDOWS, record

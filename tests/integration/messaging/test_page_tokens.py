@@ -15,7 +15,7 @@ from uuid_utils.compat import uuid7
 from messaging_service.notices.domain.webhooks import EndpointKind
 from messaging_service.notices.manage_channels import channel_id
 from messaging_service.notices.manage_webhooks import webhook_id
-from service_kit.grpc_errors import from_rpc_error
+from service_kit.grpc.grpc_errors import from_rpc_error
 from tests.contract.sms_examples import RECIPIENT
 from tests.integration.messaging.accounts.test_billing import Billing, instant
 from tests.integration.messaging.running_service import Running

@@ -19,9 +19,9 @@ from pricing_service.adapters.migrate import migrate
 from pricing_service.bootstrap import running
 from pricing_service.settings import PricingSettings
 from pricing_service.transport.servicer import SERVICE_NAME
-from service_kit.channel import open_channel
 from service_kit.errors import ServiceError
-from service_kit.grpc_errors import from_rpc_error
+from service_kit.grpc.channel import open_channel
+from service_kit.grpc.grpc_errors import from_rpc_error
 from service_kit.settings import Address
 from tests.conftest import DatabaseTemplate, FreshDatabase
 from tukupay.sms.pricing.v1 import pricing_pb2 as pb

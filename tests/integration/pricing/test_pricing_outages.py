@@ -18,7 +18,7 @@ from google.protobuf.duration_pb2 import Duration
 from grpc import aio
 
 from pricing_service.adapters.migrate import migrate
-from service_kit.embedded_postgres import EmbeddedPostgres
+from service_kit.embedded.embedded_postgres import EmbeddedPostgres
 from service_kit.errors import Kind
 from tests.conftest import FreshDatabase
 from tests.integration.pricing.conftest import (

@@ -10,7 +10,7 @@ from sqlalchemy import inspect
 
 from pricing_service.adapters.migrate import MIGRATIONS, migrate
 from pricing_service.adapters.tables import metadata
-from service_kit.migrations import engine_for, upgrade
+from service_kit.postgres.migrations import engine_for, upgrade
 from tests.conftest import FreshDatabase
 
 

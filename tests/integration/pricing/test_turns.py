@@ -14,7 +14,7 @@ from pricing_service.adapters.postgres_costs import PostgresCosts
 from pricing_service.domain.cost import Cost, CostDraft
 from pricing_service.domain.tier import TUKUPAY
 from pricing_service.use_cases.cost_repository import Lookup, NewCost
-from service_kit.database import create_pool
+from service_kit.postgres.database import create_pool
 from tests.system.messaging_database import until_found
 
 LONG_AGO = datetime(2024, 12, 13, tzinfo=UTC)

@@ -12,7 +12,7 @@ from grpc import aio
 from gateway_http.coalescer import MAX_BATCH_BYTES, SendCoalescer
 from gateway_http.problem import ProblemError
 from service_kit.errors import Kind, ServiceError
-from service_kit.grpc_errors import to_status
+from service_kit.grpc.grpc_errors import to_status
 from tukupay.sms.messaging.v1 import messaging_pb2 as pb
 
 DEADLINE_S = 5.0

@@ -14,7 +14,7 @@ from gateway_http.problem import ProblemError, from_service_error, invalid_field
 from gateway_http.problem_reasons import REASONS, STATUS_OF_KIND, STATUS_OF_REASON
 from gateway_http.upstream import Call, problem_of, problem_of_item
 from service_kit.errors import Kind, ServiceError, Violation, invalid
-from service_kit.grpc_errors import to_status
+from service_kit.grpc.grpc_errors import to_status
 from tukupay.sms.messaging.v1 import messaging_pb2
 
 READ, WRITE = Call("pricing"), Call("messaging", "it may or may not have happened")

@@ -15,7 +15,7 @@ import pytest
 import pytest_asyncio
 
 from gateway_http.settings import GatewaySettings
-from service_kit import http_connection
+from service_kit.web import http_connection
 from tests.integration.gateway.conftest import ANY_PORT, Running, running_gateway
 from tests.system.raw_http import RawAnswer, raw_http
 

@@ -22,8 +22,8 @@ from messaging_service.accounts.domain.ledger import EntryKind, NewEntry
 from messaging_service.accounts.ledger_store import Booked
 from messaging_service.accounts.postgres.postgres_ledger_store import PostgresLedgerStore
 from messaging_service.sending.postgres.postgres_outbox import PostgresOutbox, Windows
-from service_kit.database import create_pool
 from service_kit.errors import Kind, ServiceError
+from service_kit.postgres.database import create_pool
 from tests.integration.messaging.accounts.money_rules import BROKEN
 from tests.integration.messaging.accounts.test_money_invariants import ACCOUNTS, History
 from tests.integration.messaging.cut_connections import Fuse, breaking_pool

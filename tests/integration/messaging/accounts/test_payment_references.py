@@ -12,8 +12,8 @@ from grpc import aio
 from messaging_service.accounts.domain.references import reference_key
 from messaging_service.wiring.migrate import MIGRATIONS, migrate
 from messaging_service.wiring.tables import metadata
-from service_kit.grpc_errors import from_rpc_error
-from service_kit.migrations import upgrade
+from service_kit.grpc.grpc_errors import from_rpc_error
+from service_kit.postgres.migrations import upgrade
 from tests.conftest import FreshDatabase
 from tests.integration.messaging.accounts.test_billing import KES, Billing
 from tests.integration.messaging.running_service import Running, refusal_of

@@ -11,7 +11,7 @@ from messaging_service.carriers.domain.submission import DeliveryReceipt, Receip
 from messaging_service.sending.postgres.postgres_outbox import PostgresOutbox, Rules
 from messaging_service.shared.domain.money import Price
 from messaging_service.shared.domain.states import Billing, State
-from service_kit.database import create_pool
+from service_kit.postgres.database import create_pool
 from tests.contract.sms_examples import PRICE, TWO_UNITS, accepted, unanswered
 from tests.integration.messaging.conftest import WINDOWS, money, receipt, sent, settle, stored
 from tests.integration.messaging.receipts.receipts_at_work import bring, unknown, until_matched_by_address

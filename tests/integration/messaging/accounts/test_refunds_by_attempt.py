@@ -9,7 +9,7 @@ import pytest
 from messaging_service.accounts.postgres.postgres_ledger_store import PostgresLedgerStore
 from messaging_service.carriers.domain.submission import ReceiptState
 from messaging_service.sending.postgres.postgres_outbox import PostgresOutbox
-from service_kit.database import create_pool
+from service_kit.postgres.database import create_pool
 from tests.contract.sms_examples import accepted, refused
 from tests.integration.messaging.accounts.test_billing import KES, POSTPAID, UNIT, Billing
 from tests.integration.messaging.conftest import receipt

@@ -7,7 +7,7 @@ from alembic.script import ScriptDirectory
 
 from messaging_service.wiring.migrate import MIGRATIONS
 from messaging_service.wiring.tables import metadata
-from service_kit.migrations import upgrade
+from service_kit.postgres.migrations import upgrade
 from tests.conftest import FreshDatabase
 
 REVISION = "0005"

@@ -6,7 +6,7 @@ import psycopg
 
 from messaging_service.events.domain.event_cursor import Position
 from messaging_service.events.postgres.event_rows import PostgresEventLog
-from service_kit.database import create_pool
+from service_kit.postgres.database import create_pool
 
 WRITTEN = """
     INSERT INTO message_event (message_id, attempt, to_state, actor, xact)

@@ -11,8 +11,8 @@ from google.protobuf.duration_pb2 import Duration
 from grpc import aio
 
 from messaging_service.carriers.domain.submission import ReceiptState
-from service_kit.channel import open_channel
 from service_kit.errors import Kind
+from service_kit.grpc.channel import open_channel
 from tests.contract.sms_examples import refused
 from tests.integration.messaging.conftest import receipt
 from tests.integration.messaging.running_service import Running, refusal_of, service_on

@@ -20,7 +20,7 @@ from messaging_service.notices.domain.webhooks import EventType
 from messaging_service.notices.manage_alerts import CarrierHealth
 from messaging_service.notices.postgres.alert_store import PostgresAlertStore
 from messaging_service.sending.postgres.postgres_outbox import PostgresOutbox
-from service_kit.database import Pool, create_pool
+from service_kit.postgres.database import Pool, create_pool
 from tests.contract.sms_examples import ACCOUNT, acceptance, accepted, refused
 from tests.integration.messaging.conftest import record, sent
 from tests.system.messaging_database import rows

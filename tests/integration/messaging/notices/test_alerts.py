@@ -16,7 +16,7 @@ from messaging_service.accounts.postgres.postgres_ledger_store import PostgresLe
 from messaging_service.notices.domain.alerts import DEFAULTS, AlertKind
 from messaging_service.notices.manage_alerts import CarrierHealth
 from messaging_service.notices.postgres.alert_store import PostgresAlertStore
-from service_kit.database import create_pool
+from service_kit.postgres.database import create_pool
 from tests.contract.sms_examples import refused
 from tests.integration.messaging.notices.webhooks_at_work import both, made
 from tests.integration.messaging.running_service import Running, refusal_of

@@ -11,7 +11,7 @@ import pytest
 
 from messaging_service.notices.domain.alerts import AlertKind
 from messaging_service.notices.postgres.notice_view import PostgresNoticeView
-from service_kit.database import create_pool
+from service_kit.postgres.database import create_pool
 from tests.doubles.webhook_receiver import Receiver, answer, receiver
 from tests.integration.messaging.metered_service import Metered, metered_on
 from tests.integration.messaging.notices.test_alerts import QUICK, adjust, prepaid

@@ -17,7 +17,7 @@ from messaging_service.notices.postgres import fan_out
 from messaging_service.notices.postgres.webhook_queue import PostgresDeliveryQueue
 from messaging_service.notices.webhook_ports import Tried
 from messaging_service.notices.webhooks import webhook_sender
-from service_kit.database import Connection, create_pool
+from service_kit.postgres.database import Connection, create_pool
 from tests.doubles.webhook_receiver import Received, answer, receiver
 from tests.integration.messaging.notices.webhooks_at_work import MAKE_DUE, OPEN, both, deliveries, made, webhooks
 from tests.integration.messaging.running_service import service_on

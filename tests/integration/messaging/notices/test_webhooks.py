@@ -16,8 +16,8 @@ from messaging_service.notices.postgres.fan_out import PostgresFanOut
 from messaging_service.notices.postgres.webhook_endpoints import WEBHOOKS, PostgresEndpoints
 from messaging_service.notices.webhook_ports import NewEndpoint
 from messaging_service.sending.postgres.postgres_outbox import PostgresOutbox
-from service_kit.database import create_pool
 from service_kit.errors import ServiceError
+from service_kit.postgres.database import create_pool
 from tests.contract.sms_examples import RECIPIENT, accepted, refused
 from tests.doubles.webhook_receiver import answer
 from tests.integration.messaging.conftest import receipt, sent

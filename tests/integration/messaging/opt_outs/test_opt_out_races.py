@@ -15,7 +15,7 @@ from messaging_service.opt_outs.postgres.postgres_suppressions import PostgresSu
 from messaging_service.opt_outs.suppression_store import NewSuppression, Stopped
 from messaging_service.sending.outbox import Accepted
 from messaging_service.sending.postgres.postgres_outbox import PostgresOutbox
-from service_kit.database import create_pool
+from service_kit.postgres.database import create_pool
 from tests.contract.sms_examples import RECIPIENT, acceptance
 from tests.integration.messaging.conftest import WINDOWS
 from tests.system.messaging_database import STAYS_OPEN, rows, until_found

@@ -17,8 +17,8 @@ from grpc import aio
 from pricing_service.adapters.migrate import migrate as migrate_pricing
 from pricing_service.bootstrap import running as pricing_running
 from pricing_service.settings import PricingSettings
-from service_kit.channel import open_channel
-from service_kit.grpc_errors import from_rpc_error
+from service_kit.grpc.channel import open_channel
+from service_kit.grpc.grpc_errors import from_rpc_error
 from service_kit.settings import Address
 from tests.conftest import DatabaseTemplate, FreshDatabase
 from tests.integration.messaging.running_service import DEADLINE_S, Running, refusal_of, service_on

@@ -23,10 +23,10 @@ from messaging_service.reports.grpc.cost_report_servicer import CostReportServic
 from messaging_service.reports.postgres.traffic_rows import PostgresTraffic
 from messaging_service.reports.rehearse_costs import RehearseCosts
 from messaging_service.shared.postgres.report_turns import ReportTurns
-from service_kit.channel import open_channel
-from service_kit.database import create_pool
 from service_kit.errors import Kind
-from service_kit.grpc_server import GrpcServer
+from service_kit.grpc.channel import open_channel
+from service_kit.grpc.grpc_server import GrpcServer
+from service_kit.postgres.database import create_pool
 from service_kit.settings import Address
 from tests.doubles.written_book import minute
 from tests.integration.messaging.running_service import refusal_of

@@ -17,8 +17,8 @@ from messaging_service.reports.postgres.cost_records import PostgresCostRecords
 from messaging_service.reports.postgres.invoice_records import PostgresInvoiceRecords
 from messaging_service.sending.postgres.postgres_outbox import PostgresOutbox
 from messaging_service.shared.postgres.report_turns import ReportBounds, ReportTurns
-from service_kit.database import Pool, create_pool, transaction
 from service_kit.errors import Kind, ServiceError
+from service_kit.postgres.database import Pool, create_pool, transaction
 from tests.contract.sms_examples import accepted
 from tests.integration.messaging.conftest import sent
 from tests.integration.messaging.reports.test_reports import ACCOUNT, period

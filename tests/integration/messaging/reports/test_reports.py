@@ -25,11 +25,11 @@ from messaging_service.sending.postgres.postgres_outbox import PostgresOutbox
 from messaging_service.shared.domain.message import outbox_id
 from messaging_service.shared.domain.money import Price, PriceLevel, from_micros
 from messaging_service.shared.postgres.report_turns import ReportTurns
-from service_kit.channel import open_channel
-from service_kit.database import create_pool
 from service_kit.errors import Kind
-from service_kit.grpc_server import GrpcServer
+from service_kit.grpc.channel import open_channel
+from service_kit.grpc.grpc_server import GrpcServer
 from service_kit.months import month
+from service_kit.postgres.database import create_pool
 from service_kit.settings import Address
 from tests.contract.sms_examples import TWO_UNITS, acceptance, accepted, refused
 from tests.integration.messaging.conftest import record, sent, settle

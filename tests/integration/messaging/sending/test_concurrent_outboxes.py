@@ -14,8 +14,8 @@ from messaging_service.sending.postgres import postgres_outbox as outbox_module
 from messaging_service.sending.postgres.postgres_outbox import PostgresOutbox
 from messaging_service.shared.domain.states import State
 from messaging_service.shared.postgres.database_errors import StatementFailedError
-from service_kit.database_errors import database_unavailable
 from service_kit.errors import ServiceError
+from service_kit.postgres.database_errors import database_unavailable
 from tests.contract.sms_examples import ACCOUNT, PRICE, TWO_UNITS, acceptance, accepted, refused, settlement
 from tests.integration.messaging.conftest import MakeOutbox, money, record, settle, stored, transitions
 from tests.system.messaging_database import pass_time, rows

@@ -31,8 +31,8 @@ from messaging_service.sending.outbox import Accepted, Claim
 from messaging_service.sending.postgres.postgres_outbox import PostgresOutbox, Rules
 from messaging_service.shared.domain.message import Message
 from messaging_service.shared.domain.states import State
-from service_kit.database import create_pool
 from service_kit.errors import Kind, ServiceError
+from service_kit.postgres.database import create_pool
 from tests.contract.sms_examples import TWO_UNITS, acceptance, settlement
 from tests.integration.messaging.accounts.money_rules import BROKEN, LEGAL
 from tests.integration.messaging.conftest import WINDOWS, receipt

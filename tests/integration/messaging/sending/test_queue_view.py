@@ -11,8 +11,8 @@ from messaging_service.sending.postgres.postgres_outbox import PostgresOutbox
 from messaging_service.sending.postgres.queue_view import PostgresQueueView
 from messaging_service.sending.queue_state import Waiting
 from messaging_service.shared.domain.states import Priority
-from service_kit.database import create_pool
 from service_kit.errors import ServiceError
+from service_kit.postgres.database import create_pool
 from tests.conftest import FreshDatabase
 from tests.contract.sms_examples import acceptance, unanswered
 from tests.integration.messaging.conftest import receipt, record, sent

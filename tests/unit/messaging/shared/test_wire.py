@@ -44,7 +44,7 @@ from messaging_service.shared.grpc import wire
 from messaging_service.texts.segmentation import Encoding
 from messaging_service.wiring.servicers import SERVICES
 from service_kit.errors import Kind, ServiceError, Violation, invalid
-from service_kit.grpc_errors import CODES
+from service_kit.grpc.grpc_errors import CODES
 from tests.contract.sms_examples import acceptance
 from tests.doubles.in_memory_outbox import Book, InMemoryOutbox
 from tukupay.sms.messaging.v1 import (

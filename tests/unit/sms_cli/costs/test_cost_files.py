@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from service_kit.csv_writer import CsvStyle
+from service_kit.csv_files.csv_writer import CsvStyle
 from service_kit.identifiers import identifier_problem
 from sms_cli.costs.cost_files import COLUMNS, CostFileError, FileRow, cost_writer, file_key, read_costs
 from sms_cli.costs.cost_import import Change, ImportOptions

@@ -8,7 +8,7 @@ import signal
 import sys
 from pathlib import Path
 
-from service_kit.bound_process import bound_command
+from service_kit.embedded.bound_process import bound_command
 from sms_cli.local.local_parts import Service
 from sms_cli.local.probes import Health
 from sms_cli.local.supervisor import WRONG_SETTINGS_EXIT

@@ -19,10 +19,10 @@ from messaging_service.wiring.bootstrap import running
 from messaging_service.wiring.engine import Seams
 from messaging_service.wiring.settings import MessagingSettings
 from sandbox_carriers.africastalking import AfricasTalkingSandbox
-from service_kit.channel import open_channel
-from service_kit.embedded_postgres import EmbeddedPostgres
+from service_kit.embedded.embedded_postgres import EmbeddedPostgres
 from service_kit.errors import ServiceError
-from service_kit.grpc_errors import from_rpc_error
+from service_kit.grpc.channel import open_channel
+from service_kit.grpc.grpc_errors import from_rpc_error
 from service_kit.settings import Address
 from tests.conftest import DatabaseTemplate
 from tests.integration.messaging.carriers.africastalking.conftest import NUMBER_OF, PHONE

@@ -11,7 +11,7 @@ from alembic.runtime.environment import EnvironmentContext
 from alembic.script import ScriptDirectory
 from sqlalchemy import Connection, Engine, MetaData, create_engine, text
 
-from service_kit.database import KEPT_ALIVE
+from service_kit.postgres.database import KEPT_ALIVE
 
 _LOCK = 0x74756B75
 """Advisory lock key: one migration of a database at a time."""

@@ -6,7 +6,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import TextIO
 
-from service_kit.csv_cells import BOM, csv_line, guarded_cell
+from service_kit.csv_files.csv_cells import BOM, csv_line, guarded_cell
 
 
 @dataclass(frozen=True, slots=True)

@@ -13,10 +13,10 @@ from psycopg.conninfo import conninfo_to_dict
 from psycopg.pq import TransactionStatus
 from psycopg_pool import AsyncConnectionPool, PoolTimeout
 
-from service_kit import pipeline
-from service_kit.database_errors import RETRYABLE, database_unavailable, is_session_spent, refused_write
-from service_kit.guards import Guards, SessionCheck, UnguardedError
-from service_kit.pipeline import BEGIN, COMMIT, ROLLBACK, Rows, Statement, Step, is_stale_plan
+from service_kit.postgres import pipeline
+from service_kit.postgres.database_errors import RETRYABLE, database_unavailable, is_session_spent, refused_write
+from service_kit.postgres.guards import Guards, SessionCheck, UnguardedError
+from service_kit.postgres.pipeline import BEGIN, COMMIT, ROLLBACK, Rows, Statement, Step, is_stale_plan
 
 Connection = pipeline.Connection
 

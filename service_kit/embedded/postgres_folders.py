@@ -11,8 +11,8 @@ import tempfile
 from pathlib import Path
 from typing import IO
 
-from service_kit.bound_process import SystemUser, unprivileged_user
-from service_kit.postgres_binaries import PostgresError
+from service_kit.embedded.bound_process import SystemUser, unprivileged_user
+from service_kit.embedded.postgres_binaries import PostgresError
 
 _LONGEST_SOCKET_PATH = 107
 

@@ -18,8 +18,8 @@ from urllib.parse import quote
 import psycopg
 from psycopg import sql
 
-from service_kit.bound_process import SystemUser, bound_command
-from service_kit.postgres_binaries import (
+from service_kit.embedded.bound_process import SystemUser, bound_command
+from service_kit.embedded.postgres_binaries import (
     OLDEST_MAJOR,
     SETTING,
     PostgresError,
@@ -27,14 +27,14 @@ from service_kit.postgres_binaries import (
     major_version,
     runnable_binaries,
 )
-from service_kit.postgres_folders import (
+from service_kit.embedded.postgres_folders import (
     exclusive_lock,
     make_private_socket_dir,
     open_private,
     server_user,
     socket_dir_for,
 )
-from service_kit.postgres_processes import FAST_STOP_S, POLL_S, QUICK_STOP_S, status_of, stop_orphan
+from service_kit.embedded.postgres_processes import FAST_STOP_S, POLL_S, QUICK_STOP_S, status_of, stop_orphan
 
 _OWNER = "tukupay"
 _SOCKET_PORT = 5432

@@ -14,9 +14,9 @@ from typing import Final
 import uvicorn
 from starlette.types import ASGIApp
 
-from service_kit.duties import keep_running
-from service_kit.http_connection import HttpConnection, Refusal, Rendered, ServerConfig, as_text
+from service_kit.duties.keep_running import keep_running
 from service_kit.settings import Address
+from service_kit.web.http_connection import HttpConnection, Refusal, Rendered, ServerConfig, as_text
 
 LAST_ANSWERS_S = 5
 """How long requests that were given up may take to be answered."""

