@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Protocol
 
-from messaging_service.notices.domain.webhooks import EndpointKind
+from messaging_service.notices.domain.endpoints import EndpointKind
 
 
 @dataclass(frozen=True, slots=True)

@@ -9,11 +9,17 @@ from typing import Final
 from uuid import UUID
 
 from messaging_service.notices.channel_ports import ChannelTargets
+from messaging_service.notices.delivery_ports import (
+    DeliveryFilter,
+    EndpointChange,
+    EndpointStore,
+    NewEndpoint,
+    ReplayPeriod,
+)
 from messaging_service.notices.domain.channels import CHANNEL_EVENTS, DEFAULT_EVENTS
 from messaging_service.notices.domain.cloud_event import CloudEvent
-from messaging_service.notices.domain.webhooks import Delivery, DeliveryState, Endpoint, EndpointKind, EventType
+from messaging_service.notices.domain.endpoints import Delivery, DeliveryState, Endpoint, EndpointKind, EventType
 from messaging_service.notices.manage_webhooks import account_faults, description_faults, new_account_faults
-from messaging_service.notices.webhook_ports import DeliveryFilter, EndpointChange, Endpoints, NewEndpoint, ReplayPeriod
 from service_kit.errors import Kind, ServiceError, Violation, invalid
 
 FIELDS: Final = {EndpointKind.SERVICE: "url", EndpointKind.EMAIL: "email"}
@@ -35,7 +41,12 @@ class ManageChannels:
     """The use cases behind ChannelService."""
 
     def __init__(
-        self, endpoints: Endpoints, targets: ChannelTargets, *, new_id: Callable[[], UUID], now: Callable[[], datetime]
+        self,
+        endpoints: EndpointStore,
+        targets: ChannelTargets,
+        *,
+        new_id: Callable[[], UUID],
+        now: Callable[[], datetime],
     ) -> None:
         self._endpoints = endpoints
         self._targets = targets
@@ -124,7 +135,7 @@ class ManageChannels:
             subject=channel_id(endpoint.id),
             data={"channelId": channel_id(endpoint.id), "userId": endpoint.account_id},
         )
-        return await self._endpoints.tell_one(endpoint_id, event)
+        return await self._endpoints.record_event(endpoint_id, event)
 
     async def deliveries(
         self, endpoint_id: UUID, wanted: DeliveryFilter, limit: int, after: tuple[datetime, UUID] | None

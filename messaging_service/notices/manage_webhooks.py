@@ -10,8 +10,16 @@ from datetime import datetime, timedelta
 from typing import Final
 from uuid import UUID
 
+from messaging_service.notices.delivery_ports import (
+    DeliveryFilter,
+    EndpointChange,
+    EndpointStore,
+    NewEndpoint,
+    ReplayPeriod,
+    Targets,
+)
 from messaging_service.notices.domain.cloud_event import CloudEvent
-from messaging_service.notices.domain.webhooks import (
+from messaging_service.notices.domain.endpoints import (
     MAX_OVERLAP,
     OVERLAP,
     Delivery,
@@ -19,14 +27,6 @@ from messaging_service.notices.domain.webhooks import (
     Endpoint,
     EndpointKind,
     EventType,
-)
-from messaging_service.notices.webhook_ports import (
-    DeliveryFilter,
-    EndpointChange,
-    Endpoints,
-    NewEndpoint,
-    ReplayPeriod,
-    Targets,
 )
 from messaging_service.sending.domain.validation import MAX_IDENTIFIER, text_problem
 from service_kit.errors import Kind, ServiceError, Violation, invalid
@@ -49,7 +49,7 @@ class ManageWebhooks:
     """The use cases behind WebhookService."""
 
     def __init__(
-        self, endpoints: Endpoints, targets: Targets, *, new_id: Callable[[], UUID], now: Callable[[], datetime]
+        self, endpoints: EndpointStore, targets: Targets, *, new_id: Callable[[], UUID], now: Callable[[], datetime]
     ) -> None:
         self._endpoints = endpoints
         self._targets = targets
@@ -125,7 +125,7 @@ class ManageWebhooks:
             subject=webhook_id(endpoint.id),
             data={"webhookId": webhook_id(endpoint.id), "userId": endpoint.account_id},
         )
-        return await self._endpoints.tell_one(endpoint_id, event)
+        return await self._endpoints.record_event(endpoint_id, event)
 
     async def deliveries(
         self, endpoint_id: UUID, wanted: DeliveryFilter, limit: int, after: tuple[datetime, UUID] | None

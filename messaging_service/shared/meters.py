@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from typing import Protocol
 
 from messaging_service.notices.domain.alerts import AlertKind
-from messaging_service.notices.domain.webhooks import EndpointKind
+from messaging_service.notices.domain.endpoints import EndpointKind
 
 
 class CommitMeter(Protocol):

@@ -10,13 +10,13 @@ from uuid_utils.compat import uuid7
 
 from messaging_service.notices.channels.channel_sender import ChannelSender, GuardedChannels
 from messaging_service.notices.channels.children import Children
-from messaging_service.notices.deliver_webhooks import DeliverWebhooks
+from messaging_service.notices.deliver_events import DeliverEvents
 from messaging_service.notices.domain.channels import CHANNEL_KINDS
-from messaging_service.notices.domain.webhook_retries import Retries
+from messaging_service.notices.domain.retries import Retries
 from messaging_service.notices.grpc.channel_servicer import ChannelServicer
 from messaging_service.notices.manage_channels import ManageChannels
-from messaging_service.notices.postgres.webhook_endpoints import CHANNELS, PostgresEndpoints
-from messaging_service.notices.postgres.webhook_queue import CHANNEL_BATCHES, PostgresDeliveryQueue
+from messaging_service.notices.postgres.postgres_delivery_queue import CHANNEL_BATCH_SIZE, PostgresDeliveryQueue
+from messaging_service.notices.postgres.postgres_endpoint_store import CHANNELS, PostgresEndpointStore
 from messaging_service.wiring.metrics import MessagingMetrics
 from messaging_service.wiring.settings import MessagingSettings
 from service_kit.postgres.database import Pool
@@ -42,8 +42,8 @@ class Channels:
             idle_s=settings.channel_idle_s,
         )
         metrics.channels.watch_processes(lambda: self._children.running)
-        self.delivering = DeliverWebhooks(
-            PostgresDeliveryQueue(pool, retries, kinds=CHANNEL_KINDS, parcels=CHANNEL_BATCHES),
+        self.delivering = DeliverEvents(
+            PostgresDeliveryQueue(pool, retries, kinds=CHANNEL_KINDS, size=CHANNEL_BATCH_SIZE),
             ChannelSender(self._children, metrics.channels),
             metrics.events,
             metrics.channels,
@@ -51,7 +51,7 @@ class Channels:
             at_once=settings.channel_concurrency,
             duty="channel_deliveries",
         )
-        endpoints = PostgresEndpoints(
+        endpoints = PostgresEndpointStore(
             pool, uuid7, CHANNELS, most=settings.channel_max_per_account, give_up_after=retries.give_up_after
         )
         targets = GuardedChannels(self._children, has_relay=settings.channel_smtp_url is not None)

@@ -9,8 +9,8 @@ from typing import Any
 from uuid_utils.compat import uuid7
 
 from messaging_service.carriers.postgres.carrier_registry import PostgresCarrierRegistry
-from messaging_service.notices.deliver_webhooks import DeliverWebhooks, FanOutEvents
-from messaging_service.notices.domain.webhook_retries import Retries
+from messaging_service.notices.deliver_events import DeliverEvents, FanOutEvents
+from messaging_service.notices.domain.retries import Retries
 from messaging_service.notices.grpc.alert_servicer import AlertServicer
 from messaging_service.notices.grpc.webhook_servicer import WebhookServicer
 from messaging_service.notices.manage_alerts import ManageAlerts, WatchForAlerts
@@ -18,8 +18,8 @@ from messaging_service.notices.manage_webhooks import ManageWebhooks
 from messaging_service.notices.postgres.alert_store import PostgresAlertStore
 from messaging_service.notices.postgres.fan_out import PostgresFanOut
 from messaging_service.notices.postgres.notice_view import PostgresNoticeView
-from messaging_service.notices.postgres.webhook_endpoints import WEBHOOKS, PostgresEndpoints
-from messaging_service.notices.postgres.webhook_queue import PostgresDeliveryQueue
+from messaging_service.notices.postgres.postgres_delivery_queue import PostgresDeliveryQueue
+from messaging_service.notices.postgres.postgres_endpoint_store import WEBHOOKS, PostgresEndpointStore
 from messaging_service.notices.webhooks.guarded_targets import GuardedTargets
 from messaging_service.notices.webhooks.webhook_sender import WebhookSender
 from messaging_service.prices.prices import Prices
@@ -72,7 +72,7 @@ class Notifying:
         log = metrics.events
         retries = retries_of(settings)
         until = retries.give_up_after
-        self._delivering = DeliverWebhooks(
+        self._delivering = DeliverEvents(
             PostgresDeliveryQueue(self._pool, retries),
             WebhookSender(targets, timeout_s=settings.webhook_timeout_s, now=now),
             log,
@@ -88,7 +88,7 @@ class Notifying:
             every_s=settings.webhook_poll_s,
             keep_s=settings.webhook_retention_days * 86_400.0,
         )
-        endpoints = PostgresEndpoints(
+        endpoints = PostgresEndpointStore(
             self._pool, uuid7, WEBHOOKS, most=settings.webhook_max_per_account, give_up_after=until
         )
         webhooks = ManageWebhooks(endpoints, targets, new_id=uuid7, now=now)

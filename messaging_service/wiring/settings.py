@@ -9,7 +9,7 @@ from pathlib import Path
 from messaging_service.accounts.domain.account import UnknownAccounts
 from messaging_service.accounts.domain.charging import ChargePolicy
 from messaging_service.notices.domain.channels import WELL_KNOWN
-from messaging_service.notices.domain.webhook_retries import PAUSES_S
+from messaging_service.notices.domain.retries import PAUSES_S
 from messaging_service.opt_outs.domain.opt_out_keywords import OPT_IN_WORDS, OPT_OUT_WORDS, folded
 from messaging_service.shared.numbering.destinations import HOME, AllowedDestinations, parse_destinations
 from messaging_service.wiring.channel_settings import SmtpRelay, channel_services, email_address, smtp_relay

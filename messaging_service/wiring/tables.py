@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from messaging_service.accounts.postgres import account_tables
 from messaging_service.carriers.postgres import carrier_tables
-from messaging_service.notices.postgres import alert_tables, webhook_tables
+from messaging_service.notices.postgres import alert_tables, endpoint_tables
 from messaging_service.opt_outs.postgres import suppression_tables
 from messaging_service.receipts.postgres import receipt_tables
 from messaging_service.sending.postgres import dispatch_tables, message_tables
@@ -15,9 +15,9 @@ __all__ = [
     "alert_tables",
     "carrier_tables",
     "dispatch_tables",
+    "endpoint_tables",
     "message_tables",
     "metadata",
     "receipt_tables",
     "suppression_tables",
-    "webhook_tables",
 ]

@@ -31,12 +31,12 @@ from contextlib import asynccontextmanager
 from contextvars import ContextVar
 from typing import Any
 
+from messaging_service.notices.delivery_ports import DeliveryAttempt, DeliveryBatch, FanOutResult
 from messaging_service.notices.manage_alerts import Evaluated
-from messaging_service.notices.postgres import fan_out, webhook_queue
+from messaging_service.notices.postgres import fan_out, postgres_delivery_queue
 from messaging_service.notices.postgres.alert_store import PostgresAlertStore
 from messaging_service.notices.postgres.fan_out import PostgresFanOut
-from messaging_service.notices.postgres.webhook_queue import PostgresDeliveryQueue
-from messaging_service.notices.webhook_ports import PendingDelivery, Told, Tried
+from messaging_service.notices.postgres.postgres_delivery_queue import PostgresDeliveryQueue
 from messaging_service.notices.webhooks import webhook_sender
 from messaging_service.wiring.bootstrap import serve
 from messaging_service.wiring.settings import MessagingSettings
@@ -45,7 +45,7 @@ from service_kit.process import run_service
 
 PR_SET_PDEATHSIG = 1
 LEASE_S = 1
-ERRAND_S = 0.3
+BATCH_S = 0.3
 
 Call = Callable[..., Awaitable[Any]]
 
@@ -84,18 +84,18 @@ def arm_telling(fault: Fault) -> None:
         if deliveries:
             fault.reached("telling")
 
-    def committed(told: Told) -> None:
+    def committed(told: FanOutResult) -> None:
         if told.deliveries:
             fault.reached("told")
 
     fan_out.record = after(fan_out.record, written)  # type: ignore[attr-defined, assignment]
-    PostgresFanOut.tell = after(PostgresFanOut.tell, committed)  # type: ignore[method-assign, assignment]
+    PostgresFanOut.fan_out = after(PostgresFanOut.fan_out, committed)  # type: ignore[method-assign, assignment]
 
 
 def arm_posting(fault: Fault) -> None:
     """Points of posting, and of recording what became of it."""
     is_recording: ContextVar[bool] = ContextVar("is_recording", default=False)
-    real_transaction, real_bring_back = webhook_queue.transaction, PostgresDeliveryQueue.bring_back  # type: ignore[attr-defined]
+    real_transaction, real_finish = postgres_delivery_queue.transaction, PostgresDeliveryQueue.finish  # type: ignore[attr-defined]
     real_exchange = webhook_sender._exchange
 
     @asynccontextmanager
@@ -105,9 +105,9 @@ def arm_posting(fault: Fault) -> None:
             if is_recording.get():
                 fault.reached("recording")
 
-    async def bring_back(queue: PostgresDeliveryQueue, errand: PendingDelivery, tried: Sequence[Tried]) -> Any:
+    async def finish(queue: PostgresDeliveryQueue, batch: DeliveryBatch, tried: Sequence[DeliveryAttempt]) -> Any:
         is_recording.set(bool(tried))
-        result = await real_bring_back(queue, errand, tried)
+        result = await real_finish(queue, batch, tried)
         if tried:
             fault.reached("recorded")
         return result
@@ -117,12 +117,12 @@ def arm_posting(fault: Fault) -> None:
         asyncio.get_running_loop().call_later(0.005, fault.reached, "posting")
         return await real_exchange(*arguments)
 
-    def taken(errands: Sequence[PendingDelivery]) -> None:
-        if errands:
+    def taken(batches: Sequence[DeliveryBatch]) -> None:
+        if batches:
             fault.reached("taken")
 
-    webhook_queue.transaction = transaction  # type: ignore[attr-defined, assignment]
-    PostgresDeliveryQueue.bring_back = bring_back  # type: ignore[method-assign, assignment]
+    postgres_delivery_queue.transaction = transaction  # type: ignore[attr-defined, assignment]
+    PostgresDeliveryQueue.finish = finish  # type: ignore[method-assign, assignment]
     PostgresDeliveryQueue.take = after(PostgresDeliveryQueue.take, taken)  # type: ignore[method-assign, assignment]
     webhook_sender._exchange = after(exchange, lambda _: fault.reached("posted"))  # type: ignore[assignment]
 
@@ -161,8 +161,8 @@ def live(at: str) -> None:
 
 def breed() -> None:
     """One process after another, for as long as somebody asks for them."""
-    webhook_queue.LEASE_S = LEASE_S  # type: ignore[misc]
-    webhook_sender.ERRAND_S = ERRAND_S  # type: ignore[misc]
+    postgres_delivery_queue.LEASE_S = LEASE_S  # type: ignore[misc]
+    webhook_sender.BATCH_S = BATCH_S  # type: ignore[misc]
     parent = os.getpid()
     for line in iter(sys.stdin.readline, ""):
         child = os.fork()

@@ -12,11 +12,11 @@ import structlog
 
 from messaging_service.notices.channel_ports import Checked
 from messaging_service.notices.channels.children import ChildFailedError, Children
-from messaging_service.notices.domain.channel_text import text_of, told_of
+from messaging_service.notices.delivery_ports import DeliveryAttempt, DeliveryBatch
+from messaging_service.notices.domain.channel_text import queued_event, text_of
 from messaging_service.notices.domain.channels import email_problem, url_letters_problem
-from messaging_service.notices.domain.webhooks import Answer, EndpointKind
+from messaging_service.notices.domain.endpoints import Answer, EndpointKind
 from messaging_service.notices.manage_channels import channels_busy
-from messaging_service.notices.webhook_ports import PendingDelivery, Tried
 from messaging_service.shared.meters import TextMeter
 
 PATIENCE_S: Final = 28.0
@@ -32,31 +32,31 @@ class ChannelSender:
         self._children = children
         self._meter = meter
 
-    async def post(self, errand: PendingDelivery) -> AsyncGenerator[Tried, None]:
+    async def post(self, batch: DeliveryBatch) -> AsyncGenerator[DeliveryAttempt, None]:
         """See Sender.post."""
-        if not errand.parcels:
+        if not batch.deliveries:
             return
-        text = text_of([told_of(json.loads(parcel.body)) for parcel in errand.parcels])
+        text = text_of([queued_event(json.loads(delivery.body)) for delivery in batch.deliveries])
         question = {"title": text.title, "body": text.body}
-        target = errand.secrets[0]
-        if errand.kind is EndpointKind.EMAIL:
+        target = batch.secrets[0]
+        if batch.kind is EndpointKind.EMAIL:
             question |= {"do": "mail", "to": target}
         else:
             question |= {"do": "post", "url": target}
         clock = asyncio.get_running_loop().time
         begun = clock()
         answer = await self._ask(question)
-        self._meter.text(errand.kind, answer.error, len(errand.parcels), clock() - begun)
+        self._meter.text(batch.kind, answer.error, len(batch.deliveries), clock() - begun)
         log.info(
             "channel.told",
-            channel=errand.endpoint_id.hex,
-            kind=errand.kind.value,
-            events=len(errand.parcels),
+            channel=batch.endpoint_id.hex,
+            kind=batch.kind.value,
+            events=len(batch.deliveries),
             status=answer.status,
             error=answer.error,
         )
-        for parcel in errand.parcels:
-            yield Tried(parcel, answer)
+        for delivery in batch.deliveries:
+            yield DeliveryAttempt(delivery, answer)
 
     async def _ask(self, question: Mapping[str, Any]) -> Answer:
         try:

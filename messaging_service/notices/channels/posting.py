@@ -18,9 +18,9 @@ from apprise.plugins import url_to_dict
 
 from messaging_service.notices.channels.guard import Guard, NotAllowedError
 from messaging_service.notices.domain.channels import NEVER, WELL_KNOWN
+from messaging_service.notices.domain.endpoints import answer_of
+from messaging_service.notices.domain.retries import retry_after
 from messaging_service.notices.domain.targets import Network, is_outward
-from messaging_service.notices.domain.webhook_retries import retry_after
-from messaging_service.notices.domain.webhooks import answer_of
 
 NAME: Final = "TukuPay SMS"
 CONNECT_S: Final = 10.0

@@ -12,7 +12,7 @@ from uuid import UUID
 
 from messaging_service.accounts.domain.account import DAY_STARTS_AT
 from messaging_service.notices.domain.cloud_event import CloudEvent
-from messaging_service.notices.domain.webhooks import EventType
+from messaging_service.notices.domain.endpoints import EventType
 
 
 class AlertKind(StrEnum):

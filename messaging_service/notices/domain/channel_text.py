@@ -13,7 +13,7 @@ from decimal import Decimal
 from typing import Any, Final
 
 from messaging_service.accounts.domain.account import DAY_STARTS_AT
-from messaging_service.notices.domain.webhooks import EventType
+from messaging_service.notices.domain.endpoints import EventType
 from messaging_service.shared.domain.failures import failure_of
 
 NAME: Final = "TukuPay SMS"
@@ -25,7 +25,7 @@ _MONTHS: Final = ("Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep",
 
 
 @dataclass(frozen=True, slots=True)
-class Told:
+class QueuedEvent:
     """One event as it lies in the queue."""
 
     type: EventType
@@ -43,9 +43,9 @@ class Text:
     body: str
 
 
-def told_of(event: Mapping[str, Any]) -> Told:
+def queued_event(event: Mapping[str, Any]) -> QueuedEvent:
     """An event by its CloudEvent."""
-    return Told(
+    return QueuedEvent(
         EventType(event["type"]),
         event["data"]["userId"],
         event["subject"],
@@ -54,7 +54,7 @@ def told_of(event: Mapping[str, Any]) -> Told:
     )
 
 
-def text_of(events: Sequence[Told]) -> Text:
+def text_of(events: Sequence[QueuedEvent]) -> Text:
     """One text for all of them, in their order, failed messages counted by code. At least one, all of one account."""
     failed = [event for event in events if event.type is EventType.SMS_FAILED]
     others = [event for event in events if event.type is not EventType.SMS_FAILED]
@@ -66,7 +66,7 @@ def text_of(events: Sequence[Told]) -> Text:
     return Text(f"{NAME}: {_headline(others, failed)} ({events[0].account_id})", "\n\n".join(sections))
 
 
-def _section(event: Told) -> str:
+def _section(event: QueuedEvent) -> str:
     wording = _WORDINGS[event.type]
     return f"{wording.what(event)}\n{_when(event.at)}\nWhat to do: {wording.to_do}"
 
@@ -77,7 +77,7 @@ def nairobi(instant: datetime) -> str:
     return f"{local.day} {_MONTHS[local.month - 1]} {local.year}, {local:%H:%M} EAT"
 
 
-def _headline(others: Sequence[Told], failed: Sequence[Told]) -> str:
+def _headline(others: Sequence[QueuedEvent], failed: Sequence[QueuedEvent]) -> str:
     words = []
     if len(others) == 1:
         words.append(_WORDINGS[others[0].type].short)
@@ -88,7 +88,7 @@ def _headline(others: Sequence[Told], failed: Sequence[Told]) -> str:
     return ", ".join(words)
 
 
-def _balance_low(event: Told) -> str:
+def _balance_low(event: QueuedEvent) -> str:
     value, threshold = event.data["value"], event.data["threshold"]
     if "unitPrice" not in event.data:
         return f"Account {event.account_id} can spend {_kes(value)}. It is warned below {_kes(threshold)}."
@@ -99,7 +99,7 @@ def _balance_low(event: Told) -> str:
     )
 
 
-def _sms_failing(event: Told) -> str:
+def _sms_failing(event: QueuedEvent) -> str:
     failed, ended = _count(event.data["failed"]), _count(event.data["ended"])
     return (
         f"Of the latest {ended} messages of account {event.account_id} {failed} failed: {event.data['value']} %. "
@@ -107,7 +107,7 @@ def _sms_failing(event: Told) -> str:
     )
 
 
-def _outcomes_unknown(event: Told) -> str:
+def _outcomes_unknown(event: QueuedEvent) -> str:
     count = int(Decimal(event.data["value"]))
     return (
         f"{_messages(count)} of the whole system {'has' if count == 1 else 'have'} an unknown outcome. "
@@ -115,21 +115,21 @@ def _outcomes_unknown(event: Told) -> str:
     )
 
 
-def _carrier_down(event: Told) -> str:
+def _carrier_down(event: QueuedEvent) -> str:
     return (
         f"Carrier {event.subject} could not be used for {_count(event.data['value'])} seconds. "
         f"Account {event.account_id} is warned from {_count(event.data['threshold'])} on."
     )
 
 
-def _carrier_balance_low(event: Told) -> str:
+def _carrier_balance_low(event: QueuedEvent) -> str:
     return (
         f"Our account at carrier {event.subject} holds {_kes(event.data['value'])}. "
         f"Account {event.account_id} is warned below {_kes(event.data['threshold'])}."
     )
 
 
-def _test(event: Told) -> str:
+def _test(event: QueuedEvent) -> str:
     return f"This is a test: what happens to account {event.account_id} is told here."
 
 
@@ -138,7 +138,7 @@ class _Wording:
     """How a kind of event is told."""
 
     short: str
-    what: Callable[[Told], str]
+    what: Callable[[QueuedEvent], str]
     to_do: str
 
 
@@ -166,7 +166,7 @@ _WORDINGS: Final = {
 }
 
 
-def _failures(failed: Sequence[Told]) -> str:
+def _failures(failed: Sequence[QueuedEvent]) -> str:
     account, first, last = failed[0].account_id, failed[0].at, failed[-1].at
     if len(failed) == 1:
         code = failed[0].data["errorCode"]

@@ -9,7 +9,7 @@ from typing import Final
 from uuid import UUID
 
 from messaging_service.notices.domain.alerts import AlertKind
-from messaging_service.notices.domain.webhooks import TRY_ERRORS, EndpointKind, EventType
+from messaging_service.notices.domain.endpoints import TRY_ERRORS, EndpointKind, EventType
 
 CHANNEL_KINDS: Final = (EndpointKind.SERVICE, EndpointKind.EMAIL)
 DEFAULT_EVENTS: Final = tuple(EventType(kind.value) for kind in AlertKind)

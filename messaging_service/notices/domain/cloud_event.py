@@ -12,7 +12,7 @@ from datetime import UTC, datetime
 from typing import Any, Final
 
 from messaging_service.events.domain.outbox_event import OutboxEvent
-from messaging_service.notices.domain.webhooks import EventType, event_of_state
+from messaging_service.notices.domain.endpoints import EventType, event_of_state
 from messaging_service.shared.domain.failures import failure_of
 from messaging_service.shared.domain.message import outbox_id
 

@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 from typing import Final
 from uuid import UUID
 
-from messaging_service.notices.domain.webhooks import Delivery, DeliveryState, Endpoint, EndpointKind, EventType
+from messaging_service.notices.domain.endpoints import Delivery, DeliveryState, Endpoint, EndpointKind, EventType
 from messaging_service.notices.manage_channels import channel_delivery_not_found, channel_id, channel_not_found
 from messaging_service.shared.grpc import wire
 from service_kit.errors import Violation, invalid

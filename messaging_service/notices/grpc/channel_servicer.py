@@ -9,6 +9,7 @@ from uuid import UUID
 import structlog
 from grpc import aio
 
+from messaging_service.notices.delivery_ports import DeliveryFilter
 from messaging_service.notices.grpc.channel_messages import (
     channel_id_of,
     delivery_id_of,
@@ -19,7 +20,6 @@ from messaging_service.notices.grpc.channel_messages import (
     to_state,
 )
 from messaging_service.notices.manage_channels import ChannelChange, ManageChannels
-from messaging_service.notices.webhook_ports import DeliveryFilter
 from messaging_service.shared.grpc import wire
 from service_kit import page_token
 from service_kit.errors import Violation, invalid

@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 from typing import Final
 from uuid import UUID
 
-from messaging_service.notices.domain.webhooks import Delivery, DeliveryState, Endpoint, EventType
+from messaging_service.notices.domain.endpoints import Delivery, DeliveryState, Endpoint, EventType
 from messaging_service.notices.manage_webhooks import delivery_not_found, webhook_id, webhook_not_found
 from messaging_service.shared.grpc import wire
 from service_kit.errors import Violation, invalid

@@ -9,6 +9,7 @@ from uuid import UUID
 import structlog
 from grpc import aio
 
+from messaging_service.notices.delivery_ports import DeliveryFilter, EndpointChange
 from messaging_service.notices.grpc.webhook_messages import (
     delivery_id_of,
     endpoint_id_of,
@@ -19,7 +20,6 @@ from messaging_service.notices.grpc.webhook_messages import (
     to_state,
 )
 from messaging_service.notices.manage_webhooks import ManageWebhooks
-from messaging_service.notices.webhook_ports import DeliveryFilter, EndpointChange
 from messaging_service.shared.grpc import wire
 from service_kit import page_token
 from service_kit.errors import Violation, invalid

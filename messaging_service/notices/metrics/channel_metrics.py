@@ -9,7 +9,7 @@ from prometheus_client import Counter, Gauge, Histogram
 from prometheus_client.registry import CollectorRegistry
 
 from messaging_service.notices.domain.channels import CHANNEL_KINDS, TEXT_ERRORS
-from messaging_service.notices.domain.webhooks import EndpointKind
+from messaging_service.notices.domain.endpoints import EndpointKind
 
 _TAKEN: Final = "TAKEN"
 _SECONDS: Final = (0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 20.0, 30.0)

@@ -11,7 +11,7 @@ from prometheus_client import Counter, Gauge, Histogram
 from prometheus_client.registry import CollectorRegistry
 
 from messaging_service.notices.domain.alerts import AlertKind
-from messaging_service.notices.domain.webhooks import TRY_ERRORS
+from messaging_service.notices.domain.endpoints import TRY_ERRORS
 from messaging_service.notices.notice_state import NoticeState
 
 _TAKEN: Final = "TAKEN"

@@ -27,7 +27,7 @@ from messaging_service.notices.domain.alerts import (
 )
 from messaging_service.notices.manage_alerts import CarrierHealth, Evaluated
 from messaging_service.notices.postgres.alert_readings import Readings, carrier_seconds
-from messaging_service.notices.postgres.webhook_rows import Posting, record
+from messaging_service.notices.postgres.endpoint_rows import NewDelivery, record
 from messaging_service.shared.postgres.database_errors import migrated
 from service_kit.postgres.database import Connection, Pool, single_statement, transaction
 
@@ -232,8 +232,8 @@ class PostgresAlertStore:
         event = event_of(new, account_id, rule, reading, now)
         not_before = None if rule.quiet is None else rule.quiet.ends_after(now)
         endpoints = await (await connection.execute(_TOLD, key)).fetchall()
-        postings = [Posting(self._new_id(), row[0], event, not_before) for row in endpoints]
-        await record(connection, postings, self._give_up_after)
+        deliveries = [NewDelivery(self._new_id(), row[0], event, not_before) for row in endpoints]
+        await record(connection, deliveries, self._give_up_after)
         return 1
 
 

@@ -11,17 +11,17 @@ from psycopg.types.json import Jsonb
 
 from messaging_service.events.domain.event_cursor import LoggedEvent, Moment, Position
 from messaging_service.events.postgres.event_rows import read_next, read_present
+from messaging_service.notices.delivery_ports import FanOutResult
 from messaging_service.notices.domain.channels import joined
 from messaging_service.notices.domain.cloud_event import of_outbox
-from messaging_service.notices.domain.webhooks import STATE_EVENTS, TOLD_STATES
-from messaging_service.notices.postgres.webhook_rows import Posting, record
-from messaging_service.notices.webhook_ports import Told
+from messaging_service.notices.domain.endpoints import MESSAGE_EVENTS, STATES_WITH_EVENTS
+from messaging_service.notices.postgres.endpoint_rows import NewDelivery, record
 from messaging_service.shared.postgres.columns import quoted
 from messaging_service.shared.postgres.database_errors import migrated
 from service_kit.postgres.database import Connection, Pool, single_statement, transaction
 
 _READER: Final = "webhooks"
-NOTHING: Final = Told(0, 0, more=False)
+NOTHING: Final = FanOutResult(0, 0, more=False)
 
 # Whoever holds the row is at work; the others look again later. What it reads, what it records and how far it got are
 # one transaction, so that a crash repeats or leaves out nothing.
@@ -31,7 +31,7 @@ _MOVE: Final = "UPDATE event_reader SET position = %(position)s, moved_at = now(
 
 _WANTED: Final = f"""
     SELECT account_id FROM webhook_endpoint
-    WHERE enabled AND deleted_at IS NULL AND events && ARRAY[{quoted(STATE_EVENTS)}]
+    WHERE enabled AND deleted_at IS NULL AND events && ARRAY[{quoted(MESSAGE_EVENTS)}]
 """
 _SOMEBODY: Final = f"SELECT EXISTS ({_WANTED})"
 _ENDPOINTS: Final = """
@@ -68,12 +68,12 @@ class PostgresFanOut:
         self._give_up_after = give_up_after
         self._join = join
 
-    async def tell(self, limit: int) -> Told:
-        """See EventFanOut.tell."""
+    async def fan_out(self, limit: int) -> FanOutResult:
+        """See EventFanOut.fan_out."""
         async with migrated(transaction(self._pool)) as connection:
             row = await (await connection.execute(_TAKE, {"name": _READER})).fetchone()
             if row is None:
-                await begin_telling(connection)
+                await begin_fan_out(connection)
                 return NOTHING
             position, now = _to_position(row[0]), row[1]
             # Before it is asked who wants events: somebody may begin to want them, and send, at any moment.
@@ -83,38 +83,40 @@ class PostgresFanOut:
                 # Nobody asks: what happens meanwhile is told to nobody later either.
                 return await _moved(connection, position, present, NOTHING)
             conditions = [f"m.account_id IN ({_WANTED})", "e.to_state = ANY(%(states)s)"]
-            states = [state.value for state in TOLD_STATES]
+            states = [state.value for state in STATES_WITH_EVENTS]
             step = await read_next(
                 connection, position, conditions=conditions, parameters={"states": states}, limit=limit
             )
             if step.position.goal.first_unseen < position.seen.first_unseen:
                 # The position is from before a restore; what it refers to is not in this database.
                 return await _moved(connection, position, Position(await read_present(connection)), NOTHING)
-            postings = await self._postings(connection, step.events, now)
-            recorded = await record(connection, postings, self._give_up_after)
-            told = Told(len(step.events), recorded, more=step.position.until is not None)
+            new = await self._new_deliveries(connection, step.events, now)
+            recorded = await record(connection, new, self._give_up_after)
+            told = FanOutResult(len(step.events), recorded, more=step.position.until is not None)
             return await _moved(connection, position, step.position, told)
 
-    async def _postings(self, connection: Connection, events: Sequence[LoggedEvent], now: datetime) -> list[Posting]:
+    async def _new_deliveries(
+        self, connection: Connection, events: Sequence[LoggedEvent], now: datetime
+    ) -> list[NewDelivery]:
         accounts = sorted({logged.event.account_id for logged in events})
         if not accounts:
             return []
         endpoints: dict[str, list[tuple[Any, ...]]] = {}
         for account_id, *endpoint in await (await connection.execute(_ENDPOINTS, {"accounts": accounts})).fetchall():
             endpoints.setdefault(account_id, []).append(tuple(endpoint))
-        postings: list[Posting] = []
+        new: list[NewDelivery] = []
         for logged in events:
             event = of_outbox(logged.event)
             if event is None:
                 continue
-            postings += [
-                Posting(
+            new += [
+                NewDelivery(
                     self._new_id(), endpoint_id, event, joined(now, self._join, endpoint_id) if is_channel else None
                 )
                 for endpoint_id, wanted, since, is_channel in endpoints.get(event.account_id, ())
                 if event.type.value in wanted and event.at >= since
             ]
-        return postings
+        return new
 
     async def give_up(self, limit: int) -> int:
         """See EventFanOut.give_up."""
@@ -127,7 +129,7 @@ class PostgresFanOut:
             return (await connection.execute(_FORGET, {"keep_s": keep_s, "limit": limit})).rowcount
 
 
-async def begin_telling(connection: Connection) -> None:
+async def begin_fan_out(connection: Connection) -> None:
     """Remembers that events count from now on, unless they do already; part of making an endpoint.
 
     The first look may come long after the first endpoint was made, and must not begin behind its first messages.
@@ -136,7 +138,7 @@ async def begin_telling(connection: Connection) -> None:
     await connection.execute(_BEGIN, {"name": _READER, "position": Jsonb(_to_json(start))})
 
 
-async def _moved(connection: Connection, before: Position, after: Position, told: Told) -> Told:
+async def _moved(connection: Connection, before: Position, after: Position, told: FanOutResult) -> FanOutResult:
     if after != before:
         await connection.execute(_MOVE, {"name": _READER, "position": Jsonb(_to_json(after))})
     return told

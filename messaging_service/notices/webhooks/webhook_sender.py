@@ -13,18 +13,18 @@ from typing import Any, Final, Protocol
 import httpx
 from standardwebhooks import Webhook
 
+from messaging_service.notices.delivery_ports import DeliveryAttempt, DeliveryBatch, PendingDelivery
+from messaging_service.notices.domain.endpoints import Answer, answer_of
+from messaging_service.notices.domain.retries import retry_after
 from messaging_service.notices.domain.targets import Address
-from messaging_service.notices.domain.webhook_retries import retry_after
-from messaging_service.notices.domain.webhooks import Answer, answer_of
-from messaging_service.notices.webhook_ports import DeliveryBatch, PendingDelivery, Tried
 from messaging_service.notices.webhooks.guarded_targets import GuardedTargets, TargetRefusedError, TargetUnknownError
 
 CONTENT_TYPE: Final = "application/cloudevents+json"
 MAX_ANSWER_BYTES: Final = 16_384
 """What is read of an answer, so that the connection can be used again. Nothing of it is kept: an answer that is shown
 would let strangers read what only we can reach."""
-ERRAND_S: Final = 20.0
-"""After this no further parcel of an errand is begun; with the time-out of the last one it ends within its lease."""
+BATCH_S: Final = 20.0
+"""After this no further delivery of a batch is begun; with the time-out of the last one it ends within its lease."""
 ADDRESSES: Final = 3
 """Addresses of a name that are tried when a connection cannot be made."""
 
@@ -42,7 +42,7 @@ class _Connection(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class _Line:
-    """What posts of one errand go through."""
+    """What posts of one batch go through."""
 
     http: httpx.AsyncClient
     trace: Trace
@@ -53,7 +53,7 @@ class _Line:
 class WebhookSender:
     """Implements the port Sender.
 
-    Redirects are not followed, and neither proxies nor credentials are taken from the environment. Each errand has
+    Redirects are not followed, and neither proxies nor credentials are taken from the environment. Each batch has
     connections of its own: one that was made for a name must not carry what is meant for another name at the same
     address.
     """
@@ -65,23 +65,23 @@ class WebhookSender:
         self._now = now
         self._tls = httpx.create_ssl_context()
 
-    async def post(self, errand: PendingDelivery) -> AsyncGenerator[Tried, None]:
+    async def post(self, batch: DeliveryBatch) -> AsyncGenerator[DeliveryAttempt, None]:
         """See Sender.post."""
         clock = asyncio.get_running_loop().time
-        ends_at = clock() + ERRAND_S
-        signers = [Webhook(secret) for secret in errand.secrets]
+        ends_at = clock() + BATCH_S
+        signers = [Webhook(secret) for secret in batch.secrets]
         async with _connections() as trace, _client(self._tls, self._timeout_s) as http:
-            for parcel in errand.parcels:
-                answer = await self._try(_Line(http, trace, self._now), errand.url, parcel, signers)
-                yield Tried(parcel, answer)
+            for delivery in batch.deliveries:
+                answer = await self._try(_Line(http, trace, self._now), batch.url, delivery, signers)
+                yield DeliveryAttempt(delivery, answer)
                 if not answer.taken or clock() >= ends_at:
                     return
 
-    async def _try(self, line: _Line, url: str, parcel: DeliveryBatch, signers: Sequence[Webhook]) -> Answer:
+    async def _try(self, line: _Line, url: str, delivery: PendingDelivery, signers: Sequence[Webhook]) -> Answer:
         try:
             async with asyncio.timeout(self._timeout_s):
                 addresses = await self._targets.addresses(url)
-                return await self._post(line, httpx.URL(url), addresses[:ADDRESSES], self._request(parcel, signers))
+                return await self._post(line, httpx.URL(url), addresses[:ADDRESSES], self._request(delivery, signers))
         except TargetRefusedError:
             return Answer(None, "TARGET_REFUSED")
         except TargetUnknownError:
@@ -94,16 +94,16 @@ class WebhookSender:
         except (httpx.HTTPError, httpx.InvalidURL, httpx.StreamError):
             return Answer(None, "BROKEN_OFF")
 
-    def _request(self, parcel: DeliveryBatch, signers: Sequence[Webhook]) -> tuple[dict[str, str], bytes]:
+    def _request(self, delivery: PendingDelivery, signers: Sequence[Webhook]) -> tuple[dict[str, str], bytes]:
         at = self._now()
         headers = {
             "content-type": CONTENT_TYPE,
             "user-agent": "tukupay-sms-webhooks/1",
-            "webhook-id": parcel.event_id,
+            "webhook-id": delivery.event_id,
             "webhook-timestamp": str(int(at.timestamp())),
-            "webhook-signature": " ".join(signer.sign(parcel.event_id, at, parcel.body) for signer in signers),
+            "webhook-signature": " ".join(signer.sign(delivery.event_id, at, delivery.body) for signer in signers),
         }
-        return headers, parcel.body.encode()
+        return headers, delivery.body.encode()
 
     async def _post(
         self,

@@ -12,7 +12,7 @@ from google.protobuf.message import Message
 from grpc import aio
 from uuid_utils.compat import uuid7
 
-from messaging_service.notices.domain.webhooks import EndpointKind
+from messaging_service.notices.domain.endpoints import EndpointKind
 from messaging_service.notices.manage_channels import channel_id
 from messaging_service.notices.manage_webhooks import webhook_id
 from service_kit.grpc.grpc_errors import from_rpc_error

@@ -16,7 +16,7 @@ from messaging_service.accounts.domain.ledger import EntryKind, NewEntry
 from messaging_service.accounts.ledger_store import NewTerms
 from messaging_service.accounts.postgres.postgres_ledger_store import PostgresLedgerStore
 from messaging_service.notices.domain.alerts import AlertKind, AlertRule, QuietHours
-from messaging_service.notices.domain.webhooks import EventType
+from messaging_service.notices.domain.endpoints import EventType
 from messaging_service.notices.manage_alerts import CarrierHealth
 from messaging_service.notices.postgres.alert_store import PostgresAlertStore
 from messaging_service.sending.postgres.postgres_outbox import PostgresOutbox

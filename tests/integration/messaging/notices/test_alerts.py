@@ -172,7 +172,7 @@ async def test_resolved_alerts_are_forgotten_in_time_and_open_ones_never(databas
         FROM unnest(ARRAY[now() - interval '366 days', now() - interval '400 days', now() - interval '364 days', NULL])
             AS ended""",
     )
-    # Told by its value: the service resolves the open one when it finds no account to read.
+    # Known by its value: the service resolves the open one when it finds no account to read.
     left = "SELECT value = 0 FROM alert ORDER BY 1"
     async with create_pool(database_url, "desk", timeout_s=20) as pool:
         desk = PostgresAlertStore(pool, uuid7, 0, give_up_after=DAY)

@@ -16,8 +16,8 @@ from uuid import uuid4
 
 import pytest
 
-from messaging_service.notices.domain.webhooks import TRY_ERRORS, Answer, EndpointKind
-from messaging_service.notices.webhook_ports import DeliveryBatch, PendingDelivery
+from messaging_service.notices.delivery_ports import DeliveryBatch, PendingDelivery
+from messaging_service.notices.domain.endpoints import TRY_ERRORS, Answer, EndpointKind
 from messaging_service.notices.webhooks.guarded_targets import GuardedTargets
 from messaging_service.notices.webhooks.webhook_sender import WebhookSender
 
@@ -106,10 +106,10 @@ async def post(url: str, timeout_s: float = 25.0) -> Answer:
 
     targets = GuardedTargets((ip_network("127.0.0.0/8"),), allow_http=True, resolve=resolve)
     sender = WebhookSender(targets, timeout_s=timeout_s, now=lambda: datetime.now(UTC))
-    errand = PendingDelivery(
-        uuid4(), EndpointKind.WEBHOOK, url, (SECRET,), (DeliveryBatch(uuid4(), "evt_1", "{}", 0),), "lease"
+    batch = DeliveryBatch(
+        uuid4(), EndpointKind.WEBHOOK, url, (SECRET,), (PendingDelivery(uuid4(), "evt_1", "{}", 0),), "lease"
     )
-    (tried,) = [one async for one in sender.post(errand)]
+    (tried,) = [one async for one in sender.post(batch)]
     return tried.answer
 
 

@@ -11,11 +11,11 @@ from uuid_utils.compat import uuid7
 
 from messaging_service.events.domain.event_cursor import Moment
 from messaging_service.events.postgres.event_rows import read_present
-from messaging_service.notices.domain.webhook_retries import Retries
-from messaging_service.notices.domain.webhooks import Answer
+from messaging_service.notices.delivery_ports import DeliveryAttempt
+from messaging_service.notices.domain.endpoints import Answer
+from messaging_service.notices.domain.retries import Retries
 from messaging_service.notices.postgres import fan_out
-from messaging_service.notices.postgres.webhook_queue import PostgresDeliveryQueue
-from messaging_service.notices.webhook_ports import Tried
+from messaging_service.notices.postgres.postgres_delivery_queue import PostgresDeliveryQueue
 from messaging_service.notices.webhooks import webhook_sender
 from service_kit.postgres.database import Connection, create_pool
 from tests.doubles.webhook_receiver import Received, answer, receiver
@@ -213,18 +213,18 @@ async def test_a_failure_that_comes_back_when_another_has_the_endpoint_lets_noth
             (late,) = await queue.take(1)
             await rows(database_url, "UPDATE webhook_endpoint SET lease_until = now()")
             (present,) = await queue.take(1)
-            first, second = late.parcels
-            brought = await queue.bring_back(late, [Tried(first, Answer(500, "ANSWERED_WITH_ERROR"))])
+            first, second = late.deliveries
+            brought = await queue.finish(late, [DeliveryAttempt(first, Answer(500, "ANSWERED_WITH_ERROR"))])
             assert brought.given_up == 0
             assert [one.tries for one in await deliveries(service, webhook_id)] == [0, 0]
-            await queue.bring_back(present, [])
+            await queue.finish(present, [])
             (again,) = await queue.take(1)
-            assert again.parcels == (first, second)
+            assert again.deliveries == (first, second)
             # What was taken counts, whoever says it.
-            await queue.bring_back(late, [Tried(first, Answer(204, None))])
-            await queue.bring_back(again, [])
+            await queue.finish(late, [DeliveryAttempt(first, Answer(204, None))])
+            await queue.finish(again, [])
             (rest,) = await queue.take(1)
-            assert rest.parcels == (second,)
+            assert rest.deliveries == (second,)
 
 
 async def test_what_happens_before_the_first_look_of_any_process_is_told(database_url: str) -> None:
@@ -255,7 +255,7 @@ async def test_an_endpoint_made_while_a_process_looks_misses_nothing(
         async with create_pool(database_url, "telling", timeout_s=20) as pool:
             telling = fan_out.PostgresFanOut(pool, uuid7, give_up_after=timedelta(days=1))
             monkeypatch.setattr(fan_out, "read_present", in_between)
-            await telling.tell(100)
+            await telling.fan_out(100)
         assert await rows(database_url, "SELECT event_type FROM webhook_delivery") == [("sms.sent",)]
 
 

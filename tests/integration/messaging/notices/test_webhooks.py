@@ -11,10 +11,10 @@ from google.protobuf.duration_pb2 import Duration
 from uuid_utils.compat import uuid7
 
 from messaging_service.carriers.domain.submission import ReceiptState
-from messaging_service.notices.domain.webhooks import EndpointKind, EventType
+from messaging_service.notices.delivery_ports import NewEndpoint
+from messaging_service.notices.domain.endpoints import EndpointKind, EventType
 from messaging_service.notices.postgres.fan_out import PostgresFanOut
-from messaging_service.notices.postgres.webhook_endpoints import WEBHOOKS, PostgresEndpoints
-from messaging_service.notices.webhook_ports import NewEndpoint
+from messaging_service.notices.postgres.postgres_endpoint_store import WEBHOOKS, PostgresEndpointStore
 from messaging_service.sending.postgres.postgres_outbox import PostgresOutbox
 from service_kit.errors import ServiceError
 from service_kit.postgres.database import create_pool
@@ -214,7 +214,7 @@ async def test_of_many_endpoints_made_at_once_an_account_gets_as_many_as_it_may_
     at_once = 10
     async with create_pool(database_url, "making", min_size=at_once, max_size=at_once, timeout_s=20) as pool:
         await pool.wait()
-        endpoints = PostgresEndpoints(pool, uuid7, WEBHOOKS, most=3, give_up_after=timedelta(days=1))
+        endpoints = PostgresEndpointStore(pool, uuid7, WEBHOOKS, most=3, give_up_after=timedelta(days=1))
         for account in ("one", "two", "three"):
             asked = (endpoints.create(new_endpoint(account)) for _ in range(at_once))
             answers = await asyncio.gather(*asked, return_exceptions=True)
@@ -251,13 +251,13 @@ async def test_an_endpoint_is_told_nothing_of_what_happened_before_it_was_made(
     database_url: str, outbox: PostgresOutbox
 ) -> None:
     async with create_pool(database_url, "telling", timeout_s=20) as pool:
-        endpoints = PostgresEndpoints(pool, uuid7, WEBHOOKS, most=5, give_up_after=timedelta(days=1))
+        endpoints = PostgresEndpointStore(pool, uuid7, WEBHOOKS, most=5, give_up_after=timedelta(days=1))
         telling = PostgresFanOut(pool, uuid7, give_up_after=timedelta(days=1))
         first = await endpoints.create(new_endpoint())
         await sent(outbox, accepted("before"))
         second = await endpoints.create(new_endpoint())
         await sent(outbox, accepted("after"))
-        while (await telling.tell(100)).more:
+        while (await telling.fan_out(100)).more:
             pass
     told = "SELECT endpoint_id, count(*)::int FROM webhook_delivery GROUP BY 1"
     assert dict(await rows(database_url, told)) == {first.id: 2, second.id: 1}

@@ -15,7 +15,7 @@ from prometheus_client import CollectorRegistry
 
 from messaging_service.notices.channels.channel_sender import GuardedChannels
 from messaging_service.notices.channels.children import ENVIRONMENT, ChildFailedError, Children
-from messaging_service.notices.domain.webhooks import EndpointKind
+from messaging_service.notices.domain.endpoints import EndpointKind
 from messaging_service.notices.metrics.channel_metrics import ChannelMetrics
 from service_kit.errors import Kind, ServiceError
 

@@ -11,24 +11,26 @@ from uuid import UUID
 import pytest
 
 from messaging_service.notices.domain.alerts import DEFAULTS, AlertKind, AlertRule, Reading, event_of
-from messaging_service.notices.domain.channel_text import Text, Told, nairobi, text_of, told_of
+from messaging_service.notices.domain.channel_text import QueuedEvent, Text, nairobi, queued_event, text_of
 from messaging_service.notices.domain.channels import CHANNEL_EVENTS, email_problem, joined, url_letters_problem
-from messaging_service.notices.domain.webhooks import EventType
+from messaging_service.notices.domain.endpoints import EventType
 
 AT = datetime(2026, 11, 22, 1, 51, 19, tzinfo=UTC)
 
 
-def alert(kind: AlertKind, value: str, subject: str = "user123", **data: Any) -> Told:
+def alert(kind: AlertKind, value: str, subject: str = "user123", **data: Any) -> QueuedEvent:
     event = event_of(UUID(int=1), "user123", rule_of(kind), Reading(subject, Decimal(value), data), AT)
-    return Told(event.type, event.account_id, event.subject, event.at, event.data)
+    return QueuedEvent(event.type, event.account_id, event.subject, event.at, event.data)
 
 
 def rule_of(kind: AlertKind) -> AlertRule:
     return DEFAULTS[kind]
 
 
-def failed(code: str, at: datetime = AT, number: int = 1) -> Told:
-    return Told(EventType.SMS_FAILED, "user123", f"outbox_{number}", at, {"errorCode": code, "messageId": "0712345678"})
+def failed(code: str, at: datetime = AT, number: int = 1) -> QueuedEvent:
+    return QueuedEvent(
+        EventType.SMS_FAILED, "user123", f"outbox_{number}", at, {"errorCode": code, "messageId": "0712345678"}
+    )
 
 
 @pytest.mark.parametrize(
@@ -66,7 +68,7 @@ def failed(code: str, at: datetime = AT, number: int = 1) -> Told:
         ),
     ],
 )
-def test_an_alert_says_what_when_and_what_to_do(told: Told, title: str, what: str) -> None:
+def test_an_alert_says_what_when_and_what_to_do(told: QueuedEvent, title: str, what: str) -> None:
     text = text_of([told])
     first, when, to_do = text.body.split("\n")
     assert text.title == f"TukuPay SMS: {title} (user123)"
@@ -123,7 +125,7 @@ def test_every_event_that_a_channel_gets_has_its_words(event: EventType) -> None
         "ended": 2,
         "errorCode": "CODE",
     }
-    told = told_of({"type": event.value, "subject": "it", "time": "2026-11-22T01:51:19Z", "data": data})
+    told = queued_event({"type": event.value, "subject": "it", "time": "2026-11-22T01:51:19Z", "data": data})
     text = text_of([told])
     assert text.title.endswith(" (user123)")
     assert "EAT (Nairobi)" in text.body

@@ -7,8 +7,8 @@ from datetime import UTC, datetime
 from ipaddress import ip_network
 from uuid import uuid4
 
-from messaging_service.notices.domain.webhooks import Answer, EndpointKind
-from messaging_service.notices.webhook_ports import DeliveryBatch, PendingDelivery, Tried
+from messaging_service.notices.delivery_ports import DeliveryAttempt, DeliveryBatch, PendingDelivery
+from messaging_service.notices.domain.endpoints import Answer, EndpointKind
 from messaging_service.notices.webhooks.guarded_targets import GuardedTargets
 from messaging_service.notices.webhooks.webhook_sender import WebhookSender
 from tests.doubles.webhook_receiver import receiver
@@ -31,18 +31,18 @@ class Names:
         return self.answers.pop(0)
 
 
-async def posted(names: Names, url: str, parcels: int) -> list[Tried]:
+async def posted(names: Names, url: str, deliveries: int) -> list[DeliveryAttempt]:
     targets = GuardedTargets(LOOPBACK, allow_http=True, resolve=names.resolve)
     sender = WebhookSender(targets, timeout_s=5.0, now=lambda: datetime.now(UTC))
-    errand = PendingDelivery(
+    batch = DeliveryBatch(
         uuid4(),
         EndpointKind.WEBHOOK,
         url,
         (SECRET,),
-        tuple(DeliveryBatch(uuid4(), f"evt_{n}", '{"n":"é"}', 0) for n in range(parcels)),
+        tuple(PendingDelivery(uuid4(), f"evt_{n}", '{"n":"é"}', 0) for n in range(deliveries)),
         "lease",
     )
-    return [one async for one in sender.post(errand)]
+    return [one async for one in sender.post(batch)]
 
 
 async def test_the_connection_goes_to_the_checked_address_and_the_receiver_hears_the_name() -> None:

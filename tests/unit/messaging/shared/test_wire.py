@@ -24,7 +24,7 @@ from messaging_service.carriers.grpc import carrier_servicer
 from messaging_service.carriers.grpc.carrier_servicer import CarrierServicer
 from messaging_service.notices.domain.alerts import AlertKind
 from messaging_service.notices.domain.channels import CHANNEL_EVENTS, CHANNEL_KINDS
-from messaging_service.notices.domain.webhooks import DeliveryState, EventType
+from messaging_service.notices.domain.endpoints import DeliveryState, EventType
 from messaging_service.notices.grpc import channel_messages
 from messaging_service.notices.grpc.alert_servicer import ALERT_KINDS, AlertServicer
 from messaging_service.notices.grpc.channel_servicer import ChannelServicer

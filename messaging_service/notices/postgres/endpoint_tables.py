@@ -21,7 +21,7 @@ from sqlalchemy import (
 )
 from sqlalchemy.dialects.postgresql import ARRAY, JSONB
 
-from messaging_service.notices.domain.webhooks import DeliveryState, EndpointKind, EventType
+from messaging_service.notices.domain.endpoints import DeliveryState, EndpointKind, EventType
 from messaging_service.shared.postgres.columns import INSTANT, NOW, metadata, one_of
 
 # Deleted ones stay, without their secrets, until nothing names them any more.

@@ -6,18 +6,18 @@ from collections.abc import Collection, Sequence
 from typing import Any, Final
 from uuid import uuid4
 
-from messaging_service.notices.domain.webhook_retries import Retries
-from messaging_service.notices.domain.webhooks import DeliveryState, EndpointKind
-from messaging_service.notices.webhook_ports import BroughtBack, DeliveryBatch, PendingDelivery, Tried
+from messaging_service.notices.delivery_ports import BatchResult, DeliveryAttempt, DeliveryBatch, PendingDelivery
+from messaging_service.notices.domain.endpoints import DeliveryState, EndpointKind
+from messaging_service.notices.domain.retries import Retries
 from messaging_service.shared.postgres.database_errors import migrated
 from service_kit.postgres.database import Connection, Pool, transaction
 
 LEASE_S: Final = 60
-"""How long an endpoint stays with a process that says nothing more; longer than any errand takes."""
-BATCHES: Final = 50
-"""Of one errand at most, where each is posted by itself."""
-CHANNEL_BATCHES: Final = 5_000
-"""Of one errand at most, where all are told in one text."""
+"""How long an endpoint stays with a process that says nothing more; longer than any batch takes."""
+BATCH_SIZE: Final = 50
+"""Of one batch at most, where each is posted by itself."""
+CHANNEL_BATCH_SIZE: Final = 5_000
+"""Of one batch at most, where all are told in one text."""
 
 _TAKE: Final = """
     UPDATE webhook_endpoint SET owner = %(lease)s, lease_until = now() + make_interval(secs => %(lease_s)s)
@@ -34,12 +34,12 @@ _TAKE: Final = """
     ))
     RETURNING id, kind, url, secret, CASE WHEN previous_secret_until > now() THEN previous_secret END
 """
-_PARCELS: Final = """
+_DELIVERIES: Final = """
     SELECT e.id, d.id, d.event_id, d.body, d.tries
     FROM unnest(%(endpoints)s::uuid[]) AS e (id) CROSS JOIN LATERAL (
         SELECT * FROM webhook_delivery d
         WHERE d.endpoint_id = e.id AND d.state = 'pending' AND d.next_try_at <= now()
-        ORDER BY d.position LIMIT %(parcels)s
+        ORDER BY d.position LIMIT %(size)s
     ) d ORDER BY e.id, d.position
 """
 _TAKEN: Final = """
@@ -82,15 +82,15 @@ class PostgresDeliveryQueue:
         retries: Retries,
         *,
         kinds: Collection[EndpointKind] = (EndpointKind.WEBHOOK,),
-        parcels: int = BATCHES,
+        size: int = BATCH_SIZE,
     ) -> None:
-        """`kinds`: of the endpoints that are given out. `parcels`: of one errand at most."""
+        """`kinds`: of the endpoints that are given out. `size`: deliveries of one batch at most."""
         self._pool = pool
         self._retries = retries
         self._kinds = [kind.value for kind in kinds]
-        self._parcels = parcels
+        self._size = size
 
-    async def take(self, limit: int) -> Sequence[PendingDelivery]:
+    async def take(self, limit: int) -> Sequence[DeliveryBatch]:
         """See DeliveryQueue.take."""
         lease = uuid4().hex
         async with migrated(transaction(self._pool)) as connection:
@@ -99,54 +99,56 @@ class PostgresDeliveryQueue:
             if not endpoints:
                 return []
             ids = [row[0] for row in endpoints]
-            cursor = await connection.execute(_PARCELS, {"endpoints": ids, "parcels": self._parcels})
-            parcels: dict[Any, list[DeliveryBatch]] = {}
-            for endpoint_id, *parcel in await cursor.fetchall():
-                parcels.setdefault(endpoint_id, []).append(DeliveryBatch(*parcel))
+            cursor = await connection.execute(_DELIVERIES, {"endpoints": ids, "size": self._size})
+            deliveries: dict[Any, list[PendingDelivery]] = {}
+            for endpoint_id, *delivery in await cursor.fetchall():
+                deliveries.setdefault(endpoint_id, []).append(PendingDelivery(*delivery))
         return [
-            PendingDelivery(
+            DeliveryBatch(
                 endpoint_id,
                 EndpointKind(kind),
                 url,
                 (secret,) if previous is None else (secret, previous),
-                tuple(parcels.get(endpoint_id, ())),
+                tuple(deliveries.get(endpoint_id, ())),
                 lease,
             )
             for endpoint_id, kind, url, secret, previous in endpoints
         ]
 
-    async def bring_back(self, errand: PendingDelivery, tried: Sequence[Tried]) -> BroughtBack:
-        """See DeliveryQueue.bring_back.
+    async def finish(self, batch: DeliveryBatch, tried: Sequence[DeliveryAttempt]) -> BatchResult:
+        """See DeliveryQueue.finish.
 
         What was taken is recorded even when somebody else has the endpoint now: it did happen. What failed is not: put
         off, it would be overtaken by those behind it, which its new owner sends.
         """
-        owned = {"id": errand.endpoint_id, "lease": errand.lease}
+        owned = {"id": batch.endpoint_id, "lease": batch.lease}
         taken = [one for one in tried if one.answer.taken]
         given_up, disabled = 0, False
         async with migrated(transaction(self._pool)) as connection:
             owner = await (await connection.execute(_HOLD, owned)).fetchone()
             if taken:
-                ids = [one.parcel.delivery_id for one in taken]
+                ids = [one.delivery.delivery_id for one in taken]
                 statuses = [one.answer.status for one in taken]
                 await connection.execute(_TAKEN, {"ids": ids, "statuses": statuses})
                 await connection.execute(_WELL, owned)
             failed = [one for one in tried if not one.answer.taken]
-            if failed and owner == (errand.lease,):
+            if failed and owner == (batch.lease,):
                 given_up = await self._note_failure(connection, failed, owned)
                 disabled = failed[0].answer.gone
             await connection.execute(_LET_GO, owned)
-        return BroughtBack(given_up, disabled)
+        return BatchResult(given_up, disabled)
 
-    async def _note_failure(self, connection: Connection, failed: Sequence[Tried], owned: dict[str, Any]) -> int:
+    async def _note_failure(
+        self, connection: Connection, failed: Sequence[DeliveryAttempt], owned: dict[str, Any]
+    ) -> int:
         """How many deliveries are given up."""
         # Several failed as one text; with the pause of the oldest they are one text again.
         one = failed[0]
-        tries = one.parcel.tries + 1
+        tries = one.delivery.tries + 1
         asked = self._retries.asked_pause(one.answer.retry_after)
         pause = max(self._retries.pause(tries), asked)
         parameters = {
-            "ids": [each.parcel.delivery_id for each in failed],
+            "ids": [each.delivery.delivery_id for each in failed],
             "status": one.answer.status,
             "error": one.answer.error,
             "pause": pause,

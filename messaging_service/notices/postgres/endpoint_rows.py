@@ -9,7 +9,7 @@ from typing import Any, Final
 from uuid import UUID
 
 from messaging_service.notices.domain.cloud_event import CloudEvent
-from messaging_service.notices.domain.webhooks import Delivery, DeliveryState, Endpoint, EndpointKind, EventType
+from messaging_service.notices.domain.endpoints import Delivery, DeliveryState, Endpoint, EndpointKind, EventType
 from service_kit.postgres.database import Connection
 
 ENDPOINT_COLUMNS: Final = """
@@ -33,7 +33,7 @@ _RECORD: Final = """
 
 
 @dataclass(frozen=True, slots=True)
-class Posting:
+class NewDelivery:
     """An event for one endpoint."""
 
     id: UUID
@@ -44,19 +44,19 @@ class Posting:
     """When it is posted at the earliest; None for at once."""
 
 
-async def record(connection: Connection, postings: Sequence[Posting], give_up_after: timedelta) -> int:
+async def record(connection: Connection, new: Sequence[NewDelivery], give_up_after: timedelta) -> int:
     """Records deliveries in this order, without those on record, to be tried for so long; how many are new."""
-    if not postings:
+    if not new:
         return 0
     # An event is rendered once, however many want it.
-    bodies = {posting.event.id: posting.event.body() for posting in postings}
+    bodies = {posting.event.id: posting.event.body() for posting in new}
     parameters = {
-        "ids": [posting.id for posting in postings],
-        "endpoints": [posting.endpoint_id for posting in postings],
-        "events": [posting.event.id for posting in postings],
-        "types": [posting.event.type.value for posting in postings],
-        "bodies": [bodies[posting.event.id] for posting in postings],
-        "not_before": [posting.not_before for posting in postings],
+        "ids": [posting.id for posting in new],
+        "endpoints": [posting.endpoint_id for posting in new],
+        "events": [posting.event.id for posting in new],
+        "types": [posting.event.type.value for posting in new],
+        "bodies": [bodies[posting.event.id] for posting in new],
+        "not_before": [posting.not_before for posting in new],
         "give_up": give_up_after,
     }
     return (await connection.execute(_RECORD, parameters)).rowcount

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 from contextlib import aclosing
 
-from messaging_service.notices.webhook_ports import DeliveryQueue, EventFanOut, PendingDelivery, Sender, Tried
+from messaging_service.notices.delivery_ports import DeliveryAttempt, DeliveryBatch, DeliveryQueue, EventFanOut, Sender
 from messaging_service.shared.meters import DeliveryMeter
 from service_kit.duties.duty import Duty, DutyLog
 from service_kit.errors import ServiceError
@@ -26,7 +26,7 @@ class FanOutEvents:
     def __init__(
         self,
         telling: EventFanOut,
-        delivering: DeliverWebhooks,
+        delivering: DeliverEvents,
         log: DutyLog,
         meter: DeliveryMeter,
         *,
@@ -60,7 +60,7 @@ class FanOutEvents:
         return 0 if more else None
 
     async def _tell(self) -> bool:
-        told = await self._telling.tell(EVENTS_AT_ONCE)
+        told = await self._telling.fan_out(EVENTS_AT_ONCE)
         self._meter.told(told.events, told.deliveries)
         if told.deliveries:
             self._delivering.wake()
@@ -74,7 +74,7 @@ class FanOutEvents:
         return STEP in (given_up, forgotten)
 
 
-class DeliverWebhooks:
+class DeliverEvents:
     """Posts deliveries: to many endpoints at a time, to each one after another."""
 
     def __init__(
@@ -96,7 +96,7 @@ class DeliverWebhooks:
         self._at_once = at_once
         self._name = duty
         self._duty = Duty(duty, self._look, log, every_s=poll_s)
-        self._errands: set[asyncio.Task[None]] = set()
+        self._batches: set[asyncio.Task[None]] = set()
 
     def wake(self) -> None:
         """Something is to be posted: looks at once."""
@@ -107,30 +107,30 @@ class DeliverWebhooks:
         try:
             await self._duty.run()
         finally:
-            for errand in self._errands:
-                errand.cancel()
-            await asyncio.gather(*self._errands, return_exceptions=True)
+            for batch in self._batches:
+                batch.cancel()
+            await asyncio.gather(*self._batches, return_exceptions=True)
 
     async def _look(self) -> None:
-        room = self._at_once - len(self._errands)
+        room = self._at_once - len(self._batches)
         if room <= 0:
             return
-        for errand in await self._queue.take(room):
-            task = asyncio.create_task(self._run_errand(errand))
-            self._errands.add(task)
+        for batch in await self._queue.take(room):
+            task = asyncio.create_task(self._post_batch(batch))
+            self._batches.add(task)
             task.add_done_callback(self._ended)
 
     def _ended(self, task: asyncio.Task[None]) -> None:
-        self._errands.discard(task)
+        self._batches.discard(task)
         # Its endpoint may have more, and there is room for another.
         self._duty.wake()
 
-    async def _run_errand(self, errand: PendingDelivery) -> None:
-        tried: list[Tried] = []
+    async def _post_batch(self, batch: DeliveryBatch) -> None:
+        tried: list[DeliveryAttempt] = []
         clock = asyncio.get_running_loop().time
         begun = clock()
         try:
-            async with aclosing(self._sender.post(errand)) as answers:
+            async with aclosing(self._sender.post(batch)) as answers:
                 async for one in answers:
                     # One by one, to be kept also when the process ends in the middle.
                     tried.append(one)
@@ -140,11 +140,11 @@ class DeliverWebhooks:
             self._log.upkeep_crashed(self._name, error)
             return
         finally:
-            await self._record(errand, tried)
+            await self._record(batch, tried)
 
-    async def _record(self, errand: PendingDelivery, tried: list[Tried]) -> None:
+    async def _record(self, batch: DeliveryBatch, tried: list[DeliveryAttempt]) -> None:
         try:
-            ended = await self._queue.bring_back(errand, tried)
+            ended = await self._queue.finish(batch, tried)
             self._meter.given_up(ended.given_up)
             if ended.disabled:
                 self._meter.disabled()

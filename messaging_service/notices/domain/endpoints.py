@@ -17,9 +17,9 @@ class EndpointKind(StrEnum):
     WEBHOOK = "webhook"
     """Posted to a URL of the customer's system, as signed CloudEvents."""
     SERVICE = "service"
-    """Told to people in a messenger, as texts."""
+    """Sent to people in a messenger, as texts."""
     EMAIL = "email"
-    """Told to people by email, as texts."""
+    """Sent to people by email, as texts."""
 
 
 class EventType(StrEnum):
@@ -164,7 +164,7 @@ def event_of_state(state: State) -> EventType | None:
     return _STATUS_EVENTS.get(STATUS_OF[state])
 
 
-TOLD_STATES: Final = tuple(state for state in State if event_of_state(state) is not None)
+STATES_WITH_EVENTS: Final = tuple(state for state in State if event_of_state(state) is not None)
 """The states that make an event."""
-STATE_EVENTS: Final = (EventType.SMS_SENT, EventType.SMS_DELIVERED, EventType.SMS_FAILED)
+MESSAGE_EVENTS: Final = (EventType.SMS_SENT, EventType.SMS_DELIVERED, EventType.SMS_FAILED)
 """What messages tell of; the others are of accounts, carriers and the system."""

@@ -8,25 +8,25 @@ from datetime import datetime, timedelta
 from typing import Any, Final
 from uuid import UUID
 
+from messaging_service.notices.delivery_ports import DeliveryFilter, EndpointChange, NewEndpoint, ReplayPeriod
 from messaging_service.notices.domain.channels import CHANNEL_KINDS
 from messaging_service.notices.domain.cloud_event import CloudEvent
-from messaging_service.notices.domain.webhooks import Delivery, Endpoint, EndpointKind
+from messaging_service.notices.domain.endpoints import Delivery, Endpoint, EndpointKind
 from messaging_service.notices.manage_channels import (
     channel_delivery_not_found,
     channel_not_found,
     too_many_channels,
 )
 from messaging_service.notices.manage_webhooks import delivery_not_found, too_many_webhooks, webhook_not_found
-from messaging_service.notices.postgres.fan_out import begin_telling
-from messaging_service.notices.postgres.webhook_rows import (
+from messaging_service.notices.postgres.endpoint_rows import (
     DELIVERY_COLUMNS,
     ENDPOINT_COLUMNS,
-    Posting,
+    NewDelivery,
     record,
     to_delivery,
     to_endpoint,
 )
-from messaging_service.notices.webhook_ports import DeliveryFilter, EndpointChange, NewEndpoint, ReplayPeriod
+from messaging_service.notices.postgres.fan_out import begin_fan_out
 from messaging_service.shared.postgres.database_errors import migrated
 from service_kit.errors import ServiceError
 from service_kit.postgres.database import Connection, Pool, single_statement, transaction
@@ -107,8 +107,8 @@ CHANNELS: Final = Family(
 )
 
 
-class PostgresEndpoints:
-    """Implements the port Endpoints."""
+class PostgresEndpointStore:
+    """Implements the port EndpointStore."""
 
     def __init__(
         self, pool: Pool, new_id: Callable[[], UUID], family: Family, *, most: int, give_up_after: timedelta
@@ -122,7 +122,7 @@ class PostgresEndpoints:
         self._kinds = [kind.value for kind in family.kinds]
 
     async def create(self, new: NewEndpoint) -> Endpoint:
-        """See Endpoints.create."""
+        """See EndpointStore.create."""
         parameters = {
             "id": new.id,
             "account_id": new.account_id,
@@ -136,22 +136,22 @@ class PostgresEndpoints:
             await connection.execute(_LOCK_ACCOUNT, parameters)
             if (await self._one(connection, _COUNT, parameters))[0] >= self._most:
                 raise self._family.too_many(self._most)
-            await begin_telling(connection)
+            await begin_fan_out(connection)
             return to_endpoint(await self._one(connection, _CREATE, parameters))
 
     async def get(self, endpoint_id: UUID) -> Endpoint:
-        """See Endpoints.get."""
+        """See EndpointStore.get."""
         async with migrated(single_statement(self._pool)) as connection:
             return to_endpoint(await self._one(connection, _GET, {"id": endpoint_id}))
 
     async def of_account(self, account_id: str) -> Sequence[Endpoint]:
-        """See Endpoints.of_account."""
+        """See EndpointStore.of_account."""
         async with migrated(single_statement(self._pool)) as connection:
             cursor = await connection.execute(_OF_ACCOUNT, {"account_id": account_id, "kinds": self._kinds})
             return [to_endpoint(row) for row in await cursor.fetchall()]
 
     async def change(self, endpoint_id: UUID, change: EndpointChange) -> Endpoint:
-        """See Endpoints.change."""
+        """See EndpointStore.change."""
         parameters = {
             "id": endpoint_id,
             "url": change.url,
@@ -164,23 +164,23 @@ class PostgresEndpoints:
             return to_endpoint(await self._one(connection, _CHANGE, parameters))
 
     async def rotate(self, endpoint_id: UUID, secret: str, overlap: timedelta) -> Endpoint:
-        """See Endpoints.rotate."""
+        """See EndpointStore.rotate."""
         async with migrated(single_statement(self._pool)) as connection:
             row = await self._one(connection, _ROTATE, {"id": endpoint_id, "secret": secret, "overlap": overlap})
         return to_endpoint(row)
 
     async def delete(self, endpoint_id: UUID) -> None:
-        """See Endpoints.delete."""
+        """See EndpointStore.delete."""
         async with migrated(transaction(self._pool)) as connection:
             await self._one(connection, _DELETE, {"id": endpoint_id})
             await connection.execute(_GIVE_UP_ALL, {"id": endpoint_id, "deleted": self._family.deleted})
 
-    async def tell_one(self, endpoint_id: UUID, event: CloudEvent) -> Delivery:
-        """See Endpoints.tell_one."""
+    async def record_event(self, endpoint_id: UUID, event: CloudEvent) -> Delivery:
+        """See EndpointStore.record_event."""
         delivery_id = self._new_id()
         async with migrated(transaction(self._pool)) as connection:
             await self._one(connection, _HOLD, {"id": endpoint_id})
-            await record(connection, [Posting(delivery_id, endpoint_id, event)], self._give_up_after)
+            await record(connection, [NewDelivery(delivery_id, endpoint_id, event)], self._give_up_after)
             await connection.execute(_TRY_NOW, {"id": endpoint_id})
             statement = f"SELECT {DELIVERY_COLUMNS} FROM webhook_delivery WHERE id = %(delivery_id)s"
             return to_delivery(await self._one(connection, statement, {"delivery_id": delivery_id}))
@@ -188,7 +188,7 @@ class PostgresEndpoints:
     async def deliveries(
         self, endpoint_id: UUID, wanted: DeliveryFilter, limit: int, after: tuple[datetime, UUID] | None
     ) -> Sequence[Delivery]:
-        """See Endpoints.deliveries. Only the conditions asked for are in the statement, so each has its plan."""
+        """See EndpointStore.deliveries. Only the conditions asked for are in the statement, so each has its plan."""
         conditions = ["endpoint_id = %(id)s"]
         parameters: dict[str, Any] = {"id": endpoint_id, "limit": limit}
         if wanted.state is not None:
@@ -210,7 +210,7 @@ class PostgresEndpoints:
             return [to_delivery(row) for row in await cursor.fetchall()]
 
     async def replay(self, endpoint_id: UUID, delivery_id: UUID) -> Delivery:
-        """See Endpoints.replay."""
+        """See EndpointStore.replay."""
         parameters = {"id": endpoint_id, "delivery_id": delivery_id, "give_up": self._give_up_after}
         async with migrated(transaction(self._pool)) as connection:
             await self._one(connection, _HOLD, parameters)
@@ -221,7 +221,7 @@ class PostgresEndpoints:
         return to_delivery(row)
 
     async def replay_period(self, endpoint_id: UUID, period: ReplayPeriod) -> int:
-        """See Endpoints.replay_period."""
+        """See EndpointStore.replay_period."""
         parameters = {
             "id": endpoint_id,
             "start": period.start,

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from messaging_service.notices.domain.webhook_retries import Retries, retry_after
+from messaging_service.notices.domain.retries import Retries, retry_after
 from messaging_service.wiring.notices import retries_of
 from messaging_service.wiring.settings import MessagingSettings
 from service_kit.settings import SettingsError, load

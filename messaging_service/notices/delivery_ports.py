@@ -9,7 +9,14 @@ from typing import Protocol
 from uuid import UUID
 
 from messaging_service.notices.domain.cloud_event import CloudEvent
-from messaging_service.notices.domain.webhooks import Answer, Delivery, DeliveryState, Endpoint, EndpointKind, EventType
+from messaging_service.notices.domain.endpoints import (
+    Answer,
+    Delivery,
+    DeliveryState,
+    Endpoint,
+    EndpointKind,
+    EventType,
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,7 +64,7 @@ class ReplayPeriod:
     """Of these only; pending ones go out anyhow."""
 
 
-class Endpoints(Protocol):
+class EndpointStore(Protocol):
     """Endpoints of some kinds and their log; those of other kinds are not there for it.
 
     Every method raises ServiceError DATABASE_UNAVAILABLE when the database cannot be reached, and those that need an
@@ -88,7 +95,7 @@ class Endpoints(Protocol):
         """Deletes the endpoint and its secrets; what is on its way is given up."""
         ...
 
-    async def tell_one(self, endpoint_id: UUID, event: CloudEvent) -> Delivery:
+    async def record_event(self, endpoint_id: UUID, event: CloudEvent) -> Delivery:
         """Records an event for one endpoint, whatever it asks for."""
         ...
 
@@ -108,7 +115,7 @@ class Endpoints(Protocol):
 
 
 @dataclass(frozen=True, slots=True)
-class Told:
+class FanOutResult:
     """What one look at the events came to."""
 
     events: int
@@ -120,7 +127,7 @@ class Told:
 class EventFanOut(Protocol):
     """Turns what happened to messages into deliveries. Raises ServiceError DATABASE_UNAVAILABLE."""
 
-    async def tell(self, limit: int) -> Told:
+    async def fan_out(self, limit: int) -> FanOutResult:
         """Records deliveries of the next events, each once, whichever process does it; none while another does."""
         ...
 
@@ -134,7 +141,7 @@ class EventFanOut(Protocol):
 
 
 @dataclass(frozen=True, slots=True)
-class PendingDelivery:
+class DeliveryBatch:
     """An endpoint that one process has to itself, with what it gets now, in its order."""
 
     endpoint_id: UUID
@@ -142,13 +149,13 @@ class PendingDelivery:
     url: str
     secrets: tuple[str, ...]
     """Every secret that signs now, the newest first; of a channel its target in full."""
-    parcels: tuple[DeliveryBatch, ...]
+    deliveries: tuple[PendingDelivery, ...]
     lease: str
     """Tells this turn at the endpoint from every other."""
 
 
 @dataclass(frozen=True, slots=True)
-class DeliveryBatch:
+class PendingDelivery:
     """One delivery as it goes out."""
 
     delivery_id: UUID
@@ -159,16 +166,16 @@ class DeliveryBatch:
 
 
 @dataclass(frozen=True, slots=True)
-class Tried:
-    """What became of a parcel."""
+class DeliveryAttempt:
+    """What became of a delivery."""
 
-    parcel: DeliveryBatch
+    delivery: PendingDelivery
     answer: Answer
 
 
 @dataclass(frozen=True, slots=True)
-class BroughtBack:
-    """What the tries of an errand decided, besides what was taken."""
+class BatchResult:
+    """What the tries of a batch decided, besides what was taken."""
 
     given_up: int
     """Deliveries that are not tried again."""
@@ -179,23 +186,23 @@ class BroughtBack:
 class DeliveryQueue(Protocol):
     """Deliveries whose turn it is. Raises ServiceError DATABASE_UNAVAILABLE."""
 
-    async def take(self, limit: int) -> Sequence[PendingDelivery]:
+    async def take(self, limit: int) -> Sequence[DeliveryBatch]:
         """Up to `limit` endpoints with something to send that nobody else is at.
 
         Each is ours until it is brought back, or its lease ends.
         """
         ...
 
-    async def bring_back(self, errand: PendingDelivery, tried: Sequence[Tried]) -> BroughtBack:
-        """Records what became of the parcels that were tried, and lets go of the endpoint."""
+    async def finish(self, batch: DeliveryBatch, tried: Sequence[DeliveryAttempt]) -> BatchResult:
+        """Records what became of the deliveries that were tried, and lets go of the endpoint."""
         ...
 
 
 class Sender(Protocol):
     """Posts to endpoints."""
 
-    def post(self, errand: PendingDelivery) -> AsyncGenerator[Tried, None]:
-        """Posts the parcels one after another, up to the first that is not taken or until time is over.
+    def post(self, batch: DeliveryBatch) -> AsyncGenerator[DeliveryAttempt, None]:
+        """Posts the deliveries one after another, up to the first that is not taken or until time is over.
 
         To a channel all of them are one text, so all have the same answer.
 
