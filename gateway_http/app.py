@@ -12,14 +12,15 @@ from starlette.exceptions import HTTPException
 from starlette.routing import Route, Router
 from starlette.types import Message, Receive, Scope, Send
 
-from gateway_http import callback_gate, problem
-from gateway_http.coalescer import SEND
-from gateway_http.meters import RequestMeter
-from gateway_http.problem import ProblemError, no_such_route
-from gateway_http.request_body import ClientGoneError
-from gateway_http.routes import send_batch, send_sms
-from gateway_http.routes.send_sms import SendSmsRoute
-from gateway_http.upstream import internal
+from gateway_http.callbacks import callback_gate
+from gateway_http.shared import problem
+from gateway_http.shared.gateway_meters import RequestMeter
+from gateway_http.shared.problem import ProblemError, no_such_route
+from gateway_http.shared.request_body import ClientGoneError
+from gateway_http.shared.upstream import internal
+from gateway_http.sms import batch_routes, send_sms_route
+from gateway_http.sms.coalescer import SEND
+from gateway_http.sms.send_sms_route import SendSmsRoute
 from service_kit.web.http_connection import Refusal, Rendered
 
 log = structlog.get_logger()
@@ -67,8 +68,8 @@ class GatewayApp:
 
     def _template(self, scope: Scope) -> str | None:
         """The documented path that a request was led to; None when there is none."""
-        if scope["path"] == send_sms.PATH:
-            return send_sms.PATH
+        if scope["path"] == send_sms_route.PATH:
+            return send_sms_route.PATH
         endpoint = scope.get("endpoint")
         return None if endpoint is None else self._templates.get(endpoint)
 
@@ -78,9 +79,9 @@ class GatewayApp:
             if b"%" in scope["raw_path"] and _ENCODED_SLASH.search(scope["raw_path"]):
                 # It is no separator (RFC 3986 §2.2): who decodes it would go round a proxy's rules for a path.
                 raise no_such_route()  # noqa: TRY301 - one way out
-            if scope["path"] == send_sms.PATH:
-                if scope["method"] != send_sms.METHOD:
-                    raise HTTPException(405, headers={"Allow": send_sms.METHOD})  # noqa: TRY301 - one way out
+            if scope["path"] == send_sms_route.PATH:
+                if scope["method"] != send_sms_route.METHOD:
+                    raise HTTPException(405, headers={"Allow": send_sms_route.METHOD})  # noqa: TRY301 - one way out
                 await self._send_sms(scope, receive, send, request_id)
             else:
                 await self._routed(scope, receive, send, request_id)
@@ -93,7 +94,7 @@ class GatewayApp:
         except Exception:
             # The traceback goes to the log without local variables; they may hold texts and numbers.
             log.exception("http.failed", request_id=request_id.decode())
-            call = SEND if scope["path"] in {send_sms.PATH, send_batch.PATH} else None
+            call = SEND if scope["path"] in {send_sms_route.PATH, batch_routes.PATH} else None
             await _answer(internal(call), scope, send, request_id)
 
     async def _routed(self, scope: Scope, receive: Receive, send: Send, request_id: bytes) -> None:

@@ -9,28 +9,28 @@ from contextlib import AsyncExitStack
 import structlog
 from grpc import aio
 
+from gateway_http.accounts.account_routes import BalanceRoutes
+from gateway_http.alerts.alert_routes import AlertRoutes
 from gateway_http.app import GatewayApp
-from gateway_http.callback_gate import CallbackGate
-from gateway_http.coalescer import SendCoalescer
-from gateway_http.metrics import RequestMetrics, SendMetrics
+from gateway_http.callbacks.africastalking_routes import AfricasTalkingRoutes
+from gateway_http.callbacks.callback_gate import CallbackGate
+from gateway_http.channels.channel_routes import ChannelRoutes
+from gateway_http.costs.cost_routes import CostRoutes
+from gateway_http.gateway_metrics import RequestMetrics, SendMetrics
 from gateway_http.openapi.document import openapi_json
-from gateway_http.routes.africastalking import AfricasTalkingRoutes
-from gateway_http.routes.alerts import AlertRoutes
-from gateway_http.routes.balance import BalanceRoutes
-from gateway_http.routes.channels import ChannelRoutes
-from gateway_http.routes.costs import CostRoutes
-from gateway_http.routes.documentation import DocumentationRoutes
-from gateway_http.routes.error_codes import ErrorCodeRoutes
-from gateway_http.routes.health import HealthRoutes
-from gateway_http.routes.outbox import OutboxRoutes
-from gateway_http.routes.outbox_events import OutboxEventRoutes
-from gateway_http.routes.quote import QuoteRoutes
-from gateway_http.routes.reports import ReportRoutes
-from gateway_http.routes.send_batch import SendBatchRoutes
-from gateway_http.routes.send_sms import SendSmsRoute
-from gateway_http.routes.suppressions import SuppressionRoutes
-from gateway_http.routes.webhooks import WebhookRoutes
+from gateway_http.outbox.outbox_event_routes import OutboxEventRoutes
+from gateway_http.outbox.outbox_routes import OutboxRoutes
+from gateway_http.reports.report_routes import ReportRoutes
 from gateway_http.settings import GatewaySettings
+from gateway_http.sms.batch_routes import SendBatchRoutes
+from gateway_http.sms.coalescer import SendCoalescer
+from gateway_http.sms.quote_routes import QuoteRoutes
+from gateway_http.sms.send_sms_route import SendSmsRoute
+from gateway_http.suppressions.suppression_routes import SuppressionRoutes
+from gateway_http.system.documentation_routes import DocumentationRoutes
+from gateway_http.system.error_code_routes import ErrorCodeRoutes
+from gateway_http.system.health_routes import HealthRoutes
+from gateway_http.webhooks.webhook_routes import WebhookRoutes
 from service_kit.grpc.channel import open_channel
 from service_kit.grpc.grpc_metrics import ClientCalls, counted_stub
 from service_kit.metrics import metrics_served, new_registry

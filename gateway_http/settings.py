@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from gateway_http.callback_gate import callback_secrets
+from gateway_http.callbacks.callback_gate import callback_secrets
 from service_kit.settings import (
     Address,
     Network,

@@ -6,41 +6,39 @@ from importlib.metadata import PackageNotFoundError, version
 
 import msgspec
 
-from gateway_http.alert_models import Acknowledgement, Alert, AlertRules
-from gateway_http.batch_models import BatchAnswer, NewBatch
-from gateway_http.billing_models import Balance, NewTopUp, Statement, TopUpAnswer
-from gateway_http.channel_models import Channel, ChannelChange, ChannelDelivery, ChannelReplay, NewChannel
-from gateway_http.cost_models import CostHistoryRow, CurrentCost, NewCost, NewWithdrawal, RecordedCost
-from gateway_http.event_models import OutboxEvent
-from gateway_http.openapi import (
-    alert_operations,
-    balance_operations,
-    channel_operations,
-    cost_operations,
-    report_operations,
-    sms_operations,
-    suppression_operations,
-    system_operations,
-    webhook_operations,
-)
+from gateway_http.accounts import account_operations
+from gateway_http.accounts.account_models import Balance, NewTopUp, Statement, TopUpAnswer
+from gateway_http.alerts import alert_operations
+from gateway_http.alerts.alert_models import Acknowledgement, Alert, AlertRules
+from gateway_http.channels import channel_operations
+from gateway_http.channels.channel_models import Channel, ChannelChange, ChannelDelivery, ChannelReplay, NewChannel
+from gateway_http.costs import cost_operations
+from gateway_http.costs.cost_models import CostHistoryRow, CurrentCost, NewCost, NewWithdrawal, RecordedCost
+from gateway_http.costs.price_models import ResolvedPrice
 from gateway_http.openapi.examples import Json
 from gateway_http.openapi.operation import Operation
-from gateway_http.outbox_models import ErrorCode, OutboxEntry, SendSmsAnswer, UpdateAnswer
-from gateway_http.price_models import ResolvedPrice
-from gateway_http.problem import ProblemDocument
-from gateway_http.problem_reasons import FIELD_REASONS, REASONS
-from gateway_http.quote_models import NewQuote, Quote
-from gateway_http.report_models import CostReport
-from gateway_http.routes.health import Alive, Readiness
-from gateway_http.sms_models import NewSms, NoFields, OutboxReference
-from gateway_http.suppression_models import (
+from gateway_http.outbox.outbox_event_models import OutboxEvent
+from gateway_http.outbox.outbox_models import ErrorCode, OutboxEntry, SendSmsAnswer, UpdateAnswer
+from gateway_http.reports import report_operations
+from gateway_http.reports.report_models import CostReport
+from gateway_http.shared.problem import ProblemDocument
+from gateway_http.shared.problem_reasons import FIELD_REASONS, REASONS
+from gateway_http.sms import sms_operations
+from gateway_http.sms.batch_models import BatchAnswer, NewBatch
+from gateway_http.sms.quote_models import NewQuote, Quote
+from gateway_http.sms.sms_models import NewSms, NoFields, OutboxReference
+from gateway_http.suppressions import suppression_operations
+from gateway_http.suppressions.suppression_models import (
     AddedSuppression,
     NewSuppression,
     Suppression,
     SuppressionAnswer,
     SuppressionQuestion,
 )
-from gateway_http.webhook_models import (
+from gateway_http.system import system_operations
+from gateway_http.system.health_routes import Alive, Readiness
+from gateway_http.webhooks import webhook_operations
+from gateway_http.webhooks.webhook_models import (
     NewWebhook,
     Replayed,
     ReplayOrder,
@@ -53,7 +51,7 @@ from gateway_http.webhook_models import (
 
 OPERATIONS: tuple[Operation, ...] = (
     *sms_operations.OPERATIONS,
-    *balance_operations.OPERATIONS,
+    *account_operations.OPERATIONS,
     *report_operations.OPERATIONS,
     *suppression_operations.OPERATIONS,
     *webhook_operations.OPERATIONS,
@@ -117,7 +115,7 @@ _TAGS = [
         "description": "SMS, one or many: quoted, or priced, recorded and sent.",
     },
     {"name": sms_operations.OUTBOX_TAG, "description": "What became of every SMS."},
-    {"name": balance_operations.TAG, "description": "What accounts have, pay and owe."},
+    {"name": account_operations.TAG, "description": "What accounts have, pay and owe."},
     {"name": report_operations.TAG, "description": "What messages cost, by groups."},
     {"name": suppression_operations.TAG, "description": "Who wants no messages, from whom."},
     {"name": webhook_operations.TAG, "description": "Events, posted to your systems."},

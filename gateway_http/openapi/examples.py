@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
-from gateway_http.problem import TYPE_PREFIX
-from gateway_http.problem_reasons import REASONS
+from gateway_http.shared.problem import TYPE_PREFIX
+from gateway_http.shared.problem_reasons import REASONS
 
 Json = dict[str, Any]
 

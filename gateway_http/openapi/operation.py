@@ -8,7 +8,7 @@ from typing import Any
 
 from gateway_http.openapi import examples
 from gateway_http.openapi.examples import Json
-from gateway_http.problem_reasons import REASONS
+from gateway_http.shared.problem_reasons import REASONS
 
 _JSON = "application/json"
 _PROBLEM = "application/problem+json"

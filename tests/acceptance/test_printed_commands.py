@@ -15,7 +15,7 @@ from pathlib import Path
 import httpx
 import pytest
 
-from gateway_http.openapi.sms_operations import OPERATIONS
+from gateway_http.sms.sms_operations import OPERATIONS
 from service_kit.settings import Address
 from sms_cli.local.first_sms import curl_of_first_sms
 from tests.acceptance.local_system import LocalSystem, free_addresses

@@ -31,7 +31,7 @@ LONG_FORMS: Final = (
     "tests/contract/test_cost_history_properties.py",
     "tests/contract/test_cost_repository_contract.py",
     "tests/contract/test_watch_properties.py",
-    "tests/integration/gateway/test_openapi_fuzz.py",
+    "tests/integration/gateway/system/test_openapi_fuzz.py",
     "tests/integration/messaging/prices/test_live_prices_interleavings.py",
     "tests/integration/messaging/accounts/test_money_invariants.py",
     "tests/integration/messaging/sending/test_stored_as_validated.py",

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from gateway_http.problem_reasons import FIELD_REASONS, REASONS, STATUS_OF_KIND, STATUS_OF_REASON
+from gateway_http.shared.problem_reasons import FIELD_REASONS, REASONS, STATUS_OF_KIND, STATUS_OF_REASON
 from tests.unit.reasons_raised import raised
 
 OTHER_STATUS = {"NO_PRICE": "a price that was asked for is not found; a message without one is refused"}

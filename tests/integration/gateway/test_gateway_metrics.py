@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 from typing import Any
 
-from gateway_http.routes.africastalking import REPORTS
+from gateway_http.callbacks.africastalking_routes import REPORTS
 from gateway_http.settings import GatewaySettings
 from service_kit.metrics import metrics_served
 from service_kit.settings import Address

@@ -1,0 +1,1 @@
+"""Alerts: their rules, their history, and who has seen them."""

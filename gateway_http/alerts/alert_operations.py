@@ -1,0 +1,116 @@
+"""The documented operations of alerts."""
+
+from __future__ import annotations
+
+from gateway_http.alerts.alert_routes import ACKNOWLEDGE, ALERTS, MAX_ALERTS, RULES
+from gateway_http.openapi.examples import Json
+from gateway_http.openapi.operation import Answer, Operation, path_parameter, query_parameter, reference
+
+TAG = "Alerts"
+
+_ID = "alert_0192e4a07c2b7d3e9a51c6f0b8d4e2a1"
+_READ_DOWN = {503: ["MESSAGING_UNAVAILABLE", "DATABASE_UNAVAILABLE"], 504: ["MESSAGING_TIMEOUT"]}
+_WRITE_DOWN = {
+    503: ["MESSAGING_UNAVAILABLE", "MESSAGING_INTERRUPTED", "DATABASE_UNAVAILABLE"],
+    504: ["MESSAGING_TIMEOUT"],
+}
+_WHOSE = query_parameter("userId", "The account.", {"type": "string", "minLength": 1, "maxLength": 64}, required=True)
+_RULE: Json = {
+    "kind": "balance.low",
+    "enabled": True,
+    "threshold": 500,
+    "margin": 50,
+    "inUnits": False,
+    "windowSeconds": 900,
+    "leastMessages": 20,
+    "quietHours": {"start": "22:00", "end": "06:00"},
+}
+_ALERT: Json = {
+    "alertId": _ID,
+    "userId": "user123",
+    "kind": "balance.low",
+    "subject": "user123",
+    "value": 499.4,
+    "threshold": 500,
+    "raisedAt": "2024-12-15T08:00:00Z",
+    "resolvedAt": None,
+    "acknowledgedAt": None,
+    "acknowledgedBy": None,
+    "deliveries": {"pending": 0, "delivered": 1, "failed": 0},
+}
+_SEEN: Json = {**_ALERT, "acknowledgedAt": "2024-12-15T08:05:00Z", "acknowledgedBy": "amina"}
+
+OPERATIONS = (
+    Operation(
+        "get",
+        ALERTS,
+        "listAlerts",
+        TAG,
+        "List the alerts of an account",
+        "Newest first, with what became of them at webhooks and channels. Follow the `Link` header for the next page.",
+        answers={
+            200: Answer(
+                "The alerts, newest first.",
+                {"type": "array", "items": reference("Alert")},
+                {"alerts": [_ALERT]},
+                headers=("Link",),
+            )
+        },
+        problems=_READ_DOWN,
+        parameters=(
+            _WHOSE,
+            query_parameter("onlyOpen", "`true` for those only that are not resolved.", {"enum": ["true", "false"]}),
+            query_parameter(
+                "limit", "Alerts a page; 50 unless given.", {"type": "integer", "minimum": 1, "maximum": MAX_ALERTS}
+            ),
+            query_parameter(
+                "pageToken",
+                "From the `Link` header of the page before, with the same filters.",
+                {"type": "string", "minLength": 1},
+            ),
+        ),
+    ),
+    Operation(
+        "get",
+        RULES,
+        "getAlertRules",
+        TAG,
+        "Show what an account is warned of",
+        "The account's rules of every kind, the defaults where it has set none.",
+        answers={200: Answer("One rule of each kind.", "AlertRules", {"rules": {"rules": [_RULE]}})},
+        problems=_READ_DOWN,
+        parameters=(_WHOSE,),
+    ),
+    Operation(
+        "put",
+        RULES,
+        "setAlertRules",
+        TAG,
+        "Set what an account is warned of",
+        "Sets the rules that are given, all or none; kinds that are not among them stay. A crossing of the threshold "
+        "raises one alert, and the next only after the value was back by the margin.",
+        answers={200: Answer("One rule of each kind, as they hold now.", "AlertRules", {"set": {"rules": [_RULE]}})},
+        problems=_WRITE_DOWN,
+        parameters=(_WHOSE,),
+        body="AlertRules",
+        body_examples={
+            "balance": {"rules": [_RULE]},
+            "units": {
+                "rules": [{"kind": "balance.low", "enabled": True, "threshold": 1000, "margin": 100, "inUnits": True}]
+            },
+        },
+    ),
+    Operation(
+        "post",
+        ACKNOWLEDGE,
+        "acknowledgeAlert",
+        TAG,
+        "Say who has seen an alert",
+        "The first word stays, so repeating the request is safe. It does not resolve the alert.",
+        answers={200: Answer("The alert.", "Alert", {"seen": _SEEN})},
+        problems={404: ["ALERT_NOT_FOUND"], **_WRITE_DOWN},
+        parameters=(path_parameter("alertId", "The alert's identifier.", _ID),),
+        body="Acknowledgement",
+        body_examples={"seen": {"acknowledgedBy": "amina"}},
+    ),
+)

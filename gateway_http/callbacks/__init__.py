@@ -1,0 +1,1 @@
+"""What carriers post to the gateway."""

@@ -1,0 +1,1 @@
+"""What one SMS unit costs: record and withdraw prices, list them, resolve one."""

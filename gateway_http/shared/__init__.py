@@ -1,0 +1,1 @@
+"""What every noun of the REST API needs: bodies, queries, answers, problems, and calls to the services."""

@@ -1,0 +1,1 @@
+"""Sending: one SMS, many, and what one would cost."""

@@ -1,0 +1,1 @@
+"""Who wants no messages, from whom."""

@@ -1,0 +1,1 @@
+"""Probes, the documentation, and the catalogue of failures."""
