@@ -13,12 +13,13 @@ from uuid import UUID
 from messaging_service.carriers.domain.submission import LateOutcome, Outcome, OutcomeKind
 from messaging_service.sending.attempts import FIRST_RETRY_S
 from messaging_service.shared.domain.message import parse_outbox_id
+from service_kit.backoff import backoff_s
 from service_kit.duties.duty import DutyLog
 from service_kit.errors import ServiceError
 
 KEPT_S = 600.0
 """How long what a carrier answered is kept for a database that is away."""
-FIRST_PAUSE_S = 0.1
+SHORTEST_PAUSE_S = 0.05
 LONGEST_PAUSE_S = 1.0
 """Between two tries to record it; they double."""
 DUTY = "late_outcomes"
@@ -104,8 +105,8 @@ class LateOutcomeProcessor:
                 self._log.upkeep_crashed(DUTY, error)
                 if self._monotonic() >= give_up:
                     raise
-            await asyncio.sleep(min(LONGEST_PAUSE_S, FIRST_PAUSE_S * 2.0 ** min(failures, 10)))
             failures += 1
+            await asyncio.sleep(backoff_s(failures, SHORTEST_PAUSE_S, LONGEST_PAUSE_S))
 
     async def record(self, late: Sequence[LateOutcome]) -> None:
         """Records what can still be recorded. Raises ServiceError when the database is away."""

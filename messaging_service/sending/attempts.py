@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import math
-import random
 import time
 from collections.abc import Callable, Coroutine
 from dataclasses import replace
@@ -19,14 +18,15 @@ from messaging_service.shared.domain.message import Message, outbox_id
 from messaging_service.shared.domain.states import State
 from messaging_service.shared.group_commit import GroupCommit
 from messaging_service.texts.segmentation import segment
+from service_kit.backoff import backoff_s
 from service_kit.errors import Kind, ServiceError
 
 FIRST_RETRY_S = 0.5
 LONGEST_RETRY_S = 30.0
 SLOW_S = 1.0
 """A database that took so long to record an outcome held it up, as one does that was away."""
-FIRST_PAUSE_S = 0.1
-LONGEST_PAUSE_S = 0.5
+SHORTEST_PAUSE_S = 0.1
+LONGEST_PAUSE_S = 1.0
 """Between two tries to record an outcome; each is as long as twice that."""
 
 
@@ -143,8 +143,8 @@ class Attempts:
             if self._monotonic() >= give_up:
                 self._log.settlement_lost(message_id, settlement.outcome.kind.value)
                 return None
-            await asyncio.sleep(min(LONGEST_PAUSE_S, FIRST_PAUSE_S * 2.0 ** min(failures, 10)) * random.uniform(1, 2))  # noqa: S311 - jitter
             failures += 1
+            await asyncio.sleep(backoff_s(failures, SHORTEST_PAUSE_S, LONGEST_PAUSE_S))
 
     async def _record(self, settlement: Settlement, began: float) -> Message:
         """The message as it then stands; `began`: when it was tried for the first time."""
@@ -177,5 +177,4 @@ def _settlement(claim: Claim, outcome: Outcome, carriers: RouteCarriers) -> Sett
 
 def _retry_in_s(tries: int) -> float:
     """Exponential with jitter, so that a throttled crowd does not come back all at once."""
-    ceiling = min(LONGEST_RETRY_S, FIRST_RETRY_S * 2.0 ** min(tries, 10))
-    return ceiling * (0.5 + random.random() / 2)  # noqa: S311 - jitter
+    return backoff_s(tries + 1, FIRST_RETRY_S / 2, LONGEST_RETRY_S)

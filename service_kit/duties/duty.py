@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import asyncio
-import random
 from collections.abc import Awaitable, Callable
 from typing import Final, Protocol
 
+from service_kit.backoff import backoff_s
 from service_kit.errors import ServiceError
 
-FIRST_PAUSE_S: Final = 0.1
-"""After a first failure; it doubles with each further one."""
+SHORTEST_PAUSE_S: Final = 0.05
+"""After a first failure it is this to twice as long; it doubles with each further one."""
 LONGEST_PAUSE_S: Final = 1.0
 """Between failures that were foreseen, unless the interval is longer: what was away is found again soon."""
 LONGEST_CRASH_PAUSE_S: Final = 5.0
@@ -79,8 +79,7 @@ class Duty:
             self.failures = 0
             return self._every_s if pause_s is None else pause_s
         self.failures += 1
-        backoff_s: float = FIRST_PAUSE_S * 2 ** min(self.failures - 1, 20)
-        return min(backoff_s, max(self._every_s, longest_s)) * random.uniform(0.5, 1)  # noqa: S311 - jitter
+        return backoff_s(self.failures, SHORTEST_PAUSE_S, max(self._every_s, longest_s))
 
 
 async def _happens(event: asyncio.Event, within_s: float) -> None:

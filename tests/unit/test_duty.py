@@ -95,7 +95,7 @@ async def test_a_duty_that_fails_does_not_spin_however_often_it_is_woken(monkeyp
     duty = Duty("look", work, Log(), every_s=0.01)
     await running(duty, work.made(50))
     for number, pause_s in enumerate(pauses[:49]):
-        ceiling = min(module.FIRST_PAUSE_S * 2**number, module.LONGEST_CRASH_PAUSE_S)
+        ceiling = min(2 * module.SHORTEST_PAUSE_S * 2**number, module.LONGEST_CRASH_PAUSE_S)
         assert ceiling / 2 <= pause_s <= ceiling
 
 

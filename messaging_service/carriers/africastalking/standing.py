@@ -16,7 +16,7 @@ from messaging_service.carriers.africastalking.client import Reply
 from messaging_service.carriers.africastalking.results import Consequence, meaning_of_http
 from messaging_service.carriers.africastalking.settings import AfricasTalkingSettings
 from messaging_service.carriers.domain.carrier_status import BindState
-from messaging_service.carriers.template.backoff import RANDOM, backoff_s
+from service_kit.backoff import RANDOM, backoff_s
 from service_kit.duties.ending import end_tasks
 from service_kit.duties.keep_running import keep_running
 

@@ -32,8 +32,8 @@ from messaging_service.carriers.smpp.settings import SmppSettings
 from messaging_service.carriers.smpp.standing import remark_on
 from messaging_service.carriers.smpp.status import OK, THROTTLING
 from messaging_service.carriers.smpp.tls import tls_context
-from messaging_service.carriers.template.backoff import backoff_s
 from messaging_service.carriers.template.windowed import WindowedCarrier
+from service_kit.backoff import backoff_s
 
 log = structlog.get_logger()
 

@@ -16,7 +16,7 @@ from messaging_service.carriers.smpp.session_events import BindRefused, SessionE
 from messaging_service.carriers.smpp.settings import SmppSettings
 from messaging_service.carriers.smpp.status import WRONG_CREDENTIALS, Status, bind_remedy, status_name
 from messaging_service.carriers.smpp.tls import tls_context
-from messaging_service.carriers.template.backoff import RANDOM, backoff_s
+from service_kit.backoff import RANDOM, backoff_s
 from service_kit.duties.ending import end_tasks
 from service_kit.duties.keep_running import keep_running
 

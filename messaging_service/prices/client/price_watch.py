@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import random
 import time
 from collections.abc import Callable
 from datetime import UTC, timedelta
@@ -15,12 +14,13 @@ from grpc import aio
 
 from messaging_service.prices.client.price_questions import LEVELS
 from messaging_service.prices.domain.price_copy import Change, PriceCopy
+from service_kit.backoff import backoff_s
 from service_kit.grpc.grpc_metrics import CallMeter, UncountedCalls
 from tukupay.sms.pricing.v1 import pricing_pb2, pricing_pb2_grpc
 
 SILENT_INTERVALS = 3
 """Heartbeats that may be missing before a watch is given up."""
-FIRST_PAUSE_S = 0.05
+SHORTEST_PAUSE_S = 0.025
 LONGEST_PAUSE_S = 2.0
 
 _CODE_OF = {"closed by the server": "OK", "silent": "DEADLINE_EXCEEDED", "crashed": "UNKNOWN"}
@@ -41,7 +41,6 @@ class PriceWatch:
         *,
         heartbeat_s: float,
         clock: Callable[[], float] = time.monotonic,
-        jitter: Callable[[float, float], float] = random.uniform,
         calls: CallMeter | None = None,
     ) -> None:
         """`heartbeat_s`: the longest silence asked for; three times as long ends a watch.
@@ -55,7 +54,6 @@ class PriceWatch:
         self._heartbeat.FromTimedelta(timedelta(seconds=heartbeat_s))
         self._silence_s = SILENT_INTERVALS * heartbeat_s
         self._clock = clock
-        self._jitter = jitter
         self._word = asyncio.Event()
         self._failures = 0
 
@@ -68,9 +66,8 @@ class PriceWatch:
             self._copy.watch_broke()
             if not self._failures:
                 log.warning("prices.watch_ended", reason=reason, epoch=self._copy.epoch)
-            pause_s = min(LONGEST_PAUSE_S, FIRST_PAUSE_S * 2 ** min(self._failures, 10))
             self._failures += 1
-            await asyncio.sleep(self._jitter(pause_s / 2, pause_s))
+            await asyncio.sleep(backoff_s(self._failures, SHORTEST_PAUSE_S, LONGEST_PAUSE_S))
 
     async def words(self, count: int) -> None:
         """Returns when the watch has told something so many times more."""

@@ -3,18 +3,19 @@
 from __future__ import annotations
 
 import asyncio
-import random
 from collections.abc import Callable
 
 import psycopg
 import structlog
 
+from service_kit.backoff import backoff_s
 from service_kit.errors import ServiceError
 from service_kit.postgres.database import Connection, Pool, is_alive, session_parameters, single_statement
 
 CHANNEL = "tukupay_sms_queue"
 SPACING_S = 0.05
 """Many calls within it are one signal: a process never sends more than twenty a second, however full it is."""
+SHORTEST_PAUSE_S = 0.5
 LONGEST_PAUSE_S = 30.0
 PROBE_S = 30.0
 """How often a silent connection is asked whether it is still there."""
@@ -66,7 +67,7 @@ class PostgresWakeUps:
 
     async def run(self) -> None:
         """Listens until cancelled, and again whenever the connection is lost."""
-        pause_s = 1.0
+        failures, is_pooled = 1, False
         while True:
             try:
                 async with await Connection.connect(
@@ -74,19 +75,20 @@ class PostgresWakeUps:
                 ) as connection:
                     if await _is_own(connection):
                         await connection.execute(f"LISTEN {CHANNEL}")
-                        pause_s = 1.0
+                        failures, is_pooled = 1, False
                         await self._listen(connection)
-                if pause_s < LONGEST_PAUSE_S:
+                if not is_pooled:
                     log.info("wake_ups.behind_pooler", remedy=DIRECT_URL)
-                    pause_s = LONGEST_PAUSE_S
+                    is_pooled = True
             except (psycopg.Error, OSError) as error:
-                log.info("wake_ups.not_listening", error=type(error).__name__, next_try_s=round(pause_s, 1))
+                log.info("wake_ups.not_listening", error=type(error).__name__)
             except Exception as error:
                 # The others poll, and so does this process; it is no reason to end.
                 log.error("wake_ups.crashed", exc_info=error)  # noqa: TRY400 - traceback is in exc_info
             self._backend_pid = None
-            await asyncio.sleep(pause_s * (0.5 + random.random() / 2))  # noqa: S311 - jitter
-            pause_s = min(LONGEST_PAUSE_S, pause_s * 2)
+            shortest_s = LONGEST_PAUSE_S / 2 if is_pooled else SHORTEST_PAUSE_S
+            await asyncio.sleep(backoff_s(failures, shortest_s, LONGEST_PAUSE_S))
+            failures += 1
 
     async def _listen(self, connection: Connection) -> None:
         self._backend_pid = connection.info.backend_pid

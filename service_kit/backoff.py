@@ -1,4 +1,4 @@
-"""How long to wait before a carrier is tried again."""
+"""How long to wait before something that failed is tried again."""
 
 from __future__ import annotations
 
@@ -14,8 +14,8 @@ _MAX_DOUBLINGS: Final = 30
 def backoff_s(attempt: int, shortest_s: float, longest_s: float, draw: Callable[[], float] = RANDOM.random) -> float:
     """Seconds to wait after this many failed attempts in a row (from 1).
 
-    Equal jitter: between half of a bound and all of it, so that the clients of a carrier that comes back do not all
-    knock at once. The bound is twice `shortest_s`, so that no wait is shorter than `shortest_s`, and doubles up to
+    Equal jitter: between half of a bound and all of it, so that the clients of something that comes back do not all
+    call at once. The bound is twice `shortest_s`, so that no wait is shorter than `shortest_s`, and doubles up to
     `longest_s`. `draw` gives a number from 0 to 1.
     """
     doublings = min(attempt, _MAX_DOUBLINGS)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from messaging_service.carriers.template.backoff import backoff_s
+from service_kit.backoff import backoff_s
 
 
 def test_waits_double_within_their_bounds() -> None:
