@@ -7,9 +7,7 @@ from collections.abc import AsyncIterator, Sequence
 from contextlib import aclosing
 from dataclasses import dataclass
 from datetime import timedelta
-from typing import Any, Final
-
-from grpc import aio
+from typing import Final
 
 from pricing_service.domain.history import read_page_size
 from pricing_service.domain.idempotency import read_key
@@ -41,6 +39,7 @@ from pricing_service.use_cases.set_cost import SetCost
 from pricing_service.use_cases.watch_prices import PriceWatch
 from pricing_service.use_cases.withdraw_cost import WithdrawCost
 from service_kit.errors import ServiceError, Violation, invalid
+from service_kit.grpc.context import Context
 from service_kit.grpc.grpc_errors import CODES
 from tukupay.sms.pricing.v1 import pricing_pb2, pricing_pb2_grpc
 
@@ -49,8 +48,6 @@ MAX_QUESTIONS: Final = 1_000
 MAX_DRAFTS: Final = 1_000
 DEFAULT_HEARTBEAT: Final = timedelta(seconds=1)
 HEARTBEAT_BOUNDS: Final = (timedelta(milliseconds=100), timedelta(seconds=60))
-
-Context = aio.ServicerContext[Any, Any]
 
 
 @dataclass(frozen=True, slots=True)

@@ -21,6 +21,7 @@ from grpc_interceptor.server import AsyncServerInterceptor
 from grpc_status import rpc_status
 
 from service_kit.errors import Kind, ServiceError, Violation
+from service_kit.grpc.context import Context
 
 DOMAIN = "sms.tukupay"
 """The `domain` of every ErrorInfo."""
@@ -92,7 +93,7 @@ class ErrorInterceptor(AsyncServerInterceptor):
         self,
         method: Callable[..., Any],
         request_or_iterator: Any,  # noqa: ANN401 - any proto message
-        context: aio.ServicerContext[Any, Any],
+        context: Context,
         method_name: str,
     ) -> Any:  # noqa: ANN401 - any proto message
         """Runs the call and translates what it raises."""
@@ -105,7 +106,7 @@ class ErrorInterceptor(AsyncServerInterceptor):
             await _abort(context, error, method_name)
 
     async def _stream(
-        self, responses: AsyncGenerator[Any, None], context: aio.ServicerContext[Any, Any], method_name: str
+        self, responses: AsyncGenerator[Any, None], context: Context, method_name: str
     ) -> AsyncIterator[Any]:
         try:
             # Closing at once when the caller leaves, not when the garbage collector comes by.
@@ -116,7 +117,7 @@ class ErrorInterceptor(AsyncServerInterceptor):
             await _abort(context, error, method_name)
 
 
-async def _abort(context: aio.ServicerContext[Any, Any], error: Exception, method_name: str) -> NoReturn:
+async def _abort(context: Context, error: Exception, method_name: str) -> NoReturn:
     if isinstance(error, aio.AbortError):
         raise error
     if isinstance(error, ServiceError):

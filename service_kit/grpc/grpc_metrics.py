@@ -13,14 +13,13 @@ from grpc import aio
 from prometheus_client import Counter, Histogram
 from prometheus_client.registry import CollectorRegistry
 
+from service_kit.grpc.context import Context
 from service_kit.metrics import LATENCY_BUCKETS_S
 
 Response = TypeVar("Response")
 Stub = TypeVar("Stub")
 Handler: TypeAlias = "grpc.RpcMethodHandler[Any, Any]"
-Behaviour = Callable[[Any, aio.ServicerContext[Any, Any]], Any]
-Context = aio.ServicerContext[Any, Any]
-
+Behaviour = Callable[[Any, Context], Any]
 _OK: Final = "OK"
 _NAMES: Final[dict[object, str]] = {None: _OK}
 """The name of what a context says of its status: nothing, a number, or a member of the enumeration."""

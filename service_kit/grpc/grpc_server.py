@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Iterable, Sequence
-from typing import Any
 
 from grpc import aio
 from grpc_health.v1 import health, health_pb2, health_pb2_grpc
 from grpc_reflection.v1alpha import reflection
 
+from service_kit.grpc.context import Context
 from service_kit.grpc.grpc_errors import ErrorInterceptor
 from service_kit.grpc.grpc_malformed import MalformedRequests
 from service_kit.settings import Address
@@ -43,7 +43,7 @@ class _Health(health.aio.HealthServicer):  # type: ignore[misc]  # ships no anno
         self._watches: set[asyncio.Task[None]] = set()
 
     async def Watch(  # noqa: N802 - the name of the RPC
-        self, request: health_pb2.HealthCheckRequest, context: aio.ServicerContext[Any, Any]
+        self, request: health_pb2.HealthCheckRequest, context: Context
     ) -> None:
         watch = asyncio.ensure_future(super().Watch(request, context))
         self._watches.add(watch)

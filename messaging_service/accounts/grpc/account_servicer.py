@@ -2,20 +2,16 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 import structlog
-from grpc import aio
 
 from messaging_service.accounts.domain.account import Account
 from messaging_service.sending.domain.validation import MAX_IDENTIFIER, text_problem
 from messaging_service.sending.outbox import Outbox
 from messaging_service.shared.grpc import wire
 from service_kit.errors import Kind, ServiceError, Violation, invalid
+from service_kit.grpc.context import Context
 from tukupay.sms.messaging.v1 import messaging_pb2 as pb
 from tukupay.sms.messaging.v1 import messaging_pb2_grpc
-
-Context = aio.ServicerContext[Any, Any]
 
 log = structlog.get_logger()
 

@@ -3,11 +3,9 @@
 from __future__ import annotations
 
 from datetime import datetime
-from typing import Any
 from uuid import UUID
 
 import structlog
-from grpc import aio
 
 from messaging_service.accounts.domain.account import AccountMode, AccountStatus
 from messaging_service.accounts.domain.ledger import EntryKind, LedgerEntry, NewEntry
@@ -26,10 +24,9 @@ from messaging_service.shared.domain.money import to_micros
 from messaging_service.shared.grpc import wire
 from service_kit import page_token
 from service_kit.errors import invalid
+from service_kit.grpc.context import Context
 from tukupay.sms.messaging.v1 import billing_pb2 as pb
 from tukupay.sms.messaging.v1 import billing_pb2_grpc
-
-Context = aio.ServicerContext[Any, Any]
 
 DEFAULT_PAGE = 100
 MAX_PAGE = 1_000

@@ -4,10 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from datetime import datetime
-from typing import Any
 
 from google.protobuf.timestamp_pb2 import Timestamp
-from grpc import aio
 
 from messaging_service.carriers.control_carriers import CarrierReport, ControlCarriers
 from messaging_service.carriers.domain.carrier_control import CarrierControl, CarrierMode
@@ -16,10 +14,9 @@ from messaging_service.carriers.domain.circuit_breaker import BreakerState
 from messaging_service.sending.domain.validation import text_problem
 from messaging_service.shared.domain.money import to_micros
 from service_kit.errors import Violation, invalid
+from service_kit.grpc.context import Context
 from tukupay.sms.messaging.v1 import carriers_pb2 as pb
 from tukupay.sms.messaging.v1 import carriers_pb2_grpc
-
-Context = aio.ServicerContext[Any, Any]
 
 MAX_CHANGED_BY = 128
 MAX_REASON = 500

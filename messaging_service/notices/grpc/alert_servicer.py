@@ -6,10 +6,8 @@ import re
 from collections.abc import Mapping
 from datetime import datetime, timedelta
 from decimal import Decimal
-from typing import Any, Final
+from typing import Final
 from uuid import UUID
-
-from grpc import aio
 
 from messaging_service.notices.domain.alerts import (
     BELOW,
@@ -25,10 +23,9 @@ from messaging_service.notices.manage_alerts import ManageAlerts, alert_not_foun
 from messaging_service.shared.grpc import wire
 from service_kit import page_token
 from service_kit.errors import Violation, invalid
+from service_kit.grpc.context import Context
 from tukupay.sms.messaging.v1 import alerts_pb2 as pb
 from tukupay.sms.messaging.v1 import alerts_pb2_grpc
-
-Context = aio.ServicerContext[Any, Any]
 
 DEFAULT_PAGE = 50
 MAX_PAGE = 500

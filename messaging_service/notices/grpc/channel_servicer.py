@@ -3,11 +3,9 @@
 from __future__ import annotations
 
 from datetime import datetime
-from typing import Any
 from uuid import UUID
 
 import structlog
-from grpc import aio
 
 from messaging_service.notices.delivery_ports import DeliveryFilter
 from messaging_service.notices.grpc.channel_messages import (
@@ -23,10 +21,9 @@ from messaging_service.notices.manage_channels import ChannelChange, ManageChann
 from messaging_service.shared.grpc import wire
 from service_kit import page_token
 from service_kit.errors import Violation, invalid
+from service_kit.grpc.context import Context
 from tukupay.sms.messaging.v1 import channels_pb2 as pb
 from tukupay.sms.messaging.v1 import channels_pb2_grpc
-
-Context = aio.ServicerContext[Any, Any]
 
 DEFAULT_PAGE = 50
 MAX_PAGE = 500

@@ -5,10 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping
 from datetime import datetime
-from typing import Any
 from uuid import UUID
-
-from grpc import aio
 
 from messaging_service.opt_outs.domain.suppression import Scope, Source, Suppression
 from messaging_service.opt_outs.opt_outs import OptOuts, suppression_not_found
@@ -16,10 +13,9 @@ from messaging_service.opt_outs.suppression_store import SuppressionFilter
 from messaging_service.shared.grpc import wire
 from service_kit import page_token
 from service_kit.errors import Violation, invalid
+from service_kit.grpc.context import Context
 from tukupay.sms.messaging.v1 import suppressions_pb2 as pb
 from tukupay.sms.messaging.v1 import suppressions_pb2_grpc
-
-Context = aio.ServicerContext[Any, Any]
 
 DEFAULT_PAGE = 50
 MAX_PAGE = 500

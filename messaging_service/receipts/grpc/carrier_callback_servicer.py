@@ -3,16 +3,12 @@
 from __future__ import annotations
 
 import re
-from typing import Any
-
-from grpc import aio
 
 from messaging_service.receipts.carrier_callbacks import CarrierCallbacks, DeliveryReport, OptOut, PhoneMessage
 from service_kit.errors import Violation, invalid
+from service_kit.grpc.context import Context
 from tukupay.sms.messaging.v1 import carrier_callbacks_pb2 as pb
 from tukupay.sms.messaging.v1 import carrier_callbacks_pb2_grpc
-
-Context = aio.ServicerContext[Any, Any]
 
 MAX_WORD = 64
 MAX_TEXT = 5_000

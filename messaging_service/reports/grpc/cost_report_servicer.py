@@ -4,9 +4,6 @@ from __future__ import annotations
 
 from collections.abc import AsyncIterator
 from contextlib import aclosing
-from typing import Any
-
-from grpc import aio
 
 from messaging_service.prices.grpc.price_copy_messages import audit_price_copy
 from messaging_service.prices.price_copy_audit import PriceCopyAudit
@@ -14,10 +11,9 @@ from messaging_service.reports.audit_costs import AuditCosts
 from messaging_service.reports.grpc.cost_audit_messages import audit_costs
 from messaging_service.reports.grpc.cost_rehearsal_messages import rehearse_costs
 from messaging_service.reports.rehearse_costs import RehearseCosts
+from service_kit.grpc.context import Context
 from tukupay.sms.messaging.v1 import messaging_pb2 as pb
 from tukupay.sms.messaging.v1 import messaging_pb2_grpc
-
-Context = aio.ServicerContext[Any, Any]
 
 
 class CostReportServicer(messaging_pb2_grpc.CostReportServiceServicer):

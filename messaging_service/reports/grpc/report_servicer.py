@@ -5,9 +5,6 @@ from __future__ import annotations
 from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import aclosing
 from itertools import islice
-from typing import Any
-
-from grpc import aio
 
 from messaging_service.reports.domain.cost_report import Basis, CostGroup, CostSums, Grouping, ReportedMessage
 from messaging_service.reports.grpc.invoice_messages import reconcile_invoice
@@ -17,10 +14,9 @@ from messaging_service.shared.domain.message import outbox_id
 from messaging_service.shared.domain.money import to_micros
 from messaging_service.shared.grpc import wire
 from service_kit.errors import Violation, invalid
+from service_kit.grpc.context import Context
 from tukupay.sms.messaging.v1 import reports_pb2 as pb
 from tukupay.sms.messaging.v1 import reports_pb2_grpc
-
-Context = aio.ServicerContext[Any, Any]
 
 MAX_TOGETHER = 500
 """Groups or messages in one response."""

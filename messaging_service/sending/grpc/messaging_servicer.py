@@ -6,11 +6,9 @@ import asyncio
 from collections.abc import AsyncIterator, Sequence
 from contextlib import aclosing
 from datetime import datetime
-from typing import Any
 from uuid import UUID
 
 import structlog
-from grpc import aio
 
 from messaging_service.events.grpc.event_calls import EventCalls
 from messaging_service.events.grpc.outbox_events import existing, no_entry
@@ -24,6 +22,7 @@ from messaging_service.shared.grpc import wire
 from messaging_service.shared.grpc.deadlines import answer_by
 from service_kit import page_token
 from service_kit.errors import ServiceError, Violation, invalid
+from service_kit.grpc.context import Context
 from tukupay.sms.messaging.v1 import messaging_pb2 as pb
 from tukupay.sms.messaging.v1 import messaging_pb2_grpc
 
@@ -32,8 +31,6 @@ MAX_RESULTS = 256
 """In one message of a stream; of the longest that is 4 MB, where 16 are allowed."""
 DEFAULT_PAGE = 50
 MAX_PAGE = 500
-
-Context = aio.ServicerContext[Any, Any]
 
 log = structlog.get_logger()
 

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import asyncio
-from typing import Any, cast
+from typing import cast
 
-from grpc import aio
+from service_kit.grpc.context import Context
 
 MARGIN_S = 0.25
 """For reading the entry once more and for the way back."""
@@ -15,7 +15,7 @@ MARGIN_SHARE = 0.2
 """The margin is no more than this share of the time left: a short deadline is not all margin."""
 
 
-def answer_by(context: aio.ServicerContext[Any, Any], messages: int = 1) -> float | None:
+def answer_by(context: Context, messages: int = 1) -> float | None:
     """The instant on the loop's clock at which the answer has to leave; None for a caller without a deadline.
 
     `messages` are in the answer.

@@ -11,6 +11,7 @@ import grpc
 import pytest
 from grpc import aio
 
+from service_kit.grpc.context import Context
 from service_kit.settings import Address
 from sms_cli.costs.cost_files import read_costs
 from sms_cli.costs.cost_import import ImportOptions, cost_import
@@ -29,19 +30,19 @@ class _Leaving(pricing_pb2_grpc.PricingServiceServicer):
     async def ImportCostsInParts(  # noqa: N802 - named by the proto
         self,
         request_iterator: AsyncIterator[pb.ImportCostsInPartsRequest],
-        context: aio.ServicerContext[Any, Any],
+        context: Context,
     ) -> AsyncIterator[pb.ImportCostsInPartsResponse]:
         async for part in request_iterator:
             yield pb.ImportCostsInPartsResponse(checked_rows=len(part.rows))
         await context.abort(grpc.StatusCode.UNAVAILABLE, "Socket closed")
 
     async def SetCost(  # noqa: N802
-        self, request: pb.SetCostRequest, context: aio.ServicerContext[Any, Any]
+        self, request: pb.SetCostRequest, context: Context
     ) -> pb.SetCostResponse:
         await context.abort(grpc.StatusCode.UNAVAILABLE, "Socket closed")
 
     async def WithdrawCost(  # noqa: N802
-        self, request: pb.WithdrawCostRequest, context: aio.ServicerContext[Any, Any]
+        self, request: pb.WithdrawCostRequest, context: Context
     ) -> pb.WithdrawCostResponse:
         await context.abort(grpc.StatusCode.UNAVAILABLE, "Socket closed")
 
