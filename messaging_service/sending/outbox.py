@@ -8,7 +8,6 @@ from datetime import datetime
 from typing import Protocol
 from uuid import UUID
 
-from messaging_service.accounts.domain.account import Account
 from messaging_service.carriers.domain.routing import DEFAULT_ROUTE
 from messaging_service.carriers.domain.submission import Outcome
 from messaging_service.shared.domain.message import Message, SendRequest
@@ -135,7 +134,7 @@ def no_such_entry(public_id: str) -> ServiceError:
 
 
 class Outbox(Protocol):
-    """The outbox, its dispatch queue and the accounts that pay.
+    """The outbox and its dispatch queue.
 
     Every method raises ServiceError DATABASE_UNAVAILABLE when the database cannot be reached.
     """
@@ -200,15 +199,4 @@ class Outbox(Protocol):
 
     async def list(self, wanted: ListFilter, limit: int, after: tuple[datetime, UUID] | None) -> Sequence[Message]:
         """Messages of an account, newest first, those after a position."""
-        ...
-
-    async def account(self, account_id: str) -> Account | None:
-        """One account; None when it has neither been opened nor sent anything."""
-        ...
-
-    async def update_account(self, account_id: str, *, resend_unknown: bool) -> Account | None:
-        """Sets whether messages are sent again whose outcome becomes unknown from then on.
-
-        The account afterwards; None when there is none.
-        """
         ...

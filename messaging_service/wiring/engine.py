@@ -11,6 +11,8 @@ from datetime import UTC, datetime
 
 from uuid_utils.compat import uuid7
 
+from messaging_service.accounts.manage_account import ManageAccount
+from messaging_service.accounts.postgres.postgres_account_store import PostgresAccountStore
 from messaging_service.carriers.bind_leases import BindLeases
 from messaging_service.carriers.carrier import CarrierSinks
 from messaging_service.carriers.carrier_fleet import Fleet, RunningCarrier
@@ -79,6 +81,7 @@ class Engine:
     """What sends."""
 
     outbox: Outbox
+    accounts: ManageAccount
     fleet: Fleet
     control: ControlCarriers
     receipts: ReceiptProcessor
@@ -193,6 +196,7 @@ def build_engine(
     sweeper = Sweeper(outbox, events, routes=dispatch.routes, every_s=settings.sweep_s)
     return Engine(
         outbox=outbox,
+        accounts=ManageAccount(PostgresAccountStore(pool)),
         fleet=fleet,
         control=control,
         receipts=receipts,

@@ -92,7 +92,7 @@ def add_servicers(
         ),
         server.grpc,
     )
-    messaging_pb2_grpc.add_AccountServiceServicer_to_server(AccountServicer(engine.outbox), server.grpc)
+    messaging_pb2_grpc.add_AccountServiceServicer_to_server(AccountServicer(engine.accounts), server.grpc)
     suppressions_pb2_grpc.add_SuppressionServiceServicer_to_server(SuppressionServicer(engine.opt_outs), server.grpc)
     messaging_pb2_grpc.add_CostReportServiceServicer_to_server(
         CostReportServicer(

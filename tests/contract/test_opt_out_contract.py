@@ -11,6 +11,8 @@ from typing import Any
 import pytest
 from uuid_utils.compat import uuid7
 
+from messaging_service.accounts.account_store import AccountStore
+from messaging_service.accounts.postgres.postgres_account_store import PostgresAccountStore
 from messaging_service.opt_outs.domain.inbound import InboundMessage
 from messaging_service.opt_outs.domain.opt_out_keywords import Keywords
 from messaging_service.opt_outs.domain.suppression import Exemption, Scope, Source, Suppression
@@ -27,6 +29,7 @@ from service_kit.errors import Kind, ServiceError
 from service_kit.postgres.database import create_pool
 from tests.conftest import DatabaseTemplate
 from tests.contract.sms_examples import ACCOUNT, RECIPIENT, acceptance, accepted, not_taken, refused, settlement
+from tests.doubles.in_memory_accounts import InMemoryAccounts
 from tests.doubles.in_memory_outbox import LEASE_S, MARGIN_S, QUEUE_S, UNKNOWN_S, Book, InMemoryOutbox
 from tests.doubles.in_memory_suppressions import InMemoryInbound, InMemorySuppressions
 from tests.system.messaging_database import empty_database
@@ -40,6 +43,7 @@ class World:
     """The parts that share one database, or one book."""
 
     outbox: Outbox
+    accounts: AccountStore
     list: Suppressions
     inbox: InboundInbox
 
@@ -77,7 +81,7 @@ class World:
         return found
 
     async def held(self, account_id: str = ACCOUNT) -> Decimal:
-        account = await self.outbox.account(account_id)
+        account = await self.accounts.account(account_id)
         assert account is not None
         return account.held
 
@@ -89,13 +93,16 @@ async def world(
     if request.param == "in memory":
         book = Book(exemption=OTP)
         suppressions = InMemorySuppressions(book)
-        yield World(InMemoryOutbox(book), suppressions, InMemoryInbound(suppressions, Keywords()))
+        yield World(
+            InMemoryOutbox(book), InMemoryAccounts(book), suppressions, InMemoryInbound(suppressions, Keywords())
+        )
         return
     url = empty_database(postgres_server, database_template)
     async with create_pool(url, "contract", max_size=4) as pool:
         windows = Windows(lease_s=LEASE_S, margin_s=MARGIN_S, unknown_s=UNKNOWN_S, queue_s=QUEUE_S)
         yield World(
             PostgresOutbox(pool, "here", windows, OTP),
+            PostgresAccountStore(pool),
             PostgresSuppressions(pool, "here", OTP),
             PostgresInbound(pool, Keywords(), uuid7, 3_600),
         )
@@ -106,7 +113,7 @@ async def test_a_message_to_somebody_who_opted_out_leaves_no_trace(world: World)
     error = await world.refusal(message_id="order-1")
     assert "TUKUPAY" in error.message
     assert RECIPIENT not in str(error)
-    assert await world.outbox.account(ACCOUNT) is None
+    assert await world.accounts.account(ACCOUNT) is None
     # The message id is not used up either.
     await world.sent(message_id="order-1", recipient_phone_number="+254700000001")
 

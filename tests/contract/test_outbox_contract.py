@@ -13,10 +13,11 @@ from uuid import UUID
 import pytest
 from uuid_utils.compat import uuid7
 
+from messaging_service.accounts.account_store import AccountStore
 from messaging_service.accounts.domain.account import Account, AccountMode, AccountStatus, UnknownAccounts
 from messaging_service.carriers.domain.submission import Outcome
 from messaging_service.sending.outbox import Acceptance, Accepted, Claim, ListFilter, Outbox, Settled
-from messaging_service.sending.postgres.postgres_outbox import PostgresOutbox, Rules, Windows
+from messaging_service.sending.postgres.postgres_outbox import Rules, Windows
 from messaging_service.shared.domain.message import Message, outbox_id
 from messaging_service.shared.domain.states import Billing, Priority, State, Status
 from service_kit.embedded.embedded_postgres import EmbeddedPostgres
@@ -34,11 +35,25 @@ from tests.contract.sms_examples import (
     settlement,
     unanswered,
 )
+from tests.doubles.in_memory_accounts import InMemoryAccounts
 from tests.doubles.in_memory_outbox import LEASE_S, MARGIN_S, QUEUE_S, UNKNOWN_S, Book, InMemoryOutbox
 from tests.system.messaging_database import empty_database, pass_time, rows
+from tests.system.messaging_replica import Replica as PostgresReplica
 
 WINDOWS = Windows(lease_s=LEASE_S, margin_s=MARGIN_S, unknown_s=UNKNOWN_S, queue_s=QUEUE_S)
 Transition = tuple[int, str | None, str, str | None]
+
+
+class Replica(Outbox, Protocol):
+    """An outbox beside the accounts that it charges."""
+
+    accounts: AccountStore
+
+
+class InMemoryReplica(InMemoryOutbox):
+    def __init__(self, book: Book, owner: str, unknown_accounts: UnknownAccounts) -> None:
+        super().__init__(book, owner, unknown_accounts)
+        self.accounts: AccountStore = InMemoryAccounts(book)
 
 
 class World(Protocol):
@@ -46,7 +61,7 @@ class World(Protocol):
 
     async def outbox(
         self, owner: str = "here", unknown_accounts: UnknownAccounts = UnknownAccounts.POSTPAID
-    ) -> Outbox: ...
+    ) -> Replica: ...
     async def pass_time(self, seconds: float) -> None: ...
     async def open_account(self, account: Account) -> None: ...
     async def events(self, message_id: UUID) -> list[Transition]: ...
@@ -57,8 +72,10 @@ class InMemoryWorld:
     def __init__(self) -> None:
         self.book = Book()
 
-    async def outbox(self, owner: str = "here", unknown_accounts: UnknownAccounts = UnknownAccounts.POSTPAID) -> Outbox:
-        return InMemoryOutbox(self.book, owner, unknown_accounts)
+    async def outbox(
+        self, owner: str = "here", unknown_accounts: UnknownAccounts = UnknownAccounts.POSTPAID
+    ) -> Replica:
+        return InMemoryReplica(self.book, owner, unknown_accounts)
 
     async def pass_time(self, seconds: float) -> None:
         self.book.now += timedelta(seconds=seconds)
@@ -82,9 +99,11 @@ class PostgresWorld:
         self._url = url
         self._closing = closing
 
-    async def outbox(self, owner: str = "here", unknown_accounts: UnknownAccounts = UnknownAccounts.POSTPAID) -> Outbox:
+    async def outbox(
+        self, owner: str = "here", unknown_accounts: UnknownAccounts = UnknownAccounts.POSTPAID
+    ) -> Replica:
         pool = await self._closing.enter_async_context(create_pool(self._url, owner, max_size=4))
-        return PostgresOutbox(pool, owner, WINDOWS, rules=Rules(unknown_accounts=unknown_accounts))
+        return PostgresReplica(pool, owner, WINDOWS, rules=Rules(unknown_accounts=unknown_accounts))
 
     async def pass_time(self, seconds: float) -> None:
         await pass_time(self._url, seconds)
@@ -118,7 +137,7 @@ async def world(
 
 
 @pytest.fixture
-async def outbox(world: World) -> Outbox:
+async def outbox(world: World) -> Replica:
     return await world.outbox()
 
 
@@ -136,46 +155,46 @@ def account(posted: str = "0", **changes: Any) -> Account:
     return dataclasses.replace(opened, **changes)
 
 
-async def record(outbox: Outbox, item: Acceptance) -> Message:
+async def record(outbox: Replica, item: Acceptance) -> Message:
     (answer,) = await outbox.accept([item])
     assert isinstance(answer, Accepted), answer
     assert not answer.replayed
     return answer.message
 
 
-async def refusal(outbox: Outbox, item: Acceptance) -> str:
+async def refusal(outbox: Replica, item: Acceptance) -> str:
     (answer,) = await outbox.accept([item])
     assert isinstance(answer, ServiceError), answer
     return answer.reason
 
 
-async def claim_one(outbox: Outbox) -> Claim:
+async def claim_one(outbox: Replica) -> Claim:
     (claim,) = await outbox.claim(1)
     return claim
 
 
-async def end(outbox: Outbox, claim: Claim, outcome: Outcome, retry_in_s: float = 0.0) -> Settled:
+async def end(outbox: Replica, claim: Claim, outcome: Outcome, retry_in_s: float = 0.0) -> Settled:
     (settled,) = await outbox.settle([settlement(claim, outcome, retry_in_s)])
     assert isinstance(settled, Settled)
     return settled
 
 
-async def sent(outbox: Outbox, outcome: Outcome, **changes: Any) -> Message:
+async def sent(outbox: Replica, outcome: Outcome, **changes: Any) -> Message:
     """A message that went to the carrier and came to an outcome."""
     item = acceptance(claimed=True, **changes)
     message = await record(outbox, item)
     return (await end(outbox, Claim(message, 1, 0, 0.0), outcome)).message
 
 
-async def stored(outbox: Outbox, message_id: UUID) -> Message:
+async def stored(outbox: Replica, message_id: UUID) -> Message:
     message = await outbox.get(message_id)
     assert message is not None
     return message
 
 
-async def money(outbox: Outbox, account_id: str = ACCOUNT) -> tuple[Decimal | int, Decimal | int]:
+async def money(outbox: Replica, account_id: str = ACCOUNT) -> tuple[Decimal | int, Decimal | int]:
     """Posted and held."""
-    found = await outbox.account(account_id)
+    found = await outbox.accounts.account(account_id)
     assert found is not None
     return found.posted, found.held
 
@@ -189,7 +208,7 @@ async def reason_of(call: Awaitable[object]) -> str:
 # Accepting.
 
 
-async def test_an_accepted_message_is_stored_as_it_was_asked_for(outbox: Outbox) -> None:
+async def test_an_accepted_message_is_stored_as_it_was_asked_for(outbox: Replica) -> None:
     item = acceptance(
         message=TWO_UNITS + "é",
         message_name="OTP Verification",
@@ -208,7 +227,7 @@ async def test_an_accepted_message_is_stored_as_it_was_asked_for(outbox: Outbox)
     assert await stored(outbox, message.id) == message
 
 
-async def test_a_message_whose_slot_is_reserved_is_recorded_as_owned(world: World, outbox: Outbox) -> None:
+async def test_a_message_whose_slot_is_reserved_is_recorded_as_owned(world: World, outbox: Replica) -> None:
     message = await record(outbox, acceptance(claimed=True))
     assert message.state is State.SUBMITTING
     assert message.last_attempt_at == message.created_at
@@ -216,21 +235,21 @@ async def test_a_message_whose_slot_is_reserved_is_recorded_as_owned(world: Worl
     assert await world.events(message.id) == [(1, None, "submitting", None)]
 
 
-async def test_the_same_request_again_is_answered_with_the_stored_entry(outbox: Outbox) -> None:
+async def test_the_same_request_again_is_answered_with_the_stored_entry(outbox: Replica) -> None:
     message = await record(outbox, acceptance(message_id="msg123"))
     (answer,) = await outbox.accept([acceptance(message_id="msg123")])
     assert answer == Accepted(message, replayed=True)
     assert await money(outbox) == (0, PRICE.unit_price)
 
 
-async def test_the_same_id_again_finds_its_own_row_and_is_no_repetition(outbox: Outbox) -> None:
+async def test_the_same_id_again_finds_its_own_row_and_is_no_repetition(outbox: Replica) -> None:
     item = acceptance(message_id="msg123", claimed=True)
     message = await record(outbox, item)
     assert await outbox.accept([item]) == [Accepted(message, replayed=False)]
     assert await money(outbox) == (0, PRICE.unit_price)
 
 
-async def test_message_ids_are_the_accounts_own(outbox: Outbox) -> None:
+async def test_message_ids_are_the_accounts_own(outbox: Replica) -> None:
     first = await record(outbox, acceptance(message_id="msg123"))
     second = await record(outbox, acceptance(message_id="msg123", user_id="another"))
     assert first.id != second.id
@@ -251,7 +270,7 @@ async def test_message_ids_are_the_accounts_own(outbox: Outbox) -> None:
     ],
     ids=lambda change: next(iter(change)),
 )
-async def test_a_message_id_stands_for_one_request_only(outbox: Outbox, change: dict[str, Any]) -> None:
+async def test_a_message_id_stands_for_one_request_only(outbox: Replica, change: dict[str, Any]) -> None:
     stored = await record(outbox, acceptance(message_id="msg123"))
     (error,) = await outbox.accept([acceptance(message_id="msg123", **change)])
     assert isinstance(error, ServiceError)
@@ -275,7 +294,7 @@ async def test_an_account_that_nobody_opened_is_refused_where_sending_opens_none
     for answer in (first, third):
         assert isinstance(answer, ServiceError)
         assert (answer.kind, answer.reason) == (Kind.NOT_FOUND, "ACCOUNT_NOT_FOUND")
-    assert await outbox.account("nobody") is None
+    assert await outbox.accounts.account("nobody") is None
     assert await outbox.get(batch[0].message_id) is None
     await world.open_account(dataclasses.replace(account("1"), id="nobody"))
     (again,) = await outbox.accept([batch[0]])
@@ -288,29 +307,29 @@ async def test_an_account_that_nobody_opened_is_prepaid_where_the_operator_wants
     (answer,) = await outbox.accept([acceptance(user_id="new")])
     assert isinstance(answer, ServiceError)
     assert answer.reason == "INSUFFICIENT_FUNDS"
-    opened = await outbox.account("new")
+    opened = await outbox.accounts.account("new")
     assert opened is not None
     assert (opened.mode, opened.posted, opened.held) == (AccountMode.PREPAID, Decimal(0), Decimal(0))
 
 
 @pytest.mark.parametrize("spelled", ['{"a": 100}', "{}", '{"b":1,"a":1e2}'])
-async def test_custom_data_that_differs_is_named_however_the_database_spells_it(outbox: Outbox, spelled: str) -> None:
+async def test_custom_data_that_differs_is_named_however_the_database_spells_it(outbox: Replica, spelled: str) -> None:
     await record(outbox, acceptance(message_id="msg123", custom_data_json='{"a": 1e2}'))
     (error,) = await outbox.accept([acceptance(message_id="msg123", custom_data_json=spelled)])
     assert isinstance(error, ServiceError)
     assert error.metadata["fields"] == "custom_data_json"
 
 
-async def test_an_account_that_nobody_opened_is_postpaid(outbox: Outbox) -> None:
-    assert await outbox.account(ACCOUNT) is None
+async def test_an_account_that_nobody_opened_is_postpaid(outbox: Replica) -> None:
+    assert await outbox.accounts.account(ACCOUNT) is None
     await record(outbox, acceptance())
-    opened = await outbox.account(ACCOUNT)
+    opened = await outbox.accounts.account(ACCOUNT)
     assert opened is not None
     assert (opened.mode, opened.status) == (AccountMode.POSTPAID, AccountStatus.ACTIVE)
     assert (opened.posted, opened.held) == (Decimal(0), PRICE.unit_price)
 
 
-async def test_a_prepaid_account_cannot_hold_more_than_it_has(world: World, outbox: Outbox) -> None:
+async def test_a_prepaid_account_cannot_hold_more_than_it_has(world: World, outbox: Replica) -> None:
     await world.open_account(account("1.199999"))
     assert await refusal(outbox, acceptance(message_id="m", message=TWO_UNITS)) == "INSUFFICIENT_FUNDS"
     assert await money(outbox) == (Decimal("1.199999"), 0)
@@ -318,7 +337,7 @@ async def test_a_prepaid_account_cannot_hold_more_than_it_has(world: World, outb
     await record(outbox, acceptance(message_id="m"))
 
 
-async def test_a_credit_limit_can_be_used_to_the_last_micro(world: World, outbox: Outbox) -> None:
+async def test_a_credit_limit_can_be_used_to_the_last_micro(world: World, outbox: Replica) -> None:
     await world.open_account(account(credit_limit=Decimal("1.2")))
     await record(outbox, acceptance(message=TWO_UNITS))
     assert await refusal(outbox, acceptance()) == "INSUFFICIENT_FUNDS"
@@ -327,14 +346,14 @@ async def test_a_credit_limit_can_be_used_to_the_last_micro(world: World, outbox
 @pytest.mark.parametrize("status", [AccountStatus.SUSPENDED, AccountStatus.CLOSED])
 @pytest.mark.parametrize("mode", list(AccountMode))
 async def test_an_account_that_is_not_active_sends_nothing(
-    world: World, outbox: Outbox, status: AccountStatus, mode: AccountMode
+    world: World, outbox: Replica, status: AccountStatus, mode: AccountMode
 ) -> None:
     await world.open_account(account("100", status=status, mode=mode))
     assert await refusal(outbox, acceptance()) == "ACCOUNT_NOT_ACTIVE"
     assert await money(outbox) == (100, 0)
 
 
-async def test_each_item_of_a_batch_has_its_own_result(world: World, outbox: Outbox) -> None:
+async def test_each_item_of_a_batch_has_its_own_result(world: World, outbox: Replica) -> None:
     await world.open_account(account("1.2"))
     items = [
         acceptance(message_id="a"),
@@ -358,7 +377,7 @@ async def test_each_item_of_a_batch_has_its_own_result(world: World, outbox: Out
     assert await money(outbox, "postpaid") == (0, Decimal("1.2"))
 
 
-async def test_a_batch_may_repeat_itself(outbox: Outbox) -> None:
+async def test_a_batch_may_repeat_itself(outbox: Replica) -> None:
     first = acceptance(message_id="msg123", claimed=True)
     answers = await outbox.accept(
         [first, acceptance(message_id="msg123", claimed=True), acceptance(message_id="msg123", message="Other.")]
@@ -371,14 +390,14 @@ async def test_a_batch_may_repeat_itself(outbox: Outbox) -> None:
     assert await money(outbox) == (0, PRICE.unit_price)
 
 
-async def test_repetitions_inside_a_batch_of_what_is_stored_get_the_stored_entry(outbox: Outbox) -> None:
+async def test_repetitions_inside_a_batch_of_what_is_stored_get_the_stored_entry(outbox: Replica) -> None:
     message = await record(outbox, acceptance(message_id="msg123"))
     answers = await outbox.accept([acceptance(message_id="msg123", message="Other."), acceptance(message_id="msg123")])
     assert isinstance(answers[0], ServiceError)
     assert answers[1] == Accepted(message, replayed=True)
 
 
-async def test_a_repetition_of_a_refused_item_in_one_batch_is_refused_too(world: World, outbox: Outbox) -> None:
+async def test_a_repetition_of_a_refused_item_in_one_batch_is_refused_too(world: World, outbox: Replica) -> None:
     await world.open_account(account("0"))
     answers = await outbox.accept([acceptance(message_id="m"), acceptance(message_id="m")])
     assert [isinstance(answer, ServiceError) and answer.reason for answer in answers] == ["INSUFFICIENT_FUNDS"] * 2
@@ -387,7 +406,7 @@ async def test_a_repetition_of_a_refused_item_in_one_batch_is_refused_too(world:
 # Claiming.
 
 
-async def test_a_claim_owns_the_message_under_a_new_epoch(world: World, outbox: Outbox) -> None:
+async def test_a_claim_owns_the_message_under_a_new_epoch(world: World, outbox: Replica) -> None:
     message = await record(outbox, acceptance())
     claim = await claim_one(outbox)
     assert (claim.message.id, claim.epoch, claim.tries) == (message.id, 1, 0)
@@ -397,7 +416,7 @@ async def test_a_claim_owns_the_message_under_a_new_epoch(world: World, outbox: 
     assert await (await world.outbox("other")).claim(10) == []
 
 
-async def test_no_more_is_claimed_than_asked_for_and_the_oldest_goes_first(world: World, outbox: Outbox) -> None:
+async def test_no_more_is_claimed_than_asked_for_and_the_oldest_goes_first(world: World, outbox: Replica) -> None:
     recorded = []
     for _ in range(5):
         recorded.append((await record(outbox, acceptance())).id)
@@ -407,7 +426,7 @@ async def test_no_more_is_claimed_than_asked_for_and_the_oldest_goes_first(world
     assert (first, second) == (set(recorded[:2]), set(recorded[2:4]))
 
 
-async def test_a_scheduled_message_waits_for_its_time(world: World, outbox: Outbox) -> None:
+async def test_a_scheduled_message_waits_for_its_time(world: World, outbox: Replica) -> None:
     now = datetime.now(UTC)
     message = await record(outbox, acceptance(now=now, scheduled_time=now + timedelta(hours=1)))
     assert (message.state, message.status) == (State.SCHEDULED, Status.PENDING)
@@ -420,19 +439,19 @@ async def test_a_scheduled_message_waits_for_its_time(world: World, outbox: Outb
     assert (await world.events(message.id))[1] == (1, "scheduled", "submitting", None)
 
 
-async def test_a_past_schedule_is_due_now(outbox: Outbox) -> None:
+async def test_a_past_schedule_is_due_now(outbox: Replica) -> None:
     message = await record(outbox, acceptance(scheduled_time=datetime(2024, 12, 20, 12, tzinfo=UTC)))
     assert message.state is State.READY
     assert (await claim_one(outbox)).message.id == message.id
 
 
-async def test_an_empty_queue_has_no_next_due_time(outbox: Outbox) -> None:
+async def test_an_empty_queue_has_no_next_due_time(outbox: Replica) -> None:
     assert await outbox.seconds_to_next_due() is None
     await record(outbox, acceptance(claimed=True))
     assert await outbox.seconds_to_next_due() is None
 
 
-async def test_what_the_carriers_with_room_may_not_take_is_neither_claimed_nor_due(outbox: Outbox) -> None:
+async def test_what_the_carriers_with_room_may_not_take_is_neither_claimed_nor_due(outbox: Replica) -> None:
     await record(outbox, acceptance())
     elsewhere = dataclasses.replace(settlement(await claim_one(outbox), not_taken()), avoid="one")
     await outbox.settle([elsewhere])
@@ -448,13 +467,13 @@ def lanes(claims: Sequence[Claim]) -> tuple[int, int]:
     return high, len(claims) - high
 
 
-async def flood(outbox: Outbox, high: int, normal: int) -> None:
+async def flood(outbox: Replica, high: int, normal: int) -> None:
     """Normal messages, then high ones."""
     await outbox.accept([acceptance() for _ in range(normal)])
     await outbox.accept([acceptance(priority=Priority.HIGH) for _ in range(high)])
 
 
-async def test_the_high_lane_goes_first_and_the_normal_lane_keeps_a_tenth(outbox: Outbox) -> None:
+async def test_the_high_lane_goes_first_and_the_normal_lane_keeps_a_tenth(outbox: Replica) -> None:
     await flood(outbox, high=40, normal=40)
     assert lanes(await outbox.claim(20)) == (18, 2)
     assert lanes(await outbox.claim(20)) == (18, 2)
@@ -463,7 +482,7 @@ async def test_the_high_lane_goes_first_and_the_normal_lane_keeps_a_tenth(outbox
 
 
 @pytest.mark.parametrize("limit", [1, 3, 7])
-async def test_the_share_holds_also_when_slots_become_free_a_few_at_a_time(outbox: Outbox, limit: int) -> None:
+async def test_the_share_holds_also_when_slots_become_free_a_few_at_a_time(outbox: Replica, limit: int) -> None:
     await flood(outbox, high=80, normal=80)
     taken = [claim for _ in range(-(-70 // limit)) for claim in await outbox.claim(limit)]
     high, normal = lanes(taken)
@@ -471,7 +490,7 @@ async def test_the_share_holds_also_when_slots_become_free_a_few_at_a_time(outbo
     assert normal == len(taken) // 10
 
 
-async def test_a_lane_takes_what_the_other_leaves(outbox: Outbox) -> None:
+async def test_a_lane_takes_what_the_other_leaves(outbox: Replica) -> None:
     await flood(outbox, high=3, normal=0)
     assert lanes(await outbox.claim(20)) == (3, 0)
     await flood(outbox, high=0, normal=30)
@@ -481,7 +500,7 @@ async def test_a_lane_takes_what_the_other_leaves(outbox: Outbox) -> None:
 # Settling.
 
 
-async def test_what_the_carrier_accepts_is_charged(world: World, outbox: Outbox) -> None:
+async def test_what_the_carrier_accepts_is_charged(world: World, outbox: Replica) -> None:
     message = await sent(outbox, accepted("A1", "A2"), message=TWO_UNITS)
     assert (message.state, message.status, message.billing) == (State.ACCEPTED, Status.SENT, Billing.CHARGED)
     assert (message.carrier, message.error_code) == ("smpp", None)
@@ -496,7 +515,7 @@ async def test_what_the_carrier_accepts_is_charged(world: World, outbox: Outbox)
     assert await outbox.seconds_to_next_due() is None
 
 
-async def test_what_the_carrier_refuses_is_not_charged(world: World, outbox: Outbox) -> None:
+async def test_what_the_carrier_refuses_is_not_charged(world: World, outbox: Replica) -> None:
     message = await sent(outbox, refused())
     assert (message.state, message.status, message.billing) == (State.REFUSED, Status.FAILED, Billing.RELEASED)
     assert (message.error_code, message.sent_at) == ("INVALID_RECIPIENT", None)
@@ -506,7 +525,7 @@ async def test_what_the_carrier_refuses_is_not_charged(world: World, outbox: Out
     assert await stored(outbox, message.id) == message
 
 
-async def test_what_was_not_taken_goes_back_into_the_queue_with_its_hold(world: World, outbox: Outbox) -> None:
+async def test_what_was_not_taken_goes_back_into_the_queue_with_its_hold(world: World, outbox: Replica) -> None:
     message = await record(outbox, acceptance(claimed=True))
     back = (await end(outbox, Claim(message, 1, 0, 0.0), not_taken(), retry_in_s=8)).message
     assert (back.state, back.billing, back.error_code) == (State.READY, Billing.HELD, "CARRIER_BUSY")
@@ -522,7 +541,7 @@ async def test_what_was_not_taken_goes_back_into_the_queue_with_its_hold(world: 
     ]
 
 
-async def test_an_open_outcome_keeps_its_hold_and_is_never_claimed_again(world: World, outbox: Outbox) -> None:
+async def test_an_open_outcome_keeps_its_hold_and_is_never_claimed_again(world: World, outbox: Replica) -> None:
     message = await sent(outbox, unanswered())
     assert (message.state, message.status, message.billing) == (State.UNKNOWN, Status.PENDING, Billing.HELD)
     assert message.error_code == "CARRIER_NO_ANSWER"
@@ -533,7 +552,7 @@ async def test_an_open_outcome_keeps_its_hold_and_is_never_claimed_again(world: 
     assert (await outbox.sweep()).expired == 0
 
 
-async def test_a_batch_of_settlements_has_a_result_each_in_order(outbox: Outbox) -> None:
+async def test_a_batch_of_settlements_has_a_result_each_in_order(outbox: Replica) -> None:
     messages = [await record(outbox, acceptance(claimed=True, user_id=f"user{n % 2}")) for n in range(5)]
     outcomes = [accepted(), refused(), not_taken(), unanswered(), accepted()]
     settled = await outbox.settle(
@@ -547,7 +566,7 @@ async def test_a_batch_of_settlements_has_a_result_each_in_order(outbox: Outbox)
 
 
 @pytest.mark.parametrize("outcome", [accepted(), refused(), not_taken(), unanswered()], ids=lambda o: o.kind.value)
-async def test_a_claim_that_was_lost_settles_nothing(world: World, outbox: Outbox, outcome: Outcome) -> None:
+async def test_a_claim_that_was_lost_settles_nothing(world: World, outbox: Replica, outcome: Outcome) -> None:
     message = await record(outbox, acceptance(claimed=True))
     first = Claim(message, 1, 0, 0.0)
     await end(outbox, first, not_taken())
@@ -560,12 +579,12 @@ async def test_a_claim_that_was_lost_settles_nothing(world: World, outbox: Outbo
     assert (await end(outbox, second, accepted())).applied
 
 
-async def test_a_claim_is_its_owners_only(world: World, outbox: Outbox) -> None:
+async def test_a_claim_is_its_owners_only(world: World, outbox: Replica) -> None:
     message = await record(outbox, acceptance(claimed=True))
     assert not (await end(await world.outbox("other"), Claim(message, 1, 0, 0.0), accepted())).applied
 
 
-async def test_an_outcome_counts_once(world: World, outbox: Outbox) -> None:
+async def test_an_outcome_counts_once(world: World, outbox: Replica) -> None:
     message = await record(outbox, acceptance(claimed=True))
     claim = Claim(message, 1, 0, 0.0)
     outcome = accepted()
@@ -579,7 +598,7 @@ async def test_an_outcome_counts_once(world: World, outbox: Outbox) -> None:
 # Sweeping.
 
 
-async def test_a_lease_that_ran_out_makes_the_outcome_unknown(world: World, outbox: Outbox) -> None:
+async def test_a_lease_that_ran_out_makes_the_outcome_unknown(world: World, outbox: Replica) -> None:
     message = await record(outbox, acceptance(claimed=True))
     assert (await outbox.sweep()).orphaned == 0
     await world.pass_time(LEASE_S + 1)
@@ -597,7 +616,7 @@ async def test_a_lease_that_ran_out_makes_the_outcome_unknown(world: World, outb
 
 @pytest.mark.parametrize("lost", [True, False], ids=["lease ran out", "no answer"])
 async def test_an_unknown_outcome_expires_with_its_window_and_is_not_charged(
-    world: World, outbox: Outbox, lost: bool
+    world: World, outbox: Replica, lost: bool
 ) -> None:
     if lost:
         message = await record(outbox, acceptance(claimed=True))
@@ -616,7 +635,7 @@ async def test_an_unknown_outcome_expires_with_its_window_and_is_not_charged(
     assert (await world.events(message.id))[-1] == (1, "unknown", "expired", "NO_OUTCOME_IN_TIME")
 
 
-async def test_a_message_that_no_carrier_took_in_time_expires(world: World, outbox: Outbox) -> None:
+async def test_a_message_that_no_carrier_took_in_time_expires(world: World, outbox: Replica) -> None:
     never_tried = await record(outbox, acceptance())
     tried = await record(outbox, acceptance(claimed=True))
     await end(outbox, Claim(tried, 1, 0, 0.0), not_taken())
@@ -631,7 +650,7 @@ async def test_a_message_that_no_carrier_took_in_time_expires(world: World, outb
     assert await outbox.claim(10) == []
 
 
-async def test_tries_that_are_not_taken_do_not_put_the_end_of_the_queue_time_off(world: World, outbox: Outbox) -> None:
+async def test_tries_that_are_not_taken_do_not_put_the_end_of_the_queue_time_off(world: World, outbox: Replica) -> None:
     message = await record(outbox, acceptance(claimed=True))
     await end(outbox, Claim(message, 1, 0, 0.0), not_taken(), retry_in_s=QUEUE_S / 4 - 1)
     for _ in range(4):
@@ -646,7 +665,7 @@ async def test_tries_that_are_not_taken_do_not_put_the_end_of_the_queue_time_off
     assert await money(outbox) == (0, 0)
 
 
-async def test_the_queue_time_of_a_scheduled_message_begins_when_it_is_due(world: World, outbox: Outbox) -> None:
+async def test_the_queue_time_of_a_scheduled_message_begins_when_it_is_due(world: World, outbox: Replica) -> None:
     now = datetime.now(UTC)
     message = await record(outbox, acceptance(now=now, scheduled_time=now + timedelta(seconds=QUEUE_S)))
     await world.pass_time(2 * QUEUE_S - 60)
@@ -656,7 +675,7 @@ async def test_the_queue_time_of_a_scheduled_message_begins_when_it_is_due(world
     assert (await world.events(message.id))[-1] == (1, "scheduled", "expired", "CARRIER_UNAVAILABLE")
 
 
-async def test_a_sweep_of_nothing_moves_nothing(outbox: Outbox) -> None:
+async def test_a_sweep_of_nothing_moves_nothing(outbox: Replica) -> None:
     swept = await outbox.sweep()
     assert (swept.orphaned, swept.expired) == (0, 0)
 
@@ -664,7 +683,7 @@ async def test_a_sweep_of_nothing_moves_nothing(outbox: Outbox) -> None:
 # Resending.
 
 
-async def test_a_failed_message_is_queued_again_and_held_at_its_frozen_price(world: World, outbox: Outbox) -> None:
+async def test_a_failed_message_is_queued_again_and_held_at_its_frozen_price(world: World, outbox: Replica) -> None:
     failed = await sent(outbox, refused(), priority=Priority.HIGH)
     again = await outbox.resend(failed.id, 3)
     assert (again.state, again.billing, again.retry_count) == (State.READY, Billing.HELD, 1)
@@ -682,7 +701,7 @@ async def test_a_failed_message_is_queued_again_and_held_at_its_frozen_price(wor
     ]
 
 
-async def test_a_claim_from_before_a_resend_settles_nothing(outbox: Outbox) -> None:
+async def test_a_claim_from_before_a_resend_settles_nothing(outbox: Replica) -> None:
     message = await record(outbox, acceptance(claimed=True))
     first = Claim(message, 1, 0, 0.0)
     await end(outbox, first, refused())
@@ -697,14 +716,14 @@ async def test_a_claim_from_before_a_resend_settles_nothing(outbox: Outbox) -> N
     assert (await claim_one(outbox)).epoch > second.epoch
 
 
-async def test_an_expired_message_can_be_resent(world: World, outbox: Outbox) -> None:
+async def test_an_expired_message_can_be_resent(world: World, outbox: Replica) -> None:
     message = await sent(outbox, unanswered())
     await world.pass_time(UNKNOWN_S + 1)
     await outbox.sweep()
     assert (await outbox.resend(message.id, 3)).state is State.READY
 
 
-async def test_resends_are_counted_and_capped(outbox: Outbox) -> None:
+async def test_resends_are_counted_and_capped(outbox: Replica) -> None:
     message = await sent(outbox, refused())
     for count in (1, 2):
         assert (await outbox.resend(message.id, 2)).retry_count == count
@@ -715,26 +734,26 @@ async def test_resends_are_counted_and_capped(outbox: Outbox) -> None:
 
 
 @pytest.mark.parametrize("outcome", [accepted(), not_taken(), unanswered()], ids=lambda o: o.kind.value)
-async def test_only_a_failed_message_is_resent(outbox: Outbox, outcome: Outcome) -> None:
+async def test_only_a_failed_message_is_resent(outbox: Replica, outcome: Outcome) -> None:
     message = await sent(outbox, outcome)
     before = await money(outbox)
     assert await reason_of(outbox.resend(message.id, 3)) == "NOT_FAILED"
     assert await money(outbox) == before
 
 
-async def test_a_cancelled_message_is_not_resent(outbox: Outbox) -> None:
+async def test_a_cancelled_message_is_not_resent(outbox: Replica) -> None:
     message = await record(outbox, acceptance())
     await outbox.cancel(message.id)
     assert await reason_of(outbox.resend(message.id, 3)) == "CANCELLED"
 
 
-async def test_what_does_not_exist_is_neither_resent_nor_cancelled(outbox: Outbox) -> None:
+async def test_what_does_not_exist_is_neither_resent_nor_cancelled(outbox: Replica) -> None:
     assert await reason_of(outbox.resend(uuid7(), 3)) == "OUTBOX_ENTRY_NOT_FOUND"
     assert await reason_of(outbox.cancel(uuid7())) == "OUTBOX_ENTRY_NOT_FOUND"
     assert await outbox.get(uuid7()) is None
 
 
-async def test_a_resend_needs_the_money_again(world: World, outbox: Outbox) -> None:
+async def test_a_resend_needs_the_money_again(world: World, outbox: Replica) -> None:
     await world.open_account(account("0.6"))
     message = await sent(outbox, refused())
     await record(outbox, acceptance())
@@ -747,7 +766,9 @@ async def test_a_resend_needs_the_money_again(world: World, outbox: Outbox) -> N
 
 
 @pytest.mark.parametrize("scheduled", [True, False], ids=["scheduled", "ready"])
-async def test_a_message_that_was_not_submitted_can_be_cancelled(world: World, outbox: Outbox, scheduled: bool) -> None:
+async def test_a_message_that_was_not_submitted_can_be_cancelled(
+    world: World, outbox: Replica, scheduled: bool
+) -> None:
     now = datetime.now(UTC)
     time = now + timedelta(hours=1) if scheduled else None
     message = await record(outbox, acceptance(now=now, scheduled_time=time))
@@ -765,7 +786,7 @@ async def test_a_message_that_was_not_submitted_can_be_cancelled(world: World, o
     assert await reason_of(outbox.cancel(message.id)) == "NOT_CANCELLABLE"
 
 
-async def test_what_is_with_the_carrier_or_has_ended_cannot_be_cancelled(outbox: Outbox) -> None:
+async def test_what_is_with_the_carrier_or_has_ended_cannot_be_cancelled(outbox: Replica) -> None:
     submitting = await record(outbox, acceptance(claimed=True))
     assert await reason_of(outbox.cancel(submitting.id)) == "NOT_CANCELLABLE"
     for outcome in (accepted(), refused(), unanswered()):
@@ -776,7 +797,7 @@ async def test_what_is_with_the_carrier_or_has_ended_cannot_be_cancelled(outbox:
     assert (await end(outbox, Claim(submitting, 1, 0, 0.0), accepted())).applied
 
 
-async def test_what_went_back_into_the_queue_can_be_cancelled(outbox: Outbox) -> None:
+async def test_what_went_back_into_the_queue_can_be_cancelled(outbox: Replica) -> None:
     message = await sent(outbox, not_taken())
     assert (await outbox.cancel(message.id)).state is State.CANCELLED
 
@@ -784,7 +805,7 @@ async def test_what_went_back_into_the_queue_can_be_cancelled(outbox: Outbox) ->
 # Reading.
 
 
-async def test_entries_are_listed_newest_first_by_pages(world: World, outbox: Outbox) -> None:
+async def test_entries_are_listed_newest_first_by_pages(world: World, outbox: Replica) -> None:
     ids = []
     for _ in range(5):
         ids.append((await record(outbox, acceptance())).id)
@@ -798,7 +819,7 @@ async def test_entries_are_listed_newest_first_by_pages(world: World, outbox: Ou
     assert await outbox.list(ListFilter("nobody"), 10, None) == []
 
 
-async def test_entries_of_one_instant_are_all_listed_once(outbox: Outbox) -> None:
+async def test_entries_of_one_instant_are_all_listed_once(outbox: Replica) -> None:
     await outbox.accept([acceptance() for _ in range(7)])
     seen: list[UUID] = []
     after = None
@@ -809,7 +830,7 @@ async def test_entries_of_one_instant_are_all_listed_once(outbox: Outbox) -> Non
     assert seen == sorted(seen, reverse=True)
 
 
-async def test_entries_are_filtered_by_status_tag_and_time(world: World, outbox: Outbox) -> None:
+async def test_entries_are_filtered_by_status_tag_and_time(world: World, outbox: Replica) -> None:
     old = await sent(outbox, accepted(), tags=["otp", "x"])
     await world.pass_time(3_600)
     failed = await sent(outbox, refused(), tags=["otp"])
@@ -829,14 +850,14 @@ async def test_entries_are_filtered_by_status_tag_and_time(world: World, outbox:
     assert await ids(ListFilter(ACCOUNT, created_from=boundary)) == [pending.id, failed.id]
 
 
-async def test_many_are_looked_up_at_once_and_the_absent_left_out(outbox: Outbox) -> None:
+async def test_many_are_looked_up_at_once_and_the_absent_left_out(outbox: Replica) -> None:
     messages = [await record(outbox, acceptance()) for _ in range(3)]
     found = await outbox.get_many([messages[0].id, uuid7(), messages[2].id])
     assert {message.id for message in found} == {messages[0].id, messages[2].id}
     assert await outbox.get_many([]) == []
 
 
-async def test_errors_name_what_a_client_needs(world: World, outbox: Outbox) -> None:
+async def test_errors_name_what_a_client_needs(world: World, outbox: Replica) -> None:
     await world.open_account(account("0.1"))
     (error,) = await outbox.accept([acceptance()])
     assert isinstance(error, ServiceError)
@@ -844,7 +865,7 @@ async def test_errors_name_what_a_client_needs(world: World, outbox: Outbox) -> 
     assert Decimal(error.metadata["shortfall"]) == Decimal("0.5")
 
 
-async def test_an_entry_is_found_by_its_key_and_its_request_alone(outbox: Outbox) -> None:
+async def test_an_entry_is_found_by_its_key_and_its_request_alone(outbox: Replica) -> None:
     item = acceptance(message_id="msg123")
     message = await record(outbox, item)
     assert await outbox.find(ACCOUNT, "msg123", item.fingerprint) == message

@@ -341,15 +341,6 @@ class InMemoryOutbox:
         ]
         return sorted(found, key=lambda message: (message.created_at, message.id), reverse=True)[:limit]
 
-    async def account(self, account_id: str) -> Account | None:
-        return self.book.accounts.get(account_id)
-
-    async def update_account(self, account_id: str, *, resend_unknown: bool) -> Account | None:
-        if account_id not in self.book.accounts:
-            return None
-        self.book.accounts[account_id] = replace(self.book.accounts[account_id], resend_unknown=resend_unknown)
-        return self.book.accounts[account_id]
-
     def _account(self, account_id: str) -> Account:
         zero = Decimal(0)
         mode = AccountMode.POSTPAID

@@ -8,6 +8,7 @@ from decimal import Decimal
 from messaging_service.accounts.domain.account import Account, AccountLimits
 from messaging_service.accounts.domain.ledger import COUNTED, LARGEST_BOOKING, BookFault, EntryKind, LedgerEntry
 from messaging_service.accounts.domain.references import reference_problem
+from messaging_service.accounts.grpc.account_messages import from_account
 from messaging_service.sending.domain.validation import MAX_IDENTIFIER, text_problem
 from messaging_service.shared.domain.message import outbox_id
 from messaging_service.shared.domain.money import from_micros, plain, to_micros
@@ -92,7 +93,7 @@ def from_terms(account: Account) -> pb.AccountTerms:
     """An account with its terms."""
     limits = account.limits
     return pb.AccountTerms(
-        account=wire.from_account(account),
+        account=from_account(account),
         currency=CURRENCY,
         limits=pb.AccountLimits(
             daily_spend_micros=None if limits.daily_spend is None else to_micros(limits.daily_spend),

@@ -9,6 +9,7 @@ import structlog
 
 from messaging_service.accounts.domain.account import AccountMode, AccountStatus
 from messaging_service.accounts.domain.ledger import EntryKind, LedgerEntry, NewEntry
+from messaging_service.accounts.grpc.account_messages import ACCOUNT_STATUSES, MODES
 from messaging_service.accounts.grpc.billing_messages import (
     KINDS,
     MAX_REASON,
@@ -33,8 +34,8 @@ MAX_PAGE = 1_000
 MAX_FAULTS = 1_000
 MAX_ENTRY = 2**63 - 1
 MAX_ATTEMPT = 2**15 - 1
-MODE_OF = {value: mode for mode, value in wire.MODES.items()}
-STATUS_OF = {value: status for status, value in wire.ACCOUNT_STATUSES.items()}
+MODE_OF = {value: mode for mode, value in MODES.items()}
+STATUS_OF = {value: status for status, value in ACCOUNT_STATUSES.items()}
 
 log = structlog.get_logger()
 

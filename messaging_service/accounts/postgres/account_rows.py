@@ -81,6 +81,6 @@ async def get_account(connection: Connection, account_id: str) -> Account | None
 
 
 async def update_account(connection: Connection, account_id: str, resend_unknown: bool) -> Account | None:
-    """See Outbox.update_account."""
+    """Sets whether unknown outcomes of an account are sent again; the account afterwards, None when there is none."""
     row = await (await connection.execute(_UPDATE, (resend_unknown, account_id))).fetchone()
     return None if row is None else to_account(row)

@@ -9,10 +9,9 @@ from dataclasses import dataclass
 from datetime import datetime
 from uuid import UUID
 
-from messaging_service.accounts.domain.account import Account, UnknownAccounts
+from messaging_service.accounts.domain.account import UnknownAccounts
 from messaging_service.accounts.domain.charging import ChargePolicy
 from messaging_service.accounts.postgres import recipient_limits
-from messaging_service.accounts.postgres.account_rows import get_account, update_account
 from messaging_service.carriers.domain.routing import DEFAULT_ROUTE
 from messaging_service.carriers.domain.submission import DeliveryReceipt
 from messaging_service.opt_outs.domain.suppression import NOBODY_EXEMPT, Exemption
@@ -186,16 +185,6 @@ class PostgresOutbox:
         """See Outbox.list."""
         async with migrated(single_statement(self._pool)) as connection:
             return await reading.list_messages(connection, wanted, limit, after)
-
-    async def account(self, account_id: str) -> Account | None:
-        """See Outbox.account."""
-        async with migrated(single_statement(self._pool)) as connection:
-            return await get_account(connection, account_id)
-
-    async def update_account(self, account_id: str, *, resend_unknown: bool) -> Account | None:
-        """See Outbox.update_account."""
-        async with migrated(single_statement(self._pool)) as connection:
-            return await update_account(connection, account_id, resend_unknown)
 
     async def store(self, stored: Sequence[DeliveryReceipt]) -> None:
         """See ReceiptInbox.store."""

@@ -9,7 +9,6 @@ from typing import TYPE_CHECKING
 from google.protobuf.duration_pb2 import Duration
 from google.protobuf.timestamp_pb2 import Timestamp
 
-from messaging_service.accounts.domain.account import Account, AccountMode, AccountStatus
 from messaging_service.prices.quote_sms import Quote, QuoteDraft
 from messaging_service.sending.domain.validation import SendDraft
 from messaging_service.shared.domain.failures import Failure, Resend, failure_of
@@ -66,15 +65,6 @@ LEVELS: Mapping[PriceLevel, pricing_pb2.CostLevel.ValueType] = {
     PriceLevel.APP_OWNER: pricing_pb2.COST_LEVEL_APP_OWNER,
     PriceLevel.SPECIFIC_CUSTOMER: pricing_pb2.COST_LEVEL_SPECIFIC_CUSTOMER,
     PriceLevel.DIRECT_CUSTOMER: pricing_pb2.COST_LEVEL_DIRECT_CUSTOMER,
-}
-MODES: Mapping[AccountMode, pb.AccountMode.ValueType] = {
-    AccountMode.POSTPAID: pb.ACCOUNT_MODE_POSTPAID,
-    AccountMode.PREPAID: pb.ACCOUNT_MODE_PREPAID,
-}
-ACCOUNT_STATUSES: Mapping[AccountStatus, pb.AccountStatus.ValueType] = {
-    AccountStatus.ACTIVE: pb.ACCOUNT_STATUS_ACTIVE,
-    AccountStatus.SUSPENDED: pb.ACCOUNT_STATUS_SUSPENDED,
-    AccountStatus.CLOSED: pb.ACCOUNT_STATUS_CLOSED,
 }
 RESENDS: Mapping[Resend, pb.ResendAdvice.ValueType] = {
     Resend.NOW: pb.RESEND_ADVICE_NOW,
@@ -262,20 +252,6 @@ def _from_advice(advice: Gsm7Advice, unit_price: Decimal) -> pb.Gsm7Advice:
         text=advice.text,
         units=advice.units,
         savings_micros=to_micros(advice.savings(unit_price)),
-    )
-
-
-def from_account(account: Account) -> pb.Account:
-    """The public form of an account."""
-    return pb.Account(
-        user_id=account.id,
-        mode=MODES[account.mode],
-        status=ACCOUNT_STATUSES[account.status],
-        posted_micros=to_micros(account.posted),
-        held_micros=to_micros(account.held),
-        credit_limit_micros=to_micros(account.credit_limit),
-        created_time=_stamp(account.created_at),
-        resend_unknown=account.resend_unknown,
     )
 
 

@@ -12,7 +12,7 @@ import pytest
 
 from messaging_service.carriers.domain.submission import DeliveryReceipt, Outcome, ReceiptState
 from messaging_service.sending.outbox import Acceptance, Accepted, Claim, Settled
-from messaging_service.sending.postgres.postgres_outbox import PostgresOutbox, Windows
+from messaging_service.sending.postgres.postgres_outbox import Windows
 from messaging_service.shared.domain.message import Message
 from service_kit.embedded.embedded_postgres import EmbeddedPostgres
 from service_kit.postgres.database import create_pool
@@ -21,10 +21,11 @@ from tests.contract.sms_examples import RECIPIENT, acceptance, settlement
 from tests.integration.messaging.metered_service import Metered, metered_on
 from tests.integration.messaging.running_service import Running, service_on
 from tests.system.messaging_database import empty_database, rows
+from tests.system.messaging_replica import Replica
 
 WINDOWS = Windows(lease_s=30.0, margin_s=5.0, unknown_s=3_600.0, queue_s=600.0)
 
-MakeOutbox = Callable[[str], Awaitable[PostgresOutbox]]
+MakeOutbox = Callable[[str], Awaitable[Replica]]
 
 
 @pytest.fixture
@@ -38,26 +39,26 @@ async def make_outbox(database_url: str) -> AsyncIterator[MakeOutbox]:
     """Instances of the service, as far as the database sees them."""
     async with AsyncExitStack() as closing:
 
-        async def make(owner: str) -> PostgresOutbox:
+        async def make(owner: str) -> Replica:
             pool = await closing.enter_async_context(create_pool(database_url, owner, max_size=8, timeout_s=20))
-            return PostgresOutbox(pool, owner, WINDOWS)
+            return Replica(pool, owner, WINDOWS)
 
         yield make
 
 
 @pytest.fixture
-async def outbox(make_outbox: MakeOutbox) -> PostgresOutbox:
+async def outbox(make_outbox: MakeOutbox) -> Replica:
     return await make_outbox("here")
 
 
-async def record(outbox: PostgresOutbox, item: Acceptance) -> Message:
+async def record(outbox: Replica, item: Acceptance) -> Message:
     """Accepts one message."""
     (answer,) = await outbox.accept([item])
     assert isinstance(answer, Accepted), answer
     return answer.message
 
 
-async def settle(outbox: PostgresOutbox, claim: Claim, outcome: Outcome) -> Message:
+async def settle(outbox: Replica, claim: Claim, outcome: Outcome) -> Message:
     """Records the outcome of a claim that is still good."""
     (settled,) = await outbox.settle([settlement(claim, outcome)])
     assert isinstance(settled, Settled)
@@ -65,22 +66,22 @@ async def settle(outbox: PostgresOutbox, claim: Claim, outcome: Outcome) -> Mess
     return settled.message
 
 
-async def sent(outbox: PostgresOutbox, outcome: Outcome, **changes: Any) -> Message:
+async def sent(outbox: Replica, outcome: Outcome, **changes: Any) -> Message:
     """A message that came to an outcome."""
     message = await record(outbox, acceptance(claimed=True, **changes))
     return await settle(outbox, Claim(message, 1, 0, 0.0), outcome)
 
 
-async def stored(outbox: PostgresOutbox, message_id: UUID) -> Message:
+async def stored(outbox: Replica, message_id: UUID) -> Message:
     """A message as it stands."""
     message = await outbox.get(message_id)
     assert message is not None
     return message
 
 
-async def money(outbox: PostgresOutbox, account_id: str = "user123") -> tuple[Decimal | int, Decimal | int]:
+async def money(outbox: Replica, account_id: str = "user123") -> tuple[Decimal | int, Decimal | int]:
     """Posted and held."""
-    account = await outbox.account(account_id)
+    account = await outbox.accounts.account(account_id)
     assert account is not None
     return account.posted, account.held
 

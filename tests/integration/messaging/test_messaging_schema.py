@@ -12,7 +12,6 @@ from alembic.runtime.migration import MigrationContext
 from psycopg.conninfo import make_conninfo
 from sqlalchemy import inspect
 
-from messaging_service.sending.postgres.postgres_outbox import PostgresOutbox
 from messaging_service.shared.domain.states import State
 from messaging_service.wiring.migrate import MIGRATIONS, migrate
 from messaging_service.wiring.tables import metadata
@@ -22,6 +21,7 @@ from service_kit.postgres.migrations import engine_for, head
 from tests.conftest import FreshDatabase
 from tests.contract.sms_examples import acceptance
 from tests.integration.messaging.conftest import WINDOWS, record
+from tests.system.messaging_replica import Replica
 
 
 def definitions(url: str) -> set[tuple[str, str, str]]:
@@ -123,7 +123,7 @@ def test_migrating_again_changes_nothing(database_url: str) -> None:
     ],
 )
 async def test_the_database_refuses_rows_that_break_the_rules(
-    outbox: PostgresOutbox, database_url: str, constraint: str, statement: str
+    outbox: Replica, database_url: str, constraint: str, statement: str
 ) -> None:
     await record(outbox, acceptance(claimed=True))
     with psycopg.connect(database_url) as connection:
@@ -135,7 +135,7 @@ async def test_the_database_refuses_rows_that_break_the_rules(
 
 async def test_a_database_without_migrations_says_how_to_get_them(fresh_database: FreshDatabase) -> None:
     async with create_pool(fresh_database(), "bare") as pool:
-        outbox = PostgresOutbox(pool, "here", WINDOWS)
+        outbox = Replica(pool, "here", WINDOWS)
         for call in (outbox.claim(1), outbox.sweep(), outbox.accept([acceptance()]), outbox.work(1)):
             with pytest.raises(ServiceError) as caught:
                 await call

@@ -21,13 +21,14 @@ from messaging_service.accounts.domain.account import AccountLimits, AccountMode
 from messaging_service.accounts.domain.ledger import EntryKind, NewEntry
 from messaging_service.accounts.ledger_store import Booked
 from messaging_service.accounts.postgres.postgres_ledger_store import PostgresLedgerStore
-from messaging_service.sending.postgres.postgres_outbox import PostgresOutbox, Windows
+from messaging_service.sending.postgres.postgres_outbox import Windows
 from service_kit.errors import Kind, ServiceError
 from service_kit.postgres.database import create_pool
 from tests.integration.messaging.accounts.money_rules import BROKEN
 from tests.integration.messaging.accounts.test_money_invariants import ACCOUNTS, History
 from tests.integration.messaging.cut_connections import Fuse, breaking_pool
 from tests.system.messaging_database import rows
+from tests.system.messaging_replica import Replica
 
 OPERATIONS = int(os.environ.get("TUKUPAY_MONEY_OPERATIONS", "4000"))
 pytestmark = pytest.mark.timeout(120 + OPERATIONS // 100)
@@ -50,7 +51,7 @@ def tell(line: str) -> None:
 class Campaign(History):
     """A history with payments, corrections and refunds, on connections that break."""
 
-    def __init__(self, url: str, outboxes: tuple[PostgresOutbox, PostgresOutbox], books: PostgresLedgerStore) -> None:
+    def __init__(self, url: str, outboxes: tuple[Replica, Replica], books: PostgresLedgerStore) -> None:
         super().__init__(SEED, url, outboxes)
         self.books = books
         self.references = count(1)
@@ -142,7 +143,7 @@ async def test_the_money_is_right_whoever_pays_whatever_breaks(database_url: str
     async with AsyncExitStack() as stack:
         for pool in pools:
             await stack.enter_async_context(pool)
-        outboxes = PostgresOutbox(pools[0], "one", WINDOWS), PostgresOutbox(pools[1], "two", WINDOWS)
+        outboxes = Replica(pools[0], "one", WINDOWS), Replica(pools[1], "two", WINDOWS)
         campaign = Campaign(database_url, outboxes, PostgresLedgerStore(pools[2]))
         for account, mode in SWITCHES.items():
             limit = Decimal(5) if account == "credit" else Decimal(0)

@@ -14,7 +14,6 @@ from messaging_service.accounts.domain.ledger import EntryKind, NewEntry
 from messaging_service.accounts.postgres.postgres_ledger_store import PostgresLedgerStore
 from messaging_service.carriers.domain.submission import ReceiptState
 from messaging_service.sending.outbox import Claim
-from messaging_service.sending.postgres.postgres_outbox import PostgresOutbox
 from messaging_service.shared.domain.message import Message
 from service_kit.errors import Kind, ServiceError
 from tests.contract.sms_examples import ACCOUNT, PRICE, acceptance, accepted, refused, settlement
@@ -23,6 +22,7 @@ from tests.integration.messaging.conftest import WINDOWS, MakeOutbox, money, rec
 from tests.integration.messaging.cut_connections import Fuse, breaking_pool
 from tests.integration.messaging.running_service import Running, refusal_of
 from tests.system.messaging_database import rows
+from tests.system.messaging_replica import Replica
 from tukupay.sms.messaging.v1 import billing_pb2, billing_pb2_grpc, messaging_pb2
 
 TOTAL = PRICE.unit_price
@@ -51,7 +51,7 @@ class CountedFuse(Fuse):
 class Broken:
     """An outbox and books whose connections break on demand, beside ones that do not."""
 
-    def __init__(self, url: str, whole: PostgresOutbox, outbox: PostgresOutbox, books: PostgresLedgerStore) -> None:
+    def __init__(self, url: str, whole: Replica, outbox: Replica, books: PostgresLedgerStore) -> None:
         self.url = url
         self.whole = whole
         self.outbox = outbox
@@ -132,7 +132,7 @@ async def test_a_transaction_that_breaks_off_anywhere_happens_once_when_it_is_re
     async with breaking_pool(database_url, fuse, size=1) as pool:
         for place in range(MOST_STATEMENTS):
             await emptied(database_url)
-            broken = Broken(database_url, whole, PostgresOutbox(pool, "here", WINDOWS), PostgresLedgerStore(pool))
+            broken = Broken(database_url, whole, Replica(pool, "here", WINDOWS), PostgresLedgerStore(pool))
             await broken.books.open(ACCOUNT, AccountMode.POSTPAID, Decimal(0), AccountLimits(None, None, None))
             await prepare(broken)
             fuse.left = place

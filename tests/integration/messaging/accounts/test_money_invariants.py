@@ -14,7 +14,6 @@ import pytest
 
 from messaging_service.carriers.domain.submission import Outcome, OutcomeKind, ReceiptState
 from messaging_service.sending.outbox import Claim
-from messaging_service.sending.postgres.postgres_outbox import PostgresOutbox
 from messaging_service.shared.domain.money import Price, PriceLevel
 from messaging_service.shared.domain.states import Priority, State
 from service_kit.errors import Kind, ServiceError
@@ -23,6 +22,7 @@ from tests.integration.messaging.accounts.money_rules import BROKEN, LEGAL
 from tests.integration.messaging.conftest import MakeOutbox, receipt
 from tests.system.effort import effort
 from tests.system.messaging_database import pass_time, rows
+from tests.system.messaging_replica import Replica
 
 pytestmark = pytest.mark.timeout(effort(120, 600))
 
@@ -38,11 +38,11 @@ PRICES = [Price(Decimal(price), "cost_1", PriceLevel.TUKUPAY) for price in ("0.6
 class History:
     """One random history; every step is a call that a service makes."""
 
-    def __init__(self, seed: int, url: str, outboxes: tuple[PostgresOutbox, PostgresOutbox]) -> None:
+    def __init__(self, seed: int, url: str, outboxes: tuple[Replica, Replica]) -> None:
         self.random = Random(seed)
         self.url = url
         self.outboxes = outboxes
-        self.claims: list[tuple[PostgresOutbox, Claim]] = []
+        self.claims: list[tuple[Replica, Claim]] = []
         self.messages: list[UUID] = []
         self.carrier_ids: list[tuple[str, str]] = []
         self.keys = 0
@@ -60,7 +60,7 @@ class History:
         ]
         return self.random.choice(steps)()
 
-    def outbox(self) -> PostgresOutbox:
+    def outbox(self) -> Replica:
         return self.random.choice(self.outboxes)
 
     def note(self, what: str) -> None:
@@ -135,7 +135,7 @@ class History:
     async def cancel(self) -> None:
         await self.amend(lambda outbox, message_id: outbox.cancel(message_id), "cancelled")
 
-    async def amend(self, call: Callable[[PostgresOutbox, UUID], Awaitable[Any]], done: str) -> None:
+    async def amend(self, call: Callable[[Replica, UUID], Awaitable[Any]], done: str) -> None:
         for message_id in self.random.sample(self.messages[-30:], min(len(self.messages), 4)):
             try:
                 await call(self.outbox(), message_id)

@@ -8,7 +8,7 @@ import pytest
 
 from messaging_service.accounts.domain.charging import ChargePolicy
 from messaging_service.carriers.domain.submission import DeliveryReceipt, ReceiptState
-from messaging_service.sending.postgres.postgres_outbox import PostgresOutbox, Rules
+from messaging_service.sending.postgres.postgres_outbox import Rules
 from messaging_service.shared.domain.money import Price
 from messaging_service.shared.domain.states import Billing, State
 from service_kit.postgres.database import create_pool
@@ -16,6 +16,7 @@ from tests.contract.sms_examples import PRICE, TWO_UNITS, accepted, unanswered
 from tests.integration.messaging.conftest import WINDOWS, money, receipt, sent, settle, stored
 from tests.integration.messaging.receipts.receipts_at_work import bring, unknown, until_matched_by_address
 from tests.system.messaging_database import pass_time, rows
+from tests.system.messaging_replica import Replica
 
 pytestmark = pytest.mark.timeout(60)
 
@@ -31,7 +32,7 @@ def with_error(item: DeliveryReceipt, code: str) -> DeliveryReceipt:
 
 async def test_undelivered_messages_are_refunded_where_delivery_is_charged(database_url: str) -> None:
     async with create_pool(database_url, "here") as pool:
-        outbox = PostgresOutbox(pool, "here", WINDOWS, rules=BY_DELIVERY)
+        outbox = Replica(pool, "here", WINDOWS, rules=BY_DELIVERY)
         message = await sent(outbox, accepted("A1"))
         await bring(outbox, receipt("A1", U))
         failed = await stored(outbox, message.id)
@@ -52,7 +53,7 @@ async def test_undelivered_messages_are_refunded_where_delivery_is_charged(datab
 
 async def test_an_open_outcome_that_proves_undelivered_is_charged_and_refunded(database_url: str) -> None:
     async with create_pool(database_url, "here") as pool:
-        outbox = PostgresOutbox(pool, "here", WINDOWS, rules=BY_DELIVERY)
+        outbox = Replica(pool, "here", WINDOWS, rules=BY_DELIVERY)
         message = await unknown(outbox, database_url)
         await outbox.store([receipt("A1", U)])
         await until_matched_by_address(outbox, database_url)
@@ -63,14 +64,14 @@ async def test_an_open_outcome_that_proves_undelivered_is_charged_and_refunded(d
 
 async def test_one_lost_part_refunds_the_whole(database_url: str) -> None:
     async with create_pool(database_url, "here") as pool:
-        outbox = PostgresOutbox(pool, "here", WINDOWS, rules=BY_DELIVERY)
+        outbox = Replica(pool, "here", WINDOWS, rules=BY_DELIVERY)
         await sent(outbox, accepted("A1", "A2"), message=TWO_UNITS)
         await bring(outbox, receipt("A1"), receipt("A2", U))
         assert await money(outbox) == (0, 0)
 
 
 async def test_a_free_message_whose_outcome_was_open_is_settled_by_its_receipt(
-    outbox: PostgresOutbox, database_url: str
+    outbox: Replica, database_url: str
 ) -> None:
     free = Price(PRICE.unit_price * 0, PRICE.cost_id, PRICE.level)
     message = await sent(outbox, unanswered("A1"), price=free)
@@ -80,7 +81,7 @@ async def test_a_free_message_whose_outcome_was_open_is_settled_by_its_receipt(
     assert await rows(database_url, LEDGER) == [(1, "charge", 0)]
 
 
-async def test_the_carriers_own_error_is_shown_and_noted(outbox: PostgresOutbox, database_url: str) -> None:
+async def test_the_carriers_own_error_is_shown_and_noted(outbox: Replica, database_url: str) -> None:
     message = await sent(outbox, accepted("A1", "A2"), message=TWO_UNITS)
     await bring(outbox, with_error(receipt("A1"), "000"), with_error(receipt("A2", U), "034"))
     assert (await stored(outbox, message.id)).carrier_error_code == "034"
@@ -89,14 +90,14 @@ async def test_the_carriers_own_error_is_shown_and_noted(outbox: PostgresOutbox,
     assert (await outbox.resend(message.id, 3)).carrier_error_code is None
 
 
-async def test_a_delivered_message_shows_no_error_of_the_carrier(outbox: PostgresOutbox) -> None:
+async def test_a_delivered_message_shows_no_error_of_the_carrier(outbox: Replica) -> None:
     message = await sent(outbox, accepted("A1"))
     await bring(outbox, with_error(receipt("A1"), "000"))
     assert (await stored(outbox, message.id)).carrier_error_code is None
 
 
 async def test_old_receipts_are_forgotten_step_by_step_and_those_that_wait_are_kept(
-    outbox: PostgresOutbox, database_url: str
+    outbox: Replica, database_url: str
 ) -> None:
     await sent(outbox, accepted("A1"))
     await bring(outbox, *(receipt("A1") for _ in range(4)), receipt("B1"))

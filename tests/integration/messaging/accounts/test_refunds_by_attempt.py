@@ -8,7 +8,6 @@ import pytest
 
 from messaging_service.accounts.postgres.postgres_ledger_store import PostgresLedgerStore
 from messaging_service.carriers.domain.submission import ReceiptState
-from messaging_service.sending.postgres.postgres_outbox import PostgresOutbox
 from service_kit.postgres.database import create_pool
 from tests.contract.sms_examples import accepted, refused
 from tests.integration.messaging.accounts.test_billing import KES, POSTPAID, UNIT, Billing
@@ -17,6 +16,7 @@ from tests.integration.messaging.reports.test_invoices import compared, lines, w
 from tests.integration.messaging.reports.test_reports import Reports
 from tests.integration.messaging.running_service import Running, refusal_of
 from tests.system.messaging_database import rows
+from tests.system.messaging_replica import Replica
 from tukupay.sms.messaging.v1 import billing_pb2 as pb
 from tukupay.sms.messaging.v1 import messaging_pb2, reports_pb2_grpc
 
@@ -33,7 +33,7 @@ def billing(service: Running) -> Billing:
 class Attempts:
     """A message, attempt by attempt."""
 
-    def __init__(self, service: Running, outbox: PostgresOutbox) -> None:
+    def __init__(self, service: Running, outbox: Replica) -> None:
         self.service = service
         self.outbox = outbox
         self.outbox_id = ""
@@ -67,7 +67,7 @@ class Attempts:
 
 
 @pytest.fixture
-def attempts(service: Running, outbox: PostgresOutbox) -> Attempts:
+def attempts(service: Running, outbox: Replica) -> Attempts:
     return Attempts(service, outbox)
 
 

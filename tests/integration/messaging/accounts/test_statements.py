@@ -10,12 +10,12 @@ import psycopg
 import pytest
 
 from messaging_service.sending.outbox import Claim
-from messaging_service.sending.postgres.postgres_outbox import PostgresOutbox
 from tests.contract.sms_examples import acceptance, accepted, settlement
 from tests.integration.messaging.accounts.test_billing import KES, POSTPAID, Billing, instant
 from tests.integration.messaging.conftest import record
 from tests.integration.messaging.running_service import Running, refusal_of
 from tests.system.messaging_database import STAYS_OPEN, rows, until_found
+from tests.system.messaging_replica import Replica
 from tukupay.sms.messaging.v1 import billing_pb2 as pb
 
 pytestmark = pytest.mark.timeout(60)
@@ -146,7 +146,7 @@ async def test_statements_agree_with_their_entries_while_an_account_sends(
 
 
 async def test_the_entries_of_an_account_are_numbered_in_the_order_of_their_commits(
-    outbox: PostgresOutbox, database_url: str
+    outbox: Replica, database_url: str
 ) -> None:
     message = await record(outbox, acceptance(claimed=True))
     book = "INSERT INTO ledger_entry (account_id, kind, amount, reference) VALUES (%s, 'top_up', 1, 'QK1') RETURNING id"

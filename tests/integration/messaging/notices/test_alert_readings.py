@@ -19,11 +19,11 @@ from messaging_service.notices.domain.alerts import AlertKind, AlertRule, QuietH
 from messaging_service.notices.domain.endpoints import EventType
 from messaging_service.notices.manage_alerts import CarrierHealth
 from messaging_service.notices.postgres.alert_store import PostgresAlertStore
-from messaging_service.sending.postgres.postgres_outbox import PostgresOutbox
 from service_kit.postgres.database import Pool, create_pool
 from tests.contract.sms_examples import ACCOUNT, acceptance, accepted, refused
 from tests.integration.messaging.conftest import record, sent
 from tests.system.messaging_database import rows
+from tests.system.messaging_replica import Replica
 
 pytestmark = pytest.mark.timeout(60)
 
@@ -146,9 +146,7 @@ async def test_units_that_cost_nothing_end_the_alert_and_a_price_that_is_not_kno
     assert await watched.look(prices={ACCOUNT: Decimal("0.6")}) == (1, 0)
 
 
-async def test_what_can_be_spent_counts_the_credit_limit_and_what_is_on_hold(
-    watched: Watched, outbox: PostgresOutbox
-) -> None:
+async def test_what_can_be_spent_counts_the_credit_limit_and_what_is_on_hold(watched: Watched, outbox: Replica) -> None:
     await watched.open(credit=100)
     await watched.rules(LOW)
     await watched.add(50)
@@ -163,7 +161,7 @@ async def test_what_can_be_spent_counts_the_credit_limit_and_what_is_on_hold(
 
 @pytest.mark.parametrize(("window", "raised"), [(timedelta(hours=1), 1), (timedelta(minutes=29), 0)])
 async def test_failures_count_within_the_window_of_the_rule(
-    watched: Watched, outbox: PostgresOutbox, window: timedelta, raised: int
+    watched: Watched, outbox: Replica, window: timedelta, raised: int
 ) -> None:
     await sent(outbox, refused())
     await sent(outbox, accepted())

@@ -15,7 +15,6 @@ from messaging_service.notices.delivery_ports import NewEndpoint
 from messaging_service.notices.domain.endpoints import EndpointKind, EventType
 from messaging_service.notices.postgres.fan_out import PostgresFanOut
 from messaging_service.notices.postgres.postgres_endpoint_store import WEBHOOKS, PostgresEndpointStore
-from messaging_service.sending.postgres.postgres_outbox import PostgresOutbox
 from service_kit.errors import ServiceError
 from service_kit.postgres.database import create_pool
 from tests.contract.sms_examples import RECIPIENT, accepted, refused
@@ -31,6 +30,7 @@ from tests.integration.messaging.notices.webhooks_at_work import (
 )
 from tests.integration.messaging.running_service import refusal_of
 from tests.system.messaging_database import rows, until_found
+from tests.system.messaging_replica import Replica
 from tukupay.sms.messaging.v1 import webhooks_pb2 as pb
 
 pytestmark = pytest.mark.timeout(60)
@@ -248,7 +248,7 @@ async def test_deliveries_that_still_wait_are_kept_however_old_they_are(database
 
 
 async def test_an_endpoint_is_told_nothing_of_what_happened_before_it_was_made(
-    database_url: str, outbox: PostgresOutbox
+    database_url: str, outbox: Replica
 ) -> None:
     async with create_pool(database_url, "telling", timeout_s=20) as pool:
         endpoints = PostgresEndpointStore(pool, uuid7, WEBHOOKS, most=5, give_up_after=timedelta(days=1))

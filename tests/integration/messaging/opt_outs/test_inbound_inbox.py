@@ -16,11 +16,11 @@ from messaging_service.opt_outs.inbound_inbox import WorkedInbound
 from messaging_service.opt_outs.postgres.postgres_inbound import PostgresInbound
 from messaging_service.opt_outs.postgres.postgres_suppressions import PostgresSuppressions
 from messaging_service.opt_outs.suppression_store import Stopped
-from messaging_service.sending.postgres.postgres_outbox import PostgresOutbox
 from service_kit.postgres.database import create_pool
 from tests.contract.sms_examples import RECIPIENT, acceptance
 from tests.integration.messaging.conftest import WINDOWS
 from tests.system.messaging_database import rows
+from tests.system.messaging_replica import Replica
 
 pytestmark = pytest.mark.timeout(120)
 
@@ -31,7 +31,7 @@ DAY_S = 86_400.0
 class World:
     inbox: PostgresInbound
     list: PostgresSuppressions
-    outbox: PostgresOutbox
+    outbox: Replica
     url: str
 
     async def wrote(self, *texts: str | None, phone: str = RECIPIENT) -> None:
@@ -48,7 +48,7 @@ async def world(database_url: str) -> AsyncIterator[World]:
         yield World(
             PostgresInbound(pool, Keywords(), uuid7, DAY_S),
             PostgresSuppressions(pool, "here"),
-            PostgresOutbox(pool, "here", WINDOWS),
+            Replica(pool, "here", WINDOWS),
             database_url,
         )
 

@@ -14,11 +14,11 @@ from messaging_service.opt_outs.domain.suppression import Scope, Source
 from messaging_service.opt_outs.postgres.postgres_suppressions import PostgresSuppressions
 from messaging_service.opt_outs.suppression_store import NewSuppression, Stopped
 from messaging_service.sending.outbox import Accepted
-from messaging_service.sending.postgres.postgres_outbox import PostgresOutbox
 from service_kit.postgres.database import create_pool
 from tests.contract.sms_examples import RECIPIENT, acceptance
 from tests.integration.messaging.conftest import WINDOWS
 from tests.system.messaging_database import STAYS_OPEN, rows, until_found
+from tests.system.messaging_replica import Replica
 
 pytestmark = pytest.mark.timeout(120)
 
@@ -39,7 +39,7 @@ async def test_after_the_stop_is_recorded_nothing_is_accepted_or_left_in_the_que
             await closing.enter_async_context(create_pool(database_url, "messaging", max_size=6, timeout_s=60))
             for _ in range(3)
         ]
-        outboxes = [PostgresOutbox(pool, f"replica {number}", WINDOWS) for number, pool in enumerate(pools)]
+        outboxes = [Replica(pool, f"replica {number}", WINDOWS) for number, pool in enumerate(pools)]
         suppressions = PostgresSuppressions(pools[-1], "stopper")
         begun: dict[int, float] = {}
         recorded_at = 0.0
@@ -79,7 +79,7 @@ async def test_after_the_stop_is_recorded_nothing_is_accepted_or_left_in_the_que
 
 async def test_an_acceptance_that_read_the_list_before_the_stop_is_waited_for(database_url: str) -> None:
     async with create_pool(database_url, "messaging", max_size=6) as pool:
-        outbox, suppressions = PostgresOutbox(pool, "here", WINDOWS), PostgresSuppressions(pool, "here")
+        outbox, suppressions = Replica(pool, "here", WINDOWS), PostgresSuppressions(pool, "here")
         await outbox.accept([acceptance(recipient_phone_number="+254700000001")])
         # Somebody holds the account, so that the acceptance has read the list and cannot go on.
         async with await psycopg.AsyncConnection.connect(database_url, options=STAYS_OPEN) as holder:
@@ -101,20 +101,20 @@ async def test_an_acceptance_that_read_the_list_before_the_stop_is_waited_for(da
 
 async def test_an_entry_whose_maker_died_is_taken_up_by_another_process(database_url: str) -> None:
     async with create_pool(database_url, "messaging", max_size=6) as pool:
-        outbox, suppressions = PostgresOutbox(pool, "here", WINDOWS), PostgresSuppressions(pool, "here")
+        outbox, suppressions = Replica(pool, "here", WINDOWS), PostgresSuppressions(pool, "here")
         await outbox.accept([acceptance() for _ in range(450)])
         await suppressions.add(entry())
         assert await suppressions.stop_pending(10, 1.0) == Stopped(0, complete=True)
         await rows(database_url, "UPDATE suppression SET pass_due_at = pass_due_at - interval '5 s'")
         assert await suppressions.stop_pending(10, 1.0) == Stopped(450, complete=True)
-        account = await outbox.account("user123")
+        account = await outbox.accounts.account("user123")
         assert account is not None
         assert account.held == 0
 
 
 async def test_claims_and_opt_outs_that_meet_take_each_message_once(database_url: str) -> None:
     async with create_pool(database_url, "messaging", max_size=8) as pool:
-        outbox, suppressions = PostgresOutbox(pool, "here", WINDOWS), PostgresSuppressions(pool, "here")
+        outbox, suppressions = Replica(pool, "here", WINDOWS), PostgresSuppressions(pool, "here")
         await outbox.accept([acceptance(user_id=f"user{number % 5}") for number in range(200)])
         added = await suppressions.add(entry())
 

@@ -11,7 +11,6 @@ import pytest
 from messaging_service.carriers.domain.submission import Outcome, OutcomeKind, ReceiptState
 from messaging_service.receipts.late_outcomes import LateSettlement, Verdict
 from messaging_service.sending.outbox import Claim
-from messaging_service.sending.postgres.postgres_outbox import PostgresOutbox
 from messaging_service.shared.domain.message import Message
 from messaging_service.shared.domain.states import Billing, State
 from tests.contract.sms_examples import PRICE, TWO_UNITS, acceptance, accepted, not_taken, refused, unanswered
@@ -27,19 +26,20 @@ from tests.integration.messaging.conftest import (
 )
 from tests.integration.messaging.receipts.receipts_at_work import bring, opt_out, until_matched_by_address
 from tests.system.messaging_database import pass_time, rows
+from tests.system.messaging_replica import Replica
 
 pytestmark = pytest.mark.timeout(60)
 
 TOTAL = PRICE.unit_price
 
 
-async def late(outbox: PostgresOutbox, message: Message, outcome: Outcome, epoch: int = 1) -> Verdict:
+async def late(outbox: Replica, message: Message, outcome: Outcome, epoch: int = 1) -> Verdict:
     """What becomes of a late outcome."""
     (verdict,) = await outbox.settle_late([LateSettlement(message.id, epoch, outcome, 0.5)])
     return verdict
 
 
-async def test_a_late_acceptance_is_charged_and_finds_its_receipts(outbox: PostgresOutbox, database_url: str) -> None:
+async def test_a_late_acceptance_is_charged_and_finds_its_receipts(outbox: Replica, database_url: str) -> None:
     message = await sent(outbox, unanswered())
     assert await late(outbox, message, accepted("A1")) is Verdict.RECORDED
     taken = await stored(outbox, message.id)
@@ -52,7 +52,7 @@ async def test_a_late_acceptance_is_charged_and_finds_its_receipts(outbox: Postg
     assert (await stored(outbox, message.id)).state is State.DELIVERED
 
 
-async def test_a_late_refusal_is_released(outbox: PostgresOutbox, database_url: str) -> None:
+async def test_a_late_refusal_is_released(outbox: Replica, database_url: str) -> None:
     message = await sent(outbox, unanswered())
     assert await late(outbox, message, refused("INVALID_RECIPIENT")) is Verdict.RECORDED
     ended = await stored(outbox, message.id)
@@ -62,14 +62,14 @@ async def test_a_late_refusal_is_released(outbox: PostgresOutbox, database_url: 
     assert (await transitions(database_url, message.id))[-1] == (1, "unknown", "refused")
 
 
-async def test_what_only_another_carrier_would_take_is_refused(outbox: PostgresOutbox) -> None:
+async def test_what_only_another_carrier_would_take_is_refused(outbox: Replica) -> None:
     message = await sent(outbox, unanswered())
     elsewhere = replace(not_taken("REJECTED_BY_CARRIER"), only_elsewhere=True)
     assert await late(outbox, message, elsewhere) is Verdict.RECORDED
     assert (await stored(outbox, message.id)).state is State.REFUSED
 
 
-async def test_what_was_not_taken_after_all_is_tried_again(outbox: PostgresOutbox, database_url: str) -> None:
+async def test_what_was_not_taken_after_all_is_tried_again(outbox: Replica, database_url: str) -> None:
     message = await sent(outbox, unanswered())
     assert await late(outbox, message, not_taken("CARRIER_THROTTLED")) is Verdict.RECORDED
     waiting = await stored(outbox, message.id)
@@ -89,7 +89,7 @@ async def test_what_was_not_taken_after_all_is_tried_again(outbox: PostgresOutbo
     ]
 
 
-async def test_an_outcome_counts_once_and_first_come_first_served(outbox: PostgresOutbox) -> None:
+async def test_an_outcome_counts_once_and_first_come_first_served(outbox: Replica) -> None:
     message = await sent(outbox, unanswered())
     both = [LateSettlement(message.id, 1, outcome, 0.5) for outcome in (accepted("A1"), refused())]
     assert await outbox.settle_late(both) == [Verdict.RECORDED, Verdict.OVERTAKEN]
@@ -97,7 +97,7 @@ async def test_an_outcome_counts_once_and_first_come_first_served(outbox: Postgr
     assert await money(outbox) == (-TOTAL, 0)
 
 
-async def test_an_outcome_of_another_claim_changes_nothing(outbox: PostgresOutbox, database_url: str) -> None:
+async def test_an_outcome_of_another_claim_changes_nothing(outbox: Replica, database_url: str) -> None:
     message = await record(outbox, acceptance(claimed=True))
     await settle(outbox, Claim(message, 1, 0, 0.0), not_taken())
     (second,) = await outbox.claim(1)
@@ -108,13 +108,13 @@ async def test_an_outcome_of_another_claim_changes_nothing(outbox: PostgresOutbo
     assert await late(outbox, message, accepted("A1"), epoch=2) is Verdict.RECORDED
 
 
-async def test_an_outcome_that_overtakes_its_own_record_is_too_early(outbox: PostgresOutbox) -> None:
+async def test_an_outcome_that_overtakes_its_own_record_is_too_early(outbox: Replica) -> None:
     message = await record(outbox, acceptance(claimed=True))
     assert await late(outbox, message, accepted("A1")) is Verdict.TOO_EARLY
     assert (await stored(outbox, message.id)).state is State.SUBMITTING
 
 
-async def test_what_ended_or_does_not_exist_is_left_alone(outbox: PostgresOutbox, database_url: str) -> None:
+async def test_what_ended_or_does_not_exist_is_left_alone(outbox: Replica, database_url: str) -> None:
     expired = await sent(outbox, unanswered())
     await pass_time(database_url, 3_601)
     await outbox.sweep()
@@ -125,7 +125,7 @@ async def test_what_ended_or_does_not_exist_is_left_alone(outbox: PostgresOutbox
     assert await money(outbox) == (0, 0)
 
 
-async def test_ids_that_come_late_keep_what_receipts_said(outbox: PostgresOutbox, database_url: str) -> None:
+async def test_ids_that_come_late_keep_what_receipts_said(outbox: Replica, database_url: str) -> None:
     message = await sent(outbox, unanswered(), message=TWO_UNITS)
     await outbox.store([receipt("A2")])
     await until_matched_by_address(outbox, database_url)
@@ -140,7 +140,7 @@ async def test_ids_that_come_late_keep_what_receipts_said(outbox: PostgresOutbox
     assert await money(outbox) == (Decimal("-1.2"), 0)
 
 
-async def test_receipts_that_came_first_say_how_it_ended(outbox: PostgresOutbox, database_url: str) -> None:
+async def test_receipts_that_came_first_say_how_it_ended(outbox: Replica, database_url: str) -> None:
     message = await sent(outbox, unanswered(), message=TWO_UNITS)
     await outbox.store([receipt("A2", ReceiptState.UNDELIVERABLE)])
     await until_matched_by_address(outbox, database_url)
@@ -150,7 +150,7 @@ async def test_receipts_that_came_first_say_how_it_ended(outbox: PostgresOutbox,
     assert (await transitions(database_url, message.id))[-1] == (1, "unknown", "undelivered")
 
 
-async def test_a_receipt_that_was_given_up_is_found_again(outbox: PostgresOutbox, database_url: str) -> None:
+async def test_a_receipt_that_was_given_up_is_found_again(outbox: Replica, database_url: str) -> None:
     message = await sent(outbox, unanswered())
     await bring(outbox, receipt("A1", recipient=None))
     await rows(database_url, "UPDATE receipt SET next_try_at = NULL")
@@ -159,9 +159,7 @@ async def test_a_receipt_that_was_given_up_is_found_again(outbox: PostgresOutbox
     assert (await stored(outbox, message.id)).state is State.DELIVERED
 
 
-async def test_not_taken_is_not_believed_once_a_receipt_told_of_a_part(
-    outbox: PostgresOutbox, database_url: str
-) -> None:
+async def test_not_taken_is_not_believed_once_a_receipt_told_of_a_part(outbox: Replica, database_url: str) -> None:
     message = await sent(outbox, unanswered(), message=TWO_UNITS)
     await outbox.store([receipt("A2")])
     await until_matched_by_address(outbox, database_url)
@@ -197,7 +195,7 @@ async def test_late_outcomes_receipts_and_the_end_of_the_window_at_once_decide_o
 
 
 async def test_what_was_not_taken_is_not_sent_again_to_a_phone_that_opted_out(
-    outbox: PostgresOutbox, database_url: str
+    outbox: Replica, database_url: str
 ) -> None:
     message = await sent(outbox, unanswered())
     await opt_out(database_url)

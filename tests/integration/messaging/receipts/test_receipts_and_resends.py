@@ -9,7 +9,6 @@ import psycopg
 import pytest
 
 from messaging_service.carriers.domain.submission import ReceiptState
-from messaging_service.sending.postgres.postgres_outbox import PostgresOutbox
 from messaging_service.shared.domain.message import Message
 from messaging_service.shared.domain.states import State
 from tests.contract.sms_examples import PRICE, TWO_UNITS, accepted, refused, unanswered
@@ -22,6 +21,7 @@ from tests.integration.messaging.conftest import (
 )
 from tests.integration.messaging.receipts.receipts_at_work import bring, state_of, unknown
 from tests.system.messaging_database import STAYS_OPEN, pass_time, rows, until_found
+from tests.system.messaging_replica import Replica
 
 pytestmark = pytest.mark.timeout(60)
 
@@ -29,13 +29,13 @@ WAITS_FOR_A_LOCK = "SELECT 1 FROM pg_stat_activity WHERE datname = current_datab
 U = ReceiptState.UNDELIVERABLE
 
 
-async def resent(outbox: PostgresOutbox, message_id: UUID, *references: str) -> Message:
+async def resent(outbox: Replica, message_id: UUID, *references: str) -> Message:
     await outbox.resend(message_id, 3)
     (claim,) = await outbox.claim(1)
     return await settle(outbox, claim, accepted(*references))
 
 
-async def test_receipts_of_an_earlier_attempt_decide_nothing(outbox: PostgresOutbox, database_url: str) -> None:
+async def test_receipts_of_an_earlier_attempt_decide_nothing(outbox: Replica, database_url: str) -> None:
     message = await sent(outbox, accepted("A1"))
     await bring(outbox, receipt("A1", U))
     await outbox.resend(message.id, 3)
@@ -53,7 +53,7 @@ async def test_receipts_of_an_earlier_attempt_decide_nothing(outbox: PostgresOut
 
 
 async def test_a_late_receipt_of_an_earlier_attempt_does_not_settle_an_open_one(
-    outbox: PostgresOutbox, database_url: str
+    outbox: Replica, database_url: str
 ) -> None:
     message = await sent(outbox, accepted("A1"))
     await bring(outbox, receipt("A1", U))
@@ -66,7 +66,7 @@ async def test_a_late_receipt_of_an_earlier_attempt_does_not_settle_an_open_one(
 
 
 async def test_an_open_outcome_that_ends_while_its_receipt_is_looked_at_gets_no_part(
-    outbox: PostgresOutbox, database_url: str
+    outbox: Replica, database_url: str
 ) -> None:
     message = await unknown(outbox, database_url)
     await outbox.store([receipt("A1")])
@@ -85,7 +85,7 @@ async def test_an_open_outcome_that_ends_while_its_receipt_is_looked_at_gets_no_
     assert await money(outbox) == (0, 0)
 
 
-async def test_an_id_that_both_attempts_got_means_the_later_one(outbox: PostgresOutbox) -> None:
+async def test_an_id_that_both_attempts_got_means_the_later_one(outbox: Replica) -> None:
     message = await sent(outbox, accepted("A1"))
     await bring(outbox, receipt("A1", U))
     await resent(outbox, message.id, "A1")
@@ -93,7 +93,7 @@ async def test_an_id_that_both_attempts_got_means_the_later_one(outbox: Postgres
     assert await state_of(outbox, message) is State.DELIVERED
 
 
-async def test_receipts_of_a_partly_sent_message_leave_its_refusal_alone(outbox: PostgresOutbox) -> None:
+async def test_receipts_of_a_partly_sent_message_leave_its_refusal_alone(outbox: Replica) -> None:
     partly = refused("PARTIALLY_SENT")
     object.__setattr__(partly, "carrier_message_ids", ("A1",))
     message = await sent(outbox, partly, message=TWO_UNITS)

@@ -11,13 +11,13 @@ import structlog
 from messaging_service.carriers.carrier import CarrierSinks
 from messaging_service.carriers.smpp.carrier import SmppCarrier
 from messaging_service.carriers.smpp.settings import IdSpelling, ReceiptsOfParts, SmppSettings
-from messaging_service.sending.postgres.postgres_outbox import PostgresOutbox
 from messaging_service.shared.domain.states import State
 from tests.contract.sms_examples import RECIPIENT, TWO_UNITS, accepted
 from tests.doubles.scripted_smsc import Link, ScriptedSmsc
 from tests.integration.messaging.conftest import sent, transitions
 from tests.integration.messaging.receipts.receipts_at_work import state_of, unknown, until_matched_by_address
 from tests.system.messaging_database import rows
+from tests.system.messaging_replica import Replica
 
 pytestmark = pytest.mark.timeout(60)
 
@@ -35,7 +35,7 @@ def smsc() -> Iterator[ScriptedSmsc]:
 class CarrierLink:
     """A carrier's end of a link, and the outbox behind the other one."""
 
-    def __init__(self, link: Link, outbox: PostgresOutbox) -> None:
+    def __init__(self, link: Link, outbox: Replica) -> None:
         self._link = link
         self._outbox = outbox
 
@@ -66,7 +66,7 @@ class CarrierLink:
 
 
 @asynccontextmanager
-async def carrier_link(smsc: ScriptedSmsc, outbox: PostgresOutbox, **settings: object) -> AsyncIterator[CarrierLink]:
+async def carrier_link(smsc: ScriptedSmsc, outbox: Replica, **settings: object) -> AsyncIterator[CarrierLink]:
     """A bound carrier whose receipts go to the outbox."""
 
     async def nothing(_: object) -> None:
@@ -84,7 +84,7 @@ async def carrier_link(smsc: ScriptedSmsc, outbox: PostgresOutbox, **settings: o
 
 
 async def test_a_notification_on_the_way_leaves_the_message_to_its_receipt(
-    smsc: ScriptedSmsc, outbox: PostgresOutbox, database_url: str
+    smsc: ScriptedSmsc, outbox: Replica, database_url: str
 ) -> None:
     message = await sent(outbox, accepted("I77"))
     async with carrier_link(smsc, outbox) as link:
@@ -105,7 +105,7 @@ async def test_a_notification_on_the_way_leaves_the_message_to_its_receipt(
 
 @pytest.mark.parametrize("word", ["REJECT", "NACK", "NOCRED", "SYSERR", "UNDELIVRD", "SKIPPED"])
 async def test_words_that_carriers_use_for_a_failure_fail_the_message(
-    smsc: ScriptedSmsc, outbox: PostgresOutbox, word: str
+    smsc: ScriptedSmsc, outbox: Replica, word: str
 ) -> None:
     message = await sent(outbox, accepted("A12"))
     async with carrier_link(smsc, outbox) as link:
@@ -115,9 +115,7 @@ async def test_words_that_carriers_use_for_a_failure_fail_the_message(
     assert await state_of(outbox, message) is State.UNDELIVERED
 
 
-async def test_a_word_of_the_carriers_own_means_what_its_settings_say(
-    smsc: ScriptedSmsc, outbox: PostgresOutbox
-) -> None:
+async def test_a_word_of_the_carriers_own_means_what_its_settings_say(smsc: ScriptedSmsc, outbox: Replica) -> None:
     message = await sent(outbox, accepted("A12"))
     async with carrier_link(smsc, outbox, receipt_states={"0": "delivered"}) as link:
         await link.report("id:A12 stat:0 err:000")
@@ -132,9 +130,7 @@ async def test_a_word_of_the_carriers_own_means_what_its_settings_say(
     ],
     ids=["big-endian", "little-endian"],
 )
-async def test_a_receipt_behind_a_byte_order_mark_counts(
-    smsc: ScriptedSmsc, outbox: PostgresOutbox, octets: bytes
-) -> None:
+async def test_a_receipt_behind_a_byte_order_mark_counts(smsc: ScriptedSmsc, outbox: Replica, octets: bytes) -> None:
     message = await sent(outbox, accepted("A12"))
     async with carrier_link(smsc, outbox) as link:
         await link.report(octets, data_coding=8)
@@ -142,9 +138,7 @@ async def test_a_receipt_behind_a_byte_order_mark_counts(
 
 
 @pytest.mark.parametrize("text", ["id:1885939778 stat:DELIVRD", "stat:DELIVRD"])
-async def test_the_id_of_a_parameter_is_looked_for_as_it_is(
-    smsc: ScriptedSmsc, outbox: PostgresOutbox, text: str
-) -> None:
+async def test_the_id_of_a_parameter_is_looked_for_as_it_is(smsc: ScriptedSmsc, outbox: Replica, text: str) -> None:
     message = await sent(outbox, accepted("70592842"))
     converted = await sent(outbox, accepted("5AF"))
     async with carrier_link(smsc, outbox, submit_ids=IdSpelling.HEX, receipt_ids=IdSpelling.DECIMAL) as link:
@@ -154,9 +148,7 @@ async def test_the_id_of_a_parameter_is_looked_for_as_it_is(
     assert await state_of(outbox, converted) is State.DELIVERED
 
 
-async def test_a_receipt_moves_the_message_of_the_phone_that_it_comes_from(
-    smsc: ScriptedSmsc, outbox: PostgresOutbox
-) -> None:
+async def test_a_receipt_moves_the_message_of_the_phone_that_it_comes_from(smsc: ScriptedSmsc, outbox: Replica) -> None:
     mine = await sent(outbox, accepted("777"))
     other = await sent(outbox, accepted("777"), recipient_phone_number="+254722000111")
     async with carrier_link(smsc, outbox) as link:
@@ -165,7 +157,7 @@ async def test_a_receipt_moves_the_message_of_the_phone_that_it_comes_from(
 
 
 async def test_one_receipt_speaks_for_a_long_text_only_where_the_settings_say_so(
-    smsc: ScriptedSmsc, outbox: PostgresOutbox
+    smsc: ScriptedSmsc, outbox: Replica
 ) -> None:
     message = await sent(outbox, accepted("A1", "A2"), message=TWO_UNITS)
     async with carrier_link(smsc, outbox) as link:
@@ -178,7 +170,7 @@ async def test_one_receipt_speaks_for_a_long_text_only_where_the_settings_say_so
 
 
 async def test_a_receipt_without_a_type_counts_only_where_the_settings_say_so_and_about_its_own_phone(
-    smsc: ScriptedSmsc, outbox: PostgresOutbox
+    smsc: ScriptedSmsc, outbox: Replica
 ) -> None:
     message = await sent(outbox, accepted("A1"))
     with structlog.testing.capture_logs() as logs:
@@ -196,7 +188,7 @@ async def test_a_receipt_without_a_type_counts_only_where_the_settings_say_so_an
 
 
 async def test_a_failure_after_a_delivery_counts_where_all_parts_have_one_id(
-    smsc: ScriptedSmsc, outbox: PostgresOutbox
+    smsc: ScriptedSmsc, outbox: Replica
 ) -> None:
     message = await sent(outbox, accepted("D01", "D01"), message=TWO_UNITS)
     async with carrier_link(smsc, outbox) as link:
@@ -207,7 +199,7 @@ async def test_a_failure_after_a_delivery_counts_where_all_parts_have_one_id(
 
 
 async def test_a_receipt_with_an_id_that_nobody_knows_settles_the_only_unknown_message_that_fits(
-    smsc: ScriptedSmsc, outbox: PostgresOutbox, database_url: str
+    smsc: ScriptedSmsc, outbox: Replica, database_url: str
 ) -> None:
     message = await unknown(outbox, database_url)
     async with carrier_link(smsc, outbox, country_code="254") as link:

@@ -10,7 +10,6 @@ from typing import Any
 import pytest
 
 from messaging_service.reports.reconcile_invoice import MAX_LINES_AT_ONCE
-from messaging_service.sending.postgres.postgres_outbox import PostgresOutbox
 from messaging_service.shared.domain.message import Message, outbox_id
 from service_kit.errors import Kind
 from tests.contract.sms_examples import TWO_UNITS, accepted, unanswered
@@ -18,6 +17,7 @@ from tests.integration.messaging.conftest import sent
 from tests.integration.messaging.reports.test_reports import Reports, period, reports
 from tests.integration.messaging.running_service import refusal_of
 from tests.system.messaging_database import rows
+from tests.system.messaging_replica import Replica
 from tukupay.sms.messaging.v1 import reports_pb2 as pb
 
 __all__ = ["reports"]
@@ -26,7 +26,7 @@ CARRIER = "at"
 NAIROBI = timedelta(hours=3)
 
 
-async def message(reports: Reports, outbox: PostgresOutbox, *ids: str, **changes: Any) -> Message:
+async def message(reports: Reports, outbox: Replica, *ids: str, **changes: Any) -> Message:
     """A message that the carrier took, with what it reported."""
     parts, cost = changes.pop("parts", None), changes.pop("cost", None)
     made = await sent(outbox, accepted(*ids, carrier=CARRIER), **changes)
@@ -63,7 +63,7 @@ def word(exception: pb.InvoiceException) -> str:
     return pb.InvoiceExceptionCause.Name(exception.cause).removeprefix("INVOICE_EXCEPTION_CAUSE_")
 
 
-async def test_an_invoice_that_agrees_has_no_exceptions(reports: Reports, outbox: PostgresOutbox) -> None:
+async def test_an_invoice_that_agrees_has_no_exceptions(reports: Reports, outbox: Replica) -> None:
     await message(reports, outbox, "ATXid_1", parts=1, cost="0.8")
     await message(reports, outbox, "0a", "0B", message=TWO_UNITS)  # a carrier with an id for each part
     invoice = lines(
@@ -88,7 +88,7 @@ async def test_an_invoice_that_agrees_has_no_exceptions(reports: Reports, outbox
 
 
 async def test_every_disagreement_is_an_exception_with_its_cause_and_all_figures(
-    reports: Reports, outbox: PostgresOutbox
+    reports: Reports, outbox: Replica
 ) -> None:
     parts = await message(reports, outbox, "parts", message=TWO_UNITS, parts=2, cost="1.6", user_id="amina")
     reported = await message(reports, outbox, "reported", parts=2)
@@ -137,15 +137,13 @@ async def test_every_disagreement_is_an_exception_with_its_cause_and_all_figures
     assert (totals.message_lines, totals.matched_lines, totals.messages) == (7, 5, 5)
 
 
-async def test_a_refunded_charge_is_no_complaint_about_a_failed_message(
-    reports: Reports, outbox: PostgresOutbox
-) -> None:
+async def test_a_refunded_charge_is_no_complaint_about_a_failed_message(reports: Reports, outbox: Replica) -> None:
     made = await message(reports, outbox, "failed")
     await reports.books.refund(made.id, "it never arrived", "wanjiru")
     assert (await compared(reports, lines({"carrier_message_id": "failed", "failed": True})))[0] == []
 
 
-async def test_days_are_compared_with_what_was_sent_on_them(reports: Reports, outbox: PostgresOutbox) -> None:
+async def test_days_are_compared_with_what_was_sent_on_them(reports: Reports, outbox: Replica) -> None:
     made = await message(reports, outbox, "d1", parts=1, cost="0.8")
     await message(reports, outbox, "d2", message=TWO_UNITS, parts=2, cost="1.6")
     assert made.sent_at is not None
@@ -160,7 +158,7 @@ async def test_days_are_compared_with_what_was_sent_on_them(reports: Reports, ou
 
 
 async def test_costs_that_the_carrier_never_reported_are_counted_and_not_taken_for_agreement(
-    reports: Reports, outbox: PostgresOutbox
+    reports: Reports, outbox: Replica
 ) -> None:
     made = await message(reports, outbox, "smpp", parts=1)
     await message(reports, outbox, "reported", parts=1, cost="0.8")
@@ -183,9 +181,7 @@ async def test_costs_that_the_carrier_never_reported_are_counted_and_not_taken_f
     assert (exceptions, totals.cost_not_compared) == ([], 1)
 
 
-async def test_a_credit_is_taken_off_what_was_billed_and_is_no_duplicate(
-    reports: Reports, outbox: PostgresOutbox
-) -> None:
+async def test_a_credit_is_taken_off_what_was_billed_and_is_no_duplicate(reports: Reports, outbox: Replica) -> None:
     made = await message(reports, outbox, "a", parts=1, cost="0.8")
     billed = {"carrier_message_id": "a", "parts": 1, "cost_micros": 1_200_000}
     credit = {"carrier_message_id": "A", "parts": 1, "cost_micros": -400_000}
@@ -206,7 +202,7 @@ async def test_a_credit_is_taken_off_what_was_billed_and_is_no_duplicate(
 
 
 async def test_a_carrier_that_is_none_here_is_refused_and_one_of_before_is_not(
-    reports: Reports, outbox: PostgresOutbox
+    reports: Reports, outbox: Replica
 ) -> None:
     error = await refusal_of(compared(reports, [], carrier="sandbx"))
     (violation,) = error.violations
@@ -226,9 +222,7 @@ async def test_a_refusal_reaches_a_caller_who_is_still_sending(reports: Reports)
         assert (await refusal_of(compared(reports, faulty))).violations[0].reason == "INVALID_IDENTIFIER"
 
 
-async def test_an_id_that_a_carrier_used_again_means_the_newest_message(
-    reports: Reports, outbox: PostgresOutbox
-) -> None:
+async def test_an_id_that_a_carrier_used_again_means_the_newest_message(reports: Reports, outbox: Replica) -> None:
     old = await message(reports, outbox, "again", parts=1, user_id="old")
     new = await message(reports, outbox, "AGAIN", message=TWO_UNITS, parts=2, user_id="new")
     await rows(reports.url, "UPDATE message SET sent_at = sent_at - interval '90 days' WHERE id = %s", (old.id,))
@@ -241,7 +235,7 @@ async def test_an_id_that_a_carrier_used_again_means_the_newest_message(
 
 
 async def test_a_day_of_an_invoice_is_one_of_nairobi_by_when_a_message_was_sent(
-    reports: Reports, outbox: PostgresOutbox
+    reports: Reports, outbox: Replica
 ) -> None:
     made = await message(reports, outbox, "late", parts=1)
     statement = "UPDATE message SET created_at = %s, sent_at = %s WHERE id = %s"
@@ -255,7 +249,7 @@ async def test_a_day_of_an_invoice_is_one_of_nairobi_by_when_a_message_was_sent(
 
 
 async def test_only_what_the_carrier_took_in_the_period_has_to_be_on_the_invoice(
-    reports: Reports, outbox: PostgresOutbox
+    reports: Reports, outbox: Replica
 ) -> None:
     await sent(outbox, accepted("other", carrier="smpp"))
     old = await message(reports, outbox, "old")
@@ -264,9 +258,7 @@ async def test_only_what_the_carrier_took_in_the_period_has_to_be_on_the_invoice
     assert (exceptions, totals.messages, totals.matched_lines) == ([], 0, 1)
 
 
-async def test_nothing_of_an_invoice_is_kept_and_long_ones_come_in_pieces(
-    reports: Reports, outbox: PostgresOutbox
-) -> None:
+async def test_nothing_of_an_invoice_is_kept_and_long_ones_come_in_pieces(reports: Reports, outbox: Replica) -> None:
     invoice = lines(*({"carrier_message_id": f"foreign{number}"} for number in range(3_000)))
     for _ in range(2):
         exceptions, _totals = await compared(reports, invoice, at_once=MAX_LINES_AT_ONCE)

@@ -15,7 +15,6 @@ from messaging_service.reports.domain.cost_report import CostGroup, CostSums, Gr
 from messaging_service.reports.domain.invoices import InvoiceLine, InvoiceScope
 from messaging_service.reports.postgres.cost_records import PostgresCostRecords
 from messaging_service.reports.postgres.invoice_records import PostgresInvoiceRecords
-from messaging_service.sending.postgres.postgres_outbox import PostgresOutbox
 from messaging_service.shared.postgres.report_turns import ReportBounds, ReportTurns
 from service_kit.errors import Kind, ServiceError
 from service_kit.postgres.database import Pool, create_pool, transaction
@@ -24,6 +23,7 @@ from tests.integration.messaging.conftest import sent
 from tests.integration.messaging.reports.test_reports import ACCOUNT, period
 from tests.integration.messaging.running_service import Running
 from tests.system.messaging_database import rows
+from tests.system.messaging_replica import Replica
 from tests.system.waiting import eventually
 from tukupay.sms.messaging.v1 import billing_pb2, billing_pb2_grpc, messaging_pb2, reports_pb2, reports_pb2_grpc
 
@@ -37,7 +37,7 @@ LOCKED = """
 
 
 @pytest.fixture
-async def pool(database_url: str, outbox: PostgresOutbox) -> AsyncIterator[Pool]:
+async def pool(database_url: str, outbox: Replica) -> AsyncIterator[Pool]:
     """Connections to a database with some messages, each of another account."""
     for place in range(MESSAGES):
         await sent(outbox, accepted(), user_id=f"user{place}")

@@ -21,7 +21,6 @@ from messaging_service.reports.postgres.invoice_records import PostgresInvoiceRe
 from messaging_service.reports.reconcile_invoice import ReconcileInvoice
 from messaging_service.reports.report_costs import ReportCosts
 from messaging_service.sending.outbox import Claim
-from messaging_service.sending.postgres.postgres_outbox import PostgresOutbox
 from messaging_service.shared.domain.message import outbox_id
 from messaging_service.shared.domain.money import Price, PriceLevel, from_micros
 from messaging_service.shared.postgres.report_turns import ReportTurns
@@ -35,6 +34,7 @@ from tests.contract.sms_examples import TWO_UNITS, acceptance, accepted, refused
 from tests.integration.messaging.conftest import record, sent, settle
 from tests.integration.messaging.running_service import refusal_of
 from tests.system.messaging_database import rows
+from tests.system.messaging_replica import Replica
 from tukupay.sms.messaging.v1 import messaging_pb2, reports_pb2_grpc
 from tukupay.sms.messaging.v1 import reports_pb2 as pb
 
@@ -116,9 +116,7 @@ async def created(url: str, message_id: UUID, at: datetime) -> None:
     await rows(url, "UPDATE message SET created_at = %s WHERE id = %s", (at, message_id))
 
 
-async def test_every_grouping_sums_messages_units_and_what_the_ledger_says(
-    reports: Reports, outbox: PostgresOutbox
-) -> None:
+async def test_every_grouping_sums_messages_units_and_what_the_ledger_says(reports: Reports, outbox: Replica) -> None:
     await sent(outbox, accepted(), user_id="amina", app_id="shop", tags=("otp",))
     await sent(outbox, accepted("a", "b", carrier="at"), message=TWO_UNITS, user_id="amina", price=CHEAP)
     paid_back = await sent(outbox, accepted(), user_id="baraka", sender_id="22141", tags=("otp", "vip"))
@@ -143,7 +141,7 @@ async def test_every_grouping_sums_messages_units_and_what_the_ledger_says(
 
 
 async def test_what_was_booked_in_a_month_is_what_its_statement_has_and_does_not_change_any_more(
-    reports: Reports, outbox: PostgresOutbox
+    reports: Reports, outbox: Replica
 ) -> None:
     october, november, december, january = (start for start, _ in map(month, MONTHS))
     moment = timedelta(milliseconds=100)
@@ -192,7 +190,7 @@ async def test_what_was_booked_in_a_month_is_what_its_statement_has_and_does_not
 
 
 async def test_a_message_counts_once_in_the_group_of_each_tag_and_once_in_the_totals(
-    reports: Reports, outbox: PostgresOutbox
+    reports: Reports, outbox: Replica
 ) -> None:
     await sent(outbox, accepted(), tags=("otp", "vip"))
     twice = await sent(outbox, accepted(), tags=("otp",))
@@ -207,9 +205,7 @@ async def test_a_message_counts_once_in_the_group_of_each_tag_and_once_in_the_to
     assert totals == (3, 3, 1_800_000, 0, 0)
 
 
-async def test_a_message_that_was_resent_counts_once_with_all_its_charges(
-    reports: Reports, outbox: PostgresOutbox
-) -> None:
+async def test_a_message_that_was_resent_counts_once_with_all_its_charges(reports: Reports, outbox: Replica) -> None:
     message = await sent(outbox, accepted())
     await rows(reports.url, "UPDATE message SET state = 'undelivered' WHERE id = %s", (message.id,))
     await outbox.resend(message.id, 3)
@@ -220,7 +216,7 @@ async def test_a_message_that_was_resent_counts_once_with_all_its_charges(
     assert (exported.charged_micros, exported.units) == (1_200_000, 1)
 
 
-async def test_days_are_those_of_nairobi_and_periods_are_half_open(reports: Reports, outbox: PostgresOutbox) -> None:
+async def test_days_are_those_of_nairobi_and_periods_are_half_open(reports: Reports, outbox: Replica) -> None:
     midnight = datetime(2026, 3, 1, 21, tzinfo=UTC)  # the first instant of 2 March in Nairobi
     for seconds in (-1, 0, 1):
         message = await sent(outbox, accepted())
@@ -231,9 +227,7 @@ async def test_days_are_those_of_nairobi_and_periods_are_half_open(reports: Repo
     assert totals[0] == 1
 
 
-async def test_an_export_has_every_message_once_and_adds_up_to_the_report(
-    reports: Reports, outbox: PostgresOutbox
-) -> None:
+async def test_an_export_has_every_message_once_and_adds_up_to_the_report(reports: Reports, outbox: Replica) -> None:
     same = datetime.now(UTC) - timedelta(hours=1)
     ids = []
     for place in range(11):
@@ -260,9 +254,7 @@ async def test_an_export_has_every_message_once_and_adds_up_to_the_report(
     assert len(await reports.export(user_id="user1")) == 5
 
 
-async def test_an_export_shows_what_the_carrier_says_it_took_and_costs(
-    reports: Reports, outbox: PostgresOutbox
-) -> None:
+async def test_an_export_shows_what_the_carrier_says_it_took_and_costs(reports: Reports, outbox: Replica) -> None:
     message = await sent(outbox, accepted("ATXid_1", carrier="at"))
     statement = "UPDATE message_event SET carrier_parts = 2, carrier_cost = 0.8 WHERE message_id = %s AND %s = to_state"
     await rows(reports.url, statement, (message.id, "accepted"))
@@ -287,7 +279,7 @@ async def test_what_makes_no_sense_is_refused_by_field(reports: Reports, changes
     assert (error.kind, [violation.field for violation in error.violations]) == (Kind.INVALID, [field])
 
 
-async def test_a_reader_who_leaves_gives_the_connection_back(reports: Reports, outbox: PostgresOutbox) -> None:
+async def test_a_reader_who_leaves_gives_the_connection_back(reports: Reports, outbox: Replica) -> None:
     for place in range(30):
         await sent(outbox, accepted(), user_id=f"user{place}")
     for _ in range(5):

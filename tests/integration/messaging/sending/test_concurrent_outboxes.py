@@ -11,7 +11,6 @@ import pytest
 
 from messaging_service.sending.outbox import Accepted, Claim, Settled
 from messaging_service.sending.postgres import postgres_outbox as outbox_module
-from messaging_service.sending.postgres.postgres_outbox import PostgresOutbox
 from messaging_service.shared.domain.states import State
 from messaging_service.shared.postgres.database_errors import StatementFailedError
 from service_kit.errors import ServiceError
@@ -19,11 +18,12 @@ from service_kit.postgres.database_errors import database_unavailable
 from tests.contract.sms_examples import ACCOUNT, PRICE, TWO_UNITS, acceptance, accepted, refused, settlement
 from tests.integration.messaging.conftest import MakeOutbox, money, record, settle, stored, transitions
 from tests.system.messaging_database import pass_time, rows
+from tests.system.messaging_replica import Replica
 
 pytestmark = pytest.mark.timeout(60)
 
 
-async def two(make_outbox: MakeOutbox) -> tuple[PostgresOutbox, PostgresOutbox]:
+async def two(make_outbox: MakeOutbox) -> tuple[Replica, Replica]:
     return await make_outbox("one"), await make_outbox("two")
 
 
@@ -106,7 +106,7 @@ async def test_no_row_is_claimed_twice(make_outbox: MakeOutbox) -> None:
     for _ in range(4):
         await outboxes[0].accept([acceptance() for _ in range(250)])
 
-    async def drain(outbox: PostgresOutbox) -> list[Claim]:
+    async def drain(outbox: Replica) -> list[Claim]:
         mine: list[Claim] = []
         while claims := await outbox.claim(17):
             mine.extend(claims)
@@ -203,7 +203,7 @@ async def test_resends_of_one_entry_at_once_make_one_attempt(make_outbox: MakeOu
     assert await money(outboxes[0]) == (0, PRICE.unit_price)
 
 
-async def test_only_the_clock_of_the_database_says_what_is_due(outbox: PostgresOutbox, database_url: str) -> None:
+async def test_only_the_clock_of_the_database_says_what_is_due(outbox: Replica, database_url: str) -> None:
     now = datetime.now(UTC)
     an_hour = timedelta(hours=1)
     # A process an hour behind takes this for the future, one an hour ahead takes that for the past.
@@ -255,7 +255,7 @@ async def test_a_database_that_stands_still_is_not_asked_again_and_again(
     assert tries == 1
 
 
-async def test_a_transaction_that_breaks_leaves_nothing_behind(outbox: PostgresOutbox, database_url: str) -> None:
+async def test_a_transaction_that_breaks_leaves_nothing_behind(outbox: Replica, database_url: str) -> None:
     poisoned = acceptance(message_id="poisoned")
     object.__setattr__(poisoned.request, "text", "nul\x00")
     with pytest.raises(StatementFailedError):

@@ -28,7 +28,7 @@ from messaging_service.accounts.domain.charging import ChargePolicy
 from messaging_service.carriers.domain.submission import Outcome, OutcomeKind, ReceiptState
 from messaging_service.receipts.late_outcomes import LateSettlement, Verdict
 from messaging_service.sending.outbox import Accepted, Claim
-from messaging_service.sending.postgres.postgres_outbox import PostgresOutbox, Rules
+from messaging_service.sending.postgres.postgres_outbox import Rules
 from messaging_service.shared.domain.message import Message
 from messaging_service.shared.domain.states import State
 from service_kit.errors import Kind, ServiceError
@@ -37,6 +37,7 @@ from tests.contract.sms_examples import TWO_UNITS, acceptance, settlement
 from tests.integration.messaging.accounts.money_rules import BROKEN, LEGAL
 from tests.integration.messaging.conftest import WINDOWS, receipt
 from tests.system.messaging_database import pass_time
+from tests.system.messaging_replica import Replica
 
 pytestmark = pytest.mark.timeout(3_600)
 
@@ -81,7 +82,7 @@ class OutboxMachine(RuleBasedStateMachine):
         self.eye.execute("INSERT INTO account (id, resend_unknown) VALUES ('again', true)")
         self.pools = [create_pool(self.url, name, max_size=1, timeout_s=20) for name in ("one", "two")]
         self.instances = [
-            PostgresOutbox(pool, name, WINDOWS, rules=Rules(charge=self.policy))
+            Replica(pool, name, WINDOWS, rules=Rules(charge=self.policy))
             for pool, name in zip(self.pools, ("one", "two"), strict=True)
         ]
         for pool in self.pools:
@@ -154,7 +155,7 @@ class OutboxMachine(RuleBasedStateMachine):
 
     @rule(wanted=st.booleans())
     def choose(self, wanted: bool) -> None:
-        self.run(self.instances[0].update_account("again", resend_unknown=wanted))
+        self.run(self.instances[0].accounts.update("again", resend_unknown=wanted))
 
     # What the service does.
 

@@ -7,7 +7,6 @@ from collections.abc import AsyncIterator
 import pytest
 
 from messaging_service.carriers.domain.submission import ReceiptState
-from messaging_service.sending.postgres.postgres_outbox import PostgresOutbox
 from messaging_service.sending.postgres.queue_view import PostgresQueueView
 from messaging_service.sending.queue_state import Waiting
 from messaging_service.shared.domain.states import Priority
@@ -17,6 +16,7 @@ from tests.conftest import FreshDatabase
 from tests.contract.sms_examples import acceptance, unanswered
 from tests.integration.messaging.conftest import receipt, record, sent
 from tests.system.messaging_database import pass_time, rows
+from tests.system.messaging_replica import Replica
 
 pytestmark = pytest.mark.timeout(60)
 
@@ -35,7 +35,7 @@ async def test_an_empty_queue_has_nothing_of_any_kind(view: PostgresQueueView) -
 
 
 async def test_messages_are_counted_by_lane_and_by_why_they_wait(
-    view: PostgresQueueView, outbox: PostgresOutbox, database_url: str
+    view: PostgresQueueView, outbox: Replica, database_url: str
 ) -> None:
     for _ in range(3):
         await record(outbox, acceptance(priority=Priority.HIGH))
@@ -63,7 +63,7 @@ async def test_messages_are_counted_by_lane_and_by_why_they_wait(
 
 
 async def test_receipts_are_new_then_unmatched_then_orphaned(
-    view: PostgresQueueView, outbox: PostgresOutbox, database_url: str
+    view: PostgresQueueView, outbox: Replica, database_url: str
 ) -> None:
     await outbox.store([receipt("A1"), receipt("A2", ReceiptState.ENROUTE)])
     state = await view.look()
@@ -76,7 +76,7 @@ async def test_receipts_are_new_then_unmatched_then_orphaned(
     assert (state.receipts_new, state.receipts_unmatched, state.receipts_orphaned) == (0, 1, 1)
 
 
-async def test_whatever_piles_up_is_counted_only_so_far(database_url: str, outbox: PostgresOutbox) -> None:
+async def test_whatever_piles_up_is_counted_only_so_far(database_url: str, outbox: Replica) -> None:
     for _ in range(5):
         await record(outbox, acceptance())
     async with create_pool(database_url, "view", max_size=1, timeout_s=20) as pool:

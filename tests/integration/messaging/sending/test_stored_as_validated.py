@@ -11,11 +11,11 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from messaging_service.sending.domain.validation import custom_data_problem, text_problem
-from messaging_service.sending.postgres.postgres_outbox import PostgresOutbox
 from service_kit.errors import ServiceError
 from tests.contract.sms_examples import acceptance
 from tests.integration.messaging.conftest import record, stored
 from tests.system.effort import effort
+from tests.system.messaging_replica import Replica
 
 MANY = settings(
     max_examples=effort(60, 1_000),
@@ -63,7 +63,7 @@ def exactly(text: str) -> Any:
 
 @MANY
 @given(text=objects)
-async def test_custom_data_that_passes_is_kept_equal(outbox: PostgresOutbox, text: str) -> None:
+async def test_custom_data_that_passes_is_kept_equal(outbox: Replica, text: str) -> None:
     if custom_data_problem(text) is not None:
         return
     message = await record(outbox, acceptance(custom_data_json=text))
@@ -95,7 +95,7 @@ def test_custom_data_that_is_json_for_postgresql_is_refused_for_a_reason_only(da
     text=st.text(min_size=1, max_size=300),
 )
 async def test_texts_that_pass_are_kept_equal(
-    outbox: PostgresOutbox, *, tags: list[str], name: str | None, key: str | None, app: str | None, text: str
+    outbox: Replica, *, tags: list[str], name: str | None, key: str | None, app: str | None, text: str
 ) -> None:
     # Each by itself, so that a fault of one does not hide the others.
     tags = [tag for tag in tags if text_problem(tag, 50) is None]

@@ -10,7 +10,6 @@ import pytest
 
 from messaging_service.receipts.late_outcomes import LateSettlement, Verdict
 from messaging_service.sending.outbox import Claim
-from messaging_service.sending.postgres.postgres_outbox import PostgresOutbox
 from messaging_service.shared.domain.message import Message
 from messaging_service.shared.domain.states import Billing, State, Status
 from service_kit.errors import Kind
@@ -20,6 +19,7 @@ from tests.integration.messaging.conftest import MakeOutbox, money, receipt, rec
 from tests.integration.messaging.receipts.receipts_at_work import bring, opt_out
 from tests.integration.messaging.running_service import Running, refusal_of
 from tests.system.messaging_database import pass_time, rows
+from tests.system.messaging_replica import Replica
 from tukupay.sms.messaging.v1 import messaging_pb2 as pb
 
 pytestmark = pytest.mark.timeout(60)
@@ -33,13 +33,13 @@ async def opted_in(database_url: str) -> None:
     await rows(database_url, "INSERT INTO account (id, resend_unknown) VALUES ('user123', true)")
 
 
-async def unknown(outbox: PostgresOutbox, *references: str, **changes: Any) -> Message:
+async def unknown(outbox: Replica, *references: str, **changes: Any) -> Message:
     """A message that may or may not have been sent."""
     message = await record(outbox, acceptance(claimed=True, **changes))
     return await settle(outbox, Claim(message, 1, 0, 0.0), unanswered(*references))
 
 
-async def sent_again(outbox: PostgresOutbox, url: str, *references: str, **changes: Any) -> tuple[Message, Claim]:
+async def sent_again(outbox: Replica, url: str, *references: str, **changes: Any) -> tuple[Message, Claim]:
     """The same message in its second attempt."""
     message = await unknown(outbox, *references, **changes)
     await pass_time(url, AFTER_S)
@@ -48,7 +48,7 @@ async def sent_again(outbox: PostgresOutbox, url: str, *references: str, **chang
     return message, claim
 
 
-async def test_it_is_a_new_attempt_under_the_same_hold(outbox: PostgresOutbox, database_url: str) -> None:
+async def test_it_is_a_new_attempt_under_the_same_hold(outbox: Replica, database_url: str) -> None:
     message = await unknown(outbox)
     await pass_time(database_url, AFTER_S - 2)
     assert (await outbox.sweep()).resent == 0
@@ -66,7 +66,7 @@ async def test_it_is_a_new_attempt_under_the_same_hold(outbox: PostgresOutbox, d
 
 
 async def test_a_phone_that_has_had_its_share_of_the_hour_waits_for_the_next(
-    outbox: PostgresOutbox, database_url: str
+    outbox: Replica, database_url: str
 ) -> None:
     await rows(database_url, "UPDATE account SET recipient_hour_limit = 3")
     first, second = await unknown(outbox), await unknown(outbox)
@@ -89,14 +89,14 @@ async def test_a_phone_that_has_had_its_share_of_the_hour_waits_for_the_next(
 
 
 async def test_a_message_that_is_sent_again_by_itself_takes_nothing_of_the_day_and_the_minute(
-    outbox: PostgresOutbox, database_url: str
+    outbox: Replica, database_url: str
 ) -> None:
     await sent_again(outbox, database_url)
     spent, counted = (await rows(database_url, "SELECT day_spent, minute_count FROM account"))[0]
     assert (spent, counted) == (TOTAL, 1)
 
 
-async def test_a_dead_process_leaves_such_messages_too(outbox: PostgresOutbox, database_url: str) -> None:
+async def test_a_dead_process_leaves_such_messages_too(outbox: Replica, database_url: str) -> None:
     message = await record(outbox, acceptance(claimed=True))
     await pass_time(database_url, 31)
     await outbox.sweep()
@@ -105,7 +105,7 @@ async def test_a_dead_process_leaves_such_messages_too(outbox: PostgresOutbox, d
     assert (await stored(outbox, message.id)).state is State.READY
 
 
-async def test_other_accounts_are_left_alone(outbox: PostgresOutbox, database_url: str) -> None:
+async def test_other_accounts_are_left_alone(outbox: Replica, database_url: str) -> None:
     message = await unknown(outbox, user_id="other")
     await pass_time(database_url, AFTER_S)
     assert (await outbox.sweep()).resent == 0
@@ -123,7 +123,7 @@ async def test_other_accounts_are_left_alone(outbox: PostgresOutbox, database_ur
     ids=["changed its mind", "was stopped", "resent as often as allowed", "validity over"],
 )
 async def test_what_speaks_against_it_is_looked_at_when_it_is_due(
-    outbox: PostgresOutbox, database_url: str, change: str
+    outbox: Replica, database_url: str, change: str
 ) -> None:
     message = await unknown(outbox)
     await rows(database_url, change)
@@ -135,7 +135,7 @@ async def test_what_speaks_against_it_is_looked_at_when_it_is_due(
     assert (await outbox.sweep()).expired == 1
 
 
-async def test_a_phone_that_opted_out_gets_no_second_copy(outbox: PostgresOutbox, database_url: str) -> None:
+async def test_a_phone_that_opted_out_gets_no_second_copy(outbox: Replica, database_url: str) -> None:
     message = await unknown(outbox)
     await opt_out(database_url)
     await pass_time(database_url, AFTER_S)
@@ -143,7 +143,7 @@ async def test_a_phone_that_opted_out_gets_no_second_copy(outbox: PostgresOutbox
     assert (await stored(outbox, message.id)).state is State.UNKNOWN
 
 
-async def test_it_happens_once(outbox: PostgresOutbox, database_url: str) -> None:
+async def test_it_happens_once(outbox: Replica, database_url: str) -> None:
     message, claim = await sent_again(outbox, database_url)
     await settle(outbox, claim, unanswered())
     await pass_time(database_url, AFTER_S)
@@ -155,9 +155,7 @@ async def test_it_happens_once(outbox: PostgresOutbox, database_url: str) -> Non
     assert await money(outbox) == (0, 0)
 
 
-async def test_a_resend_that_somebody_asks_for_may_be_followed_by_one_more(
-    outbox: PostgresOutbox, database_url: str
-) -> None:
+async def test_a_resend_that_somebody_asks_for_may_be_followed_by_one_more(outbox: Replica, database_url: str) -> None:
     message, claim = await sent_again(outbox, database_url)
     await settle(outbox, claim, refused())
     await outbox.resend(message.id, 3)
@@ -171,7 +169,7 @@ async def test_a_resend_that_somebody_asks_for_may_be_followed_by_one_more(
 
 @pytest.mark.parametrize("claimed", [True, False], ids=["while it is sent", "before it is sent"])
 async def test_an_acceptance_of_the_first_try_charges_nothing_any_more(
-    outbox: PostgresOutbox, database_url: str, claimed: bool
+    outbox: Replica, database_url: str, claimed: bool
 ) -> None:
     message = await unknown(outbox)
     await pass_time(database_url, AFTER_S)
@@ -185,7 +183,7 @@ async def test_an_acceptance_of_the_first_try_charges_nothing_any_more(
     assert await rows(database_url, "SELECT attempt, kind FROM ledger_entry") == [(2, "charge")]
 
 
-async def test_an_acceptance_in_time_prevents_the_second_try(outbox: PostgresOutbox, database_url: str) -> None:
+async def test_an_acceptance_in_time_prevents_the_second_try(outbox: Replica, database_url: str) -> None:
     message = await unknown(outbox)
     await outbox.settle_late([LateSettlement(message.id, 1, accepted("A1"), 0.5)])
     await pass_time(database_url, AFTER_S)
@@ -193,9 +191,7 @@ async def test_an_acceptance_in_time_prevents_the_second_try(outbox: PostgresOut
     assert (await stored(outbox, message.id)).state is State.ACCEPTED
 
 
-async def test_receipts_of_the_first_try_decide_nothing_about_the_second(
-    outbox: PostgresOutbox, database_url: str
-) -> None:
+async def test_receipts_of_the_first_try_decide_nothing_about_the_second(outbox: Replica, database_url: str) -> None:
     message, claim = await sent_again(outbox, database_url, "A1", message=TWO_UNITS)
     assert (await bring(outbox, receipt("A1"))).matched == 1
     assert (await stored(outbox, message.id)).state is State.SUBMITTING
@@ -208,7 +204,7 @@ async def test_receipts_of_the_first_try_decide_nothing_about_the_second(
     assert (await transitions(database_url, message.id))[-1] == (2, "accepted", "delivered")
 
 
-async def test_a_message_that_is_sent_again_still_expires_in_time(outbox: PostgresOutbox, database_url: str) -> None:
+async def test_a_message_that_is_sent_again_still_expires_in_time(outbox: Replica, database_url: str) -> None:
     now = datetime.now(UTC)
     message = await unknown(outbox, now=now, expires_time=now + timedelta(seconds=AFTER_S + 60))
     await pass_time(database_url, AFTER_S)

@@ -14,6 +14,7 @@ from google.protobuf.timestamp_pb2 import Timestamp
 
 from messaging_service.accounts.domain.account import AccountMode, AccountStatus
 from messaging_service.accounts.domain.ledger import EntryKind
+from messaging_service.accounts.grpc import account_messages
 from messaging_service.accounts.grpc.account_servicer import AccountServicer
 from messaging_service.accounts.grpc.billing_messages import KINDS
 from messaging_service.accounts.grpc.billing_servicer import BillingServicer
@@ -107,8 +108,8 @@ def test_every_service_is_named_for_health_and_reflection() -> None:
         (wire.BILLINGS, Billing, pb.BillingState),
         (wire.PRIORITIES, Priority, pb.Priority),
         (wire.ENCODINGS, Encoding, pb.Encoding),
-        (wire.MODES, AccountMode, pb.AccountMode),
-        (wire.ACCOUNT_STATUSES, AccountStatus, pb.AccountStatus),
+        (account_messages.MODES, AccountMode, pb.AccountMode),
+        (account_messages.ACCOUNT_STATUSES, AccountStatus, pb.AccountStatus),
         (carrier_servicer.MODES, CarrierMode, carriers_pb2.CarrierMode),
         (carrier_servicer.BREAKERS, BreakerState, carriers_pb2.BreakerState),
         (carrier_servicer.BINDS, BindState, carriers_pb2.BindState),
