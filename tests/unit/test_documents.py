@@ -24,3 +24,15 @@ def test_decisions_are_numbered_without_a_gap_and_say_their_number() -> None:
 def test_links_between_documents_lead_somewhere(document: Path) -> None:
     links = _LINK.findall(document.read_text(encoding="utf-8"))
     assert [link for link in links if not (document.parent / link).exists()] == []
+
+
+@pytest.mark.parametrize("name", ["glossary.md", "development.md"])
+def test_files_that_the_maps_name_are_there(name: str) -> None:
+    text = (ROOT / "docs" / name).read_text(encoding="utf-8")
+    # Those of messaging are named from its folder on.
+    files = {path for path in re.findall(r"`([a-z_/]+/[a-z_0-9]+\.py)`", text)}
+    assert files
+    assert (
+        sorted(file for file in files if not any((base / file).exists() for base in (ROOT, ROOT / "messaging_service")))
+        == []
+    )
