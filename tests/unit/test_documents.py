@@ -30,7 +30,7 @@ def test_links_between_documents_lead_somewhere(document: Path) -> None:
 def test_files_that_the_maps_name_are_there(name: str) -> None:
     text = (ROOT / "docs" / name).read_text(encoding="utf-8")
     # Those of messaging are named from its folder on.
-    files = {path for path in re.findall(r"`([a-z_/]+/[a-z_0-9]+\.py)`", text)}
+    files = set(re.findall(r"`([a-z_/]+/[a-z_0-9]+\.py)`", text))
     assert files
     assert (
         sorted(file for file in files if not any((base / file).exists() for base in (ROOT, ROOT / "messaging_service")))
