@@ -87,6 +87,7 @@ _HISTORY: Final = f"""
         WHERE e.account_id = a.account_id
     ) d
 """
+_ONE: Final = f"{_HISTORY} WHERE a.id = %(id)s"
 _ACKNOWLEDGE: Final = """
     UPDATE alert SET acknowledged_at = now(), acknowledged_by = %(by)s WHERE id = %(id)s AND acknowledged_at IS NULL
 """
@@ -144,7 +145,7 @@ class PostgresAlertStore:
         """See AlertStore.acknowledge."""
         async with migrated(transaction(self._pool)) as connection:
             await connection.execute(_ACKNOWLEDGE, {"id": alert_id, "by": by})
-            row = await (await connection.execute(f"{_HISTORY} WHERE a.id = %(id)s", {"id": alert_id})).fetchone()
+            row = await (await connection.execute(_ONE, {"id": alert_id})).fetchone()
         return None if row is None else _to_alert(row)
 
     async def priced_accounts(self) -> Sequence[str]:

@@ -84,6 +84,7 @@ _REPLAY_PERIOD: Final = f"""
     {_AGAIN} WHERE endpoint_id = %(id)s AND created_at >= %(start)s AND created_at < %(end)s AND state = ANY(%(states)s)
         AND state <> 'pending'
 """
+_DELIVERY: Final = f"SELECT {DELIVERY_COLUMNS} FROM webhook_delivery WHERE id = %(delivery_id)s"
 _TRY_NOW: Final = "UPDATE webhook_endpoint SET paused_until = NULL, failures = 0 WHERE id = %(id)s"
 
 
@@ -182,8 +183,7 @@ class PostgresEndpointStore:
             await self._one(connection, _HOLD, {"id": endpoint_id})
             await record(connection, [NewDelivery(delivery_id, endpoint_id, event)], self._give_up_after)
             await connection.execute(_TRY_NOW, {"id": endpoint_id})
-            statement = f"SELECT {DELIVERY_COLUMNS} FROM webhook_delivery WHERE id = %(delivery_id)s"
-            return to_delivery(await self._one(connection, statement, {"delivery_id": delivery_id}))
+            return to_delivery(await self._one(connection, _DELIVERY, {"delivery_id": delivery_id}))
 
     async def deliveries(
         self, endpoint_id: UUID, wanted: DeliveryFilter, limit: int, after: tuple[datetime, UUID] | None

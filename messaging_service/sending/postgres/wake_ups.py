@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable
+from typing import Final
 
 import psycopg
 import structlog
@@ -12,7 +13,8 @@ from service_kit.backoff import backoff_s
 from service_kit.errors import ServiceError
 from service_kit.postgres.database import Connection, Pool, is_alive, session_parameters, single_statement
 
-CHANNEL = "tukupay_sms_queue"
+CHANNEL: Final = "tukupay_sms_queue"
+_LISTEN: Final = f"LISTEN {CHANNEL}"
 SPACING_S = 0.05
 """Many calls within it are one signal: a process never sends more than twenty a second, however full it is."""
 SHORTEST_PAUSE_S = 0.5
@@ -74,7 +76,7 @@ class PostgresWakeUps:
                     self._url, **session_parameters(self._url, "messaging-wake-ups")
                 ) as connection:
                     if await _is_own(connection):
-                        await connection.execute(f"LISTEN {CHANNEL}")
+                        await connection.execute(_LISTEN)
                         failures, is_pooled = 1, False
                         await self._listen(connection)
                 if not is_pooled:
