@@ -16,7 +16,7 @@ def migrate(database_url: str, direct_url: str | None = None) -> None:
     """Applies all missing migrations, and guards the role of the service; safe to run from several replicas at once.
 
     `database_url`: that of the service. `direct_url`: for the migrations, where that one leads to a pooler or its role
-    may not change tables. Raises PooledError and GuardsNotSetError.
+    may not change tables. Raises PooledError, TableInUseError and GuardsNotSetError.
     """
     upgrade(direct_url or database_url, MIGRATIONS, metadata, may_be_pooled=direct_url is not None)
     set_guards(database_url, GUARDS)

@@ -17,7 +17,7 @@ def migrate(database_url: str, direct_url: str | None = None) -> None:
     """Applies all migrations that the database does not have yet, and guards the role of the service.
 
     `database_url`: that of the service. `direct_url`: for the migrations, where that one leads to a pooler or its role
-    may not change tables. Raises PooledError and GuardsNotSetError.
+    may not change tables. Raises PooledError, TableInUseError and GuardsNotSetError.
     """
     migrations.upgrade(direct_url or database_url, MIGRATIONS, metadata, may_be_pooled=direct_url is not None)
     set_guards(database_url, GUARDS)

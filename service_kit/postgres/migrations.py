@@ -10,23 +10,34 @@ from alembic.config import Config
 from alembic.runtime.environment import EnvironmentContext
 from alembic.script import ScriptDirectory
 from sqlalchemy import Connection, Engine, MetaData, create_engine, text
+from sqlalchemy.exc import OperationalError
 
 from service_kit.postgres.database import KEPT_ALIVE
 
 _LOCK = 0x74756B75
 """Advisory lock key: one migration of a database at a time."""
 _LOOK_EVERY_S = 0.1
-_UNBOUNDED = ("statement_timeout", "idle_in_transaction_session_timeout", "lock_timeout")
+_UNBOUNDED = ("statement_timeout", "idle_in_transaction_session_timeout")
+LOCK_TIMEOUT_S = 5
+"""A migration waits no longer than this for a table: whoever asks for the table later waits behind it."""
 
 
 class PooledError(Exception):
     """A migration was given a URL that does not lead to one session of the server; the text says what to do."""
 
 
+class TableInUseError(Exception):
+    """A migration did not get a table within LOCK_TIMEOUT_S; the text says which statement waited and what to do.
+
+    What was done before that statement stays done or is undone as a whole, so that the migration can be run again.
+    """
+
+
 def engine_for(url: str) -> Engine:
     """A SQLAlchemy engine on a libpq URL, socket folders included.
 
-    A migration may take hours, so its statements have no bound; a server that vanishes ends them all the same.
+    A migration may take hours, so its statements have no bound but for locks; a server that vanishes ends them all the
+    same.
     """
 
     def connect() -> psycopg.Connection:
@@ -44,7 +55,7 @@ def upgrade(url: str, folder: Path, metadata: MetaData, revision: str = "head", 
 
     Each migration runs in its own transaction. Waits while another process migrates. It needs one session from its
     beginning to its end, so that PooledError is raised for a URL of a pooler; `may_be_pooled`: for one that is known to
-    keep sessions.
+    keep sessions. Raises TableInUseError where another session keeps a table for too long.
     """
     script = _script(folder)
     config = Config()
@@ -75,9 +86,10 @@ def _refuse_pooler(connection: Connection) -> None:
 
 
 def _unbind(connection: Connection) -> None:
-    """Frees a migration of the time-outs that guard the service, which may have the same role."""
+    """Frees a migration of the time-outs that guard the service, which may have the same role, and bounds its locks."""
     for name in _UNBOUNDED:
         connection.execute(text(f"SET {name} = 0"))
+    connection.execute(text(f"SET lock_timeout = '{LOCK_TIMEOUT_S}s'"))
     connection.execute(text("SET enable_seqscan = on"))
     connection.commit()
 
@@ -96,8 +108,16 @@ def _run(connection: Connection, config: Config, script: ScriptDirectory, metada
 
     with EnvironmentContext(config, script, fn=steps) as environment:
         environment.configure(connection=connection, target_metadata=metadata, transaction_per_migration=True)
-        with environment.begin_transaction():
-            environment.run_migrations()
+        try:
+            with environment.begin_transaction():
+                environment.run_migrations()
+        except OperationalError as error:
+            if not isinstance(error.orig, psycopg.errors.LockNotAvailable):
+                raise
+            raise TableInUseError(
+                f"another session kept a table for more than {LOCK_TIMEOUT_S} s, while this statement waited for it: "
+                f"{' '.join((error.statement or '').split())[:200]}"
+            ) from error
 
 
 def head(folder: Path) -> str:

@@ -37,7 +37,7 @@ async def migrate_database(service: str, environment: Mapping[str, str]) -> None
     """
     from sqlalchemy.exc import SQLAlchemyError  # noqa: PLC0415 - slow to import, and only needed here
 
-    from service_kit.postgres.migrations import PooledError  # noqa: PLC0415 - likewise
+    from service_kit.postgres.migrations import PooledError, TableInUseError  # noqa: PLC0415 - likewise
 
     try:
         await asyncio.to_thread(
@@ -54,10 +54,16 @@ async def migrate_database(service: str, environment: Mapping[str, str]) -> None
             f"the migration of {service} was not begun: {error}",
             f"set {DIRECT_VARIABLES[service]} to the URL of the server itself",
         ) from error
+    except TableInUseError as error:
+        raise CommandError(
+            f"the migration of {service} was broken off: {error}",
+            "run it again, as often as needed; to see who has a table: "
+            "SELECT pid, state, xact_start, query FROM pg_stat_activity ORDER BY xact_start",
+        ) from error
     except (SQLAlchemyError, psycopg.Error) as error:
         reason = str(error).partition("\n(Background")[0].partition("\n[SQL")[0].strip()
         raise CommandError(
             f"the migration of {service} failed: {reason}",
             f"check that its database can be reached and changed ({DATABASE_VARIABLES[service]}); "
-            "a migration that failed has changed nothing, so it can be run again",
+            "a migration that failed can be run again",
         ) from error

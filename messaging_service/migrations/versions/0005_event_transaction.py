@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from alembic import op
 
+from service_kit.postgres.online_ddl import build_index
+
 revision = "0005"
 down_revision = "0004"
 
@@ -17,9 +19,7 @@ def upgrade() -> None:
     op.execute("ALTER TABLE message_event ADD COLUMN IF NOT EXISTS xact xid8 NOT NULL DEFAULT '0'")
     # Old replicas do not name the column, so theirs is right too.
     op.execute("ALTER TABLE message_event ALTER COLUMN xact SET DEFAULT pg_current_xact_id()")
-    with op.get_context().autocommit_block():
-        op.execute("DROP INDEX CONCURRENTLY IF EXISTS ix_message_event_xact")
-        op.execute("CREATE INDEX CONCURRENTLY ix_message_event_xact ON message_event (xact)")
+    build_index("ix_message_event_xact", "message_event", ["xact"])
 
 
 def downgrade() -> None:

@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import sqlalchemy as sa
 from alembic import op
+
+from service_kit.postgres.online_ddl import add_checks, build_index
 
 revision = "0007"
 down_revision = "0006"
@@ -15,46 +19,45 @@ _BILLING_OF_STATE = (
 )
 
 
+_COLUMNS: dict[str, list[tuple[str, Any, Any]]] = {
+    "account": [("resend_unknown", sa.Boolean(), sa.text("false"))],
+    "message": [("expires_at", sa.TIMESTAMP(timezone=True), None), ("carrier_error_code", sa.Text(), None)],
+    "message_event": [("next_try_at", sa.TIMESTAMP(timezone=True), None), ("carrier_error_code", sa.Text(), None)],
+    "dispatch": [
+        ("expires_at", sa.TIMESTAMP(timezone=True), None),
+        ("resend_at", sa.TIMESTAMP(timezone=True), None),
+        ("resent", sa.Boolean(), sa.text("false")),
+    ],
+}
+"""New columns of each table: name, type, and the value of rows that do not say; those with one are never NULL."""
+
+
 def upgrade() -> None:
-    """Adds columns without rewriting a table, and checks all rows once, while the outbox takes none."""
-    op.add_column("account", sa.Column("resend_unknown", sa.Boolean(), server_default=sa.text("false"), nullable=False))
-    op.add_column("message", sa.Column("expires_at", sa.TIMESTAMP(timezone=True), nullable=True))
-    op.add_column("message", sa.Column("carrier_error_code", sa.Text(), nullable=True))
-    op.create_check_constraint(op.f("ck_message_billing_of_state"), "message", _BILLING_OF_STATE)
-    op.add_column("message_event", sa.Column("next_try_at", sa.TIMESTAMP(timezone=True), nullable=True))
-    op.add_column("message_event", sa.Column("carrier_error_code", sa.Text(), nullable=True))
-    op.add_column("dispatch", sa.Column("expires_at", sa.TIMESTAMP(timezone=True), nullable=True))
-    op.add_column("dispatch", sa.Column("resend_at", sa.TIMESTAMP(timezone=True), nullable=True))
-    op.add_column("dispatch", sa.Column("resent", sa.Boolean(), server_default=sa.text("false"), nullable=False))
-    op.create_check_constraint(
-        op.f("ck_dispatch_resend_once_while_unknown"),
+    """Adds columns without a rewrite, constraints without a scan under lock, and indexes beside running sends."""
+    for table, columns in _COLUMNS.items():
+        for name, kind, default in columns:
+            column: sa.Column[Any] = sa.Column(name, kind, server_default=default, nullable=default is None)
+            op.add_column(table, column, if_not_exists=True)
+    add_checks("message", {"ck_message_billing_of_state": _BILLING_OF_STATE})
+    add_checks(
         "dispatch",
-        "resend_at IS NULL OR (state = 'unknown' AND NOT resent)",
+        {"ck_dispatch_resend_once_while_unknown": "resend_at IS NULL OR (state = 'unknown' AND NOT resent)"},
     )
-    op.create_index(
+    build_index(
         "ix_dispatch_expires_at",
         "dispatch",
         ["expires_at"],
-        unique=False,
         postgresql_where=sa.text("state = 'ready' AND expires_at IS NOT NULL"),
     )
-    op.create_index(
-        "ix_dispatch_resend_at",
-        "dispatch",
-        ["resend_at"],
-        unique=False,
-        postgresql_where=sa.text("resend_at IS NOT NULL"),
-    )
-    op.create_check_constraint(
-        op.f("ck_ledger_entry_refund_of_a_message"),
+    build_index("ix_dispatch_resend_at", "dispatch", ["resend_at"], postgresql_where=sa.text("resend_at IS NOT NULL"))
+    add_checks(
         "ledger_entry",
-        "kind <> 'refund' OR (amount >= 0 AND message_id IS NOT NULL)",
+        {"ck_ledger_entry_refund_of_a_message": "kind <> 'refund' OR (amount >= 0 AND message_id IS NOT NULL)"},
     )
-    op.create_index(
+    build_index(
         "ix_receipt_orphans",
         "receipt",
         ["received_at"],
-        unique=False,
         postgresql_where=sa.text("message_id IS NULL AND next_try_at IS NULL"),
     )
 

@@ -5,11 +5,16 @@ from __future__ import annotations
 import sqlalchemy as sa
 from alembic import op
 
+from service_kit.postgres.online_ddl import add_checks, build_index
+
 revision = "0009"
 down_revision = "0008"
 
 _INSTANT = sa.TIMESTAMP(timezone=True)
 _NOW = sa.text("now()")
+BLOCKS = {
+    "UPDATE dispatch": "the queue has only rows that still wait; claims skip those that are locked",
+}
 _SOURCES = "('stop_keyword', 'carrier', 'operator', 'api')"
 
 
@@ -17,20 +22,11 @@ def upgrade() -> None:
     """Creates the tables, and lets the queue be searched by recipient."""
     _suppression()
     _inbound_message()
-    op.drop_constraint(op.f("ck_dispatch_recipient_while_unknown"), "dispatch", type_="check")
-    op.create_check_constraint(
-        op.f("ck_dispatch_recipient_while_unknown"), "dispatch", "state <> 'unknown' OR recipient IS NOT NULL"
-    )
+    add_checks("dispatch", {"ck_dispatch_recipient_while_unknown": "state <> 'unknown' OR recipient IS NOT NULL"})
     op.execute(
         "UPDATE dispatch d SET recipient = m.recipient FROM message m WHERE m.id = d.message_id AND d.state = 'ready'"
     )
-    op.create_index(
-        "ix_dispatch_ready_recipient",
-        "dispatch",
-        ["recipient"],
-        unique=False,
-        postgresql_where=sa.text("state = 'ready'"),
-    )
+    build_index("ix_dispatch_ready_recipient", "dispatch", ["recipient"], postgresql_where=sa.text("state = 'ready'"))
 
 
 def _suppression() -> None:
@@ -59,6 +55,7 @@ def _suppression() -> None:
             name=op.f("ck_suppression_ended_whole"),
         ),
         sa.PrimaryKeyConstraint("id", name=op.f("pk_suppression")),
+        if_not_exists=True,
     )
     op.create_index(
         "uq_suppression_active",
@@ -67,20 +64,25 @@ def _suppression() -> None:
         unique=True,
         postgresql_where=sa.text("ended_at IS NULL"),
         postgresql_nulls_not_distinct=True,
+        if_not_exists=True,
     )
     op.create_index(
         "ix_suppression_created_at_id",
         "suppression",
         [sa.literal_column("created_at DESC"), sa.literal_column("id DESC")],
         unique=False,
+        if_not_exists=True,
     )
-    op.create_index("ix_suppression_phone_created_at", "suppression", ["phone", "created_at"], unique=False)
+    op.create_index(
+        "ix_suppression_phone_created_at", "suppression", ["phone", "created_at"], unique=False, if_not_exists=True
+    )
     op.create_index(
         "ix_suppression_pass_due_at",
         "suppression",
         ["pass_due_at"],
         unique=False,
         postgresql_where=sa.text("pass_due_at IS NOT NULL"),
+        if_not_exists=True,
     )
 
 
@@ -104,6 +106,7 @@ def _inbound_message() -> None:
             name=op.f("ck_inbound_message_text_gone_once_worked"),
         ),
         sa.PrimaryKeyConstraint("id", name=op.f("pk_inbound_message")),
+        if_not_exists=True,
     )
     op.create_index(
         "ix_inbound_message_next_try_at",
@@ -111,8 +114,9 @@ def _inbound_message() -> None:
         ["next_try_at"],
         unique=False,
         postgresql_where=sa.text("next_try_at IS NOT NULL"),
+        if_not_exists=True,
     )
-    op.create_index("ix_inbound_message_stored_at", "inbound_message", ["stored_at"], unique=False)
+    op.create_index("ix_inbound_message_stored_at", "inbound_message", ["stored_at"], unique=False, if_not_exists=True)
 
 
 def downgrade() -> None:

@@ -5,6 +5,8 @@ from __future__ import annotations
 import sqlalchemy as sa
 from alembic import op
 
+from service_kit.postgres.online_ddl import add_checks, build_index
+
 revision = "0012"
 down_revision = "0011"
 
@@ -19,17 +21,20 @@ MONEY = sa.Numeric(precision=18, scale=6)
 
 def upgrade() -> None:
     """Adds columns without a rewrite, constraints without a scan under lock, and the index beside running bookings."""
-    op.add_column("account", sa.Column("daily_spend_limit", MONEY, nullable=True))
-    op.add_column("account", sa.Column("minute_limit", sa.Integer(), nullable=True))
-    op.add_column("account", sa.Column("recipient_hour_limit", sa.Integer(), nullable=True))
-    op.add_column("account", sa.Column("spend_day", sa.Date(), nullable=True))
-    op.add_column("account", sa.Column("day_spent", MONEY, server_default="0", nullable=False))
-    op.add_column("account", sa.Column("counted_minute", sa.TIMESTAMP(timezone=True), nullable=True))
-    op.add_column("account", sa.Column("minute_count", sa.Integer(), server_default="0", nullable=False))
-    op.create_check_constraint(
-        op.f("ck_account_limits_positive"),
+    op.add_column("account", sa.Column("daily_spend_limit", MONEY, nullable=True), if_not_exists=True)
+    op.add_column("account", sa.Column("minute_limit", sa.Integer(), nullable=True), if_not_exists=True)
+    op.add_column("account", sa.Column("recipient_hour_limit", sa.Integer(), nullable=True), if_not_exists=True)
+    op.add_column("account", sa.Column("spend_day", sa.Date(), nullable=True), if_not_exists=True)
+    op.add_column("account", sa.Column("day_spent", MONEY, server_default="0", nullable=False), if_not_exists=True)
+    op.add_column(
+        "account", sa.Column("counted_minute", sa.TIMESTAMP(timezone=True), nullable=True), if_not_exists=True
+    )
+    op.add_column(
+        "account", sa.Column("minute_count", sa.Integer(), server_default="0", nullable=False), if_not_exists=True
+    )
+    add_checks(
         "account",
-        "daily_spend_limit > 0 AND minute_limit > 0 AND recipient_hour_limit > 0",
+        {"ck_account_limits_positive": "daily_spend_limit > 0 AND minute_limit > 0 AND recipient_hour_limit > 0"},
     )
     op.create_table(
         "recipient_hour",
@@ -39,24 +44,19 @@ def upgrade() -> None:
         sa.Column("messages", sa.Integer(), nullable=False),
         sa.PrimaryKeyConstraint("account_id", "recipient", name=op.f("pk_recipient_hour")),
         postgresql_with={"fillfactor": 70},
+        if_not_exists=True,
     )
-    op.add_column("ledger_entry", sa.Column("reference", sa.Text(), nullable=True))
-    op.add_column("ledger_entry", sa.Column("reason", sa.Text(), nullable=True))
-    op.add_column("ledger_entry", sa.Column("booked_by", sa.Text(), nullable=True))
-    for name, rule in CHECKS.items():
-        op.execute(f"ALTER TABLE ledger_entry ADD CONSTRAINT {name} CHECK ({rule}) NOT VALID")
-    with op.get_context().autocommit_block():
-        for name in CHECKS:
-            op.execute(f"ALTER TABLE ledger_entry VALIDATE CONSTRAINT {name}")
-        op.execute("DROP INDEX CONCURRENTLY IF EXISTS uq_ledger_entry_reference")
-        op.create_index(
-            "uq_ledger_entry_reference",
-            "ledger_entry",
-            ["account_id", "reference"],
-            unique=True,
-            postgresql_concurrently=True,
-            postgresql_where=sa.text("reference IS NOT NULL"),
-        )
+    op.add_column("ledger_entry", sa.Column("reference", sa.Text(), nullable=True), if_not_exists=True)
+    op.add_column("ledger_entry", sa.Column("reason", sa.Text(), nullable=True), if_not_exists=True)
+    op.add_column("ledger_entry", sa.Column("booked_by", sa.Text(), nullable=True), if_not_exists=True)
+    add_checks("ledger_entry", CHECKS)
+    build_index(
+        "uq_ledger_entry_reference",
+        "ledger_entry",
+        ["account_id", "reference"],
+        unique=True,
+        postgresql_where=sa.text("reference IS NOT NULL"),
+    )
 
 
 def downgrade() -> None:

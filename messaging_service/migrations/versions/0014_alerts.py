@@ -5,6 +5,8 @@ from __future__ import annotations
 import sqlalchemy as sa
 from alembic import op
 
+from service_kit.postgres.online_ddl import add_checks
+
 revision = "0014"
 down_revision = "0013"
 
@@ -14,13 +16,6 @@ _NOW = sa.text("now()")
 _BEFORE = "'sms.sent', 'sms.delivered', 'sms.failed', 'balance.low', 'carrier.down'"
 _KINDS = "('balance.low', 'sms.failing', 'outcomes.unknown', 'carrier.down', 'carrier.balance_low')"
 _EVENT_TYPE = "ck_webhook_delivery_event_type"
-
-
-def _event_types(rule: str) -> None:
-    op.drop_constraint(op.f(_EVENT_TYPE), "webhook_delivery", type_="check")
-    op.execute(f"ALTER TABLE webhook_delivery ADD CONSTRAINT {_EVENT_TYPE} CHECK ({rule}) NOT VALID")
-    with op.get_context().autocommit_block():
-        op.execute(f"ALTER TABLE webhook_delivery VALIDATE CONSTRAINT {_EVENT_TYPE}")
 
 
 def upgrade() -> None:
@@ -41,6 +36,7 @@ def upgrade() -> None:
         sa.CheckConstraint("threshold >= 0 AND margin >= 0", name=op.f("ck_alert_rule_amounts_not_negative")),
         sa.CheckConstraint("(quiet_start IS NULL) = (quiet_end IS NULL)", name=op.f("ck_alert_rule_quiet_whole")),
         sa.PrimaryKeyConstraint("account_id", "kind", name=op.f("pk_alert_rule")),
+        if_not_exists=True,
     )
     op.create_table(
         "alert",
@@ -59,12 +55,14 @@ def upgrade() -> None:
             "(acknowledged_at IS NULL) = (acknowledged_by IS NULL)", name=op.f("ck_alert_acknowledged_whole")
         ),
         sa.PrimaryKeyConstraint("id", name=op.f("pk_alert")),
+        if_not_exists=True,
     )
     op.create_index(
         "uq_alert_open",
         "alert",
         ["account_id", "kind", "subject"],
         unique=True,
+        if_not_exists=True,
         postgresql_where=sa.text("resolved_at IS NULL"),
     )
     op.create_index(
@@ -72,8 +70,14 @@ def upgrade() -> None:
         "alert",
         ["account_id", sa.literal_column("raised_at DESC"), sa.literal_column("id DESC")],
         unique=False,
+        if_not_exists=True,
     )
-    _event_types(f"event_type IN ({_BEFORE}, 'sms.failing', 'carrier.balance_low', 'outcomes.unknown', 'webhook.test')")
+    add_checks(
+        "webhook_delivery",
+        {
+            _EVENT_TYPE: f"event_type IN ({_BEFORE}, 'sms.failing', 'carrier.balance_low', 'outcomes.unknown', 'webhook.test')"
+        },
+    )
 
 
 def downgrade() -> None:
@@ -81,6 +85,6 @@ def downgrade() -> None:
     op.execute(
         "DELETE FROM webhook_delivery WHERE event_type IN ('sms.failing', 'carrier.balance_low', 'outcomes.unknown')"
     )
-    _event_types(f"event_type IN ({_BEFORE}, 'webhook.test')")
+    add_checks("webhook_delivery", {_EVENT_TYPE: f"event_type IN ({_BEFORE}, 'webhook.test')"})
     op.drop_table("alert")
     op.drop_table("alert_rule")

@@ -5,19 +5,15 @@ from __future__ import annotations
 import sqlalchemy as sa
 from alembic import op
 
+from service_kit.postgres.online_ddl import build_index
+
 revision = "0015"
 down_revision = "0014"
 
 
 def upgrade() -> None:
     """Creates the index."""
-    op.create_index(
-        "ix_alert_resolved_at",
-        "alert",
-        ["resolved_at"],
-        unique=False,
-        postgresql_where=sa.text("resolved_at IS NOT NULL"),
-    )
+    build_index("ix_alert_resolved_at", "alert", ["resolved_at"], postgresql_where=sa.text("resolved_at IS NOT NULL"))
 
 
 def downgrade() -> None:

@@ -5,6 +5,8 @@ from __future__ import annotations
 import sqlalchemy as sa
 from alembic import op
 
+from service_kit.postgres.online_ddl import add_checks
+
 revision = "0016"
 down_revision = "0015"
 
@@ -14,10 +16,12 @@ _KINDS = "('webhook', 'service', 'email')"
 
 def upgrade() -> None:
     """Adds the kind; all that there are post to systems."""
-    op.add_column("webhook_endpoint", sa.Column("kind", sa.Text(), server_default="webhook", nullable=False))
-    op.execute(f"ALTER TABLE webhook_endpoint ADD CONSTRAINT {_KIND} CHECK (kind IN {_KINDS}) NOT VALID")
-    with op.get_context().autocommit_block():
-        op.execute(f"ALTER TABLE webhook_endpoint VALIDATE CONSTRAINT {_KIND}")
+    op.add_column(
+        "webhook_endpoint",
+        sa.Column("kind", sa.Text(), server_default="webhook", nullable=False),
+        if_not_exists=True,
+    )
+    add_checks("webhook_endpoint", {_KIND: f"kind IN {_KINDS}"})
 
 
 def downgrade() -> None:

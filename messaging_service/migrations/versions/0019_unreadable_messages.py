@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from alembic import op
 
+from service_kit.postgres.online_ddl import add_checks
+
 revision = "0019"
 down_revision = "0018"
 
@@ -22,9 +24,4 @@ def downgrade() -> None:
 
 
 def _replace(words: str) -> None:
-    op.execute(
-        f"ALTER TABLE inbound_message DROP CONSTRAINT {RULE}, "
-        f"ADD CONSTRAINT {RULE} CHECK (directive IN ({words})) NOT VALID"
-    )
-    with op.get_context().autocommit_block():
-        op.execute(f"ALTER TABLE inbound_message VALIDATE CONSTRAINT {RULE}")
+    add_checks("inbound_message", {RULE: f"directive IN ({words})"})

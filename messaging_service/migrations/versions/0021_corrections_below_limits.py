@@ -5,6 +5,8 @@ from __future__ import annotations
 import sqlalchemy as sa
 from alembic import op
 
+from service_kit.postgres.online_ddl import add_checks
+
 revision = "0021"
 down_revision = "0020"
 
@@ -16,11 +18,10 @@ def upgrade() -> None:
     op.add_column(
         "account",
         sa.Column("overdrawn", sa.Numeric(precision=18, scale=6), server_default="0", nullable=False),
+        if_not_exists=True,
     )
-    op.execute("ALTER TABLE account ADD CONSTRAINT ck_account_overdrawn_not_negative CHECK (overdrawn >= 0) NOT VALID")
+    add_checks("account", {"ck_account_overdrawn_not_negative": "overdrawn >= 0"})
     _replace("mode <> 'prepaid' OR posted - held >= -(credit_limit + overdrawn)")
-    with op.get_context().autocommit_block():
-        op.execute("ALTER TABLE account VALIDATE CONSTRAINT ck_account_overdrawn_not_negative")
 
 
 def downgrade() -> None:
@@ -31,6 +32,4 @@ def downgrade() -> None:
 
 
 def _replace(rule: str) -> None:
-    op.execute(f"ALTER TABLE account DROP CONSTRAINT {RULE}, ADD CONSTRAINT {RULE} CHECK ({rule}) NOT VALID")
-    with op.get_context().autocommit_block():
-        op.execute(f"ALTER TABLE account VALIDATE CONSTRAINT {RULE}")
+    add_checks("account", {RULE: rule})

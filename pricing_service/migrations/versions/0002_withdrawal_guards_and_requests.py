@@ -9,6 +9,13 @@ down_revision = "0001"
 branch_labels = None
 depends_on = None
 
+_FEW = "the price book has a few thousand rows at most and is written by operators, so a scan takes milliseconds"
+BLOCKS = {
+    "CREATE UNIQUE INDEX uq_cost_withdrawn_epoch": _FEW,
+    "ALTER TABLE cost ADD CONSTRAINT": _FEW,
+    "UPDATE price_epoch": "it has one row",
+}
+
 
 def upgrade() -> None:
     """Adds what older replicas can live without: they go on while the new ones are rolled out."""

@@ -2,6 +2,8 @@
 
 from alembic import op
 
+from service_kit.postgres.online_ddl import build_index
+
 revision = "0003"
 down_revision = "0002"
 branch_labels = None
@@ -12,8 +14,8 @@ _COMMENT = f"{_BEFORE}; forgotten after a while"
 
 
 def upgrade() -> None:
-    """Creates the index, in one pass over a table with a row for each change that had a key."""
-    op.create_index("ix_price_request_recorded_at", "price_request", ["recorded_at"])
+    """Creates the index beside running changes."""
+    build_index("ix_price_request_recorded_at", "price_request", ["recorded_at"])
     op.create_table_comment("price_request", _COMMENT, existing_comment=_BEFORE)
 
 
