@@ -28,7 +28,7 @@ from messaging_service.notices.domain.endpoints import (
     EndpointKind,
     EventType,
 )
-from messaging_service.sending.domain.validation import MAX_IDENTIFIER, text_problem
+from messaging_service.shared.domain.fields import MAX_IDENTIFIER, text_problem
 from service_kit.errors import Kind, ServiceError, Violation, invalid
 from service_kit.identifiers import identifier_problem
 

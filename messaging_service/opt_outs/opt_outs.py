@@ -10,7 +10,7 @@ from uuid import UUID
 
 from messaging_service.opt_outs.domain.suppression import OF_THE_PHONE, Scope, Source, Suppression
 from messaging_service.opt_outs.suppression_store import Added, NewSuppression, SuppressionFilter, Suppressions
-from messaging_service.sending.domain.validation import MAX_IDENTIFIER, text_problem
+from messaging_service.shared.domain.fields import MAX_IDENTIFIER, text_problem
 from messaging_service.shared.domain.sender_id import sender_id_problem
 from messaging_service.shared.phone_numbers import PhoneNumberCheck
 from service_kit.errors import Kind, ServiceError, Violation, invalid

@@ -8,11 +8,12 @@ from datetime import datetime
 from decimal import Decimal
 
 from messaging_service.prices.prices import Prices
-from messaging_service.sending.domain.validation import cut, schedule_problem
+from messaging_service.shared.domain.fields import schedule_problem
 from messaging_service.shared.domain.money import Price
 from messaging_service.shared.domain.sender_id import sender_id_problem
 from messaging_service.shared.phone_numbers import DestinationCheck, PhoneNumberCheck, destination_refused
 from messaging_service.texts.gsm7_advice import Gsm7Advice, advise
+from messaging_service.texts.message_text import cut
 from messaging_service.texts.segmentation import Segmentation
 from service_kit.errors import Violation, invalid
 from service_kit.identifiers import identifier_problem

@@ -9,7 +9,7 @@ from typing import Protocol
 
 from messaging_service.reports.domain.invoices import InvoiceException, InvoiceLine, InvoiceScope, InvoiceTotals
 from messaging_service.reports.report_costs import period_faults
-from messaging_service.sending.domain.validation import MAX_IDENTIFIER, text_problem
+from messaging_service.shared.domain.fields import MAX_IDENTIFIER, text_problem
 from service_kit.errors import Violation, invalid
 
 MAX_LINES = 5_000_000

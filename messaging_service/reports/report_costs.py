@@ -8,7 +8,7 @@ from datetime import datetime
 from typing import Protocol
 
 from messaging_service.reports.domain.cost_report import Basis, CostGroup, CostSums, Grouping, ReportedMessage
-from messaging_service.sending.domain.validation import MAX_IDENTIFIER, text_problem
+from messaging_service.shared.domain.fields import MAX_IDENTIFIER, text_problem
 from service_kit.errors import Violation, invalid
 
 

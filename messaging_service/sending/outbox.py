@@ -10,7 +10,8 @@ from uuid import UUID
 
 from messaging_service.carriers.domain.routing import DEFAULT_ROUTE
 from messaging_service.carriers.domain.submission import Outcome
-from messaging_service.shared.domain.message import Message, SendRequest
+from messaging_service.sending.domain.send_request import SendRequest
+from messaging_service.shared.domain.message import Message
 from messaging_service.shared.domain.money import Price
 from messaging_service.shared.domain.states import Status
 from service_kit.errors import Kind, ServiceError

@@ -15,10 +15,11 @@ from messaging_service.prices.prices import Prices
 from messaging_service.sending.attempts import Attempts
 from messaging_service.sending.claim_loop import ClaimLoop
 from messaging_service.sending.dispatch import Dispatch
+from messaging_service.sending.domain.send_request import SendRequest
 from messaging_service.sending.domain.validation import SendDraft, expiry_over, validate
 from messaging_service.sending.outbox import Acceptance, Accepted, Claim, Outbox, valid_until
 from messaging_service.sending.outcomes import Outcomes
-from messaging_service.shared.domain.message import Message, SendRequest, outbox_id
+from messaging_service.shared.domain.message import Message, outbox_id
 from messaging_service.shared.domain.states import State
 from messaging_service.shared.group_commit import GroupCommit
 from messaging_service.shared.phone_numbers import DestinationCheck, PhoneNumberCheck, destination_refused

@@ -7,9 +7,10 @@ from collections import Counter
 from dataclasses import dataclass
 from decimal import Decimal
 
+from messaging_service.shared.domain.encoding import Encoding
 from messaging_service.texts import gsm7
 from messaging_service.texts.gsm7_near import near
-from messaging_service.texts.segmentation import Encoding, Segmentation, segment
+from messaging_service.texts.segmentation import Segmentation, segment
 
 
 @dataclass(frozen=True, slots=True)

@@ -6,9 +6,9 @@ One cut serves both: what an account pays for is what a carrier gets.
 from __future__ import annotations
 
 from dataclasses import dataclass
-from enum import StrEnum
 from typing import Final
 
+from messaging_service.shared.domain.encoding import Encoding
 from messaging_service.texts import gsm7
 
 GSM7_SINGLE: Final = 160
@@ -22,15 +22,6 @@ UCS2_PART: Final = 67
 
 _UNIT_BYTES: Final = 2
 _HIGH_SURROGATES: Final = range(0xD8, 0xDC)
-
-
-class Encoding(StrEnum):
-    """The two ways in which a text travels."""
-
-    GSM7 = "gsm7"
-    """Every character is in the GSM 7-bit default alphabet or its extension."""
-    UCS2 = "ucs2"
-    """At least one is not, and so all of the text travels as UTF-16."""
 
 
 @dataclass(frozen=True, slots=True)

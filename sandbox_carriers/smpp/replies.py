@@ -6,9 +6,10 @@ from typing import Final, NamedTuple
 
 import smpp34
 
+from messaging_service.shared.domain.encoding import Encoding
 from messaging_service.shared.domain.sender_id import is_alphanumeric
 from messaging_service.texts import gsm7
-from messaging_service.texts.segmentation import Encoding, segment
+from messaging_service.texts.segmentation import segment
 
 _TON_INTERNATIONAL: Final = 1
 _TON_NAME: Final = 5

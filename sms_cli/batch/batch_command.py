@@ -143,7 +143,8 @@ def _campaign(  # noqa: PLR0917 - the options of the command
     recipient_column: str,
 ) -> Campaign:
     """What all lines have in common, checked before any of them is looked at."""
-    from messaging_service.sending.domain.validation import MAX_MESSAGE_NAME, MAX_TAG, text_problem  # noqa: PLC0415 - see above
+    from messaging_service.sending.domain.validation import MAX_MESSAGE_NAME, MAX_TAG  # noqa: PLC0415 - see above
+    from messaging_service.shared.domain.fields import text_problem  # noqa: PLC0415 - see above
     from messaging_service.shared.domain.sender_id import sender_id_problem  # noqa: PLC0415 - see above
     from messaging_service.shared.domain.states import Priority  # noqa: PLC0415 - see above
     from sms_cli.batch.batch_files import Campaign  # noqa: PLC0415 - see above

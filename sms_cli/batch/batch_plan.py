@@ -19,9 +19,9 @@ from typing import TYPE_CHECKING
 from grpc import aio
 
 from messaging_service.sending.domain.validation import expiry_over, validate
+from messaging_service.shared.domain.encoding import Encoding
 from messaging_service.shared.numbering.destinations import destination_of
 from messaging_service.shared.numbering.phone_number_rules import phone_number_problem
-from messaging_service.texts.segmentation import Encoding
 from service_kit.errors import ServiceError
 from service_kit.grpc.grpc_errors import from_rpc_error
 from service_kit.settings import Address

@@ -10,9 +10,10 @@ from typing import Any
 from uuid_utils.compat import uuid7
 
 from messaging_service.carriers.domain.submission import Outcome, OutcomeKind
+from messaging_service.sending.domain.send_request import SendRequest
 from messaging_service.sending.domain.validation import SendDraft, validate
 from messaging_service.sending.outbox import Acceptance, Claim, Settlement
-from messaging_service.shared.domain.message import SendRequest, outbox_id
+from messaging_service.shared.domain.message import outbox_id
 from messaging_service.shared.domain.money import Price, PriceLevel
 
 NOON = datetime(2026, 6, 1, 12, tzinfo=UTC)

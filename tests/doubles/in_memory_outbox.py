@@ -19,6 +19,7 @@ from messaging_service.accounts.domain.account import (
 from messaging_service.carriers.domain.routing import DEFAULT_ROUTE
 from messaging_service.opt_outs.domain.suppression import NOBODY_EXEMPT, Exemption, Suppression, opted_out
 from messaging_service.sending.domain.repetition import message_id_reused
+from messaging_service.sending.domain.send_request import SendRequest
 from messaging_service.sending.domain.settling import settlement_of
 from messaging_service.sending.outbox import (
     Acceptance,
@@ -30,7 +31,7 @@ from messaging_service.sending.outbox import (
     Swept,
     valid_until,
 )
-from messaging_service.shared.domain.message import Message, SendRequest
+from messaging_service.shared.domain.message import Message
 from messaging_service.shared.domain.states import IN_PROGRESS, RESENDABLE, Billing, Priority, State
 from service_kit.errors import Kind, ServiceError
 

@@ -6,7 +6,7 @@ import structlog
 
 from messaging_service.accounts.grpc.account_messages import from_account
 from messaging_service.accounts.manage_account import ManageAccount
-from messaging_service.sending.domain.validation import MAX_IDENTIFIER, text_problem
+from messaging_service.shared.domain.fields import MAX_IDENTIFIER, text_problem
 from service_kit.errors import Violation, invalid
 from service_kit.grpc.context import Context
 from tukupay.sms.messaging.v1 import messaging_pb2 as pb

@@ -9,7 +9,7 @@ from messaging_service.accounts.domain.account import Account, AccountLimits
 from messaging_service.accounts.domain.ledger import COUNTED, LARGEST_BOOKING, BookFault, EntryKind, LedgerEntry
 from messaging_service.accounts.domain.references import reference_problem
 from messaging_service.accounts.grpc.account_messages import from_account
-from messaging_service.sending.domain.validation import MAX_IDENTIFIER, text_problem
+from messaging_service.shared.domain.fields import MAX_IDENTIFIER, text_problem
 from messaging_service.shared.domain.message import outbox_id
 from messaging_service.shared.domain.money import from_micros, plain, to_micros
 from messaging_service.shared.grpc import wire

@@ -11,7 +11,7 @@ from messaging_service.carriers.control_carriers import CarrierReport, ControlCa
 from messaging_service.carriers.domain.carrier_control import CarrierControl, CarrierMode
 from messaging_service.carriers.domain.carrier_status import BindState
 from messaging_service.carriers.domain.circuit_breaker import BreakerState
-from messaging_service.sending.domain.validation import text_problem
+from messaging_service.shared.domain.fields import text_problem
 from messaging_service.shared.domain.money import to_micros
 from service_kit.errors import Violation, invalid
 from service_kit.grpc.context import Context

@@ -6,8 +6,9 @@ from codecs import BOM_UTF16_LE
 from typing import Final
 
 from messaging_service.carriers.smpp.settings import InboundAlphabet, SmppSettings, TextForm
+from messaging_service.shared.domain.encoding import Encoding
 from messaging_service.texts import gsm7
-from messaging_service.texts.segmentation import Encoding, Segmentation
+from messaging_service.texts.segmentation import Segmentation
 
 DATA_CODING_DEFAULT: Final = 0
 DATA_CODING_ASCII: Final = 1

@@ -14,7 +14,8 @@ from messaging_service.events.grpc import event_cursors
 from messaging_service.events.grpc.event_cursors import AccountCursors
 from messaging_service.events.grpc.outbox_events import existing, from_event, list_outbox_events, no_entry
 from messaging_service.events.watch_outbox import WatchOutbox
-from messaging_service.sending.domain.validation import MAX_IDENTIFIER, MAX_TAG, text_problem
+from messaging_service.sending.domain.validation import MAX_TAG
+from messaging_service.shared.domain.fields import MAX_IDENTIFIER, text_problem
 from messaging_service.shared.domain.states import STATUS_OF, State
 from messaging_service.shared.grpc import wire
 from service_kit.errors import Violation, invalid

@@ -6,9 +6,9 @@ from uuid import UUID
 
 from messaging_service.events.domain.outbox_event import OutboxEvent
 from messaging_service.events.event_log import EntryEvents
-from messaging_service.sending.domain.validation import MAX_IDENTIFIER, text_problem
 from messaging_service.sending.outbox import no_such_entry
 from messaging_service.shared.domain.failures import failure_of
+from messaging_service.shared.domain.fields import MAX_IDENTIFIER, text_problem
 from messaging_service.shared.domain.message import outbox_id, parse_outbox_id
 from messaging_service.shared.grpc import wire
 from service_kit import page_token

@@ -5,7 +5,8 @@ from __future__ import annotations
 import json
 from decimal import Decimal
 
-from messaging_service.shared.domain.message import Message, SendRequest, outbox_id
+from messaging_service.sending.domain.send_request import SendRequest
+from messaging_service.shared.domain.message import Message, outbox_id
 from service_kit.errors import Kind, ServiceError, Violation
 
 _FIELDS = (

@@ -9,15 +9,14 @@ from datetime import datetime, timedelta
 from decimal import Decimal, InvalidOperation
 from typing import Any, NoReturn
 
-from messaging_service.shared.domain.message import SendRequest
+from messaging_service.sending.domain.send_request import SendRequest
+from messaging_service.shared.domain.fields import MAX_IDENTIFIER, schedule_problem, text_problem
 from messaging_service.shared.domain.sender_id import sender_id_problem
 from messaging_service.shared.domain.states import Priority
-from messaging_service.texts.segmentation import Segmentation, segment
-from service_kit import identifiers
+from messaging_service.texts.message_text import cut
 from service_kit.errors import Violation, invalid
 from service_kit.identifiers import identifier_problem
 
-MAX_IDENTIFIER = identifiers.MAX_IDENTIFIER
 MAX_MESSAGE_ID = 128
 MAX_MESSAGE_NAME = 100
 MAX_TAGS = 20
@@ -27,11 +26,8 @@ MAX_CUSTOM_DATA_EXPONENT = 30
 """jsonb writes numbers out in full, so that a short text of large exponents would become a long one."""
 MAX_CUSTOM_DATA_DEPTH = 32
 """Objects and lists inside one another. A fixed bound, as what Python can read depends on its stack."""
-MAX_SCHEDULE_AHEAD = timedelta(days=365)
 MAX_VALIDITY = timedelta(days=7)
 """How long after it is due a message may still be wanted; carriers keep none for longer."""
-MAX_TEXT_CHARACTERS = 5_000
-"""Above any message of 20 units; keeps the segmenter from being fed megabytes."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -111,27 +107,6 @@ def validate(
     )
 
 
-def text_problem(value: str, limit: int) -> str | None:
-    """What is wrong with a short text of 1 to `limit` printable characters; None when nothing is.
-
-    Looser than the rule for identifiers: by it, what is on record under an identifier of before can still be found.
-    """
-    if not value.strip():
-        return f"is empty; give 1 to {limit} characters"
-    if len(value) > limit:
-        return f"has {len(value)} characters; at most {limit} are allowed"
-    if not value.isprintable():
-        return "has a character that cannot be printed; use letters, digits, spaces and punctuation"
-    return None
-
-
-def schedule_problem(at: datetime | None, now: datetime) -> str | None:
-    """What is wrong with the time of a message; None when nothing is, or when it has none."""
-    if at is None or at <= now + MAX_SCHEDULE_AHEAD:
-        return None
-    return f"lies more than {MAX_SCHEDULE_AHEAD.days} days ahead; schedule it nearer to its time"
-
-
 def _expiry_faults(draft: SendDraft, now: datetime, *, is_refused_anyway: bool) -> list[Violation]:
     """What is wrong with the end of the validity; that it has passed only when the request is refused anyway."""
     expires, scheduled = draft.expires_time, draft.scheduled_time
@@ -153,31 +128,6 @@ def expiry_over(expires: datetime | None, now: datetime) -> Violation | None:
         return None
     problem = "has passed; give an instant that lies ahead, or leave it out"
     return Violation("expires_time", "EXPIRY_NOT_AHEAD", problem)
-
-
-def cut(text: str, max_units: int) -> tuple[Segmentation | None, Violation | None]:
-    """The segments of a text, or what is wrong with it."""
-    if not text:
-        return None, Violation("message", "EMPTY_MESSAGE", "is empty; give the text to send")
-    if len(text) > MAX_TEXT_CHARACTERS:
-        return None, _too_long(f"has {len(text)} characters", max_units)
-    if "\x00" in text:
-        return None, Violation("message", "INVALID_TEXT", "has the character U+0000; remove it")
-    try:
-        segmentation = segment(text)
-    except ValueError as error:
-        return None, Violation("message", "INVALID_TEXT", str(error))
-    if segmentation.units > max_units:
-        return None, _too_long(f"takes {segmentation.units} SMS units", max_units)
-    return segmentation, None
-
-
-def _too_long(what: str, max_units: int) -> Violation:
-    return Violation(
-        "message",
-        "MESSAGE_TOO_LONG",
-        f"{what}; at most {max_units} units are sent as one message, shorten the text",
-    )
 
 
 def _tag_faults(tags: Sequence[str]) -> list[Violation]:

@@ -13,11 +13,12 @@ import structlog
 from messaging_service.events.grpc.event_calls import EventCalls
 from messaging_service.events.grpc.outbox_events import existing, no_entry
 from messaging_service.prices.quote_sms import QuoteSms
-from messaging_service.sending.domain.validation import MAX_IDENTIFIER, MAX_TAG, text_problem
+from messaging_service.sending.domain.validation import MAX_TAG
 from messaging_service.sending.outbox import ListFilter, Outbox
 from messaging_service.sending.resend_sms import ResendSms
 from messaging_service.sending.send_sms import SendSms
 from messaging_service.shared.domain.failures import CATALOGUE
+from messaging_service.shared.domain.fields import MAX_IDENTIFIER, text_problem
 from messaging_service.shared.grpc import wire
 from messaging_service.shared.grpc.deadlines import answer_by
 from service_kit import page_token

@@ -20,6 +20,7 @@ from sqlalchemy import (
 from sqlalchemy.dialects.postgresql import ARRAY, JSONB
 
 from messaging_service.carriers.domain.submission import ReceiptState
+from messaging_service.shared.domain.encoding import Encoding
 from messaging_service.shared.domain.money import PriceLevel
 from messaging_service.shared.domain.states import BILLINGS_OF, Billing, Priority, State
 from messaging_service.shared.postgres.columns import (
@@ -31,7 +32,6 @@ from messaging_service.shared.postgres.columns import (
     one_of,
     quoted,
 )
-from messaging_service.texts.segmentation import Encoding
 
 
 def _billing_of_state() -> str:

@@ -27,9 +27,16 @@ from messaging_service.sending.outbox import (
     Settlement,
     Swept,
 )
-from messaging_service.sending.postgres import accept_messages, acceptance, queue, resend_cancel, settlement, unknown
+from messaging_service.sending.postgres import (
+    accept_messages,
+    acceptance,
+    queue,
+    reading,
+    resend_cancel,
+    settlement,
+    unknown,
+)
 from messaging_service.shared.domain.message import Message
-from messaging_service.shared.postgres import reading
 from messaging_service.shared.postgres.database_errors import migrated
 from service_kit.errors import ServiceError
 from service_kit.postgres.database import Pool, quick_transaction, single_statement, transaction

@@ -12,10 +12,10 @@ import msgspec
 from messaging_service.carriers.domain.submission import canonical_carrier_id
 from messaging_service.sending.domain.settling import settlement_of
 from messaging_service.sending.outbox import Settled, Settlement
+from messaging_service.sending.postgres.reading import get_messages
 from messaging_service.sending.postgres.unknown import RESEND_AT
 from messaging_service.shared.domain.message import Message
 from messaging_service.shared.domain.states import Billing, State
-from messaging_service.shared.postgres.reading import get_messages
 from service_kit.postgres.database import Connection
 from service_kit.postgres.pipeline import Statement
 

@@ -1,20 +1,17 @@
-"""One message of the outbox, and the request it came from."""
+"""One message of the outbox."""
 
 from __future__ import annotations
 
-import hashlib
-import json
 import re
 from dataclasses import dataclass
 from datetime import datetime
 from decimal import Decimal
 from uuid import UUID
 
+from messaging_service.shared.domain.encoding import Encoding
 from messaging_service.shared.domain.money import Price
 from messaging_service.shared.domain.states import STATUS_OF, Billing, Priority, State, Status
-from messaging_service.texts.segmentation import Encoding, Segmentation
 
-_CANONICAL = json.JSONEncoder(sort_keys=True, separators=(",", ":"))
 _ID_PREFIX = "outbox_"
 _ID = re.compile(_ID_PREFIX + r"([0-9a-f]{32})")
 
@@ -28,53 +25,6 @@ def parse_outbox_id(text: str) -> UUID | None:
     """The id behind its public spelling; None when it cannot be one."""
     match = _ID.fullmatch(text)
     return UUID(hex=match[1]) if match else None
-
-
-@dataclass(frozen=True, slots=True)
-class SendRequest:
-    """A request that passed validation."""
-
-    account_id: str
-    """Who pays; also the customer for pricing."""
-    recipient: str
-    """E.164 with its `+`."""
-    text: str
-    sender_id: str
-    segmentation: Segmentation
-    message_name: str | None
-    client_message_id: str | None
-    """The idempotency key; None when the client gave none."""
-    scheduled_at: datetime | None
-    """None for at once."""
-    is_future: bool
-    """Whether `scheduled_at` lay ahead when the request was checked."""
-    expires_at: datetime | None
-    """From then on it is not submitted any more; None when its time has no end of its own."""
-    priority: Priority
-    tags: tuple[str, ...]
-    custom_data_json: str | None
-    """A JSON object as the client spelled it."""
-    app_id: str | None
-
-    def fingerprint(self) -> bytes:
-        """Equal for requests that ask for the same thing; tells a repetition from a reused key."""
-        custom_data = None if self.custom_data_json is None else json.loads(self.custom_data_json)
-        scheduled = None if self.scheduled_at is None else self.scheduled_at.isoformat()
-        parts: list[object] = [
-            self.recipient,
-            self.text,
-            self.sender_id,
-            self.message_name,
-            scheduled,
-            self.priority.value,
-            self.tags,
-            custom_data,
-            self.app_id,
-        ]
-        if self.expires_at is not None:
-            # Only then, so that requests without one keep the fingerprints that are on record.
-            parts.append({"expires_at": self.expires_at.isoformat()})
-        return hashlib.sha256(_CANONICAL.encode(parts).encode()).digest()
 
 
 @dataclass(frozen=True, slots=True)

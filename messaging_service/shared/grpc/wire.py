@@ -11,12 +11,12 @@ from google.protobuf.timestamp_pb2 import Timestamp
 
 from messaging_service.prices.quote_sms import Quote, QuoteDraft
 from messaging_service.sending.domain.validation import SendDraft
+from messaging_service.shared.domain.encoding import Encoding
 from messaging_service.shared.domain.failures import Failure, Resend, failure_of
 from messaging_service.shared.domain.message import Message, outbox_id
 from messaging_service.shared.domain.money import PriceLevel, to_micros
 from messaging_service.shared.domain.states import Billing, Priority, State, Status
 from messaging_service.texts.gsm7_advice import Gsm7Advice
-from messaging_service.texts.segmentation import Encoding
 from service_kit.errors import ServiceError, Violation, invalid
 from service_kit.grpc.grpc_errors import CODES
 from tukupay.sms.messaging.v1 import billing_pb2, channels_pb2, reports_pb2, webhooks_pb2

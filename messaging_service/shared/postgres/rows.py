@@ -5,10 +5,10 @@ from __future__ import annotations
 from decimal import Decimal
 from typing import Any
 
+from messaging_service.shared.domain.encoding import Encoding
 from messaging_service.shared.domain.message import Message
 from messaging_service.shared.domain.money import Price, PriceLevel
 from messaging_service.shared.domain.states import Billing, Priority, State
-from messaging_service.texts.segmentation import Encoding
 
 # Only a message that was resent has earlier attempts: no other is looked up in the ledger.
 _EARLIER = """

@@ -10,7 +10,8 @@ import psycopg
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from messaging_service.sending.domain.validation import custom_data_problem, text_problem
+from messaging_service.sending.domain.validation import custom_data_problem
+from messaging_service.shared.domain.fields import text_problem
 from service_kit.errors import ServiceError
 from tests.contract.sms_examples import acceptance
 from tests.integration.messaging.conftest import record, stored

@@ -8,7 +8,7 @@ from decimal import Decimal
 import pytest
 
 from messaging_service.prices.quote_sms import Quote, QuoteDraft, QuoteSms
-from messaging_service.sending.domain.validation import MAX_SCHEDULE_AHEAD
+from messaging_service.shared.domain.fields import MAX_SCHEDULE_AHEAD
 from messaging_service.shared.grpc.wire import from_quote
 from service_kit.errors import Kind, ServiceError
 from tests.contract.sms_examples import NOON, TWO_UNITS

@@ -7,19 +7,13 @@ from typing import Any
 
 import pytest
 
-from messaging_service.sending.domain.validation import (
-    MAX_IDENTIFIER,
-    MAX_MESSAGE_ID,
-    MAX_MESSAGE_NAME,
-    MAX_SCHEDULE_AHEAD,
-    MAX_TAG,
-    MAX_TAGS,
-    MAX_TEXT_CHARACTERS,
-    validate,
-)
-from messaging_service.shared.domain.message import SendRequest, outbox_id, parse_outbox_id
+from messaging_service.sending.domain.send_request import SendRequest
+from messaging_service.sending.domain.validation import MAX_MESSAGE_ID, MAX_MESSAGE_NAME, MAX_TAG, MAX_TAGS, validate
+from messaging_service.shared.domain.fields import MAX_IDENTIFIER, MAX_SCHEDULE_AHEAD
+from messaging_service.shared.domain.message import outbox_id, parse_outbox_id
 from messaging_service.shared.domain.states import Priority
 from messaging_service.shared.numbering.phone_number_rules import phone_number_problem
+from messaging_service.texts.message_text import MAX_TEXT_CHARACTERS
 from service_kit.errors import Kind, ServiceError, Violation
 from tests.contract.sms_examples import NOON, acceptance, draft, request
 

@@ -38,11 +38,11 @@ from messaging_service.reports.grpc.cost_report_servicer import CostReportServic
 from messaging_service.reports.grpc.report_servicer import ReportServicer
 from messaging_service.sending.grpc.messaging_servicer import MessagingServicer
 from messaging_service.sending.outbox import Accepted
+from messaging_service.shared.domain.encoding import Encoding
 from messaging_service.shared.domain.message import Message
 from messaging_service.shared.domain.money import PriceLevel
 from messaging_service.shared.domain.states import STATUS_OF, Billing, Priority, State, Status
 from messaging_service.shared.grpc import wire
-from messaging_service.texts.segmentation import Encoding
 from messaging_service.wiring.servicers import SERVICES
 from service_kit.errors import Kind, ServiceError, Violation, invalid
 from service_kit.grpc.grpc_errors import CODES

@@ -10,8 +10,9 @@ import pytest
 from hypothesis import Phase, example, given, settings
 from hypothesis import strategies as st
 
+from messaging_service.shared.domain.encoding import Encoding
 from messaging_service.texts import gsm7
-from messaging_service.texts.segmentation import Encoding, Segmentation, segment
+from messaging_service.texts.segmentation import Segmentation, segment
 
 # Imported by name because it ships no types.
 smsutil: Any = importlib.import_module("smsutil")

@@ -15,8 +15,9 @@ from messaging_service.carriers.smpp.addresses import Address
 from messaging_service.carriers.smpp.framing import PduError
 from messaging_service.carriers.smpp.parts import PartMaker
 from messaging_service.carriers.smpp.settings import SmppSettings
+from messaging_service.shared.domain.encoding import Encoding
 from messaging_service.texts import gsm7
-from messaging_service.texts.segmentation import Encoding, segment
+from messaging_service.texts.segmentation import segment
 
 WORDS = st.text(st.characters(min_codepoint=0x20, max_codepoint=0x7E), max_size=15)
 SEQUENCES = st.integers(min_value=1, max_value=codec.MAX_SEQUENCE)
