@@ -36,8 +36,8 @@ from service_kit.embedded.bound_process import bound_command
 from service_kit.embedded.embedded_postgres import EmbeddedPostgres
 from service_kit.grpc.channel import open_channel
 from service_kit.settings import Address
-from tukupay.sms.messaging.v1 import messaging_pb2 as pb
-from tukupay.sms.messaging.v1 import messaging_pb2_grpc
+from tukupay.sms.messaging.v1 import reports_pb2 as pb
+from tukupay.sms.messaging.v1 import reports_pb2_grpc
 
 START, END = datetime(2026, 6, 1, tzinfo=UTC), datetime(2026, 7, 1, tzinfo=UTC)
 
@@ -148,7 +148,7 @@ async def audit(messaging: Address) -> tuple[int, pb.AuditTotals]:
     start.FromDatetime(START)
     end.FromDatetime(END)
     async with open_channel(messaging) as channel:
-        stub = messaging_pb2_grpc.CostReportServiceStub(channel)
+        stub = reports_pb2_grpc.ReportServiceStub(channel)
         call = stub.AuditCosts(pb.AuditCostsRequest(period_start=start, period_end=end), wait_for_ready=True)
         async for answer in call:
             listed += len(answer.exceptions)
@@ -189,7 +189,7 @@ async def audit_of_nothing(messaging: Address) -> None:
     request.period_start.FromDatetime(END)
     request.period_end.FromDatetime(END.replace(day=2))
     async with open_channel(messaging) as channel, asyncio.timeout(60):
-        stub = messaging_pb2_grpc.CostReportServiceStub(channel)
+        stub = reports_pb2_grpc.ReportServiceStub(channel)
         while True:
             with contextlib.suppress(Exception):
                 async for _ in stub.AuditCosts(request, wait_for_ready=True):

@@ -12,7 +12,6 @@ from messaging_service.prices.client.copy_audit import CopyAudit
 from messaging_service.prices.quote_sms import QuoteSms
 from messaging_service.receipts.grpc.carrier_callback_servicer import CarrierCallbackServicer
 from messaging_service.reports.audit_costs import AuditCosts
-from messaging_service.reports.grpc.cost_report_servicer import CostReportServicer
 from messaging_service.reports.grpc.report_servicer import ReportServicer
 from messaging_service.reports.postgres.cost_records import PostgresCostRecords
 from messaging_service.reports.postgres.invoice_records import PostgresInvoiceRecords
@@ -94,21 +93,19 @@ def add_servicers(
     )
     messaging_pb2_grpc.add_AccountServiceServicer_to_server(AccountServicer(engine.accounts), server.grpc)
     suppressions_pb2_grpc.add_SuppressionServiceServicer_to_server(SuppressionServicer(engine.opt_outs), server.grpc)
-    messaging_pb2_grpc.add_CostReportServiceServicer_to_server(
-        CostReportServicer(
-            RehearseCosts(traffic, book),
-            AuditCosts(traffic, book),
-            CopyAudit(pricing.copy, pricing.questions, pricing.watch),
-        ),
-        server.grpc,
-    )
     carriers_pb2_grpc.add_CarrierServiceServicer_to_server(CarrierServicer(engine.control), server.grpc)
     billing_pb2_grpc.add_BillingServiceServicer_to_server(
         BillingServicer(PostgresLedgerStore(billing_pool, reports)), server.grpc
     )
     reconcile = ReconcileInvoice(PostgresInvoiceRecords(reports), [member.name for member in engine.fleet])
     reports_pb2_grpc.add_ReportServiceServicer_to_server(
-        ReportServicer(ReportCosts(PostgresCostRecords(reports)), reconcile),
+        ReportServicer(
+            report=ReportCosts(PostgresCostRecords(reports)),
+            reconcile=reconcile,
+            rehearse=RehearseCosts(traffic, book),
+            audit=AuditCosts(traffic, book),
+            price_copy=CopyAudit(pricing.copy, pricing.questions, pricing.watch),
+        ),
         server.grpc,
     )
     alerts_pb2_grpc.add_AlertServiceServicer_to_server(notifying.alert_servicer, server.grpc)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from contextlib import aclosing
 from dataclasses import dataclass
 from datetime import datetime, timedelta
@@ -24,7 +24,6 @@ from sms_cli.costs.cost_reports import (
     copy_record,
     draft_sentence,
     exception_record,
-    level_total_record,
     rehearsal_record,
     rehearsed_costs,
     total_record,
@@ -36,7 +35,7 @@ from sms_cli.shared.periods import End, Month, Start, period_of
 from sms_cli.shared.report_files import whole_output
 from sms_cli.shared.terminal import cell, out, print_json, print_record, print_table
 from sms_cli.shared.terminal_instants import to_second
-from tukupay.sms.messaging.v1 import messaging_pb2 as pb
+from tukupay.sms.messaging.v1 import reports_pb2 as pb
 
 report_commands = typer.Typer()
 
@@ -99,7 +98,7 @@ def rehearse(
     if answer.unpriced_messages:
         out.print(f"{answer.unpriced_messages:,} more have no price, neither in the book nor in the file.")
     _show_drafts(rows, answer.drafts)
-    _show_totals("new level", answer.by_level, level_total_record)
+    _show_totals("new level", answer.by_level)
     _show_totals("app", answer.by_app)
     _show_totals("customer", answer.by_customer[:CUSTOMERS_SHOWN])
     if len(answer.by_customer) > CUSTOMERS_SHOWN:
@@ -115,18 +114,14 @@ def _show_drafts(rows: Sequence[FileRow], drafts: Sequence[pb.RehearsedDraft]) -
         out.print(f"and {len(each) - DRAFTS_SHOWN:,} lines more; --json has all")
 
 
-def _show_totals(
-    name: str,
-    totals: Sequence[pb.RehearsedTotal],
-    as_record: Callable[[pb.RehearsedTotal], dict[str, object]] = total_record,
-) -> None:
+def _show_totals(name: str, totals: Sequence[pb.RehearsedTotal]) -> None:
     if not totals:
         return
     table = Table(name, "messages", "units", "old", "new", "difference")
     for column in table.columns[1:]:
         column.justify = "right"
     for total in totals:
-        record = as_record(total)
+        record = total_record(total)
         key = record.pop("key") or "(none)"
         table.add_row(cell(key), *(cell(value) for value in record.values()))
     print_table(table)

@@ -9,12 +9,11 @@ from service_kit.grpc.channel import open_channel
 from service_kit.settings import Address
 from sms_cli.costs.cost_files import FileRow, place_in_file
 from sms_cli.shared.connections import option_of, readable_errors
-from sms_cli.shared.cost_levels import LEVEL_NAMES, level_name
+from sms_cli.shared.cost_levels import LEVEL_NAMES
 from sms_cli.shared.kes_amounts import kes, micros
 from sms_cli.shared.terminal_instants import exact, timestamp
-from tukupay.sms.messaging.v1 import messaging_pb2 as pb
-from tukupay.sms.messaging.v1 import messaging_pb2_grpc
-from tukupay.sms.pricing.v1 import pricing_pb2
+from tukupay.sms.messaging.v1 import messaging_pb2, reports_pb2_grpc
+from tukupay.sms.messaging.v1 import reports_pb2 as pb
 
 _REPORT_TIMEOUT_S = 600.0
 _DAY = timedelta(days=1)
@@ -27,8 +26,8 @@ async def rehearsed_costs(
     """What a past period would have cost with these prices."""
     request = pb.RehearseCostsRequest(
         drafts=[
-            pricing_pb2.DraftCost(
-                level=row.level,
+            pb.DraftPrice(
+                level=messaging_pb2.PriceLevel.ValueType(row.level),
                 price_micros=micros(row.price),
                 customer_id=row.customer,
                 app_id=row.app,
@@ -45,7 +44,7 @@ async def rehearsed_costs(
 
     async with open_channel(messaging) as channel:
         with readable_errors("messaging", messaging, named):
-            stub = messaging_pb2_grpc.CostReportServiceStub(channel)
+            stub = reports_pb2_grpc.ReportServiceStub(channel)
             return await stub.RehearseCosts(request, timeout=_REPORT_TIMEOUT_S)
 
 
@@ -55,7 +54,7 @@ async def audited_costs(
     """The exceptions of a period as they are found, and the totals last."""
     totals = pb.AuditTotals()
     async with open_channel(messaging) as channel:
-        stub = messaging_pb2_grpc.CostReportServiceStub(channel)
+        stub = reports_pb2_grpc.ReportServiceStub(channel)
         for first, after in days(start, end):
             request = pb.AuditCostsRequest(period_start=timestamp(first), period_end=timestamp(after), user_id=user)
             with readable_errors("messaging", messaging):
@@ -85,19 +84,14 @@ async def audited_copy(messaging: Address) -> pb.AuditPriceCopyResponse:
     """How the copy of the price book in a messaging process compares with pricing."""
     async with open_channel(messaging) as channel:
         with readable_errors("messaging", messaging):
-            stub = messaging_pb2_grpc.CostReportServiceStub(channel)
+            stub = reports_pb2_grpc.ReportServiceStub(channel)
             return await stub.AuditPriceCopy(pb.AuditPriceCopyRequest(), timeout=_COPY_TIMEOUT_S)
-
-
-def level_total_record(total: pb.RehearsedTotal) -> dict[str, object]:
-    """As `total_record`, for the traffic of a level."""
-    return total_record(total) | {"key": level_name(total.key)}
 
 
 def total_record(total: pb.RehearsedTotal) -> dict[str, object]:
     """Old and new amounts as JSON; they are text, to stay exact."""
     return {
-        "key": total.key,
+        "key": LEVEL_NAMES[total.level] if total.HasField("level") else total.user_id or total.app_id,
         "messages": total.messages,
         "units": total.units,
         "old": kes(total.old_micros),
@@ -113,7 +107,7 @@ def rehearsal_record(answer: pb.RehearseCostsResponse, rows: Sequence[FileRow]) 
         "total": total_record(answer.total),
         "byCustomer": [total_record(total) for total in answer.by_customer],
         "byApp": [total_record(total) for total in answer.by_app],
-        "byLevel": [level_total_record(total) for total in answer.by_level],
+        "byLevel": [total_record(total) for total in answer.by_level],
         "unpricedMessages": answer.unpriced_messages,
         "drafts": [_draft_record(row, draft, rows) for row, draft in zip(rows, answer.drafts, strict=True)],
     }

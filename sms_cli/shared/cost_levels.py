@@ -6,15 +6,18 @@ from collections.abc import Mapping
 
 from tukupay.sms.pricing.v1 import pricing_pb2 as pb
 
-LEVEL_NAMES: Mapping[pb.CostLevel.ValueType, str] = {
+LEVEL_NAMES: Mapping[int, str] = {
     pb.COST_LEVEL_TUKUPAY: "TukuPay",
     pb.COST_LEVEL_APP_OWNER: "AppOwner",
     pb.COST_LEVEL_SPECIFIC_CUSTOMER: "SpecificCustomer",
     pb.COST_LEVEL_DIRECT_CUSTOMER: "DirectCustomer",
 }
+"""Names by the values of `CostLevel` and of messaging's `PriceLevel`, which are equal."""
 
 _WORDS: Mapping[str, str] = {
-    pb.CostLevel.Name(level).removeprefix("COST_LEVEL_").lower(): name for level, name in LEVEL_NAMES.items()
+    word.removeprefix("COST_LEVEL_").lower(): LEVEL_NAMES[level]
+    for word, level in pb.CostLevel.items()
+    if level in LEVEL_NAMES
 }
 """Names by the words of reports, as `direct_customer`."""
 
@@ -28,5 +31,5 @@ def parse_level(text: str) -> pb.CostLevel.ValueType:
     """The level of that name, in any case; raises ValueError that lists the names."""
     for level, name in LEVEL_NAMES.items():
         if name.lower() == text.lower():
-            return level
+            return pb.CostLevel.ValueType(level)
     raise ValueError(f"{text!r} is not a level; the levels are {', '.join(LEVEL_NAMES.values())}")

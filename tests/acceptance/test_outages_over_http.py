@@ -18,7 +18,7 @@ from tests.system.privacy import leaks
 from tests.system.rest import COSTS, OUTBOX, Answer
 from tests.system.running import System
 from tests.system.waiting import until
-from tukupay.sms.messaging.v1 import messaging_pb2, messaging_pb2_grpc
+from tukupay.sms.messaging.v1 import reports_pb2, reports_pb2_grpc
 
 STALE_S = 4.0
 
@@ -119,12 +119,12 @@ def test_with_no_bound_at_all_nothing_is_sent_as_soon_as_pricing_is_down(new_sys
 def keep_a_price(system: System) -> None:
     """Returns when messaging's copy has a price of the account `known`, 0.7 KES, and a watch that keeps it right."""
     with grpc.insecure_channel(system.messaging_address, options=(("grpc.enable_http_proxy", 0),)) as channel:
-        stub = messaging_pb2_grpc.CostReportServiceStub(channel)
+        stub = reports_pb2_grpc.ReportServiceStub(channel)
 
         def is_kept() -> bool:
             # A watch that is only being opened again would forget what was learned before it.
             sent = system.rest.send("known").status == 200
-            copy = stub.AuditPriceCopy(messaging_pb2.AuditPriceCopyRequest())
+            copy = stub.AuditPriceCopy(reports_pb2.AuditPriceCopyRequest())
             told = copy.epoch == system.pricing_database.value("SELECT epoch FROM price_epoch")
             return sent and told and copy.answers > 0
 

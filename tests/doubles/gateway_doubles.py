@@ -244,7 +244,7 @@ class MessagingDouble(Scripted, messaging_pb2_grpc.MessagingServiceServicer):
             segments=[request.message],
             unit_price_micros=600_000,
             total_cost_micros=600_000,
-            price_level=pricing_pb2.COST_LEVEL_DIRECT_CUSTOMER,
+            price_level=messaging_pb2.PRICE_LEVEL_DIRECT_CUSTOMER,
             price_cost_id="cost_1",
         )
         return await self._answer("QuoteSms", request, context, answer)

@@ -49,3 +49,14 @@ class ReportDouble(Scripted, reports_pb2_grpc.ReportServiceServicer):
     ) -> AsyncIterator[pb.ExportMessagesResponse]:
         await self._answer("ExportMessages", request, context, pb.ExportMessagesResponse())
         yield pb.ExportMessagesResponse()
+
+    async def RehearseCosts(self, request: pb.RehearseCostsRequest, context: Any) -> pb.RehearseCostsResponse:  # noqa: N802
+        return await self._answer("RehearseCosts", request, context, pb.RehearseCostsResponse())
+
+    async def AuditCosts(  # noqa: N802
+        self, request: pb.AuditCostsRequest, context: Any
+    ) -> AsyncIterator[pb.AuditCostsResponse]:
+        yield await self._answer("AuditCosts", request, context, pb.AuditCostsResponse(totals=pb.AuditTotals()))
+
+    async def AuditPriceCopy(self, request: pb.AuditPriceCopyRequest, context: Any) -> pb.AuditPriceCopyResponse:  # noqa: N802
+        return await self._answer("AuditPriceCopy", request, context, pb.AuditPriceCopyResponse())

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from messaging_service.prices.domain.price_copy import Key
 from messaging_service.prices.price_copy_audit import PriceCopyAudit
-from tukupay.sms.messaging.v1 import messaging_pb2 as pb
+from tukupay.sms.messaging.v1 import reports_pb2 as pb
 
 MAX_DIFFERING = 100
 

@@ -12,7 +12,7 @@ from messaging_service.reports.domain.cost_audit import AuditTotals, Cause, Cost
 from messaging_service.shared.domain.message import outbox_id
 from messaging_service.shared.domain.money import to_micros
 from messaging_service.shared.grpc import wire
-from tukupay.sms.messaging.v1 import messaging_pb2 as pb
+from tukupay.sms.messaging.v1 import reports_pb2 as pb
 
 MAX_TOGETHER = 500
 """Exceptions in one message."""

@@ -7,11 +7,10 @@ from collections.abc import Iterable
 from messaging_service.prices.domain.price_book import DraftPrice
 from messaging_service.reports.domain.cost_rehearsal import DraftEffect, RehearsedTotal, largest_first
 from messaging_service.reports.rehearse_costs import RehearseCosts
-from messaging_service.shared.domain.money import from_micros, to_micros
+from messaging_service.shared.domain.money import PriceLevel, from_micros, to_micros
 from messaging_service.shared.grpc import wire
 from service_kit.errors import Violation, invalid
-from tukupay.sms.messaging.v1 import messaging_pb2 as pb
-from tukupay.sms.pricing.v1 import pricing_pb2
+from tukupay.sms.messaging.v1 import reports_pb2 as pb
 
 MAX_CUSTOMERS = 1_000
 _LEVEL_OF = {value: level for level, value in wire.LEVELS.items()}
@@ -22,16 +21,24 @@ async def rehearse_costs(rehearse: RehearseCosts, request: pb.RehearseCostsReque
     start, end = wire.to_period(request)
     rehearsal = await rehearse(_to_drafts(request.drafts), start, end)
     return pb.RehearseCostsResponse(
-        total=_from_total("", rehearsal.total),
-        by_customer=_from_totals(rehearsal.by_customer.items(), MAX_CUSTOMERS),
-        by_app=_from_totals(rehearsal.by_app.items()),
-        by_level=_from_totals(rehearsal.by_level.items()),
+        total=_total(pb.RehearsedTotal(), rehearsal.total),
+        by_customer=[
+            _total(pb.RehearsedTotal(user_id=account_id), total)
+            for account_id, total in largest_first(rehearsal.by_customer.items())[:MAX_CUSTOMERS]
+        ],
+        by_app=[
+            _total(pb.RehearsedTotal(app_id=app_id), total) for app_id, total in largest_first(rehearsal.by_app.items())
+        ],
+        by_level=[
+            _total(pb.RehearsedTotal(level=wire.LEVELS[PriceLevel(level)]), total)
+            for level, total in largest_first(rehearsal.by_level.items())
+        ],
         unpriced_messages=rehearsal.unpriced_messages,
         drafts=[_from_effect(effect) for effect in rehearsal.drafts],
     )
 
 
-def _to_drafts(drafts: Iterable[pricing_pb2.DraftCost]) -> list[DraftPrice]:
+def _to_drafts(drafts: Iterable[pb.DraftPrice]) -> list[DraftPrice]:
     """Checked only for what the domain has no words for; the price book checks the rest."""
     found: list[Violation] = []
     read: list[DraftPrice] = []
@@ -39,7 +46,7 @@ def _to_drafts(drafts: Iterable[pricing_pb2.DraftCost]) -> list[DraftPrice]:
         field = f"drafts[{place}]"
         level = _LEVEL_OF.get(draft.level)
         if level is None:
-            problem = f"has the unknown value {draft.level}; use one of CostLevel"
+            problem = f"has the unknown value {draft.level}; use one of PriceLevel"
             found.append(Violation(f"{field}.level", "INVALID_LEVEL", problem))
         if not draft.HasField("effective_from"):
             problem = "is required: the first instant at which the price would apply"
@@ -60,10 +67,6 @@ def _to_drafts(drafts: Iterable[pricing_pb2.DraftCost]) -> list[DraftPrice]:
     return read
 
 
-def _from_totals(totals: Iterable[tuple[str, RehearsedTotal]], limit: int | None = None) -> list[pb.RehearsedTotal]:
-    return [_from_total(key, total) for key, total in largest_first(totals)[:limit]]
-
-
 def _from_effect(effect: DraftEffect) -> pb.RehearsedDraft:
     draft = pb.RehearsedDraft(messages=effect.messages, units=effect.units, new_micros=to_micros(effect.new))
     if (other := effect.superseded_by) is not None:
@@ -73,12 +76,11 @@ def _from_effect(effect: DraftEffect) -> pb.RehearsedDraft:
     return draft
 
 
-def _from_total(key: str, total: RehearsedTotal) -> pb.RehearsedTotal:
-    return pb.RehearsedTotal(
-        key=key,
-        messages=total.messages,
-        units=total.units,
-        old_micros=to_micros(total.old),
-        new_micros=to_micros(total.new),
-        difference_micros=to_micros(total.difference),
-    )
+def _total(keyed: pb.RehearsedTotal, total: RehearsedTotal) -> pb.RehearsedTotal:
+    """Fills in the amounts of a total that has its key, and returns it."""
+    keyed.messages = total.messages
+    keyed.units = total.units
+    keyed.old_micros = to_micros(total.old)
+    keyed.new_micros = to_micros(total.new)
+    keyed.difference_micros = to_micros(total.difference)
+    return keyed

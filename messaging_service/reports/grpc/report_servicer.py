@@ -6,9 +6,15 @@ from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import aclosing
 from itertools import islice
 
+from messaging_service.prices.grpc.price_copy_messages import audit_price_copy
+from messaging_service.prices.price_copy_audit import PriceCopyAudit
+from messaging_service.reports.audit_costs import AuditCosts
 from messaging_service.reports.domain.cost_report import Basis, CostGroup, CostSums, Grouping, ReportedMessage
+from messaging_service.reports.grpc.cost_audit_messages import audit_costs
+from messaging_service.reports.grpc.cost_rehearsal_messages import rehearse_costs
 from messaging_service.reports.grpc.invoice_messages import reconcile_invoice
 from messaging_service.reports.reconcile_invoice import ReconcileInvoice
+from messaging_service.reports.rehearse_costs import RehearseCosts
 from messaging_service.reports.report_costs import ReportCosts
 from messaging_service.shared.domain.message import outbox_id
 from messaging_service.shared.domain.money import to_micros
@@ -41,9 +47,20 @@ _GROUPING_OF = {value: grouping for grouping, value in GROUPINGS.items()}
 class ReportServicer(reports_pb2_grpc.ReportServiceServicer):
     """Translates between the stubs and the use cases."""
 
-    def __init__(self, report: ReportCosts, reconcile: ReconcileInvoice) -> None:
+    def __init__(
+        self,
+        *,
+        report: ReportCosts,
+        reconcile: ReconcileInvoice,
+        rehearse: RehearseCosts,
+        audit: AuditCosts,
+        price_copy: PriceCopyAudit,
+    ) -> None:
         self._report = report
         self._reconcile = reconcile
+        self._rehearse = rehearse
+        self._audit = audit
+        self._price_copy = price_copy
 
     async def ReportCosts(  # noqa: N802
         self, request: pb.ReportCostsRequest, context: Context
@@ -83,6 +100,26 @@ class ReportServicer(reports_pb2_grpc.ReportServiceServicer):
         async with aclosing(reconcile_invoice(self._reconcile, request_iterator)) as answers:
             async for answer in answers:
                 yield answer
+
+    async def RehearseCosts(  # noqa: N802
+        self, request: pb.RehearseCostsRequest, context: Context
+    ) -> pb.RehearseCostsResponse:
+        """See the proto."""
+        return await rehearse_costs(self._rehearse, request)
+
+    async def AuditCosts(  # noqa: N802
+        self, request: pb.AuditCostsRequest, context: Context
+    ) -> AsyncIterator[pb.AuditCostsResponse]:
+        """See the proto."""
+        async with aclosing(audit_costs(self._audit, request)) as answers:
+            async for answer in answers:
+                yield answer
+
+    async def AuditPriceCopy(  # noqa: N802
+        self, request: pb.AuditPriceCopyRequest, context: Context
+    ) -> pb.AuditPriceCopyResponse:
+        """See the proto."""
+        return await audit_price_copy(self._price_copy)
 
 
 def _to_groupings(values: Sequence[int]) -> list[Grouping]:

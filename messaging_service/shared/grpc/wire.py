@@ -21,7 +21,6 @@ from service_kit.errors import ServiceError, Violation, invalid
 from service_kit.grpc.grpc_errors import CODES
 from tukupay.sms.messaging.v1 import billing_pb2, channels_pb2, reports_pb2, webhooks_pb2
 from tukupay.sms.messaging.v1 import messaging_pb2 as pb
-from tukupay.sms.pricing.v1 import pricing_pb2
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -60,11 +59,11 @@ ENCODINGS: Mapping[Encoding, pb.Encoding.ValueType] = {
     Encoding.GSM7: pb.ENCODING_GSM7,
     Encoding.UCS2: pb.ENCODING_UCS2,
 }
-LEVELS: Mapping[PriceLevel, pricing_pb2.CostLevel.ValueType] = {
-    PriceLevel.TUKUPAY: pricing_pb2.COST_LEVEL_TUKUPAY,
-    PriceLevel.APP_OWNER: pricing_pb2.COST_LEVEL_APP_OWNER,
-    PriceLevel.SPECIFIC_CUSTOMER: pricing_pb2.COST_LEVEL_SPECIFIC_CUSTOMER,
-    PriceLevel.DIRECT_CUSTOMER: pricing_pb2.COST_LEVEL_DIRECT_CUSTOMER,
+LEVELS: Mapping[PriceLevel, pb.PriceLevel.ValueType] = {
+    PriceLevel.TUKUPAY: pb.PRICE_LEVEL_TUKUPAY,
+    PriceLevel.APP_OWNER: pb.PRICE_LEVEL_APP_OWNER,
+    PriceLevel.SPECIFIC_CUSTOMER: pb.PRICE_LEVEL_SPECIFIC_CUSTOMER,
+    PriceLevel.DIRECT_CUSTOMER: pb.PRICE_LEVEL_DIRECT_CUSTOMER,
 }
 RESENDS: Mapping[Resend, pb.ResendAdvice.ValueType] = {
     Resend.NOW: pb.RESEND_ADVICE_NOW,
@@ -91,8 +90,8 @@ def to_instant(field: str, stamp: Timestamp) -> datetime:
 
 
 def to_period(
-    request: pb.RehearseCostsRequest
-    | pb.AuditCostsRequest
+    request: reports_pb2.RehearseCostsRequest
+    | reports_pb2.AuditCostsRequest
     | billing_pb2.ListLedgerEntriesRequest
     | billing_pb2.GetStatementRequest
     | reports_pb2.ReportCostsRequest

@@ -17,7 +17,6 @@ from tests.contract.sms_examples import RECIPIENT, accepted, refused, unanswered
 from tests.integration.messaging.conftest import receipt
 from tests.integration.messaging.running_service import DEADLINE_S, Running, refusal_of, service_on
 from tukupay.sms.messaging.v1 import messaging_pb2 as pb
-from tukupay.sms.pricing.v1 import pricing_pb2
 
 pytestmark = pytest.mark.timeout(60)
 
@@ -58,7 +57,7 @@ async def test_a_message_is_sent_and_the_answer_tells_everything(service: Runnin
     assert (entry.status, entry.delivery_state) == (pb.SMS_STATUS_SENT, pb.DELIVERY_STATE_ACCEPTED)
     assert (entry.billing_state, entry.encoding) == (pb.BILLING_STATE_CHARGED, pb.ENCODING_GSM7)
     assert (entry.priority, entry.carrier) == (pb.PRIORITY_HIGH, "smpp")
-    assert (entry.price_cost_id, entry.price_level) == ("cost_1", pricing_pb2.COST_LEVEL_SPECIFIC_CUSTOMER)
+    assert (entry.price_cost_id, entry.price_level) == ("cost_1", pb.PRICE_LEVEL_SPECIFIC_CUSTOMER)
     assert list(entry.tags) == ["notification", "OTP"]
     assert entry.custom_data_json == '{"purpose": "Account Verification"}'
     assert entry.created_time.ToDatetime() <= entry.last_attempt_time.ToDatetime() <= entry.sent_time.ToDatetime()
@@ -162,7 +161,7 @@ async def test_a_quote_costs_nothing_and_leaves_no_trace(service: Running) -> No
     quote = await service.sms.QuoteSms(pb.QuoteSmsRequest(user_id="user123", message=text))
     assert (quote.encoding, len(quote.segments), "".join(quote.segments)) == (pb.ENCODING_UCS2, 2, text)
     assert (quote.unit_price_micros, quote.total_cost_micros, quote.price_cost_id) == (UNIT, 2 * UNIT, "cost_1")
-    assert quote.price_level == pricing_pb2.COST_LEVEL_SPECIFIC_CUSTOMER
+    assert quote.price_level == pb.PRICE_LEVEL_SPECIFIC_CUSTOMER
     assert await service.entries() == []
     error = await refusal_of(service.money())
     assert (error.kind, error.reason) == (Kind.NOT_FOUND, "ACCOUNT_NOT_FOUND")

@@ -12,7 +12,6 @@ from service_kit.errors import Kind, ServiceError, Violation, invalid
 from tests.doubles.gateway_doubles import at
 from tests.integration.gateway.conftest import Running, running_gateway
 from tukupay.sms.messaging.v1 import messaging_pb2 as pb
-from tukupay.sms.pricing.v1 import pricing_pb2
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
 
@@ -71,7 +70,7 @@ async def test_advice_is_shown_with_the_text_and_what_it_saves(running: Running)
             segments=["It’s…", "due"],
             unit_price_micros=1_000_000,
             total_cost_micros=2_000_000,
-            price_level=pricing_pb2.COST_LEVEL_SPECIFIC_CUSTOMER,
+            price_level=pb.PRICE_LEVEL_SPECIFIC_CUSTOMER,
             price_cost_id="cost_7",
             gsm7_advice=pb.Gsm7Advice(
                 unicode_characters=[
@@ -116,7 +115,7 @@ async def test_advice_without_a_nearest_text_names_the_characters_only(running: 
         pb.QuoteSmsResponse(
             encoding=pb.ENCODING_UCS2,
             segments=["😀"],
-            price_level=pricing_pb2.COST_LEVEL_TUKUPAY,
+            price_level=pb.PRICE_LEVEL_TUKUPAY,
             gsm7_advice=pb.Gsm7Advice(unicode_characters=[smile]),
         ),
     )

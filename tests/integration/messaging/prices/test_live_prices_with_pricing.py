@@ -25,7 +25,7 @@ from tests.integration.messaging.running_service import DEADLINE_S, Running, ref
 from tests.system.ports import free_port
 from tests.system.waiting import eventually
 from tukupay.sms.messaging.v1 import messaging_pb2 as pb
-from tukupay.sms.messaging.v1 import messaging_pb2_grpc
+from tukupay.sms.messaging.v1 import reports_pb2, reports_pb2_grpc
 from tukupay.sms.pricing.v1 import pricing_pb2, pricing_pb2_grpc
 
 SPECIFIC, DIRECT, APP_OWNER = (
@@ -148,9 +148,9 @@ async def outcome(call: Awaitable[T]) -> T | str:
         return AWAY
 
 
-async def audit(service: Running) -> pb.AuditPriceCopyResponse:
-    stub = messaging_pb2_grpc.CostReportServiceStub(service.channel)
-    return await stub.AuditPriceCopy(pb.AuditPriceCopyRequest())
+async def audit(service: Running) -> reports_pb2.AuditPriceCopyResponse:
+    stub = reports_pb2_grpc.ReportServiceStub(service.channel)
+    return await stub.AuditPriceCopy(reports_pb2.AuditPriceCopyRequest())
 
 
 async def test_a_change_is_charged_within_a_second(service: Running, pricing: Pricing) -> None:

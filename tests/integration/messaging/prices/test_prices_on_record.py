@@ -21,7 +21,7 @@ from tests.integration.messaging.prices.test_live_prices_with_pricing import (
 )
 from tests.integration.messaging.running_service import Running
 from tukupay.sms.messaging.v1 import messaging_pb2 as pb
-from tukupay.sms.messaging.v1 import messaging_pb2_grpc
+from tukupay.sms.messaging.v1 import reports_pb2, reports_pb2_grpc
 from tukupay.sms.pricing.v1 import pricing_pb2
 
 __all__ = ["pricing"]
@@ -52,10 +52,10 @@ async def derived(pricing: Pricing, entry: pb.OutboxEntry) -> pricing_pb2.Cost:
     return (await pricing.stub.ResolvePrice(request)).cost
 
 
-async def audited(service: Running) -> tuple[list[pb.CostException], pb.AuditTotals]:
-    stub = messaging_pb2_grpc.CostReportServiceStub(service.channel)
+async def audited(service: Running) -> tuple[list[reports_pb2.CostException], reports_pb2.AuditTotals]:
+    stub = reports_pb2_grpc.ReportServiceStub(service.channel)
     now = datetime.now(UTC)
-    request = pb.AuditCostsRequest(period_start=stamp(now - timedelta(hours=1)), period_end=stamp(now))
+    request = reports_pb2.AuditCostsRequest(period_start=stamp(now - timedelta(hours=1)), period_end=stamp(now))
     answers = [answer async for answer in stub.AuditCosts(request)]
     return [exception for answer in answers for exception in answer.exceptions], answers[-1].totals
 
@@ -97,14 +97,14 @@ async def test_messages_of_the_very_moments_of_changes_are_never_called_misprice
     assert (totals.entries, totals.as_known_then, totals.approximate_entries) == (len(entries), len(entries), 0)
     # Only what was entered for the past, taken back for the future, or had not been heard of.
     allowed = {
-        pb.COST_EXCEPTION_CAUSE_WITHDRAWN,
-        pb.COST_EXCEPTION_CAUSE_LATE_ENTRY,
-        pb.COST_EXCEPTION_CAUSE_REVISED_AFTER,
-        pb.COST_EXCEPTION_CAUSE_STALE_PRICE,
+        reports_pb2.COST_EXCEPTION_CAUSE_WITHDRAWN,
+        reports_pb2.COST_EXCEPTION_CAUSE_LATE_ENTRY,
+        reports_pb2.COST_EXCEPTION_CAUSE_REVISED_AFTER,
+        reports_pb2.COST_EXCEPTION_CAUSE_STALE_PRICE,
     }
     assert {each.cause for each in exceptions} <= allowed
     for each in exceptions:
-        if each.cause == pb.COST_EXCEPTION_CAUSE_STALE_PRICE:
+        if each.cause == reports_pb2.COST_EXCEPTION_CAUSE_STALE_PRICE:
             age = each.created_time.ToDatetime() - each.price_known_time.ToDatetime()
             assert age < timedelta(seconds=60)
 
@@ -127,8 +127,8 @@ async def test_a_price_that_was_used_stale_is_told_from_one_that_was_entered_lat
         exceptions, totals = await audited(service)
         await other.stop()
     assert [(each.outbox_id, each.cause) for each in exceptions] == [
-        (first.outbox_id, pb.COST_EXCEPTION_CAUSE_LATE_ENTRY),
-        (stale.outbox_id, pb.COST_EXCEPTION_CAUSE_STALE_PRICE),
+        (first.outbox_id, reports_pb2.COST_EXCEPTION_CAUSE_LATE_ENTRY),
+        (stale.outbox_id, reports_pb2.COST_EXCEPTION_CAUSE_STALE_PRICE),
     ]
     assert (totals.as_known_then, totals.approximate_entries) == (2, 0)
     assert exceptions[1].priced_time.ToDatetime() > exceptions[0].priced_time.ToDatetime()

@@ -19,7 +19,7 @@ from messaging_service.prices.domain.price_book import BookQuestion, DraftPrice
 from messaging_service.reports.audit_costs import AuditCosts
 from messaging_service.reports.domain.cost_audit import AuditTotals, CostException, PricedEntry, cause_of
 from messaging_service.reports.domain.cost_rehearsal import Rehearsal
-from messaging_service.reports.grpc.cost_report_servicer import CostReportServicer
+from messaging_service.reports.grpc.report_servicer import ReportServicer
 from messaging_service.reports.postgres.traffic_rows import PostgresTraffic
 from messaging_service.reports.rehearse_costs import RehearseCosts
 from messaging_service.shared.postgres.report_turns import ReportTurns
@@ -32,9 +32,8 @@ from tests.doubles.written_book import minute
 from tests.integration.messaging.running_service import refusal_of
 from tests.integration.pricing.conftest import Pricing, pricing, pricing_url
 from tests.unit.messaging.reports.test_cost_rehearsal import draft
-from tukupay.sms.messaging.v1 import messaging_pb2 as pb
-from tukupay.sms.messaging.v1 import messaging_pb2_grpc
-from tukupay.sms.pricing.v1 import pricing_pb2
+from tukupay.sms.messaging.v1 import messaging_pb2, reports_pb2_grpc
+from tukupay.sms.messaging.v1 import reports_pb2 as pb
 
 __all__ = ["pricing", "pricing_url"]
 
@@ -61,7 +60,7 @@ class Reports:
     """Both databases, both services, and the parts in between."""
 
     pricing: Pricing
-    stub: messaging_pb2_grpc.CostReportServiceAsyncStub
+    stub: reports_pb2_grpc.ReportServiceAsyncStub
     traffic: PostgresTraffic
     book: BookClient
     messaging_url: str
@@ -106,9 +105,9 @@ def stamp(number: int) -> Timestamp:
     return message
 
 
-def drafted(price_micros: int, effective: int, **fields: Any) -> pricing_pb2.DraftCost:
-    level = fields.pop("level", pricing_pb2.COST_LEVEL_DIRECT_CUSTOMER)
-    return pricing_pb2.DraftCost(level=level, price_micros=price_micros, effective_from=stamp(effective), **fields)
+def drafted(price_micros: int, effective: int, **fields: Any) -> pb.DraftPrice:
+    level = fields.pop("level", messaging_pb2.PRICE_LEVEL_DIRECT_CUSTOMER)
+    return pb.DraftPrice(level=level, price_micros=price_micros, effective_from=stamp(effective), **fields)
 
 
 @pytest.fixture
@@ -117,16 +116,18 @@ async def reports(database_url: str, pricing: Pricing, pricing_url: str) -> Asyn
     async with create_pool(database_url, "reports", max_size=2) as pool:
         traffic = PostgresTraffic(ReportTurns(pool), page=7)
         book = BookClient(pricing.channel, timeout_s=20, now=lambda: datetime.now(UTC))
-        servicer = CostReportServicer(
-            RehearseCosts(traffic, book),
-            AuditCosts(traffic, book),
-            None,  # type: ignore[arg-type]  # no test here asks for the copy
+        servicer = ReportServicer(
+            report=None,  # type: ignore[arg-type]  # no test here asks for what messages cost,
+            reconcile=None,  # type: ignore[arg-type]  # about invoices,
+            rehearse=RehearseCosts(traffic, book),
+            audit=AuditCosts(traffic, book),
+            price_copy=None,  # type: ignore[arg-type]  # or for the copy of the price book
         )
-        messaging_pb2_grpc.add_CostReportServiceServicer_to_server(servicer, server.grpc)
+        reports_pb2_grpc.add_ReportServiceServicer_to_server(servicer, server.grpc)
         await server.start()
         try:
             async with open_channel(Address("127.0.0.1", server.port)) as channel:
-                stub = messaging_pb2_grpc.CostReportServiceStub(channel)
+                stub = reports_pb2_grpc.ReportServiceStub(channel)
                 yield Reports(pricing, stub, traffic, book, database_url, pricing_url)
         finally:
             await server.stop(5)
@@ -203,17 +204,21 @@ async def test_a_rehearsal_reports_by_customer_app_and_level(reports: Reports) -
         pb.RehearseCostsRequest(
             drafts=[
                 drafted(600_000, 30),
-                drafted(2_000_000, 200, level=pricing_pb2.COST_LEVEL_APP_OWNER, app_id="shop"),
-                drafted(100_000, 0, level=pricing_pb2.COST_LEVEL_TUKUPAY),
+                drafted(2_000_000, 200, level=messaging_pb2.PRICE_LEVEL_APP_OWNER, app_id="shop"),
+                drafted(100_000, 0, level=messaging_pb2.PRICE_LEVEL_TUKUPAY),
             ],
             period_start=stamp(0),
             period_end=stamp(120),
         )
     )
 
-    def told(totals: Iterable[pb.RehearsedTotal]) -> list[tuple[str, int, int, int, int, int]]:
+    def key_of(total: pb.RehearsedTotal) -> str | int:
+        key: str | int = getattr(total, total.WhichOneof("key") or "user_id")
+        return key
+
+    def told(totals: Iterable[pb.RehearsedTotal]) -> list[tuple[str | int, int, int, int, int, int]]:
         return [
-            (each.key, each.messages, each.units, each.old_micros, each.new_micros, each.difference_micros)
+            (key_of(each), each.messages, each.units, each.old_micros, each.new_micros, each.difference_micros)
             for each in totals
         ]
 
@@ -224,8 +229,8 @@ async def test_a_rehearsal_reports_by_customer_app_and_level(reports: Reports) -
     ]
     assert [row[0] for row in told(answer.by_app)] == ["shop", ""]
     assert told(answer.by_level) == [
-        ("app_owner", 1, 1, 800_000, 2_000_000, 1_200_000),
-        ("direct_customer", 3, 4, 3_200_000, 2_800_000, -400_000),
+        (messaging_pb2.PRICE_LEVEL_APP_OWNER, 1, 1, 800_000, 2_000_000, 1_200_000),
+        (messaging_pb2.PRICE_LEVEL_DIRECT_CUSTOMER, 3, 4, 3_200_000, 2_800_000, -400_000),
     ]
     assert answer.unpriced_messages == 0
     assert [(each.messages, each.units, each.new_micros) for each in answer.drafts] == [
@@ -234,7 +239,7 @@ async def test_a_rehearsal_reports_by_customer_app_and_level(reports: Reports) -
         (0, 0, 0),
     ]
     other = answer.drafts[2].superseded_by
-    assert (other.cost_id, other.level) == ("draft_0", pricing_pb2.COST_LEVEL_DIRECT_CUSTOMER)
+    assert (other.cost_id, other.level) == ("draft_0", messaging_pb2.PRICE_LEVEL_DIRECT_CUSTOMER)
     assert other.effective_from == stamp(30)
 
 
@@ -244,9 +249,7 @@ async def test_requests_at_fault_name_the_field(reports: Reports) -> None:
     refusal = await refusal_of(reports.stub.RehearseCosts(wrong))
     assert refusal.kind is Kind.INVALID
     assert {violation.field[:9] for violation in refusal.violations} == {"drafts[0]", "drafts[1]"}
-    refusal = await refusal_of(
-        reports.stub.RehearseCosts(pb.RehearseCostsRequest(drafts=[pricing_pb2.DraftCost()], **period))
-    )
+    refusal = await refusal_of(reports.stub.RehearseCosts(pb.RehearseCostsRequest(drafts=[pb.DraftPrice()], **period)))
     assert {violation.field for violation in refusal.violations} == {"drafts[0].level", "drafts[0].effective_from"}
     refusal = await refusal_of(reports.stub.RehearseCosts(pb.RehearseCostsRequest(drafts=[drafted(1, 0)])))
     assert {violation.field for violation in refusal.violations} == {"period_start", "period_end"}

@@ -34,7 +34,6 @@ from messaging_service.notices.grpc.webhook_servicer import WebhookServicer
 from messaging_service.opt_outs.domain.suppression import Source
 from messaging_service.opt_outs.grpc.suppression_servicer import SOURCES, SuppressionServicer
 from messaging_service.receipts.grpc.carrier_callback_servicer import CarrierCallbackServicer
-from messaging_service.reports.grpc.cost_report_servicer import CostReportServicer
 from messaging_service.reports.grpc.report_servicer import ReportServicer
 from messaging_service.sending.grpc.messaging_servicer import MessagingServicer
 from messaging_service.sending.outbox import Accepted
@@ -59,11 +58,11 @@ from tukupay.sms.messaging.v1 import (
     webhooks_pb2,
 )
 from tukupay.sms.messaging.v1 import messaging_pb2 as pb
+from tukupay.sms.pricing.v1 import pricing_pb2
 
 SERVICERS = {
     "MessagingService": MessagingServicer,
     "AccountService": AccountServicer,
-    "CostReportService": CostReportServicer,
     "BillingService": BillingServicer,
     "CarrierService": CarrierServicer,
     "CarrierCallbackService": CarrierCallbackServicer,
@@ -110,6 +109,7 @@ def test_every_service_is_named_for_health_and_reflection() -> None:
         (wire.ENCODINGS, Encoding, pb.Encoding),
         (account_messages.MODES, AccountMode, pb.AccountMode),
         (account_messages.ACCOUNT_STATUSES, AccountStatus, pb.AccountStatus),
+        (wire.LEVELS, PriceLevel, pb.PriceLevel),
         (carrier_servicer.MODES, CarrierMode, carriers_pb2.CarrierMode),
         (carrier_servicer.BREAKERS, BreakerState, carriers_pb2.BreakerState),
         (carrier_servicer.BINDS, BindState, carriers_pb2.BindState),
@@ -136,9 +136,9 @@ def test_every_event_and_kind_of_channels_has_its_place_on_the_wire() -> None:
     assert sorted(channel_messages.KINDS.values()) == sorted(set(channels_pb2.ChannelKind.values()) - {0})
 
 
-def test_every_price_level_has_its_place_on_the_wire() -> None:
-    assert set(wire.LEVELS) == set(PriceLevel)
-    assert len(set(wire.LEVELS.values())) == len(PriceLevel)
+def test_price_levels_have_the_values_of_pricing() -> None:
+    levels: dict[str, int] = {name.removeprefix("PRICE_LEVEL_"): number for name, number in pb.PriceLevel.items()}
+    assert levels == {name.removeprefix("COST_LEVEL_"): number for name, number in pricing_pb2.CostLevel.items()}
 
 
 @pytest.mark.parametrize("kind", list(Kind))

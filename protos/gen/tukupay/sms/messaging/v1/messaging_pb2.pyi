@@ -14,7 +14,6 @@ from google.protobuf import message as _message
 from google.protobuf import timestamp_pb2 as _timestamp_pb2
 from google.protobuf.internal import containers as _containers
 from google.protobuf.internal import enum_type_wrapper as _enum_type_wrapper
-from tukupay.sms.pricing.v1 import pricing_pb2 as _pricing_pb2
 import builtins as _builtins
 import sys
 import typing as _typing
@@ -194,6 +193,40 @@ ENCODING_UCS2: Encoding.ValueType  # 2
 """UCS-2: 70 UTF-16 code units in one unit, 67 in each of several."""
 Global___Encoding: _TypeAlias = Encoding  # noqa: Y015
 
+class _PriceLevel:
+    ValueType = _typing.NewType("ValueType", _builtins.int)
+    V: _TypeAlias = ValueType  # noqa: Y015
+
+class _PriceLevelEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_PriceLevel.ValueType], _builtins.type):
+    DESCRIPTOR: _descriptor.EnumDescriptor
+    PRICE_LEVEL_UNSPECIFIED: _PriceLevel.ValueType  # 0
+    """Refused in requests; never sent."""
+    PRICE_LEVEL_TUKUPAY: _PriceLevel.ValueType  # 1
+    """The system-wide default, the last fallback."""
+    PRICE_LEVEL_APP_OWNER: _PriceLevel.ValueType  # 2
+    """The price of an app that resells."""
+    PRICE_LEVEL_SPECIFIC_CUSTOMER: _PriceLevel.ValueType  # 3
+    """The price of one customer."""
+    PRICE_LEVEL_DIRECT_CUSTOMER: _PriceLevel.ValueType  # 4
+    """The default for customers without a price of their own."""
+
+class PriceLevel(_PriceLevel, metaclass=_PriceLevelEnumTypeWrapper):
+    """The level of the price book at which a price was found. The values are those of
+    tukupay.sms.pricing.v1.CostLevel.
+    """
+
+PRICE_LEVEL_UNSPECIFIED: PriceLevel.ValueType  # 0
+"""Refused in requests; never sent."""
+PRICE_LEVEL_TUKUPAY: PriceLevel.ValueType  # 1
+"""The system-wide default, the last fallback."""
+PRICE_LEVEL_APP_OWNER: PriceLevel.ValueType  # 2
+"""The price of an app that resells."""
+PRICE_LEVEL_SPECIFIC_CUSTOMER: PriceLevel.ValueType  # 3
+"""The price of one customer."""
+PRICE_LEVEL_DIRECT_CUSTOMER: PriceLevel.ValueType  # 4
+"""The default for customers without a price of their own."""
+Global___PriceLevel: _TypeAlias = PriceLevel  # noqa: Y015
+
 class _BillingState:
     ValueType = _typing.NewType("ValueType", _builtins.int)
     V: _TypeAlias = ValueType  # noqa: Y015
@@ -277,52 +310,6 @@ ACCOUNT_STATUS_SUSPENDED: AccountStatus.ValueType  # 2
 ACCOUNT_STATUS_CLOSED: AccountStatus.ValueType  # 3
 """Ended."""
 Global___AccountStatus: _TypeAlias = AccountStatus  # noqa: Y015
-
-class _CostExceptionCause:
-    ValueType = _typing.NewType("ValueType", _builtins.int)
-    V: _TypeAlias = ValueType  # noqa: Y015
-
-class _CostExceptionCauseEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_CostExceptionCause.ValueType], _builtins.type):
-    DESCRIPTOR: _descriptor.EnumDescriptor
-    COST_EXCEPTION_CAUSE_UNSPECIFIED: _CostExceptionCause.ValueType  # 0
-    """Never sent."""
-    COST_EXCEPTION_CAUSE_LATE_ENTRY: _CostExceptionCause.ValueType  # 1
-    """A row recorded after the entry takes effect before it."""
-    COST_EXCEPTION_CAUSE_REVISED_AFTER: _CostExceptionCause.ValueType  # 2
-    """The row on record was replaced by a newer revision after the entry."""
-    COST_EXCEPTION_CAUSE_WITHDRAWN: _CostExceptionCause.ValueType  # 3
-    """The row on record was withdrawn."""
-    COST_EXCEPTION_CAUSE_MISSING_ROW: _CostExceptionCause.ValueType  # 4
-    """The book has no price for the entry."""
-    COST_EXCEPTION_CAUSE_MISPRICED: _CostExceptionCause.ValueType  # 5
-    """The price on record is not the one that the book had then."""
-    COST_EXCEPTION_CAUSE_STALE_PRICE: _CostExceptionCause.ValueType  # 6
-    """A row recorded before the entry takes effect before it, but the process that accepted the
-    entry had not heard of it: within a second while it follows the price book, within
-    MESSAGING_PRICE_STALE_S while it cannot.
-    """
-
-class CostExceptionCause(_CostExceptionCause, metaclass=_CostExceptionCauseEnumTypeWrapper):
-    """Why the price of an entry is not what the book says."""
-
-COST_EXCEPTION_CAUSE_UNSPECIFIED: CostExceptionCause.ValueType  # 0
-"""Never sent."""
-COST_EXCEPTION_CAUSE_LATE_ENTRY: CostExceptionCause.ValueType  # 1
-"""A row recorded after the entry takes effect before it."""
-COST_EXCEPTION_CAUSE_REVISED_AFTER: CostExceptionCause.ValueType  # 2
-"""The row on record was replaced by a newer revision after the entry."""
-COST_EXCEPTION_CAUSE_WITHDRAWN: CostExceptionCause.ValueType  # 3
-"""The row on record was withdrawn."""
-COST_EXCEPTION_CAUSE_MISSING_ROW: CostExceptionCause.ValueType  # 4
-"""The book has no price for the entry."""
-COST_EXCEPTION_CAUSE_MISPRICED: CostExceptionCause.ValueType  # 5
-"""The price on record is not the one that the book had then."""
-COST_EXCEPTION_CAUSE_STALE_PRICE: CostExceptionCause.ValueType  # 6
-"""A row recorded before the entry takes effect before it, but the process that accepted the
-entry had not heard of it: within a second while it follows the price book, within
-MESSAGING_PRICE_STALE_S while it cannot.
-"""
-Global___CostExceptionCause: _TypeAlias = CostExceptionCause  # noqa: Y015
 
 @_typing.final
 class OutboxEntry(_message.Message):
@@ -410,7 +397,7 @@ class OutboxEntry(_message.Message):
     """The app through which it came; absent when through none."""
     price_cost_id: _builtins.str
     """The price row that was frozen."""
-    price_level: _pricing_pb2.CostLevel.ValueType
+    price_level: Global___PriceLevel.ValueType
     """The level of that row."""
     carrier: _builtins.str
     """The carrier that took it; absent before one did."""
@@ -498,7 +485,7 @@ class OutboxEntry(_message.Message):
         billing_state: Global___BillingState.ValueType = ...,
         app_id: _builtins.str | None = ...,
         price_cost_id: _builtins.str = ...,
-        price_level: _pricing_pb2.CostLevel.ValueType = ...,
+        price_level: Global___PriceLevel.ValueType = ...,
         carrier: _builtins.str | None = ...,
         expires_time: _timestamp_pb2.Timestamp | None = ...,
         carrier_error_code: _builtins.str | None = ...,
@@ -974,7 +961,7 @@ class QuoteSmsResponse(_message.Message):
     """Price of one unit in micros of a KES."""
     total_cost_micros: _builtins.int
     """Number of segments × unit price."""
-    price_level: _pricing_pb2.CostLevel.ValueType
+    price_level: Global___PriceLevel.ValueType
     """The level whose price applies."""
     price_cost_id: _builtins.str
     """The price row that applies."""
@@ -995,7 +982,7 @@ class QuoteSmsResponse(_message.Message):
         segments: _abc.Iterable[_builtins.str] | None = ...,
         unit_price_micros: _builtins.int = ...,
         total_cost_micros: _builtins.int = ...,
-        price_level: _pricing_pb2.CostLevel.ValueType = ...,
+        price_level: Global___PriceLevel.ValueType = ...,
         price_cost_id: _builtins.str = ...,
         gsm7_advice: Global___Gsm7Advice | None = ...,
     ) -> None: ...
@@ -1848,457 +1835,3 @@ class Account(_message.Message):
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
 Global___Account: _TypeAlias = Account  # noqa: Y015
-
-@_typing.final
-class RehearseCostsRequest(_message.Message):
-    """A past period, and prices to try on it."""
-
-    DESCRIPTOR: _descriptor.Descriptor
-
-    DRAFTS_FIELD_NUMBER: _builtins.int
-    PERIOD_START_FIELD_NUMBER: _builtins.int
-    PERIOD_END_FIELD_NUMBER: _builtins.int
-    @_builtins.property
-    def drafts(self) -> _containers.RepeatedCompositeFieldContainer[_pricing_pb2.DraftCost]:
-        """1 to 1,000 rows that do not exist."""
-
-    @_builtins.property
-    def period_start(self) -> _timestamp_pb2.Timestamp:
-        """Required: the first instant of the period."""
-
-    @_builtins.property
-    def period_end(self) -> _timestamp_pb2.Timestamp:
-        """Required: the first instant after the period; at most 92 days after its start."""
-
-    def __init__(
-        self,
-        *,
-        drafts: _abc.Iterable[_pricing_pb2.DraftCost] | None = ...,
-        period_start: _timestamp_pb2.Timestamp | None = ...,
-        period_end: _timestamp_pb2.Timestamp | None = ...,
-    ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["period_end", b"period_end", "period_start", b"period_start"]  # noqa: Y015
-    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["drafts", b"drafts", "period_end", b"period_end", "period_start", b"period_start"]  # noqa: Y015
-    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
-    def WhichOneof(self, oneof_group: _Never) -> None: ...
-
-Global___RehearseCostsRequest: _TypeAlias = RehearseCostsRequest  # noqa: Y015
-
-@_typing.final
-class RehearseCostsResponse(_message.Message):
-    """What the period cost, and what it would have cost."""
-
-    DESCRIPTOR: _descriptor.Descriptor
-
-    TOTAL_FIELD_NUMBER: _builtins.int
-    BY_CUSTOMER_FIELD_NUMBER: _builtins.int
-    BY_APP_FIELD_NUMBER: _builtins.int
-    BY_LEVEL_FIELD_NUMBER: _builtins.int
-    UNPRICED_MESSAGES_FIELD_NUMBER: _builtins.int
-    DRAFTS_FIELD_NUMBER: _builtins.int
-    unpriced_messages: _builtins.int
-    """Messages for which the book and the drafts have no price; they are in no other number."""
-    @_builtins.property
-    def total(self) -> Global___RehearsedTotal:
-        """All traffic."""
-
-    @_builtins.property
-    def by_customer(self) -> _containers.RepeatedCompositeFieldContainer[Global___RehearsedTotal]:
-        """By account, the largest difference first; at most 1,000."""
-
-    @_builtins.property
-    def by_app(self) -> _containers.RepeatedCompositeFieldContainer[Global___RehearsedTotal]:
-        """By app, the largest difference first; the traffic through no app has an empty key."""
-
-    @_builtins.property
-    def by_level(self) -> _containers.RepeatedCompositeFieldContainer[Global___RehearsedTotal]:
-        """By the level whose price would apply."""
-
-    @_builtins.property
-    def drafts(self) -> _containers.RepeatedCompositeFieldContainer[Global___RehearsedDraft]:
-        """What each draft did, in the order of the request. A draft that priced no message
-        makes no difference, whatever the amounts say.
-        """
-
-    def __init__(
-        self,
-        *,
-        total: Global___RehearsedTotal | None = ...,
-        by_customer: _abc.Iterable[Global___RehearsedTotal] | None = ...,
-        by_app: _abc.Iterable[Global___RehearsedTotal] | None = ...,
-        by_level: _abc.Iterable[Global___RehearsedTotal] | None = ...,
-        unpriced_messages: _builtins.int = ...,
-        drafts: _abc.Iterable[Global___RehearsedDraft] | None = ...,
-    ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["total", b"total"]  # noqa: Y015
-    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["by_app", b"by_app", "by_customer", b"by_customer", "by_level", b"by_level", "drafts", b"drafts", "total", b"total", "unpriced_messages", b"unpriced_messages"]  # noqa: Y015
-    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
-    def WhichOneof(self, oneof_group: _Never) -> None: ...
-
-Global___RehearseCostsResponse: _TypeAlias = RehearseCostsResponse  # noqa: Y015
-
-@_typing.final
-class RehearsedDraft(_message.Message):
-    """What one draft did to the traffic."""
-
-    DESCRIPTOR: _descriptor.Descriptor
-
-    MESSAGES_FIELD_NUMBER: _builtins.int
-    UNITS_FIELD_NUMBER: _builtins.int
-    NEW_MICROS_FIELD_NUMBER: _builtins.int
-    SUPERSEDED_BY_FIELD_NUMBER: _builtins.int
-    messages: _builtins.int
-    """Charged messages that it would have priced."""
-    units: _builtins.int
-    """Their units."""
-    new_micros: _builtins.int
-    """What would have been charged for them, in micros of a KES."""
-    @_builtins.property
-    def superseded_by(self) -> Global___SupersedingPrice:
-        """What priced most of the messages that are its tier's from its instant on and that it
-        did not price; absent when there are no such messages. Absent beside 0 messages: the
-        period has none that it could have priced.
-        """
-
-    def __init__(
-        self,
-        *,
-        messages: _builtins.int = ...,
-        units: _builtins.int = ...,
-        new_micros: _builtins.int = ...,
-        superseded_by: Global___SupersedingPrice | None = ...,
-    ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["superseded_by", b"superseded_by"]  # noqa: Y015
-    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["messages", b"messages", "new_micros", b"new_micros", "superseded_by", b"superseded_by", "units", b"units"]  # noqa: Y015
-    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
-    def WhichOneof(self, oneof_group: _Never) -> None: ...
-
-Global___RehearsedDraft: _TypeAlias = RehearsedDraft  # noqa: Y015
-
-@_typing.final
-class SupersedingPrice(_message.Message):
-    """A price that applies where a draft does not."""
-
-    DESCRIPTOR: _descriptor.Descriptor
-
-    COST_ID_FIELD_NUMBER: _builtins.int
-    LEVEL_FIELD_NUMBER: _builtins.int
-    EFFECTIVE_FROM_FIELD_NUMBER: _builtins.int
-    cost_id: _builtins.str
-    """Of the row of the book, or `draft_` and the position of another draft."""
-    level: _pricing_pb2.CostLevel.ValueType
-    """Its level."""
-    @_builtins.property
-    def effective_from(self) -> _timestamp_pb2.Timestamp:
-        """The first instant at which it applies."""
-
-    def __init__(
-        self,
-        *,
-        cost_id: _builtins.str = ...,
-        level: _pricing_pb2.CostLevel.ValueType = ...,
-        effective_from: _timestamp_pb2.Timestamp | None = ...,
-    ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["effective_from", b"effective_from"]  # noqa: Y015
-    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["cost_id", b"cost_id", "effective_from", b"effective_from", "level", b"level"]  # noqa: Y015
-    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
-    def WhichOneof(self, oneof_group: _Never) -> None: ...
-
-Global___SupersedingPrice: _TypeAlias = SupersedingPrice  # noqa: Y015
-
-@_typing.final
-class RehearsedTotal(_message.Message):
-    """Old and new amounts of some traffic."""
-
-    DESCRIPTOR: _descriptor.Descriptor
-
-    KEY_FIELD_NUMBER: _builtins.int
-    MESSAGES_FIELD_NUMBER: _builtins.int
-    UNITS_FIELD_NUMBER: _builtins.int
-    OLD_MICROS_FIELD_NUMBER: _builtins.int
-    NEW_MICROS_FIELD_NUMBER: _builtins.int
-    DIFFERENCE_MICROS_FIELD_NUMBER: _builtins.int
-    key: _builtins.str
-    """The account, the app or the level (`specific_customer` and so on); empty in the total."""
-    messages: _builtins.int
-    """Charged messages."""
-    units: _builtins.int
-    """Their units."""
-    old_micros: _builtins.int
-    """What was charged, in micros of a KES."""
-    new_micros: _builtins.int
-    """What would have been charged."""
-    difference_micros: _builtins.int
-    """`new_micros` less `old_micros`."""
-    def __init__(
-        self,
-        *,
-        key: _builtins.str = ...,
-        messages: _builtins.int = ...,
-        units: _builtins.int = ...,
-        old_micros: _builtins.int = ...,
-        new_micros: _builtins.int = ...,
-        difference_micros: _builtins.int = ...,
-    ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
-    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["difference_micros", b"difference_micros", "key", b"key", "messages", b"messages", "new_micros", b"new_micros", "old_micros", b"old_micros", "units", b"units"]  # noqa: Y015
-    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
-    def WhichOneof(self, oneof_group: _Never) -> None: ...
-
-Global___RehearsedTotal: _TypeAlias = RehearsedTotal  # noqa: Y015
-
-@_typing.final
-class AuditCostsRequest(_message.Message):
-    """A period to audit."""
-
-    DESCRIPTOR: _descriptor.Descriptor
-
-    PERIOD_START_FIELD_NUMBER: _builtins.int
-    PERIOD_END_FIELD_NUMBER: _builtins.int
-    USER_ID_FIELD_NUMBER: _builtins.int
-    user_id: _builtins.str
-    """Only this account; absent means all."""
-    @_builtins.property
-    def period_start(self) -> _timestamp_pb2.Timestamp:
-        """Required: the first instant of the period, by creation of the entries."""
-
-    @_builtins.property
-    def period_end(self) -> _timestamp_pb2.Timestamp:
-        """Required: the first instant after the period."""
-
-    def __init__(
-        self,
-        *,
-        period_start: _timestamp_pb2.Timestamp | None = ...,
-        period_end: _timestamp_pb2.Timestamp | None = ...,
-        user_id: _builtins.str | None = ...,
-    ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["_user_id", b"_user_id", "period_end", b"period_end", "period_start", b"period_start", "user_id", b"user_id"]  # noqa: Y015
-    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["_user_id", b"_user_id", "period_end", b"period_end", "period_start", b"period_start", "user_id", b"user_id"]  # noqa: Y015
-    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
-    _WhichOneofReturnType__user_id: _TypeAlias = _typing.Literal["user_id"]  # noqa: Y015
-    _WhichOneofArgType__user_id: _TypeAlias = _typing.Literal["_user_id", b"_user_id"]  # noqa: Y015
-    def WhichOneof(self, oneof_group: _WhichOneofArgType__user_id) -> _WhichOneofReturnType__user_id | None: ...
-
-Global___AuditCostsRequest: _TypeAlias = AuditCostsRequest  # noqa: Y015
-
-@_typing.final
-class AuditCostsResponse(_message.Message):
-    """Some exceptions, or the end."""
-
-    DESCRIPTOR: _descriptor.Descriptor
-
-    EXCEPTIONS_FIELD_NUMBER: _builtins.int
-    TOTALS_FIELD_NUMBER: _builtins.int
-    @_builtins.property
-    def exceptions(self) -> _containers.RepeatedCompositeFieldContainer[Global___CostException]:
-        """Entries whose price is not what the book says; empty in the last message."""
-
-    @_builtins.property
-    def totals(self) -> Global___AuditTotals:
-        """Only in the last message."""
-
-    def __init__(
-        self,
-        *,
-        exceptions: _abc.Iterable[Global___CostException] | None = ...,
-        totals: Global___AuditTotals | None = ...,
-    ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["totals", b"totals"]  # noqa: Y015
-    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["exceptions", b"exceptions", "totals", b"totals"]  # noqa: Y015
-    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
-    def WhichOneof(self, oneof_group: _Never) -> None: ...
-
-Global___AuditCostsResponse: _TypeAlias = AuditCostsResponse  # noqa: Y015
-
-@_typing.final
-class AuditTotals(_message.Message):
-    """What an audit saw."""
-
-    DESCRIPTOR: _descriptor.Descriptor
-
-    ENTRIES_FIELD_NUMBER: _builtins.int
-    AS_KNOWN_THEN_FIELD_NUMBER: _builtins.int
-    AS_KNOWN_NOW_FIELD_NUMBER: _builtins.int
-    EXCEPTIONS_FIELD_NUMBER: _builtins.int
-    DIFFERENCE_MICROS_FIELD_NUMBER: _builtins.int
-    APPROXIMATE_ENTRIES_FIELD_NUMBER: _builtins.int
-    entries: _builtins.int
-    """Entries compared."""
-    as_known_then: _builtins.int
-    """Entries whose price is what the book said when they were priced."""
-    as_known_now: _builtins.int
-    """Entries whose price is what the book says now."""
-    exceptions: _builtins.int
-    """Exceptions listed."""
-    difference_micros: _builtins.int
-    """What the book says now less what was charged, in micros of a KES, over the exceptions that
-    were charged and that the book has a price for. The others are listed and counted, and add
-    nothing here. Negative when too much was charged.
-    """
-    approximate_entries: _builtins.int
-    """Entries compared as the book was known when they were accepted, for want of a record of what
-    was known when they were priced. They come from before that was kept.
-    """
-    def __init__(
-        self,
-        *,
-        entries: _builtins.int = ...,
-        as_known_then: _builtins.int = ...,
-        as_known_now: _builtins.int = ...,
-        exceptions: _builtins.int = ...,
-        difference_micros: _builtins.int = ...,
-        approximate_entries: _builtins.int = ...,
-    ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
-    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["approximate_entries", b"approximate_entries", "as_known_now", b"as_known_now", "as_known_then", b"as_known_then", "difference_micros", b"difference_micros", "entries", b"entries", "exceptions", b"exceptions"]  # noqa: Y015
-    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
-    def WhichOneof(self, oneof_group: _Never) -> None: ...
-
-Global___AuditTotals: _TypeAlias = AuditTotals  # noqa: Y015
-
-@_typing.final
-class CostException(_message.Message):
-    """An entry whose price is not what the book says."""
-
-    DESCRIPTOR: _descriptor.Descriptor
-
-    OUTBOX_ID_FIELD_NUMBER: _builtins.int
-    USER_ID_FIELD_NUMBER: _builtins.int
-    CREATED_TIME_FIELD_NUMBER: _builtins.int
-    UNITS_FIELD_NUMBER: _builtins.int
-    RECORDED_MICROS_FIELD_NUMBER: _builtins.int
-    RECORDED_COST_ID_FIELD_NUMBER: _builtins.int
-    KNOWN_THEN_MICROS_FIELD_NUMBER: _builtins.int
-    KNOWN_NOW_MICROS_FIELD_NUMBER: _builtins.int
-    CAUSE_FIELD_NUMBER: _builtins.int
-    PRICED_TIME_FIELD_NUMBER: _builtins.int
-    PRICE_KNOWN_TIME_FIELD_NUMBER: _builtins.int
-    APPROXIMATE_FIELD_NUMBER: _builtins.int
-    outbox_id: _builtins.str
-    """The entry."""
-    user_id: _builtins.str
-    """Its account."""
-    units: _builtins.int
-    """Its units."""
-    recorded_micros: _builtins.int
-    """The unit price on record."""
-    recorded_cost_id: _builtins.str
-    """The row on record."""
-    known_then_micros: _builtins.int
-    """The unit price as the book was known when the entry was priced; absent when it had none."""
-    known_now_micros: _builtins.int
-    """The unit price as the book is known now; absent when it has none."""
-    cause: Global___CostExceptionCause.ValueType
-    """Why they differ."""
-    approximate: _builtins.bool
-    """True when both are not on record, and the acceptance (or the scheduled time, where that lay
-    ahead) stands for them: a change of the same second may then be the whole difference.
-    """
-    @_builtins.property
-    def created_time(self) -> _timestamp_pb2.Timestamp:
-        """When it was accepted."""
-
-    @_builtins.property
-    def priced_time(self) -> _timestamp_pb2.Timestamp:
-        """The instant that the entry was priced for."""
-
-    @_builtins.property
-    def price_known_time(self) -> _timestamp_pb2.Timestamp:
-        """As of when the book was known then."""
-
-    def __init__(
-        self,
-        *,
-        outbox_id: _builtins.str = ...,
-        user_id: _builtins.str = ...,
-        created_time: _timestamp_pb2.Timestamp | None = ...,
-        units: _builtins.int = ...,
-        recorded_micros: _builtins.int = ...,
-        recorded_cost_id: _builtins.str = ...,
-        known_then_micros: _builtins.int | None = ...,
-        known_now_micros: _builtins.int | None = ...,
-        cause: Global___CostExceptionCause.ValueType = ...,
-        priced_time: _timestamp_pb2.Timestamp | None = ...,
-        price_known_time: _timestamp_pb2.Timestamp | None = ...,
-        approximate: _builtins.bool = ...,
-    ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["_known_now_micros", b"_known_now_micros", "_known_then_micros", b"_known_then_micros", "created_time", b"created_time", "known_now_micros", b"known_now_micros", "known_then_micros", b"known_then_micros", "price_known_time", b"price_known_time", "priced_time", b"priced_time"]  # noqa: Y015
-    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["_known_now_micros", b"_known_now_micros", "_known_then_micros", b"_known_then_micros", "approximate", b"approximate", "cause", b"cause", "created_time", b"created_time", "known_now_micros", b"known_now_micros", "known_then_micros", b"known_then_micros", "outbox_id", b"outbox_id", "price_known_time", b"price_known_time", "priced_time", b"priced_time", "recorded_cost_id", b"recorded_cost_id", "recorded_micros", b"recorded_micros", "units", b"units", "user_id", b"user_id"]  # noqa: Y015
-    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
-    _WhichOneofReturnType__known_now_micros: _TypeAlias = _typing.Literal["known_now_micros"]  # noqa: Y015
-    _WhichOneofArgType__known_now_micros: _TypeAlias = _typing.Literal["_known_now_micros", b"_known_now_micros"]  # noqa: Y015
-    _WhichOneofReturnType__known_then_micros: _TypeAlias = _typing.Literal["known_then_micros"]  # noqa: Y015
-    _WhichOneofArgType__known_then_micros: _TypeAlias = _typing.Literal["_known_then_micros", b"_known_then_micros"]  # noqa: Y015
-    @_typing.overload
-    def WhichOneof(self, oneof_group: _WhichOneofArgType__known_now_micros) -> _WhichOneofReturnType__known_now_micros | None: ...
-    @_typing.overload
-    def WhichOneof(self, oneof_group: _WhichOneofArgType__known_then_micros) -> _WhichOneofReturnType__known_then_micros | None: ...
-
-Global___CostException: _TypeAlias = CostException  # noqa: Y015
-
-@_typing.final
-class AuditPriceCopyRequest(_message.Message):
-    """Asks a process to check its copy of the price book."""
-
-    DESCRIPTOR: _descriptor.Descriptor
-
-    def __init__(
-        self,
-    ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
-    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _Never  # noqa: Y015
-    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
-    def WhichOneof(self, oneof_group: _Never) -> None: ...
-
-Global___AuditPriceCopyRequest: _TypeAlias = AuditPriceCopyRequest  # noqa: Y015
-
-@_typing.final
-class AuditPriceCopyResponse(_message.Message):
-    """How the copy compares."""
-
-    DESCRIPTOR: _descriptor.Descriptor
-
-    ANSWERS_FIELD_NUMBER: _builtins.int
-    COPY_CHECKSUM_FIELD_NUMBER: _builtins.int
-    BOOK_CHECKSUM_FIELD_NUMBER: _builtins.int
-    EPOCH_FIELD_NUMBER: _builtins.int
-    DIFFERING_FIELD_NUMBER: _builtins.int
-    answers: _builtins.int
-    """Answers in the copy."""
-    copy_checksum: _builtins.str
-    """SHA-256 over the copy's answers, in hexadecimal."""
-    book_checksum: _builtins.str
-    """The same over what pricing answers to the same questions now."""
-    epoch: _builtins.int
-    """The epoch that the copy reflects."""
-    @_builtins.property
-    def differing(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
-        """Questions answered differently, as `customer` or `customer via app`; at most 100."""
-
-    def __init__(
-        self,
-        *,
-        answers: _builtins.int = ...,
-        copy_checksum: _builtins.str = ...,
-        book_checksum: _builtins.str = ...,
-        epoch: _builtins.int = ...,
-        differing: _abc.Iterable[_builtins.str] | None = ...,
-    ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
-    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["answers", b"answers", "book_checksum", b"book_checksum", "copy_checksum", b"copy_checksum", "differing", b"differing", "epoch", b"epoch"]  # noqa: Y015
-    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
-    def WhichOneof(self, oneof_group: _Never) -> None: ...
-
-Global___AuditPriceCopyResponse: _TypeAlias = AuditPriceCopyResponse  # noqa: Y015

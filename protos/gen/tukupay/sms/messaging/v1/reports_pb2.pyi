@@ -14,7 +14,6 @@ from google.protobuf import timestamp_pb2 as _timestamp_pb2
 from google.protobuf.internal import containers as _containers
 from google.protobuf.internal import enum_type_wrapper as _enum_type_wrapper
 from tukupay.sms.messaging.v1 import messaging_pb2 as _messaging_pb2
-from tukupay.sms.pricing.v1 import pricing_pb2 as _pricing_pb2
 import builtins as _builtins
 import sys
 import typing as _typing
@@ -175,6 +174,52 @@ INVOICE_EXCEPTION_CAUSE_TOTAL_DIFFERS: InvoiceExceptionCause.ValueType  # 8
 accepted on it.
 """
 Global___InvoiceExceptionCause: _TypeAlias = InvoiceExceptionCause  # noqa: Y015
+
+class _CostExceptionCause:
+    ValueType = _typing.NewType("ValueType", _builtins.int)
+    V: _TypeAlias = ValueType  # noqa: Y015
+
+class _CostExceptionCauseEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_CostExceptionCause.ValueType], _builtins.type):
+    DESCRIPTOR: _descriptor.EnumDescriptor
+    COST_EXCEPTION_CAUSE_UNSPECIFIED: _CostExceptionCause.ValueType  # 0
+    """Never sent."""
+    COST_EXCEPTION_CAUSE_LATE_ENTRY: _CostExceptionCause.ValueType  # 1
+    """A row recorded after the entry takes effect before it."""
+    COST_EXCEPTION_CAUSE_REVISED_AFTER: _CostExceptionCause.ValueType  # 2
+    """The row on record was replaced by a newer revision after the entry."""
+    COST_EXCEPTION_CAUSE_WITHDRAWN: _CostExceptionCause.ValueType  # 3
+    """The row on record was withdrawn."""
+    COST_EXCEPTION_CAUSE_MISSING_ROW: _CostExceptionCause.ValueType  # 4
+    """The book has no price for the entry."""
+    COST_EXCEPTION_CAUSE_MISPRICED: _CostExceptionCause.ValueType  # 5
+    """The price on record is not the one that the book had then."""
+    COST_EXCEPTION_CAUSE_STALE_PRICE: _CostExceptionCause.ValueType  # 6
+    """A row recorded before the entry takes effect before it, but the process that accepted the
+    entry had not heard of it: within a second while it follows the price book, within
+    MESSAGING_PRICE_STALE_S while it cannot.
+    """
+
+class CostExceptionCause(_CostExceptionCause, metaclass=_CostExceptionCauseEnumTypeWrapper):
+    """Why the price of an entry is not what the book says."""
+
+COST_EXCEPTION_CAUSE_UNSPECIFIED: CostExceptionCause.ValueType  # 0
+"""Never sent."""
+COST_EXCEPTION_CAUSE_LATE_ENTRY: CostExceptionCause.ValueType  # 1
+"""A row recorded after the entry takes effect before it."""
+COST_EXCEPTION_CAUSE_REVISED_AFTER: CostExceptionCause.ValueType  # 2
+"""The row on record was replaced by a newer revision after the entry."""
+COST_EXCEPTION_CAUSE_WITHDRAWN: CostExceptionCause.ValueType  # 3
+"""The row on record was withdrawn."""
+COST_EXCEPTION_CAUSE_MISSING_ROW: CostExceptionCause.ValueType  # 4
+"""The book has no price for the entry."""
+COST_EXCEPTION_CAUSE_MISPRICED: CostExceptionCause.ValueType  # 5
+"""The price on record is not the one that the book had then."""
+COST_EXCEPTION_CAUSE_STALE_PRICE: CostExceptionCause.ValueType  # 6
+"""A row recorded before the entry takes effect before it, but the process that accepted the
+entry had not heard of it: within a second while it follows the price book, within
+MESSAGING_PRICE_STALE_S while it cannot.
+"""
+Global___CostExceptionCause: _TypeAlias = CostExceptionCause  # noqa: Y015
 
 @_typing.final
 class ReportCostsRequest(_message.Message):
@@ -426,7 +471,7 @@ class ExportedMessage(_message.Message):
     """Its units."""
     unit_price_micros: _builtins.int
     """Micros for one unit."""
-    price_level: _pricing_pb2.CostLevel.ValueType
+    price_level: _messaging_pb2.PriceLevel.ValueType
     """The tier of that price."""
     charged_micros: _builtins.int
     """Micros that the ledger has as charges of it, all attempts; 0 or above."""
@@ -467,7 +512,7 @@ class ExportedMessage(_message.Message):
         billing_state: _messaging_pb2.BillingState.ValueType = ...,
         units: _builtins.int = ...,
         unit_price_micros: _builtins.int = ...,
-        price_level: _pricing_pb2.CostLevel.ValueType = ...,
+        price_level: _messaging_pb2.PriceLevel.ValueType = ...,
         charged_micros: _builtins.int = ...,
         refunded_micros: _builtins.int = ...,
         carrier: _builtins.str | None = ...,
@@ -928,3 +973,516 @@ class ReconcileInvoiceResponse(_message.Message):
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
 Global___ReconcileInvoiceResponse: _TypeAlias = ReconcileInvoiceResponse  # noqa: Y015
+
+@_typing.final
+class RehearseCostsRequest(_message.Message):
+    """A past period, and prices to try on it."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    DRAFTS_FIELD_NUMBER: _builtins.int
+    PERIOD_START_FIELD_NUMBER: _builtins.int
+    PERIOD_END_FIELD_NUMBER: _builtins.int
+    @_builtins.property
+    def drafts(self) -> _containers.RepeatedCompositeFieldContainer[Global___DraftPrice]:
+        """1 to 1,000 rows that do not exist."""
+
+    @_builtins.property
+    def period_start(self) -> _timestamp_pb2.Timestamp:
+        """Required: the first instant of the period."""
+
+    @_builtins.property
+    def period_end(self) -> _timestamp_pb2.Timestamp:
+        """Required: the first instant after the period; at most 92 days after its start."""
+
+    def __init__(
+        self,
+        *,
+        drafts: _abc.Iterable[Global___DraftPrice] | None = ...,
+        period_start: _timestamp_pb2.Timestamp | None = ...,
+        period_end: _timestamp_pb2.Timestamp | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["period_end", b"period_end", "period_start", b"period_start"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["drafts", b"drafts", "period_end", b"period_end", "period_start", b"period_start"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___RehearseCostsRequest: _TypeAlias = RehearseCostsRequest  # noqa: Y015
+
+@_typing.final
+class DraftPrice(_message.Message):
+    """A price that is only tried out."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    LEVEL_FIELD_NUMBER: _builtins.int
+    PRICE_MICROS_FIELD_NUMBER: _builtins.int
+    CUSTOMER_ID_FIELD_NUMBER: _builtins.int
+    APP_ID_FIELD_NUMBER: _builtins.int
+    EFFECTIVE_FROM_FIELD_NUMBER: _builtins.int
+    level: _messaging_pb2.PriceLevel.ValueType
+    """Required."""
+    price_micros: _builtins.int
+    """Required: micros of a KES for one SMS unit, 0 to 1,000,000,000,000."""
+    customer_id: _builtins.str
+    """Required for SPECIFIC_CUSTOMER, refused for other levels: the account, 1 to 64
+    characters.
+    """
+    app_id: _builtins.str
+    """Required for APP_OWNER, refused for other levels: the app, 1 to 64 characters."""
+    @_builtins.property
+    def effective_from(self) -> _timestamp_pb2.Timestamp:
+        """Required: the first instant at which it would apply, within the years 2000 to 2100."""
+
+    def __init__(
+        self,
+        *,
+        level: _messaging_pb2.PriceLevel.ValueType = ...,
+        price_micros: _builtins.int = ...,
+        customer_id: _builtins.str | None = ...,
+        app_id: _builtins.str | None = ...,
+        effective_from: _timestamp_pb2.Timestamp | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["_app_id", b"_app_id", "_customer_id", b"_customer_id", "app_id", b"app_id", "customer_id", b"customer_id", "effective_from", b"effective_from"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["_app_id", b"_app_id", "_customer_id", b"_customer_id", "app_id", b"app_id", "customer_id", b"customer_id", "effective_from", b"effective_from", "level", b"level", "price_micros", b"price_micros"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    _WhichOneofReturnType__app_id: _TypeAlias = _typing.Literal["app_id"]  # noqa: Y015
+    _WhichOneofArgType__app_id: _TypeAlias = _typing.Literal["_app_id", b"_app_id"]  # noqa: Y015
+    _WhichOneofReturnType__customer_id: _TypeAlias = _typing.Literal["customer_id"]  # noqa: Y015
+    _WhichOneofArgType__customer_id: _TypeAlias = _typing.Literal["_customer_id", b"_customer_id"]  # noqa: Y015
+    @_typing.overload
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__app_id) -> _WhichOneofReturnType__app_id | None: ...
+    @_typing.overload
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__customer_id) -> _WhichOneofReturnType__customer_id | None: ...
+
+Global___DraftPrice: _TypeAlias = DraftPrice  # noqa: Y015
+
+@_typing.final
+class RehearseCostsResponse(_message.Message):
+    """What the period cost, and what it would have cost."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    TOTAL_FIELD_NUMBER: _builtins.int
+    BY_CUSTOMER_FIELD_NUMBER: _builtins.int
+    BY_APP_FIELD_NUMBER: _builtins.int
+    BY_LEVEL_FIELD_NUMBER: _builtins.int
+    UNPRICED_MESSAGES_FIELD_NUMBER: _builtins.int
+    DRAFTS_FIELD_NUMBER: _builtins.int
+    unpriced_messages: _builtins.int
+    """Messages for which the book and the drafts have no price; they are in no other number."""
+    @_builtins.property
+    def total(self) -> Global___RehearsedTotal:
+        """All traffic."""
+
+    @_builtins.property
+    def by_customer(self) -> _containers.RepeatedCompositeFieldContainer[Global___RehearsedTotal]:
+        """By account, the largest difference first; at most 1,000."""
+
+    @_builtins.property
+    def by_app(self) -> _containers.RepeatedCompositeFieldContainer[Global___RehearsedTotal]:
+        """By app, the largest difference first."""
+
+    @_builtins.property
+    def by_level(self) -> _containers.RepeatedCompositeFieldContainer[Global___RehearsedTotal]:
+        """By the level whose price would apply."""
+
+    @_builtins.property
+    def drafts(self) -> _containers.RepeatedCompositeFieldContainer[Global___RehearsedDraft]:
+        """What each draft did, in the order of the request. A draft that priced no message
+        makes no difference, whatever the amounts say.
+        """
+
+    def __init__(
+        self,
+        *,
+        total: Global___RehearsedTotal | None = ...,
+        by_customer: _abc.Iterable[Global___RehearsedTotal] | None = ...,
+        by_app: _abc.Iterable[Global___RehearsedTotal] | None = ...,
+        by_level: _abc.Iterable[Global___RehearsedTotal] | None = ...,
+        unpriced_messages: _builtins.int = ...,
+        drafts: _abc.Iterable[Global___RehearsedDraft] | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["total", b"total"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["by_app", b"by_app", "by_customer", b"by_customer", "by_level", b"by_level", "drafts", b"drafts", "total", b"total", "unpriced_messages", b"unpriced_messages"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___RehearseCostsResponse: _TypeAlias = RehearseCostsResponse  # noqa: Y015
+
+@_typing.final
+class RehearsedDraft(_message.Message):
+    """What one draft did to the traffic."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    MESSAGES_FIELD_NUMBER: _builtins.int
+    UNITS_FIELD_NUMBER: _builtins.int
+    NEW_MICROS_FIELD_NUMBER: _builtins.int
+    SUPERSEDED_BY_FIELD_NUMBER: _builtins.int
+    messages: _builtins.int
+    """Charged messages that it would have priced."""
+    units: _builtins.int
+    """Their units."""
+    new_micros: _builtins.int
+    """What would have been charged for them, in micros of a KES."""
+    @_builtins.property
+    def superseded_by(self) -> Global___SupersedingPrice:
+        """What priced most of the messages that are its tier's from its instant on and that it
+        did not price; absent when there are no such messages. Absent beside 0 messages: the
+        period has none that it could have priced.
+        """
+
+    def __init__(
+        self,
+        *,
+        messages: _builtins.int = ...,
+        units: _builtins.int = ...,
+        new_micros: _builtins.int = ...,
+        superseded_by: Global___SupersedingPrice | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["superseded_by", b"superseded_by"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["messages", b"messages", "new_micros", b"new_micros", "superseded_by", b"superseded_by", "units", b"units"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___RehearsedDraft: _TypeAlias = RehearsedDraft  # noqa: Y015
+
+@_typing.final
+class SupersedingPrice(_message.Message):
+    """A price that applies where a draft does not."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    COST_ID_FIELD_NUMBER: _builtins.int
+    LEVEL_FIELD_NUMBER: _builtins.int
+    EFFECTIVE_FROM_FIELD_NUMBER: _builtins.int
+    cost_id: _builtins.str
+    """Of the row of the book, or `draft_` and the position of another draft."""
+    level: _messaging_pb2.PriceLevel.ValueType
+    """Its level."""
+    @_builtins.property
+    def effective_from(self) -> _timestamp_pb2.Timestamp:
+        """The first instant at which it applies."""
+
+    def __init__(
+        self,
+        *,
+        cost_id: _builtins.str = ...,
+        level: _messaging_pb2.PriceLevel.ValueType = ...,
+        effective_from: _timestamp_pb2.Timestamp | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["effective_from", b"effective_from"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["cost_id", b"cost_id", "effective_from", b"effective_from", "level", b"level"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___SupersedingPrice: _TypeAlias = SupersedingPrice  # noqa: Y015
+
+@_typing.final
+class RehearsedTotal(_message.Message):
+    """Old and new amounts of some traffic."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    USER_ID_FIELD_NUMBER: _builtins.int
+    APP_ID_FIELD_NUMBER: _builtins.int
+    LEVEL_FIELD_NUMBER: _builtins.int
+    MESSAGES_FIELD_NUMBER: _builtins.int
+    UNITS_FIELD_NUMBER: _builtins.int
+    OLD_MICROS_FIELD_NUMBER: _builtins.int
+    NEW_MICROS_FIELD_NUMBER: _builtins.int
+    DIFFERENCE_MICROS_FIELD_NUMBER: _builtins.int
+    user_id: _builtins.str
+    """The account, in `by_customer`."""
+    app_id: _builtins.str
+    """The app, in `by_app`; empty for the traffic through none."""
+    level: _messaging_pb2.PriceLevel.ValueType
+    """The level whose price would apply, in `by_level`."""
+    messages: _builtins.int
+    """Charged messages; 0 or more."""
+    units: _builtins.int
+    """Their units; 0 or more."""
+    old_micros: _builtins.int
+    """What was charged, in micros of a KES; 0 or more."""
+    new_micros: _builtins.int
+    """What would have been charged, in micros of a KES; 0 or more."""
+    difference_micros: _builtins.int
+    """`new_micros` less `old_micros`; below 0 when it would have been cheaper."""
+    def __init__(
+        self,
+        *,
+        user_id: _builtins.str = ...,
+        app_id: _builtins.str = ...,
+        level: _messaging_pb2.PriceLevel.ValueType = ...,
+        messages: _builtins.int = ...,
+        units: _builtins.int = ...,
+        old_micros: _builtins.int = ...,
+        new_micros: _builtins.int = ...,
+        difference_micros: _builtins.int = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["app_id", b"app_id", "key", b"key", "level", b"level", "user_id", b"user_id"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["app_id", b"app_id", "difference_micros", b"difference_micros", "key", b"key", "level", b"level", "messages", b"messages", "new_micros", b"new_micros", "old_micros", b"old_micros", "units", b"units", "user_id", b"user_id"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    _WhichOneofReturnType_key: _TypeAlias = _typing.Literal["user_id", "app_id", "level"]  # noqa: Y015
+    _WhichOneofArgType_key: _TypeAlias = _typing.Literal["key", b"key"]  # noqa: Y015
+    def WhichOneof(self, oneof_group: _WhichOneofArgType_key) -> _WhichOneofReturnType_key | None: ...
+
+Global___RehearsedTotal: _TypeAlias = RehearsedTotal  # noqa: Y015
+
+@_typing.final
+class AuditCostsRequest(_message.Message):
+    """A period to audit."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    PERIOD_START_FIELD_NUMBER: _builtins.int
+    PERIOD_END_FIELD_NUMBER: _builtins.int
+    USER_ID_FIELD_NUMBER: _builtins.int
+    user_id: _builtins.str
+    """Only this account; absent means all."""
+    @_builtins.property
+    def period_start(self) -> _timestamp_pb2.Timestamp:
+        """Required: the first instant of the period, by creation of the entries."""
+
+    @_builtins.property
+    def period_end(self) -> _timestamp_pb2.Timestamp:
+        """Required: the first instant after the period."""
+
+    def __init__(
+        self,
+        *,
+        period_start: _timestamp_pb2.Timestamp | None = ...,
+        period_end: _timestamp_pb2.Timestamp | None = ...,
+        user_id: _builtins.str | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["_user_id", b"_user_id", "period_end", b"period_end", "period_start", b"period_start", "user_id", b"user_id"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["_user_id", b"_user_id", "period_end", b"period_end", "period_start", b"period_start", "user_id", b"user_id"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    _WhichOneofReturnType__user_id: _TypeAlias = _typing.Literal["user_id"]  # noqa: Y015
+    _WhichOneofArgType__user_id: _TypeAlias = _typing.Literal["_user_id", b"_user_id"]  # noqa: Y015
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__user_id) -> _WhichOneofReturnType__user_id | None: ...
+
+Global___AuditCostsRequest: _TypeAlias = AuditCostsRequest  # noqa: Y015
+
+@_typing.final
+class AuditCostsResponse(_message.Message):
+    """Some exceptions, or the end."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    EXCEPTIONS_FIELD_NUMBER: _builtins.int
+    TOTALS_FIELD_NUMBER: _builtins.int
+    @_builtins.property
+    def exceptions(self) -> _containers.RepeatedCompositeFieldContainer[Global___CostException]:
+        """Entries whose price is not what the book says; empty in the last message."""
+
+    @_builtins.property
+    def totals(self) -> Global___AuditTotals:
+        """Only in the last message."""
+
+    def __init__(
+        self,
+        *,
+        exceptions: _abc.Iterable[Global___CostException] | None = ...,
+        totals: Global___AuditTotals | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["totals", b"totals"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["exceptions", b"exceptions", "totals", b"totals"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___AuditCostsResponse: _TypeAlias = AuditCostsResponse  # noqa: Y015
+
+@_typing.final
+class AuditTotals(_message.Message):
+    """What an audit saw."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    ENTRIES_FIELD_NUMBER: _builtins.int
+    AS_KNOWN_THEN_FIELD_NUMBER: _builtins.int
+    AS_KNOWN_NOW_FIELD_NUMBER: _builtins.int
+    EXCEPTIONS_FIELD_NUMBER: _builtins.int
+    DIFFERENCE_MICROS_FIELD_NUMBER: _builtins.int
+    APPROXIMATE_ENTRIES_FIELD_NUMBER: _builtins.int
+    entries: _builtins.int
+    """Entries compared."""
+    as_known_then: _builtins.int
+    """Entries whose price is what the book said when they were priced."""
+    as_known_now: _builtins.int
+    """Entries whose price is what the book says now."""
+    exceptions: _builtins.int
+    """Exceptions listed."""
+    difference_micros: _builtins.int
+    """What the book says now less what was charged, in micros of a KES, over the exceptions that
+    were charged and that the book has a price for. The others are listed and counted, and add
+    nothing here. Negative when too much was charged.
+    """
+    approximate_entries: _builtins.int
+    """Entries compared as the book was known when they were accepted, for want of a record of what
+    was known when they were priced. They come from before that was kept.
+    """
+    def __init__(
+        self,
+        *,
+        entries: _builtins.int = ...,
+        as_known_then: _builtins.int = ...,
+        as_known_now: _builtins.int = ...,
+        exceptions: _builtins.int = ...,
+        difference_micros: _builtins.int = ...,
+        approximate_entries: _builtins.int = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["approximate_entries", b"approximate_entries", "as_known_now", b"as_known_now", "as_known_then", b"as_known_then", "difference_micros", b"difference_micros", "entries", b"entries", "exceptions", b"exceptions"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___AuditTotals: _TypeAlias = AuditTotals  # noqa: Y015
+
+@_typing.final
+class CostException(_message.Message):
+    """An entry whose price is not what the book says."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    OUTBOX_ID_FIELD_NUMBER: _builtins.int
+    USER_ID_FIELD_NUMBER: _builtins.int
+    CREATED_TIME_FIELD_NUMBER: _builtins.int
+    UNITS_FIELD_NUMBER: _builtins.int
+    RECORDED_MICROS_FIELD_NUMBER: _builtins.int
+    RECORDED_COST_ID_FIELD_NUMBER: _builtins.int
+    KNOWN_THEN_MICROS_FIELD_NUMBER: _builtins.int
+    KNOWN_NOW_MICROS_FIELD_NUMBER: _builtins.int
+    CAUSE_FIELD_NUMBER: _builtins.int
+    PRICED_TIME_FIELD_NUMBER: _builtins.int
+    PRICE_KNOWN_TIME_FIELD_NUMBER: _builtins.int
+    APPROXIMATE_FIELD_NUMBER: _builtins.int
+    outbox_id: _builtins.str
+    """The entry."""
+    user_id: _builtins.str
+    """Its account."""
+    units: _builtins.int
+    """Its units."""
+    recorded_micros: _builtins.int
+    """The unit price on record."""
+    recorded_cost_id: _builtins.str
+    """The row on record."""
+    known_then_micros: _builtins.int
+    """The unit price as the book was known when the entry was priced; absent when it had none."""
+    known_now_micros: _builtins.int
+    """The unit price as the book is known now; absent when it has none."""
+    cause: Global___CostExceptionCause.ValueType
+    """Why they differ."""
+    approximate: _builtins.bool
+    """True when both are not on record, and the acceptance (or the scheduled time, where that lay
+    ahead) stands for them: a change of the same second may then be the whole difference.
+    """
+    @_builtins.property
+    def created_time(self) -> _timestamp_pb2.Timestamp:
+        """When it was accepted."""
+
+    @_builtins.property
+    def priced_time(self) -> _timestamp_pb2.Timestamp:
+        """The instant that the entry was priced for."""
+
+    @_builtins.property
+    def price_known_time(self) -> _timestamp_pb2.Timestamp:
+        """As of when the book was known then."""
+
+    def __init__(
+        self,
+        *,
+        outbox_id: _builtins.str = ...,
+        user_id: _builtins.str = ...,
+        created_time: _timestamp_pb2.Timestamp | None = ...,
+        units: _builtins.int = ...,
+        recorded_micros: _builtins.int = ...,
+        recorded_cost_id: _builtins.str = ...,
+        known_then_micros: _builtins.int | None = ...,
+        known_now_micros: _builtins.int | None = ...,
+        cause: Global___CostExceptionCause.ValueType = ...,
+        priced_time: _timestamp_pb2.Timestamp | None = ...,
+        price_known_time: _timestamp_pb2.Timestamp | None = ...,
+        approximate: _builtins.bool = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["_known_now_micros", b"_known_now_micros", "_known_then_micros", b"_known_then_micros", "created_time", b"created_time", "known_now_micros", b"known_now_micros", "known_then_micros", b"known_then_micros", "price_known_time", b"price_known_time", "priced_time", b"priced_time"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["_known_now_micros", b"_known_now_micros", "_known_then_micros", b"_known_then_micros", "approximate", b"approximate", "cause", b"cause", "created_time", b"created_time", "known_now_micros", b"known_now_micros", "known_then_micros", b"known_then_micros", "outbox_id", b"outbox_id", "price_known_time", b"price_known_time", "priced_time", b"priced_time", "recorded_cost_id", b"recorded_cost_id", "recorded_micros", b"recorded_micros", "units", b"units", "user_id", b"user_id"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    _WhichOneofReturnType__known_now_micros: _TypeAlias = _typing.Literal["known_now_micros"]  # noqa: Y015
+    _WhichOneofArgType__known_now_micros: _TypeAlias = _typing.Literal["_known_now_micros", b"_known_now_micros"]  # noqa: Y015
+    _WhichOneofReturnType__known_then_micros: _TypeAlias = _typing.Literal["known_then_micros"]  # noqa: Y015
+    _WhichOneofArgType__known_then_micros: _TypeAlias = _typing.Literal["_known_then_micros", b"_known_then_micros"]  # noqa: Y015
+    @_typing.overload
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__known_now_micros) -> _WhichOneofReturnType__known_now_micros | None: ...
+    @_typing.overload
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__known_then_micros) -> _WhichOneofReturnType__known_then_micros | None: ...
+
+Global___CostException: _TypeAlias = CostException  # noqa: Y015
+
+@_typing.final
+class AuditPriceCopyRequest(_message.Message):
+    """Asks a process to check its copy of the price book."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    def __init__(
+        self,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___AuditPriceCopyRequest: _TypeAlias = AuditPriceCopyRequest  # noqa: Y015
+
+@_typing.final
+class AuditPriceCopyResponse(_message.Message):
+    """How the copy compares."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    ANSWERS_FIELD_NUMBER: _builtins.int
+    COPY_CHECKSUM_FIELD_NUMBER: _builtins.int
+    BOOK_CHECKSUM_FIELD_NUMBER: _builtins.int
+    EPOCH_FIELD_NUMBER: _builtins.int
+    DIFFERING_FIELD_NUMBER: _builtins.int
+    answers: _builtins.int
+    """Answers in the copy."""
+    copy_checksum: _builtins.str
+    """SHA-256 over the copy's answers, in hexadecimal."""
+    book_checksum: _builtins.str
+    """The same over what pricing answers to the same questions now."""
+    epoch: _builtins.int
+    """The epoch that the copy reflects."""
+    @_builtins.property
+    def differing(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
+        """Questions answered differently, as `customer` or `customer via app`; at most 100."""
+
+    def __init__(
+        self,
+        *,
+        answers: _builtins.int = ...,
+        copy_checksum: _builtins.str = ...,
+        book_checksum: _builtins.str = ...,
+        epoch: _builtins.int = ...,
+        differing: _abc.Iterable[_builtins.str] | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["answers", b"answers", "book_checksum", b"book_checksum", "copy_checksum", b"copy_checksum", "differing", b"differing", "epoch", b"epoch"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___AuditPriceCopyResponse: _TypeAlias = AuditPriceCopyResponse  # noqa: Y015

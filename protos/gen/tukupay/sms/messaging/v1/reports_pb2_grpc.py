@@ -57,6 +57,21 @@ class ReportServiceStub(object):
                 request_serializer=tukupay_dot_sms_dot_messaging_dot_v1_dot_reports__pb2.ReconcileInvoiceRequest.SerializeToString,
                 response_deserializer=tukupay_dot_sms_dot_messaging_dot_v1_dot_reports__pb2.ReconcileInvoiceResponse.FromString,
                 _registered_method=True)
+        self.RehearseCosts = channel.unary_unary(
+                '/tukupay.sms.messaging.v1.ReportService/RehearseCosts',
+                request_serializer=tukupay_dot_sms_dot_messaging_dot_v1_dot_reports__pb2.RehearseCostsRequest.SerializeToString,
+                response_deserializer=tukupay_dot_sms_dot_messaging_dot_v1_dot_reports__pb2.RehearseCostsResponse.FromString,
+                _registered_method=True)
+        self.AuditCosts = channel.unary_stream(
+                '/tukupay.sms.messaging.v1.ReportService/AuditCosts',
+                request_serializer=tukupay_dot_sms_dot_messaging_dot_v1_dot_reports__pb2.AuditCostsRequest.SerializeToString,
+                response_deserializer=tukupay_dot_sms_dot_messaging_dot_v1_dot_reports__pb2.AuditCostsResponse.FromString,
+                _registered_method=True)
+        self.AuditPriceCopy = channel.unary_unary(
+                '/tukupay.sms.messaging.v1.ReportService/AuditPriceCopy',
+                request_serializer=tukupay_dot_sms_dot_messaging_dot_v1_dot_reports__pb2.AuditPriceCopyRequest.SerializeToString,
+                response_deserializer=tukupay_dot_sms_dot_messaging_dot_v1_dot_reports__pb2.AuditPriceCopyResponse.FromString,
+                _registered_method=True)
 
 
 class ReportServiceServicer(object):
@@ -97,6 +112,37 @@ class ReportServiceServicer(object):
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
+    def RehearseCosts(self, request, context):
+        """Prices the real traffic of a past period again, as if the drafts were in the price
+        book, and compares with what was charged: amounts are those of charged messages, and
+        each message counts with its own units. Records nothing.
+        INVALID_ARGUMENT: a draft or the period is malformed. FAILED_PRECONDITION
+        (`TOO_MUCH_TRAFFIC`): the period holds more distinct questions than one rehearsal
+        may ask; choose a shorter one. UNAVAILABLE (`PRICING_UNAVAILABLE`).
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def AuditCosts(self, request, context):
+        """Compares the price on record of each message of a period with what the price book
+        says was effective, as known when it was accepted and as known now. Streams the
+        exceptions, oldest first, and ends with the totals.
+        INVALID_ARGUMENT: the period is malformed. UNAVAILABLE (`PRICING_UNAVAILABLE`).
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def AuditPriceCopy(self, request, context):
+        """Compares the copy of the price book in this process with pricing, by checksum, and
+        names what differs.
+        UNAVAILABLE (`PRICING_UNAVAILABLE`).
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
 
 def add_ReportServiceServicer_to_server(servicer, server):
     rpc_method_handlers = {
@@ -114,6 +160,21 @@ def add_ReportServiceServicer_to_server(servicer, server):
                     servicer.ReconcileInvoice,
                     request_deserializer=tukupay_dot_sms_dot_messaging_dot_v1_dot_reports__pb2.ReconcileInvoiceRequest.FromString,
                     response_serializer=tukupay_dot_sms_dot_messaging_dot_v1_dot_reports__pb2.ReconcileInvoiceResponse.SerializeToString,
+            ),
+            'RehearseCosts': grpc.unary_unary_rpc_method_handler(
+                    servicer.RehearseCosts,
+                    request_deserializer=tukupay_dot_sms_dot_messaging_dot_v1_dot_reports__pb2.RehearseCostsRequest.FromString,
+                    response_serializer=tukupay_dot_sms_dot_messaging_dot_v1_dot_reports__pb2.RehearseCostsResponse.SerializeToString,
+            ),
+            'AuditCosts': grpc.unary_stream_rpc_method_handler(
+                    servicer.AuditCosts,
+                    request_deserializer=tukupay_dot_sms_dot_messaging_dot_v1_dot_reports__pb2.AuditCostsRequest.FromString,
+                    response_serializer=tukupay_dot_sms_dot_messaging_dot_v1_dot_reports__pb2.AuditCostsResponse.SerializeToString,
+            ),
+            'AuditPriceCopy': grpc.unary_unary_rpc_method_handler(
+                    servicer.AuditPriceCopy,
+                    request_deserializer=tukupay_dot_sms_dot_messaging_dot_v1_dot_reports__pb2.AuditPriceCopyRequest.FromString,
+                    response_serializer=tukupay_dot_sms_dot_messaging_dot_v1_dot_reports__pb2.AuditPriceCopyResponse.SerializeToString,
             ),
     }
     generic_handler = grpc.method_handlers_generic_handler(
@@ -205,6 +266,87 @@ class ReportService(object):
             '/tukupay.sms.messaging.v1.ReportService/ReconcileInvoice',
             tukupay_dot_sms_dot_messaging_dot_v1_dot_reports__pb2.ReconcileInvoiceRequest.SerializeToString,
             tukupay_dot_sms_dot_messaging_dot_v1_dot_reports__pb2.ReconcileInvoiceResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def RehearseCosts(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/tukupay.sms.messaging.v1.ReportService/RehearseCosts',
+            tukupay_dot_sms_dot_messaging_dot_v1_dot_reports__pb2.RehearseCostsRequest.SerializeToString,
+            tukupay_dot_sms_dot_messaging_dot_v1_dot_reports__pb2.RehearseCostsResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def AuditCosts(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_stream(
+            request,
+            target,
+            '/tukupay.sms.messaging.v1.ReportService/AuditCosts',
+            tukupay_dot_sms_dot_messaging_dot_v1_dot_reports__pb2.AuditCostsRequest.SerializeToString,
+            tukupay_dot_sms_dot_messaging_dot_v1_dot_reports__pb2.AuditCostsResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def AuditPriceCopy(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/tukupay.sms.messaging.v1.ReportService/AuditPriceCopy',
+            tukupay_dot_sms_dot_messaging_dot_v1_dot_reports__pb2.AuditPriceCopyRequest.SerializeToString,
+            tukupay_dot_sms_dot_messaging_dot_v1_dot_reports__pb2.AuditPriceCopyResponse.FromString,
             options,
             channel_credentials,
             insecure,

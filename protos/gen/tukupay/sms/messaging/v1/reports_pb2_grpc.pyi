@@ -60,6 +60,25 @@ class ReportServiceStub:
     answers with what does not agree, by cause, once the last line was sent; the last
     response holds the totals. Nothing of it is kept.
     """
+    RehearseCosts: _grpc.UnaryUnaryMultiCallable[_reports_pb2.RehearseCostsRequest, _reports_pb2.RehearseCostsResponse]
+    """Prices the real traffic of a past period again, as if the drafts were in the price
+    book, and compares with what was charged: amounts are those of charged messages, and
+    each message counts with its own units. Records nothing.
+    INVALID_ARGUMENT: a draft or the period is malformed. FAILED_PRECONDITION
+    (`TOO_MUCH_TRAFFIC`): the period holds more distinct questions than one rehearsal
+    may ask; choose a shorter one. UNAVAILABLE (`PRICING_UNAVAILABLE`).
+    """
+    AuditCosts: _grpc.UnaryStreamMultiCallable[_reports_pb2.AuditCostsRequest, _reports_pb2.AuditCostsResponse]
+    """Compares the price on record of each message of a period with what the price book
+    says was effective, as known when it was accepted and as known now. Streams the
+    exceptions, oldest first, and ends with the totals.
+    INVALID_ARGUMENT: the period is malformed. UNAVAILABLE (`PRICING_UNAVAILABLE`).
+    """
+    AuditPriceCopy: _grpc.UnaryUnaryMultiCallable[_reports_pb2.AuditPriceCopyRequest, _reports_pb2.AuditPriceCopyResponse]
+    """Compares the copy of the price book in this process with pricing, by checksum, and
+    names what differs.
+    UNAVAILABLE (`PRICING_UNAVAILABLE`).
+    """
 
 @_typing.type_check_only
 class ReportServiceAsyncStub(ReportServiceStub):
@@ -88,6 +107,25 @@ class ReportServiceAsyncStub(ReportServiceStub):
     """Compares what we charged, what the carrier reported and what its invoice says, and
     answers with what does not agree, by cause, once the last line was sent; the last
     response holds the totals. Nothing of it is kept.
+    """
+    RehearseCosts: _aio.UnaryUnaryMultiCallable[_reports_pb2.RehearseCostsRequest, _reports_pb2.RehearseCostsResponse]  # type: ignore[assignment]
+    """Prices the real traffic of a past period again, as if the drafts were in the price
+    book, and compares with what was charged: amounts are those of charged messages, and
+    each message counts with its own units. Records nothing.
+    INVALID_ARGUMENT: a draft or the period is malformed. FAILED_PRECONDITION
+    (`TOO_MUCH_TRAFFIC`): the period holds more distinct questions than one rehearsal
+    may ask; choose a shorter one. UNAVAILABLE (`PRICING_UNAVAILABLE`).
+    """
+    AuditCosts: _aio.UnaryStreamMultiCallable[_reports_pb2.AuditCostsRequest, _reports_pb2.AuditCostsResponse]  # type: ignore[assignment]
+    """Compares the price on record of each message of a period with what the price book
+    says was effective, as known when it was accepted and as known now. Streams the
+    exceptions, oldest first, and ends with the totals.
+    INVALID_ARGUMENT: the period is malformed. UNAVAILABLE (`PRICING_UNAVAILABLE`).
+    """
+    AuditPriceCopy: _aio.UnaryUnaryMultiCallable[_reports_pb2.AuditPriceCopyRequest, _reports_pb2.AuditPriceCopyResponse]  # type: ignore[assignment]
+    """Compares the copy of the price book in this process with pricing, by checksum, and
+    names what differs.
+    UNAVAILABLE (`PRICING_UNAVAILABLE`).
     """
 
 class ReportServiceServicer(metaclass=_abc_1.ABCMeta):
@@ -132,6 +170,43 @@ class ReportServiceServicer(metaclass=_abc_1.ABCMeta):
         """Compares what we charged, what the carrier reported and what its invoice says, and
         answers with what does not agree, by cause, once the last line was sent; the last
         response holds the totals. Nothing of it is kept.
+        """
+
+    @_abc_1.abstractmethod
+    def RehearseCosts(
+        self,
+        request: _reports_pb2.RehearseCostsRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_reports_pb2.RehearseCostsResponse, _abc.Awaitable[_reports_pb2.RehearseCostsResponse]]:
+        """Prices the real traffic of a past period again, as if the drafts were in the price
+        book, and compares with what was charged: amounts are those of charged messages, and
+        each message counts with its own units. Records nothing.
+        INVALID_ARGUMENT: a draft or the period is malformed. FAILED_PRECONDITION
+        (`TOO_MUCH_TRAFFIC`): the period holds more distinct questions than one rehearsal
+        may ask; choose a shorter one. UNAVAILABLE (`PRICING_UNAVAILABLE`).
+        """
+
+    @_abc_1.abstractmethod
+    def AuditCosts(
+        self,
+        request: _reports_pb2.AuditCostsRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_abc.Iterator[_reports_pb2.AuditCostsResponse], _abc.AsyncIterator[_reports_pb2.AuditCostsResponse]]:
+        """Compares the price on record of each message of a period with what the price book
+        says was effective, as known when it was accepted and as known now. Streams the
+        exceptions, oldest first, and ends with the totals.
+        INVALID_ARGUMENT: the period is malformed. UNAVAILABLE (`PRICING_UNAVAILABLE`).
+        """
+
+    @_abc_1.abstractmethod
+    def AuditPriceCopy(
+        self,
+        request: _reports_pb2.AuditPriceCopyRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_reports_pb2.AuditPriceCopyResponse, _abc.Awaitable[_reports_pb2.AuditPriceCopyResponse]]:
+        """Compares the copy of the price book in this process with pricing, by checksum, and
+        names what differs.
+        UNAVAILABLE (`PRICING_UNAVAILABLE`).
         """
 
 def add_ReportServiceServicer_to_server(servicer: ReportServiceServicer, server: _typing.Union[_grpc.Server, _aio.Server]) -> None: ...
