@@ -1,4 +1,8 @@
-"""Which tiers can price a send, the strongest first: the only place that knows the order."""
+"""Which tiers can price a send, the strongest first.
+
+The order is decided here. Where it is spelled again, for speed or in texts, tests/unit/test_order_of_levels.py holds it
+equal.
+"""
 
 from __future__ import annotations
 

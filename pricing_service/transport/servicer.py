@@ -66,7 +66,12 @@ class UseCases:
 
 
 class PricingServicer(pricing_pb2_grpc.PricingServiceServicer):
-    """Reads requests, calls use cases, writes answers; failures are ServiceErrors for the interceptor."""
+    """Reads requests, calls use cases, writes answers; failures are ServiceErrors for the interceptor.
+
+    ResolvePrice is answered by `price_now.py` first, whose handler is registered before this servicer: each send asks
+    for the price of now, and gets it from memory as bytes that were serialized before, which saves most of the call's
+    time. Only questions with `at`, `known_at` or `explain` come on to the method here.
+    """
 
     def __init__(self, use_cases: UseCases) -> None:
         self._use_cases = use_cases
@@ -156,7 +161,7 @@ class PricingServicer(pricing_pb2_grpc.PricingServiceServicer):
     async def ResolvePrice(
         self, request: pricing_pb2.ResolvePriceRequest, context: Context
     ) -> pricing_pb2.ResolvePriceResponse:
-        """The price of one SMS unit."""
+        """The price of one SMS unit, for questions that `price_now.py` does not answer from memory."""
         del context
         question = read_question(request)
         resolve = self._use_cases.resolve_prices
