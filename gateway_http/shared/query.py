@@ -8,8 +8,9 @@ from urllib.parse import parse_qsl, urlencode
 from google.protobuf.timestamp_pb2 import Timestamp
 
 from gateway_http.shared.problem import invalid_fields
-from gateway_http.shared.rest_instants import from_datetime, timestamp
+from gateway_http.shared.rest_instants import timestamp
 from service_kit.errors import Violation
+from service_kit.grpc.timestamps import to_timestamp
 from service_kit.months import month
 
 
@@ -92,7 +93,7 @@ def period(values: Mapping[str, str]) -> tuple[Timestamp, Timestamp]:
         start, end = month(text)
     except ValueError as error:
         raise invalid_fields([Violation("period", "INVALID_VALUE", f"{error}; write the year and the month")]) from None
-    return from_datetime(start), from_datetime(end)
+    return to_timestamp(start), to_timestamp(end)
 
 
 def _hinted(fault: Violation, values: Mapping[str, str]) -> Violation:

@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import re
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime
 
 from google.protobuf.timestamp_pb2 import Timestamp
 
 from service_kit.errors import Violation
+from service_kit.grpc.timestamps import to_datetime, to_timestamp
 
 EXAMPLE = "2024-12-20T12:00:00Z"
-_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _RFC_3339 = re.compile(
     r"(\d{4}-\d{2}-\d{2})[Tt](\d{2}:\d{2}:\d{2})(?:\.(\d{1,9}))?(?:([Zz])|([+-](?:[01]\d|2[0-3]):[0-5]\d))?", re.ASCII
 )
@@ -18,13 +18,7 @@ _RFC_3339 = re.compile(
 
 def instant(timestamp: Timestamp) -> datetime:
     """The instant in UTC, to the microsecond; rendered as `…T08:00:00Z` or `…T08:00:00.250000Z`."""
-    return _EPOCH + timedelta(seconds=timestamp.seconds, microseconds=timestamp.nanos // 1_000)
-
-
-def from_datetime(moment: datetime) -> Timestamp:
-    """The wire form of an aware datetime."""
-    since = moment - _EPOCH
-    return Timestamp(seconds=since.days * 86_400 + since.seconds, nanos=since.microseconds * 1_000)
+    return to_datetime(timestamp)
 
 
 def timestamp(text: str, field: str) -> Timestamp | Violation:
@@ -49,5 +43,4 @@ def timestamp(text: str, field: str) -> Timestamp | Violation:
         return Violation(
             field, "INVALID_TIMESTAMP", f"names a date, time or offset that does not exist; write it like {EXAMPLE}"
         )
-    whole = (parsed - _EPOCH) // timedelta(seconds=1)
-    return Timestamp(seconds=whole, nanos=parsed.microsecond * 1_000)
+    return to_timestamp(parsed)

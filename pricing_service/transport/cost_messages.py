@@ -17,11 +17,12 @@ from pricing_service.domain.instants import instant_of, micros_since_1970
 from pricing_service.domain.price_question import PriceQuestion, ask_price
 from pricing_service.domain.resolution import DraftPrice
 from pricing_service.domain.tier import Level, Tier, read_tier
-from pricing_service.transport.instants import read_timestamp, to_timestamp
+from pricing_service.transport.instants import read_timestamp
 from pricing_service.use_cases.import_costs import ImportedRow
 from pricing_service.use_cases.resolve_prices import ResolvedPrice
 from service_kit import page_token
 from service_kit.errors import ServiceError, Violation
+from service_kit.grpc.timestamps import to_timestamp
 from tukupay.sms.pricing.v1 import pricing_pb2
 
 LEVELS: Final = {

@@ -9,9 +9,9 @@ from pricing_service.domain.history import TierInstants
 from pricing_service.domain.tier import Tier, read_tier
 from pricing_service.transport.cost_messages import LEVELS
 from pricing_service.transport.import_messages import bounded
-from pricing_service.transport.instants import to_timestamp
 from pricing_service.use_cases.list_instants import MAX_TIERS
 from service_kit.errors import Violation, invalid
+from service_kit.grpc.timestamps import to_timestamp
 from tukupay.sms.pricing.v1 import pricing_pb2
 
 

@@ -2,19 +2,15 @@
 
 from __future__ import annotations
 
-from datetime import UTC, datetime, timedelta
+from datetime import datetime, timedelta
 from typing import Final
 
 from google.protobuf.duration_pb2 import Duration
 from google.protobuf.timestamp_pb2 import Timestamp
 
-from pricing_service.domain.instants import micros_since_1970
 from service_kit.errors import Violation
+from service_kit.grpc.timestamps import to_datetime
 
-_EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
-_FIRST_SECOND: Final = -62_135_596_800
-_LAST_SECOND: Final = 253_402_300_799
-"""0001-01-01T00:00:00Z and 9999-12-31T23:59:59Z, the range of google.protobuf.Timestamp."""
 _SECOND_NS: Final = 1_000_000_000
 
 
@@ -23,17 +19,12 @@ def read_timestamp(field: str, value: Timestamp, violations: list[Violation]) ->
 
     None, with a violation appended, when the message is out of its own range.
     """
-    if not _FIRST_SECOND <= value.seconds <= _LAST_SECOND or not 0 <= value.nanos < _SECOND_NS:
+    try:
+        return to_datetime(value)
+    except ValueError:
         problem = "is no valid timestamp: seconds within the years 1 to 9999 and nanos from 0 to 999,999,999"
         violations.append(Violation(field, "MALFORMED", problem))
         return None
-    return _EPOCH + timedelta(seconds=value.seconds, microseconds=value.nanos // 1_000)
-
-
-def to_timestamp(instant: datetime) -> Timestamp:
-    """The wire form of an instant."""
-    micros = micros_since_1970(instant)
-    return Timestamp(seconds=micros // 1_000_000, nanos=micros % 1_000_000 * 1_000)
 
 
 def read_duration(

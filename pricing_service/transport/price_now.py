@@ -18,11 +18,11 @@ from pricing_service.domain.edition import Edition
 from pricing_service.domain.instants import instant_of
 from pricing_service.domain.price_question import no_price_for_send
 from pricing_service.transport.cost_messages import read_question, to_cost, to_known, to_price
-from pricing_service.transport.instants import to_timestamp
 from pricing_service.transport.servicer import SERVICE_NAME, PricingServicer
 from pricing_service.use_cases.price_book import PriceBook
 from pricing_service.use_cases.resolve_now import ResolveNow
 from service_kit.grpc.context import Context
+from service_kit.grpc.timestamps import to_timestamp
 from service_kit.identifiers import MAX_IDENTIFIER
 from tukupay.sms.pricing.v1 import pricing_pb2
 

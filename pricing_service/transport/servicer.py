@@ -28,7 +28,7 @@ from pricing_service.transport.cost_messages import (
 from pricing_service.transport.history_messages import read_tiers, to_instants
 from pricing_service.transport.import_in_parts import import_in_parts
 from pricing_service.transport.import_messages import answerable, bounded, import_answer, read_import
-from pricing_service.transport.instants import read_duration, to_timestamp
+from pricing_service.transport.instants import read_duration
 from pricing_service.use_cases.export_costs import ExportCosts
 from pricing_service.use_cases.get_current_cost import GetCurrentCost
 from pricing_service.use_cases.import_costs import ImportCosts
@@ -41,6 +41,7 @@ from pricing_service.use_cases.withdraw_cost import WithdrawCost
 from service_kit.errors import ServiceError, Violation, invalid
 from service_kit.grpc.context import Context
 from service_kit.grpc.grpc_errors import CODES
+from service_kit.grpc.timestamps import to_timestamp
 from tukupay.sms.pricing.v1 import pricing_pb2, pricing_pb2_grpc
 
 SERVICE_NAME: Final = pricing_pb2.DESCRIPTOR.services_by_name["PricingService"].full_name

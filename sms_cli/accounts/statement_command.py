@@ -11,6 +11,7 @@ from typing import Annotated
 import typer
 from rich.table import Table
 
+from service_kit.grpc.timestamps import to_timestamp
 from sms_cli.accounts.billing_records import entry_record, word
 from sms_cli.accounts.billing_stub import PAGE, TIMEOUT_S, billing_stub
 from sms_cli.shared.kes_amounts import kes
@@ -18,7 +19,6 @@ from sms_cli.shared.options import Bom, Raw, csv_style, parsed
 from sms_cli.shared.periods import End, Month, Period, Start, period_of
 from sms_cli.shared.report_files import RowFile, file_format, progress, replaced
 from sms_cli.shared.terminal import cell, err, out, print_json, print_table
-from sms_cli.shared.terminal_instants import timestamp
 from tukupay.sms.messaging.v1 import billing_pb2 as pb
 
 COLUMNS = ("entryId", "bookedAt", "kind", "amount", "balance", "outboxId", "attempt", "reference", "reason", "bookedBy")
@@ -64,7 +64,7 @@ def statement(
 async def _totals(user: str, period: Period) -> pb.GetStatementResponse:
     async with billing_stub() as stub:
         request = pb.GetStatementRequest(
-            user_id=user, period_start=timestamp(period[0]), period_end=timestamp(period[1])
+            user_id=user, period_start=to_timestamp(period[0]), period_end=to_timestamp(period[1])
         )
         return await stub.GetStatement(request, timeout=TIMEOUT_S)
 
@@ -75,8 +75,8 @@ async def _pages(
     """The entries that the statement counts, whatever the account is charged meanwhile."""
     request = pb.ListLedgerEntriesRequest(
         user_id=user,
-        period_start=timestamp(period[0]),
-        period_end=timestamp(period[1]),
+        period_start=to_timestamp(period[0]),
+        period_end=to_timestamp(period[1]),
         page_size=PAGE,
         through_entry_id=totals.through_entry_id if totals.HasField("through_entry_id") else None,
     )

@@ -24,10 +24,10 @@ from messaging_service.shared.numbering.destinations import destination_of
 from messaging_service.shared.numbering.phone_number_rules import phone_number_problem
 from service_kit.errors import ServiceError
 from service_kit.grpc.grpc_errors import from_rpc_error
+from service_kit.grpc.timestamps import to_timestamp
 from service_kit.settings import Address
 from sms_cli.batch.batch_files import BatchRow, Campaign, RowProblem, read_rows
 from sms_cli.shared.connections import readable_errors
-from sms_cli.shared.terminal_instants import timestamp
 from tukupay.sms.messaging.v1 import messaging_pb2 as pb
 
 if TYPE_CHECKING:
@@ -124,7 +124,7 @@ class Prices:
     async def _ask(self, instant: datetime | None) -> int:
         # A text of one unit costs the price of a unit.
         request = pb.QuoteSmsRequest(
-            user_id=self._user, message="-", scheduled_time=None if instant is None else timestamp(instant)
+            user_id=self._user, message="-", scheduled_time=None if instant is None else to_timestamp(instant)
         )
         answer = await self._stub.QuoteSms(request, timeout=_TIMEOUT_S)
         return answer.unit_price_micros

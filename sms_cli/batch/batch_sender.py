@@ -14,9 +14,9 @@ from google.protobuf.duration_pb2 import Duration
 from grpc import aio
 
 from messaging_service.shared.domain.states import Priority
+from service_kit.grpc.timestamps import to_timestamp
 from sms_cli.batch.batch_files import BatchRow
 from sms_cli.batch.batch_results import Results
-from sms_cli.shared.terminal_instants import timestamp
 from tukupay.sms.messaging.v1 import messaging_pb2 as pb
 
 if TYPE_CHECKING:
@@ -188,8 +188,8 @@ class BatchSender:
             sender_id=draft.sender_id,
             message_name=draft.message_name,
             message_id=draft.message_id,
-            scheduled_time=None if draft.scheduled_time is None else timestamp(draft.scheduled_time),
-            expires_time=None if draft.expires_time is None else timestamp(draft.expires_time),
+            scheduled_time=None if draft.scheduled_time is None else to_timestamp(draft.scheduled_time),
+            expires_time=None if draft.expires_time is None else to_timestamp(draft.expires_time),
             priority=_PRIORITIES[draft.priority],
             tags=draft.tags,
             outcome_wait=self._wait,

@@ -17,6 +17,7 @@ from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn
 from rich.table import Table
 
 from service_kit.csv_files.csv_writer import CsvStyle
+from service_kit.grpc.timestamps import to_timestamp
 from service_kit.settings import Address
 from sms_cli.costs.cost_files import CostFileError, FileRow, cost_writer, read_costs, some_lines
 from sms_cli.costs.cost_import import MAX_ROWS, Change, ImportOptions, cost_import, exported_costs
@@ -28,7 +29,7 @@ from sms_cli.shared.kes_amounts import kes, micros
 from sms_cli.shared.local_settings import LocalSettings, client_settings
 from sms_cli.shared.options import Bom, Raw, RawFile, csv_style, parsed
 from sms_cli.shared.terminal import cell, err, out, print_json, print_table
-from sms_cli.shared.terminal_instants import exact, timestamp
+from sms_cli.shared.terminal_instants import exact
 from tukupay.sms.pricing.v1 import pricing_pb2 as pb
 
 file_commands = typer.Typer()
@@ -157,7 +158,7 @@ def _show(changes: Sequence[Change]) -> None:
         table.add_row(
             str(row.line),
             cell(f"{LEVEL_NAMES[row.level]} {row.entity}".strip()),
-            exact(timestamp(row.effective_from)),
+            exact(to_timestamp(row.effective_from)),
             kes(micros(before)),
             kes(micros(row.price)),
             percent,

@@ -8,12 +8,13 @@ from dataclasses import dataclass
 from decimal import Decimal
 
 from service_kit.grpc.channel import open_channel
+from service_kit.grpc.timestamps import to_timestamp
 from service_kit.settings import Address
 from sms_cli.costs.cost_files import FileRow, file_key, place_in_file
 from sms_cli.shared.connections import option_of, readable_errors
 from sms_cli.shared.cost_levels import LEVEL_NAMES
 from sms_cli.shared.kes_amounts import kes, micros
-from sms_cli.shared.terminal_instants import exact, timestamp
+from sms_cli.shared.terminal_instants import exact
 from tukupay.sms.pricing.v1 import pricing_pb2 as pb
 from tukupay.sms.pricing.v1 import pricing_pb2_grpc
 
@@ -56,7 +57,7 @@ class Change:
             "level": LEVEL_NAMES[self.row.level],
             "customerId": self.row.customer,
             "appId": self.row.app,
-            "effectiveFrom": exact(timestamp(self.row.effective_from)),
+            "effectiveFrom": exact(to_timestamp(self.row.effective_from)),
             "effect": effect_word(self.effect),
             "priceBefore": None if self.before is None else kes(micros(self.before)),
             "price": kes(micros(self.row.price)),
@@ -92,7 +93,7 @@ class ImportOptions:
                     customer_id=row.customer,
                     app_id=row.app,
                     reason=row.reason,
-                    effective_from=timestamp(row.effective_from),
+                    effective_from=to_timestamp(row.effective_from),
                     created_by=row.author or self.author,
                     allow_free=self.allow_free,
                     override_guards=self.override_guards,

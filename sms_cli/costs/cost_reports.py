@@ -6,12 +6,13 @@ from collections.abc import AsyncGenerator, Iterator, Sequence
 from datetime import datetime, timedelta
 
 from service_kit.grpc.channel import open_channel
+from service_kit.grpc.timestamps import to_timestamp
 from service_kit.settings import Address
 from sms_cli.costs.cost_files import FileRow, place_in_file
 from sms_cli.shared.connections import option_of, readable_errors
 from sms_cli.shared.cost_levels import LEVEL_NAMES
 from sms_cli.shared.kes_amounts import kes, micros
-from sms_cli.shared.terminal_instants import exact, timestamp
+from sms_cli.shared.terminal_instants import exact
 from tukupay.sms.messaging.v1 import messaging_pb2, reports_pb2_grpc
 from tukupay.sms.messaging.v1 import reports_pb2 as pb
 
@@ -31,12 +32,12 @@ async def rehearsed_costs(
                 price_micros=micros(row.price),
                 customer_id=row.customer,
                 app_id=row.app,
-                effective_from=timestamp(row.effective_from),
+                effective_from=to_timestamp(row.effective_from),
             )
             for row in rows
         ],
-        period_start=timestamp(start),
-        period_end=timestamp(end),
+        period_start=to_timestamp(start),
+        period_end=to_timestamp(end),
     )
 
     def named(field: str) -> str:
@@ -56,7 +57,9 @@ async def audited_costs(
     async with open_channel(messaging) as channel:
         stub = reports_pb2_grpc.ReportServiceStub(channel)
         for first, after in days(start, end):
-            request = pb.AuditCostsRequest(period_start=timestamp(first), period_end=timestamp(after), user_id=user)
+            request = pb.AuditCostsRequest(
+                period_start=to_timestamp(first), period_end=to_timestamp(after), user_id=user
+            )
             with readable_errors("messaging", messaging):
                 async for answer in stub.AuditCosts(request, timeout=_REPORT_TIMEOUT_S):
                     if answer.exceptions:

@@ -10,6 +10,7 @@ from typing import Annotated
 import typer
 from rich.table import Table
 
+from service_kit.grpc.timestamps import to_datetime
 from sms_cli.costs.price_calls import (
     cost_history,
     cost_record,
@@ -185,7 +186,7 @@ def show_history(level: Level, customer: Customer = None, app: App = None, *, as
     _print(history_table(rows, wide=wide), wide=wide)
     now = datetime.now(UTC)
     for row in rows:
-        if row.effective_from.ToDatetime(tzinfo=UTC) > now and not row.HasField("withdrawal"):
+        if to_datetime(row.effective_from) > now and not row.HasField("withdrawal"):
             out.print(f"Until {exact(row.effective_from)}, `costs withdraw {cell(row.cost_id)}` takes that price back.")
 
 

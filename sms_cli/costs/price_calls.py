@@ -8,11 +8,12 @@ from datetime import UTC, datetime
 from decimal import Decimal
 
 from service_kit.grpc.channel import open_channel
+from service_kit.grpc.timestamps import to_timestamp
 from service_kit.settings import Address
 from sms_cli.shared.connections import readable_errors
 from sms_cli.shared.cost_levels import LEVEL_NAMES
 from sms_cli.shared.kes_amounts import kes, micros
-from sms_cli.shared.terminal_instants import exact, timestamp
+from sms_cli.shared.terminal_instants import exact
 from tukupay.sms.pricing.v1 import pricing_pb2 as pb
 from tukupay.sms.pricing.v1 import pricing_pb2_grpc
 
@@ -45,7 +46,7 @@ async def record_cost(
         customer_id=customer,
         app_id=app,
         reason=reason,
-        effective_from=timestamp(effective_from or datetime.now(UTC)),
+        effective_from=to_timestamp(effective_from or datetime.now(UTC)),
         created_by=author or getpass.getuser(),
         allow_free=allow_free,
         override_guards=override_guards,
@@ -72,8 +73,8 @@ async def explained_price(
     request = pb.ResolvePriceRequest(
         customer_id=customer,
         app_id=app,
-        at=timestamp(at) if at else None,
-        known_at=timestamp(known_at) if known_at else None,
+        at=to_timestamp(at) if at else None,
+        known_at=to_timestamp(known_at) if known_at else None,
         explain=True,
     )
     async with open_channel(pricing) as channel:

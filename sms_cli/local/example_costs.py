@@ -8,6 +8,7 @@ from datetime import UTC, datetime
 from decimal import Decimal
 
 from service_kit.grpc.channel import open_channel
+from service_kit.grpc.timestamps import to_timestamp
 from service_kit.settings import Address
 from sms_cli.shared.connections import readable_errors
 from sms_cli.shared.cost_levels import LEVEL_NAMES
@@ -71,7 +72,7 @@ def _request(example: _Example) -> pb.SetCostRequest:
         reason=example.reason,
         created_by=AUTHOR,
     )
-    request.effective_from.FromDatetime(_EFFECTIVE_FROM)
+    request.effective_from.CopyFrom(to_timestamp(_EFFECTIVE_FROM))
     return request
 
 

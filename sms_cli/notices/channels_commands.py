@@ -12,12 +12,13 @@ import typer
 from rich.table import Table
 
 from service_kit.grpc.channel import open_channel
+from service_kit.grpc.timestamps import to_timestamp
 from sms_cli.shared.command_error import CommandError
 from sms_cli.shared.connections import readable_errors
 from sms_cli.shared.local_settings import client_settings
 from sms_cli.shared.options import instant_option
 from sms_cli.shared.terminal import cell, out, print_json, print_table
-from sms_cli.shared.terminal_instants import exact, shown, timestamp
+from sms_cli.shared.terminal_instants import exact, shown
 from tukupay.sms.messaging.v1 import channels_pb2 as pb
 from tukupay.sms.messaging.v1 import channels_pb2_grpc
 
@@ -157,8 +158,8 @@ def replay(
     request = pb.ReplayChannelDeliveriesRequest(
         channel_id=channel,
         delivery_id=delivery,
-        period_start=None if first is None else timestamp(first),
-        period_end=None if after is None else timestamp(after),
+        period_start=None if first is None else to_timestamp(first),
+        period_end=None if after is None else to_timestamp(after),
     )
     count = _asked(lambda stub: stub.ReplayChannelDeliveries(request, timeout=_TIMEOUT_S)).replayed
     out.print(f"{count:,} {'event is' if count == 1 else 'events are'} told again.", markup=False)

@@ -7,10 +7,11 @@ from datetime import datetime
 from google.protobuf.duration_pb2 import Duration
 
 from service_kit.grpc.channel import open_channel
+from service_kit.grpc.timestamps import to_timestamp
 from service_kit.settings import Address
 from sms_cli.shared.connections import readable_errors
 from sms_cli.shared.kes_amounts import kes
-from sms_cli.shared.terminal_instants import shown, timestamp
+from sms_cli.shared.terminal_instants import shown
 from tukupay.sms.messaging.v1 import messaging_pb2 as pb
 from tukupay.sms.messaging.v1 import messaging_pb2_grpc
 
@@ -39,8 +40,8 @@ async def send_sms(
         message=text,
         sender_id=sender,
         message_id=message_id,
-        scheduled_time=timestamp(at) if at else None,
-        expires_time=timestamp(expires) if expires else None,
+        scheduled_time=to_timestamp(at) if at else None,
+        expires_time=to_timestamp(expires) if expires else None,
         priority=priority,
         outcome_wait=Duration(seconds=_OUTCOME_WAIT_S),
     )

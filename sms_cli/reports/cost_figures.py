@@ -6,12 +6,13 @@ from collections.abc import AsyncGenerator, Mapping, Sequence
 from datetime import datetime, timedelta
 
 from service_kit.grpc.channel import open_channel
+from service_kit.grpc.timestamps import to_timestamp
 from service_kit.settings import Address
 from sms_cli.accounts.billing_records import word
 from sms_cli.shared.connections import readable_errors
 from sms_cli.shared.cost_levels import LEVEL_NAMES, level_name
 from sms_cli.shared.kes_amounts import kes
-from sms_cli.shared.terminal_instants import shown, timestamp
+from sms_cli.shared.terminal_instants import shown
 from tukupay.sms.messaging.v1 import messaging_pb2, reports_pb2_grpc
 from tukupay.sms.messaging.v1 import reports_pb2 as pb
 
@@ -63,8 +64,8 @@ async def cost_groups(
 ) -> AsyncGenerator[pb.ReportCostsResponse, None]:
     """A cost report as it comes; `booked`: of what was booked in the period, as statements have it."""
     request = pb.ReportCostsRequest(
-        period_start=timestamp(start),
-        period_end=timestamp(end),
+        period_start=to_timestamp(start),
+        period_end=to_timestamp(end),
         group_by=[GROUPINGS[name] for name in by],
         user_id=user,
         basis=pb.COST_BASIS_BOOKING if booked else pb.COST_BASIS_CREATION,
@@ -85,7 +86,9 @@ async def exported_messages(
         first, width = start, _FIRST_PIECE
         while True:
             after = end if end - first <= width else first + width
-            request = pb.ExportMessagesRequest(period_start=timestamp(first), period_end=timestamp(after), user_id=user)
+            request = pb.ExportMessagesRequest(
+                period_start=to_timestamp(first), period_end=to_timestamp(after), user_id=user
+            )
             count = 0
             with readable_errors("messaging", messaging):
                 async for answer in stub.ExportMessages(request, timeout=_TIMEOUT_S):

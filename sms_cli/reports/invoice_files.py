@@ -11,11 +11,11 @@ from typing import IO
 
 from service_kit.csv_files.csv_reader import CsvProblem, CsvReader
 from service_kit.grpc.channel import open_channel
+from service_kit.grpc.timestamps import to_timestamp
 from service_kit.settings import Address
 from sms_cli.shared.command_error import CommandError
 from sms_cli.shared.connections import readable_errors
 from sms_cli.shared.kes_amounts import kes, micros, parse_kes_cell
-from sms_cli.shared.terminal_instants import timestamp
 from tukupay.sms.messaging.v1 import reports_pb2 as pb
 from tukupay.sms.messaging.v1 import reports_pb2_grpc
 
@@ -159,7 +159,7 @@ async def reconciled(
 
     async def requests() -> AsyncIterator[pb.ReconcileInvoiceRequest]:
         start, end = period
-        scope = pb.InvoiceScope(carrier=carrier, period_start=timestamp(start), period_end=timestamp(end))
+        scope = pb.InvoiceScope(carrier=carrier, period_start=to_timestamp(start), period_end=to_timestamp(end))
         yield pb.ReconcileInvoiceRequest(scope=scope)
         count = 0
         try:

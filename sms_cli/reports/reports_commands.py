@@ -12,6 +12,7 @@ from typing import Annotated
 import typer
 from rich.table import Table
 
+from service_kit.grpc.timestamps import to_datetime
 from service_kit.settings import Address
 from sms_cli.reports.cost_figures import (
     GROUPINGS,
@@ -174,6 +175,6 @@ async def _write_messages(
         async with aclosing(exported_messages(messaging, start, end, user)) as pages:
             async for page, reached in pages:
                 rows.write(message_row(message, full=full) for message in page)
-                moment = page[-1].created_time.ToDatetime(tzinfo=start.tzinfo) if page else reached
+                moment = to_datetime(page[-1].created_time).astimezone(start.tzinfo) if page else reached
                 advance(rows.rows, (moment - start).total_seconds())
     rows.end()

@@ -7,6 +7,8 @@ from datetime import UTC, datetime
 
 from google.protobuf.timestamp_pb2 import Timestamp
 
+from service_kit.grpc.timestamps import to_datetime
+
 # fromisoformat takes 60 minutes for an hour more.
 _OFFSET = re.compile(r"(?:[Zz]|[+-](?:[01]\d|2[0-3])(?::?[0-5]\d)?)$", re.ASCII)
 
@@ -29,24 +31,17 @@ def parse_instant(text: str) -> datetime:
         raise ValueError(f"{text!r} is outside the years 1 to 9999 in UTC") from None
 
 
-def timestamp(instant: datetime) -> Timestamp:
-    """The instant as a protobuf message."""
-    message = Timestamp()
-    message.FromDatetime(instant)
-    return message
-
-
 def shown(message: Timestamp) -> str:
     """The instant for a person and for JSON, to the millisecond."""
-    instant = message.ToDatetime(tzinfo=UTC)
+    instant = to_datetime(message)
     return instant.isoformat(timespec="milliseconds").replace("+00:00", "Z")
 
 
 def to_second(message: Timestamp) -> str:
     """The instant for a person who has little room."""
-    return message.ToDatetime(tzinfo=UTC).isoformat(timespec="seconds").replace("+00:00", "Z")
+    return to_datetime(message).isoformat(timespec="seconds").replace("+00:00", "Z")
 
 
 def exact(message: Timestamp) -> str:
     """The instant with as many digits as it has."""
-    return message.ToDatetime(tzinfo=UTC).isoformat().replace("+00:00", "Z")
+    return to_datetime(message).isoformat().replace("+00:00", "Z")

@@ -3,9 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from datetime import datetime
-
-from google.protobuf.timestamp_pb2 import Timestamp
 
 from messaging_service.carriers.control_carriers import CarrierReport, ControlCarriers
 from messaging_service.carriers.domain.carrier_control import CarrierControl, CarrierMode
@@ -15,6 +12,7 @@ from messaging_service.shared.domain.fields import text_problem
 from messaging_service.shared.domain.money import to_micros
 from service_kit.errors import Violation, invalid
 from service_kit.grpc.context import Context
+from service_kit.grpc.timestamps import to_timestamp
 from tukupay.sms.messaging.v1 import carriers_pb2 as pb
 from tukupay.sms.messaging.v1 import carriers_pb2_grpc
 
@@ -79,17 +77,11 @@ class CarrierServicer(carriers_pb2_grpc.CarrierServiceServicer):
         return pb.SetCarrierModeResponse(control=_control(control))
 
 
-def _stamp(instant: datetime) -> Timestamp:
-    stamp = Timestamp()
-    stamp.FromDatetime(instant)
-    return stamp
-
-
 def _control(control: CarrierControl) -> pb.CarrierControl:
     return pb.CarrierControl(
         carrier=control.carrier,
         mode=MODES[control.mode],
-        changed_time=_stamp(control.changed_at),
+        changed_time=to_timestamp(control.changed_at),
         changed_by=control.changed_by,
         reason=control.reason,
     )
@@ -101,7 +93,7 @@ def _report(report: CarrierReport) -> pb.CarrierReport:
         name=carrier.name,
         kind=carrier.kind,
         replica=report.replica,
-        reported_time=_stamp(report.reported_at),
+        reported_time=to_timestamp(report.reported_at),
         is_up=carrier.is_up,
         mode=MODES[report.status.mode],
         breaker=BREAKERS[report.status.breaker],

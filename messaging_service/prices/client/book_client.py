@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Sequence
-from datetime import UTC, datetime, timedelta
+from datetime import datetime, timedelta
 from functools import lru_cache
 from operator import itemgetter
 from typing import Final
@@ -25,6 +25,7 @@ from messaging_service.shared.domain.money import Price, PriceLevel, from_micros
 from service_kit.errors import Kind, ServiceError
 from service_kit.grpc.grpc_errors import from_rpc_error
 from service_kit.grpc.grpc_metrics import CallMeter, UncountedCalls
+from service_kit.grpc.timestamps import to_datetime, to_timestamp
 from tukupay.sms.pricing.v1 import pricing_pb2, pricing_pb2_grpc
 
 LEVELS: Final[dict[PriceLevel, pricing_pb2.CostLevel.ValueType]] = {
@@ -74,7 +75,7 @@ class BookClient:
         for difference in _CLOCK_DIFFERENCES:
             instant = self._now() - difference
             (answer,) = await self._batch(
-                [pricing_pb2.ResolvePriceRequest(customer_id=_ANYBODY, known_at=_stamp(instant))]
+                [pricing_pb2.ResolvePriceRequest(customer_id=_ANYBODY, known_at=to_timestamp(instant))]
             )
             if answer.WhichOneof("result") == "price" or answer.failure.reason == "NO_PRICE":
                 return instant
@@ -164,8 +165,8 @@ def _to_request(question: BookQuestion) -> pricing_pb2.ResolvePriceRequest:
     return pricing_pb2.ResolvePriceRequest(
         customer_id=question.customer_id,
         app_id=question.app_id,
-        at=_stamp(question.at),
-        known_at=_stamp(question.known_at),
+        at=to_timestamp(question.at),
+        known_at=to_timestamp(question.known_at),
     )
 
 
@@ -175,7 +176,7 @@ def _to_draft(draft: DraftPrice) -> pricing_pb2.DraftCost:
         price_micros=to_micros(draft.unit_price),
         customer_id=draft.customer_id,
         app_id=draft.app_id,
-        effective_from=_stamp(draft.effective_from),
+        effective_from=to_timestamp(draft.effective_from),
     )
 
 
@@ -195,12 +196,6 @@ def _to_price(result: pricing_pb2.PriceResult) -> BookPrice | None:
     raise _unavailable()
 
 
-def _stamp(instant: datetime) -> Timestamp:
-    stamp = Timestamp()
-    stamp.FromDatetime(instant)
-    return stamp
-
-
 def _instant(stamp: Timestamp) -> datetime:
     return _moment(stamp.seconds, stamp.nanos)
 
@@ -208,7 +203,7 @@ def _instant(stamp: Timestamp) -> datetime:
 @lru_cache(maxsize=4_096)
 def _moment(seconds: int, nanos: int) -> datetime:
     # Price lists take effect together: one instant for all of their rows.
-    return Timestamp(seconds=seconds, nanos=nanos).ToDatetime(tzinfo=UTC)
+    return to_datetime(Timestamp(seconds=seconds, nanos=nanos))
 
 
 def _failure(error: aio.AioRpcError) -> ServiceError:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from datetime import UTC, datetime, timedelta
+from datetime import datetime, timedelta
 from functools import lru_cache
 
 import grpc
@@ -15,6 +15,7 @@ from messaging_service.prices.domain.price_copy import Answer
 from messaging_service.shared.domain.money import Price, PriceLevel, from_micros
 from service_kit.errors import Kind, ServiceError
 from service_kit.grpc.grpc_metrics import CallMeter, UncountedCalls
+from service_kit.grpc.timestamps import to_datetime, to_timestamp
 from tukupay.sms.pricing.v1 import pricing_pb2, pricing_pb2_grpc
 
 LEVELS: dict[int, PriceLevel] = {
@@ -64,7 +65,7 @@ def _to_request(question: Question) -> pricing_pb2.ResolvePriceRequest:
     customer_id, app_id, at = question
     request = pricing_pb2.ResolvePriceRequest(customer_id=customer_id, app_id=app_id)
     if at is not None:
-        request.at.FromDatetime(at)
+        request.at.CopyFrom(to_timestamp(at))
     return request
 
 
@@ -109,7 +110,7 @@ def _instant(timestamp: Timestamp) -> datetime:
 @lru_cache(maxsize=64)
 def _moment(seconds: int, nanos: int) -> datetime:
     # The answers of a call are of one moment.
-    return Timestamp(seconds=seconds, nanos=nanos).ToDatetime(tzinfo=UTC)
+    return to_datetime(Timestamp(seconds=seconds, nanos=nanos))
 
 
 def _unavailable(error: aio.AioRpcError) -> ServiceError:

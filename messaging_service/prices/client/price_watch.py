@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import time
 from collections.abc import Callable
-from datetime import UTC, timedelta
+from datetime import timedelta
 from typing import NoReturn
 
 import structlog
@@ -16,6 +16,7 @@ from messaging_service.prices.client.price_questions import LEVELS
 from messaging_service.prices.domain.price_copy import Change, PriceCopy
 from service_kit.backoff import backoff_s
 from service_kit.grpc.grpc_metrics import CallMeter, UncountedCalls
+from service_kit.grpc.timestamps import to_datetime
 from tukupay.sms.pricing.v1 import pricing_pb2, pricing_pb2_grpc
 
 SILENT_INTERVALS = 3
@@ -102,7 +103,7 @@ class PriceWatch:
             if self._clock() - waiting_since > self._silence_s:
                 # This process stood still: what it reads now was said long ago, and more may be behind it.
                 return "silent"
-            now = told.now.ToDatetime(tzinfo=UTC) if told.HasField("now") else None
+            now = to_datetime(told.now) if told.HasField("now") else None
             if opened:
                 self._copy.watch_told(told.epoch, [_to_change(cost) for cost in told.changes], now)
             else:

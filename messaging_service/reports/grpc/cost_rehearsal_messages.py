@@ -10,6 +10,7 @@ from messaging_service.reports.rehearse_costs import RehearseCosts
 from messaging_service.shared.domain.money import PriceLevel, from_micros, to_micros
 from messaging_service.shared.grpc import wire
 from service_kit.errors import Violation, invalid
+from service_kit.grpc.timestamps import to_timestamp
 from tukupay.sms.messaging.v1 import reports_pb2 as pb
 
 MAX_CUSTOMERS = 1_000
@@ -72,7 +73,7 @@ def _from_effect(effect: DraftEffect) -> pb.RehearsedDraft:
     if (other := effect.superseded_by) is not None:
         draft.superseded_by.cost_id = other.cost_id
         draft.superseded_by.level = wire.LEVELS[other.level]
-        draft.superseded_by.effective_from.FromDatetime(other.effective_from)
+        draft.superseded_by.effective_from.CopyFrom(to_timestamp(other.effective_from))
     return draft
 
 

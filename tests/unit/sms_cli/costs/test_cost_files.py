@@ -11,11 +11,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from service_kit.csv_files.csv_writer import CsvStyle
+from service_kit.grpc.timestamps import to_timestamp
 from service_kit.identifiers import identifier_problem
 from sms_cli.costs.cost_files import COLUMNS, CostFileError, FileRow, cost_writer, file_key, read_costs
 from sms_cli.costs.cost_import import Change, ImportOptions
 from sms_cli.shared.kes_amounts import micros
-from sms_cli.shared.terminal_instants import timestamp
 from tukupay.sms.pricing.v1 import pricing_pb2 as pb
 
 HEADER = "level,customerId,appId,pricePerSms,effectiveFrom,reason"
@@ -201,7 +201,7 @@ def test_what_is_exported_is_read_back_exactly(  # noqa: PLR0917 - one value eac
         customer_id=entity if level == pb.COST_LEVEL_SPECIFIC_CUSTOMER else None,
         app_id=entity if level == pb.COST_LEVEL_APP_OWNER else None,
         price_micros=price,
-        effective_from=timestamp(instant),
+        effective_from=to_timestamp(instant),
         reason=reason,
         created_by=author,
     )
@@ -220,7 +220,7 @@ def test_a_reason_may_end_its_lines_in_any_way() -> None:
     write = cost_writer(file)
     reasons = ["a\rb", "a\r\nb", "a\nb"]
     for day, reason in enumerate(reasons, start=1):
-        since = timestamp(datetime(2026, 1, day, tzinfo=UTC))
+        since = to_timestamp(datetime(2026, 1, day, tzinfo=UTC))
         cost = pb.Cost(level=pb.COST_LEVEL_DIRECT_CUSTOMER, price_micros=1, effective_from=since, reason=reason)
         write([cost])
     assert [row.reason for row in read_costs(file.getvalue())] == reasons

@@ -8,26 +8,26 @@ from io import StringIO
 import pytest
 from rich.console import Console
 
+from service_kit.grpc.timestamps import to_timestamp
 from sms_cli.costs.costs_commands import WIDE, history_table
-from sms_cli.shared.terminal_instants import timestamp
 from tukupay.sms.pricing.v1 import pricing_pb2 as pb
 
 DEFAULT = pb.Cost(
     level=pb.COST_LEVEL_DIRECT_CUSTOMER,
     price_micros=800_000,
-    effective_from=timestamp(datetime(2026, 1, 1, tzinfo=UTC)),
+    effective_from=to_timestamp(datetime(2026, 1, 1, tzinfo=UTC)),
     created_by="tukupay-sms up",
-    recorded_time=timestamp(datetime(2026, 1, 2, 3, 4, 5, 678_000, tzinfo=UTC)),
+    recorded_time=to_timestamp(datetime(2026, 1, 2, 3, 4, 5, 678_000, tzinfo=UTC)),
     revision=1,
 )
 OWN = pb.Cost(
     level=pb.COST_LEVEL_SPECIFIC_CUSTOMER,
     customer_id="a-customer-with-a-long-name",
     price_micros=123_456_789,
-    effective_from=timestamp(datetime(2026, 2, 1, tzinfo=UTC)),
+    effective_from=to_timestamp(datetime(2026, 2, 1, tzinfo=UTC)),
     created_by="amina.of.finance",
     reason="[agreed] on paper",
-    recorded_time=timestamp(datetime(2026, 1, 3, tzinfo=UTC)),
+    recorded_time=to_timestamp(datetime(2026, 1, 3, tzinfo=UTC)),
     revision=12,
     withdrawal=pb.Withdrawal(withdrawn_by="juma", reason="never signed"),
 )
