@@ -1,173 +1,77 @@
-"""The ports to endpoints that want events, and to what is on its way to them."""
+"""The ports between events and endpoints: fan-out, the queue of deliveries, and the sender."""
 
 from __future__ import annotations
 
-from collections.abc import AsyncGenerator, Collection, Sequence
-from dataclasses import dataclass
-from datetime import datetime, timedelta
+from collections.abc import AsyncGenerator, Sequence
+from dataclasses import dataclass, field
 from typing import Protocol
 from uuid import UUID
 
-from messaging_service.notices.domain.cloud_event import CloudEvent
-from messaging_service.notices.domain.endpoints import (
-    Answer,
-    Delivery,
-    DeliveryState,
-    Endpoint,
-    EndpointKind,
-    EventType,
-)
-
-
-@dataclass(frozen=True, slots=True)
-class NewEndpoint:
-    """An endpoint to make."""
-
-    id: UUID
-    account_id: str
-    kind: EndpointKind
-    url: str
-    """As it may be shown."""
-    events: tuple[EventType, ...]
-    description: str
-    secret: str
-    """What signs; of a channel its target in full."""
-
-
-@dataclass(frozen=True, slots=True)
-class EndpointChange:
-    """What of an endpoint to change; None leaves it as it is."""
-
-    url: str | None = None
-    events: tuple[EventType, ...] | None = None
-    description: str | None = None
-    enabled: bool | None = None
-    secret: str | None = None
-    """Of a channel whose target changes; webhooks rotate theirs."""
-
-
-@dataclass(frozen=True, slots=True)
-class DeliveryFilter:
-    """Which deliveries of an endpoint to list. None means any."""
-
-    state: DeliveryState | None = None
-    event_type: EventType | None = None
-
-
-@dataclass(frozen=True, slots=True)
-class ReplayPeriod:
-    """Deliveries recorded from an instant to before another one."""
-
-    start: datetime
-    end: datetime
-    states: Collection[DeliveryState]
-    """Of these only; pending ones go out anyhow."""
-
-
-class EndpointStore(Protocol):
-    """Endpoints of some kinds and their log; those of other kinds are not there for it.
-
-    Every method raises ServiceError DATABASE_UNAVAILABLE when the database cannot be reached, and those that need an
-    endpoint raise WEBHOOK_NOT_FOUND, or CHANNEL_NOT_FOUND.
-    """
-
-    async def create(self, new: NewEndpoint) -> Endpoint:
-        """Makes an endpoint. Raises TOO_MANY_WEBHOOKS, or TOO_MANY_CHANNELS."""
-        ...
-
-    async def get(self, endpoint_id: UUID) -> Endpoint:
-        """The endpoint as it stands."""
-        ...
-
-    async def of_account(self, account_id: str) -> Sequence[Endpoint]:
-        """All of an account, oldest first."""
-        ...
-
-    async def change(self, endpoint_id: UUID, change: EndpointChange) -> Endpoint:
-        """Changes an endpoint; one that is enabled is tried anew at once."""
-        ...
-
-    async def rotate(self, endpoint_id: UUID, secret: str, overlap: timedelta) -> Endpoint:
-        """A new secret; the present one signs beside it for `overlap`."""
-        ...
-
-    async def delete(self, endpoint_id: UUID) -> None:
-        """Deletes the endpoint and its secrets; what is on its way is given up."""
-        ...
-
-    async def record_event(self, endpoint_id: UUID, event: CloudEvent) -> Delivery:
-        """Records an event for one endpoint, whatever it asks for."""
-        ...
-
-    async def deliveries(
-        self, endpoint_id: UUID, wanted: DeliveryFilter, limit: int, after: tuple[datetime, UUID] | None
-    ) -> Sequence[Delivery]:
-        """Deliveries, newest first, those after a position."""
-        ...
-
-    async def replay(self, endpoint_id: UUID, delivery_id: UUID) -> Delivery:
-        """Sends a delivery again. Raises WEBHOOK_DELIVERY_NOT_FOUND, or CHANNEL_DELIVERY_NOT_FOUND."""
-        ...
-
-    async def replay_period(self, endpoint_id: UUID, period: ReplayPeriod) -> int:
-        """Sends what ended in a period again; how many."""
-        ...
+from messaging_service.notices.domain.endpoints import Answer, EndpointKind
 
 
 @dataclass(frozen=True, slots=True)
 class FanOutResult:
-    """What one look at the events came to."""
+    """What one pass over the events did."""
 
     events: int
+    """Events read."""
     deliveries: int
+    """Deliveries recorded for them."""
     more: bool
-    """Whether another look would find more at once."""
+    """Whether another pass would find more at once."""
 
 
 class EventFanOut(Protocol):
     """Turns what happened to messages into deliveries. Raises ServiceError DATABASE_UNAVAILABLE."""
 
     async def fan_out(self, limit: int) -> FanOutResult:
-        """Records deliveries of the next events, each once, whichever process does it; none while another does."""
+        """Records the deliveries of up to `limit` next events, each once, whichever process does it.
+
+        Records none while another process is at it.
+        """
         ...
 
     async def give_up(self, limit: int) -> int:
-        """Fails deliveries whose time is over; how many."""
+        """Fails up to `limit` deliveries whose time is over; returns how many."""
         ...
 
     async def forget(self, keep_s: float, limit: int) -> int:
-        """Deletes ended deliveries that are older; how many."""
+        """Deletes up to `limit` ended deliveries older than `keep_s` seconds; returns how many."""
         ...
 
 
 @dataclass(frozen=True, slots=True)
+class PendingDelivery:
+    """One event that waits to be sent to an endpoint."""
+
+    delivery_id: UUID
+    event_id: str
+    body: str
+    """The CloudEvent as JSON text."""
+    tries: int
+    """Failed tries before this one."""
+
+
+@dataclass(frozen=True, slots=True)
 class DeliveryBatch:
-    """An endpoint that one process has to itself, with what it gets now, in its order."""
+    """What one process sends to one endpoint, which it has to itself meanwhile."""
 
     endpoint_id: UUID
     kind: EndpointKind
     url: str
-    secrets: tuple[str, ...]
-    """Every secret that signs now, the newest first; of a channel its target in full."""
+    """As it may be shown; for a webhook also where to post."""
+    secrets: tuple[str, ...] = field(repr=False)
+    """Every secret that signs now, the newest first; for a channel its target in full."""
     deliveries: tuple[PendingDelivery, ...]
+    """In the order in which they go out."""
     lease: str
     """Tells this turn at the endpoint from every other."""
 
 
 @dataclass(frozen=True, slots=True)
-class PendingDelivery:
-    """One delivery as it goes out."""
-
-    delivery_id: UUID
-    event_id: str
-    body: str
-    tries: int
-    """Failed ones before this."""
-
-
-@dataclass(frozen=True, slots=True)
 class DeliveryAttempt:
-    """What became of a delivery."""
+    """One try of a delivery, and how it ended."""
 
     delivery: PendingDelivery
     answer: Answer
@@ -175,45 +79,36 @@ class DeliveryAttempt:
 
 @dataclass(frozen=True, slots=True)
 class BatchResult:
-    """What the tries of a batch decided, besides what was taken."""
+    """What the failed tries of a batch led to."""
 
     given_up: int
     """Deliveries that are not tried again."""
     disabled: bool
-    """Whether the endpoint wants no more."""
+    """Whether the endpoint was disabled because it wants no more."""
 
 
 class DeliveryQueue(Protocol):
     """Deliveries whose turn it is. Raises ServiceError DATABASE_UNAVAILABLE."""
 
     async def take(self, limit: int) -> Sequence[DeliveryBatch]:
-        """Up to `limit` endpoints with something to send that nobody else is at.
+        """Takes up to `limit` endpoints that have something to send and that no other process holds.
 
-        Each is ours until it is brought back, or its lease ends.
+        Each stays with the caller until `finish`, or until its lease ends.
         """
         ...
 
-    async def finish(self, batch: DeliveryBatch, tried: Sequence[DeliveryAttempt]) -> BatchResult:
-        """Records what became of the deliveries that were tried, and lets go of the endpoint."""
+    async def finish(self, batch: DeliveryBatch, attempts: Sequence[DeliveryAttempt]) -> BatchResult:
+        """Records how the attempts ended, and lets go of the endpoint."""
         ...
 
 
 class Sender(Protocol):
-    """Posts to endpoints."""
+    """Sends to endpoints."""
 
     def post(self, batch: DeliveryBatch) -> AsyncGenerator[DeliveryAttempt, None]:
-        """Posts the deliveries one after another, up to the first that is not taken or until time is over.
+        """Sends a batch; never raises for what an endpoint does.
 
-        To a channel all of them are one text, so all have the same answer.
-
-        Never raises for what an endpoint does.
+        To a webhook, one delivery after another, up to the first that is not taken or until time is over. To a channel,
+        all of them in one text, so all have the same answer.
         """
-        ...
-
-
-class Targets(Protocol):
-    """Which URLs may be called."""
-
-    async def problem(self, url: str) -> str | None:
-        """What is wrong with a URL, with where its name leads now; None for nothing."""
         ...

@@ -13,10 +13,11 @@ from messaging_service.notices.channels.children import Children
 from messaging_service.notices.deliver_events import DeliverEvents
 from messaging_service.notices.domain.channels import CHANNEL_KINDS
 from messaging_service.notices.domain.retries import Retries
+from messaging_service.notices.endpoint_families import CHANNELS
 from messaging_service.notices.grpc.channel_servicer import ChannelServicer
-from messaging_service.notices.manage_channels import ManageChannels
+from messaging_service.notices.manage_endpoints import ManageEndpoints
 from messaging_service.notices.postgres.postgres_delivery_queue import CHANNEL_BATCH_SIZE, PostgresDeliveryQueue
-from messaging_service.notices.postgres.postgres_endpoint_store import CHANNELS, PostgresEndpointStore
+from messaging_service.notices.postgres.postgres_endpoint_store import PostgresEndpointStore
 from messaging_service.wiring.metrics import MessagingMetrics
 from messaging_service.wiring.settings import MessagingSettings
 from service_kit.postgres.database import Pool
@@ -55,7 +56,7 @@ class Channels:
             pool, uuid7, CHANNELS, most=settings.channel_max_per_account, give_up_after=retries.give_up_after
         )
         targets = GuardedChannels(self._children, has_relay=settings.channel_smtp_url is not None)
-        self.servicer = ChannelServicer(ManageChannels(endpoints, targets, new_id=uuid7, now=now))
+        self.servicer = ChannelServicer(ManageEndpoints(CHANNELS, endpoints, targets, new_id=uuid7, now=now))
 
     async def close(self) -> None:
         """Ends its processes."""

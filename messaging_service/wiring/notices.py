@@ -11,15 +11,16 @@ from uuid_utils.compat import uuid7
 from messaging_service.carriers.postgres.carrier_registry import PostgresCarrierRegistry
 from messaging_service.notices.deliver_events import DeliverEvents, FanOutEvents
 from messaging_service.notices.domain.retries import Retries
+from messaging_service.notices.endpoint_families import WEBHOOKS
 from messaging_service.notices.grpc.alert_servicer import AlertServicer
 from messaging_service.notices.grpc.webhook_servicer import WebhookServicer
 from messaging_service.notices.manage_alerts import ManageAlerts, WatchForAlerts
-from messaging_service.notices.manage_webhooks import ManageWebhooks
+from messaging_service.notices.manage_endpoints import ManageEndpoints
 from messaging_service.notices.postgres.alert_store import PostgresAlertStore
 from messaging_service.notices.postgres.fan_out import PostgresFanOut
 from messaging_service.notices.postgres.notice_view import PostgresNoticeView
 from messaging_service.notices.postgres.postgres_delivery_queue import PostgresDeliveryQueue
-from messaging_service.notices.postgres.postgres_endpoint_store import WEBHOOKS, PostgresEndpointStore
+from messaging_service.notices.postgres.postgres_endpoint_store import PostgresEndpointStore
 from messaging_service.notices.webhooks.guarded_targets import GuardedTargets
 from messaging_service.notices.webhooks.webhook_sender import WebhookSender
 from messaging_service.prices.prices import Prices
@@ -91,7 +92,7 @@ class Notifying:
         endpoints = PostgresEndpointStore(
             self._pool, uuid7, WEBHOOKS, most=settings.webhook_max_per_account, give_up_after=until
         )
-        webhooks = ManageWebhooks(endpoints, targets, new_id=uuid7, now=now)
+        webhooks = ManageEndpoints(WEBHOOKS, endpoints, targets, new_id=uuid7, now=now)
         self.servicer = WebhookServicer(webhooks)
         desk = PostgresAlertStore(self._pool, uuid7, settings.alert_every_s, give_up_after=until)
         self.alert_servicer = AlertServicer(ManageAlerts(desk))

@@ -26,10 +26,11 @@ from messaging_service.accounts.domain.account import AccountLimits, AccountMode
 from messaging_service.accounts.postgres.postgres_ledger_store import PostgresLedgerStore
 from messaging_service.events.domain.event_cursor import EventFilter, Moment, Position
 from messaging_service.events.postgres.event_rows import PostgresEventLog
-from messaging_service.notices.delivery_ports import DeliveryFilter, NewEndpoint
 from messaging_service.notices.domain.endpoints import DeliveryState, EndpointKind, EventType
+from messaging_service.notices.endpoint_families import WEBHOOKS
+from messaging_service.notices.endpoint_store import DeliveryFilter, NewEndpoint
 from messaging_service.notices.postgres.alert_store import PostgresAlertStore
-from messaging_service.notices.postgres.postgres_endpoint_store import WEBHOOKS, PostgresEndpointStore
+from messaging_service.notices.postgres.postgres_endpoint_store import PostgresEndpointStore
 from messaging_service.opt_outs.domain.suppression import Source
 from messaging_service.opt_outs.postgres.postgres_suppressions import PostgresSuppressions
 from messaging_service.opt_outs.suppression_store import SuppressionFilter

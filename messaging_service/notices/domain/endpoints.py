@@ -21,6 +21,11 @@ class EndpointKind(StrEnum):
     EMAIL = "email"
     """Sent to people by email, as texts."""
 
+    @property
+    def signs(self) -> bool:
+        """Whether what is sent is signed with the endpoint's secret; otherwise the secret is the target in full."""
+        return self is EndpointKind.WEBHOOK
+
 
 class EventType(StrEnum):
     """What an endpoint may ask for."""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
-from datetime import datetime, timedelta
+from datetime import timedelta
 from decimal import Decimal
 from typing import Final
 from uuid import UUID
@@ -19,16 +19,14 @@ from messaging_service.notices.domain.alerts import (
     QuietHours,
     alert_id,
 )
+from messaging_service.notices.grpc import newest_first
 from messaging_service.notices.manage_alerts import ManageAlerts, alert_not_found
 from messaging_service.shared.grpc import wire
-from service_kit import page_token
 from service_kit.errors import Violation, invalid
 from service_kit.grpc.context import Context
 from tukupay.sms.messaging.v1 import alerts_pb2 as pb
 from tukupay.sms.messaging.v1 import alerts_pb2_grpc
 
-DEFAULT_PAGE = 50
-MAX_PAGE = 500
 ALERT_KINDS: Mapping[AlertKind, pb.AlertKind.ValueType] = {
     AlertKind.BALANCE_LOW: pb.ALERT_KIND_BALANCE_LOW,
     AlertKind.SMS_FAILING: pb.ALERT_KIND_SMS_FAILING,
@@ -75,17 +73,12 @@ class AlertServicer(alerts_pb2_grpc.AlertServiceServicer):
 
     async def ListAlerts(self, request: pb.ListAlertsRequest, context: Context) -> pb.ListAlertsResponse:  # noqa: N802
         """See the proto."""
-        if not 0 <= request.page_size <= MAX_PAGE:
-            problem = f"is {request.page_size}; give 1 to {MAX_PAGE}, or 0 for {DEFAULT_PAGE}"
-            raise invalid([Violation("page_size", "OUT_OF_RANGE", problem)])
-        size = request.page_size or DEFAULT_PAGE
+        size = newest_first.page_size(request.page_size)
         question = (request.user_id, int(request.only_open))
-        after = _position(page_token.decode(request.page_token, question, 2)) if request.page_token else None
-        found = list(await self._alerts.alerts(request.user_id, size + 1, after, only_open=request.only_open))
+        after = newest_first.after(request.page_token, question)
+        found = await self._alerts.alerts(request.user_id, size + 1, after, only_open=request.only_open)
         page = found[:size]
-        token = ""
-        if len(found) > size:
-            token = page_token.encode((page[-1].raised_at.isoformat(), page[-1].id.hex), question)
+        token = newest_first.next_token(len(found), size, (page[-1].raised_at, page[-1].id), question) if page else ""
         return pb.ListAlertsResponse(alerts=[from_alert(alert) for alert in page], next_page_token=token)
 
     async def AcknowledgeAlert(  # noqa: N802
@@ -182,11 +175,3 @@ def from_alert(alert: Alert) -> pb.Alert:
         delivered_deliveries=alert.delivered,
         failed_deliveries=alert.failed,
     )
-
-
-def _position(values: list[str | int]) -> tuple[datetime, UUID]:
-    try:
-        return datetime.fromisoformat(str(values[0])), UUID(hex=str(values[1]))
-    except ValueError:
-        problem = "is not a token that this service made; start again without it"
-        raise invalid([Violation("page_token", "INVALID_PAGE_TOKEN", problem)]) from None

@@ -3,21 +3,22 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any, Final
 from uuid import UUID
 
-from messaging_service.notices.delivery_ports import DeliveryFilter, EndpointChange, NewEndpoint, ReplayPeriod
-from messaging_service.notices.domain.channels import CHANNEL_KINDS
+from typing_extensions import override
+
 from messaging_service.notices.domain.cloud_event import CloudEvent
-from messaging_service.notices.domain.endpoints import Delivery, Endpoint, EndpointKind
-from messaging_service.notices.manage_channels import (
-    channel_delivery_not_found,
-    channel_not_found,
-    too_many_channels,
+from messaging_service.notices.domain.endpoints import Delivery, Endpoint
+from messaging_service.notices.endpoint_families import EndpointFamily
+from messaging_service.notices.endpoint_store import (
+    DeliveryFilter,
+    EndpointChange,
+    EndpointStore,
+    NewEndpoint,
+    ReplayPeriod,
 )
-from messaging_service.notices.manage_webhooks import delivery_not_found, too_many_webhooks, webhook_not_found
 from messaging_service.notices.postgres.endpoint_rows import (
     DELIVERY_COLUMNS,
     ENDPOINT_COLUMNS,
@@ -28,10 +29,9 @@ from messaging_service.notices.postgres.endpoint_rows import (
 )
 from messaging_service.notices.postgres.fan_out import begin_fan_out
 from messaging_service.shared.postgres.database_errors import migrated
-from service_kit.errors import ServiceError
 from service_kit.postgres.database import Connection, Pool, single_statement, transaction
 
-# Two that are made at once both count the other.
+# Two that are created at once must count each other.
 _LOCK_ACCOUNT: Final = "SELECT pg_advisory_xact_lock(hashtextextended('webhook_endpoint ' || %(account_id)s, 0))"
 _COUNT: Final = """
     SELECT count(*) FROM webhook_endpoint
@@ -42,17 +42,17 @@ _CREATE: Final = f"""
     VALUES (%(id)s, %(account_id)s, %(kind)s, %(url)s, %(events)s, %(description)s, %(secret)s)
     RETURNING {ENDPOINT_COLUMNS}
 """
-# Endpoints of other kinds are none that could be seen or changed.
+# Endpoints of the other family can be neither seen nor changed.
 _THIS: Final = "id = %(id)s AND kind = ANY(%(kinds)s) AND deleted_at IS NULL"
 _GET: Final = f"SELECT {ENDPOINT_COLUMNS} FROM webhook_endpoint WHERE {_THIS}"
-# Before its deliveries, in the order of whoever brings back what was posted.
+# The endpoint before its deliveries: the order in which PostgresDeliveryQueue.finish locks them too.
 _HOLD: Final = f"{_GET} FOR NO KEY UPDATE"
 _OF_ACCOUNT: Final = f"""
     SELECT {ENDPOINT_COLUMNS} FROM webhook_endpoint
     WHERE account_id = %(account_id)s AND kind = ANY(%(kinds)s) AND deleted_at IS NULL
     ORDER BY created_at, id
 """
-# What failed before is no word on the endpoint as it is now.
+# Earlier failures say nothing about the endpoint as it is now.
 _CHANGE: Final = f"""
     UPDATE webhook_endpoint SET
         url = coalesce(%(url)s, url), secret = coalesce(%(secret)s, secret), events = coalesce(%(events)s, events),
@@ -88,33 +88,13 @@ _DELIVERY: Final = f"SELECT {DELIVERY_COLUMNS} FROM webhook_delivery WHERE id = 
 _TRY_NOW: Final = "UPDATE webhook_endpoint SET paused_until = NULL, failures = 0 WHERE id = %(id)s"
 
 
-@dataclass(frozen=True, slots=True)
-class Family:
-    """The endpoints that one service manages, and how it speaks of them."""
-
-    kinds: tuple[EndpointKind, ...]
-    not_found: Callable[[], ServiceError]
-    delivery_not_found: Callable[[], ServiceError]
-    too_many: Callable[[int], ServiceError]
-    deleted: str
-    """The error of deliveries whose endpoint was deleted."""
-
-
-WEBHOOKS: Final = Family(
-    (EndpointKind.WEBHOOK,), webhook_not_found, delivery_not_found, too_many_webhooks, "WEBHOOK_DELETED"
-)
-CHANNELS: Final = Family(
-    CHANNEL_KINDS, channel_not_found, channel_delivery_not_found, too_many_channels, "CHANNEL_DELETED"
-)
-
-
-class PostgresEndpointStore:
-    """Implements the port EndpointStore."""
+class PostgresEndpointStore(EndpointStore):
+    """Endpoints of one family, in the table that both families share."""
 
     def __init__(
-        self, pool: Pool, new_id: Callable[[], UUID], family: Family, *, most: int, give_up_after: timedelta
+        self, pool: Pool, new_id: Callable[[], UUID], family: EndpointFamily, *, most: int, give_up_after: timedelta
     ) -> None:
-        """`most`: endpoints of one account. `give_up_after`: for how long a delivery is tried."""
+        """`most`: endpoints that an account may have. `give_up_after`: how long a delivery is tried."""
         self._pool = pool
         self._new_id = new_id
         self._family = family
@@ -122,8 +102,8 @@ class PostgresEndpointStore:
         self._give_up_after = give_up_after
         self._kinds = [kind.value for kind in family.kinds]
 
+    @override
     async def create(self, new: NewEndpoint) -> Endpoint:
-        """See EndpointStore.create."""
         parameters = {
             "id": new.id,
             "account_id": new.account_id,
@@ -140,19 +120,19 @@ class PostgresEndpointStore:
             await begin_fan_out(connection)
             return to_endpoint(await self._one(connection, _CREATE, parameters))
 
+    @override
     async def get(self, endpoint_id: UUID) -> Endpoint:
-        """See EndpointStore.get."""
         async with migrated(single_statement(self._pool)) as connection:
             return to_endpoint(await self._one(connection, _GET, {"id": endpoint_id}))
 
+    @override
     async def of_account(self, account_id: str) -> Sequence[Endpoint]:
-        """See EndpointStore.of_account."""
         async with migrated(single_statement(self._pool)) as connection:
             cursor = await connection.execute(_OF_ACCOUNT, {"account_id": account_id, "kinds": self._kinds})
             return [to_endpoint(row) for row in await cursor.fetchall()]
 
+    @override
     async def change(self, endpoint_id: UUID, change: EndpointChange) -> Endpoint:
-        """See EndpointStore.change."""
         parameters = {
             "id": endpoint_id,
             "url": change.url,
@@ -164,20 +144,20 @@ class PostgresEndpointStore:
         async with migrated(single_statement(self._pool)) as connection:
             return to_endpoint(await self._one(connection, _CHANGE, parameters))
 
+    @override
     async def rotate(self, endpoint_id: UUID, secret: str, overlap: timedelta) -> Endpoint:
-        """See EndpointStore.rotate."""
         async with migrated(single_statement(self._pool)) as connection:
             row = await self._one(connection, _ROTATE, {"id": endpoint_id, "secret": secret, "overlap": overlap})
         return to_endpoint(row)
 
+    @override
     async def delete(self, endpoint_id: UUID) -> None:
-        """See EndpointStore.delete."""
         async with migrated(transaction(self._pool)) as connection:
             await self._one(connection, _DELETE, {"id": endpoint_id})
-            await connection.execute(_GIVE_UP_ALL, {"id": endpoint_id, "deleted": self._family.deleted})
+            await connection.execute(_GIVE_UP_ALL, {"id": endpoint_id, "deleted": self._family.reasons.deleted})
 
+    @override
     async def record_event(self, endpoint_id: UUID, event: CloudEvent) -> Delivery:
-        """See EndpointStore.record_event."""
         delivery_id = self._new_id()
         async with migrated(transaction(self._pool)) as connection:
             await self._one(connection, _HOLD, {"id": endpoint_id})
@@ -185,10 +165,12 @@ class PostgresEndpointStore:
             await connection.execute(_TRY_NOW, {"id": endpoint_id})
             return to_delivery(await self._one(connection, _DELIVERY, {"delivery_id": delivery_id}))
 
+    @override
+    @override
     async def deliveries(
         self, endpoint_id: UUID, wanted: DeliveryFilter, limit: int, after: tuple[datetime, UUID] | None
     ) -> Sequence[Delivery]:
-        """See EndpointStore.deliveries. Only the conditions asked for are in the statement, so each has its plan."""
+        # Only the conditions asked for are in the statement, so that each combination has its own plan.
         conditions = ["endpoint_id = %(id)s"]
         parameters: dict[str, Any] = {"id": endpoint_id, "limit": limit}
         if wanted.state is not None:
@@ -209,8 +191,8 @@ class PostgresEndpointStore:
             cursor = await connection.execute(statement.encode(), parameters)
             return [to_delivery(row) for row in await cursor.fetchall()]
 
+    @override
     async def replay(self, endpoint_id: UUID, delivery_id: UUID) -> Delivery:
-        """See EndpointStore.replay."""
         parameters = {"id": endpoint_id, "delivery_id": delivery_id, "give_up": self._give_up_after}
         async with migrated(transaction(self._pool)) as connection:
             await self._one(connection, _HOLD, parameters)
@@ -220,8 +202,8 @@ class PostgresEndpointStore:
             await connection.execute(_TRY_NOW, parameters)
         return to_delivery(row)
 
+    @override
     async def replay_period(self, endpoint_id: UUID, period: ReplayPeriod) -> int:
-        """See EndpointStore.replay_period."""
         parameters = {
             "id": endpoint_id,
             "start": period.start,
@@ -236,7 +218,7 @@ class PostgresEndpointStore:
         return replayed
 
     async def _one(self, connection: Connection, statement: str, parameters: dict[str, Any]) -> tuple[Any, ...]:
-        """The one row of a statement about an endpoint. Raises the family's ServiceError without it."""
+        """The one row of a statement about an endpoint. Raises the family's `not_found` without it."""
         row = await (await connection.execute(statement.encode(), parameters | {"kinds": self._kinds})).fetchone()
         if row is None:
             raise self._family.not_found()

@@ -9,8 +9,11 @@ from collections.abc import Awaitable, Callable, Sequence
 from typing import Final
 
 import httpx
+from typing_extensions import override
 
+from messaging_service.notices.domain.endpoints import EndpointKind
 from messaging_service.notices.domain.targets import Address, Network, is_outward, url_problem
+from messaging_service.notices.endpoint_targets import CheckedTarget, EndpointTargets
 
 RESOLVE_S: Final = 5.0
 """Longest wait for a name."""
@@ -33,8 +36,8 @@ async def system_resolve(host: str, port: int) -> Sequence[str]:
     return [str(address[0]) for *_, address in found]
 
 
-class GuardedTargets:
-    """Implements the port Targets: a name is refused when any of its addresses is."""
+class GuardedTargets(EndpointTargets):
+    """Checks URLs of webhooks. A name is refused when any of its addresses is."""
 
     def __init__(self, allowed: Sequence[Network], *, allow_http: bool, resolve: Resolve = system_resolve) -> None:
         """`allowed`: networks that may be called although they are our own."""
@@ -42,15 +45,16 @@ class GuardedTargets:
         self._allow_http = allow_http
         self._resolve = resolve
 
-    async def problem(self, url: str) -> str | None:
-        """See Targets.problem."""
+    @override
+    async def check(self, kind: EndpointKind, target: str) -> CheckedTarget:
         try:
-            await self.addresses(url)
+            await self.addresses(target)
         except TargetRefusedError as error:
-            return str(error)
+            return CheckedTarget("", str(error))
         except TargetUnknownError:
-            return "names a host that has no address now; correct it, or wait until its name is known"
-        return None
+            problem = "names a host that has no address now; correct it, or wait until its name is known"
+            return CheckedTarget("", problem)
+        return CheckedTarget(target, None)
 
     async def addresses(self, url: str) -> list[Address]:
         """The addresses to connect to and no others, as a name may lead elsewhere a moment later.

@@ -12,8 +12,9 @@ from typing import Any, Final, Protocol
 
 import httpx
 from standardwebhooks import Webhook
+from typing_extensions import override
 
-from messaging_service.notices.delivery_ports import DeliveryAttempt, DeliveryBatch, PendingDelivery
+from messaging_service.notices.delivery_ports import DeliveryAttempt, DeliveryBatch, PendingDelivery, Sender
 from messaging_service.notices.domain.endpoints import Answer, answer_of
 from messaging_service.notices.domain.retries import retry_after
 from messaging_service.notices.domain.targets import Address
@@ -50,8 +51,8 @@ class _Line:
     now: Callable[[], datetime]
 
 
-class WebhookSender:
-    """Implements the port Sender.
+class WebhookSender(Sender):
+    """Posts to webhooks, one delivery after another.
 
     Redirects are not followed, and neither proxies nor credentials are taken from the environment. Each batch has
     connections of its own: one that was made for a name must not carry what is meant for another name at the same
@@ -65,8 +66,8 @@ class WebhookSender:
         self._now = now
         self._tls = httpx.create_ssl_context()
 
+    @override
     async def post(self, batch: DeliveryBatch) -> AsyncGenerator[DeliveryAttempt, None]:
-        """See Sender.post."""
         clock = asyncio.get_running_loop().time
         ends_at = clock() + BATCH_S
         signers = [Webhook(secret) for secret in batch.secrets]

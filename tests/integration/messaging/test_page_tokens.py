@@ -13,8 +13,7 @@ from grpc import aio
 from uuid_utils.compat import uuid7
 
 from messaging_service.notices.domain.endpoints import EndpointKind
-from messaging_service.notices.manage_channels import channel_id
-from messaging_service.notices.manage_webhooks import webhook_id
+from messaging_service.notices.endpoint_families import CHANNELS, WEBHOOKS
 from service_kit.grpc.grpc_errors import from_rpc_error
 from tests.contract.sms_examples import RECIPIENT
 from tests.integration.messaging.accounts.test_billing import Billing, instant
@@ -150,21 +149,21 @@ async def lists(service: Running, database_url: str) -> list[Listed]:
             webhooks_pb2_grpc.WebhookServiceStub(service.channel).ListWebhookDeliveries,
             webhooks_pb2.ListWebhookDeliveriesRequest,
             {
-                "webhook_id": webhook_id(endpoints[EndpointKind.WEBHOOK][1]),
+                "webhook_id": WEBHOOKS.public_id(endpoints[EndpointKind.WEBHOOK][1]),
                 "state": webhooks_pb2.WEBHOOK_DELIVERY_STATE_FAILED,
                 "event": webhooks_pb2.WEBHOOK_EVENT_SMS_FAILED,
             },
-            {"webhook_id": webhook_id(endpoints[EndpointKind.WEBHOOK][0])},
+            {"webhook_id": WEBHOOKS.public_id(endpoints[EndpointKind.WEBHOOK][0])},
         ),
         Listed(
             channels_pb2_grpc.ChannelServiceStub(service.channel).ListChannelDeliveries,
             channels_pb2.ListChannelDeliveriesRequest,
             {
-                "channel_id": channel_id(endpoints[EndpointKind.EMAIL][1]),
+                "channel_id": CHANNELS.public_id(endpoints[EndpointKind.EMAIL][1]),
                 "state": channels_pb2.CHANNEL_DELIVERY_STATE_FAILED,
                 "event": channels_pb2.CHANNEL_EVENT_SMS_FAILED,
             },
-            {"channel_id": channel_id(endpoints[EndpointKind.EMAIL][0])},
+            {"channel_id": CHANNELS.public_id(endpoints[EndpointKind.EMAIL][0])},
         ),
         Listed(
             suppressions_pb2_grpc.SuppressionServiceStub(service.channel).ListSuppressions,

@@ -214,7 +214,7 @@ WRONG: list[tuple[dict[str, Any], list[tuple[str, str]]]] = [
     ({"url": "json://127.0.0.1/?template=/etc/passwd"}, [("url", "INVALID_TARGET")]),
     (
         {"user_id": "", "url": "json://[::1]/", "description": "a\nb"},
-        [("url", "INVALID_TARGET"), ("user_id", "INVALID_IDENTIFIER"), ("description", "MALFORMED")],
+        [("user_id", "INVALID_IDENTIFIER"), ("url", "INVALID_TARGET"), ("description", "MALFORMED")],
     ),
     ({"url": "json://127.0.0.1/", "events": [7]}, [("events[0]", "NOT_ALLOWED")]),
 ]

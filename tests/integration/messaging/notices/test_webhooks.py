@@ -11,10 +11,11 @@ from google.protobuf.duration_pb2 import Duration
 from uuid_utils.compat import uuid7
 
 from messaging_service.carriers.domain.submission import ReceiptState
-from messaging_service.notices.delivery_ports import NewEndpoint
 from messaging_service.notices.domain.endpoints import EndpointKind, EventType
+from messaging_service.notices.endpoint_families import WEBHOOKS
+from messaging_service.notices.endpoint_store import NewEndpoint
 from messaging_service.notices.postgres.fan_out import PostgresFanOut
-from messaging_service.notices.postgres.postgres_endpoint_store import WEBHOOKS, PostgresEndpointStore
+from messaging_service.notices.postgres.postgres_endpoint_store import PostgresEndpointStore
 from service_kit.errors import ServiceError
 from service_kit.postgres.database import create_pool
 from tests.contract.sms_examples import RECIPIENT, accepted, refused

@@ -26,10 +26,9 @@ from messaging_service.carriers.grpc.carrier_servicer import CarrierServicer
 from messaging_service.notices.domain.alerts import AlertKind
 from messaging_service.notices.domain.channels import CHANNEL_EVENTS, CHANNEL_KINDS
 from messaging_service.notices.domain.endpoints import DeliveryState, EventType
-from messaging_service.notices.grpc import channel_messages
+from messaging_service.notices.grpc import channel_messages, webhook_messages
 from messaging_service.notices.grpc.alert_servicer import ALERT_KINDS, AlertServicer
 from messaging_service.notices.grpc.channel_servicer import ChannelServicer
-from messaging_service.notices.grpc.webhook_messages import DELIVERY_STATES, EVENTS
 from messaging_service.notices.grpc.webhook_servicer import WebhookServicer
 from messaging_service.opt_outs.domain.suppression import Source
 from messaging_service.opt_outs.grpc.suppression_servicer import SOURCES, SuppressionServicer
@@ -116,8 +115,8 @@ def test_every_service_is_named_for_health_and_reflection() -> None:
         (KINDS, EntryKind, billing_pb2.LedgerEntryKind),
         (SOURCES, Source, suppressions_pb2.SuppressionSource),
         (ALERT_KINDS, AlertKind, alerts_pb2.AlertKind),
-        (EVENTS, EventType, webhooks_pb2.WebhookEvent),
-        (DELIVERY_STATES, DeliveryState, webhooks_pb2.WebhookDeliveryState),
+        (webhook_messages.EVENTS, EventType, webhooks_pb2.WebhookEvent),
+        (webhook_messages.STATES, DeliveryState, webhooks_pb2.WebhookDeliveryState),
         (channel_messages.STATES, DeliveryState, channels_pb2.ChannelDeliveryState),
     ],
     ids=lambda value: getattr(value, "__name__", ""),
