@@ -14,12 +14,14 @@ from rich.table import Table
 
 from sms_cli.accounts.account_words import MODES, STANDINGS, Mode, Standing
 from sms_cli.accounts.billing_records import terms_record
-from sms_cli.accounts.billing_stub import PAGE, TIMEOUT_S, billing_stub
 from sms_cli.shared.kes_amounts import kes
+from sms_cli.shared.local_settings import client_settings
 from sms_cli.shared.options import Bom, Raw, csv_style, parsed
 from sms_cli.shared.report_files import RowFile, file_format, progress, replaced
+from sms_cli.shared.service_calls import messaging_stub
 from sms_cli.shared.terminal import cell, err, out, print_json, print_table
 from tukupay.sms.messaging.v1 import billing_pb2 as pb
+from tukupay.sms.messaging.v1.billing_pb2_grpc import BillingServiceStub
 
 MONEY = ("balance", "held", "creditLimit", "available", "dailySpend", "spentToday")
 COLUMNS = (
@@ -27,6 +29,7 @@ COLUMNS = (
 )  # fmt: skip
 SHOWN_COLUMNS = ("userId", "mode", "status", "balance", "held", "creditLimit", "available")
 SHOWN = 200
+_PAGE = 1_000
 
 
 @dataclass(slots=True)
@@ -61,7 +64,7 @@ def list_accounts(
     as_json: Annotated[bool, typer.Option("--json", help="Print JSON, for programs.")] = False,
 ) -> None:
     """List accounts with their balances and limits, and what they come to."""
-    request = pb.ListAccountsRequest(page_size=PAGE)
+    request = pb.ListAccountsRequest(page_size=_PAGE)
     if mode is not None:
         request.mode = MODES[mode]
     if status is not None:
@@ -81,9 +84,9 @@ def list_accounts(
 
 
 async def _pages(request: pb.ListAccountsRequest) -> AsyncGenerator[Sequence[pb.AccountTerms], None]:
-    async with billing_stub() as stub:
+    async with messaging_stub(client_settings().messaging, BillingServiceStub) as stub:
         while True:
-            page = await stub.ListAccounts(request, timeout=TIMEOUT_S)
+            page = await stub.ListAccounts(request)
             yield page.accounts
             if not page.next_page_token:
                 return

@@ -2,24 +2,18 @@
 
 from __future__ import annotations
 
-import asyncio
 from typing import Annotated
 
 import typer
 
-from service_kit.grpc.channel import open_channel
-from service_kit.settings import Address
-from sms_cli.shared.connections import readable_errors
 from sms_cli.shared.kes_amounts import kes
-from sms_cli.shared.local_settings import client_settings
+from sms_cli.shared.service_calls import ask_messaging
 from sms_cli.shared.terminal import print_json, print_record
 from sms_cli.shared.terminal_instants import shown
 from tukupay.sms.messaging.v1 import messaging_pb2 as pb
-from tukupay.sms.messaging.v1 import messaging_pb2_grpc
+from tukupay.sms.messaging.v1.messaging_pb2_grpc import AccountServiceStub
 
 accounts = typer.Typer(help="Accounts: their balance, and what is chosen for them.", no_args_is_help=True)
-
-_TIMEOUT_S = 20.0
 
 User = Annotated[str, typer.Argument(metavar="USER_ID", help="The account, as in userId.")]
 AsJson = Annotated[bool, typer.Option("--json", help="Print JSON, for programs.")]
@@ -28,7 +22,9 @@ AsJson = Annotated[bool, typer.Option("--json", help="Print JSON, for programs."
 @accounts.command("show")
 def show(user: User, *, as_json: AsJson = False) -> None:
     """Show an account."""
-    _print(asyncio.run(_get(client_settings().messaging, user)), as_json=as_json)
+    request = pb.GetAccountRequest(user_id=user)
+    answer: pb.GetAccountResponse = ask_messaging(AccountServiceStub, lambda stub: stub.GetAccount(request))
+    _print(answer.account, as_json=as_json)
 
 
 @accounts.command("set")
@@ -47,7 +43,8 @@ def change(
 ) -> None:
     """Change what is chosen for an account."""
     request = pb.UpdateAccountRequest(user_id=user, resend_unknown=resend_unknown)
-    _print(asyncio.run(_update(client_settings().messaging, request)), as_json=as_json)
+    answer: pb.UpdateAccountResponse = ask_messaging(AccountServiceStub, lambda stub: stub.UpdateAccount(request))
+    _print(answer.account, as_json=as_json)
 
 
 def record(account: pb.Account) -> dict[str, object]:
@@ -69,17 +66,3 @@ def _print(account: pb.Account, *, as_json: bool) -> None:
         print_json(record(account))
     else:
         print_record(record(account) | {"resendUnknown": "yes" if account.resend_unknown else "no"})
-
-
-async def _get(messaging: Address, user: str) -> pb.Account:
-    async with open_channel(messaging) as channel:
-        with readable_errors("messaging", messaging):
-            stub = messaging_pb2_grpc.AccountServiceStub(channel)
-            return (await stub.GetAccount(pb.GetAccountRequest(user_id=user), timeout=_TIMEOUT_S)).account
-
-
-async def _update(messaging: Address, request: pb.UpdateAccountRequest) -> pb.Account:
-    async with open_channel(messaging) as channel:
-        with readable_errors("messaging", messaging):
-            stub = messaging_pb2_grpc.AccountServiceStub(channel)
-            return (await stub.UpdateAccount(request, timeout=_TIMEOUT_S)).account

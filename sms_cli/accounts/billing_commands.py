@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-import asyncio
 import getpass
-from collections.abc import Awaitable, Callable
-from typing import Annotated, Any, TypeVar
+from typing import Annotated, Any
 
 import typer
 from grpc import aio
@@ -15,22 +13,20 @@ from service_kit.grpc.grpc_errors import from_rpc_error
 from sms_cli.accounts.account_list import list_accounts
 from sms_cli.accounts.account_words import MODES, STANDINGS, Mode, Standing
 from sms_cli.accounts.billing_records import entry_record, fault_record, terms_record
-from sms_cli.accounts.billing_stub import TIMEOUT_S, billing_stub
 from sms_cli.accounts.statement_command import statement
 from sms_cli.shared.command_error import CommandError
 from sms_cli.shared.kes_amounts import kes, micros, parse_kes
 from sms_cli.shared.options import parsed
+from sms_cli.shared.service_calls import ask_messaging
 from sms_cli.shared.terminal import out, print_json, print_record
 from tukupay.sms.messaging.v1 import billing_pb2 as pb
-from tukupay.sms.messaging.v1 import billing_pb2_grpc
+from tukupay.sms.messaging.v1.billing_pb2_grpc import BillingServiceStub
 
 billing_commands = typer.Typer()
 billing_commands.command("list")(list_accounts)
 billing_commands.command("statement")(statement)
 
-T = TypeVar("T")
-
-_VERIFY_TIMEOUT_S = 900.0
+_VERIFY_DEADLINE_S = 900.0
 NO_LIMIT = "none"
 
 
@@ -61,7 +57,7 @@ def open_account(  # noqa: PLR0917 - typer calls it by keyword
         credit_limit_micros=_kes("--credit-limit", credit_limit) or 0,
         limits=_limits(pb.AccountLimits(), daily_spend, per_minute, per_recipient_hour),
     )
-    answer = _run(lambda stub: stub.OpenAccount(request, timeout=TIMEOUT_S))
+    answer: pb.OpenAccountResponse = ask_messaging(BillingServiceStub, lambda stub: stub.OpenAccount(request))
     _print_terms(answer.terms, as_json=as_json)
 
 
@@ -78,9 +74,9 @@ def terms(  # noqa: PLR0917 - typer calls it by keyword
     as_json: AsJson = False,
 ) -> None:
     """Show the terms of an account with its balance and what is used of its limits, or change those that are given."""
-    shown_now = _run(
-        lambda stub: stub.GetAccountTerms(pb.GetAccountTermsRequest(user_id=user), timeout=TIMEOUT_S)
-    ).terms
+    asked = pb.GetAccountTermsRequest(user_id=user)
+    found: pb.GetAccountTermsResponse = ask_messaging(BillingServiceStub, lambda stub: stub.GetAccountTerms(asked))
+    shown_now = found.terms
     changes: dict[str, Any] = {}
     if mode is not None:
         changes["mode"] = MODES[mode]
@@ -92,7 +88,10 @@ def terms(  # noqa: PLR0917 - typer calls it by keyword
         changes["limits"] = _limits(shown_now.limits, daily_spend, per_minute, per_recipient_hour)
     if changes:
         request = pb.SetAccountTermsRequest(user_id=user, **changes)
-        shown_now = _run(lambda stub: stub.SetAccountTerms(request, timeout=TIMEOUT_S)).terms
+        changed: pb.SetAccountTermsResponse = ask_messaging(
+            BillingServiceStub, lambda stub: stub.SetAccountTerms(request)
+        )
+        shown_now = changed.terms
     _print_terms(shown_now, as_json=as_json)
 
 
@@ -127,7 +126,7 @@ def top_up(
         override_reason=override,
     )
     try:
-        answer = _run(lambda stub: stub.TopUp(request, timeout=TIMEOUT_S))
+        answer: pb.TopUpResponse = ask_messaging(BillingServiceStub, lambda stub: stub.TopUp(request))
     except CommandError as error:
         raise _reused(error) from error
     _print_booked(answer.entry, answer.terms, replayed=answer.replayed, as_json=as_json)
@@ -152,7 +151,7 @@ def adjust(
         booked_by=_who(by),
         reference=reference,
     )
-    answer = _run(lambda stub: stub.Adjust(request, timeout=TIMEOUT_S))
+    answer: pb.AdjustResponse = ask_messaging(BillingServiceStub, lambda stub: stub.Adjust(request))
     _print_booked(answer.entry, answer.terms, replayed=answer.replayed, as_json=as_json)
 
 
@@ -170,7 +169,7 @@ def refund(
 ) -> None:
     """Pay charges of a message back: every one that is not paid back yet, or that of one attempt."""
     request = pb.RefundSmsRequest(outbox_id=outbox_id, reason=reason, booked_by=_who(by), attempt=attempt)
-    answer = _run(lambda stub: stub.RefundSms(request, timeout=TIMEOUT_S))
+    answer: pb.RefundSmsResponse = ask_messaging(BillingServiceStub, lambda stub: stub.RefundSms(request))
     records = [entry_record(entry) for entry in answer.entries]
     if as_json:
         print_json({"entry": records[-1], "entries": records, "replayed": answer.replayed})
@@ -187,7 +186,9 @@ def verify(
 ) -> None:
     """Recompute the books from messages and entries; exits with 1 when they do not add up."""
     request = pb.VerifyBooksRequest(user_id=user)
-    answer = _run(lambda stub: stub.VerifyBooks(request, timeout=_VERIFY_TIMEOUT_S))
+    answer: pb.VerifyBooksResponse = ask_messaging(
+        BillingServiceStub, lambda stub: stub.VerifyBooks(request), deadline_s=_VERIFY_DEADLINE_S
+    )
     if as_json:
         print_json(
             {
@@ -282,11 +283,3 @@ def _kes(option: str, text: str | None) -> int | None:
 
 def _who(by: str | None) -> str:
     return getpass.getuser() if by is None else by
-
-
-def _run(ask: Callable[[billing_pb2_grpc.BillingServiceAsyncStub], Awaitable[T]]) -> T:
-    async def asked() -> T:
-        async with billing_stub() as stub:
-            return await ask(stub)
-
-    return asyncio.run(asked())

@@ -13,16 +13,19 @@ from rich.table import Table
 
 from service_kit.grpc.timestamps import to_timestamp
 from sms_cli.accounts.billing_records import entry_record, word
-from sms_cli.accounts.billing_stub import PAGE, TIMEOUT_S, billing_stub
 from sms_cli.shared.kes_amounts import kes
+from sms_cli.shared.local_settings import client_settings
 from sms_cli.shared.options import Bom, Raw, csv_style, parsed
 from sms_cli.shared.periods import End, Month, Period, Start, period_of
 from sms_cli.shared.report_files import RowFile, file_format, progress, replaced
+from sms_cli.shared.service_calls import messaging_stub
 from sms_cli.shared.terminal import cell, err, out, print_json, print_table
 from tukupay.sms.messaging.v1 import billing_pb2 as pb
+from tukupay.sms.messaging.v1.billing_pb2_grpc import BillingServiceStub
 
 COLUMNS = ("entryId", "bookedAt", "kind", "amount", "balance", "outboxId", "attempt", "reference", "reason", "bookedBy")
 SHOWN = 1_000
+_PAGE = 1_000
 
 
 def statement(
@@ -62,11 +65,11 @@ def statement(
 
 
 async def _totals(user: str, period: Period) -> pb.GetStatementResponse:
-    async with billing_stub() as stub:
+    async with messaging_stub(client_settings().messaging, BillingServiceStub) as stub:
         request = pb.GetStatementRequest(
             user_id=user, period_start=to_timestamp(period[0]), period_end=to_timestamp(period[1])
         )
-        return await stub.GetStatement(request, timeout=TIMEOUT_S)
+        return await stub.GetStatement(request)
 
 
 async def _pages(
@@ -77,12 +80,12 @@ async def _pages(
         user_id=user,
         period_start=to_timestamp(period[0]),
         period_end=to_timestamp(period[1]),
-        page_size=PAGE,
+        page_size=_PAGE,
         through_entry_id=totals.through_entry_id if totals.HasField("through_entry_id") else None,
     )
-    async with billing_stub() as stub:
+    async with messaging_stub(client_settings().messaging, BillingServiceStub) as stub:
         while True:
-            page = await stub.ListLedgerEntries(request, timeout=TIMEOUT_S)
+            page = await stub.ListLedgerEntries(request)
             yield page.entries
             if not page.next_page_token:
                 return

@@ -25,9 +25,7 @@ from messaging_service.shared.numbering.phone_number_rules import phone_number_p
 from service_kit.errors import ServiceError
 from service_kit.grpc.grpc_errors import from_rpc_error
 from service_kit.grpc.timestamps import to_timestamp
-from service_kit.settings import Address
 from sms_cli.batch.batch_files import BatchRow, Campaign, RowProblem, read_rows
-from sms_cli.shared.connections import readable_errors
 from tukupay.sms.messaging.v1 import messaging_pb2 as pb
 
 if TYPE_CHECKING:
@@ -38,7 +36,6 @@ MAX_PROBLEMS = 100
 _CHUNK = 1_000
 _PRICES_AT_ONCE = 32
 _PRICES_KEPT = 10_000
-_TIMEOUT_S = 20.0
 
 _COUNTRY_HELPS = "; or say with --country KE whose numbers they are"
 _COLUMNS = {
@@ -87,9 +84,8 @@ class Plan:
 class Prices:
     """Prices of one unit for an account; the oldest are forgotten first."""
 
-    def __init__(self, stub: MessagingServiceAsyncStub, messaging: Address, user: str) -> None:
+    def __init__(self, stub: MessagingServiceAsyncStub, user: str) -> None:
         self._stub = stub
-        self._messaging = messaging
         self._user = user
         self._known: dict[datetime | None, int] = {}
 
@@ -102,8 +98,7 @@ class Prices:
             async with room:
                 found[instant] = self._known[instant] = await self._ask(instant)
 
-        with readable_errors("messaging", self._messaging):
-            await asyncio.gather(*(ask(instant) for instant in instants - found.keys()))
+        await asyncio.gather(*(ask(instant) for instant in instants - found.keys()))
         while len(self._known) > _PRICES_KEPT:
             del self._known[next(iter(self._known))]
         return found
@@ -111,14 +106,13 @@ class Prices:
     async def refusal_of(self, number: str) -> str | None:
         """Why messages may not go to the country of a number; None when they may."""
         request = pb.QuoteSmsRequest(user_id=self._user, message="-", recipient_phone_number=number)
-        with readable_errors("messaging", self._messaging):
-            try:
-                await self._stub.QuoteSms(request, timeout=_TIMEOUT_S)
-            except aio.AioRpcError as error:
-                failure = from_rpc_error(error)
-                if failure is None or failure.reason != "DESTINATION_NOT_ALLOWED":
-                    raise
-                return failure.message
+        try:
+            await self._stub.QuoteSms(request)
+        except aio.AioRpcError as error:
+            failure = from_rpc_error(error)
+            if failure is None or failure.reason != "DESTINATION_NOT_ALLOWED":
+                raise
+            return failure.message
         return None
 
     async def _ask(self, instant: datetime | None) -> int:
@@ -126,7 +120,7 @@ class Prices:
         request = pb.QuoteSmsRequest(
             user_id=self._user, message="-", scheduled_time=None if instant is None else to_timestamp(instant)
         )
-        answer = await self._stub.QuoteSms(request, timeout=_TIMEOUT_S)
+        answer = await self._stub.QuoteSms(request)
         return answer.unit_price_micros
 
 

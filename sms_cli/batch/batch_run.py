@@ -12,15 +12,14 @@ from pathlib import Path
 
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
 
-from service_kit.grpc.channel import open_channel
 from service_kit.settings import Address
 from sms_cli.batch.batch_files import BatchRow, Campaign
 from sms_cli.batch.batch_plan import Plan, Prices, drafts, plan_batch
 from sms_cli.batch.batch_results import ERROR, Totals, campaign_of, open_results
 from sms_cli.batch.batch_sender import BatchSender
 from sms_cli.shared.command_error import CommandError
-from sms_cli.shared.connections import readable_errors
 from sms_cli.shared.kes_amounts import kes
+from sms_cli.shared.service_calls import messaging_stub
 from sms_cli.shared.terminal import err
 from tukupay.sms.messaging.v1.messaging_pb2_grpc import MessagingServiceStub
 
@@ -83,8 +82,8 @@ class Outcome:
 async def make_plan(messaging: Address, path: Path, campaign: Campaign, max_units: int) -> Plan:
     """Checks and prices a file; raises CommandError that names what is wrong with it."""
     try:
-        async with open_channel(messaging) as channel:
-            prices = Prices(MessagingServiceStub(channel), messaging, campaign.user)
+        async with messaging_stub(messaging, MessagingServiceStub) as stub:
+            prices = Prices(stub, campaign.user)
             with _bar("reads", None) as bar:
                 plan = await plan_batch(
                     path, campaign, prices, max_units=max_units, now=datetime.now(UTC), progress=bar
@@ -122,9 +121,10 @@ async def send_file(  # noqa: PLR0917 - all that a sending is
     loop = asyncio.get_running_loop()
     begun = loop.time()
     with open_results(results, campaign.name) as written, _sending_bar(plan.rows, written.totals) as progress:
-        async with open_channel(messaging) as channel:
+        # Its calls wait for outcomes, so it says itself how long.
+        async with messaging_stub(messaging, MessagingServiceStub, deadline_s=None) as stub:
             sender = BatchSender(
-                MessagingServiceStub(channel),
+                stub,
                 written,
                 batch=pace.batch,
                 window=pace.window,
@@ -132,8 +132,7 @@ async def send_file(  # noqa: PLR0917 - all that a sending is
                 patience_s=pace.patience_s,
                 progress=progress,
             )
-            with readable_errors("messaging", messaging):
-                interrupted = await _until_done(sender, _unchanged(path, campaign))
+            interrupted = await _until_done(sender, _unchanged(path, campaign))
         written.flush()
     return Outcome(
         plan, written.totals, loop.time() - begun, sender.unanswered, sender.obstacle, interrupted=interrupted

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import getpass
 from typing import Annotated
 
@@ -10,19 +9,14 @@ import typer
 from rich.markup import escape
 from rich.table import Table
 
-from service_kit.grpc.channel import open_channel
-from service_kit.settings import Address
-from sms_cli.shared.connections import readable_errors
 from sms_cli.shared.kes_amounts import kes
-from sms_cli.shared.local_settings import client_settings
+from sms_cli.shared.service_calls import ask_messaging
 from sms_cli.shared.terminal import out, print_json, print_table
 from sms_cli.shared.terminal_instants import shown
 from tukupay.sms.messaging.v1 import carriers_pb2 as pb
-from tukupay.sms.messaging.v1 import carriers_pb2_grpc
+from tukupay.sms.messaging.v1.carriers_pb2_grpc import CarrierServiceStub
 
 carriers = typer.Typer(help="How carriers stand; pause, drain and resume them.", invoke_without_command=True)
-
-_TIMEOUT_S = 20.0
 
 Carrier = Annotated[str, typer.Argument(help="The carrier's name.")]
 Reason = Annotated[str, typer.Option(help="Why, for the record.")]
@@ -35,7 +29,9 @@ def show(context: typer.Context, *, as_json: AsJson = False) -> None:
     """Show every carrier: its binds, how much of its window is used, its rate and its errors."""
     if context.invoked_subcommand is not None:
         return
-    answer = asyncio.run(_list(client_settings().messaging))
+    answer: pb.ListCarriersResponse = ask_messaging(
+        CarrierServiceStub, lambda stub: stub.ListCarriers(pb.ListCarriersRequest())
+    )
     if as_json:
         print_json({"carriers": [record(report) for report in answer.carriers]})
         return
@@ -143,25 +139,12 @@ def _set(carrier: str, mode: pb.CarrierMode.ValueType, reason: str, by: str | No
     request = pb.SetCarrierModeRequest(
         carrier=carrier, mode=mode, reason=reason, changed_by=getpass.getuser() if by is None else by
     )
-    control = asyncio.run(_said(client_settings().messaging, request))
+    answer: pb.SetCarrierModeResponse = ask_messaging(CarrierServiceStub, lambda stub: stub.SetCarrierMode(request))
+    control = answer.control
     out.print(
         f"{escape(control.carrier)} is wanted {_word(pb.CarrierMode.Name(control.mode), 'CARRIER_MODE_')}; "
         "every replica follows within two seconds"
     )
-
-
-async def _list(messaging: Address) -> pb.ListCarriersResponse:
-    async with open_channel(messaging) as channel:
-        with readable_errors("messaging", messaging):
-            stub = carriers_pb2_grpc.CarrierServiceStub(channel)
-            return await stub.ListCarriers(pb.ListCarriersRequest(), timeout=_TIMEOUT_S)
-
-
-async def _said(messaging: Address, request: pb.SetCarrierModeRequest) -> pb.CarrierControl:
-    async with open_channel(messaging) as channel:
-        with readable_errors("messaging", messaging):
-            stub = carriers_pb2_grpc.CarrierServiceStub(channel)
-            return (await stub.SetCarrierMode(request, timeout=_TIMEOUT_S)).control
 
 
 def _word(name: str, prefix: str) -> str:

@@ -20,7 +20,7 @@ from service_kit.csv_files.csv_writer import CsvStyle
 from service_kit.grpc.timestamps import to_timestamp
 from service_kit.settings import Address
 from sms_cli.costs.cost_files import CostFileError, FileRow, cost_writer, read_costs, some_lines
-from sms_cli.costs.cost_import import MAX_ROWS, Change, ImportOptions, cost_import, exported_costs
+from sms_cli.costs.cost_import import MAX_ROWS, Change, CostImport, ImportOptions, exported_costs
 from sms_cli.costs.costs_commands import AllowFree, AsJson, OverrideGuards
 from sms_cli.costs.lost_ids import lost_ids
 from sms_cli.shared.command_error import CommandError
@@ -79,24 +79,24 @@ async def _import(  # noqa: PLR0917 - one road from the file to the book
     as_json: bool,
 ) -> None:
     text, rows = content
-    async with cost_import(services.pricing, rows) as importing:
-        with _bar("sends prices", len(rows), "compares with the price book") as advance:
-            changes = await importing.try_out(options, advance)
-        if as_json:
-            print_json({"dryRun": dry_run, "changes": [change.record() for change in changes]})
-        else:
-            _show(changes)
-        for warning in await lost_ids(services, changes):
-            err.print(f"warning: {warning}", markup=False)
-        _check_guards(path, changes, options)
-        recordable = sum(change.effect != pb.IMPORT_EFFECT_UNCHANGED for change in changes)
-        if dry_run or not recordable:
-            _say(as_json, "Nothing was recorded." if dry_run else "Every price is in effect already: nothing to do.")
-            return
-        _confirm(recordable, yes=yes)
-        name = key or options.key_of(text)
-        with _bar("sends prices", len(rows), "records them in one transaction") as advance:
-            imported, replayed = await importing.record(options, name, advance)
+    importing = CostImport(services.pricing, rows)
+    with _bar("sends prices", len(rows), "compares with the price book") as advance:
+        changes = await importing.try_out(options, advance)
+    if as_json:
+        print_json({"dryRun": dry_run, "changes": [change.record() for change in changes]})
+    else:
+        _show(changes)
+    for warning in await lost_ids(services, changes):
+        err.print(f"warning: {warning}", markup=False)
+    _check_guards(path, changes, options)
+    recordable = sum(change.effect != pb.IMPORT_EFFECT_UNCHANGED for change in changes)
+    if dry_run or not recordable:
+        _say(as_json, "Nothing was recorded." if dry_run else "Every price is in effect already: nothing to do.")
+        return
+    _confirm(recordable, yes=yes)
+    name = key or options.key_of(text)
+    with _bar("sends prices", len(rows), "records them in one transaction") as advance:
+        imported, replayed = await importing.record(options, name, advance)
     if replayed:
         raise CommandError(
             f"{path} was imported before, and its prices were changed since: nothing was recorded",

@@ -3,25 +3,23 @@
 from __future__ import annotations
 
 from collections.abc import AsyncGenerator, Callable, Sequence
-from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from decimal import Decimal
 
-from service_kit.grpc.channel import open_channel
 from service_kit.grpc.timestamps import to_timestamp
 from service_kit.settings import Address
 from sms_cli.costs.cost_files import FileRow, file_key, place_in_file
-from sms_cli.shared.connections import option_of, readable_errors
+from sms_cli.shared.call_failures import option_of
 from sms_cli.shared.cost_levels import LEVEL_NAMES
 from sms_cli.shared.kes_amounts import kes, micros
+from sms_cli.shared.service_calls import pricing_stub
 from sms_cli.shared.terminal_instants import exact
 from tukupay.sms.pricing.v1 import pricing_pb2 as pb
-from tukupay.sms.pricing.v1 import pricing_pb2_grpc
 
 MAX_ROWS = 50_000
 """What pricing records in one transaction."""
 _ROWS_OF_PART = 1_000
-_TIMEOUT_S = 600.0
+_DEADLINE_S = 600.0
 _OPEN_END = (
     "the prices may or may not have been recorded, all of them or none: import the file again when pricing answers, "
     "which records nothing twice"
@@ -106,11 +104,8 @@ class ImportOptions:
 class CostImport:
     """Records the prices of a file, all or none."""
 
-    def __init__(
-        self, pricing: Address, stub: pricing_pb2_grpc.PricingServiceAsyncStub, rows: Sequence[FileRow]
-    ) -> None:
+    def __init__(self, pricing: Address, rows: Sequence[FileRow]) -> None:
         self._pricing = pricing
-        self._stub = stub
         self._rows = rows
 
     async def try_out(self, options: ImportOptions, progress: Progress) -> list[Change]:
@@ -149,8 +144,8 @@ class CostImport:
         imported: list[pb.ImportedCost] = []
         replayed = False
         open_end = None if dry_run else _OPEN_END
-        with readable_errors("pricing", self._pricing, self._named, open_end=open_end):
-            async for answer in self._stub.ImportCostsInParts(parts(), timeout=_TIMEOUT_S):
+        async with pricing_stub(self._pricing, deadline_s=_DEADLINE_S, named=self._named, open_end=open_end) as stub:
+            async for answer in stub.ImportCostsInParts(parts()):
                 progress(answer.checked_rows)
                 imported += answer.rows
                 replayed = replayed or answer.replayed
@@ -160,19 +155,11 @@ class CostImport:
         return place_in_file(self._rows, field) or option_of(field)
 
 
-@asynccontextmanager
-async def cost_import(pricing: Address, rows: Sequence[FileRow]) -> AsyncGenerator[CostImport, None]:
-    """An import over a connection of its own."""
-    async with open_channel(pricing) as channel:
-        yield CostImport(pricing, pricing_pb2_grpc.PricingServiceStub(channel), rows)
-
-
 async def exported_costs(
     pricing: Address, level: pb.CostLevel.ValueType | None
 ) -> AsyncGenerator[Sequence[pb.Cost], None]:
     """Every price in effect now or later, some at a time."""
     request = pb.ExportCostsRequest(level=level or pb.COST_LEVEL_UNSPECIFIED)
-    async with open_channel(pricing) as channel:
-        with readable_errors("pricing", pricing):
-            async for answer in pricing_pb2_grpc.PricingServiceStub(channel).ExportCosts(request, timeout=_TIMEOUT_S):
-                yield answer.costs
+    async with pricing_stub(pricing, deadline_s=_DEADLINE_S) as stub:
+        async for answer in stub.ExportCosts(request):
+            yield answer.costs

@@ -5,20 +5,21 @@ from __future__ import annotations
 from collections.abc import AsyncGenerator, Iterator, Sequence
 from datetime import datetime, timedelta
 
-from service_kit.grpc.channel import open_channel
 from service_kit.grpc.timestamps import to_timestamp
 from service_kit.settings import Address
 from sms_cli.costs.cost_files import FileRow, place_in_file
-from sms_cli.shared.connections import option_of, readable_errors
+from sms_cli.shared.call_failures import option_of
 from sms_cli.shared.cost_levels import LEVEL_NAMES
 from sms_cli.shared.kes_amounts import kes, micros
+from sms_cli.shared.service_calls import messaging_stub
 from sms_cli.shared.terminal_instants import exact
-from tukupay.sms.messaging.v1 import messaging_pb2, reports_pb2_grpc
+from tukupay.sms.messaging.v1 import messaging_pb2
 from tukupay.sms.messaging.v1 import reports_pb2 as pb
+from tukupay.sms.messaging.v1.reports_pb2_grpc import ReportServiceStub
 
-_REPORT_TIMEOUT_S = 600.0
+_REPORT_DEADLINE_S = 600.0
 _DAY = timedelta(days=1)
-_COPY_TIMEOUT_S = 60.0
+_COPY_DEADLINE_S = 60.0
 
 
 async def rehearsed_costs(
@@ -43,10 +44,8 @@ async def rehearsed_costs(
     def named(field: str) -> str:
         return place_in_file(rows, field) or option_of(field)
 
-    async with open_channel(messaging) as channel:
-        with readable_errors("messaging", messaging, named):
-            stub = reports_pb2_grpc.ReportServiceStub(channel)
-            return await stub.RehearseCosts(request, timeout=_REPORT_TIMEOUT_S)
+    async with messaging_stub(messaging, ReportServiceStub, deadline_s=_REPORT_DEADLINE_S, named=named) as stub:
+        return await stub.RehearseCosts(request)
 
 
 async def audited_costs(
@@ -54,18 +53,16 @@ async def audited_costs(
 ) -> AsyncGenerator[pb.AuditCostsResponse, None]:
     """The exceptions of a period as they are found, and the totals last."""
     totals = pb.AuditTotals()
-    async with open_channel(messaging) as channel:
-        stub = reports_pb2_grpc.ReportServiceStub(channel)
+    async with messaging_stub(messaging, ReportServiceStub, deadline_s=_REPORT_DEADLINE_S) as stub:
         for first, after in days(start, end):
             request = pb.AuditCostsRequest(
                 period_start=to_timestamp(first), period_end=to_timestamp(after), user_id=user
             )
-            with readable_errors("messaging", messaging):
-                async for answer in stub.AuditCosts(request, timeout=_REPORT_TIMEOUT_S):
-                    if answer.exceptions:
-                        yield answer
-                    for field, value in answer.totals.ListFields():
-                        setattr(totals, field.name, getattr(totals, field.name) + value)
+            async for answer in stub.AuditCosts(request):
+                if answer.exceptions:
+                    yield answer
+                for field, value in answer.totals.ListFields():
+                    setattr(totals, field.name, getattr(totals, field.name) + value)
     yield pb.AuditCostsResponse(totals=totals)
 
 
@@ -85,10 +82,8 @@ def days(start: datetime, end: datetime) -> Iterator[tuple[datetime, datetime]]:
 
 async def audited_copy(messaging: Address) -> pb.AuditPriceCopyResponse:
     """How the copy of the price book in a messaging process compares with pricing."""
-    async with open_channel(messaging) as channel:
-        with readable_errors("messaging", messaging):
-            stub = reports_pb2_grpc.ReportServiceStub(channel)
-            return await stub.AuditPriceCopy(pb.AuditPriceCopyRequest(), timeout=_COPY_TIMEOUT_S)
+    async with messaging_stub(messaging, ReportServiceStub, deadline_s=_COPY_DEADLINE_S) as stub:
+        return await stub.AuditPriceCopy(pb.AuditPriceCopyRequest())
 
 
 def total_record(total: pb.RehearsedTotal) -> dict[str, object]:

@@ -9,17 +9,14 @@ from collections.abc import Iterator, Sequence
 import grpc
 from grpc import aio
 
-from service_kit.grpc.channel import open_channel
 from sms_cli.costs.cost_import import Change
-from sms_cli.shared.connections import readable_errors
 from sms_cli.shared.local_settings import LocalSettings
+from sms_cli.shared.service_calls import messaging_stub, pricing_stub
 from tukupay.sms.messaging.v1 import messaging_pb2, messaging_pb2_grpc
 from tukupay.sms.pricing.v1 import pricing_pb2 as pb
-from tukupay.sms.pricing.v1 import pricing_pb2_grpc
 
 LOOKED_UP = 10_000
 """Customers that are looked up at most: each costs two questions to each service."""
-_TIMEOUT_S = 20.0
 _AT_ONCE = 16
 _QUESTIONS = 1_000
 _SHORTENED = re.compile(r"\d(?:[.,]\d+)?E\+?\d+", re.ASCII | re.IGNORECASE)
@@ -62,23 +59,19 @@ async def lost_ids(services: LocalSettings, changes: Sequence[Change]) -> list[s
 async def _priced(services: LocalSettings, customers: Sequence[str]) -> set[str]:
     """Those that have a price of their own now."""
     found: set[str] = set()
-    async with open_channel(services.pricing) as channel:
-        with readable_errors("pricing", services.pricing):
-            for start in range(0, len(customers), _QUESTIONS):
-                request = pb.BatchResolvePricesRequest(
-                    requests=[
-                        pb.ResolvePriceRequest(customer_id=customer)
-                        for customer in customers[start : start + _QUESTIONS]
-                    ]
-                )
-                answer = await pricing_pb2_grpc.PricingServiceStub(channel).BatchResolvePrices(
-                    request, timeout=_TIMEOUT_S
-                )
-                found.update(
-                    result.price.cost.customer_id
-                    for result in answer.results
-                    if result.price.cost.level == pb.COST_LEVEL_SPECIFIC_CUSTOMER
-                )
+    async with pricing_stub(services.pricing) as stub:
+        for start in range(0, len(customers), _QUESTIONS):
+            request = pb.BatchResolvePricesRequest(
+                requests=[
+                    pb.ResolvePriceRequest(customer_id=customer) for customer in customers[start : start + _QUESTIONS]
+                ]
+            )
+            answer = await stub.BatchResolvePrices(request)
+            found.update(
+                result.price.cost.customer_id
+                for result in answer.results
+                if result.price.cost.level == pb.COST_LEVEL_SPECIFIC_CUSTOMER
+            )
     return found
 
 
@@ -86,13 +79,12 @@ async def _accounts(services: LocalSettings, users: Sequence[str]) -> tuple[set[
     """Those that have an account, and what is to be said when messaging does not tell."""
     found: set[str] = set()
     waiting: Iterator[str] = iter(users)
-    async with open_channel(services.messaging) as channel:
-        stub = messaging_pb2_grpc.AccountServiceStub(channel)
+    async with messaging_stub(services.messaging, messaging_pb2_grpc.AccountServiceStub) as stub:
 
         async def work() -> None:
             for user in waiting:
                 try:
-                    await stub.GetAccount(messaging_pb2.GetAccountRequest(user_id=user), timeout=_TIMEOUT_S)
+                    await stub.GetAccount(messaging_pb2.GetAccountRequest(user_id=user))
                 except aio.AioRpcError as error:
                     if error.code() is not grpc.StatusCode.NOT_FOUND:
                         raise

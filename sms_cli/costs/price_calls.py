@@ -7,17 +7,15 @@ from collections.abc import Sequence
 from datetime import UTC, datetime
 from decimal import Decimal
 
-from service_kit.grpc.channel import open_channel
 from service_kit.grpc.timestamps import to_timestamp
 from service_kit.settings import Address
-from sms_cli.shared.connections import readable_errors
 from sms_cli.shared.cost_levels import LEVEL_NAMES
 from sms_cli.shared.kes_amounts import kes, micros
+from sms_cli.shared.service_calls import pricing_stub
 from sms_cli.shared.terminal_instants import exact
 from tukupay.sms.pricing.v1 import pricing_pb2 as pb
-from tukupay.sms.pricing.v1 import pricing_pb2_grpc
 
-_TIMEOUT_S = 10.0
+_DEADLINE_S = 10.0
 _RECORDED_OR_NOT = (
     "the price may or may not have been recorded: `costs history` shows it; repeated with the same --idempotency-key, "
     "if there was one, the command records nothing twice"
@@ -52,17 +50,15 @@ async def record_cost(
         override_guards=override_guards,
         idempotency_key=idempotency_key,
     )
-    async with open_channel(pricing) as channel:
-        with readable_errors("pricing", pricing, open_end=_RECORDED_OR_NOT):
-            return await pricing_pb2_grpc.PricingServiceStub(channel).SetCost(request, timeout=_TIMEOUT_S)
+    async with pricing_stub(pricing, deadline_s=_DEADLINE_S, open_end=_RECORDED_OR_NOT) as stub:
+        return await stub.SetCost(request)
 
 
 async def withdraw_cost(pricing: Address, cost_id: str, *, author: str | None, reason: str) -> pb.Cost:
     """Takes back a row before it takes effect, and gives it as it stands then."""
     request = pb.WithdrawCostRequest(cost_id=cost_id, withdrawn_by=author or getpass.getuser(), reason=reason)
-    async with open_channel(pricing) as channel:
-        with readable_errors("pricing", pricing, open_end=_WITHDRAWN_OR_NOT):
-            answer = await pricing_pb2_grpc.PricingServiceStub(channel).WithdrawCost(request, timeout=_TIMEOUT_S)
+    async with pricing_stub(pricing, deadline_s=_DEADLINE_S, open_end=_WITHDRAWN_OR_NOT) as stub:
+        answer = await stub.WithdrawCost(request)
     return answer.cost
 
 
@@ -77,9 +73,8 @@ async def explained_price(
         known_at=to_timestamp(known_at) if known_at else None,
         explain=True,
     )
-    async with open_channel(pricing) as channel:
-        with readable_errors("pricing", pricing):
-            return await pricing_pb2_grpc.PricingServiceStub(channel).ResolvePrice(request, timeout=_TIMEOUT_S)
+    async with pricing_stub(pricing, deadline_s=_DEADLINE_S) as stub:
+        return await stub.ResolvePrice(request)
 
 
 async def current_cost(
@@ -87,10 +82,8 @@ async def current_cost(
 ) -> pb.Cost:
     """The row that applies now when asked from a level."""
     request = pb.GetCurrentCostRequest(level=level, customer_id=customer, app_id=app)
-    async with open_channel(pricing) as channel:
-        with readable_errors("pricing", pricing):
-            stub = pricing_pb2_grpc.PricingServiceStub(channel)
-            answer = await stub.GetCurrentCost(request, timeout=_TIMEOUT_S)
+    async with pricing_stub(pricing, deadline_s=_DEADLINE_S) as stub:
+        answer = await stub.GetCurrentCost(request)
     return answer.cost
 
 
@@ -100,15 +93,13 @@ async def cost_history(
     """Every recorded row of a level and entity, oldest first."""
     request = pb.ListCostsRequest(level=level, customer_id=customer, app_id=app, page_size=1_000)
     rows: list[pb.Cost] = []
-    async with open_channel(pricing) as channel:
-        stub = pricing_pb2_grpc.PricingServiceStub(channel)
-        with readable_errors("pricing", pricing):
-            while True:
-                answer = await stub.ListCosts(request, timeout=_TIMEOUT_S)
-                rows.extend(answer.costs)
-                if not answer.next_page_token:
-                    return rows
-                request.page_token = answer.next_page_token
+    async with pricing_stub(pricing, deadline_s=_DEADLINE_S) as stub:
+        while True:
+            answer = await stub.ListCosts(request)
+            rows.extend(answer.costs)
+            if not answer.next_page_token:
+                return rows
+            request.page_token = answer.next_page_token
 
 
 def tier_of(cost: pb.Cost) -> str:

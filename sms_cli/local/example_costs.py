@@ -7,18 +7,17 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from decimal import Decimal
 
-from service_kit.grpc.channel import open_channel
 from service_kit.grpc.timestamps import to_timestamp
 from service_kit.settings import Address
-from sms_cli.shared.connections import readable_errors
 from sms_cli.shared.cost_levels import LEVEL_NAMES
 from sms_cli.shared.kes_amounts import micros
+from sms_cli.shared.service_calls import pricing_stub
 from tukupay.sms.pricing.v1 import pricing_pb2 as pb
 from tukupay.sms.pricing.v1 import pricing_pb2_grpc
 
 AUTHOR = "tukupay-sms up"
 _EFFECTIVE_FROM = datetime(2024, 1, 1, tzinfo=UTC)
-_TIMEOUT_S = 10.0
+_DEADLINE_S = 10.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,16 +42,14 @@ async def seed_example_costs(pricing: Address) -> Sequence[str]:
     A price book that holds anything else is left alone. Gives one line for a person when it recorded
     something. Raises CommandError when pricing cannot be asked.
     """
-    async with open_channel(pricing) as channel:
-        stub = pricing_pb2_grpc.PricingServiceStub(channel)
-        with readable_errors("pricing", pricing):
-            present = await _present_rows(stub)
-            if any(row.created_by != AUTHOR for row in present):
-                return ()
-            known = {(row.level, row.customer_id) for row in present}
-            missing = [each for each in EXAMPLES if (each.level, each.customer or "") not in known]
-            for example in missing:
-                await stub.SetCost(_request(example), timeout=_TIMEOUT_S)
+    async with pricing_stub(pricing, deadline_s=_DEADLINE_S) as stub:
+        present = await _present_rows(stub)
+        if any(row.created_by != AUTHOR for row in present):
+            return ()
+        known = {(row.level, row.customer_id) for row in present}
+        missing = [each for each in EXAMPLES if (each.level, each.customer or "") not in known]
+        for example in missing:
+            await stub.SetCost(_request(example))
     return (_summary(missing),) if missing else ()
 
 
@@ -60,20 +57,19 @@ async def _present_rows(stub: pricing_pb2_grpc.PricingServiceAsyncStub) -> list[
     rows: list[pb.Cost] = []
     for example in EXAMPLES:
         request = pb.ListCostsRequest(level=example.level, customer_id=example.customer)
-        rows.extend((await stub.ListCosts(request, timeout=_TIMEOUT_S)).costs)
+        rows.extend((await stub.ListCosts(request)).costs)
     return rows
 
 
 def _request(example: _Example) -> pb.SetCostRequest:
-    request = pb.SetCostRequest(
+    return pb.SetCostRequest(
         level=example.level,
         price_micros=micros(example.price),
         customer_id=example.customer,
         reason=example.reason,
         created_by=AUTHOR,
+        effective_from=to_timestamp(_EFFECTIVE_FROM),
     )
-    request.effective_from.CopyFrom(to_timestamp(_EFFECTIVE_FROM))
-    return request
 
 
 def _summary(examples: Sequence[_Example]) -> str:

@@ -2,31 +2,22 @@
 
 from __future__ import annotations
 
-import asyncio
 import getpass
-from collections.abc import AsyncGenerator, Callable
-from contextlib import asynccontextmanager
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import Annotated
 
 import typer
 from rich.table import Column, Table
 
-from service_kit.grpc.channel import open_channel
 from sms_cli.notices.channels_commands import channels
-from sms_cli.shared.connections import readable_errors
-from sms_cli.shared.local_settings import client_settings
+from sms_cli.shared.service_calls import ask_messaging
 from sms_cli.shared.terminal import cell, out, print_table
 from sms_cli.shared.terminal_instants import shown
 from tukupay.sms.messaging.v1 import alerts_pb2 as pb
-from tukupay.sms.messaging.v1 import alerts_pb2_grpc
-
-if TYPE_CHECKING:
-    Stub = alerts_pb2_grpc.AlertServiceAsyncStub
+from tukupay.sms.messaging.v1.alerts_pb2_grpc import AlertServiceStub
 
 alerts = typer.Typer(help="What accounts are warned of: list, acknowledge, rules, channels.", no_args_is_help=True)
 alerts.add_typer(channels, name="channels")
 
-_TIMEOUT_S = 20.0
 _MICROS = 1_000_000
 _KINDS = {
     name.removeprefix("ALERT_KIND_").lower().replace("_", ".", 1): number
@@ -47,7 +38,8 @@ def list_alerts(
 ) -> None:
     """Show the alerts of an account, newest first."""
     request = pb.ListAlertsRequest(user_id=user, only_open=only_open, page_size=limit)
-    found = list(_asked(lambda stub: stub.ListAlerts(request, timeout=_TIMEOUT_S)).alerts)
+    answer: pb.ListAlertsResponse = ask_messaging(AlertServiceStub, lambda stub: stub.ListAlerts(request))
+    found = list(answer.alerts)
     if not found:
         none = f"No alert of {user} is open." if only_open else f"{user} was not warned of anything."
         out.print(none, markup=False)
@@ -76,7 +68,8 @@ def acknowledge(
 ) -> None:
     """Say who has seen an alert; the first word stays."""
     request = pb.AcknowledgeAlertRequest(alert_id=alert, acknowledged_by=by or getpass.getuser())
-    seen = _asked(lambda stub: stub.AcknowledgeAlert(request, timeout=_TIMEOUT_S)).alert
+    answer: pb.AcknowledgeAlertResponse = ask_messaging(AlertServiceStub, lambda stub: stub.AcknowledgeAlert(request))
+    seen = answer.alert
     out.print(f"seen by {seen.acknowledged_by}, {shown(seen.acknowledged_time)}", markup=False)
 
 
@@ -84,8 +77,9 @@ def acknowledge(
 def rules(user: User = "user123") -> None:
     """Show what an account is warned of, the defaults included."""
     request = pb.GetAlertRulesRequest(user_id=user)
+    answer: pb.GetAlertRulesResponse = ask_messaging(AlertServiceStub, lambda stub: stub.GetAlertRules(request))
     table = Table("kind", "watches", "threshold", "margin", "quiet")
-    for one in _asked(lambda stub: stub.GetAlertRules(request, timeout=_TIMEOUT_S)).rules:
+    for one in answer.rules:
         unit = " units" if one.in_units else ""
         quiet = one.quiet_hours
         hours = f"{_clock(quiet.start_minute)} to {_clock(quiet.end_minute)}" if one.HasField("quiet_hours") else None
@@ -111,19 +105,3 @@ def _amount(micros: int) -> str:
 
 def _clock(minute: int) -> str:
     return f"{minute // 60:02}:{minute % 60:02}"
-
-
-@asynccontextmanager
-async def _service() -> AsyncGenerator[Stub, None]:
-    messaging = client_settings().messaging
-    async with open_channel(messaging) as channel:
-        with readable_errors("messaging", messaging):
-            yield alerts_pb2_grpc.AlertServiceStub(channel)
-
-
-def _asked(call: Callable[[Stub], Any]) -> Any:  # noqa: ANN401 - whatever the call answers
-    async def ask() -> Any:  # noqa: ANN401 - see above
-        async with _service() as stub:
-            return await call(stub)
-
-    return asyncio.run(ask())

@@ -13,8 +13,8 @@ from rich.table import Column, Table
 
 from service_kit.grpc.channel import open_channel
 from service_kit.grpc.timestamps import to_timestamp
+from sms_cli.shared.call_failures import readable_errors
 from sms_cli.shared.command_error import CommandError
-from sms_cli.shared.connections import readable_errors
 from sms_cli.shared.local_settings import client_settings
 from sms_cli.shared.options import instant_option
 from sms_cli.shared.terminal import cell, out, print_json, print_table

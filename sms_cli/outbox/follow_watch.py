@@ -10,9 +10,8 @@ from typing import Final, Generic, Protocol, TypeVar
 import grpc
 from grpc import aio
 
-from service_kit.grpc.channel import open_channel
 from service_kit.settings import Address
-from sms_cli.shared.connections import readable_errors
+from sms_cli.shared.service_calls import messaging_stub
 from tukupay.sms.messaging.v1 import messaging_pb2_grpc
 
 AGAIN: Final = frozenset({grpc.StatusCode.UNAVAILABLE, grpc.StatusCode.RESOURCE_EXHAUSTED, grpc.StatusCode.CANCELLED})
@@ -50,23 +49,22 @@ class Following(Generic[R]):
         Opens it again whenever the connection breaks, but for a first time that never came about. Raises CommandError.
         """
         began, pause_s = False, FIRST_PAUSE_S
-        async with open_channel(self.messaging) as channel:
-            stub: messaging_pb2_grpc.MessagingServiceAsyncStub = messaging_pb2_grpc.MessagingServiceStub(channel)
-            with readable_errors("messaging", self.messaging):
-                while True:
-                    try:
-                        async for response in self.watch(stub, self.cursor):
-                            if not began:
-                                self.begun()
-                            began, pause_s = True, FIRST_PAUSE_S
-                            self.show(response)
-                            # Only now: what was not shown comes again.
-                            self.cursor = response.cursor
-                    except aio.AioRpcError as error:
-                        if not began or error.code() not in AGAIN:
-                            raise
-                        self.interrupted(error.details() or error.code().name, pause_s)
-                    else:
-                        return
-                    await asyncio.sleep(pause_s)
-                    pause_s = min(2 * pause_s, LONGEST_PAUSE_S)
+        service = messaging_pb2_grpc.MessagingServiceStub
+        async with messaging_stub(self.messaging, service, deadline_s=None) as stub:
+            while True:
+                try:
+                    async for response in self.watch(stub, self.cursor):
+                        if not began:
+                            self.begun()
+                        began, pause_s = True, FIRST_PAUSE_S
+                        self.show(response)
+                        # Only now: what was not shown comes again.
+                        self.cursor = response.cursor
+                except aio.AioRpcError as error:
+                    if not began or error.code() not in AGAIN:
+                        raise
+                    self.interrupted(error.details() or error.code().name, pause_s)
+                else:
+                    return
+                await asyncio.sleep(pause_s)
+                pause_s = min(2 * pause_s, LONGEST_PAUSE_S)

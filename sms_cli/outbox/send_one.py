@@ -6,17 +6,15 @@ from datetime import datetime
 
 from google.protobuf.duration_pb2 import Duration
 
-from service_kit.grpc.channel import open_channel
 from service_kit.grpc.timestamps import to_timestamp
 from service_kit.settings import Address
-from sms_cli.shared.connections import readable_errors
 from sms_cli.shared.kes_amounts import kes
+from sms_cli.shared.service_calls import messaging_stub
 from sms_cli.shared.terminal_instants import shown
 from tukupay.sms.messaging.v1 import messaging_pb2 as pb
-from tukupay.sms.messaging.v1 import messaging_pb2_grpc
+from tukupay.sms.messaging.v1.messaging_pb2_grpc import MessagingServiceStub
 
 _OUTCOME_WAIT_S = 10
-_TIMEOUT_S = 20.0
 
 PRIORITIES = {"normal": pb.PRIORITY_NORMAL, "high": pb.PRIORITY_HIGH}
 
@@ -45,10 +43,8 @@ async def send_sms(
         priority=priority,
         outcome_wait=Duration(seconds=_OUTCOME_WAIT_S),
     )
-    async with open_channel(messaging) as channel:
-        with readable_errors("messaging", messaging):
-            stub = messaging_pb2_grpc.MessagingServiceStub(channel)
-            answer = await stub.SendSms(request, timeout=_TIMEOUT_S)
+    async with messaging_stub(messaging, MessagingServiceStub) as stub:
+        answer = await stub.SendSms(request)
     return answer.entry
 
 

@@ -5,16 +5,16 @@ from __future__ import annotations
 from collections.abc import AsyncGenerator, Mapping, Sequence
 from datetime import datetime, timedelta
 
-from service_kit.grpc.channel import open_channel
 from service_kit.grpc.timestamps import to_timestamp
 from service_kit.settings import Address
 from sms_cli.accounts.billing_records import word
-from sms_cli.shared.connections import readable_errors
 from sms_cli.shared.cost_levels import LEVEL_NAMES, level_name
 from sms_cli.shared.kes_amounts import kes
+from sms_cli.shared.service_calls import messaging_stub
 from sms_cli.shared.terminal_instants import shown
-from tukupay.sms.messaging.v1 import messaging_pb2, reports_pb2_grpc
+from tukupay.sms.messaging.v1 import messaging_pb2
 from tukupay.sms.messaging.v1 import reports_pb2 as pb
+from tukupay.sms.messaging.v1.reports_pb2_grpc import ReportServiceStub
 
 GROUPINGS: Mapping[str, pb.CostGrouping.ValueType] = {
     "day": pb.COST_GROUPING_DAY,
@@ -51,7 +51,7 @@ MESSAGE_COLUMNS = (
 )
 MESSAGE_MONEY = ("unitPrice", "charged", "refunded", "carrierCost")
 
-_TIMEOUT_S = 600.0
+_DEADLINE_S = 600.0
 _SHOWN_DIGITS = 3
 _FIRST_PIECE = timedelta(days=1)
 _LONGEST_PIECE = timedelta(days=366)
@@ -70,19 +70,16 @@ async def cost_groups(
         user_id=user,
         basis=pb.COST_BASIS_BOOKING if booked else pb.COST_BASIS_CREATION,
     )
-    async with open_channel(messaging) as channel:
-        stub = reports_pb2_grpc.ReportServiceStub(channel)
-        with readable_errors("messaging", messaging):
-            async for answer in stub.ReportCosts(request, timeout=_TIMEOUT_S):
-                yield answer
+    async with messaging_stub(messaging, ReportServiceStub, deadline_s=_DEADLINE_S) as stub:
+        async for answer in stub.ReportCosts(request):
+            yield answer
 
 
 async def exported_messages(
     messaging: Address, start: datetime, end: datetime, user: str | None
 ) -> AsyncGenerator[tuple[Sequence[pb.ExportedMessage], datetime], None]:
     """The messages of a period by pages, each with the end of the piece of the period that it belongs to."""
-    async with open_channel(messaging) as channel:
-        stub = reports_pb2_grpc.ReportServiceStub(channel)
+    async with messaging_stub(messaging, ReportServiceStub, deadline_s=_DEADLINE_S) as stub:
         first, width = start, _FIRST_PIECE
         while True:
             after = end if end - first <= width else first + width
@@ -90,10 +87,9 @@ async def exported_messages(
                 period_start=to_timestamp(first), period_end=to_timestamp(after), user_id=user
             )
             count = 0
-            with readable_errors("messaging", messaging):
-                async for answer in stub.ExportMessages(request, timeout=_TIMEOUT_S):
-                    count += len(answer.messages)
-                    yield answer.messages, first
+            async for answer in stub.ExportMessages(request):
+                count += len(answer.messages)
+                yield answer.messages, first
             yield (), after
             if after >= end:
                 return

@@ -10,14 +10,13 @@ from itertools import islice
 from typing import IO
 
 from service_kit.csv_files.csv_reader import CsvProblem, CsvReader
-from service_kit.grpc.channel import open_channel
 from service_kit.grpc.timestamps import to_timestamp
 from service_kit.settings import Address
 from sms_cli.shared.command_error import CommandError
-from sms_cli.shared.connections import readable_errors
 from sms_cli.shared.kes_amounts import kes, micros, parse_kes_cell
+from sms_cli.shared.service_calls import messaging_stub
 from tukupay.sms.messaging.v1 import reports_pb2 as pb
-from tukupay.sms.messaging.v1 import reports_pb2_grpc
+from tukupay.sms.messaging.v1.reports_pb2_grpc import ReportServiceStub
 
 COLUMNS = ("carrierMessageId", "day", "messages", "parts", "cost", "status")
 FAILED = frozenset(
@@ -66,7 +65,7 @@ EXCEPTION_COLUMNS = (
 )
 EXCEPTION_MONEY = ("charged", "carrierCost", "invoiceCost")
 
-_TIMEOUT_S = 900.0
+_DEADLINE_S = 900.0
 _AT_ONCE = 1_000
 _LARGEST = 10**15
 _DAY = re.compile(r"\d{4}-\d{2}-\d{2}", re.ASCII)
@@ -172,15 +171,13 @@ async def reconciled(
             failures.append(error)
             raise
 
-    async with open_channel(messaging) as channel:
-        call = reports_pb2_grpc.ReportServiceStub(channel).ReconcileInvoice(requests(), timeout=_TIMEOUT_S)
-        try:
-            with readable_errors("messaging", messaging):
-                async for answer in call:
-                    yield answer
-        finally:
-            if failures:
-                raise failures[0]
+    try:
+        async with messaging_stub(messaging, ReportServiceStub, deadline_s=_DEADLINE_S) as stub:
+            async for answer in stub.ReconcileInvoice(requests()):
+                yield answer
+    finally:
+        if failures:
+            raise failures[0]
 
 
 def cause_word(cause: pb.InvoiceExceptionCause.ValueType) -> str:

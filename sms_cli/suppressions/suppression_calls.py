@@ -14,17 +14,17 @@ from grpc import aio
 from messaging_service.shared.phone_numbers import masked
 from service_kit.csv_files.csv_reader import CsvProblem, CsvReader, CsvRow
 from service_kit.csv_files.csv_writer import FOR_ALL, CsvStyle, CsvWriter
-from service_kit.grpc.channel import open_channel
 from service_kit.settings import Address
+from sms_cli.shared.call_failures import readable_errors
 from sms_cli.shared.command_error import CommandError
-from sms_cli.shared.connections import readable_errors
+from sms_cli.shared.service_calls import messaging_stub
 from sms_cli.shared.terminal_instants import exact
 from tukupay.sms.messaging.v1 import suppressions_pb2 as pb
 from tukupay.sms.messaging.v1 import suppressions_pb2_grpc
 
 COLUMNS = ("phoneNumber", "senderId", "userId", "reason")
 EXPORTED = (*COLUMNS, "source", "createdBy", "createdAt")
-_TIMEOUT_S = 30.0
+_DEADLINE_S = 30.0
 _AT_ONCE = 16
 _PAGE = 500
 _PREFIX = "SUPPRESSION_SOURCE_"
@@ -145,10 +145,6 @@ class SuppressionList:
 
     async def add(self, row: FileRow, reason: str, by: str) -> pb.AddSuppressionResponse:
         """Makes an entry in the name of an operator."""
-        with readable_errors("messaging", self._messaging):
-            return await self._add(row, reason, by)
-
-    async def _add(self, row: FileRow, reason: str, by: str) -> pb.AddSuppressionResponse:
         request = pb.AddSuppressionRequest(
             phone_number=row.phone,
             sender_id=row.sender,
@@ -157,7 +153,7 @@ class SuppressionList:
             reason=row.reason or reason,
             created_by=by,
         )
-        return await self._stub.AddSuppression(request, timeout=_TIMEOUT_S)
+        return await self._stub.AddSuppression(request)
 
     async def add_all(self, rows: Sequence[FileRow], reason: str, by: str, progress: Callable[[int], None]) -> Imported:
         """Makes an entry of each line; lines that are refused do not stop the others."""
@@ -169,7 +165,7 @@ class SuppressionList:
             for row in waiting:
                 try:
                     with readable_errors("messaging", self._messaging):
-                        answers.append(await self._add(row, reason, by))
+                        answers.append(await self.add(row, reason, by))
                 except CommandError as error:
                     if not _is_refusal(error):
                         raise
@@ -190,20 +186,18 @@ class SuppressionList:
         request = pb.RemoveSuppressionRequest(
             suppression_id=suppression_id, source=pb.SUPPRESSION_SOURCE_OPERATOR, reason=reason, ended_by=by
         )
-        with readable_errors("messaging", self._messaging):
-            return (await self._stub.RemoveSuppression(request, timeout=_TIMEOUT_S)).suppression
+        return (await self._stub.RemoveSuppression(request)).suppression
 
     async def pages(self, wanted: pb.ListSuppressionsRequest, limit: int) -> AsyncGenerator[list[pb.Suppression], None]:
         """Entries, newest first, up to `limit`, some at a time."""
         wanted.page_size, left = min(_PAGE, limit), limit
-        with readable_errors("messaging", self._messaging):
-            while left > 0:
-                page = await self._stub.ListSuppressions(wanted, timeout=_TIMEOUT_S)
-                yield list(page.suppressions[:left])
-                left -= len(page.suppressions)
-                wanted.page_token = page.next_page_token
-                if not page.next_page_token:
-                    return
+        while left > 0:
+            page = await self._stub.ListSuppressions(wanted)
+            yield list(page.suppressions[:left])
+            left -= len(page.suppressions)
+            wanted.page_token = page.next_page_token
+            if not page.next_page_token:
+                return
 
 
 def _is_refusal(error: CommandError) -> bool:
@@ -214,6 +208,7 @@ def _is_refusal(error: CommandError) -> bool:
 
 @asynccontextmanager
 async def suppression_list(messaging: Address) -> AsyncGenerator[SuppressionList, None]:
-    """The list over a connection of its own."""
-    async with open_channel(messaging) as channel:
-        yield SuppressionList(messaging, suppressions_pb2_grpc.SuppressionServiceStub(channel))
+    """The list over a connection of its own. Calls that fail inside raise CommandError."""
+    service = suppressions_pb2_grpc.SuppressionServiceStub
+    async with messaging_stub(messaging, service, deadline_s=_DEADLINE_S) as stub:
+        yield SuppressionList(messaging, stub)

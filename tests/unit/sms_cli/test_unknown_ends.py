@@ -14,7 +14,7 @@ from grpc import aio
 from service_kit.grpc.context import Context
 from service_kit.settings import Address
 from sms_cli.costs.cost_files import read_costs
-from sms_cli.costs.cost_import import ImportOptions, cost_import
+from sms_cli.costs.cost_import import CostImport, ImportOptions
 from sms_cli.costs.price_calls import record_cost, withdraw_cost
 from sms_cli.shared.command_error import CommandError
 from tukupay.sms.pricing.v1 import pricing_pb2 as pb
@@ -68,7 +68,8 @@ def recorded(pricing: Address) -> Coroutine[Any, Any, pb.SetCostResponse]:
 
 
 async def test_an_import_whose_end_is_unknown_says_so_and_that_repeating_is_safe() -> None:
-    async with leaving() as pricing, cost_import(pricing, read_costs(FILE)) as importing:
+    async with leaving() as pricing:
+        importing = CostImport(pricing, read_costs(FILE))
         with pytest.raises(CommandError, match="went away before it answered") as recording:
             await importing.record(OPTIONS, "key", lambda _: None)
         with pytest.raises(CommandError, match="does not answer") as trying:

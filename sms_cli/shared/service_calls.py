@@ -1,0 +1,86 @@
+"""Calls of pricing and messaging: a connection, a deadline for every call, and failures as a sentence and a remedy."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncGenerator, Awaitable, Callable
+from contextlib import asynccontextmanager
+from functools import partial
+from typing import Any, Final, TypeVar, cast
+
+from grpc import aio
+
+from service_kit.grpc.channel import open_channel
+from service_kit.settings import Address
+from sms_cli.shared.call_failures import option_of, readable_errors
+from sms_cli.shared.local_settings import client_settings
+from tukupay.sms.pricing.v1 import pricing_pb2_grpc
+
+DEADLINE_S: Final = 20.0
+"""For calls that are answered from a few rows. What reads or writes many has a longer one."""
+
+S = TypeVar("S")
+R = TypeVar("R")
+
+
+@asynccontextmanager
+async def messaging_stub(
+    messaging: Address,
+    stub: Callable[[aio.Channel], S],
+    *,
+    deadline_s: float | None = DEADLINE_S,
+    named: Callable[[str], str] = option_of,
+) -> AsyncGenerator[S, None]:
+    """A client of one gRPC service of messaging, over a connection of its own.
+
+    Each call ends after `deadline_s` unless it names a `timeout` of its own; None is for streams that a person ends.
+    A call that fails inside raises CommandError; `named` says what a person calls a field at fault.
+    """
+    async with open_channel(messaging) as channel:
+        with readable_errors("messaging", messaging, named):
+            yield _with_deadline(stub(channel), deadline_s)
+
+
+@asynccontextmanager
+async def pricing_stub(
+    pricing: Address,
+    *,
+    deadline_s: float = DEADLINE_S,
+    named: Callable[[str], str] = option_of,
+    open_end: str | None = None,
+) -> AsyncGenerator[pricing_pb2_grpc.PricingServiceAsyncStub, None]:
+    """A client of pricing, as `messaging_stub`.
+
+    `open_end` is what to do when pricing went away and nobody knows whether it did its work; None when that does not
+    matter.
+    """
+    async with open_channel(pricing) as channel:
+        with readable_errors("pricing", pricing, named, open_end=open_end):
+            yield _with_deadline(pricing_pb2_grpc.PricingServiceStub(channel), deadline_s)
+
+
+def ask_messaging(
+    stub: Callable[[aio.Channel], S], call: Callable[[S], Awaitable[R]], *, deadline_s: float = DEADLINE_S
+) -> R:
+    """What messaging, where the settings say it is, answers to a call. For commands that make one call at a time."""
+
+    async def ask() -> R:
+        async with messaging_stub(client_settings().messaging, stub, deadline_s=deadline_s) as client:
+            return await call(client)
+
+    return asyncio.run(ask())
+
+
+class _DeadlineStub:
+    """Gives every call of a stub a deadline."""
+
+    def __init__(self, stub: object, deadline_s: float) -> None:
+        self._stub = stub
+        self._deadline_s = deadline_s
+
+    def __getattr__(self, name: str) -> Any:  # noqa: ANN401 - a call of grpc
+        return partial(getattr(self._stub, name), timeout=self._deadline_s)
+
+
+def _with_deadline(stub: S, deadline_s: float | None) -> S:
+    return stub if deadline_s is None else cast("S", _DeadlineStub(stub, deadline_s))
