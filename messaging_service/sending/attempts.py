@@ -30,7 +30,7 @@ LONGEST_PAUSE_S = 1.0
 """Between two tries to record an outcome; each is as long as twice that."""
 
 
-class EventLog(Protocol):
+class AttemptLog(Protocol):
     """Where attempts report what an operator should see."""
 
     def settlement_lost(self, message_id: str, outcome: str) -> None:
@@ -53,7 +53,7 @@ class Attempts:
         self,
         settlements: GroupCommit[Settlement, Settled],
         outcomes: Outcomes,
-        log: EventLog,
+        log: AttemptLog,
         *,
         settle_within_s: float,
         late: LateOutcomeSink | None = None,

@@ -15,15 +15,15 @@ class EventsLog:
     """Implements the log ports of the use cases."""
 
     def settlement_lost(self, message_id: str, outcome: str) -> None:
-        """See EventLog."""
+        """See AttemptLog."""
         log.error("settlement.lost", outbox_id=message_id, outcome=outcome)
 
     def settlement_crashed(self, message_id: str, error: Exception) -> None:
-        """See EventLog."""
+        """See AttemptLog."""
         log.error("settlement.crashed", outbox_id=message_id, exc_info=error)
 
     def attempt_failed(self, error: BaseException) -> None:
-        """See EventLog."""
+        """See AttemptLog."""
         log.error("attempt.failed", exc_info=error)
 
     def breaker_opened(self, carrier: str, seconds: float) -> None:
