@@ -24,6 +24,7 @@ from uuid_utils.compat import uuid7
 
 from benchmarks.processes import children
 from messaging_service.carriers.domain.submission import DeliveryReceipt, Outcome, OutcomeKind, ReceiptState
+from messaging_service.receipts.postgres.postgres_receipt_inbox import PostgresReceiptInbox
 from messaging_service.sending.domain.validation import SendDraft, validate
 from messaging_service.sending.outbox import Acceptance, Accepted, Settlement
 from messaging_service.sending.postgres.postgres_outbox import PostgresOutbox, Windows
@@ -105,6 +106,7 @@ def _receipt(reference: str, recipient: str) -> DeliveryReceipt:
 
 async def _measure(pool: Pool, meter: Meter, sizes: Sequence[int], repeats: int) -> None:
     outbox = PostgresOutbox(pool, "benchmark", Windows(lease_s=30, margin_s=5, unknown_s=86_400, queue_s=3_600))
+    inbox = PostgresReceiptInbox(pool, "benchmark")
     requests = _requests()
     # Sizes take turns, so that a slow minute hits none alone.
     for _ in range(repeats):
@@ -120,8 +122,8 @@ async def _measure(pool: Pool, meter: Meter, sizes: Sequence[int], repeats: int)
             ]
             await meter.step(size, "settle", outbox.settle(settlements))
             receipts = [_receipt(message.id.hex, message.recipient) for message in messages]
-            await meter.step(size, "store receipts", outbox.store(receipts))
-            worked = await meter.step(size, "work receipts", outbox.work(size))
+            await meter.step(size, "store receipts", inbox.store(receipts))
+            worked = await meter.step(size, "work receipts", inbox.work(size))
             if worked.matched < size:
                 raise RuntimeError("a receipt did not find its message")
 

@@ -32,6 +32,8 @@ from messaging_service.opt_outs.postgres.postgres_suppressions import PostgresSu
 from messaging_service.prices.prices import Prices
 from messaging_service.receipts.carrier_callbacks import CarrierCallbacks
 from messaging_service.receipts.late_outcomes import KEPT_S, LateOutcomeProcessor
+from messaging_service.receipts.postgres.postgres_late_outcomes import PostgresLateOutcomes
+from messaging_service.receipts.postgres.postgres_receipt_inbox import PostgresReceiptInbox
 from messaging_service.receipts.upkeep import ReceiptProcessor, Sweeper
 from messaging_service.sending.attempts import Attempts
 from messaging_service.sending.claim_loop import ClaimLoop
@@ -123,19 +125,19 @@ def build_engine(
         resend_unknown_s=settings.unknown_resend_after_s,
     )
     replica, exemption = process_name(), Exemption(settings.opt_out_exempt_tags)
-    rules = Rules(settings.charge_policy, settings.max_retries, settings.unknown_accounts)
-    postgres = PostgresOutbox(pool, replica, windows, exemption, rules)
-    outbox = seams.outbox(postgres)
+    rules = Rules(settings.max_retries, settings.unknown_accounts)
+    outbox = seams.outbox(PostgresOutbox(pool, replica, windows, exemption, rules))
     events = metrics.events
-    receipts = ReceiptProcessor(metrics.inbox(postgres), events, poll_s=1.0)
-    retention = Retention(postgres, events, duty="receipt_retention", keep_s=settings.receipt_retention_days * 86_400)
+    inbox = PostgresReceiptInbox(pool, replica, settings.charge_policy)
+    receipts = ReceiptProcessor(metrics.inbox(inbox), events, poll_s=1.0)
+    retention = Retention(inbox, events, duty="receipt_retention", keep_s=settings.receipt_retention_days * 86_400)
     plan = carrier_plan(settings)
     suppressions = PostgresSuppressions(pool, replica, exemption)
     inbound = InboundProcessor(_inbound_inbox(settings, pool), suppressions, events, poll_s=1.0)
     opt_outs = OptOuts(
         suppressions, phone_problem=phone_number_problem, new_id=uuid7, log=events, look_again=inbound.look_again
     )
-    late = LateOutcomeProcessor(postgres, events)
+    late = LateOutcomeProcessor(PostgresLateOutcomes(pool, replica, settings.charge_policy), events)
     sinks = CarrierSinks(receipts.take, inbound.take, late.take)
     leases = PostgresBindLeases(pool, replica)
     carriers = [seams.carrier(spec, sinks, leases) for spec in plan.carriers]

@@ -2,17 +2,30 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 from messaging_service.accounts.account_store import AccountStore
+from messaging_service.accounts.domain.charging import ChargePolicy
 from messaging_service.accounts.postgres.postgres_account_store import PostgresAccountStore
-from messaging_service.sending.postgres.postgres_outbox import PostgresOutbox, Windows
+from messaging_service.opt_outs.domain.suppression import NOBODY_EXEMPT, Exemption
+from messaging_service.receipts.postgres.postgres_late_outcomes import PostgresLateOutcomes
+from messaging_service.receipts.postgres.postgres_receipt_inbox import PostgresReceiptInbox
+from messaging_service.sending.postgres.postgres_outbox import PostgresOutbox, Rules, Windows
 from service_kit.postgres.database import Pool
 
 
 class Replica(PostgresOutbox):
     """An outbox, with what else a process keeps on the same pool."""
 
-    def __init__(self, pool: Pool, owner: str, windows: Windows, *further: Any, **named: Any) -> None:
-        super().__init__(pool, owner, windows, *further, **named)
+    def __init__(
+        self,
+        pool: Pool,
+        owner: str,
+        windows: Windows,
+        exemption: Exemption = NOBODY_EXEMPT,
+        *,
+        rules: Rules | None = None,
+        charge: ChargePolicy = ChargePolicy.ACCEPTANCE,
+    ) -> None:
+        super().__init__(pool, owner, windows, exemption, rules or Rules())
         self.accounts: AccountStore = PostgresAccountStore(pool)
+        self.receipts = PostgresReceiptInbox(pool, owner, charge)
+        self.late = PostgresLateOutcomes(pool, owner, charge)

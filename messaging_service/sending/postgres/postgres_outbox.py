@@ -1,4 +1,4 @@
-"""The outbox and the receipt inbox on a PostgreSQL pool: every method is one transaction."""
+"""The outbox on a PostgreSQL pool: every method is one transaction."""
 
 from __future__ import annotations
 
@@ -10,14 +10,9 @@ from datetime import datetime
 from uuid import UUID
 
 from messaging_service.accounts.domain.account import UnknownAccounts
-from messaging_service.accounts.domain.charging import ChargePolicy
 from messaging_service.accounts.postgres import recipient_limits
 from messaging_service.carriers.domain.routing import DEFAULT_ROUTE
-from messaging_service.carriers.domain.submission import DeliveryReceipt
 from messaging_service.opt_outs.domain.suppression import NOBODY_EXEMPT, Exemption
-from messaging_service.receipts.late_outcomes import LateSettlement, Verdict
-from messaging_service.receipts.postgres import late, receipt_keeping, receipts
-from messaging_service.receipts.receipt_inbox import Worked
 from messaging_service.sending.outbox import (
     Acceptance,
     Accepted,
@@ -67,16 +62,15 @@ class Windows:
 
 @dataclass(frozen=True, slots=True)
 class Rules:
-    """What is charged, how often a message is sent, and who may send."""
+    """How often a message is sent, and who may send."""
 
-    charge: ChargePolicy = ChargePolicy.ACCEPTANCE
     max_retries: int = 3
     """Resends of a message, those that happen by themselves included."""
     unknown_accounts: UnknownAccounts = UnknownAccounts.POSTPAID
 
 
 class PostgresOutbox:
-    """Implements the ports Outbox, ReceiptInbox, Archive (of receipts) and LateOutcomeStore."""
+    """Implements Outbox."""
 
     def __init__(
         self, pool: Pool, owner: str, windows: Windows, exemption: Exemption = NOBODY_EXEMPT, rules: Rules = Rules()
@@ -146,11 +140,6 @@ class PostgresOutbox:
             await recipient_limits.forget_recipients(connection, FORGET_AT_ONCE)
         return Swept(orphaned=orphaned, expired=expired, resent=resent, more=more)
 
-    async def settle_late(self, batch: Sequence[LateSettlement]) -> Sequence[Verdict]:
-        """See LateOutcomeStore.settle_late."""
-        async with migrated(transaction(self._pool)) as connection:
-            return await late.settle_late(connection, batch, self._owner.name, self._rules.charge)
-
     async def reroute(self, known: Collection[str]) -> int:
         """See Outbox.reroute."""
         async with migrated(single_statement(self._pool)) as connection:
@@ -192,23 +181,3 @@ class PostgresOutbox:
         """See Outbox.list."""
         async with migrated(single_statement(self._pool)) as connection:
             return await reading.list_messages(connection, wanted, limit, after)
-
-    async def store(self, stored: Sequence[DeliveryReceipt]) -> None:
-        """See ReceiptInbox.store."""
-        async with migrated(single_statement(self._pool)) as connection:
-            await receipts.store(connection, stored)
-
-    async def work(self, limit: int) -> Worked:
-        """See ReceiptInbox.work."""
-        async with migrated(quick_transaction(self._pool)) as transaction:
-            return await receipts.work(transaction, limit, self._owner.name, self._rules.charge)
-
-    async def postpone_next(self) -> None:
-        """See ReceiptInbox.postpone_next."""
-        async with migrated(quick_transaction(self._pool)) as transaction:
-            await receipts.postpone_next(transaction)
-
-    async def forget(self, keep_s: float, limit: int) -> int:
-        """See Archive.forget."""
-        async with migrated(single_statement(self._pool)) as connection:
-            return await receipt_keeping.forget(connection, keep_s, limit)

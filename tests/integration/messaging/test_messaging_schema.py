@@ -136,7 +136,7 @@ async def test_the_database_refuses_rows_that_break_the_rules(
 async def test_a_database_without_migrations_says_how_to_get_them(fresh_database: FreshDatabase) -> None:
     async with create_pool(fresh_database(), "bare") as pool:
         outbox = Replica(pool, "here", WINDOWS)
-        for call in (outbox.claim(1), outbox.sweep(), outbox.accept([acceptance()]), outbox.work(1)):
+        for call in (outbox.claim(1), outbox.sweep(), outbox.accept([acceptance()]), outbox.receipts.work(1)):
             with pytest.raises(ServiceError) as caught:
                 await call
             assert (caught.value.kind, caught.value.reason) == (Kind.UNAVAILABLE, "DATABASE_NOT_READY")

@@ -76,7 +76,7 @@ class Broken:
 
     async def reported(self) -> None:
         await self.charged()
-        await self.whole.store([receipt("C1", ReceiptState.DELIVERED)])
+        await self.whole.receipts.store([receipt("C1", ReceiptState.DELIVERED)])
 
     async def accept(self) -> None:
         await self.outbox.accept([self.item])
@@ -94,7 +94,7 @@ class Broken:
         await self.outbox.resend(self.message.id, 3)
 
     async def apply(self) -> None:
-        await self.outbox.work(10)
+        await self.outbox.receipts.work(10)
 
     async def pay(self) -> None:
         await self.books.book(PAYMENT)

@@ -121,13 +121,13 @@ class History:
         outbox = self.outbox()
         known = self.random.sample(self.carrier_ids, min(len(self.carrier_ids), 5))
         strays = [(f"{self.random.randrange(16**8):08X}", self.random.choice(PHONES)) for _ in range(2)]
-        await outbox.store(
+        await outbox.receipts.store(
             [
                 receipt(carrier_id, self.random.choice([ReceiptState.DELIVERED, *ReceiptState]), recipient=phone)
                 for carrier_id, phone in [*known, *strays]
             ]
         )
-        self.note(f"matched {min((await outbox.work(50)).matched, 1)}")
+        self.note(f"matched {min((await outbox.receipts.work(50)).matched, 1)}")
 
     async def resend(self) -> None:
         await self.amend(lambda outbox, message_id: outbox.resend(message_id, 3), "resent")

@@ -8,7 +8,6 @@ import pytest
 
 from messaging_service.accounts.domain.charging import ChargePolicy
 from messaging_service.carriers.domain.submission import DeliveryReceipt, ReceiptState
-from messaging_service.sending.postgres.postgres_outbox import Rules
 from messaging_service.shared.domain.money import Price
 from messaging_service.shared.domain.states import Billing, State
 from service_kit.postgres.database import create_pool
@@ -22,7 +21,7 @@ pytestmark = pytest.mark.timeout(60)
 
 TOTAL = PRICE.unit_price
 U = ReceiptState.UNDELIVERABLE
-BY_DELIVERY = Rules(charge=ChargePolicy.DELIVERY)
+BY_DELIVERY = ChargePolicy.DELIVERY
 LEDGER = "SELECT attempt, kind, amount FROM ledger_entry ORDER BY attempt, kind"
 
 
@@ -32,7 +31,7 @@ def with_error(item: DeliveryReceipt, code: str) -> DeliveryReceipt:
 
 async def test_undelivered_messages_are_refunded_where_delivery_is_charged(database_url: str) -> None:
     async with create_pool(database_url, "here") as pool:
-        outbox = Replica(pool, "here", WINDOWS, rules=BY_DELIVERY)
+        outbox = Replica(pool, "here", WINDOWS, charge=BY_DELIVERY)
         message = await sent(outbox, accepted("A1"))
         await bring(outbox, receipt("A1", U))
         failed = await stored(outbox, message.id)
@@ -53,9 +52,9 @@ async def test_undelivered_messages_are_refunded_where_delivery_is_charged(datab
 
 async def test_an_open_outcome_that_proves_undelivered_is_charged_and_refunded(database_url: str) -> None:
     async with create_pool(database_url, "here") as pool:
-        outbox = Replica(pool, "here", WINDOWS, rules=BY_DELIVERY)
+        outbox = Replica(pool, "here", WINDOWS, charge=BY_DELIVERY)
         message = await unknown(outbox, database_url)
-        await outbox.store([receipt("A1", U)])
+        await outbox.receipts.store([receipt("A1", U)])
         await until_matched_by_address(outbox, database_url)
         assert (await stored(outbox, message.id)).billing is Billing.REFUNDED
         assert await money(outbox) == (0, 0)
@@ -64,7 +63,7 @@ async def test_an_open_outcome_that_proves_undelivered_is_charged_and_refunded(d
 
 async def test_one_lost_part_refunds_the_whole(database_url: str) -> None:
     async with create_pool(database_url, "here") as pool:
-        outbox = Replica(pool, "here", WINDOWS, rules=BY_DELIVERY)
+        outbox = Replica(pool, "here", WINDOWS, charge=BY_DELIVERY)
         await sent(outbox, accepted("A1", "A2"), message=TWO_UNITS)
         await bring(outbox, receipt("A1"), receipt("A2", U))
         assert await money(outbox) == (0, 0)
@@ -103,5 +102,5 @@ async def test_old_receipts_are_forgotten_step_by_step_and_those_that_wait_are_k
     await bring(outbox, *(receipt("A1") for _ in range(4)), receipt("B1"))
     await pass_time(database_url, 100)
     await bring(outbox, receipt("A1"))
-    assert [await outbox.forget(50, 2) for _ in range(3)] == [2, 2, 0]
+    assert [await outbox.receipts.forget(50, 2) for _ in range(3)] == [2, 2, 0]
     assert await rows(database_url, "SELECT canonical_id FROM receipt ORDER BY id") == [("b1",), ("a1",)]

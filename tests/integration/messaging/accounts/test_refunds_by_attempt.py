@@ -56,8 +56,8 @@ class Attempts:
 
     async def undelivered(self, reference: str) -> None:
         """A receipt says that the attempt did not arrive."""
-        await self.outbox.store([receipt(reference, ReceiptState.UNDELIVERABLE)])
-        await self.outbox.work(10)
+        await self.outbox.receipts.store([receipt(reference, ReceiptState.UNDELIVERABLE)])
+        await self.outbox.receipts.work(10)
         await self.until(FAILED)
 
     async def until(self, status: messaging_pb2.SmsStatus.ValueType) -> None:

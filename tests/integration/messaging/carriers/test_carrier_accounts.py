@@ -32,15 +32,15 @@ def taken(parts: int) -> Outcome:
 
 async def test_one_report_delivers_every_part_of_a_message_that_has_one_id(outbox: Replica) -> None:
     message = await sent(outbox, taken(2), message=TWO_UNITS)
-    await outbox.store([whole()])
-    await outbox.work(500)
+    await outbox.receipts.store([whole()])
+    await outbox.receipts.work(500)
     assert (await stored(outbox, message.id)).state is State.DELIVERED
 
 
 async def test_one_report_fails_every_part_of_it(outbox: Replica) -> None:
     message = await sent(outbox, taken(2), message=TWO_UNITS)
-    await outbox.store([whole(ReceiptState.UNDELIVERABLE)])
-    await outbox.work(500)
+    await outbox.receipts.store([whole(ReceiptState.UNDELIVERABLE)])
+    await outbox.receipts.work(500)
     assert (await stored(outbox, message.id)).state is State.UNDELIVERED
 
 
@@ -54,9 +54,9 @@ async def test_a_report_resolves_a_lost_answer_of_several_parts_only_when_it_spe
     message = await record(outbox, acceptance(claimed=True, message=TWO_UNITS))
     await pass_time(database_url, 31)
     await outbox.sweep()
-    await outbox.store([replace(whole(), speaks_for_all_parts=speaks_for_all)])
+    await outbox.receipts.store([replace(whole(), speaks_for_all_parts=speaks_for_all)])
     for _ in range(4):
-        await outbox.work(500)
+        await outbox.receipts.work(500)
         await pass_time(database_url, 5)
     resolved = await stored(outbox, message.id)
     assert (resolved.state, resolved.billing) == (state, billing)
@@ -65,8 +65,8 @@ async def test_a_report_resolves_a_lost_answer_of_several_parts_only_when_it_spe
 async def test_an_open_outcome_with_an_id_is_resolved_by_that_id_alone(outbox: Replica) -> None:
     held = Outcome(OutcomeKind.UNKNOWN, "at", ("ATXid_1", "ATXid_1"), "CARRIER_ON_HOLD", "HTTP 201 401 RiskHold")
     message = await sent(outbox, held, message=TWO_UNITS)
-    await outbox.store([whole(recipient=None)])
-    await outbox.work(500)
+    await outbox.receipts.store([whole(recipient=None)])
+    await outbox.receipts.work(500)
     assert (await stored(outbox, message.id)).state is State.DELIVERED
 
 
@@ -84,7 +84,7 @@ async def test_the_carriers_charge_and_parts_stay_with_the_event_of_its_answer(
 
 
 async def test_a_report_keeps_the_network_of_the_phone(outbox: Replica, database_url: str) -> None:
-    await outbox.store([whole(), receipt("S1")])
+    await outbox.receipts.store([whole(), receipt("S1")])
     kept = await rows(database_url, "SELECT network, all_parts FROM receipt ORDER BY id")
     assert kept == [("63902", True), (None, False)]
 
@@ -92,7 +92,7 @@ async def test_a_report_keeps_the_network_of_the_phone(outbox: Replica, database
 async def test_an_answer_that_came_late_brings_its_charge_along(outbox: Replica, database_url: str) -> None:
     lost = Outcome(OutcomeKind.UNKNOWN, "at", (), "CARRIER_NO_ANSWER", "no answer within 10 s")
     message = await sent(outbox, lost, message=TWO_UNITS)
-    assert await outbox.settle_late([LateSettlement(message.id, 1, taken(2), 0.0)]) == [Verdict.RECORDED]
+    assert await outbox.late.settle_late([LateSettlement(message.id, 1, taken(2), 0.0)]) == [Verdict.RECORDED]
     events = await rows(
         database_url, "SELECT to_state, carrier_cost, carrier_parts FROM message_event ORDER BY id DESC LIMIT 1"
     )

@@ -17,8 +17,8 @@ from tests.system.messaging_replica import Replica
 
 async def bring(outbox: Replica, *receipts: DeliveryReceipt) -> Worked:
     """Stores receipts and works the inbox."""
-    await outbox.store(receipts)
-    return await outbox.work(500)
+    await outbox.receipts.store(receipts)
+    return await outbox.receipts.work(500)
 
 
 async def state_of(outbox: Replica, message: Message) -> State:
@@ -40,9 +40,9 @@ async def unknown(outbox: Replica, url: str, text: str = "Habari", recipient: st
 async def until_matched_by_address(outbox: Replica, url: str) -> None:
     """Lets the receipts in the inbox wait as long as they do before they are matched to an open outcome."""
     for _ in range(3):
-        await outbox.work(500)
+        await outbox.receipts.work(500)
         await pass_time(url, 5)
-    await outbox.work(500)
+    await outbox.receipts.work(500)
 
 
 async def opt_out(url: str) -> None:

@@ -35,7 +35,7 @@ TOTAL = PRICE.unit_price
 
 async def late(outbox: Replica, message: Message, outcome: Outcome, epoch: int = 1) -> Verdict:
     """What becomes of a late outcome."""
-    (verdict,) = await outbox.settle_late([LateSettlement(message.id, epoch, outcome, 0.5)])
+    (verdict,) = await outbox.late.settle_late([LateSettlement(message.id, epoch, outcome, 0.5)])
     return verdict
 
 
@@ -92,7 +92,7 @@ async def test_what_was_not_taken_after_all_is_tried_again(outbox: Replica, data
 async def test_an_outcome_counts_once_and_first_come_first_served(outbox: Replica) -> None:
     message = await sent(outbox, unanswered())
     both = [LateSettlement(message.id, 1, outcome, 0.5) for outcome in (accepted("A1"), refused())]
-    assert await outbox.settle_late(both) == [Verdict.RECORDED, Verdict.OVERTAKEN]
+    assert await outbox.late.settle_late(both) == [Verdict.RECORDED, Verdict.OVERTAKEN]
     assert await late(outbox, message, accepted("A1")) is Verdict.OVERTAKEN
     assert await money(outbox) == (-TOTAL, 0)
 
@@ -120,14 +120,14 @@ async def test_what_ended_or_does_not_exist_is_left_alone(outbox: Replica, datab
     await outbox.sweep()
     unheard_of = acceptance().message_id
     batch = [LateSettlement(id_, 1, accepted("A1"), 0.5) for id_ in (expired.id, unheard_of)]
-    assert await outbox.settle_late(batch) == [Verdict.OVERTAKEN] * 2
+    assert await outbox.late.settle_late(batch) == [Verdict.OVERTAKEN] * 2
     assert (await stored(outbox, expired.id)).state is State.EXPIRED
     assert await money(outbox) == (0, 0)
 
 
 async def test_ids_that_come_late_keep_what_receipts_said(outbox: Replica, database_url: str) -> None:
     message = await sent(outbox, unanswered(), message=TWO_UNITS)
-    await outbox.store([receipt("A2")])
+    await outbox.receipts.store([receipt("A2")])
     await until_matched_by_address(outbox, database_url)
     assert (await stored(outbox, message.id)).state is State.UNKNOWN
     assert await late(outbox, message, accepted("A1", "A2")) is Verdict.RECORDED
@@ -142,7 +142,7 @@ async def test_ids_that_come_late_keep_what_receipts_said(outbox: Replica, datab
 
 async def test_receipts_that_came_first_say_how_it_ended(outbox: Replica, database_url: str) -> None:
     message = await sent(outbox, unanswered(), message=TWO_UNITS)
-    await outbox.store([receipt("A2", ReceiptState.UNDELIVERABLE)])
+    await outbox.receipts.store([receipt("A2", ReceiptState.UNDELIVERABLE)])
     await until_matched_by_address(outbox, database_url)
     assert await late(outbox, message, accepted("A1", "A2")) is Verdict.RECORDED
     failed = await stored(outbox, message.id)
@@ -155,13 +155,13 @@ async def test_a_receipt_that_was_given_up_is_found_again(outbox: Replica, datab
     await bring(outbox, receipt("A1", recipient=None))
     await rows(database_url, "UPDATE receipt SET next_try_at = NULL")
     await late(outbox, message, accepted("A1"))
-    assert (await outbox.work(10)).matched == 1
+    assert (await outbox.receipts.work(10)).matched == 1
     assert (await stored(outbox, message.id)).state is State.DELIVERED
 
 
 async def test_not_taken_is_not_believed_once_a_receipt_told_of_a_part(outbox: Replica, database_url: str) -> None:
     message = await sent(outbox, unanswered(), message=TWO_UNITS)
-    await outbox.store([receipt("A2")])
+    await outbox.receipts.store([receipt("A2")])
     await until_matched_by_address(outbox, database_url)
     assert await late(outbox, message, not_taken()) is Verdict.OVERTAKEN
     assert (await stored(outbox, message.id)).state is State.UNKNOWN
@@ -173,15 +173,15 @@ async def test_late_outcomes_receipts_and_the_end_of_the_window_at_once_decide_o
     one, two = await make_outbox("one"), await make_outbox("two")
     messages = [await sent(one, unanswered(f"A{n}"), user_id=f"user{n % 3}") for n in range(36)]
     await pass_time(database_url, 3_601)
-    await one.store([receipt(f"A{n}") for n in range(36)])
+    await one.receipts.store([receipt(f"A{n}") for n in range(36)])
     kinds = [OutcomeKind.ACCEPTED, OutcomeKind.REFUSED, OutcomeKind.NOT_TAKEN]
     batches = [
         [LateSettlement(m.id, 1, Outcome(kinds[n % 3], "smpp", (f"A{n}",) if n % 3 == 0 else ()), 0.5)]
         for n, m in enumerate(messages)
     ]
     await asyncio.gather(
-        *((one, two)[n % 2].settle_late(batch) for n, batch in enumerate(batches)),
-        *(one.work(5) for _ in range(8)),
+        *((one, two)[n % 2].late.settle_late(batch) for n, batch in enumerate(batches)),
+        *(one.receipts.work(5) for _ in range(8)),
         two.sweep(),
     )
     owed = dict.fromkeys(("user0", "user1", "user2"), Decimal(0))

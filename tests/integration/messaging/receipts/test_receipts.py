@@ -88,10 +88,10 @@ async def test_an_id_belongs_to_its_carrier(outbox: Replica) -> None:
 async def test_a_receipt_that_overtakes_the_answer_waits_for_it(outbox: Replica, database_url: str) -> None:
     message = await record(outbox, acceptance(claimed=True))
     assert await bring(outbox, receipt("A1")) == Worked(looked_at=1, matched=0)
-    assert await outbox.work(500) == Worked(looked_at=0, matched=0)
+    assert await outbox.receipts.work(500) == Worked(looked_at=0, matched=0)
     await settle(outbox, Claim(message, 1, 0, 0.0), accepted("A1"))
     await pass_time(database_url, 1.1)
-    assert await outbox.work(500) == Worked(looked_at=1, matched=1)
+    assert await outbox.receipts.work(500) == Worked(looked_at=1, matched=1)
     assert await state_of(outbox, message) is State.DELIVERED
 
 
@@ -152,8 +152,8 @@ async def test_one_failed_part_fails_the_message(outbox: Replica) -> None:
 
 async def test_many_receipts_are_worked_in_bounded_passes(outbox: Replica) -> None:
     messages = [await sent(outbox, accepted(f"A{n}")) for n in range(1, 8)]
-    await outbox.store([receipt(f"A{n}") for n in range(1, 8)])
-    assert [(await outbox.work(3)).matched for _ in range(4)] == [3, 3, 1, 0]
+    await outbox.receipts.store([receipt(f"A{n}") for n in range(1, 8)])
+    assert [(await outbox.receipts.work(3)).matched for _ in range(4)] == [3, 3, 1, 0]
     assert {await state_of(outbox, message) for message in messages} == {State.DELIVERED}
 
 
@@ -174,11 +174,11 @@ async def test_a_receipt_for_an_unknown_id_waits_and_is_given_up_but_kept(outbox
         (due,) = await rows(database_url, "SELECT extract(epoch FROM next_try_at - now())::float8 + 1 FROM receipt")
         waits.append(due[0])
         await pass_time(database_url, due[0])
-        assert (await outbox.work(500)).looked_at == 1
+        assert (await outbox.receipts.work(500)).looked_at == 1
     assert waits == sorted(waits) or max(waits) < 3_602
     assert max(waits) < 3_602
     assert 2 * 86_400 < sum(waits) < 5 * 86_400
-    assert await outbox.work(500) == Worked(looked_at=0, matched=0)
+    assert await outbox.receipts.work(500) == Worked(looked_at=0, matched=0)
     (kept,) = await rows(database_url, "SELECT carrier_message_id, message_id, next_try_at FROM receipt")
     assert kept == ("F00D", None, None)
 
@@ -207,8 +207,8 @@ async def test_an_id_alone_counts_in_the_end_where_the_phone_is_that_of_nobody(
 ) -> None:
     first = await sent(outbox, accepted("777"))
     second = await sent(outbox, accepted("777"), recipient_phone_number=OTHER_PHONE)
-    await outbox.store([receipt("777", U, recipient="+254733000222")])
-    await outbox.work(500)
+    await outbox.receipts.store([receipt("777", U, recipient="+254733000222")])
+    await outbox.receipts.work(500)
     assert await state_of(outbox, second) is State.ACCEPTED
     await until_matched_by_address(outbox, database_url)
     assert (await state_of(outbox, first), await state_of(outbox, second)) == (State.ACCEPTED, State.UNDELIVERED)
@@ -222,7 +222,7 @@ async def test_a_receipt_that_overtakes_its_answer_moves_no_other_message_with_i
     await bring(outbox, receipt("777", U))
     await settle(outbox, Claim(message, 1, 0, 0.0), accepted("777"))
     await pass_time(database_url, 1.1)
-    await outbox.work(500)
+    await outbox.receipts.work(500)
     assert (await state_of(outbox, message), await state_of(outbox, other)) == (State.UNDELIVERED, State.ACCEPTED)
 
 
@@ -269,7 +269,7 @@ async def test_the_worst_word_counts_about_parts_that_share_an_id(
         await bring(outbox, *batch)
     assert await state_of(outbox, message) is State.UNDELIVERED
     await pass_time(database_url, 61)
-    await outbox.work(500)
+    await outbox.receipts.work(500)
     assert await state_of(outbox, message) is State.UNDELIVERED
     assert await waiting(database_url) == 0
 
@@ -280,10 +280,10 @@ async def test_one_delivery_of_parts_that_share_an_id_waits_a_minute_for_another
     message = await sent(outbox, accepted("A1", "A1"), message=TWO_UNITS)
     assert await bring(outbox, receipt("A1")) == Worked(looked_at=1, matched=0)
     await pass_time(database_url, 59)
-    assert (await outbox.work(500)).looked_at == 0
+    assert (await outbox.receipts.work(500)).looked_at == 0
     assert await state_of(outbox, message) is State.ACCEPTED
     await pass_time(database_url, 2)
-    assert await outbox.work(500) == Worked(looked_at=1, matched=1)
+    assert await outbox.receipts.work(500) == Worked(looked_at=1, matched=1)
     assert await state_of(outbox, message) is State.DELIVERED
 
 
@@ -293,5 +293,5 @@ async def test_as_many_deliveries_as_parts_that_share_an_id_leave_no_doubt(outbo
     await bring(outbox, receipt("A1"))
     assert await state_of(outbox, message) is State.DELIVERED
     await pass_time(database_url, 61)
-    assert await outbox.work(500) == Worked(looked_at=1, matched=1)
+    assert await outbox.receipts.work(500) == Worked(looked_at=1, matched=1)
     assert await waiting(database_url) == 0

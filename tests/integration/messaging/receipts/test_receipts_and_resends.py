@@ -69,13 +69,13 @@ async def test_an_open_outcome_that_ends_while_its_receipt_is_looked_at_gets_no_
     outbox: Replica, database_url: str
 ) -> None:
     message = await unknown(outbox, database_url)
-    await outbox.store([receipt("A1")])
+    await outbox.receipts.store([receipt("A1")])
     for _ in range(2):
-        await outbox.work(500)
+        await outbox.receipts.work(500)
         await pass_time(database_url, 5)
     async with await psycopg.AsyncConnection.connect(database_url, options=STAYS_OPEN) as other:
         await other.execute("DELETE FROM dispatch")
-        working = asyncio.ensure_future(outbox.work(500))
+        working = asyncio.ensure_future(outbox.receipts.work(500))
         await until_found(database_url, WAITS_FOR_A_LOCK)
         await other.execute("UPDATE message SET state = 'expired', billing = 'released'")
         await other.execute("UPDATE account SET held = 0")

@@ -38,8 +38,8 @@ D, U, E = ReceiptState.DELIVERED, ReceiptState.UNDELIVERABLE, ReceiptState.ENROU
 async def test_a_receipt_settles_an_unknown_outcome_by_phone_and_sender(outbox: Replica, database_url: str) -> None:
     message = await unknown(outbox, database_url)
     assert (message.state, await money(outbox)) == (State.UNKNOWN, (0, PRICE.unit_price))
-    await outbox.store([receipt("A1")])
-    await outbox.work(500)
+    await outbox.receipts.store([receipt("A1")])
+    await outbox.receipts.work(500)
     assert await state_of(outbox, message) is State.UNKNOWN
     await until_matched_by_address(outbox, database_url)
     delivered = await stored(outbox, message.id)
@@ -60,7 +60,7 @@ async def test_any_receipt_shows_that_the_carrier_took_it(
     outbox: Replica, database_url: str, report: ReceiptState, state: State
 ) -> None:
     message = await unknown(outbox, database_url)
-    await outbox.store([receipt("A1", report)])
+    await outbox.receipts.store([receipt("A1", report)])
     await until_matched_by_address(outbox, database_url)
     assert await state_of(outbox, message) is state
     assert await money(outbox) == (-PRICE.unit_price, 0)
@@ -72,7 +72,7 @@ async def test_any_receipt_shows_that_the_carrier_took_it(
 
 async def test_two_candidates_are_one_too_many(outbox: Replica, database_url: str) -> None:
     messages = [await unknown(outbox, database_url) for _ in range(2)]
-    await outbox.store([receipt("A1")])
+    await outbox.receipts.store([receipt("A1")])
     await until_matched_by_address(outbox, database_url)
     assert {await state_of(outbox, message) for message in messages} == {State.UNKNOWN}
     assert await waiting(database_url) == 1
@@ -91,17 +91,17 @@ async def test_a_receipt_of_somebody_else_settles_nothing(
     outbox: Replica, database_url: str, stray: DeliveryReceipt
 ) -> None:
     message = await unknown(outbox, database_url)
-    await outbox.store([stray])
+    await outbox.receipts.store([stray])
     await until_matched_by_address(outbox, database_url)
     assert await state_of(outbox, message) is State.UNKNOWN
 
 
 async def test_a_receipt_of_another_carrier_settles_nothing(outbox: Replica, database_url: str) -> None:
     message = await sent(outbox, unanswered())
-    await outbox.store([receipt("A1", carrier="other")])
+    await outbox.receipts.store([receipt("A1", carrier="other")])
     await until_matched_by_address(outbox, database_url)
     assert await state_of(outbox, message) is State.UNKNOWN
-    await outbox.store([receipt("A2", carrier="smpp")])
+    await outbox.receipts.store([receipt("A2", carrier="smpp")])
     await until_matched_by_address(outbox, database_url)
     assert await state_of(outbox, message) is State.DELIVERED
 
@@ -111,7 +111,7 @@ async def test_an_unknown_message_to_the_phone_goes_before_another_message_with_
 ) -> None:
     other = await sent(outbox, accepted("A1"), recipient_phone_number="+254722000111")
     message = await unknown(outbox, database_url)
-    await outbox.store([receipt("A1")])
+    await outbox.receipts.store([receipt("A1")])
     await until_matched_by_address(outbox, database_url)
     assert (await state_of(outbox, message), await state_of(outbox, other)) == (State.DELIVERED, State.ACCEPTED)
     await bring(outbox, receipt("A1", U, recipient="+254722000111"))
@@ -120,34 +120,34 @@ async def test_an_unknown_message_to_the_phone_goes_before_another_message_with_
 
 async def test_a_receipt_that_a_phone_may_have_written_settles_nothing(outbox: Replica, database_url: str) -> None:
     message = await unknown(outbox, database_url)
-    await outbox.store([replace(receipt("A1"), is_of_phone_alone=True)])
+    await outbox.receipts.store([replace(receipt("A1"), is_of_phone_alone=True)])
     await until_matched_by_address(outbox, database_url)
     assert await state_of(outbox, message) is State.UNKNOWN
 
 
 async def test_one_part_alone_does_not_tell_that_the_others_were_taken(outbox: Replica, database_url: str) -> None:
     message = await unknown(outbox, database_url, TWO_UNITS)
-    await outbox.store([replace(receipt("A1"), speaks_for_known_parts=True)])
+    await outbox.receipts.store([replace(receipt("A1"), speaks_for_known_parts=True)])
     await until_matched_by_address(outbox, database_url)
     assert await state_of(outbox, message) is State.UNKNOWN
 
 
 async def test_the_case_of_a_name_does_not_hide_whose_receipt_it_is(outbox: Replica, database_url: str) -> None:
     message = await unknown(outbox, database_url)
-    await outbox.store([receipt("A1", sender_id="TukuPay")])
+    await outbox.receipts.store([receipt("A1", sender_id="TukuPay")])
     await until_matched_by_address(outbox, database_url)
     assert await state_of(outbox, message) is State.DELIVERED
 
 
 async def test_a_receipt_without_a_sender_is_matched_by_the_phone(outbox: Replica, database_url: str) -> None:
     message = await unknown(outbox, database_url)
-    await outbox.store([receipt("A1", sender_id=None)])
+    await outbox.receipts.store([receipt("A1", sender_id=None)])
     await until_matched_by_address(outbox, database_url)
     assert await state_of(outbox, message) is State.DELIVERED
 
 
 async def test_a_receipt_from_before_the_attempt_is_not_its_own(outbox: Replica, database_url: str) -> None:
-    await outbox.store([receipt("A1")])
+    await outbox.receipts.store([receipt("A1")])
     await pass_time(database_url, 60)
     message = await record(outbox, acceptance(claimed=True))
     await settle(outbox, Claim(message, 1, 0, 0.0), unanswered())
@@ -157,13 +157,13 @@ async def test_a_receipt_from_before_the_attempt_is_not_its_own(outbox: Replica,
 
 async def test_an_open_message_of_two_parts_needs_receipts_of_both(outbox: Replica, database_url: str) -> None:
     message = await unknown(outbox, database_url, TWO_UNITS)
-    await outbox.store([receipt("A1")])
+    await outbox.receipts.store([receipt("A1")])
     await until_matched_by_address(outbox, database_url)
     assert await state_of(outbox, message) is State.UNKNOWN
     assert await money(outbox) == (0, Decimal("1.2"))
     await bring(outbox, receipt("A1"))
     assert await state_of(outbox, message) is State.UNKNOWN
-    await outbox.store([receipt("A2")])
+    await outbox.receipts.store([receipt("A2")])
     await until_matched_by_address(outbox, database_url)
     assert await state_of(outbox, message) is State.DELIVERED
     assert await money(outbox) == (Decimal("-1.2"), 0)
@@ -171,7 +171,7 @@ async def test_an_open_message_of_two_parts_needs_receipts_of_both(outbox: Repli
 
 async def test_both_receipts_in_one_pass_settle_an_open_message(outbox: Replica, database_url: str) -> None:
     message = await unknown(outbox, database_url, TWO_UNITS)
-    await outbox.store([receipt("A1"), receipt("A2"), receipt("A1")])
+    await outbox.receipts.store([receipt("A1"), receipt("A2"), receipt("A1")])
     await until_matched_by_address(outbox, database_url)
     assert await state_of(outbox, message) is State.DELIVERED
     assert await rows(database_url, "SELECT part, canonical_id FROM message_part ORDER BY part") == [
@@ -184,7 +184,7 @@ async def test_a_part_that_was_answered_and_one_that_was_not(outbox: Replica, da
     message = await sent(outbox, unanswered("A1"), message=TWO_UNITS)
     await bring(outbox, receipt("A1"))
     assert await state_of(outbox, message) is State.UNKNOWN
-    await outbox.store([receipt("A2")])
+    await outbox.receipts.store([receipt("A2")])
     await until_matched_by_address(outbox, database_url)
     assert await state_of(outbox, message) is State.DELIVERED
 

@@ -62,7 +62,7 @@ class CarrierLink:
             esm_class=esm_class,
         )
         assert (await self._link.answer_to(sequence)).status == 0
-        await self._outbox.work(500)
+        await self._outbox.receipts.work(500)
 
 
 @asynccontextmanager
@@ -72,7 +72,7 @@ async def carrier_link(smsc: ScriptedSmsc, outbox: Replica, **settings: object) 
     async def nothing(_: object) -> None:
         """No test looks at messages from phones."""
 
-    sinks = CarrierSinks(outbox.store, nothing, nothing)
+    sinks = CarrierSinks(outbox.receipts.store, nothing, nothing)
     known = SmppSettings("127.0.0.1", smsc.port, "tukupay", "secret", **settings)  # type: ignore[arg-type]  # fields by name
     carrier = SmppCarrier(known, sinks)
     number = len(smsc.links)

@@ -28,7 +28,6 @@ from messaging_service.accounts.domain.charging import ChargePolicy
 from messaging_service.carriers.domain.submission import Outcome, OutcomeKind, ReceiptState
 from messaging_service.receipts.late_outcomes import LateSettlement, Verdict
 from messaging_service.sending.outbox import Accepted, Claim
-from messaging_service.sending.postgres.postgres_outbox import Rules
 from messaging_service.shared.domain.message import Message
 from messaging_service.shared.domain.states import State
 from service_kit.errors import Kind, ServiceError
@@ -82,7 +81,7 @@ class OutboxMachine(RuleBasedStateMachine):
         self.eye.execute("INSERT INTO account (id, resend_unknown) VALUES ('again', true)")
         self.pools = [create_pool(self.url, name, max_size=1, timeout_s=20) for name in ("one", "two")]
         self.instances = [
-            Replica(pool, name, WINDOWS, rules=Rules(charge=self.policy))
+            Replica(pool, name, WINDOWS, charge=self.policy)
             for pool, name in zip(self.pools, ("one", "two"), strict=True)
         ]
         for pool in self.pools:
@@ -200,7 +199,7 @@ class OutboxMachine(RuleBasedStateMachine):
         if is_open == 0 and self.claims:
             _, claim = data.draw(st.sampled_from(self.claims))
         item = LateSettlement(claim.message.id, claim.epoch, self.outcome(claim, kind), 0.5)
-        (verdict,) = self.run(self.instances[0].settle_late([item]))
+        (verdict,) = self.run(self.instances[0].late.settle_late([item]))
         self.late_not_taken += verdict is Verdict.RECORDED and kind is OutcomeKind.NOT_TAKEN
 
     def outcome(self, claim: Claim, kind: OutcomeKind) -> Outcome:
@@ -223,8 +222,8 @@ class OutboxMachine(RuleBasedStateMachine):
         """A stray has an id that nobody knows, but the phone of every message."""
         known = self.carrier_ids[-20:]
         reference = f"5{self.references:06X}" if is_stray == 0 or not known else data.draw(st.sampled_from(known))
-        self.run(self.instances[here].store([receipt(reference, state) for state in states]))
-        self.run(self.instances[here].work(50))
+        self.run(self.instances[here].receipts.store([receipt(reference, state) for state in states]))
+        self.run(self.instances[here].receipts.work(50))
 
     @rule(seconds=st.sampled_from(PAUSES_S), here=st.integers(0, 1), is_swept=st.integers(0, 3))
     def time_passes(self, seconds: float, here: int, is_swept: int) -> None:
@@ -234,7 +233,7 @@ class OutboxMachine(RuleBasedStateMachine):
             self.unknown += [claim for _, claim in self.claims]
         if is_swept:
             self.resent += self.run(self.instances[here].sweep()).resent
-        self.run(self.instances[here].work(50))
+        self.run(self.instances[here].receipts.work(50))
 
     # What must hold.
 

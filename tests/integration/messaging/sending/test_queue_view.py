@@ -65,10 +65,10 @@ async def test_messages_are_counted_by_lane_and_by_why_they_wait(
 async def test_receipts_are_new_then_unmatched_then_orphaned(
     view: PostgresQueueView, outbox: Replica, database_url: str
 ) -> None:
-    await outbox.store([receipt("A1"), receipt("A2", ReceiptState.ENROUTE)])
+    await outbox.receipts.store([receipt("A1"), receipt("A2", ReceiptState.ENROUTE)])
     state = await view.look()
     assert (state.receipts_new, state.receipts_unmatched, state.receipts_orphaned) == (2, 0, 0)
-    await outbox.work(500)
+    await outbox.receipts.work(500)
     state = await view.look()
     assert (state.receipts_new, state.receipts_unmatched, state.receipts_orphaned) == (0, 2, 0)
     await rows(database_url, "UPDATE receipt SET next_try_at = NULL WHERE carrier_message_id = 'A1'")

@@ -175,7 +175,7 @@ async def test_an_acceptance_of_the_first_try_charges_nothing_any_more(
     await pass_time(database_url, AFTER_S)
     await outbox.sweep()
     claims = await outbox.claim(10) if claimed else []
-    verdicts = await outbox.settle_late([LateSettlement(message.id, 1, accepted("A1"), 0.5)])
+    verdicts = await outbox.late.settle_late([LateSettlement(message.id, 1, accepted("A1"), 0.5)])
     assert verdicts == [Verdict.OVERTAKEN]
     claims = claims or await outbox.claim(10)
     await settle(outbox, claims[0], accepted("B1"))
@@ -185,7 +185,7 @@ async def test_an_acceptance_of_the_first_try_charges_nothing_any_more(
 
 async def test_an_acceptance_in_time_prevents_the_second_try(outbox: Replica, database_url: str) -> None:
     message = await unknown(outbox)
-    await outbox.settle_late([LateSettlement(message.id, 1, accepted("A1"), 0.5)])
+    await outbox.late.settle_late([LateSettlement(message.id, 1, accepted("A1"), 0.5)])
     await pass_time(database_url, AFTER_S)
     assert (await outbox.sweep()).resent == 0
     assert (await stored(outbox, message.id)).state is State.ACCEPTED
@@ -222,10 +222,13 @@ async def test_second_tries_late_answers_and_receipts_at_once_charge_each_messag
     one, two = await make_outbox("one"), await make_outbox("two")
     messages = [await unknown(one, f"A{n}") for n in range(24)]
     await pass_time(database_url, AFTER_S)
-    await one.store([receipt(f"A{n}") for n in range(0, 24, 3)])
+    await one.receipts.store([receipt(f"A{n}") for n in range(0, 24, 3)])
     late = [LateSettlement(messages[n].id, 1, accepted(f"A{n}"), 0.5) for n in range(1, 24, 3)]
     await asyncio.gather(
-        two.sweep(), one.sweep(), *(one.settle_late([item]) for item in late), *(two.work(4) for _ in range(4))
+        two.sweep(),
+        one.sweep(),
+        *(one.late.settle_late([item]) for item in late),
+        *(two.receipts.work(4) for _ in range(4)),
     )
     for claim in [*await one.claim(50), *await one.claim(50)]:
         await settle(one, claim, accepted())
