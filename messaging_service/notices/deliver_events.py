@@ -6,7 +6,7 @@ import asyncio
 from contextlib import aclosing
 
 from messaging_service.notices.delivery_ports import DeliveryAttempt, DeliveryBatch, DeliveryQueue, EventFanOut, Sender
-from messaging_service.shared.meters import DeliveryMeter
+from messaging_service.notices.notice_meters import DeliveryMeter
 from service_kit.duties.duty import Duty, DutyLog
 from service_kit.errors import ServiceError
 

@@ -13,9 +13,9 @@ from messaging_service.carriers.control_carriers import CarrierRegistry, Carrier
 from messaging_service.carriers.domain.carrier_control import CarrierMode
 from messaging_service.carriers.domain.circuit_breaker import BreakerState
 from messaging_service.notices.domain.alerts import Alert, AlertKind, AlertRule
+from messaging_service.notices.notice_meters import AlertMeter
 from messaging_service.prices.prices import Prices
 from messaging_service.shared.domain.fields import MAX_IDENTIFIER, text_problem
-from messaging_service.shared.meters import AlertMeter
 from service_kit.duties.duty import Duty, DutyLog
 from service_kit.errors import Kind, ServiceError, Violation, invalid
 from service_kit.identifiers import identifier_problem

@@ -8,8 +8,8 @@ from collections.abc import Iterator
 from messaging_service.carriers.domain.submission import Outcome, OutcomeKind, Submission
 from messaging_service.carriers.route_carriers import RouteCarriers, RouteSlot
 from messaging_service.sending.attempts import Attempts
+from messaging_service.sending.claim_meter import ClaimMeter, UnmeteredClaims
 from messaging_service.sending.outbox import Claim, Outbox
-from messaging_service.shared.meters import ClaimMeter, Unmetered
 from service_kit.duties.duty import Duty, DutyLog
 
 SHORTEST_PAUSE_S = 0.02
@@ -51,7 +51,7 @@ class ClaimLoop:
 
         `meter` hears of every look; None: nobody does.
         """
-        self._meter = meter or Unmetered()
+        self._meter = meter or UnmeteredClaims()
         self._outbox = outbox
         self.carriers = carriers
         self._attempts = attempts

@@ -14,7 +14,7 @@ from messaging_service.sending.domain.send_request import SendRequest
 from messaging_service.shared.domain.message import Message
 from messaging_service.shared.domain.money import Price
 from messaging_service.shared.domain.states import Status
-from service_kit.errors import Kind, ServiceError
+from service_kit.errors import ServiceError
 
 
 @dataclass(frozen=True, slots=True)
@@ -122,16 +122,6 @@ class Swept:
     """Unknown for so long that their accounts want them sent again: now ready for a new attempt."""
     more: bool = False
     """Whether so many rows were due that some may be left: sweep again at once."""
-
-
-def no_such_entry(public_id: str) -> ServiceError:
-    """The error for an entry that does not exist, or is not the caller's."""
-    return ServiceError(
-        Kind.NOT_FOUND,
-        "OUTBOX_ENTRY_NOT_FOUND",
-        f"there is no outbox entry {public_id}; check the id",
-        metadata={"outbox_id": public_id},
-    )
 
 
 class Outbox(Protocol):

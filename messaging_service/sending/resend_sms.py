@@ -6,9 +6,9 @@ from uuid import UUID
 
 from messaging_service.carriers.carrier_presence import require_carrier
 from messaging_service.sending.dispatch import Dispatch
-from messaging_service.sending.outbox import Outbox, no_such_entry
+from messaging_service.sending.outbox import Outbox
 from messaging_service.sending.outcomes import Outcomes
-from messaging_service.shared.domain.message import Message, outbox_id
+from messaging_service.shared.domain.message import Message, no_such_entry, outbox_id
 from messaging_service.shared.phone_numbers import DestinationCheck, destination_refused
 
 

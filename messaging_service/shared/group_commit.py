@@ -8,8 +8,8 @@ from collections.abc import Awaitable, Callable, Sequence
 from datetime import timedelta
 from typing import Final, Generic, TypeAlias, TypeVar
 
+from messaging_service.shared.commit_meter import CommitMeter, UnmeteredCommits
 from messaging_service.shared.flush_size import FlushSize
-from messaging_service.shared.meters import CommitMeter, Unmetered
 from service_kit.errors import Kind, ServiceError
 
 I = TypeVar("I")  # noqa: E741 - item
@@ -48,7 +48,7 @@ class GroupCommit(Generic[I, R]):
         self._size = size or FlushSize(max_batch, max_batch, target_s=float("inf"))
         self._max_batch = max_batch
         self._max_waiting = max_waiting
-        self._meter = meter or Unmetered()
+        self._meter = meter or UnmeteredCommits()
         self._clock = clock
         self._waiting: list[_Waiting[I, R]] = []
         self._task: asyncio.Task[None] | None = None

@@ -8,6 +8,7 @@ from messaging_service.carriers.africastalking.callbacks import AfricasTalkingCa
 from messaging_service.carriers.africastalking.carrier import AfricasTalkingCarrier
 from messaging_service.carriers.africastalking.settings import AfricasTalkingSettings
 from messaging_service.carriers.bind_leases import BindLeases
+from messaging_service.carriers.callback_reader import CallbackReader
 from messaging_service.carriers.carrier import CarrierSinks
 from messaging_service.carriers.carrier_fleet import RunningCarrier
 from messaging_service.carriers.files.carriers_file import (
@@ -18,7 +19,7 @@ from messaging_service.carriers.files.carriers_file import (
 )
 from messaging_service.carriers.smpp.carrier import SmppCarrier
 from messaging_service.carriers.smpp.settings import SmppSettings
-from messaging_service.receipts.carrier_callbacks import CallbackReader, CarrierCallbacks
+from messaging_service.receipts.carrier_callbacks import CarrierCallbacks
 from messaging_service.wiring.settings import MessagingSettings
 
 

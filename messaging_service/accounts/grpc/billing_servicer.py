@@ -19,10 +19,10 @@ from messaging_service.accounts.grpc.billing_messages import (
     from_terms,
 )
 from messaging_service.accounts.ledger_store import Booked, LedgerStore, NewTerms
-from messaging_service.events.grpc.outbox_events import existing
 from messaging_service.shared.domain.fields import MAX_IDENTIFIER, text_problem
 from messaging_service.shared.domain.money import to_micros
 from messaging_service.shared.grpc import wire
+from messaging_service.shared.grpc.entry_ids import existing
 from service_kit import page_token
 from service_kit.errors import invalid
 from service_kit.grpc.context import Context

@@ -23,8 +23,7 @@ from messaging_service.accounts.ledger_store import Booked, NewTerms, Refunded, 
 from messaging_service.accounts.postgres.account_rows import ACCOUNT_COLUMNS, get_account, lock_accounts, to_account
 from messaging_service.accounts.postgres.ledger_rows import ENTRY_COLUMNS, to_entry
 from messaging_service.accounts.postgres.verification import verify_books
-from messaging_service.sending.outbox import no_such_entry
-from messaging_service.shared.domain.message import outbox_id
+from messaging_service.shared.domain.message import no_such_entry, outbox_id
 from messaging_service.shared.postgres.database_errors import migrated
 from messaging_service.shared.postgres.report_turns import ReportTurns
 from service_kit.errors import Kind, ServiceError

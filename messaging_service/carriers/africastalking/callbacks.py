@@ -8,10 +8,10 @@ from types import MappingProxyType
 from typing import Final
 
 from messaging_service.carriers.africastalking.results import REPORTED_FAILURES
+from messaging_service.carriers.callback_reader import DeliveryReport, OptOut, PhoneMessage
 from messaging_service.carriers.domain.submission import DeliveryReceipt, ReceiptState
 from messaging_service.carriers.template.receipt_words import WORD, UnknownWords, states_of
 from messaging_service.opt_outs.domain.inbound import InboundMessage
-from messaging_service.receipts.carrier_callbacks import DeliveryReport, OptOut, PhoneMessage
 from messaging_service.shared.numbering.phone_number_rules import phone_number_problem
 
 STATES: Final = MappingProxyType(

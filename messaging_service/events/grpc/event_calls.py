@@ -12,12 +12,14 @@ from messaging_service.events.domain.event_cursor import EventFilter
 from messaging_service.events.event_log import EntryEvents
 from messaging_service.events.grpc import event_cursors
 from messaging_service.events.grpc.event_cursors import AccountCursors
-from messaging_service.events.grpc.outbox_events import existing, from_event, list_outbox_events, no_entry
+from messaging_service.events.grpc.outbox_events import from_event, list_outbox_events
 from messaging_service.events.watch_outbox import WatchOutbox
 from messaging_service.sending.domain.validation import MAX_TAG
+from messaging_service.sending.grpc.outbox_messages import from_message
 from messaging_service.shared.domain.fields import MAX_IDENTIFIER, text_problem
 from messaging_service.shared.domain.states import STATUS_OF, State
 from messaging_service.shared.grpc import wire
+from messaging_service.shared.grpc.entry_ids import existing, no_entry
 from service_kit.errors import Violation, invalid
 from tukupay.sms.messaging.v1 import messaging_pb2 as pb
 
@@ -62,7 +64,7 @@ class EventCalls:
             async for news in watch:
                 exists = True
                 yield pb.WatchOutboxEntryResponse(
-                    entry=None if news.entry is None else wire.from_message(news.entry),
+                    entry=None if news.entry is None else from_message(news.entry),
                     events=[from_event(event) for event in news.events],
                     cursor=event_cursors.encode_entry(news.last_id, message_id),
                 )

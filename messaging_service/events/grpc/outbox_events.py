@@ -2,38 +2,19 @@
 
 from __future__ import annotations
 
-from uuid import UUID
-
 from messaging_service.events.domain.outbox_event import OutboxEvent
 from messaging_service.events.event_log import EntryEvents
-from messaging_service.sending.outbox import no_such_entry
 from messaging_service.shared.domain.failures import failure_of
-from messaging_service.shared.domain.fields import MAX_IDENTIFIER, text_problem
-from messaging_service.shared.domain.message import outbox_id, parse_outbox_id
+from messaging_service.shared.domain.message import outbox_id
 from messaging_service.shared.grpc import wire
+from messaging_service.shared.grpc.entry_ids import existing, no_entry
 from service_kit import page_token
-from service_kit.errors import ServiceError, Violation, invalid
+from service_kit.errors import Violation, invalid
 from tukupay.sms.messaging.v1 import messaging_pb2 as pb
 
 DEFAULT_PAGE = 50
 MAX_PAGE = 500
 MAX_ID = 2**63 - 1
-
-
-def existing(entry_id: str) -> UUID:
-    """The id behind its public spelling; what cannot be an id does not exist."""
-    if not entry_id:
-        raise invalid([Violation("outbox_id", "REQUIRED", "is empty; give the outbox id of an entry")])
-    message_id = parse_outbox_id(entry_id)
-    if message_id is None:
-        raise no_entry(entry_id)
-    return message_id
-
-
-def no_entry(entry_id: str) -> ServiceError:
-    """The error for an id that no entry has; repeats the id only when it is printable."""
-    shown = entry_id if text_problem(entry_id, MAX_IDENTIFIER) is None else "with that id"
-    return no_such_entry(shown)
 
 
 def from_event(event: OutboxEvent) -> pb.OutboxEvent:

@@ -18,7 +18,7 @@ from messaging_service.notices.domain.channels import email_problem, url_letters
 from messaging_service.notices.domain.endpoints import Answer, EndpointKind
 from messaging_service.notices.endpoint_families import channels_busy
 from messaging_service.notices.endpoint_targets import CheckedTarget, EndpointTargets
-from messaging_service.shared.meters import TextMeter
+from messaging_service.notices.notice_meters import TextMeter
 
 PATIENCE_S: Final = 28.0
 """Longest wait for the check of a target: less than callers wait, and more than a process takes to start."""

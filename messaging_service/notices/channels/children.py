@@ -14,7 +14,7 @@ from typing import Any, Final
 
 import structlog
 
-from messaging_service.shared.meters import TextMeter
+from messaging_service.notices.notice_meters import TextMeter
 from service_kit.duties.ending import end_tasks
 from service_kit.embedded.bound_process import bound_command
 

@@ -12,9 +12,9 @@ import structlog
 
 from messaging_service.prices.client.price_questions import MAX_QUESTIONS, PriceQuestions, Question
 from messaging_service.prices.domain.price_copy import PriceCopy
+from messaging_service.shared.commit_meter import CommitMeter
 from messaging_service.shared.domain.money import SendPrice
 from messaging_service.shared.group_commit import GroupCommit
-from messaging_service.shared.meters import CommitMeter
 from service_kit.errors import Kind, ServiceError
 
 log = structlog.get_logger()

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import re
 
-from messaging_service.receipts.carrier_callbacks import CarrierCallbacks, DeliveryReport, OptOut, PhoneMessage
+from messaging_service.carriers.callback_reader import DeliveryReport, OptOut, PhoneMessage
+from messaging_service.receipts.carrier_callbacks import CarrierCallbacks
 from service_kit.errors import Violation, invalid
 from service_kit.grpc.context import Context
 from tukupay.sms.messaging.v1 import carrier_callbacks_pb2 as pb

@@ -3,24 +3,27 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncGenerator, AsyncIterator, Sequence
 from contextlib import aclosing
 from datetime import datetime
+from typing import Protocol
 from uuid import UUID
 
 import structlog
 
-from messaging_service.events.grpc.event_calls import EventCalls
-from messaging_service.events.grpc.outbox_events import existing, no_entry
+from messaging_service.prices.grpc.quote_messages import from_quote, to_quote_draft
 from messaging_service.prices.quote_sms import QuoteSms
 from messaging_service.sending.domain.validation import MAX_TAG
+from messaging_service.sending.grpc.outbox_messages import STATUS_OF, from_failure, from_message
+from messaging_service.sending.grpc.send_messages import from_error, to_draft, to_wait_s
 from messaging_service.sending.outbox import ListFilter, Outbox
 from messaging_service.sending.resend_sms import ResendSms
 from messaging_service.sending.send_sms import SendSms
 from messaging_service.shared.domain.failures import CATALOGUE
 from messaging_service.shared.domain.fields import MAX_IDENTIFIER, text_problem
-from messaging_service.shared.grpc import wire
 from messaging_service.shared.grpc.deadlines import answer_by
+from messaging_service.shared.grpc.entry_ids import existing, no_entry
+from messaging_service.shared.grpc.wire import to_instant
 from service_kit import page_token
 from service_kit.errors import ServiceError, Violation, invalid
 from service_kit.grpc.context import Context
@@ -34,6 +37,25 @@ DEFAULT_PAGE = 50
 MAX_PAGE = 500
 
 log = structlog.get_logger()
+
+
+class EventCalls(Protocol):
+    """The calls of this service that are about events; who keeps the events answers them.
+
+    Each raises ServiceError INVALID for a request at fault, and OUTBOX_ENTRY_NOT_FOUND for an entry that there is not.
+    """
+
+    async def list(self, request: pb.ListOutboxEventsRequest) -> pb.ListOutboxEventsResponse:
+        """One page of the events of an entry."""
+        ...
+
+    def entry(self, request: pb.WatchOutboxEntryRequest) -> AsyncGenerator[pb.WatchOutboxEntryResponse, None]:
+        """An entry with its events so far, and then its news."""
+        ...
+
+    def account(self, request: pb.WatchOutboxRequest) -> AsyncGenerator[pb.WatchOutboxResponse, None]:
+        """The news of an account."""
+        ...
 
 
 class MessagingServicer(messaging_pb2_grpc.MessagingServiceServicer):
@@ -62,8 +84,8 @@ class MessagingServicer(messaging_pb2_grpc.MessagingServiceServicer):
 
     async def _send_one(self, request: pb.SendSmsRequest, until: float | None) -> pb.SendSmsResponse:
         wait = request.outcome_wait if request.HasField("outcome_wait") else None
-        sent = await self._send(wire.to_draft(request), wire.to_wait_s(wait, self._default_wait_s), until)
-        return pb.SendSmsResponse(entry=wire.from_message(sent.message), replayed=sent.replayed)
+        sent = await self._send(to_draft(request), to_wait_s(wait, self._default_wait_s), until)
+        return pb.SendSmsResponse(entry=from_message(sent.message), replayed=sent.replayed)
 
     async def SendSmsBatch(  # noqa: N802
         self, request: pb.SendSmsBatchRequest, context: Context
@@ -101,7 +123,7 @@ class MessagingServicer(messaging_pb2_grpc.MessagingServiceServicer):
         try:
             return pb.SendSmsBatchResult(index=index, response=await self._send_one(item, until))
         except ServiceError as error:
-            return pb.SendSmsBatchResult(index=index, error=wire.from_error(error))
+            return pb.SendSmsBatchResult(index=index, error=from_error(error))
         except Exception as error:
             log.error("batch_item.failed", index=index, exc_info=error)  # noqa: TRY400 - traceback is in exc_info
             item_error = pb.ItemError(code=13, reason="INTERNAL", message="internal error; the item may be on record")
@@ -109,19 +131,19 @@ class MessagingServicer(messaging_pb2_grpc.MessagingServiceServicer):
 
     async def QuoteSms(self, request: pb.QuoteSmsRequest, context: Context) -> pb.QuoteSmsResponse:  # noqa: N802
         """See the proto."""
-        return wire.from_quote(await self._quote(wire.to_quote_draft(request)))
+        return from_quote(await self._quote(to_quote_draft(request)))
 
     async def ResendSms(self, request: pb.ResendSmsRequest, context: Context) -> pb.ResendSmsResponse:  # noqa: N802
         """See the proto."""
         wait = request.outcome_wait if request.HasField("outcome_wait") else None
-        wait_s = wire.to_wait_s(wait, self._default_wait_s)
+        wait_s = to_wait_s(wait, self._default_wait_s)
         message = await self._resend(existing(request.outbox_id), wait_s, answer_by(context))
-        return pb.ResendSmsResponse(entry=wire.from_message(message))
+        return pb.ResendSmsResponse(entry=from_message(message))
 
     async def CancelSms(self, request: pb.CancelSmsRequest, context: Context) -> pb.CancelSmsResponse:  # noqa: N802
         """See the proto."""
         message = await self._outbox.cancel(existing(request.outbox_id))
-        return pb.CancelSmsResponse(entry=wire.from_message(message))
+        return pb.CancelSmsResponse(entry=from_message(message))
 
     async def GetOutboxEntry(  # noqa: N802
         self, request: pb.GetOutboxEntryRequest, context: Context
@@ -130,7 +152,7 @@ class MessagingServicer(messaging_pb2_grpc.MessagingServiceServicer):
         message = await self._outbox.get(existing(request.outbox_id))
         if message is None:
             raise no_entry(request.outbox_id)
-        return pb.GetOutboxEntryResponse(entry=wire.from_message(message))
+        return pb.GetOutboxEntryResponse(entry=from_message(message))
 
     async def ListOutboxEntries(  # noqa: N802
         self, request: pb.ListOutboxEntriesRequest, context: Context
@@ -152,15 +174,13 @@ class MessagingServicer(messaging_pb2_grpc.MessagingServiceServicer):
         token = ""
         if len(found) > size:
             token = page_token.encode((page[-1].created_at.isoformat(), page[-1].id.hex), question)
-        return pb.ListOutboxEntriesResponse(
-            entries=[wire.from_message(message) for message in page], next_page_token=token
-        )
+        return pb.ListOutboxEntriesResponse(entries=[from_message(message) for message in page], next_page_token=token)
 
     async def ListErrorCodes(  # noqa: N802
         self, request: pb.ListErrorCodesRequest, context: Context
     ) -> pb.ListErrorCodesResponse:
         """See the proto."""
-        return pb.ListErrorCodesResponse(error_codes=[wire.from_failure(failure) for failure in CATALOGUE.values()])
+        return pb.ListErrorCodesResponse(error_codes=[from_failure(failure) for failure in CATALOGUE.values()])
 
     async def ListOutboxEvents(  # noqa: N802
         self, request: pb.ListOutboxEventsRequest, context: Context
@@ -210,7 +230,7 @@ def _list_request(request: pb.ListOutboxEntriesRequest) -> tuple[ListFilter, int
         violations.append(Violation("user_id", "INVALID_IDENTIFIER", problem))
     if request.HasField("tag") and (problem := text_problem(request.tag, MAX_TAG)):
         violations.append(Violation("tag", "INVALID_TAG", problem))
-    if request.status not in wire.STATUS_OF:
+    if request.status not in STATUS_OF:
         problem = f"has the unknown value {request.status}; use one of SmsStatus"
         violations.append(Violation("status", "UNKNOWN_STATUS", problem))
     if not 0 <= request.page_size <= MAX_PAGE:
@@ -218,13 +238,13 @@ def _list_request(request: pb.ListOutboxEntriesRequest) -> tuple[ListFilter, int
         violations.append(Violation("page_size", "OUT_OF_RANGE", problem))
     if violations:
         raise invalid(violations)
-    created_from = wire.to_instant("created_from", request.created_from) if request.HasField("created_from") else None
+    created_from = to_instant("created_from", request.created_from) if request.HasField("created_from") else None
     created_before = (
-        wire.to_instant("created_before", request.created_before) if request.HasField("created_before") else None
+        to_instant("created_before", request.created_before) if request.HasField("created_before") else None
     )
     wanted = ListFilter(
         account_id=request.user_id,
-        status=wire.STATUS_OF[request.status],
+        status=STATUS_OF[request.status],
         tag=request.tag if request.HasField("tag") else None,
         created_from=created_from,
         created_before=created_before,

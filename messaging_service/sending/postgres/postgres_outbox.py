@@ -13,15 +13,7 @@ from messaging_service.accounts.domain.account import UnknownAccounts
 from messaging_service.accounts.postgres import recipient_limits
 from messaging_service.carriers.domain.routing import DEFAULT_ROUTE
 from messaging_service.opt_outs.domain.suppression import NOBODY_EXEMPT, Exemption
-from messaging_service.sending.outbox import (
-    Acceptance,
-    Accepted,
-    Claim,
-    ListFilter,
-    Settled,
-    Settlement,
-    Swept,
-)
+from messaging_service.sending.outbox import Acceptance, Accepted, Claim, ListFilter, Settled, Settlement, Swept
 from messaging_service.sending.postgres import (
     accept_messages,
     acceptance,

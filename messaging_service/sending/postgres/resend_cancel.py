@@ -8,9 +8,8 @@ from messaging_service.accounts.postgres.account_rows import HOLD_MORE, lock_acc
 from messaging_service.accounts.postgres.recipient_limits import count_recipients, recipient_counts
 from messaging_service.opt_outs.domain.suppression import Exemption, opted_out
 from messaging_service.opt_outs.postgres.postgres_suppressions import covering
-from messaging_service.sending.outbox import no_such_entry
 from messaging_service.sending.postgres.accept_messages import LANES
-from messaging_service.shared.domain.message import Message, outbox_id
+from messaging_service.shared.domain.message import Message, no_such_entry, outbox_id
 from messaging_service.shared.domain.states import IN_PROGRESS, RESENDABLE, State
 from messaging_service.shared.postgres.rows import MESSAGE_COLUMNS, MESSAGE_WIDTH, to_message
 from service_kit.errors import Kind, ServiceError

@@ -11,6 +11,7 @@ from uuid import UUID
 from messaging_service.shared.domain.encoding import Encoding
 from messaging_service.shared.domain.money import Price
 from messaging_service.shared.domain.states import STATUS_OF, Billing, Priority, State, Status
+from service_kit.errors import Kind, ServiceError
 
 _ID_PREFIX = "outbox_"
 _ID = re.compile(_ID_PREFIX + r"([0-9a-f]{32})")
@@ -25,6 +26,16 @@ def parse_outbox_id(text: str) -> UUID | None:
     """The id behind its public spelling; None when it cannot be one."""
     match = _ID.fullmatch(text)
     return UUID(hex=match[1]) if match else None
+
+
+def no_such_entry(public_id: str) -> ServiceError:
+    """The error for an entry that does not exist, or is not the caller's."""
+    return ServiceError(
+        Kind.NOT_FOUND,
+        "OUTBOX_ENTRY_NOT_FOUND",
+        f"there is no outbox entry {public_id}; check the id",
+        metadata={"outbox_id": public_id},
+    )
 
 
 @dataclass(frozen=True, slots=True)

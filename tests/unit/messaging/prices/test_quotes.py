@@ -7,9 +7,9 @@ from decimal import Decimal
 
 import pytest
 
+from messaging_service.prices.grpc.quote_messages import from_quote
 from messaging_service.prices.quote_sms import Quote, QuoteDraft, QuoteSms
 from messaging_service.shared.domain.fields import MAX_SCHEDULE_AHEAD
-from messaging_service.shared.grpc.wire import from_quote
 from service_kit.errors import Kind, ServiceError
 from tests.contract.sms_examples import NOON, TWO_UNITS
 from tests.doubles.messaging_fakes import FixedPrices, unavailable

@@ -34,6 +34,7 @@ from messaging_service.opt_outs.domain.suppression import Source
 from messaging_service.opt_outs.grpc.suppression_servicer import SOURCES, SuppressionServicer
 from messaging_service.receipts.grpc.carrier_callback_servicer import CarrierCallbackServicer
 from messaging_service.reports.grpc.report_servicer import ReportServicer
+from messaging_service.sending.grpc import outbox_messages, send_messages
 from messaging_service.sending.grpc.messaging_servicer import MessagingServicer
 from messaging_service.sending.outbox import Accepted
 from messaging_service.shared.domain.encoding import Encoding
@@ -104,7 +105,7 @@ def test_every_service_is_named_for_health_and_reflection() -> None:
         (wire.STATUSES, Status, pb.SmsStatus),
         (wire.STATES, State, pb.DeliveryState),
         (wire.BILLINGS, Billing, pb.BillingState),
-        (wire.PRIORITIES, Priority, pb.Priority),
+        (outbox_messages.PRIORITIES, Priority, pb.Priority),
         (wire.ENCODINGS, Encoding, pb.Encoding),
         (account_messages.MODES, AccountMode, pb.AccountMode),
         (account_messages.ACCOUNT_STATUSES, AccountStatus, pb.AccountStatus),
@@ -143,13 +144,13 @@ def test_price_levels_have_the_values_of_pricing() -> None:
 @pytest.mark.parametrize("kind", list(Kind))
 def test_every_kind_of_failure_is_an_item_error(kind: Kind) -> None:
     error = ServiceError(kind, "REASON", "text", metadata={"a": "b"}, retry_after=timedelta(milliseconds=1_500))
-    item = wire.from_error(error)
+    item = send_messages.from_error(error)
     assert (item.code, item.reason, item.message, dict(item.metadata)) == (CODES[kind], "REASON", "text", {"a": "b"})
     assert item.retry_delay.ToMilliseconds() == 1_500
 
 
 def test_an_item_error_names_the_fields_at_fault() -> None:
-    item = wire.from_error(invalid([Violation("tags[1]", "INVALID_TAG", "is empty")]))
+    item = send_messages.from_error(invalid([Violation("tags[1]", "INVALID_TAG", "is empty")]))
     assert [(v.field, v.reason, v.description) for v in item.violations] == [("tags[1]", "INVALID_TAG", "is empty")]
     assert not item.HasField("retry_delay")
 
@@ -161,7 +162,7 @@ async def a_message(**changes: Any) -> Message:
 
 
 async def test_what_is_absent_stays_absent() -> None:
-    entry = wire.from_message(await a_message())
+    entry = outbox_messages.from_message(await a_message())
     for field in (
         "sent_time",
         "last_attempt_time",
@@ -183,7 +184,7 @@ async def test_what_is_absent_stays_absent() -> None:
 
 @pytest.mark.parametrize("state", list(State))
 async def test_an_entry_shows_its_state_in_both_vocabularies(state: State) -> None:
-    entry = wire.from_message(await a_message(state=state))
+    entry = outbox_messages.from_message(await a_message(state=state))
     assert entry.delivery_state == wire.STATES[state]
     assert entry.status == wire.STATUSES[STATUS_OF[state]]
 
@@ -206,7 +207,7 @@ async def test_an_entry_shows_everything_that_is_known() -> None:
         retry_count=2,
     )
     assert all(getattr(message, field.name) is not None for field in fields(message))
-    entry = wire.from_message(message)
+    entry = outbox_messages.from_message(message)
     assert {field.name for field, _ in entry.ListFields()} == {field.name for field in pb.OutboxEntry.DESCRIPTOR.fields}
     assert entry.sent_time.ToDatetime(tzinfo=UTC) == time
     assert (entry.unit_price_micros, entry.total_cost_micros) == (600_000, 600_000)
@@ -242,20 +243,20 @@ def test_an_instant_in_range_is_utc(stamp: Timestamp) -> None:
 )
 def test_a_wait_out_of_range_names_its_field(wait: Duration) -> None:
     with pytest.raises(ServiceError) as caught:
-        wire.to_wait_s(wait, 5.0)
+        send_messages.to_wait_s(wait, 5.0)
     assert [violation.field for violation in caught.value.violations] == ["outcome_wait"]
 
 
 def test_a_wait_in_range_is_in_seconds() -> None:
-    assert wire.to_wait_s(None, 5.0) == 5.0
-    assert wire.to_wait_s(Duration(), 5.0) == 0
-    assert wire.to_wait_s(Duration(seconds=60), 5.0) == 60
-    assert wire.to_wait_s(Duration(nanos=500_000_000), 5.0) == 0.5
+    assert send_messages.to_wait_s(None, 5.0) == 5.0
+    assert send_messages.to_wait_s(Duration(), 5.0) == 0
+    assert send_messages.to_wait_s(Duration(seconds=60), 5.0) == 60
+    assert send_messages.to_wait_s(Duration(nanos=500_000_000), 5.0) == 0.5
 
 
 def test_optional_fields_are_told_from_empty_ones() -> None:
-    absent = wire.to_draft(pb.SendSmsRequest(user_id="user123"))
-    empty = wire.to_draft(pb.SendSmsRequest(message_name="", message_id="", custom_data_json="", app_id=""))
+    absent = send_messages.to_draft(pb.SendSmsRequest(user_id="user123"))
+    empty = send_messages.to_draft(pb.SendSmsRequest(message_name="", message_id="", custom_data_json="", app_id=""))
     assert (absent.message_name, absent.message_id, absent.custom_data_json, absent.app_id) == (None,) * 4
     assert (empty.message_name, empty.message_id, empty.custom_data_json, empty.app_id) == ("",) * 4
     assert (absent.scheduled_time, absent.expires_time) == (None, None)
@@ -264,5 +265,5 @@ def test_optional_fields_are_told_from_empty_ones() -> None:
 
 def test_a_priority_that_this_release_does_not_know_is_refused() -> None:
     with pytest.raises(ServiceError) as caught:
-        wire.to_draft(pb.SendSmsRequest(priority=7))  # type: ignore[arg-type]  # what a newer client may send
+        send_messages.to_draft(pb.SendSmsRequest(priority=7))  # type: ignore[arg-type]  # what a newer client may send
     assert [(v.field, v.reason) for v in caught.value.violations] == [("priority", "UNKNOWN_PRIORITY")]

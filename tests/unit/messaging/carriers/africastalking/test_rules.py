@@ -11,8 +11,8 @@ import structlog
 
 from messaging_service.carriers.africastalking.callbacks import AfricasTalkingCallbacks, phone_of
 from messaging_service.carriers.africastalking.settings import AfricasTalkingSettings
+from messaging_service.carriers.callback_reader import DeliveryReport, OptOut, PhoneMessage
 from messaging_service.carriers.domain.submission import ReceiptState
-from messaging_service.receipts.carrier_callbacks import DeliveryReport, OptOut, PhoneMessage
 from messaging_service.shared.domain.failures import CATALOGUE, Resend
 
 NOON = datetime(2026, 6, 1, 12, tzinfo=UTC)

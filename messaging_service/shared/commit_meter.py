@@ -1,0 +1,31 @@
+"""What a group commit reports to whoever counts it; counting never fails and never waits."""
+
+from __future__ import annotations
+
+from typing import Protocol
+
+from typing_extensions import override
+
+
+class CommitMeter(Protocol):
+    """Called by a group commit."""
+
+    def flushed(self, items: int, waited_s: float, took_s: float) -> None:
+        """Items were flushed together; the first of them waited so long, and the flush took so long."""
+        ...
+
+    def turned_away(self) -> None:
+        """An item was refused because too many wait."""
+        ...
+
+
+class UnmeteredCommits(CommitMeter):
+    """For where nobody looks at the figures."""
+
+    @override
+    def flushed(self, items: int, waited_s: float, took_s: float) -> None:
+        pass
+
+    @override
+    def turned_away(self) -> None:
+        pass

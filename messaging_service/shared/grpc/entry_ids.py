@@ -1,0 +1,25 @@
+"""Public ids of outbox entries in requests."""
+
+from __future__ import annotations
+
+from uuid import UUID
+
+from messaging_service.shared.domain.fields import MAX_IDENTIFIER, text_problem
+from messaging_service.shared.domain.message import no_such_entry, parse_outbox_id
+from service_kit.errors import ServiceError, Violation, invalid
+
+
+def existing(entry_id: str) -> UUID:
+    """The id behind its public spelling; what cannot be an id does not exist."""
+    if not entry_id:
+        raise invalid([Violation("outbox_id", "REQUIRED", "is empty; give the outbox id of an entry")])
+    message_id = parse_outbox_id(entry_id)
+    if message_id is None:
+        raise no_entry(entry_id)
+    return message_id
+
+
+def no_entry(entry_id: str) -> ServiceError:
+    """The error for an id that no entry has; repeats the id only when it is printable."""
+    shown = entry_id if text_problem(entry_id, MAX_IDENTIFIER) is None else "with that id"
+    return no_such_entry(shown)
