@@ -86,7 +86,7 @@ async def running(settings: MessagingSettings, seams: Seams) -> AsyncIterator[Gr
     notices_pool = notifying_pool(settings)
     named = {"messaging": pool, "billing": billing_pool, "reports": reports_pool, "webhooks": notices_pool}
     metrics = MessagingMetrics(named)
-    watching = Watching(settings, pool, seams.now, metrics.events)
+    watching = Watching(settings, pool, seams.now, metrics.failures)
     named.update(watching.pools)
     notifying = Notifying(settings, notices_pool, metrics, seams.now)
     metrics.watch_watches(lambda: watching.watches)
@@ -135,7 +135,7 @@ async def running(settings: MessagingSettings, seams: Seams) -> AsyncIterator[Gr
             }
             if settings.metrics_address is not None:
                 look = GaugePoller(
-                    PostgresQueueView(pool), metrics.queue, metrics.events, duty="queue_look", every_s=LOOK_S
+                    PostgresQueueView(pool), metrics.queue, metrics.failures, duty="queue_look", every_s=LOOK_S
                 )
                 duties |= {"queue_look": look.run(), "webhook_look": notifying.looks(every_s=LOOK_S)}
             # What was begun last ends first; nothing that fails to end keeps the rest from it.

@@ -46,7 +46,7 @@ class Channels:
         self.delivering = DeliverEvents(
             PostgresDeliveryQueue(pool, retries, kinds=CHANNEL_KINDS, size=CHANNEL_BATCH_SIZE),
             ChannelSender(self._children, metrics.channels),
-            metrics.events,
+            metrics.failures,
             metrics.channels,
             poll_s=settings.webhook_poll_s,
             at_once=settings.channel_concurrency,

@@ -127,22 +127,27 @@ def build_engine(
     replica, exemption = process_name(), Exemption(settings.opt_out_exempt_tags)
     rules = Rules(settings.max_retries, settings.unknown_accounts)
     outbox = seams.outbox(PostgresOutbox(pool, replica, windows, exemption, rules))
-    events = metrics.events
     inbox = PostgresReceiptInbox(pool, replica, settings.charge_policy)
-    receipts = ReceiptProcessor(metrics.inbox(inbox), events, poll_s=1.0)
-    retention = Retention(inbox, events, duty="receipt_retention", keep_s=settings.receipt_retention_days * 86_400)
+    receipts = ReceiptProcessor(metrics.inbox(inbox), metrics.upkeep, poll_s=1.0)
+    retention = Retention(
+        inbox, metrics.failures, duty="receipt_retention", keep_s=settings.receipt_retention_days * 86_400
+    )
     plan = carrier_plan(settings)
     suppressions = PostgresSuppressions(pool, replica, exemption)
-    inbound = InboundProcessor(_inbound_inbox(settings, pool), suppressions, events, poll_s=1.0)
+    inbound = InboundProcessor(_inbound_inbox(settings, pool), suppressions, metrics.opt_outs, poll_s=1.0)
     opt_outs = OptOuts(
-        suppressions, phone_problem=phone_number_problem, new_id=uuid7, log=events, look_again=inbound.look_again
+        suppressions,
+        phone_problem=phone_number_problem,
+        new_id=uuid7,
+        log=metrics.opt_outs,
+        look_again=inbound.look_again,
     )
-    late = LateOutcomeProcessor(PostgresLateOutcomes(pool, replica, settings.charge_policy), events)
+    late = LateOutcomeProcessor(PostgresLateOutcomes(pool, replica, settings.charge_policy), metrics.upkeep)
     sinks = CarrierSinks(receipts.take, inbound.take, late.take)
     leases = PostgresBindLeases(pool, replica)
     carriers = [seams.carrier(spec, sinks, leases) for spec in plan.carriers]
-    fleet = Fleet(carriers, events, plan.breaker, drain_s=settings.drain_s)
-    control = ControlCarriers(fleet, PostgresCarrierRegistry(pool), replica, events, every_s=CONTROL_S)
+    fleet = Fleet(carriers, metrics.fleet, plan.breaker, drain_s=settings.drain_s)
+    control = ControlCarriers(fleet, PostgresCarrierRegistry(pool), replica, metrics.failures, every_s=CONTROL_S)
     acceptances: GroupCommit[Acceptance, Accepted] = GroupCommit(
         "acceptance",
         watching.noted(metrics.sending.admitted(outbox.accept)),
@@ -160,11 +165,18 @@ def build_engine(
         meter=metrics.flushes.of("settlement"),
     )
     metrics.watch_engine(fleet, acceptances, settlements)
-    outcomes = Outcomes(outbox.get_many, events)
-    attempts = Attempts(settlements, outcomes, events, settle_within_s=max(settings.lease_s, KEPT_S), late=late.record)
+    outcomes = Outcomes(outbox.get_many, metrics.failures)
+    attempts = Attempts(
+        settlements, outcomes, metrics.attempts, settle_within_s=max(settings.lease_s, KEPT_S), late=late.record
+    )
     loops = {
         route.name: ClaimLoop(
-            outbox, RouteCarriers(route, fleet), attempts, events, poll_s=settings.poll_s, meter=metrics.sending
+            outbox,
+            RouteCarriers(route, fleet),
+            attempts,
+            metrics.failures,
+            poll_s=settings.poll_s,
+            meter=metrics.sending,
         )
         for route in plan.routes
     }
@@ -195,7 +207,7 @@ def build_engine(
         max_retries=settings.max_retries,
         carrier_grace_s=settings.carrier_grace_s,
     )
-    sweeper = Sweeper(outbox, events, routes=dispatch.routes, every_s=settings.sweep_s)
+    sweeper = Sweeper(outbox, metrics.upkeep, routes=dispatch.routes, every_s=settings.sweep_s)
     return Engine(
         outbox=outbox,
         accounts=ManageAccount(PostgresAccountStore(pool)),

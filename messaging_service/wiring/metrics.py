@@ -3,28 +3,56 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from typing import Any
+from typing import Any, Final
 
 from prometheus_client import Gauge
 
 from messaging_service.accounts.metrics.money_metrics import SettledMoney
 from messaging_service.carriers.carrier_fleet import Fleet
 from messaging_service.carriers.metrics.carrier_metrics import CarrierCollector
-from messaging_service.events.metrics.event_metrics import CountedEvents
+from messaging_service.carriers.metrics.fleet_events import CountedFleet
 from messaging_service.notices.metrics.channel_metrics import ChannelMetrics
 from messaging_service.notices.metrics.notice_metrics import NoticeMetrics
+from messaging_service.opt_outs.metrics.opt_out_events import CountedOptOuts
 from messaging_service.prices.domain.price_copy import PriceCopy
 from messaging_service.prices.metrics.price_copy_metrics import PriceCopyCollector
 from messaging_service.receipts.metrics.receipt_metrics import CountedInbox
+from messaging_service.receipts.metrics.upkeep_events import CountedUpkeep
 from messaging_service.receipts.receipt_inbox import ReceiptInbox
+from messaging_service.sending.metrics.attempt_events import CountedAttempts
 from messaging_service.sending.metrics.queue_metrics import QueueMetrics
 from messaging_service.sending.metrics.sending_metrics import SendingMetrics
 from messaging_service.shared.group_commit import GroupCommit
 from messaging_service.shared.metrics.flush_metrics import FlushMetrics
+from service_kit.duties.duty_failures import DutyFailures
 from service_kit.grpc.grpc_metrics import ClientCalls, ServerCalls
 from service_kit.metrics import new_registry
 from service_kit.postgres.database import Pool
 from service_kit.postgres.pool_metrics import PoolCollector
+
+DUTIES: Final = (
+    "attempt",
+    "settlement",
+    "claims",
+    "carriers",
+    "outcomes",
+    "late_outcomes",
+    "watching",
+    "sweep",
+    "receipts",
+    "inbound",
+    "opt_outs",
+    "inbound_retention",
+    "receipt_retention",
+    "alert_retention",
+    "queue_look",
+    "webhook_telling",
+    "webhook_deliveries",
+    "channel_deliveries",
+    "webhook_look",
+    "alerts",
+)
+"""Shown from the start with a nought, so that the first failure is a rise."""
 
 
 class MessagingMetrics:
@@ -36,7 +64,11 @@ class MessagingMetrics:
         self.registry.register(PoolCollector(pools))
         self.server_calls = ServerCalls(self.registry)
         self.pricing_calls = ClientCalls(self.registry)
-        self.events = CountedEvents(self.registry)
+        self.failures = DutyFailures(self.registry, DUTIES)
+        self.attempts = CountedAttempts(self.failures)
+        self.fleet = CountedFleet(self.registry)
+        self.opt_outs = CountedOptOuts(self.failures, self.registry)
+        self.upkeep = CountedUpkeep(self.failures, self.registry)
         self.flushes = FlushMetrics(self.registry)
         self._settled = SettledMoney(self.registry)
         self.sending = SendingMetrics(self._settled, self.registry)

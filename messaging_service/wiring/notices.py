@@ -70,7 +70,7 @@ class Notifying:
         self._pool = pool
         self._meter = metrics.notices
         targets = GuardedTargets(settings.webhook_allowed_networks, allow_http=settings.webhook_allow_http)
-        log = metrics.events
+        log = metrics.failures
         retries = retries_of(settings)
         until = retries.give_up_after
         self._delivering = DeliverEvents(
