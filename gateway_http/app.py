@@ -18,9 +18,10 @@ from gateway_http.shared.gateway_meters import RequestMeter
 from gateway_http.shared.problem import ProblemError, no_such_route
 from gateway_http.shared.request_body import ClientGoneError
 from gateway_http.shared.upstream import internal
-from gateway_http.sms import batch_routes, send_sms_route
+from gateway_http.sms import send_sms_route
 from gateway_http.sms.coalescer import SEND
 from gateway_http.sms.send_sms_route import SendSmsRoute
+from gateway_http.sms.sms_operations import SEND_SMS_BATCH
 from service_kit.web.http_connection import Refusal, Rendered
 
 log = structlog.get_logger()
@@ -94,7 +95,7 @@ class GatewayApp:
         except Exception:
             # The traceback goes to the log without local variables; they may hold texts and numbers.
             log.exception("http.failed", request_id=request_id.decode())
-            call = SEND if scope["path"] in {send_sms_route.PATH, batch_routes.PATH} else None
+            call = SEND if scope["path"] in {send_sms_route.PATH, SEND_SMS_BATCH.path} else None
             await _answer(internal(call), scope, send, request_id)
 
     async def _routed(self, scope: Scope, receive: Receive, send: Send, request_id: bytes) -> None:

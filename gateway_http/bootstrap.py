@@ -9,7 +9,7 @@ from contextlib import AsyncExitStack
 import structlog
 from grpc import aio
 
-from gateway_http.accounts.account_routes import BalanceRoutes
+from gateway_http.accounts.account_routes import AccountRoutes
 from gateway_http.alerts.alert_routes import AlertRoutes
 from gateway_http.app import GatewayApp
 from gateway_http.callbacks.africastalking_routes import AfricasTalkingRoutes
@@ -17,18 +17,16 @@ from gateway_http.callbacks.callback_gate import CallbackGate
 from gateway_http.channels.channel_routes import ChannelRoutes
 from gateway_http.costs.cost_routes import CostRoutes
 from gateway_http.gateway_metrics import RequestMetrics, SendMetrics
-from gateway_http.openapi.document import openapi_json
-from gateway_http.outbox.outbox_event_routes import OutboxEventRoutes
 from gateway_http.outbox.outbox_routes import OutboxRoutes
 from gateway_http.reports.report_routes import ReportRoutes
+from gateway_http.rest_api import RestApi, openapi_json
 from gateway_http.settings import GatewaySettings
-from gateway_http.sms.batch_routes import SendBatchRoutes
+from gateway_http.sms.batch_routes import BatchRoutes
 from gateway_http.sms.coalescer import SendCoalescer
 from gateway_http.sms.quote_routes import QuoteRoutes
 from gateway_http.sms.send_sms_route import SendSmsRoute
 from gateway_http.suppressions.suppression_routes import SuppressionRoutes
 from gateway_http.system.documentation_routes import DocumentationRoutes
-from gateway_http.system.error_code_routes import ErrorCodeRoutes
 from gateway_http.system.health_routes import HealthRoutes
 from gateway_http.webhooks.webhook_routes import WebhookRoutes
 from service_kit.grpc.channel import open_channel
@@ -83,33 +81,26 @@ class Gateway:
             meter=sends,
         )
         sends.watch(lambda: self.coalescer.outstanding)
-        self.routes = [
-            *CostRoutes(costs).routes(),
-            *OutboxRoutes(
-                stub, outcome_wait_s=settings.outcome_wait_s, send_deadline_s=settings.send_deadline_s
-            ).routes(),
-            *OutboxEventRoutes(stub).routes(),
-            *ErrorCodeRoutes(stub).routes(),
-            *QuoteRoutes(stub).routes(),
-            *SendBatchRoutes(
+        api = RestApi(
+            send=SendSmsRoute(self.coalescer, settings.outcome_wait_s),
+            batches=BatchRoutes(
                 self.coalescer, outcome_wait_s=settings.outcome_wait_s, max_batches=settings.max_batches
-            ).routes(),
-            *SuppressionRoutes(opt_outs).routes(),
-            *BalanceRoutes(accounts).routes(),
-            *ReportRoutes(reports).routes(),
-            *WebhookRoutes(webhooks).routes(),
-            *ChannelRoutes(channels).routes(),
-            *AlertRoutes(alerts).routes(),
-            *HealthRoutes({"pricing": pricing, "messaging": messaging}).routes(),
-            *DocumentationRoutes(openapi_json()).routes(),
-            *AfricasTalkingRoutes(
-                callbacks,
-                CallbackGate(settings.africastalking_secrets, settings.africastalking_allow, settings.trusted_proxies),
-            ).routes(),
-        ]
-        self.app = GatewayApp(
-            SendSmsRoute(self.coalescer, settings.outcome_wait_s), self.routes, RequestMetrics(self.registry)
+            ),
+            quotes=QuoteRoutes(stub),
+            outbox=OutboxRoutes(stub, outcome_wait_s=settings.outcome_wait_s, send_deadline_s=settings.send_deadline_s),
+            accounts=AccountRoutes(accounts),
+            reports=ReportRoutes(reports),
+            suppressions=SuppressionRoutes(opt_outs),
+            webhooks=WebhookRoutes(webhooks),
+            alerts=AlertRoutes(alerts),
+            channels=ChannelRoutes(channels),
+            costs=CostRoutes(costs),
+            health=HealthRoutes({"pricing": pricing, "messaging": messaging}),
+            documentation=DocumentationRoutes(openapi_json()),
         )
+        gate = CallbackGate(settings.africastalking_secrets, settings.africastalking_allow, settings.trusted_proxies)
+        self.routes = [*api.routes(), *AfricasTalkingRoutes(callbacks, gate).routes()]
+        self.app = GatewayApp(api.send, self.routes, RequestMetrics(self.registry))
         self.http = HttpServer(
             settings.http_address,
             self.app,

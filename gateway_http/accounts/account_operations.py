@@ -2,14 +2,22 @@
 
 from __future__ import annotations
 
-from gateway_http.accounts.account_routes import BALANCE, MAX_ENTRIES, STATEMENT, TOP_UPS
-from gateway_http.openapi.examples import Json
-from gateway_http.openapi.operation import PERIOD_PARAMETERS, Answer, Operation, query_parameter
+from gateway_http.accounts.account_models import Balance, NewTopUp, Statement, TopUpAnswer
+from gateway_http.openapi.operation import READ_FAILURES, Answer, BodyOperation, Operation, Tag
+from gateway_http.openapi.parameters import (
+    PERIOD_PARAMETERS,
+    USER_ID,
+    query_parameter,
+)
+from gateway_http.openapi.problem_examples import Json
 
-TAG = "Accounts"
+BALANCE = "/api/sms/balance"
+MAX_ENTRIES = 1_000
+STATEMENT = "/api/sms/balance/statement"
+TOP_UPS = "/api/sms/balance/top-ups"
 
-_USER_ID = query_parameter("userId", "The account.", {"type": "string", "minLength": 1, "maxLength": 64}, required=True)
-_READ_DOWN = {503: ["MESSAGING_UNAVAILABLE", "DATABASE_UNAVAILABLE"], 504: ["MESSAGING_TIMEOUT"]}
+TAG = Tag("Accounts", "What accounts have, pay and owe.")
+
 
 _BALANCE: Json = {
     "userId": "user123",
@@ -46,85 +54,85 @@ _CHARGE: Json = {
     "bookedBy": None,
 }
 
-OPERATIONS = (
-    Operation(
-        "get",
-        BALANCE,
-        "getBalance",
-        TAG,
-        "Show the balance of an account",
-        "What was paid and charged, what is on hold for messages under way, and what can be spent now. An account that "
-        "was never opened and never sent anything is not found.",
-        answers={200: Answer("The account as it stands.", "Balance", {"prepaid": _BALANCE})},
-        problems={404: ["ACCOUNT_NOT_FOUND"], **_READ_DOWN},
-        parameters=(_USER_ID,),
-    ),
-    Operation(
-        "post",
-        TOP_UPS,
-        "topUp",
-        TAG,
-        "Book a payment",
-        "Adds a payment to the balance. Its `reference` is booked once: the same request again answers **200** with "
-        "the entry and the header `Idempotent-Replay: true`.",
-        answers={
-            201: Answer("Booked.", "TopUpAnswer", {"booked": {"entry": _TOP_UP, "account": _BALANCE}}),
-            200: Answer(
-                "Booked before.",
-                "TopUpAnswer",
-                {"replayed": {"entry": _TOP_UP, "account": _BALANCE}},
-                headers=("Idempotent-Replay",),
-            ),
-        },
-        problems={
-            404: ["ACCOUNT_NOT_FOUND"],
-            409: ["REFERENCE_REUSED", "ACCOUNT_CLOSED"],
-            503: ["MESSAGING_UNAVAILABLE", "MESSAGING_INTERRUPTED", "DATABASE_UNAVAILABLE"],
-            504: ["MESSAGING_TIMEOUT"],
-        },
-        body="NewTopUp",
-        body_examples={"payment": {"userId": "user123", "amount": 500, "reference": "QK12ABC3DE"}},
-    ),
-    Operation(
-        "get",
-        STATEMENT,
-        "getStatement",
-        TAG,
-        "Show a statement",
-        "Opening and closing balance of a period, its totals by kind, and its entries, oldest first. Follow the `Link` "
-        "header for more entries: balances and totals are of the whole period on every page, and the entries of all "
-        "pages add up to them, also while the account sends. Entries may still be missing of a period that ended less "
-        "than a minute ago.",
-        answers={
-            200: Answer(
-                "The statement with a page of its entries.",
-                "Statement",
-                {
-                    "december": {
-                        "userId": "user123",
-                        "currency": "KES",
-                        "openingBalance": 0.0,
-                        "closingBalance": 499.4,
-                        "totals": [
-                            {"kind": "charge", "entries": 1, "amount": -0.6},
-                            {"kind": "top_up", "entries": 1, "amount": 500.0},
-                        ],
-                        "entries": [_TOP_UP, _CHARGE],
-                    }
-                },
-                headers=("Link",),
-            )
-        },
-        problems={404: ["ACCOUNT_NOT_FOUND"], **_READ_DOWN},
-        parameters=(
-            _USER_ID,
-            *PERIOD_PARAMETERS,
-            query_parameter(
-                "limit",
-                "Entries of a page.",
-                {"type": "integer", "minimum": 1, "maximum": MAX_ENTRIES, "default": 100},
-            ),
-            query_parameter("pageToken", "From the `Link` header of the page before.", {"type": "string"}),
+GET_BALANCE = Operation(
+    "get",
+    BALANCE,
+    "getBalance",
+    TAG,
+    "Show the balance of an account",
+    "What was paid and charged, what is on hold for messages under way, and what can be spent now. An account that "
+    "was never opened and never sent anything is not found.",
+    answers={200: Answer("The account as it stands.", Balance, {"prepaid": _BALANCE})},
+    problems={404: ["ACCOUNT_NOT_FOUND"], **READ_FAILURES},
+    parameters=(USER_ID,),
+)
+
+TOP_UP = BodyOperation(
+    "post",
+    TOP_UPS,
+    "topUp",
+    TAG,
+    "Book a payment",
+    "Adds a payment to the balance. Its `reference` is booked once: the same request again answers **200** with "
+    "the entry and the header `Idempotent-Replay: true`.",
+    answers={
+        201: Answer("Booked.", TopUpAnswer, {"booked": {"entry": _TOP_UP, "account": _BALANCE}}),
+        200: Answer(
+            "Booked before.",
+            TopUpAnswer,
+            {"replayed": {"entry": _TOP_UP, "account": _BALANCE}},
+            headers=("Idempotent-Replay",),
         ),
+    },
+    problems={
+        404: ["ACCOUNT_NOT_FOUND"],
+        409: ["REFERENCE_REUSED", "ACCOUNT_CLOSED"],
+        503: ["MESSAGING_UNAVAILABLE", "MESSAGING_INTERRUPTED", "DATABASE_UNAVAILABLE"],
+        504: ["MESSAGING_TIMEOUT"],
+    },
+    body=NewTopUp,
+    body_examples={"payment": {"userId": "user123", "amount": 500, "reference": "QK12ABC3DE"}},
+)
+
+GET_STATEMENT = Operation(
+    "get",
+    STATEMENT,
+    "getStatement",
+    TAG,
+    "Show a statement",
+    "Opening and closing balance of a period, its totals by kind, and its entries, oldest first. Follow the `Link` "
+    "header for more entries: balances and totals are of the whole period on every page, and the entries of all "
+    "pages add up to them, also while the account sends. Entries may still be missing of a period that ended less "
+    "than a minute ago.",
+    answers={
+        200: Answer(
+            "The statement with a page of its entries.",
+            Statement,
+            {
+                "december": {
+                    "userId": "user123",
+                    "currency": "KES",
+                    "openingBalance": 0.0,
+                    "closingBalance": 499.4,
+                    "totals": [
+                        {"kind": "charge", "entries": 1, "amount": -0.6},
+                        {"kind": "top_up", "entries": 1, "amount": 500.0},
+                    ],
+                    "entries": [_TOP_UP, _CHARGE],
+                }
+            },
+            headers=("Link",),
+        )
+    },
+    problems={404: ["ACCOUNT_NOT_FOUND"], **READ_FAILURES},
+    parameters=(
+        USER_ID,
+        *PERIOD_PARAMETERS,
+        query_parameter(
+            "limit",
+            "Entries of a page.",
+            {"type": "integer", "minimum": 1, "maximum": MAX_ENTRIES, "default": 100},
+        ),
+        query_parameter("pageToken", "From the `Link` header of the page before.", {"type": "string"}),
     ),
 )

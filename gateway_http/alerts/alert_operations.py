@@ -2,19 +2,24 @@
 
 from __future__ import annotations
 
-from gateway_http.alerts.alert_routes import ACKNOWLEDGE, ALERTS, MAX_ALERTS, RULES
-from gateway_http.openapi.examples import Json
-from gateway_http.openapi.operation import Answer, Operation, path_parameter, query_parameter, reference
+from gateway_http.alerts.alert_models import Acknowledgement, Alert, AlertRules
+from gateway_http.openapi.operation import READ_FAILURES, WRITE_FAILURES, Answer, BodyOperation, Many, Operation, Tag
+from gateway_http.openapi.parameters import (
+    USER_ID,
+    page_parameters,
+    path_parameter,
+    query_parameter,
+)
+from gateway_http.openapi.problem_examples import Json
 
-TAG = "Alerts"
+ACKNOWLEDGE = "/api/sms/alerts/{alertId}/acknowledge"
+ALERTS = "/api/sms/alerts"
+MAX_ALERTS = 500
+RULES = "/api/sms/alerts/rules"
+
+TAG = Tag("Alerts", "Warnings of what goes wrong, or soon will.")
 
 _ID = "alert_0192e4a07c2b7d3e9a51c6f0b8d4e2a1"
-_READ_DOWN = {503: ["MESSAGING_UNAVAILABLE", "DATABASE_UNAVAILABLE"], 504: ["MESSAGING_TIMEOUT"]}
-_WRITE_DOWN = {
-    503: ["MESSAGING_UNAVAILABLE", "MESSAGING_INTERRUPTED", "DATABASE_UNAVAILABLE"],
-    504: ["MESSAGING_TIMEOUT"],
-}
-_WHOSE = query_parameter("userId", "The account.", {"type": "string", "minLength": 1, "maxLength": 64}, required=True)
 _RULE: Json = {
     "kind": "balance.low",
     "enabled": True,
@@ -40,77 +45,71 @@ _ALERT: Json = {
 }
 _SEEN: Json = {**_ALERT, "acknowledgedAt": "2024-12-15T08:05:00Z", "acknowledgedBy": "amina"}
 
-OPERATIONS = (
-    Operation(
-        "get",
-        ALERTS,
-        "listAlerts",
-        TAG,
-        "List the alerts of an account",
-        "Newest first, with what became of them at webhooks and channels. Follow the `Link` header for the next page.",
-        answers={
-            200: Answer(
-                "The alerts, newest first.",
-                {"type": "array", "items": reference("Alert")},
-                {"alerts": [_ALERT]},
-                headers=("Link",),
-            )
+LIST_ALERTS = Operation(
+    "get",
+    ALERTS,
+    "listAlerts",
+    TAG,
+    "List the alerts of an account",
+    "Newest first, with what became of them at webhooks and channels. Follow the `Link` header for the next page.",
+    answers={
+        200: Answer(
+            "The alerts, newest first.",
+            Many(Alert),
+            {"alerts": [_ALERT]},
+            headers=("Link",),
+        )
+    },
+    problems=READ_FAILURES,
+    parameters=(
+        USER_ID,
+        query_parameter("onlyOpen", "`true` for those only that are not resolved.", {"enum": ["true", "false"]}),
+        *page_parameters("Alerts", MAX_ALERTS),
+    ),
+)
+
+GET_ALERT_RULES = Operation(
+    "get",
+    RULES,
+    "getAlertRules",
+    TAG,
+    "Show what an account is warned of",
+    "The account's rules of every kind, the defaults where it has set none.",
+    answers={200: Answer("One rule of each kind.", AlertRules, {"rules": {"rules": [_RULE]}})},
+    problems=READ_FAILURES,
+    parameters=(USER_ID,),
+)
+
+SET_ALERT_RULES = BodyOperation(
+    "put",
+    RULES,
+    "setAlertRules",
+    TAG,
+    "Set what an account is warned of",
+    "Sets the rules that are given, all or none; kinds that are not among them stay. A crossing of the threshold "
+    "raises one alert, and the next only after the value was back by the margin.",
+    answers={200: Answer("One rule of each kind, as they hold now.", AlertRules, {"set": {"rules": [_RULE]}})},
+    problems=WRITE_FAILURES,
+    parameters=(USER_ID,),
+    body=AlertRules,
+    body_examples={
+        "balance": {"rules": [_RULE]},
+        "units": {
+            "rules": [{"kind": "balance.low", "enabled": True, "threshold": 1000, "margin": 100, "inUnits": True}]
         },
-        problems=_READ_DOWN,
-        parameters=(
-            _WHOSE,
-            query_parameter("onlyOpen", "`true` for those only that are not resolved.", {"enum": ["true", "false"]}),
-            query_parameter(
-                "limit", "Alerts a page; 50 unless given.", {"type": "integer", "minimum": 1, "maximum": MAX_ALERTS}
-            ),
-            query_parameter(
-                "pageToken",
-                "From the `Link` header of the page before, with the same filters.",
-                {"type": "string", "minLength": 1},
-            ),
-        ),
-    ),
-    Operation(
-        "get",
-        RULES,
-        "getAlertRules",
-        TAG,
-        "Show what an account is warned of",
-        "The account's rules of every kind, the defaults where it has set none.",
-        answers={200: Answer("One rule of each kind.", "AlertRules", {"rules": {"rules": [_RULE]}})},
-        problems=_READ_DOWN,
-        parameters=(_WHOSE,),
-    ),
-    Operation(
-        "put",
-        RULES,
-        "setAlertRules",
-        TAG,
-        "Set what an account is warned of",
-        "Sets the rules that are given, all or none; kinds that are not among them stay. A crossing of the threshold "
-        "raises one alert, and the next only after the value was back by the margin.",
-        answers={200: Answer("One rule of each kind, as they hold now.", "AlertRules", {"set": {"rules": [_RULE]}})},
-        problems=_WRITE_DOWN,
-        parameters=(_WHOSE,),
-        body="AlertRules",
-        body_examples={
-            "balance": {"rules": [_RULE]},
-            "units": {
-                "rules": [{"kind": "balance.low", "enabled": True, "threshold": 1000, "margin": 100, "inUnits": True}]
-            },
-        },
-    ),
-    Operation(
-        "post",
-        ACKNOWLEDGE,
-        "acknowledgeAlert",
-        TAG,
-        "Say who has seen an alert",
-        "The first word stays, so repeating the request is safe. It does not resolve the alert.",
-        answers={200: Answer("The alert.", "Alert", {"seen": _SEEN})},
-        problems={404: ["ALERT_NOT_FOUND"], **_WRITE_DOWN},
-        parameters=(path_parameter("alertId", "The alert's identifier.", _ID),),
-        body="Acknowledgement",
-        body_examples={"seen": {"acknowledgedBy": "amina"}},
-    ),
+    },
+)
+
+ACKNOWLEDGE_ALERT = BodyOperation(
+    "post",
+    ACKNOWLEDGE,
+    "acknowledgeAlert",
+    TAG,
+    "Say who has seen an alert",
+    "The first word stays, so repeating the request is safe. It does not resolve the alert.",
+    answers={200: Answer("The alert.", Alert, {"seen": _SEEN})},
+    problems={404: ["ALERT_NOT_FOUND"], **WRITE_FAILURES},
+    parameters=(path_parameter("alertId", "The alert's identifier.", _ID),),
+    body=Acknowledgement,
+    body_examples={"seen": {"acknowledgedBy": "amina"}},
 )

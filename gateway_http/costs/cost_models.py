@@ -3,28 +3,18 @@
 from __future__ import annotations
 
 from datetime import datetime
-from typing import Annotated, Literal
+from typing import Annotated
 
 import msgspec
 from msgspec import UNSET, Meta, Raw, UnsetType
 
+from gateway_http.shared.cost_levels import LEVEL_NAMES, LEVELS, Level, LevelName
 from gateway_http.shared.problem import invalid_fields
 from gateway_http.shared.rest_instants import instant, timestamp
 from gateway_http.shared.rest_money import micros, number
 from service_kit.errors import Violation
 from tukupay.sms.pricing.v1 import pricing_pb2
 
-Level = Literal["TukuPay", "AppOwner", "SpecificCustomer", "DirectCustomer"]
-
-LEVELS: dict[Level, pricing_pb2.CostLevel.ValueType] = {
-    "TukuPay": pricing_pb2.COST_LEVEL_TUKUPAY,
-    "AppOwner": pricing_pb2.COST_LEVEL_APP_OWNER,
-    "SpecificCustomer": pricing_pb2.COST_LEVEL_SPECIFIC_CUSTOMER,
-    "DirectCustomer": pricing_pb2.COST_LEVEL_DIRECT_CUSTOMER,
-}
-LEVEL_NAMES: dict[int, Level] = {value: name for name, value in LEVELS.items()}
-
-LevelName = Annotated[Level, Meta(description="The tier of the cost.")]
 Price = Annotated[
     Raw,
     Meta(

@@ -2,19 +2,26 @@
 
 from __future__ import annotations
 
-from gateway_http.costs.cost_routes import COSTS, CURRENT, HISTORY, MAX_HISTORY_ROWS, RESOLVE, WITHDRAW
-from gateway_http.openapi import examples
-from gateway_http.openapi.operation import (
-    Answer,
-    Operation,
+from gateway_http.costs import cost_examples
+from gateway_http.costs.cost_models import CostHistoryRow, CurrentCost, NewCost, NewWithdrawal, RecordedCost
+from gateway_http.costs.price_models import ResolvedPrice
+from gateway_http.openapi.operation import Answer, BodyOperation, Many, Operation, Tag
+from gateway_http.openapi.parameters import (
     header_parameter,
+    page_parameters,
     path_parameter,
     query_parameter,
-    reference,
 )
 from gateway_http.shared import idempotency_key
 
-TAG = "SMS costs"
+COSTS = "/api/sms-costs"
+CURRENT = "/api/sms-costs/current"
+HISTORY = "/api/sms-costs/history"
+MAX_HISTORY_ROWS = 1_000
+RESOLVE = "/api/sms-costs/resolve"
+WITHDRAW = "/api/sms-costs/{costId}/withdraw"
+
+TAG = Tag("SMS costs", "What one SMS unit costs, for whom, and since when.")
 
 _QUESTION = (
     query_parameter(
@@ -37,155 +44,148 @@ _QUESTION = (
 _INSTANT = {"type": "string", "format": "date-time"}
 _DOWN = {503: ["PRICING_UNAVAILABLE", "DATABASE_UNAVAILABLE"], 504: ["PRICING_TIMEOUT"]}
 
-OPERATIONS = (
-    Operation(
-        "post",
-        COSTS,
-        "addSmsCost",
-        TAG,
-        "Add or update an SMS cost",
-        "Records a price from an instant on. Nothing is overwritten: the same level, entity and `effectiveFrom` "
-        "again makes a new revision, the newest counts, and the history keeps them all. With an `Idempotency-Key` "
-        "the same request again makes no second row: it answers **200** with the row and the header "
-        "`Idempotent-Replay: true`. A price or a date that is unusual for the level is refused (`PRICE_GUARD`) "
-        "unless `overrideGuards` says that it is meant.",
-        answers={
-            200: Answer(
-                "Recorded before, under the same `Idempotency-Key`.",
-                "RecordedCost",
-                {"specificCustomer": examples.RECORDED_COST},
-                headers=("Idempotent-Replay",),
-            ),
-            201: Answer(
-                "Recorded.",
-                "RecordedCost",
-                {"specificCustomer": examples.RECORDED_COST, "guardsOverridden": examples.OVERRIDDEN_COST},
-            ),
-        },
-        problems={
-            409: ["PRICE_GUARD", "IDEMPOTENCY_KEY_REUSED"],
-            503: ["PRICING_UNAVAILABLE", "PRICING_INTERRUPTED", "DATABASE_UNAVAILABLE"],
-            504: ["PRICING_TIMEOUT"],
-        },
-        body="NewCost",
-        body_examples={
-            "specificCustomer": examples.SPECIFIC_CUSTOMER_COST,
-            "defaultCustomer": examples.DEFAULT_CUSTOMER_COST,
-        },
-        parameters=(
-            header_parameter(
-                idempotency_key.NAME,
-                "Your name for this request, 1 to 128 printable characters.",
-                {"type": "string", "minLength": 1, "maxLength": 128},
-            ),
+ADD_SMS_COST = BodyOperation(
+    "post",
+    COSTS,
+    "addSmsCost",
+    TAG,
+    "Add or update an SMS cost",
+    "Records a price from an instant on. Nothing is overwritten: the same level, entity and `effectiveFrom` "
+    "again makes a new revision, the newest counts, and the history keeps them all. With an `Idempotency-Key` "
+    "the same request again makes no second row: it answers **200** with the row and the header "
+    "`Idempotent-Replay: true`. A price or a date that is unusual for the level is refused (`PRICE_GUARD`) "
+    "unless `overrideGuards` says that it is meant.",
+    answers={
+        200: Answer(
+            "Recorded before, under the same `Idempotency-Key`.",
+            RecordedCost,
+            {"specificCustomer": cost_examples.RECORDED_COST},
+            headers=("Idempotent-Replay",),
+        ),
+        201: Answer(
+            "Recorded.",
+            RecordedCost,
+            {"specificCustomer": cost_examples.RECORDED_COST, "guardsOverridden": cost_examples.OVERRIDDEN_COST},
+        ),
+    },
+    problems={
+        409: ["PRICE_GUARD", "IDEMPOTENCY_KEY_REUSED"],
+        503: ["PRICING_UNAVAILABLE", "PRICING_INTERRUPTED", "DATABASE_UNAVAILABLE"],
+        504: ["PRICING_TIMEOUT"],
+    },
+    body=NewCost,
+    body_examples={
+        "specificCustomer": cost_examples.SPECIFIC_CUSTOMER_COST,
+        "defaultCustomer": cost_examples.DEFAULT_CUSTOMER_COST,
+    },
+    parameters=(
+        header_parameter(
+            idempotency_key.NAME,
+            "Your name for this request, 1 to 128 printable characters.",
+            {"type": "string", "minLength": 1, "maxLength": 128},
         ),
     ),
-    Operation(
-        "get",
-        CURRENT,
-        "getCurrentSmsCost",
-        TAG,
-        "Retrieve the current SMS cost",
-        "The price that applies now when asked from a level: SpecificCustomer and AppOwner fall back to "
-        "DirectCustomer, and that to TukuPay. The answer carries the level at which the price was found.",
-        answers={
-            200: Answer(
-                "The price in effect.",
-                "CurrentCost",
-                {"specificCustomer": examples.CURRENT_SPECIFIC, "defaultCustomer": examples.CURRENT_DEFAULT},
-            )
-        },
-        problems={404: ["NO_PRICE"], **_DOWN},
-        parameters=_QUESTION,
+)
+
+GET_CURRENT_SMS_COST = Operation(
+    "get",
+    CURRENT,
+    "getCurrentSmsCost",
+    TAG,
+    "Retrieve the current SMS cost",
+    "The price that applies now when asked from a level: SpecificCustomer and AppOwner fall back to "
+    "DirectCustomer, and that to TukuPay. The answer carries the level at which the price was found.",
+    answers={
+        200: Answer(
+            "The price in effect.",
+            CurrentCost,
+            {"specificCustomer": cost_examples.CURRENT_SPECIFIC, "defaultCustomer": cost_examples.CURRENT_DEFAULT},
+        )
+    },
+    problems={404: ["NO_PRICE"], **_DOWN},
+    parameters=_QUESTION,
+)
+
+LIST_SMS_COSTS = Operation(
+    "get",
+    HISTORY,
+    "listSmsCosts",
+    TAG,
+    "List historical SMS costs",
+    "Every recorded row of a level and entity, oldest `effectiveFrom` first. For SpecificCustomer also the "
+    "DirectCustomer rows that applied before the customer's own. A row that was taken back has its `withdrawal`. "
+    "Follow the `Link` header for the next page.",
+    answers={
+        200: Answer(
+            "The rows, oldest first.",
+            Many(CostHistoryRow),
+            {"specificCustomer": cost_examples.HISTORY},
+            headers=("Link",),
+        )
+    },
+    problems=_DOWN,
+    parameters=(
+        *_QUESTION,
+        *page_parameters("Rows", MAX_HISTORY_ROWS, unless_given=100, same="with the same level and entity"),
     ),
-    Operation(
-        "get",
-        HISTORY,
-        "listSmsCosts",
-        TAG,
-        "List historical SMS costs",
-        "Every recorded row of a level and entity, oldest `effectiveFrom` first. For SpecificCustomer also the "
-        "DirectCustomer rows that applied before the customer's own. A row that was taken back has its `withdrawal`. "
-        "Follow the `Link` header for the next page.",
-        answers={
-            200: Answer(
-                "The rows, oldest first.",
-                {"type": "array", "items": reference("CostHistoryRow")},
-                {"specificCustomer": examples.HISTORY},
-                headers=("Link",),
-            )
-        },
-        problems=_DOWN,
-        parameters=(
-            *_QUESTION,
-            query_parameter(
-                "limit",
-                "Rows a page; 100 unless given.",
-                {"type": "integer", "minimum": 1, "maximum": MAX_HISTORY_ROWS},
-            ),
-            query_parameter(
-                "pageToken",
-                "From the `Link` header of the page before, with the same level and entity.",
-                {"type": "string", "minLength": 1},
-            ),
+)
+
+RESOLVE_SMS_COST = Operation(
+    "get",
+    RESOLVE,
+    "resolveSmsCost",
+    TAG,
+    "Resolve and explain the price of an SMS",
+    "The price of one SMS unit for a customer, now or at any instant: SpecificCustomer comes first, then AppOwner "
+    "when the SMS comes through an app, then DirectCustomer, then TukuPay. With `knownAt` it is answered as the "
+    "book was known then, so that an old charge can be derived again. With `explain=true` every row that was "
+    "considered is listed, with why it won or lost.",
+    answers={
+        200: Answer(
+            "The price.",
+            ResolvedPrice,
+            {"explained": cost_examples.EXPLAINED_PRICE, "plain": cost_examples.RESOLVED_PRICE},
+        )
+    },
+    problems={404: ["NO_PRICE"], **_DOWN},
+    parameters=(
+        query_parameter(
+            "customerId",
+            "The account that pays.",
+            {"type": "string", "minLength": 1, "maxLength": 64},
+            required=True,
         ),
-    ),
-    Operation(
-        "get",
-        RESOLVE,
-        "resolveSmsCost",
-        TAG,
-        "Resolve and explain the price of an SMS",
-        "The price of one SMS unit for a customer, now or at any instant: SpecificCustomer comes first, then AppOwner "
-        "when the SMS comes through an app, then DirectCustomer, then TukuPay. With `knownAt` it is answered as the "
-        "book was known then, so that an old charge can be derived again. With `explain=true` every row that was "
-        "considered is listed, with why it won or lost.",
-        answers={
-            200: Answer(
-                "The price.",
-                "ResolvedPrice",
-                {"explained": examples.EXPLAINED_PRICE, "plain": examples.RESOLVED_PRICE},
-            )
-        },
-        problems={404: ["NO_PRICE"], **_DOWN},
-        parameters=(
-            query_parameter(
-                "customerId",
-                "The account that pays.",
-                {"type": "string", "minLength": 1, "maxLength": 64},
-                required=True,
-            ),
-            query_parameter(
-                "appId",
-                "The app through which the SMS comes; absent when through none.",
-                {"type": "string", "minLength": 1, "maxLength": 64},
-            ),
-            query_parameter("at", "The instant to price for, with its offset; now unless given.", _INSTANT),
-            query_parameter(
-                "knownAt",
-                "Leave out rows and withdrawals recorded after this instant, which may not lie ahead.",
-                _INSTANT,
-            ),
-            query_parameter("explain", "`true` to list the candidates.", {"type": "boolean"}),
+        query_parameter(
+            "appId",
+            "The app through which the SMS comes; absent when through none.",
+            {"type": "string", "minLength": 1, "maxLength": 64},
         ),
+        query_parameter("at", "The instant to price for, with its offset; now unless given.", _INSTANT),
+        query_parameter(
+            "knownAt",
+            "Leave out rows and withdrawals recorded after this instant, which may not lie ahead.",
+            _INSTANT,
+        ),
+        query_parameter("explain", "`true` to list the candidates.", {"type": "boolean"}),
     ),
-    Operation(
-        "post",
-        WITHDRAW,
-        "withdrawSmsCost",
-        TAG,
-        "Withdraw an SMS cost before it takes effect",
-        "Takes a future price back. The row stays in the history with who, when and why, and counts for nothing. "
-        "A price in effect is not withdrawn but superseded: add a new one. The same request again answers alike.",
-        answers={200: Answer("Withdrawn.", "RecordedCost", {"withdrawn": examples.WITHDRAWN_COST})},
-        problems={
-            404: ["COST_NOT_FOUND"],
-            409: ["COST_IN_FORCE", "COST_WITHDRAWN"],
-            503: ["PRICING_UNAVAILABLE", "PRICING_INTERRUPTED", "DATABASE_UNAVAILABLE"],
-            504: ["PRICING_TIMEOUT"],
-        },
-        parameters=(path_parameter("costId", "The row.", "cost_0192e4a07c2b7d3e9a51c6f0b8d4e2a1"),),
-        body="NewWithdrawal",
-        body_examples={"mistake": examples.WITHDRAWAL},
-    ),
+)
+
+WITHDRAW_SMS_COST = BodyOperation(
+    "post",
+    WITHDRAW,
+    "withdrawSmsCost",
+    TAG,
+    "Withdraw an SMS cost before it takes effect",
+    "Takes a future price back. The row stays in the history with who, when and why, and counts for nothing. "
+    "A price in effect is not withdrawn but superseded: add a new one. The same request again answers alike.",
+    answers={200: Answer("Withdrawn.", RecordedCost, {"withdrawn": cost_examples.WITHDRAWN_COST})},
+    problems={
+        404: ["COST_NOT_FOUND"],
+        409: ["COST_IN_FORCE", "COST_WITHDRAWN"],
+        503: ["PRICING_UNAVAILABLE", "PRICING_INTERRUPTED", "DATABASE_UNAVAILABLE"],
+        504: ["PRICING_TIMEOUT"],
+    },
+    parameters=(path_parameter("costId", "The row.", "cost_0192e4a07c2b7d3e9a51c6f0b8d4e2a1"),),
+    body=NewWithdrawal,
+    body_examples={"mistake": cost_examples.WITHDRAWAL},
 )

@@ -8,7 +8,8 @@ from typing import Annotated, Literal
 import msgspec
 from msgspec import UNSET, Meta, UnsetType
 
-from gateway_http.costs.cost_models import LEVEL_NAMES, AppId, CostId, CustomerId, EffectiveFrom, LevelName, Price
+from gateway_http.costs.cost_models import AppId, CostId, CustomerId, EffectiveFrom, Price
+from gateway_http.shared.cost_levels import LEVEL_NAMES, LevelName
 from gateway_http.shared.rest_instants import instant
 from gateway_http.shared.rest_money import number
 from tukupay.sms.pricing.v1 import pricing_pb2

@@ -4,11 +4,28 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, Generic, TypeVar
 
-from gateway_http.openapi import examples
-from gateway_http.openapi.examples import Json
+import msgspec
+from typing_extensions import override
+
+from gateway_http.openapi import problem_examples
+from gateway_http.openapi.problem_examples import Json
+from gateway_http.shared.problem import ProblemDocument
 from gateway_http.shared.problem_reasons import REASONS
+
+B = TypeVar("B", bound=msgspec.Struct)
+
+READ_FAILURES: Mapping[int, Sequence[str]] = {
+    503: ["MESSAGING_UNAVAILABLE", "DATABASE_UNAVAILABLE"],
+    504: ["MESSAGING_TIMEOUT"],
+}
+"""What any read from the messaging service may fail with."""
+WRITE_FAILURES: Mapping[int, Sequence[str]] = {
+    503: ["MESSAGING_UNAVAILABLE", "MESSAGING_INTERRUPTED", "DATABASE_UNAVAILABLE"],
+    504: ["MESSAGING_TIMEOUT"],
+}
+"""What any change in the messaging service may fail with."""
 
 _JSON = "application/json"
 _PROBLEM = "application/problem+json"
@@ -29,12 +46,27 @@ _HTTP_WORDS = {
 
 
 @dataclass(frozen=True, slots=True)
+class Tag:
+    """A heading of the document."""
+
+    name: str
+    description: str
+
+
+@dataclass(frozen=True, slots=True)
+class Many:
+    """The shape of an answer that is a bare array."""
+
+    of: type[msgspec.Struct]
+
+
+@dataclass(frozen=True, slots=True)
 class Answer:
     """One answer of an operation that is not a problem."""
 
     description: str
-    shape: str | Json | None
-    """The name of a schema, or a schema; None for an answer without a body."""
+    shape: type[msgspec.Struct] | Many | Json | None
+    """A struct, an array of structs, or a schema; None for an answer without a body."""
     examples: Mapping[str, Any]
     headers: Sequence[str] = ()
     """Names in `components.headers`."""
@@ -42,39 +74,59 @@ class Answer:
     others: Mapping[str, str] = field(default_factory=dict)
     """An example of each other media type that it also comes in, all of them text."""
 
+    def schema(self) -> Json | None:
+        """The schema of the body; None for an answer without one."""
+        if isinstance(self.shape, Many):
+            return {"type": "array", "items": _reference(self.shape.of)}
+        return _reference(self.shape) if isinstance(self.shape, type) else self.shape
+
 
 @dataclass(frozen=True, slots=True)
 class Operation:
-    """One method of one route."""
+    """One method of one path: what a caller may ask, and what it is answered.
+
+    The route takes its path, its method and its query parameters from here, so the document cannot differ from them.
+    """
 
     method: str
     path: str
     operation_id: str
-    tag: str
+    tag: Tag
     summary: str
     description: str
     answers: Mapping[int, Answer]
     problems: Mapping[int, Sequence[str]]
     """The reasons of each error status that this operation has beside the general ones."""
     parameters: Sequence[Json] = field(default_factory=tuple)
-    body: str | None = None
-    body_examples: Mapping[str, Any] = field(default_factory=dict)
-    body_required: bool = True
+
+    def names(self, place: str, *, only_required: bool = False) -> tuple[str, ...]:
+        """The names of the parameters in one place: `query`, `path` or `header`."""
+        return tuple(
+            each["name"] for each in self.parameters if each["in"] == place and (each["required"] or not only_required)
+        )
+
+    def maximum(self, name: str) -> int:
+        """The largest value of a whole number among the query parameters."""
+        return next(int(each["schema"]["maximum"]) for each in self.parameters if each["name"] == name)
+
+    def shapes(self) -> list[type[msgspec.Struct]]:
+        """The structs that bodies and answers are made of."""
+        found = [
+            answer.shape.of if isinstance(answer.shape, Many) else answer.shape for answer in self.answers.values()
+        ]
+        return [shape for shape in found if isinstance(shape, type)]
 
     def document(self) -> Json:
         """The Operation Object."""
         document: Json = {
             "operationId": self.operation_id,
-            "tags": [self.tag],
+            "tags": [self.tag.name],
             "summary": self.summary,
             "description": self.description,
             "parameters": [*self.parameters, {"$ref": "#/components/parameters/RequestId"}],
         }
-        if self.body:
-            document["requestBody"] = {
-                "required": self.body_required,
-                "content": {_JSON: _content(reference(self.body), self.body_examples)},
-            }
+        if body := self._body():
+            document["requestBody"] = body
         document["responses"] = {
             **{str(status): _answer(answer) for status, answer in sorted(self.answers.items())},
             **{
@@ -86,58 +138,50 @@ class Operation:
         }
         return document
 
+    def _body(self) -> Json | None:
+        return None
+
     def _all_problems(self) -> dict[int, list[str]]:
-        general: dict[int, list[str]] = {400: ["INVALID_ARGUMENT"], 500: ["INTERNAL"]}
-        if self.body:
-            general[400].append("MALFORMED_JSON")
-            general |= {
-                408: ["BODY_TIMEOUT"],
-                413: ["BODY_TOO_LARGE"],
-                415: ["UNSUPPORTED_MEDIA_TYPE", "UNSUPPORTED_CONTENT_CODING"],
-            }
+        return self._with_own({400: ["INVALID_ARGUMENT"], 500: ["INTERNAL"]})
+
+    def _with_own(self, general: dict[int, list[str]]) -> dict[int, list[str]]:
         for status, reasons in self.problems.items():
             general[status] = [*general.get(status, []), *reasons]
         return general
 
 
-def reference(schema: str) -> Json:
-    """A reference to a schema of the components."""
-    return {"$ref": f"#/components/schemas/{schema}"}
+@dataclass(frozen=True, slots=True, kw_only=True)
+class BodyOperation(Operation, Generic[B]):
+    """An operation whose request has a JSON body."""
+
+    body: type[B]
+    body_examples: Mapping[str, Any]
+    body_required: bool = True
+    """False when no body is the same as an empty object."""
+
+    @override
+    def shapes(self) -> list[type[msgspec.Struct]]:
+        return [self.body, *Operation.shapes(self)]
+
+    @override
+    def _body(self) -> Json | None:
+        content = {_JSON: _content(_reference(self.body), self.body_examples)}
+        return {"required": self.body_required, "content": content}
+
+    @override
+    def _all_problems(self) -> dict[int, list[str]]:
+        general = {
+            400: ["INVALID_ARGUMENT", "MALFORMED_JSON"],
+            500: ["INTERNAL"],
+            408: ["BODY_TIMEOUT"],
+            413: ["BODY_TOO_LARGE"],
+            415: ["UNSUPPORTED_MEDIA_TYPE", "UNSUPPORTED_CONTENT_CODING"],
+        }
+        return self._with_own(general)
 
 
-def query_parameter(name: str, description: str, schema: Json, *, required: bool = False) -> Json:
-    """A Parameter Object in the query."""
-    return {"name": name, "in": "query", "required": required, "description": description, "schema": schema}
-
-
-_INSTANT: Json = {"type": "string", "format": "date-time"}
-PERIOD_PARAMETERS = (
-    query_parameter("from", "The first instant of the period; with `to`, unless a `period` is given.", _INSTANT),
-    query_parameter("to", "The first instant after the period.", _INSTANT),
-    query_parameter(
-        "period",
-        "A month of Nairobi (UTC+3), instead of `from` and `to`.",
-        {"type": "string", "pattern": "^[0-9]{4}-(0[1-9]|1[0-2])$", "examples": ["2026-10"]},
-    ),
-)
-"""What a period is asked for by."""
-
-
-def header_parameter(name: str, description: str, schema: Json) -> Json:
-    """A Parameter Object in the headers."""
-    return {"name": name, "in": "header", "required": False, "description": description, "schema": schema}
-
-
-def path_parameter(name: str, description: str, example: str) -> Json:
-    """A Parameter Object in the path."""
-    return {
-        "name": name,
-        "in": "path",
-        "required": True,
-        "description": description,
-        "schema": {"type": "string", "minLength": 1},
-        "example": example,
-    }
+def _reference(shape: type[msgspec.Struct]) -> Json:
+    return {"$ref": f"#/components/schemas/{shape.__name__}"}
 
 
 def _content(schema: Json, named: Mapping[str, Any]) -> Json:
@@ -146,9 +190,9 @@ def _content(schema: Json, named: Mapping[str, Any]) -> Json:
 
 def _answer(answer: Answer) -> Json:
     headers = {name: _header(name) for name in ("X-Request-Id", *answer.headers)}
-    if answer.shape is None:
+    schema = answer.schema()
+    if schema is None:
         return {"description": answer.description, "headers": headers}
-    schema = reference(answer.shape) if isinstance(answer.shape, str) else answer.shape
     return {
         "description": answer.description,
         "headers": headers,
@@ -169,7 +213,7 @@ def _problem(status: int, reasons: Sequence[str]) -> Json:
         "headers": {name: _header(name) for name in headers},
         "content": {
             _PROBLEM: _content(
-                reference("ProblemDocument"), {reason: examples.problem(reason, status) for reason in reasons}
+                _reference(ProblemDocument), {reason: problem_examples.problem(reason, status) for reason in reasons}
             )
         },
     }

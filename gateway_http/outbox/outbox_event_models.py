@@ -8,7 +8,7 @@ from typing import Annotated
 import msgspec
 from msgspec import UNSET, Meta, UnsetType
 
-from gateway_http.outbox.outbox_models import STATE_NAMES, STATUS_NAMES, State, Status
+from gateway_http.shared.outbox_entry import STATE_NAMES, STATUS_NAMES, State, Status
 from gateway_http.shared.rest_instants import instant
 from tukupay.sms.messaging.v1 import messaging_pb2
 

@@ -2,82 +2,85 @@
 
 from __future__ import annotations
 
-from gateway_http.openapi.examples import Json
-from gateway_http.openapi.operation import PERIOD_PARAMETERS, Answer, Operation, query_parameter
-from gateway_http.reports.report_models import BASES, FORMATS, GROUPINGS
-from gateway_http.reports.report_routes import COSTS
+from gateway_http.openapi.operation import Answer, Operation, Tag
+from gateway_http.openapi.parameters import (
+    PERIOD_PARAMETERS,
+    query_parameter,
+)
+from gateway_http.openapi.problem_examples import Json
+from gateway_http.reports.report_models import BASES, FORMATS, GROUPINGS, CostReport
 
-TAG = "Reports"
+COSTS = "/api/sms/reports/costs"
+
+TAG = Tag("Reports", "What messages cost, by groups.")
 
 _WORDS = "|".join(GROUPINGS)
 _SUMS: Json = {"messages": 2, "units": 3, "charged": 2.4, "refunded": 0.8, "held": 0.0}
 
-OPERATIONS = (
-    Operation(
-        "get",
-        COSTS,
-        "reportCosts",
-        TAG,
-        "Report what messages cost",
-        "Messages, units and money of the messages that were created in a period, by groups. What was charged and "
-        "refunded is what the ledger says of them. With `tag` a message counts in the group of each of its tags, so "
-        "that the rows add up to more than `totals`, which count every message once.\n\nThe answer comes piece by "
-        "piece, however long it is, and is to be read without pauses: who lets it wait for 15 seconds in all, to which "
-        "each thousand rows add half a second, has it ended, as others wait for its connection. When it ends early, "
-        "the connection ends without the last piece: JSON without its closing brace, chunked transfer without its last "
-        "chunk.",
-        answers={
-            200: Answer(
-                "The report.",
-                "CostReport",
-                {
-                    "byDayAndApp": {
-                        "currency": "KES",
-                        "groupBy": ["day", "app"],
-                        "rows": [
-                            {"day": "2024-12-15", "appId": "shop", **_SUMS},
-                            {"day": "2024-12-15", "appId": None, **_SUMS},
-                        ],
-                        "totals": {"messages": 4, "units": 6, "charged": 4.8, "refunded": 1.6, "held": 0.0},
-                    }
-                },
-                others={
-                    "text/csv": "day,appId,messages,units,charged,refunded,held\r\n2024-12-15,shop,2,3,2.4,0.8,0.0\r\n"
-                },
-            )
-        },
-        problems={
-            429: ["REPORTS_BUSY"],
-            503: ["MESSAGING_UNAVAILABLE", "DATABASE_UNAVAILABLE"],
-            504: ["MESSAGING_TIMEOUT"],
-        },
-        parameters=(
-            *PERIOD_PARAMETERS,
-            query_parameter(
-                "groupBy",
-                f"One or more of `{'`, `'.join(GROUPINGS)}`, separated by commas, each once.",
-                {"type": "string", "pattern": f"^({_WORDS})(,({_WORDS}))*$", "examples": ["day,account"]},
-                required=True,
-            ),
-            query_parameter(
-                "basis",
-                "What the period is about. `creation`: messages that were created in it, with all that was charged and "
-                "refunded for them, whenever it was. `booking`: charges and refunds that were booked in it, as "
-                "statements have them; each charge counts as a message, nothing is held, and a minute after its end a "
-                "period does not change any more.",
-                {"enum": list(BASES), "default": "creation"},
-            ),
-            query_parameter("userId", "Only this account.", {"type": "string", "minLength": 1, "maxLength": 64}),
-            query_parameter(
-                "format",
-                "In CSV a text that a spreadsheet would take for a formula gets a `'` in front. It has no totals: its "
-                "rows add up. By `tag`, where they do not, its last line has `TOTAL` in the first column.",
-                {"enum": list(FORMATS), "default": "json"},
-            ),
-            query_parameter(
-                "bom", "Whether CSV begins with the mark by which Excel knows UTF-8.", {"enum": ["true", "false"]}
-            ),
-            query_parameter("raw", "Whether CSV is for programs: without the `'`.", {"enum": ["true", "false"]}),
+REPORT_COSTS = Operation(
+    "get",
+    COSTS,
+    "reportCosts",
+    TAG,
+    "Report what messages cost",
+    "Messages, units and money of the messages that were created in a period, by groups. What was charged and "
+    "refunded is what the ledger says of them. With `tag` a message counts in the group of each of its tags, so "
+    "that the rows add up to more than `totals`, which count every message once.\n\nThe answer comes piece by "
+    "piece, however long it is, and is to be read without pauses: who lets it wait for 15 seconds in all, to which "
+    "each thousand rows add half a second, has it ended, as others wait for its connection. When it ends early, "
+    "the connection ends without the last piece: JSON without its closing brace, chunked transfer without its last "
+    "chunk.",
+    answers={
+        200: Answer(
+            "The report.",
+            CostReport,
+            {
+                "byDayAndApp": {
+                    "currency": "KES",
+                    "groupBy": ["day", "app"],
+                    "rows": [
+                        {"day": "2024-12-15", "appId": "shop", **_SUMS},
+                        {"day": "2024-12-15", "appId": None, **_SUMS},
+                    ],
+                    "totals": {"messages": 4, "units": 6, "charged": 4.8, "refunded": 1.6, "held": 0.0},
+                }
+            },
+            others={
+                "text/csv": "day,appId,messages,units,charged,refunded,held\r\n2024-12-15,shop,2,3,2.4,0.8,0.0\r\n"
+            },
+        )
+    },
+    problems={
+        429: ["REPORTS_BUSY"],
+        503: ["MESSAGING_UNAVAILABLE", "DATABASE_UNAVAILABLE"],
+        504: ["MESSAGING_TIMEOUT"],
+    },
+    parameters=(
+        *PERIOD_PARAMETERS,
+        query_parameter(
+            "groupBy",
+            f"One or more of `{'`, `'.join(GROUPINGS)}`, separated by commas, each once.",
+            {"type": "string", "pattern": f"^({_WORDS})(,({_WORDS}))*$", "examples": ["day,account"]},
+            required=True,
         ),
+        query_parameter(
+            "basis",
+            "What the period is about. `creation`: messages that were created in it, with all that was charged and "
+            "refunded for them, whenever it was. `booking`: charges and refunds that were booked in it, as "
+            "statements have them; each charge counts as a message, nothing is held, and a minute after its end a "
+            "period does not change any more.",
+            {"enum": list(BASES), "default": "creation"},
+        ),
+        query_parameter("userId", "Only this account.", {"type": "string", "minLength": 1, "maxLength": 64}),
+        query_parameter(
+            "format",
+            "In CSV a text that a spreadsheet would take for a formula gets a `'` in front. It has no totals: its "
+            "rows add up. By `tag`, where they do not, its last line has `TOTAL` in the first column.",
+            {"enum": list(FORMATS), "default": "json"},
+        ),
+        query_parameter(
+            "bom", "Whether CSV begins with the mark by which Excel knows UTF-8.", {"enum": ["true", "false"]}
+        ),
+        query_parameter("raw", "Whether CSV is for programs: without the `'`.", {"enum": ["true", "false"]}),
     ),
 )

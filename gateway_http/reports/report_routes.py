@@ -8,15 +8,14 @@ from typing import TYPE_CHECKING, cast
 
 import structlog
 from grpc import aio
-from starlette.requests import Request
 from starlette.responses import Response, StreamingResponse
-from starlette.routing import Route
 
 from gateway_http.reports.report_models import BASES, FORMATS, GROUPINGS, CsvReport, GroupBy, JsonReport
-from gateway_http.shared.json_answer import call_metadata
+from gateway_http.reports.report_operations import REPORT_COSTS
 from gateway_http.shared.problem import invalid_fields
-from gateway_http.shared.query import PERIOD, choice, parameters, period
+from gateway_http.shared.query import choice, chosen, flag, period
 from gateway_http.shared.request_body import ClientGoneError
+from gateway_http.shared.route import RestRequest, RestRoutes, handles
 from gateway_http.shared.upstream import Call, problem_of
 from service_kit.csv_files.csv_writer import CsvStyle
 from service_kit.errors import Violation
@@ -25,10 +24,8 @@ from tukupay.sms.messaging.v1 import reports_pb2
 if TYPE_CHECKING:
     from tukupay.sms.messaging.v1.reports_pb2_grpc import ReportServiceAsyncStub
 
-COSTS = "/api/sms/reports/costs"
 
-_READ = Call("messaging")
-_TIMEOUT_S = 600.0
+_READ = Call("messaging", timeout_s=600.0)
 _NAIROBI = timedelta(hours=3)
 """From UTC; names of files have days of Nairobi, as reports do."""
 
@@ -39,33 +36,28 @@ class _CutShortError(ClientGoneError):
     """The rest of an answer cannot be had: the connection ends without it, which tells the client."""
 
 
-class ReportRoutes:
+class ReportRoutes(RestRoutes):
     """Speaks to the messaging service."""
 
     def __init__(self, reports: ReportServiceAsyncStub) -> None:
         self._reports = reports
 
-    def routes(self) -> list[Route]:
-        """The routes to mount."""
-        return [Route(COSTS, self.costs, methods=["GET"])]
-
-    async def costs(self, request: Request) -> Response:
+    @handles(REPORT_COSTS)
+    async def costs(self, request: RestRequest) -> Response:
         """Answers with the report, piece by piece; a failure before the first piece is a problem document."""
-        known = (*PERIOD, "groupBy", "userId", "basis", "format", "bom", "raw")
-        values = parameters(request.scope["query_string"], known, required=("groupBy",))
-        start, end = period(values)
-        by = _groupings(values["groupBy"])
-        kind = choice(values, "format", tuple(FORMATS)) or "json"
-        flags = {name: choice(values, name, ("true", "false")) == "true" for name in ("bom", "raw")}
-        report = FORMATS[kind](by, CsvStyle(guarded=not flags["raw"], bom=flags["bom"]))
+        start, end = period(request.query)
+        by = _groupings(request.query["groupBy"])
+        kind = choice(request.query, "format", tuple(FORMATS)) or "json"
+        bom, raw = flag(request.query, "bom"), flag(request.query, "raw")
+        report = FORMATS[kind](by, CsvStyle(guarded=not raw, bom=bom))
         question = reports_pb2.ReportCostsRequest(
             period_start=start,
             period_end=end,
             group_by=[GROUPINGS[grouping] for grouping in by],
-            user_id=values.get("userId"),
-            basis=BASES[choice(values, "basis", tuple(BASES)) or "creation"],
+            user_id=request.query.get("userId"),
+            basis=chosen(request.query, "basis", BASES, BASES["creation"]),
         )
-        answers = aiter(self._reports.ReportCosts(question, timeout=_TIMEOUT_S, metadata=call_metadata(request)))
+        answers = aiter(self._reports.ReportCosts(question, timeout=_READ.timeout_s, metadata=request.metadata))
         try:
             first = await anext(answers)
         except aio.AioRpcError as error:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from typing import TypeVar
 from urllib.parse import parse_qsl, urlencode
 
 from google.protobuf.timestamp_pb2 import Timestamp
@@ -12,6 +13,9 @@ from gateway_http.shared.rest_instants import timestamp
 from service_kit.errors import Violation
 from service_kit.grpc.timestamps import to_timestamp
 from service_kit.months import month
+
+W = TypeVar("W", bound=str)
+V = TypeVar("V")
 
 
 def parameters(query: bytes, known: Sequence[str], required: Sequence[str] = ()) -> dict[str, str]:
@@ -54,6 +58,12 @@ def choice(values: Mapping[str, str], name: str, allowed: Sequence[str]) -> str 
         words = " or ".join(f'"{word}"' for word in allowed)
         raise invalid_fields([Violation(name, "INVALID_VALUE", f"is none of the allowed values; give {words}")])
     return value
+
+
+def chosen(values: Mapping[str, str], name: str, meanings: Mapping[W, V], absent: V) -> V:
+    """What the word of a parameter means; `absent` without one. Raises ProblemError for any other word."""
+    word = choice(values, name, list(meanings))
+    return next((meaning for known, meaning in meanings.items() if known == word), absent)
 
 
 def flag(values: Mapping[str, str], name: str) -> bool:

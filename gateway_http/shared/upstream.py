@@ -49,6 +49,8 @@ class Call:
     """`pricing` or `messaging`."""
     when_uncertain: str | None = None
     """The remedy, as a sentence; None for a call that changes nothing."""
+    timeout_s: float = 10.0
+    """How long to wait for the answer."""
 
 
 async def answer_of(awaitable: Awaitable[Response], call: Call) -> Response:

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from gateway_http.openapi.examples import ENTRY_SCHEDULED, ENTRY_SENT, Json, problem
+from gateway_http.openapi.entry_examples import ENTRY_SCHEDULED, ENTRY_SENT
+from gateway_http.openapi.problem_examples import Json, problem
 
 _REMINDERS = [
     {

@@ -8,7 +8,7 @@ from typing import Annotated, Literal
 import msgspec
 from msgspec import UNSET, Meta, Raw, UnsetType
 
-from gateway_http.outbox.outbox_models import OutboxEntry
+from gateway_http.shared.outbox_entry import OutboxEntry
 from gateway_http.shared.problem import ProblemDocument
 from gateway_http.shared.rest_money import number
 from tukupay.sms.messaging.v1 import messaging_pb2

@@ -9,26 +9,24 @@ from datetime import timedelta
 
 import msgspec
 from google.protobuf.duration_pb2 import Duration
-from starlette.requests import Request
 from starlette.responses import Response
-from starlette.routing import Route
 
-from gateway_http.outbox.outbox_models import OutboxEntry
 from gateway_http.shared import idempotency_key
 from gateway_http.shared.json_answer import json_answer
+from gateway_http.shared.outbox_entry import OutboxEntry
 from gateway_http.shared.preferred_wait import PreferredWait
 from gateway_http.shared.problem import ProblemError, from_service_error, invalid_fields
-from gateway_http.shared.query import parameters
 from gateway_http.shared.request_body import JsonBody, read_body
+from gateway_http.shared.route import RestRequest, RestRoutes, handles
 from gateway_http.shared.send_outcomes import of_send
 from gateway_http.shared.upstream import problem_of_item
 from gateway_http.sms.batch_models import MAX_MESSAGES, BatchResult, NewBatch, batch_answer
 from gateway_http.sms.coalescer import SEND, SendCoalescer
 from gateway_http.sms.sms_models import NewSms
+from gateway_http.sms.sms_operations import SEND_SMS_BATCH
 from service_kit.errors import Kind, ServiceError, Violation
 from tukupay.sms.messaging.v1 import messaging_pb2
 
-PATH = "/api/sms/send-batch"
 MAX_BODY_BYTES = 8 * 1024 * 1024
 """8 kB for each of 1,000 SMS, where a usual one takes a few hundred bytes."""
 _IN_ONE_TURN = 50
@@ -38,7 +36,7 @@ _PAID = {messaging_pb2.BILLING_STATE_HELD, messaging_pb2.BILLING_STATE_CHARGED}
 _Sent = messaging_pb2.SendSmsBatchResult | ProblemError
 
 
-class SendBatchRoutes:
+class BatchRoutes(RestRoutes):
     """Speaks to the messaging service through the coalescer, in one call for each request."""
 
     def __init__(self, coalescer: SendCoalescer, *, outcome_wait_s: float, max_batches: int) -> None:
@@ -49,11 +47,9 @@ class SendBatchRoutes:
         self._wait = PreferredWait(outcome_wait_s)
         self._free = max_batches
 
-    def routes(self) -> list[Route]:
-        """The routes to mount."""
-        return [Route(PATH, self.send, methods=["POST"])]
-
-    async def send(self, request: Request) -> Response:
+    # The body is read once there is room for it.
+    @handles(SEND_SMS_BATCH)
+    async def send(self, request: RestRequest) -> Response:
         """Sends the SMS and answers with a result for each. Raises ProblemError when the request as a whole fails."""
         if self._free <= 0:
             raise from_service_error(_too_many_batches())
@@ -63,23 +59,22 @@ class SendBatchRoutes:
         finally:
             self._free += 1
 
-    async def _answer(self, request: Request) -> Response:
-        parameters(request.scope["query_string"], ())
-        key = idempotency_key.message_key(request.scope["headers"])
+    async def _answer(self, request: RestRequest) -> Response:
+        key = idempotency_key.message_key(request.headers)
         taken = await self._taken(request, key)
         items = [one for one in taken if not isinstance(one, ProblemError)]
         answers = iter(await self._coalescer.send_together(items)) if items else iter(())
         decided = [one if isinstance(one, ProblemError) else next(answers) for one in taken]
-        return await _rendered(decided, request.state.request_id)
+        return await _rendered(decided, request.request_id)
 
-    async def _taken(self, request: Request, key: str | None) -> list[messaging_pb2.SendSmsRequest | ProblemError]:
+    async def _taken(self, request: RestRequest, key: str | None) -> list[messaging_pb2.SendSmsRequest | ProblemError]:
         """The SMS of the body, which is let go of here: it may be large, and answers take as long as carriers do."""
-        body = await read_body(request.receive, request.scope["headers"], MAX_BODY_BYTES)
+        body = await read_body(request.receive, request.headers, MAX_BODY_BYTES)
         raw = self._batch.decode(body).messages
         if not 1 <= len(raw) <= MAX_MESSAGES:
             problem = f"has {len(raw):,} SMS; give 1 to {MAX_MESSAGES:,}"
             raise invalid_fields([Violation("messages", "BATCH_SIZE", problem)])
-        return await self._read(raw, key, self._wait.of(request.scope["headers"]))
+        return await self._read(raw, key, self._wait.of(request.headers))
 
     async def _read(
         self, raw: Sequence[msgspec.Raw], key: str | None, wait: Duration

@@ -7,7 +7,7 @@ from typing import Annotated, Literal
 import msgspec
 from msgspec import UNSET, Meta, Raw, UnsetType
 
-from gateway_http.costs.cost_models import LEVEL_NAMES, Level
+from gateway_http.shared.cost_levels import LEVEL_NAMES, Level
 from gateway_http.shared.problem import invalid_fields
 from gateway_http.shared.rest_instants import timestamp
 from gateway_http.shared.rest_money import number

@@ -5,18 +5,20 @@ from __future__ import annotations
 import msgspec
 from starlette.types import Receive, Scope, Send
 
-from gateway_http.outbox.outbox_models import OutboxEntry, SendSmsAnswer
+from gateway_http.openapi.operation import Operation
 from gateway_http.shared.idempotency_key import message_key
+from gateway_http.shared.outbox_entry import OutboxEntry
 from gateway_http.shared.preferred_wait import PreferredWait
 from gateway_http.shared.query import parameters
 from gateway_http.shared.request_body import JsonBody, read_body
 from gateway_http.shared.send_outcomes import of_send
 from gateway_http.shared.upstream import problem_of_item
 from gateway_http.sms.coalescer import SEND, SendCoalescer
-from gateway_http.sms.sms_models import NewSms
+from gateway_http.sms.sms_models import NewSms, SendSmsAnswer
+from gateway_http.sms.sms_operations import SEND_SMS
 
-PATH = "/api/sms/send"
-METHOD = "POST"
+PATH = SEND_SMS.path
+METHOD = SEND_SMS.method.upper()
 
 
 class SendSmsRoute:
@@ -27,6 +29,11 @@ class SendSmsRoute:
         self._body = JsonBody(NewSms)
         self._encode = msgspec.json.Encoder().encode
         self._wait = PreferredWait(outcome_wait_s)
+
+    @classmethod
+    def operations(cls) -> list[Operation]:
+        """What the document says of the route."""
+        return [SEND_SMS]
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send, request_id: bytes) -> None:
         """Sends the SMS and answers with its entry. Raises ProblemError."""

@@ -1,4 +1,4 @@
-"""Requests to send, resend and cancel, as REST takes them."""
+"""A request to send, and its answer, as REST takes and gives them."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ import msgspec
 from google.protobuf.duration_pb2 import Duration
 from msgspec import UNSET, Meta, Raw, UnsetType
 
+from gateway_http.shared.outbox_entry import MessageField, OutboxEntry, OutcomeField
 from gateway_http.shared.problem import invalid_fields
 from gateway_http.shared.rest_instants import timestamp
 from service_kit.errors import Violation
@@ -144,11 +145,9 @@ def _object_text(raw: bytes) -> str | Violation | None:
         return Violation("customData", "INVALID_TEXT", "is not valid UTF-8; encode the body in UTF-8")
 
 
-class OutboxReference(msgspec.Struct, frozen=True, forbid_unknown_fields=True, rename="camel"):
-    """Which entry to send again."""
+class SendSmsAnswer(msgspec.Struct, frozen=True, rename="camel"):
+    """What became of a send."""
 
-    outbox_id: Annotated[str, Meta(description="The entry's identifier.", extra_json_schema={"minLength": 1})]
-
-
-class NoFields(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """A request without fields: send no body, or an empty object."""
+    status: OutcomeField
+    outbox_entry: OutboxEntry
+    message: MessageField

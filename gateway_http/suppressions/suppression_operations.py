@@ -2,20 +2,31 @@
 
 from __future__ import annotations
 
-from gateway_http.openapi.examples import Json
-from gateway_http.openapi.operation import Answer, Operation, path_parameter, query_parameter, reference
-from gateway_http.suppressions.suppression_models import SOURCES
-from gateway_http.suppressions.suppression_routes import CHECK, MAX_SUPPRESSIONS, SUPPRESSION, SUPPRESSIONS
+from gateway_http.openapi.operation import READ_FAILURES, WRITE_FAILURES, Answer, BodyOperation, Many, Operation, Tag
+from gateway_http.openapi.parameters import (
+    page_parameters,
+    path_parameter,
+    query_parameter,
+)
+from gateway_http.openapi.problem_examples import Json
+from gateway_http.suppressions.suppression_models import (
+    SOURCES,
+    AddedSuppression,
+    NewSuppression,
+    Suppression,
+    SuppressionAnswer,
+    SuppressionQuestion,
+)
 
-TAG = "Opt-outs"
+CHECK = "/api/sms/suppressions/check"
+MAX_SUPPRESSIONS = 500
+SUPPRESSION = "/api/sms/suppressions/{suppressionId}"
+SUPPRESSIONS = "/api/sms/suppressions"
+
+TAG = Tag("Opt-outs", "Who wants no messages, from whom.")
 
 _ID = "suppression_0192e4a07c2b7d3e9a51c6f0b8d4e2a1"
 _ONE_LINE = {"type": "string", "minLength": 1, "maxLength": 64}
-_READ_DOWN = {503: ["MESSAGING_UNAVAILABLE", "DATABASE_UNAVAILABLE"], 504: ["MESSAGING_TIMEOUT"]}
-_WRITE_DOWN = {
-    503: ["MESSAGING_UNAVAILABLE", "MESSAGING_INTERRUPTED", "DATABASE_UNAVAILABLE"],
-    504: ["MESSAGING_TIMEOUT"],
-}
 
 _STOPPED: Json = {
     "suppressionId": _ID,
@@ -54,105 +65,95 @@ _NEW: Json = {
 }
 _QUESTION: Json = {"phoneNumber": "+254712345678", "senderId": "22141", "userId": "user123"}
 
-OPERATIONS = (
-    Operation(
-        "post",
-        SUPPRESSIONS,
-        "addSuppression",
-        TAG,
-        "Take a recipient off",
-        "Stops messages to a phone from one sender id or all, of one account or all: from now on they are refused "
-        "with `RECIPIENT_OPTED_OUT`, and what waits for the phone is cancelled and costs nothing. **201** when the "
-        "entry is new, **200** when it held already, so repeating the request is safe.",
-        answers={
-            201: Answer(
-                "The entry, new.", "AddedSuppression", {"added": {"suppression": _ASKED, "cancelledMessages": 1}}
-            ),
-            200: Answer(
-                "The entry that held already.",
-                "AddedSuppression",
-                {"known": {"suppression": _ASKED, "cancelledMessages": 0}},
-            ),
-        },
-        problems=_WRITE_DOWN,
-        body="NewSuppression",
-        body_examples={
-            "oneSender": _NEW,
-            "everything": {"phoneNumber": "+254712345678", "reason": "complained", "createdBy": "support"},
-        },
-    ),
-    Operation(
-        "get",
-        SUPPRESSIONS,
-        "listSuppressions",
-        TAG,
-        "List the recipients who opted out",
-        "The entries, newest first, of phones that wrote STOP and of operators and apps. Follow the `Link` header for "
-        "the next page. To look up one phone, use the check: a phone number does not belong into an address.",
-        answers={
-            200: Answer(
-                "The entries, newest first.",
-                {"type": "array", "items": reference("Suppression")},
-                {"entries": [_STOPPED]},
-                headers=("Link",),
-            )
-        },
-        problems=_READ_DOWN,
-        parameters=(
-            query_parameter("userId", "Only entries for just this account.", _ONE_LINE),
-            query_parameter(
-                "senderId", "Only entries for just this sender id.", {"type": "string", "minLength": 1, "maxLength": 16}
-            ),
-            query_parameter("source", "Only entries on this word.", {"enum": list(SOURCES)}),
-            query_parameter("includeEnded", "`true` to list entries that ended, too.", {"enum": ["true", "false"]}),
-            query_parameter(
-                "limit",
-                "Entries a page; 50 unless given.",
-                {"type": "integer", "minimum": 1, "maximum": MAX_SUPPRESSIONS},
-            ),
-            query_parameter(
-                "pageToken",
-                "From the `Link` header of the page before, with the same filters.",
-                {"type": "string", "minLength": 1},
-            ),
+ADD_SUPPRESSION = BodyOperation(
+    "post",
+    SUPPRESSIONS,
+    "addSuppression",
+    TAG,
+    "Take a recipient off",
+    "Stops messages to a phone from one sender id or all, of one account or all: from now on they are refused "
+    "with `RECIPIENT_OPTED_OUT`, and what waits for the phone is cancelled and costs nothing. **201** when the "
+    "entry is new, **200** when it held already, so repeating the request is safe.",
+    answers={
+        201: Answer("The entry, new.", AddedSuppression, {"added": {"suppression": _ASKED, "cancelledMessages": 1}}),
+        200: Answer(
+            "The entry that held already.",
+            AddedSuppression,
+            {"known": {"suppression": _ASKED, "cancelledMessages": 0}},
         ),
-    ),
-    Operation(
-        "post",
-        CHECK,
-        "checkSuppression",
-        TAG,
-        "Check a recipient",
-        "Says whether a message would be refused, and which entries stop it. Changes nothing. Messages with a tag that "
-        "the operator exempts are sent all the same.",
-        answers={
-            200: Answer(
-                "What stands in the way.",
-                "SuppressionAnswer",
-                {
-                    "stopped": {"suppressed": True, "suppressions": [_STOPPED]},
-                    "free": {"suppressed": False, "suppressions": []},
-                },
-            )
-        },
-        problems=_READ_DOWN,
-        body="SuppressionQuestion",
-        body_examples={"message": _QUESTION},
-    ),
-    Operation(
-        "delete",
-        SUPPRESSION,
-        "endSuppression",
-        TAG,
-        "End an entry",
-        "Ends one entry; others that cover the phone still hold. It is kept, with who ended it and why. An entry that "
-        "ended before is answered as it ended, so repeating the request is safe.",
-        answers={200: Answer("The entry, ended.", "Suppression", {"ended": _ENDED})},
-        problems={404: ["SUPPRESSION_NOT_FOUND"], **_WRITE_DOWN},
-        parameters=(
-            path_parameter("suppressionId", "The entry's identifier.", _ID),
-            query_parameter("reason", "Why.", {"type": "string", "minLength": 1, "maxLength": 200}, required=True),
-            query_parameter("endedBy", "Who asks.", _ONE_LINE, required=True),
+    },
+    problems=WRITE_FAILURES,
+    body=NewSuppression,
+    body_examples={
+        "oneSender": _NEW,
+        "everything": {"phoneNumber": "+254712345678", "reason": "complained", "createdBy": "support"},
+    },
+)
+
+LIST_SUPPRESSIONS = Operation(
+    "get",
+    SUPPRESSIONS,
+    "listSuppressions",
+    TAG,
+    "List the recipients who opted out",
+    "The entries, newest first, of phones that wrote STOP and of operators and apps. Follow the `Link` header for "
+    "the next page. To look up one phone, use the check: a phone number does not belong into an address.",
+    answers={
+        200: Answer(
+            "The entries, newest first.",
+            Many(Suppression),
+            {"entries": [_STOPPED]},
+            headers=("Link",),
+        )
+    },
+    problems=READ_FAILURES,
+    parameters=(
+        query_parameter("userId", "Only entries for just this account.", _ONE_LINE),
+        query_parameter(
+            "senderId", "Only entries for just this sender id.", {"type": "string", "minLength": 1, "maxLength": 16}
         ),
+        query_parameter("source", "Only entries on this word.", {"enum": list(SOURCES)}),
+        query_parameter("includeEnded", "`true` to list entries that ended, too.", {"enum": ["true", "false"]}),
+        *page_parameters("Entries", MAX_SUPPRESSIONS),
+    ),
+)
+
+CHECK_SUPPRESSION = BodyOperation(
+    "post",
+    CHECK,
+    "checkSuppression",
+    TAG,
+    "Check a recipient",
+    "Says whether a message would be refused, and which entries stop it. Changes nothing. Messages with a tag that "
+    "the operator exempts are sent all the same.",
+    answers={
+        200: Answer(
+            "What stands in the way.",
+            SuppressionAnswer,
+            {
+                "stopped": {"suppressed": True, "suppressions": [_STOPPED]},
+                "free": {"suppressed": False, "suppressions": []},
+            },
+        )
+    },
+    problems=READ_FAILURES,
+    body=SuppressionQuestion,
+    body_examples={"message": _QUESTION},
+)
+
+END_SUPPRESSION = Operation(
+    "delete",
+    SUPPRESSION,
+    "endSuppression",
+    TAG,
+    "End an entry",
+    "Ends one entry; others that cover the phone still hold. It is kept, with who ended it and why. An entry that "
+    "ended before is answered as it ended, so repeating the request is safe.",
+    answers={200: Answer("The entry, ended.", Suppression, {"ended": _ENDED})},
+    problems={404: ["SUPPRESSION_NOT_FOUND"], **WRITE_FAILURES},
+    parameters=(
+        path_parameter("suppressionId", "The entry's identifier.", _ID),
+        query_parameter("reason", "Why.", {"type": "string", "minLength": 1, "maxLength": 200}, required=True),
+        query_parameter("endedBy", "Who asks.", _ONE_LINE, required=True),
     ),
 )

@@ -6,20 +6,15 @@ import base64
 import hashlib
 from pathlib import Path
 
-from starlette.requests import Request
 from starlette.responses import Response
-from starlette.routing import Route
 
-from gateway_http.shared.query import parameters
-
-ROOT = "/"
-OPENAPI = "/openapi.json"
-DOCS = "/docs"
+from gateway_http.shared.route import RestRequest, RestRoutes, handles
+from gateway_http.system.system_operations import DOCS, GET_DOCS, GET_OPEN_API, GET_ROOT
 
 _STATIC = Path(__file__).parent / "static"
 
 
-class DocumentationRoutes:
+class DocumentationRoutes(RestRoutes):
     """Answers with what is rendered once, at construction."""
 
     def __init__(self, openapi: bytes) -> None:
@@ -47,27 +42,19 @@ class DocumentationRoutes:
             "Cache-Control": "no-cache",
         }
 
-    def routes(self) -> list[Route]:
-        """The routes to mount."""
-        return [
-            Route(ROOT, self.root, methods=["GET"]),
-            Route(OPENAPI, self.openapi, methods=["GET"]),
-            Route(DOCS, self.docs, methods=["GET"]),
-        ]
-
-    async def openapi(self, request: Request) -> Response:
+    @handles(GET_OPEN_API)
+    async def openapi(self, _request: RestRequest) -> Response:
         """Answers with the OpenAPI 3.1 document."""
-        parameters(request.scope["query_string"], ())
         return Response(self._openapi, media_type="application/json", headers={"X-Content-Type-Options": "nosniff"})
 
-    async def root(self, request: Request) -> Response:
+    @handles(GET_ROOT)
+    async def root(self, _request: RestRequest) -> Response:
         """Leads who opens the bare address to the page."""
-        parameters(request.scope["query_string"], ())
         return Response(status_code=307, headers={"Location": DOCS})
 
-    async def docs(self, request: Request) -> Response:
+    @handles(GET_DOCS)
+    async def docs(self, _request: RestRequest) -> Response:
         """Answers with the page."""
-        parameters(request.scope["query_string"], ())
         return Response(self._page, media_type="text/html", headers=self._page_headers)
 
 

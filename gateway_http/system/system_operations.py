@@ -2,77 +2,84 @@
 
 from __future__ import annotations
 
-from gateway_http.openapi.operation import Answer, Operation
-from gateway_http.system.documentation_routes import DOCS, OPENAPI, ROOT
-from gateway_http.system.health_routes import ALIVE, READY
+from gateway_http.openapi.operation import Answer, Operation, Tag
+from gateway_http.system.system_models import Alive, Readiness
 
-TAG = "Operation"
+DOCS = "/docs"
+OPENAPI = "/openapi.json"
+ROOT = "/"
+ALIVE = "/healthz"
+READY = "/readyz"
 
-OPERATIONS = (
-    Operation(
-        "get",
-        ALIVE,
-        "isAlive",
-        TAG,
-        "Is the process alive?",
-        "Answers as long as the process does, whatever the state of the services behind it.",
-        answers={200: Answer("It is.", "Alive", {"alive": {"status": "alive"}})},
-        problems={},
-    ),
-    Operation(
-        "get",
-        READY,
-        "isReady",
-        TAG,
-        "Can requests be served?",
-        "Asks both services how they are, and names the one that cannot serve.",
-        answers={
-            200: Answer(
-                "Both services are serving.",
-                "Readiness",
-                {"ready": {"status": "ready", "parts": {"pricing": "serving", "messaging": "serving"}}},
-            ),
-            503: Answer(
-                "At least one service is not.",
-                "Readiness",
-                {
-                    "messagingDown": {
-                        "status": "not ready",
-                        "parts": {"pricing": "serving", "messaging": "unreachable"},
-                    }
-                },
-            ),
-        },
-        problems={},
-    ),
-    Operation(
-        "get",
-        OPENAPI,
-        "getOpenApi",
-        TAG,
-        "This document",
-        "The OpenAPI 3.1 document of all routes.",
-        answers={200: Answer("The document.", {"type": "object"}, {})},
-        problems={},
-    ),
-    Operation(
-        "get",
-        ROOT,
-        "getRoot",
-        TAG,
-        "The bare address",
-        "Leads to the documentation page.",
-        answers={307: Answer("`Location` is the documentation page.", None, {})},
-        problems={},
-    ),
-    Operation(
-        "get",
-        DOCS,
-        "getDocs",
-        TAG,
-        "The documentation page",
-        "This document, readable, with a curl for every route. Needs no other host.",
-        answers={200: Answer("The page.", {"type": "string"}, {}, media_type="text/html")},
-        problems={},
-    ),
+TAG = Tag("Operation", "Probes and this documentation.")
+
+IS_ALIVE = Operation(
+    "get",
+    ALIVE,
+    "isAlive",
+    TAG,
+    "Is the process alive?",
+    "Answers as long as the process does, whatever the state of the services behind it.",
+    answers={200: Answer("It is.", Alive, {"alive": {"status": "alive"}})},
+    problems={},
+)
+
+IS_READY = Operation(
+    "get",
+    READY,
+    "isReady",
+    TAG,
+    "Can requests be served?",
+    "Asks both services how they are, and names the one that cannot serve.",
+    answers={
+        200: Answer(
+            "Both services are serving.",
+            Readiness,
+            {"ready": {"status": "ready", "parts": {"pricing": "serving", "messaging": "serving"}}},
+        ),
+        503: Answer(
+            "At least one service is not.",
+            Readiness,
+            {
+                "messagingDown": {
+                    "status": "not ready",
+                    "parts": {"pricing": "serving", "messaging": "unreachable"},
+                }
+            },
+        ),
+    },
+    problems={},
+)
+
+GET_OPEN_API = Operation(
+    "get",
+    OPENAPI,
+    "getOpenApi",
+    TAG,
+    "This document",
+    "The OpenAPI 3.1 document of all routes.",
+    answers={200: Answer("The document.", {"type": "object"}, {})},
+    problems={},
+)
+
+GET_ROOT = Operation(
+    "get",
+    ROOT,
+    "getRoot",
+    TAG,
+    "The bare address",
+    "Leads to the documentation page.",
+    answers={307: Answer("`Location` is the documentation page.", None, {})},
+    problems={},
+)
+
+GET_DOCS = Operation(
+    "get",
+    DOCS,
+    "getDocs",
+    TAG,
+    "The documentation page",
+    "This document, readable, with a curl for every route. Needs no other host.",
+    answers={200: Answer("The page.", {"type": "string"}, {}, media_type="text/html")},
+    problems={},
 )

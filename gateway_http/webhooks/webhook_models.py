@@ -256,9 +256,3 @@ class WebhookDelivery(msgspec.Struct, frozen=True, kw_only=True, rename="camel")
             last_error=delivery.last_error if delivery.HasField("last_error") else None,
             replays=delivery.replays,
         )
-
-
-class Replayed(msgspec.Struct, frozen=True, kw_only=True, rename="camel"):
-    """What is posted again."""
-
-    replayed: Annotated[int, Meta(ge=0, description="How many deliveries.")]

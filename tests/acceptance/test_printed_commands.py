@@ -15,7 +15,7 @@ from pathlib import Path
 import httpx
 import pytest
 
-from gateway_http.sms.sms_operations import OPERATIONS
+from gateway_http.sms.sms_operations import SEND_SMS, SEND_SMS_BATCH
 from service_kit.settings import Address
 from sms_cli.local.first_sms import curl_of_first_sms
 from tests.acceptance.local_system import LocalSystem, free_addresses
@@ -140,11 +140,8 @@ def test_requests_that_are_printed_anywhere_never_stand_in_one_anothers_way(runn
         )
         if "/api/sms/send " in command and (match := re.search(r"'(\{.*\})'", command, re.DOTALL))
     ]
-    for operation in OPERATIONS:
-        if operation.operation_id == "sendSms":
-            bodies += operation.body_examples.values()
-        elif operation.operation_id == "sendSmsBatch":
-            bodies += [sms for body in operation.body_examples.values() for sms in body["messages"]]
+    bodies += SEND_SMS.body_examples.values()
+    bodies += [sms for body in SEND_SMS_BATCH.body_examples.values() for sms in body["messages"]]
     assert len(bodies) > 6
     address = running.addresses["GATEWAY_HTTP_ADDRESS"]
     with httpx.Client(base_url=f"http://{address}", trust_env=False, timeout=20) as client:

@@ -81,6 +81,23 @@ async def test_a_request_at_fault_is_refused_before_any_service(
 
 
 @pytest.mark.parametrize(
+    ("method", "url", "allowed"),
+    [
+        ("GET", SEND, "POST"),
+        ("PUT", COSTS, "POST"),
+        ("DELETE", "/api/sms/webhooks", "GET, HEAD, POST"),
+        ("PUT", "/api/sms/webhooks/webhook_1", "DELETE, GET, HEAD, PATCH"),
+        ("POST", "/api/sms/alerts/rules", "GET, HEAD, PUT"),
+    ],
+)
+async def test_a_wrong_method_is_answered_with_all_methods_of_the_path(
+    running: Running, method: str, url: str, allowed: str
+) -> None:
+    response = await running.http.request(method, url)
+    assert (response.status_code, response.headers["allow"]) == (405, allowed)
+
+
+@pytest.mark.parametrize(
     ("fields", "field", "reason"),
     [
         ({"isAdmin": True}, "isAdmin", "UNKNOWN_FIELD"),

@@ -21,7 +21,7 @@ from schemathesis.specs.openapi.checks import (
     unsupported_method,
 )
 
-from gateway_http.openapi.document import openapi
+from gateway_http.rest_api import openapi
 from tests.integration.gateway.conftest import running_gateway
 from tests.system.effort import effort
 

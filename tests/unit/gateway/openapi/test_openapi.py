@@ -13,44 +13,16 @@ from grpc import aio
 from openapi_schema_validator import OAS31Validator
 from openapi_spec_validator import OpenAPIV31SpecValidator
 
-from gateway_http.accounts.account_models import NewTopUp
-from gateway_http.alerts.alert_models import Acknowledgement, AlertRules
 from gateway_http.bootstrap import Gateway
-from gateway_http.channels.channel_models import ChannelChange, ChannelReplay, NewChannel
-from gateway_http.costs.cost_models import NewCost, NewWithdrawal
-from gateway_http.openapi.document import OPERATIONS, openapi
+from gateway_http.openapi.operation import BodyOperation
+from gateway_http.rest_api import OPERATIONS, openapi
 from gateway_http.settings import GatewaySettings
 from gateway_http.shared.problem_reasons import FIELD_REASONS, REASONS
 from gateway_http.shared.request_body import JsonBody
+from gateway_http.shared.route import RestRoute
 from gateway_http.sms import send_sms_route
-from gateway_http.sms.batch_models import NewBatch
-from gateway_http.sms.quote_models import NewQuote
-from gateway_http.sms.sms_models import NewSms, NoFields, OutboxReference
-from gateway_http.suppressions.suppression_models import NewSuppression, SuppressionQuestion
-from gateway_http.webhooks.webhook_models import NewWebhook, ReplayOrder, SecretRotation, WebhookChange
 
 GUIDE = Path(__file__).parents[4] / "docs" / "guides" / "error-codes.md"
-SHAPES: dict[str, type[msgspec.Struct]] = {
-    "NewSms": NewSms,
-    "NewBatch": NewBatch,
-    "NewQuote": NewQuote,
-    "NewTopUp": NewTopUp,
-    "NewSuppression": NewSuppression,
-    "SuppressionQuestion": SuppressionQuestion,
-    "AlertRules": AlertRules,
-    "Acknowledgement": Acknowledgement,
-    "NewWebhook": NewWebhook,
-    "WebhookChange": WebhookChange,
-    "SecretRotation": SecretRotation,
-    "ReplayOrder": ReplayOrder,
-    "NewChannel": NewChannel,
-    "ChannelChange": ChannelChange,
-    "ChannelReplay": ChannelReplay,
-    "NewCost": NewCost,
-    "NewWithdrawal": NewWithdrawal,
-    "OutboxReference": OutboxReference,
-    "NoFields": NoFields,
-}
 
 
 @pytest.fixture(scope="module")
@@ -65,6 +37,7 @@ def test_the_document_is_valid(document: dict[str, Any]) -> None:
 async def test_every_route_is_documented_and_every_documented_route_is_there(document: dict[str, Any]) -> None:
     channel = aio.insecure_channel("127.0.0.1:1")
     gateway = Gateway(GatewaySettings(), channel, channel)
+    assert all(isinstance(route, RestRoute) for route in gateway.routes)
     served = {(method.lower(), path_of(route.path)) for route in gateway.routes for method in route.methods or ()}
     served.add((send_sms_route.METHOD.lower(), send_sms_route.PATH))
     documented = {(method, path) for path, methods in document["paths"].items() for method in methods}
@@ -112,14 +85,13 @@ def test_every_instant_of_an_answer_says_that_it_is_one(document: dict[str, Any]
     assert [(title, name) for title, name, properties in instants if "date-time" not in str(properties)] == []
 
 
-def test_every_request_example_is_taken_by_its_route(document: dict[str, Any]) -> None:
-    taken = set()
-    for operation in OPERATIONS:
+def test_every_request_example_is_taken_by_its_route() -> None:
+    with_body = [operation for operation in OPERATIONS if isinstance(operation, BodyOperation)]
+    for operation in with_body:
+        assert operation.body_examples
         for example in operation.body_examples.values():
-            assert operation.body is not None
-            JsonBody(SHAPES[operation.body]).decode(msgspec.json.encode(example))
-            taken.add(operation.body)
-    assert taken == set(SHAPES)
+            JsonBody(operation.body).decode(msgspec.json.encode(example))
+    assert len({operation.body for operation in with_body}) >= 19
 
 
 def test_every_answer_shape_is_closed_over_its_examples(document: dict[str, Any]) -> None:

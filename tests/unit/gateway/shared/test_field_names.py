@@ -7,11 +7,12 @@ import pytest
 from google.protobuf.descriptor import Descriptor
 
 from gateway_http.costs.cost_models import NewCost, NewWithdrawal
+from gateway_http.outbox.outbox_models import OutboxReference
 from gateway_http.shared import idempotency_key
 from gateway_http.shared.field_names import rest_name, rest_violations
 from gateway_http.shared.problem import from_service_error
 from gateway_http.sms.quote_models import NewQuote
-from gateway_http.sms.sms_models import NewSms, OutboxReference
+from gateway_http.sms.sms_models import NewSms
 from service_kit.errors import Kind, ServiceError, Violation, invalid
 from tukupay.sms.messaging.v1 import messaging_pb2
 from tukupay.sms.pricing.v1 import pricing_pb2

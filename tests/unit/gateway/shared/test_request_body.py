@@ -13,10 +13,11 @@ from hypothesis import strategies as st
 from starlette.types import Message, Receive
 
 from gateway_http.costs.cost_models import NewCost
+from gateway_http.outbox.outbox_models import NoFields
 from gateway_http.shared import request_body
 from gateway_http.shared.problem import ProblemError
 from gateway_http.shared.request_body import MAX_BODY_BYTES, ClientGoneError, JsonBody, read_body
-from gateway_http.sms.sms_models import NewSms, NoFields
+from gateway_http.sms.sms_models import NewSms
 
 SMS = JsonBody(NewSms)
 COST = JsonBody(NewCost)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 from google.protobuf.timestamp_pb2 import Timestamp
 
-from gateway_http.outbox import outbox_models
+from gateway_http.shared import outbox_entry
 from gateway_http.shared.send_outcomes import of_resend, of_send
 from gateway_http.sms import sms_models
 from tukupay.sms.messaging.v1 import messaging_pb2 as pb
@@ -49,6 +49,6 @@ def test_a_resend_that_was_sent_says_so() -> None:
 
 
 def test_every_state_and_status_of_the_wire_has_a_word() -> None:
-    assert set(outbox_models.STATE_NAMES) == set(pb.DeliveryState.values()) - {0}
-    assert set(outbox_models.STATUS_NAMES) == set(pb.SmsStatus.values()) - {0}
+    assert set(outbox_entry.STATE_NAMES) == set(pb.DeliveryState.values()) - {0}
+    assert set(outbox_entry.STATUS_NAMES) == set(pb.SmsStatus.values()) - {0}
     assert set(sms_models._PRIORITIES.values()) == set(pb.Priority.values())

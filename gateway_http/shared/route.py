@@ -1,0 +1,198 @@
+"""What a route is: an operation of the OpenAPI document, and the method that answers it.
+
+A class of routes declares each of its methods with `handles` or `handles_body`. The declaration reads what every route
+reads alike, so a method has only its own lines: the question to a service, and the answer made of what came back.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, TypeVar
+
+import msgspec
+from starlette.convertors import Convertor, register_url_convertor
+from starlette.exceptions import HTTPException
+from starlette.requests import Request
+from starlette.responses import Response
+from starlette.routing import Route
+from starlette.types import Receive, Scope, Send
+from typing_extensions import override
+
+from gateway_http.openapi.operation import BodyOperation, Operation
+from gateway_http.shared import idempotency_key
+from gateway_http.shared.json_answer import Metadata, json_answer
+from gateway_http.shared.query import limit, next_link, parameters
+from gateway_http.shared.request_body import JsonBody, read_body
+from gateway_http.shared.upstream import Call, answer_of
+
+if TYPE_CHECKING:
+    from grpc.aio import UnaryUnaryMultiCallable
+
+B = TypeVar("B", bound=msgspec.Struct)
+Question = TypeVar("Question")
+Answer = TypeVar("Answer")
+
+
+@dataclass(frozen=True, slots=True)
+class RestRequest:
+    """A request whose query has been checked against its operation."""
+
+    operation: Operation
+    path: Mapping[str, str]
+    """The parameters in the path, by name."""
+    query: Mapping[str, str]
+    """The parameters in the query that were given, by name; all required ones are among them."""
+    key: str | None
+    """The `Idempotency-Key` as it was given, of an operation that keeps keys; None without one."""
+    headers: Sequence[tuple[bytes, bytes]]
+    receive: Receive
+    request_id: str
+
+    @property
+    def metadata(self) -> Metadata:
+        """What travels with a call to a service: the request's id."""
+        return (("x-request-id", self.request_id),)
+
+    async def answer(self, method: UnaryUnaryMultiCallable[Question, Answer], question: Question, call: Call) -> Answer:
+        """What a service answers; raises ProblemError when it fails."""
+        return await answer_of(method(question, timeout=call.timeout_s, metadata=self.metadata), call)
+
+    def page_size(self) -> int:
+        """The `limit` parameter, up to the maximum that the operation documents; 0 when it is absent."""
+        return limit(self.query, self.operation.maximum("limit"))
+
+    def page_token(self) -> str:
+        """The `pageToken` parameter; empty for the first page."""
+        return self.query.get("pageToken", "")
+
+    def page(self, content: Any, next_page_token: str) -> Response:  # noqa: ANN401 - any struct
+        """A page as JSON, with a link to the next one unless its token is empty."""
+        if not next_page_token:
+            return json_answer(content)
+        # Only an id that something has leads to a page, so it is safe to repeat in the link.
+        path = self.operation.path.format(**self.path)
+        return json_answer(content, headers={"Link": next_link(path, self.query, next_page_token)})
+
+
+@dataclass(frozen=True, slots=True)
+class Handler:
+    """A method of a class of routes, with the operation that it answers."""
+
+    operation: Operation
+    method: Callable[[Any, RestRequest], Awaitable[Response]]
+    """Takes the instance and the request. Raises ProblemError."""
+    refuses_key: bool
+    unlike: str | None
+
+
+Method = Callable[[Any, RestRequest], Awaitable[Response]]
+BodyMethod = Callable[[Any, RestRequest, B], Awaitable[Response]]
+
+
+def handles(
+    operation: Operation, *, refuses_key: bool = False, unlike: str | None = None
+) -> Callable[[Method], Handler]:
+    """Declares a method that answers an operation; a body is left unread.
+
+    `refuses_key` is for a route whose repetition has another effect, and which keeps no keys. `unlike` is a word that
+    the last parameter of the path cannot be, since a route beside this one has it there.
+    """
+    return lambda method: Handler(operation, method, refuses_key, unlike)
+
+
+def handles_body(operation: BodyOperation[B], *, refuses_key: bool = False) -> Callable[[BodyMethod[B]], Handler]:
+    """Declares a method that answers an operation, and takes the body of the request as its last argument."""
+    body = JsonBody(operation.body)
+
+    def declared(method: BodyMethod[B]) -> Handler:
+        async def with_body(routes: object, request: RestRequest) -> Response:
+            read = await read_body(request.receive, request.headers)
+            return await method(routes, request, body.decode(read if read or operation.body_required else b"{}"))
+
+        return Handler(operation, with_body, refuses_key, None)
+
+    return declared
+
+
+class RestRoutes:
+    """A class of routes: those of one noun, which speak to one service."""
+
+    @classmethod
+    def handlers(cls) -> list[Handler]:
+        """What the class declares, in the order of the document."""
+        return [each for each in vars(cls).values() if isinstance(each, Handler)]
+
+    @classmethod
+    def operations(cls) -> list[Operation]:
+        """What the document says of the class."""
+        return [handler.operation for handler in cls.handlers()]
+
+    def routes(self) -> list[RestRoute]:
+        """The routes to mount."""
+        handlers = self.handlers()
+        methods = {path: _methods(path, handlers) for path in dict.fromkeys(each.operation.path for each in handlers)}
+        return [RestRoute(handler, self, methods[handler.operation.path]) for handler in handlers]
+
+
+class RestRoute(Route):
+    """One method of one path. It cannot be made without an operation, so every route is documented."""
+
+    def __init__(self, handler: Handler, routes: RestRoutes, allowed: str) -> None:
+        """`allowed` names all methods of the path, for the answer to any other one."""
+        operation = handler.operation
+        known, required = operation.names("query"), operation.names("query", only_required=True)
+        keeps_key = idempotency_key.NAME in operation.names("header")
+
+        async def answered(request: Request) -> Response:
+            headers = request.scope["headers"]
+            if handler.refuses_key:
+                idempotency_key.refuse_key(headers)
+            query = parameters(request.scope["query_string"], known, required)
+            key = idempotency_key.given_key(headers) if keeps_key else None
+            read = RestRequest(
+                operation, request.path_params, query, key, headers, request.receive, request.state.request_id
+            )
+            return await handler.method(routes, read)
+
+        super().__init__(_template(operation.path, handler.unlike), answered, methods=[operation.method.upper()])
+        self.operation = operation
+        self._allowed = allowed
+
+    @override
+    async def handle(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["method"] not in (self.methods or ()):
+            raise HTTPException(405, headers={"Allow": self._allowed})
+        await super().handle(scope, receive, send)
+
+
+def _methods(path: str, handlers: Sequence[Handler]) -> str:
+    methods = [handler.operation.method.upper() for handler in handlers if handler.operation.path == path]
+    return ", ".join([*methods, "HEAD"] if "GET" in methods else methods)
+
+
+def _template(path: str, unlike: str | None) -> str:
+    """The path as Starlette matches it."""
+    if unlike is None:
+        return path
+    name = f"not_{unlike}"
+    register_url_convertor(name, _segment_unlike(unlike))
+    before, _, after = path.rpartition("}")
+    return f"{before}:{name}}}{after}"
+
+
+def _segment_unlike(word: str) -> Convertor[str]:
+    """A path segment that is not the name of a route beside it, so that `GET …/resend` is a wrong method."""
+
+    class Segment(Convertor[str]):
+        regex = f"(?!{word}$)[^/]+"
+
+        @override
+        def convert(self, value: str) -> str:
+            return value
+
+        @override
+        def to_string(self, value: str) -> str:
+            return value
+
+    return Segment()
