@@ -23,7 +23,7 @@ from sms_cli.costs.cost_file_commands import file_commands
 from sms_cli.costs.cost_report_commands import report_commands
 from sms_cli.costs.costs_commands import costs
 from sms_cli.notices.alerts_commands import alerts
-from sms_cli.notices.webhooks_commands import webhooks
+from sms_cli.notices.endpoint_commands import webhooks
 from sms_cli.outbox.watch_command import watch
 from sms_cli.reports.reports_commands import reports
 from sms_cli.shared.command_error import CommandError

@@ -8,7 +8,7 @@ from typing import Annotated
 import typer
 from rich.table import Column, Table
 
-from sms_cli.notices.channels_commands import channels
+from sms_cli.notices.endpoint_commands import channels
 from sms_cli.shared.service_calls import ask_messaging
 from sms_cli.shared.terminal import cell, out, print_table
 from sms_cli.shared.terminal_instants import shown
