@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from decimal import Decimal
 from typing import Protocol
 from uuid import UUID
 
@@ -13,7 +14,7 @@ from messaging_service.carriers.domain.submission import Outcome
 from messaging_service.sending.domain.send_request import SendRequest
 from messaging_service.shared.domain.message import Message
 from messaging_service.shared.domain.money import Price
-from messaging_service.shared.domain.states import Status
+from messaging_service.shared.domain.states import Billing, State, Status
 from service_kit.errors import ServiceError
 
 
@@ -37,6 +38,46 @@ class Acceptance:
     process, so that no other can claim it."""
     route: str = DEFAULT_ROUTE
     """Name of the route whose carriers may take it."""
+
+    @property
+    def total(self) -> Decimal:
+        """KES to hold: units × unit price."""
+        return self.price.total(self.request.segmentation.units)
+
+    def message(self, state: State, created_at: datetime, last_attempt_at: datetime | None) -> Message:
+        """The message that the request becomes once it is on record, its money on hold."""
+        request = self.request
+        return Message(
+            id=self.message_id,
+            account_id=request.account_id,
+            client_message_id=self.key,
+            app_id=request.app_id,
+            recipient=request.recipient,
+            text=request.text,
+            sender_id=request.sender_id,
+            message_name=request.message_name,
+            priority=request.priority,
+            encoding=request.segmentation.encoding,
+            units=request.segmentation.units,
+            price=self.price,
+            priced_at=self.priced_at,
+            price_known_at=self.price_known_at,
+            total=self.total,
+            state=state,
+            billing=Billing.HELD,
+            retry_count=0,
+            error_code=None,
+            carrier_error_code=None,
+            carrier=None,
+            created_at=created_at,
+            scheduled_at=request.scheduled_at,
+            expires_at=request.expires_at,
+            sent_at=None,
+            last_attempt_at=last_attempt_at,
+            delivered_at=None,
+            tags=request.tags,
+            custom_data_json=request.custom_data_json,
+        )
 
 
 @dataclass(frozen=True, slots=True)

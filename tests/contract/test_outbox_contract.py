@@ -227,6 +227,15 @@ async def test_an_accepted_message_is_stored_as_it_was_asked_for(outbox: Replica
     assert await stored(outbox, message.id) == message
 
 
+async def test_the_times_that_were_asked_for_are_stored(outbox: Replica) -> None:
+    ahead = datetime.now(UTC) + timedelta(hours=1)
+    item = acceptance(now=datetime.now(UTC), scheduled_time=ahead, expires_time=ahead + timedelta(hours=1))
+    message = await record(outbox, item)
+    assert (message.scheduled_at, message.expires_at) == (ahead, ahead + timedelta(hours=1))
+    assert (message.priced_at, message.price_known_at) == (item.priced_at, item.price_known_at)
+    assert await stored(outbox, message.id) == message
+
+
 async def test_a_message_whose_slot_is_reserved_is_recorded_as_owned(world: World, outbox: Replica) -> None:
     message = await record(outbox, acceptance(claimed=True))
     assert message.state is State.SUBMITTING

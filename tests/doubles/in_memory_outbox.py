@@ -124,46 +124,15 @@ class InMemoryOutbox:
             return opted_out(request.sender_id, request.account_id)
         if request.account_id not in book.accounts and self.unknown_accounts is UnknownAccounts.REFUSE:
             return unknown_account(request.account_id)
-        total = item.price.total(request.segmentation.units)
         try:
             account = book.accounts[request.account_id] = self._account(request.account_id)
-            book.accounts[request.account_id] = account.hold(total)
+            book.accounts[request.account_id] = account.hold(item.total)
         except ServiceError as error:
             return error
         due_at = max(request.scheduled_at or book.now, book.now)
         claimed = item.claimed and (request.expires_at is None or request.expires_at > book.now)
         state = State.SUBMITTING if claimed else State.SCHEDULED if due_at > book.now else State.READY
-        message = Message(
-            id=item.message_id,
-            account_id=request.account_id,
-            client_message_id=item.key,
-            app_id=request.app_id,
-            recipient=request.recipient,
-            text=request.text,
-            sender_id=request.sender_id,
-            message_name=request.message_name,
-            priority=request.priority,
-            encoding=request.segmentation.encoding,
-            units=request.segmentation.units,
-            price=item.price,
-            priced_at=item.priced_at,
-            price_known_at=item.price_known_at,
-            total=total,
-            state=state,
-            billing=Billing.HELD,
-            retry_count=0,
-            error_code=None,
-            carrier_error_code=None,
-            carrier=None,
-            created_at=book.now,
-            scheduled_at=request.scheduled_at,
-            expires_at=request.expires_at,
-            sent_at=None,
-            last_attempt_at=book.now if claimed else None,
-            delivered_at=None,
-            tags=request.tags,
-            custom_data_json=request.custom_data_json,
-        )
+        message = item.message(state, book.now, book.now if claimed else None)
         book.keys[key] = (item.fingerprint, message.id)
         book.messages[message.id] = message
         book.queue[message.id] = Queued(due_at, due_at, State.READY, route=item.route, expires_at=request.expires_at)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Sequence
-from typing import Any
+from typing import Any, NamedTuple
 from uuid import UUID
 
 from messaging_service.events.domain.event_cursor import EventFilter, LoggedEvent, Moment, Position, Step
@@ -11,7 +11,7 @@ from messaging_service.events.domain.outbox_event import OutboxEvent
 from messaging_service.shared.domain.message import Message
 from messaging_service.shared.domain.states import State
 from messaging_service.shared.postgres.database_errors import migrated
-from messaging_service.shared.postgres.rows import MESSAGE_COLUMNS, MESSAGE_WIDTH, to_message
+from messaging_service.shared.postgres.message_columns import MESSAGE
 from service_kit.postgres.database import Connection, Pool, single_statement, transaction
 
 _EVENT = """
@@ -27,9 +27,16 @@ _OF_ONE = f"""
     WHERE m.id = %(message_id)s ORDER BY e.id
 """
 
+
+class _Newest(NamedTuple):
+    """How far the events of a message go."""
+
+    event_id: int | None
+
+
+_MESSAGE = MESSAGE.plus(_Newest, event_id="(SELECT max(e.id) FROM message_event e WHERE e.message_id = m.id)")
 _ENTRY = f"""
-    SELECT {MESSAGE_COLUMNS}, (SELECT max(e.id) FROM message_event e WHERE e.message_id = m.id)
-    FROM message m WHERE m.id = %s
+    SELECT {_MESSAGE.sql} FROM message m WHERE m.id = %s
 """
 
 # Numbers that this database has not given out yet can only come from a restored copy of another one.
@@ -103,7 +110,10 @@ class PostgresEntryEvents:
         """See EntryEvents.entry."""
         async with migrated(single_statement(self._pool)) as connection:
             row = await (await connection.execute(_ENTRY, (message_id,))).fetchone()
-        return None if row is None else (to_message(row), row[MESSAGE_WIDTH] or 0)
+        if row is None:
+            return None
+        message, newest = _MESSAGE.read(row)
+        return message, newest.event_id or 0
 
 
 class PostgresEventLog:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 from uuid import UUID
 
 import msgspec
@@ -20,7 +20,7 @@ from messaging_service.accounts.postgres.account_rows import (
 from messaging_service.opt_outs.domain.suppression import Exemption, sender_key
 from messaging_service.sending.outbox import Acceptance
 from messaging_service.shared.domain.message import Message
-from messaging_service.shared.postgres.rows import MESSAGE_COLUMNS, MESSAGE_WIDTH, to_message
+from messaging_service.shared.postgres.message_columns import MESSAGE
 from service_kit.postgres.database import Connection, Transaction
 from service_kit.postgres.pipeline import Statement
 
@@ -61,8 +61,17 @@ _ENTER = Statement(f"""
     SELECT {_NO_ACCOUNT}, message_id, true FROM asked WHERE opted_out
 """)
 
+
+class _Key(NamedTuple):
+    """What is on record of a key."""
+
+    fingerprint: bytes
+    key: str
+
+
+_KNOWN_MESSAGE = MESSAGE.plus(_Key, fingerprint="i.fingerprint", key="i.key")
 _KNOWN = f"""
-    SELECT {MESSAGE_COLUMNS}, i.fingerprint, i.key
+    SELECT {_KNOWN_MESSAGE.sql}
     FROM unnest(%s::text[], %s::text[]) AS asked (account_id, key)
     JOIN idempotency i USING (account_id, key)
     JOIN message m ON m.id = i.message_id
@@ -131,10 +140,8 @@ def _entered(rows: Sequence[tuple[Any, ...]]) -> Entered:
 async def known_messages(connection: Connection, known: dict[Key, Acceptance]) -> list[tuple[Key, Message, bytes]]:
     """The messages that keys used before lead to, each with the fingerprint of the request that made it."""
     cursor = await connection.execute(_KNOWN, ([account for account, _ in known], [key for _, key in known]))
-    return [
-        ((row[1], row[MESSAGE_WIDTH + 1]), to_message(row), bytes(row[MESSAGE_WIDTH]))
-        for row in await cursor.fetchall()
-    ]
+    found = [_KNOWN_MESSAGE.read(row) for row in await cursor.fetchall()]
+    return [((message.account_id, key), message, bytes(fingerprint)) for message, (fingerprint, key) in found]
 
 
 async def forget_keys(connection: Connection, refused: Sequence[Key]) -> None:

@@ -5,40 +5,81 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from operator import attrgetter
+from typing import NamedTuple
+from uuid import UUID
 
 import msgspec
+from sqlalchemy.dialects import postgresql
 
 from messaging_service.accounts.postgres.account_rows import HOLD_MORE
 from messaging_service.sending.outbox import Acceptance
+from messaging_service.sending.postgres.message_tables import message
 from messaging_service.shared.domain.message import Message
-from messaging_service.shared.domain.states import Billing, Priority, State
+from messaging_service.shared.domain.states import Priority, State
+from messaging_service.shared.postgres.record_columns import columns_of
 from service_kit.postgres.database import Transaction
 from service_kit.postgres.pipeline import Statement
 
 LANES = {Priority.HIGH: 0, Priority.NORMAL: 1}
 """The order in which the queue is looked through."""
 
+GIVEN = {
+    "id": "message_id",
+    "account_id": "request.account_id",
+    "client_message_id": "key",
+    "app_id": "request.app_id",
+    "recipient": "request.recipient",
+    "text": "request.text",
+    "sender_id": "request.sender_id",
+    "message_name": "request.message_name",
+    "priority": "request.priority",
+    "encoding": "request.segmentation.encoding",
+    "units": "request.segmentation.units",
+    "price_cost_id": "price.cost_id",
+    "price_level": "price.level",
+    "unit_price": "price.unit_price",
+    "total": "total",
+    "priced_at": "priced_at",
+    "price_known_at": "price_known_at",
+    "scheduled_at": "request.scheduled_at",
+    "expires_at": "request.expires_at",
+    "tags": "request.tags",
+    "custom_data": "request.custom_data_json",
+}
+"""The columns that are known at acceptance, and where an Acceptance has them. The others begin as `_RECORD` and the
+table say; what a message is recorded as, Acceptance.message says, too, and a test compares."""
+_QUEUED = {"reserved": "claimed", "route": "route"}
+"""What the queue is told besides."""
+_VALUES = attrgetter(*GIVEN.values(), *_QUEUED.values())
+_NAMES = (*GIVEN, *_QUEUED)
+_COLUMNS = ", ".join(GIVEN)
+# Custom data comes as the text that the client wrote.
+_TYPES = ", ".join(
+    f"{name} {'text' if name == 'custom_data' else message.c[name].type.compile(postgresql.dialect())}"  # type: ignore[no-untyped-call]  # SQLAlchemy's own
+    for name in GIVEN
+)
+_SELECTED = ", ".join("custom_data::jsonb" if name == "custom_data" else name for name in GIVEN)
+
+
+class _Recorded(NamedTuple):
+    """What the database says of a message that it has recorded."""
+
+    id: UUID
+    state: str
+    created_at: datetime
+    last_attempt_at: datetime | None
+
+
 # One statement writes everything. The database's clock alone decides whether a scheduled message is due.
 _RECORD = Statement(f"""
     WITH input AS (
         SELECT *, wanted.reserved AND coalesce(wanted.expires_at > now(), true) AS claimed
-        FROM json_to_recordset(%(rows)s::json) AS wanted (
-            id uuid, account_id text, key text, app_id text, recipient text, text text, sender_id text,
-            message_name text, priority text, encoding text, units smallint, cost_id text, level text,
-            unit_price numeric, total numeric, priced_at timestamptz, price_known_at timestamptz,
-            scheduled_at timestamptz, reserved bool, tags json, custom_data text, route text, expires_at timestamptz
-        )
+        FROM json_to_recordset(%(rows)s::json) AS wanted ({_TYPES}, reserved bool, route text)
     ), recorded AS (
-        INSERT INTO message (
-            id, account_id, client_message_id, app_id, recipient, text, sender_id, message_name, priority,
-            encoding, units, price_cost_id, price_level, unit_price, total, priced_at, price_known_at, scheduled_at,
-            tags, custom_data, expires_at, billing, state, last_attempt_at
-        )
+        INSERT INTO message ({_COLUMNS}, billing, state, last_attempt_at)
         SELECT
-            id, account_id, key, app_id, recipient, text, sender_id, message_name, priority,
-            encoding, units, cost_id, level, unit_price, total, priced_at, price_known_at, scheduled_at,
-            ARRAY(SELECT json_array_elements_text(tags)), custom_data::jsonb, expires_at,
-            'held',
+            {_SELECTED}, 'held',
             CASE WHEN claimed THEN 'submitting' WHEN scheduled_at > now() THEN 'scheduled' ELSE 'ready' END,
             CASE WHEN claimed THEN now() END
         FROM input
@@ -68,7 +109,7 @@ _RECORD = Statement(f"""
         ) s
         WHERE a.id = s.account_id
     )
-    SELECT id, state, created_at, last_attempt_at FROM recorded
+    SELECT {columns_of(_Recorded)} FROM recorded
 """)
 
 
@@ -84,70 +125,12 @@ class Owner:
 
 async def record(transaction: Transaction, batch: Sequence[Acceptance], owner: Owner) -> list[Message]:
     """Writes requests whose accounts can hold them; the messages, in the same order."""
-    wanted = [
-        {
-            "id": item.message_id,
-            "account_id": item.request.account_id,
-            "key": item.key,
-            "app_id": item.request.app_id,
-            "recipient": item.request.recipient,
-            "text": item.request.text,
-            "sender_id": item.request.sender_id,
-            "message_name": item.request.message_name,
-            "priority": item.request.priority.value,
-            "encoding": item.request.segmentation.encoding.value,
-            "units": item.request.segmentation.units,
-            "cost_id": item.price.cost_id,
-            "level": item.price.level.value,
-            "unit_price": item.price.unit_price,
-            "total": item.price.total(item.request.segmentation.units),
-            "priced_at": item.priced_at,
-            "price_known_at": item.price_known_at,
-            "scheduled_at": item.request.scheduled_at,
-            "expires_at": item.request.expires_at,
-            "reserved": item.claimed,
-            "tags": item.request.tags,
-            "custom_data": item.request.custom_data_json,
-            "route": item.route,
-        }
-        for item in batch
-    ]
+    wanted = [dict(zip(_NAMES, _VALUES(item), strict=False)) for item in batch]
     step = _RECORD(rows=msgspec.json.encode(wanted), owner=owner.name, lease_s=owner.lease_s)
     (rows,) = await transaction.run(step)
-    recorded = {row[0]: row for row in rows}
-    return [_message(item, *recorded[item.message_id][1:]) for item in batch]
+    recorded = {row.id: row for row in map(_Recorded._make, rows)}
+    return [_message(item, recorded[item.message_id]) for item in batch]
 
 
-def _message(acceptance: Acceptance, state: str, created_at: datetime, last_attempt_at: datetime | None) -> Message:
-    request = acceptance.request
-    return Message(
-        id=acceptance.message_id,
-        account_id=request.account_id,
-        client_message_id=acceptance.key,
-        app_id=request.app_id,
-        recipient=request.recipient,
-        text=request.text,
-        sender_id=request.sender_id,
-        message_name=request.message_name,
-        priority=request.priority,
-        encoding=request.segmentation.encoding,
-        units=request.segmentation.units,
-        price=acceptance.price,
-        priced_at=acceptance.priced_at,
-        price_known_at=acceptance.price_known_at,
-        total=acceptance.price.total(request.segmentation.units),
-        state=State(state),
-        billing=Billing.HELD,
-        retry_count=0,
-        error_code=None,
-        carrier_error_code=None,
-        carrier=None,
-        created_at=created_at,
-        scheduled_at=request.scheduled_at,
-        expires_at=request.expires_at,
-        sent_at=None,
-        last_attempt_at=last_attempt_at,
-        delivered_at=None,
-        tags=request.tags,
-        custom_data_json=request.custom_data_json,
-    )
+def _message(item: Acceptance, recorded: _Recorded) -> Message:
+    return item.message(State(recorded.state), recorded.created_at, recorded.last_attempt_at)

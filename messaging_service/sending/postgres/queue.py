@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass
+from typing import NamedTuple
 
 from messaging_service.accounts.postgres.account_rows import lock_accounts
 from messaging_service.carriers.domain.routing import DEFAULT_ROUTE
@@ -11,11 +12,22 @@ from messaging_service.sending.outbox import Claim, valid_until
 from messaging_service.sending.postgres.accept_messages import Owner
 from messaging_service.sending.postgres.settlement import UnknownTimes
 from messaging_service.sending.postgres.unknown import RESEND_AT
-from messaging_service.shared.postgres.rows import MESSAGE_COLUMNS, MESSAGE_WIDTH, to_message
+from messaging_service.shared.postgres.message_columns import MESSAGE
 from service_kit.postgres.database import Connection
 
 NORMAL_SHARE = 10
 """The normal lane gets one in so many of the slots at least, however full the high lane is."""
+
+
+class _Row(NamedTuple):
+    """What the queue says of a message that was claimed."""
+
+    epoch: int
+    tries: int
+    avoid: Sequence[str]
+
+
+_CLAIMED = MESSAGE.plus(_Row, epoch="claimed.epoch", tries="claimed.tries", avoid="claimed.avoid")
 
 # Each lane of a route is read by its own index range: a million future rows of one must not be walked through
 # to reach another. `floor` comes first, so that the normal lane keeps its share.
@@ -46,7 +58,7 @@ _CLAIM = f"""
     ), moved AS (
         UPDATE message m SET state = 'submitting', last_attempt_at = now()
         FROM claimed WHERE m.id = claimed.message_id
-        RETURNING {MESSAGE_COLUMNS}, claimed.epoch, claimed.tries, claimed.avoid
+        RETURNING {_CLAIMED.sql}
     ), noted AS (
         INSERT INTO message_event (message_id, attempt, from_state, to_state, actor)
         SELECT moved.id, moved.retry_count + 1, old.state, 'submitting', %(owner)s
@@ -188,14 +200,14 @@ async def claim(connection: Connection, wanted: Wanted, owner: Owner, began: flo
     )
     claims = []
     for row in await cursor.fetchall():
-        message = to_message(row)
+        message, claimed = _CLAIMED.read(row)
         claims.append(
             Claim(
                 message,
-                epoch=row[MESSAGE_WIDTH],
-                tries=row[MESSAGE_WIDTH + 1],
+                epoch=claimed.epoch,
+                tries=claimed.tries,
                 fence=began + owner.usable_s,
-                avoid=frozenset(row[MESSAGE_WIDTH + 2]),
+                avoid=frozenset(claimed.avoid),
                 valid_until=valid_until(message, began, message.last_attempt_at),
             )
         )

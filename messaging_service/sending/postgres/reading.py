@@ -9,12 +9,12 @@ from uuid import UUID
 from messaging_service.sending.outbox import ListFilter
 from messaging_service.shared.domain.message import Message
 from messaging_service.shared.domain.states import STATUS_OF
-from messaging_service.shared.postgres.rows import MESSAGE_COLUMNS, to_message
+from messaging_service.shared.postgres.message_columns import MESSAGE
 from service_kit.postgres.database import Connection
 
-_GET_MANY = f"SELECT {MESSAGE_COLUMNS} FROM message m WHERE m.id = ANY(%s)"
+_GET_MANY = f"SELECT {MESSAGE.sql} FROM message m WHERE m.id = ANY(%s)"
 _FIND = f"""
-    SELECT {MESSAGE_COLUMNS} FROM idempotency i JOIN message m ON m.id = i.message_id
+    SELECT {MESSAGE.sql} FROM idempotency i JOIN message m ON m.id = i.message_id
     WHERE i.account_id = %s AND i.key = %s AND i.fingerprint = %s
 """
 _PAGE = "ORDER BY m.created_at DESC, m.id DESC LIMIT %(limit)s"
@@ -23,13 +23,13 @@ _PAGE = "ORDER BY m.created_at DESC, m.id DESC LIMIT %(limit)s"
 async def get_messages(connection: Connection, ids: Sequence[UUID]) -> list[Message]:
     """Those of the messages that exist."""
     cursor = await connection.execute(_GET_MANY, (list(ids),))
-    return [to_message(row) for row in await cursor.fetchall()]
+    return [MESSAGE.read(row) for row in await cursor.fetchall()]
 
 
 async def find_message(connection: Connection, account_id: str, key: str, fingerprint: bytes) -> Message | None:
     """See Outbox.find."""
     row = await (await connection.execute(_FIND, (account_id, key, fingerprint))).fetchone()
-    return None if row is None else to_message(row)
+    return None if row is None else MESSAGE.read(row)
 
 
 async def list_messages(
@@ -53,6 +53,6 @@ async def list_messages(
     if after is not None:
         conditions.append("(m.created_at, m.id) < (%(after_time)s, %(after_id)s)")
         parameters["after_time"], parameters["after_id"] = after
-    statement = f"SELECT {MESSAGE_COLUMNS} FROM message m WHERE {' AND '.join(conditions)} {_PAGE}"
+    statement = f"SELECT {MESSAGE.sql} FROM message m WHERE {' AND '.join(conditions)} {_PAGE}"
     cursor = await connection.execute(statement.encode(), parameters)
-    return [to_message(row) for row in await cursor.fetchall()]
+    return [MESSAGE.read(row) for row in await cursor.fetchall()]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from typing import NamedTuple
 from uuid import UUID
 
 from messaging_service.accounts.postgres.account_rows import HOLD_MORE, lock_accounts
@@ -11,12 +12,20 @@ from messaging_service.opt_outs.postgres.postgres_suppressions import covering
 from messaging_service.sending.postgres.accept_messages import LANES
 from messaging_service.shared.domain.message import Message, no_such_entry, outbox_id
 from messaging_service.shared.domain.states import IN_PROGRESS, RESENDABLE, State
-from messaging_service.shared.postgres.rows import MESSAGE_COLUMNS, MESSAGE_WIDTH, to_message
+from messaging_service.shared.postgres.message_columns import MESSAGE
 from service_kit.errors import Kind, ServiceError
 from service_kit.postgres.database import Connection
 
+
+class _Clock(NamedTuple):
+    """What the database's clock says of a message."""
+
+    is_outdated: bool
+
+
+_LOCKED = MESSAGE.plus(_Clock, is_outdated="coalesce(m.expires_at <= now(), false)")
 _LOCK = f"""
-    SELECT {MESSAGE_COLUMNS}, coalesce(m.expires_at <= now(), false) FROM message m WHERE m.id = %s
+    SELECT {_LOCKED.sql} FROM message m WHERE m.id = %s
     FOR NO KEY UPDATE
 """
 
@@ -35,7 +44,7 @@ _REQUEUE = f"""
         state = 'ready', billing = 'held', retry_count = m.retry_count + 1, error_code = NULL,
         carrier_error_code = NULL, carrier = NULL, sent_at = NULL, delivered_at = NULL
     WHERE m.id = %(id)s
-    RETURNING {MESSAGE_COLUMNS}
+    RETURNING {MESSAGE.sql}
 """
 
 EPOCHS_OF_AN_ATTEMPT = 100_000
@@ -53,7 +62,7 @@ _CANCEL = f"""
     )
     UPDATE message m SET state = 'cancelled', billing = 'released', error_code = 'CANCELLED'
     WHERE m.id = %(id)s
-    RETURNING {MESSAGE_COLUMNS}
+    RETURNING {MESSAGE.sql}
 """
 
 
@@ -90,7 +99,7 @@ async def resend(
     )
     row = await cursor.fetchone()
     assert row is not None, "the row was locked above"  # noqa: S101 - an invariant, not a check of input
-    return to_message(row)
+    return MESSAGE.read(row)
 
 
 def _check_resend(message: Message, is_outdated: bool, max_retries: int) -> None:
@@ -151,7 +160,7 @@ async def cancel(connection: Connection, message_id: UUID, owner: str) -> Messag
     cursor = await connection.execute(_CANCEL, {"id": message_id, "owner": owner})
     row = await cursor.fetchone()
     assert row is not None, "the row was locked above"  # noqa: S101 - an invariant, not a check of input
-    return to_message(row)
+    return MESSAGE.read(row)
 
 
 async def _locked(connection: Connection, message_id: UUID) -> tuple[Message, bool]:
@@ -160,4 +169,5 @@ async def _locked(connection: Connection, message_id: UUID) -> tuple[Message, bo
     row = await cursor.fetchone()
     if row is None:
         raise no_such_entry(outbox_id(message_id))
-    return to_message(row), row[MESSAGE_WIDTH]
+    message, clock = _LOCKED.read(row)
+    return message, clock.is_outdated
