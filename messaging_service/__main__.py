@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from messaging_service.wiring.bootstrap import serve
-from messaging_service.wiring.settings import MessagingSettings
+from messaging_service.wiring.settings.messaging_settings import MessagingSettings
 from service_kit.process import run_service
 
 

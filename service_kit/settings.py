@@ -14,6 +14,7 @@ Network = ipaddress.IPv4Network | ipaddress.IPv6Network
 _ENV = "env"
 _HELP = "help"
 _PARSE = "parse"
+_GROUP = "group"
 
 
 class SettingsError(Exception):
@@ -40,16 +41,58 @@ def setting(
     )
 
 
+def group(settings: type[T]) -> T:
+    """Declares a field of a settings dataclass that holds a group of them: another such dataclass."""
+    return dataclasses.field(metadata={_GROUP: settings})  # type: ignore[no-any-return]  # stands for the group
+
+
+@dataclass(frozen=True, slots=True)
+class Declared:
+    """One setting, as its class declares it."""
+
+    env: str
+    description: str
+    default: object
+    """dataclasses.MISSING for one that is required."""
+    is_secret: bool
+
+
+def declared(settings: type) -> list[Declared]:
+    """Every setting of a class and of its groups, in the order of their declaration."""
+    found: list[Declared] = []
+    for spec in dataclasses.fields(settings):
+        if (inner := spec.metadata.get(_GROUP)) is not None:
+            found += declared(inner)
+        else:
+            found.append(Declared(spec.metadata[_ENV], spec.metadata[_HELP], spec.default, not spec.repr))
+    return found
+
+
 def load(settings: type[T], environ: Mapping[str, str]) -> T:
     """Builds a settings dataclass from the environment; an empty variable counts as unset.
 
-    A class may check what its variables mean together in a classmethod `cross_check(values)`, which gets the
-    fields that are set and returns sentences, or in `__post_init__`, which raises ValueError with one. Raises
+    A class, or a group in it, may check what its variables mean together in a classmethod `cross_check(values)`, which
+    gets the fields that are set and returns sentences, or in `__post_init__`, which raises ValueError with one. Raises
     SettingsError that names every missing or malformed variable.
     """
-    values: dict[str, Any] = {}
     problems: list[str] = []
-    for spec in dataclasses.fields(settings):  # type: ignore[arg-type]  # any dataclass made of setting()s
+    values = _read(settings, environ, problems)
+    problems += _cross_checked(settings, values)
+    if problems:
+        raise SettingsError("settings are wrong:\n  " + "\n  ".join(problems))
+    try:
+        return _built(settings, values)
+    except ValueError as error:
+        raise SettingsError(f"settings are wrong:\n  {error}") from None
+
+
+def _read(settings: type, environ: Mapping[str, str], problems: list[str]) -> dict[str, Any]:
+    """The fields that are set; a group's are a dictionary of their own."""
+    values: dict[str, Any] = {}
+    for spec in dataclasses.fields(settings):
+        if (inner := spec.metadata.get(_GROUP)) is not None:
+            values[spec.name] = _read(inner, environ, problems)
+            continue
         env = spec.metadata[_ENV]
         text = environ.get(env, "")
         if text:
@@ -59,14 +102,29 @@ def load(settings: type[T], environ: Mapping[str, str]) -> T:
                 problems.append(f"{env} ({spec.metadata[_HELP]}): {error}")
         elif spec.default is dataclasses.MISSING:
             problems.append(f"{env} ({spec.metadata[_HELP]}): is required")
+    return values
+
+
+def _cross_checked(settings: type, values: Mapping[str, Any]) -> list[str]:
+    problems: list[str] = []
+    for name, inner in _groups(settings).items():
+        problems += _cross_checked(inner, values[name])
     if (cross_check := getattr(settings, "cross_check", None)) is not None:
         problems += cross_check(values)
-    if problems:
-        raise SettingsError("settings are wrong:\n  " + "\n  ".join(problems))
-    try:
-        return settings(**values)
-    except ValueError as error:
-        raise SettingsError(f"settings are wrong:\n  {error}") from None
+    return problems
+
+
+def _built(settings: type[T], values: Mapping[str, Any]) -> T:
+    built: dict[str, Any] = {name: _built(inner, values[name]) for name, inner in _groups(settings).items()}
+    return settings(**{**values, **built})
+
+
+def _groups(settings: type) -> dict[str, type]:
+    return {
+        spec.name: spec.metadata[_GROUP]
+        for spec in dataclasses.fields(settings)
+        if spec.metadata.get(_GROUP) is not None
+    }
 
 
 @dataclass(frozen=True, slots=True)

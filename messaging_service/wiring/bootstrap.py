@@ -24,7 +24,7 @@ from messaging_service.wiring.migrate import MIGRATIONS
 from messaging_service.wiring.notices import Notifying, notifying_pool
 from messaging_service.wiring.prices import pricing_knowledge
 from messaging_service.wiring.servicers import SERVICES, add_servicers
-from messaging_service.wiring.settings import MessagingSettings
+from messaging_service.wiring.settings.messaging_settings import MessagingSettings
 from service_kit.duties.ending import SharedTime, end_tasks
 from service_kit.duties.keep_running import keep_running
 from service_kit.grpc.grpc_server import GrpcServer
@@ -64,18 +64,23 @@ async def running(settings: MessagingSettings, seams: Seams) -> AsyncIterator[Gr
     carrier is unbound.
     """
     pool = create_pool(
-        settings.database_url,
+        settings.database.database_url,
         "messaging",
         min_size=2,
-        max_size=settings.pool_size,
-        timeout_s=settings.pool_timeout_s,
+        max_size=settings.database.pool_size,
+        timeout_s=settings.database.pool_timeout_s,
         guards=GUARDS,
     )
     billing_pool = create_pool(
-        settings.database_url, "messaging-billing", guards=GUARDS, min_size=0, max_size=BILLING_POOL, seldom=True
+        settings.database.database_url,
+        "messaging-billing",
+        guards=GUARDS,
+        min_size=0,
+        max_size=BILLING_POOL,
+        seldom=True,
     )
     reports_pool = create_pool(
-        settings.database_url,
+        settings.database.database_url,
         "messaging-reports",
         guards=GUARDS,
         min_size=0,
@@ -96,8 +101,8 @@ async def running(settings: MessagingSettings, seams: Seams) -> AsyncIterator[Gr
     quote = QuoteSms(
         pricing.prices,
         phone_problem=phone_number_problem,
-        destination_problem=settings.destinations,
-        max_units=settings.max_units,
+        destination_problem=settings.sending.destinations,
+        max_units=settings.sending.max_units,
         now=seams.now,
     )
     server = GrpcServer(settings.grpc_address, SERVICES, [metrics.server_calls])
@@ -111,7 +116,7 @@ async def running(settings: MessagingSettings, seams: Seams) -> AsyncIterator[Gr
         reports=ReportTurns(reports_pool, REPORTS),
         quote=quote,
         book=book,
-        default_wait_s=settings.outcome_wait_s,
+        default_wait_s=settings.sending.outcome_wait_s,
     )
     pools = (pool, billing_pool, reports_pool)
     await asyncio.gather(*(each.open(wait=False) for each in pools), watching.open(), notifying.open())

@@ -20,28 +20,28 @@ from messaging_service.carriers.files.carriers_file import (
 from messaging_service.carriers.smpp.carrier import SmppCarrier
 from messaging_service.carriers.smpp.settings import SmppSettings
 from messaging_service.receipts.carrier_callbacks import CarrierCallbacks
-from messaging_service.wiring.settings import MessagingSettings
+from messaging_service.wiring.settings.messaging_settings import MessagingSettings
 
 
 def carrier_plan(settings: MessagingSettings) -> CarrierPlan:
     """The carriers and routes that the settings name. Raises SettingsError for a file that is wrong."""
-    if settings.carriers_file is not None:
-        return read_carriers_file(settings.carriers_file, os.environ)
-    assert settings.smpp_host and settings.smpp_port and settings.smpp_system_id  # noqa: PT018, S101 - cross_check
+    if settings.carriers.carriers_file is not None:
+        return read_carriers_file(settings.carriers.carriers_file, os.environ)
+    assert settings.carriers.smpp_host and settings.carriers.smpp_port and settings.carriers.smpp_system_id  # noqa: PT018, S101 - cross_check
     return one_carrier(
-        settings.smpp_name,
+        settings.carriers.smpp_name,
         SmppSettings(
-            host=settings.smpp_host,
-            port=settings.smpp_port,
-            system_id=settings.smpp_system_id,
-            password=settings.smpp_password or "",
-            system_type=settings.smpp_system_type,
-            binds=settings.smpp_binds,
-            max_binds=settings.smpp_max_binds,
-            lease_s=settings.smpp_bind_lease_s,
-            window=settings.smpp_window,
-            response_timeout_s=settings.smpp_response_timeout_s,
-            enquire_link_s=settings.smpp_enquire_link_s,
+            host=settings.carriers.smpp_host,
+            port=settings.carriers.smpp_port,
+            system_id=settings.carriers.smpp_system_id,
+            password=settings.carriers.smpp_password or "",
+            system_type=settings.carriers.smpp_system_type,
+            binds=settings.carriers.smpp_binds,
+            max_binds=settings.carriers.smpp_max_binds,
+            lease_s=settings.carriers.smpp_bind_lease_s,
+            window=settings.carriers.smpp_window,
+            response_timeout_s=settings.carriers.smpp_response_timeout_s,
+            enquire_link_s=settings.carriers.smpp_enquire_link_s,
         ),
     )
 

@@ -19,7 +19,7 @@ from messaging_service.notices.manage_endpoints import ManageEndpoints
 from messaging_service.notices.postgres.postgres_delivery_queue import CHANNEL_BATCH_SIZE, PostgresDeliveryQueue
 from messaging_service.notices.postgres.postgres_endpoint_store import PostgresEndpointStore
 from messaging_service.wiring.metrics import MessagingMetrics
-from messaging_service.wiring.settings import MessagingSettings
+from messaging_service.wiring.settings.messaging_settings import MessagingSettings
 from service_kit.postgres.database import Pool
 
 
@@ -38,9 +38,9 @@ class Channels:
             child_configuration(settings),
             metrics.channels,
             # One more than tell at a time: whoever makes a channel does not wait for a messenger that is slow.
-            at_most=settings.channel_concurrency + 1,
-            timeout_s=settings.channel_timeout_s,
-            idle_s=settings.channel_idle_s,
+            at_most=settings.channels.channel_concurrency + 1,
+            timeout_s=settings.channels.channel_timeout_s,
+            idle_s=settings.channels.channel_idle_s,
         )
         metrics.channels.watch_processes(lambda: self._children.running)
         self.delivering = DeliverEvents(
@@ -48,14 +48,14 @@ class Channels:
             ChannelSender(self._children, metrics.channels),
             metrics.failures,
             metrics.channels,
-            poll_s=settings.webhook_poll_s,
-            at_once=settings.channel_concurrency,
+            poll_s=settings.webhooks.webhook_poll_s,
+            at_once=settings.channels.channel_concurrency,
             duty="channel_deliveries",
         )
         endpoints = PostgresEndpointStore(
-            pool, uuid7, CHANNELS, most=settings.channel_max_per_account, give_up_after=retries.give_up_after
+            pool, uuid7, CHANNELS, most=settings.channels.channel_max_per_account, give_up_after=retries.give_up_after
         )
-        targets = GuardedChannels(self._children, has_relay=settings.channel_smtp_url is not None)
+        targets = GuardedChannels(self._children, has_relay=settings.channels.channel_smtp_url is not None)
         self.servicer = ChannelServicer(ManageEndpoints(CHANNELS, endpoints, targets, new_id=uuid7, now=now))
 
     async def close(self) -> None:
@@ -65,10 +65,10 @@ class Channels:
 
 def child_configuration(settings: MessagingSettings) -> dict[str, Any]:
     """What a child is told of the settings, the password of the relay among them."""
-    relay = settings.channel_smtp_url
+    relay = settings.channels.channel_smtp_url
     return {
-        "services": sorted(settings.channel_services),
-        "networks": [str(network) for network in settings.channel_allowed_networks],
+        "services": sorted(settings.channels.channel_services),
+        "networks": [str(network) for network in settings.channels.channel_allowed_networks],
         "relay": None
         if relay is None
         else {
@@ -77,6 +77,6 @@ def child_configuration(settings: MessagingSettings) -> dict[str, Any]:
             "mode": relay.mode,
             "user": relay.user,
             "password": relay.password,
-            "sender": settings.channel_email_from,
+            "sender": settings.channels.channel_email_from,
         },
     }

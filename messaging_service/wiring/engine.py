@@ -53,7 +53,7 @@ from messaging_service.wiring.carriers import built_carrier, callbacks_of, carri
 from messaging_service.wiring.events import Watching
 from messaging_service.wiring.metrics import MessagingMetrics
 from messaging_service.wiring.prices import MAX_WAITING
-from messaging_service.wiring.settings import MessagingSettings
+from messaging_service.wiring.settings.messaging_settings import MessagingSettings
 from service_kit.postgres.database import Pool
 
 CONTROL_S = 1.0
@@ -102,9 +102,11 @@ class Engine:
 
 def _inbound_inbox(settings: MessagingSettings, pool: Pool) -> PostgresInbound:
     keywords = Keywords(
-        settings.opt_out_keywords, settings.opt_in_keywords, first_word_counts=settings.keyword_position == "first-word"
+        settings.opt_outs.opt_out_keywords,
+        settings.opt_outs.opt_in_keywords,
+        first_word_counts=settings.opt_outs.keyword_position == "first-word",
     )
-    return PostgresInbound(pool, keywords, uuid7, settings.inbound_retention_s)
+    return PostgresInbound(pool, keywords, uuid7, settings.opt_outs.inbound_retention_s)
 
 
 def build_engine(
@@ -118,19 +120,19 @@ def build_engine(
 ) -> Engine:
     """Puts it together; nothing connects or runs yet. Raises SettingsError for a carriers file that is wrong."""
     windows = Windows(
-        lease_s=settings.lease_s,
-        margin_s=settings.lease_margin_s,
-        unknown_s=settings.unknown_window_s,
-        queue_s=settings.queue_window_s,
-        resend_unknown_s=settings.unknown_resend_after_s,
+        lease_s=settings.sending.lease_s,
+        margin_s=settings.sending.lease_margin_s,
+        unknown_s=settings.sending.unknown_window_s,
+        queue_s=settings.sending.queue_window_s,
+        resend_unknown_s=settings.sending.unknown_resend_after_s,
     )
-    replica, exemption = process_name(), Exemption(settings.opt_out_exempt_tags)
-    rules = Rules(settings.max_retries, settings.unknown_accounts)
+    replica, exemption = process_name(), Exemption(settings.opt_outs.opt_out_exempt_tags)
+    rules = Rules(settings.sending.max_retries, settings.accounts.unknown_accounts)
     outbox = seams.outbox(PostgresOutbox(pool, replica, windows, exemption, rules))
-    inbox = PostgresReceiptInbox(pool, replica, settings.charge_policy)
+    inbox = PostgresReceiptInbox(pool, replica, settings.accounts.charge_policy)
     receipts = ReceiptProcessor(metrics.inbox(inbox), metrics.upkeep, poll_s=1.0)
     retention = Retention(
-        inbox, metrics.failures, duty="receipt_retention", keep_s=settings.receipt_retention_days * 86_400
+        inbox, metrics.failures, duty="receipt_retention", keep_s=settings.receipts.receipt_retention_days * 86_400
     )
     plan = carrier_plan(settings)
     suppressions = PostgresSuppressions(pool, replica, exemption)
@@ -142,7 +144,7 @@ def build_engine(
         log=metrics.opt_outs,
         look_again=inbound.look_again,
     )
-    late = LateOutcomeProcessor(PostgresLateOutcomes(pool, replica, settings.charge_policy), metrics.upkeep)
+    late = LateOutcomeProcessor(PostgresLateOutcomes(pool, replica, settings.accounts.charge_policy), metrics.upkeep)
     sinks = CarrierSinks(receipts.take, inbound.take, late.take)
     leases = PostgresBindLeases(pool, replica)
     carriers = [seams.carrier(spec, sinks, leases) for spec in plan.carriers]
@@ -153,7 +155,7 @@ def build_engine(
         watching.noted(metrics.sending.admitted(outbox.accept)),
         max_batch=MAX_BATCH,
         max_waiting=MAX_WAITING,
-        size=FlushSize(LEAST_BATCH, MAX_BATCH, settings.flush_target_s),
+        size=FlushSize(LEAST_BATCH, MAX_BATCH, settings.database.flush_target_s),
         meter=metrics.flushes.of("acceptance"),
     )
     settlements: GroupCommit[Settlement, Settled] = GroupCommit(
@@ -161,13 +163,13 @@ def build_engine(
         watching.noted(metrics.sending.counted(outbox.settle)),
         max_batch=MAX_BATCH,
         max_waiting=MAX_WAITING,
-        size=FlushSize(LEAST_BATCH, MAX_BATCH, settings.flush_target_s),
+        size=FlushSize(LEAST_BATCH, MAX_BATCH, settings.database.flush_target_s),
         meter=metrics.flushes.of("settlement"),
     )
     metrics.watch_engine(fleet, acceptances, settlements)
     outcomes = Outcomes(outbox.get_many, metrics.failures)
     attempts = Attempts(
-        settlements, outcomes, metrics.attempts, settle_within_s=max(settings.lease_s, KEPT_S), late=late.record
+        settlements, outcomes, metrics.attempts, settle_within_s=max(settings.sending.lease_s, KEPT_S), late=late.record
     )
     loops = {
         route.name: ClaimLoop(
@@ -175,12 +177,14 @@ def build_engine(
             RouteCarriers(route, fleet),
             attempts,
             metrics.failures,
-            poll_s=settings.poll_s,
+            poll_s=settings.sending.poll_s,
             meter=metrics.sending,
         )
         for route in plan.routes
     }
-    wake_ups = PostgresWakeUps(settings.database_direct_url or settings.database_url, pool, lambda: dispatch.wake())  # noqa: PLW0108 - made below
+    wake_ups = PostgresWakeUps(
+        settings.database.database_direct_url or settings.database.database_url, pool, lambda: dispatch.wake()
+    )
     dispatch = Dispatch(plan.routes, loops, wake_ups)
     send = SendSms(
         prices=prices,
@@ -190,11 +194,11 @@ def build_engine(
         outcomes=outcomes,
         dispatch=dispatch,
         phone_problem=phone_number_problem,
-        destination_problem=settings.destinations,
+        destination_problem=settings.sending.destinations,
         limits=SendLimits(
-            max_units=settings.max_units,
-            carrier_grace_s=settings.carrier_grace_s,
-            claim_s=settings.lease_s - settings.lease_margin_s,
+            max_units=settings.sending.max_units,
+            carrier_grace_s=settings.sending.carrier_grace_s,
+            claim_s=settings.sending.lease_s - settings.sending.lease_margin_s,
         ),
         new_id=uuid7,
         now=seams.now,
@@ -203,11 +207,11 @@ def build_engine(
         outbox,
         outcomes,
         dispatch,
-        destination_problem=settings.destinations,
-        max_retries=settings.max_retries,
-        carrier_grace_s=settings.carrier_grace_s,
+        destination_problem=settings.sending.destinations,
+        max_retries=settings.sending.max_retries,
+        carrier_grace_s=settings.sending.carrier_grace_s,
     )
-    sweeper = Sweeper(outbox, metrics.upkeep, routes=dispatch.routes, every_s=settings.sweep_s)
+    sweeper = Sweeper(outbox, metrics.upkeep, routes=dispatch.routes, every_s=settings.sending.sweep_s)
     return Engine(
         outbox=outbox,
         accounts=ManageAccount(PostgresAccountStore(pool)),

@@ -12,7 +12,7 @@ from messaging_service.events.grpc.event_cursors import AccountCursors
 from messaging_service.events.postgres.event_rows import PostgresEntryEvents, PostgresEventLog
 from messaging_service.events.watch_outbox import WatchOutbox
 from messaging_service.shared.postgres.session_guards import GUARDS
-from messaging_service.wiring.settings import MessagingSettings
+from messaging_service.wiring.settings.messaging_settings import MessagingSettings
 from service_kit.duties.duty import DutyLog
 from service_kit.postgres.database import Pool, create_pool
 
@@ -33,7 +33,7 @@ class Watching:
 
     def __init__(self, settings: MessagingSettings, pool: Pool, now: Callable[[], datetime], log: DutyLog) -> None:
         """`pool`: for looks at single entries, as cheap as those of other callers."""
-        url = settings.database_url
+        url = settings.database.database_url
         self._tail_pool = create_pool(url, "messaging-tail", guards=GUARDS, min_size=0, max_size=1)
         self._catch_up_pool = create_pool(
             url,
@@ -45,13 +45,13 @@ class Watching:
             patience_s=CATCH_UP_PATIENCE_S,
             seldom=True,
         )
-        limits = TailLimits(settings.watch_poll_s, settings.max_watches, settings.watch_buffer)
+        limits = TailLimits(settings.events.watch_poll_s, settings.events.max_watches, settings.events.watch_buffer)
         self._tail = EventTail(PostgresEventLog(self._tail_pool), limits, log)
         entries = PostgresEntryEvents(pool)
         self.calls = EventCalls(
             entries,
             WatchOutbox(self._tail, PostgresEventLog(self._catch_up_pool), entries),
-            AccountCursors(now, timedelta(seconds=settings.watch_resume_s)),
+            AccountCursors(now, timedelta(seconds=settings.events.watch_resume_s)),
         )
 
     @property

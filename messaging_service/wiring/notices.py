@@ -29,7 +29,7 @@ from messaging_service.shared.postgres.session_guards import GUARDS
 from messaging_service.shared.retention import Retention
 from messaging_service.wiring.channels import Channels
 from messaging_service.wiring.metrics import MessagingMetrics
-from messaging_service.wiring.settings import MessagingSettings
+from messaging_service.wiring.settings.messaging_settings import MessagingSettings
 from service_kit.postgres.database import Pool, create_pool
 
 CONNECTIONS = 3
@@ -41,17 +41,17 @@ POOL_CLOSE_S = 5.0
 def retries_of(settings: MessagingSettings) -> Retries:
     """How deliveries are tried, by the settings."""
     return Retries(
-        give_up_after=timedelta(seconds=settings.webhook_give_up_after_s),
-        pauses=tuple(timedelta(seconds=pause) for pause in settings.webhook_pauses_s),
-        in_order_tries=settings.webhook_in_order_tries,
-        endpoint_pause_at_most=timedelta(seconds=settings.webhook_endpoint_pause_s),
+        give_up_after=timedelta(seconds=settings.webhooks.webhook_give_up_after_s),
+        pauses=tuple(timedelta(seconds=pause) for pause in settings.webhooks.webhook_pauses_s),
+        in_order_tries=settings.webhooks.webhook_in_order_tries,
+        endpoint_pause_at_most=timedelta(seconds=settings.webhooks.webhook_endpoint_pause_s),
     )
 
 
 def notifying_pool(settings: MessagingSettings) -> Pool:
     """Its connections, not open yet."""
     return create_pool(
-        settings.database_url,
+        settings.database.database_url,
         "messaging-webhooks",
         guards=GUARDS,
         min_size=0,
@@ -69,38 +69,44 @@ class Notifying:
     ) -> None:
         self._pool = pool
         self._meter = metrics.notices
-        targets = GuardedTargets(settings.webhook_allowed_networks, allow_http=settings.webhook_allow_http)
+        targets = GuardedTargets(
+            settings.webhooks.webhook_allowed_networks, allow_http=settings.webhooks.webhook_allow_http
+        )
         log = metrics.failures
         retries = retries_of(settings)
         until = retries.give_up_after
         self._delivering = DeliverEvents(
             PostgresDeliveryQueue(self._pool, retries),
-            WebhookSender(targets, timeout_s=settings.webhook_timeout_s, now=now),
+            WebhookSender(targets, timeout_s=settings.webhooks.webhook_timeout_s, now=now),
             log,
             self._meter,
-            poll_s=settings.webhook_poll_s,
-            at_once=settings.webhook_concurrency,
+            poll_s=settings.webhooks.webhook_poll_s,
+            at_once=settings.webhooks.webhook_concurrency,
         )
         self._telling = FanOutEvents(
-            PostgresFanOut(self._pool, uuid7, give_up_after=until, join=timedelta(seconds=settings.channel_join_s)),
+            PostgresFanOut(
+                self._pool, uuid7, give_up_after=until, join=timedelta(seconds=settings.channels.channel_join_s)
+            ),
             self._delivering,
             log,
             self._meter,
-            every_s=settings.webhook_poll_s,
-            keep_s=settings.webhook_retention_days * 86_400.0,
+            every_s=settings.webhooks.webhook_poll_s,
+            keep_s=settings.webhooks.webhook_retention_days * 86_400.0,
         )
         endpoints = PostgresEndpointStore(
-            self._pool, uuid7, WEBHOOKS, most=settings.webhook_max_per_account, give_up_after=until
+            self._pool, uuid7, WEBHOOKS, most=settings.webhooks.webhook_max_per_account, give_up_after=until
         )
         webhooks = ManageEndpoints(WEBHOOKS, endpoints, targets, new_id=uuid7, now=now)
         self.servicer = WebhookServicer(webhooks)
-        desk = PostgresAlertStore(self._pool, uuid7, settings.alert_every_s, give_up_after=until)
+        desk = PostgresAlertStore(self._pool, uuid7, settings.alerts.alert_every_s, give_up_after=until)
         self.alert_servicer = AlertServicer(ManageAlerts(desk))
         self._channels = Channels(settings, self._pool, retries, metrics, now)
         self.channel_servicer = self._channels.servicer
         self._alert_desk = desk
-        self._forgetting = Retention(desk, log, duty="alert_retention", keep_s=settings.alert_retention_days * 86_400.0)
-        self._alert_every_s = settings.alert_every_s
+        self._forgetting = Retention(
+            desk, log, duty="alert_retention", keep_s=settings.alerts.alert_retention_days * 86_400.0
+        )
+        self._alert_every_s = settings.alerts.alert_every_s
         self._log = log
 
     async def open(self) -> None:

@@ -12,7 +12,7 @@ from messaging_service.prices.client.price_questions import PriceQuestions
 from messaging_service.prices.client.price_watch import SILENT_INTERVALS, PriceWatch
 from messaging_service.prices.domain.price_copy import PriceCopy
 from messaging_service.wiring.metrics import MessagingMetrics
-from messaging_service.wiring.settings import MessagingSettings
+from messaging_service.wiring.settings.messaging_settings import MessagingSettings
 from service_kit.grpc.channel import open_channel
 
 MAX_WAITING = 20_000
@@ -32,15 +32,15 @@ class PricingKnowledge:
 
 def pricing_knowledge(settings: MessagingSettings, metrics: MessagingMetrics) -> PricingKnowledge:
     """Puts it together; nothing connects yet."""
-    channel = open_channel(settings.pricing_address)
+    channel = open_channel(settings.prices.pricing_address)
     copy = PriceCopy(
-        capacity=settings.price_copy_answers,
-        silence_s=SILENT_INTERVALS * settings.price_heartbeat_s,
-        stale_s=settings.price_stale_s,
+        capacity=settings.prices.price_copy_answers,
+        silence_s=SILENT_INTERVALS * settings.prices.price_heartbeat_s,
+        stale_s=settings.prices.price_stale_s,
         clock=time.monotonic,
     )
     calls = metrics.pricing_calls
-    questions = PriceQuestions(channel, timeout_s=settings.pricing_timeout_s, calls=calls)
+    questions = PriceQuestions(channel, timeout_s=settings.prices.pricing_timeout_s, calls=calls)
     prices = LivePrices(questions, copy, max_waiting=MAX_WAITING, meter=metrics.flushes.of("prices"))
     metrics.watch_prices(copy, prices.questions)
     return PricingKnowledge(
@@ -48,5 +48,5 @@ def pricing_knowledge(settings: MessagingSettings, metrics: MessagingMetrics) ->
         copy=copy,
         questions=questions,
         prices=prices,
-        watch=PriceWatch(channel, copy, heartbeat_s=settings.price_heartbeat_s, calls=calls),
+        watch=PriceWatch(channel, copy, heartbeat_s=settings.prices.price_heartbeat_s, calls=calls),
     )

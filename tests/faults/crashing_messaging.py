@@ -20,7 +20,7 @@ from messaging_service.sending.outbox import Outbox
 from messaging_service.wiring.bootstrap import serve
 from messaging_service.wiring.carriers import built_carrier
 from messaging_service.wiring.engine import Seams
-from messaging_service.wiring.settings import MessagingSettings
+from messaging_service.wiring.settings.messaging_settings import MessagingSettings
 from service_kit.process import run_service
 
 POINTS = {"recorded": "accept", "answered": "submit", "settled": "settle"}

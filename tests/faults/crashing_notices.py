@@ -39,7 +39,7 @@ from messaging_service.notices.postgres.fan_out import PostgresFanOut
 from messaging_service.notices.postgres.postgres_delivery_queue import PostgresDeliveryQueue
 from messaging_service.notices.webhooks import webhook_sender
 from messaging_service.wiring.bootstrap import serve
-from messaging_service.wiring.settings import MessagingSettings
+from messaging_service.wiring.settings.messaging_settings import MessagingSettings
 from service_kit.postgres.database import Connection, Pool
 from service_kit.process import run_service
 

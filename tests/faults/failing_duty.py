@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Any
 
 from messaging_service.wiring import bootstrap
-from messaging_service.wiring.settings import MessagingSettings
+from messaging_service.wiring.settings.messaging_settings import MessagingSettings
 from service_kit.duties import keep_running as real
 from service_kit.process import run_service
 

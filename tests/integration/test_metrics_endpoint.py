@@ -11,7 +11,7 @@ from prometheus_client import Counter, Histogram
 from prometheus_client.parser import text_string_to_metric_families
 
 from gateway_http.settings import GatewaySettings
-from messaging_service.wiring.settings import MessagingSettings
+from messaging_service.wiring.settings.messaging_settings import MessagingSettings
 from pricing_service.settings import PricingSettings
 from service_kit.metrics import metrics_served, new_registry
 from service_kit.settings import Address, SettingsError, load

@@ -20,13 +20,13 @@ from messaging_service.carriers.files.carriers_file import CarrierSpec
 from messaging_service.sending.outbox import Outbox
 from messaging_service.wiring.bootstrap import running
 from messaging_service.wiring.engine import Seams
-from messaging_service.wiring.settings import MessagingSettings
 from service_kit.errors import ServiceError
 from service_kit.grpc.channel import open_channel
 from service_kit.grpc.grpc_errors import from_rpc_error
 from service_kit.settings import Address
 from tests.contract.sms_examples import RECIPIENT
 from tests.doubles.scripted_carrier import ScriptedCarrier
+from tests.system.messaging_settings import messaging_settings
 from tukupay.sms.messaging.v1 import messaging_pb2 as pb
 from tukupay.sms.messaging.v1 import messaging_pb2_grpc
 from tukupay.sms.pricing.v1 import pricing_pb2, pricing_pb2_grpc
@@ -155,7 +155,7 @@ async def service_on(
         sinks.append(sink)
         return several.get(spec.name, carrier)
 
-    settings = MessagingSettings(
+    settings = messaging_settings(
         **{
             "database_url": url,
             "smpp_host": "127.0.0.1",

@@ -9,7 +9,7 @@ from ipaddress import ip_network
 from typing import Any
 
 from messaging_service.notices.domain.channels import WELL_KNOWN
-from messaging_service.wiring.channel_settings import smtp_relay
+from messaging_service.wiring.settings.channel_values import smtp_relay
 from tests.doubles.mail_receiver import Relay
 from tests.doubles.webhook_receiver import Receiver, receiver
 from tests.integration.messaging.running_service import Running, service_on

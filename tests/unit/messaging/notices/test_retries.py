@@ -9,7 +9,7 @@ import pytest
 
 from messaging_service.notices.domain.retries import Retries, retry_after
 from messaging_service.wiring.notices import retries_of
-from messaging_service.wiring.settings import MessagingSettings
+from messaging_service.wiring.settings.messaging_settings import MessagingSettings
 from service_kit.settings import SettingsError, load
 from tests.unit.messaging.wiring.test_messaging_settings import GOOD
 

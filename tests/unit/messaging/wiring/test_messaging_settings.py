@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from messaging_service.accounts.domain.account import UnknownAccounts
-from messaging_service.wiring.settings import MessagingSettings
+from messaging_service.wiring.settings.messaging_settings import MessagingSettings
 from service_kit.settings import SettingsError, load
 
 GOOD = {
@@ -19,10 +19,10 @@ GOOD = {
 
 def test_the_defaults_fit_together() -> None:
     settings = load(MessagingSettings, GOOD)
-    assert settings.max_retries == 3
-    assert settings.max_units == 10
-    assert settings.lease_margin_s + settings.smpp_response_timeout_s < settings.lease_s
-    assert settings.pricing_timeout_s < settings.outcome_wait_s
+    assert settings.sending.max_retries == 3
+    assert settings.sending.max_units == 10
+    assert settings.sending.lease_margin_s + settings.carriers.smpp_response_timeout_s < settings.sending.lease_s
+    assert settings.prices.pricing_timeout_s < settings.sending.outcome_wait_s
     assert "secret" not in repr(settings)
 
 
@@ -44,14 +44,14 @@ def test_words_of_phones_are_read_without_case_and_punctuation() -> None:
     settings = load(
         MessagingSettings, GOOD | {"SMS_OPT_OUT_KEYWORDS": "Basta!, stop all", "SMS_OPT_IN_KEYWORDS": "anza"}
     )
-    assert settings.opt_out_keywords == {"basta", "stopall"}
-    assert settings.opt_in_keywords == {"anza"}
+    assert settings.opt_outs.opt_out_keywords == {"basta", "stopall"}
+    assert settings.opt_outs.opt_in_keywords == {"anza"}
 
 
 def test_tags_of_exempt_messages_keep_their_spelling_and_none_is_exempt_unless_set() -> None:
-    assert load(MessagingSettings, GOOD).opt_out_exempt_tags == frozenset()
+    assert load(MessagingSettings, GOOD).opt_outs.opt_out_exempt_tags == frozenset()
     settings = load(MessagingSettings, GOOD | {"SMS_OPT_OUT_EXEMPT_TAGS": "otp, Login code"})
-    assert settings.opt_out_exempt_tags == {"otp", "Login code"}
+    assert settings.opt_outs.opt_out_exempt_tags == {"otp", "Login code"}
 
 
 @pytest.mark.parametrize(
@@ -73,12 +73,14 @@ def test_a_mistake_about_opt_outs_is_named(name: str, value: str) -> None:
 def test_the_relay_of_mail_is_read_from_its_url_and_its_password_is_not_printed() -> None:
     given = {"CHANNEL_SMTP_URL": "smtp+starttls://post:can%40ary@mail.example.com", "CHANNEL_EMAIL_FROM": "a@b.ke"}
     settings = load(MessagingSettings, GOOD | given)
-    relay = settings.channel_smtp_url
+    relay = settings.channels.channel_smtp_url
     assert relay is not None
     assert (relay.host, relay.port, relay.mode, relay.user) == ("mail.example.com", 587, "starttls", "post")
     assert relay.password == "can@ary"
     assert "can@ary" not in repr(settings) + repr(relay)
-    relay = load(MessagingSettings, GOOD | given | {"CHANNEL_SMTP_URL": "smtps://10.0.0.5:2465"}).channel_smtp_url
+    relay = load(
+        MessagingSettings, GOOD | given | {"CHANNEL_SMTP_URL": "smtps://10.0.0.5:2465"}
+    ).channels.channel_smtp_url
     assert relay is not None
     assert (relay.host, relay.port, relay.mode, relay.user, relay.password) == ("10.0.0.5", 2465, "ssl", "", "")
 
@@ -112,9 +114,12 @@ def test_a_relay_and_its_sender_go_together(name: str) -> None:
 
 def test_who_may_send_and_where_to_is_read_and_mistakes_are_named() -> None:
     settings = load(MessagingSettings, GOOD)
-    assert (settings.unknown_accounts, settings.destinations.allowed) == (UnknownAccounts.POSTPAID, frozenset({"KE"}))
+    assert (settings.accounts.unknown_accounts, settings.sending.destinations.allowed) == (
+        UnknownAccounts.POSTPAID,
+        frozenset({"KE"}),
+    )
     chosen = load(MessagingSettings, GOOD | {"SMS_UNKNOWN_ACCOUNTS": "refuse", "SMS_DESTINATIONS": "KE, ug,+881"})
-    assert (chosen.unknown_accounts, chosen.destinations.allowed) == (
+    assert (chosen.accounts.unknown_accounts, chosen.sending.destinations.allowed) == (
         UnknownAccounts.REFUSE,
         frozenset({"KE", "UG", "+881"}),
     )

@@ -17,7 +17,6 @@ from gateway_http.bootstrap import Gateway
 from gateway_http.settings import GatewaySettings
 from messaging_service.wiring.bootstrap import running
 from messaging_service.wiring.engine import Seams
-from messaging_service.wiring.settings import MessagingSettings
 from sandbox_carriers.africastalking import AfricasTalkingSandbox
 from service_kit.embedded.embedded_postgres import EmbeddedPostgres
 from service_kit.errors import ServiceError
@@ -28,6 +27,7 @@ from tests.conftest import DatabaseTemplate
 from tests.integration.messaging.carriers.africastalking.conftest import NUMBER_OF, PHONE
 from tests.integration.messaging.running_service import message, priced
 from tests.system.messaging_database import empty_database, rows
+from tests.system.messaging_settings import messaging_settings
 from tukupay.sms.messaging.v1 import carrier_callbacks_pb2 as callbacks_pb
 from tukupay.sms.messaging.v1 import carrier_callbacks_pb2_grpc, carriers_pb2, carriers_pb2_grpc, messaging_pb2_grpc
 from tukupay.sms.messaging.v1 import messaging_pb2 as pb
@@ -85,7 +85,7 @@ async def system_on(url: str, sandbox: AfricasTalkingSandbox, folder: Path) -> A
     file.write_text(CARRIERS.format(key=key, url=sandbox.url))
     async with AsyncExitStack() as stack:
         pricing_port = await stack.enter_async_context(priced())
-        settings = MessagingSettings(
+        settings = messaging_settings(
             database_url=url,
             carriers_file=file,
             grpc_address=ANY_PORT,

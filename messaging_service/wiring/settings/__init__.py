@@ -1,0 +1,1 @@
+"""Settings of the messaging service: a group a room, all from the environment."""

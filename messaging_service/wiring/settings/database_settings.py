@@ -1,0 +1,37 @@
+"""Where messages are kept."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from service_kit.settings import integer, seconds, setting
+
+
+@dataclass(frozen=True, slots=True)
+class DatabaseSettings:
+    """The database, and how it is used."""
+
+    database_url: str = setting(
+        "MESSAGING_DATABASE_URL", "libpq URL of the messaging database, with its password", secret=True
+    )
+    database_direct_url: str | None = setting(
+        "MESSAGING_DATABASE_DIRECT_URL",
+        "libpq URL of the same database past a connection pooler, for migrations and for signals between processes",
+        default=None,
+        secret=True,
+    )
+    pool_size: int = setting(
+        "MESSAGING_POOL_SIZE", "most connections to the database", parse=integer(2, 100), default=10
+    )
+    pool_timeout_s: float = setting(
+        "MESSAGING_POOL_TIMEOUT_S",
+        "seconds that a call waits for a connection before it fails with DATABASE_UNAVAILABLE",
+        parse=seconds(0.1, 30),
+        default=2.0,
+    )
+    flush_target_s: float = setting(
+        "MESSAGING_FLUSH_TARGET_S",
+        "seconds that recording a batch should take at most; longer ones make the next batches smaller",
+        parse=seconds(0.001, 10),
+        default=0.1,
+    )
