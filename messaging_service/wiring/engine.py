@@ -182,9 +182,8 @@ def build_engine(
         )
         for route in plan.routes
     }
-    wake_ups = PostgresWakeUps(
-        settings.database.database_direct_url or settings.database.database_url, pool, lambda: dispatch.wake()
-    )
+    direct_url = settings.database.database_direct_url or settings.database.database_url
+    wake_ups = PostgresWakeUps(direct_url, pool, lambda: dispatch.wake())  # noqa: PLW0108 - made below
     dispatch = Dispatch(plan.routes, loops, wake_ups)
     send = SendSms(
         prices=prices,
