@@ -46,7 +46,7 @@ from service_kit.readiness import SchemaCheck, report_readiness
 from tukupay.sms.pricing.v1 import pricing_pb2_grpc
 
 DATABASE_PATIENCE: Final = timedelta(seconds=2)
-"""A database that does not answer for so long ends the watches (nobody can tell what they miss) and makes the
+"""A database that is silent for this many seconds ends the watches (nobody can tell what they miss) and makes the
 service NOT_SERVING."""
 WARM_UP_AGAIN_S: Final = 5.0
 FORGET_EVERY_S: Final = 3_600.0

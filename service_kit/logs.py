@@ -18,7 +18,7 @@ class Raw(Protocol):
 
 
 class LogStream:
-    """Takes lines for a file that may be full or gone: a log that cannot be written never ends what it tells of.
+    """Takes lines for a file that may be full or gone: a log that cannot be written never ends the process.
 
     Says how many lines are missing as soon as one can be written again.
     """

@@ -28,7 +28,7 @@ log = structlog.get_logger()
 def new_registry() -> CollectorRegistry:
     """A registry with the figures of the process itself: memory, CPU, file descriptors, the garbage collector.
 
-    Whoever builds the service hands it to what measures; there is no registry at import.
+    The code that builds the service hands it to what measures; there is no registry at import.
     """
     registry = CollectorRegistry()
     ProcessCollector(registry=registry)

@@ -39,7 +39,7 @@ def run_service(
     """Runs `serve` until it returns; SIGTERM and SIGINT set its event.
 
     Exits with 2 when the settings are wrong and with 1 when an address or file cannot be had, each with
-    one readable message; with 1 also when a duty ended that must go on. A service that was told to end is gone
+    one readable message; with 1 also when a duty ended that must go on. A service that was asked to end is gone
     `ENDING_S` after its drain time, in good order or not.
     """
     open_closed_streams()

@@ -64,7 +64,7 @@ class Guards:
         if draft.price > ceiling:
             problem = f"is {_plain(draft.price)} KES; above {_plain(ceiling)} KES is unusual for the level {level}"
             found.append(Violation("price_micros", Guard.ABOVE_CEILING, problem))
-        # A step from or to a price of 0 has no ratio; free was asked for in so many words.
+        # A step from or to a price of 0 has no ratio; a free price was asked for explicitly.
         if in_effect and draft.price:
             low, high = sorted((in_effect, draft.price))
             limit = self.max_changes.of(level)

@@ -39,7 +39,7 @@ def read_key(key: str | None, violations: list[Violation]) -> str | None:
 
 
 def fingerprint(kind: str, drafts: Iterable[CostDraft]) -> str:
-    """Tells two requests apart, in 64 hexadecimal digits."""
+    """A digest that differs between two requests, in 64 hexadecimal digits."""
     digest = hashlib.sha256(kind.encode())
     for draft in drafts:
         fields = [

@@ -15,5 +15,5 @@ def micros_since_1970(instant: datetime) -> int:
 
 
 def instant_of(micros: int) -> datetime:
-    """The instant with so many microseconds since 1970; raises OverflowError outside the years 1 to 9999."""
+    """The instant that many microseconds after 1970 began; raises OverflowError outside the years 1 to 9999."""
     return _EPOCH + timedelta(microseconds=micros)

@@ -20,7 +20,7 @@ MAX_ROWS_OF_PART: Final = 2_000
 PATIENCE: Final = timedelta(seconds=60)
 """For the next part: a caller that is gone does not keep its rows in memory."""
 MAX_VIOLATIONS: Final = 10_000
-"""After so many nobody needs the rest of the rows."""
+"""Violations after which the rest of the rows is not looked at."""
 
 Parts = AsyncIterator[pricing_pb2.ImportCostsInPartsRequest]
 Answers = AsyncGenerator[pricing_pb2.ImportCostsInPartsResponse, None]

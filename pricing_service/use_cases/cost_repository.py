@@ -182,5 +182,5 @@ class CostRepository(Protocol):
         ...
 
     async def forget_requests(self, age: timedelta, limit: int) -> int:
-        """Forgets at most `limit` idempotency keys that were used so long ago; how many that were."""
+        """Forgets at most `limit` idempotency keys that were last used before then, and returns how many."""
         ...

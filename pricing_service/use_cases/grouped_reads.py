@@ -27,7 +27,7 @@ class GroupedReads:
     """Asks what tiers have now; callers that come while it asks share the next statement."""
 
     def __init__(self, costs: CostRepository, patience: timedelta, learn: Callable[[InEffect], None]) -> None:
-        """`patience`: how long a statement may take. `learn` is told what was found before the callers are."""
+        """`patience`: how long a statement may take. `learn` gets what was found before the callers do."""
         self._costs = costs
         self._patience_s = patience.total_seconds()
         self._learn = learn

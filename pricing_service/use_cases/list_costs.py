@@ -17,7 +17,7 @@ class ListCosts:
 
     async def __call__(self, tier: Tier, after: HistoryPosition | None, page_size: int) -> HistoryPage:
         """Up to `page_size` rows after a position; None begins at the oldest."""
-        # One more than asked for tells whether there is another page.
+        # One more than asked for shows whether there is another page.
         rows = await self.costs.history(tier, after, page_size + 1)
         page = tuple(rows[:page_size])
         if len(rows) <= page_size:

@@ -24,7 +24,7 @@ class ListInstants:
 
     async def __call__(self, tiers: Sequence[Tier]) -> list[TierInstants]:
         """For each of the tiers, in their order; those with too many rows have none and say so."""
-        # One row more than may be tells that there are more.
+        # One row more than the limit shows that there are more.
         found = await self.costs.instants(tiers, MAX_OF_TIER + 1, MAX_ROWS + 1)
         answers: list[TierInstants] = []
         count = 0

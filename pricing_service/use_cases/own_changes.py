@@ -10,7 +10,7 @@ from pricing_service.domain.tier import Tier
 
 
 class OwnChanges(Protocol):
-    """Hears of changes before those who made them are answered, so that they see what they wrote."""
+    """Notified of changes before their callers are answered, so that callers read their own writes."""
 
     def changed(self, edition: Edition, tiers: Sequence[Tier]) -> None:
         """These tiers changed, one with each of the changes up to this edition."""

@@ -1,6 +1,6 @@
 """What every tier has now, kept in memory: prices are asked for often and change rarely.
 
-Entries are dropped when the tier changes, which is heard of in two ways: own changes before their makers are
+Entries are dropped when the tier changes, which is noticed in two ways: own changes before their makers are
 answered, those of other replicas by following the counter of changes. An entry serves only while that following is
 recent, and only until the next row of its tier takes effect on the database's clock.
 """
@@ -124,7 +124,7 @@ class PriceBook(Generic[T]):
         return PriceNow(None, now, valid_until, None)
 
     def learn(self, found: InEffect) -> None:
-        """Takes in what was read, unless a change that it may not have seen was heard of meanwhile."""
+        """Takes in what was read, unless a change was noticed meanwhile that it may not have seen."""
         if found.edition.epoch < self._newest_change:
             return
         for lookup, standing in found.standings.items():
@@ -135,7 +135,7 @@ class PriceBook(Generic[T]):
     def changed(self, edition: Edition, tiers: Sequence[Tier]) -> None:
         """Forgets these tiers, of which one changed with each of the changes up to this edition."""
         self._newest_change = max(self._newest_change, edition.epoch)
-        # Where nothing lies between, all that was heard of is as of this edition.
+        # With no edition between them, everything that was noticed is as of this edition.
         if self._edition is not None and self._edition.epoch == edition.epoch - len(tiers):
             self._edition = edition
         for tier in tiers:

@@ -14,7 +14,7 @@ from pricing_service.use_cases.resolve_prices import ResolvedPrice
 
 @dataclass(frozen=True, slots=True)
 class ResolveNow:
-    """Asks together with whoever else asks at the moment; what is found also goes into the book."""
+    """Asks together with other callers of the moment; what is found also goes into the book."""
 
     records: GroupedReads
 

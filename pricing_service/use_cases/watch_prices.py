@@ -33,7 +33,7 @@ class PriceNews:
 
 
 class Follower(OwnChanges, Protocol):
-    """Hears of every look at the counter before any watcher does, and of own changes at once."""
+    """Notified of every look at the counter before any watcher is, and of own changes at once."""
 
     async def catch_up(self, beat: Beat, asked_at: float, answered_at: float) -> None:
         """Takes in all changes up to a look; the times are of the monotonic clock around it."""
@@ -46,7 +46,7 @@ class PriceWatch:
     Also implements OwnChanges: what this replica records is looked for at once, what others record within an
     interval.
 
-    The follower comes first, so that a watcher who is told of a change and asks again here is not given what was
+    The follower comes first, so that a watcher that is notified of a change and asks again here is not given what was
     before it.
 
     A look needs no connection of its own and works through every kind of connection pooler. Watchers only

@@ -66,8 +66,8 @@ class SandboxCarrier:
             smpp_socket = undo.enter_context(_listening(settings.smpp_address))
             journal = Journal(settings.log_path)
             undo.callback(journal.close)
-            desk = ReceiptQueue(settings.receipt_delay_s, settings.receipt_retry_s, self.changed)
-            self.network = Network(Phones(settings.kept_messages), desk, journal, self.changed)
+            receipts = ReceiptQueue(settings.receipt_delay_s, settings.receipt_retry_s, self.changed)
+            self.network = Network(Phones(settings.kept_messages), receipts, journal, self.changed)
             if self._with_pages:
                 self._http = HttpServer(settings.http_address, sandbox_app(self.network, self.stats), drain_s=0)
                 await self._http.start()
@@ -88,7 +88,7 @@ class SandboxCarrier:
         await self.wait_for(lambda: not self._links, _STOP_TIMEOUT_S)
         await self._smpp.wait_closed()
         self._smpp = None
-        self.network.desk.stop()
+        self.network.receipts.stop()
         if self._http is not None:
             await self._http.stop()
         self.network.journal.close()

@@ -118,7 +118,7 @@ class Link(Connection):
     def link_lost(self, reason: str) -> None:
         """Keeps what the client did not acknowledge for its next bind."""
         if self._receives:
-            self._network.desk.leave(self.system_id, self)
+            self._network.receipts.leave(self.system_id, self)
         self._sends = self._receives = False
         self._owner.unlinked(self)
 
@@ -133,7 +133,7 @@ class Link(Connection):
         if command == SUBMIT_SM:
             self._submit(header, pdu)
         elif command == DELIVER_SM_RESP:
-            self._network.desk.answered(self.system_id, self, header.sequence, header.status)
+            self._network.receipts.answered(self.system_id, self, header.sequence, header.status)
         elif command == ENQUIRE_LINK:
             self.send(bare(ENQUIRE_LINK_RESP, header.sequence))
         elif command in _BINDS:
@@ -143,7 +143,7 @@ class Link(Connection):
             self.close()
         elif command == GENERIC_NACK:
             # A client that cannot read a receipt will not read it the next time either.
-            self._network.desk.answered(self.system_id, self, header.sequence, OK)
+            self._network.receipts.answered(self.system_id, self, header.sequence, OK)
         else:
             self.not_understood(header)
 
@@ -162,7 +162,7 @@ class Link(Connection):
         self._sends, self._receives = _BINDS[header.command]
         self.send(with_body(answer, header.sequence, SYSTEM_ID + _VERSION))
         if self._receives:
-            self._network.desk.join(self.system_id, self)
+            self._network.receipts.join(self.system_id, self)
         self._owner.bound()
 
     def _submit(self, header: Header, pdu: bytes) -> None:

@@ -84,13 +84,13 @@ class Network:
     def __init__(
         self,
         phones: Phones,
-        desk: ReceiptQueue,
+        receipts: ReceiptQueue,
         journal: Journal,
         changed: Callable[[], None],
         clock: Callable[[], float] = time.time,
     ) -> None:
         self.phones = phones
-        self.desk = desk
+        self.receipts = receipts
         self.journal = journal
         self.counts = Counts()
         self._changed = changed
@@ -126,11 +126,11 @@ class Network:
         to = to or (last.sender if last is not None else "")
         if problem := reply_problem(phone, to, text):
             raise ValueError(problem)
-        system_ids = [last.system_id] if last is not None else self.desk.receivers
+        system_ids = [last.system_id] if last is not None else self.receipts.receivers
         if not system_ids:
             raise ValueError("no client is bound that could receive it; start messaging first")
         reply = Reply(system_ids[0], phone, to, text)
-        self.desk.send_now(reply)
+        self.receipts.send_now(reply)
         self._changed()
         return reply
 
@@ -139,7 +139,7 @@ class Network:
         self.phones.clear()
         self.counts = Counts()
         self._refused.clear()
-        self.desk.sent = self.desk.acknowledged = 0
+        self.receipts.sent = self.receipts.acknowledged = 0
         self._changed()
 
     def stats(self) -> dict[str, int]:
@@ -148,9 +148,9 @@ class Network:
             **{_camel(name): value for name, value in asdict(self.counts).items()},
             "unique": self.phones.unique,
             "repeated": self.phones.repeated,
-            "receiptsSent": self.desk.sent,
-            "receiptsAcknowledged": self.desk.acknowledged,
-            "receiptsWaiting": self.desk.waiting,
+            "receiptsSent": self.receipts.sent,
+            "receiptsAcknowledged": self.receipts.acknowledged,
+            "receiptsWaiting": self.receipts.waiting,
         }
 
     def _accept(
@@ -176,9 +176,9 @@ class Network:
         if plan is not None and _wants_receipt(request, plan):
             receipt = Receipt(message, message_id, plan, request, now_s)
             if plan.before_answer:
-                self.desk.send_now(receipt)
+                self.receipts.send_now(receipt)
             else:
-                self.desk.schedule(receipt)
+                self.receipts.schedule(receipt)
         self._changed()
         if not behaviour.answers:
             self.counts.unanswered += 1

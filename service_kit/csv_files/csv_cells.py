@@ -9,7 +9,7 @@ from io import StringIO
 from typing import Final
 
 BOM: Final = "\ufeff"
-"""At the start of a file it tells Excel that the text is UTF-8; without it `Wanjirũ` is shown broken."""
+"""At the start of a file it makes Excel read the text as UTF-8; without it `Wanjirũ` is shown broken."""
 
 # The full-width forms count because spreadsheets of East Asian locales take them for the others.
 _RUNS = r"[=+\-@\t\r\n＝＋－＠]"

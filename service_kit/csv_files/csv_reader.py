@@ -206,7 +206,7 @@ class CsvReader:
 
 
 class _Borrowed(io.BufferedIOBase):
-    """A file that whoever opened it closes."""
+    """A file that its opener closes."""
 
     def __init__(self, file: IO[bytes]) -> None:
         self._file = file

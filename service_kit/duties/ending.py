@@ -13,7 +13,7 @@ FAILURE_EXIT = 1
 
 
 async def end_tasks(tasks: Collection[asyncio.Task[Any]]) -> None:
-    """Cancels tasks, again and again, until each has ended; what they raised is left to whoever awaits them.
+    """Cancels tasks, again and again, until each has ended; what they raised is left to those that await them.
 
     One cancellation is not enough: it is lost where it meets the very moment at which what the task waited for is
     there (`asyncio.wait_for` before Python 3.12 returns the result then, and a pool of connections is built on it). A
@@ -44,7 +44,7 @@ class SharedTime:
 
 
 def exit_after(seconds: float, say: Callable[[], None]) -> None:
-    """Ends this process hard if it still runs then, whatever it waits for; `say` tells why just before."""
+    """Ends this process hard if it still runs then, whatever it waits for; `say` logs the reason just before."""
 
     def end() -> None:
         try:

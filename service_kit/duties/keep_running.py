@@ -7,7 +7,7 @@ from collections.abc import Callable, Coroutine
 from typing import Any, Final
 
 DUTY: Final = "duty"
-"""Under this key the loop's exception handler is told the name of a duty that ended."""
+"""The key under which the loop's exception handler finds the name of a duty that ended."""
 
 Handler = Callable[[asyncio.AbstractEventLoop, dict[str, Any]], object]
 
@@ -17,9 +17,9 @@ class DutyEndedError(Exception):
 
 
 def keep_running(name: str, work: Coroutine[Any, Any, Any], *, may_end: bool = False) -> asyncio.Task[Any]:
-    """Runs a duty. When it fails, or ends without `may_end`, the loop's exception handler is told.
+    """Runs a duty. When it fails, or ends without `may_end`, the loop's exception handler is called.
 
-    Whoever cancels the task ends it in good order.
+    Cancelling the task ends it in good order.
     """
     task = asyncio.get_running_loop().create_task(work, name=name)
 
@@ -41,13 +41,13 @@ def keep_running(name: str, work: Coroutine[Any, Any, Any], *, may_end: bool = F
     return task
 
 
-def on_ended_duty(loop: asyncio.AbstractEventLoop, told: Callable[[str, BaseException], None]) -> None:
-    """Calls `told` with the name of each duty that ends, and with what ended it; all else is handled as before."""
+def on_ended_duty(loop: asyncio.AbstractEventLoop, notify: Callable[[str, BaseException], None]) -> None:
+    """Calls `notify` with the name of each duty that ends, and with what ended it; all else is handled as before."""
     before: Handler | None = loop.get_exception_handler()
 
     def handle(loop: asyncio.AbstractEventLoop, context: dict[str, Any]) -> None:
         if DUTY in context:
-            told(context[DUTY], context["exception"])
+            notify(context[DUTY], context["exception"])
         elif before is not None:
             before(loop, context)
         else:

@@ -36,7 +36,7 @@ def stop_orphan(data_dir: Path) -> None:
     Safe, because the caller holds the lock of the data folder.
     """
     if not _PROCESSES.is_dir():
-        # The server itself tells a live predecessor from a dead one, more cautiously.
+        # The server itself distinguishes a live predecessor from a dead one, more cautiously.
         return
     lines = _pid_file_lines(data_dir)
     if lines and re.fullmatch(r"\d+", lines[0].strip()):

@@ -162,7 +162,7 @@ def _failure(error: BaseException, context: Context) -> str:
 
 
 class CallMeter(Protocol):
-    """Hears of calls that this process makes."""
+    """Notified of calls that this process makes."""
 
     async def answer(self, method: str, call: Awaitable[Response]) -> Response:
         """The answer of a unary call, counted; `method` is `Service/Method`."""

@@ -56,7 +56,7 @@ class _Health(health.aio.HealthServicer):  # type: ignore[misc]  # ships no anno
             self._watches.discard(watch)
 
     async def drain(self) -> None:
-        """Tells all that the server goes, then ends the watches."""
+        """Reports to all watchers that the server is going, then ends the watches."""
         await self.enter_graceful_shutdown()
         if self._watches:
             # A moment, so that the watches still carry the news.
@@ -84,7 +84,7 @@ class GrpcServer:
         """The server to add servicers to, before `start`."""
 
     async def start(self) -> None:
-        """Binds the port and begins to answer, NOT_SERVING until told otherwise.
+        """Binds the port and begins to answer, NOT_SERVING until `set_serving` says otherwise.
 
         Raises OSError when the port is taken.
         """
@@ -100,7 +100,7 @@ class GrpcServer:
         await self.grpc.start()
 
     async def set_serving(self, serving: bool) -> None:
-        """Tells health checks whether calls are welcome."""
+        """Sets what health checks answer: whether calls are welcome."""
         status = health_pb2.HealthCheckResponse.SERVING if serving else health_pb2.HealthCheckResponse.NOT_SERVING
         for name in self._names:
             await self._health.set(name, status)

@@ -46,7 +46,7 @@ def problem_of(error: BaseException | None) -> str:
     if isinstance(error, UnguardedError):
         return str(error)
     if isinstance(error, PoolTimeout):
-        # Of a pool that had no connection to give it cannot be told why.
+        # Why a pool had no connection to give is not known.
         return f"{_AWAY}, or all connections to it are in use"
     sqlstate = error.sqlstate if isinstance(error, psycopg.Error) else None
     return _WORDS.get(sqlstate or "", _AWAY)

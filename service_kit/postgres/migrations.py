@@ -19,7 +19,7 @@ _LOCK = 0x74756B75
 _LOOK_EVERY_S = 0.1
 _UNBOUNDED = ("statement_timeout", "idle_in_transaction_session_timeout")
 LOCK_TIMEOUT_S = 5
-"""A migration waits no longer than this for a table: whoever asks for the table later waits behind it."""
+"""A migration waits no longer than this for a table: later requests for the table wait behind it."""
 
 
 class PooledError(Exception):

@@ -42,7 +42,7 @@ LINGER_S: Final = 2.0
 _FRAMING_PER_OCTET: Final = 16
 """Octets of chunk sizes and extensions for each octet of a body; chunks of one octet need 5."""
 _REFUSED_AT_ONCE: Final = 64
-"""Connections beyond the bound that are told so; more are cut."""
+"""Connections beyond the bound that are answered 503; more are cut."""
 _HOST: Final = re.compile(rb"[A-Za-z0-9._~!$&'()*+,;=:%\[\]-]*")
 _HOP_BY_HOP: Final = frozenset({b"upgrade", b"http2-settings"})
 
@@ -389,7 +389,7 @@ class HttpConnection(HttpToolsProtocol):
         self._in_head = False
         cycle = self._last
         if cycle is not None and cycle.more_body and not cycle.response_complete:
-            # This very request is at fault: the application hears that nothing more comes of it.
+            # This very request is at fault: the application learns that nothing more comes of it.
             if cycle.response_started:
                 self.transport.close()
                 return

@@ -72,7 +72,7 @@ class HttpServer:
             ws="none",
             lifespan="off",
             interface="asgi3",
-            # Whoever embeds the server has chosen the loop and the logs.
+            # The program that embeds the server has chosen the loop and the logs.
             loop="none",
             log_config=None,
             # Its warnings are about what clients send; they would let anybody fill the log.
