@@ -3,15 +3,25 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from datetime import datetime
 from typing import Annotated, Literal
 
 import msgspec
 from msgspec import Meta
 
-from gateway_http.shared.problem import invalid_fields
-from gateway_http.shared.rest_instants import instant, timestamp
-from service_kit.errors import Violation
+from gateway_http.shared.endpoint_models import (
+    CreatedAtField,
+    DescriptionField,
+    DisabledReasonField,
+    EndpointDelivery,
+    EndpointReplay,
+    FailingSinceField,
+    NewDescriptionField,
+    NewUserIdField,
+    UserIdField,
+    delivery_values,
+    numbers_of,
+)
+from gateway_http.shared.rest_instants import instant
 from tukupay.sms.messaging.v1 import channels_pb2 as pb
 
 ChannelEventName = Literal[
@@ -60,16 +70,12 @@ _Email = Annotated[
     ),
 ]
 _Events = Annotated[Sequence[_Wanted], Meta(description="What is wanted.", extra_json_schema={"minItems": 1})]
-_Description = Annotated[str, Meta(description="What it is for, in your words.", extra_json_schema={"maxLength": 200})]
 
 
 class NewChannel(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, rename="camel"):
     """A channel to make, by `url` or by `email`. `null` for an optional field is the same as leaving it out."""
 
-    user_id: Annotated[
-        str,
-        Meta(description="The account whose events are wanted.", extra_json_schema={"minLength": 1, "maxLength": 64}),
-    ]
+    user_id: NewUserIdField
     url: _Url | None = None
     email: _Email | None = None
     events: (
@@ -79,7 +85,7 @@ class NewChannel(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_field
         ]
         | None
     ) = None
-    description: _Description | None = None
+    description: NewDescriptionField | None = None
 
     def to_request(self) -> pb.CreateChannelRequest:
         """The call that makes it; raises ProblemError for a list of no events."""
@@ -87,16 +93,9 @@ class NewChannel(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_field
             user_id=self.user_id,
             url=self.url or "",
             email=self.email or "",
-            events=() if self.events is None else _numbers(self.events),
+            events=() if self.events is None else numbers_of(self.events, EVENTS),
             description=self.description or "",
         )
-
-
-def _numbers(events: Sequence[_Wanted]) -> list[pb.ChannelEvent.ValueType]:
-    # The wire cannot tell an empty list from none, so it is refused here.
-    if not events:
-        raise invalid_fields([Violation("events", "REQUIRED", "is empty; name the events that are wanted")])
-    return [EVENTS[name] for name in events]
 
 
 class ChannelChange(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, rename="camel"):
@@ -105,7 +104,7 @@ class ChannelChange(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fi
     url: _Url | None = None
     email: _Email | None = None
     events: _Events | None = None
-    description: _Description | None = None
+    description: NewDescriptionField | None = None
     enabled: Annotated[bool | None, Meta(description="Whether events are recorded for it and told.")] = None
 
     def to_request(self, channel_id: str) -> pb.UpdateChannelRequest:
@@ -114,36 +113,20 @@ class ChannelChange(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fi
             channel_id=channel_id,
             url=self.url,
             email=self.email,
-            events=() if self.events is None else _numbers(self.events),
+            events=() if self.events is None else numbers_of(self.events, EVENTS),
             description=self.description,
             enabled=self.enabled,
         )
 
 
-class ChannelReplay(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, rename="camel"):
+class ChannelReplay(EndpointReplay, frozen=True, kw_only=True):
     """What to tell of again: one delivery, or what was given up in a period."""
-
-    delivery_id: Annotated[str | None, Meta(description="This delivery only.")] = None
-    period_start: Annotated[
-        str | None,
-        Meta(description="Deliveries recorded from here on.", extra_json_schema={"format": "date-time"}),
-    ] = msgspec.field(default=None, name="from")
-    period_end: Annotated[
-        str | None, Meta(description="To before here.", extra_json_schema={"format": "date-time"})
-    ] = msgspec.field(default=None, name="to")
 
     def to_request(self, channel_id: str) -> pb.ReplayChannelDeliveriesRequest:
         """The call that replays; raises ProblemError for times that are none."""
-        given = {"from": self.period_start, "to": self.period_end}
-        read = {name: timestamp(text, name) for name, text in given.items() if text is not None}
-        if faults := [fault for fault in read.values() if isinstance(fault, Violation)]:
-            raise invalid_fields(faults)
-        start, end = read.get("from"), read.get("to")
+        start, end = self.period()
         return pb.ReplayChannelDeliveriesRequest(
-            channel_id=channel_id,
-            delivery_id=self.delivery_id,
-            period_start=None if isinstance(start, Violation) else start,
-            period_end=None if isinstance(end, Violation) else end,
+            channel_id=channel_id, delivery_id=self.delivery_id, period_start=start, period_end=end
         )
 
 
@@ -151,20 +134,15 @@ class Channel(msgspec.Struct, frozen=True, kw_only=True, rename="camel"):
     """A place where people are told."""
 
     channel_id: Annotated[str, Meta(description="Unique identifier of the channel.")]
-    user_id: Annotated[str, Meta(description="The account whose events it gets.")]
+    user_id: UserIdField
     kind: Annotated[ChannelKindName, Meta(description="A messenger or duty roster, or a mailbox.")]
     target: Annotated[str, Meta(description="The address of a mailbox, or the URL of a service without its secrets.")]
     events: Annotated[Sequence[ChannelEventName], Meta(description="What it asks for.")]
-    description: Annotated[str, Meta(description="What it is for; may be empty.")]
+    description: DescriptionField
     enabled: Annotated[bool, Meta(description="Whether events are recorded for it and told.")]
-    created_at: Annotated[datetime, Meta(tz=True, description="When it was made, in UTC.")]
-    disabled_reason: Annotated[
-        str | None, Meta(description="Why the service disabled it by itself: `GONE` after an answer 410; else null.")
-    ]
-    failing_since: Annotated[
-        Annotated[datetime, Meta(tz=True)] | None,
-        Meta(description="Since when every try failed; null when the last one did not."),
-    ]
+    created_at: CreatedAtField
+    disabled_reason: DisabledReasonField
+    failing_since: FailingSinceField
 
     @classmethod
     def of(cls, channel: pb.Channel) -> Channel:
@@ -183,40 +161,17 @@ class Channel(msgspec.Struct, frozen=True, kw_only=True, rename="camel"):
         )
 
 
-class ChannelDelivery(msgspec.Struct, frozen=True, kw_only=True, rename="camel"):
+class ChannelDelivery(EndpointDelivery, frozen=True, kw_only=True):
     """One event on its way to one channel."""
 
-    delivery_id: Annotated[str, Meta(description="Unique identifier of the delivery.")]
-    event_id: Annotated[str, Meta(description="The event's id.")]
     event: Annotated[ChannelEventName, Meta(description="What it tells.")]
     state: Annotated[ChannelStateName, Meta(description="How it stands.")]
-    tries: Annotated[int, Meta(ge=0, description="Tries since it was recorded or last replayed.")]
-    created_at: Annotated[datetime, Meta(tz=True, description="When it was recorded, in UTC.")]
-    next_try_at: Annotated[
-        Annotated[datetime, Meta(tz=True)] | None, Meta(description="The next try at the earliest; null once ended.")
-    ]
-    last_try_at: Annotated[
-        Annotated[datetime, Meta(tz=True)] | None, Meta(description="The last try; null before the first.")
-    ]
     last_status: Annotated[
         int | None, Meta(description="The HTTP status of the last answer; null without one, and for mail.")
     ]
-    last_error: Annotated[str | None, Meta(description="What went wrong in the last try; null when nothing did.")]
-    replays: Annotated[int, Meta(ge=0, description="How often it was replayed.")]
 
     @classmethod
     def of(cls, delivery: pb.ChannelDelivery) -> ChannelDelivery:
         """The delivery of the messaging service as REST shows it."""
-        return cls(
-            delivery_id=delivery.delivery_id,
-            event_id=delivery.event_id,
-            event=_EVENT_NAMES[delivery.event],
-            state=_STATE_NAMES[delivery.state],
-            tries=delivery.tries,
-            created_at=instant(delivery.created_time),
-            next_try_at=instant(delivery.next_try_time) if delivery.HasField("next_try_time") else None,
-            last_try_at=instant(delivery.last_try_time) if delivery.HasField("last_try_time") else None,
-            last_status=delivery.last_status if delivery.HasField("last_status") else None,
-            last_error=delivery.last_error if delivery.HasField("last_error") else None,
-            replays=delivery.replays,
-        )
+        event, state = _EVENT_NAMES[delivery.event], _STATE_NAMES[delivery.state]
+        return cls(**delivery_values(delivery), event=event, state=state)

@@ -10,8 +10,21 @@ import msgspec
 from google.protobuf.duration_pb2 import Duration
 from msgspec import Meta
 
+from gateway_http.shared.endpoint_models import (
+    CreatedAtField,
+    DescriptionField,
+    DisabledReasonField,
+    EndpointDelivery,
+    EndpointReplay,
+    FailingSinceField,
+    NewDescriptionField,
+    NewUserIdField,
+    UserIdField,
+    delivery_values,
+    numbers_of,
+)
 from gateway_http.shared.problem import invalid_fields
-from gateway_http.shared.rest_instants import instant, timestamp
+from gateway_http.shared.rest_instants import instant
 from service_kit.errors import Violation
 from tukupay.sms.messaging.v1 import webhooks_pb2 as pb
 
@@ -65,36 +78,25 @@ _Url = Annotated[
     ),
 ]
 _Events = Annotated[Sequence[Wanted], Meta(description="What is wanted.", extra_json_schema={"minItems": 1})]
-_Description = Annotated[str, Meta(description="What it is for, in your words.", extra_json_schema={"maxLength": 200})]
 _MAX_OVERLAP_S = 30 * 86_400
 
 
 class NewWebhook(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, rename="camel"):
     """A webhook to make. `null` for an optional field is the same as leaving it out."""
 
-    user_id: Annotated[
-        str,
-        Meta(description="The account whose events are wanted.", extra_json_schema={"minLength": 1, "maxLength": 64}),
-    ]
+    user_id: NewUserIdField
     url: _Url
     events: _Events
-    description: _Description | None = None
+    description: NewDescriptionField | None = None
 
     def to_request(self) -> pb.CreateWebhookRequest:
         """The call that makes it; raises ProblemError for a list of no events."""
         return pb.CreateWebhookRequest(
             user_id=self.user_id,
             url=self.url,
-            events=_numbers(self.events),
+            events=numbers_of(self.events, EVENTS),
             description=self.description or "",
         )
-
-
-def _numbers(events: Sequence[Wanted]) -> list[pb.WebhookEvent.ValueType]:
-    # The wire cannot tell an empty list from none, so it is refused here.
-    if not events:
-        raise invalid_fields([Violation("events", "REQUIRED", "is empty; name the events that are wanted")])
-    return [EVENTS[name] for name in events]
 
 
 class WebhookChange(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, rename="camel"):
@@ -102,7 +104,7 @@ class WebhookChange(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fi
 
     url: _Url | None = None
     events: _Events | None = None
-    description: _Description | None = None
+    description: NewDescriptionField | None = None
     enabled: Annotated[bool | None, Meta(description="Whether events are recorded for it and posted.")] = None
 
     def to_request(self, webhook_id: str) -> pb.UpdateWebhookRequest:
@@ -110,7 +112,7 @@ class WebhookChange(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fi
         return pb.UpdateWebhookRequest(
             webhook_id=webhook_id,
             url=self.url,
-            events=() if self.events is None else _numbers(self.events),
+            events=() if self.events is None else numbers_of(self.events, EVENTS),
             description=self.description,
             enabled=self.enabled,
         )
@@ -137,33 +139,21 @@ class SecretRotation(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_f
         return pb.RotateWebhookSecretRequest(webhook_id=webhook_id, overlap=Duration(seconds=self.overlap_seconds))
 
 
-class ReplayOrder(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, rename="camel"):
+class ReplayOrder(EndpointReplay, frozen=True, kw_only=True):
     """What to post again: one delivery, or a period."""
 
-    delivery_id: Annotated[str | None, Meta(description="This delivery only.")] = None
-    period_start: Annotated[
-        str | None,
-        Meta(description="Deliveries recorded from here on.", extra_json_schema={"format": "date-time"}),
-    ] = msgspec.field(default=None, name="from")
-    period_end: Annotated[
-        str | None, Meta(description="To before here.", extra_json_schema={"format": "date-time"})
-    ] = msgspec.field(default=None, name="to")
     include_delivered: Annotated[
         bool, Meta(description="Of a period: also what the endpoint took, not only what failed.")
     ] = False
 
     def to_request(self, webhook_id: str) -> pb.ReplayWebhookDeliveriesRequest:
         """The call that replays; raises ProblemError for times that are none."""
-        given = {"from": self.period_start, "to": self.period_end}
-        read = {name: timestamp(text, name) for name, text in given.items() if text is not None}
-        if faults := [fault for fault in read.values() if isinstance(fault, Violation)]:
-            raise invalid_fields(faults)
-        start, end = read.get("from"), read.get("to")
+        start, end = self.period()
         return pb.ReplayWebhookDeliveriesRequest(
             webhook_id=webhook_id,
             delivery_id=self.delivery_id,
-            period_start=None if isinstance(start, Violation) else start,
-            period_end=None if isinstance(end, Violation) else end,
+            period_start=start,
+            period_end=end,
             include_delivered=self.include_delivered,
         )
 
@@ -172,23 +162,18 @@ class Webhook(msgspec.Struct, frozen=True, kw_only=True, rename="camel"):
     """An endpoint that events are posted to."""
 
     webhook_id: Annotated[str, Meta(description="Unique identifier of the webhook.")]
-    user_id: Annotated[str, Meta(description="The account whose events it gets.")]
+    user_id: UserIdField
     url: _Url
     events: Annotated[Sequence[EventName], Meta(description="What it asks for.")]
-    description: Annotated[str, Meta(description="What it is for; may be empty.")]
+    description: DescriptionField
     enabled: Annotated[bool, Meta(description="Whether events are recorded for it and posted.")]
-    created_at: Annotated[datetime, Meta(tz=True, description="When it was made, in UTC.")]
+    created_at: CreatedAtField
     previous_secret_until: Annotated[
         Annotated[datetime, Meta(tz=True)] | None,
         Meta(description="Until when the secret before the last rotation signs too; null when only one secret does."),
     ]
-    disabled_reason: Annotated[
-        str | None, Meta(description="Why the service disabled it by itself: `GONE` after an answer 410; else null.")
-    ]
-    failing_since: Annotated[
-        Annotated[datetime, Meta(tz=True)] | None,
-        Meta(description="Since when every try failed; null when the last one did not."),
-    ]
+    disabled_reason: DisabledReasonField
+    failing_since: FailingSinceField
 
     @classmethod
     def of(cls, webhook: pb.Webhook) -> Webhook:
@@ -215,10 +200,9 @@ class WebhookWithSecret(msgspec.Struct, frozen=True, kw_only=True, rename="camel
     secret: Annotated[str, Meta(description="Checks signatures; shown only now. Keep it as you keep passwords.")]
 
 
-class WebhookDelivery(msgspec.Struct, frozen=True, kw_only=True, rename="camel"):
+class WebhookDelivery(EndpointDelivery, frozen=True, kw_only=True):
     """One event on its way to one webhook."""
 
-    delivery_id: Annotated[str, Meta(description="Unique identifier of the delivery.")]
     event_id: Annotated[str, Meta(description="The event's id, which is the header `webhook-id` of every try.")]
     event: Annotated[EventName, Meta(description="What it tells.")]
     state: Annotated[
@@ -228,31 +212,9 @@ class WebhookDelivery(msgspec.Struct, frozen=True, kw_only=True, rename="camel")
             "failed: given up."
         ),
     ]
-    tries: Annotated[int, Meta(ge=0, description="Tries since it was recorded or last replayed.")]
-    created_at: Annotated[datetime, Meta(tz=True, description="When it was recorded, in UTC.")]
-    next_try_at: Annotated[
-        Annotated[datetime, Meta(tz=True)] | None, Meta(description="The next try at the earliest; null once ended.")
-    ]
-    last_try_at: Annotated[
-        Annotated[datetime, Meta(tz=True)] | None, Meta(description="The last try; null before the first.")
-    ]
-    last_status: Annotated[int | None, Meta(description="The HTTP status of the last answer; null without one.")]
-    last_error: Annotated[str | None, Meta(description="What went wrong in the last try; null when nothing did.")]
-    replays: Annotated[int, Meta(ge=0, description="How often it was replayed.")]
 
     @classmethod
     def of(cls, delivery: pb.WebhookDelivery) -> WebhookDelivery:
         """The delivery of the messaging service as REST shows it."""
-        return cls(
-            delivery_id=delivery.delivery_id,
-            event_id=delivery.event_id,
-            event=_EVENT_NAMES[delivery.event],
-            state=_STATE_NAMES[delivery.state],
-            tries=delivery.tries,
-            created_at=instant(delivery.created_time),
-            next_try_at=instant(delivery.next_try_time) if delivery.HasField("next_try_time") else None,
-            last_try_at=instant(delivery.last_try_time) if delivery.HasField("last_try_time") else None,
-            last_status=delivery.last_status if delivery.HasField("last_status") else None,
-            last_error=delivery.last_error if delivery.HasField("last_error") else None,
-            replays=delivery.replays,
-        )
+        event, state = _EVENT_NAMES[delivery.event], _STATE_NAMES[delivery.state]
+        return cls(**delivery_values(delivery), event=event, state=state)

@@ -2,15 +2,9 @@
 
 from __future__ import annotations
 
-from gateway_http.openapi.operation import READ_FAILURES, WRITE_FAILURES, Answer, BodyOperation, Many, Operation, Tag
-from gateway_http.openapi.parameters import (
-    USER_ID,
-    page_parameters,
-    path_parameter,
-    query_parameter,
-)
+from gateway_http.openapi.operation import WRITE_FAILURES, Answer, BodyOperation, Tag
 from gateway_http.openapi.problem_examples import Json
-from gateway_http.shared.endpoint_models import Replayed
+from gateway_http.shared.endpoint_operations import EndpointOperations, example_id
 from gateway_http.webhooks.webhook_models import (
     EVENTS,
     STATES,
@@ -23,23 +17,12 @@ from gateway_http.webhooks.webhook_models import (
     WebhookWithSecret,
 )
 
-DELIVERIES = "/api/sms/webhooks/{webhookId}/deliveries"
-MAX_DELIVERIES = 500
-REPLAY = "/api/sms/webhooks/{webhookId}/replay"
-ROTATION = "/api/sms/webhooks/{webhookId}/rotate-secret"
-TEST = "/api/sms/webhooks/{webhookId}/test"
-WEBHOOK = "/api/sms/webhooks/{webhookId}"
-WEBHOOKS = "/api/sms/webhooks"
-
-TAG = Tag("Webhooks", "Events, posted to your systems.")
-
-_ID = "webhook_0192e4a07c2b7d3e9a51c6f0b8d4e2a1"
-_WHICH = path_parameter("webhookId", "The webhook's identifier.", _ID)
+_EVENTS = ["sms.delivered", "sms.failed"]
 _WEBHOOK: Json = {
-    "webhookId": _ID,
+    "webhookId": example_id("webhook"),
     "userId": "user123",
     "url": "https://example.com/hooks/sms",
-    "events": ["sms.delivered", "sms.failed"],
+    "events": _EVENTS,
     "description": "order desk",
     "enabled": True,
     "createdAt": "2024-12-15T08:00:00Z",
@@ -48,187 +31,64 @@ _WEBHOOK: Json = {
     "failingSince": None,
 }
 _SECRET = "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw"  # noqa: S105 - the example of the Standard Webhooks
-_DELIVERY: Json = {
-    "deliveryId": "delivery_0192e4a07c2b7d3e9a51c6f0b8d4e2a2",
-    "eventId": "evt_0192e4a07c2b7d3e9a51c6f0b8d4e2a3_42",
-    "event": "sms.delivered",
-    "state": "pending",
-    "tries": 1,
-    "createdAt": "2024-12-15T08:00:00Z",
-    "nextTryAt": "2024-12-15T08:00:05.250000Z",
-    "lastTryAt": "2024-12-15T08:00:00.250000Z",
-    "lastStatus": 503,
-    "lastError": "ANSWERED_WITH_ERROR",
-    "replays": 0,
-}
-_TESTED: Json = {
-    **_DELIVERY,
-    "eventId": "evt_0192e4a07c2b7d3e9a51c6f0b8d4e2a4",
-    "event": "webhook.test",
-    "tries": 0,
-    "nextTryAt": "2024-12-15T08:00:00Z",
-    "lastTryAt": None,
-    "lastStatus": None,
-    "lastError": None,
-}
+_ROTATED: Json = {"webhook": {**_WEBHOOK, "previousSecretUntil": "2024-12-16T08:00:00Z"}, "secret": _SECRET}
 
-CREATE_WEBHOOK = BodyOperation(
-    "post",
-    WEBHOOKS,
-    "createWebhook",
-    TAG,
-    "Make a webhook",
+_WEBHOOKS = EndpointOperations(
+    noun="webhook",
+    path="/api/sms/webhooks",
+    tag=Tag("Webhooks", "Events, posted to your systems."),
+    shape=Webhook,
+    example=_WEBHOOK,
+    delivery_shape=WebhookDelivery,
+)
+
+CREATE_WEBHOOK = _WEBHOOKS.create(
     "From now on the events that it asks for are posted to the URL, signed by the Standard Webhooks scheme with "
     "the secret in the answer. The secret is not shown again.",
-    answers={
-        201: Answer(
-            "The webhook and its secret.", WebhookWithSecret, {"made": {"webhook": _WEBHOOK, "secret": _SECRET}}
-        )
-    },
-    problems={409: ["TOO_MANY_WEBHOOKS"], **WRITE_FAILURES},
-    body=NewWebhook,
-    body_examples={
+    Answer("The webhook and its secret.", WebhookWithSecret, {"made": {"webhook": _WEBHOOK, "secret": _SECRET}}),
+    NewWebhook,
+    {
         "outcomes": {
             "userId": "user123",
             "url": "https://example.com/hooks/sms",
-            "events": ["sms.delivered", "sms.failed"],
+            "events": _EVENTS,
             "description": "order desk",
         }
     },
+    WRITE_FAILURES,
 )
-
-LIST_WEBHOOKS = Operation(
-    "get",
-    WEBHOOKS,
-    "listWebhooks",
-    TAG,
-    "List the webhooks of an account",
-    "All of them, oldest first; an account has at most 20.",
-    answers={
-        200: Answer(
-            "The webhooks, oldest first.",
-            Many(Webhook),
-            {"webhooks": [_WEBHOOK]},
-        )
-    },
-    problems=READ_FAILURES,
-    parameters=(USER_ID,),
-)
-
-GET_WEBHOOK = Operation(
-    "get",
-    WEBHOOK,
-    "getWebhook",
-    TAG,
-    "Show a webhook",
-    "As it stands, with since when it fails.",
-    answers={200: Answer("The webhook.", Webhook, {"webhook": _WEBHOOK})},
-    problems={404: ["WEBHOOK_NOT_FOUND"], **READ_FAILURES},
-    parameters=(_WHICH,),
-)
-
-UPDATE_WEBHOOK = BodyOperation(
-    "patch",
-    WEBHOOK,
-    "updateWebhook",
-    TAG,
-    "Change a webhook",
-    "Changes what is given. What waits goes out at once, under the new terms. While it is disabled, nothing is "
-    "recorded for it.",
-    answers={200: Answer("The webhook as changed.", Webhook, {"webhook": _WEBHOOK})},
-    problems={404: ["WEBHOOK_NOT_FOUND"], **WRITE_FAILURES},
-    parameters=(_WHICH,),
-    body=WebhookChange,
-    body_examples={"events": {"events": ["sms.delivered", "sms.failed"]}, "enable": {"enabled": True}},
-)
-
-DELETE_WEBHOOK = Operation(
-    "delete",
-    WEBHOOK,
-    "deleteWebhook",
-    TAG,
-    "Delete a webhook",
-    "Deletes it with its secrets; what is on its way to it is given up.",
-    answers={204: Answer("It is deleted.", None, {})},
-    problems={404: ["WEBHOOK_NOT_FOUND"], **WRITE_FAILURES},
-    parameters=(_WHICH,),
-)
-
+LIST_WEBHOOKS = _WEBHOOKS.list_all("All of them, oldest first; an account has at most 20.")
+GET_WEBHOOK = _WEBHOOKS.get()
+UPDATE_WEBHOOK = _WEBHOOKS.update(WebhookChange, _EVENTS, WRITE_FAILURES)
+DELETE_WEBHOOK = _WEBHOOKS.delete("Deletes it with its secrets; what is on its way to it is given up.")
 ROTATE_WEBHOOK_SECRET = BodyOperation(
     "post",
-    ROTATION,
+    _WEBHOOKS.one("/rotate-secret"),
     "rotateWebhookSecret",
-    TAG,
+    _WEBHOOKS.tag,
     "Make a new secret",
     "For the overlap both secrets sign, so change yours over at your own time. The secret is not shown again.",
-    answers={
-        200: Answer(
-            "The webhook and its new secret.",
-            WebhookWithSecret,
-            {
-                "rotated": {
-                    "webhook": {**_WEBHOOK, "previousSecretUntil": "2024-12-16T08:00:00Z"},
-                    "secret": _SECRET,
-                }
-            },
-        )
-    },
-    problems={404: ["WEBHOOK_NOT_FOUND"], **WRITE_FAILURES},
-    parameters=(_WHICH,),
+    answers={200: Answer("The webhook and its new secret.", WebhookWithSecret, {"rotated": _ROTATED})},
+    problems=_WEBHOOKS.problems(WRITE_FAILURES),
+    parameters=(_WEBHOOKS.which(),),
     body=SecretRotation,
     body_examples={"aDay": {}, "atOnce": {"overlapSeconds": 0}},
 )
-
-TEST_WEBHOOK = Operation(
-    "post",
-    TEST,
-    "testWebhook",
-    TAG,
-    "Test a webhook",
+TEST_WEBHOOK = _WEBHOOKS.test(
     "Posts an event `webhook.test`, whatever the webhook asks for; its deliveries tell what became of it.",
-    answers={202: Answer("The test, not tried yet.", WebhookDelivery, {"test": _TESTED})},
-    problems={404: ["WEBHOOK_NOT_FOUND"], 409: ["WEBHOOK_DISABLED"], **WRITE_FAILURES},
-    parameters=(_WHICH,),
+    "evt_0192e4a07c2b7d3e9a51c6f0b8d4e2a4",
 )
-
-LIST_WEBHOOK_DELIVERIES = Operation(
-    "get",
-    DELIVERIES,
-    "listWebhookDeliveries",
-    TAG,
+LIST_WEBHOOK_DELIVERIES = _WEBHOOKS.list_deliveries(
     "List what was posted",
-    "What was and is to be posted, newest first. Follow the `Link` header for the next page.",
-    answers={
-        200: Answer(
-            "The deliveries, newest first.",
-            Many(WebhookDelivery),
-            {"deliveries": [_DELIVERY]},
-            headers=("Link",),
-        )
-    },
-    problems={404: ["WEBHOOK_NOT_FOUND"], **READ_FAILURES},
-    parameters=(
-        _WHICH,
-        query_parameter("state", "Only those in this state.", {"enum": list(STATES)}),
-        query_parameter("event", "Only of this event.", {"enum": list(EVENTS)}),
-        *page_parameters("Deliveries", MAX_DELIVERIES),
-    ),
+    "What was and is to be posted",
+    {"eventId": "evt_0192e4a07c2b7d3e9a51c6f0b8d4e2a3_42", "event": "sms.delivered"},
+    STATES,
+    EVENTS,
 )
-
-REPLAY_WEBHOOK = BodyOperation(
-    "post",
-    REPLAY,
-    "replayWebhook",
-    TAG,
+REPLAY_WEBHOOK = _WEBHOOKS.replay(
     "Post deliveries again",
     "One delivery, or those of a period: what failed, and with `includeDelivered` also what was taken. They go out "
     "under their old `webhook-id`, by which a receiver knows what it has.",
-    answers={202: Answer("How many are posted again.", Replayed, {"replayed": {"replayed": 3}})},
-    problems={404: ["WEBHOOK_NOT_FOUND", "WEBHOOK_DELIVERY_NOT_FOUND"], **WRITE_FAILURES},
-    parameters=(_WHICH,),
-    body=ReplayOrder,
-    body_examples={
-        "one": {"deliveryId": "delivery_0192e4a07c2b7d3e9a51c6f0b8d4e2a2"},
-        "period": {"from": "2024-12-15T00:00:00Z", "to": "2024-12-16T00:00:00Z"},
-    },
+    "How many are posted again.",
+    ReplayOrder,
 )
