@@ -6,6 +6,7 @@ from typing import Annotated
 
 import typer
 
+from sms_cli.shared.enum_words import enum_word
 from sms_cli.shared.kes_amounts import kes
 from sms_cli.shared.service_calls import ask_messaging
 from sms_cli.shared.terminal import print_json, print_record
@@ -51,8 +52,8 @@ def record(account: pb.Account) -> dict[str, object]:
     """An account as JSON; amounts in KES."""
     return {
         "userId": account.user_id,
-        "mode": pb.AccountMode.Name(account.mode).removeprefix("ACCOUNT_MODE_").lower(),
-        "status": pb.AccountStatus.Name(account.status).removeprefix("ACCOUNT_STATUS_").lower(),
+        "mode": enum_word(pb.AccountMode, account.mode),
+        "status": enum_word(pb.AccountStatus, account.status),
         "posted": kes(account.posted_micros),
         "held": kes(account.held_micros),
         "creditLimit": kes(account.credit_limit_micros),

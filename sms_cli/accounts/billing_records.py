@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from sms_cli.shared.enum_words import enum_word
 from sms_cli.shared.kes_amounts import kes
 from sms_cli.shared.terminal_instants import shown
 from tukupay.sms.messaging.v1 import billing_pb2 as pb
@@ -16,8 +17,8 @@ def terms_record(terms: pb.AccountTerms) -> dict[str, object]:
     account, limits = terms.account, terms.limits
     return {
         "userId": account.user_id,
-        "mode": word(messaging_pb2.AccountMode.Name(account.mode), "ACCOUNT_MODE_"),
-        "status": word(messaging_pb2.AccountStatus.Name(account.status), "ACCOUNT_STATUS_"),
+        "mode": enum_word(messaging_pb2.AccountMode, account.mode),
+        "status": enum_word(messaging_pb2.AccountStatus, account.status),
         "currency": terms.currency,
         "balance": kes(account.posted_micros),
         "held": kes(account.held_micros),
@@ -38,7 +39,7 @@ def entry_record(entry: pb.LedgerEntry) -> dict[str, object]:
     return {
         "entryId": entry.entry_id,
         "userId": entry.user_id,
-        "kind": word(pb.LedgerEntryKind.Name(entry.kind), "LEDGER_ENTRY_KIND_"),
+        "kind": enum_word(pb.LedgerEntryKind, entry.kind),
         "amount": kes(entry.amount_micros),
         "bookedAt": shown(entry.booked_time),
         "outboxId": entry.outbox_id if entry.HasField("outbox_id") else None,
@@ -59,8 +60,3 @@ def fault_record(fault: pb.BookFault) -> dict[str, object]:
         "expected": fault.expected if is_count else kes(fault.expected),
         "outboxId": fault.outbox_id if fault.HasField("outbox_id") else None,
     }
-
-
-def word(name: str, prefix: str) -> str:
-    """The name of an enum value without its prefix."""
-    return name.removeprefix(prefix).lower()

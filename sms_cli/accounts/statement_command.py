@@ -12,7 +12,8 @@ import typer
 from rich.table import Table
 
 from service_kit.grpc.timestamps import to_timestamp
-from sms_cli.accounts.billing_records import entry_record, word
+from sms_cli.accounts.billing_records import entry_record
+from sms_cli.shared.enum_words import enum_word
 from sms_cli.shared.kes_amounts import kes
 from sms_cli.shared.local_settings import client_settings
 from sms_cli.shared.options import Bom, Raw, csv_style, parsed
@@ -154,4 +155,4 @@ def _figures(user: str, totals: pb.GetStatementResponse) -> dict[str, object]:
 
 
 def _kind(total: pb.LedgerTotal) -> str:
-    return word(pb.LedgerEntryKind.Name(total.kind), "LEDGER_ENTRY_KIND_")
+    return enum_word(pb.LedgerEntryKind, total.kind)

@@ -9,6 +9,7 @@ import typer
 from rich.markup import escape
 from rich.table import Table
 
+from sms_cli.shared.enum_words import Enum, enum_word
 from sms_cli.shared.kes_amounts import kes
 from sms_cli.shared.service_calls import ask_messaging
 from sms_cli.shared.terminal import out, print_json, print_table
@@ -48,9 +49,7 @@ def show(context: typer.Context, *, as_json: AsJson = False) -> None:
         if control.mode != pb.CARRIER_MODE_RUNNING:
             said = f"{control.changed_by or 'somebody'}, {shown(control.changed_time)}"
             why = f": {control.reason}" if control.reason else ""
-            out.print(
-                f"{escape(control.carrier)} is {_word(pb.CarrierMode.Name(control.mode), 'CARRIER_MODE_')}", end=""
-            )
+            out.print(f"{escape(control.carrier)} is {_word(pb.CarrierMode, control.mode)}", end="")
             out.print(f" ({escape(said)}){escape(why)}")
 
 
@@ -80,14 +79,14 @@ def record(report: pb.CarrierReport) -> dict[str, object]:
         "replica": report.replica,
         "reportedAt": shown(report.reported_time),
         "isUp": report.is_up,
-        "mode": _word(pb.CarrierMode.Name(report.mode), "CARRIER_MODE_"),
-        "breaker": _word(pb.BreakerState.Name(report.breaker), "BREAKER_STATE_"),
+        "mode": _word(pb.CarrierMode, report.mode),
+        "breaker": _word(pb.BreakerState, report.breaker),
         "window": report.window,
         "inUse": report.in_use,
         "binds": [
             {
                 "number": bind.number,
-                "state": _word(pb.BindState.Name(bind.state), "BIND_STATE_"),
+                "state": _word(pb.BindState, bind.state),
                 "window": bind.window,
                 "inUse": bind.in_use,
                 "lastError": bind.last_error if bind.HasField("last_error") else None,
@@ -109,9 +108,9 @@ def record(report: pb.CarrierReport) -> dict[str, object]:
 def _cells(report: pb.CarrierReport) -> list[str]:
     state = "[green]up[/]" if report.is_up else "[red]down[/]"
     if report.mode != pb.CARRIER_MODE_RUNNING:
-        state = f"[yellow]{_word(pb.CarrierMode.Name(report.mode), 'CARRIER_MODE_')}[/]"
+        state = f"[yellow]{_word(pb.CarrierMode, report.mode)}[/]"
     elif report.breaker != pb.BREAKER_STATE_CLOSED:
-        state = f"[yellow]breaker {_word(pb.BreakerState.Name(report.breaker), 'BREAKER_STATE_')}[/]"
+        state = f"[yellow]breaker {_word(pb.BreakerState, report.breaker)}[/]"
     up = sum(bind.state == pb.BIND_STATE_UP for bind in report.binds)
     outcomes = report.accepted + report.refused + report.not_taken + report.unknown
     return [
@@ -127,7 +126,7 @@ def _cells(report: pb.CarrierReport) -> list[str]:
 def _lines(report: pb.CarrierReport) -> list[str]:
     """What does not fit into a table."""
     failing = [
-        f"bind {bind.number} is {_word(pb.BindState.Name(bind.state), 'BIND_STATE_')}, last: {bind.last_error}"
+        f"bind {bind.number} is {_word(pb.BindState, bind.state)}, last: {bind.last_error}"
         for bind in report.binds
         if bind.state != pb.BIND_STATE_UP and bind.HasField("last_error")
     ]
@@ -142,10 +141,10 @@ def _set(carrier: str, mode: pb.CarrierMode.ValueType, reason: str, by: str | No
     answer: pb.SetCarrierModeResponse = ask_messaging(CarrierServiceStub, lambda stub: stub.SetCarrierMode(request))
     control = answer.control
     out.print(
-        f"{escape(control.carrier)} is wanted {_word(pb.CarrierMode.Name(control.mode), 'CARRIER_MODE_')}; "
+        f"{escape(control.carrier)} is wanted {_word(pb.CarrierMode, control.mode)}; "
         "every replica follows within two seconds"
     )
 
 
-def _word(name: str, prefix: str) -> str:
-    return name.removeprefix(prefix).lower().replace("_", " ")
+def _word(enum: Enum[int], value: int) -> str:
+    return enum_word(enum, value).replace("_", " ")

@@ -11,6 +11,7 @@ from service_kit.settings import Address
 from sms_cli.costs.cost_files import FileRow, file_key, place_in_file
 from sms_cli.shared.call_failures import option_of
 from sms_cli.shared.cost_levels import LEVEL_NAMES
+from sms_cli.shared.enum_words import enum_word
 from sms_cli.shared.kes_amounts import kes, micros
 from sms_cli.shared.service_calls import pricing_stub
 from sms_cli.shared.terminal_instants import exact
@@ -65,7 +66,7 @@ class Change:
 
 def effect_word(effect: pb.ImportEffect.ValueType) -> str:
     """The effect for a person."""
-    return pb.ImportEffect.Name(effect).removeprefix("IMPORT_EFFECT_").lower()
+    return enum_word(pb.ImportEffect, effect)
 
 
 @dataclass(frozen=True, slots=True)

@@ -10,6 +10,7 @@ from service_kit.settings import Address
 from sms_cli.costs.cost_files import FileRow, place_in_file
 from sms_cli.shared.call_failures import option_of
 from sms_cli.shared.cost_levels import LEVEL_NAMES
+from sms_cli.shared.enum_words import enum_word
 from sms_cli.shared.kes_amounts import kes, micros
 from sms_cli.shared.service_calls import messaging_stub
 from sms_cli.shared.terminal_instants import exact
@@ -171,7 +172,7 @@ def exception_record(exception: pb.CostException) -> dict[str, object]:
 
 def cause_word(cause: pb.CostExceptionCause.ValueType) -> str:
     """A cause for a person."""
-    return pb.CostExceptionCause.Name(cause).removeprefix("COST_EXCEPTION_CAUSE_").lower()
+    return enum_word(pb.CostExceptionCause, cause)
 
 
 def audit_totals_record(totals: pb.AuditTotals) -> dict[str, object]:

@@ -23,6 +23,7 @@ from sms_cli.costs.price_calls import (
 )
 from sms_cli.shared.command_error import CommandError
 from sms_cli.shared.cost_levels import LEVEL_NAMES, parse_level
+from sms_cli.shared.enum_words import enum_word
 from sms_cli.shared.kes_amounts import kes, parse_kes
 from sms_cli.shared.local_settings import client_settings
 from sms_cli.shared.options import instant_option, parsed
@@ -150,7 +151,7 @@ def _candidates(candidates: Iterable[pb.PriceCandidate], *, wide: bool) -> Table
         column.no_wrap = True
     for candidate in candidates:
         cost = candidate.cost
-        word = pb.CandidateVerdict.Name(candidate.verdict).removeprefix("CANDIDATE_VERDICT_").lower().replace("_", " ")
+        word = enum_word(pb.CandidateVerdict, candidate.verdict).replace("_", " ")
         verdict = f"[green]{word}[/]" if candidate.verdict == pb.CANDIDATE_VERDICT_WON else word
         of = cell(tier_of(cost))
         price, since, why = kes(cost.price_micros), exact(cost.effective_from), cell(candidate.explanation)

@@ -10,6 +10,7 @@ from decimal import Decimal
 from service_kit.grpc.timestamps import to_timestamp
 from service_kit.settings import Address
 from sms_cli.shared.cost_levels import LEVEL_NAMES
+from sms_cli.shared.enum_words import enum_word
 from sms_cli.shared.kes_amounts import kes, micros
 from sms_cli.shared.service_calls import pricing_stub
 from sms_cli.shared.terminal_instants import exact
@@ -140,7 +141,7 @@ def explanation_record(answer: pb.ResolvePriceResponse) -> dict[str, object]:
         "cost": cost_record(answer.cost),
         "candidates": [
             {
-                "verdict": pb.CandidateVerdict.Name(candidate.verdict).removeprefix("CANDIDATE_VERDICT_").lower(),
+                "verdict": enum_word(pb.CandidateVerdict, candidate.verdict),
                 "explanation": candidate.explanation,
                 "cost": cost_record(candidate.cost),
             }

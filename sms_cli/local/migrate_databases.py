@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Mapping
-from importlib import import_module
-from typing import Any
+from collections.abc import Callable, Mapping
 
 import psycopg
 
@@ -13,21 +11,21 @@ from service_kit.postgres.guards import GuardsNotSetError
 from sms_cli.shared.command_error import CommandError
 from sms_cli.shared.local_settings import DATABASE_VARIABLES, DIRECT_VARIABLES
 
-_MODULES: Mapping[str, str] = {
-    "pricing": "pricing_service.adapters.migrate",
-    "messaging": "messaging_service.wiring.migrate",
-}
-"""What migrates the database of each service."""
-
 
 def load_migrations() -> None:
     """Imports what migrations need, which takes longer than an up-to-date database takes to check."""
     for service in DATABASE_VARIABLES:
-        _module(service)
+        _migration_of(service)
 
 
-def _module(service: str) -> Any:  # noqa: ANN401 - a module
-    return import_module(_MODULES[service])
+def _migration_of(service: str) -> Callable[[str, str | None], None]:
+    """What migrates the database of a service, given its URL and the direct one if there is one."""
+    # Imported when it is needed: most commands migrate nothing, and it loads SQLAlchemy.
+    if service == "pricing":
+        from pricing_service.adapters.migrate import migrate  # noqa: PLC0415 - see above
+    else:
+        from messaging_service.wiring.migrate import migrate  # noqa: PLC0415 - see above
+    return migrate
 
 
 async def migrate_database(service: str, environment: Mapping[str, str]) -> None:
@@ -41,7 +39,7 @@ async def migrate_database(service: str, environment: Mapping[str, str]) -> None
 
     try:
         await asyncio.to_thread(
-            _module(service).migrate,
+            _migration_of(service),
             environment[DATABASE_VARIABLES[service]],
             environment.get(DIRECT_VARIABLES[service]) or None,
         )

@@ -13,11 +13,12 @@ from sms_cli.local.first_sms import next_steps
 from sms_cli.local.free_addresses import check_free
 from sms_cli.local.home import Home
 from sms_cli.local.orphans import OrphanReaper, inherits_orphans
+from sms_cli.local.status_lines import StatusLines
 from sms_cli.local.supervisor import Supervisor
 from sms_cli.local.system import START_ORDER, System
 from sms_cli.shared.command_error import CommandError
 from sms_cli.shared.local_settings import DATABASE_VARIABLES, RUNNING_FILE, LocalSettings, write_running_file
-from sms_cli.shared.terminal import StatusLines, out, print_failure
+from sms_cli.shared.terminal import out, print_failure
 
 
 def up(environ: Mapping[str, str] = os.environ) -> int:

@@ -9,6 +9,7 @@ import typer
 from rich.table import Column, Table
 
 from sms_cli.notices.endpoint_commands import channels
+from sms_cli.shared.enum_words import enum_words
 from sms_cli.shared.service_calls import ask_messaging
 from sms_cli.shared.terminal import cell, out, print_table
 from sms_cli.shared.terminal_instants import shown
@@ -19,12 +20,7 @@ alerts = typer.Typer(help="What accounts are warned of: list, acknowledge, rules
 alerts.add_typer(channels, name="channels")
 
 _MICROS = 1_000_000
-_KINDS = {
-    name.removeprefix("ALERT_KIND_").lower().replace("_", ".", 1): number
-    for name, number in pb.AlertKind.items()
-    if number
-}
-_WORDS = {number: word for word, number in _KINDS.items()}
+_WORDS = {number: word.replace("_", ".", 1) for word, number in enum_words(pb.AlertKind).items()}
 
 User = Annotated[str, typer.Option(help="The account.")]
 

@@ -15,6 +15,7 @@ from rich.table import Table
 
 from service_kit.grpc.timestamps import to_timestamp
 from sms_cli.shared.command_error import CommandError
+from sms_cli.shared.enum_words import enum_words
 from sms_cli.shared.local_settings import client_settings
 from sms_cli.shared.service_calls import ask_messaging, messaging_stub
 from sms_cli.shared.terminal import cell, out, print_json, print_table
@@ -74,7 +75,7 @@ class EndpointFamily:
     @cached_property
     def events(self) -> Mapping[str, int]:
         """The events that an endpoint may ask for, by their words."""
-        found = _words(self.messages, f"{self.noun.upper()}_EVENT")
+        found = enum_words(getattr(self.messages, f"{self.noun.capitalize()}Event"))
         return {
             word.replace("_", ".", 1): number
             for word, number in found.items()
@@ -84,7 +85,7 @@ class EndpointFamily:
     @cached_property
     def states(self) -> Mapping[str, int]:
         """The states of deliveries, by their words."""
-        return _words(self.messages, f"{self.noun.upper()}_DELIVERY_STATE")
+        return enum_words(getattr(self.messages, f"{self.noun.capitalize()}DeliveryState"))
 
     @cached_property
     def _event_words(self) -> Mapping[int, str]:
@@ -221,16 +222,6 @@ class EndpointFamily:
             "lastError": one.last_error or None,
             "replays": one.replays,
         }
-
-
-def _words(messages: Any, prefix: str) -> dict[str, int]:  # noqa: ANN401 - a module of messages
-    """The values of an enum but the unspecified one, by what follows the prefix of their names."""
-    enum = messages.DESCRIPTOR.enum_types_by_name[prefix.title().replace("_", "")]
-    return {
-        name.removeprefix(f"{prefix}_").lower(): value.number
-        for name, value in enum.values_by_name.items()
-        if value.number
-    }
 
 
 def _standing(one: Any) -> str:  # noqa: ANN401 - a webhook or a channel

@@ -8,6 +8,7 @@ from google.protobuf.duration_pb2 import Duration
 
 from service_kit.grpc.timestamps import to_timestamp
 from service_kit.settings import Address
+from sms_cli.shared.enum_words import enum_word
 from sms_cli.shared.kes_amounts import kes
 from sms_cli.shared.service_calls import messaging_stub
 from sms_cli.shared.terminal_instants import shown
@@ -48,10 +49,6 @@ async def send_sms(
     return answer.entry
 
 
-def _word(name: str, prefix: str) -> str:
-    return name.removeprefix(prefix).lower()
-
-
 def entry_record(entry: pb.OutboxEntry) -> dict[str, object]:
     """The entry as JSON, without what was not set; prices are text, to stay exact."""
     record: dict[str, object] = {
@@ -60,13 +57,13 @@ def entry_record(entry: pb.OutboxEntry) -> dict[str, object]:
         "recipientPhoneNumber": entry.recipient_phone_number,
         "senderId": entry.sender_id,
         "messageId": entry.message_id,
-        "status": _word(pb.SmsStatus.Name(entry.status), "SMS_STATUS_"),
-        "deliveryState": _word(pb.DeliveryState.Name(entry.delivery_state), "DELIVERY_STATE_"),
+        "status": enum_word(pb.SmsStatus, entry.status),
+        "deliveryState": enum_word(pb.DeliveryState, entry.delivery_state),
         "smsUnitsUsed": entry.sms_units_used,
-        "encoding": _word(pb.Encoding.Name(entry.encoding), "ENCODING_"),
+        "encoding": enum_word(pb.Encoding, entry.encoding),
         "costPerUnit": kes(entry.unit_price_micros),
         "totalCost": kes(entry.total_cost_micros),
-        "billing": _word(pb.BillingState.Name(entry.billing_state), "BILLING_STATE_"),
+        "billing": enum_word(pb.BillingState, entry.billing_state),
         "held": kes(entry.billing.held_micros),
         "charged": kes(entry.billing.charged_micros),
         "refunded": kes(entry.billing.refunded_micros),
@@ -75,7 +72,7 @@ def entry_record(entry: pb.OutboxEntry) -> dict[str, object]:
     if entry.carrier:
         record["carrier"] = entry.carrier
     if entry.error_code:
-        resend = _word(pb.ResendAdvice.Name(entry.resend_advice), "RESEND_ADVICE_")
+        resend = enum_word(pb.ResendAdvice, entry.resend_advice)
         record |= {"errorCode": entry.error_code, "errorDetails": entry.error_details, "resendable": resend}
     if entry.carrier_error_code:
         record["carrierErrorCode"] = entry.carrier_error_code

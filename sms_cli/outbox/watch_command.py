@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 from rich.markup import escape
 
+from sms_cli.shared.enum_words import enum_word
 from sms_cli.shared.local_settings import client_settings
 from sms_cli.shared.terminal import err, out
 from sms_cli.shared.terminal_instants import shown
@@ -132,7 +133,7 @@ def _print(event: pb.OutboxEvent, cursor: str, *, as_json: bool) -> None:
 
 def state_word(state: pb.DeliveryState.ValueType) -> str:
     """The state as REST spells it."""
-    return pb.DeliveryState.Name(state).removeprefix("DELIVERY_STATE_").lower()
+    return enum_word(pb.DeliveryState, state)
 
 
 def event_record(event: pb.OutboxEvent) -> dict[str, object]:
@@ -145,7 +146,7 @@ def event_record(event: pb.OutboxEvent) -> dict[str, object]:
         "attempt": event.attempt,
         "fromState": state_word(event.from_state) if event.from_state else None,
         "toState": state_word(event.to_state),
-        "status": pb.SmsStatus.Name(event.status).removeprefix("SMS_STATUS_").lower(),
+        "status": enum_word(pb.SmsStatus, event.status),
     }
     if event.HasField("carrier"):
         record["carrier"] = event.carrier

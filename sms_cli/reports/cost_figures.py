@@ -7,8 +7,8 @@ from datetime import datetime, timedelta
 
 from service_kit.grpc.timestamps import to_timestamp
 from service_kit.settings import Address
-from sms_cli.accounts.billing_records import word
 from sms_cli.shared.cost_levels import LEVEL_NAMES, level_name
+from sms_cli.shared.enum_words import enum_word
 from sms_cli.shared.kes_amounts import kes
 from sms_cli.shared.service_calls import messaging_stub
 from sms_cli.shared.terminal_instants import shown
@@ -129,8 +129,8 @@ def message_row(message: pb.ExportedMessage, *, full: bool) -> dict[str, object]
         "sentAt": shown(message.sent_time) if message.HasField("sent_time") else None,
         "recipientPhoneNumber": phone if full else f"{phone[:4]}…{phone[-_SHOWN_DIGITS:]}",
         "senderId": message.sender_id,
-        "deliveryState": word(messaging_pb2.DeliveryState.Name(message.delivery_state), "DELIVERY_STATE_"),
-        "billingState": word(messaging_pb2.BillingState.Name(message.billing_state), "BILLING_STATE_"),
+        "deliveryState": enum_word(messaging_pb2.DeliveryState, message.delivery_state),
+        "billingState": enum_word(messaging_pb2.BillingState, message.billing_state),
         "units": message.units,
         "unitPrice": kes(message.unit_price_micros),
         "level": LEVEL_NAMES[message.price_level],

@@ -13,6 +13,7 @@ from service_kit.csv_files.csv_reader import CsvProblem, CsvReader
 from service_kit.grpc.timestamps import to_timestamp
 from service_kit.settings import Address
 from sms_cli.shared.command_error import CommandError
+from sms_cli.shared.enum_words import enum_word
 from sms_cli.shared.kes_amounts import kes, micros, parse_kes_cell
 from sms_cli.shared.service_calls import messaging_stub
 from tukupay.sms.messaging.v1 import reports_pb2 as pb
@@ -182,7 +183,7 @@ async def reconciled(
 
 def cause_word(cause: pb.InvoiceExceptionCause.ValueType) -> str:
     """A cause for a person."""
-    return pb.InvoiceExceptionCause.Name(cause).removeprefix("INVOICE_EXCEPTION_CAUSE_").lower()
+    return enum_word(pb.InvoiceExceptionCause, cause)
 
 
 def exception_row(exception: pb.InvoiceException) -> dict[str, object]:

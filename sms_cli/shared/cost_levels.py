@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
+from sms_cli.shared.enum_words import enum_words
 from tukupay.sms.pricing.v1 import pricing_pb2 as pb
 
 LEVEL_NAMES: Mapping[int, str] = {
@@ -14,11 +15,7 @@ LEVEL_NAMES: Mapping[int, str] = {
 }
 """Names by the values of `CostLevel` and of messaging's `PriceLevel`, which are equal."""
 
-_WORDS: Mapping[str, str] = {
-    word.removeprefix("COST_LEVEL_").lower(): LEVEL_NAMES[level]
-    for word, level in pb.CostLevel.items()
-    if level in LEVEL_NAMES
-}
+_WORDS: Mapping[str, str] = {word: LEVEL_NAMES[level] for word, level in enum_words(pb.CostLevel).items()}
 """Names by the words of reports, as `direct_customer`."""
 
 

@@ -1,11 +1,11 @@
-"""What `up` prints: one line for each thing that happens, coloured on a terminal only."""
+"""What commands print: tables, records, JSON and failures, coloured on a terminal only."""
 
 from __future__ import annotations
 
 import json
 import os
 import sys
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Mapping
 from typing import Any
 
 from rich.cells import cell_len
@@ -14,7 +14,6 @@ from rich.markup import escape
 from rich.table import Table
 from rich.text import Text
 
-from sms_cli.local.supervisor import exit_text
 from sms_cli.shared.command_error import CommandError
 
 _NARROWEST = 16
@@ -56,29 +55,6 @@ def print_failure_as_json(error: CommandError) -> None:
     if error.reason:
         document["error"]["reason"] = error.reason
     sys.stderr.write(json.dumps(document, ensure_ascii=False) + "\n")
-
-
-class StatusLines:
-    """Tells a person at the terminal how the system does."""
-
-    def ready(self, part: str, detail: str, seconds: float) -> None:
-        """A part does its work now."""
-        out.print(f"  [green]ready[/]  [bold]{part:<10}[/] {escape(detail)}  [dim]({seconds:.1f} s)[/]")
-
-    def died(self, part: str, exit_code: int, last_words: Sequence[str], delay_s: float) -> None:
-        """A part ended by itself."""
-        how = exit_text(exit_code)
-        out.print(f"  [red]died[/]   [bold]{part:<10}[/] {how}; starts again in {delay_s:.1f} s; its log ends:")
-        for line in last_words:
-            out.print(f"         [dim]|[/] {escape(line)}")
-
-    def back(self, part: str) -> None:
-        """A part that died is ready again."""
-        out.print(f"  [green]back[/]   [bold]{part:<10}[/] ready again")
-
-    def stopping(self, part: str) -> None:
-        """A part is being stopped."""
-        out.print(f"  stop   [bold]{part}[/]")
 
 
 def cell(value: object) -> str:

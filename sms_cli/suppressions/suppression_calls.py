@@ -17,6 +17,7 @@ from service_kit.csv_files.csv_writer import FOR_ALL, CsvStyle, CsvWriter
 from service_kit.settings import Address
 from sms_cli.shared.call_failures import readable_errors
 from sms_cli.shared.command_error import CommandError
+from sms_cli.shared.enum_words import enum_word, enum_words
 from sms_cli.shared.service_calls import messaging_stub
 from sms_cli.shared.terminal_instants import exact
 from tukupay.sms.messaging.v1 import suppressions_pb2 as pb
@@ -27,13 +28,8 @@ EXPORTED = (*COLUMNS, "source", "createdBy", "createdAt")
 _DEADLINE_S = 30.0
 _AT_ONCE = 16
 _PAGE = 500
-_PREFIX = "SUPPRESSION_SOURCE_"
 
-SOURCES = {
-    name.removeprefix(_PREFIX).lower(): number
-    for name, number in pb.SuppressionSource.items()
-    if number != pb.SUPPRESSION_SOURCE_UNSPECIFIED
-}
+SOURCES = enum_words(pb.SuppressionSource)
 
 
 @dataclass(frozen=True, slots=True)
@@ -133,7 +129,7 @@ def entry_record(entry: pb.Suppression, *, full: bool) -> dict[str, object]:
 
 def source_word(source: pb.SuppressionSource.ValueType) -> str:
     """The source as the terminal shows it."""
-    return pb.SuppressionSource.Name(source).removeprefix(_PREFIX).lower()
+    return enum_word(pb.SuppressionSource, source)
 
 
 class SuppressionList:
