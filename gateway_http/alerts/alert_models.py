@@ -4,18 +4,17 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from datetime import datetime
-from typing import Annotated, Literal
+from typing import Annotated
 
 import msgspec
 from msgspec import Meta, Raw
 
+from gateway_http.alerts.rule_conditions import LEAST_MESSAGES, WINDOW_S, KindName, RestCondition, condition_of
 from gateway_http.shared.problem import invalid_fields
 from gateway_http.shared.rest_instants import instant
 from gateway_http.shared.rest_money import micros, number
 from service_kit.errors import Violation
 from tukupay.sms.messaging.v1 import alerts_pb2 as pb
-
-KindName = Literal["balance.low", "sms.failing", "outcomes.unknown", "carrier.down", "carrier.balance_low"]
 
 KINDS: dict[KindName, pb.AlertKind.ValueType] = {
     "balance.low": pb.ALERT_KIND_BALANCE_LOW,
@@ -32,7 +31,8 @@ _CLOCK = r"^([01][0-9]|2[0-3]):[0-5][0-9]$"
 _Amount = Annotated[
     Raw,
     Meta(
-        description="KES, SMS units, percent, messages or seconds, as the kind says; at most 6 decimal places.",
+        description="KES, SMS units, percent, messages or seconds, as the kind says; at most 6 decimal places, none of "
+        "SMS units and messages.",
         extra_json_schema={"type": "number", "minimum": 0, "maximum": _MOST},
     ),
 ]
@@ -73,7 +73,7 @@ class AlertRule(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields
     quiet_hours: Annotated[QuietHours | None, Meta(description="When nothing is posted; null for never.")] = None
 
     def to_message(self, field: str) -> pb.AlertRule:
-        """The rule on the wire; raises ProblemError for numbers that the wire cannot tell."""
+        """The rule on the wire. Raises ProblemError for numbers that have no place there."""
         threshold = micros(bytes(self.threshold), f"{field}.threshold")
         margin = micros(bytes(self.margin), f"{field}.margin")
         faults = [amount for amount in (threshold, margin) if isinstance(amount, Violation)]
@@ -82,6 +82,7 @@ class AlertRule(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields
             for name, holds, right in (
                 ("threshold", _fits(threshold), f"0 to {_MOST:,}"),
                 ("margin", _fits(margin), f"0 to {_MOST:,}"),
+                ("inUnits", not self.in_units or self.kind == "balance.low", "true for balance.low only"),
                 ("windowSeconds", self.window_seconds is None or 60 <= self.window_seconds <= 86_400, "60 to 86,400"),
                 ("leastMessages", self.least_messages is None or 1 <= self.least_messages <= 1_000, "1 to 1,000"),
             )
@@ -89,32 +90,37 @@ class AlertRule(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields
         ]
         if faults or isinstance(threshold, Violation) or isinstance(margin, Violation):
             raise invalid_fields(faults)
-        quiet = self.quiet_hours
-        return pb.AlertRule(
-            kind=KINDS[self.kind],
-            enabled=self.enabled,
-            threshold_micros=threshold,
-            margin_micros=margin,
-            in_units=self.in_units,
-            window_seconds=self.window_seconds or 0,
-            least_messages=self.least_messages or 0,
-            quiet_hours=None
-            if quiet is None
-            else pb.QuietHours(start_minute=_minute(quiet.start), end_minute=_minute(quiet.end)),
+        condition = RestCondition(
+            self.kind,
+            threshold,
+            margin,
+            self.in_units,
+            WINDOW_S if self.window_seconds is None else self.window_seconds,
+            LEAST_MESSAGES if self.least_messages is None else self.least_messages,
         )
+        amounts = {"threshold": threshold, "margin": margin}
+        if condition.is_whole and (broken := [name for name, amount in amounts.items() if amount % 1_000_000]):
+            problem = "has a fraction, which neither SMS units nor messages have; give a whole number"
+            raise invalid_fields([Violation(f"{field}.{name}", "OUT_OF_RANGE", problem) for name in broken])
+        rule = pb.AlertRule(enabled=self.enabled)
+        if (quiet := self.quiet_hours) is not None:
+            minutes = pb.QuietHours(start_minute=_minute(quiet.start), end_minute=_minute(quiet.end))
+            rule.quiet_hours.CopyFrom(minutes)
+        condition.put_into(rule)
+        return rule
 
     @classmethod
     def of(cls, rule: pb.AlertRule) -> AlertRule:
         """The rule of the messaging service as REST shows it."""
-        quiet = rule.quiet_hours
+        condition, quiet = condition_of(rule), rule.quiet_hours
         return cls(
-            kind=_KIND_NAMES[rule.kind],
+            kind=condition.kind,
             enabled=rule.enabled,
-            threshold=number(rule.threshold_micros),
-            margin=number(rule.margin_micros),
-            in_units=rule.in_units,
-            window_seconds=rule.window_seconds or None,
-            least_messages=rule.least_messages or None,
+            threshold=number(condition.threshold_micros),
+            margin=number(condition.margin_micros),
+            in_units=condition.in_units,
+            window_seconds=condition.window_seconds,
+            least_messages=condition.least_messages,
             quiet_hours=QuietHours(start=_clock(quiet.start_minute), end=_clock(quiet.end_minute))
             if rule.HasField("quiet_hours")
             else None,

@@ -27,8 +27,22 @@ _RENAMED = {
     "period_start": "from",
     "period_end": "to",
     "overlap": "overlapSeconds",
-    "threshold_micros": "threshold",
-    "margin_micros": "margin",
+    "window": "windowSeconds",
+    **{
+        f"{field}_{unit}": field
+        for field in ("threshold", "margin")
+        for unit in ("micros", "units", "percent_micros", "messages")
+    },
+}
+# What the wire puts into a message of its own, REST has beside the other fields.
+_FLAT = {
+    "condition",
+    "balance_low",
+    "units_low",
+    "sms_failing",
+    "outcomes_unknown",
+    "carrier_down",
+    "carrier_balance_low",
 }
 
 _POSITION = re.compile(r"^(?:items|requests)\[\d+\]\.")
@@ -40,7 +54,7 @@ def rest_name(field: str) -> str:
     Positions stay (`tags[2]`), except the position in a batch, which the caller never saw.
     """
     path = _POSITION.sub("", field)
-    return ".".join(_segment(part) for part in path.split("."))
+    return ".".join(_segment(part) for part in path.split(".") if part not in _FLAT)
 
 
 def _segment(part: str) -> str:

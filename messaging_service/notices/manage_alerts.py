@@ -1,4 +1,4 @@
-"""Looks at what accounts want to be warned of, and keeps their rules and alerts."""
+"""Watches for what accounts want to be warned of, and manages their rules and alerts."""
 
 from __future__ import annotations
 
@@ -6,13 +6,25 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from decimal import Decimal
-from typing import Protocol
+from typing import Final, Protocol
 from uuid import UUID
 
 from messaging_service.carriers.control_carriers import CarrierRegistry, CarrierReport
 from messaging_service.carriers.domain.carrier_control import CarrierMode
 from messaging_service.carriers.domain.circuit_breaker import BreakerState
-from messaging_service.notices.domain.alerts import Alert, AlertKind, AlertRule
+from messaging_service.notices.domain.alert_conditions import (
+    AlertKind,
+    BalanceLow,
+    CarrierBalanceLow,
+    CarrierDown,
+    Condition,
+    OutcomesUnknown,
+    SmsFailing,
+    UnitsLow,
+    out_of_range,
+)
+from messaging_service.notices.domain.alert_readings import CarrierHealth
+from messaging_service.notices.domain.alerts import Alert, AlertRule
 from messaging_service.notices.notice_meters import AlertMeter
 from messaging_service.prices.prices import Prices
 from messaging_service.shared.domain.fields import MAX_IDENTIFIER, text_problem
@@ -22,23 +34,12 @@ from service_kit.identifiers import identifier_problem
 
 
 @dataclass(frozen=True, slots=True)
-class CarrierHealth:
-    """A carrier as all replicas together see it."""
-
-    name: str
-    is_down: bool
-    """No replica can use it, though it is wanted."""
-    balance: Decimal | None
-    """KES at the carrier; None where it does not say."""
-
-
-@dataclass(frozen=True, slots=True)
 class Evaluated:
-    """What one look came to."""
+    """The alerts that one look raised and resolved."""
 
     raised: Mapping[AlertKind, int]
     resolved: Mapping[AlertKind, int]
-    """Kinds that are absent are none."""
+    """Kinds without any are absent."""
 
 
 class AlertStore(Protocol):
@@ -49,17 +50,17 @@ class AlertStore(Protocol):
         ...
 
     async def set_rules(self, account_id: str, rules: Sequence[AlertRule]) -> Mapping[AlertKind, AlertRule]:
-        """Sets rules, all or none; kinds that are not among them stay as they are."""
+        """Sets rules, all or none; kinds that are not among them stay."""
         ...
 
     async def alerts(
         self, account_id: str, limit: int, after: tuple[datetime, UUID] | None, *, only_open: bool
     ) -> Sequence[Alert]:
-        """Alerts of an account, newest first, those after a position."""
+        """Up to `limit` alerts of an account, newest first. `after`: the last one of the page before, if any."""
         ...
 
     async def acknowledge(self, alert_id: UUID, by: str) -> Alert | None:
-        """Notes who has seen an alert; the first word stays. None when there is no such alert."""
+        """Records who has seen an alert, unless somebody has; None when there is no such alert."""
         ...
 
     async def priced_accounts(self) -> Sequence[str]:
@@ -67,12 +68,16 @@ class AlertStore(Protocol):
         ...
 
     async def evaluate(self, carriers: Sequence[CarrierHealth], prices: Mapping[str, Decimal]) -> Evaluated | None:
-        """Raises and resolves alerts by how things stand; None when another process is at it, or was just now."""
+        """Raises and resolves alerts by the present readings.
+
+        `prices`: KES for an SMS unit, by account; accounts whose price is not known are absent. None when another
+        process is evaluating, or did so within the interval.
+        """
         ...
 
 
 class WatchForAlerts:
-    """Looks every so often; of all processes one at a time does."""
+    """Evaluates the rules at an interval; one process at a time does."""
 
     def __init__(
         self,
@@ -99,14 +104,14 @@ class WatchForAlerts:
         await self.look()
 
     async def look(self) -> Evaluated | None:
-        """One look."""
+        """Evaluates all rules once; None as in AlertStore.evaluate."""
         reports = await self._carriers.reports()
         prices: dict[str, Decimal] = {}
         for account_id in await self._store.priced_accounts():
             try:
                 prices[account_id] = (await self._prices.price_of(account_id, None, None)).price.unit_price
             except ServiceError as error:
-                # Without its price nothing is said of the account, neither that it is low nor that it is well.
+                # Without its price the account's alert is neither raised nor resolved.
                 self._log.upkeep_failed("alerts", error.reason)
         evaluated = await self._store.evaluate(health_of(reports), prices)
         if evaluated is not None:
@@ -139,9 +144,14 @@ class ManageAlerts:
         return await self._store.rules(account_id)
 
     async def set_rules(self, account_id: str, rules: Sequence[AlertRule]) -> Mapping[AlertKind, AlertRule]:
-        """Sets rules; the transport has looked at each. Raises ServiceError INVALID."""
-        if problem := identifier_problem(account_id):
-            raise invalid([Violation("user_id", "INVALID_IDENTIFIER", problem)])
+        """Sets rules, all or none; kinds that are not among them stay.
+
+        Raises ServiceError INVALID that names every field at fault.
+        """
+        problem = identifier_problem(account_id)
+        faults = [] if problem is None else [Violation("user_id", "INVALID_IDENTIFIER", problem)]
+        if faults := faults + _rule_faults(rules):
+            raise invalid(faults)
         return await self._store.set_rules(account_id, rules)
 
     async def alerts(
@@ -152,7 +162,7 @@ class ManageAlerts:
         return await self._store.alerts(account_id, limit, after, only_open=only_open)
 
     async def acknowledge(self, alert_id: UUID, by: str) -> Alert:
-        """Notes who has seen an alert. Raises ServiceError INVALID or ALERT_NOT_FOUND."""
+        """Records who has seen an alert. Raises ServiceError INVALID or ALERT_NOT_FOUND."""
         _check("acknowledged_by", by)
         alert = await self._store.acknowledge(alert_id, by)
         if alert is None:
@@ -165,6 +175,35 @@ def alert_not_found() -> ServiceError:
     return ServiceError(
         Kind.NOT_FOUND, "ALERT_NOT_FOUND", "there is no alert with that id; list the account's alerts to find it"
     )
+
+
+_FIELDS: Final[Mapping[type[Condition], tuple[str, str]]] = {
+    BalanceLow: ("balance_low", "_micros"),
+    UnitsLow: ("units_low", "_units"),
+    SmsFailing: ("sms_failing", "_percent_micros"),
+    OutcomesUnknown: ("outcomes_unknown", "_messages"),
+    CarrierDown: ("carrier_down", ""),
+    CarrierBalanceLow: ("carrier_balance_low", "_micros"),
+}
+"""The published field of each condition, and how those of its threshold and margin end."""
+
+
+def _rule_faults(rules: Sequence[AlertRule]) -> list[Violation]:
+    if not rules:
+        return [Violation("rules", "REQUIRED", "is empty; give the rules to set")]
+    faults = []
+    for place, rule in enumerate(rules):
+        condition, ending = _FIELDS[type(rule.condition)]
+        for field, allowed in out_of_range(rule.condition):
+            name = field + ending if field in {"threshold", "margin"} else field
+            path = f"rules[{place}].{condition}.{name}"
+            faults.append(Violation(path, "OUT_OF_RANGE", f"is out of range; give {allowed}"))
+        if rule.quiet is not None and not rule.quiet.is_valid:
+            problem = "is out of range; give two different minutes of the day, 0 to 1,439"
+            faults.append(Violation(f"rules[{place}].quiet_hours", "OUT_OF_RANGE", problem))
+    if len({rule.kind for rule in rules}) < len(rules):
+        faults.append(Violation("rules", "NOT_ALLOWED", "has two rules of one kind; give one of each"))
+    return faults
 
 
 def _check(field: str, value: str) -> None:

@@ -21,6 +21,15 @@ alerts.add_typer(channels, name="channels")
 
 _MICROS = 1_000_000
 _WORDS = {number: word.replace("_", ".", 1) for word, number in enum_words(pb.AlertKind).items()}
+_CONDITIONS = {
+    "balance_low": "balance.low",
+    "units_low": "balance.low",
+    "sms_failing": "sms.failing",
+    "outcomes_unknown": "outcomes.unknown",
+    "carrier_down": "carrier.down",
+    "carrier_balance_low": "carrier.balance_low",
+}
+"""The kind of each condition, as it is shown."""
 
 User = Annotated[str, typer.Option(help="The account.")]
 
@@ -76,18 +85,34 @@ def rules(user: User = "user123") -> None:
     answer: pb.GetAlertRulesResponse = ask_messaging(AlertServiceStub, lambda stub: stub.GetAlertRules(request))
     table = Table("kind", "watches", "threshold", "margin", "quiet")
     for one in answer.rules:
-        unit = " units" if one.in_units else ""
+        kind, threshold, margin = _condition(one)
         quiet = one.quiet_hours
         hours = f"{_clock(quiet.start_minute)} to {_clock(quiet.end_minute)}" if one.HasField("quiet_hours") else None
-        cells = (
-            _WORDS[one.kind],
-            "yes" if one.enabled else "no",
-            _amount(one.threshold_micros) + unit,
-            _amount(one.margin_micros) + unit,
-            hours,
-        )
+        cells = (kind, "yes" if one.enabled else "no", threshold, margin, hours)
         table.add_row(*map(cell, cells))
     print_table(table, wraps={"value"})
+
+
+def _condition(rule: pb.AlertRule) -> tuple[str, str, str]:
+    """The kind of a rule, its threshold and its margin, as they are shown."""
+    kind = rule.WhichOneof("condition")
+    limits = "", ""
+    match kind:
+        case "balance_low" | "carrier_balance_low":
+            low = rule.balance_low if kind == "balance_low" else rule.carrier_balance_low
+            limits = _amount(low.threshold_micros), _amount(low.margin_micros)
+        case "units_low":
+            limits = f"{rule.units_low.threshold_units:,} units", f"{rule.units_low.margin_units:,} units"
+        case "sms_failing":
+            failing = rule.sms_failing
+            limits = _amount(failing.threshold_percent_micros), _amount(failing.margin_percent_micros)
+        case "outcomes_unknown":
+            unknown = rule.outcomes_unknown
+            limits = f"{unknown.threshold_messages:,}", f"{unknown.margin_messages:,}"
+        case "carrier_down":
+            down = rule.carrier_down
+            limits = _amount(down.threshold.ToMicroseconds()), _amount(down.margin.ToMicroseconds())
+    return "" if kind is None else _CONDITIONS[kind], *limits
 
 
 def _deliveries(one: pb.Alert) -> int:

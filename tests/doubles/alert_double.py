@@ -15,12 +15,8 @@ ALERT_ID = "alert_0192e4a07c2b7d3e9a51c6f0b8d4e2a1"
 
 def rule(**fields: Any) -> pb.AlertRule:
     known: dict[str, Any] = {
-        "kind": pb.ALERT_KIND_BALANCE_LOW,
         "enabled": True,
-        "threshold_micros": 100_500_000,
-        "margin_micros": 10_000_000,
-        "window_seconds": 900,
-        "least_messages": 20,
+        "balance_low": pb.BalanceLow(threshold_micros=100_500_000, margin_micros=10_000_000),
     }
     return pb.AlertRule(**(known | fields))
 

@@ -1,4 +1,4 @@
-"""What accounts want to be warned of, and when a warning is raised and taken back."""
+"""The rules of alerts: when an alert is raised and resolved, and what it says."""
 
 from __future__ import annotations
 
@@ -6,48 +6,50 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from decimal import Decimal
-from enum import Enum, StrEnum
-from typing import Any, Final
+from enum import Enum
+from typing import Final
 from uuid import UUID
 
 from messaging_service.accounts.domain.account import DAY_STARTS_AT
+from messaging_service.notices.domain.alert_conditions import (
+    AlertKind,
+    BalanceLow,
+    CarrierBalanceLow,
+    CarrierDown,
+    Condition,
+    OutcomesUnknown,
+    SmsFailing,
+    as_number,
+    crossed,
+    kind_of,
+)
+from messaging_service.notices.domain.alert_readings import Reading
 from messaging_service.notices.domain.cloud_event import CloudEvent
 from messaging_service.notices.domain.endpoints import EventType
 
-
-class AlertKind(StrEnum):
-    """What a rule watches; each is also the event that webhooks and channels are told."""
-
-    BALANCE_LOW = EventType.BALANCE_LOW.value
-    """What a prepaid account can spend fell below a threshold, in KES or in SMS units at its present price."""
-    SMS_FAILING = EventType.SMS_FAILING.value
-    """Of the account's latest messages, too many failed; in percent."""
-    OUTCOMES_UNKNOWN = EventType.OUTCOMES_UNKNOWN.value
-    """Messages of the whole system whose outcome is unknown pile up."""
-    CARRIER_DOWN = EventType.CARRIER_DOWN.value
-    """No process could use a carrier for so many seconds, though it is wanted."""
-    CARRIER_BALANCE_LOW = EventType.CARRIER_BALANCE_LOW.value
-    """What our account at a carrier holds fell below a threshold, in KES."""
-
-
-BELOW: Final = frozenset({AlertKind.BALANCE_LOW, AlertKind.CARRIER_BALANCE_LOW})
-"""Kinds that warn of too little; the others warn of too much."""
-OF_CARRIERS: Final = frozenset({AlertKind.CARRIER_DOWN, AlertKind.CARRIER_BALANCE_LOW})
-"""Kinds whose readings are what replicas report of carriers."""
+_OF_CARRIERS: Final = (CarrierDown, CarrierBalanceLow)
+"""Conditions whose readings are what replicas report about carriers."""
 CARRIER_IS_GONE_AFTER: Final = timedelta(minutes=10)
-"""For so long no replica reported a carrier, or its balance. Less may be replicas that start anew."""
+"""How long no replica must have reported a carrier, or its balance; less may be replicas that restart."""
 MINUTES_OF_DAY: Final = 1_440
 
 
 @dataclass(frozen=True, slots=True)
 class QuietHours:
-    """When nobody wants to be called, in minutes of the day in Nairobi; over midnight when it starts after its end."""
+    """When nobody wants to be called, as minutes of the day in Nairobi. May go over midnight."""
 
     start: int
+    """The first minute that is quiet, 0 to 1,439."""
     end: int
+    """The first minute that is not, 0 to 1,439."""
+
+    @property
+    def is_valid(self) -> bool:
+        """Whether both are minutes of the day, and not the same one."""
+        return 0 <= self.start < MINUTES_OF_DAY and 0 <= self.end < MINUTES_OF_DAY and self.start != self.end
 
     def ends_after(self, now: datetime) -> datetime | None:
-        """When the quiet hours that it is now are over; None when it is none of them."""
+        """When the quiet hours that `now` lies in are over, in UTC; None when it lies in none."""
         local = now - DAY_STARTS_AT
         midnight = local.replace(hour=0, minute=0, second=0, microsecond=0)
         minute = (local - midnight) // timedelta(minutes=1)
@@ -60,46 +62,31 @@ class QuietHours:
 
 @dataclass(frozen=True, slots=True)
 class AlertRule:
-    """What an account wants to be warned of."""
+    """What an account wants to be warned of. An account has one rule of each kind."""
 
-    kind: AlertKind
+    condition: Condition
     enabled: bool
-    threshold: Decimal
-    """KES, SMS units, percent, messages or seconds, as the kind says."""
-    margin: Decimal
-    """How far the value must be back on the good side before the next crossing raises another alert."""
-    in_units: bool = False
-    """For BALANCE_LOW: whether threshold and margin are SMS units at the present price."""
-    window: timedelta = timedelta(minutes=15)
-    """For SMS_FAILING: how far back messages count, of which the latest 1,000 are looked at."""
-    least_messages: int = 20
-    """For SMS_FAILING: with fewer messages that have ended, nothing is said."""
+    """Whether it watches. Disabling a rule resolves its open alerts."""
     quiet: QuietHours | None = None
-    """When alerts are recorded, but posted only later; None for never."""
+    """When alerts are recorded, but sent only later; None for never."""
+
+    @property
+    def kind(self) -> AlertKind:
+        """What it watches."""
+        return kind_of(self.condition)
 
 
 DEFAULTS: Final[Mapping[AlertKind, AlertRule]] = {
     rule.kind: rule
     for rule in (
-        AlertRule(AlertKind.BALANCE_LOW, enabled=True, threshold=Decimal(100), margin=Decimal(10)),
-        AlertRule(AlertKind.SMS_FAILING, enabled=True, threshold=Decimal(20), margin=Decimal(5)),
-        AlertRule(AlertKind.OUTCOMES_UNKNOWN, enabled=False, threshold=Decimal(100), margin=Decimal(50)),
-        AlertRule(AlertKind.CARRIER_DOWN, enabled=False, threshold=Decimal(60), margin=Decimal(0)),
-        AlertRule(AlertKind.CARRIER_BALANCE_LOW, enabled=False, threshold=Decimal(1_000), margin=Decimal(100)),
+        AlertRule(BalanceLow(), enabled=True),
+        AlertRule(SmsFailing(), enabled=True),
+        AlertRule(OutcomesUnknown(), enabled=False),
+        AlertRule(CarrierDown(), enabled=False),
+        AlertRule(CarrierBalanceLow(), enabled=False),
     )
 }
-"""For accounts that have set none of the kind. What concerns the whole system is for those who ask for it."""
-
-
-@dataclass(frozen=True, slots=True)
-class Reading:
-    """What a rule sees now."""
-
-    subject: str
-    """The account, the carrier, or `system`."""
-    value: Decimal
-    data: Mapping[str, Any]
-    """What is told beside the value."""
+"""The rules of an account that has set none of the kind. Warnings about the whole system go only to those who ask."""
 
 
 class Verdict(Enum):
@@ -113,9 +100,9 @@ class Verdict(Enum):
 def verdict(rule: AlertRule, reading: Reading, *, is_open: bool) -> Verdict:
     """Whether a reading raises an alert, or ends the one that is open.
 
-    Between the threshold and the margin behind it nothing changes, so a value that trembles raises one alert.
+    Between the threshold and the margin behind it nothing changes, so a value that wavers raises one alert.
     """
-    is_bad, is_good = _crossed(rule, reading.value)
+    is_bad, is_good = crossed(rule.condition, reading.value)
     if not rule.enabled:
         return Verdict.RESOLVE if is_open else Verdict.KEEP
     if is_open:
@@ -124,21 +111,14 @@ def verdict(rule: AlertRule, reading: Reading, *, is_open: bool) -> Verdict:
 
 
 def verdict_without_reading(rule: AlertRule | None, unread_for: timedelta) -> Verdict:
-    """What it means for an open alert that there is nothing to read, as of a postpaid account, which has no bound.
+    """Whether an open alert ends because its rule has nothing to read, such as the balance of a postpaid account.
 
-    The alert ends, so that the next crossing raises another one. `rule`: None when nobody watches the account any more.
-    `unread_for`: how long there has been nothing to read.
+    It ends, so that the next crossing raises another one; what carriers report may be missing for a while.
+    `rule`: None when nobody watches the account any more. `unread_for`: how long there has been nothing to read.
     """
-    if rule is None or not rule.enabled or rule.kind not in OF_CARRIERS:
+    if rule is None or not rule.enabled or not isinstance(rule.condition, _OF_CARRIERS):
         return Verdict.RESOLVE
     return Verdict.RESOLVE if unread_for >= CARRIER_IS_GONE_AFTER else Verdict.KEEP
-
-
-def _crossed(rule: AlertRule, value: Decimal) -> tuple[bool, bool]:
-    if rule.kind in BELOW:
-        return value < rule.threshold, value >= rule.threshold + rule.margin
-    # Nothing is less than none: a margin that leaves no room is back at none.
-    return value >= rule.threshold, value < rule.threshold and value <= max(rule.threshold - rule.margin, Decimal(0))
 
 
 @dataclass(frozen=True, slots=True)
@@ -149,12 +129,14 @@ class Alert:
     account_id: str
     kind: AlertKind
     subject: str
+    """The account, the carrier, or `system`."""
     value: Decimal
-    """When it was raised."""
+    """When it was raised, in the unit of the rule's condition."""
     threshold: Decimal
+    """The one that was crossed, in the same unit."""
     raised_at: datetime
     resolved_at: datetime | None
-    """When the value was well again; None while it is not. Until then no other is raised for the same."""
+    """When the value was back on the good side; None until then, and until then no second alert is raised."""
     acknowledged_at: datetime | None
     acknowledged_by: str | None
     pending: int = 0
@@ -176,7 +158,7 @@ def event_id(value: UUID) -> str:
 
 
 def event_of(raised: UUID, account_id: str, rule: AlertRule, reading: Reading, at: datetime) -> CloudEvent:
-    """The event that webhooks and channels are told when an alert is raised."""
+    """The event that webhooks and channels get when an alert is raised."""
     return CloudEvent(
         id=event_id(raised),
         type=EventType(rule.kind.value),
@@ -187,7 +169,7 @@ def event_of(raised: UUID, account_id: str, rule: AlertRule, reading: Reading, a
             "alertId": alert_id(raised),
             "userId": account_id,
             "value": _number(reading.value),
-            "threshold": _number(rule.threshold),
+            "threshold": _number(as_number(rule.condition.threshold)),
             **reading.data,
         },
     )

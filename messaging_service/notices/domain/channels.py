@@ -8,7 +8,7 @@ from hashlib import sha256
 from typing import Final
 from uuid import UUID
 
-from messaging_service.notices.domain.alerts import AlertKind
+from messaging_service.notices.domain.alert_conditions import AlertKind
 from messaging_service.notices.domain.endpoints import TRY_ERRORS, EndpointKind, EventType
 
 CHANNEL_KINDS: Final = (EndpointKind.SERVICE, EndpointKind.EMAIL)

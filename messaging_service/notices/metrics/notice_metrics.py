@@ -10,7 +10,7 @@ from typing import Final
 from prometheus_client import Counter, Gauge, Histogram
 from prometheus_client.registry import CollectorRegistry
 
-from messaging_service.notices.domain.alerts import AlertKind
+from messaging_service.notices.domain.alert_conditions import AlertKind
 from messaging_service.notices.domain.endpoints import TRY_ERRORS
 from messaging_service.notices.notice_state import NoticeState
 

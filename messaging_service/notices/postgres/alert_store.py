@@ -12,30 +12,31 @@ from typing import Any, Final
 from uuid import UUID
 
 from psycopg.types.json import Jsonb
+from typing_extensions import override
 
+from messaging_service.notices.domain.alert_conditions import AlertKind, as_number
+from messaging_service.notices.domain.alert_readings import CarrierHealth, Reading, down_since
 from messaging_service.notices.domain.alerts import (
     Alert,
-    AlertKind,
     AlertRule,
-    QuietHours,
-    Reading,
     Verdict,
     event_of,
     verdict,
     verdict_without_reading,
     with_rules,
 )
-from messaging_service.notices.manage_alerts import CarrierHealth, Evaluated
-from messaging_service.notices.postgres.alert_readings import Readings, carrier_seconds
+from messaging_service.notices.manage_alerts import AlertStore, Evaluated
+from messaging_service.notices.postgres.alert_queries import Readings
+from messaging_service.notices.postgres.alert_rows import RULE_COLUMNS, from_rule, to_alert, to_rule
 from messaging_service.notices.postgres.endpoint_rows import NewDelivery, record
 from messaging_service.shared.postgres.database_errors import migrated
+from messaging_service.shared.retention import Archive
 from service_kit.postgres.database import Connection, Pool, single_statement, transaction
 
 Key = tuple[str, str, str]
 """Account, kind and subject of an alert."""
 
 _READER: Final = "alerts"
-_RULE: Final = "kind, enabled, threshold, margin, in_units, window_s, least_messages, quiet_start, quiet_end"
 _ALERT: Final = """
     a.id, a.account_id, a.kind, a.subject, a.value, a.threshold, a.raised_at, a.resolved_at, a.acknowledged_at,
     a.acknowledged_by
@@ -54,9 +55,10 @@ _WATCHED: Final = """
     SELECT account_id FROM alert_rule
     UNION SELECT account_id FROM webhook_endpoint WHERE enabled AND deleted_at IS NULL
 """
-_RULES: Final = f"SELECT account_id, {_RULE} FROM alert_rule WHERE account_id = ANY(%(accounts)s)"
+_PRICED: Final = "SELECT account_id FROM alert_rule WHERE kind = %(kind)s AND enabled AND in_units"
+_RULES: Final = f"SELECT account_id, {RULE_COLUMNS} FROM alert_rule WHERE account_id = ANY(%(accounts)s)"
 _SET: Final = f"""
-    INSERT INTO alert_rule (account_id, {_RULE}) VALUES (%(account_id)s, %(kind)s, %(enabled)s, %(threshold)s,
+    INSERT INTO alert_rule (account_id, {RULE_COLUMNS}) VALUES (%(account_id)s, %(kind)s, %(enabled)s, %(threshold)s,
         %(margin)s, %(in_units)s, %(window_s)s, %(least_messages)s, %(quiet_start)s, %(quiet_end)s)
     ON CONFLICT (account_id, kind) DO UPDATE SET enabled = excluded.enabled, threshold = excluded.threshold,
         margin = excluded.margin, in_units = excluded.in_units, window_s = excluded.window_s,
@@ -72,7 +74,7 @@ _RESOLVE: Final = """
     UPDATE alert SET resolved_at = now()
     WHERE account_id = %(account_id)s AND kind = %(kind)s AND subject = %(subject)s AND resolved_at IS NULL
 """
-_TOLD: Final = """
+_RECEIVERS: Final = """
     SELECT id FROM webhook_endpoint
     WHERE account_id = %(account_id)s AND enabled AND deleted_at IS NULL AND %(kind)s = ANY(events)
     ORDER BY created_at, id
@@ -100,35 +102,35 @@ _FORGET: Final = """
 """
 
 
-class PostgresAlertStore:
-    """Implements the ports AlertStore and Archive."""
+class PostgresAlertStore(AlertStore, Archive):
+    """Rules and alerts, and the one process at a time that evaluates them."""
 
     def __init__(self, pool: Pool, new_id: Callable[[], UUID], every_s: float, *, give_up_after: timedelta) -> None:
-        """`every_s`: how often all processes together look; `pool`: not that of the senders.
+        """`pool`: not the one that sends messages. `every_s`: the interval of one look by all processes together.
 
-        `give_up_after`: for how long an alert is tried to be delivered.
+        `give_up_after`: how long the delivery of an alert is tried.
         """
         self._pool = pool
         self._new_id = new_id
         self._every_s = every_s
         self._give_up_after = give_up_after
 
+    @override
     async def rules(self, account_id: str) -> Mapping[AlertKind, AlertRule]:
-        """See AlertStore.rules."""
         async with migrated(single_statement(self._pool)) as connection:
             return (await _rules(connection, [account_id]))[account_id]
 
+    @override
     async def set_rules(self, account_id: str, rules: Sequence[AlertRule]) -> Mapping[AlertKind, AlertRule]:
-        """See AlertStore.set_rules."""
         async with migrated(transaction(self._pool)) as connection:
             for rule in rules:
-                await connection.execute(_SET, {"account_id": account_id, **_to_row(rule)})
+                await connection.execute(_SET, {"account_id": account_id, **from_rule(rule)})
             return (await _rules(connection, [account_id]))[account_id]
 
+    @override
     async def alerts(
         self, account_id: str, limit: int, after: tuple[datetime, UUID] | None, *, only_open: bool
     ) -> Sequence[Alert]:
-        """See AlertStore.alerts."""
         conditions = ["a.account_id = %(account_id)s"]
         parameters: dict[str, Any] = {"account_id": account_id, "limit": limit}
         if only_open:
@@ -139,38 +141,39 @@ class PostgresAlertStore:
         statement = f"{_HISTORY} WHERE {' AND '.join(conditions)} ORDER BY a.raised_at DESC, a.id DESC LIMIT %(limit)s"
         async with migrated(single_statement(self._pool)) as connection:
             cursor = await connection.execute(statement.encode(), parameters)
-            return [_to_alert(row) for row in await cursor.fetchall()]
+            return [to_alert(row) for row in await cursor.fetchall()]
 
+    @override
     async def acknowledge(self, alert_id: UUID, by: str) -> Alert | None:
-        """See AlertStore.acknowledge."""
         async with migrated(transaction(self._pool)) as connection:
             await connection.execute(_ACKNOWLEDGE, {"id": alert_id, "by": by})
             row = await (await connection.execute(_ONE, {"id": alert_id})).fetchone()
-        return None if row is None else _to_alert(row)
+        return None if row is None else to_alert(row)
 
+    @override
     async def priced_accounts(self) -> Sequence[str]:
-        """See AlertStore.priced_accounts."""
-        statement = "SELECT account_id FROM alert_rule WHERE kind = 'balance.low' AND enabled AND in_units"
         async with migrated(single_statement(self._pool)) as connection:
-            return [row[0] for row in await (await connection.execute(statement)).fetchall()]
+            cursor = await connection.execute(_PRICED, {"kind": AlertKind.BALANCE_LOW.value})
+            return [row[0] for row in await cursor.fetchall()]
 
+    @override
     async def forget(self, keep_s: float, limit: int) -> int:
-        """See Archive.forget."""
         async with migrated(single_statement(self._pool)) as connection:
             return (await connection.execute(_FORGET, {"keep_s": keep_s, "limit": limit})).rowcount
 
+    @override
     async def evaluate(self, carriers: Sequence[CarrierHealth], prices: Mapping[str, Decimal]) -> Evaluated | None:
-        """See AlertStore.evaluate."""
         async with migrated(transaction(self._pool)) as connection:
             await connection.execute(_BEGIN, {"name": _READER})
             row = await (await connection.execute(_TAKE, {"name": _READER, "every_s": self._every_s})).fetchone()
             if row is None:
                 return None
             position, now = row
-            down_since, seconds = carrier_seconds(position.get("down", {}), carriers, now)
+            before = {name: datetime.fromisoformat(text) for name, text in position.get("down", {}).items()}
+            down = down_since(before, carriers, now)
             watched = [account for (account,) in await (await connection.execute(_WATCHED)).fetchall()]
             rules = await _rules(connection, watched)
-            readings = Readings(connection, carriers, seconds, prices)
+            readings = Readings(connection, carriers, down, prices, now)
             is_open = set(await (await connection.execute(_OPEN)).fetchall())
             found = await readings.of(rules)
             evaluated = await self._settle(connection, found, is_open, now)
@@ -179,8 +182,8 @@ class PostgresAlertStore:
             unread_since = _since(position.get("unread", {}), unread, now)
             ended = await self._end_unread(connection, rules, unread_since, now)
             evaluated = Evaluated(evaluated.raised, Tally(evaluated.resolved) + ended)
-            moved = {"name": _READER, "position": Jsonb({"down": down_since, "unread": unread_since})}
-            await connection.execute(_MOVE, moved)
+            kept = {"down": {name: since.isoformat() for name, since in down.items()}, "unread": unread_since}
+            await connection.execute(_MOVE, {"name": _READER, "position": Jsonb(kept)})
         return evaluated
 
     async def _settle(
@@ -211,7 +214,7 @@ class PostgresAlertStore:
         unread_since: Mapping[str, str],
         now: datetime,
     ) -> Tally[AlertKind]:
-        """Resolves open alerts that have no reading any more: what they warn of is no question now."""
+        """Resolves open alerts that have no reading any more, because there is nothing left to warn of."""
         resolved: Tally[AlertKind] = Tally()
         for text, since in unread_since.items():
             account_id, word, subject = json.loads(text)
@@ -227,19 +230,26 @@ class PostgresAlertStore:
     ) -> int:
         new = self._new_id()
         key = {"account_id": account_id, "kind": rule.kind.value}
-        alert = {"id": new, "subject": reading.subject, "value": reading.value, "threshold": rule.threshold, **key}
+        threshold = as_number(rule.condition.threshold)
+        alert = {
+            "id": new,
+            "subject": reading.subject,
+            "value": reading.value,
+            "threshold": threshold,
+            **key,
+        }
         if (await connection.execute(_RAISE, alert)).rowcount == 0:
             return 0
         event = event_of(new, account_id, rule, reading, now)
         not_before = None if rule.quiet is None else rule.quiet.ends_after(now)
-        endpoints = await (await connection.execute(_TOLD, key)).fetchall()
+        endpoints = await (await connection.execute(_RECEIVERS, key)).fetchall()
         deliveries = [NewDelivery(self._new_id(), row[0], event, not_before) for row in endpoints]
         await record(connection, deliveries, self._give_up_after)
         return 1
 
 
 def _since(before: Mapping[str, str], keys: AbstractSet[Key], now: datetime) -> dict[str, str]:
-    """Since when each alert has no reading, by its key as a text, as the position of the reader keeps it."""
+    """Since when each alert has had no reading, by its key as a JSON text, as the reader's position keeps it."""
     texts = sorted(json.dumps(key) for key in keys)
     return {text: before.get(text, now.isoformat()) for text in texts}
 
@@ -247,37 +257,6 @@ def _since(before: Mapping[str, str], keys: AbstractSet[Key], now: datetime) -> 
 async def _rules(connection: Connection, accounts: Sequence[str]) -> dict[str, dict[AlertKind, AlertRule]]:
     own: dict[str, dict[AlertKind, AlertRule]] = {account: {} for account in accounts}
     for account_id, *row in await (await connection.execute(_RULES, {"accounts": list(accounts)})).fetchall():
-        rule = _to_rule(row)
+        rule = to_rule(row)
         own[account_id][rule.kind] = rule
     return {account: with_rules(rules) for account, rules in own.items()}
-
-
-def _to_rule(row: Sequence[Any]) -> AlertRule:
-    return AlertRule(
-        kind=AlertKind(row[0]),
-        enabled=row[1],
-        threshold=row[2],
-        margin=row[3],
-        in_units=row[4],
-        window=timedelta(seconds=row[5]),
-        least_messages=row[6],
-        quiet=None if row[7] is None else QuietHours(row[7], row[8]),
-    )
-
-
-def _to_row(rule: AlertRule) -> dict[str, Any]:
-    return {
-        "kind": rule.kind.value,
-        "enabled": rule.enabled,
-        "threshold": rule.threshold,
-        "margin": rule.margin,
-        "in_units": rule.in_units,
-        "window_s": int(rule.window.total_seconds()),
-        "least_messages": rule.least_messages,
-        "quiet_start": None if rule.quiet is None else rule.quiet.start,
-        "quiet_end": None if rule.quiet is None else rule.quiet.end,
-    }
-
-
-def _to_alert(row: Sequence[Any]) -> Alert:
-    return Alert(row[0], row[1], AlertKind(row[2]), *row[3:])

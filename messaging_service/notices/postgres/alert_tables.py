@@ -17,7 +17,7 @@ from sqlalchemy import (
     text,
 )
 
-from messaging_service.notices.domain.alerts import AlertKind
+from messaging_service.notices.domain.alert_conditions import AlertKind
 from messaging_service.shared.postgres.columns import INSTANT, MONEY, NOW, metadata, one_of
 
 alert_rule = Table(

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from typing import Final
 
-from messaging_service.notices.domain.alerts import AlertKind
+from messaging_service.notices.domain.alert_conditions import AlertKind
 from messaging_service.notices.notice_state import NoticeState
 from messaging_service.shared.gauge_poller import MOST_COUNTED
 from messaging_service.shared.postgres.database_errors import migrated

@@ -15,9 +15,10 @@ from messaging_service.accounts.domain.account import AccountLimits, AccountMode
 from messaging_service.accounts.domain.ledger import EntryKind, NewEntry
 from messaging_service.accounts.ledger_store import NewTerms
 from messaging_service.accounts.postgres.postgres_ledger_store import PostgresLedgerStore
-from messaging_service.notices.domain.alerts import AlertKind, AlertRule, QuietHours
+from messaging_service.notices.domain.alert_conditions import BalanceLow, CarrierDown, SmsFailing, UnitsLow
+from messaging_service.notices.domain.alert_readings import CarrierHealth
+from messaging_service.notices.domain.alerts import AlertRule, QuietHours
 from messaging_service.notices.domain.endpoints import EventType
-from messaging_service.notices.manage_alerts import CarrierHealth
 from messaging_service.notices.postgres.alert_store import PostgresAlertStore
 from service_kit.postgres.database import Pool, create_pool
 from tests.contract.sms_examples import ACCOUNT, acceptance, accepted, refused
@@ -28,7 +29,7 @@ from tests.system.messaging_replica import Replica
 pytestmark = pytest.mark.timeout(60)
 
 DAY = timedelta(days=1)
-LOW = AlertRule(AlertKind.BALANCE_LOW, enabled=True, threshold=Decimal(100), margin=Decimal(10))
+LOW = AlertRule(BalanceLow(Decimal(100), Decimal(10)), enabled=True)
 NOTHING: tuple[int, int] = (0, 0)
 
 
@@ -137,7 +138,7 @@ async def test_an_alert_ends_when_nobody_listens_and_those_who_come_later_are_to
 
 async def test_units_that_cost_nothing_end_the_alert_and_a_price_that_is_not_known_does_not(watched: Watched) -> None:
     await watched.open()
-    await watched.rules(AlertRule(LOW.kind, enabled=True, threshold=LOW.threshold, margin=LOW.margin, in_units=True))
+    await watched.rules(AlertRule(UnitsLow(100, 10), enabled=True))
     await watched.add(50)
     assert await watched.look() == NOTHING
     assert await watched.look(prices={ACCOUNT: Decimal("0.6")}) == (1, 0)
@@ -166,15 +167,13 @@ async def test_failures_count_within_the_window_of_the_rule(
     await sent(outbox, refused())
     await sent(outbox, accepted())
     await rows(watched.url, "UPDATE message SET created_at = created_at - interval '30 minutes'")
-    failing = AlertRule(
-        AlertKind.SMS_FAILING, enabled=True, threshold=Decimal(50), margin=Decimal(0), window=window, least_messages=2
-    )
+    failing = AlertRule(SmsFailing(Decimal(50), Decimal(0), window, least_messages=2), enabled=True)
     await watched.rules(failing)
     assert await watched.look() == (raised, 0)
 
 
 async def test_a_carrier_that_is_reported_no_more_is_forgotten_after_a_while(watched: Watched) -> None:
-    down = AlertRule(AlertKind.CARRIER_DOWN, enabled=True, threshold=Decimal(0), margin=Decimal(0))
+    down = AlertRule(CarrierDown(timedelta(0)), enabled=True)
     await watched.rules(down)
     ill = CarrierHealth("smpp", is_down=True, balance=None)
     assert await watched.look(ill) == (1, 0)
@@ -213,7 +212,7 @@ async def test_in_quiet_hours_an_alert_is_posted_at_the_very_end_of_them(watched
     quiet = QuietHours((minute - 60) % 1_440, (minute + 120) % 1_440)
     await watched.open()
     await watched.webhook()
-    await watched.rules(AlertRule(LOW.kind, enabled=True, threshold=LOW.threshold, margin=LOW.margin, quiet=quiet))
+    await watched.rules(AlertRule(LOW.condition, enabled=True, quiet=quiet))
     await watched.add(50)
     assert await watched.look() == (1, 0)
     (posting,) = await rows(watched.url, "SELECT next_try_at, give_up_at FROM webhook_delivery")

@@ -9,12 +9,14 @@ from decimal import Decimal
 from typing import Any
 
 import pytest
+from google.protobuf.duration_pb2 import Duration
 from uuid_utils.compat import uuid7
 
 from messaging_service.accounts.domain.account import AccountLimits, AccountMode
 from messaging_service.accounts.postgres.postgres_ledger_store import PostgresLedgerStore
-from messaging_service.notices.domain.alerts import DEFAULTS, AlertKind
-from messaging_service.notices.manage_alerts import CarrierHealth
+from messaging_service.notices.domain.alert_conditions import AlertKind
+from messaging_service.notices.domain.alert_readings import CarrierHealth
+from messaging_service.notices.domain.alerts import DEFAULTS
 from messaging_service.notices.postgres.alert_store import PostgresAlertStore
 from service_kit.postgres.database import create_pool
 from tests.contract.sms_examples import refused
@@ -60,10 +62,8 @@ async def top_up(books: billing_pb2_grpc.BillingServiceAsyncStub, kes: int, refe
 
 def balance_rule(**fields: Any) -> pb.AlertRule:
     known: dict[str, Any] = {
-        "kind": pb.ALERT_KIND_BALANCE_LOW,
         "enabled": True,
-        "threshold_micros": 100_000_000,
-        "margin_micros": 10_000_000,
+        "balance_low": pb.BalanceLow(threshold_micros=100_000_000, margin_micros=10_000_000),
     }
     return pb.AlertRule(**(known | fields))
 
@@ -111,7 +111,7 @@ async def test_a_balance_may_be_watched_in_units_at_the_present_price(database_u
     async with both(database_url, **QUICK) as (service, system):
         books = await prepaid(service, 61)
         # First the rule: a look in between would warn by the default one.
-        await set_rules(service, balance_rule(threshold_micros=100_000_000, margin_micros=0, in_units=True))
+        await set_rules(service, pb.AlertRule(enabled=True, units_low=pb.UnitsLow(threshold_units=100)))
         await made(service, system.url, events=ALL)
         await adjust(books, -2)
         (event,) = await system.until(1)
@@ -127,14 +127,8 @@ async def test_a_balance_may_be_watched_in_units_at_the_present_price(database_u
 async def test_a_rate_of_failures_over_a_window_raises_an_alert(database_url: str) -> None:
     async with both(database_url, **QUICK) as (service, system):
         await made(service, system.url, events=ALL)
-        rule = pb.AlertRule(
-            kind=pb.ALERT_KIND_SMS_FAILING,
-            enabled=True,
-            threshold_micros=50_000_000,
-            margin_micros=0,
-            least_messages=4,
-        )
-        await set_rules(service, rule)
+        failing = pb.SmsFailing(threshold_percent_micros=50_000_000, least_messages=4)
+        await set_rules(service, pb.AlertRule(enabled=True, sms_failing=failing))
         for outcome in (None, None, "INVALID_RECIPIENT", "INVALID_RECIPIENT"):
             if outcome is not None:
                 service.carrier.answer = lambda _: refused("INVALID_RECIPIENT")
@@ -202,9 +196,9 @@ async def test_an_alert_that_is_open_is_not_raised_again_by_the_next_process(dat
 async def test_a_carrier_that_is_down_or_poor_is_told_to_those_who_ask(database_url: str) -> None:
     async with both(database_url, alert_every_s=3_600.0) as (service, system):
         await made(service, system.url, events=ALL)
-        down = pb.AlertRule(kind=pb.ALERT_KIND_CARRIER_DOWN, enabled=True, threshold_micros=60_000_000)
-        poor = pb.AlertRule(kind=pb.ALERT_KIND_CARRIER_BALANCE_LOW, enabled=True, threshold_micros=1_000_000_000)
-        unknown = pb.AlertRule(kind=pb.ALERT_KIND_OUTCOMES_UNKNOWN, enabled=True, threshold_micros=1_000_000)
+        down = pb.AlertRule(enabled=True, carrier_down=pb.CarrierDown(threshold=Duration(seconds=60)))
+        poor = pb.AlertRule(enabled=True, carrier_balance_low=pb.CarrierBalanceLow(threshold_micros=1_000_000_000))
+        unknown = pb.AlertRule(enabled=True, outcomes_unknown=pb.OutcomesUnknown(threshold_messages=1))
         await set_rules(service, down, poor, unknown)
         async with create_pool(database_url, "desk", timeout_s=20) as pool:
             desk = PostgresAlertStore(pool, uuid7, 0, give_up_after=DAY)
@@ -262,21 +256,57 @@ async def test_the_first_who_acknowledges_an_alert_stays_on_record(database_url:
 
 async def test_what_is_wrong_with_rules_is_named_and_none_is_set(database_url: str) -> None:
     async with both(database_url, **QUICK) as (service, _):
+        failing = pb.SmsFailing(threshold_percent_micros=-1, window=Duration(seconds=59))
         wrong = [
-            balance_rule(threshold_micros=-1, window_seconds=59, quiet_hours=pb.QuietHours(start_minute=1_440)),
-            pb.AlertRule(kind=pb.ALERT_KIND_CARRIER_DOWN, enabled=True, in_units=True),
-            pb.AlertRule(),
+            pb.AlertRule(sms_failing=failing, quiet_hours=pb.QuietHours(start_minute=1_440)),
+            pb.AlertRule(carrier_down=pb.CarrierDown(), enabled=True),
             balance_rule(),
+            pb.AlertRule(units_low=pb.UnitsLow(threshold_units=1_000_001)),
         ]
         request = pb.SetAlertRulesRequest(user_id="user123", rules=wrong)
         error = await refusal_of(alerts(service).SetAlertRules(request))
-        assert [one.field for one in error.violations] == [
-            "rules[0].threshold_micros",
-            "rules[0].window_seconds",
-            "rules[0].quiet_hours",
-            "rules[1].threshold_micros",
-            "rules[1].in_units",
-            "rules[2].kind",
+        assert [(one.field, one.reason) for one in error.violations] == [
+            ("rules[0].sms_failing.threshold_percent_micros", "OUT_OF_RANGE"),
+            ("rules[0].sms_failing.window", "OUT_OF_RANGE"),
+            ("rules[0].quiet_hours", "OUT_OF_RANGE"),
+            ("rules[1].carrier_down.threshold", "OUT_OF_RANGE"),
+            ("rules[3].units_low.threshold_units", "OUT_OF_RANGE"),
+            ("rules", "NOT_ALLOWED"),
         ]
+        for rules, field in (([], "rules"), ([balance_rule(), pb.AlertRule(enabled=True)], "rules[1].condition")):
+            empty = pb.SetAlertRulesRequest(user_id="user123", rules=rules)
+            error = await refusal_of(alerts(service).SetAlertRules(empty))
+            assert [(one.field, one.reason) for one in error.violations] == [(field, "REQUIRED")]
         held = await alerts(service).GetAlertRules(pb.GetAlertRulesRequest(user_id="user123"))
-        assert {rule.kind: rule.enabled for rule in held.rules} == {1: True, 2: True, 3: False, 4: False, 5: False}
+        assert {rule.WhichOneof("condition"): rule.enabled for rule in held.rules} == {
+            "balance_low": True,
+            "sms_failing": True,
+            "outcomes_unknown": False,
+            "carrier_down": False,
+            "carrier_balance_low": False,
+        }
+
+
+async def test_every_condition_comes_back_as_it_was_set(database_url: str) -> None:
+    quiet = pb.QuietHours(start_minute=1_320, end_minute=390)
+    rules = [
+        pb.AlertRule(units_low=pb.UnitsLow(threshold_units=1_000, margin_units=100), enabled=True, quiet_hours=quiet),
+        pb.AlertRule(
+            sms_failing=pb.SmsFailing(
+                threshold_percent_micros=12_500_000,
+                margin_percent_micros=1,
+                window=Duration(seconds=86_400),
+                least_messages=1_000,
+            )
+        ),
+        pb.AlertRule(outcomes_unknown=pb.OutcomesUnknown(threshold_messages=1, margin_messages=1_000_000)),
+        pb.AlertRule(carrier_down=pb.CarrierDown(threshold=Duration(nanos=500_000_000), margin=Duration(seconds=7))),
+        pb.AlertRule(carrier_balance_low=pb.CarrierBalanceLow(threshold_micros=1, margin_micros=10**12)),
+    ]
+    amount = pb.AlertRule(balance_low=pb.BalanceLow(threshold_micros=99_990_000, margin_micros=0), enabled=True)
+    async with both(database_url, alert_every_s=3_600.0) as (service, _):
+        stub = alerts(service)
+        held = (await stub.SetAlertRules(pb.SetAlertRulesRequest(user_id="user123", rules=rules))).rules
+        assert list(held) == rules
+        held = (await stub.SetAlertRules(pb.SetAlertRulesRequest(user_id="user123", rules=[amount]))).rules
+        assert list(held) == [amount, *rules[1:]]

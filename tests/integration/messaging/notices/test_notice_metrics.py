@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from messaging_service.notices.domain.alerts import AlertKind
+from messaging_service.notices.domain.alert_conditions import AlertKind
 from messaging_service.notices.postgres.notice_view import PostgresNoticeView
 from service_kit.postgres.database import create_pool
 from tests.doubles.webhook_receiver import Receiver, answer, receiver

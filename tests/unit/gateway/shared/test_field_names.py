@@ -65,6 +65,11 @@ def test_every_field_of_a_call_is_a_field_of_its_route(
         ("items[17].tags[2]", "tags[2]"),
         ("custom_data_json", "customData"),
         ("page_token", "pageToken"),
+        ("rules[1].sms_failing.threshold_percent_micros", "rules[1].threshold"),
+        ("rules[1].sms_failing.window", "rules[1].windowSeconds"),
+        ("rules[1].units_low.margin_units", "rules[1].margin"),
+        ("rules[1].carrier_down.threshold", "rules[1].threshold"),
+        ("rules[1].condition", "rules[1]"),
         ("", ""),
     ],
 )

@@ -10,7 +10,9 @@ from uuid import UUID
 
 import pytest
 
-from messaging_service.notices.domain.alerts import DEFAULTS, AlertKind, AlertRule, Reading, event_of
+from messaging_service.notices.domain.alert_conditions import AlertKind
+from messaging_service.notices.domain.alert_readings import Reading
+from messaging_service.notices.domain.alerts import DEFAULTS, AlertRule, event_of
 from messaging_service.notices.domain.channel_text import QueuedEvent, Text, nairobi, queued_event, text_of
 from messaging_service.notices.domain.channels import CHANNEL_EVENTS, email_problem, joined, url_letters_problem
 from messaging_service.notices.domain.endpoints import EventType

@@ -23,11 +23,12 @@ from messaging_service.carriers.domain.carrier_status import BindState
 from messaging_service.carriers.domain.circuit_breaker import BreakerState
 from messaging_service.carriers.grpc import carrier_servicer
 from messaging_service.carriers.grpc.carrier_servicer import CarrierServicer
-from messaging_service.notices.domain.alerts import AlertKind
+from messaging_service.notices.domain.alert_conditions import AlertKind
 from messaging_service.notices.domain.channels import CHANNEL_EVENTS, CHANNEL_KINDS
 from messaging_service.notices.domain.endpoints import DeliveryState, EventType
 from messaging_service.notices.grpc import channel_messages, webhook_messages
-from messaging_service.notices.grpc.alert_servicer import ALERT_KINDS, AlertServicer
+from messaging_service.notices.grpc.alert_messages import ALERT_KINDS
+from messaging_service.notices.grpc.alert_servicer import AlertServicer
 from messaging_service.notices.grpc.channel_servicer import ChannelServicer
 from messaging_service.notices.grpc.webhook_servicer import WebhookServicer
 from messaging_service.opt_outs.domain.suppression import Source

@@ -5,6 +5,7 @@ Warnings: low balances, failing messages, carriers that are down."""
 
 from collections import abc as _abc
 from google.protobuf import descriptor as _descriptor
+from google.protobuf import duration_pb2 as _duration_pb2
 from google.protobuf import message as _message
 from google.protobuf import timestamp_pb2 as _timestamp_pb2
 from google.protobuf.internal import containers as _containers
@@ -27,116 +28,285 @@ class _AlertKind:
 class _AlertKindEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_AlertKind.ValueType], _builtins.type):
     DESCRIPTOR: _descriptor.EnumDescriptor
     ALERT_KIND_UNSPECIFIED: _AlertKind.ValueType  # 0
-    """Refused."""
+    """Never shown."""
     ALERT_KIND_BALANCE_LOW: _AlertKind.ValueType  # 1
-    """`balance.low`: what a prepaid account can spend is below the threshold, in KES or in
-    SMS units at its present price. Default: on, 100 KES, margin 10.
-    """
+    """`balance.low`: BalanceLow or UnitsLow."""
     ALERT_KIND_SMS_FAILING: _AlertKind.ValueType  # 2
-    """`sms.failing`: of the account's latest messages, so many percent or more failed.
-    Default: on, 20 percent, margin 5, 15 minutes, 20 messages.
-    """
+    """`sms.failing`: SmsFailing."""
     ALERT_KIND_OUTCOMES_UNKNOWN: _AlertKind.ValueType  # 3
-    """`outcomes.unknown`: so many messages of the whole system or more have an unknown
-    outcome. Default: off, 100, margin 50.
-    """
+    """`outcomes.unknown`: OutcomesUnknown."""
     ALERT_KIND_CARRIER_DOWN: _AlertKind.ValueType  # 4
-    """`carrier.down`: no process could use a carrier for so many seconds or more, though it
-    is wanted. Default: off, 60.
-    """
+    """`carrier.down`: CarrierDown."""
     ALERT_KIND_CARRIER_BALANCE_LOW: _AlertKind.ValueType  # 5
-    """`carrier.balance_low`: what our account at a carrier holds is below the threshold,
-    in KES. Default: off, 1,000, margin 100.
-    """
+    """`carrier.balance_low`: CarrierBalanceLow."""
 
 class AlertKind(_AlertKind, metaclass=_AlertKindEnumTypeWrapper):
-    """What a rule watches."""
+    """What a rule watches. Each kind is also the event of that name."""
 
 ALERT_KIND_UNSPECIFIED: AlertKind.ValueType  # 0
-"""Refused."""
+"""Never shown."""
 ALERT_KIND_BALANCE_LOW: AlertKind.ValueType  # 1
-"""`balance.low`: what a prepaid account can spend is below the threshold, in KES or in
-SMS units at its present price. Default: on, 100 KES, margin 10.
-"""
+"""`balance.low`: BalanceLow or UnitsLow."""
 ALERT_KIND_SMS_FAILING: AlertKind.ValueType  # 2
-"""`sms.failing`: of the account's latest messages, so many percent or more failed.
-Default: on, 20 percent, margin 5, 15 minutes, 20 messages.
-"""
+"""`sms.failing`: SmsFailing."""
 ALERT_KIND_OUTCOMES_UNKNOWN: AlertKind.ValueType  # 3
-"""`outcomes.unknown`: so many messages of the whole system or more have an unknown
-outcome. Default: off, 100, margin 50.
-"""
+"""`outcomes.unknown`: OutcomesUnknown."""
 ALERT_KIND_CARRIER_DOWN: AlertKind.ValueType  # 4
-"""`carrier.down`: no process could use a carrier for so many seconds or more, though it
-is wanted. Default: off, 60.
-"""
+"""`carrier.down`: CarrierDown."""
 ALERT_KIND_CARRIER_BALANCE_LOW: AlertKind.ValueType  # 5
-"""`carrier.balance_low`: what our account at a carrier holds is below the threshold,
-in KES. Default: off, 1,000, margin 100.
-"""
+"""`carrier.balance_low`: CarrierBalanceLow."""
 Global___AlertKind: _TypeAlias = AlertKind  # noqa: Y015
 
 @_typing.final
 class AlertRule(_message.Message):
-    """What an account wants to be warned of."""
+    """What an account wants to be warned of.
+
+    A field out of its range fails with INVALID_ARGUMENT, which names the field. In every
+    condition the margin is how far the value must be back on the good side of the
+    threshold before the next crossing raises another alert.
+    """
 
     DESCRIPTOR: _descriptor.Descriptor
 
-    KIND_FIELD_NUMBER: _builtins.int
     ENABLED_FIELD_NUMBER: _builtins.int
-    THRESHOLD_MICROS_FIELD_NUMBER: _builtins.int
-    MARGIN_MICROS_FIELD_NUMBER: _builtins.int
-    IN_UNITS_FIELD_NUMBER: _builtins.int
-    WINDOW_SECONDS_FIELD_NUMBER: _builtins.int
-    LEAST_MESSAGES_FIELD_NUMBER: _builtins.int
     QUIET_HOURS_FIELD_NUMBER: _builtins.int
-    kind: Global___AlertKind.ValueType
-    """What it watches. Required."""
+    BALANCE_LOW_FIELD_NUMBER: _builtins.int
+    UNITS_LOW_FIELD_NUMBER: _builtins.int
+    SMS_FAILING_FIELD_NUMBER: _builtins.int
+    OUTCOMES_UNKNOWN_FIELD_NUMBER: _builtins.int
+    CARRIER_DOWN_FIELD_NUMBER: _builtins.int
+    CARRIER_BALANCE_LOW_FIELD_NUMBER: _builtins.int
     enabled: _builtins.bool
     """Whether it watches. Disabling it resolves what is open."""
+    @_builtins.property
+    def quiet_hours(self) -> Global___QuietHours:
+        """Hours of each day in which alerts are recorded, but sent only afterwards; absent for
+        none.
+        """
+
+    @_builtins.property
+    def balance_low(self) -> Global___BalanceLow:
+        """Default: on, 100 KES, margin 10 KES."""
+
+    @_builtins.property
+    def units_low(self) -> Global___UnitsLow:
+        """Instead of `balance_low`."""
+
+    @_builtins.property
+    def sms_failing(self) -> Global___SmsFailing:
+        """Default: on, 20 %, margin 5 %, 15 minutes, 20 messages."""
+
+    @_builtins.property
+    def outcomes_unknown(self) -> Global___OutcomesUnknown:
+        """Default: off, 100 messages, margin 50 messages."""
+
+    @_builtins.property
+    def carrier_down(self) -> Global___CarrierDown:
+        """Default: off, 60 s, no margin."""
+
+    @_builtins.property
+    def carrier_balance_low(self) -> Global___CarrierBalanceLow:
+        """Default: off, 1,000 KES, margin 100 KES."""
+
+    def __init__(
+        self,
+        *,
+        enabled: _builtins.bool = ...,
+        quiet_hours: Global___QuietHours | None = ...,
+        balance_low: Global___BalanceLow | None = ...,
+        units_low: Global___UnitsLow | None = ...,
+        sms_failing: Global___SmsFailing | None = ...,
+        outcomes_unknown: Global___OutcomesUnknown | None = ...,
+        carrier_down: Global___CarrierDown | None = ...,
+        carrier_balance_low: Global___CarrierBalanceLow | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["balance_low", b"balance_low", "carrier_balance_low", b"carrier_balance_low", "carrier_down", b"carrier_down", "condition", b"condition", "outcomes_unknown", b"outcomes_unknown", "quiet_hours", b"quiet_hours", "sms_failing", b"sms_failing", "units_low", b"units_low"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["balance_low", b"balance_low", "carrier_balance_low", b"carrier_balance_low", "carrier_down", b"carrier_down", "condition", b"condition", "enabled", b"enabled", "outcomes_unknown", b"outcomes_unknown", "quiet_hours", b"quiet_hours", "sms_failing", b"sms_failing", "units_low", b"units_low"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    _WhichOneofReturnType_condition: _TypeAlias = _typing.Literal["balance_low", "units_low", "sms_failing", "outcomes_unknown", "carrier_down", "carrier_balance_low"]  # noqa: Y015
+    _WhichOneofArgType_condition: _TypeAlias = _typing.Literal["condition", b"condition"]  # noqa: Y015
+    def WhichOneof(self, oneof_group: _WhichOneofArgType_condition) -> _WhichOneofReturnType_condition | None: ...
+
+Global___AlertRule: _TypeAlias = AlertRule  # noqa: Y015
+
+@_typing.final
+class BalanceLow(_message.Message):
+    """What a prepaid account can spend is below the threshold."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    THRESHOLD_MICROS_FIELD_NUMBER: _builtins.int
+    MARGIN_MICROS_FIELD_NUMBER: _builtins.int
     threshold_micros: _builtins.int
-    """Millionths of KES, SMS units, percent, messages or seconds, as the kind says; 0 to
-    1,000,000 of those. Not 0 where too much is warned of.
-    """
+    """Millionths of KES, 0 to 1,000,000 KES."""
     margin_micros: _builtins.int
-    """How far the value must be back before another alert may be raised, in millionths as
-    the threshold; 0 to 1,000,000 of those.
-    """
-    in_units: _builtins.bool
-    """For BALANCE_LOW: threshold and margin are SMS units at the present price."""
-    window_seconds: _builtins.int
-    """For SMS_FAILING: seconds for which messages count, 60 to 86,400; 0 for 900. Of those
-    messages the latest 1,000 are looked at.
-    """
+    """Millionths of KES, 0 to 1,000,000 KES. Default 0."""
+    def __init__(
+        self,
+        *,
+        threshold_micros: _builtins.int = ...,
+        margin_micros: _builtins.int = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["margin_micros", b"margin_micros", "threshold_micros", b"threshold_micros"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___BalanceLow: _TypeAlias = BalanceLow  # noqa: Y015
+
+@_typing.final
+class UnitsLow(_message.Message):
+    """A prepaid account can pay for fewer SMS units than the threshold, at its present price."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    THRESHOLD_UNITS_FIELD_NUMBER: _builtins.int
+    MARGIN_UNITS_FIELD_NUMBER: _builtins.int
+    threshold_units: _builtins.int
+    """SMS units, 0 to 1,000,000."""
+    margin_units: _builtins.int
+    """SMS units, 0 to 1,000,000. Default 0."""
+    def __init__(
+        self,
+        *,
+        threshold_units: _builtins.int = ...,
+        margin_units: _builtins.int = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["margin_units", b"margin_units", "threshold_units", b"threshold_units"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___UnitsLow: _TypeAlias = UnitsLow  # noqa: Y015
+
+@_typing.final
+class SmsFailing(_message.Message):
+    """Of the account's latest messages, the threshold or more failed."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    THRESHOLD_PERCENT_MICROS_FIELD_NUMBER: _builtins.int
+    MARGIN_PERCENT_MICROS_FIELD_NUMBER: _builtins.int
+    WINDOW_FIELD_NUMBER: _builtins.int
+    LEAST_MESSAGES_FIELD_NUMBER: _builtins.int
+    threshold_percent_micros: _builtins.int
+    """Millionths of a percent: 20,000,000 is 20 %. More than 0 and up to 100 %."""
+    margin_percent_micros: _builtins.int
+    """Millionths of a percent, 0 to 100 %. Default 0."""
     least_messages: _builtins.int
-    """For SMS_FAILING: with fewer messages that have ended nothing is said, 1 to 1,000; 0
+    """With fewer messages that have ended none of them counts as failing, 1 to 1,000; 0
     for 20.
     """
     @_builtins.property
-    def quiet_hours(self) -> Global___QuietHours:
-        """Hours of each day in which alerts are recorded, but posted only afterwards; absent
-        for none.
+    def window(self) -> _duration_pb2.Duration:
+        """How far back messages count, 60 to 86,400 seconds; 15 minutes when absent. Of those
+        messages the latest 1,000 are looked at.
         """
 
     def __init__(
         self,
         *,
-        kind: Global___AlertKind.ValueType = ...,
-        enabled: _builtins.bool = ...,
-        threshold_micros: _builtins.int = ...,
-        margin_micros: _builtins.int = ...,
-        in_units: _builtins.bool = ...,
-        window_seconds: _builtins.int = ...,
+        threshold_percent_micros: _builtins.int = ...,
+        margin_percent_micros: _builtins.int = ...,
+        window: _duration_pb2.Duration | None = ...,
         least_messages: _builtins.int = ...,
-        quiet_hours: Global___QuietHours | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["quiet_hours", b"quiet_hours"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["window", b"window"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["enabled", b"enabled", "in_units", b"in_units", "kind", b"kind", "least_messages", b"least_messages", "margin_micros", b"margin_micros", "quiet_hours", b"quiet_hours", "threshold_micros", b"threshold_micros", "window_seconds", b"window_seconds"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["least_messages", b"least_messages", "margin_percent_micros", b"margin_percent_micros", "threshold_percent_micros", b"threshold_percent_micros", "window", b"window"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
-Global___AlertRule: _TypeAlias = AlertRule  # noqa: Y015
+Global___SmsFailing: _TypeAlias = SmsFailing  # noqa: Y015
+
+@_typing.final
+class OutcomesUnknown(_message.Message):
+    """The threshold or more messages of the whole system have an unknown outcome."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    THRESHOLD_MESSAGES_FIELD_NUMBER: _builtins.int
+    MARGIN_MESSAGES_FIELD_NUMBER: _builtins.int
+    threshold_messages: _builtins.int
+    """Messages, 1 to 1,000,000."""
+    margin_messages: _builtins.int
+    """Messages, 0 to 1,000,000. Default 0."""
+    def __init__(
+        self,
+        *,
+        threshold_messages: _builtins.int = ...,
+        margin_messages: _builtins.int = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["margin_messages", b"margin_messages", "threshold_messages", b"threshold_messages"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___OutcomesUnknown: _TypeAlias = OutcomesUnknown  # noqa: Y015
+
+@_typing.final
+class CarrierDown(_message.Message):
+    """No process could use a carrier for the threshold or longer, although no operator took
+    it out of use.
+    """
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    THRESHOLD_FIELD_NUMBER: _builtins.int
+    MARGIN_FIELD_NUMBER: _builtins.int
+    @_builtins.property
+    def threshold(self) -> _duration_pb2.Duration:
+        """More than 0 and up to 1,000,000 seconds. Required."""
+
+    @_builtins.property
+    def margin(self) -> _duration_pb2.Duration:
+        """0 to 1,000,000 seconds; 0 when absent. Matters only after the threshold was changed:
+        a carrier that is back is down for 0 seconds.
+        """
+
+    def __init__(
+        self,
+        *,
+        threshold: _duration_pb2.Duration | None = ...,
+        margin: _duration_pb2.Duration | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["margin", b"margin", "threshold", b"threshold"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["margin", b"margin", "threshold", b"threshold"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___CarrierDown: _TypeAlias = CarrierDown  # noqa: Y015
+
+@_typing.final
+class CarrierBalanceLow(_message.Message):
+    """Our account at a carrier holds less than the threshold."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    THRESHOLD_MICROS_FIELD_NUMBER: _builtins.int
+    MARGIN_MICROS_FIELD_NUMBER: _builtins.int
+    threshold_micros: _builtins.int
+    """Millionths of KES, 0 to 1,000,000 KES."""
+    margin_micros: _builtins.int
+    """Millionths of KES, 0 to 1,000,000 KES. Default 0."""
+    def __init__(
+        self,
+        *,
+        threshold_micros: _builtins.int = ...,
+        margin_micros: _builtins.int = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["margin_micros", b"margin_micros", "threshold_micros", b"threshold_micros"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___CarrierBalanceLow: _TypeAlias = CarrierBalanceLow  # noqa: Y015
 
 @_typing.final
 class QuietHours(_message.Message):
@@ -192,9 +362,11 @@ class Alert(_message.Message):
     subject: _builtins.str
     """The account, the carrier, or `system`."""
     value_micros: _builtins.int
-    """The value that raised it, in millionths as the threshold of the kind."""
+    """The value that raised it, in millionths of the unit of the rule's condition: KES, SMS
+    units, percent, messages or seconds.
+    """
     threshold_micros: _builtins.int
-    """The threshold that it crossed, in millionths."""
+    """The threshold that it crossed, in the same unit."""
     acknowledged_by: _builtins.str
     """Who; absent until then."""
     pending_deliveries: _builtins.int

@@ -85,7 +85,8 @@ class AlertServiceServicer(object):
 
     def SetAlertRules(self, request, context):
         """Sets rules, all or none of them. Kinds that are not among them stay as they are.
-        INVALID_ARGUMENT: a field is out of range, or a kind is there twice.
+        INVALID_ARGUMENT: a field is out of range (`OUT_OF_RANGE`), a condition is missing
+        (`REQUIRED`), or two rules are of one kind (`NOT_ALLOWED`).
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -100,7 +101,7 @@ class AlertServiceServicer(object):
         raise NotImplementedError('Method not implemented!')
 
     def AcknowledgeAlert(self, request, context):
-        """Notes who has seen an alert. Idempotent: the first word stays. Does not resolve it.
+        """Records who has seen an alert. Idempotent: the first name stays. Does not resolve it.
         NOT_FOUND (`ALERT_NOT_FOUND`). INVALID_ARGUMENT.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)

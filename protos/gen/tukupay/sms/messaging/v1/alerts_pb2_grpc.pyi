@@ -47,14 +47,15 @@ class AlertServiceStub:
     """
     SetAlertRules: _grpc.UnaryUnaryMultiCallable[_alerts_pb2.SetAlertRulesRequest, _alerts_pb2.SetAlertRulesResponse]
     """Sets rules, all or none of them. Kinds that are not among them stay as they are.
-    INVALID_ARGUMENT: a field is out of range, or a kind is there twice.
+    INVALID_ARGUMENT: a field is out of range (`OUT_OF_RANGE`), a condition is missing
+    (`REQUIRED`), or two rules are of one kind (`NOT_ALLOWED`).
     """
     ListAlerts: _grpc.UnaryUnaryMultiCallable[_alerts_pb2.ListAlertsRequest, _alerts_pb2.ListAlertsResponse]
     """Alerts of an account, newest first, by pages.
     INVALID_ARGUMENT: a malformed filter or page token.
     """
     AcknowledgeAlert: _grpc.UnaryUnaryMultiCallable[_alerts_pb2.AcknowledgeAlertRequest, _alerts_pb2.AcknowledgeAlertResponse]
-    """Notes who has seen an alert. Idempotent: the first word stays. Does not resolve it.
+    """Records who has seen an alert. Idempotent: the first name stays. Does not resolve it.
     NOT_FOUND (`ALERT_NOT_FOUND`). INVALID_ARGUMENT.
     """
 
@@ -77,14 +78,15 @@ class AlertServiceAsyncStub(AlertServiceStub):
     """
     SetAlertRules: _aio.UnaryUnaryMultiCallable[_alerts_pb2.SetAlertRulesRequest, _alerts_pb2.SetAlertRulesResponse]  # type: ignore[assignment]
     """Sets rules, all or none of them. Kinds that are not among them stay as they are.
-    INVALID_ARGUMENT: a field is out of range, or a kind is there twice.
+    INVALID_ARGUMENT: a field is out of range (`OUT_OF_RANGE`), a condition is missing
+    (`REQUIRED`), or two rules are of one kind (`NOT_ALLOWED`).
     """
     ListAlerts: _aio.UnaryUnaryMultiCallable[_alerts_pb2.ListAlertsRequest, _alerts_pb2.ListAlertsResponse]  # type: ignore[assignment]
     """Alerts of an account, newest first, by pages.
     INVALID_ARGUMENT: a malformed filter or page token.
     """
     AcknowledgeAlert: _aio.UnaryUnaryMultiCallable[_alerts_pb2.AcknowledgeAlertRequest, _alerts_pb2.AcknowledgeAlertResponse]  # type: ignore[assignment]
-    """Notes who has seen an alert. Idempotent: the first word stays. Does not resolve it.
+    """Records who has seen an alert. Idempotent: the first name stays. Does not resolve it.
     NOT_FOUND (`ALERT_NOT_FOUND`). INVALID_ARGUMENT.
     """
 
@@ -116,7 +118,8 @@ class AlertServiceServicer(metaclass=_abc_1.ABCMeta):
         context: _ServicerContext,
     ) -> _typing.Union[_alerts_pb2.SetAlertRulesResponse, _abc.Awaitable[_alerts_pb2.SetAlertRulesResponse]]:
         """Sets rules, all or none of them. Kinds that are not among them stay as they are.
-        INVALID_ARGUMENT: a field is out of range, or a kind is there twice.
+        INVALID_ARGUMENT: a field is out of range (`OUT_OF_RANGE`), a condition is missing
+        (`REQUIRED`), or two rules are of one kind (`NOT_ALLOWED`).
         """
 
     @_abc_1.abstractmethod
@@ -135,7 +138,7 @@ class AlertServiceServicer(metaclass=_abc_1.ABCMeta):
         request: _alerts_pb2.AcknowledgeAlertRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_alerts_pb2.AcknowledgeAlertResponse, _abc.Awaitable[_alerts_pb2.AcknowledgeAlertResponse]]:
-        """Notes who has seen an alert. Idempotent: the first word stays. Does not resolve it.
+        """Records who has seen an alert. Idempotent: the first name stays. Does not resolve it.
         NOT_FOUND (`ALERT_NOT_FOUND`). INVALID_ARGUMENT.
         """
 
