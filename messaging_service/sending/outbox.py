@@ -174,7 +174,7 @@ class Outbox(Protocol):
     async def accept(self, batch: Sequence[Acceptance]) -> Sequence[Accepted | ServiceError]:
         """Records requests with their holds, each with its own result (T1).
 
-        Errors of single items: MESSAGE_ID_REUSED (`message_id_reused`), INSUFFICIENT_FUNDS, ACCOUNT_NOT_ACTIVE.
+        Errors of single items: MESSAGE_ID_REUSED (`other_request`), INSUFFICIENT_FUNDS, ACCOUNT_NOT_ACTIVE.
         """
         ...
 

@@ -18,7 +18,8 @@ from messaging_service.accounts.domain.account import (
 )
 from messaging_service.carriers.domain.routing import DEFAULT_ROUTE
 from messaging_service.opt_outs.domain.suppression import NOBODY_EXEMPT, Exemption, Suppression, opted_out
-from messaging_service.sending.domain.repetition import message_id_reused
+from messaging_service.sending.domain.entry_rules import check_cancel, check_resend
+from messaging_service.sending.domain.repetition import other_request
 from messaging_service.sending.domain.send_request import SendRequest
 from messaging_service.sending.domain.settling import settlement_of
 from messaging_service.sending.outbox import (
@@ -32,7 +33,7 @@ from messaging_service.sending.outbox import (
     valid_until,
 )
 from messaging_service.shared.domain.message import Message
-from messaging_service.shared.domain.states import IN_PROGRESS, RESENDABLE, Billing, Priority, State
+from messaging_service.shared.domain.states import Billing, Priority, State
 from service_kit.errors import Kind, ServiceError
 
 LEASE_S = 30.0
@@ -92,10 +93,6 @@ class Book:
         )
 
 
-def _precondition(reason: str) -> ServiceError:
-    return ServiceError(Kind.FAILED_PRECONDITION, reason, "refused")
-
-
 class InMemoryOutbox:
     """Implements Outbox."""
 
@@ -117,8 +114,8 @@ class InMemoryOutbox:
         key = (request.account_id, item.key)
         if key in book.keys:
             fingerprint, message_id = book.keys[key]
-            if fingerprint != item.fingerprint:
-                return message_id_reused(item.key, request, book.messages[message_id])
+            if error := other_request(item.key, request, item.fingerprint, book.messages[message_id], fingerprint):
+                return error
             return Accepted(book.messages[message_id], replayed=message_id != item.message_id)
         if not book.wanted(request):
             return opted_out(request.sender_id, request.account_id)
@@ -251,14 +248,8 @@ class InMemoryOutbox:
 
     async def resend(self, message_id: UUID, max_retries: int, route: str = DEFAULT_ROUTE) -> Message:
         message = self._existing(message_id)
-        if message.state is State.CANCELLED:
-            raise _precondition("CANCELLED")
-        if message.state not in RESENDABLE:
-            raise _precondition("NOT_FAILED")
-        if message.expires_at is not None and message.expires_at <= self.book.now:
-            raise _precondition("VALIDITY_OVER")
-        if message.retry_count >= max_retries:
-            raise _precondition("RETRY_LIMIT_REACHED")
+        is_outdated = message.expires_at is not None and message.expires_at <= self.book.now
+        check_resend(message, is_outdated=is_outdated, max_retries=max_retries)
         if not self.book.wanted(message):
             raise opted_out(message.sender_id, message.account_id)
         account = self._account(message.account_id)
@@ -282,8 +273,7 @@ class InMemoryOutbox:
         """Stops a message that was not submitted yet, for the reason of a code."""
         message = self._existing(message_id)
         row = self.book.queue.get(message_id)
-        if row is None or row.state is not State.READY or message.state not in IN_PROGRESS:
-            raise _precondition("NOT_CANCELLABLE")
+        check_cancel(message, is_queued=row is not None and row.state is State.READY)
         del self.book.queue[message_id]
         self._unhold(message)
         return self._move(message_id, State.CANCELLED, code, billing=Billing.RELEASED, error_code=code)

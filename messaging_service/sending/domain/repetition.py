@@ -24,12 +24,16 @@ _FIELDS = (
 _CUSTOM_DATA = ("custom_data_json", "custom data")
 
 
-def message_id_reused(key: str, request: SendRequest, recorded: Message | SendRequest) -> ServiceError:
-    """The refusal of a request whose message id stands for another one.
+def other_request(
+    key: str, request: SendRequest, fingerprint: bytes, recorded: Message | SendRequest, recorded_fingerprint: bytes
+) -> ServiceError | None:
+    """The refusal of a request whose message id stands for another one; None for a repetition of it.
 
-    `recorded` is the entry that is stored, or the request before it in the same batch that was not stored. The
-    violations name each field that differs and neither value.
+    Only the fingerprints decide, each of its request. `recorded` is the entry that is stored, or the request before it
+    in the same batch that was not stored. The violations name each field that differs and neither value.
     """
+    if fingerprint == recorded_fingerprint:
+        return None
     fields = _differing(request, recorded)
     words = _joined([words for _, words in fields])
     metadata = {"message_id": key, "fields": ",".join(name for name, _ in fields)}

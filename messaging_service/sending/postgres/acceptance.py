@@ -12,7 +12,7 @@ from uuid import UUID
 from messaging_service.accounts.domain.account import Account, UnknownAccounts, unknown_account
 from messaging_service.accounts.postgres.recipient_limits import count_recipients, recipient_counts
 from messaging_service.opt_outs.domain.suppression import Exemption, opted_out
-from messaging_service.sending.domain.repetition import message_id_reused
+from messaging_service.sending.domain.repetition import other_request
 from messaging_service.sending.outbox import Acceptance, Accepted
 from messaging_service.sending.postgres.accept_keys import Key, enter, forget_keys, known_messages
 from messaging_service.sending.postgres.accept_messages import Owner, record
@@ -98,10 +98,10 @@ def _answer(
     first = by_key[key]
     fingerprint = fingerprints.get(key) or first.fingerprint
     result = results[key]
-    is_repetition = acceptance is not first or key in fingerprints
-    if is_repetition and acceptance.fingerprint != fingerprint:
-        recorded = result.message if isinstance(result, Accepted) else first.request
-        return message_id_reused(acceptance.key, acceptance.request, recorded)
+    recorded = result.message if isinstance(result, Accepted) else first.request
+    reused = other_request(acceptance.key, acceptance.request, acceptance.fingerprint, recorded, fingerprint)
+    if reused is not None:
+        return reused
     if acceptance is not first and isinstance(result, Accepted):
         return Accepted(result.message, replayed=True)
     return result

@@ -9,11 +9,10 @@ from messaging_service.accounts.postgres.account_rows import HOLD_MORE, lock_acc
 from messaging_service.accounts.postgres.recipient_limits import count_recipients, recipient_counts
 from messaging_service.opt_outs.domain.suppression import Exemption, opted_out
 from messaging_service.opt_outs.postgres.postgres_suppressions import covering
+from messaging_service.sending.domain.entry_rules import check_cancel, check_resend
 from messaging_service.sending.postgres.accept_messages import LANES
 from messaging_service.shared.domain.message import Message, no_such_entry, outbox_id
-from messaging_service.shared.domain.states import IN_PROGRESS, RESENDABLE, State
 from messaging_service.shared.postgres.message_columns import MESSAGE
-from service_kit.errors import Kind, ServiceError
 from service_kit.postgres.database import Connection
 
 
@@ -71,7 +70,7 @@ async def resend(
 ) -> Message:
     """See Outbox.resend."""
     message, is_outdated = await _locked(connection, message_id)
-    _check_resend(message, is_outdated, max_retries)
+    check_resend(message, is_outdated=is_outdated, max_retries=max_retries)
     await _check_opt_out(connection, message, exemption)
     accounts = await lock_accounts(connection, {message.account_id})
     account = accounts[message.account_id]
@@ -102,40 +101,6 @@ async def resend(
     return MESSAGE.read(row)
 
 
-def _check_resend(message: Message, is_outdated: bool, max_retries: int) -> None:
-    identity = {"outbox_id": outbox_id(message.id), "state": message.state.value}
-    if message.state is State.CANCELLED:
-        raise ServiceError(
-            Kind.FAILED_PRECONDITION,
-            "CANCELLED",
-            "the entry was cancelled and stays so; send the message anew with another message id",
-            metadata=identity,
-        )
-    if message.state not in RESENDABLE:
-        raise ServiceError(
-            Kind.FAILED_PRECONDITION,
-            "NOT_FAILED",
-            f"only a failed entry can be resent, and this one is {message.status.value} ({message.state.value})",
-            metadata=identity,
-        )
-    if is_outdated:
-        raise ServiceError(
-            Kind.FAILED_PRECONDITION,
-            "VALIDITY_OVER",
-            "the entry was to be delivered by a time that has passed, so it would arrive too late; send "
-            "a new message instead",
-            metadata=identity,
-        )
-    if message.retry_count >= max_retries:
-        raise ServiceError(
-            Kind.FAILED_PRECONDITION,
-            "RETRY_LIMIT_REACHED",
-            f"the entry was resent {message.retry_count} times, and at most {max_retries} resends are allowed; "
-            "check why it fails before sending the message anew",
-            metadata={**identity, "retry_count": str(message.retry_count), "max_retries": str(max_retries)},
-        )
-
-
 async def _check_opt_out(connection: Connection, message: Message, exemption: Exemption) -> None:
     if exemption.holds_for(message.tags):
         return
@@ -149,13 +114,7 @@ async def cancel(connection: Connection, message_id: UUID, owner: str) -> Messag
     cursor = await connection.execute(_UNQUEUE, (message_id,))
     unqueued = await cursor.fetchone()
     message, _ = await _locked(connection, message_id)
-    if unqueued is None or message.state not in IN_PROGRESS:
-        raise ServiceError(
-            Kind.FAILED_PRECONDITION,
-            "NOT_CANCELLABLE",
-            f"the entry is {message.state.value}: it was handed to the carrier or has ended, and cannot be cancelled",
-            metadata={"outbox_id": outbox_id(message_id), "state": message.state.value},
-        )
+    check_cancel(message, is_queued=unqueued is not None)
     await lock_accounts(connection, {message.account_id})
     cursor = await connection.execute(_CANCEL, {"id": message_id, "owner": owner})
     row = await cursor.fetchone()

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from typing import NamedTuple
 from uuid import UUID
 
+from messaging_service.accounts.domain.account import AccountStatus
 from messaging_service.accounts.postgres.account_rows import lock_accounts
 from messaging_service.accounts.postgres.recipient_limits import Phone, count_recipients, recipient_counts
+from messaging_service.sending.domain.entry_rules import is_resent_by_itself
 from service_kit.errors import ServiceError
 from service_kit.postgres.database import Connection
 
@@ -25,15 +27,11 @@ _DUE = """
     SELECT message_id, ctid::text FROM dispatch WHERE resend_at <= now()
     ORDER BY resend_at LIMIT %(limit)s FOR UPDATE SKIP LOCKED
 """
-# What was wanted when the outcome became unknown is asked again: the account may have changed its mind or be stopped,
-# the message may be over, the phone may have opted out (of whatever it was: a second copy needs no fine print). Such
-# rows wait for their receipt or the end of their window like others.
+# What is_resent_by_itself asks. Rows that it does not want wait for a receipt or the end of their window like others.
 _ASK = """
     SELECT m.id, m.account_id, m.recipient, a.recipient_hour_limit IS NOT NULL AS is_limited,
-        a.resend_unknown AND a.status = 'active' AND m.retry_count < %(max_retries)s
-        AND coalesce(m.expires_at > now(), true) AND NOT EXISTS (
-            SELECT 1 FROM suppression s WHERE s.phone = m.recipient AND s.ended_at IS NULL
-        ) AS is_wanted
+        a.status, a.resend_unknown, m.retry_count, coalesce(m.expires_at <= now(), false) AS is_outdated,
+        EXISTS (SELECT 1 FROM suppression s WHERE s.phone = m.recipient AND s.ended_at IS NULL) AS is_opted_out
     FROM message m JOIN account a ON a.id = m.account_id
     WHERE m.id = ANY(%(ids)s) ORDER BY m.id FOR NO KEY UPDATE OF m
 """
@@ -60,15 +58,25 @@ _RESEND = """
 """
 
 
-@dataclass(frozen=True, slots=True)
-class _Due:
+class _Due(NamedTuple):
     """An unknown message whose time to be sent again has come, locked."""
 
     id: UUID
-    phone: Phone
+    account_id: str
+    recipient: str
     is_limited: bool
     """Whether its account has a limit for each phone."""
-    is_wanted: bool
+    status: str
+    """Of its account."""
+    resend_unknown: bool
+    retry_count: int
+    is_outdated: bool
+    is_opted_out: bool
+
+    @property
+    def phone(self) -> Phone:
+        """What the limits of its account count by."""
+        return self.account_id, self.recipient
 
 
 async def resend_unknown(connection: Connection, owner: str, max_retries: int, limit: int) -> int:
@@ -80,9 +88,8 @@ async def resend_unknown(connection: Connection, owner: str, max_retries: int, l
     places: dict[UUID, str] = dict(await cursor.fetchall())
     if not places:
         return 0
-    cursor = await connection.execute(_ASK, {"ids": list(places), "max_retries": max_retries})
-    due = [_Due(row[0], (row[1], row[2]), row[3], row[4]) for row in await cursor.fetchall()]
-    wanted = [each for each in due if each.is_wanted]
+    cursor = await connection.execute(_ASK, {"ids": list(places)})
+    wanted = [each for row in await cursor.fetchall() if _is_wanted(each := _Due._make(row), max_retries)]
     later = await _over_limits(connection, [each for each in wanted if each.is_limited])
     again = {each.id for each in wanted} - later
     await connection.execute(
@@ -95,6 +102,17 @@ async def resend_unknown(connection: Connection, owner: str, max_retries: int, l
         },
     )
     return len(again)
+
+
+def _is_wanted(due: _Due, max_retries: int) -> bool:
+    return is_resent_by_itself(
+        status=AccountStatus(due.status),
+        resend_unknown=due.resend_unknown,
+        retry_count=due.retry_count,
+        max_retries=max_retries,
+        is_outdated=due.is_outdated,
+        is_opted_out=due.is_opted_out,
+    )
 
 
 async def _over_limits(connection: Connection, limited: Sequence[_Due]) -> set[UUID]:
