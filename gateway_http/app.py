@@ -78,7 +78,7 @@ class GatewayApp:
         request_id = _request_id(scope["headers"])
         try:
             if b"%" in scope["raw_path"] and _ENCODED_SLASH.search(scope["raw_path"]):
-                # It is no separator (RFC 3986 §2.2): who decodes it would go round a proxy's rules for a path.
+                # It is no separator (RFC 3986 §2.2): decoding it would bypass a proxy's rules for a path.
                 raise no_such_route()  # noqa: TRY301 - one way out
             if scope["path"] == send_sms_route.PATH:
                 if scope["method"] != send_sms_route.METHOD:

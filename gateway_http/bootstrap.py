@@ -113,7 +113,7 @@ class Gateway:
         """Accepts nothing new, and gives requests up to `drain_s` to end."""
         ending = asyncio.ensure_future(self.http.stop())
         await asyncio.wait([ending], timeout=drain_s)
-        # Sends that still wait are told that their outcome is open, which a cut connection would not say.
+        # Sends that still wait are answered that their outcome is open, which a cut connection would not say.
         await self.coalescer.close()
         await ending
 

@@ -7,7 +7,9 @@ from typing import Final
 
 from prometheus_client import Counter, Gauge, Histogram
 from prometheus_client.registry import CollectorRegistry
+from typing_extensions import override
 
+from gateway_http.shared.gateway_meters import RequestMeter, SendMeter
 from service_kit.grpc.grpc_metrics import CallMeter
 from service_kit.metrics import LATENCY_BUCKETS_S, SIZE_BUCKETS
 
@@ -15,7 +17,7 @@ _METHODS: Final = frozenset({"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "O
 _NO_ROUTE: Final = "none"
 
 
-class RequestMetrics:
+class RequestMetrics(RequestMeter):
     """Implements RequestMeter. Every label has few values: routes are templates, and a strange method is `other`."""
 
     def __init__(self, registry: CollectorRegistry) -> None:
@@ -36,8 +38,8 @@ class RequestMetrics:
         self._counts: dict[tuple[str, str | None, int], Counter] = {}
         self._times: dict[str | None, Histogram] = {}
 
+    @override
     def answered(self, method: str, route: str | None, status: int, seconds: float) -> None:
-        """See RequestMeter.answered."""
         key = (method if method in _METHODS else "other", route, status // 100)
         count = self._counts.get(key)
         if count is None:
@@ -50,7 +52,7 @@ class RequestMetrics:
         time_of.observe(seconds)
 
 
-class SendMetrics:
+class SendMetrics(SendMeter):
     """Implements SendMeter; counts once a batch, not once a send."""
 
     def __init__(self, registry: CollectorRegistry, calls: CallMeter) -> None:
@@ -69,7 +71,7 @@ class SendMetrics:
             buckets=LATENCY_BUCKETS_S,
         )
         self._turned_away = Counter(
-            "tukupay_sends_turned_away", "Sends answered 429, as too many were under way.", registry=registry
+            "tukupay_sends_turned_away", "Sends answered 429 because too many were under way.", registry=registry
         )
 
     def watch(self, outstanding: Callable[[], int]) -> None:
@@ -78,15 +80,15 @@ class SendMetrics:
             "tukupay_sends_outstanding", "Sends that wait for a batch or for its answer now.", registry=self._registry
         ).set_function(outstanding)
 
+    @override
     def launched(self, items: int, waited_s: float) -> None:
-        """See SendMeter.launched."""
         self._items.observe(items)
         self._waited.observe(waited_s)
 
+    @override
     def batch_ended(self, code: str, seconds: float) -> None:
-        """See SendMeter.batch_ended."""
         self._calls.ended("MessagingService/SendSmsBatch", code, seconds)
 
+    @override
     def turned_away(self) -> None:
-        """See SendMeter.turned_away."""
         self._turned_away.inc()

@@ -55,6 +55,6 @@ class AlertRoutes(RestRoutes):
 
     @handles_body(ACKNOWLEDGE_ALERT)
     async def acknowledge(self, request: RestRequest, word: Acknowledgement) -> Response:
-        """Notes who has seen an alert and answers with it."""
+        """Records who has seen an alert and answers with it."""
         question = pb.AcknowledgeAlertRequest(alert_id=request.path["alertId"], acknowledged_by=word.acknowledged_by)
         return json_answer(Alert.of((await request.answer(self._alerts.AcknowledgeAlert, question, _WRITE)).alert))

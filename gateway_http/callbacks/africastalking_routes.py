@@ -66,11 +66,11 @@ class AfricasTalkingRoutes:
         return await self._take(request, ("id", "status"), self._report)
 
     async def opt_out(self, request: Request) -> Response:
-        """Stores a wish to hear no more."""
+        """Stores an opt-out."""
         return await self._take(request, ("phoneNumber", "senderId"), self._opt_out)
 
     async def inbound(self, request: Request) -> Response:
-        """Stores what a phone wrote."""
+        """Stores a message from a phone."""
         return await self._take(request, ("from", "to"), self._inbound)
 
     async def _take(self, request: Request, required: tuple[str, ...], take: Take) -> Response:
@@ -90,7 +90,7 @@ class AfricasTalkingRoutes:
         if carrier is None:
             raise no_such_route()
         if not self._gate.lets_in(request.scope):
-            # Only who knows the secret gets here, so nobody else can fill the log.
+            # Only callers that know the secret get here, so no one else can fill the log.
             address = self._gate.address_of(request.scope)
             log.warning(
                 "callbacks.address_refused",
@@ -130,7 +130,7 @@ class AfricasTalkingRoutes:
 
 
 def _not_stored(error: aio.AioRpcError, carrier: str) -> ProblemError:
-    """400 for what can never be stored; for all else 503, as the carrier should bring it again."""
+    """400 for what can never be stored; for all else 503, so that the carrier posts it again."""
     problem = problem_of(error, _CALL)
     if problem.http_status == 400:
         return problem

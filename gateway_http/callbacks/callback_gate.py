@@ -1,7 +1,7 @@
-"""Who may post under the paths for carriers: those that know a secret and come from an allowed address.
+"""Decides who may post under the paths for carriers: callers that know a secret, from an allowed address.
 
 Carriers do not sign what they post, so the path holds a secret, and the addresses that they post from are
-listed. Whoever fails either is told that there is nothing at the path.
+listed. A caller that fails either gets the answer for a path that does not exist.
 """
 
 from __future__ import annotations
@@ -61,7 +61,7 @@ class CallbackGate:
         return bool(self._carriers)
 
     def carrier_of(self, secret: str) -> str | None:
-        """The carrier that knows this secret; None for nobody. Takes as long for each."""
+        """The carrier that knows this secret; None when no carrier does. Takes equally long for each."""
         given, found = _digest(secret), None
         for known, carrier in self._carriers:
             if hmac.compare_digest(given, known):
@@ -81,7 +81,7 @@ class CallbackGate:
         """Where a request comes from; None when that cannot be told.
 
         Behind trusted proxies it is the last address of X-Forwarded-For that is none of theirs: everything before
-        it was written by whoever it belongs to. A trusted proxy that names nobody is not believed itself.
+        it was written by the caller. A trusted proxy that names no address is not believed itself.
         """
         client = scope.get("client")
         peer = _address(client[0]) if client else None

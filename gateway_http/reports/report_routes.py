@@ -33,7 +33,7 @@ log = structlog.get_logger()
 
 
 class _CutShortError(ClientGoneError):
-    """The rest of an answer cannot be had: the connection ends without it, which tells the client."""
+    """The rest of an answer cannot be read: the connection ends without it, which is how the client notices."""
 
 
 class ReportRoutes(RestRoutes):

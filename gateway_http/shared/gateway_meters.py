@@ -1,12 +1,14 @@
-"""What the gateway tells of its work to whoever counts it."""
+"""What the gateway reports of its work to whatever counts it."""
 
 from __future__ import annotations
 
 from typing import Protocol
 
+from typing_extensions import override
+
 
 class RequestMeter(Protocol):
-    """Hears of every HTTP request when it is over."""
+    """Is called when an HTTP request is over."""
 
     def answered(self, method: str, route: str | None, status: int, seconds: float) -> None:
         """`route` is the documented template, None for a path that has none; status 0: the client went away."""
@@ -14,32 +16,36 @@ class RequestMeter(Protocol):
 
 
 class SendMeter(Protocol):
-    """Hears of the batches in which sends travel."""
+    """Is called about the batches in which sends travel."""
 
     def launched(self, items: int, waited_s: float) -> None:
-        """A batch left; its first item waited so long for the others."""
+        """A batch left; `waited_s` is how long its first item waited for the others."""
         ...
 
     def batch_ended(self, code: str, seconds: float) -> None:
-        """The call of a batch ended with the name of a status, so long after it left."""
+        """The call of a batch ended, `seconds` after it left; `code` is the name of its gRPC status."""
         ...
 
     def turned_away(self) -> None:
-        """A send was refused, as too many were under way."""
+        """A send was refused because too many were under way."""
         ...
 
 
-class Unmetered:
-    """Implements both ports where nobody looks at the figures."""
+class Unmetered(RequestMeter, SendMeter):
+    """Implements both ports where nothing is counted."""
 
+    @override
     def answered(self, method: str, route: str | None, status: int, seconds: float) -> None:
-        """See RequestMeter.answered."""
+        pass
 
+    @override
     def launched(self, items: int, waited_s: float) -> None:
-        """See SendMeter.launched."""
+        pass
 
+    @override
     def batch_ended(self, code: str, seconds: float) -> None:
-        """See SendMeter.batch_ended."""
+        pass
 
+    @override
     def turned_away(self) -> None:
-        """See SendMeter.turned_away."""
+        pass

@@ -37,7 +37,7 @@ _WORDS = {
 
 
 class ClientGoneError(Exception):
-    """The client left before its body was complete: there is nobody to answer."""
+    """The client left before its body was complete, so no answer is sent."""
 
 
 async def read_body(receive: Receive, headers: Iterable[tuple[bytes, bytes]], max_bytes: int = MAX_BODY_BYTES) -> bytes:

@@ -43,7 +43,7 @@ _UNAVAILABLE = {"pricing": "PRICING_UNAVAILABLE", "messaging": "MESSAGING_UNAVAI
 
 @dataclass(frozen=True, slots=True)
 class Call:
-    """What is called, and what to tell when it is not known whether it took effect."""
+    """What is called, and what to say when it is not known whether it took effect."""
 
     part: str
     """`pricing` or `messaging`."""

@@ -68,7 +68,7 @@ class BatchRoutes(RestRoutes):
         return await _rendered(decided, request.request_id)
 
     async def _taken(self, request: RestRequest, key: str | None) -> list[messaging_pb2.SendSmsRequest | ProblemError]:
-        """The SMS of the body, which is let go of here: it may be large, and answers take as long as carriers do."""
+        """The SMS of the body, which is dropped here because it may be large and carriers take seconds to answer."""
         body = await read_body(request.receive, request.headers, MAX_BODY_BYTES)
         raw = self._batch.decode(body).messages
         if not 1 <= len(raw) <= MAX_MESSAGES:

@@ -1,4 +1,4 @@
-"""Puts concurrent sends together into batch calls, as one call costs twenty times what an item costs.
+"""Puts concurrent sends together into batch calls, because one call costs twenty times what an item costs.
 
 A lone caller never waits for company: with nothing under way, a batch leaves at the end of the loop
 turn in which its first item came. While batches are under way, the next one leaves when `spacing_s`
@@ -201,7 +201,7 @@ class SendCoalescer:
         batch.unanswered.clear()
 
     async def close(self) -> None:
-        """Gives up what is still under way; call it when nobody waits any more."""
+        """Gives up what is still under way; called when no request is left."""
         never_sent, self._pending, self._pending_bytes = self._pending, [], 0
         self._outstanding -= len(never_sent)
         for waiting in never_sent:

@@ -28,7 +28,7 @@ class DocumentationRoutes(RestRoutes):
         for place, content in (("docs.css", style), ("docs.js", script), ("openapi.json", document)):
             page = page.replace(f"/* {place} */", content)
         self._page = page.encode()
-        # Only the style and the script of the page itself run, and the page talks to nobody.
+        # Only the style and the script of the page itself run, and the page connects to no host.
         self._page_headers = {
             "Content-Security-Policy": (
                 f"default-src 'none'; style-src {_source(style)}; script-src {_source(script)}; "
@@ -49,7 +49,7 @@ class DocumentationRoutes(RestRoutes):
 
     @handles(GET_ROOT)
     async def root(self, _request: RestRequest) -> Response:
-        """Leads who opens the bare address to the page."""
+        """Redirects the bare address to the page."""
         return Response(status_code=307, headers={"Location": DOCS})
 
     @handles(GET_DOCS)
