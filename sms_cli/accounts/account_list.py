@@ -16,7 +16,7 @@ from sms_cli.accounts.account_words import MODES, STANDINGS, Mode, Standing
 from sms_cli.accounts.billing_records import terms_record
 from sms_cli.shared.kes_amounts import kes
 from sms_cli.shared.local_settings import client_settings
-from sms_cli.shared.options import Bom, Raw, csv_style, parsed
+from sms_cli.shared.options import AsJson, Bom, Raw, csv_style, parsed
 from sms_cli.shared.report_files import RowFile, file_format, progress, replaced
 from sms_cli.shared.service_calls import messaging_stub
 from sms_cli.shared.terminal import cell, err, out, print_json, print_table
@@ -61,7 +61,7 @@ def list_accounts(
     *,
     raw: Raw = False,
     bom: Bom = False,
-    as_json: Annotated[bool, typer.Option("--json", help="Print JSON, for programs.")] = False,
+    as_json: AsJson = False,
 ) -> None:
     """List accounts with their balances and limits, and what they come to."""
     request = pb.ListAccountsRequest(page_size=_PAGE)

@@ -8,6 +8,7 @@ import typer
 
 from sms_cli.shared.enum_words import enum_word
 from sms_cli.shared.kes_amounts import kes
+from sms_cli.shared.options import AsJson
 from sms_cli.shared.service_calls import ask_messaging
 from sms_cli.shared.terminal import print_json, print_record
 from sms_cli.shared.terminal_instants import shown
@@ -17,7 +18,6 @@ from tukupay.sms.messaging.v1.messaging_pb2_grpc import AccountServiceStub
 accounts = typer.Typer(help="Accounts: their balance, and what is chosen for them.", no_args_is_help=True)
 
 User = Annotated[str, typer.Argument(metavar="USER_ID", help="The account, as in userId.")]
-AsJson = Annotated[bool, typer.Option("--json", help="Print JSON, for programs.")]
 
 
 @accounts.command("show")

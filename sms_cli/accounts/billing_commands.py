@@ -16,7 +16,7 @@ from sms_cli.accounts.billing_records import entry_record, fault_record, terms_r
 from sms_cli.accounts.statement_command import statement
 from sms_cli.shared.command_error import CommandError
 from sms_cli.shared.kes_amounts import kes, micros, parse_kes
-from sms_cli.shared.options import parsed
+from sms_cli.shared.options import AsJson, parsed
 from sms_cli.shared.service_calls import ask_messaging
 from sms_cli.shared.terminal import out, print_json, print_record
 from tukupay.sms.messaging.v1 import billing_pb2 as pb
@@ -31,7 +31,6 @@ NO_LIMIT = "none"
 
 
 User = Annotated[str, typer.Argument(metavar="USER_ID", help="The account, as in userId.")]
-AsJson = Annotated[bool, typer.Option("--json", help="Print JSON, for programs.")]
 By = Annotated[str | None, typer.Option(help="Who books it, for the record; your user name if not given.")]
 Credit = Annotated[str | None, typer.Option(help="KES by which a prepaid account may go below zero.")]
 Daily = Annotated[str | None, typer.Option(help="Most KES in a day of Nairobi, or `none`.")]

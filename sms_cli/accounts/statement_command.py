@@ -16,7 +16,7 @@ from sms_cli.accounts.billing_records import entry_record
 from sms_cli.shared.enum_words import enum_word
 from sms_cli.shared.kes_amounts import kes
 from sms_cli.shared.local_settings import client_settings
-from sms_cli.shared.options import Bom, Raw, csv_style, parsed
+from sms_cli.shared.options import AsJson, Bom, Raw, csv_style, parsed
 from sms_cli.shared.periods import End, Month, Period, Start, period_of
 from sms_cli.shared.report_files import RowFile, file_format, progress, replaced
 from sms_cli.shared.service_calls import messaging_stub
@@ -41,7 +41,7 @@ def statement(
     *,
     raw: Raw = False,
     bom: Bom = False,
-    as_json: Annotated[bool, typer.Option("--json", help="Print JSON, for programs.")] = False,
+    as_json: AsJson = False,
 ) -> None:
     """Show a period of an account: opening and closing balance, totals, and every entry."""
     period = period_of(start, end, month)

@@ -14,7 +14,7 @@ from service_kit.identifiers import identifier_problem
 from service_kit.settings import SettingsError, integer
 from sms_cli.shared.command_error import CommandError
 from sms_cli.shared.local_settings import client_environment, client_settings
-from sms_cli.shared.options import Lane, instant_option, parsed
+from sms_cli.shared.options import AsJson, Lane, instant_option, parsed
 from sms_cli.shared.terminal import print_json
 
 if TYPE_CHECKING:
@@ -59,7 +59,7 @@ def send_batch(  # noqa: PLR0917 - typer calls it by keyword
     *,
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Only say what would be sent, and for how much.")] = False,
     yes: Annotated[bool, typer.Option("--yes", help="Do not ask for confirmation.")] = False,
-    as_json: Annotated[bool, typer.Option("--json", help="Print JSON, for programs.")] = False,
+    as_json: AsJson = False,
 ) -> None:
     """Send a message to each line of a file, and write what became of it.
 

@@ -11,6 +11,7 @@ from rich.table import Table
 
 from sms_cli.shared.enum_words import Enum, enum_word
 from sms_cli.shared.kes_amounts import kes
+from sms_cli.shared.options import AsJson
 from sms_cli.shared.service_calls import ask_messaging
 from sms_cli.shared.terminal import out, print_json, print_table
 from sms_cli.shared.terminal_instants import shown
@@ -22,7 +23,6 @@ carriers = typer.Typer(help="How carriers stand; pause, drain and resume them.",
 Carrier = Annotated[str, typer.Argument(help="The carrier's name.")]
 Reason = Annotated[str, typer.Option(help="Why, for the record.")]
 By = Annotated[str | None, typer.Option(help="Who says so, for the record; your user name if not given.")]
-AsJson = Annotated[bool, typer.Option("--json", help="Print JSON, for programs.")]
 
 
 @carriers.callback()

@@ -21,13 +21,13 @@ from service_kit.grpc.timestamps import to_timestamp
 from service_kit.settings import Address
 from sms_cli.costs.cost_files import CostFileError, FileRow, cost_writer, read_costs, some_lines
 from sms_cli.costs.cost_import import MAX_ROWS, Change, CostImport, ImportOptions, exported_costs
-from sms_cli.costs.costs_commands import AllowFree, AsJson, OverrideGuards
+from sms_cli.costs.costs_commands import AllowFree, OverrideGuards
 from sms_cli.costs.lost_ids import lost_ids
 from sms_cli.shared.command_error import CommandError
 from sms_cli.shared.cost_levels import LEVEL_NAMES, parse_level
 from sms_cli.shared.kes_amounts import kes, micros
 from sms_cli.shared.local_settings import LocalSettings, client_settings
-from sms_cli.shared.options import Bom, Raw, RawFile, csv_style, parsed
+from sms_cli.shared.options import AsJson, Bom, Raw, RawFile, csv_style, parsed
 from sms_cli.shared.terminal import cell, err, out, print_json, print_table
 from sms_cli.shared.terminal_instants import exact
 from tukupay.sms.pricing.v1 import pricing_pb2 as pb

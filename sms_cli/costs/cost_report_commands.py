@@ -28,9 +28,9 @@ from sms_cli.costs.cost_reports import (
     rehearsed_costs,
     total_record,
 )
-from sms_cli.costs.costs_commands import AsJson
 from sms_cli.shared.command_error import CommandError
 from sms_cli.shared.local_settings import client_settings
+from sms_cli.shared.options import AsJson
 from sms_cli.shared.periods import End, Month, Start, period_of
 from sms_cli.shared.report_files import whole_output
 from sms_cli.shared.terminal import cell, out, print_json, print_record, print_table

@@ -26,7 +26,7 @@ from sms_cli.shared.cost_levels import LEVEL_NAMES, parse_level
 from sms_cli.shared.enum_words import enum_word
 from sms_cli.shared.kes_amounts import kes, parse_kes
 from sms_cli.shared.local_settings import client_settings
-from sms_cli.shared.options import instant_option, parsed
+from sms_cli.shared.options import AsJson, instant_option, parsed
 from sms_cli.shared.terminal import cell, is_wide, out, print_json, print_record, print_table
 from sms_cli.shared.terminal_instants import exact, shown
 from tukupay.sms.pricing.v1 import pricing_pb2 as pb
@@ -36,7 +36,6 @@ costs = typer.Typer(help="Record and show prices.", no_args_is_help=True)
 Level = Annotated[str, typer.Argument(help=f"{', '.join(LEVEL_NAMES.values())}.")]
 Customer = Annotated[str | None, typer.Option(help="The customer, for SpecificCustomer.")]
 App = Annotated[str | None, typer.Option(help="The app, for AppOwner.")]
-AsJson = Annotated[bool, typer.Option("--json", help="Print JSON, for programs.")]
 WIDE = 130
 """Columns of a terminal that has room for everything."""
 

@@ -9,7 +9,7 @@ import typer
 from google.protobuf.duration_pb2 import Duration
 
 from sms_cli.notices.endpoint_family import EndpointFamily, Sayings
-from sms_cli.shared.options import instant_option
+from sms_cli.shared.options import AsJson, instant_option
 from sms_cli.shared.terminal import out
 from sms_cli.shared.terminal_instants import shown
 from tukupay.sms.messaging.v1 import channels_pb2, webhooks_pb2
@@ -78,7 +78,6 @@ Limit = Annotated[int, typer.Option(min=1, max=500, help="At most so many.")]
 Delivery = Annotated[str | None, typer.Option(help="This delivery only.")]
 Start = Annotated[str | None, typer.Option("--from", help="Those recorded from here on.")]
 End = Annotated[str | None, typer.Option("--to", help="To before here.")]
-AsJson = Annotated[bool, typer.Option("--json", help="Print JSON, for programs.")]
 
 
 @webhooks.command("add")

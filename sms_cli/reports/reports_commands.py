@@ -28,7 +28,7 @@ from sms_cli.reports.cost_figures import (
 )
 from sms_cli.reports.reconcile_command import reconcile
 from sms_cli.shared.local_settings import client_settings
-from sms_cli.shared.options import Bom, Raw, csv_style, parsed
+from sms_cli.shared.options import AsJson, Bom, Raw, csv_style, parsed
 from sms_cli.shared.periods import End, Month, Start, period_of
 from sms_cli.shared.report_files import RowFile, file_format, progress, replaced, whole_output
 from sms_cli.shared.terminal import cell, err, out, print_table
@@ -45,7 +45,6 @@ OnlyUser = Annotated[str | None, typer.Option(help="Only this account.")]
 Output = Annotated[
     Path | None, typer.Option(metavar="FILE.csv|json", help="Where to write it; the terminal if absent.")
 ]
-AsJson = Annotated[bool, typer.Option("--json", help="Print JSON, for programs.")]
 
 
 @reports.command("costs")

@@ -14,6 +14,7 @@ from sms_cli.shared.terminal_instants import parse_instant
 
 T = TypeVar("T")
 
+AsJson = Annotated[bool, typer.Option("--json", help="Print JSON, for programs.")]
 Bom = Annotated[bool, typer.Option("--bom", help="Begin CSV with the mark by which Excel knows UTF-8.")]
 Raw = Annotated[
     bool, typer.Option("--raw", help="CSV for programs: without the ' that keeps spreadsheets from running a text.")

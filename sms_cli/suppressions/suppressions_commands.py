@@ -18,7 +18,7 @@ from service_kit.csv_files.csv_writer import CsvStyle
 from service_kit.settings import Address
 from sms_cli.shared.command_error import CommandError
 from sms_cli.shared.local_settings import client_settings
-from sms_cli.shared.options import Bom, Raw, RawFile, csv_style
+from sms_cli.shared.options import AsJson, Bom, Raw, RawFile, csv_style
 from sms_cli.shared.terminal import cell, err, out, print_json, print_table
 from sms_cli.shared.terminal_instants import shown
 from sms_cli.suppressions.suppression_calls import (
@@ -42,7 +42,6 @@ User = Annotated[str | None, typer.Option(help="Only this account; every one if 
 Reason = Annotated[str, typer.Option(help="Why, for the record.")]
 By = Annotated[str | None, typer.Option(help="Who says so, for the record; your user name if absent.")]
 Full = Annotated[bool, typer.Option("--full", help="Show whole phone numbers.")]
-AsJson = Annotated[bool, typer.Option("--json", help="Print JSON, for programs.")]
 
 
 @suppressions.command("list")
