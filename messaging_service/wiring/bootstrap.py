@@ -1,51 +1,98 @@
-"""Builds the messaging service and runs it."""
+"""Composes the messaging service, opens it, serves, and drains it."""
 
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Coroutine
+from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack, asynccontextmanager
-from typing import Any
+from dataclasses import dataclass
 
 import structlog
 
-from messaging_service.prices.client.book_client import BookClient
-from messaging_service.prices.client.live_prices import report_copy
-from messaging_service.prices.quote_sms import QuoteSms
-from messaging_service.sending.postgres.queue_view import PostgresQueueView
-from messaging_service.shared.gauge_poller import GaugePoller
-from messaging_service.shared.numbering.phone_number_rules import phone_number_problem
-from messaging_service.shared.postgres.report_turns import ReportBounds, ReportTurns
-from messaging_service.shared.postgres.session_guards import GUARDS
-from messaging_service.wiring.engine import Seams, build_engine
-from messaging_service.wiring.events import Watching
-from messaging_service.wiring.metrics import MessagingMetrics
+from messaging_service.carriers.carrier import CarrierSinks
+from messaging_service.shared.postgres.report_turns import ReportTurns
+from messaging_service.wiring.build_accounts import build_accounts
+from messaging_service.wiring.build_carriers import WiredCarriers, build_carriers
+from messaging_service.wiring.build_events import WiredEvents, build_events
+from messaging_service.wiring.build_notices import WiredNotices, build_notices
+from messaging_service.wiring.build_opt_outs import build_opt_outs
+from messaging_service.wiring.build_prices import WiredPrices, build_prices
+from messaging_service.wiring.build_receipts import build_intake, build_receipts
+from messaging_service.wiring.build_reports import build_reports
+from messaging_service.wiring.build_sending import Needed, WiredSending, build_sending
 from messaging_service.wiring.migrate import MIGRATIONS
-from messaging_service.wiring.notices import Notifying, notifying_pool
-from messaging_service.wiring.prices import pricing_knowledge
-from messaging_service.wiring.servicers import SERVICES, add_servicers
+from messaging_service.wiring.pools import REPORTS
+from messaging_service.wiring.process import Duties, Process, Servicers, create_process
+from messaging_service.wiring.seams import Seams
+from messaging_service.wiring.services import SERVICES
 from messaging_service.wiring.settings.messaging_settings import MessagingSettings
 from service_kit.duties.ending import SharedTime, end_tasks
 from service_kit.duties.keep_running import keep_running
+from service_kit.grpc.grpc_metrics import ServerCalls
 from service_kit.grpc.grpc_server import GrpcServer
 from service_kit.metrics import metrics_served
-from service_kit.postgres.database import create_pool
 from service_kit.readiness import SchemaCheck, report_readiness
 
-LOOK_S = 5.0
-"""Seconds between two counts of what waits, while there are metrics."""
-POOL_CLOSE_S = 5.0
 STEP_S = 1.5
 """What each step of the end gets at least, also when those before it have used up the drain time."""
-BILLING_POOL = 3
-"""Connections for payments, balances and statements, which wait neither for sends nor for reports."""
-REPORTS = ReportBounds()
-REPORT_PATIENCE_S = 15 * 60 + 5.0
-"""Longest wait for an answer of the database: reports allow it up to 15 minutes for one statement."""
-PRICE_BOOK_TIMEOUT_S = 30.0
-"""Longest time for one call of a report to the price book."""
 
 log = structlog.get_logger()
+
+
+@dataclass(frozen=True, slots=True)
+class Service:
+    """All rooms, put together."""
+
+    servicers: Servicers
+    duties: Duties
+    gauges: Duties
+    """Run only where there are metrics."""
+    prices: WiredPrices
+    carriers: WiredCarriers
+    events: WiredEvents
+    sending: WiredSending
+    notices: WiredNotices
+
+
+def compose(process: Process) -> Service:
+    """Puts all rooms together; nothing connects or runs yet."""
+    turns = ReportTurns(process.pools.reports, REPORTS)
+    accounts = build_accounts(process, turns)
+    prices = build_prices(process)
+    opt_outs = build_opt_outs(process)
+    intake = build_intake(process, accounts)
+    carriers = build_carriers(process, CarrierSinks(intake.receipts.take, opt_outs.take, intake.late.take))
+    events = build_events(process)
+    sending = build_sending(process, Needed(accounts, prices, opt_outs, carriers, events, late=intake.late.record))
+    receipts = build_receipts(process, intake, opt_outs, carriers, sending)
+    reports = build_reports(turns, prices, carriers)
+    notices = build_notices(process, prices)
+    return Service(
+        servicers=(
+            *accounts.servicers,
+            *opt_outs.servicers,
+            *carriers.servicers,
+            *sending.servicers,
+            *receipts.servicers,
+            *reports.servicers,
+            *notices.servicers,
+        ),
+        duties={
+            **prices.duties,
+            **opt_outs.duties,
+            **carriers.duties,
+            **events.duties,
+            **sending.duties,
+            **receipts.duties,
+            **notices.duties,
+        },
+        gauges={**sending.gauges, **notices.gauges},
+        prices=prices,
+        carriers=carriers,
+        events=events,
+        sending=sending,
+        notices=notices,
+    )
 
 
 async def serve(settings: MessagingSettings, stopping: asyncio.Event, seams: Seams | None = None) -> None:
@@ -63,100 +110,40 @@ async def running(settings: MessagingSettings, seams: Seams) -> AsyncIterator[Gr
     Leaving the context drains it: new calls are turned away, running calls and submits end, then the
     carrier is unbound.
     """
-    pool = create_pool(
-        settings.database.database_url,
-        "messaging",
-        min_size=2,
-        max_size=settings.database.pool_size,
-        timeout_s=settings.database.pool_timeout_s,
-        guards=GUARDS,
-    )
-    billing_pool = create_pool(
-        settings.database.database_url,
-        "messaging-billing",
-        guards=GUARDS,
-        min_size=0,
-        max_size=BILLING_POOL,
-        seldom=True,
-    )
-    reports_pool = create_pool(
-        settings.database.database_url,
-        "messaging-reports",
-        guards=GUARDS,
-        min_size=0,
-        max_size=REPORTS.connections,
-        patience_s=REPORT_PATIENCE_S,
-        seldom=True,
-    )
-    notices_pool = notifying_pool(settings)
-    named = {"messaging": pool, "billing": billing_pool, "reports": reports_pool, "webhooks": notices_pool}
-    metrics = MessagingMetrics(named)
-    watching = Watching(settings, pool, seams.now, metrics.failures)
-    named.update(watching.pools)
-    notifying = Notifying(settings, notices_pool, metrics, seams.now)
-    metrics.watch_watches(lambda: watching.watches)
-    pricing = pricing_knowledge(settings, metrics)
-    engine = build_engine(settings, seams, pool, pricing.prices, watching=watching, metrics=metrics)
-    book = BookClient(pricing.channel, timeout_s=PRICE_BOOK_TIMEOUT_S, now=seams.now, calls=metrics.pricing_calls)
-    quote = QuoteSms(
-        pricing.prices,
-        phone_problem=phone_number_problem,
-        destination_problem=settings.sending.destinations,
-        max_units=settings.sending.max_units,
-        now=seams.now,
-    )
-    server = GrpcServer(settings.grpc_address, SERVICES, [metrics.server_calls])
-    add_servicers(
-        server,
-        engine=engine,
-        pricing=pricing,
-        watching=watching,
-        notifying=notifying,
-        billing_pool=billing_pool,
-        reports=ReportTurns(reports_pool, REPORTS),
-        quote=quote,
-        book=book,
-        default_wait_s=settings.sending.outcome_wait_s,
-    )
-    pools = (pool, billing_pool, reports_pool)
-    await asyncio.gather(*(each.open(wait=False) for each in pools), watching.open(), notifying.open())
+    process = create_process(settings, seams)
+    service = compose(process)
+    server = GrpcServer(settings.grpc_address, SERVICES, [ServerCalls(process.registry)])
+    for add_to in service.servicers:
+        add_to(server.grpc)
+    await process.pools.open()
     try:
         await server.start()
-        await engine.control.before_start()
-        await engine.fleet.start()
-        async with metrics_served(settings.metrics_address, metrics.registry), AsyncExitStack() as ending:
-            duties: dict[str, Coroutine[Any, Any, object]] = {
-                "readiness": report_readiness(pool, SchemaCheck(MIGRATIONS), server, [engine.flushes.problem]),
-                "sweep": engine.sweeper.run(),
-                "receipts": engine.receipts.run(),
-                "receipt_retention": engine.retention.run(),
-                "wake_ups": engine.wake_ups.run(),
-                "carriers": engine.control.run(),
-                "inbound": engine.inbound.run(),
-                "price_watch": pricing.watch.run(),
-                "watching": watching.run(),
-                **notifying.duties(pricing.prices),
-                "price_copy": report_copy(pricing.copy),
-            }
-            if settings.metrics_address is not None:
-                look = GaugePoller(
-                    PostgresQueueView(pool), metrics.queue, metrics.failures, duty="queue_look", every_s=LOOK_S
-                )
-                duties |= {"queue_look": look.run(), "webhook_look": notifying.looks(every_s=LOOK_S)}
-            # What was begun last ends first; nothing that fails to end keeps the rest from it.
-            dispatching = keep_running("dispatch", engine.dispatch.run(), may_end=True)
-            running_duties = [keep_running(name, work) for name, work in duties.items()]
-            ending.push_async_callback(end_tasks, [dispatching, *running_duties])
-            time = SharedTime(settings.drain_s, least_s=STEP_S)
-            ending.push_async_callback(lambda: engine.attempts.drain(time.left_s))
-            ending.push_async_callback(lambda: engine.fleet.stop(time.left_s))
-            # A claim must not be cut off in mid-commit.
-            ending.push_async_callback(lambda: asyncio.wait({dispatching}, timeout=time.left_s))
-            ending.callback(engine.dispatch.stop)
-            ending.push_async_callback(lambda: server.stop(time.left_s))
-            ending.callback(watching.end)
+        await service.carriers.control.before_start()
+        await service.carriers.fleet.start()
+        async with metrics_served(settings.metrics_address, process.registry), AsyncExitStack() as ending:
+            _run(process, service, server, ending)
             yield server
     finally:
-        await pricing.channel.close()
-        await asyncio.gather(watching.close(), notifying.close())
-        await asyncio.gather(*(each.close(POOL_CLOSE_S) for each in pools))
+        await service.prices.channel.close()
+        await service.notices.children.close()
+        await process.pools.close()
+
+
+def _run(process: Process, service: Service, server: GrpcServer, ending: AsyncExitStack) -> None:
+    """Starts everything that runs until the end, and says in which order it ends."""
+    settings, sending = process.settings, service.sending
+    check = report_readiness(process.pools.main, SchemaCheck(MIGRATIONS), server, [sending.flushes.problem])
+    duties = {**service.duties, **(service.gauges if settings.metrics_address is not None else {})}
+    # What was begun last ends first; nothing that fails to end keeps the rest from it.
+    dispatching = keep_running("dispatch", sending.dispatch.run(), may_end=True)
+    tasks = [dispatching, keep_running("readiness", check)]
+    tasks += [keep_running(name, run()) for name, run in duties.items()]
+    ending.push_async_callback(end_tasks, tasks)
+    time = SharedTime(settings.drain_s, least_s=STEP_S)
+    ending.push_async_callback(lambda: sending.attempts.drain(time.left_s))
+    ending.push_async_callback(lambda: service.carriers.fleet.stop(time.left_s))
+    # A claim must not be cut off in mid-commit.
+    ending.push_async_callback(lambda: asyncio.wait({dispatching}, timeout=time.left_s))
+    ending.callback(sending.dispatch.stop)
+    ending.push_async_callback(lambda: server.stop(time.left_s))
+    ending.callback(service.events.tail.close)

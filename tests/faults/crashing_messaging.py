@@ -18,8 +18,8 @@ from messaging_service.carriers.carrier_fleet import RunningCarrier
 from messaging_service.carriers.files.carriers_file import CarrierSpec
 from messaging_service.sending.outbox import Outbox
 from messaging_service.wiring.bootstrap import serve
-from messaging_service.wiring.carriers import built_carrier
-from messaging_service.wiring.engine import Seams
+from messaging_service.wiring.chosen_carriers import built_carrier
+from messaging_service.wiring.seams import Seams
 from messaging_service.wiring.settings.messaging_settings import MessagingSettings
 from service_kit.process import run_service
 

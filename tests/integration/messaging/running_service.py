@@ -19,7 +19,7 @@ from messaging_service.carriers.carrier import CarrierSinks
 from messaging_service.carriers.files.carriers_file import CarrierSpec
 from messaging_service.sending.outbox import Outbox
 from messaging_service.wiring.bootstrap import running
-from messaging_service.wiring.engine import Seams
+from messaging_service.wiring.seams import Seams
 from service_kit.errors import ServiceError
 from service_kit.grpc.channel import open_channel
 from service_kit.grpc.grpc_errors import from_rpc_error

@@ -11,7 +11,7 @@ from google.protobuf.timestamp_pb2 import Timestamp
 from grpc_health.v1 import health_pb2, health_pb2_grpc
 
 from messaging_service.carriers.domain.submission import Outcome, ReceiptState, Submission
-from messaging_service.wiring.servicers import SERVICES
+from messaging_service.wiring.services import SERVICES
 from service_kit.errors import Kind
 from tests.contract.sms_examples import RECIPIENT, accepted, refused, unanswered
 from tests.integration.messaging.conftest import receipt

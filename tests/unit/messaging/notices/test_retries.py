@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from messaging_service.notices.domain.retries import Retries, retry_after
-from messaging_service.wiring.notices import retries_of
+from messaging_service.wiring.build_notices import retries_of
 from messaging_service.wiring.settings.messaging_settings import MessagingSettings
 from service_kit.settings import SettingsError, load
 from tests.unit.messaging.wiring.test_messaging_settings import GOOD
@@ -31,13 +31,13 @@ def test_an_operator_chooses_how_deliveries_are_tried() -> None:
         "WEBHOOK_IN_ORDER_TRIES": "7",
         "WEBHOOK_ENDPOINT_PAUSE_S": "9.5",
     }
-    assert retries_of(load(MessagingSettings, GOOD | chosen)) == Retries(
+    assert retries_of(load(MessagingSettings, GOOD | chosen).webhooks) == Retries(
         give_up_after=timedelta(hours=1),
         pauses=(timedelta(seconds=1), timedelta(minutes=1), timedelta(minutes=1)),
         in_order_tries=7,
         endpoint_pause_at_most=timedelta(seconds=9.5),
     )
-    assert retries_of(load(MessagingSettings, GOOD)) == Retries()
+    assert retries_of(load(MessagingSettings, GOOD).webhooks) == Retries()
 
 
 @pytest.mark.parametrize(

@@ -43,7 +43,7 @@ from messaging_service.shared.domain.message import Message
 from messaging_service.shared.domain.money import PriceLevel
 from messaging_service.shared.domain.states import STATUS_OF, Billing, Priority, State, Status
 from messaging_service.shared.grpc import wire
-from messaging_service.wiring.servicers import SERVICES
+from messaging_service.wiring.services import SERVICES
 from service_kit.errors import Kind, ServiceError, Violation, invalid
 from service_kit.grpc.grpc_errors import CODES
 from tests.contract.sms_examples import acceptance

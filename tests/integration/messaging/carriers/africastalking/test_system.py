@@ -16,7 +16,7 @@ from grpc.aio import AioRpcError
 from gateway_http.bootstrap import Gateway
 from gateway_http.settings import GatewaySettings
 from messaging_service.wiring.bootstrap import running
-from messaging_service.wiring.engine import Seams
+from messaging_service.wiring.seams import Seams
 from sandbox_carriers.africastalking import AfricasTalkingSandbox
 from service_kit.embedded.embedded_postgres import EmbeddedPostgres
 from service_kit.errors import ServiceError

@@ -1,0 +1,88 @@
+"""What every room is built from, and what each of them offers."""
+
+from __future__ import annotations
+
+import os
+import socket
+import time
+from collections.abc import Callable, Coroutine, Mapping
+from dataclasses import dataclass
+from typing import Any, Final
+
+from grpc import aio
+from prometheus_client.registry import CollectorRegistry
+
+from messaging_service.shared.metrics.flush_metrics import FlushMetrics
+from messaging_service.wiring.pools import Pools, create_pools
+from messaging_service.wiring.seams import Seams
+from messaging_service.wiring.settings.messaging_settings import MessagingSettings
+from service_kit.duties.duty_failures import DutyFailures
+from service_kit.metrics import new_registry
+from service_kit.postgres.pool_metrics import PoolCollector
+
+Servicers = tuple[Callable[[aio.Server], None], ...]
+"""What a room answers over gRPC: each puts one service on a server."""
+Duties = Mapping[str, Callable[[], Coroutine[Any, Any, object]]]
+"""What a room does for as long as the process lives, by name; each runs until cancelled."""
+
+LOOK_S: Final = 5.0
+"""Seconds between two counts of what waits, while there are metrics."""
+MAX_WAITING: Final = 20_000
+"""Requests that may wait for a commit or a price; more are turned away with RESOURCE_EXHAUSTED."""
+_COUNTED_DUTIES: Final = (
+    "attempt",
+    "settlement",
+    "claims",
+    "carriers",
+    "outcomes",
+    "late_outcomes",
+    "watching",
+    "sweep",
+    "receipts",
+    "inbound",
+    "opt_outs",
+    "inbound_retention",
+    "receipt_retention",
+    "alert_retention",
+    "queue_look",
+    "webhook_telling",
+    "webhook_deliveries",
+    "channel_deliveries",
+    "webhook_look",
+    "alerts",
+)
+"""Shown from the start with a nought, so that the first failure is a rise."""
+
+
+@dataclass(frozen=True, slots=True)
+class Process:
+    """What every room is built from."""
+
+    settings: MessagingSettings
+    seams: Seams
+    replica: str
+    """Names this process in claims, leases and events; no two running processes share it."""
+    pools: Pools
+    registry: CollectorRegistry
+    failures: DutyFailures
+    flushes: FlushMetrics
+
+
+def create_process(settings: MessagingSettings, seams: Seams) -> Process:
+    """Makes what all rooms share; nothing connects yet."""
+    registry, pools = new_registry(), create_pools(settings.database)
+    registry.register(PoolCollector(pools.by_name))
+    return Process(
+        settings=settings,
+        seams=seams,
+        replica=process_name(),
+        pools=pools,
+        registry=registry,
+        failures=DutyFailures(registry, _COUNTED_DUTIES),
+        flushes=FlushMetrics(registry),
+    )
+
+
+def process_name() -> str:
+    """A name that no other running process has, also after a restart within one pod."""
+    return f"{socket.gethostname()}/{os.getpid()}/{time.time_ns():x}"

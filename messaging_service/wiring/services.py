@@ -1,0 +1,32 @@
+"""The gRPC services, by name, for health and reflection."""
+
+from __future__ import annotations
+
+from tukupay.sms.messaging.v1 import (
+    alerts_pb2,
+    billing_pb2,
+    carrier_callbacks_pb2,
+    carriers_pb2,
+    channels_pb2,
+    messaging_pb2,
+    reports_pb2,
+    suppressions_pb2,
+    webhooks_pb2,
+)
+
+SERVICES = tuple(
+    service.full_name
+    for descriptor in (
+        messaging_pb2.DESCRIPTOR,
+        alerts_pb2.DESCRIPTOR,
+        billing_pb2.DESCRIPTOR,
+        carriers_pb2.DESCRIPTOR,
+        carrier_callbacks_pb2.DESCRIPTOR,
+        channels_pb2.DESCRIPTOR,
+        reports_pb2.DESCRIPTOR,
+        suppressions_pb2.DESCRIPTOR,
+        webhooks_pb2.DESCRIPTOR,
+    )
+    for service in descriptor.services_by_name.values()
+)
+"""Every service of the protos."""
