@@ -3,18 +3,9 @@
 from __future__ import annotations
 
 from gateway_http.accounts.account_models import Balance, NewTopUp, Statement, TopUpAnswer
-from gateway_http.openapi.operation import READ_FAILURES, Answer, BodyOperation, Operation, Tag
-from gateway_http.openapi.parameters import (
-    PERIOD_PARAMETERS,
-    USER_ID,
-    query_parameter,
-)
+from gateway_http.openapi.operation import READ_FAILURES, WRITE_FAILURES, Answer, BodyOperation, Operation, Tag
+from gateway_http.openapi.parameters import PERIOD_PARAMETERS, USER_ID, query_parameter
 from gateway_http.openapi.problem_examples import Json
-
-BALANCE = "/api/sms/balance"
-MAX_ENTRIES = 1_000
-STATEMENT = "/api/sms/balance/statement"
-TOP_UPS = "/api/sms/balance/top-ups"
 
 TAG = Tag("Accounts", "What accounts have, pay and owe.")
 
@@ -56,7 +47,7 @@ _CHARGE: Json = {
 
 GET_BALANCE = Operation(
     "get",
-    BALANCE,
+    "/api/sms/balance",
     "getBalance",
     TAG,
     "Show the balance of an account",
@@ -69,7 +60,7 @@ GET_BALANCE = Operation(
 
 TOP_UP = BodyOperation(
     "post",
-    TOP_UPS,
+    "/api/sms/balance/top-ups",
     "topUp",
     TAG,
     "Book a payment",
@@ -87,8 +78,7 @@ TOP_UP = BodyOperation(
     problems={
         404: ["ACCOUNT_NOT_FOUND"],
         409: ["REFERENCE_REUSED", "ACCOUNT_CLOSED"],
-        503: ["MESSAGING_UNAVAILABLE", "MESSAGING_INTERRUPTED", "DATABASE_UNAVAILABLE"],
-        504: ["MESSAGING_TIMEOUT"],
+        **WRITE_FAILURES,
     },
     body=NewTopUp,
     body_examples={"payment": {"userId": "user123", "amount": 500, "reference": "QK12ABC3DE"}},
@@ -96,7 +86,7 @@ TOP_UP = BodyOperation(
 
 GET_STATEMENT = Operation(
     "get",
-    STATEMENT,
+    "/api/sms/balance/statement",
     "getStatement",
     TAG,
     "Show a statement",
@@ -131,7 +121,7 @@ GET_STATEMENT = Operation(
         query_parameter(
             "limit",
             "Entries of a page.",
-            {"type": "integer", "minimum": 1, "maximum": MAX_ENTRIES, "default": 100},
+            {"type": "integer", "minimum": 1, "maximum": 1_000, "default": 100},
         ),
         query_parameter("pageToken", "From the `Link` header of the page before.", {"type": "string"}),
     ),

@@ -4,18 +4,8 @@ from __future__ import annotations
 
 from gateway_http.alerts.alert_models import Acknowledgement, Alert, AlertRules
 from gateway_http.openapi.operation import READ_FAILURES, WRITE_FAILURES, Answer, BodyOperation, Many, Operation, Tag
-from gateway_http.openapi.parameters import (
-    USER_ID,
-    page_parameters,
-    path_parameter,
-    query_parameter,
-)
+from gateway_http.openapi.parameters import USER_ID, page_parameters, path_parameter, query_parameter
 from gateway_http.openapi.problem_examples import Json
-
-ACKNOWLEDGE = "/api/sms/alerts/{alertId}/acknowledge"
-ALERTS = "/api/sms/alerts"
-MAX_ALERTS = 500
-RULES = "/api/sms/alerts/rules"
 
 TAG = Tag("Alerts", "Warnings of what goes wrong, or soon will.")
 
@@ -47,7 +37,7 @@ _SEEN: Json = {**_ALERT, "acknowledgedAt": "2024-12-15T08:05:00Z", "acknowledged
 
 LIST_ALERTS = Operation(
     "get",
-    ALERTS,
+    "/api/sms/alerts",
     "listAlerts",
     TAG,
     "List the alerts of an account",
@@ -64,13 +54,13 @@ LIST_ALERTS = Operation(
     parameters=(
         USER_ID,
         query_parameter("onlyOpen", "`true` for those only that are not resolved.", {"enum": ["true", "false"]}),
-        *page_parameters("Alerts", MAX_ALERTS),
+        *page_parameters("Alerts", 500),
     ),
 )
 
 GET_ALERT_RULES = Operation(
     "get",
-    RULES,
+    "/api/sms/alerts/rules",
     "getAlertRules",
     TAG,
     "Show what an account is warned of",
@@ -82,7 +72,7 @@ GET_ALERT_RULES = Operation(
 
 SET_ALERT_RULES = BodyOperation(
     "put",
-    RULES,
+    "/api/sms/alerts/rules",
     "setAlertRules",
     TAG,
     "Set what an account is warned of",
@@ -102,7 +92,7 @@ SET_ALERT_RULES = BodyOperation(
 
 ACKNOWLEDGE_ALERT = BodyOperation(
     "post",
-    ACKNOWLEDGE,
+    "/api/sms/alerts/{alertId}/acknowledge",
     "acknowledgeAlert",
     TAG,
     "Say who has seen an alert",

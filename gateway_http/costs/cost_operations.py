@@ -7,19 +7,13 @@ from gateway_http.costs.cost_models import CostHistoryRow, CurrentCost, NewCost,
 from gateway_http.costs.price_models import ResolvedPrice
 from gateway_http.openapi.operation import Answer, BodyOperation, Many, Operation, Tag
 from gateway_http.openapi.parameters import (
-    header_parameter,
+    INSTANT,
+    ONE_LINE,
+    key_parameter,
     page_parameters,
     path_parameter,
     query_parameter,
 )
-from gateway_http.shared import idempotency_key
-
-COSTS = "/api/sms-costs"
-CURRENT = "/api/sms-costs/current"
-HISTORY = "/api/sms-costs/history"
-MAX_HISTORY_ROWS = 1_000
-RESOLVE = "/api/sms-costs/resolve"
-WITHDRAW = "/api/sms-costs/{costId}/withdraw"
 
 TAG = Tag("SMS costs", "What one SMS unit costs, for whom, and since when.")
 
@@ -33,20 +27,23 @@ _QUESTION = (
     query_parameter(
         "appId",
         "Required for AppOwner, refused for other levels.",
-        {"type": "string", "minLength": 1, "maxLength": 64},
+        ONE_LINE,
     ),
     query_parameter(
         "customerId",
         "Required for SpecificCustomer, refused for other levels.",
-        {"type": "string", "minLength": 1, "maxLength": 64},
+        ONE_LINE,
     ),
 )
-_INSTANT = {"type": "string", "format": "date-time"}
-_DOWN = {503: ["PRICING_UNAVAILABLE", "DATABASE_UNAVAILABLE"], 504: ["PRICING_TIMEOUT"]}
+_READ_FAILURES = {503: ["PRICING_UNAVAILABLE", "DATABASE_UNAVAILABLE"], 504: ["PRICING_TIMEOUT"]}
+_WRITE_FAILURES = {
+    503: ["PRICING_UNAVAILABLE", "PRICING_INTERRUPTED", "DATABASE_UNAVAILABLE"],
+    504: ["PRICING_TIMEOUT"],
+}
 
 ADD_SMS_COST = BodyOperation(
     "post",
-    COSTS,
+    "/api/sms-costs",
     "addSmsCost",
     TAG,
     "Add or update an SMS cost",
@@ -70,26 +67,19 @@ ADD_SMS_COST = BodyOperation(
     },
     problems={
         409: ["PRICE_GUARD", "IDEMPOTENCY_KEY_REUSED"],
-        503: ["PRICING_UNAVAILABLE", "PRICING_INTERRUPTED", "DATABASE_UNAVAILABLE"],
-        504: ["PRICING_TIMEOUT"],
+        **_WRITE_FAILURES,
     },
     body=NewCost,
     body_examples={
         "specificCustomer": cost_examples.SPECIFIC_CUSTOMER_COST,
         "defaultCustomer": cost_examples.DEFAULT_CUSTOMER_COST,
     },
-    parameters=(
-        header_parameter(
-            idempotency_key.NAME,
-            "Your name for this request, 1 to 128 printable characters.",
-            {"type": "string", "minLength": 1, "maxLength": 128},
-        ),
-    ),
+    parameters=(key_parameter("Your name for this request, 1 to 128 printable characters."),),
 )
 
 GET_CURRENT_SMS_COST = Operation(
     "get",
-    CURRENT,
+    "/api/sms-costs/current",
     "getCurrentSmsCost",
     TAG,
     "Retrieve the current SMS cost",
@@ -102,13 +92,13 @@ GET_CURRENT_SMS_COST = Operation(
             {"specificCustomer": cost_examples.CURRENT_SPECIFIC, "defaultCustomer": cost_examples.CURRENT_DEFAULT},
         )
     },
-    problems={404: ["NO_PRICE"], **_DOWN},
+    problems={404: ["NO_PRICE"], **_READ_FAILURES},
     parameters=_QUESTION,
 )
 
 LIST_SMS_COSTS = Operation(
     "get",
-    HISTORY,
+    "/api/sms-costs/history",
     "listSmsCosts",
     TAG,
     "List historical SMS costs",
@@ -123,16 +113,16 @@ LIST_SMS_COSTS = Operation(
             headers=("Link",),
         )
     },
-    problems=_DOWN,
+    problems=_READ_FAILURES,
     parameters=(
         *_QUESTION,
-        *page_parameters("Rows", MAX_HISTORY_ROWS, unless_given=100, same="with the same level and entity"),
+        *page_parameters("Rows", 1_000, unless_given=100, same="with the same level and entity"),
     ),
 )
 
 RESOLVE_SMS_COST = Operation(
     "get",
-    RESOLVE,
+    "/api/sms-costs/resolve",
     "resolveSmsCost",
     TAG,
     "Resolve and explain the price of an SMS",
@@ -147,24 +137,24 @@ RESOLVE_SMS_COST = Operation(
             {"explained": cost_examples.EXPLAINED_PRICE, "plain": cost_examples.RESOLVED_PRICE},
         )
     },
-    problems={404: ["NO_PRICE"], **_DOWN},
+    problems={404: ["NO_PRICE"], **_READ_FAILURES},
     parameters=(
         query_parameter(
             "customerId",
             "The account that pays.",
-            {"type": "string", "minLength": 1, "maxLength": 64},
+            ONE_LINE,
             required=True,
         ),
         query_parameter(
             "appId",
             "The app through which the SMS comes; absent when through none.",
-            {"type": "string", "minLength": 1, "maxLength": 64},
+            ONE_LINE,
         ),
-        query_parameter("at", "The instant to price for, with its offset; now unless given.", _INSTANT),
+        query_parameter("at", "The instant to price for, with its offset; now unless given.", INSTANT),
         query_parameter(
             "knownAt",
             "Leave out rows and withdrawals recorded after this instant, which may not lie ahead.",
-            _INSTANT,
+            INSTANT,
         ),
         query_parameter("explain", "`true` to list the candidates.", {"type": "boolean"}),
     ),
@@ -172,7 +162,7 @@ RESOLVE_SMS_COST = Operation(
 
 WITHDRAW_SMS_COST = BodyOperation(
     "post",
-    WITHDRAW,
+    "/api/sms-costs/{costId}/withdraw",
     "withdrawSmsCost",
     TAG,
     "Withdraw an SMS cost before it takes effect",
@@ -182,8 +172,7 @@ WITHDRAW_SMS_COST = BodyOperation(
     problems={
         404: ["COST_NOT_FOUND"],
         409: ["COST_IN_FORCE", "COST_WITHDRAWN"],
-        503: ["PRICING_UNAVAILABLE", "PRICING_INTERRUPTED", "DATABASE_UNAVAILABLE"],
-        504: ["PRICING_TIMEOUT"],
+        **_WRITE_FAILURES,
     },
     parameters=(path_parameter("costId", "The row.", "cost_0192e4a07c2b7d3e9a51c6f0b8d4e2a1"),),
     body=NewWithdrawal,

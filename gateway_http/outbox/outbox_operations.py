@@ -4,32 +4,18 @@ from __future__ import annotations
 
 from gateway_http.openapi import entry_examples
 from gateway_http.openapi.operation import READ_FAILURES, WRITE_FAILURES, Answer, BodyOperation, Many, Operation, Tag
-from gateway_http.openapi.parameters import (
-    PREFER,
-    USER_ID,
-    page_parameters,
-    path_parameter,
-    query_parameter,
-)
+from gateway_http.openapi.parameters import PREFER, USER_ID, page_parameters, path_parameter, query_parameter
 from gateway_http.outbox import outbox_examples
 from gateway_http.outbox.outbox_event_models import OutboxEvent
 from gateway_http.outbox.outbox_models import ErrorCode, NoFields, OutboxReference, UpdateAnswer
 from gateway_http.shared.outbox_entry import OutboxEntry
 
 TAG = Tag("Outbox", "What became of every SMS.")
-EVENTS = "/api/sms/outbox/{outboxId}/events"
-MAX_EVENTS = 500
-CANCEL = "/api/sms/outbox/{outboxId}/cancel"
-ENTRY = "/api/sms/outbox/{outboxId}"
-MAX_ENTRIES = 500
-OUTBOX = "/api/sms/outbox"
-RESEND = "/api/sms/outbox/resend"
-ERROR_CODES = "/api/sms/error-codes"
 _OUTBOX_ID = path_parameter("outboxId", "The entry's identifier.", "outbox_0192e4a07c2b7d3e9a51c6f0b8d4e2a1")
 
 RESEND_SMS = BodyOperation(
     "post",
-    RESEND,
+    "/api/sms/outbox/resend",
     "resendSms",
     TAG,
     "Resend a failed SMS",
@@ -63,7 +49,7 @@ RESEND_SMS = BodyOperation(
 
 LIST_OUTBOX_ENTRIES = Operation(
     "get",
-    OUTBOX,
+    "/api/sms/outbox",
     "listOutboxEntries",
     TAG,
     "List the outbox of an account",
@@ -81,14 +67,14 @@ LIST_OUTBOX_ENTRIES = Operation(
         USER_ID,
         query_parameter("status", "Only entries of this status.", {"enum": ["pending", "sent", "failed"]}),
         query_parameter("tag", "Only entries with this tag.", {"type": "string", "minLength": 1, "maxLength": 50}),
-        *page_parameters("Entries", MAX_ENTRIES),
+        *page_parameters("Entries", 500),
     ),
 )
 
 
 GET_OUTBOX_ENTRY = Operation(
     "get",
-    ENTRY,
+    "/api/sms/outbox/{outboxId}",
     "getOutboxEntry",
     TAG,
     "Show an outbox entry",
@@ -101,7 +87,7 @@ GET_OUTBOX_ENTRY = Operation(
 
 LIST_OUTBOX_EVENTS = Operation(
     "get",
-    EVENTS,
+    "/api/sms/outbox/{outboxId}/events",
     "listOutboxEvents",
     TAG,
     "List what happened to an SMS",
@@ -118,14 +104,14 @@ LIST_OUTBOX_EVENTS = Operation(
     problems={404: ["OUTBOX_ENTRY_NOT_FOUND"], **READ_FAILURES},
     parameters=(
         _OUTBOX_ID,
-        *page_parameters("Events", MAX_EVENTS, same="of the same entry"),
+        *page_parameters("Events", 500, same="of the same entry"),
     ),
 )
 
 
 LIST_ERROR_CODES = Operation(
     "get",
-    ERROR_CODES,
+    "/api/sms/error-codes",
     "listErrorCodes",
     TAG,
     "List why an SMS may fail",
@@ -143,7 +129,7 @@ LIST_ERROR_CODES = Operation(
 
 CANCEL_SMS = BodyOperation(
     "post",
-    CANCEL,
+    "/api/sms/outbox/{outboxId}/cancel",
     "cancelSms",
     TAG,
     "Cancel an SMS",

@@ -2,15 +2,10 @@
 
 from __future__ import annotations
 
-from gateway_http.openapi.operation import Answer, Operation, Tag
-from gateway_http.openapi.parameters import (
-    PERIOD_PARAMETERS,
-    query_parameter,
-)
+from gateway_http.openapi.operation import READ_FAILURES, Answer, Operation, Tag
+from gateway_http.openapi.parameters import ONE_LINE, PERIOD_PARAMETERS, query_parameter
 from gateway_http.openapi.problem_examples import Json
 from gateway_http.reports.report_models import BASES, FORMATS, GROUPINGS, CostReport
-
-COSTS = "/api/sms/reports/costs"
 
 TAG = Tag("Reports", "What messages cost, by groups.")
 
@@ -19,7 +14,7 @@ _SUMS: Json = {"messages": 2, "units": 3, "charged": 2.4, "refunded": 0.8, "held
 
 REPORT_COSTS = Operation(
     "get",
-    COSTS,
+    "/api/sms/reports/costs",
     "reportCosts",
     TAG,
     "Report what messages cost",
@@ -52,8 +47,7 @@ REPORT_COSTS = Operation(
     },
     problems={
         429: ["REPORTS_BUSY"],
-        503: ["MESSAGING_UNAVAILABLE", "DATABASE_UNAVAILABLE"],
-        504: ["MESSAGING_TIMEOUT"],
+        **READ_FAILURES,
     },
     parameters=(
         *PERIOD_PARAMETERS,
@@ -71,7 +65,7 @@ REPORT_COSTS = Operation(
             "period does not change any more.",
             {"enum": list(BASES), "default": "creation"},
         ),
-        query_parameter("userId", "Only this account.", {"type": "string", "minLength": 1, "maxLength": 64}),
+        query_parameter("userId", "Only this account.", ONE_LINE),
         query_parameter(
             "format",
             "In CSV a text that a spreadsheet would take for a formula gets a `'` in front. It has no totals: its "

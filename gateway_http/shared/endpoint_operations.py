@@ -16,7 +16,6 @@ from gateway_http.shared.endpoint_models import EndpointDelivery, EndpointReplay
 B = TypeVar("B", bound=msgspec.Struct)
 R = TypeVar("R", bound=EndpointReplay)
 
-MAX_DELIVERIES = 500
 
 _DELIVERY: Json = {
     "deliveryId": "delivery_0192e4a07c2b7d3e9a51c6f0b8d4e2a2",
@@ -188,7 +187,7 @@ class EndpointOperations:
                 self.which(),
                 query_parameter("state", "Only those in this state.", {"enum": list(states)}),
                 query_parameter("event", "Only of this event.", {"enum": list(events)}),
-                *page_parameters("Deliveries", MAX_DELIVERIES),
+                *page_parameters("Deliveries", 500),
             ),
         )
 

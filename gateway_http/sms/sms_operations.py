@@ -2,11 +2,8 @@
 
 from __future__ import annotations
 
-from gateway_http.openapi.operation import Answer, BodyOperation, Tag
-from gateway_http.openapi.parameters import (
-    PREFER,
-    key_parameter,
-)
+from gateway_http.openapi.operation import WRITE_FAILURES, Answer, BodyOperation, Tag
+from gateway_http.openapi.parameters import PREFER, key_parameter
 from gateway_http.sms import batch_examples, sms_examples
 from gateway_http.sms.batch_models import BatchAnswer, NewBatch
 from gateway_http.sms.quote_models import NewQuote, Quote
@@ -102,8 +99,7 @@ SEND_SMS_BATCH = BodyOperation(
     },
     problems={
         429: ["OVERLOADED", "RATE_LIMIT_REACHED", "RECIPIENT_LIMIT_REACHED", "DAILY_SPEND_LIMIT_REACHED"],
-        503: ["MESSAGING_UNAVAILABLE", "MESSAGING_INTERRUPTED", "DATABASE_UNAVAILABLE"],
-        504: ["MESSAGING_TIMEOUT"],
+        **WRITE_FAILURES,
     },
     parameters=(
         PREFER,

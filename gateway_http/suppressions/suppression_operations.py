@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from gateway_http.openapi.operation import READ_FAILURES, WRITE_FAILURES, Answer, BodyOperation, Many, Operation, Tag
 from gateway_http.openapi.parameters import (
+    ONE_LINE,
     page_parameters,
     path_parameter,
     query_parameter,
@@ -18,15 +19,9 @@ from gateway_http.suppressions.suppression_models import (
     SuppressionQuestion,
 )
 
-CHECK = "/api/sms/suppressions/check"
-MAX_SUPPRESSIONS = 500
-SUPPRESSION = "/api/sms/suppressions/{suppressionId}"
-SUPPRESSIONS = "/api/sms/suppressions"
-
 TAG = Tag("Opt-outs", "Who wants no messages, from whom.")
 
 _ID = "suppression_0192e4a07c2b7d3e9a51c6f0b8d4e2a1"
-_ONE_LINE = {"type": "string", "minLength": 1, "maxLength": 64}
 
 _STOPPED: Json = {
     "suppressionId": _ID,
@@ -67,7 +62,7 @@ _QUESTION: Json = {"phoneNumber": "+254712345678", "senderId": "22141", "userId"
 
 ADD_SUPPRESSION = BodyOperation(
     "post",
-    SUPPRESSIONS,
+    "/api/sms/suppressions",
     "addSuppression",
     TAG,
     "Take a recipient off",
@@ -92,7 +87,7 @@ ADD_SUPPRESSION = BodyOperation(
 
 LIST_SUPPRESSIONS = Operation(
     "get",
-    SUPPRESSIONS,
+    "/api/sms/suppressions",
     "listSuppressions",
     TAG,
     "List the recipients who opted out",
@@ -108,19 +103,19 @@ LIST_SUPPRESSIONS = Operation(
     },
     problems=READ_FAILURES,
     parameters=(
-        query_parameter("userId", "Only entries for just this account.", _ONE_LINE),
+        query_parameter("userId", "Only entries for just this account.", ONE_LINE),
         query_parameter(
             "senderId", "Only entries for just this sender id.", {"type": "string", "minLength": 1, "maxLength": 16}
         ),
         query_parameter("source", "Only entries on this word.", {"enum": list(SOURCES)}),
         query_parameter("includeEnded", "`true` to list entries that ended, too.", {"enum": ["true", "false"]}),
-        *page_parameters("Entries", MAX_SUPPRESSIONS),
+        *page_parameters("Entries", 500),
     ),
 )
 
 CHECK_SUPPRESSION = BodyOperation(
     "post",
-    CHECK,
+    "/api/sms/suppressions/check",
     "checkSuppression",
     TAG,
     "Check a recipient",
@@ -143,7 +138,7 @@ CHECK_SUPPRESSION = BodyOperation(
 
 END_SUPPRESSION = Operation(
     "delete",
-    SUPPRESSION,
+    "/api/sms/suppressions/{suppressionId}",
     "endSuppression",
     TAG,
     "End an entry",
@@ -154,6 +149,6 @@ END_SUPPRESSION = Operation(
     parameters=(
         path_parameter("suppressionId", "The entry's identifier.", _ID),
         query_parameter("reason", "Why.", {"type": "string", "minLength": 1, "maxLength": 200}, required=True),
-        query_parameter("endedBy", "Who asks.", _ONE_LINE, required=True),
+        query_parameter("endedBy", "Who asks.", ONE_LINE, required=True),
     ),
 )

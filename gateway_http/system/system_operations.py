@@ -6,16 +6,12 @@ from gateway_http.openapi.operation import Answer, Operation, Tag
 from gateway_http.system.system_models import Alive, Readiness
 
 DOCS = "/docs"
-OPENAPI = "/openapi.json"
-ROOT = "/"
-ALIVE = "/healthz"
-READY = "/readyz"
 
 TAG = Tag("Operation", "Probes and this documentation.")
 
 IS_ALIVE = Operation(
     "get",
-    ALIVE,
+    "/healthz",
     "isAlive",
     TAG,
     "Is the process alive?",
@@ -26,7 +22,7 @@ IS_ALIVE = Operation(
 
 IS_READY = Operation(
     "get",
-    READY,
+    "/readyz",
     "isReady",
     TAG,
     "Can requests be served?",
@@ -53,7 +49,7 @@ IS_READY = Operation(
 
 GET_OPEN_API = Operation(
     "get",
-    OPENAPI,
+    "/openapi.json",
     "getOpenApi",
     TAG,
     "This document",
@@ -64,7 +60,7 @@ GET_OPEN_API = Operation(
 
 GET_ROOT = Operation(
     "get",
-    ROOT,
+    "/",
     "getRoot",
     TAG,
     "The bare address",
