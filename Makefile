@@ -4,8 +4,8 @@
 .PHONY: help up test faults lint format protos protos-baseline bench locks hooks clean
 
 PYTHON ?= python3
-# Most of the tests' time is waiting for processes, so two are not too many for one core.
-TEST_PROCESSES ?= 2
+# Half of the tests' time is waiting for processes, so four are not too many for two cores.
+TEST_PROCESSES ?= 4
 VENV := .venv
 BIN := $(VENV)/bin
 RUNTIME := $(VENV)/.runtime-installed
@@ -17,8 +17,9 @@ help: ## list the targets
 up: $(RUNTIME) ## run the whole system on this machine, until Ctrl-C
 	@exec $(BIN)/tukupay-sms up
 
+# Each process of the tests would compile all of them anew, which takes it 10 s, if it could not write what it compiled.
 test: $(DEV) ## run all tests
-	$(BIN)/pytest --numprocesses $(TEST_PROCESSES) --dist loadfile --no-loadscope-reorder
+	PYTHONDONTWRITEBYTECODE= $(BIN)/pytest --numprocesses $(TEST_PROCESSES) --dist loadfile --no-loadscope-reorder
 
 faults: $(DEV) ## run the long campaigns of faults and money (hours), and write faults-report.md
 	$(BIN)/python -m tests.faults.campaigns $(FAULTS)

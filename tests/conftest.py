@@ -108,7 +108,8 @@ def fresh_database(postgres_server: EmbeddedPostgres, _database_names: Iterator[
         )
 
 
-_CLONE: Final = sql.SQL("CREATE DATABASE {} TEMPLATE {}")
+# Copied file by file: through the log, page by page, a clone would take three times as long.
+_CLONE: Final = sql.SQL("CREATE DATABASE {} TEMPLATE {} STRATEGY FILE_COPY")
 # What `migrate` gives the role in one database is not part of that database.
 _COPY_GUARDS: Final = sql.SQL(
     """

@@ -6,7 +6,6 @@ Whatever the others do then, and the next process goes on.
 from __future__ import annotations
 
 import re
-import sys
 from pathlib import Path
 
 import pytest
@@ -18,7 +17,7 @@ from tests.system.running import System
 from tests.system.waiting import until
 
 DRAIN_S = 1.0
-FAILING = [sys.executable, "-m", "tests.faults.failing_duty"]
+FAILING = ["-m", "tests.faults.failing_duty"]
 FAILS = """
     CREATE FUNCTION damaged() RETURNS trigger LANGUAGE plpgsql AS $$
         BEGIN RAISE EXCEPTION 'invalid page in block 3' USING ERRCODE = 'XX001'; END
@@ -30,9 +29,7 @@ REPAIRED = "DROP TRIGGER damaged ON receipt; DROP FUNCTION damaged()"
 
 @pytest.fixture(scope="module")
 def system(new_system: NewSystem) -> System:
-    made = new_system(
-        GATEWAY_OUTCOME_WAIT_S="2", MESSAGING_DRAIN_S=str(DRAIN_S), PYTHONPATH=str(Path(__file__).parents[2])
-    )
+    made = new_system(GATEWAY_OUTCOME_WAIT_S="2", MESSAGING_DRAIN_S=str(DRAIN_S))
     made.start()
     made.rest.set_cost("DirectCustomer", 0.8)
     return made

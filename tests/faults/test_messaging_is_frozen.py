@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import signal
-import sys
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -15,7 +14,7 @@ from tests.system.rest import sms
 from tests.system.running import Replica, System
 from tests.system.waiting import until
 
-FREEZING = [sys.executable, "-P", str(Path(__file__).with_name("crashing_messaging.py"))]
+FREEZING = [str(Path(__file__).with_name("crashing_messaging.py"))]
 
 
 @pytest.fixture(scope="module")

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import signal
-import sys
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -18,7 +17,7 @@ from tests.system.rest import SEND, TEXT, Answer, sms
 from tests.system.running import System
 from tests.system.waiting import until
 
-CRASHING = [sys.executable, "-P", str(Path(__file__).with_name("crashing_messaging.py"))]
+CRASHING = [str(Path(__file__).with_name("crashing_messaging.py"))]
 NO_RECEIPT = "+254700000007"
 SLOW = f"{TEXT} [sandbox:slow]"
 

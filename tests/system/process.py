@@ -7,7 +7,7 @@ import subprocess
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
-from service_kit.embedded.bound_process import bound_command
+from tests.system.forked_services import ForkedService, forked_services
 from tests.system.waiting import until
 
 READY_S = 30.0
@@ -21,17 +21,18 @@ class Process:
     def __init__(
         self,
         name: str,
-        command: Sequence[str],
+        arguments: Sequence[str],
         environment: Mapping[str, str],
         log_file: Path,
         is_ready: Callable[[], bool],
     ) -> None:
+        """`arguments`: those of Python, which are `-m` and a module, or the path of a program."""
         self.name = name
-        self.command = command
+        self.arguments = arguments
         self.log_file = log_file
         self._environment = environment
         self._is_ready = is_ready
-        self._process: subprocess.Popen[bytes] | None = None
+        self._process: ForkedService | None = None
 
     @property
     def is_running(self) -> bool:
@@ -49,22 +50,16 @@ class Process:
         """Everything that all launches wrote."""
         return self.log_file.read_text(errors="replace") if self.log_file.exists() else ""
 
-    def launch(self, command: Sequence[str] | None = None, **settings: str) -> None:
+    def launch(self, arguments: Sequence[str] | None = None, **settings: str) -> None:
         """Starts it without waiting, with some settings changed, or as another program."""
         assert not self.is_running, f"{self.name} runs already"
         with self.log_file.open("ab") as log:
-            self._process = subprocess.Popen(
-                bound_command(command or self.command, death_signal=signal.SIGKILL),
-                env={**self._environment, **settings},
-                stdin=subprocess.DEVNULL,
-                stdout=log,
-                stderr=log,
-                start_new_session=True,
-            )
+            environment = {**self._environment, **settings}
+            self._process = forked_services().start(arguments or self.arguments, environment, log)
 
-    def start(self, command: Sequence[str] | None = None, **settings: str) -> None:
+    def start(self, arguments: Sequence[str] | None = None, **settings: str) -> None:
         """Starts it and waits until it does its work."""
-        self.launch(command, **settings)
+        self.launch(arguments, **settings)
         self.wait_ready()
 
     def wait_ready(self) -> None:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import sys
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -212,7 +211,7 @@ class System:
         module = MODULES[name.partition("-")[0]]
         return Process(
             name,
-            [sys.executable, "-P", "-m", module],
+            ["-m", module],
             {**self._environment, **(settings or {})},
             self._folder / f"{name}.log",
             is_ready,
