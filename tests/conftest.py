@@ -6,14 +6,15 @@ import os
 import signal
 from collections.abc import Callable, Iterator
 from itertools import count
-from pathlib import Path
 from typing import Final, Protocol
 
 import psycopg
 import pytest
 from psycopg import sql
+from xdist.remote import Producer
 
 from service_kit.embedded.embedded_postgres import EmbeddedPostgres
+from tests.scheduling import ROOT, ByFileOrSystem, scope_of
 from tests.system import pgbouncer
 
 
@@ -30,13 +31,22 @@ _LONG_FIRST = ("faults", "acceptance", "integration", "contract")
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Orders the folders; within one all stays as it was."""
+    """Orders the folders, and before all of them the tests that share a system; within one all stays as it was."""
 
     def rank(item: pytest.Item) -> int:
-        folder = item.path.relative_to(Path(__file__).parent).parts[0]
+        file = item.path.relative_to(ROOT).as_posix()
+        folder = file.split("/")[1]
+        if scope_of(file) != file:
+            return -1
         return _LONG_FIRST.index(folder) if folder in _LONG_FIRST else len(_LONG_FIRST)
 
     items.sort(key=rank)
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_xdist_make_scheduler(config: pytest.Config, log: Producer) -> ByFileOrSystem | None:
+    """Gives the tests of a file, and those that share a system, to one process."""
+    return ByFileOrSystem(config, log) if config.getvalue("dist") == "loadfile" else None
 
 
 class FreshDatabase(Protocol):

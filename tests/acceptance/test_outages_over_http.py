@@ -20,7 +20,7 @@ from tests.system.running import System
 from tests.system.waiting import until
 from tukupay.sms.messaging.v1 import reports_pb2, reports_pb2_grpc
 
-STALE_S = 4.0
+STALE_S = 2.5
 
 
 @pytest.fixture(scope="module")

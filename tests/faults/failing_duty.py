@@ -1,7 +1,8 @@
 """The real messaging service, one of whose duties fails as soon as a file is there.
 
-FAULT_DUTY names the duty, FAULT_FILE the file. FAULT_STUBBORN names another duty, whose cancellations are lost, as they
-are where a cancellation meets the very moment at which what a task waits for is there.
+FAULT_DUTY names the duty, FAULT_FILE the file, FAULT_ENDING_S how long the service may take to end beyond its drain
+time. FAULT_STUBBORN names another duty, whose cancellations are lost, as they are where a cancellation meets the very
+moment at which what a task waits for is there.
 """
 
 from __future__ import annotations
@@ -15,6 +16,7 @@ from typing import Any
 
 from messaging_service.wiring import bootstrap
 from messaging_service.wiring.settings.messaging_settings import MessagingSettings
+from service_kit import process
 from service_kit.duties import keep_running as real
 from service_kit.process import run_service
 
@@ -48,4 +50,5 @@ def keep_running(name: str, work: Coroutine[Any, Any, object], *, may_end: bool 
 
 if __name__ == "__main__":
     bootstrap.keep_running = keep_running  # type: ignore[attr-defined]  # where the service looks it up
+    process.ENDING_S = float(os.environ["FAULT_ENDING_S"])
     run_service("messaging", MessagingSettings, bootstrap.serve)

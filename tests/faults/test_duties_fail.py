@@ -16,7 +16,7 @@ from tests.system.rest import SEND, new_phone, sms
 from tests.system.running import System
 from tests.system.waiting import until
 
-DRAIN_S = 1.0
+DRAIN_S = 0.5
 FAILING = ["-m", "tests.faults.failing_duty"]
 FAILS = """
     CREATE FUNCTION damaged() RETURNS trigger LANGUAGE plpgsql AS $$
@@ -76,21 +76,22 @@ def test_a_column_that_gets_another_type_stops_nothing_for_longer_than_a_moment(
 
 
 @pytest.mark.parametrize(
-    ("duty", "stubborn"),
-    [("receipts", None), ("dispatch", "sweep")],
+    ("duty", "stubborn", "ending_s"),
+    [("receipts", None, ENDING_S), ("dispatch", "sweep", 1.5)],
     ids=["alone", "with one that does not end"],
 )
 def test_a_duty_that_cannot_go_on_ends_its_process(
-    system: System, tmp_path: Path, duty: str, stubborn: str | None
+    system: System, tmp_path: Path, duty: str, stubborn: str | None, ending_s: float
 ) -> None:
     if system.messaging.is_running:
         system.messaging.stop()
         system.messaging.log_file.unlink()
     file = tmp_path / "now"
-    system.messaging.start(FAILING, FAULT_DUTY=duty, FAULT_FILE=str(file), FAULT_STUBBORN=stubborn or "")
+    faults = {"FAULT_DUTY": duty, "FAULT_STUBBORN": stubborn or "", "FAULT_FILE": str(file)}
+    system.messaging.start(FAILING, **faults, FAULT_ENDING_S=str(ending_s))
     assert system.rest.post(SEND, sms("before")).status == 200
     file.touch()
-    assert system.messaging.wait(DRAIN_S + ENDING_S + 2) == 1
+    assert system.messaging.wait(DRAIN_S + ending_s + 2) == 1
     assert f'"duty": "{duty}"' in system.messaging.log
     assert ("service.stuck" in system.messaging.log) == (stubborn is not None)
     system.messaging.start()

@@ -230,7 +230,7 @@ def test_killed_between_two_parts_it_stays_unknown_although_one_part_is_delivere
         system.messaging.kill()
     outbox_id = on_record(system, "parts")["otp"]
 
-    system.messaging.start(SMS_UNKNOWN_WINDOW_S="5")
+    system.messaging.start(SMS_UNKNOWN_WINDOW_S="3")
     known_parts = "SELECT count(*) FROM message_part WHERE message_id = %s::uuid AND state = 'delivered'"
     until(
         "the receipt of the first part came",

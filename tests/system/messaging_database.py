@@ -15,7 +15,8 @@ from tests.system.waiting import eventually
 NAME = "messaging_shared"
 STAYS_OPEN = "-c idle_in_transaction_session_timeout=0"
 """Options of a connection whose transaction a test leaves open: the guards of the role would end it after 5 s."""
-_EMPTY = "; ".join(f"DELETE FROM {table.name}" for table in reversed(metadata.sorted_tables))
+EMPTY = "; ".join(f"DELETE FROM {table.name}" for table in reversed(metadata.sorted_tables))
+"""Deletes all rows, of which there are few: truncating so many tables would take twenty times as long."""
 
 
 def empty_database(server: EmbeddedPostgres, template: DatabaseTemplate) -> str:
@@ -27,7 +28,7 @@ def empty_database(server: EmbeddedPostgres, template: DatabaseTemplate) -> str:
             "SELECT pg_terminate_backend(pid, 5000) FROM pg_stat_activity "
             "WHERE datname = current_database() AND pid <> pg_backend_pid() AND backend_type = 'client backend'"
         )
-        connection.execute(_EMPTY.encode())
+        connection.execute(EMPTY.encode())
     return url
 
 

@@ -21,7 +21,7 @@ from tests.integration.messaging.accounts.money_rules import BROKEN
 from tests.integration.messaging.conftest import WINDOWS, MakeOutbox, money, receipt, record, sent
 from tests.integration.messaging.cut_connections import Fuse, breaking_pool
 from tests.integration.messaging.running_service import Running, refusal_of
-from tests.system.messaging_database import rows
+from tests.system.messaging_database import EMPTY, rows
 from tests.system.messaging_replica import Replica
 from tukupay.sms.messaging.v1 import billing_pb2, billing_pb2_grpc, messaging_pb2
 
@@ -131,7 +131,7 @@ async def test_a_transaction_that_breaks_off_anywhere_happens_once_when_it_is_re
     whole = await make_outbox("here")
     async with breaking_pool(database_url, fuse, size=1) as pool:
         for place in range(MOST_STATEMENTS):
-            await emptied(database_url)
+            await rows(database_url, EMPTY)
             broken = Broken(database_url, whole, Replica(pool, "here", WINDOWS), PostgresLedgerStore(pool))
             await broken.books.open(ACCOUNT, AccountMode.POSTPAID, Decimal(0), AccountLimits(None, None, None))
             await prepare(broken)
@@ -169,13 +169,6 @@ async def repeated(broken: Broken, act: Step) -> None:
     except ServiceError as error:
         if error.kind is not Kind.FAILED_PRECONDITION:
             raise
-
-
-async def emptied(url: str) -> None:
-    tables = (
-        "message_part, message_event, dispatch, idempotency, receipt, payment_reference, ledger_entry, message, account"
-    )
-    await rows(url, f"TRUNCATE {tables} CASCADE")
 
 
 async def test_two_hundred_clients_share_the_money_of_one_account_to_the_last_cent(service: Running) -> None:

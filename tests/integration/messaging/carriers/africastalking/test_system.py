@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from google.protobuf.duration_pb2 import Duration
 from grpc.aio import AioRpcError
 
 from gateway_http.bootstrap import Gateway
@@ -58,8 +59,8 @@ class System:
     sandbox: AfricasTalkingSandbox
     url: str
 
-    async def send(self, recipient: str = PHONE, text: str = "Hello") -> pb.OutboxEntry:
-        return (await self.sms.SendSms(message(recipient_phone_number=recipient, message=text))).entry
+    async def send(self, recipient: str = PHONE, text: str = "Hello", **fields: Any) -> pb.OutboxEntry:
+        return (await self.sms.SendSms(message(recipient_phone_number=recipient, message=text, **fields))).entry
 
     async def entry(self, outbox_id: str) -> pb.OutboxEntry:
         return (await self.sms.GetOutboxEntry(pb.GetOutboxEntryRequest(outbox_id=outbox_id))).entry
@@ -90,6 +91,8 @@ async def system_on(url: str, sandbox: AfricasTalkingSandbox, folder: Path) -> A
             carriers_file=file,
             grpc_address=ANY_PORT,
             pricing_address=Address("127.0.0.1", pricing_port),
+            poll_s=0.05,
+            sweep_s=0.1,
             drain_s=1.0,
         )
         server = await stack.enter_async_context(running(settings, Seams()))
@@ -261,7 +264,8 @@ async def test_operators_see_the_carriers_balance_and_why_it_pauses(system: Syst
     up = await eventually(report, lambda found: found.is_up)
     assert (up.kind, up.balance_micros, up.remark) == ("africastalking", 1_785_500_000, "")
     system.sandbox.account.balance = Decimal(0)
-    assert (await system.send()).status == pb.SMS_STATUS_PENDING
+    # It waits in the queue for money at the carrier, for longer than anybody waits for its outcome.
+    assert (await system.send(outcome_wait=Duration(nanos=300_000_000))).status == pb.SMS_STATUS_PENDING
     paused = await eventually(report, lambda found: bool(found.remark))
     assert "used up" in paused.remark
     assert not paused.is_up

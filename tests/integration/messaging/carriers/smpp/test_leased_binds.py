@@ -19,6 +19,7 @@ from sandbox_carriers.smpp import SandboxCarrier
 from service_kit.errors import Kind, ServiceError
 from tests.doubles.in_memory_leases import InMemoryBindLeases, LeaseBook
 from tests.integration.messaging.carriers.smpp.conftest import DEADLINE_S, Inbox, Send, SilentServer, until
+from tests.system.effort import IS_LONG
 
 PHONE = "+254712345678"
 
@@ -182,7 +183,7 @@ async def test_a_bind_that_is_given_up_waits_for_the_answers_of_its_submits(
     await winding_up
 
 
-@pytest.mark.parametrize("seed", [19, 24])
+@pytest.mark.parametrize("seed", [19, 24, 31, 42] if IS_LONG else [24])
 async def test_whatever_happens_to_replicas_the_rest_hold_all_binds_and_never_one_more(
     sandbox: SandboxCarrier, replica: Replica, book: LeaseBook, seed: int
 ) -> None:
