@@ -5,7 +5,6 @@ from __future__ import annotations
 import re
 import time
 from collections.abc import Iterable, Sequence
-from random import getrandbits
 
 import structlog
 from starlette.exceptions import HTTPException
@@ -22,12 +21,12 @@ from gateway_http.sms import send_sms_route
 from gateway_http.sms.coalescer import SEND
 from gateway_http.sms.send_sms_route import SendSmsRoute
 from gateway_http.sms.sms_operations import SEND_SMS_BATCH
+from service_kit.request_id import bind, new_request_id, valid
 from service_kit.web.http_connection import Refusal, Rendered
 
 log = structlog.get_logger()
 
 _ENCODED_SLASH = re.compile(rb"%(?:2[fF]|5[cC])")
-_SAFE_REQUEST_ID = re.compile(rb"[A-Za-z0-9._~:/+=@-]{1,128}")
 
 
 class GatewayApp:
@@ -55,12 +54,14 @@ class GatewayApp:
         try:
             await self._answered(scope, receive, noting_status)
         finally:
-            self._meter.answered(scope["method"], self._template(scope), status, time.perf_counter() - begun)
+            path = self._template(scope)
+            self._meter.answered(scope["method"], path, status, time.perf_counter() - begun)
+            log.debug("http.answered", method=scope["method"], path=path, status=status)
 
     def refused(self, refusal: Refusal) -> Rendered:
         """Renders what the server refuses before it is a request that could be led to a route."""
         self._meter.answered("", None, refusal.status, 0.0)
-        request_id = _new_request_id()
+        request_id = new_request_id().encode()
         error = ProblemError(refusal.reason, refusal.detail, refusal.status)
         headers = [(b"content-type", problem.CONTENT_TYPE), (b"x-request-id", request_id)]
         if refusal.status == 503:
@@ -76,6 +77,7 @@ class GatewayApp:
 
     async def _answered(self, scope: Scope, receive: Receive, send: Send) -> None:
         request_id = _request_id(scope["headers"])
+        bind(request_id.decode())
         try:
             if b"%" in scope["raw_path"] and _ENCODED_SLASH.search(scope["raw_path"]):
                 # It is no separator (RFC 3986 §2.2): decoding it would bypass a proxy's rules for a path.
@@ -89,12 +91,21 @@ class GatewayApp:
         except ClientGoneError:
             return
         except ProblemError as error:
+            if error.part is not None and error.http_status < 500:
+                log.info(
+                    "http.refused",
+                    method=scope["method"],
+                    path=self._template(scope),
+                    status=error.http_status,
+                    reason=error.reason,
+                    part=error.part,
+                )
             await _answer(error, scope, send, request_id)
         except HTTPException as error:
             await _answer(_from_router(error), scope, send, request_id)
         except Exception:
             # The traceback goes to the log without local variables; they may hold texts and numbers.
-            log.exception("http.failed", request_id=request_id.decode())
+            log.exception("http.failed")
             call = SEND if scope["path"] in {send_sms_route.PATH, SEND_SMS_BATCH.path} else None
             await _answer(internal(call), scope, send, request_id)
 
@@ -114,14 +125,9 @@ class GatewayApp:
 def _request_id(headers: Iterable[tuple[bytes, bytes]]) -> bytes:
     """The caller's X-Request-Id when it is safe to repeat, else a new one."""
     for name, value in headers:
-        if name == b"x-request-id" and _SAFE_REQUEST_ID.fullmatch(value):
+        if name == b"x-request-id" and valid(value):
             return value
-    return _new_request_id()
-
-
-def _new_request_id() -> bytes:
-    # Unique, not secret: no system call is spent on it.
-    return b"%024x" % getrandbits(96)
+    return new_request_id().encode()
 
 
 def _shown(path: str) -> str:
@@ -150,7 +156,7 @@ async def _answer(error: ProblemError, scope: Scope, send: Send, request_id: byt
             path=_shown(scope["path"]),
             status=status,
             reason=error.reason,
-            request_id=request_id.decode(),
+            part=error.part,
         )
     body = error.document(request_id.decode())
     headers = [

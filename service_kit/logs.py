@@ -8,6 +8,8 @@ from typing import Protocol, TextIO, cast
 
 import structlog
 
+from service_kit.request_id import current
+
 
 class Raw(Protocol):
     """A file without a buffer."""
@@ -53,10 +55,19 @@ def _standard_output() -> LogStream:
     return LogStream(open(sys.stdout.fileno(), "wb", buffering=0, closefd=False))
 
 
+def name_request(_logger: object, _method: str, event: structlog.types.EventDict) -> structlog.types.EventDict:
+    """Adds the `request_id` of the request that the present task works for, if it works for one."""
+    request_id = current()
+    if request_id is not None:
+        event.setdefault("request_id", request_id)
+    return event
+
+
 def configure_logs(service: str, level: str = "INFO") -> None:
     """Sends all logs of the process to standard output. Tracebacks are without local variables."""
     shared: list[structlog.types.Processor] = [
         structlog.contextvars.merge_contextvars,
+        name_request,
         structlog.stdlib.add_log_level,
         structlog.processors.TimeStamper(fmt="iso", utc=True),
         structlog.processors.EventRenamer("event"),

@@ -64,6 +64,6 @@ def problem(reason: str, status: int) -> Json:
         "detail": detail,
         "reason": reason,
         "errors": errors,
-        "requestId": "5f0c2a9e7b1d4c3f8a6e0b12",
+        "requestId": "0192e4a0f3b17c2d8a4be1d7c9f50b36",
         **_MEMBERS.get(reason, {}),
     }

@@ -70,6 +70,8 @@ class ProblemError(Exception):
     """The KES that are missing, as a plain number; None for a problem of another kind."""
     outbox_id: str | None = None
     """The stored entry that stands in the way; None for a problem of another kind."""
+    part: str | None = None
+    """The service that the problem comes from, `pricing` or `messaging`; None for the gateway's own."""
 
     def __str__(self) -> str:
         return f"{self.reason}: {self.detail}"

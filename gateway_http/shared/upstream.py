@@ -63,6 +63,12 @@ async def answer_of(awaitable: Awaitable[Response], call: Call) -> Response:
 
 def problem_of(error: aio.AioRpcError, call: Call) -> ProblemError:
     """The problem for the caller of a call that failed."""
+    problem = _problem_of(error, call)
+    problem.part = call.part
+    return problem
+
+
+def _problem_of(error: aio.AioRpcError, call: Call) -> ProblemError:
     from_service = from_rpc_error(error)
     if from_service is not None:
         return from_service_error(from_service)
@@ -113,7 +119,7 @@ def problem_of_item(error: messaging_pb2.ItemError, call: Call) -> ProblemError:
     if kind is None or not error.reason:
         log.error("upstream.item_failed", part=call.part, code=error.code)
         return internal(call)
-    return from_service_error(
+    problem = from_service_error(
         ServiceError(
             kind,
             error.reason,
@@ -123,3 +129,5 @@ def problem_of_item(error: messaging_pb2.ItemError, call: Call) -> ProblemError:
             retry_after=error.retry_delay.ToTimedelta() if error.HasField("retry_delay") else None,
         )
     )
+    problem.part = call.part
+    return problem

@@ -21,6 +21,7 @@ from gateway_http.shared.problem import ProblemError, from_service_error
 from gateway_http.shared.upstream import Call, internal, problem_of
 from service_kit.errors import Kind, ServiceError
 from service_kit.grpc.grpc_errors import from_rpc_error
+from service_kit.request_id import bind, current, for_nobody
 from tukupay.sms.messaging.v1 import messaging_pb2
 
 log = structlog.get_logger()
@@ -42,6 +43,14 @@ BatchCall = Callable[[messaging_pb2.SendSmsBatchRequest], AsyncIterator[messagin
 class _Waiting:
     item: messaging_pb2.SendSmsRequest
     answer: asyncio.Future[messaging_pb2.SendSmsBatchResult]
+
+
+def _waiting(item: messaging_pb2.SendSmsRequest, loop: asyncio.AbstractEventLoop) -> _Waiting:
+    """The item with the id of the request that it belongs to: the call that takes it has items of many."""
+    request_id = current()
+    if request_id is not None:
+        item.request_id = request_id
+    return _Waiting(item, loop.create_future())
 
 
 @dataclass(slots=True)
@@ -95,7 +104,7 @@ class SendCoalescer:
             self._meter.turned_away()
             raise from_service_error(_overloaded())
         loop = asyncio.get_running_loop()
-        waiting = _Waiting(item, loop.create_future())
+        waiting = _waiting(item, loop)
         size = item.ByteSize()
         if self._pending_bytes + size > MAX_BATCH_BYTES:
             self._launch()
@@ -122,7 +131,7 @@ class SendCoalescer:
         They are not counted as outstanding: whoever calls bounds them, so that they never crowd out lone sends.
         """
         loop = asyncio.get_running_loop()
-        batch = _Batch([_Waiting(item, loop.create_future()) for item in items], is_counted=False)
+        batch = _Batch([_waiting(item, loop) for item in items], is_counted=False)
         self._start(batch)
         answers = await asyncio.gather(*(waiting.answer for waiting in batch.waiting), return_exceptions=True)
         results: list[messaging_pb2.SendSmsBatchResult | ProblemError] = []
@@ -147,7 +156,7 @@ class SendCoalescer:
 
     def _start(self, batch: _Batch, waited_s: float = 0.0) -> None:
         self._meter.launched(len(batch.waiting), waited_s)
-        task = asyncio.get_running_loop().create_task(self._run(batch))
+        task = asyncio.get_running_loop().create_task(self._run(batch), context=for_nobody())
         self._running.add(task)
         task.add_done_callback(self._ended)
 
@@ -196,8 +205,11 @@ class SendCoalescer:
             self._outstanding -= batch.is_counted
             answer = batch.waiting[index].answer
             if not answer.done():
+                # What is logged about the failure names the request.
+                bind(batch.waiting[index].item.request_id or None)
                 # One exception each: a shared one would gather the tracebacks of all who raise it.
                 answer.set_exception(failure())
+        bind(None)
         batch.unanswered.clear()
 
     async def close(self) -> None:

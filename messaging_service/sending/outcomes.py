@@ -10,6 +10,7 @@ from messaging_service.shared.domain.message import Message
 from messaging_service.shared.domain.states import IN_PROGRESS
 from service_kit.duties.duty import DutyLog
 from service_kit.errors import ServiceError
+from service_kit.request_id import for_nobody
 
 POLL_S = 0.25
 """How often messages that another process may be sending are looked up while somebody waits for them."""
@@ -41,7 +42,7 @@ class Outcomes:
         future: asyncio.Future[Message] = asyncio.get_running_loop().create_future()
         self._waiting.setdefault(message_id, []).append(future)
         if self._poller is None or self._poller.done():
-            self._poller = asyncio.get_running_loop().create_task(self._poll(), name="outcomes")
+            self._poller = asyncio.get_running_loop().create_task(self._poll(), name="outcomes", context=for_nobody())
         return future
 
     def arrived(self, message: Message) -> None:
@@ -92,7 +93,9 @@ class Outcomes:
         if future is None:
             future = self._asked[message.id] = asyncio.get_running_loop().create_future()
         if self._reader is None or self._reader.done():
-            self._reader = asyncio.get_running_loop().create_task(self._read(), name="latest states")
+            self._reader = asyncio.get_running_loop().create_task(
+                self._read(), name="latest states", context=for_nobody()
+            )
         return await asyncio.shield(future) or message
 
     async def _read(self) -> None:

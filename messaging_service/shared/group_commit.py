@@ -11,6 +11,7 @@ from typing import Final, Generic, TypeAlias, TypeVar
 from messaging_service.shared.commit_meter import CommitMeter, UnmeteredCommits
 from messaging_service.shared.flush_size import FlushSize
 from service_kit.errors import Kind, ServiceError
+from service_kit.request_id import for_nobody
 
 I = TypeVar("I")  # noqa: E741 - item
 R = TypeVar("R")
@@ -98,7 +99,8 @@ class GroupCommit(Generic[I, R]):
         self._waiting.append((item, future, self._clock()))
         if self._task is None and not self._armed:
             self._armed = True
-            loop.call_soon(self._start)
+            # A flush belongs to no single request.
+            loop.call_soon(self._start, context=for_nobody())
         return await future
 
     async def drain(self) -> None:

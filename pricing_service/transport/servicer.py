@@ -9,6 +9,8 @@ from dataclasses import dataclass
 from datetime import timedelta
 from typing import Final
 
+import structlog
+
 from pricing_service.domain.history import read_page_size
 from pricing_service.domain.idempotency import read_key
 from pricing_service.domain.price_question import PriceQuestion
@@ -42,7 +44,10 @@ from service_kit.errors import ServiceError, Violation, invalid
 from service_kit.grpc.context import Context
 from service_kit.grpc.grpc_errors import CODES
 from service_kit.grpc.timestamps import to_timestamp
+from service_kit.request_id import valid
 from tukupay.sms.pricing.v1 import pricing_pb2, pricing_pb2_grpc
+
+log = structlog.get_logger()
 
 SERVICE_NAME: Final = pricing_pb2.DESCRIPTOR.services_by_name["PricingService"].full_name
 MAX_QUESTIONS: Final = 1_000
@@ -180,12 +185,11 @@ class PricingServicer(pricing_pb2_grpc.PricingServiceServicer):
         drafts = _read_drafts(request.drafts)
         read = [_read_or_fail(question) for question in request.requests]
         questions = [question for question in read if isinstance(question, PriceQuestion)]
-        answers = iter(await self._use_cases.resolve_prices.many(questions, drafts))
-        return pricing_pb2.BatchResolvePricesResponse(
-            results=[
-                _to_result(next(answers) if isinstance(question, PriceQuestion) else question) for question in read
-            ]
-        )
+        resolved = iter(await self._use_cases.resolve_prices.many(questions, drafts))
+        answers = [next(resolved) if isinstance(question, PriceQuestion) else question for question in read]
+        for asked, answer in zip(request.requests, answers, strict=True):
+            _log_question(asked, answer)
+        return pricing_pb2.BatchResolvePricesResponse(results=[_to_result(answer) for answer in answers])
 
     async def WatchPrices(
         self, request: pricing_pb2.WatchPricesRequest, context: Context
@@ -212,6 +216,16 @@ def _read_or_fail(request: pricing_pb2.ResolvePriceRequest) -> PriceQuestion | S
         return read_question(request)
     except ServiceError as failure:
         return failure
+
+
+def _log_question(asked: pricing_pb2.ResolvePriceRequest, answer: ResolvedPrice | ServiceError) -> None:
+    """Notes what became of a question for each request that waits for it; answers at the level DEBUG only."""
+    for given in asked.request_ids:
+        if request_id := valid(given):
+            if isinstance(answer, ServiceError):
+                log.info("price.refused", reason=answer.reason, request_id=request_id)
+            else:
+                log.debug("price.resolved", cost_id=answer.cost.cost_id, request_id=request_id)
 
 
 def _read_drafts(drafts: Sequence[pricing_pb2.DraftCost]) -> list[DraftPrice]:

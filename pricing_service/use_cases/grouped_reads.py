@@ -10,6 +10,7 @@ from typing import Final
 from pricing_service.domain.tier import Tier
 from pricing_service.use_cases.cost_repository import CostRepository, InEffect, Lookup
 from service_kit.errors import Kind, ServiceError
+from service_kit.request_id import for_nobody
 
 MAX_READS: Final = 2
 """Statements under way at once; the second keeps callers going while the first is slow."""
@@ -51,7 +52,7 @@ class GroupedReads:
         return await asyncio.shield(group.found)
 
     def _start(self) -> None:
-        reader = asyncio.get_running_loop().create_task(self._run())
+        reader = asyncio.get_running_loop().create_task(self._run(), context=for_nobody())
         self._readers.add(reader)
         reader.add_done_callback(self._readers.discard)
 

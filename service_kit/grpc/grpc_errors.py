@@ -1,8 +1,8 @@
 """Turns failures into gRPC statuses with machine-readable details, and back.
 
 One table maps kinds to codes. A ServiceError travels as google.rpc.Status with ErrorInfo (its stable
-reason), BadRequest (the fields at fault) and RetryInfo (when to try again). Anything else becomes
-INTERNAL with a reference to the log line and nothing of the exception itself.
+reason), BadRequest (the fields at fault), RetryInfo (when to try again) and RequestInfo (whose log lines to look
+for). Anything else becomes INTERNAL with RequestInfo, a reference to the log line and nothing of the exception itself.
 """
 
 from __future__ import annotations
@@ -22,6 +22,7 @@ from grpc_status import rpc_status
 
 from service_kit.errors import Kind, ServiceError, Violation
 from service_kit.grpc.context import Context
+from service_kit.request_id import current
 
 DOMAIN = "sms.tukupay"
 """The `domain` of every ErrorInfo."""
@@ -58,7 +59,25 @@ def to_status(error: ServiceError) -> status_pb2.Status:
         retry = error_details_pb2.RetryInfo()
         retry.retry_delay.FromTimedelta(error.retry_after)
         status.details.add().Pack(retry)
+    return _named(status)
+
+
+def _named(status: status_pb2.Status) -> status_pb2.Status:
+    """The status with the id of the present request, if there is one."""
+    request_id = current()
+    if request_id is not None:
+        status.details.add().Pack(error_details_pb2.RequestInfo(request_id=request_id))
     return status
+
+
+def request_id_of(error: aio.AioRpcError) -> str | None:
+    """The id under which the peer's log lines about a failed call are found; None when it did not say."""
+    status = rpc_status.from_call(cast("grpc.Call", error))
+    info = error_details_pb2.RequestInfo()
+    for detail in () if status is None else status.details:
+        if detail.Unpack(info):
+            return str(info.request_id)
+    return None
 
 
 def from_rpc_error(error: aio.AioRpcError) -> ServiceError | None:
@@ -121,9 +140,11 @@ async def _abort(context: Context, error: Exception, method_name: str) -> NoRetu
     if isinstance(error, aio.AbortError):
         raise error
     if isinstance(error, ServiceError):
+        log.info("rpc.refused", method=method_name, reason=error.reason)
         await context.abort_with_status(rpc_status.to_status(to_status(error)))
     reference = uuid.uuid4().hex[:12]
     # The traceback goes to the log without local variables; they may hold texts and numbers.
     log.error("rpc.failed", method=method_name, reference=reference, exc_info=error)
-    await context.abort(grpc.StatusCode.INTERNAL, f"internal error, reference {reference}")
+    status = status_pb2.Status(code=code_pb2.INTERNAL, message=f"internal error, reference {reference}")
+    await context.abort_with_status(rpc_status.to_status(_named(status)))
     raise AssertionError("abort returned")

@@ -12,6 +12,7 @@ from grpc_reflection.v1alpha import reflection
 from service_kit.grpc.context import Context
 from service_kit.grpc.grpc_errors import ErrorInterceptor
 from service_kit.grpc.grpc_malformed import MalformedRequests
+from service_kit.grpc.request_ids import RequestIds
 from service_kit.settings import Address
 
 MAX_MESSAGE_BYTES = 16 * 1024 * 1024
@@ -80,7 +81,9 @@ class GrpcServer:
         self._health = _Health()
         self.port = 0
         """The port in use, known after `start` when the address asked for port 0."""
-        self.grpc = aio.server(interceptors=[*outer, ErrorInterceptor(), MalformedRequests()], options=SERVER_OPTIONS)
+        self.grpc = aio.server(
+            interceptors=[RequestIds(), *outer, ErrorInterceptor(), MalformedRequests()], options=SERVER_OPTIONS
+        )
         """The server to add servicers to, before `start`."""
 
     async def start(self) -> None:

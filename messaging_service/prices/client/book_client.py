@@ -26,6 +26,7 @@ from service_kit.errors import Kind, ServiceError
 from service_kit.grpc.grpc_errors import from_rpc_error
 from service_kit.grpc.grpc_metrics import CallMeter, UncountedCalls
 from service_kit.grpc.timestamps import to_datetime, to_timestamp
+from service_kit.request_id import to_metadata
 from tukupay.sms.pricing.v1 import pricing_pb2, pricing_pb2_grpc
 
 LEVELS: Final[dict[PriceLevel, pricing_pb2.CostLevel.ValueType]] = {
@@ -95,7 +96,9 @@ class BookClient:
             chunk = tiers[start : start + MAX_TIERS]
             request = pricing_pb2.BatchListChangeInstantsRequest(tiers=[_to_tier(tier) for tier in chunk])
             try:
-                answer = await self._stub.BatchListChangeInstants(request, timeout=self._timeout_s)
+                answer = await self._stub.BatchListChangeInstants(
+                    request, timeout=self._timeout_s, metadata=to_metadata()
+                )
             except aio.AioRpcError as error:
                 raise _failure(error) from error
             for tier, told in zip(chunk, answer.tiers, strict=True):
@@ -113,7 +116,7 @@ class BookClient:
         rows: list[RowInstants] = []
         while True:
             try:
-                page = await self._stub.ListCosts(request, timeout=self._timeout_s)
+                page = await self._stub.ListCosts(request, timeout=self._timeout_s, metadata=to_metadata())
             except aio.AioRpcError as error:
                 raise _failure(error) from error
             for cost in page.costs:
@@ -133,7 +136,8 @@ class BookClient:
         )
         try:
             response = await self._calls.answer(
-                "PricingService/BatchResolvePrices", self._stub.BatchResolvePrices(request, timeout=self._timeout_s)
+                "PricingService/BatchResolvePrices",
+                self._stub.BatchResolvePrices(request, timeout=self._timeout_s, metadata=to_metadata()),
             )
         except aio.AioRpcError as error:
             raise _failure(error) from error

@@ -16,6 +16,10 @@ from messaging_service.shared.commit_meter import CommitMeter
 from messaging_service.shared.domain.money import SendPrice
 from messaging_service.shared.group_commit import GroupCommit
 from service_kit.errors import Kind, ServiceError
+from service_kit.request_id import current
+
+Asked = tuple[Question, str | None]
+"""A question, and the id of the request that waits for its answer; None when there is none."""
 
 log = structlog.get_logger()
 
@@ -40,12 +44,12 @@ class LivePrices:
         """
         self._book = questions
         self._copy = copy
-        self._questions: GroupCommit[Question, SendPrice] = GroupCommit(
+        self._questions: GroupCommit[Asked, SendPrice] = GroupCommit(
             "prices", self._ask, max_batch=MAX_QUESTIONS, max_waiting=max_waiting, meter=meter
         )
 
     @property
-    def questions(self) -> GroupCommit[Question, SendPrice]:
+    def questions(self) -> GroupCommit[Asked, SendPrice]:
         """Where questions to the price book wait for one another."""
         return self._questions
 
@@ -54,15 +58,20 @@ class LivePrices:
         known = self._copy.price_of((customer_id, app_id), at)
         if known is not None:
             return known
-        return await self._questions.submit((customer_id, app_id, at))
+        return await self._questions.submit(((customer_id, app_id, at), current()))
 
-    async def _ask(self, questions: Sequence[Question]) -> Sequence[SendPrice | ServiceError]:
+    async def _ask(self, asked: Sequence[Asked]) -> Sequence[SendPrice | ServiceError]:
+        questions = [question for question, _ in asked]
         distinct = list(dict.fromkeys(questions))
+        request_ids: dict[Question, list[str]] = {}
+        for question, request_id in asked:
+            if request_id is not None:
+                request_ids.setdefault(question, []).append(request_id)
         tally = self._copy.tally
         tally.calls += 1
         asking = self._copy.asking()
         try:
-            found = await self._book.ask(distinct)
+            found = await self._book.ask(distinct, request_ids)
         except ServiceError:
             tally.failures += 1
             tally.refused += len(questions)

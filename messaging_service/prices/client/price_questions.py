@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from datetime import datetime, timedelta
 from functools import lru_cache
 
@@ -16,6 +16,7 @@ from messaging_service.shared.domain.money import Price, PriceLevel, from_micros
 from service_kit.errors import Kind, ServiceError
 from service_kit.grpc.grpc_metrics import CallMeter, UncountedCalls
 from service_kit.grpc.timestamps import to_datetime, to_timestamp
+from service_kit.request_id import METADATA_KEY
 from tukupay.sms.pricing.v1 import pricing_pb2, pricing_pb2_grpc
 
 LEVELS: dict[int, PriceLevel] = {
@@ -43,18 +44,28 @@ class PriceQuestions:
         self._timeout_s = timeout_s
         self._calls = calls or UncountedCalls()
 
-    async def ask(self, questions: Sequence[Question]) -> list[Answer | ServiceError]:
+    async def ask(
+        self, questions: Sequence[Question], request_ids: Mapping[Question, Sequence[str]] | None = None
+    ) -> list[Answer | ServiceError]:
         """An answer, NO_PRICE or PRICING_UNAVAILABLE for each of at most 1,000 questions, in their order.
 
+        `request_ids`: the requests that wait for each answer, so that the price book's log names them.
         Raises ServiceError PRICING_UNAVAILABLE when the price book does not answer at all.
         """
         request = pricing_pb2.BatchResolvePricesRequest(requests=[_to_request(question) for question in questions])
+        waiting: set[str] = set()
+        for question, asked in zip(questions, request.requests, strict=True):
+            ids = (request_ids or {}).get(question, ())
+            asked.request_ids.extend(ids)
+            waiting.update(ids)
+        # A call for one request is that request's; one for several has an id of its own.
+        metadata = ((METADATA_KEY, waiting.pop()),) if len(waiting) == 1 else ()
         try:
             # Waiting for the connection, within the time: while it is being made anew, as after a restart of
             # either side, a call would otherwise fail at once.
             response = await self._calls.answer(
                 "PricingService/BatchResolvePrices",
-                self._stub.BatchResolvePrices(request, timeout=self._timeout_s, wait_for_ready=True),
+                self._stub.BatchResolvePrices(request, timeout=self._timeout_s, metadata=metadata, wait_for_ready=True),
             )
         except aio.AioRpcError as error:
             raise _unavailable(error) from error

@@ -24,12 +24,14 @@ from messaging_service.shared.domain.fields import MAX_IDENTIFIER, text_problem
 from messaging_service.shared.grpc.deadlines import answer_by
 from messaging_service.shared.grpc.entry_ids import existing, no_entry
 from messaging_service.shared.grpc.wire import to_instant
-from service_kit import page_token
+from service_kit import page_token, request_id
 from service_kit.errors import ServiceError, Violation, invalid
 from service_kit.grpc.context import Context
 from tukupay.sms.messaging.v1 import messaging_pb2 as pb
 from tukupay.sms.messaging.v1 import messaging_pb2_grpc
 
+REQUEST_ID = "request_id"
+"""Names the request in the metadata of an item's error."""
 MAX_BATCH = 1_000
 MAX_RESULTS = 256
 """In one message of a stream; of the longest that is 4 MB, where 16 are allowed."""
@@ -83,6 +85,8 @@ class MessagingServicer(messaging_pb2_grpc.MessagingServiceServicer):
         return await self._send_one(request, answer_by(context))
 
     async def _send_one(self, request: pb.SendSmsRequest, until: float | None) -> pb.SendSmsResponse:
+        if own := request_id.valid(request.request_id):
+            request_id.bind(own)
         wait = request.outcome_wait if request.HasField("outcome_wait") else None
         sent = await self._send(to_draft(request), to_wait_s(wait, self._default_wait_s), until)
         return pb.SendSmsResponse(entry=from_message(sent.message), replayed=sent.replayed)
@@ -121,13 +125,16 @@ class MessagingServicer(messaging_pb2_grpc.MessagingServiceServicer):
 
     async def _batch_result(self, index: int, item: pb.SendSmsRequest, until: float | None) -> pb.SendSmsBatchResult:
         try:
-            return pb.SendSmsBatchResult(index=index, response=await self._send_one(item, until))
+            response = await self._send_one(item, until)
+            log.debug("batch_item.answered", outbox_id=response.entry.outbox_id)
+            return pb.SendSmsBatchResult(index=index, response=response)
         except ServiceError as error:
-            return pb.SendSmsBatchResult(index=index, error=from_error(error))
+            log.info("batch_item.refused", reason=error.reason)
+            return pb.SendSmsBatchResult(index=index, error=_named(from_error(error)))
         except Exception as error:
             log.error("batch_item.failed", index=index, exc_info=error)  # noqa: TRY400 - traceback is in exc_info
             item_error = pb.ItemError(code=13, reason="INTERNAL", message="internal error; the item may be on record")
-            return pb.SendSmsBatchResult(index=index, error=item_error)
+            return pb.SendSmsBatchResult(index=index, error=_named(item_error))
 
     async def QuoteSms(self, request: pb.QuoteSmsRequest, context: Context) -> pb.QuoteSmsResponse:  # noqa: N802
         """See the proto."""
@@ -217,11 +224,27 @@ def _earlier_rivals(items: Sequence[pb.SendSmsRequest]) -> list[int | None]:
         rival = None
         if item.message_id:
             earlier = last.setdefault((item.user_id, item.message_id), index)
-            if earlier != index and items[earlier] != item:
+            if earlier != index and _asked(items[earlier]) != _asked(item):
                 rival = earlier
                 last[item.user_id, item.message_id] = index
         rivals.append(rival)
     return rivals
+
+
+def _asked(item: pb.SendSmsRequest) -> pb.SendSmsRequest:
+    """What an item asks for, whoever's request it is."""
+    if not item.HasField("request_id"):
+        return item
+    asked = pb.SendSmsRequest()
+    asked.CopyFrom(item)
+    asked.ClearField("request_id")
+    return asked
+
+
+def _named(error: pb.ItemError) -> pb.ItemError:
+    """The error with the id under which its log lines are found."""
+    error.metadata[REQUEST_ID] = request_id.current() or ""
+    return error
 
 
 def _list_request(request: pb.ListOutboxEntriesRequest) -> tuple[ListFilter, int]:

@@ -12,6 +12,7 @@ import structlog
 from service_kit.backoff import backoff_s
 from service_kit.errors import ServiceError
 from service_kit.postgres.database import Connection, Pool, is_alive, session_parameters, single_statement
+from service_kit.request_id import for_nobody
 
 CHANNEL: Final = "tukupay_sms_queue"
 _LISTEN: Final = f"LISTEN {CHANNEL}"
@@ -55,7 +56,7 @@ class PostgresWakeUps:
             self.tell()
 
     def _send(self) -> None:
-        task = asyncio.get_running_loop().create_task(self._notify(), name="wake-ups")
+        task = asyncio.get_running_loop().create_task(self._notify(), name="wake-ups", context=for_nobody())
         self._sending.add(task)
         task.add_done_callback(self._sending.discard)
 

@@ -268,12 +268,14 @@ async def test_a_send_is_answered_as_documented(running: Running) -> None:
 
 
 async def test_a_send_arrives_field_for_field(running: Running) -> None:
-    await running.http.post("/api/sms/send", content=SEND, headers=JSON)
+    response = await running.http.post("/api/sms/send", content=SEND, headers=JSON)
     item = running.messaging.item
     assert json.loads(item.custom_data_json) == {"purpose": "Account Verification", "linkedTransactionId": "txn789"}
     item.ClearField("custom_data_json")
     assert item.outcome_wait.ToTimedelta() == timedelta(seconds=5)
     item.ClearField("outcome_wait")
+    assert item.request_id == response.headers["x-request-id"]
+    item.ClearField("request_id")
     assert item == messaging_pb.SendSmsRequest(
         user_id="user123",
         recipient_phone_number="+254712345678",

@@ -18,7 +18,7 @@ from tukupay.sms.messaging.v1 import messaging_pb2
 from tukupay.sms.pricing.v1 import pricing_pb2
 
 # Set by the gateway itself, never by a REST caller.
-_OWN = {"app_id", "outcome_wait"}
+_OWN = {"app_id", "outcome_wait", "request_id"}
 
 
 def body_fields(shape: type[msgspec.Struct]) -> set[str]:
@@ -40,7 +40,11 @@ def body_fields(shape: type[msgspec.Struct]) -> set[str]:
         ),
         (pricing_pb2.SetCostRequest.DESCRIPTOR, {*body_fields(NewCost), idempotency_key.NAME}, set()),
         (pricing_pb2.WithdrawCostRequest.DESCRIPTOR, {*body_fields(NewWithdrawal), "costId"}, set()),
-        (pricing_pb2.ResolvePriceRequest.DESCRIPTOR, {"customerId", "appId", "at", "knownAt", "explain"}, set()),
+        (
+            pricing_pb2.ResolvePriceRequest.DESCRIPTOR,
+            {"customerId", "appId", "at", "knownAt", "explain"},
+            {"request_ids"},
+        ),
         (pricing_pb2.GetCurrentCostRequest.DESCRIPTOR, {"level", "customerId", "appId"}, set()),
         (
             pricing_pb2.ListCostsRequest.DESCRIPTOR,

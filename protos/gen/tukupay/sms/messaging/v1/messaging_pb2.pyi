@@ -585,6 +585,7 @@ class SendSmsRequest(_message.Message):
     APP_ID_FIELD_NUMBER: _builtins.int
     OUTCOME_WAIT_FIELD_NUMBER: _builtins.int
     EXPIRES_TIME_FIELD_NUMBER: _builtins.int
+    REQUEST_ID_FIELD_NUMBER: _builtins.int
     user_id: _builtins.str
     """Required: the account that pays, 1 to 64 printable characters in the normal form NFC,
     without a space at either end. One that nobody opened is opened or refused, as the
@@ -611,6 +612,11 @@ class SendSmsRequest(_message.Message):
     app_id: _builtins.str
     """The app through which the send comes, for pricing, written as `user_id`; set only by
     trusted callers.
+    """
+    request_id: _builtins.str
+    """The id under which the services log what becomes of this request: 1 to 128 letters, digits
+    and `._~:/+=@-`. Absent or otherwise written: that of the call's metadata `x-request-id`, or a
+    new one. Two requests that differ in it only are the same request.
     """
     @_builtins.property
     def scheduled_time(self) -> _timestamp_pb2.Timestamp:
@@ -653,10 +659,11 @@ class SendSmsRequest(_message.Message):
         app_id: _builtins.str | None = ...,
         outcome_wait: _duration_pb2.Duration | None = ...,
         expires_time: _timestamp_pb2.Timestamp | None = ...,
+        request_id: _builtins.str | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["_app_id", b"_app_id", "_custom_data_json", b"_custom_data_json", "_message_id", b"_message_id", "_message_name", b"_message_name", "app_id", b"app_id", "custom_data_json", b"custom_data_json", "expires_time", b"expires_time", "message_id", b"message_id", "message_name", b"message_name", "outcome_wait", b"outcome_wait", "scheduled_time", b"scheduled_time"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["_app_id", b"_app_id", "_custom_data_json", b"_custom_data_json", "_message_id", b"_message_id", "_message_name", b"_message_name", "_request_id", b"_request_id", "app_id", b"app_id", "custom_data_json", b"custom_data_json", "expires_time", b"expires_time", "message_id", b"message_id", "message_name", b"message_name", "outcome_wait", b"outcome_wait", "request_id", b"request_id", "scheduled_time", b"scheduled_time"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["_app_id", b"_app_id", "_custom_data_json", b"_custom_data_json", "_message_id", b"_message_id", "_message_name", b"_message_name", "app_id", b"app_id", "custom_data_json", b"custom_data_json", "expires_time", b"expires_time", "message", b"message", "message_id", b"message_id", "message_name", b"message_name", "outcome_wait", b"outcome_wait", "priority", b"priority", "recipient_phone_number", b"recipient_phone_number", "scheduled_time", b"scheduled_time", "sender_id", b"sender_id", "tags", b"tags", "user_id", b"user_id"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["_app_id", b"_app_id", "_custom_data_json", b"_custom_data_json", "_message_id", b"_message_id", "_message_name", b"_message_name", "_request_id", b"_request_id", "app_id", b"app_id", "custom_data_json", b"custom_data_json", "expires_time", b"expires_time", "message", b"message", "message_id", b"message_id", "message_name", b"message_name", "outcome_wait", b"outcome_wait", "priority", b"priority", "recipient_phone_number", b"recipient_phone_number", "request_id", b"request_id", "scheduled_time", b"scheduled_time", "sender_id", b"sender_id", "tags", b"tags", "user_id", b"user_id"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     _WhichOneofReturnType__app_id: _TypeAlias = _typing.Literal["app_id"]  # noqa: Y015
     _WhichOneofArgType__app_id: _TypeAlias = _typing.Literal["_app_id", b"_app_id"]  # noqa: Y015
@@ -666,6 +673,8 @@ class SendSmsRequest(_message.Message):
     _WhichOneofArgType__message_id: _TypeAlias = _typing.Literal["_message_id", b"_message_id"]  # noqa: Y015
     _WhichOneofReturnType__message_name: _TypeAlias = _typing.Literal["message_name"]  # noqa: Y015
     _WhichOneofArgType__message_name: _TypeAlias = _typing.Literal["_message_name", b"_message_name"]  # noqa: Y015
+    _WhichOneofReturnType__request_id: _TypeAlias = _typing.Literal["request_id"]  # noqa: Y015
+    _WhichOneofArgType__request_id: _TypeAlias = _typing.Literal["_request_id", b"_request_id"]  # noqa: Y015
     @_typing.overload
     def WhichOneof(self, oneof_group: _WhichOneofArgType__app_id) -> _WhichOneofReturnType__app_id | None: ...
     @_typing.overload
@@ -674,6 +683,8 @@ class SendSmsRequest(_message.Message):
     def WhichOneof(self, oneof_group: _WhichOneofArgType__message_id) -> _WhichOneofReturnType__message_id | None: ...
     @_typing.overload
     def WhichOneof(self, oneof_group: _WhichOneofArgType__message_name) -> _WhichOneofReturnType__message_name | None: ...
+    @_typing.overload
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__request_id) -> _WhichOneofReturnType__request_id | None: ...
 
 Global___SendSmsRequest: _TypeAlias = SendSmsRequest  # noqa: Y015
 
@@ -833,7 +844,7 @@ class ItemError(_message.Message):
 
     @_builtins.property
     def metadata(self) -> _containers.ScalarMap[_builtins.str, _builtins.str]:
-        """Facts about the error by name, for instance the account. Never message texts."""
+        """Facts about the error by name, for instance the account, and `request_id`. Never message texts."""
 
     @_builtins.property
     def retry_delay(self) -> _duration_pb2.Duration:

@@ -927,6 +927,7 @@ class ResolvePriceRequest(_message.Message):
     AT_FIELD_NUMBER: _builtins.int
     KNOWN_AT_FIELD_NUMBER: _builtins.int
     EXPLAIN_FIELD_NUMBER: _builtins.int
+    REQUEST_IDS_FIELD_NUMBER: _builtins.int
     customer_id: _builtins.str
     """Required: the account that pays, 1 to 64 characters."""
     app_id: _builtins.str
@@ -946,6 +947,13 @@ class ResolvePriceRequest(_message.Message):
         instant after the service's now is INVALID_ARGUMENT.
         """
 
+    @_builtins.property
+    def request_ids(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
+        """The ids of the requests that wait for the answer, for the log: each is named with a question of
+        BatchResolvePrices that fails. Those that are not 1 to 128 letters, digits and `._~:/+=@-`
+        are left out. A single ResolvePrice has its id in the metadata `x-request-id`.
+        """
+
     def __init__(
         self,
         *,
@@ -954,10 +962,11 @@ class ResolvePriceRequest(_message.Message):
         at: _timestamp_pb2.Timestamp | None = ...,
         known_at: _timestamp_pb2.Timestamp | None = ...,
         explain: _builtins.bool = ...,
+        request_ids: _abc.Iterable[_builtins.str] | None = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["_app_id", b"_app_id", "app_id", b"app_id", "at", b"at", "known_at", b"known_at"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["_app_id", b"_app_id", "app_id", b"app_id", "at", b"at", "customer_id", b"customer_id", "explain", b"explain", "known_at", b"known_at"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["_app_id", b"_app_id", "app_id", b"app_id", "at", b"at", "customer_id", b"customer_id", "explain", b"explain", "known_at", b"known_at", "request_ids", b"request_ids"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     _WhichOneofReturnType__app_id: _TypeAlias = _typing.Literal["app_id"]  # noqa: Y015
     _WhichOneofArgType__app_id: _TypeAlias = _typing.Literal["_app_id", b"_app_id"]  # noqa: Y015

@@ -1,0 +1,151 @@
+"""From the id of a request to everything that the gateway, messaging and pricing logged about it."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
+from threading import Barrier
+from typing import Any
+
+import grpc
+import httpx
+import pytest
+from google.rpc import error_details_pb2
+from grpc_status import rpc_status
+
+from tests.system.fixtures import NewSystem
+from tests.system.rest import SEND, SEND_BATCH, answer_of, sms
+from tests.system.running import System
+from tests.system.waiting import until
+from tukupay.sms.messaging.v1 import messaging_pb2, messaging_pb2_grpc
+
+TOGETHER = 24
+
+
+@pytest.fixture(scope="module")
+def system(new_system: NewSystem) -> System:
+    """A system in which nobody but `priced` has a price."""
+    made = new_system()
+    made.start()
+    made.rest.set_cost("SpecificCustomer", 0.8, customerId="priced", reason="agreed")
+    return made
+
+
+def lines(system: System, request_id: str) -> dict[str, list[dict[str, Any]]]:
+    """What each service logged about a request, in its order; services that logged nothing are left out."""
+    found: dict[str, list[dict[str, Any]]] = {}
+    for process in (system.gateway, system.messaging, system.pricing):
+        for line in process.log.splitlines():
+            if line.startswith("{") and (entry := json.loads(line)).get("request_id") == request_id:
+                found.setdefault(process.name, []).append(entry)
+    return found
+
+
+def events(system: System, request_id: str) -> dict[str, list[str]]:
+    """The names of these lines."""
+    return {name: [entry["event"] for entry in entries] for name, entries in lines(system, request_id).items()}
+
+
+def send_together(system: System, users: Sequence[str]) -> list[tuple[str, httpx.Response]]:
+    """Sends that begin at one moment, each with an id of its own; the ids and the answers."""
+    begin = Barrier(len(users))
+
+    def send(numbered: tuple[int, str]) -> tuple[str, httpx.Response]:
+        number, user = numbered
+        request_id = f"together-{user}-{number}"
+        with httpx.Client(base_url=system.rest.base_url, timeout=30, trust_env=False) as http:
+            begin.wait()
+            return request_id, http.post(SEND, json=sms(user), headers={"X-Request-Id": request_id})
+
+    with ThreadPoolExecutor(len(users)) as pool:
+        return list(pool.map(send, enumerate(users)))
+
+
+def batches(system: System) -> float:
+    """How many calls of the gateway took sends to messaging."""
+    (line,) = [
+        line
+        for line in system.metrics("gateway").splitlines()
+        if line.startswith("tukupay_grpc_client_calls_total") and "SendSmsBatch" in line and '"OK"' in line
+    ]
+    return float(line.rsplit(" ", 1)[1])
+
+
+def test_each_send_of_a_coalesced_batch_has_its_own_lines(system: System) -> None:
+    system.rest.send("priced")
+    before = batches(system)
+    users = ["priced", "unpriced"] * (TOGETHER // 2)
+    answers = send_together(system, users)
+    assert batches(system) - before < TOGETHER
+    for (request_id, response), user in zip(answers, users, strict=True):
+        answer = answer_of(response)
+        assert response.headers["x-request-id"] == request_id
+        found = events(system, request_id)
+        if user == "priced":
+            assert answer.status == 200
+            (item,) = lines(system, request_id)["messaging"]
+            assert (item["event"], item["outbox_id"]) == ("batch_item.answered", answer.entry["outboxId"])
+            assert found["gateway"] == ["http.answered"]
+        else:
+            assert (answer.reason, answer.problem["requestId"]) == ("NO_PRICE", request_id)
+            assert found == {
+                "gateway": ["http.refused", "http.answered"],
+                "messaging": ["batch_item.refused"],
+                "pricing": ["price.refused"],
+            }
+            assert {entry["reason"] for name in found for entry in lines(system, request_id)[name][:1]} == {"NO_PRICE"}
+
+
+def test_a_failing_request_names_the_id_that_the_gateway_made_for_it(system: System) -> None:
+    answer = system.rest.send("unpriced")
+    assert events(system, answer.problem["requestId"]).keys() == {"gateway", "messaging", "pricing"}
+
+
+def test_a_refused_call_of_a_route_is_found_in_the_service_that_refused_it(system: System) -> None:
+    with httpx.Client(base_url=system.rest.base_url, timeout=30, trust_env=False) as http:
+        url = "/api/sms-costs/resolve?customerId=unpriced"
+        response = http.get(url, headers={"X-Request-Id": "resolve-1"})
+    assert response.json()["requestId"] == "resolve-1"
+    assert events(system, "resolve-1") == {"gateway": ["http.refused", "http.answered"], "pricing": ["rpc.refused"]}
+
+
+def test_the_items_of_one_batch_request_share_its_id(system: System) -> None:
+    messages = [sms("priced", messageId="of-a-batch"), sms("unpriced", messageId="of-a-batch")]
+    with httpx.Client(base_url=system.rest.base_url, timeout=30, trust_env=False) as http:
+        response = http.post(SEND_BATCH, json={"messages": messages}, headers={"X-Request-Id": "batch-1"})
+    assert response.status_code in {200, 207}
+    assert sorted(events(system, "batch-1")["messaging"]) == ["batch_item.answered", "batch_item.refused"]
+
+
+def test_a_caller_over_grpc_gives_an_id_or_is_told_the_one_of_its_failure(system: System) -> None:
+    request = messaging_pb2.SendSmsRequest(
+        user_id="unpriced", recipient_phone_number="+254712345678", message="m", sender_id="TUKUPAY"
+    )
+    with grpc.insecure_channel(system.messaging_address, options=(("grpc.enable_http_proxy", 0),)) as channel:
+        stub = messaging_pb2_grpc.MessagingServiceStub(channel)
+        for metadata in ((("x-request-id", "grpc-1"),), (("x-request-id", "not valid"),), ()):
+            with pytest.raises(grpc.RpcError) as caught:
+                stub.SendSms(request, metadata=metadata, timeout=30)
+            info = error_details_pb2.RequestInfo()
+            assert any(detail.Unpack(info) for detail in rpc_status.from_call(caught.value).details)
+            assert (info.request_id == "grpc-1") == (metadata == (("x-request-id", "grpc-1"),))
+            assert events(system, info.request_id) == {"messaging": ["rpc.refused"], "pricing": ["price.refused"]}
+        own = messaging_pb2.SendSmsRequest(request_id="of-the-item")
+        own.MergeFrom(request)
+        (answer,) = stub.SendSmsBatch(messaging_pb2.SendSmsBatchRequest(items=[own]), timeout=30)
+        assert answer.results[0].error.metadata["request_id"] == "of-the-item"
+
+
+def test_a_send_that_a_stopped_service_fails_is_found_where_it_got_to(system: System) -> None:
+    system.pricing.stop()
+    try:
+        (request_id, response), *_ = send_together(system, ["unpriced"])
+    finally:
+        system.pricing.start()
+    assert answer_of(response).reason == "PRICING_UNAVAILABLE"
+    assert events(system, request_id) == {
+        "gateway": ["http.problem", "http.answered"],
+        "messaging": ["batch_item.refused"],
+    }
+    until("the system is ready again", system.rest.is_ready)
