@@ -24,7 +24,7 @@ class GatewaySettings:
 
     http_address: Address = setting(
         "GATEWAY_HTTP_ADDRESS",
-        "where REST is served",
+        "host:port that serves REST",
         parse=listen_address,
         default=Address("127.0.0.1", 8080),
     )
@@ -33,58 +33,61 @@ class GatewaySettings:
         "host:port that serves /metrics to Prometheus, apart from all else; unset for none",
         parse=listen_address,
         default=None,
+        guide="guides/metrics.md",
     )
     pricing_address: Address = setting(
         "GATEWAY_PRICING_ADDRESS",
-        "where the pricing service is",
+        "host:port of the pricing service",
         parse=address,
         default=Address("127.0.0.1", 50051),
     )
     messaging_address: Address = setting(
         "GATEWAY_MESSAGING_ADDRESS",
-        "where the messaging service is",
+        "host:port of the messaging service",
         parse=address,
         default=Address("127.0.0.1", 50052),
     )
     outcome_wait_s: float = setting(
         "GATEWAY_OUTCOME_WAIT_S",
-        "how long a send waits for the carrier's answer before it comes back pending",
+        "seconds that a send waits for the carrier's answer before it comes back pending",
         parse=seconds(0, 60),
         default=5.0,
     )
     send_deadline_s: float = setting(
         "GATEWAY_SEND_DEADLINE_S",
-        "how long a send waits for the messaging service in all; more than the outcome wait",
+        "seconds that a send waits for the messaging service in all; more than the outcome wait",
         parse=seconds(1, 120),
         default=30.0,
     )
     batch_spacing_ms: int = setting(
         "GATEWAY_BATCH_SPACING_MS",
-        "least time between two batches of sends while one is under way",
+        "least milliseconds between two batches of sends while one is under way",
         parse=integer(0, 1_000),
         default=5,
     )
     batch_max_items: int = setting(
         "GATEWAY_BATCH_MAX_ITEMS",
-        "sends in a batch at most",
+        "most sends in a batch",
         parse=integer(1, 1_000),
         default=256,
     )
     max_outstanding_sends: int = setting(
         "GATEWAY_MAX_OUTSTANDING_SENDS",
-        "sends waiting for an answer at once; more are turned away with 429",
+        "most sends waiting for an answer at once; more are turned away with 429",
         parse=integer(1, 1_000_000),
         default=8_192,
     )
     max_batches: int = setting(
         "GATEWAY_MAX_BATCHES",
-        "requests to send a batch that are served at once; more are turned away with 429",
+        "most requests to send a batch that are served at once, of at most 8 MiB each; more are turned "
+        "away with 429. A usual one takes 3 MB of memory while it is served, the largest 30 MB",
         parse=integer(1, 1_000),
         default=4,
     )
     max_connections: int = setting(
         "GATEWAY_MAX_CONNECTIONS",
-        "HTTP connections at once; beyond them the longest idle one is closed, and without one the new one gets 503",
+        "most HTTP connections at once, and no more than the process may open files (less 128); beyond "
+        "them the one idle longest is closed, and when none is idle the new one gets 503",
         parse=integer(1, 1_000_000),
         default=4_096,
     )
@@ -94,22 +97,24 @@ class GatewaySettings:
         parse=callback_secrets,
         default=(),
         secret=True,
+        guide="guides/africas-talking.md",
     )
     africastalking_allow: tuple[Network, ...] = setting(
         "GATEWAY_AFRICASTALKING_ALLOW",
-        "addresses and networks that Africa's Talking posts from, with commas between; only this machine when unset",
+        "addresses and networks that Africa's Talking posts from, with commas between",
         parse=networks,
         default=(),
+        default_text="this machine",
     )
     trusted_proxies: tuple[Network, ...] = setting(
         "GATEWAY_TRUSTED_PROXIES",
-        "addresses and networks of proxies whose X-Forwarded-For is believed; none when unset",
+        "addresses and networks of proxies whose X-Forwarded-For is believed",
         parse=networks,
         default=(),
     )
     drain_s: float = setting(
         "GATEWAY_DRAIN_S",
-        "how long running requests may take to end after SIGTERM",
+        "seconds that running requests may take to end after SIGTERM",
         parse=seconds(0, 300),
         default=20.0,
     )

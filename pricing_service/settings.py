@@ -56,6 +56,7 @@ class PricingSettings:
         "host:port that serves /metrics to Prometheus, apart from all else; unset for none",
         parse=listen_address,
         default=None,
+        guide="guides/metrics.md",
     )
     pool_size: int = setting("PRICING_POOL_SIZE", "most connections to the database", parse=integer(1, 100), default=10)
     pool_timeout_s: float = setting(
@@ -87,6 +88,7 @@ class PricingSettings:
         "KES for one SMS unit above which a price needs override_guards; for single levels as in 20,TukuPay=5",
         parse=by_level(Decimal(1_000_000)),
         default=ByLevel(Decimal(20)),
+        default_text="20",
     )
     guard_max_change: ByLevel = setting(
         "PRICING_GUARD_MAX_CHANGE",
@@ -94,6 +96,7 @@ class PricingSettings:
         "override_guards; for single levels as in 100,TukuPay=10",
         parse=by_level(Decimal(1_000_000_000)),
         default=ByLevel(Decimal(100)),
+        default_text="100",
     )
     guard_past_days: int = setting(
         "PRICING_GUARD_PAST_DAYS",

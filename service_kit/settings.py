@@ -15,6 +15,8 @@ _ENV = "env"
 _HELP = "help"
 _PARSE = "parse"
 _GROUP = "group"
+_DEFAULT_TEXT = "default_text"
+_GUIDE = "guide"
 
 
 class SettingsError(Exception):
@@ -28,16 +30,19 @@ def setting(
     parse: Callable[[str], Any] = str,
     default: Any = dataclasses.MISSING,  # noqa: ANN401 - a field default has the field's own type
     secret: bool = False,
+    default_text: str | None = None,
+    guide: str | None = None,
 ) -> Any:  # noqa: ANN401 - stands where dataclasses.field stands
     """Declares a field of a frozen settings dataclass, read from an environment variable.
 
     `parse` raises ValueError with a sentence that says what would be right. A secret does not show
-    in the repr.
+    in the repr. For the table of settings in the documents: `default_text` stands for a default that its own text
+    does not explain, and `guide` is what to read about it, relative to that table.
     """
     return dataclasses.field(
         default=default,
         repr=not secret,
-        metadata={_ENV: env, _HELP: description, _PARSE: parse},
+        metadata={_ENV: env, _HELP: description, _PARSE: parse, _DEFAULT_TEXT: default_text, _GUIDE: guide},
     )
 
 
@@ -54,7 +59,8 @@ class Declared:
     description: str
     default: object
     """dataclasses.MISSING for one that is required."""
-    is_secret: bool
+    default_text: str | None
+    guide: str | None
 
 
 def declared(settings: type) -> list[Declared]:
@@ -64,7 +70,15 @@ def declared(settings: type) -> list[Declared]:
         if (inner := spec.metadata.get(_GROUP)) is not None:
             found += declared(inner)
         else:
-            found.append(Declared(spec.metadata[_ENV], spec.metadata[_HELP], spec.default, not spec.repr))
+            found.append(
+                Declared(
+                    spec.metadata[_ENV],
+                    spec.metadata[_HELP],
+                    spec.default,
+                    spec.metadata[_DEFAULT_TEXT],
+                    spec.metadata[_GUIDE],
+                )
+            )
     return found
 
 

@@ -29,13 +29,16 @@ class AccountSettings:
 
     unknown_accounts: UnknownAccounts = setting(
         "SMS_UNKNOWN_ACCOUNTS",
-        "what happens when a userId sends that has no account: `postpaid` or `prepaid` opens one, `refuse` opens none",
+        "what happens when a userId sends that has no account: `postpaid` opens one that owes what it "
+        "sends, `prepaid` one that must be topped up first, `refuse` opens none and answers "
+        "ACCOUNT_NOT_FOUND",
         parse=_unknown_accounts,
         default=UnknownAccounts.POSTPAID,
+        guide="guides/accounts.md",
     )
     charge_policy: ChargePolicy = setting(
         "SMS_CHARGE_POLICY",
-        "what is charged: acceptance by the carrier, or delivery, where undelivered messages are refunded",
+        "what is charged: `acceptance` by the carrier, or `delivery`, where undelivered messages are refunded",
         parse=_charge_policy,
         default=ChargePolicy.ACCEPTANCE,
     )

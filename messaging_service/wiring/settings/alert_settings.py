@@ -13,9 +13,10 @@ class AlertSettings:
 
     alert_every_s: float = setting(
         "ALERT_EVERY_S",
-        "seconds between two looks at what accounts want to be warned of, of all processes together",
+        "seconds between two evaluations of all alert rules, by all processes together",
         parse=seconds(0.05, 3_600),
         default=5.0,
+        guide="guides/alerts.md",
     )
     alert_retention_days: int = setting(
         "ALERT_RETENTION_DAYS",

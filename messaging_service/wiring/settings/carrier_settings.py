@@ -8,6 +8,7 @@ from pathlib import Path
 
 from service_kit.settings import integer, seconds, setting
 
+_REQUIRED = "required without `MESSAGING_CARRIERS_FILE`"
 _ONE_CARRIER = {
     "smpp_host": "SMPP_HOST",
     "smpp_port": "SMPP_PORT",
@@ -25,18 +26,25 @@ class CarrierSettings:
         "TOML file of carriers and routes; without it there is one carrier, from the SMPP_ variables",
         parse=Path,
         default=None,
+        guide="guides/carriers.md",
     )
-    smpp_host: str | None = setting("SMPP_HOST", "host of the carrier's SMPP server", default=None)
+    smpp_host: str | None = setting(
+        "SMPP_HOST", "host of the carrier's SMPP server", default=None, default_text=_REQUIRED
+    )
     smpp_port: int | None = setting(
-        "SMPP_PORT", "port of the carrier's SMPP server", parse=integer(1, 65_535), default=None
+        "SMPP_PORT", "port of the carrier's SMPP server", parse=integer(1, 65_535), default=None, default_text=_REQUIRED
     )
-    smpp_system_id: str | None = setting("SMPP_SYSTEM_ID", "the ESME's name at the carrier", default=None)
+    smpp_system_id: str | None = setting(
+        "SMPP_SYSTEM_ID", "the ESME's name at the carrier", default=None, default_text=_REQUIRED
+    )
     smpp_password: str | None = setting(
-        "SMPP_PASSWORD", "the ESME's password at the carrier", default=None, secret=True
+        "SMPP_PASSWORD", "the ESME's password at the carrier", default=None, secret=True, default_text=_REQUIRED
     )
     smpp_name: str = setting("SMPP_NAME", "the carrier's name in records and metrics", default="smpp")
     smpp_system_type: str = setting("SMPP_SYSTEM_TYPE", "system_type of the bind", default="")
-    smpp_binds: int = setting("SMPP_BINDS", "how many transceiver binds to hold", parse=integer(1, 100), default=1)
+    smpp_binds: int = setting(
+        "SMPP_BINDS", "how many transceiver binds to hold", parse=integer(1, 100), default=1, guide="guides/smpp.md"
+    )
     smpp_max_binds: int = setting(
         "SMPP_MAX_BINDS",
         "binds that the carrier allows the account over all replicas, which share them by leases; 0 for no limit",
@@ -45,22 +53,23 @@ class CarrierSettings:
     )
     smpp_bind_lease_s: float = setting(
         "SMPP_BIND_LEASE_S",
-        "seconds after which the binds of a replica that died are taken over, where SMPP_MAX_BINDS is set",
+        "seconds after which the binds of a dead replica are taken over, where SMPP_MAX_BINDS is set",
         parse=seconds(1, 600),
         default=30.0,
+        guide="guides/smpp.md",
     )
     smpp_window: int = setting(
-        "SMPP_WINDOW", "submits in flight on one bind at most", parse=integer(1, 10_000), default=10
+        "SMPP_WINDOW", "most submits in flight on one bind", parse=integer(1, 10_000), default=10
     )
     smpp_response_timeout_s: float = setting(
         "SMPP_RESPONSE_TIMEOUT_S",
-        "seconds after which a submit without an answer is called unknown; shorter than the lease",
+        "seconds after which a submit without an answer is unknown; shorter than the lease",
         parse=seconds(0.1, 300),
         default=10.0,
     )
     smpp_enquire_link_s: float = setting(
         "SMPP_ENQUIRE_LINK_S",
-        "seconds without anything from the carrier after which the link is checked",
+        "seconds of silence after which a link is checked",
         parse=seconds(0.1, 600),
         default=30.0,
     )

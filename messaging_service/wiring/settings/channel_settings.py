@@ -15,38 +15,42 @@ class ChannelSettings:
 
     channel_services: frozenset[str] = setting(
         "CHANNEL_SERVICES",
-        "services of apprise, by the schemas of their URLs with commas between, that channels may lead to",
+        "services of apprise that channels may use, by the schemas of their URLs with commas between",
         parse=channel_services,
         default=WELL_KNOWN,
+        default_text="the [well-known ones](guides/channels.md#which-services)",
+        guide="guides/channels.md",
     )
     channel_allowed_networks: tuple[Network, ...] = setting(
         "CHANNEL_ALLOWED_NETWORKS",
-        "networks, with commas between, that services of channels may be at although they are not public",
+        "private networks, with commas between, that a channel's service may use",
         parse=networks,
         default=(),
     )
     channel_smtp_url: SmtpRelay | None = setting(
         "CHANNEL_SMTP_URL",
-        "the mail relay of channels, such as smtp+starttls://user:password@mail.example.com:587; unset for none",
+        "the mail relay of channels, such as smtp+starttls://user:password@mail.example.com:587, also "
+        "smtp:// and smtps://; unset for none",
         parse=smtp_relay,
         default=None,
         secret=True,
     )
     channel_email_from: str | None = setting(
         "CHANNEL_EMAIL_FROM",
-        "the address that channels by email write from; required with CHANNEL_SMTP_URL",
+        "the sender's address of channels by email; required with CHANNEL_SMTP_URL",
         parse=email_address,
         default=None,
     )
     channel_timeout_s: float = setting(
         "CHANNEL_TIMEOUT_S",
-        "seconds that telling one channel may take, before the process that does it is ended",
+        "seconds that one delivery to a channel may take before its process is ended",
         parse=seconds(0.1, 30),
         default=20.0,
     )
     channel_concurrency: int = setting(
         "CHANNEL_CONCURRENCY",
-        "channels that are told at a time, each by a process of its own; there is one more to look at new targets",
+        "most channels that are delivered to at a time, each by a process of about 50 MB; one more "
+        "process checks new targets",
         parse=integer(1, 20),
         default=2,
     )
@@ -58,13 +62,13 @@ class ChannelSettings:
     )
     channel_join_s: float = setting(
         "CHANNEL_JOIN_S",
-        "seconds within which failed messages are told in one text; 0 tells of each as soon as it is seen",
+        "failed messages of this many seconds are joined in one text; 0 for a text at each look",
         parse=seconds(0, 3_600),
         default=60.0,
     )
     channel_max_per_account: int = setting(
         "CHANNEL_MAX_PER_ACCOUNT",
-        "channels that an account may have; those beyond it that there are stay",
+        "most channels for an account; existing ones above the limit are kept",
         parse=integer(1, 1_000),
         default=20,
     )

@@ -19,6 +19,8 @@ class DatabaseSettings:
         "libpq URL of the same database past a connection pooler, for migrations and for signals between processes",
         default=None,
         secret=True,
+        default_text="the same",
+        guide="#behind-pgbouncer",
     )
     pool_size: int = setting(
         "MESSAGING_POOL_SIZE", "most connections to the database", parse=integer(2, 100), default=10
@@ -31,7 +33,7 @@ class DatabaseSettings:
     )
     flush_target_s: float = setting(
         "MESSAGING_FLUSH_TARGET_S",
-        "seconds that recording a batch should take at most; longer ones make the next batches smaller",
+        "most seconds that recording a batch should take; longer ones make the next batches smaller",
         parse=seconds(0.001, 10),
         default=0.1,
     )

@@ -18,21 +18,10 @@ from messaging_service.wiring.settings.webhook_settings import WebhookSettings
 from service_kit.settings import Address, group, listen_address, seconds, setting
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, kw_only=True)
 class MessagingSettings:
     """What an operator can choose."""
 
-    database: DatabaseSettings = group(DatabaseSettings)
-    prices: PriceSettings = group(PriceSettings)
-    carriers: CarrierSettings = group(CarrierSettings)
-    sending: SendingSettings = group(SendingSettings)
-    accounts: AccountSettings = group(AccountSettings)
-    receipts: ReceiptSettings = group(ReceiptSettings)
-    opt_outs: OptOutSettings = group(OptOutSettings)
-    events: WatchSettings = group(WatchSettings)
-    alerts: AlertSettings = group(AlertSettings)
-    webhooks: WebhookSettings = group(WebhookSettings)
-    channels: ChannelSettings = group(ChannelSettings)
     grpc_address: Address = setting(
         "MESSAGING_GRPC_ADDRESS",
         "host:port to listen on",
@@ -44,6 +33,7 @@ class MessagingSettings:
         "host:port that serves /metrics to Prometheus, apart from all else; unset for none",
         parse=listen_address,
         default=None,
+        guide="guides/metrics.md",
     )
     drain_s: float = setting(
         "MESSAGING_DRAIN_S",
@@ -51,3 +41,14 @@ class MessagingSettings:
         parse=seconds(0, 300),
         default=20.0,
     )
+    database: DatabaseSettings = group(DatabaseSettings)
+    prices: PriceSettings = group(PriceSettings)
+    carriers: CarrierSettings = group(CarrierSettings)
+    sending: SendingSettings = group(SendingSettings)
+    accounts: AccountSettings = group(AccountSettings)
+    receipts: ReceiptSettings = group(ReceiptSettings)
+    opt_outs: OptOutSettings = group(OptOutSettings)
+    events: WatchSettings = group(WatchSettings)
+    alerts: AlertSettings = group(AlertSettings)
+    webhooks: WebhookSettings = group(WebhookSettings)
+    channels: ChannelSettings = group(ChannelSettings)

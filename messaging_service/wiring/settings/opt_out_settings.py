@@ -22,7 +22,7 @@ class OptOutSettings:
 
     opt_out_exempt_tags: frozenset[str] = setting(
         "SMS_OPT_OUT_EXEMPT_TAGS",
-        "tags, with commas between, of messages that reach also phones which opted out, such as otp; none if unset",
+        "tags, with commas between, of messages that also reach phones which opted out, such as otp",
         parse=names,
         default=frozenset(),
     )
@@ -31,12 +31,15 @@ class OptOutSettings:
         "words, with commas between, by which a phone opts out",
         parse=keywords,
         default=frozenset(map(folded, OPT_OUT_WORDS)),
+        default_text=", ".join(OPT_OUT_WORDS),
+        guide="guides/opt-outs.md",
     )
     opt_in_keywords: frozenset[str] = setting(
         "SMS_OPT_IN_KEYWORDS",
         "words, with commas between, by which a phone takes that back",
         parse=keywords,
         default=frozenset(map(folded, OPT_IN_WORDS)),
+        default_text=", ".join(OPT_IN_WORDS),
     )
     keyword_position: str = setting(
         "SMS_KEYWORD_POSITION",

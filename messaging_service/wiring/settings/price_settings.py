@@ -25,7 +25,7 @@ class PriceSettings:
     )
     price_stale_s: float = setting(
         "MESSAGING_PRICE_STALE_S",
-        "seconds that known prices serve after the last word of a watch of the price book that broke; 0 for never",
+        "seconds that known prices serve after the last message of a broken watch of the price book; 0 for never",
         parse=seconds(0, 600),
         default=60.0,
     )
@@ -37,7 +37,7 @@ class PriceSettings:
     )
     price_copy_answers: int = setting(
         "MESSAGING_PRICE_COPY_ANSWERS",
-        "most accounts, each with every app it sends through, whose price is held in memory; 0 for none",
+        "most prices kept in memory, one for each account and app it sends through, 0.3 to 0.6 kB each; 0 for none",
         parse=integer(0, 10_000_000),
         default=50_000,
     )

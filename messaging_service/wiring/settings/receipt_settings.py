@@ -13,7 +13,7 @@ class ReceiptSettings:
 
     receipt_retention_days: int = setting(
         "SMS_RECEIPT_RETENTION_DAYS",
-        "days that delivery receipts are kept, which wait for nothing any more; 0 for ever",
+        "days that delivery receipts are kept once they wait for nothing; 0 for ever",
         parse=integer(0, 3_650),
         default=90,
     )

@@ -15,17 +15,19 @@ class SendingSettings:
     max_retries: int = setting(
         "SMS_MAX_RETRIES", "how often a failed message may be resent", parse=integer(0, 100), default=3
     )
-    max_units: int = setting("SMS_MAX_UNITS", "SMS units of one message at most", parse=integer(1, 20), default=10)
+    max_units: int = setting("SMS_MAX_UNITS", "most SMS units of one message", parse=integer(1, 20), default=10)
     destinations: AllowedDestinations = setting(
         "SMS_DESTINATIONS",
-        "countries that messages may go to, by ISO codes with commas between, such as KE,UG; also calling codes, such "
-        "as +881, or * for everywhere",
+        "countries that messages may go to, by ISO codes with commas between, such as KE,UG; also "
+        "calling codes, such as +881, or * for everywhere; others are refused with "
+        "DESTINATION_NOT_ALLOWED",
         parse=parse_destinations,
         default=HOME,
+        default_text="`KE`",
     )
     outcome_wait_s: float = setting(
         "SMS_OUTCOME_WAIT_S",
-        "seconds that a call waits for the carrier's answer when it does not say itself",
+        "seconds that a call waits for the carrier's answer unless it gives its own time",
         parse=seconds(0, 60),
         default=5.0,
     )
@@ -55,7 +57,8 @@ class SendingSettings:
     )
     unknown_resend_after_s: float = setting(
         "SMS_UNKNOWN_RESEND_AFTER_S",
-        "seconds after which an unknown outcome is sent again, for accounts that want that; not after its window",
+        "seconds after which an unknown outcome is sent again, for accounts that want that; never when "
+        "it is as long as the window",
         parse=seconds(1, 7 * 86_400),
         default=300.0,
     )
@@ -66,7 +69,7 @@ class SendingSettings:
         default=3_600.0,
     )
     poll_s: float = setting(
-        "SMS_POLL_S", "seconds between two looks at the queue at most", parse=seconds(0.05, 60), default=0.5
+        "SMS_POLL_S", "most seconds between two looks at the queue", parse=seconds(0.05, 60), default=0.5
     )
     sweep_s: float = setting(
         "SMS_SWEEP_S", "seconds between two looks for lapsed leases and windows", parse=seconds(0.1, 60), default=2.0

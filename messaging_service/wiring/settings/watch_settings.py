@@ -13,19 +13,20 @@ class WatchSettings:
 
     watch_poll_s: float = setting(
         "MESSAGING_WATCH_POLL_S",
-        "seconds between two looks for new events at most, while somebody watches",
+        "most seconds between two looks for new events while somebody watches",
         parse=seconds(0.02, 60),
         default=0.25,
+        guide="guides/watching.md",
     )
     max_watches: int = setting(
         "MESSAGING_MAX_WATCHES",
-        "watches of entries and accounts that a process serves at a time",
+        "most watches of entries and accounts that a process serves at a time",
         parse=integer(0, 100_000),
         default=1_000,
     )
     watch_buffer: int = setting(
         "MESSAGING_WATCH_BUFFER",
-        "events that may wait for one watcher before its watch is ended",
+        "most events that may wait for one watcher; more end its watch",
         parse=integer(1, 1_000_000),
         default=10_000,
     )

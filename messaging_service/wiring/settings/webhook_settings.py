@@ -17,6 +17,7 @@ class WebhookSettings:
         "seconds between two looks for events to post to webhooks, and for posts that are due",
         parse=seconds(0.02, 60),
         default=1.0,
+        guide="guides/webhooks.md",
     )
     webhook_timeout_s: float = setting(
         "WEBHOOK_TIMEOUT_S",
@@ -26,13 +27,13 @@ class WebhookSettings:
     )
     webhook_concurrency: int = setting(
         "WEBHOOK_CONCURRENCY",
-        "webhooks that a process posts to at a time; to each one after another",
+        "most webhooks that a process posts to at a time; each gets one post after another",
         parse=integer(1, 1_000),
         default=20,
     )
     webhook_give_up_after_s: float = setting(
         "WEBHOOK_GIVE_UP_AFTER_S",
-        "seconds for which a delivery is tried; what is on record keeps the end that it was given",
+        "seconds for which a delivery is tried; a delivery on record keeps the end that it was given",
         parse=seconds(60, 30 * 86_400),
         default=86_400.0,
     )
@@ -50,19 +51,19 @@ class WebhookSettings:
     )
     webhook_endpoint_pause_s: float = setting(
         "WEBHOOK_ENDPOINT_PAUSE_S",
-        "seconds at most for which a webhook is left alone when the delivery that failed has stepped aside",
+        "most seconds for which a failing webhook is left alone once a delivery has stepped aside",
         parse=seconds(1, 86_400),
         default=120.0,
     )
     webhook_max_per_account: int = setting(
         "WEBHOOK_MAX_PER_ACCOUNT",
-        "webhooks that an account may have; those beyond it that there are stay",
+        "most webhooks for an account; existing ones above the limit are kept",
         parse=integer(1, 1_000),
         default=20,
     )
     webhook_retention_days: int = setting(
         "WEBHOOK_RETENTION_DAYS",
-        "days that deliveries are shown and can be replayed",
+        "days that deliveries are shown and can be replayed; at least a day longer than they are tried",
         parse=integer(2, 3_650),
         default=30,
     )
@@ -74,7 +75,7 @@ class WebhookSettings:
     )
     webhook_allowed_networks: tuple[Network, ...] = setting(
         "WEBHOOK_ALLOWED_NETWORKS",
-        "networks, with commas between, that webhooks may lead to although they are not public, such as 10.1.0.0/16",
+        "private networks, with commas between, that webhooks may use, such as 10.1.0.0/16",
         parse=networks,
         default=(),
     )
