@@ -34,8 +34,8 @@ from service_kit.grpc.grpc_metrics import ClientCalls, counted_stub
 from service_kit.metrics import metrics_served, new_registry
 from service_kit.web.http_server import HttpServer
 from tukupay.sms.messaging.v1 import (
+    accounts_pb2_grpc,
     alerts_pb2_grpc,
-    billing_pb2_grpc,
     carrier_callbacks_pb2_grpc,
     channels_pb2_grpc,
     messaging_pb2,
@@ -58,7 +58,7 @@ class Gateway:
         sends = SendMetrics(self.registry, calls)
         stub = counted_stub(messaging_pb2_grpc.MessagingServiceStub(messaging), "MessagingService", calls)
         opt_outs = counted_stub(suppressions_pb2_grpc.SuppressionServiceStub(messaging), "SuppressionService", calls)
-        accounts = counted_stub(billing_pb2_grpc.BillingServiceStub(messaging), "BillingService", calls)
+        accounts = counted_stub(accounts_pb2_grpc.AccountServiceStub(messaging), "AccountService", calls)
         reports = counted_stub(reports_pb2_grpc.ReportServiceStub(messaging), "ReportService", calls)
         callbacks = counted_stub(
             carrier_callbacks_pb2_grpc.CarrierCallbackServiceStub(messaging), "CarrierCallbackService", calls

@@ -13,26 +13,26 @@ from gateway_http.shared.problem import invalid_fields
 from gateway_http.shared.rest_instants import instant
 from gateway_http.shared.rest_money import micros, number
 from service_kit.errors import Violation
-from tukupay.sms.messaging.v1 import billing_pb2, messaging_pb2
+from tukupay.sms.messaging.v1 import accounts_pb2
 
 Mode = Literal["postpaid", "prepaid"]
 AccountStatusName = Literal["active", "suspended", "closed"]
 Kind = Literal["charge", "refund", "top_up", "adjustment"]
 
 _MODES: dict[int, Mode] = {
-    messaging_pb2.ACCOUNT_MODE_POSTPAID: "postpaid",
-    messaging_pb2.ACCOUNT_MODE_PREPAID: "prepaid",
+    accounts_pb2.ACCOUNT_MODE_POSTPAID: "postpaid",
+    accounts_pb2.ACCOUNT_MODE_PREPAID: "prepaid",
 }
 _STATUSES: dict[int, AccountStatusName] = {
-    messaging_pb2.ACCOUNT_STATUS_ACTIVE: "active",
-    messaging_pb2.ACCOUNT_STATUS_SUSPENDED: "suspended",
-    messaging_pb2.ACCOUNT_STATUS_CLOSED: "closed",
+    accounts_pb2.ACCOUNT_STATUS_ACTIVE: "active",
+    accounts_pb2.ACCOUNT_STATUS_SUSPENDED: "suspended",
+    accounts_pb2.ACCOUNT_STATUS_CLOSED: "closed",
 }
 _KINDS: dict[int, Kind] = {
-    billing_pb2.LEDGER_ENTRY_KIND_CHARGE: "charge",
-    billing_pb2.LEDGER_ENTRY_KIND_REFUND: "refund",
-    billing_pb2.LEDGER_ENTRY_KIND_TOP_UP: "top_up",
-    billing_pb2.LEDGER_ENTRY_KIND_ADJUSTMENT: "adjustment",
+    accounts_pb2.LEDGER_ENTRY_KIND_CHARGE: "charge",
+    accounts_pb2.LEDGER_ENTRY_KIND_REFUND: "refund",
+    accounts_pb2.LEDGER_ENTRY_KIND_TOP_UP: "top_up",
+    accounts_pb2.LEDGER_ENTRY_KIND_ADJUSTMENT: "adjustment",
 }
 
 
@@ -74,9 +74,9 @@ class Balance(msgspec.Struct, frozen=True, rename="camel"):
     spent_today: Annotated[Raw, _money("What counts toward `dailySpend` so far.")]
 
     @classmethod
-    def of(cls, terms: billing_pb2.AccountTerms) -> Balance:
-        """The REST form of an account's terms."""
-        account, limits = terms.account, terms.limits
+    def of(cls, account: accounts_pb2.Account) -> Balance:
+        """The REST form of an account."""
+        limits = account.limits
         return cls(
             user_id=account.user_id,
             mode=_MODES[account.mode],
@@ -85,7 +85,7 @@ class Balance(msgspec.Struct, frozen=True, rename="camel"):
             balance=number(account.posted_micros),
             held=number(account.held_micros),
             credit_limit=number(account.credit_limit_micros),
-            available=number(terms.available_micros) if terms.HasField("available_micros") else None,
+            available=number(account.available_micros) if account.HasField("available_micros") else None,
             limits=Limits(
                 daily_spend=number(limits.daily_spend_micros) if limits.HasField("daily_spend_micros") else None,
                 messages_per_minute=limits.messages_per_minute if limits.HasField("messages_per_minute") else None,
@@ -93,7 +93,7 @@ class Balance(msgspec.Struct, frozen=True, rename="camel"):
                     limits.messages_per_recipient_hour if limits.HasField("messages_per_recipient_hour") else None
                 ),
             ),
-            spent_today=number(terms.spent_today_micros),
+            spent_today=number(account.spent_today_micros),
         )
 
 
@@ -120,12 +120,12 @@ class NewTopUp(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
         str | None, Meta(description="Who books it.", extra_json_schema={"minLength": 1, "maxLength": 64})
     ] = None
 
-    def to_request(self) -> billing_pb2.TopUpRequest:
+    def to_request(self) -> accounts_pb2.TopUpRequest:
         """The call that books it; raises ProblemError when the amount cannot be read."""
         amount = micros(bytes(self.amount), "amount")
         if isinstance(amount, Violation):
             raise invalid_fields([amount])
-        return billing_pb2.TopUpRequest(
+        return accounts_pb2.TopUpRequest(
             user_id=self.user_id, amount_micros=amount, reference=self.reference, booked_by=self.booked_by or ""
         )
 
@@ -147,7 +147,7 @@ class LedgerEntry(msgspec.Struct, frozen=True, rename="camel"):
     booked_by: Annotated[str | None, Meta(description="Who booked it; null for charges, which nobody books by hand.")]
 
     @classmethod
-    def of(cls, entry: billing_pb2.LedgerEntry) -> LedgerEntry:
+    def of(cls, entry: accounts_pb2.LedgerEntry) -> LedgerEntry:
         """The REST form of an entry."""
         return cls(
             entry_id=entry.entry_id,
@@ -189,7 +189,7 @@ class Statement(msgspec.Struct, frozen=True, rename="camel"):
 
     @classmethod
     def of(
-        cls, user_id: str, statement: billing_pb2.GetStatementResponse, page: billing_pb2.ListLedgerEntriesResponse
+        cls, user_id: str, statement: accounts_pb2.GetStatementResponse, page: accounts_pb2.ListLedgerEntriesResponse
     ) -> Statement:
         """The REST form of a statement with a page of its entries."""
         return cls(

@@ -1,25 +1,56 @@
-"""The port to accounts as their owners see them: each method is one transaction."""
+"""The port to accounts and their terms: each method is one transaction."""
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from decimal import Decimal
 from typing import Protocol
 
-from messaging_service.accounts.domain.account import Account
+from messaging_service.accounts.domain.account import (
+    Account,
+    AccountChanges,
+    AccountLimits,
+    AccountMode,
+    AccountStatus,
+)
+from service_kit.errors import Kind, ServiceError
+
+
+def no_such_account(account_id: str) -> ServiceError:
+    """The error for an account that has neither been opened nor sent anything."""
+    return ServiceError(
+        Kind.NOT_FOUND,
+        "ACCOUNT_NOT_FOUND",
+        f"account {account_id} has neither been opened nor sent anything; check the id, or open it",
+        metadata={"account": account_id},
+    )
 
 
 class AccountStore(Protocol):
-    """Accounts, and the choices of their owners; terms and bookings are behind LedgerStore.
+    """Accounts as they stand; what is booked on them is behind LedgerStore.
 
     Every method raises ServiceError DATABASE_UNAVAILABLE when the database cannot be reached.
     """
+
+    async def open(
+        self, account_id: str, mode: AccountMode, credit_limit: Decimal, limits: AccountLimits
+    ) -> tuple[Account, bool]:
+        """Opens an account; whether it existed with these terms. Raises ACCOUNT_EXISTS when with others."""
+        ...
+
+    async def update(self, account_id: str, changes: AccountChanges) -> Account | None:
+        """Changes an account, which is locked meanwhile; as it stands afterwards, None when there is none.
+
+        Raises INSUFFICIENT_FUNDS, ACCOUNT_HAS_HOLDS, ACCOUNT_HAS_BALANCE, ACCOUNT_CLOSED.
+        """
+        ...
 
     async def account(self, account_id: str) -> Account | None:
         """One account; None when it has neither been opened nor sent anything."""
         ...
 
-    async def update(self, account_id: str, *, resend_unknown: bool) -> Account | None:
-        """Sets whether messages are sent again whose outcome becomes unknown from then on.
-
-        The account afterwards; None when there is none.
-        """
+    async def accounts(
+        self, mode: AccountMode | None, status: AccountStatus | None, limit: int, after: str | None
+    ) -> Sequence[Account]:
+        """Accounts in the order of their ids, those behind an id; None is any."""
         ...

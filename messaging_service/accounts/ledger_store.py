@@ -1,28 +1,15 @@
-"""The port to accounts' terms and their ledger: each method is one transaction."""
+"""The port to the ledger of accounts: each method is one transaction."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from decimal import Decimal
 from typing import Protocol
 from uuid import UUID
 
-from messaging_service.accounts.domain.account import Account, AccountLimits, AccountMode, AccountStatus
+from messaging_service.accounts.domain.account import Account
 from messaging_service.accounts.domain.ledger import LedgerEntry, LedgerPage, NewEntry, Statement, Verified
-from service_kit.errors import Kind, ServiceError
-
-
-@dataclass(frozen=True, slots=True)
-class NewTerms:
-    """Terms to set; None leaves one as it is."""
-
-    mode: AccountMode | None = None
-    status: AccountStatus | None = None
-    credit_limit: Decimal | None = None
-    limits: AccountLimits | None = None
-    """All limits anew."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,45 +33,15 @@ class Refunded:
     """True when all of them were on record before: `entries` are those, and nothing was booked now."""
 
 
-def no_such_account(account_id: str) -> ServiceError:
-    """The error for an account that has neither been opened nor sent anything."""
-    return ServiceError(
-        Kind.NOT_FOUND,
-        "ACCOUNT_NOT_FOUND",
-        f"account {account_id} has neither been opened nor sent anything; check the id, or open it",
-        metadata={"account": account_id},
-    )
-
-
 class LedgerStore(Protocol):
-    """Accounts and what is booked on them.
+    """What is booked on accounts.
 
     Every method raises ServiceError DATABASE_UNAVAILABLE when the database cannot be reached, and those that need an
     account raise ACCOUNT_NOT_FOUND.
     """
 
-    async def open(
-        self, account_id: str, mode: AccountMode, credit_limit: Decimal, limits: AccountLimits
-    ) -> tuple[Account, bool]:
-        """Opens an account; whether it existed with these terms. Raises ACCOUNT_EXISTS when with others."""
-        ...
-
-    async def set_terms(self, account_id: str, terms: NewTerms) -> Account:
-        """Changes terms. Raises INSUFFICIENT_FUNDS, ACCOUNT_HAS_HOLDS, ACCOUNT_CLOSED."""
-        ...
-
-    async def account(self, account_id: str) -> Account:
-        """The account as it stands."""
-        ...
-
-    async def accounts(
-        self, mode: AccountMode | None, status: AccountStatus | None, limit: int, after: str | None
-    ) -> Sequence[Account]:
-        """Accounts in the order of their ids, those behind an id; None is any."""
-        ...
-
     async def book(self, entry: NewEntry) -> Booked:
-        """LedgerStore a payment or correction. Raises REFERENCE_REUSED, ACCOUNT_CLOSED.
+        """Books a payment or correction. Raises REFERENCE_REUSED, ACCOUNT_CLOSED.
 
         The reference of a payment stands for one over all accounts, in whatever spelling; a payment with a reason is
         booked although its reference is on record.

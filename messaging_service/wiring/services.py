@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from tukupay.sms.messaging.v1 import (
+    accounts_pb2,
     alerts_pb2,
-    billing_pb2,
     carrier_callbacks_pb2,
     carriers_pb2,
     channels_pb2,
@@ -18,8 +18,8 @@ SERVICES = tuple(
     service.full_name
     for descriptor in (
         messaging_pb2.DESCRIPTOR,
+        accounts_pb2.DESCRIPTOR,
         alerts_pb2.DESCRIPTOR,
-        billing_pb2.DESCRIPTOR,
         carriers_pb2.DESCRIPTOR,
         carrier_callbacks_pb2.DESCRIPTOR,
         channels_pb2.DESCRIPTOR,

@@ -20,8 +20,8 @@ from sms_cli.shared.options import AsJson, Bom, Raw, csv_style, parsed
 from sms_cli.shared.report_files import RowFile, file_format, progress, replaced
 from sms_cli.shared.service_calls import messaging_stub
 from sms_cli.shared.terminal import cell, err, out, print_json, print_table
-from tukupay.sms.messaging.v1 import billing_pb2 as pb
-from tukupay.sms.messaging.v1.billing_pb2_grpc import BillingServiceStub
+from tukupay.sms.messaging.v1 import accounts_pb2 as pb
+from tukupay.sms.messaging.v1.accounts_pb2_grpc import AccountServiceStub
 
 MONEY = ("balance", "held", "creditLimit", "available", "dailySpend", "spentToday")
 COLUMNS = (
@@ -41,13 +41,13 @@ class _Sums:
     owed: int = 0
     held: int = 0
 
-    def add(self, page: Sequence[pb.AccountTerms]) -> None:
+    def add(self, page: Sequence[pb.Account]) -> None:
         """Counts a page."""
         self.accounts += len(page)
         for terms in page:
-            self.paid_ahead += max(0, terms.account.posted_micros)
-            self.owed += max(0, -terms.account.posted_micros)
-            self.held += terms.account.held_micros
+            self.paid_ahead += max(0, terms.posted_micros)
+            self.owed += max(0, -terms.posted_micros)
+            self.held += terms.held_micros
 
     def __str__(self) -> str:
         accounts = f"{self.accounts:,} {'account' if self.accounts == 1 else 'accounts'}"
@@ -83,8 +83,8 @@ def list_accounts(
         asyncio.run(_show(request))
 
 
-async def _pages(request: pb.ListAccountsRequest) -> AsyncGenerator[Sequence[pb.AccountTerms], None]:
-    async with messaging_stub(client_settings().messaging, BillingServiceStub) as stub:
+async def _pages(request: pb.ListAccountsRequest) -> AsyncGenerator[Sequence[pb.Account], None]:
+    async with messaging_stub(client_settings().messaging, AccountServiceStub) as stub:
         while True:
             page = await stub.ListAccounts(request)
             yield page.accounts
@@ -93,7 +93,7 @@ async def _pages(request: pb.ListAccountsRequest) -> AsyncGenerator[Sequence[pb.
             request.page_token = page.next_page_token
 
 
-async def _all(request: pb.ListAccountsRequest) -> list[pb.AccountTerms]:
+async def _all(request: pb.ListAccountsRequest) -> list[pb.Account]:
     async with aclosing(_pages(request)) as pages:
         return [terms async for page in pages for terms in page]
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from enum import StrEnum
 
-from tukupay.sms.messaging.v1 import messaging_pb2
+from tukupay.sms.messaging.v1 import accounts_pb2
 
 
 class Mode(StrEnum):
@@ -23,11 +23,11 @@ class Standing(StrEnum):
 
 
 MODES = {
-    Mode.postpaid: messaging_pb2.ACCOUNT_MODE_POSTPAID,
-    Mode.prepaid: messaging_pb2.ACCOUNT_MODE_PREPAID,
+    Mode.postpaid: accounts_pb2.ACCOUNT_MODE_POSTPAID,
+    Mode.prepaid: accounts_pb2.ACCOUNT_MODE_PREPAID,
 }
 STANDINGS = {
-    Standing.active: messaging_pb2.ACCOUNT_STATUS_ACTIVE,
-    Standing.suspended: messaging_pb2.ACCOUNT_STATUS_SUSPENDED,
-    Standing.closed: messaging_pb2.ACCOUNT_STATUS_CLOSED,
+    Standing.active: accounts_pb2.ACCOUNT_STATUS_ACTIVE,
+    Standing.suspended: accounts_pb2.ACCOUNT_STATUS_SUSPENDED,
+    Standing.closed: accounts_pb2.ACCOUNT_STATUS_CLOSED,
 }

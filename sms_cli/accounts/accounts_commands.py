@@ -12,8 +12,8 @@ from sms_cli.shared.options import AsJson
 from sms_cli.shared.service_calls import ask_messaging
 from sms_cli.shared.terminal import print_json, print_record
 from sms_cli.shared.terminal_instants import shown
-from tukupay.sms.messaging.v1 import messaging_pb2 as pb
-from tukupay.sms.messaging.v1.messaging_pb2_grpc import AccountServiceStub
+from tukupay.sms.messaging.v1 import accounts_pb2 as pb
+from tukupay.sms.messaging.v1.accounts_pb2_grpc import AccountServiceStub
 
 accounts = typer.Typer(help="Accounts: their balance, and what is chosen for them.", no_args_is_help=True)
 

@@ -6,6 +6,7 @@ import getpass
 from typing import Annotated, Any
 
 import typer
+from google.protobuf.field_mask_pb2 import FieldMask
 from grpc import aio
 from rich.markup import escape
 
@@ -19,8 +20,8 @@ from sms_cli.shared.kes_amounts import kes, micros, parse_kes
 from sms_cli.shared.options import AsJson, parsed
 from sms_cli.shared.service_calls import ask_messaging
 from sms_cli.shared.terminal import out, print_json, print_record
-from tukupay.sms.messaging.v1 import billing_pb2 as pb
-from tukupay.sms.messaging.v1.billing_pb2_grpc import BillingServiceStub
+from tukupay.sms.messaging.v1 import accounts_pb2 as pb
+from tukupay.sms.messaging.v1.accounts_pb2_grpc import AccountServiceStub
 
 billing_commands = typer.Typer()
 billing_commands.command("list")(list_accounts)
@@ -54,10 +55,10 @@ def open_account(  # noqa: PLR0917 - typer calls it by keyword
         user_id=user,
         mode=MODES[mode],
         credit_limit_micros=_kes("--credit-limit", credit_limit) or 0,
-        limits=_limits(pb.AccountLimits(), daily_spend, per_minute, per_recipient_hour),
+        limits=_limits(daily_spend, per_minute, per_recipient_hour),
     )
-    answer: pb.OpenAccountResponse = ask_messaging(BillingServiceStub, lambda stub: stub.OpenAccount(request))
-    _print_terms(answer.terms, as_json=as_json)
+    answer: pb.OpenAccountResponse = ask_messaging(AccountServiceStub, lambda stub: stub.OpenAccount(request))
+    _print_terms(answer.account, as_json=as_json)
 
 
 @billing_commands.command("terms")
@@ -73,9 +74,6 @@ def terms(  # noqa: PLR0917 - typer calls it by keyword
     as_json: AsJson = False,
 ) -> None:
     """Show the terms of an account with its balance and what is used of its limits, or change those that are given."""
-    asked = pb.GetAccountTermsRequest(user_id=user)
-    found: pb.GetAccountTermsResponse = ask_messaging(BillingServiceStub, lambda stub: stub.GetAccountTerms(asked))
-    shown_now = found.terms
     changes: dict[str, Any] = {}
     if mode is not None:
         changes["mode"] = MODES[mode]
@@ -83,15 +81,25 @@ def terms(  # noqa: PLR0917 - typer calls it by keyword
         changes["status"] = STANDINGS[status]
     if credit_limit is not None:
         changes["credit_limit_micros"] = _kes("--credit-limit", credit_limit)
-    if any(given is not None for given in (daily_spend, per_minute, per_recipient_hour)):
-        changes["limits"] = _limits(shown_now.limits, daily_spend, per_minute, per_recipient_hour)
-    if changes:
-        request = pb.SetAccountTermsRequest(user_id=user, **changes)
-        changed: pb.SetAccountTermsResponse = ask_messaging(
-            BillingServiceStub, lambda stub: stub.SetAccountTerms(request)
-        )
-        shown_now = changed.terms
-    _print_terms(shown_now, as_json=as_json)
+    limits = {
+        "limits.daily_spend_micros": daily_spend,
+        "limits.messages_per_minute": per_minute,
+        "limits.messages_per_recipient_hour": per_recipient_hour,
+    }
+    named = [*changes, *(name for name, given in limits.items() if given is not None)]
+    if not named:
+        asked = pb.GetAccountRequest(user_id=user)
+        found: pb.GetAccountResponse = ask_messaging(AccountServiceStub, lambda stub: stub.GetAccount(asked))
+        _print_terms(found.account, as_json=as_json)
+        return
+    request = pb.UpdateAccountRequest(
+        user_id=user,
+        limits=_limits(daily_spend, per_minute, per_recipient_hour),
+        update_mask=FieldMask(paths=named),
+        **changes,
+    )
+    changed: pb.UpdateAccountResponse = ask_messaging(AccountServiceStub, lambda stub: stub.UpdateAccount(request))
+    _print_terms(changed.account, as_json=as_json)
 
 
 # As for `adjust` below: an amount below 0 is to be refused as an amount.
@@ -125,10 +133,10 @@ def top_up(
         override_reason=override,
     )
     try:
-        answer: pb.TopUpResponse = ask_messaging(BillingServiceStub, lambda stub: stub.TopUp(request))
+        answer: pb.TopUpResponse = ask_messaging(AccountServiceStub, lambda stub: stub.TopUp(request))
     except CommandError as error:
         raise _reused(error) from error
-    _print_booked(answer.entry, answer.terms, replayed=answer.replayed, as_json=as_json)
+    _print_booked(answer.entry, answer.account, replayed=answer.replayed, as_json=as_json)
 
 
 # An amount below 0 looks like an option that is not known, and is then taken as the argument that it is.
@@ -150,8 +158,8 @@ def adjust(
         booked_by=_who(by),
         reference=reference,
     )
-    answer: pb.AdjustResponse = ask_messaging(BillingServiceStub, lambda stub: stub.Adjust(request))
-    _print_booked(answer.entry, answer.terms, replayed=answer.replayed, as_json=as_json)
+    answer: pb.AdjustResponse = ask_messaging(AccountServiceStub, lambda stub: stub.Adjust(request))
+    _print_booked(answer.entry, answer.account, replayed=answer.replayed, as_json=as_json)
 
 
 @billing_commands.command("refund")
@@ -168,7 +176,7 @@ def refund(
 ) -> None:
     """Pay charges of a message back: every one that is not paid back yet, or that of one attempt."""
     request = pb.RefundSmsRequest(outbox_id=outbox_id, reason=reason, booked_by=_who(by), attempt=attempt)
-    answer: pb.RefundSmsResponse = ask_messaging(BillingServiceStub, lambda stub: stub.RefundSms(request))
+    answer: pb.RefundSmsResponse = ask_messaging(AccountServiceStub, lambda stub: stub.RefundSms(request))
     records = [entry_record(entry) for entry in answer.entries]
     if as_json:
         print_json({"entry": records[-1], "entries": records, "replayed": answer.replayed})
@@ -186,7 +194,7 @@ def verify(
     """Recompute the books from messages and entries; exits with 1 when they do not add up."""
     request = pb.VerifyBooksRequest(user_id=user)
     answer: pb.VerifyBooksResponse = ask_messaging(
-        BillingServiceStub, lambda stub: stub.VerifyBooks(request), deadline_s=_VERIFY_DEADLINE_S
+        AccountServiceStub, lambda stub: stub.VerifyBooks(request), deadline_s=_VERIFY_DEADLINE_S
     )
     if as_json:
         print_json(
@@ -247,31 +255,26 @@ def _show_shared(shared: pb.SharedReference) -> None:
     out.print(f"[yellow]one reference, {len(payments)} payments[/]: {escape(told)}")
 
 
-def _print_terms(terms: pb.AccountTerms, *, as_json: bool) -> None:
-    (print_json if as_json else print_record)(terms_record(terms))
+def _print_terms(account: pb.Account, *, as_json: bool) -> None:
+    (print_json if as_json else print_record)(terms_record(account))
 
 
-def _print_booked(entry: pb.LedgerEntry, terms: pb.AccountTerms, *, replayed: bool, as_json: bool) -> None:
+def _print_booked(entry: pb.LedgerEntry, account: pb.Account, *, replayed: bool, as_json: bool) -> None:
     if as_json:
-        print_json({"entry": entry_record(entry), "account": terms_record(terms), "replayed": replayed})
+        print_json({"entry": entry_record(entry), "account": terms_record(account), "replayed": replayed})
         return
     print_record(entry_record(entry))
-    out.print(f"\n{'booked before' if replayed else 'booked'}; the balance is KES {kes(terms.account.posted_micros)}")
+    out.print(f"\n{'booked before' if replayed else 'booked'}; the balance is KES {kes(account.posted_micros)}")
 
 
-def _limits(
-    known: pb.AccountLimits, daily_spend: str | None, per_minute: str | None, per_recipient_hour: str | None
-) -> pb.AccountLimits:
+def _limits(daily_spend: str | None, per_minute: str | None, per_recipient_hour: str | None) -> pb.AccountLimits:
     limits = pb.AccountLimits()
-    limits.CopyFrom(known)
     for field, option, text, parse in (
         ("daily_spend_micros", "--daily-spend", daily_spend, lambda text: micros(parse_kes(text))),
         ("messages_per_minute", "--per-minute", per_minute, int),
         ("messages_per_recipient_hour", "--per-recipient-hour", per_recipient_hour, int),
     ):
-        if text == NO_LIMIT:
-            limits.ClearField(field)  # type: ignore[arg-type]  # one of the three above
-        elif text is not None:
+        if text not in {None, NO_LIMIT}:
             setattr(limits, field, parsed(parse, option, text))
     return limits
 

@@ -5,29 +5,28 @@ from __future__ import annotations
 from sms_cli.shared.enum_words import enum_word
 from sms_cli.shared.kes_amounts import kes
 from sms_cli.shared.terminal_instants import shown
-from tukupay.sms.messaging.v1 import billing_pb2 as pb
-from tukupay.sms.messaging.v1 import messaging_pb2
+from tukupay.sms.messaging.v1 import accounts_pb2 as pb
 
-COUNTED = {"CHARGED_ONCE_IF_ACCEPTED", "EARLIER_ATTEMPTS_CHARGED_IF_ACCEPTED"}
+COUNTED = {pb.BOOK_RULE_CHARGED_ONCE_IF_ACCEPTED, pb.BOOK_RULE_EARLIER_ATTEMPTS_CHARGED_IF_ACCEPTED}
 """The rules of the books about numbers of entries; the others are about KES."""
 
 
-def terms_record(terms: pb.AccountTerms) -> dict[str, object]:
+def terms_record(account: pb.Account) -> dict[str, object]:
     """An account's terms as JSON; amounts in KES."""
-    account, limits = terms.account, terms.limits
+    limits = account.limits
     return {
         "userId": account.user_id,
-        "mode": enum_word(messaging_pb2.AccountMode, account.mode),
-        "status": enum_word(messaging_pb2.AccountStatus, account.status),
-        "currency": terms.currency,
+        "mode": enum_word(pb.AccountMode, account.mode),
+        "status": enum_word(pb.AccountStatus, account.status),
+        "currency": account.currency,
         "balance": kes(account.posted_micros),
         "held": kes(account.held_micros),
         "creditLimit": kes(account.credit_limit_micros),
-        "available": kes(terms.available_micros) if terms.HasField("available_micros") else None,
+        "available": kes(account.available_micros) if account.HasField("available_micros") else None,
         "dailySpend": kes(limits.daily_spend_micros) if limits.HasField("daily_spend_micros") else None,
-        "spentToday": kes(terms.spent_today_micros),
+        "spentToday": kes(account.spent_today_micros),
         "messagesPerMinute": limits.messages_per_minute if limits.HasField("messages_per_minute") else None,
-        "sentThisMinute": terms.sent_this_minute,
+        "sentThisMinute": account.sent_this_minute,
         "messagesPerRecipientHour": (
             limits.messages_per_recipient_hour if limits.HasField("messages_per_recipient_hour") else None
         ),
@@ -55,7 +54,7 @@ def fault_record(fault: pb.BookFault) -> dict[str, object]:
     is_count = fault.rule in COUNTED
     return {
         "userId": fault.user_id,
-        "rule": fault.rule,
+        "rule": pb.BookRule.Name(fault.rule).removeprefix("BOOK_RULE_"),
         "recorded": fault.recorded if is_count else kes(fault.recorded),
         "expected": fault.expected if is_count else kes(fault.expected),
         "outboxId": fault.outbox_id if fault.HasField("outbox_id") else None,

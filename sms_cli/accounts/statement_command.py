@@ -21,8 +21,8 @@ from sms_cli.shared.periods import End, Month, Period, Start, period_of
 from sms_cli.shared.report_files import RowFile, file_format, progress, replaced
 from sms_cli.shared.service_calls import messaging_stub
 from sms_cli.shared.terminal import cell, err, out, print_json, print_table
-from tukupay.sms.messaging.v1 import billing_pb2 as pb
-from tukupay.sms.messaging.v1.billing_pb2_grpc import BillingServiceStub
+from tukupay.sms.messaging.v1 import accounts_pb2 as pb
+from tukupay.sms.messaging.v1.accounts_pb2_grpc import AccountServiceStub
 
 COLUMNS = ("entryId", "bookedAt", "kind", "amount", "balance", "outboxId", "attempt", "reference", "reason", "bookedBy")
 SHOWN = 1_000
@@ -66,7 +66,7 @@ def statement(
 
 
 async def _totals(user: str, period: Period) -> pb.GetStatementResponse:
-    async with messaging_stub(client_settings().messaging, BillingServiceStub) as stub:
+    async with messaging_stub(client_settings().messaging, AccountServiceStub) as stub:
         request = pb.GetStatementRequest(
             user_id=user, period_start=to_timestamp(period[0]), period_end=to_timestamp(period[1])
         )
@@ -84,7 +84,7 @@ async def _pages(
         page_size=_PAGE,
         through_entry_id=totals.through_entry_id if totals.HasField("through_entry_id") else None,
     )
-    async with messaging_stub(client_settings().messaging, BillingServiceStub) as stub:
+    async with messaging_stub(client_settings().messaging, AccountServiceStub) as stub:
         while True:
             page = await stub.ListLedgerEntries(request)
             yield page.entries

@@ -12,7 +12,7 @@ from grpc import aio
 from sms_cli.costs.cost_import import Change
 from sms_cli.shared.local_settings import LocalSettings
 from sms_cli.shared.service_calls import messaging_stub, pricing_stub
-from tukupay.sms.messaging.v1 import messaging_pb2, messaging_pb2_grpc
+from tukupay.sms.messaging.v1 import accounts_pb2, accounts_pb2_grpc
 from tukupay.sms.pricing.v1 import pricing_pb2 as pb
 
 LOOKED_UP = 10_000
@@ -79,12 +79,12 @@ async def _accounts(services: LocalSettings, users: Sequence[str]) -> tuple[set[
     """Those that have an account, and what is to be said when messaging does not tell."""
     found: set[str] = set()
     waiting: Iterator[str] = iter(users)
-    async with messaging_stub(services.messaging, messaging_pb2_grpc.AccountServiceStub) as stub:
+    async with messaging_stub(services.messaging, accounts_pb2_grpc.AccountServiceStub) as stub:
 
         async def work() -> None:
             for user in waiting:
                 try:
-                    await stub.GetAccount(messaging_pb2.GetAccountRequest(user_id=user))
+                    await stub.GetAccount(accounts_pb2.GetAccountRequest(user_id=user))
                 except aio.AioRpcError as error:
                     if error.code() is not grpc.StatusCode.NOT_FOUND:
                         raise

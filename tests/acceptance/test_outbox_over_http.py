@@ -11,7 +11,7 @@ import pytest
 
 from tests.system.rest import OUTBOX, TEXT, new_phone
 from tests.system.running import System
-from tukupay.sms.messaging.v1 import billing_pb2, billing_pb2_grpc
+from tukupay.sms.messaging.v1 import accounts_pb2, accounts_pb2_grpc
 
 REFUSED = "+254700000001"
 UNDELIVERABLE = "+254700000008"
@@ -73,10 +73,10 @@ def test_what_an_outbox_shows_as_charged_and_refunded_is_what_its_ledger_has(sys
 def refund(system: System, outbox_id: str, attempt: int | None = None) -> None:
     """What an operator does at the terminal."""
     with grpc.insecure_channel(system.messaging_address, options=(("grpc.enable_http_proxy", 0),)) as channel:
-        request = billing_pb2.RefundSmsRequest(
+        request = accounts_pb2.RefundSmsRequest(
             outbox_id=outbox_id, reason="it never arrived", booked_by="wanjiru", attempt=attempt
         )
-        billing_pb2_grpc.BillingServiceStub(channel).RefundSms(request, timeout=20)
+        accounts_pb2_grpc.AccountServiceStub(channel).RefundSms(request, timeout=20)
 
 
 def test_the_number_of_resends_is_capped(system: System) -> None:

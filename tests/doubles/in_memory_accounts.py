@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
+from collections.abc import Sequence
+from datetime import UTC, datetime
+from decimal import Decimal
 
-from messaging_service.accounts.domain.account import Account
+from messaging_service.accounts.domain.account import Account, AccountChanges, AccountLimits, AccountMode, AccountStatus
+from service_kit.errors import Kind, ServiceError
 from tests.doubles.in_memory_outbox import Book
 
 
@@ -17,9 +20,40 @@ class InMemoryAccounts:
     async def account(self, account_id: str) -> Account | None:
         return self._book.accounts.get(account_id)
 
-    async def update(self, account_id: str, *, resend_unknown: bool) -> Account | None:
+    async def open(
+        self, account_id: str, mode: AccountMode, credit_limit: Decimal, limits: AccountLimits
+    ) -> tuple[Account, bool]:
+        known = self._book.accounts.get(account_id)
+        if known is None:
+            opened = Account(
+                account_id,
+                mode,
+                AccountStatus.ACTIVE,
+                posted=Decimal(0),
+                held=Decimal(0),
+                credit_limit=credit_limit,
+                created_at=datetime.now(UTC),
+                limits=limits,
+            )
+            self._book.accounts[account_id] = opened
+            return opened, False
+        if (known.mode, known.credit_limit, known.limits) != (mode, credit_limit, limits):
+            raise ServiceError(Kind.ALREADY_EXISTS, "ACCOUNT_EXISTS", "the account exists with other terms")
+        return known, True
+
+    async def update(self, account_id: str, changes: AccountChanges) -> Account | None:
         if account_id not in self._book.accounts:
             return None
-        changed = replace(self._book.accounts[account_id], resend_unknown=resend_unknown)
+        changed = self._book.accounts[account_id].changed(changes)
         self._book.accounts[account_id] = changed
         return changed
+
+    async def accounts(
+        self, mode: AccountMode | None, status: AccountStatus | None, limit: int, after: str | None
+    ) -> Sequence[Account]:
+        wanted = [
+            account
+            for account in self._book.accounts.values()
+            if mode in {None, account.mode} and status in {None, account.status} and account.id > (after or "")
+        ]
+        return sorted(wanted, key=lambda account: account.id)[:limit]

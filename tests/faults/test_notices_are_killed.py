@@ -36,7 +36,7 @@ from tests.integration.messaging.running_service import Running, service_on
 from tests.system.messaging_database import empty_database
 from tests.system.pgbouncer import service_urls
 from tests.system.ports import free_port
-from tukupay.sms.messaging.v1 import billing_pb2, billing_pb2_grpc, messaging_pb2, webhooks_pb2
+from tukupay.sms.messaging.v1 import accounts_pb2, accounts_pb2_grpc, messaging_pb2, webhooks_pb2
 
 KILLS = int(os.environ.get("TUKUPAY_NOTICE_KILLS", "0"))
 SEED = int(os.environ.get("TUKUPAY_NOTICE_SEED", "20261130"))
@@ -147,9 +147,9 @@ class Campaign:
             await until(f"the alert of {account} is resolved", lambda: self.rows(is_well))
 
     async def adjust(self, account: str, kes: int) -> None:
-        books = billing_pb2_grpc.BillingServiceStub(self.service.channel)
+        books = accounts_pb2_grpc.AccountServiceStub(self.service.channel)
         await books.Adjust(
-            billing_pb2.AdjustRequest(
+            accounts_pb2.AdjustRequest(
                 user_id=account, amount_micros=kes * 1_000_000, reason="a campaign", booked_by="test"
             )
         )
@@ -291,14 +291,14 @@ async def prepared(service: Running, system: Receiver) -> None:
     """Two webhooks for the events of messages, and one for the alerts of each account that gets poor."""
     await made(service, system.at("/steady"), events=SMS_EVENTS)
     await made(service, system.at("/moody"), events=SMS_EVENTS)
-    books = billing_pb2_grpc.BillingServiceStub(service.channel)
+    books = accounts_pb2_grpc.AccountServiceStub(service.channel)
     for account in POOR:
         await made(service, system.at(f"/{account}"), user_id=account, events=[webhooks_pb2.WEBHOOK_EVENT_BALANCE_LOW])
         await books.OpenAccount(
-            billing_pb2.OpenAccountRequest(user_id=account, mode=messaging_pb2.ACCOUNT_MODE_PREPAID)
+            accounts_pb2.OpenAccountRequest(user_id=account, mode=accounts_pb2.ACCOUNT_MODE_PREPAID)
         )
         await books.TopUp(
-            billing_pb2.TopUpRequest(user_id=account, amount_micros=150_000_000, reference=account, booked_by="test")
+            accounts_pb2.TopUpRequest(user_id=account, amount_micros=150_000_000, reference=account, booked_by="test")
         )
 
 

@@ -23,6 +23,7 @@ import pytest
 from psycopg.errors import Error
 
 from messaging_service.accounts.domain.account import AccountLimits, AccountMode
+from messaging_service.accounts.postgres.postgres_account_store import PostgresAccountStore
 from messaging_service.accounts.postgres.postgres_ledger_store import PostgresLedgerStore
 from messaging_service.events.domain.event_cursor import EventFilter, Moment, Position
 from messaging_service.events.postgres.event_rows import PostgresEventLog
@@ -214,7 +215,7 @@ async def run_notices(pool: Pool) -> None:
 
     endpoints = PostgresEndpointStore(pool, uuid4, WEBHOOKS, most=1, give_up_after=timedelta(days=1))
     new = NewEndpoint(UUID(int=7), "a", EndpointKind.WEBHOOK, "https://a.example", tuple(EventType), "", "secret")
-    await PostgresLedgerStore(pool).open("a", AccountMode.POSTPAID, Decimal(0), AccountLimits())
+    await PostgresAccountStore(pool).open("a", AccountMode.POSTPAID, Decimal(0), AccountLimits())
     await endpoints.create(new)
     for chosen in each_of(state=DeliveryState.PENDING, event_type=next(iter(EventType))):
         for after in (None, AFTER):

@@ -10,8 +10,8 @@ from pathlib import Path
 import pytest
 
 from tukupay.sms.messaging.v1 import (
+    accounts_pb2,
     alerts_pb2,
-    billing_pb2,
     carriers_pb2,
     channels_pb2,
     messaging_pb2,
@@ -26,7 +26,7 @@ FIELDS = frozenset(
     field.name
     for module in (
         alerts_pb2,
-        billing_pb2,
+        accounts_pb2,
         carriers_pb2,
         channels_pb2,
         messaging_pb2,

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 from enum import StrEnum
+from typing import Any, Literal
 
 from messaging_service.accounts.domain.ledger import EntryKind
 from messaging_service.shared.domain.money import plain
@@ -68,6 +70,21 @@ class AccountLimits:
     """Messages accepted or resent in a minute of the clock."""
     messages_per_recipient_hour: int | None = None
     """Messages to one phone in an hour of the clock: accepted, resent, and sent again as their outcome was unknown."""
+
+
+LimitName = Literal["daily_spend", "messages_per_minute", "messages_per_recipient_hour"]
+
+
+@dataclass(frozen=True, slots=True)
+class AccountChanges:
+    """What to change about an account; None leaves what it is about as it is."""
+
+    mode: AccountMode | None = None
+    status: AccountStatus | None = None
+    credit_limit: Decimal | None = None
+    resend_unknown: bool | None = None
+    limits: Mapping[LimitName, Decimal | int | None] = field(default_factory=dict)
+    """The limits to set; None lifts one, and those that are not here stay."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -204,20 +221,14 @@ class Account:
             self._check_open()
         return _measured(replace(self, posted=self.posted + amount))
 
-    def with_terms(
-        self,
-        mode: AccountMode | None,
-        status: AccountStatus | None,
-        credit_limit: Decimal | None,
-        limits: AccountLimits | None,
-    ) -> Account:
-        """The account with those terms changed that are given.
+    def changed(self, changes: AccountChanges) -> Account:
+        """The account after the changes.
 
         Raises ServiceError ACCOUNT_CLOSED, ACCOUNT_HAS_HOLDS, ACCOUNT_HAS_BALANCE, or INSUFFICIENT_FUNDS when its
         balance does not allow it.
         """
         self._check_open()
-        if status is AccountStatus.CLOSED and self.held:
+        if changes.status is AccountStatus.CLOSED and self.held:
             raise ServiceError(
                 Kind.FAILED_PRECONDITION,
                 "ACCOUNT_HAS_HOLDS",
@@ -225,7 +236,7 @@ class Account:
                 "they end",
                 metadata={"account": self.id, "held": plain(self.held)},
             )
-        if status is AccountStatus.CLOSED and self.posted:
+        if changes.status is AccountStatus.CLOSED and self.posted:
             remedy = (
                 "pay it out and book that as an adjustment"
                 if self.posted > 0
@@ -237,12 +248,14 @@ class Account:
                 f"the balance is KES {plain(self.posted)}; {remedy}, and close the account then",
                 metadata={"account": self.id, "balance": plain(self.posted), "currency": "KES"},
             )
+        limits: dict[Any, Any] = dict(changes.limits)
         changed = replace(
             self,
-            mode=mode or self.mode,
-            status=status or self.status,
-            credit_limit=self.credit_limit if credit_limit is None else credit_limit,
-            limits=limits or self.limits,
+            mode=changes.mode or self.mode,
+            status=changes.status or self.status,
+            credit_limit=self.credit_limit if changes.credit_limit is None else changes.credit_limit,
+            resend_unknown=self.resend_unknown if changes.resend_unknown is None else changes.resend_unknown,
+            limits=replace(self.limits, **limits),
         )
         # An account that a correction took below its limit may still be suspended, or given more credit.
         is_bound = self.mode is AccountMode.PREPAID and changed.credit_limit >= self.credit_limit

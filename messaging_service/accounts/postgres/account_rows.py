@@ -35,7 +35,6 @@ _LOCK = Statement(f"SELECT {ACCOUNT_COLUMNS} FROM account WHERE id = ANY(%(ids)s
 _CREATE = Statement(
     "INSERT INTO account (id, mode) SELECT unnest(%(ids)s::text[]), %(mode)s::text ON CONFLICT DO NOTHING"
 )
-_UPDATE = f"UPDATE account SET resend_unknown = %s WHERE id = %s RETURNING {ACCOUNT_COLUMNS}"
 _GET = f"SELECT {ACCOUNT_COLUMNS} FROM account WHERE id = %s"
 
 
@@ -77,10 +76,4 @@ async def get_account(connection: Connection, account_id: str) -> Account | None
     """One account; None when there is none."""
     cursor = await connection.execute(_GET, (account_id,))
     row = await cursor.fetchone()
-    return None if row is None else to_account(row)
-
-
-async def update_account(connection: Connection, account_id: str, resend_unknown: bool) -> Account | None:
-    """Sets whether unknown outcomes of an account are sent again; the account afterwards, None when there is none."""
-    row = await (await connection.execute(_UPDATE, (resend_unknown, account_id))).fetchone()
     return None if row is None else to_account(row)

@@ -1,14 +1,40 @@
-"""Accounts as their owners see them, in PostgreSQL."""
+"""Accounts and their terms in PostgreSQL."""
 
 from __future__ import annotations
+
+from collections.abc import Sequence
+from decimal import Decimal
 
 from typing_extensions import override
 
 from messaging_service.accounts.account_store import AccountStore
-from messaging_service.accounts.domain.account import Account
-from messaging_service.accounts.postgres.account_rows import get_account, update_account
+from messaging_service.accounts.domain.account import (
+    Account,
+    AccountChanges,
+    AccountLimits,
+    AccountMode,
+    AccountStatus,
+)
+from messaging_service.accounts.postgres.account_rows import ACCOUNT_COLUMNS, get_account, lock_accounts, to_account
 from messaging_service.shared.postgres.database_errors import migrated
-from service_kit.postgres.database import Pool, single_statement
+from service_kit.errors import Kind, ServiceError
+from service_kit.postgres.database import Pool, single_statement, transaction
+
+_OPEN = f"""
+    INSERT INTO account (id, mode, credit_limit, daily_spend_limit, minute_limit, recipient_hour_limit)
+    VALUES (%s, %s, %s, %s, %s, %s) ON CONFLICT DO NOTHING RETURNING {ACCOUNT_COLUMNS}
+"""
+_UPDATE = f"""
+    UPDATE account SET mode = %s, status = %s, credit_limit = %s, overdrawn = %s, resend_unknown = %s,
+        daily_spend_limit = %s, minute_limit = %s, recipient_hour_limit = %s
+    WHERE id = %s RETURNING {ACCOUNT_COLUMNS}
+"""
+_LIST = f"""
+    SELECT {ACCOUNT_COLUMNS} FROM account
+    WHERE id > %(after)s AND (%(mode)s::text IS NULL OR mode = %(mode)s)
+        AND (%(status)s::text IS NULL OR status = %(status)s)
+    ORDER BY id LIMIT %(limit)s
+"""
 
 
 class PostgresAccountStore(AccountStore):
@@ -18,11 +44,51 @@ class PostgresAccountStore(AccountStore):
         self._pool = pool
 
     @override
+    async def open(
+        self, account_id: str, mode: AccountMode, credit_limit: Decimal, limits: AccountLimits
+    ) -> tuple[Account, bool]:
+        async with migrated(transaction(self._pool)) as connection:
+            cursor = await connection.execute(_OPEN, (account_id, mode.value, credit_limit, *_limits(limits)))
+            row = await cursor.fetchone()
+            if row is not None:
+                return to_account(row), False
+            account = await get_account(connection, account_id)
+        assert account is not None, "accounts are never deleted"  # noqa: S101 - an invariant, not a check of input
+        if (account.mode, account.credit_limit, account.limits) != (mode, credit_limit, limits):
+            raise ServiceError(
+                Kind.ALREADY_EXISTS,
+                "ACCOUNT_EXISTS",
+                "the account exists with other terms; nothing was changed, update it instead",
+                metadata={"account": account_id},
+            )
+        return account, True
+
+    @override
+    async def update(self, account_id: str, changes: AccountChanges) -> Account | None:
+        async with migrated(transaction(self._pool)) as connection:
+            account = (await lock_accounts(connection, {account_id})).get(account_id)
+            if account is None:
+                return None
+            changed = account.changed(changes)
+            terms = (changed.mode.value, changed.status.value, changed.credit_limit, changed.overdrawn)
+            values = (*terms, changed.resend_unknown, *_limits(changed.limits), account_id)
+            row = await (await connection.execute(_UPDATE, values)).fetchone()
+        assert row is not None, "the row was locked above"  # noqa: S101 - an invariant, not a check of input
+        return to_account(row)
+
+    @override
     async def account(self, account_id: str) -> Account | None:
         async with migrated(single_statement(self._pool)) as connection:
             return await get_account(connection, account_id)
 
     @override
-    async def update(self, account_id: str, *, resend_unknown: bool) -> Account | None:
+    async def accounts(
+        self, mode: AccountMode | None, status: AccountStatus | None, limit: int, after: str | None
+    ) -> Sequence[Account]:
+        parameters = {"mode": mode, "status": status, "limit": limit, "after": after or ""}
         async with migrated(single_statement(self._pool)) as connection:
-            return await update_account(connection, account_id, resend_unknown)
+            return [to_account(row) for row in await (await connection.execute(_LIST, parameters)).fetchall()]
+
+
+def _limits(limits: AccountLimits) -> tuple[Decimal | None, int | None, int | None]:
+    return limits.daily_spend, limits.messages_per_minute, limits.messages_per_recipient_hour

@@ -1,14 +1,14 @@
-"""Accounts' terms and bookings in PostgreSQL. Charges are booked by whoever settles messages."""
+"""The ledger of accounts in PostgreSQL. Charges are booked by whoever settles messages."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from datetime import datetime
 from decimal import Decimal
 from typing import Any
 from uuid import UUID
 
-from messaging_service.accounts.domain.account import Account, AccountLimits, AccountMode, AccountStatus
+from messaging_service.accounts.account_store import no_such_account
+from messaging_service.accounts.domain.account import Account
 from messaging_service.accounts.domain.ledger import (
     EntryKind,
     KindTotal,
@@ -19,8 +19,8 @@ from messaging_service.accounts.domain.ledger import (
     Verified,
 )
 from messaging_service.accounts.domain.references import known_payment, reference_key
-from messaging_service.accounts.ledger_store import Booked, NewTerms, Refunded, no_such_account
-from messaging_service.accounts.postgres.account_rows import ACCOUNT_COLUMNS, get_account, lock_accounts, to_account
+from messaging_service.accounts.ledger_store import Booked, Refunded
+from messaging_service.accounts.postgres.account_rows import get_account, lock_accounts
 from messaging_service.accounts.postgres.ledger_rows import ENTRY_COLUMNS, to_entry
 from messaging_service.accounts.postgres.verification import verify_books
 from messaging_service.shared.domain.message import no_such_entry, outbox_id
@@ -29,21 +29,6 @@ from messaging_service.shared.postgres.report_turns import ReportTurns
 from service_kit.errors import Kind, ServiceError
 from service_kit.postgres.database import Connection, Pool, single_statement, transaction
 
-_OPEN = f"""
-    INSERT INTO account (id, mode, credit_limit, daily_spend_limit, minute_limit, recipient_hour_limit)
-    VALUES (%s, %s, %s, %s, %s, %s) ON CONFLICT DO NOTHING RETURNING {ACCOUNT_COLUMNS}
-"""
-_SET = f"""
-    UPDATE account SET mode = %s, status = %s, credit_limit = %s, overdrawn = %s, daily_spend_limit = %s,
-        minute_limit = %s, recipient_hour_limit = %s
-    WHERE id = %s RETURNING {ACCOUNT_COLUMNS}
-"""
-_LIST = f"""
-    SELECT {ACCOUNT_COLUMNS} FROM account
-    WHERE id > %(after)s AND (%(mode)s::text IS NULL OR mode = %(mode)s)
-        AND (%(status)s::text IS NULL OR status = %(status)s)
-    ORDER BY id LIMIT %(limit)s
-"""
 _BOOK = f"""
     WITH booked AS (
         INSERT INTO ledger_entry (account_id, kind, amount, message_id, attempt, reference, reason, booked_by)
@@ -103,49 +88,6 @@ class PostgresLedgerStore:
         """`room`: where the books are verified, which may take minutes; one over the same pool unless given."""
         self._pool = pool
         self._room = room or ReportTurns(pool)
-
-    async def open(
-        self, account_id: str, mode: AccountMode, credit_limit: Decimal, limits: AccountLimits
-    ) -> tuple[Account, bool]:
-        """See LedgerStore."""
-        async with migrated(transaction(self._pool)) as connection:
-            cursor = await connection.execute(_OPEN, (account_id, mode.value, credit_limit, *_limits(limits)))
-            row = await cursor.fetchone()
-            if row is not None:
-                return to_account(row), False
-            account = await _existing(connection, account_id)
-        if (account.mode, account.credit_limit, account.limits) != (mode, credit_limit, limits):
-            raise ServiceError(
-                Kind.ALREADY_EXISTS,
-                "ACCOUNT_EXISTS",
-                "the account exists with other terms; nothing was changed, set its terms instead",
-                metadata={"account": account_id},
-            )
-        return account, True
-
-    async def set_terms(self, account_id: str, terms: NewTerms) -> Account:
-        """See LedgerStore."""
-        async with migrated(transaction(self._pool)) as connection:
-            account = await _locked(connection, account_id)
-            changed = account.with_terms(terms.mode, terms.status, terms.credit_limit, terms.limits)
-            terms_of = (changed.mode.value, changed.status.value, changed.credit_limit, changed.overdrawn)
-            values = (*terms_of, *_limits(changed.limits))
-            row = await (await connection.execute(_SET, (*values, account_id))).fetchone()
-        assert row is not None, "the row was locked above"  # noqa: S101 - an invariant, not a check of input
-        return to_account(row)
-
-    async def account(self, account_id: str) -> Account:
-        """See LedgerStore."""
-        async with migrated(single_statement(self._pool)) as connection:
-            return await _existing(connection, account_id)
-
-    async def accounts(
-        self, mode: AccountMode | None, status: AccountStatus | None, limit: int, after: str | None
-    ) -> Sequence[Account]:
-        """See LedgerStore."""
-        parameters = {"mode": mode, "status": status, "limit": limit, "after": after or ""}
-        async with migrated(single_statement(self._pool)) as connection:
-            return [to_account(row) for row in await (await connection.execute(_LIST, parameters)).fetchall()]
 
     async def book(self, entry: NewEntry) -> Booked:
         """See LedgerStore."""
@@ -246,13 +188,10 @@ class PostgresLedgerStore:
     async def verify(self, account_id: str | None, limit: int) -> Verified:
         """See LedgerStore."""
         if account_id is not None:
-            await self.account(account_id)
+            async with migrated(single_statement(self._pool)) as connection:
+                await _existing(connection, account_id)
         async with self._room.whole() as connection:
             return await verify_books(connection, account_id, limit)
-
-
-def _limits(limits: AccountLimits) -> tuple[Decimal | None, int | None, int | None]:
-    return limits.daily_spend, limits.messages_per_minute, limits.messages_per_recipient_hour
 
 
 def _booking(entry: NewEntry, account: Account) -> dict[str, Any]:

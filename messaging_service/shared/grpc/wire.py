@@ -12,7 +12,7 @@ from messaging_service.shared.domain.money import PriceLevel
 from messaging_service.shared.domain.states import Billing, State, Status
 from service_kit.errors import Violation, invalid
 from service_kit.grpc.timestamps import to_datetime, to_timestamp
-from tukupay.sms.messaging.v1 import billing_pb2, channels_pb2, reports_pb2, webhooks_pb2
+from tukupay.sms.messaging.v1 import accounts_pb2, channels_pb2, reports_pb2, webhooks_pb2
 from tukupay.sms.messaging.v1 import messaging_pb2 as pb
 
 if TYPE_CHECKING:
@@ -66,8 +66,8 @@ def to_instant(field: str, stamp: Timestamp) -> datetime:
 def to_period(
     request: reports_pb2.RehearseCostsRequest
     | reports_pb2.AuditCostsRequest
-    | billing_pb2.ListLedgerEntriesRequest
-    | billing_pb2.GetStatementRequest
+    | accounts_pb2.ListLedgerEntriesRequest
+    | accounts_pb2.GetStatementRequest
     | reports_pb2.ReportCostsRequest
     | reports_pb2.ExportMessagesRequest
     | webhooks_pb2.ReplayWebhookDeliveriesRequest

@@ -14,8 +14,8 @@ from gateway_http.settings import GatewaySettings
 from service_kit.grpc.channel import open_channel
 from service_kit.grpc.grpc_server import GrpcServer
 from service_kit.settings import Address
+from tests.doubles.account_double import AccountDouble
 from tests.doubles.alert_double import ALERTS, AlertDouble
-from tests.doubles.billing_double import BillingDouble
 from tests.doubles.callback_double import CallbackDouble
 from tests.doubles.channel_double import CHANNELS, ChannelDouble
 from tests.doubles.gateway_doubles import MESSAGING, PRICING, MessagingDouble, PricingDouble
@@ -23,8 +23,8 @@ from tests.doubles.report_double import ReportDouble
 from tests.doubles.suppression_double import SUPPRESSIONS, SuppressionDouble
 from tests.doubles.webhook_double import WEBHOOKS, WebhookDouble
 from tukupay.sms.messaging.v1 import (
+    accounts_pb2_grpc,
     alerts_pb2_grpc,
-    billing_pb2_grpc,
     carrier_callbacks_pb2_grpc,
     channels_pb2_grpc,
     messaging_pb2_grpc,
@@ -46,7 +46,7 @@ class Running:
     pricing: PricingDouble
     messaging: MessagingDouble
     suppressions: SuppressionDouble
-    billing: BillingDouble
+    accounts: AccountDouble
     reports: ReportDouble
     webhooks: WebhookDouble
     alerts: AlertDouble
@@ -61,7 +61,12 @@ async def running_gateway(
     settings: GatewaySettings | None = None, callbacks: CallbackDouble | None = None
 ) -> AsyncIterator[Running]:
     """Starts doubles and a gateway between them and a client; stops all at the end."""
-    pricing, messaging, suppressions, billing = PricingDouble(), MessagingDouble(), SuppressionDouble(), BillingDouble()
+    pricing, messaging, suppressions, accounts = (
+        PricingDouble(),
+        MessagingDouble(),
+        SuppressionDouble(),
+        AccountDouble(),
+    )
     reports, webhooks, alerts, channels = ReportDouble(), WebhookDouble(), AlertDouble(), ChannelDouble()
     pricing_server = GrpcServer(ANY_PORT, [PRICING])
     messaging_server = GrpcServer(ANY_PORT, [MESSAGING, SUPPRESSIONS, WEBHOOKS, ALERTS, CHANNELS])
@@ -70,7 +75,7 @@ async def running_gateway(
     suppressions_pb2_grpc.add_SuppressionServiceServicer_to_server(suppressions, messaging_server.grpc)
     if callbacks is not None:
         carrier_callbacks_pb2_grpc.add_CarrierCallbackServiceServicer_to_server(callbacks, messaging_server.grpc)
-    billing_pb2_grpc.add_BillingServiceServicer_to_server(billing, messaging_server.grpc)
+    accounts_pb2_grpc.add_AccountServiceServicer_to_server(accounts, messaging_server.grpc)
     reports_pb2_grpc.add_ReportServiceServicer_to_server(reports, messaging_server.grpc)
     alerts_pb2_grpc.add_AlertServiceServicer_to_server(alerts, messaging_server.grpc)
     channels_pb2_grpc.add_ChannelServiceServicer_to_server(channels, messaging_server.grpc)
@@ -94,7 +99,7 @@ async def running_gateway(
             pricing,
             messaging,
             suppressions,
-            billing,
+            accounts,
             reports,
             webhooks,
             alerts,

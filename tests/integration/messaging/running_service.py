@@ -27,8 +27,8 @@ from service_kit.settings import Address
 from tests.contract.sms_examples import RECIPIENT
 from tests.doubles.scripted_carrier import ScriptedCarrier
 from tests.system.messaging_settings import messaging_settings
+from tukupay.sms.messaging.v1 import accounts_pb2, accounts_pb2_grpc, messaging_pb2_grpc
 from tukupay.sms.messaging.v1 import messaging_pb2 as pb
-from tukupay.sms.messaging.v1 import messaging_pb2_grpc
 from tukupay.sms.pricing.v1 import pricing_pb2, pricing_pb2_grpc
 
 DEADLINE_S = 20.0
@@ -75,7 +75,7 @@ class Running:
     """A running service, its client, and what it talks to."""
 
     sms: messaging_pb2_grpc.MessagingServiceAsyncStub
-    accounts: messaging_pb2_grpc.AccountServiceAsyncStub
+    accounts: accounts_pb2_grpc.AccountServiceAsyncStub
     channel: aio.Channel
     carrier: ScriptedCarrier
     pricing: ScriptedPricing
@@ -114,7 +114,7 @@ class Running:
 
     async def money(self, user_id: str = "user123") -> tuple[int, int]:
         """Posted and held, in micros."""
-        account = (await self.accounts.GetAccount(pb.GetAccountRequest(user_id=user_id))).account
+        account = (await self.accounts.GetAccount(accounts_pb2.GetAccountRequest(user_id=user_id))).account
         return account.posted_micros, account.held_micros
 
 
@@ -178,7 +178,7 @@ async def service_on(
         ):
             yield Running(
                 messaging_pb2_grpc.MessagingServiceStub(channel),
-                messaging_pb2_grpc.AccountServiceStub(channel),
+                accounts_pb2_grpc.AccountServiceStub(channel),
                 channel,
                 carrier,
                 pricing,

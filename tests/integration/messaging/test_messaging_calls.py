@@ -16,6 +16,7 @@ from service_kit.errors import Kind
 from tests.contract.sms_examples import RECIPIENT, accepted, refused, unanswered
 from tests.integration.messaging.conftest import receipt
 from tests.integration.messaging.running_service import DEADLINE_S, Running, refusal_of, service_on
+from tukupay.sms.messaging.v1 import accounts_pb2
 from tukupay.sms.messaging.v1 import messaging_pb2 as pb
 
 pytestmark = pytest.mark.timeout(60)
@@ -181,8 +182,8 @@ async def test_a_quote_advises_a_text_that_costs_less(service: Running) -> None:
 
 async def test_an_account_shows_its_balance(service: Running) -> None:
     await service.send()
-    account = (await service.accounts.GetAccount(pb.GetAccountRequest(user_id="user123"))).account
-    assert (account.mode, account.status) == (pb.ACCOUNT_MODE_POSTPAID, pb.ACCOUNT_STATUS_ACTIVE)
+    account = (await service.accounts.GetAccount(accounts_pb2.GetAccountRequest(user_id="user123"))).account
+    assert (account.mode, account.status) == (accounts_pb2.ACCOUNT_MODE_POSTPAID, accounts_pb2.ACCOUNT_STATUS_ACTIVE)
     assert (account.posted_micros, account.held_micros, account.credit_limit_micros) == (-UNIT, 0, 0)
     assert account.created_time.seconds > 0
 

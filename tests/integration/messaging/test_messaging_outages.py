@@ -29,7 +29,7 @@ from tests.contract.sms_examples import RECIPIENT
 from tests.integration.messaging.running_service import DEADLINE_S, Running, message, refusal_of, service_on
 from tests.system import pgbouncer
 from tests.system.messaging_database import rows
-from tukupay.sms.messaging.v1 import billing_pb2, billing_pb2_grpc
+from tukupay.sms.messaging.v1 import accounts_pb2, accounts_pb2_grpc
 from tukupay.sms.messaging.v1 import messaging_pb2 as pb
 
 pytestmark = pytest.mark.timeout(90)
@@ -136,15 +136,17 @@ async def test_without_the_database_every_call_says_so_until_it_is_back(own_serv
 
 @pytest.mark.skipif(pgbouncer.SETTING in os.environ, reason="the server knows the sessions of PgBouncer only")
 async def test_connections_that_were_cut_while_they_rested_fail_nobody(service: Running, database_url: str) -> None:
-    billing = billing_pb2_grpc.BillingServiceStub(service.channel)
+    billing = accounts_pb2_grpc.AccountServiceStub(service.channel)
 
     async def call_all() -> None:
-        await billing.VerifyBooks(billing_pb2.VerifyBooksRequest(), timeout=DEADLINE_S)
-        top_up = billing_pb2.TopUpRequest(user_id="user123", amount_micros=1_000_000, reference="one", booked_by="test")
+        await billing.VerifyBooks(accounts_pb2.VerifyBooksRequest(), timeout=DEADLINE_S)
+        top_up = accounts_pb2.TopUpRequest(
+            user_id="user123", amount_micros=1_000_000, reference="one", booked_by="test"
+        )
         await billing.TopUp(top_up, timeout=DEADLINE_S)
 
     await billing.OpenAccount(
-        billing_pb2.OpenAccountRequest(user_id="user123", mode=pb.ACCOUNT_MODE_PREPAID), timeout=DEADLINE_S
+        accounts_pb2.OpenAccountRequest(user_id="user123", mode=accounts_pb2.ACCOUNT_MODE_PREPAID), timeout=DEADLINE_S
     )
     await call_all()
     cut = "SELECT application_name, pg_terminate_backend(pid) FROM pg_stat_activity WHERE application_name = ANY(%s)"

@@ -20,10 +20,10 @@ from tests.integration.messaging.accounts.test_billing import Billing, instant
 from tests.integration.messaging.running_service import Running
 from tests.system.messaging_database import rows
 from tukupay.sms.messaging.v1 import (
+    accounts_pb2,
+    accounts_pb2_grpc,
     alerts_pb2,
     alerts_pb2_grpc,
-    billing_pb2,
-    billing_pb2_grpc,
     channels_pb2,
     channels_pb2_grpc,
     messaging_pb2,
@@ -114,7 +114,7 @@ async def lists(service: Running, database_url: str) -> list[Listed]:
         "now(), 'operator', 'amina', '' FROM generate_series(1, 2)",
         (RECIPIENT,),
     )
-    books = billing_pb2_grpc.BillingServiceStub(service.channel)
+    books = accounts_pb2_grpc.AccountServiceStub(service.channel)
     return [
         Listed(
             service.sms.ListOutboxEntries,
@@ -136,12 +136,12 @@ async def lists(service: Running, database_url: str) -> list[Listed]:
         ),
         Listed(
             books.ListAccounts,
-            billing_pb2.ListAccountsRequest,
-            {"mode": messaging_pb2.ACCOUNT_MODE_PREPAID, "status": messaging_pb2.ACCOUNT_STATUS_ACTIVE},
+            accounts_pb2.ListAccountsRequest,
+            {"mode": accounts_pb2.ACCOUNT_MODE_PREPAID, "status": accounts_pb2.ACCOUNT_STATUS_ACTIVE},
         ),
         Listed(
             books.ListLedgerEntries,
-            billing_pb2.ListLedgerEntriesRequest,
+            accounts_pb2.ListLedgerEntriesRequest,
             {"user_id": "other", "period_start": EARLIER, "period_end": LATER, "through_entry_id": 1},
             {"user_id": "user123", "period_start": EARLY, "period_end": LATE},
         ),
@@ -191,7 +191,7 @@ async def test_a_page_token_serves_no_other_question(lists: list[Listed]) -> Non
 
 
 async def test_every_list_with_pages_is_tried(lists: list[Listed]) -> None:
-    files = ("messaging", "billing", "webhooks", "channels", "suppressions", "alerts", "carriers", "reports")
+    files = ("messaging", "accounts", "webhooks", "channels", "suppressions", "alerts", "carriers", "reports")
     with_pages = {
         method.input_type.name
         for name in files

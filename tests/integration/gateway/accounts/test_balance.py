@@ -5,11 +5,10 @@ from __future__ import annotations
 import pytest
 
 from service_kit.errors import Kind, ServiceError, Violation, invalid
-from tests.doubles.billing_double import charge, payment, terms
+from tests.doubles.account_double import account, charge, payment
 from tests.doubles.gateway_doubles import ENTRY_ID, at
 from tests.integration.gateway.conftest import Running
-from tukupay.sms.messaging.v1 import billing_pb2 as pb
-from tukupay.sms.messaging.v1 import messaging_pb2
+from tukupay.sms.messaging.v1 import accounts_pb2 as pb
 
 BALANCE = "/api/sms/balance"
 TOP_UPS = "/api/sms/balance/top-ups"
@@ -46,15 +45,16 @@ async def test_a_balance_shows_what_is_held_and_what_can_be_spent(running: Runni
 
 
 async def test_a_postpaid_account_has_no_bound_and_its_limits_are_shown(running: Running) -> None:
-    account = messaging_pb2.Account(
+    shown = pb.Account(
         user_id="user123",
-        mode=messaging_pb2.ACCOUNT_MODE_POSTPAID,
-        status=messaging_pb2.ACCOUNT_STATUS_SUSPENDED,
+        mode=pb.ACCOUNT_MODE_POSTPAID,
+        status=pb.ACCOUNT_STATUS_SUSPENDED,
         posted_micros=-1,
+        currency="KES",
+        limits=pb.AccountLimits(daily_spend_micros=1_500_000, messages_per_minute=7, messages_per_recipient_hour=2),
+        spent_today_micros=600_000,
     )
-    limits = pb.AccountLimits(daily_spend_micros=1_500_000, messages_per_minute=7, messages_per_recipient_hour=2)
-    shown = pb.AccountTerms(account=account, currency="KES", limits=limits, spent_today_micros=600_000)
-    running.billing.will_answer("GetAccountTerms", pb.GetAccountTermsResponse(terms=shown))
+    running.accounts.will_answer("GetAccount", pb.GetAccountResponse(account=shown))
     body = (await running.http.get(BALANCE, params={"userId": "user123"})).json()
     assert (body["mode"], body["status"], body["available"], body["balance"]) == ("postpaid", "suspended", None, -1e-6)
     assert body["limits"] == {"dailySpend": 1.5, "messagesPerMinute": 7, "messagesPerRecipientHour": 2}
@@ -65,12 +65,12 @@ async def test_a_payment_is_booked_exactly_and_a_repetition_says_so(running: Run
     body = b'{"userId":"user123","amount":500.000001,"reference":"QK12ABC3DE","bookedBy":"till 3"}'
     response = await running.http.post(TOP_UPS, content=body, headers={"content-type": "application/json"})
     assert response.status_code == 201
-    assert running.billing.request == pb.TopUpRequest(
+    assert running.accounts.request == pb.TopUpRequest(
         user_id="user123", amount_micros=500_000_001, reference="QK12ABC3DE", booked_by="till 3"
     )
     assert b"500.000001" in response.content
     assert response.json()["account"] == ACCOUNT
-    running.billing.will_answer("TopUp", pb.TopUpResponse(entry=payment(), terms=terms(), replayed=True))
+    running.accounts.will_answer("TopUp", pb.TopUpResponse(entry=payment(), account=account(), replayed=True))
     again = await running.http.post(TOP_UPS, content=body, headers={"content-type": "application/json"})
     assert (again.status_code, again.headers["idempotent-replay"]) == (200, "true")
     assert again.json() == {"entry": PAYMENT, "account": ACCOUNT}
@@ -78,7 +78,7 @@ async def test_a_payment_is_booked_exactly_and_a_repetition_says_so(running: Run
 
 async def test_a_statement_shows_balances_totals_and_entries_with_a_link_to_more(running: Running) -> None:
     page = pb.ListLedgerEntriesResponse(entries=[payment(), charge()], next_page_token="more")
-    running.billing.will_answer("ListLedgerEntries", page)
+    running.accounts.will_answer("ListLedgerEntries", page)
     response = await running.http.get(STATEMENT, params={"userId": "user123", "limit": "2", **PERIOD})
     assert response.json() == {
         "userId": "user123",
@@ -105,20 +105,20 @@ async def test_a_statement_shows_balances_totals_and_entries_with_a_link_to_more
         ],
     }
     assert "pageToken=more" in response.headers["link"]
-    totalled, listed = running.billing.requests
+    totalled, listed = running.accounts.requests
     assert (listed.period_start, listed.page_size) == (at("2024-11-30T21:00:00Z"), 2)
     assert totalled.period_end == at("2024-12-31T21:00:00Z")
 
 
 async def test_the_pages_of_a_statement_stop_where_its_balances_do(running: Running) -> None:
-    running.billing.will_answer("GetStatement", pb.GetStatementResponse(through_entry_id=4711))
+    running.accounts.will_answer("GetStatement", pb.GetStatementResponse(through_entry_id=4711))
     await running.http.get(STATEMENT, params={"userId": "user123", **PERIOD})
-    totalled, listed = running.billing.requests
+    totalled, listed = running.accounts.requests
     assert not totalled.HasField("through_entry_id")
     assert (listed.through_entry_id, listed.page_token) == (4711, "")
-    running.billing.will_answer("ListLedgerEntries", pb.ListLedgerEntriesResponse(through_entry_id=4712))
+    running.accounts.will_answer("ListLedgerEntries", pb.ListLedgerEntriesResponse(through_entry_id=4712))
     await running.http.get(STATEMENT, params={"userId": "user123", "pageToken": "more", **PERIOD})
-    listed, totalled = running.billing.requests[2:]
+    listed, totalled = running.accounts.requests[2:]
     assert (listed.page_token, listed.HasField("through_entry_id")) == ("more", False)
     assert totalled.through_entry_id == 4712
 
@@ -126,7 +126,7 @@ async def test_the_pages_of_a_statement_stop_where_its_balances_do(running: Runn
 async def test_a_month_of_nairobi_is_a_period(running: Running) -> None:
     response = await running.http.get(STATEMENT, params={"userId": "user123", "period": "2024-12"})
     assert response.status_code == 200
-    _, listed = running.billing.requests
+    _, listed = running.accounts.requests
     assert listed.period_start == at("2024-11-30T21:00:00Z")
     assert listed.period_end == at("2024-12-31T21:00:00Z")
 
@@ -147,7 +147,7 @@ async def test_a_period_is_two_instants_or_a_month(
     response = await running.http.get(STATEMENT, params={"userId": "user123", **asked})
     assert response.status_code == 400
     assert {error["field"]: error["reason"] for error in response.json()["errors"]} == fields
-    assert not running.billing.requests
+    assert not running.accounts.requests
 
 
 @pytest.mark.parametrize(
@@ -162,7 +162,7 @@ async def test_a_period_is_two_instants_or_a_month(
 async def test_failures_of_a_payment_keep_their_reasons(
     running: Running, error: ServiceError, status: int, said: str
 ) -> None:
-    running.billing.will_answer("TopUp", error)
+    running.accounts.will_answer("TopUp", error)
     response = await running.http.post(TOP_UPS, json={"userId": "user123", "amount": 0, "reference": "QK1"})
     assert (response.status_code, response.json()["reason"]) == (status, said)
     if status == 400:
@@ -174,4 +174,4 @@ async def test_requests_at_fault_name_every_field(running: Running) -> None:
     assert {error["field"] for error in response.json()["errors"]} == {"to"}
     response = await running.http.post(TOP_UPS, json={"userId": "user123", "amount": "500", "reference": "QK1"})
     assert response.json()["errors"][0]["reason"] == "WRONG_TYPE"
-    assert not running.billing.requests
+    assert not running.accounts.requests

@@ -8,6 +8,7 @@ from decimal import Decimal
 from typing import Any
 
 import pytest
+from google.protobuf.field_mask_pb2 import FieldMask
 from google.protobuf.timestamp_pb2 import Timestamp
 
 from messaging_service.carriers.domain.submission import Outcome, Submission
@@ -17,14 +18,14 @@ from tests.contract.sms_examples import accepted, refused
 from tests.integration.messaging.running_service import Running, message, refusal_of
 from tests.system.messaging_database import rows, until_found
 from tests.system.waiting import eventually
-from tukupay.sms.messaging.v1 import billing_pb2 as pb
-from tukupay.sms.messaging.v1 import billing_pb2_grpc, messaging_pb2
+from tukupay.sms.messaging.v1 import accounts_pb2 as pb
+from tukupay.sms.messaging.v1 import accounts_pb2_grpc, messaging_pb2
 
 pytestmark = pytest.mark.timeout(60)
 
 KES = 1_000_000
-PREPAID = messaging_pb2.ACCOUNT_MODE_PREPAID
-POSTPAID = messaging_pb2.ACCOUNT_MODE_POSTPAID
+PREPAID = pb.ACCOUNT_MODE_PREPAID
+POSTPAID = pb.ACCOUNT_MODE_POSTPAID
 UNIT = 600_000
 """What a message costs in these tests, in micros."""
 
@@ -33,14 +34,14 @@ class Billing:
     """The service's billing, in few words."""
 
     def __init__(self, service: Running) -> None:
-        self.stub = billing_pb2_grpc.BillingServiceStub(service.channel)
+        self.stub = accounts_pb2_grpc.AccountServiceStub(service.channel)
 
     async def open(self, user: str = "user123", **fields: Any) -> pb.OpenAccountResponse:
         request: dict[str, Any] = {"user_id": user, "mode": PREPAID}
         return await self.stub.OpenAccount(pb.OpenAccountRequest(**request | fields))
 
-    async def terms(self, user: str = "user123") -> pb.AccountTerms:
-        return (await self.stub.GetAccountTerms(pb.GetAccountTermsRequest(user_id=user))).terms
+    async def terms(self, user: str = "user123") -> pb.Account:
+        return (await self.stub.GetAccount(pb.GetAccountRequest(user_id=user))).account
 
     async def top_up(self, micros: int, reference: str = "QK1", user: str = "user123") -> pb.TopUpResponse:
         return await self.stub.TopUp(
@@ -56,8 +57,8 @@ class Billing:
         }
         return await self.stub.Adjust(pb.AdjustRequest(**request | fields))
 
-    async def change(self, **fields: Any) -> pb.AccountTerms:
-        return (await self.stub.SetAccountTerms(pb.SetAccountTermsRequest(**{"user_id": "user123"} | fields))).terms
+    async def change(self, **fields: Any) -> pb.Account:
+        return (await self.stub.UpdateAccount(pb.UpdateAccountRequest(**{"user_id": "user123"} | fields))).account
 
     async def refund(self, outbox_id: str, attempt: int | None = None) -> pb.RefundSmsResponse:
         return await self.stub.RefundSms(
@@ -66,7 +67,7 @@ class Billing:
 
     async def faults(self) -> list[str]:
         answer = await self.stub.VerifyBooks(pb.VerifyBooksRequest())
-        return [fault.rule for fault in answer.faults]
+        return [pb.BookRule.Name(fault.rule).removeprefix("BOOK_RULE_") for fault in answer.faults]
 
 
 @pytest.fixture
@@ -91,13 +92,13 @@ async def test_a_prepaid_account_sends_until_its_money_is_used_up_and_no_further
 ) -> None:
     await billing.open()
     booked = await billing.top_up(2 * UNIT)
-    assert (booked.entry.amount_micros, booked.terms.available_micros) == (2 * UNIT, 2 * UNIT)
+    assert (booked.entry.amount_micros, booked.account.available_micros) == (2 * UNIT, 2 * UNIT)
     outcomes = await asyncio.gather(*(service.send() for _ in range(10)), return_exceptions=True)
     assert sum(isinstance(each, messaging_pb2.SendSmsResponse) for each in outcomes) == 2
     error = await refusal_of(service.send())
     assert (error.reason, error.metadata["shortfall"]) == ("INSUFFICIENT_FUNDS", "0.6")
     terms = await billing.terms()
-    assert (terms.available_micros, terms.account.held_micros) == (0, 0)
+    assert (terms.available_micros, terms.held_micros) == (0, 0)
     assert len(await service.entries()) == 2
     assert not await billing.faults()
 
@@ -105,7 +106,7 @@ async def test_a_prepaid_account_sends_until_its_money_is_used_up_and_no_further
 async def test_credit_lets_an_account_go_below_zero_by_so_much(service: Running, billing: Billing) -> None:
     await billing.open(credit_limit_micros=UNIT)
     await service.send()
-    assert (await billing.terms()).account.posted_micros == -UNIT
+    assert (await billing.terms()).posted_micros == -UNIT
     assert (await refusal_of(service.send())).reason == "INSUFFICIENT_FUNDS"
 
 
@@ -114,8 +115,8 @@ async def test_opening_an_account_again_with_the_same_terms_changes_nothing(bill
     first = await billing.open(limits=limits, credit_limit_micros=KES)
     again = await billing.open(limits=limits, credit_limit_micros=KES)
     assert (first.replayed, again.replayed) == (False, True)
-    assert again.terms.limits == limits
-    assert again.terms.currency == "KES"
+    assert again.account.limits == limits
+    assert again.account.currency == "KES"
     assert (await refusal_of(billing.open(limits=limits))).reason == "ACCOUNT_EXISTS"
 
 
@@ -123,7 +124,7 @@ async def test_accounts_are_listed_page_by_page_and_by_how_they_pay_and_stand(bi
     for place in range(5):
         await billing.open(f"user{place}", mode=PREPAID if place % 2 else POSTPAID)
     await billing.top_up(KES, user="user1")
-    await billing.change(user_id="user3", status=messaging_pb2.ACCOUNT_STATUS_SUSPENDED)
+    await billing.change(user_id="user3", status=pb.ACCOUNT_STATUS_SUSPENDED)
 
     async def listed(**question: Any) -> list[str]:
         found, token = [], ""
@@ -131,13 +132,13 @@ async def test_accounts_are_listed_page_by_page_and_by_how_they_pay_and_stand(bi
             request = pb.ListAccountsRequest(page_size=2, page_token=token, **question)
             page = await billing.stub.ListAccounts(request)
             assert len(page.accounts) <= 2
-            found += [terms.account.user_id for terms in page.accounts]
+            found += [terms.user_id for terms in page.accounts]
             if not (token := page.next_page_token):
                 return found
 
     assert await listed() == [f"user{place}" for place in range(5)]
     assert await listed(mode=PREPAID) == ["user1", "user3"]
-    assert await listed(mode=PREPAID, status=messaging_pb2.ACCOUNT_STATUS_ACTIVE) == ["user1"]
+    assert await listed(mode=PREPAID, status=pb.ACCOUNT_STATUS_ACTIVE) == ["user1"]
     page = await billing.stub.ListAccounts(pb.ListAccountsRequest(page_size=2))
     assert page.accounts[1] == await billing.terms("user1")
     for wrong in (
@@ -153,7 +154,7 @@ async def test_a_payment_is_booked_once_however_often_its_reference_comes(billin
     answers = await asyncio.gather(*(billing.top_up(KES, "QK7") for _ in range(20)))
     assert sum(not answer.replayed for answer in answers) == 1
     assert len({answer.entry.entry_id for answer in answers}) == 1
-    assert (await billing.terms()).account.posted_micros == KES
+    assert (await billing.terms()).posted_micros == KES
     error = await refusal_of(billing.top_up(2 * KES, "QK7"))
     assert error.reason == "REFERENCE_REUSED"
 
@@ -162,7 +163,7 @@ async def test_corrections_name_who_and_why_and_are_booked_once(billing: Billing
     await billing.open()
     entry = (await billing.adjust(KES)).entry
     assert (entry.kind, entry.reason, entry.booked_by) == (pb.LEDGER_ENTRY_KIND_ADJUSTMENT, "goodwill", "wanjiru")
-    assert (await billing.adjust(-KES)).terms.available_micros == 0
+    assert (await billing.adjust(-KES)).account.available_micros == 0
     first = await billing.adjust(5, reference="fix-1")
     assert (await billing.adjust(5, reference="fix-1")).entry == first.entry
 
@@ -185,19 +186,19 @@ async def test_a_payment_that_is_reversed_after_it_was_spent_is_booked_and_stops
     sending = asyncio.ensure_future(service.send())
     await going.wait()
     reversed_payment = await billing.adjust(-2 * UNIT, reason="M-PESA reversed it")
-    assert (reversed_payment.terms.available_micros, reversed_payment.replayed) == (-2 * UNIT, False)
+    assert (reversed_payment.account.available_micros, reversed_payment.replayed) == (-2 * UNIT, False)
     answered.set()
     assert (await sending).entry.billing_state == messaging_pb2.BILLING_STATE_CHARGED
     assert await service.money() == (-2 * UNIT, 0)
     for call in (service.send(), service.send(message="a" * 161)):
         assert (await refusal_of(call)).reason == "INSUFFICIENT_FUNDS"
     # Terms that have nothing to do with it are set, more credit is given, and less is not.
-    await billing.change(status=messaging_pb2.ACCOUNT_STATUS_SUSPENDED, credit_limit_micros=UNIT)
-    await billing.change(status=messaging_pb2.ACCOUNT_STATUS_ACTIVE)
+    await billing.change(status=pb.ACCOUNT_STATUS_SUSPENDED, credit_limit_micros=UNIT)
+    await billing.change(status=pb.ACCOUNT_STATUS_ACTIVE)
     assert (await refusal_of(billing.change(credit_limit_micros=0))).reason == "INSUFFICIENT_FUNDS"
     assert await rows(database_url, "SELECT overdrawn FROM account") == [(Decimal("0.6"),)]
     # A payment that is less than what is owed is taken, and with the rest the account sends again.
-    assert (await billing.top_up(UNIT // 2, "QK2")).terms.available_micros == -UNIT // 2
+    assert (await billing.top_up(UNIT // 2, "QK2")).account.available_micros == -UNIT // 2
     assert (await refusal_of(service.send())).reason == "INSUFFICIENT_FUNDS"
     await billing.refund(spent.outbox_id)
     await billing.top_up(UNIT // 2, "QK3")
@@ -291,12 +292,39 @@ async def test_what_is_used_counts_from_before_a_limit_and_is_forgotten_with_its
     assert (await refusal_of(service.send())).reason == "DAILY_SPEND_LIMIT_REACHED"
     await rows(database_url, "UPDATE account SET spend_day = spend_day - 1")
     await service.send()
-    lifted = await billing.change(limits=pb.AccountLimits())
+    lifted = await billing.change(update_mask=FieldMask(paths=["limits"]))
     assert lifted.limits == pb.AccountLimits()
     await service.send()
 
 
 @pytest.mark.usefixtures("minute")
+async def test_a_mask_names_what_an_update_changes_and_no_more(billing: Billing) -> None:
+    limits = pb.AccountLimits(daily_spend_micros=5 * KES, messages_per_minute=3, messages_per_recipient_hour=7)
+    await billing.open(limits=limits, credit_limit_micros=KES)
+
+    async def named(*paths: str, **fields: Any) -> pb.Account:
+        return await billing.change(update_mask=FieldMask(paths=paths), **fields)
+
+    changed = await named("limits.messages_per_minute", resend_unknown=True, credit_limit_micros=9)
+    assert not changed.limits.HasField("messages_per_minute")
+    assert (changed.limits.daily_spend_micros, changed.limits.messages_per_recipient_hour) == (5 * KES, 7)
+    assert (changed.resend_unknown, changed.credit_limit_micros) == (False, KES)
+    # Without a mask, what is present changes and nothing is lifted.
+    changed = await billing.change(limits=pb.AccountLimits(daily_spend_micros=KES), resend_unknown=True)
+    assert (changed.limits.daily_spend_micros, changed.limits.messages_per_recipient_hour) == (KES, 7)
+    assert changed.resend_unknown
+    emptied = await named("credit_limit_micros", "resend_unknown")
+    assert (emptied.resend_unknown, emptied.credit_limit_micros, emptied.mode) == (False, 0, PREPAID)
+    for call, field, reason in (
+        (named("mode"), "mode", "REQUIRED"),
+        (named("status"), "status", "REQUIRED"),
+        (named("posted_micros"), "update_mask", "INVALID_VALUE"),
+        (billing.change(limits=pb.AccountLimits()), "", "REQUIRED"),
+    ):
+        refusal = await refusal_of(call)
+        assert [(each.field, each.reason) for each in refusal.violations] == [(field, reason)]
+
+
 async def test_a_resend_counts_toward_the_limits(service: Running, billing: Billing) -> None:
     service.carrier.answer = lambda _: refused()
     failed = (await service.send()).entry
@@ -325,19 +353,19 @@ async def test_a_resend_counts_for_its_phone(service: Running, billing: Billing)
 async def test_an_account_is_suspended_resumed_and_closed_for_good(service: Running, billing: Billing) -> None:
     await billing.open()
     await billing.top_up(10 * UNIT)
-    await billing.change(status=messaging_pb2.ACCOUNT_STATUS_SUSPENDED)
+    await billing.change(status=pb.ACCOUNT_STATUS_SUSPENDED)
     assert (await refusal_of(service.send())).reason == "ACCOUNT_NOT_ACTIVE"
-    await billing.change(status=messaging_pb2.ACCOUNT_STATUS_ACTIVE)
+    await billing.change(status=pb.ACCOUNT_STATUS_ACTIVE)
     later = datetime.now(UTC) + timedelta(hours=1)
     scheduled = (await service.send(scheduled_time=instant(later), outcome_wait={"nanos": 1})).entry
-    error = await refusal_of(billing.change(status=messaging_pb2.ACCOUNT_STATUS_CLOSED))
+    error = await refusal_of(billing.change(status=pb.ACCOUNT_STATUS_CLOSED))
     assert error.reason == "ACCOUNT_HAS_HOLDS"
     await service.sms.CancelSms(messaging_pb2.CancelSmsRequest(outbox_id=scheduled.outbox_id))
-    error = await refusal_of(billing.change(status=messaging_pb2.ACCOUNT_STATUS_CLOSED))
+    error = await refusal_of(billing.change(status=pb.ACCOUNT_STATUS_CLOSED))
     assert (error.reason, error.metadata["balance"]) == ("ACCOUNT_HAS_BALANCE", "6")
     await billing.adjust(-10 * UNIT, reason="paid out")
-    await billing.change(status=messaging_pb2.ACCOUNT_STATUS_CLOSED)
-    for call in (billing.top_up(KES, "late"), billing.change(status=messaging_pb2.ACCOUNT_STATUS_ACTIVE)):
+    await billing.change(status=pb.ACCOUNT_STATUS_CLOSED)
+    for call in (billing.top_up(KES, "late"), billing.change(status=pb.ACCOUNT_STATUS_ACTIVE)):
         assert (await refusal_of(call)).reason == "ACCOUNT_CLOSED"
     error = await refusal_of(service.send())
     assert (error.reason, error.metadata["status"]) == ("ACCOUNT_NOT_ACTIVE", "closed")
@@ -345,12 +373,12 @@ async def test_an_account_is_suspended_resumed_and_closed_for_good(service: Runn
 
 async def test_the_money_of_a_closed_account_can_still_be_put_right(service: Running, billing: Billing) -> None:
     sent = (await service.send()).entry
-    error = await refusal_of(billing.change(status=messaging_pb2.ACCOUNT_STATUS_CLOSED))
+    error = await refusal_of(billing.change(status=pb.ACCOUNT_STATUS_CLOSED))
     assert (error.reason, error.metadata["balance"]) == ("ACCOUNT_HAS_BALANCE", "-0.6")
     await billing.top_up(UNIT)
-    await billing.change(status=messaging_pb2.ACCOUNT_STATUS_CLOSED)
+    await billing.change(status=pb.ACCOUNT_STATUS_CLOSED)
     await billing.refund(sent.outbox_id)
-    assert (await billing.adjust(-UNIT, reason="paid out")).terms.account.posted_micros == 0
+    assert (await billing.adjust(-UNIT, reason="paid out")).account.posted_micros == 0
     assert not await billing.faults()
 
 
@@ -359,7 +387,7 @@ async def test_an_account_that_owes_cannot_become_prepaid(service: Running, bill
     error = await refusal_of(billing.change(mode=PREPAID))
     assert (error.reason, error.metadata["shortfall"]) == ("INSUFFICIENT_FUNDS", "0.6")
     await billing.top_up(UNIT)
-    assert (await billing.change(mode=PREPAID)).account.mode == PREPAID
+    assert (await billing.change(mode=PREPAID)).mode == PREPAID
 
 
 async def test_entries_of_one_instant_are_each_on_one_page_of_a_statement(

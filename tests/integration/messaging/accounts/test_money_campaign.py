@@ -20,6 +20,7 @@ import pytest
 from messaging_service.accounts.domain.account import AccountLimits, AccountMode
 from messaging_service.accounts.domain.ledger import EntryKind, NewEntry
 from messaging_service.accounts.ledger_store import Booked
+from messaging_service.accounts.postgres.postgres_account_store import PostgresAccountStore
 from messaging_service.accounts.postgres.postgres_ledger_store import PostgresLedgerStore
 from messaging_service.sending.postgres.postgres_outbox import Windows
 from service_kit.errors import Kind, ServiceError
@@ -147,7 +148,7 @@ async def test_the_money_is_right_whoever_pays_whatever_breaks(database_url: str
         campaign = Campaign(database_url, outboxes, PostgresLedgerStore(pools[2]))
         for account, mode in SWITCHES.items():
             limit = Decimal(5) if account == "credit" else Decimal(0)
-            await campaign.books.open(account, mode, limit, AccountLimits(None, None, None))
+            await PostgresAccountStore(pools[2]).open(account, mode, limit, AccountLimits(None, None, None))
         fuse.odds = ODDS
         begun = time.monotonic()
         async with asyncio.TaskGroup() as tasks:

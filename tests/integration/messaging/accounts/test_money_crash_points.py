@@ -11,6 +11,7 @@ import pytest
 
 from messaging_service.accounts.domain.account import AccountLimits, AccountMode
 from messaging_service.accounts.domain.ledger import EntryKind, NewEntry
+from messaging_service.accounts.postgres.postgres_account_store import PostgresAccountStore
 from messaging_service.accounts.postgres.postgres_ledger_store import PostgresLedgerStore
 from messaging_service.carriers.domain.submission import ReceiptState
 from messaging_service.sending.outbox import Claim
@@ -23,7 +24,7 @@ from tests.integration.messaging.cut_connections import Fuse, breaking_pool
 from tests.integration.messaging.running_service import Running, refusal_of
 from tests.system.messaging_database import EMPTY, rows
 from tests.system.messaging_replica import Replica
-from tukupay.sms.messaging.v1 import billing_pb2, billing_pb2_grpc, messaging_pb2
+from tukupay.sms.messaging.v1 import accounts_pb2, accounts_pb2_grpc, messaging_pb2
 
 TOTAL = PRICE.unit_price
 PAYMENT = NewEntry(ACCOUNT, EntryKind.TOP_UP, Decimal("2.5"), "QK1", None, "wanjiru")
@@ -133,7 +134,9 @@ async def test_a_transaction_that_breaks_off_anywhere_happens_once_when_it_is_re
         for place in range(MOST_STATEMENTS):
             await rows(database_url, EMPTY)
             broken = Broken(database_url, whole, Replica(pool, "here", WINDOWS), PostgresLedgerStore(pool))
-            await broken.books.open(ACCOUNT, AccountMode.POSTPAID, Decimal(0), AccountLimits(None, None, None))
+            await PostgresAccountStore(pool).open(
+                ACCOUNT, AccountMode.POSTPAID, Decimal(0), AccountLimits(None, None, None)
+            )
             await prepare(broken)
             fuse.left = place
             was_cut = await cut(broken, act, fuse)
@@ -173,11 +176,11 @@ async def repeated(broken: Broken, act: Step) -> None:
 
 async def test_two_hundred_clients_share_the_money_of_one_account_to_the_last_cent(service: Running) -> None:
     allowed, unit = 70, 600_000
-    billing = billing_pb2_grpc.BillingServiceStub(service.channel)
-    await billing.OpenAccount(billing_pb2.OpenAccountRequest(user_id="shop", mode=messaging_pb2.ACCOUNT_MODE_PREPAID))
+    billing = accounts_pb2_grpc.AccountServiceStub(service.channel)
+    await billing.OpenAccount(accounts_pb2.OpenAccountRequest(user_id="shop", mode=accounts_pb2.ACCOUNT_MODE_PREPAID))
     await billing.TopUp(
         # Short of one message more by a millionth of a shilling.
-        billing_pb2.TopUpRequest(
+        accounts_pb2.TopUpRequest(
             user_id="shop", amount_micros=(allowed + 1) * unit - 1, reference="QK1", booked_by="till"
         )
     )
@@ -190,5 +193,5 @@ async def test_two_hundred_clients_share_the_money_of_one_account_to_the_last_ce
     assert (await refusal_of(service.send(user_id="shop"))).reason == "INSUFFICIENT_FUNDS"
     stored_entries = messaging_pb2.ListOutboxEntriesRequest(user_id="shop", page_size=200)
     assert len((await service.sms.ListOutboxEntries(stored_entries)).entries) == allowed
-    verified = await billing.VerifyBooks(billing_pb2.VerifyBooksRequest())
+    verified = await billing.VerifyBooks(accounts_pb2.VerifyBooksRequest())
     assert not verified.faults

@@ -18,7 +18,7 @@ from tests.conftest import FreshDatabase
 from tests.integration.messaging.accounts.test_billing import KES, Billing
 from tests.integration.messaging.running_service import Running, refusal_of
 from tests.system.messaging_database import rows, until_found
-from tukupay.sms.messaging.v1 import billing_pb2 as pb
+from tukupay.sms.messaging.v1 import accounts_pb2 as pb
 
 pytestmark = pytest.mark.timeout(60)
 
@@ -39,7 +39,7 @@ async def top_up(billing: Billing, reference: str, user: str = "user123", **fiel
 
 
 async def balance(billing: Billing, user: str = "user123") -> int:
-    return (await billing.terms(user)).account.posted_micros // KES
+    return (await billing.terms(user)).posted_micros // KES
 
 
 @pytest.mark.parametrize("spelled", ["qk126766213", f"{RECEIPT} ", f" {RECEIPT}", "ＱＫ１２６７６６２１３"])

@@ -17,7 +17,7 @@ from tests.integration.messaging.reports.test_reports import Reports
 from tests.integration.messaging.running_service import Running, refusal_of
 from tests.system.messaging_database import rows
 from tests.system.messaging_replica import Replica
-from tukupay.sms.messaging.v1 import billing_pb2 as pb
+from tukupay.sms.messaging.v1 import accounts_pb2 as pb
 from tukupay.sms.messaging.v1 import messaging_pb2, reports_pb2_grpc
 
 pytestmark = pytest.mark.timeout(60)

@@ -16,7 +16,7 @@ from tests.integration.messaging.conftest import record
 from tests.integration.messaging.running_service import Running, refusal_of
 from tests.system.messaging_database import STAYS_OPEN, rows, until_found
 from tests.system.messaging_replica import Replica
-from tukupay.sms.messaging.v1 import billing_pb2 as pb
+from tukupay.sms.messaging.v1 import accounts_pb2 as pb
 
 pytestmark = pytest.mark.timeout(60)
 
@@ -32,7 +32,7 @@ def billing(service: Running) -> Billing:
 
 
 class Statements:
-    """What BillingService says of periods."""
+    """What AccountService says of periods."""
 
     def __init__(self, billing: Billing) -> None:
         self.stub = billing.stub

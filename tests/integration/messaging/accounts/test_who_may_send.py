@@ -10,7 +10,7 @@ from service_kit.errors import Kind
 from tests.contract.sms_examples import refused
 from tests.integration.messaging.running_service import Running, message, refusal_of, service_on
 from tests.system.messaging_database import rows
-from tukupay.sms.messaging.v1 import billing_pb2, billing_pb2_grpc
+from tukupay.sms.messaging.v1 import accounts_pb2, accounts_pb2_grpc
 from tukupay.sms.messaging.v1 import messaging_pb2 as pb
 
 pytestmark = pytest.mark.timeout(60)
@@ -67,8 +67,10 @@ async def test_where_unknown_accounts_are_refused_only_those_that_were_opened_se
         assert (error.kind, error.reason, error.metadata["account"]) == (Kind.NOT_FOUND, "ACCOUNT_NOT_FOUND", "SHOP")
         assert "open the account first" in error.message
         await assert_untouched(service, database_url)
-        billing = billing_pb2_grpc.BillingServiceStub(service.channel)
-        await billing.OpenAccount(billing_pb2.OpenAccountRequest(user_id="shop", mode=pb.ACCOUNT_MODE_POSTPAID))
+        billing = accounts_pb2_grpc.AccountServiceStub(service.channel)
+        await billing.OpenAccount(
+            accounts_pb2.OpenAccountRequest(user_id="shop", mode=accounts_pb2.ACCOUNT_MODE_POSTPAID)
+        )
         answers = await service.batch(message(user_id=user) for user in ("shop", "Shop", "shop"))
         assert [answers[index].error.reason for index in range(3)] == ["", "ACCOUNT_NOT_FOUND", ""]
         assert await rows(database_url, "SELECT id FROM account") == [("shop",)]
@@ -78,8 +80,8 @@ async def test_where_unknown_accounts_are_prepaid_they_send_once_they_are_topped
     async with service_on(database_url, unknown_accounts=UnknownAccounts.PREPAID) as service:
         assert (await refusal_of(service.send(user_id="new"))).reason == "INSUFFICIENT_FUNDS"
         assert await rows(database_url, "SELECT id, mode, posted FROM account") == [("new", "prepaid", 0)]
-        billing = billing_pb2_grpc.BillingServiceStub(service.channel)
-        await billing.TopUp(billing_pb2.TopUpRequest(user_id="new", amount_micros=1_000_000, reference="QK1"))
+        billing = accounts_pb2_grpc.AccountServiceStub(service.channel)
+        await billing.TopUp(accounts_pb2.TopUpRequest(user_id="new", amount_micros=1_000_000, reference="QK1"))
         assert (await service.send(user_id="new")).entry.status == pb.SMS_STATUS_SENT
 
 
@@ -87,12 +89,12 @@ async def test_where_unknown_accounts_are_prepaid_they_send_once_they_are_topped
 async def test_no_account_is_opened_paid_or_given_anything_under_a_name_that_looks_like_another(
     service: Running, database_url: str, user: str
 ) -> None:
-    billing = billing_pb2_grpc.BillingServiceStub(service.channel)
+    billing = accounts_pb2_grpc.AccountServiceStub(service.channel)
     calls = [
         service.send(user_id=user),
         service.sms.QuoteSms(pb.QuoteSmsRequest(user_id=user, message="Habari")),
-        billing.OpenAccount(billing_pb2.OpenAccountRequest(user_id=user, mode=pb.ACCOUNT_MODE_POSTPAID)),
-        billing.TopUp(billing_pb2.TopUpRequest(user_id=user, amount_micros=1_000_000, reference="QK1")),
+        billing.OpenAccount(accounts_pb2.OpenAccountRequest(user_id=user, mode=accounts_pb2.ACCOUNT_MODE_POSTPAID)),
+        billing.TopUp(accounts_pb2.TopUpRequest(user_id=user, amount_micros=1_000_000, reference="QK1")),
     ]
     for call in calls:
         error = await refusal_of(call)
@@ -104,7 +106,7 @@ async def test_an_account_from_before_the_rule_can_still_be_looked_up_and_closed
     service: Running, database_url: str
 ) -> None:
     await rows(database_url, "INSERT INTO account (id) VALUES ('shop ')")
-    billing = billing_pb2_grpc.BillingServiceStub(service.channel)
+    billing = accounts_pb2_grpc.AccountServiceStub(service.channel)
     assert (await refusal_of(service.send(user_id="shop "))).reason == "INVALID_ARGUMENT"
-    terms = billing_pb2.SetAccountTermsRequest(user_id="shop ", status=pb.ACCOUNT_STATUS_CLOSED)
-    assert (await billing.SetAccountTerms(terms)).terms.account.user_id == "shop "
+    terms = accounts_pb2.UpdateAccountRequest(user_id="shop ", status=accounts_pb2.ACCOUNT_STATUS_CLOSED)
+    assert (await billing.UpdateAccount(terms)).account.user_id == "shop "

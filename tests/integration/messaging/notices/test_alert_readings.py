@@ -11,9 +11,9 @@ from uuid import UUID
 import pytest
 from uuid_utils.compat import uuid7
 
-from messaging_service.accounts.domain.account import AccountLimits, AccountMode, AccountStatus
+from messaging_service.accounts.domain.account import AccountChanges, AccountLimits, AccountMode, AccountStatus
 from messaging_service.accounts.domain.ledger import EntryKind, NewEntry
-from messaging_service.accounts.ledger_store import NewTerms
+from messaging_service.accounts.postgres.postgres_account_store import PostgresAccountStore
 from messaging_service.accounts.postgres.postgres_ledger_store import PostgresLedgerStore
 from messaging_service.notices.domain.alert_conditions import BalanceLow, CarrierDown, SmsFailing, UnitsLow
 from messaging_service.notices.domain.alert_readings import CarrierHealth
@@ -37,15 +37,16 @@ class Watched:
     """An account with its books, and looks at what it wants to be warned of."""
 
     def __init__(self, pool: Pool, url: str) -> None:
+        self.accounts = PostgresAccountStore(pool)
         self.books = PostgresLedgerStore(pool)
         self.desk = PostgresAlertStore(pool, uuid7, 0, give_up_after=DAY)
         self.url = url
 
     async def open(self, credit: int = 0) -> None:
-        await self.books.open(ACCOUNT, AccountMode.PREPAID, Decimal(credit), AccountLimits())
+        await self.accounts.open(ACCOUNT, AccountMode.PREPAID, Decimal(credit), AccountLimits())
 
     async def terms(self, **terms: Any) -> None:
-        await self.books.set_terms(ACCOUNT, NewTerms(**terms))
+        await self.accounts.update(ACCOUNT, AccountChanges(**terms))
 
     async def add(self, kes: int) -> None:
         """To the balance."""

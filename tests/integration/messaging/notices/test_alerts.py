@@ -13,7 +13,7 @@ from google.protobuf.duration_pb2 import Duration
 from uuid_utils.compat import uuid7
 
 from messaging_service.accounts.domain.account import AccountLimits, AccountMode
-from messaging_service.accounts.postgres.postgres_ledger_store import PostgresLedgerStore
+from messaging_service.accounts.postgres.postgres_account_store import PostgresAccountStore
 from messaging_service.notices.domain.alert_conditions import AlertKind
 from messaging_service.notices.domain.alert_readings import CarrierHealth
 from messaging_service.notices.domain.alerts import DEFAULTS
@@ -23,8 +23,8 @@ from tests.contract.sms_examples import refused
 from tests.integration.messaging.notices.webhooks_at_work import both, made
 from tests.integration.messaging.running_service import Running, refusal_of
 from tests.system.messaging_database import rows, until_found
+from tukupay.sms.messaging.v1 import accounts_pb2, accounts_pb2_grpc, alerts_pb2_grpc, webhooks_pb2
 from tukupay.sms.messaging.v1 import alerts_pb2 as pb
-from tukupay.sms.messaging.v1 import alerts_pb2_grpc, billing_pb2, billing_pb2_grpc, messaging_pb2, webhooks_pb2
 
 pytestmark = pytest.mark.timeout(60)
 
@@ -45,16 +45,16 @@ async def listed(service: Running, **fields: Any) -> list[pb.Alert]:
     return list((await alerts(service).ListAlerts(pb.ListAlertsRequest(user_id="user123", **fields))).alerts)
 
 
-async def prepaid(service: Running, kes: int) -> billing_pb2_grpc.BillingServiceAsyncStub:
-    books = billing_pb2_grpc.BillingServiceStub(service.channel)
-    await books.OpenAccount(billing_pb2.OpenAccountRequest(user_id="user123", mode=messaging_pb2.ACCOUNT_MODE_PREPAID))
+async def prepaid(service: Running, kes: int) -> accounts_pb2_grpc.AccountServiceAsyncStub:
+    books = accounts_pb2_grpc.AccountServiceStub(service.channel)
+    await books.OpenAccount(accounts_pb2.OpenAccountRequest(user_id="user123", mode=accounts_pb2.ACCOUNT_MODE_PREPAID))
     await top_up(books, kes, "first")
     return books
 
 
-async def top_up(books: billing_pb2_grpc.BillingServiceAsyncStub, kes: int, reference: str) -> None:
+async def top_up(books: accounts_pb2_grpc.AccountServiceAsyncStub, kes: int, reference: str) -> None:
     await books.TopUp(
-        billing_pb2.TopUpRequest(
+        accounts_pb2.TopUpRequest(
             user_id="user123", amount_micros=kes * 1_000_000, reference=reference, booked_by="amina"
         )
     )
@@ -68,9 +68,9 @@ def balance_rule(**fields: Any) -> pb.AlertRule:
     return pb.AlertRule(**(known | fields))
 
 
-async def adjust(books: billing_pb2_grpc.BillingServiceAsyncStub, kes: int) -> None:
+async def adjust(books: accounts_pb2_grpc.AccountServiceAsyncStub, kes: int) -> None:
     await books.Adjust(
-        billing_pb2.AdjustRequest(user_id="user123", amount_micros=kes * 1_000_000, reason="a test", booked_by="amina")
+        accounts_pb2.AdjustRequest(user_id="user123", amount_micros=kes * 1_000_000, reason="a test", booked_by="amina")
     )
 
 
@@ -149,7 +149,7 @@ async def test_many_evaluators_raise_one_alert_for_one_crossing(database_url: st
             await stack.enter_async_context(create_pool(database_url, f"desk{number}", timeout_s=20))
             for number in range(8)
         ]
-        await PostgresLedgerStore(pools[0]).open("user123", AccountMode.PREPAID, Decimal(50), AccountLimits())
+        await PostgresAccountStore(pools[0]).open("user123", AccountMode.PREPAID, Decimal(50), AccountLimits())
         desks = [PostgresAlertStore(pool, uuid7, 0, give_up_after=DAY) for pool in pools]
         await desks[0].set_rules("user123", [DEFAULTS[AlertKind.BALANCE_LOW]])
         seen = await asyncio.gather(*(desk.evaluate((), {}) for desk in desks for _ in range(5)))

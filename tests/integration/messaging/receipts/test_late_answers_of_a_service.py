@@ -13,6 +13,7 @@ from tests.contract.sms_examples import accepted, unanswered
 from tests.integration.messaging.conftest import receipt
 from tests.integration.messaging.running_service import Running, service_on
 from tests.system.waiting import eventually
+from tukupay.sms.messaging.v1 import accounts_pb2
 from tukupay.sms.messaging.v1 import messaging_pb2 as pb
 
 pytestmark = pytest.mark.timeout(60)
@@ -75,7 +76,7 @@ async def test_what_was_not_delivered_is_refunded_where_the_setting_says_so(data
 async def test_an_unknown_outcome_is_sent_again_where_the_account_wants_it(database_url: str) -> None:
     async with service_on(database_url, unknown_resend_after_s=0.2) as service:
         await service.send()
-        await service.accounts.UpdateAccount(pb.UpdateAccountRequest(user_id="user123", resend_unknown=True))
+        await service.accounts.UpdateAccount(accounts_pb2.UpdateAccountRequest(user_id="user123", resend_unknown=True))
         answers = [unanswered(), accepted("S2")]
         service.carrier.answer = lambda _: answers.pop(0)
         entry = (await service.send()).entry

@@ -25,7 +25,7 @@ from tests.integration.messaging.running_service import Running
 from tests.system.messaging_database import rows
 from tests.system.messaging_replica import Replica
 from tests.system.waiting import eventually
-from tukupay.sms.messaging.v1 import billing_pb2, billing_pb2_grpc, messaging_pb2, reports_pb2, reports_pb2_grpc
+from tukupay.sms.messaging.v1 import accounts_pb2, accounts_pb2_grpc, reports_pb2, reports_pb2_grpc
 
 LONG = 60.0
 """Longer than any test here takes."""
@@ -148,9 +148,9 @@ async def test_an_invoice_whose_sender_pauses_gives_its_connection_back(pool: Po
 
 
 async def test_payments_and_balances_wait_for_no_report(service: Running, database_url: str) -> None:
-    billing = billing_pb2_grpc.BillingServiceStub(service.channel)
+    billing = accounts_pb2_grpc.AccountServiceStub(service.channel)
     reports = reports_pb2_grpc.ReportServiceStub(service.channel)
-    await billing.OpenAccount(billing_pb2.OpenAccountRequest(user_id="shop", mode=messaging_pb2.ACCOUNT_MODE_PREPAID))
+    await billing.OpenAccount(accounts_pb2.OpenAccountRequest(user_id="shop", mode=accounts_pb2.ACCOUNT_MODE_PREPAID))
     question = reports_pb2.ReportCostsRequest(**period(), group_by=[ACCOUNT])
     async with AsyncExitStack() as stack:
         beside = await stack.enter_async_context(create_pool(database_url, "beside"))
@@ -164,10 +164,10 @@ async def test_payments_and_balances_wait_for_no_report(service: Running, databa
             return bool((await rows(database_url, LOCKED))[0][0] >= ReportBounds().long)
 
         await eventually("each report waits for the table", is_full, LONG)
-        paid = billing_pb2.TopUpRequest(user_id="shop", amount_micros=5, reference="QK1", booked_by="till")
-        assert (await billing.TopUp(paid)).terms.available_micros == 5
-        asked = billing_pb2.GetAccountTermsRequest(user_id="shop")
-        assert (await billing.GetAccountTerms(asked)).terms.available_micros == 5
+        paid = accounts_pb2.TopUpRequest(user_id="shop", amount_micros=5, reference="QK1", booked_by="till")
+        assert (await billing.TopUp(paid)).account.available_micros == 5
+        asked = accounts_pb2.GetAccountRequest(user_id="shop")
+        assert (await billing.GetAccount(asked)).account.available_micros == 5
         for call in calls:
             call.cancel()
         await asyncio.gather(*waiting, return_exceptions=True)

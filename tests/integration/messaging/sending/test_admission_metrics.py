@@ -6,8 +6,8 @@ import pytest
 
 from tests.integration.messaging.metered_service import Metered
 from tests.integration.messaging.running_service import refusal_of
-from tukupay.sms.messaging.v1 import billing_pb2 as pb
-from tukupay.sms.messaging.v1 import billing_pb2_grpc, messaging_pb2
+from tukupay.sms.messaging.v1 import accounts_pb2 as pb
+from tukupay.sms.messaging.v1 import accounts_pb2_grpc
 
 pytestmark = pytest.mark.timeout(60)
 
@@ -15,8 +15,8 @@ REFUSED = "tukupay_refused_total"
 
 
 async def test_accepted_repeated_and_refused_requests_are_counted_by_reason(metered: Metered) -> None:
-    billing = billing_pb2_grpc.BillingServiceStub(metered.service.channel)
-    await billing.OpenAccount(pb.OpenAccountRequest(user_id="poor", mode=messaging_pb2.ACCOUNT_MODE_PREPAID))
+    billing = accounts_pb2_grpc.AccountServiceStub(metered.service.channel)
+    await billing.OpenAccount(pb.OpenAccountRequest(user_id="poor", mode=pb.ACCOUNT_MODE_PREPAID))
     before = await metered.figures()
     await metered.service.send(message_id="once")
     await metered.service.send(message_id="once")

@@ -24,6 +24,7 @@ from hypothesis.stateful import (
     run_state_machine_as_test,
 )
 
+from messaging_service.accounts.domain.account import AccountChanges
 from messaging_service.accounts.domain.charging import ChargePolicy
 from messaging_service.carriers.domain.submission import Outcome, OutcomeKind, ReceiptState
 from messaging_service.receipts.late_outcomes import LateSettlement, Verdict
@@ -154,7 +155,7 @@ class OutboxMachine(RuleBasedStateMachine):
 
     @rule(wanted=st.booleans())
     def choose(self, wanted: bool) -> None:
-        self.run(self.instances[0].accounts.update("again", resend_unknown=wanted))
+        self.run(self.instances[0].accounts.update("again", AccountChanges(resend_unknown=wanted)))
 
     # What the service does.
 

@@ -17,6 +17,7 @@ from tests.integration.messaging.metered_service import Metered
 from tests.integration.messaging.running_service import message
 from tests.system.messaging_database import rows
 from tests.system.privacy import OTP, leaks
+from tukupay.sms.messaging.v1 import accounts_pb2
 from tukupay.sms.messaging.v1 import messaging_pb2 as pb
 
 pytestmark = pytest.mark.timeout(60)
@@ -171,7 +172,7 @@ async def test_no_text_phone_or_account_is_ever_exported(metered: Metered) -> No
             for number, text in enumerate((private, f"refuse {private}", f"silent {private}"))
         ]
     )
-    await metered.service.accounts.GetAccount(pb.GetAccountRequest(user_id="canary-account"))
+    await metered.service.accounts.GetAccount(accounts_pb2.GetAccountRequest(user_id="canary-account"))
     text = (await metered.figures()).text
     assert leaks(text) == []
     for canary in ("canary", "CANARYBANK", RECIPIENT.removeprefix("+"), OTP):

@@ -20,7 +20,7 @@ from tests.integration.messaging.receipts.receipts_at_work import bring, opt_out
 from tests.integration.messaging.running_service import Running, refusal_of
 from tests.system.messaging_database import pass_time, rows
 from tests.system.messaging_replica import Replica
-from tukupay.sms.messaging.v1 import messaging_pb2 as pb
+from tukupay.sms.messaging.v1 import accounts_pb2
 
 pytestmark = pytest.mark.timeout(60)
 
@@ -239,17 +239,19 @@ async def test_second_tries_late_answers_and_receipts_at_once_charge_each_messag
 
 
 async def test_an_account_chooses_it_over_grpc(service: Running, database_url: str) -> None:
-    off = await service.accounts.UpdateAccount(pb.UpdateAccountRequest(user_id="user123", resend_unknown=False))
+    off = await service.accounts.UpdateAccount(
+        accounts_pb2.UpdateAccountRequest(user_id="user123", resend_unknown=False)
+    )
     assert not off.account.resend_unknown
-    on = await service.accounts.UpdateAccount(pb.UpdateAccountRequest(user_id="user123", resend_unknown=True))
+    on = await service.accounts.UpdateAccount(accounts_pb2.UpdateAccountRequest(user_id="user123", resend_unknown=True))
     assert on.account.resend_unknown
-    shown = await service.accounts.GetAccount(pb.GetAccountRequest(user_id="user123"))
+    shown = await service.accounts.GetAccount(accounts_pb2.GetAccountRequest(user_id="user123"))
     assert shown.account == on.account
 
 
 async def test_a_change_of_nothing_or_of_nobody_is_refused(service: Running) -> None:
-    nothing = await refusal_of(service.accounts.UpdateAccount(pb.UpdateAccountRequest(user_id="user123")))
-    assert [(v.field, v.reason) for v in nothing.violations] == [("resend_unknown", "REQUIRED")]
-    nobody = pb.UpdateAccountRequest(user_id="nobody", resend_unknown=True)
+    nothing = await refusal_of(service.accounts.UpdateAccount(accounts_pb2.UpdateAccountRequest(user_id="user123")))
+    assert [(v.field, v.reason) for v in nothing.violations] == [("", "REQUIRED")]
+    nobody = accounts_pb2.UpdateAccountRequest(user_id="nobody", resend_unknown=True)
     error = await refusal_of(service.accounts.UpdateAccount(nobody))
     assert (error.kind, error.reason) == (Kind.NOT_FOUND, "ACCOUNT_NOT_FOUND")

@@ -16,8 +16,6 @@ from messaging_service.accounts.domain.account import AccountMode, AccountStatus
 from messaging_service.accounts.domain.ledger import EntryKind
 from messaging_service.accounts.grpc import account_messages
 from messaging_service.accounts.grpc.account_servicer import AccountServicer
-from messaging_service.accounts.grpc.billing_messages import KINDS
-from messaging_service.accounts.grpc.billing_servicer import BillingServicer
 from messaging_service.carriers.domain.carrier_control import CarrierMode
 from messaging_service.carriers.domain.carrier_status import BindState
 from messaging_service.carriers.domain.circuit_breaker import BreakerState
@@ -49,8 +47,8 @@ from service_kit.grpc.grpc_errors import CODES
 from tests.contract.sms_examples import acceptance
 from tests.doubles.in_memory_outbox import Book, InMemoryOutbox
 from tukupay.sms.messaging.v1 import (
+    accounts_pb2,
     alerts_pb2,
-    billing_pb2,
     carrier_callbacks_pb2,
     carriers_pb2,
     channels_pb2,
@@ -64,7 +62,6 @@ from tukupay.sms.pricing.v1 import pricing_pb2
 SERVICERS = {
     "MessagingService": MessagingServicer,
     "AccountService": AccountServicer,
-    "BillingService": BillingServicer,
     "CarrierService": CarrierServicer,
     "CarrierCallbackService": CarrierCallbackServicer,
     "SuppressionService": SuppressionServicer,
@@ -78,7 +75,7 @@ CALLS = [
     for file in (
         pb.DESCRIPTOR,
         alerts_pb2.DESCRIPTOR,
-        billing_pb2.DESCRIPTOR,
+        accounts_pb2.DESCRIPTOR,
         carriers_pb2.DESCRIPTOR,
         carrier_callbacks_pb2.DESCRIPTOR,
         channels_pb2.DESCRIPTOR,
@@ -108,13 +105,13 @@ def test_every_service_is_named_for_health_and_reflection() -> None:
         (wire.BILLINGS, Billing, pb.BillingState),
         (outbox_messages.PRIORITIES, Priority, pb.Priority),
         (wire.ENCODINGS, Encoding, pb.Encoding),
-        (account_messages.MODES, AccountMode, pb.AccountMode),
-        (account_messages.ACCOUNT_STATUSES, AccountStatus, pb.AccountStatus),
+        (account_messages.MODES, AccountMode, accounts_pb2.AccountMode),
+        (account_messages.ACCOUNT_STATUSES, AccountStatus, accounts_pb2.AccountStatus),
         (wire.LEVELS, PriceLevel, pb.PriceLevel),
         (carrier_servicer.MODES, CarrierMode, carriers_pb2.CarrierMode),
         (carrier_servicer.BREAKERS, BreakerState, carriers_pb2.BreakerState),
         (carrier_servicer.BINDS, BindState, carriers_pb2.BindState),
-        (KINDS, EntryKind, billing_pb2.LedgerEntryKind),
+        (account_messages.KINDS, EntryKind, accounts_pb2.LedgerEntryKind),
         (SOURCES, Source, suppressions_pb2.SuppressionSource),
         (ALERT_KINDS, AlertKind, alerts_pb2.AlertKind),
         (webhook_messages.EVENTS, EventType, webhooks_pb2.WebhookEvent),

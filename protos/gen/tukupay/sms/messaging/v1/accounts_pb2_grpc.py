@@ -3,7 +3,7 @@
 import grpc
 import warnings
 
-from tukupay.sms.messaging.v1 import billing_pb2 as tukupay_dot_sms_dot_messaging_dot_v1_dot_billing__pb2
+from tukupay.sms.messaging.v1 import accounts_pb2 as tukupay_dot_sms_dot_messaging_dot_v1_dot_accounts__pb2
 
 GRPC_GENERATED_VERSION = '1.78.2'
 GRPC_VERSION = grpc.__version__
@@ -18,15 +18,15 @@ except ImportError:
 if _version_not_supported:
     raise RuntimeError(
         f'The grpc package installed is at version {GRPC_VERSION},'
-        + ' but the generated code in tukupay/sms/messaging/v1/billing_pb2_grpc.py depends on'
+        + ' but the generated code in tukupay/sms/messaging/v1/accounts_pb2_grpc.py depends on'
         + f' grpcio>={GRPC_GENERATED_VERSION}.'
         + f' Please upgrade your grpc module to grpcio>={GRPC_GENERATED_VERSION}'
         + f' or downgrade your generated code using grpcio-tools<={GRPC_VERSION}.'
     )
 
 
-class BillingServiceStub(object):
-    """Opens accounts, sets their terms, and books what is paid and owed.
+class AccountServiceStub(object):
+    """Opens accounts, shows and changes them, and books what is paid and owed.
 
     Errors as for MessagingService. Where an account is needed, NOT_FOUND
     (`ACCOUNT_NOT_FOUND`) says that it has neither been opened nor sent anything.
@@ -39,59 +39,59 @@ class BillingServiceStub(object):
             channel: A grpc.Channel.
         """
         self.OpenAccount = channel.unary_unary(
-                '/tukupay.sms.messaging.v1.BillingService/OpenAccount',
-                request_serializer=tukupay_dot_sms_dot_messaging_dot_v1_dot_billing__pb2.OpenAccountRequest.SerializeToString,
-                response_deserializer=tukupay_dot_sms_dot_messaging_dot_v1_dot_billing__pb2.OpenAccountResponse.FromString,
+                '/tukupay.sms.messaging.v1.AccountService/OpenAccount',
+                request_serializer=tukupay_dot_sms_dot_messaging_dot_v1_dot_accounts__pb2.OpenAccountRequest.SerializeToString,
+                response_deserializer=tukupay_dot_sms_dot_messaging_dot_v1_dot_accounts__pb2.OpenAccountResponse.FromString,
                 _registered_method=True)
-        self.SetAccountTerms = channel.unary_unary(
-                '/tukupay.sms.messaging.v1.BillingService/SetAccountTerms',
-                request_serializer=tukupay_dot_sms_dot_messaging_dot_v1_dot_billing__pb2.SetAccountTermsRequest.SerializeToString,
-                response_deserializer=tukupay_dot_sms_dot_messaging_dot_v1_dot_billing__pb2.SetAccountTermsResponse.FromString,
+        self.UpdateAccount = channel.unary_unary(
+                '/tukupay.sms.messaging.v1.AccountService/UpdateAccount',
+                request_serializer=tukupay_dot_sms_dot_messaging_dot_v1_dot_accounts__pb2.UpdateAccountRequest.SerializeToString,
+                response_deserializer=tukupay_dot_sms_dot_messaging_dot_v1_dot_accounts__pb2.UpdateAccountResponse.FromString,
                 _registered_method=True)
-        self.GetAccountTerms = channel.unary_unary(
-                '/tukupay.sms.messaging.v1.BillingService/GetAccountTerms',
-                request_serializer=tukupay_dot_sms_dot_messaging_dot_v1_dot_billing__pb2.GetAccountTermsRequest.SerializeToString,
-                response_deserializer=tukupay_dot_sms_dot_messaging_dot_v1_dot_billing__pb2.GetAccountTermsResponse.FromString,
+        self.GetAccount = channel.unary_unary(
+                '/tukupay.sms.messaging.v1.AccountService/GetAccount',
+                request_serializer=tukupay_dot_sms_dot_messaging_dot_v1_dot_accounts__pb2.GetAccountRequest.SerializeToString,
+                response_deserializer=tukupay_dot_sms_dot_messaging_dot_v1_dot_accounts__pb2.GetAccountResponse.FromString,
                 _registered_method=True)
         self.ListAccounts = channel.unary_unary(
-                '/tukupay.sms.messaging.v1.BillingService/ListAccounts',
-                request_serializer=tukupay_dot_sms_dot_messaging_dot_v1_dot_billing__pb2.ListAccountsRequest.SerializeToString,
-                response_deserializer=tukupay_dot_sms_dot_messaging_dot_v1_dot_billing__pb2.ListAccountsResponse.FromString,
+                '/tukupay.sms.messaging.v1.AccountService/ListAccounts',
+                request_serializer=tukupay_dot_sms_dot_messaging_dot_v1_dot_accounts__pb2.ListAccountsRequest.SerializeToString,
+                response_deserializer=tukupay_dot_sms_dot_messaging_dot_v1_dot_accounts__pb2.ListAccountsResponse.FromString,
                 _registered_method=True)
         self.TopUp = channel.unary_unary(
-                '/tukupay.sms.messaging.v1.BillingService/TopUp',
-                request_serializer=tukupay_dot_sms_dot_messaging_dot_v1_dot_billing__pb2.TopUpRequest.SerializeToString,
-                response_deserializer=tukupay_dot_sms_dot_messaging_dot_v1_dot_billing__pb2.TopUpResponse.FromString,
+                '/tukupay.sms.messaging.v1.AccountService/TopUp',
+                request_serializer=tukupay_dot_sms_dot_messaging_dot_v1_dot_accounts__pb2.TopUpRequest.SerializeToString,
+                response_deserializer=tukupay_dot_sms_dot_messaging_dot_v1_dot_accounts__pb2.TopUpResponse.FromString,
                 _registered_method=True)
         self.Adjust = channel.unary_unary(
-                '/tukupay.sms.messaging.v1.BillingService/Adjust',
-                request_serializer=tukupay_dot_sms_dot_messaging_dot_v1_dot_billing__pb2.AdjustRequest.SerializeToString,
-                response_deserializer=tukupay_dot_sms_dot_messaging_dot_v1_dot_billing__pb2.AdjustResponse.FromString,
+                '/tukupay.sms.messaging.v1.AccountService/Adjust',
+                request_serializer=tukupay_dot_sms_dot_messaging_dot_v1_dot_accounts__pb2.AdjustRequest.SerializeToString,
+                response_deserializer=tukupay_dot_sms_dot_messaging_dot_v1_dot_accounts__pb2.AdjustResponse.FromString,
                 _registered_method=True)
         self.RefundSms = channel.unary_unary(
-                '/tukupay.sms.messaging.v1.BillingService/RefundSms',
-                request_serializer=tukupay_dot_sms_dot_messaging_dot_v1_dot_billing__pb2.RefundSmsRequest.SerializeToString,
-                response_deserializer=tukupay_dot_sms_dot_messaging_dot_v1_dot_billing__pb2.RefundSmsResponse.FromString,
+                '/tukupay.sms.messaging.v1.AccountService/RefundSms',
+                request_serializer=tukupay_dot_sms_dot_messaging_dot_v1_dot_accounts__pb2.RefundSmsRequest.SerializeToString,
+                response_deserializer=tukupay_dot_sms_dot_messaging_dot_v1_dot_accounts__pb2.RefundSmsResponse.FromString,
                 _registered_method=True)
         self.ListLedgerEntries = channel.unary_unary(
-                '/tukupay.sms.messaging.v1.BillingService/ListLedgerEntries',
-                request_serializer=tukupay_dot_sms_dot_messaging_dot_v1_dot_billing__pb2.ListLedgerEntriesRequest.SerializeToString,
-                response_deserializer=tukupay_dot_sms_dot_messaging_dot_v1_dot_billing__pb2.ListLedgerEntriesResponse.FromString,
+                '/tukupay.sms.messaging.v1.AccountService/ListLedgerEntries',
+                request_serializer=tukupay_dot_sms_dot_messaging_dot_v1_dot_accounts__pb2.ListLedgerEntriesRequest.SerializeToString,
+                response_deserializer=tukupay_dot_sms_dot_messaging_dot_v1_dot_accounts__pb2.ListLedgerEntriesResponse.FromString,
                 _registered_method=True)
         self.GetStatement = channel.unary_unary(
-                '/tukupay.sms.messaging.v1.BillingService/GetStatement',
-                request_serializer=tukupay_dot_sms_dot_messaging_dot_v1_dot_billing__pb2.GetStatementRequest.SerializeToString,
-                response_deserializer=tukupay_dot_sms_dot_messaging_dot_v1_dot_billing__pb2.GetStatementResponse.FromString,
+                '/tukupay.sms.messaging.v1.AccountService/GetStatement',
+                request_serializer=tukupay_dot_sms_dot_messaging_dot_v1_dot_accounts__pb2.GetStatementRequest.SerializeToString,
+                response_deserializer=tukupay_dot_sms_dot_messaging_dot_v1_dot_accounts__pb2.GetStatementResponse.FromString,
                 _registered_method=True)
         self.VerifyBooks = channel.unary_unary(
-                '/tukupay.sms.messaging.v1.BillingService/VerifyBooks',
-                request_serializer=tukupay_dot_sms_dot_messaging_dot_v1_dot_billing__pb2.VerifyBooksRequest.SerializeToString,
-                response_deserializer=tukupay_dot_sms_dot_messaging_dot_v1_dot_billing__pb2.VerifyBooksResponse.FromString,
+                '/tukupay.sms.messaging.v1.AccountService/VerifyBooks',
+                request_serializer=tukupay_dot_sms_dot_messaging_dot_v1_dot_accounts__pb2.VerifyBooksRequest.SerializeToString,
+                response_deserializer=tukupay_dot_sms_dot_messaging_dot_v1_dot_accounts__pb2.VerifyBooksResponse.FromString,
                 _registered_method=True)
 
 
-class BillingServiceServicer(object):
-    """Opens accounts, sets their terms, and books what is paid and owed.
+class AccountServiceServicer(object):
+    """Opens accounts, shows and changes them, and books what is paid and owed.
 
     Errors as for MessagingService. Where an account is needed, NOT_FOUND
     (`ACCOUNT_NOT_FOUND`) says that it has neither been opened nor sent anything.
@@ -102,33 +102,37 @@ class BillingServiceServicer(object):
         having been opened is opened as postpaid, unless the service is set to open it as
         prepaid or to refuse it (`SMS_UNKNOWN_ACCOUNTS`). Opening it again with the same terms
         changes nothing.
-        ALREADY_EXISTS (`ACCOUNT_EXISTS`): it exists with other terms; use SetAccountTerms.
+        ALREADY_EXISTS (`ACCOUNT_EXISTS`): it exists with other terms; use UpdateAccount.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
-    def SetAccountTerms(self, request, context):
-        """Changes those terms that are given; the others stay. Messages that are under way
-        keep their holds.
-        FAILED_PRECONDITION (`INSUFFICIENT_FUNDS`): it would be prepaid, or have less
-        credit, than its balance allows; top up first. (`ACCOUNT_HAS_HOLDS`): it cannot be
-        closed while messages are under way. (`ACCOUNT_HAS_BALANCE`): it cannot be closed
-        before its balance is 0. (`ACCOUNT_CLOSED`): it cannot be opened again.
+    def UpdateAccount(self, request, context):
+        """Changes an account. With `update_mask`, exactly the fields that it names: one that is
+        absent from the request is emptied, as a limit that is lifted. Without it, the fields
+        that are present. Messages that are under way keep their holds.
+        INVALID_ARGUMENT: nothing is to be changed, the mask names no field of an account, or a
+        field that cannot be empty is named and absent. FAILED_PRECONDITION
+        (`INSUFFICIENT_FUNDS`): it would be prepaid, or have less credit, than its balance
+        allows; top up first. (`ACCOUNT_HAS_HOLDS`): it cannot be closed while messages are
+        under way. (`ACCOUNT_HAS_BALANCE`): it cannot be closed before its balance is 0.
+        (`ACCOUNT_CLOSED`): it is closed, for good.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
-    def GetAccountTerms(self, request, context):
-        """The terms of an account, with what is used of its limits.
+    def GetAccount(self, request, context):
+        """One account as it stands, with what is used of its limits.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
     def ListAccounts(self, request, context):
-        """All accounts with their terms, in the order of their ids, page by page.
+        """All accounts, in the order of their ids, page by page.
+        INVALID_ARGUMENT: a malformed filter or page token.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -196,68 +200,68 @@ class BillingServiceServicer(object):
         raise NotImplementedError('Method not implemented!')
 
 
-def add_BillingServiceServicer_to_server(servicer, server):
+def add_AccountServiceServicer_to_server(servicer, server):
     rpc_method_handlers = {
             'OpenAccount': grpc.unary_unary_rpc_method_handler(
                     servicer.OpenAccount,
-                    request_deserializer=tukupay_dot_sms_dot_messaging_dot_v1_dot_billing__pb2.OpenAccountRequest.FromString,
-                    response_serializer=tukupay_dot_sms_dot_messaging_dot_v1_dot_billing__pb2.OpenAccountResponse.SerializeToString,
+                    request_deserializer=tukupay_dot_sms_dot_messaging_dot_v1_dot_accounts__pb2.OpenAccountRequest.FromString,
+                    response_serializer=tukupay_dot_sms_dot_messaging_dot_v1_dot_accounts__pb2.OpenAccountResponse.SerializeToString,
             ),
-            'SetAccountTerms': grpc.unary_unary_rpc_method_handler(
-                    servicer.SetAccountTerms,
-                    request_deserializer=tukupay_dot_sms_dot_messaging_dot_v1_dot_billing__pb2.SetAccountTermsRequest.FromString,
-                    response_serializer=tukupay_dot_sms_dot_messaging_dot_v1_dot_billing__pb2.SetAccountTermsResponse.SerializeToString,
+            'UpdateAccount': grpc.unary_unary_rpc_method_handler(
+                    servicer.UpdateAccount,
+                    request_deserializer=tukupay_dot_sms_dot_messaging_dot_v1_dot_accounts__pb2.UpdateAccountRequest.FromString,
+                    response_serializer=tukupay_dot_sms_dot_messaging_dot_v1_dot_accounts__pb2.UpdateAccountResponse.SerializeToString,
             ),
-            'GetAccountTerms': grpc.unary_unary_rpc_method_handler(
-                    servicer.GetAccountTerms,
-                    request_deserializer=tukupay_dot_sms_dot_messaging_dot_v1_dot_billing__pb2.GetAccountTermsRequest.FromString,
-                    response_serializer=tukupay_dot_sms_dot_messaging_dot_v1_dot_billing__pb2.GetAccountTermsResponse.SerializeToString,
+            'GetAccount': grpc.unary_unary_rpc_method_handler(
+                    servicer.GetAccount,
+                    request_deserializer=tukupay_dot_sms_dot_messaging_dot_v1_dot_accounts__pb2.GetAccountRequest.FromString,
+                    response_serializer=tukupay_dot_sms_dot_messaging_dot_v1_dot_accounts__pb2.GetAccountResponse.SerializeToString,
             ),
             'ListAccounts': grpc.unary_unary_rpc_method_handler(
                     servicer.ListAccounts,
-                    request_deserializer=tukupay_dot_sms_dot_messaging_dot_v1_dot_billing__pb2.ListAccountsRequest.FromString,
-                    response_serializer=tukupay_dot_sms_dot_messaging_dot_v1_dot_billing__pb2.ListAccountsResponse.SerializeToString,
+                    request_deserializer=tukupay_dot_sms_dot_messaging_dot_v1_dot_accounts__pb2.ListAccountsRequest.FromString,
+                    response_serializer=tukupay_dot_sms_dot_messaging_dot_v1_dot_accounts__pb2.ListAccountsResponse.SerializeToString,
             ),
             'TopUp': grpc.unary_unary_rpc_method_handler(
                     servicer.TopUp,
-                    request_deserializer=tukupay_dot_sms_dot_messaging_dot_v1_dot_billing__pb2.TopUpRequest.FromString,
-                    response_serializer=tukupay_dot_sms_dot_messaging_dot_v1_dot_billing__pb2.TopUpResponse.SerializeToString,
+                    request_deserializer=tukupay_dot_sms_dot_messaging_dot_v1_dot_accounts__pb2.TopUpRequest.FromString,
+                    response_serializer=tukupay_dot_sms_dot_messaging_dot_v1_dot_accounts__pb2.TopUpResponse.SerializeToString,
             ),
             'Adjust': grpc.unary_unary_rpc_method_handler(
                     servicer.Adjust,
-                    request_deserializer=tukupay_dot_sms_dot_messaging_dot_v1_dot_billing__pb2.AdjustRequest.FromString,
-                    response_serializer=tukupay_dot_sms_dot_messaging_dot_v1_dot_billing__pb2.AdjustResponse.SerializeToString,
+                    request_deserializer=tukupay_dot_sms_dot_messaging_dot_v1_dot_accounts__pb2.AdjustRequest.FromString,
+                    response_serializer=tukupay_dot_sms_dot_messaging_dot_v1_dot_accounts__pb2.AdjustResponse.SerializeToString,
             ),
             'RefundSms': grpc.unary_unary_rpc_method_handler(
                     servicer.RefundSms,
-                    request_deserializer=tukupay_dot_sms_dot_messaging_dot_v1_dot_billing__pb2.RefundSmsRequest.FromString,
-                    response_serializer=tukupay_dot_sms_dot_messaging_dot_v1_dot_billing__pb2.RefundSmsResponse.SerializeToString,
+                    request_deserializer=tukupay_dot_sms_dot_messaging_dot_v1_dot_accounts__pb2.RefundSmsRequest.FromString,
+                    response_serializer=tukupay_dot_sms_dot_messaging_dot_v1_dot_accounts__pb2.RefundSmsResponse.SerializeToString,
             ),
             'ListLedgerEntries': grpc.unary_unary_rpc_method_handler(
                     servicer.ListLedgerEntries,
-                    request_deserializer=tukupay_dot_sms_dot_messaging_dot_v1_dot_billing__pb2.ListLedgerEntriesRequest.FromString,
-                    response_serializer=tukupay_dot_sms_dot_messaging_dot_v1_dot_billing__pb2.ListLedgerEntriesResponse.SerializeToString,
+                    request_deserializer=tukupay_dot_sms_dot_messaging_dot_v1_dot_accounts__pb2.ListLedgerEntriesRequest.FromString,
+                    response_serializer=tukupay_dot_sms_dot_messaging_dot_v1_dot_accounts__pb2.ListLedgerEntriesResponse.SerializeToString,
             ),
             'GetStatement': grpc.unary_unary_rpc_method_handler(
                     servicer.GetStatement,
-                    request_deserializer=tukupay_dot_sms_dot_messaging_dot_v1_dot_billing__pb2.GetStatementRequest.FromString,
-                    response_serializer=tukupay_dot_sms_dot_messaging_dot_v1_dot_billing__pb2.GetStatementResponse.SerializeToString,
+                    request_deserializer=tukupay_dot_sms_dot_messaging_dot_v1_dot_accounts__pb2.GetStatementRequest.FromString,
+                    response_serializer=tukupay_dot_sms_dot_messaging_dot_v1_dot_accounts__pb2.GetStatementResponse.SerializeToString,
             ),
             'VerifyBooks': grpc.unary_unary_rpc_method_handler(
                     servicer.VerifyBooks,
-                    request_deserializer=tukupay_dot_sms_dot_messaging_dot_v1_dot_billing__pb2.VerifyBooksRequest.FromString,
-                    response_serializer=tukupay_dot_sms_dot_messaging_dot_v1_dot_billing__pb2.VerifyBooksResponse.SerializeToString,
+                    request_deserializer=tukupay_dot_sms_dot_messaging_dot_v1_dot_accounts__pb2.VerifyBooksRequest.FromString,
+                    response_serializer=tukupay_dot_sms_dot_messaging_dot_v1_dot_accounts__pb2.VerifyBooksResponse.SerializeToString,
             ),
     }
     generic_handler = grpc.method_handlers_generic_handler(
-            'tukupay.sms.messaging.v1.BillingService', rpc_method_handlers)
+            'tukupay.sms.messaging.v1.AccountService', rpc_method_handlers)
     server.add_generic_rpc_handlers((generic_handler,))
-    server.add_registered_method_handlers('tukupay.sms.messaging.v1.BillingService', rpc_method_handlers)
+    server.add_registered_method_handlers('tukupay.sms.messaging.v1.AccountService', rpc_method_handlers)
 
 
  # This class is part of an EXPERIMENTAL API.
-class BillingService(object):
-    """Opens accounts, sets their terms, and books what is paid and owed.
+class AccountService(object):
+    """Opens accounts, shows and changes them, and books what is paid and owed.
 
     Errors as for MessagingService. Where an account is needed, NOT_FOUND
     (`ACCOUNT_NOT_FOUND`) says that it has neither been opened nor sent anything.
@@ -277,9 +281,9 @@ class BillingService(object):
         return grpc.experimental.unary_unary(
             request,
             target,
-            '/tukupay.sms.messaging.v1.BillingService/OpenAccount',
-            tukupay_dot_sms_dot_messaging_dot_v1_dot_billing__pb2.OpenAccountRequest.SerializeToString,
-            tukupay_dot_sms_dot_messaging_dot_v1_dot_billing__pb2.OpenAccountResponse.FromString,
+            '/tukupay.sms.messaging.v1.AccountService/OpenAccount',
+            tukupay_dot_sms_dot_messaging_dot_v1_dot_accounts__pb2.OpenAccountRequest.SerializeToString,
+            tukupay_dot_sms_dot_messaging_dot_v1_dot_accounts__pb2.OpenAccountResponse.FromString,
             options,
             channel_credentials,
             insecure,
@@ -291,7 +295,7 @@ class BillingService(object):
             _registered_method=True)
 
     @staticmethod
-    def SetAccountTerms(request,
+    def UpdateAccount(request,
             target,
             options=(),
             channel_credentials=None,
@@ -304,9 +308,9 @@ class BillingService(object):
         return grpc.experimental.unary_unary(
             request,
             target,
-            '/tukupay.sms.messaging.v1.BillingService/SetAccountTerms',
-            tukupay_dot_sms_dot_messaging_dot_v1_dot_billing__pb2.SetAccountTermsRequest.SerializeToString,
-            tukupay_dot_sms_dot_messaging_dot_v1_dot_billing__pb2.SetAccountTermsResponse.FromString,
+            '/tukupay.sms.messaging.v1.AccountService/UpdateAccount',
+            tukupay_dot_sms_dot_messaging_dot_v1_dot_accounts__pb2.UpdateAccountRequest.SerializeToString,
+            tukupay_dot_sms_dot_messaging_dot_v1_dot_accounts__pb2.UpdateAccountResponse.FromString,
             options,
             channel_credentials,
             insecure,
@@ -318,7 +322,7 @@ class BillingService(object):
             _registered_method=True)
 
     @staticmethod
-    def GetAccountTerms(request,
+    def GetAccount(request,
             target,
             options=(),
             channel_credentials=None,
@@ -331,9 +335,9 @@ class BillingService(object):
         return grpc.experimental.unary_unary(
             request,
             target,
-            '/tukupay.sms.messaging.v1.BillingService/GetAccountTerms',
-            tukupay_dot_sms_dot_messaging_dot_v1_dot_billing__pb2.GetAccountTermsRequest.SerializeToString,
-            tukupay_dot_sms_dot_messaging_dot_v1_dot_billing__pb2.GetAccountTermsResponse.FromString,
+            '/tukupay.sms.messaging.v1.AccountService/GetAccount',
+            tukupay_dot_sms_dot_messaging_dot_v1_dot_accounts__pb2.GetAccountRequest.SerializeToString,
+            tukupay_dot_sms_dot_messaging_dot_v1_dot_accounts__pb2.GetAccountResponse.FromString,
             options,
             channel_credentials,
             insecure,
@@ -358,9 +362,9 @@ class BillingService(object):
         return grpc.experimental.unary_unary(
             request,
             target,
-            '/tukupay.sms.messaging.v1.BillingService/ListAccounts',
-            tukupay_dot_sms_dot_messaging_dot_v1_dot_billing__pb2.ListAccountsRequest.SerializeToString,
-            tukupay_dot_sms_dot_messaging_dot_v1_dot_billing__pb2.ListAccountsResponse.FromString,
+            '/tukupay.sms.messaging.v1.AccountService/ListAccounts',
+            tukupay_dot_sms_dot_messaging_dot_v1_dot_accounts__pb2.ListAccountsRequest.SerializeToString,
+            tukupay_dot_sms_dot_messaging_dot_v1_dot_accounts__pb2.ListAccountsResponse.FromString,
             options,
             channel_credentials,
             insecure,
@@ -385,9 +389,9 @@ class BillingService(object):
         return grpc.experimental.unary_unary(
             request,
             target,
-            '/tukupay.sms.messaging.v1.BillingService/TopUp',
-            tukupay_dot_sms_dot_messaging_dot_v1_dot_billing__pb2.TopUpRequest.SerializeToString,
-            tukupay_dot_sms_dot_messaging_dot_v1_dot_billing__pb2.TopUpResponse.FromString,
+            '/tukupay.sms.messaging.v1.AccountService/TopUp',
+            tukupay_dot_sms_dot_messaging_dot_v1_dot_accounts__pb2.TopUpRequest.SerializeToString,
+            tukupay_dot_sms_dot_messaging_dot_v1_dot_accounts__pb2.TopUpResponse.FromString,
             options,
             channel_credentials,
             insecure,
@@ -412,9 +416,9 @@ class BillingService(object):
         return grpc.experimental.unary_unary(
             request,
             target,
-            '/tukupay.sms.messaging.v1.BillingService/Adjust',
-            tukupay_dot_sms_dot_messaging_dot_v1_dot_billing__pb2.AdjustRequest.SerializeToString,
-            tukupay_dot_sms_dot_messaging_dot_v1_dot_billing__pb2.AdjustResponse.FromString,
+            '/tukupay.sms.messaging.v1.AccountService/Adjust',
+            tukupay_dot_sms_dot_messaging_dot_v1_dot_accounts__pb2.AdjustRequest.SerializeToString,
+            tukupay_dot_sms_dot_messaging_dot_v1_dot_accounts__pb2.AdjustResponse.FromString,
             options,
             channel_credentials,
             insecure,
@@ -439,9 +443,9 @@ class BillingService(object):
         return grpc.experimental.unary_unary(
             request,
             target,
-            '/tukupay.sms.messaging.v1.BillingService/RefundSms',
-            tukupay_dot_sms_dot_messaging_dot_v1_dot_billing__pb2.RefundSmsRequest.SerializeToString,
-            tukupay_dot_sms_dot_messaging_dot_v1_dot_billing__pb2.RefundSmsResponse.FromString,
+            '/tukupay.sms.messaging.v1.AccountService/RefundSms',
+            tukupay_dot_sms_dot_messaging_dot_v1_dot_accounts__pb2.RefundSmsRequest.SerializeToString,
+            tukupay_dot_sms_dot_messaging_dot_v1_dot_accounts__pb2.RefundSmsResponse.FromString,
             options,
             channel_credentials,
             insecure,
@@ -466,9 +470,9 @@ class BillingService(object):
         return grpc.experimental.unary_unary(
             request,
             target,
-            '/tukupay.sms.messaging.v1.BillingService/ListLedgerEntries',
-            tukupay_dot_sms_dot_messaging_dot_v1_dot_billing__pb2.ListLedgerEntriesRequest.SerializeToString,
-            tukupay_dot_sms_dot_messaging_dot_v1_dot_billing__pb2.ListLedgerEntriesResponse.FromString,
+            '/tukupay.sms.messaging.v1.AccountService/ListLedgerEntries',
+            tukupay_dot_sms_dot_messaging_dot_v1_dot_accounts__pb2.ListLedgerEntriesRequest.SerializeToString,
+            tukupay_dot_sms_dot_messaging_dot_v1_dot_accounts__pb2.ListLedgerEntriesResponse.FromString,
             options,
             channel_credentials,
             insecure,
@@ -493,9 +497,9 @@ class BillingService(object):
         return grpc.experimental.unary_unary(
             request,
             target,
-            '/tukupay.sms.messaging.v1.BillingService/GetStatement',
-            tukupay_dot_sms_dot_messaging_dot_v1_dot_billing__pb2.GetStatementRequest.SerializeToString,
-            tukupay_dot_sms_dot_messaging_dot_v1_dot_billing__pb2.GetStatementResponse.FromString,
+            '/tukupay.sms.messaging.v1.AccountService/GetStatement',
+            tukupay_dot_sms_dot_messaging_dot_v1_dot_accounts__pb2.GetStatementRequest.SerializeToString,
+            tukupay_dot_sms_dot_messaging_dot_v1_dot_accounts__pb2.GetStatementResponse.FromString,
             options,
             channel_credentials,
             insecure,
@@ -520,9 +524,9 @@ class BillingService(object):
         return grpc.experimental.unary_unary(
             request,
             target,
-            '/tukupay.sms.messaging.v1.BillingService/VerifyBooks',
-            tukupay_dot_sms_dot_messaging_dot_v1_dot_billing__pb2.VerifyBooksRequest.SerializeToString,
-            tukupay_dot_sms_dot_messaging_dot_v1_dot_billing__pb2.VerifyBooksResponse.FromString,
+            '/tukupay.sms.messaging.v1.AccountService/VerifyBooks',
+            tukupay_dot_sms_dot_messaging_dot_v1_dot_accounts__pb2.VerifyBooksRequest.SerializeToString,
+            tukupay_dot_sms_dot_messaging_dot_v1_dot_accounts__pb2.VerifyBooksResponse.FromString,
             options,
             channel_credentials,
             insecure,

@@ -5,26 +5,24 @@ from __future__ import annotations
 from typing import Any
 
 from tests.doubles.gateway_doubles import ENTRY_ID, Scripted, at
-from tukupay.sms.messaging.v1 import billing_pb2 as pb
-from tukupay.sms.messaging.v1 import billing_pb2_grpc, messaging_pb2
+from tukupay.sms.messaging.v1 import accounts_pb2 as pb
+from tukupay.sms.messaging.v1 import accounts_pb2_grpc
 
-BILLING = "tukupay.sms.messaging.v1.BillingService"
+ACCOUNTS = "tukupay.sms.messaging.v1.AccountService"
 
 
-def terms(**fields: Any) -> pb.AccountTerms:
+def account(**fields: Any) -> pb.Account:
     """A prepaid account with money."""
     known: dict[str, Any] = {
-        "account": messaging_pb2.Account(
-            user_id="user123",
-            mode=messaging_pb2.ACCOUNT_MODE_PREPAID,
-            status=messaging_pb2.ACCOUNT_STATUS_ACTIVE,
-            posted_micros=499_400_000,
-            held_micros=600_000,
-        ),
+        "user_id": "user123",
+        "mode": pb.ACCOUNT_MODE_PREPAID,
+        "status": pb.ACCOUNT_STATUS_ACTIVE,
+        "posted_micros": 499_400_000,
+        "held_micros": 600_000,
         "currency": "KES",
         "available_micros": 498_800_000,
     }
-    return pb.AccountTerms(**(known | fields))
+    return pb.Account(**(known | fields))
 
 
 def payment(**fields: Any) -> pb.LedgerEntry:
@@ -54,14 +52,14 @@ def charge() -> pb.LedgerEntry:
     )
 
 
-class BillingDouble(Scripted, billing_pb2_grpc.BillingServiceServicer):
+class AccountDouble(Scripted, accounts_pb2_grpc.AccountServiceServicer):
     """Knows one account; what operators do is not for REST."""
 
-    async def GetAccountTerms(self, request: pb.GetAccountTermsRequest, context: Any) -> pb.GetAccountTermsResponse:  # noqa: N802
-        return await self._answer("GetAccountTerms", request, context, pb.GetAccountTermsResponse(terms=terms()))
+    async def GetAccount(self, request: pb.GetAccountRequest, context: Any) -> pb.GetAccountResponse:  # noqa: N802
+        return await self._answer("GetAccount", request, context, pb.GetAccountResponse(account=account()))
 
     async def TopUp(self, request: pb.TopUpRequest, context: Any) -> pb.TopUpResponse:  # noqa: N802
-        answer = pb.TopUpResponse(entry=payment(amount_micros=request.amount_micros), terms=terms())
+        answer = pb.TopUpResponse(entry=payment(amount_micros=request.amount_micros), account=account())
         return await self._answer("TopUp", request, context, answer)
 
     async def ListLedgerEntries(  # noqa: N802
@@ -81,7 +79,7 @@ class BillingDouble(Scripted, billing_pb2_grpc.BillingServiceServicer):
     async def OpenAccount(self, request: pb.OpenAccountRequest, context: Any) -> pb.OpenAccountResponse:  # noqa: N802
         raise NotImplementedError
 
-    async def SetAccountTerms(self, request: pb.SetAccountTermsRequest, context: Any) -> pb.SetAccountTermsResponse:  # noqa: N802
+    async def UpdateAccount(self, request: pb.UpdateAccountRequest, context: Any) -> pb.UpdateAccountResponse:  # noqa: N802
         raise NotImplementedError
 
     async def Adjust(self, request: pb.AdjustRequest, context: Any) -> pb.AdjustResponse:  # noqa: N802
