@@ -1,31 +1,38 @@
-"""The two duties behind webhooks: telling what happened, and posting it."""
+"""The two duties behind endpoints: fan-out, which records what to send, and delivery, which sends it."""
 
 from __future__ import annotations
 
 import asyncio
 from contextlib import aclosing
+from typing import Final
 
-from messaging_service.notices.delivery_ports import DeliveryAttempt, DeliveryBatch, DeliveryQueue, EventFanOut, Sender
+from messaging_service.notices.delivery_ports import (
+    DeliveryAttempt,
+    DeliveryBatch,
+    DeliveryQueue,
+    EventFanOut,
+    Sender,
+)
 from messaging_service.notices.notice_meters import DeliveryMeter
 from service_kit.duties.duty import Duty, DutyLog
 from service_kit.errors import ServiceError
 
-EVENTS_AT_ONCE = 5_000
-"""Of one look: each looks through everything since the last, so few looks are better."""
-STEP = 1_000
+EVENTS_AT_ONCE: Final = 5_000
+"""Events of one pass. Each pass looks through everything since the last, so fewer passes are better."""
+STEP: Final = 1_000
 """Deliveries that are given up or deleted in one transaction."""
-TIDY_EVERY_S = 60.0
-TELLING = "webhook_telling"
-DELIVERIES = "webhook_deliveries"
-"""The duties in logs and metrics."""
+TIDY_EVERY_S: Final = 60.0
+FAN_OUT: Final = "webhook_telling"
+DELIVERIES: Final = "webhook_deliveries"
+"""The names of the duties in logs and metrics."""
 
 
 class FanOutEvents:
-    """Makes deliveries of what happened, every so often; of all processes one at a time does."""
+    """Records deliveries of new events at an interval; one process at a time does."""
 
     def __init__(
         self,
-        telling: EventFanOut,
+        events: EventFanOut,
         delivering: DeliverEvents,
         log: DutyLog,
         meter: DeliveryMeter,
@@ -33,14 +40,13 @@ class FanOutEvents:
         every_s: float,
         keep_s: float,
     ) -> None:
-        """`keep_s`: how long deliveries that ended are kept."""
-        self._telling = telling
+        """`delivering`: woken when there is something to send. `keep_s`: how long deliveries that ended are kept."""
+        self._events = events
         self._delivering = delivering
-        self._log = log
         self._meter = meter
         self._keep_s = keep_s
         self._tidy_at = 0.0
-        self._duty = Duty(TELLING, self._pass, log, every_s=every_s)
+        self._duty = Duty(FAN_OUT, self._pass, log, every_s=every_s)
 
     async def run(self) -> None:
         """Runs until cancelled."""
@@ -49,9 +55,9 @@ class FanOutEvents:
 
     async def _pass(self) -> float | None:
         try:
-            more = await self._tell()
+            more = await self._fan_out()
         finally:
-            # Also while events cannot be told: what piles up is given up and deleted all the same.
+            # Also while fan-out fails: what piles up must still be given up and deleted.
             now = asyncio.get_running_loop().time()
             if now >= self._tidy_at:
                 self._tidy_at = now + TIDY_EVERY_S
@@ -59,23 +65,23 @@ class FanOutEvents:
                     self._tidy_at = now
         return 0 if more else None
 
-    async def _tell(self) -> bool:
-        told = await self._telling.fan_out(EVENTS_AT_ONCE)
-        self._meter.told(told.events, told.deliveries)
-        if told.deliveries:
+    async def _fan_out(self) -> bool:
+        result = await self._events.fan_out(EVENTS_AT_ONCE)
+        self._meter.fanned_out(result.events, result.deliveries)
+        if result.deliveries:
             self._delivering.wake()
-        return told.more
+        return result.more
 
     async def tidy(self) -> bool:
-        """Fails what was tried for long enough, and deletes what ended long ago; whether there is more of it."""
-        given_up = await self._telling.give_up(STEP)
+        """Fails deliveries whose time is over and deletes those that ended long ago; whether there may be more."""
+        given_up = await self._events.give_up(STEP)
         self._meter.given_up(given_up)
-        forgotten = await self._telling.forget(self._keep_s, STEP)
+        forgotten = await self._events.forget(self._keep_s, STEP)
         return STEP in (given_up, forgotten)
 
 
 class DeliverEvents:
-    """Posts deliveries: to many endpoints at a time, to each one after another."""
+    """Sends deliveries: to many endpoints at a time, to each of them by one batch after another."""
 
     def __init__(
         self,
@@ -88,22 +94,22 @@ class DeliverEvents:
         at_once: int,
         duty: str = DELIVERIES,
     ) -> None:
-        """`at_once`: endpoints that are posted to at a time. `duty`: its name in logs and metrics."""
+        """`at_once`: most endpoints that are sent to at a time. `duty`: its name in logs and metrics."""
         self._queue = queue
         self._sender = sender
         self._log = log
         self._meter = meter
         self._at_once = at_once
         self._name = duty
-        self._duty = Duty(duty, self._look, log, every_s=poll_s)
+        self._duty = Duty(duty, self._start_batches, log, every_s=poll_s)
         self._batches: set[asyncio.Task[None]] = set()
 
     def wake(self) -> None:
-        """Something is to be posted: looks at once."""
+        """Looks at the queue at once."""
         self._duty.wake()
 
     async def run(self) -> None:
-        """Runs until cancelled; then what was posted is still recorded."""
+        """Runs until cancelled; then still records what was sent."""
         try:
             await self._duty.run()
         finally:
@@ -111,45 +117,45 @@ class DeliverEvents:
                 batch.cancel()
             await asyncio.gather(*self._batches, return_exceptions=True)
 
-    async def _look(self) -> None:
-        room = self._at_once - len(self._batches)
-        if room <= 0:
+    async def _start_batches(self) -> None:
+        free = self._at_once - len(self._batches)
+        if free <= 0:
             return
-        for batch in await self._queue.take(room):
-            task = asyncio.create_task(self._post_batch(batch))
+        for batch in await self._queue.take(free):
+            task = asyncio.create_task(self._send(batch))
             self._batches.add(task)
             task.add_done_callback(self._ended)
 
     def _ended(self, task: asyncio.Task[None]) -> None:
         self._batches.discard(task)
-        # Its endpoint may have more, and there is room for another.
+        # Its endpoint may have more, and another one may have its turn.
         self._duty.wake()
 
-    async def _post_batch(self, batch: DeliveryBatch) -> None:
-        tried: list[DeliveryAttempt] = []
+    async def _send(self, batch: DeliveryBatch) -> None:
+        attempts: list[DeliveryAttempt] = []
         clock = asyncio.get_running_loop().time
         begun = clock()
         try:
-            async with aclosing(self._sender.post(batch)) as answers:
-                async for one in answers:
-                    # One by one, to be kept also when the process ends in the middle.
-                    tried.append(one)
-                    self._meter.tried(one.answer.error, clock() - begun)
+            async with aclosing(self._sender.post(batch)) as ended:
+                async for attempt in ended:
+                    # One by one, so that none is lost when the process ends in the middle.
+                    attempts.append(attempt)
+                    self._meter.tried(attempt.answer.error, clock() - begun)
                     begun = clock()
         except Exception as error:  # noqa: BLE001 - reported; the endpoint is tried again when its lease is over
             self._log.upkeep_crashed(self._name, error)
             return
         finally:
-            await self._record(batch, tried)
+            await self._record(batch, attempts)
 
-    async def _record(self, batch: DeliveryBatch, tried: list[DeliveryAttempt]) -> None:
+    async def _record(self, batch: DeliveryBatch, attempts: list[DeliveryAttempt]) -> None:
         try:
-            ended = await self._queue.finish(batch, tried)
-            self._meter.given_up(ended.given_up)
-            if ended.disabled:
+            result = await self._queue.finish(batch, attempts)
+            self._meter.given_up(result.given_up)
+            if result.disabled:
                 self._meter.disabled()
         except ServiceError as error:
-            # The lease ends by itself, and what was posted is posted once more.
+            # The lease ends by itself, and what was sent is sent once more.
             self._log.upkeep_failed(self._name, error.reason)
         except Exception as error:  # noqa: BLE001 - see above
             self._log.upkeep_crashed(self._name, error)

@@ -1,4 +1,4 @@
-"""What notices report of their work to whoever counts it; counting never fails and never waits."""
+"""What the use cases of notices count. Implementations never raise and never wait."""
 
 from __future__ import annotations
 
@@ -10,44 +10,44 @@ from messaging_service.notices.domain.endpoints import EndpointKind
 
 
 class DeliveryMeter(Protocol):
-    """Hears of what is told to webhooks."""
+    """Counts fan-out and deliveries."""
 
-    def told(self, events: int, deliveries: int) -> None:
-        """So many events were read, and so many deliveries recorded of them."""
+    def fanned_out(self, events: int, deliveries: int) -> None:
+        """Called with the number of events read and of deliveries recorded for them; both may be 0."""
         ...
 
     def tried(self, error: str | None, took_s: float) -> None:
-        """A delivery was posted, which took so long; a stable word for what went wrong, None when it was taken."""
+        """Called after each try of a delivery. `error`: the stable word for what went wrong; None when taken."""
         ...
 
     def given_up(self, deliveries: int) -> None:
-        """So many deliveries ended without being taken."""
+        """Called with the number of deliveries that ended without being taken, which may be 0."""
         ...
 
     def disabled(self) -> None:
-        """An endpoint said that it is gone, and is disabled."""
+        """Called when an endpoint was disabled because it answered that it is gone."""
         ...
 
 
 class TextMeter(Protocol):
-    """Hears of what is told to people, and of the processes that do it."""
+    """Counts the texts that people get, and the processes that send them."""
 
     def text(self, kind: EndpointKind, error: str | None, events: int, took_s: float) -> None:
-        """A text of so many events was handed over; a stable word for what went wrong, None when it was taken."""
+        """Called after each try of a text about `events` events. `error`: as in DeliveryMeter.tried."""
         ...
 
     def process_started(self) -> None:
-        """A process was started."""
+        """Called when a process was started."""
         ...
 
     def process_failed(self) -> None:
-        """A process was ended, as it gave no answer."""
+        """Called when a process was ended because it gave no answer."""
         ...
 
 
 class AlertMeter(Protocol):
-    """Hears of alerts."""
+    """Counts alerts."""
 
     def evaluated(self, raised: Mapping[AlertKind, int], resolved: Mapping[AlertKind, int]) -> None:
-        """A look raised and resolved so many."""
+        """Called with the number of alerts that one look raised and resolved, by kind."""
         ...

@@ -1,4 +1,4 @@
-"""How much is on its way to webhooks, and how alerts stand."""
+"""How much is on its way to endpoints, and how many alerts are open."""
 
 from __future__ import annotations
 
@@ -13,19 +13,19 @@ class NoticeState:
     """What waits and what is open, each number up to MOST_COUNTED."""
 
     deliveries_due: int
-    """Deliveries that may be posted now."""
+    """Deliveries that may be sent now."""
     deliveries_held: int
-    """Deliveries whose next try is later, or whose endpoint is left alone or disabled."""
+    """Deliveries whose next try is later, or whose endpoint is paused or disabled."""
     oldest_due_s: float
-    """For how long the oldest of those that may be posted could have been; 0 when there is none."""
-    untold_s: float
-    """Age of the oldest event of a message that was not told yet; 0 when there is none."""
+    """How long the oldest delivery that may be sent has been due; 0 when there is none."""
+    fan_out_lag_s: float
+    """Age of the oldest event of a message that fan-out has not read yet; 0 when there is none."""
     endpoints_well: int
     endpoints_failing: int
-    """Enabled, and the last post failed."""
+    """Enabled, and the last try failed."""
     endpoints_disabled: int
-    """By whoever made them, or as they said that they are gone."""
+    """By their owner, or because they answered that they are gone."""
     alerts_open: Mapping[AlertKind, int]
-    """Kinds that are absent have none."""
+    """Kinds without any are absent."""
     alerts_looked_s: float
-    """Time since any process looked for alerts; infinite before the first."""
+    """Seconds since any process evaluated the rules; infinite before the first time."""

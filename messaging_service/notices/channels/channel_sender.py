@@ -49,7 +49,7 @@ class ChannelSender(Sender):
         answer = await self._ask(question)
         self._meter.text(batch.kind, answer.error, len(batch.deliveries), clock() - begun)
         log.info(
-            "channel.told",
+            "channel.notified",
             channel=batch.endpoint_id.hex,
             kind=batch.kind.value,
             events=len(batch.deliveries),
@@ -83,7 +83,9 @@ class GuardedChannels(EndpointTargets):
         if kind is EndpointKind.EMAIL:
             problem = email_problem(target)
             if problem is None and not self._has_relay:
-                problem = "cannot be written to, as no mail relay is set up here (CHANNEL_SMTP_URL); ask the operator"
+                problem = (
+                    "cannot be written to because no mail relay is set up here (CHANNEL_SMTP_URL); ask the operator"
+                )
             return CheckedTarget(target, problem)
         if problem := url_letters_problem(target):
             return CheckedTarget("", problem)

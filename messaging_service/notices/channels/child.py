@@ -16,8 +16,8 @@ import sys
 from collections.abc import Mapping
 from typing import IO, Any, Final
 
+from messaging_service.notices.channels.apprise_caller import AppriseCaller, Rules
 from messaging_service.notices.channels.guard import Guard
-from messaging_service.notices.channels.posting import Posting, Rules
 
 MEMORY_BYTES: Final = 1 << 30
 """Of address space. An answer without end ends the child and not the machine."""
@@ -25,7 +25,7 @@ OPEN_FILES: Final = 64
 
 
 def main() -> None:
-    """Answers until nobody asks any more."""
+    """Answers until standard input ends."""
     questions, answers = _take_pipes()
     logging.disable(logging.CRITICAL)
     mimetypes.init()
@@ -34,11 +34,11 @@ def main() -> None:
     resource.setrlimit(resource.RLIMIT_AS, (MEMORY_BYTES, MEMORY_BYTES))
     rules = Rules.of(json.loads(questions.readline()))
     guard = Guard(rules.networks)
-    posting = Posting(rules, guard)
+    caller = AppriseCaller(rules, guard)
     guard.install()
     _write(answers, {"ready": True})
     for line in questions:
-        _write(answers, posting.answer(json.loads(line)))
+        _write(answers, caller.answer(json.loads(line)))
 
 
 def _take_pipes() -> tuple[IO[str], IO[str]]:

@@ -1,4 +1,4 @@
-"""Keeps the processes in which apprise runs: started when needed, one question at a time, replaced when they fail."""
+"""The processes in which apprise runs: started when needed, asked one question at a time, replaced when they fail."""
 
 from __future__ import annotations
 
@@ -20,18 +20,18 @@ from service_kit.embedded.bound_process import bound_command
 
 COMMAND: Final = (sys.executable, "-I", "-m", "messaging_service.notices.channels.child")
 START_S: Final = 25.0
-"""Longest time from the start of a child to its first word; importing apprise takes a second or so."""
+"""Longest time from the start of a child to its first answer; importing apprise takes a second or so."""
 STORES: Final = ("SSL_CERT_FILE", "SSL_CERT_DIR")
-"""Where an operator may have other certificates trusted; of the service's environment these go to a child too."""
+"""Where an operator may name other trusted certificates; a child gets these of the service's environment."""
 ENVIRONMENT: Final = {"HOME": "/nonexistent", "LANG": "C.UTF-8", "PATH": "/usr/bin:/bin", "TZ": "UTC"}
-"""All else that a child gets: neither proxies nor passwords."""
+"""The rest of a child's environment: neither proxies nor passwords."""
 MAX_LINE: Final = 1 << 20
 
 log = structlog.get_logger()
 
 
 class ChildFailedError(Exception):
-    """A child gave no answer; the argument is a stable word: TIMED_OUT or BROKEN_OFF."""
+    """A child gave no answer. The argument is a stable word: TIMED_OUT or BROKEN_OFF."""
 
 
 class Children:
@@ -47,7 +47,7 @@ class Children:
         idle_s: float,
         command: Sequence[str] = COMMAND,
     ) -> None:
-        """`timeout_s`: for one answer. `idle_s`: after so long without a question a child ends."""
+        """`timeout_s`: longest wait for an answer. `idle_s`: how long a child lives without a question."""
         self._configuration = json.dumps(configuration)
         self._meter = meter
         self._timeout_s = timeout_s
@@ -69,14 +69,14 @@ class Children:
             try:
                 answer = await self._exchange(child, json.dumps(question), self._timeout_s)
             except BaseException:
-                # Also when the one who asked went away: what is left of the answer must not be the next one's.
+                # Also when the caller is cancelled: a late answer would be read as the answer to the next question.
                 await self._end(child)
                 raise
             self._idle.append((child, asyncio.create_task(self._end_when_idle(child))))
             return answer
 
     async def close(self) -> None:
-        """Ends all of them. Nobody may ask any more."""
+        """Ends all of them. `ask` must not be called afterwards."""
         await end_tasks([task for _, task in self._idle])
         self._idle.clear()
         await asyncio.gather(*(self._end(child) for child in tuple(self._all)))

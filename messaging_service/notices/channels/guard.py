@@ -1,4 +1,4 @@
-"""What a process that runs a library of others may do once it is set up: connect to checked addresses, and read itself.
+"""What a process that runs a foreign library may do once set up: connect to checked addresses, and read its own files.
 
 Audit hooks (PEP 578) cannot be taken away again, and see what every library in the process does: whichever of them
 opens a socket, the very address that it is about to connect to is judged, so a name that leads elsewhere a moment later
@@ -51,14 +51,14 @@ _WRITING: Final = os.O_WRONLY | os.O_RDWR | os.O_CREAT | os.O_TRUNC | os.O_APPEN
 
 
 class NotAllowedError(OSError):
-    """The process tried what it may not; an OSError, so that libraries take it for a connection that failed."""
+    """The process tried something forbidden. An OSError, so that libraries treat it as a failed connection."""
 
 
 class Guard:
-    """The rules of one process. Install it once, before anything is done on somebody's word."""
+    """The rules of one process. Install it once, before anything is done at a customer's request."""
 
     def __init__(self, allowed: Sequence[Network]) -> None:
-        """`allowed`: networks that may be connected to although they are our own."""
+        """`allowed`: private networks that may be connected to."""
         self._allowed = allowed
         self._only: frozenset[tuple[str, int]] | None = None
         self._roots = _own_folders() + _READABLE_BELOW
@@ -66,7 +66,7 @@ class Guard:
         """Connections that were refused so far."""
 
     def install(self) -> None:
-        """From now on and for ever."""
+        """Applies the rules from now until the process ends."""
         sys.addaudithook(self._watch)
 
     def only(self, addresses: Sequence[tuple[str, int]] | None) -> None:

@@ -176,7 +176,7 @@ def event_of(raised: UUID, account_id: str, rule: AlertRule, reading: Reading, a
 
 
 def _number(value: Decimal) -> str:
-    # A text, as JSON numbers lose digits on their way.
+    # A text, because JSON numbers lose digits in many parsers.
     return f"{value.normalize():f}"
 
 

@@ -1,6 +1,6 @@
 """What people read: events in plain words, several of them in one text.
 
-Neither texts nor phone numbers are in it, and no ids that customers chose, as such ids may hold phone numbers.
+It holds neither texts nor phone numbers, nor ids that customers chose, because such ids may hold phone numbers.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ from messaging_service.shared.domain.failures import failure_of
 
 NAME: Final = "TukuPay SMS"
 MOST_CODES: Final = 10
-"""Codes that are named in one text; the rest are counted together."""
+"""Most error codes that a text names; the rest are counted together."""
 MOST_ALERTS: Final = 20
 _FAILED_LIST: Final = "GET /api/sms/outbox with status=failed shows them"
 _MONTHS: Final = ("Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec")
@@ -26,7 +26,7 @@ _MONTHS: Final = ("Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep",
 
 @dataclass(frozen=True, slots=True)
 class QueuedEvent:
-    """One event as it lies in the queue."""
+    """One event as it waits in the queue."""
 
     type: EventType
     account_id: str
@@ -37,7 +37,7 @@ class QueuedEvent:
 
 @dataclass(frozen=True, slots=True)
 class Text:
-    """What is sent to people."""
+    """A message to people."""
 
     title: str
     body: str
@@ -135,7 +135,7 @@ def _test(event: QueuedEvent) -> str:
 
 @dataclass(frozen=True, slots=True)
 class _Wording:
-    """How a kind of event is told."""
+    """How a type of event is worded."""
 
     short: str
     what: Callable[[QueuedEvent], str]

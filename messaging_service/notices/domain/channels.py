@@ -13,9 +13,9 @@ from messaging_service.notices.domain.endpoints import TRY_ERRORS, EndpointKind,
 
 CHANNEL_KINDS: Final = (EndpointKind.SERVICE, EndpointKind.EMAIL)
 DEFAULT_EVENTS: Final = tuple(EventType(kind.value) for kind in AlertKind)
-"""What a channel gets that asks for nothing else: every alert."""
+"""What a channel gets that asks for nothing: every alert."""
 CHANNEL_EVENTS: Final = (*DEFAULT_EVENTS, EventType.SMS_FAILED)
-"""What a channel may ask for. Nobody reads of every message that was sent."""
+"""What a channel may ask for. Nobody wants to read about every message that was sent."""
 
 MAX_TARGET: Final = 2_000
 MAX_EMAIL: Final = 254
@@ -74,7 +74,7 @@ TEXT_ERRORS: Final = (
     "RELAY_REFUSED",
     "ADDRESS_REFUSED",
 )
-"""What may go wrong when a text is handed over."""
+"""The errors of a text."""
 
 _ANY_DAY: Final = datetime(2020, 1, 1, tzinfo=UTC)
 _LOCAL: Final = re.compile(r"[A-Za-z0-9!#$%&'*+/=?^_`{|}~-]+(\.[A-Za-z0-9!#$%&'*+/=?^_`{|}~-]+)*")
@@ -82,7 +82,7 @@ _LABEL: Final = re.compile(r"[A-Za-z0-9]([A-Za-z0-9-]{0,61}[A-Za-z0-9])?")
 
 
 def email_problem(address: str) -> str | None:
-    """What is wrong with an email address; None for nothing. Names and quoted parts are not taken."""
+    """What is wrong with an email address, or None. Names and quoted parts are not accepted."""
     if not address:
         return "is empty; give an address such as duty@example.com"
     if len(address) > MAX_EMAIL:
@@ -97,7 +97,7 @@ def email_problem(address: str) -> str | None:
 
 
 def url_letters_problem(url: str) -> str | None:
-    """What is wrong with a service's URL, as far as its letters tell; None for nothing."""
+    """What is wrong with the letters of a service's URL, or None."""
     if not url or len(url) > MAX_TARGET:
         return f"is not 1 to {MAX_TARGET:,} characters; give the URL of a room, such as slack://…"
     if not url.isascii() or any(letter <= " " or letter == "\x7f" for letter in url):
@@ -106,10 +106,10 @@ def url_letters_problem(url: str) -> str | None:
 
 
 def joined(now: datetime, span: timedelta, channel: UUID) -> datetime | None:
-    """When a channel is told what happens now: at the end of its span, with all else of it; None for at once.
+    """When a channel gets what happens now: at the end of the present span, with all else in it; None for at once.
 
-    Spans are counted from a fixed instant, so that every process counts the same, and those of other channels begin and
-    end at other instants, so that not all of them are to be told at once.
+    Spans are counted from a fixed instant, so that every process counts alike. Those of different channels start and
+    end at different instants, so that not all channels are due at once.
     """
     if not span:
         return None

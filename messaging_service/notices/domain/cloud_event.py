@@ -1,6 +1,6 @@
-"""Events as others receive them: CloudEvents 1.0 in JSON, version 1 of our data.
+"""Events as receivers get them: CloudEvents 1.0 in JSON, version 1 of our data.
 
-Neither texts nor phone numbers are in them: receivers have both, and bodies end in logs.
+They hold neither texts nor phone numbers: receivers have both, and bodies end up in logs.
 """
 
 from __future__ import annotations
@@ -17,15 +17,15 @@ from messaging_service.shared.domain.failures import failure_of
 from messaging_service.shared.domain.message import outbox_id
 
 SCHEMA: Final = "urn:tukupay:sms:{type}:1"
-"""Names the shape of `data`. Fields may be added to a version; one that changes or goes makes the next."""
+"""Names the shape of `data`. Fields may be added to a version; changing or removing one makes the next."""
 
 
 @dataclass(frozen=True, slots=True)
 class CloudEvent:
-    """One event, told to whoever asked for its type."""
+    """One event, which every endpoint gets that asks for its type."""
 
     id: str
-    """The same wherever and however often it is told."""
+    """The same in every delivery and replay."""
     type: EventType
     account_id: str
     at: datetime
@@ -58,7 +58,7 @@ def shown(instant: datetime) -> str:
 
 
 def of_outbox(event: OutboxEvent) -> CloudEvent | None:
-    """The event that a change of a message is; None when nobody is told of it."""
+    """The event of a message's change of state; None when its new state has none."""
     kind = event_of_state(event.to_state)
     if kind is None:
         return None

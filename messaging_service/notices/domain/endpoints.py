@@ -1,4 +1,4 @@
-"""Endpoints that customers want events posted to, and what becomes of each delivery."""
+"""Endpoints that get the events of an account, and the deliveries to them."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from messaging_service.shared.domain.states import STATUS_OF, State, Status
 
 
 class EndpointKind(StrEnum):
-    """How events get to an endpoint. Set when it is made, and never changed."""
+    """How events get to an endpoint. Set when it is created, and never changed."""
 
     WEBHOOK = "webhook"
     """Posted to a URL of the customer's system, as signed CloudEvents."""
@@ -33,7 +33,7 @@ class EventType(StrEnum):
     SMS_SENT = "sms.sent"
     """The carrier took every part."""
     SMS_DELIVERED = "sms.delivered"
-    """Receipts say that it reached the phone."""
+    """A receipt says that it reached the phone."""
     SMS_FAILED = "sms.failed"
     """It was refused, reported undeliverable, expired or cancelled."""
     BALANCE_LOW = "balance.low"
@@ -65,7 +65,7 @@ class DeliveryState(StrEnum):
 
 
 OVERLAP: Final = timedelta(days=1)
-"""How long the secret before a rotation still signs, so that a receiver can change over at its own time."""
+"""How long the secret before a rotation still signs, so that a receiver can change over in its own time."""
 MAX_OVERLAP: Final = timedelta(days=30)
 
 
@@ -86,9 +86,9 @@ class Endpoint:
     previous_secret_until: datetime | None
     """Until when the secret before the last rotation signs too; None or past when only one does."""
     disabled_reason: str | None
-    """Why the service disabled it by itself; None while it did not."""
+    """Why the service disabled it by itself; None when it did not."""
     failing_since: datetime | None
-    """Since when every try failed; None when the last one did not."""
+    """Since when every try has failed; None when the last one did not."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -116,23 +116,23 @@ class Delivery:
 
 @dataclass(frozen=True, slots=True)
 class Answer:
-    """What became of one try."""
+    """How a try ended."""
 
     status: int | None
     """The HTTP status; None when no answer came."""
     error: str | None
     """None when the endpoint took it; else UPPER_SNAKE."""
     retry_after: timedelta | None = None
-    """How long the endpoint asked to be left alone; None when it did not, or took it."""
+    """How long the endpoint asked us to wait; None when it did not, or when it took the event."""
 
     @property
     def taken(self) -> bool:
-        """Whether the endpoint has it."""
+        """Whether the endpoint took the event."""
         return self.error is None
 
     @property
     def gone(self) -> bool:
-        """Whether the endpoint wants no more, as the Standard Webhooks say of 410."""
+        """Whether the endpoint wants no more events, which is what 410 means in Standard Webhooks."""
         return self.status == 410
 
 
@@ -147,11 +147,11 @@ TRY_ERRORS: Final = (
     "ANSWERED_WITH_ERROR",
     "GONE",
 )
-"""What may go wrong in a try."""
+"""The errors of a try."""
 
 
 def answer_of(status: int, retry_after: timedelta | None = None) -> Answer:
-    """What an HTTP status means for a delivery. Redirects are not followed: they would lead past every check."""
+    """What an HTTP status means for a delivery. A redirect is an error: following it would bypass every check."""
     if 200 <= status < 300:
         return Answer(status, None)
     if 300 <= status < 400:
@@ -163,13 +163,13 @@ _STATUS_EVENTS: Final = {Status.SENT: EventType.SMS_SENT, Status.FAILED: EventTy
 
 
 def event_of_state(state: State) -> EventType | None:
-    """The event that a message's coming into a state is; None for a state that nobody is told of."""
+    """The event of a message that comes into a state; None for a state without one."""
     if state is State.DELIVERED:
         return EventType.SMS_DELIVERED
     return _STATUS_EVENTS.get(STATUS_OF[state])
 
 
 STATES_WITH_EVENTS: Final = tuple(state for state in State if event_of_state(state) is not None)
-"""The states that make an event."""
+"""The states with an event."""
 MESSAGE_EVENTS: Final = (EventType.SMS_SENT, EventType.SMS_DELIVERED, EventType.SMS_FAILED)
-"""What messages tell of; the others are of accounts, carriers and the system."""
+"""The events of messages; the others are of accounts, carriers and the system."""

@@ -1,4 +1,4 @@
-"""How long a delivery is tried, how often, and who waits meanwhile."""
+"""How long and how often a delivery is tried, and what waits meanwhile."""
 
 from __future__ import annotations
 
@@ -16,26 +16,26 @@ class Retries:
     """An operator's choice, the same for every endpoint."""
 
     give_up_after: timedelta = timedelta(days=1)
-    """How long a delivery is tried. Its end is put on record with it, so a change holds for what is recorded or
-    replayed afterwards; everything else here holds from the next failed try."""
+    """How long a delivery is tried. The end is recorded with the delivery, so a change applies to what is recorded or
+    replayed afterwards; changes of all else apply from the next failed try."""
     pauses: tuple[timedelta, ...] = tuple(timedelta(seconds=pause) for pause in PAUSES_S)
     """Before the second try, the third and so on; the last one repeats. Never empty."""
     in_order_tries: int = 3
     """Tries of a delivery that those behind it wait for. After them it steps aside, so that one event that an endpoint
-    cannot digest does not hold up a day's worth."""
+    cannot process does not hold up a day's worth."""
     endpoint_pause_at_most: timedelta = timedelta(minutes=2)
     """Longest time for which an endpoint is left alone when the delivery that failed has stepped aside."""
     retry_after_at_most: timedelta = timedelta(hours=1)
-    """Longest `Retry-After` of an endpoint that is kept to; one that names more is called after this."""
+    """Longest `Retry-After` that is respected; an endpoint that asks for more is called after this time."""
 
     def pause(self, tries: int, jitter: float | None = None) -> timedelta:
-        """How long a delivery waits after so many failed tries; up to a tenth more or less by `jitter`, -1 to 1."""
+        """How long a delivery waits after `tries` failed tries, up to a tenth more or less by `jitter`, -1 to 1."""
         pause = self.pauses[min(tries, len(self.pauses)) - 1]
         spread = random.uniform(-1, 1) if jitter is None else jitter  # noqa: S311 - keeps receivers from being called at once
         return pause * (1 + spread / 10)
 
     def endpoint_pause(self, failures: int) -> timedelta:
-        """How long an endpoint is left alone after so many failed tries in a row, whichever deliveries they were of."""
+        """How long an endpoint is left alone after `failures` failed tries in a row, of whichever deliveries."""
         return min(self.pauses[min(failures, len(self.pauses)) - 1], self.endpoint_pause_at_most)
 
     def asked_pause(self, retry_after: timedelta | None) -> timedelta:

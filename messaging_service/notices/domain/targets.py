@@ -1,4 +1,4 @@
-"""Which addresses may be called on somebody else's word, so that nobody reaches into our own network through us.
+"""Which addresses may be called at a customer's request, so that nobody reaches into our own network through us.
 
 The ranges are those of the IANA special-purpose registries for IPv4 and IPv6, and where clouds answer about
 their machines.
@@ -53,7 +53,7 @@ _INWARD_V6: Final = tuple(
     )
 )
 _NAT64: Final = ipaddress.IPv6Network("64:ff9b::/96")
-"""Carries an IPv4 address; all that a network without IPv4 reaches is written so."""
+"""Carries an IPv4 address: how a network without IPv4 reaches hosts that have only that."""
 
 
 def is_outward(address: Address, allowed: Sequence[Network] = ()) -> bool:
@@ -71,7 +71,7 @@ def is_outward(address: Address, allowed: Sequence[Network] = ()) -> bool:
 
 
 def url_problem(url: str, *, allow_http: bool) -> str | None:
-    """What is wrong with a URL to call, as far as its letters tell; None for nothing."""
+    """What is wrong with the letters of a URL to call, or None."""
     if not url or len(url) > MAX_URL:
         return f"is not 1 to {MAX_URL:,} characters; give the URL that events are to be posted to"
     if not url.isascii() or any(letter <= " " or letter in _NEVER for letter in url):

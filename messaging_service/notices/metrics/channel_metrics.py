@@ -1,4 +1,4 @@
-"""What is told to people, and the processes that do it."""
+"""Counts the texts that people get, and the processes that send them."""
 
 from __future__ import annotations
 
@@ -7,16 +7,18 @@ from typing import Final
 
 from prometheus_client import Counter, Gauge, Histogram
 from prometheus_client.registry import CollectorRegistry
+from typing_extensions import override
 
 from messaging_service.notices.domain.channels import CHANNEL_KINDS, TEXT_ERRORS
 from messaging_service.notices.domain.endpoints import EndpointKind
+from messaging_service.notices.notice_meters import DeliveryMeter, TextMeter
 
 _TAKEN: Final = "TAKEN"
 _SECONDS: Final = (0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 20.0, 30.0)
 
 
-class ChannelMetrics:
-    """Implements DeliveryMeter and TextMeter for channels."""
+class ChannelMetrics(DeliveryMeter, TextMeter):
+    """The figures of channels."""
 
     def __init__(self, registry: CollectorRegistry) -> None:
         self._texts = Counter(
@@ -37,49 +39,55 @@ class ChannelMetrics:
             "tukupay_channel_given_up", "Events that were given up in their last try.", registry=registry
         )
         self._disabled = Counter(
-            "tukupay_channel_disabled", "Channels disabled as they answered 410.", registry=registry
+            "tukupay_channel_disabled", "Channels disabled because they answered 410.", registry=registry
         )
-        self._started = Counter("tukupay_channel_processes_started", "Processes started to tell.", registry=registry)
+        self._started = Counter(
+            "tukupay_channel_processes_started", "Processes started to send texts.", registry=registry
+        )
         self._failed = Counter(
             "tukupay_channel_processes_failed",
-            "Processes ended as they gave no answer, or none in time.",
+            "Processes ended because they gave no answer, or none in time.",
             registry=registry,
         )
         self._running = Gauge("tukupay_channel_processes", "Processes that run now.", registry=registry)
-        # Shown from the start with a nought, so that the first one is a rise.
+        # At 0 from the start, so that the first one shows as an increase.
         for kind in CHANNEL_KINDS:
             self._events.labels(kind.value)
             for outcome in (_TAKEN, *TEXT_ERRORS):
                 self._texts.labels(kind.value, outcome)
 
     def watch_processes(self, running: Callable[[], float]) -> None:
-        """Shows how many run, whenever it is asked for."""
+        """Reads the number of running processes whenever the metrics are read."""
         self._running.set_function(running)
 
+    @override
     def text(self, kind: EndpointKind, error: str | None, events: int, took_s: float) -> None:
-        """See TextMeter.text."""
         self._texts.labels(kind.value, _TAKEN if error is None else error).inc()
         self._events.labels(kind.value).inc(events)
         self._seconds.labels(kind.value).observe(took_s)
 
+    @override
     def process_started(self) -> None:
-        """See TextMeter.process_started."""
         self._started.inc()
 
+    @override
     def process_failed(self) -> None:
-        """See TextMeter.process_failed."""
         self._failed.inc()
 
-    def told(self, events: int, deliveries: int) -> None:
-        """See DeliveryMeter.told. Counted for webhooks and channels together."""
+    @override
+    def fanned_out(self, events: int, deliveries: int) -> None:
+        # NoticeMetrics counts it for webhooks and channels together.
+        pass
 
+    @override
     def tried(self, error: str | None, took_s: float) -> None:
-        """See DeliveryMeter.tried. Here many deliveries are one text, which is what is counted."""
+        # Many deliveries are one text, which is what `text` counts.
+        pass
 
+    @override
     def given_up(self, deliveries: int) -> None:
-        """See DeliveryMeter.given_up."""
         self._given_up.inc(deliveries)
 
+    @override
     def disabled(self) -> None:
-        """See DeliveryMeter.disabled."""
         self._disabled.inc()

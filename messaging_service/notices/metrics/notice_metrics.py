@@ -1,4 +1,4 @@
-"""What is told to webhooks, what becomes of it, and what accounts are warned of."""
+"""Counts fan-out, deliveries to webhooks, and alerts."""
 
 from __future__ import annotations
 
@@ -9,18 +9,21 @@ from typing import Final
 
 from prometheus_client import Counter, Gauge, Histogram
 from prometheus_client.registry import CollectorRegistry
+from typing_extensions import override
 
 from messaging_service.notices.domain.alert_conditions import AlertKind
 from messaging_service.notices.domain.endpoints import TRY_ERRORS
+from messaging_service.notices.notice_meters import AlertMeter, DeliveryMeter
 from messaging_service.notices.notice_state import NoticeState
+from messaging_service.shared.gauge_poller import LookMeter
 
 _TAKEN: Final = "TAKEN"
 _OTHER: Final = "OTHER"
 _SECONDS: Final = (0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 15.0, 30.0)
 
 
-class NoticeMetrics:
-    """Implements DeliveryMeter, AlertMeter and LookMeter."""
+class NoticeMetrics(DeliveryMeter, AlertMeter, LookMeter[NoticeState]):
+    """The figures of webhooks and alerts, and of what waits."""
 
     def __init__(self, registry: CollectorRegistry, clock: Callable[[], float] = time.monotonic) -> None:
         """`clock`: seconds, monotonic."""
@@ -34,7 +37,7 @@ class NoticeMetrics:
             "tukupay_webhook_deliveries_recorded", "Deliveries recorded of these events.", registry=registry
         )
         self._tries = Counter(
-            "tukupay_webhook_tries", "Posts to webhooks, by what became of them.", ("outcome",), registry=registry
+            "tukupay_webhook_tries", "Posts to webhooks, by outcome.", ("outcome",), registry=registry
         )
         self._seconds = Histogram(
             "tukupay_webhook_post_seconds",
@@ -48,7 +51,7 @@ class NoticeMetrics:
             registry=registry,
         )
         self._disabled = Counter(
-            "tukupay_webhook_disabled", "Webhooks disabled as they answered 410.", registry=registry
+            "tukupay_webhook_disabled", "Webhooks disabled because they answered 410.", registry=registry
         )
         self._deliveries = Gauge(
             "tukupay_webhook_deliveries_waiting",
@@ -58,10 +61,10 @@ class NoticeMetrics:
         )
         self._oldest_due = Gauge(
             "tukupay_webhook_oldest_due_seconds",
-            "For how long the oldest delivery that may be posted could have been; 0 when there is none.",
+            "How long the oldest delivery that may be sent has been due; 0 when there is none.",
             registry=registry,
         )
-        self._untold = Gauge(
+        self._fan_out_lag = Gauge(
             "tukupay_webhook_telling_lag_seconds",
             "Age of the oldest event of a message that was not read for webhooks yet; 0 when there is none.",
             registry=registry,
@@ -81,50 +84,50 @@ class NoticeMetrics:
         )
         Gauge(
             "tukupay_alert_look_age_seconds",
-            "Time since any process looked for what accounts want to be warned of; infinite before.",
+            "Time since any process evaluated the rules of alerts; infinite before.",
             registry=registry,
         ).set_function(lambda: self._clock() - self._alerts_looked_at)
-        # Shown from the start with a nought, so that the first one is a rise.
+        # At 0 from the start, so that the first one shows as an increase.
         for outcome in (_TAKEN, *TRY_ERRORS):
             self._tries.labels(outcome)
         for kind in AlertKind:
             self._raised.labels(kind.value)
             self._resolved.labels(kind.value)
 
-    def told(self, events: int, deliveries: int) -> None:
-        """See DeliveryMeter.told."""
+    @override
+    def fanned_out(self, events: int, deliveries: int) -> None:
         self._events.inc(events)
         self._recorded.inc(deliveries)
 
+    @override
     def tried(self, error: str | None, took_s: float) -> None:
-        """See DeliveryMeter.tried."""
         outcome = _TAKEN if error is None else error
         self._tries.labels(outcome if error is None or error in TRY_ERRORS else _OTHER).inc()
         self._seconds.observe(took_s)
 
+    @override
     def given_up(self, deliveries: int) -> None:
-        """See DeliveryMeter.given_up."""
         self._given_up.inc(deliveries)
 
+    @override
     def disabled(self) -> None:
-        """See DeliveryMeter.disabled."""
         self._disabled.inc()
 
+    @override
     def evaluated(self, raised: Mapping[AlertKind, int], resolved: Mapping[AlertKind, int]) -> None:
-        """See AlertMeter.evaluated."""
         for kind, number in raised.items():
             self._raised.labels(kind.value).inc(number)
         for kind, number in resolved.items():
             self._resolved.labels(kind.value).inc(number)
 
+    @override
     def looked(self, state: NoticeState) -> None:
-        """See LookMeter.looked."""
         self._looked_at = self._clock()
         self._alerts_looked_at = self._looked_at - state.alerts_looked_s
         self._deliveries.labels("due").set(state.deliveries_due)
         self._deliveries.labels("held").set(state.deliveries_held)
         self._oldest_due.set(state.oldest_due_s)
-        self._untold.set(state.untold_s)
+        self._fan_out_lag.set(state.fan_out_lag_s)
         self._endpoints.labels("well").set(state.endpoints_well)
         self._endpoints.labels("failing").set(state.endpoints_failing)
         self._endpoints.labels("disabled").set(state.endpoints_disabled)

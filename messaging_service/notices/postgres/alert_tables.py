@@ -56,7 +56,7 @@ alert = Table(
     PrimaryKeyConstraint("id"),
     one_of("kind", AlertKind),
     CheckConstraint("(acknowledged_at IS NULL) = (acknowledged_by IS NULL)", name="acknowledged_whole"),
-    # A crossing raises one alert, whoever sees it and however often.
+    # A crossing raises one alert, however many processes see it and however often.
     Index("uq_alert_open", "account_id", "kind", "subject", unique=True, postgresql_where=text("resolved_at IS NULL")),
     Index("ix_alert_resolved_at", "resolved_at", postgresql_where=text("resolved_at IS NOT NULL")),
     Index("ix_alert_account_id_raised_at_id", "account_id", text("raised_at DESC"), text("id DESC")),

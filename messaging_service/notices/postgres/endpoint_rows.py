@@ -37,26 +37,29 @@ class NewDelivery:
     """An event for one endpoint."""
 
     id: UUID
-    """Of the delivery."""
+    """The id of the delivery."""
     endpoint_id: UUID
     event: CloudEvent
     not_before: datetime | None = None
-    """When it is posted at the earliest; None for at once."""
+    """When it is sent at the earliest; None for at once."""
 
 
 async def record(connection: Connection, new: Sequence[NewDelivery], give_up_after: timedelta) -> int:
-    """Records deliveries in this order, without those on record, to be tried for so long; how many are new."""
+    """Records deliveries in this order, except those on record; returns how many are new.
+
+    `give_up_after`: how long each is tried.
+    """
     if not new:
         return 0
     # An event is rendered once, however many want it.
-    bodies = {posting.event.id: posting.event.body() for posting in new}
+    bodies = {delivery.event.id: delivery.event.body() for delivery in new}
     parameters = {
-        "ids": [posting.id for posting in new],
-        "endpoints": [posting.endpoint_id for posting in new],
-        "events": [posting.event.id for posting in new],
-        "types": [posting.event.type.value for posting in new],
-        "bodies": [bodies[posting.event.id] for posting in new],
-        "not_before": [posting.not_before for posting in new],
+        "ids": [delivery.id for delivery in new],
+        "endpoints": [delivery.endpoint_id for delivery in new],
+        "events": [delivery.event.id for delivery in new],
+        "types": [delivery.event.type.value for delivery in new],
+        "bodies": [bodies[delivery.event.id] for delivery in new],
+        "not_before": [delivery.not_before for delivery in new],
         "give_up": give_up_after,
     }
     return (await connection.execute(_RECORD, parameters)).rowcount

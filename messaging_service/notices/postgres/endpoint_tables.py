@@ -1,4 +1,4 @@
-"""Where events are posted, what is to be posted, and how far the events were read."""
+"""Endpoints, what is to be sent to them, and how far the events were read."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ from sqlalchemy.dialects.postgresql import ARRAY, JSONB
 from messaging_service.notices.domain.endpoints import DeliveryState, EndpointKind, EventType
 from messaging_service.shared.postgres.columns import INSTANT, NOW, metadata, one_of
 
-# Deleted ones stay, without their secrets, until nothing names them any more.
+# A deleted endpoint stays, without its secrets, for as long as deliveries name it.
 webhook_endpoint = Table(
     "webhook_endpoint",
     metadata,
@@ -36,7 +36,7 @@ webhook_endpoint = Table(
     Column("events", ARRAY(Text), nullable=False),
     Column("description", Text, nullable=False),
     Column("enabled", Boolean, nullable=False, server_default=text("true")),
-    # What signs; of a channel its target in full.
+    # What signs; for a channel its target in full.
     Column("secret", Text),
     Column("previous_secret", Text),
     Column("previous_secret_until", INSTANT),
@@ -79,7 +79,7 @@ webhook_delivery = Table(
     one_of("event_type", EventType),
     one_of("state", DeliveryState),
     CheckConstraint("(state = 'pending') = (next_try_at IS NOT NULL)", name="next_try_while_pending"),
-    # What makes it harmless to tell an event a second time.
+    # Makes it harmless to record an event a second time.
     UniqueConstraint("endpoint_id", "event_id"),
     Index("ix_webhook_delivery_pending", "endpoint_id", "position", postgresql_where=text("state = 'pending'")),
     Index("ix_webhook_delivery_give_up_at", "give_up_at", postgresql_where=text("state = 'pending'")),
@@ -88,7 +88,7 @@ webhook_delivery = Table(
     postgresql_with={"fillfactor": 80},
 )
 
-# How far readers of all events have come, each with one process at work at a time.
+# How far each reader of the events has come; one process at a time works for a reader.
 event_reader = Table(
     "event_reader",
     metadata,

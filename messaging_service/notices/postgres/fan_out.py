@@ -1,4 +1,4 @@
-"""Makes deliveries out of what happened to messages, each once, whichever process does it."""
+"""Records deliveries of what happened to messages, each once, whichever process does it."""
 
 from __future__ import annotations
 
@@ -8,10 +8,11 @@ from typing import Any, Final
 from uuid import UUID
 
 from psycopg.types.json import Jsonb
+from typing_extensions import override
 
 from messaging_service.events.domain.event_cursor import LoggedEvent, Moment, Position
 from messaging_service.events.postgres.event_rows import read_next, read_present
-from messaging_service.notices.delivery_ports import FanOutResult
+from messaging_service.notices.delivery_ports import EventFanOut, FanOutResult
 from messaging_service.notices.domain.channels import joined
 from messaging_service.notices.domain.cloud_event import of_outbox
 from messaging_service.notices.domain.endpoints import MESSAGE_EVENTS, STATES_WITH_EVENTS
@@ -23,8 +24,8 @@ from service_kit.postgres.database import Connection, Pool, single_statement, tr
 _READER: Final = "webhooks"
 NOTHING: Final = FanOutResult(0, 0, more=False)
 
-# Whoever holds the row is at work; the others look again later. What it reads, what it records and how far it got are
-# one transaction, so that a crash repeats or leaves out nothing.
+# The process that holds the row is at work; the others look again later. What it reads, what it records and how far
+# it got are one transaction, so that a crash neither repeats nor leaves out anything.
 _TAKE: Final = "SELECT position, now() FROM event_reader WHERE name = %(name)s FOR UPDATE SKIP LOCKED"
 _BEGIN: Final = "INSERT INTO event_reader (name, position) VALUES (%(name)s, %(position)s) ON CONFLICT DO NOTHING"
 _MOVE: Final = "UPDATE event_reader SET position = %(position)s, moved_at = now() WHERE name = %(name)s"
@@ -33,7 +34,7 @@ _WANTED: Final = f"""
     SELECT account_id FROM webhook_endpoint
     WHERE enabled AND deleted_at IS NULL AND events && ARRAY[{quoted(MESSAGE_EVENTS)}]
 """
-_SOMEBODY: Final = f"SELECT EXISTS ({_WANTED})"
+_ANYBODY: Final = f"SELECT EXISTS ({_WANTED})"
 _ENDPOINTS: Final = """
     SELECT account_id, id, events, created_at, kind <> 'webhook' FROM webhook_endpoint
     WHERE account_id = ANY(%(accounts)s) AND enabled AND deleted_at IS NULL ORDER BY created_at, id
@@ -53,34 +54,34 @@ _FORGET: Final = """
 """
 
 
-class PostgresFanOut:
-    """Implements the port EventFanOut."""
+class PostgresFanOut(EventFanOut):
+    """Reads the event log of messages and records deliveries."""
 
     def __init__(
         self, pool: Pool, new_id: Callable[[], UUID], *, give_up_after: timedelta, join: timedelta = timedelta(0)
     ) -> None:
-        """`pool`: not that of the senders. `give_up_after`: for how long a delivery is tried.
+        """`pool`: not the one that sends messages. `give_up_after`: how long a delivery is tried.
 
-        `join`: how long people wait, so that what happens meanwhile is told to them in one text.
+        `join`: the span whose failed messages channels get in one text; 0 sends each at once.
         """
         self._pool = pool
         self._new_id = new_id
         self._give_up_after = give_up_after
         self._join = join
 
+    @override
     async def fan_out(self, limit: int) -> FanOutResult:
-        """See EventFanOut.fan_out."""
         async with migrated(transaction(self._pool)) as connection:
             row = await (await connection.execute(_TAKE, {"name": _READER})).fetchone()
             if row is None:
                 await begin_fan_out(connection)
                 return NOTHING
             position, now = _to_position(row[0]), row[1]
-            # Before it is asked who wants events: somebody may begin to want them, and send, at any moment.
+            # Read before asking who wants events: an endpoint may be created, and its account send, at any moment.
             present = Position(await read_present(connection))
-            somebody = await (await connection.execute(_SOMEBODY)).fetchone()
-            if somebody != (True,):
-                # Nobody asks: what happens meanwhile is told to nobody later either.
+            anybody = await (await connection.execute(_ANYBODY)).fetchone()
+            if anybody != (True,):
+                # Nobody wants events: those up to now are sent to nobody later either.
                 return await _moved(connection, position, present, NOTHING)
             conditions = [f"m.account_id IN ({_WANTED})", "e.to_state = ANY(%(states)s)"]
             states = [state.value for state in STATES_WITH_EVENTS]
@@ -88,12 +89,12 @@ class PostgresFanOut:
                 connection, position, conditions=conditions, parameters={"states": states}, limit=limit
             )
             if step.position.goal.first_unseen < position.seen.first_unseen:
-                # The position is from before a restore; what it refers to is not in this database.
+                # The position is older than a restore of the database, and what it refers to is not in this one.
                 return await _moved(connection, position, Position(await read_present(connection)), NOTHING)
             new = await self._new_deliveries(connection, step.events, now)
             recorded = await record(connection, new, self._give_up_after)
-            told = FanOutResult(len(step.events), recorded, more=step.position.until is not None)
-            return await _moved(connection, position, step.position, told)
+            result = FanOutResult(len(step.events), recorded, more=step.position.until is not None)
+            return await _moved(connection, position, step.position, result)
 
     async def _new_deliveries(
         self, connection: Connection, events: Sequence[LoggedEvent], now: datetime
@@ -118,30 +119,30 @@ class PostgresFanOut:
             ]
         return new
 
+    @override
     async def give_up(self, limit: int) -> int:
-        """See EventFanOut.give_up."""
         async with migrated(single_statement(self._pool)) as connection:
             return (await connection.execute(_GIVE_UP, {"limit": limit})).rowcount
 
+    @override
     async def forget(self, keep_s: float, limit: int) -> int:
-        """See EventFanOut.forget."""
         async with migrated(single_statement(self._pool)) as connection:
             return (await connection.execute(_FORGET, {"keep_s": keep_s, "limit": limit})).rowcount
 
 
 async def begin_fan_out(connection: Connection) -> None:
-    """Remembers that events count from now on, unless they do already; part of making an endpoint.
+    """Records that events count from now on, unless that is on record already; part of creating an endpoint.
 
-    The first look may come long after the first endpoint was made, and must not begin behind its first messages.
+    The first pass may come long after the first endpoint was created, and must not start behind its first messages.
     """
     start = Position(await read_present(connection))
     await connection.execute(_BEGIN, {"name": _READER, "position": Jsonb(_to_json(start))})
 
 
-async def _moved(connection: Connection, before: Position, after: Position, told: FanOutResult) -> FanOutResult:
+async def _moved(connection: Connection, before: Position, after: Position, result: FanOutResult) -> FanOutResult:
     if after != before:
         await connection.execute(_MOVE, {"name": _READER, "position": Jsonb(_to_json(after))})
-    return told
+    return result
 
 
 def _to_json(position: Position) -> dict[str, Any]:

@@ -1,4 +1,4 @@
-"""Gives out deliveries whose turn it is, one process at an endpoint at a time."""
+"""Hands out deliveries whose turn it is; one process at a time has an endpoint."""
 
 from __future__ import annotations
 
@@ -6,18 +6,26 @@ from collections.abc import Collection, Sequence
 from typing import Any, Final
 from uuid import uuid4
 
-from messaging_service.notices.delivery_ports import BatchResult, DeliveryAttempt, DeliveryBatch, PendingDelivery
+from typing_extensions import override
+
+from messaging_service.notices.delivery_ports import (
+    BatchResult,
+    DeliveryAttempt,
+    DeliveryBatch,
+    DeliveryQueue,
+    PendingDelivery,
+)
 from messaging_service.notices.domain.endpoints import DeliveryState, EndpointKind
 from messaging_service.notices.domain.retries import Retries
 from messaging_service.shared.postgres.database_errors import migrated
 from service_kit.postgres.database import Connection, Pool, transaction
 
 LEASE_S: Final = 60
-"""How long an endpoint stays with a process that says nothing more; longer than any batch takes."""
+"""How long an endpoint stays with a process that does not finish; longer than any batch takes."""
 BATCH_SIZE: Final = 50
-"""Of one batch at most, where each is posted by itself."""
+"""Most deliveries of a batch that are sent one by one."""
 CHANNEL_BATCH_SIZE: Final = 5_000
-"""Of one batch at most, where all are told in one text."""
+"""Most deliveries of a batch that is one text."""
 
 _TAKE: Final = """
     UPDATE webhook_endpoint SET owner = %(lease)s, lease_until = now() + make_interval(secs => %(lease_s)s)
@@ -55,17 +63,17 @@ _NOT_TAKEN: Final = """
         next_try_at = CASE WHEN NOT %(ends)s AND now() + %(pause)s < give_up_at THEN now() + %(pause)s END
     WHERE id = ANY(%(ids)s) AND state = 'pending' RETURNING state
 """
-# Before its deliveries, in the order of whoever changes both.
+# The endpoint before its deliveries: the order of everything that changes both.
 _HOLD: Final = "SELECT owner FROM webhook_endpoint WHERE id = %(id)s FOR NO KEY UPDATE"
 _LET_GO: Final = """
     UPDATE webhook_endpoint SET owner = NULL, lease_until = NULL
     WHERE id = %(id)s AND owner = %(lease)s
 """
-_WELL: Final = """
+_WORKS: Final = """
     UPDATE webhook_endpoint SET failures = 0, failing_since = NULL, paused_until = NULL
     WHERE id = %(id)s AND owner = %(lease)s AND failures > 0
 """
-_ILL: Final = """
+_FAILS: Final = """
     UPDATE webhook_endpoint SET failures = failures + 1, failing_since = coalesce(failing_since, now())
     WHERE id = %(id)s AND owner = %(lease)s RETURNING failures
 """
@@ -73,8 +81,8 @@ _PAUSE: Final = "UPDATE webhook_endpoint SET paused_until = now() + %(pause)s WH
 _DISABLE: Final = "UPDATE webhook_endpoint SET enabled = false, disabled_reason = 'GONE' WHERE id = %(id)s"
 
 
-class PostgresDeliveryQueue:
-    """Implements the port DeliveryQueue."""
+class PostgresDeliveryQueue(DeliveryQueue):
+    """The deliveries of some kinds of endpoints."""
 
     def __init__(
         self,
@@ -84,14 +92,14 @@ class PostgresDeliveryQueue:
         kinds: Collection[EndpointKind] = (EndpointKind.WEBHOOK,),
         size: int = BATCH_SIZE,
     ) -> None:
-        """`kinds`: of the endpoints that are given out. `size`: deliveries of one batch at most."""
+        """`kinds`: the kinds of endpoints that are handed out. `size`: most deliveries of a batch."""
         self._pool = pool
         self._retries = retries
         self._kinds = [kind.value for kind in kinds]
         self._size = size
 
+    @override
     async def take(self, limit: int) -> Sequence[DeliveryBatch]:
-        """See DeliveryQueue.take."""
         lease = uuid4().hex
         async with migrated(transaction(self._pool)) as connection:
             asked = {"lease": lease, "lease_s": LEASE_S, "limit": limit, "kinds": self._kinds}
@@ -115,14 +123,12 @@ class PostgresDeliveryQueue:
             for endpoint_id, kind, url, secret, previous in endpoints
         ]
 
-    async def finish(self, batch: DeliveryBatch, tried: Sequence[DeliveryAttempt]) -> BatchResult:
-        """See DeliveryQueue.finish.
-
-        What was taken is recorded even when somebody else has the endpoint now: it did happen. What failed is not: put
-        off, it would be overtaken by those behind it, which its new owner sends.
-        """
+    @override
+    async def finish(self, batch: DeliveryBatch, attempts: Sequence[DeliveryAttempt]) -> BatchResult:
+        # What was taken is recorded even when another process has the endpoint now, because it did happen. What failed
+        # is not: put off, it would be overtaken by those behind it, which the other process sends.
         owned = {"id": batch.endpoint_id, "lease": batch.lease}
-        taken = [one for one in tried if one.answer.taken]
+        taken = [one for one in attempts if one.answer.taken]
         given_up, disabled = 0, False
         async with migrated(transaction(self._pool)) as connection:
             owner = await (await connection.execute(_HOLD, owned)).fetchone()
@@ -130,8 +136,8 @@ class PostgresDeliveryQueue:
                 ids = [one.delivery.delivery_id for one in taken]
                 statuses = [one.answer.status for one in taken]
                 await connection.execute(_TAKEN, {"ids": ids, "statuses": statuses})
-                await connection.execute(_WELL, owned)
-            failed = [one for one in tried if not one.answer.taken]
+                await connection.execute(_WORKS, owned)
+            failed = [one for one in attempts if not one.answer.taken]
             if failed and owner == (batch.lease,):
                 given_up = await self._note_failure(connection, failed, owned)
                 disabled = failed[0].answer.gone
@@ -141,8 +147,8 @@ class PostgresDeliveryQueue:
     async def _note_failure(
         self, connection: Connection, failed: Sequence[DeliveryAttempt], owned: dict[str, Any]
     ) -> int:
-        """How many deliveries are given up."""
-        # Several failed as one text; with the pause of the oldest they are one text again.
+        """Puts off what failed, or gives it up; returns how many deliveries are given up."""
+        # Several failed as one text. With the pause of the oldest they are one text again.
         one = failed[0]
         tries = one.delivery.tries + 1
         asked = self._retries.asked_pause(one.answer.retry_after)
@@ -155,12 +161,12 @@ class PostgresDeliveryQueue:
             "ends": one.answer.gone,
         }
         states = await (await connection.execute(_NOT_TAKEN, parameters)).fetchall()
-        row = await (await connection.execute(_ILL, owned)).fetchone()
+        row = await (await connection.execute(_FAILS, owned)).fetchone()
         if one.answer.gone:
             await connection.execute(_DISABLE, owned)
         elif row is not None:
-            # Those behind wait for the next try of this one, or only for the endpoint to recover, and in any case for
-            # as long as the endpoint asked.
+            # The deliveries behind wait for the next try of this one, or only for the endpoint to recover; in either
+            # case for as long as the endpoint asked.
             waits = tries <= self._retries.in_order_tries
             alone = pause if waits else max(self._retries.endpoint_pause(row[0]), asked)
             await connection.execute(_PAUSE, owned | {"pause": alone})

@@ -166,7 +166,6 @@ class PostgresEndpointStore(EndpointStore):
             return to_delivery(await self._one(connection, _DELIVERY, {"delivery_id": delivery_id}))
 
     @override
-    @override
     async def deliveries(
         self, endpoint_id: UUID, wanted: DeliveryFilter, limit: int, after: tuple[datetime, UUID] | None
     ) -> Sequence[Delivery]:

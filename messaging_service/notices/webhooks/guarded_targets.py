@@ -1,4 +1,4 @@
-"""Where a URL leads, and whether we may go there."""
+"""Where a URL leads, and whether we may connect there."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ Resolve = Callable[[str, int], Awaitable[Sequence[str]]]
 
 
 class TargetRefusedError(Exception):
-    """A URL must not be called; the first argument is a sentence for its owner."""
+    """A URL must not be called. The argument is a sentence for its owner."""
 
 
 class TargetUnknownError(Exception):
@@ -31,7 +31,7 @@ class TargetUnknownError(Exception):
 
 
 async def system_resolve(host: str, port: int) -> Sequence[str]:
-    """Asks this machine's resolver."""
+    """Looks the name up with this machine's resolver."""
     found = await asyncio.get_running_loop().getaddrinfo(host, port, type=socket.SOCK_STREAM)
     return [str(address[0]) for *_, address in found]
 
@@ -40,7 +40,7 @@ class GuardedTargets(EndpointTargets):
     """Checks URLs of webhooks. A name is refused when any of its addresses is."""
 
     def __init__(self, allowed: Sequence[Network], *, allow_http: bool, resolve: Resolve = system_resolve) -> None:
-        """`allowed`: networks that may be called although they are our own."""
+        """`allowed`: private networks that may be called."""
         self._allowed = allowed
         self._allow_http = allow_http
         self._resolve = resolve
@@ -57,7 +57,7 @@ class GuardedTargets(EndpointTargets):
         return CheckedTarget(target, None)
 
     async def addresses(self, url: str) -> list[Address]:
-        """The addresses to connect to and no others, as a name may lead elsewhere a moment later.
+        """The only addresses to connect to: the name may lead elsewhere a moment later.
 
         Raises TargetRefusedError or TargetUnknownError.
         """

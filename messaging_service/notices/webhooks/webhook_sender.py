@@ -47,7 +47,7 @@ class _Line:
 
     http: httpx.AsyncClient
     trace: Trace
-    """Hears of each connection; see `_connections`."""
+    """Called for each connection; see `_connections`."""
     now: Callable[[], datetime]
 
 
@@ -60,7 +60,7 @@ class WebhookSender(Sender):
     """
 
     def __init__(self, targets: GuardedTargets, *, timeout_s: float, now: Callable[[], datetime]) -> None:
-        """`timeout_s`: for one post, from the name to the end of the answer."""
+        """`timeout_s`: longest time of one post, from the look-up of the name to the end of the answer."""
         self._targets = targets
         self._timeout_s = timeout_s
         self._now = now
@@ -130,16 +130,16 @@ class WebhookSender(Sender):
 
 @asynccontextmanager
 async def _connections() -> AsyncIterator[Trace]:
-    """Gives what httpcore tells of its steps to, and closes every connection at the end.
+    """Yields the function that httpcore reports its steps to, and closes every connection at the end.
 
-    A post that is over while TLS is negotiated leaves its connection to nobody: whoever never answers could have this
-    process keep sockets until its garbage is collected.
+    A post that ends while TLS is negotiated leaves its connection to nobody. A receiver that never answers could make
+    this process keep sockets until its garbage is collected.
     """
     opened: list[_Connection] = []
 
-    async def trace(step: str, told: Mapping[str, Any]) -> None:
+    async def trace(step: str, details: Mapping[str, Any]) -> None:
         if step == "connection.connect_tcp.complete":
-            opened.append(told["return_value"])
+            opened.append(details["return_value"])
 
     try:
         yield trace

@@ -341,7 +341,7 @@ async def test_the_secrets_of_targets_are_in_no_answer_and_no_log(
         answers.append(await channels(service).ListChannels(pb.ListChannelsRequest(user_id="user123")))
         out, err = capfd.readouterr()
         said = f"{answers}{out}{err}"
-        assert "channel.told" in said
+        assert "channel.notified" in said
         assert CANARY not in said
         assert "canary-of-the-relay" not in said
         stored = await rows(

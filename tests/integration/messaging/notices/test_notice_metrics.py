@@ -104,7 +104,7 @@ async def waiting(url: str, endpoint_id: str, count: int, since: str) -> None:
 
 async def test_on_an_empty_database_nothing_waits_and_nobody_has_looked(view: PostgresNoticeView) -> None:
     state = await view.look()
-    assert (state.deliveries_due, state.deliveries_held, state.oldest_due_s, state.untold_s) == (0, 0, 0, 0)
+    assert (state.deliveries_due, state.deliveries_held, state.oldest_due_s, state.fan_out_lag_s) == (0, 0, 0, 0)
     assert (state.endpoints_well, state.endpoints_failing, state.endpoints_disabled) == (0, 0, 0)
     assert state.alerts_open == {}
     assert state.alerts_looked_s == math.inf
@@ -137,13 +137,13 @@ async def test_telling_is_as_far_behind_as_its_oldest_event_is_old(view: Postgre
         await metered.service.send()
         await system.until(1)
     await until_found(database_url, "SELECT 1 FROM webhook_delivery")
-    assert (await view.look()).untold_s == 0
+    assert (await view.look()).fan_out_lag_s == 0
     await rows(
         database_url,
         "INSERT INTO message_event (message_id, attempt, to_state, actor, at) "
         "SELECT id, 1, 'delivered', 'test', now() - interval '90 s' FROM message",
     )
-    assert 90 <= (await view.look()).untold_s < 1_000
+    assert 90 <= (await view.look()).fan_out_lag_s < 1_000
 
 
 async def test_open_alerts_and_the_last_look_are_shown(view: PostgresNoticeView, database_url: str) -> None:

@@ -10,8 +10,8 @@ from typing import Any
 
 import requests
 
+from messaging_service.notices.channels.apprise_caller import AppriseCaller, Rules
 from messaging_service.notices.channels.guard import Guard
-from messaging_service.notices.channels.posting import Posting, Rules
 
 sent: list[dict[str, Any]] = []
 
@@ -34,15 +34,15 @@ def main() -> None:
     asked = json.loads(sys.stdin.read())
     rules = Rules.of({"services": asked["services"], "networks": [], "relay": None})
     guard = Guard(())
-    posting = Posting(rules, guard)
+    caller = AppriseCaller(rules, guard)
     requests.adapters.HTTPAdapter.send = keep  # type: ignore[method-assign,assignment]
     socket.getaddrinfo = public  # type: ignore[assignment]  # it takes what it is asked with here
     guard.install()
     answers: dict[str, Any] = {}
     for url in asked["urls"]:
         sent.clear()
-        checked = posting.answer({"do": "check", "url": url})
-        posted = posting.answer({"do": "post", "url": url, "title": "TukuPay SMS: test (a)", "body": "first\nsecond"})
+        checked = caller.answer({"do": "check", "url": url})
+        posted = caller.answer({"do": "post", "url": url, "title": "TukuPay SMS: test (a)", "body": "first\nsecond"})
         answers[url] = {"checked": checked, "posted": posted, "sent": list(sent)}
     sys.stdout.write(json.dumps(answers))
 

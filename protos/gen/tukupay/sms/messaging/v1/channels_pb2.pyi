@@ -64,7 +64,7 @@ class _ChannelEventEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_ChannelE
     """`carrier.balance_low`: our account at a carrier holds little."""
     CHANNEL_EVENT_SMS_FAILED: _ChannelEvent.ValueType  # 6
     """`sms.failed`: a message was refused, reported undeliverable, expired or cancelled.
-    Those of a minute, unless the operator chose another span, are told in one text.
+    Those of a minute, unless the operator chose another span, are sent in one text.
     """
     CHANNEL_EVENT_TEST: _ChannelEvent.ValueType  # 7
     """`channel.test`: somebody asked for a test. Every channel gets its own; refused in
@@ -72,7 +72,7 @@ class _ChannelEventEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_ChannelE
     """
 
 class ChannelEvent(_ChannelEvent, metaclass=_ChannelEventEnumTypeWrapper):
-    """What a channel may be told of."""
+    """What a channel may ask for."""
 
 CHANNEL_EVENT_UNSPECIFIED: ChannelEvent.ValueType  # 0
 """Refused in requests to create or update; in a filter: any event."""
@@ -88,7 +88,7 @@ CHANNEL_EVENT_CARRIER_BALANCE_LOW: ChannelEvent.ValueType  # 5
 """`carrier.balance_low`: our account at a carrier holds little."""
 CHANNEL_EVENT_SMS_FAILED: ChannelEvent.ValueType  # 6
 """`sms.failed`: a message was refused, reported undeliverable, expired or cancelled.
-Those of a minute, unless the operator chose another span, are told in one text.
+Those of a minute, unless the operator chose another span, are sent in one text.
 """
 CHANNEL_EVENT_TEST: ChannelEvent.ValueType  # 7
 """`channel.test`: somebody asked for a test. Every channel gets its own; refused in
@@ -157,7 +157,7 @@ class Channel(_message.Message):
     description: _builtins.str
     """What it is for, in its owner's words; may be empty."""
     enabled: _builtins.bool
-    """Whether events are recorded for it and told."""
+    """Whether events are recorded for it and sent."""
     disabled_reason: _builtins.str
     """Why the service disabled it by itself: `GONE` after an answer 410. Absent otherwise."""
     @_builtins.property
@@ -223,7 +223,7 @@ class ChannelDelivery(_message.Message):
     event_id: _builtins.str
     """The event's id."""
     event: Global___ChannelEvent.ValueType
-    """What it tells."""
+    """What happened."""
     state: Global___ChannelDeliveryState.ValueType
     """How it stands."""
     tries: _builtins.int
@@ -468,7 +468,7 @@ class UpdateChannelRequest(_message.Message):
     description: _builtins.str
     """What it is for."""
     enabled: _builtins.bool
-    """Whether events are recorded for it and told."""
+    """Whether events are recorded for it and sent."""
     @_builtins.property
     def events(self) -> _containers.RepeatedScalarFieldContainer[Global___ChannelEvent.ValueType]:
         """What is wanted from now on; empty leaves it as it is."""
@@ -683,7 +683,7 @@ Global___ListChannelDeliveriesResponse: _TypeAlias = ListChannelDeliveriesRespon
 
 @_typing.final
 class ReplayChannelDeliveriesRequest(_message.Message):
-    """What to tell of again: one delivery, or a period."""
+    """What to send again: one delivery, or a period."""
 
     DESCRIPTOR: _descriptor.Descriptor
 
@@ -723,7 +723,7 @@ Global___ReplayChannelDeliveriesRequest: _TypeAlias = ReplayChannelDeliveriesReq
 
 @_typing.final
 class ReplayChannelDeliveriesResponse(_message.Message):
-    """What is told again."""
+    """What is sent again."""
 
     DESCRIPTOR: _descriptor.Descriptor
 

@@ -28,9 +28,9 @@ if _version_not_supported:
 class ChannelServiceStub(object):
     """Channels of an account. A channel is a room of a messenger or a duty roster, given by
     its URL as the library apprise writes it (such as `slack://…` or `tgram://…`), or a
-    mailbox. What it asks for is told to it in plain words, and again with growing pauses
+    mailbox. What it asks for is sent to it in plain words, and again with growing pauses
     for a day, unless the operator chose other times, until it is taken. An answer 410
-    disables the channel. What waits for a channel at the same time is told in one text,
+    disables the channel. What waits for a channel at the same time is sent in one text,
     failed messages counted by their codes.
 
     URLs of services hold secrets: they are taken, but never shown again, nor logged.
@@ -89,9 +89,9 @@ class ChannelServiceStub(object):
 class ChannelServiceServicer(object):
     """Channels of an account. A channel is a room of a messenger or a duty roster, given by
     its URL as the library apprise writes it (such as `slack://…` or `tgram://…`), or a
-    mailbox. What it asks for is told to it in plain words, and again with growing pauses
+    mailbox. What it asks for is sent to it in plain words, and again with growing pauses
     for a day, unless the operator chose other times, until it is taken. An answer 410
-    disables the channel. What waits for a channel at the same time is told in one text,
+    disables the channel. What waits for a channel at the same time is sent in one text,
     failed messages counted by their codes.
 
     URLs of services hold secrets: they are taken, but never shown again, nor logged.
@@ -146,7 +146,7 @@ class ChannelServiceServicer(object):
 
     def TestChannel(self, request, context):
         """Sends a test, whatever the channel asks for. Answers as soon as it is recorded;
-        ListChannelDeliveries tells what became of it.
+        ListChannelDeliveries shows its outcome.
         NOT_FOUND (`CHANNEL_NOT_FOUND`). FAILED_PRECONDITION (`CHANNEL_DISABLED`).
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
@@ -154,7 +154,7 @@ class ChannelServiceServicer(object):
         raise NotImplementedError('Method not implemented!')
 
     def ListChannelDeliveries(self, request, context):
-        """What was and is to be told, newest first, by pages. Kept for 30 days unless the
+        """What was sent and what waits, newest first, by pages. Kept for 30 days unless the
         operator chose otherwise.
         INVALID_ARGUMENT: a malformed filter or page token. NOT_FOUND (`CHANNEL_NOT_FOUND`).
         """
@@ -163,7 +163,7 @@ class ChannelServiceServicer(object):
         raise NotImplementedError('Method not implemented!')
 
     def ReplayChannelDeliveries(self, request, context):
-        """Tells of events again: of one, or of those of a period that were given up.
+        """Sends events again: one, or those of a period that were given up.
         INVALID_ARGUMENT: neither a delivery nor a period, or both. NOT_FOUND
         (`CHANNEL_NOT_FOUND`, `CHANNEL_DELIVERY_NOT_FOUND`).
         """
@@ -225,9 +225,9 @@ def add_ChannelServiceServicer_to_server(servicer, server):
 class ChannelService(object):
     """Channels of an account. A channel is a room of a messenger or a duty roster, given by
     its URL as the library apprise writes it (such as `slack://…` or `tgram://…`), or a
-    mailbox. What it asks for is told to it in plain words, and again with growing pauses
+    mailbox. What it asks for is sent to it in plain words, and again with growing pauses
     for a day, unless the operator chose other times, until it is taken. An answer 410
-    disables the channel. What waits for a channel at the same time is told in one text,
+    disables the channel. What waits for a channel at the same time is sent in one text,
     failed messages counted by their codes.
 
     URLs of services hold secrets: they are taken, but never shown again, nor logged.

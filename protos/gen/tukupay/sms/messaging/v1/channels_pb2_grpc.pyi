@@ -29,9 +29,9 @@ GRPC_VERSION: str
 class ChannelServiceStub:
     """Channels of an account. A channel is a room of a messenger or a duty roster, given by
     its URL as the library apprise writes it (such as `slack://…` or `tgram://…`), or a
-    mailbox. What it asks for is told to it in plain words, and again with growing pauses
+    mailbox. What it asks for is sent to it in plain words, and again with growing pauses
     for a day, unless the operator chose other times, until it is taken. An answer 410
-    disables the channel. What waits for a channel at the same time is told in one text,
+    disables the channel. What waits for a channel at the same time is sent in one text,
     failed messages counted by their codes.
 
     URLs of services hold secrets: they are taken, but never shown again, nor logged.
@@ -69,16 +69,16 @@ class ChannelServiceStub:
     """
     TestChannel: _grpc.UnaryUnaryMultiCallable[_channels_pb2.TestChannelRequest, _channels_pb2.TestChannelResponse]
     """Sends a test, whatever the channel asks for. Answers as soon as it is recorded;
-    ListChannelDeliveries tells what became of it.
+    ListChannelDeliveries shows its outcome.
     NOT_FOUND (`CHANNEL_NOT_FOUND`). FAILED_PRECONDITION (`CHANNEL_DISABLED`).
     """
     ListChannelDeliveries: _grpc.UnaryUnaryMultiCallable[_channels_pb2.ListChannelDeliveriesRequest, _channels_pb2.ListChannelDeliveriesResponse]
-    """What was and is to be told, newest first, by pages. Kept for 30 days unless the
+    """What was sent and what waits, newest first, by pages. Kept for 30 days unless the
     operator chose otherwise.
     INVALID_ARGUMENT: a malformed filter or page token. NOT_FOUND (`CHANNEL_NOT_FOUND`).
     """
     ReplayChannelDeliveries: _grpc.UnaryUnaryMultiCallable[_channels_pb2.ReplayChannelDeliveriesRequest, _channels_pb2.ReplayChannelDeliveriesResponse]
-    """Tells of events again: of one, or of those of a period that were given up.
+    """Sends events again: one, or those of a period that were given up.
     INVALID_ARGUMENT: neither a delivery nor a period, or both. NOT_FOUND
     (`CHANNEL_NOT_FOUND`, `CHANNEL_DELIVERY_NOT_FOUND`).
     """
@@ -87,9 +87,9 @@ class ChannelServiceStub:
 class ChannelServiceAsyncStub(ChannelServiceStub):
     """Channels of an account. A channel is a room of a messenger or a duty roster, given by
     its URL as the library apprise writes it (such as `slack://…` or `tgram://…`), or a
-    mailbox. What it asks for is told to it in plain words, and again with growing pauses
+    mailbox. What it asks for is sent to it in plain words, and again with growing pauses
     for a day, unless the operator chose other times, until it is taken. An answer 410
-    disables the channel. What waits for a channel at the same time is told in one text,
+    disables the channel. What waits for a channel at the same time is sent in one text,
     failed messages counted by their codes.
 
     URLs of services hold secrets: they are taken, but never shown again, nor logged.
@@ -124,16 +124,16 @@ class ChannelServiceAsyncStub(ChannelServiceStub):
     """
     TestChannel: _aio.UnaryUnaryMultiCallable[_channels_pb2.TestChannelRequest, _channels_pb2.TestChannelResponse]  # type: ignore[assignment]
     """Sends a test, whatever the channel asks for. Answers as soon as it is recorded;
-    ListChannelDeliveries tells what became of it.
+    ListChannelDeliveries shows its outcome.
     NOT_FOUND (`CHANNEL_NOT_FOUND`). FAILED_PRECONDITION (`CHANNEL_DISABLED`).
     """
     ListChannelDeliveries: _aio.UnaryUnaryMultiCallable[_channels_pb2.ListChannelDeliveriesRequest, _channels_pb2.ListChannelDeliveriesResponse]  # type: ignore[assignment]
-    """What was and is to be told, newest first, by pages. Kept for 30 days unless the
+    """What was sent and what waits, newest first, by pages. Kept for 30 days unless the
     operator chose otherwise.
     INVALID_ARGUMENT: a malformed filter or page token. NOT_FOUND (`CHANNEL_NOT_FOUND`).
     """
     ReplayChannelDeliveries: _aio.UnaryUnaryMultiCallable[_channels_pb2.ReplayChannelDeliveriesRequest, _channels_pb2.ReplayChannelDeliveriesResponse]  # type: ignore[assignment]
-    """Tells of events again: of one, or of those of a period that were given up.
+    """Sends events again: one, or those of a period that were given up.
     INVALID_ARGUMENT: neither a delivery nor a period, or both. NOT_FOUND
     (`CHANNEL_NOT_FOUND`, `CHANNEL_DELIVERY_NOT_FOUND`).
     """
@@ -141,9 +141,9 @@ class ChannelServiceAsyncStub(ChannelServiceStub):
 class ChannelServiceServicer(metaclass=_abc_1.ABCMeta):
     """Channels of an account. A channel is a room of a messenger or a duty roster, given by
     its URL as the library apprise writes it (such as `slack://…` or `tgram://…`), or a
-    mailbox. What it asks for is told to it in plain words, and again with growing pauses
+    mailbox. What it asks for is sent to it in plain words, and again with growing pauses
     for a day, unless the operator chose other times, until it is taken. An answer 410
-    disables the channel. What waits for a channel at the same time is told in one text,
+    disables the channel. What waits for a channel at the same time is sent in one text,
     failed messages counted by their codes.
 
     URLs of services hold secrets: they are taken, but never shown again, nor logged.
@@ -212,7 +212,7 @@ class ChannelServiceServicer(metaclass=_abc_1.ABCMeta):
         context: _ServicerContext,
     ) -> _typing.Union[_channels_pb2.TestChannelResponse, _abc.Awaitable[_channels_pb2.TestChannelResponse]]:
         """Sends a test, whatever the channel asks for. Answers as soon as it is recorded;
-        ListChannelDeliveries tells what became of it.
+        ListChannelDeliveries shows its outcome.
         NOT_FOUND (`CHANNEL_NOT_FOUND`). FAILED_PRECONDITION (`CHANNEL_DISABLED`).
         """
 
@@ -222,7 +222,7 @@ class ChannelServiceServicer(metaclass=_abc_1.ABCMeta):
         request: _channels_pb2.ListChannelDeliveriesRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_channels_pb2.ListChannelDeliveriesResponse, _abc.Awaitable[_channels_pb2.ListChannelDeliveriesResponse]]:
-        """What was and is to be told, newest first, by pages. Kept for 30 days unless the
+        """What was sent and what waits, newest first, by pages. Kept for 30 days unless the
         operator chose otherwise.
         INVALID_ARGUMENT: a malformed filter or page token. NOT_FOUND (`CHANNEL_NOT_FOUND`).
         """
@@ -233,7 +233,7 @@ class ChannelServiceServicer(metaclass=_abc_1.ABCMeta):
         request: _channels_pb2.ReplayChannelDeliveriesRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_channels_pb2.ReplayChannelDeliveriesResponse, _abc.Awaitable[_channels_pb2.ReplayChannelDeliveriesResponse]]:
-        """Tells of events again: of one, or of those of a period that were given up.
+        """Sends events again: one, or those of a period that were given up.
         INVALID_ARGUMENT: neither a delivery nor a period, or both. NOT_FOUND
         (`CHANNEL_NOT_FOUND`, `CHANNEL_DELIVERY_NOT_FOUND`).
         """

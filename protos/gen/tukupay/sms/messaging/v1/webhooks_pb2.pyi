@@ -51,7 +51,7 @@ class _WebhookEventEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_WebhookE
     """`outcomes.unknown`: messages whose outcome is unknown pile up."""
 
 class WebhookEvent(_WebhookEvent, metaclass=_WebhookEventEnumTypeWrapper):
-    """What an endpoint may be told of."""
+    """What an endpoint may ask for."""
 
 WEBHOOK_EVENT_UNSPECIFIED: WebhookEvent.ValueType  # 0
 """Refused in requests to create or update; in a filter: any event."""
@@ -206,7 +206,7 @@ class WebhookDelivery(_message.Message):
     event_id: _builtins.str
     """The event's id, also the header `webhook-id`: the same in every try and replay."""
     event: Global___WebhookEvent.ValueType
-    """What it tells."""
+    """What happened."""
     state: Global___WebhookDeliveryState.ValueType
     """How it stands."""
     tries: _builtins.int

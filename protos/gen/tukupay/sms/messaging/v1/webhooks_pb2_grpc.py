@@ -31,9 +31,9 @@ class WebhookServiceStub(object):
 
     Every event of an account that an endpoint asks for is posted to it at least once,
     one after another, in the order in which the events were recorded, and again with
-    growing pauses, for a day unless the operator chose otherwise, until it answers with
-    2xx. One that was not taken three times (a setting as well) steps aside for those behind it. Redirects are not followed. An answer 410
-    disables the endpoint.
+    growing pauses until it answers with 2xx: for a day, unless the operator chose
+    otherwise. One that was not taken three times (a setting as well) steps aside for those
+    behind it. Redirects are not followed. An answer 410 disables the endpoint.
 
     Errors as described at MessagingService.
     """
@@ -97,9 +97,9 @@ class WebhookServiceServicer(object):
 
     Every event of an account that an endpoint asks for is posted to it at least once,
     one after another, in the order in which the events were recorded, and again with
-    growing pauses, for a day unless the operator chose otherwise, until it answers with
-    2xx. One that was not taken three times (a setting as well) steps aside for those behind it. Redirects are not followed. An answer 410
-    disables the endpoint.
+    growing pauses until it answers with 2xx: for a day, unless the operator chose
+    otherwise. One that was not taken three times (a setting as well) steps aside for those
+    behind it. Redirects are not followed. An answer 410 disables the endpoint.
 
     Errors as described at MessagingService.
     """
@@ -158,7 +158,7 @@ class WebhookServiceServicer(object):
 
     def TestWebhook(self, request, context):
         """Posts an event `webhook.test`, whatever the endpoint asks for. Answers as soon as it
-        is recorded; ListWebhookDeliveries tells what became of it.
+        is recorded; ListWebhookDeliveries shows its outcome.
         NOT_FOUND (`WEBHOOK_NOT_FOUND`). FAILED_PRECONDITION (`WEBHOOK_DISABLED`).
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
@@ -245,9 +245,9 @@ class WebhookService(object):
 
     Every event of an account that an endpoint asks for is posted to it at least once,
     one after another, in the order in which the events were recorded, and again with
-    growing pauses, for a day unless the operator chose otherwise, until it answers with
-    2xx. One that was not taken three times (a setting as well) steps aside for those behind it. Redirects are not followed. An answer 410
-    disables the endpoint.
+    growing pauses until it answers with 2xx: for a day, unless the operator chose
+    otherwise. One that was not taken three times (a setting as well) steps aside for those
+    behind it. Redirects are not followed. An answer 410 disables the endpoint.
 
     Errors as described at MessagingService.
     """

@@ -32,9 +32,9 @@ class WebhookServiceStub:
 
     Every event of an account that an endpoint asks for is posted to it at least once,
     one after another, in the order in which the events were recorded, and again with
-    growing pauses, for a day unless the operator chose otherwise, until it answers with
-    2xx. One that was not taken three times (a setting as well) steps aside for those behind it. Redirects are not followed. An answer 410
-    disables the endpoint.
+    growing pauses until it answers with 2xx: for a day, unless the operator chose
+    otherwise. One that was not taken three times (a setting as well) steps aside for those
+    behind it. Redirects are not followed. An answer 410 disables the endpoint.
 
     Errors as described at MessagingService.
     """
@@ -71,7 +71,7 @@ class WebhookServiceStub:
     """
     TestWebhook: _grpc.UnaryUnaryMultiCallable[_webhooks_pb2.TestWebhookRequest, _webhooks_pb2.TestWebhookResponse]
     """Posts an event `webhook.test`, whatever the endpoint asks for. Answers as soon as it
-    is recorded; ListWebhookDeliveries tells what became of it.
+    is recorded; ListWebhookDeliveries shows its outcome.
     NOT_FOUND (`WEBHOOK_NOT_FOUND`). FAILED_PRECONDITION (`WEBHOOK_DISABLED`).
     """
     ListWebhookDeliveries: _grpc.UnaryUnaryMultiCallable[_webhooks_pb2.ListWebhookDeliveriesRequest, _webhooks_pb2.ListWebhookDeliveriesResponse]
@@ -92,9 +92,9 @@ class WebhookServiceAsyncStub(WebhookServiceStub):
 
     Every event of an account that an endpoint asks for is posted to it at least once,
     one after another, in the order in which the events were recorded, and again with
-    growing pauses, for a day unless the operator chose otherwise, until it answers with
-    2xx. One that was not taken three times (a setting as well) steps aside for those behind it. Redirects are not followed. An answer 410
-    disables the endpoint.
+    growing pauses until it answers with 2xx: for a day, unless the operator chose
+    otherwise. One that was not taken three times (a setting as well) steps aside for those
+    behind it. Redirects are not followed. An answer 410 disables the endpoint.
 
     Errors as described at MessagingService.
     """
@@ -128,7 +128,7 @@ class WebhookServiceAsyncStub(WebhookServiceStub):
     """
     TestWebhook: _aio.UnaryUnaryMultiCallable[_webhooks_pb2.TestWebhookRequest, _webhooks_pb2.TestWebhookResponse]  # type: ignore[assignment]
     """Posts an event `webhook.test`, whatever the endpoint asks for. Answers as soon as it
-    is recorded; ListWebhookDeliveries tells what became of it.
+    is recorded; ListWebhookDeliveries shows its outcome.
     NOT_FOUND (`WEBHOOK_NOT_FOUND`). FAILED_PRECONDITION (`WEBHOOK_DISABLED`).
     """
     ListWebhookDeliveries: _aio.UnaryUnaryMultiCallable[_webhooks_pb2.ListWebhookDeliveriesRequest, _webhooks_pb2.ListWebhookDeliveriesResponse]  # type: ignore[assignment]
@@ -148,9 +148,9 @@ class WebhookServiceServicer(metaclass=_abc_1.ABCMeta):
 
     Every event of an account that an endpoint asks for is posted to it at least once,
     one after another, in the order in which the events were recorded, and again with
-    growing pauses, for a day unless the operator chose otherwise, until it answers with
-    2xx. One that was not taken three times (a setting as well) steps aside for those behind it. Redirects are not followed. An answer 410
-    disables the endpoint.
+    growing pauses until it answers with 2xx: for a day, unless the operator chose
+    otherwise. One that was not taken three times (a setting as well) steps aside for those
+    behind it. Redirects are not followed. An answer 410 disables the endpoint.
 
     Errors as described at MessagingService.
     """
@@ -224,7 +224,7 @@ class WebhookServiceServicer(metaclass=_abc_1.ABCMeta):
         context: _ServicerContext,
     ) -> _typing.Union[_webhooks_pb2.TestWebhookResponse, _abc.Awaitable[_webhooks_pb2.TestWebhookResponse]]:
         """Posts an event `webhook.test`, whatever the endpoint asks for. Answers as soon as it
-        is recorded; ListWebhookDeliveries tells what became of it.
+        is recorded; ListWebhookDeliveries shows its outcome.
         NOT_FOUND (`WEBHOOK_NOT_FOUND`). FAILED_PRECONDITION (`WEBHOOK_DISABLED`).
         """
 

@@ -1,4 +1,4 @@
-"""What apprise is asked for, and what of it is forced whatever a URL says. Imported by the child process only."""
+"""Calls apprise, and overrides what a URL may not choose. Imported by the child process only."""
 
 from __future__ import annotations
 
@@ -59,7 +59,7 @@ class Relay:
 
 @dataclass(frozen=True, slots=True)
 class Rules:
-    """What the child was told by the service that started it."""
+    """What the service that started the child configured."""
 
     services: frozenset[str]
     networks: tuple[Network, ...]
@@ -76,7 +76,7 @@ class Rules:
         )
 
 
-class Posting:
+class AppriseCaller:
     """Answers the questions of the service. Never raises for what a target does."""
 
     def __init__(self, rules: Rules, guard: Guard) -> None:
@@ -233,9 +233,9 @@ def _refusal(error: str) -> dict[str, Any]:
 
 
 class Witness:
-    """Sees what apprise keeps to itself, which is why a post was not taken, and holds requests to the rules.
+    """Sees why a post was not taken, which apprise does not return, and holds requests to the rules.
 
-    apprise tells true or false, and the reason to a log that also has the target's secrets.
+    apprise returns true or false, and writes the reason to a log that also holds the target's secrets.
     """
 
     def __init__(self) -> None:
