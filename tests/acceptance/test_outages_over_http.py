@@ -21,12 +21,13 @@ from tests.system.waiting import until
 from tukupay.sms.messaging.v1 import reports_pb2, reports_pb2_grpc
 
 STALE_S = 2.5
+QUICK = {"MESSAGING_PRICE_HEARTBEAT_S": "0.2", "MESSAGING_PRICING_TIMEOUT_S": "1"}
 
 
 @pytest.fixture(scope="module")
 def system(new_system: NewSystem) -> System:
     """A system of their own for tests that stop its parts."""
-    made = new_system(MESSAGING_PRICE_STALE_S=str(STALE_S), MESSAGING_PRICE_HEARTBEAT_S="0.2")
+    made = new_system(MESSAGING_PRICE_STALE_S=str(STALE_S), **QUICK)
     made.start()
     return made
 
@@ -106,7 +107,7 @@ def test_with_pricing_down_known_prices_serve_for_the_bound_and_then_nothing_is_
 
 
 def test_with_no_bound_at_all_nothing_is_sent_as_soon_as_pricing_is_down(new_system: NewSystem) -> None:
-    strict = new_system(MESSAGING_PRICE_STALE_S="0", MESSAGING_PRICE_HEARTBEAT_S="0.2")
+    strict = new_system(MESSAGING_PRICE_STALE_S="0", **QUICK)
     strict.start()
     strict.rest.set_cost("DirectCustomer", 0.8)
     keep_a_price(strict)

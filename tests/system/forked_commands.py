@@ -7,6 +7,7 @@ of it once and forks for each command: environment, arguments, output and exit c
 from __future__ import annotations
 
 import atexit
+import gc
 import json
 import os
 import socket
@@ -15,9 +16,17 @@ import sys
 import traceback
 from collections.abc import Mapping, Sequence
 from functools import cache
+from importlib import import_module
 from pathlib import Path
 from tempfile import TemporaryFile
+from typing import Final
 
+IMPORTED: Final = (
+    "sms_cli.application",
+    # What commands would import when they begin to run.
+    *("email.message", "http.client", "importlib.metadata", "phonenumbers", "psycopg", "rich._emoji_codes"),
+    *("typer._adapters", "pydantic.functional_validators", "pydantic.json_schema", "pydantic.type_adapter"),
+)
 _TIMEOUT_S = 60.0
 _REQUEST_BYTES = 1 << 20
 # As wide as the tables of the tests are; a console measures its terminal when it is made, which is before the fork.
@@ -120,7 +129,9 @@ def _become(request: Mapping[str, object], descriptors: Sequence[int]) -> None:
 
 
 if __name__ == "__main__":
-    import sms_cli.application  # noqa: F401 - what every command needs
-
+    for name in IMPORTED:
+        import_module(name)
+    gc.collect()
+    gc.freeze()
     with socket.socket(fileno=int(sys.argv[1])) as given:
         _serve(given)

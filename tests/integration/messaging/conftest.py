@@ -14,7 +14,6 @@ from messaging_service.carriers.domain.submission import DeliveryReceipt, Outcom
 from messaging_service.sending.outbox import Acceptance, Accepted, Claim, Settled
 from messaging_service.sending.postgres.postgres_outbox import Windows
 from messaging_service.shared.domain.message import Message
-from service_kit import readiness
 from service_kit.embedded.embedded_postgres import EmbeddedPostgres
 from service_kit.postgres.database import create_pool
 from tests.conftest import DatabaseTemplate
@@ -121,9 +120,3 @@ async def metered(database_url: str) -> AsyncIterator[Metered]:
     """A running service on an empty database, and what it exports."""
     async with metered_on(database_url) as made:
         yield made
-
-
-@pytest.fixture(autouse=True)
-def _looks_at_its_database_often(monkeypatch: pytest.MonkeyPatch) -> None:
-    """So that no test waits a second for a service in its own process to see that its database has changed."""
-    monkeypatch.setattr(readiness, "CHECK_EVERY_S", 0.1)

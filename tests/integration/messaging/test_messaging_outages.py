@@ -68,16 +68,17 @@ async def test_a_price_book_that_cannot_answer_is_not_a_missing_price(service: R
     await assert_untouched(service, database_url)
 
 
-async def test_without_the_price_book_nothing_is_sent(service: Running, database_url: str) -> None:
-    await service.pricing_server.stop(None)
-    error = await refusal_of(service.send())
-    assert (error.kind, error.reason) == (Kind.UNAVAILABLE, "PRICING_UNAVAILABLE")
-    assert error.retry_after is not None
-    answers = await service.batch([message(), message()])
-    assert [answers[n].error.reason for n in range(2)] == ["PRICING_UNAVAILABLE"] * 2
-    assert answers[0].error.code == grpc.StatusCode.UNAVAILABLE.value[0]
-    assert answers[0].error.retry_delay.seconds > 0
-    await assert_untouched(service, database_url)
+async def test_without_the_price_book_nothing_is_sent(database_url: str) -> None:
+    async with service_on(database_url, pricing_timeout_s=0.2) as service:
+        await service.pricing_server.stop(None)
+        error = await refusal_of(service.send())
+        assert (error.kind, error.reason) == (Kind.UNAVAILABLE, "PRICING_UNAVAILABLE")
+        assert error.retry_after is not None
+        answers = await service.batch([message(), message()])
+        assert [answers[n].error.reason for n in range(2)] == ["PRICING_UNAVAILABLE"] * 2
+        assert answers[0].error.code == grpc.StatusCode.UNAVAILABLE.value[0]
+        assert answers[0].error.retry_delay.seconds > 0
+        await assert_untouched(service, database_url)
 
 
 async def test_without_a_carrier_nothing_that_is_due_is_sent(service: Running, database_url: str) -> None:
@@ -104,7 +105,7 @@ async def own_server(tmp_path: Path) -> AsyncIterator[EmbeddedPostgres]:
 async def test_without_the_database_every_call_says_so_until_it_is_back(own_server: EmbeddedPostgres) -> None:
     url = own_server.url("messaging")
     await asyncio.to_thread(migrate, url)
-    async with service_on(url, pool_timeout_s=0.3) as service:
+    async with service_on(url, pool_timeout_s=0.1) as service:
         await until_serving(service)
         entry = (await service.send()).entry
         await own_server.stop()

@@ -19,7 +19,6 @@ from pricing_service.adapters.migrate import migrate
 from pricing_service.bootstrap import running
 from pricing_service.settings import PricingSettings
 from pricing_service.transport.servicer import SERVICE_NAME
-from service_kit import readiness
 from service_kit.errors import ServiceError
 from service_kit.grpc.channel import open_channel
 from service_kit.grpc.grpc_errors import from_rpc_error
@@ -120,9 +119,3 @@ async def pricing(pricing_url: str) -> AsyncIterator[Pricing]:
     async with pricing_on(pricing_url) as service:
         await service.until_serving()
         yield service
-
-
-@pytest.fixture(autouse=True)
-def _looks_at_its_database_often(monkeypatch: pytest.MonkeyPatch) -> None:
-    """So that no test waits a second for a service in its own process to see that its database has changed."""
-    monkeypatch.setattr(readiness, "CHECK_EVERY_S", 0.1)

@@ -49,7 +49,7 @@ async def test_a_killed_database_makes_the_service_unavailable_until_it_is_back(
 ) -> None:
     url = own_server.url("pricing")
     await asyncio.to_thread(migrate, url)
-    async with pricing_on(url) as pricing, asyncio.timeout(60):
+    async with pricing_on(url, pool_timeout_s=0.3) as pricing, asyncio.timeout(60):
         await pricing.until_serving()
         cost = await pricing.set(TUKUPAY, 1_000_000)
         watch = aiter(pricing.stub.WatchPrices(pb.WatchPricesRequest(heartbeat_interval=Duration(seconds=60))))

@@ -34,6 +34,8 @@ SPECIFIC, DIRECT, APP_OWNER = (
     pricing_pb2.COST_LEVEL_APP_OWNER,
 )
 AWAY = "PRICING_UNAVAILABLE"
+PATIENCE_S = 0.5
+"""Of a service whose price book goes away."""
 TIERS = [(SPECIFIC, "a"), (SPECIFIC, "b"), (APP_OWNER, "x"), (DIRECT, None)]
 ASKERS = [(user, app) for user in "ab" for app in (None, "x", "y")]
 
@@ -183,7 +185,7 @@ async def test_a_withdrawn_price_never_takes_effect(service: Running, pricing: P
 async def test_known_accounts_outlive_pricing_for_the_bound_and_then_nothing_is_sent(
     pricing: Pricing, database_url: str
 ) -> None:
-    async with messaging_on(pricing, database_url, price_stale_s=2.0) as service:
+    async with messaging_on(pricing, database_url, price_stale_s=2.0, pricing_timeout_s=PATIENCE_S) as service:
         assert (await service.send()).entry.status == pb.SMS_STATUS_SENT
         away_since = time.monotonic()
         await pricing.stop()
@@ -209,7 +211,7 @@ async def test_known_accounts_outlive_pricing_for_the_bound_and_then_nothing_is_
 
 
 async def test_with_a_bound_of_zero_nothing_is_sent_without_pricing(pricing: Pricing, database_url: str) -> None:
-    async with messaging_on(pricing, database_url, price_stale_s=0.0) as service:
+    async with messaging_on(pricing, database_url, price_stale_s=0.0, pricing_timeout_s=PATIENCE_S) as service:
         assert (await service.send()).entry.status == pb.SMS_STATUS_SENT
         await pricing.stop()
 

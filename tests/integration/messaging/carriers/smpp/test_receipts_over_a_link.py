@@ -82,7 +82,7 @@ async def test_a_sink_that_hangs_is_given_up_and_the_receipt_comes_again(
     sandbox: SandboxCarrier, bound: Bound, send: Send, inbox: Inbox
 ) -> None:
     inbox.gate.clear()
-    await send(await bound(response_timeout_s=0.1), PHONE)
+    await send(await bound(response_timeout_s=0.1, store_timeout_s=0.3), PHONE)
     await inbox.wait_for(lambda: inbox.calls == 2)
     inbox.gate.set()
     await sandbox.wait_for(lambda: sandbox.stats()["receiptsAcknowledged"] == 1)
