@@ -12,7 +12,7 @@ from starlette.routing import Route, Router
 from starlette.types import Message, Receive, Scope, Send
 
 from gateway_http.callbacks import callback_gate
-from gateway_http.shared import problem
+from gateway_http.shared import problem, reasons
 from gateway_http.shared.gateway_meters import RequestMeter
 from gateway_http.shared.problem import ProblemError, no_such_route
 from gateway_http.shared.request_body import ClientGoneError
@@ -144,7 +144,7 @@ def _from_router(error: HTTPException) -> ProblemError:
         return internal()
     allowed = (error.headers or {}).get("Allow", "")
     methods = ", ".join(sorted(allowed.split(", ")))
-    return ProblemError("METHOD_NOT_ALLOWED", f"this path takes {methods}", headers={"Allow": methods})
+    return ProblemError(reasons.METHOD_NOT_ALLOWED, f"this path takes {methods}", headers={"Allow": methods})
 
 
 async def _answer(error: ProblemError, scope: Scope, send: Send, request_id: bytes) -> None:

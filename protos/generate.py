@@ -1,4 +1,4 @@
-"""Generates the typed stubs under protos/gen from the .proto files.
+"""Generates what callers import under protos/gen: typed stubs from the .proto files, and the reasons of errors.
 
 Only grpc_tools' protoc is used (buf and protoc write different descriptor bytes, so one tool
 makes them all). `--check` generates into a temporary folder and fails on any difference.
@@ -7,6 +7,7 @@ makes them all). `--check` generates into a temporary folder and fails on any di
 from __future__ import annotations
 
 import filecmp
+import json
 import shutil
 import sys
 import tempfile
@@ -15,9 +16,14 @@ from pathlib import Path
 
 from grpc_tools import protoc
 
+from messaging_service.shared.domain import reasons as messaging
+from pricing_service.domain import reasons as pricing
+from service_kit.reasons import ReasonCatalogue
+
 PROTOS = Path(__file__).parent
 GENERATED = PROTOS / "gen"
 SCRIPTS = Path(sys.executable).parent
+REASONS = {"messaging": messaging.REASONS, "pricing": pricing.REASONS}
 
 
 def generate(into: Path) -> None:
@@ -46,6 +52,19 @@ def generate(into: Path) -> None:
         (package.parent / "py.typed").write_text("")
 
 
+def publish(service: str, catalogue: ReasonCatalogue, into: Path) -> None:
+    """Writes the reasons that a service raises, for callers that may not import it."""
+    lines = [
+        f'"""Every reason of an error of the {service} service, each with one sentence. Generated; do not edit."""',
+        "",
+        "SENTENCES: dict[str, str] = {",
+        *(f"    {json.dumps(reason)}: {json.dumps(sentence)}," for reason, sentence in catalogue.sentences.items()),
+        "}",
+        "",
+    ]
+    (into / "tukupay" / "sms" / service / "reasons.py").write_text("\n".join(lines), "utf-8")
+
+
 def differences(left: Path, right: Path) -> list[str]:
     """Relative paths that are missing on either side or differ in content."""
     ignored = "__pycache__"
@@ -69,9 +88,13 @@ def main() -> None:
     with tempfile.TemporaryDirectory() as scratch:
         fresh = Path(scratch)
         generate(fresh)
+        for service, catalogue in REASONS.items():
+            publish(service, catalogue, fresh)
         if "--check" in sys.argv[1:]:
             if stale := differences(fresh, GENERATED):
-                raise SystemExit(f"stubs differ from the protos, run `make protos`: {', '.join(stale)}")
+                raise SystemExit(
+                    f"stubs differ from the protos or reasons from the services, run `make protos`: {', '.join(stale)}"
+                )
             return
         shutil.rmtree(GENERATED, ignore_errors=True)
         shutil.copytree(fresh, GENERATED)

@@ -12,6 +12,8 @@ from dataclasses import dataclass, field
 from datetime import timedelta
 from enum import Enum
 
+from service_kit import reasons
+
 
 class Kind(Enum):
     """What class of failure it is; one mapper per transport turns it into a status."""
@@ -61,4 +63,4 @@ def invalid(violations: Sequence[Violation]) -> ServiceError:
     if not violations:
         raise ValueError("an invalid request has at least one violation")
     summary = "; ".join(f"{violation.field}: {violation.description}" for violation in violations)
-    return ServiceError(Kind.INVALID, "INVALID_ARGUMENT", summary, violations=tuple(violations))
+    return ServiceError(Kind.INVALID, reasons.INVALID_ARGUMENT, summary, violations=tuple(violations))

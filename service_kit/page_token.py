@@ -8,9 +8,10 @@ import hashlib
 import json
 from collections.abc import Sequence
 
+from service_kit import reasons
 from service_kit.errors import ServiceError, Violation, invalid
 
-_REASONS = {"page_token": "INVALID_PAGE_TOKEN", "cursor": "INVALID_CURSOR"}
+_REASONS = {"page_token": reasons.INVALID_PAGE_TOKEN, "cursor": reasons.INVALID_CURSOR}
 
 
 def encode(position: Sequence[str | int], question: Sequence[str | int | None]) -> str:

@@ -10,6 +10,7 @@ import msgspec
 from msgspec import Meta, Raw
 
 from gateway_http.alerts.rule_conditions import LEAST_MESSAGES, WINDOW_S, KindName, RestCondition, condition_of
+from gateway_http.shared import reasons
 from gateway_http.shared.problem import invalid_fields
 from gateway_http.shared.rest_instants import instant
 from gateway_http.shared.rest_money import micros, number
@@ -78,7 +79,7 @@ class AlertRule(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields
         margin = micros(bytes(self.margin), f"{field}.margin")
         faults = [amount for amount in (threshold, margin) if isinstance(amount, Violation)]
         faults += [
-            Violation(f"{field}.{name}", "OUT_OF_RANGE", f"is out of range; give {right}")
+            Violation(f"{field}.{name}", reasons.OUT_OF_RANGE, f"is out of range; give {right}")
             for name, holds, right in (
                 ("threshold", _fits(threshold), f"0 to {_MOST:,}"),
                 ("margin", _fits(margin), f"0 to {_MOST:,}"),
@@ -101,7 +102,7 @@ class AlertRule(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields
         amounts = {"threshold": threshold, "margin": margin}
         if condition.is_whole and (broken := [name for name, amount in amounts.items() if amount % 1_000_000]):
             problem = "has a fraction, which neither SMS units nor messages have; give a whole number"
-            raise invalid_fields([Violation(f"{field}.{name}", "OUT_OF_RANGE", problem) for name in broken])
+            raise invalid_fields([Violation(f"{field}.{name}", reasons.OUT_OF_RANGE, problem) for name in broken])
         rule = pb.AlertRule(enabled=self.enabled)
         if (quiet := self.quiet_hours) is not None:
             minutes = pb.QuietHours(start_minute=_minute(quiet.start), end_minute=_minute(quiet.end))
@@ -141,7 +142,7 @@ class AlertRules(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_field
     def to_request(self, user_id: str) -> pb.SetAlertRulesRequest:
         """The call that sets them; raises ProblemError for what the wire cannot tell."""
         if not self.rules:
-            raise invalid_fields([Violation("rules", "REQUIRED", "is empty; give the rules to set")])
+            raise invalid_fields([Violation("rules", reasons.REQUIRED, "is empty; give the rules to set")])
         rules = [rule.to_message(f"rules[{place}]") for place, rule in enumerate(self.rules)]
         return pb.SetAlertRulesRequest(user_id=user_id, rules=rules)
 

@@ -18,6 +18,7 @@ from starlette.routing import Route
 
 from gateway_http.callbacks.callback_gate import PREFIX, CallbackGate
 from gateway_http.callbacks.form_body import read_form
+from gateway_http.shared import reasons
 from gateway_http.shared.json_answer import call_metadata
 from gateway_http.shared.problem import DEFAULT_RETRY_AFTER_S, ProblemError, invalid_fields, no_such_route
 from gateway_http.shared.upstream import Call, problem_of
@@ -76,7 +77,7 @@ class AfricasTalkingRoutes:
     async def _take(self, request: Request, required: tuple[str, ...], take: Take) -> Response:
         carrier = self._admitted(request)
         fields = await read_form(request.receive, request.scope["headers"])
-        missing = [Violation(name, "REQUIRED", "is missing") for name in required if not fields.get(name)]
+        missing = [Violation(name, reasons.REQUIRED, "is missing") for name in required if not fields.get(name)]
         if missing:
             raise invalid_fields(missing)
         try:
@@ -136,7 +137,7 @@ def _not_stored(error: aio.AioRpcError, carrier: str) -> ProblemError:
         return problem
     log.warning("callbacks.not_stored", carrier=carrier, reason=problem.reason)
     return ProblemError(
-        "MESSAGING_UNAVAILABLE",
+        reasons.MESSAGING_UNAVAILABLE,
         "it was not stored; bring it again",
         headers={"Retry-After": str(DEFAULT_RETRY_AFTER_S)},
     )

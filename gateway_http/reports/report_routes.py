@@ -12,6 +12,7 @@ from starlette.responses import Response, StreamingResponse
 
 from gateway_http.reports.report_models import BASES, FORMATS, GROUPINGS, CsvReport, GroupBy, JsonReport
 from gateway_http.reports.report_operations import REPORT_COSTS
+from gateway_http.shared import reasons
 from gateway_http.shared.problem import invalid_fields
 from gateway_http.shared.query import choice, chosen, flag, period
 from gateway_http.shared.request_body import ClientGoneError
@@ -93,7 +94,7 @@ def _groupings(text: str) -> Sequence[GroupBy]:
     if unknown := [word for word in words if word not in GROUPINGS]:
         known = ", ".join(GROUPINGS)
         problem = f"has {unknown[0][:50]!r}, which is no grouping; give one or more of {known}, separated by commas"
-        raise invalid_fields([Violation("groupBy", "INVALID_VALUE", problem)])
+        raise invalid_fields([Violation("groupBy", reasons.INVALID_VALUE, problem)])
     if len(set(words)) < len(words):
-        raise invalid_fields([Violation("groupBy", "INVALID_VALUE", "has a grouping twice; give each once")])
+        raise invalid_fields([Violation("groupBy", reasons.INVALID_VALUE, "has a grouping twice; give each once")])
     return cast("list[GroupBy]", words)

@@ -10,6 +10,7 @@ import msgspec
 from google.protobuf.timestamp_pb2 import Timestamp
 from msgspec import Meta
 
+from gateway_http.shared import reasons
 from gateway_http.shared.problem import invalid_fields
 from gateway_http.shared.rest_instants import instant, timestamp
 from service_kit.errors import Violation
@@ -40,7 +41,7 @@ def numbers_of(events: Sequence[Word], numbers: Mapping[Word, Number]) -> list[N
     """The events that are wanted, as the wire has them. Raises ProblemError for none."""
     # The wire cannot tell an empty list from none, so it is refused here.
     if not events:
-        raise invalid_fields([Violation("events", "REQUIRED", "is empty; name the events that are wanted")])
+        raise invalid_fields([Violation("events", reasons.REQUIRED, "is empty; name the events that are wanted")])
     return [numbers[name] for name in events]
 
 

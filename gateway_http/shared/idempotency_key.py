@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Iterable
 
+from gateway_http.shared import reasons
 from gateway_http.shared.problem import invalid_fields
 from service_kit.errors import Violation
 
@@ -21,7 +22,7 @@ def given_key(headers: Headers) -> str | None:
     if not given:
         return None
     if len(given) > 1:
-        raise invalid_fields([Violation(NAME, "REPEATED_PARAMETER", "is given more than once; give it once")])
+        raise invalid_fields([Violation(NAME, reasons.REPEATED_PARAMETER, "is given more than once; give it once")])
     return given[0].decode("latin-1")
 
 
@@ -35,7 +36,7 @@ def message_key(headers: Headers) -> str | None:
         return None
     if not (1 <= len(key) <= MAX_KEY and key.strip() and key.isprintable()):
         problem = f"is not made of 1 to {MAX_KEY} printable characters; give for instance a UUID"
-        raise invalid_fields([Violation(NAME, "INVALID_IDENTIFIER", problem)])
+        raise invalid_fields([Violation(NAME, reasons.INVALID_IDENTIFIER, problem)])
     return f"key-{hashlib.sha256(key.encode()).hexdigest()[:32]}"
 
 
@@ -46,4 +47,4 @@ def refuse_key(headers: Headers) -> None:
     """
     if any(name == _HEADER for name, _ in headers):
         problem = "is not kept by this route, and a repetition would do its work again; leave it out"
-        raise invalid_fields([Violation(NAME, "NOT_ALLOWED", problem)])
+        raise invalid_fields([Violation(NAME, reasons.NOT_ALLOWED, problem)])

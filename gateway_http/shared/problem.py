@@ -10,6 +10,7 @@ from typing import Annotated
 import msgspec
 from msgspec import UNSET, Meta, Raw, UnsetType
 
+from gateway_http.shared import reasons
 from gateway_http.shared.field_names import rest_violations
 from gateway_http.shared.problem_reasons import REASONS, STATUS_OF_KIND, STATUS_OF_REASON
 from service_kit.errors import Kind, ServiceError, Violation
@@ -109,12 +110,12 @@ def _title(status: int) -> str:
 
 def no_such_route() -> ProblemError:
     """The problem of a path that leads nowhere, or is to look so."""
-    return ProblemError("ROUTE_NOT_FOUND", "there is nothing at this path; /openapi.json lists all routes")
+    return ProblemError(reasons.ROUTE_NOT_FOUND, "there is nothing at this path; /openapi.json lists all routes")
 
 
 def invalid_fields(violations: Sequence[Violation]) -> ProblemError:
     """The problem of a request with fields at fault, given in REST spelling."""
-    return ProblemError("INVALID_ARGUMENT", _detail(violations), errors=violations)
+    return ProblemError(reasons.INVALID_ARGUMENT, _detail(violations), errors=violations)
 
 
 def _detail(violations: Sequence[Violation]) -> str:

@@ -8,6 +8,7 @@ from urllib.parse import parse_qsl, urlencode
 
 from google.protobuf.timestamp_pb2 import Timestamp
 
+from gateway_http.shared import reasons
 from gateway_http.shared.problem import invalid_fields
 from gateway_http.shared.rest_instants import timestamp
 from service_kit.errors import Violation
@@ -27,15 +28,19 @@ def parameters(query: bytes, known: Sequence[str], required: Sequence[str] = ())
     for name, value in _pairs(query, faults):
         if name not in known:
             hint = f"it has {', '.join(known)}" if known else "it has none"
-            faults.append(Violation(name[:100], "UNKNOWN_PARAMETER", f"is not a query parameter of this route; {hint}"))
+            faults.append(
+                Violation(name[:100], reasons.UNKNOWN_PARAMETER, f"is not a query parameter of this route; {hint}")
+            )
         elif name in values:
-            faults.append(Violation(name, "REPEATED_PARAMETER", "is given more than once; give it once"))
+            faults.append(Violation(name, reasons.REPEATED_PARAMETER, "is given more than once; give it once"))
         elif not value:
             values[name] = value
-            faults.append(Violation(name, "EMPTY_PARAMETER", "has no value; give one or leave it out"))
+            faults.append(Violation(name, reasons.EMPTY_PARAMETER, "has no value; give one or leave it out"))
         else:
             values[name] = value
-    faults.extend(Violation(name, "REQUIRED", "is missing; it is required") for name in required if name not in values)
+    faults.extend(
+        Violation(name, reasons.REQUIRED, "is missing; it is required") for name in required if name not in values
+    )
     if faults:
         raise invalid_fields(faults)
     return values
@@ -45,9 +50,9 @@ def _pairs(query: bytes, faults: list[Violation]) -> list[tuple[str, str]]:
     try:
         return parse_qsl(query.decode("ascii"), keep_blank_values=True, errors="strict", max_num_fields=100)
     except UnicodeDecodeError:
-        faults.append(Violation("", "INVALID_TEXT", "the query is not percent-encoded UTF-8; encode it so"))
+        faults.append(Violation("", reasons.INVALID_TEXT, "the query is not percent-encoded UTF-8; encode it so"))
     except ValueError:
-        faults.append(Violation("", "UNKNOWN_PARAMETER", "the query has too many parameters; send fewer"))
+        faults.append(Violation("", reasons.UNKNOWN_PARAMETER, "the query has too many parameters; send fewer"))
     return []
 
 
@@ -56,7 +61,7 @@ def choice(values: Mapping[str, str], name: str, allowed: Sequence[str]) -> str 
     value = values.get(name)
     if value is not None and value not in allowed:
         words = " or ".join(f'"{word}"' for word in allowed)
-        raise invalid_fields([Violation(name, "INVALID_VALUE", f"is none of the allowed values; give {words}")])
+        raise invalid_fields([Violation(name, reasons.INVALID_VALUE, f"is none of the allowed values; give {words}")])
     return value
 
 
@@ -93,16 +98,18 @@ def period(values: Mapping[str, str]) -> tuple[Timestamp, Timestamp]:
     if text is None:
         if missing := [name for name in ("from", "to") if name not in given]:
             problem = 'is missing; give "from" and "to", or a month of Nairobi as "period", for instance 2026-10'
-            raise invalid_fields([Violation(name, "REQUIRED", problem) for name in missing])
+            raise invalid_fields([Violation(name, reasons.REQUIRED, problem) for name in missing])
         read = moments(values, "from", "to")
         return read["from"], read["to"]
     if given:
         problem = 'says a period beside "period"; give a month as "period", or "from" and "to"'
-        raise invalid_fields([Violation(name, "NOT_ALLOWED", problem) for name in given])
+        raise invalid_fields([Violation(name, reasons.NOT_ALLOWED, problem) for name in given])
     try:
         start, end = month(text)
     except ValueError as error:
-        raise invalid_fields([Violation("period", "INVALID_VALUE", f"{error}; write the year and the month")]) from None
+        raise invalid_fields(
+            [Violation("period", reasons.INVALID_VALUE, f"{error}; write the year and the month")]
+        ) from None
     return to_timestamp(start), to_timestamp(end)
 
 
@@ -119,7 +126,7 @@ def limit(values: Mapping[str, str], maximum: int) -> int:
         return 0
     if not text.isascii() or not text.isdigit() or len(text) > 9 or not 1 <= int(text) <= maximum:
         raise invalid_fields(
-            [Violation("limit", "OUT_OF_RANGE", f"is not a whole number from 1 to {maximum:,}; give one")]
+            [Violation("limit", reasons.OUT_OF_RANGE, f"is not a whole number from 1 to {maximum:,}; give one")]
         )
     return int(text)
 

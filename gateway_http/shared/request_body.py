@@ -14,6 +14,7 @@ from typing import Any, Generic, TypeVar
 import msgspec
 from starlette.types import Receive
 
+from gateway_http.shared import reasons
 from gateway_http.shared.problem import ProblemError, invalid_fields
 from service_kit.errors import Violation
 
@@ -84,7 +85,7 @@ async def received(receive: Receive, max_bytes: int) -> bytes:
                 message = await receive()
     except TimeoutError:
         raise ProblemError(
-            "BODY_TIMEOUT",
+            reasons.BODY_TIMEOUT,
             f"the body did not arrive within {BODY_TIMEOUT_S:g} s; nothing was stored, send it again",
             headers={"Connection": "close"},
         ) from None
@@ -95,7 +96,7 @@ def check_coding(value: bytes) -> None:
     """Raises ProblemError for a Content-Encoding other than `identity`: bodies are read as they are."""
     if value.strip().lower() not in {b"", b"identity"}:
         raise ProblemError(
-            "UNSUPPORTED_CONTENT_CODING",
+            reasons.UNSUPPORTED_CONTENT_CODING,
             f"the body is declared as {value.decode('latin-1')[:100]!r}; send it without a Content-Encoding",
             headers={"Accept-Encoding": "identity"},
         )
@@ -108,14 +109,14 @@ def _is_json(content_type: bytes) -> bool:
 
 def _too_large(max_bytes: int) -> ProblemError:
     return ProblemError(
-        "BODY_TOO_LARGE", f"the body has more than {max_bytes} bytes; send less, for instance less customData"
+        reasons.BODY_TOO_LARGE, f"the body has more than {max_bytes} bytes; send less, for instance less customData"
     )
 
 
 def _wrong_type(content_type: bytes) -> ProblemError:
     given = content_type.decode("latin-1")[:100]
     return ProblemError(
-        "UNSUPPORTED_MEDIA_TYPE",
+        reasons.UNSUPPORTED_MEDIA_TYPE,
         f"the body is declared as {given!r}; send the header Content-Type: application/json"
         if given
         else "the body has no Content-Type; send the header Content-Type: application/json",
@@ -162,13 +163,15 @@ class JsonBody(Generic[T]):
         except (ValueError, RecursionError):
             # A part that is passed on as it is may be no JSON to Python; whoever reads it will say so.
             return []
-        return [Violation(name[:100], "REPEATED_FIELD", "is given more than once; give it once") for name in names]
+        return [
+            Violation(name[:100], reasons.REPEATED_FIELD, "is given more than once; give it once") for name in names
+        ]
 
     def _explained(self, body: bytes) -> ProblemError:
         try:
             members = msgspec.json.decode(body, type=dict[str, msgspec.Raw])
         except msgspec.ValidationError as error:
-            return invalid_fields([Violation("", "WRONG_TYPE", f"the body {_sentence(str(error))}")])
+            return invalid_fields([Violation("", reasons.WRONG_TYPE, f"the body {_sentence(str(error))}")])
         except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
             return _malformed(body, error)
         violations = self._repeated(body)
@@ -178,14 +181,14 @@ class JsonBody(Generic[T]):
             if raw is None or bytes(raw) == b"null":
                 if field.required:
                     what = "is missing" if raw is None else "is null"
-                    violations.append(Violation(field.encode_name, "REQUIRED", f"{what}; it is required"))
+                    violations.append(Violation(field.encode_name, reasons.REQUIRED, f"{what}; it is required"))
                 continue
             if violation := _field_violation(field.encode_name, field.type, raw):
                 violations.append(violation)
         known = ", ".join(field.encode_name for field in fields)
         hint = f"the fields of this request are {known}" if known else "this request has no fields"
         violations.extend(
-            Violation(name[:100], "UNKNOWN_FIELD", f"is not a field of this request; {hint}") for name in members
+            Violation(name[:100], reasons.UNKNOWN_FIELD, f"is not a field of this request; {hint}") for name in members
         )
         return invalid_fields(violations)
 
@@ -197,12 +200,12 @@ def _field_violation(name: str, expected: Any, raw: msgspec.Raw) -> Violation | 
         text = str(error)
         path = match["path"] if (match := _PATH.search(text)) else ""
         if allowed := _literals(expected):
-            return Violation(name + path, "INVALID_VALUE", f"is none of the allowed values; give {allowed}")
-        return Violation(name + path, "WRONG_TYPE", _sentence(text))
+            return Violation(name + path, reasons.INVALID_VALUE, f"is none of the allowed values; give {allowed}")
+        return Violation(name + path, reasons.WRONG_TYPE, _sentence(text))
     except UnicodeDecodeError:
-        return Violation(name, "INVALID_TEXT", "is not valid UTF-8; encode the body in UTF-8")
+        return Violation(name, reasons.INVALID_TEXT, "is not valid UTF-8; encode the body in UTF-8")
     except (msgspec.DecodeError, RecursionError):
-        return Violation(name, "INVALID_TEXT", "holds an escape that is not a character; correct it")
+        return Violation(name, reasons.INVALID_TEXT, "holds an escape that is not a character; correct it")
     return None
 
 
@@ -224,23 +227,25 @@ def _sentence(text: str) -> str:
 
 def _malformed(body: bytes, error: Exception) -> ProblemError:
     if not body:
-        return ProblemError("MALFORMED_JSON", "the body is empty; send a JSON object")
+        return ProblemError(reasons.MALFORMED_JSON, "the body is empty; send a JSON object")
     if isinstance(error, RecursionError):
-        return ProblemError("MALFORMED_JSON", "the body is nested too deeply; flatten it")
+        return ProblemError(reasons.MALFORMED_JSON, "the body is nested too deeply; flatten it")
     try:
         body.decode()
     except UnicodeDecodeError as wrong:
         return ProblemError(
-            "MALFORMED_JSON", f"the body is not UTF-8 at {_place(body, wrong.start)}; encode it in UTF-8"
+            reasons.MALFORMED_JSON, f"the body is not UTF-8 at {_place(body, wrong.start)}; encode it in UTF-8"
         )
     match = re.search(r"(?:malformed: )?(?P<what>[^:]*) \(byte (?P<at>\d+)\)", str(error))
     if match is None and re.search(rb"\\u[dD][89abAB]..[^\\]{0,5}$", body, re.DOTALL):
         return ProblemError(
-            "MALFORMED_JSON", "the body holds half of a surrogate pair, which is not a character; remove it"
+            reasons.MALFORMED_JSON, "the body holds half of a surrogate pair, which is not a character; remove it"
         )
     if match is None:
-        return ProblemError("MALFORMED_JSON", "the body ends in the middle of a value; send the whole object")
-    return ProblemError("MALFORMED_JSON", f"the body is not JSON: {match['what']} at {_place(body, int(match['at']))}")
+        return ProblemError(reasons.MALFORMED_JSON, "the body ends in the middle of a value; send the whole object")
+    return ProblemError(
+        reasons.MALFORMED_JSON, f"the body is not JSON: {match['what']} at {_place(body, int(match['at']))}"
+    )
 
 
 def _place(body: bytes, at: int) -> str:

@@ -7,6 +7,7 @@ from datetime import UTC, datetime
 
 from google.protobuf.timestamp_pb2 import Timestamp
 
+from gateway_http.shared import reasons
 from service_kit.errors import Violation
 from service_kit.grpc.timestamps import to_datetime, to_timestamp
 
@@ -28,12 +29,12 @@ def timestamp(text: str, field: str) -> Timestamp | Violation:
     """
     match = _RFC_3339.fullmatch(text)
     if match is None:
-        return Violation(field, "INVALID_TIMESTAMP", f"is not an RFC 3339 time; write it like {EXAMPLE}")
+        return Violation(field, reasons.INVALID_TIMESTAMP, f"is not an RFC 3339 time; write it like {EXAMPLE}")
     date, clock, fraction, zulu, offset = match.groups()
     if not zulu and not offset:
         return Violation(
             field,
-            "NAIVE_TIMESTAMP",
+            reasons.NAIVE_TIMESTAMP,
             "has no time zone; append Z for UTC or the offset, for instance +03:00 for Nairobi",
         )
     microseconds = (fraction or "")[:6].ljust(6, "0")
@@ -41,6 +42,8 @@ def timestamp(text: str, field: str) -> Timestamp | Violation:
         parsed = datetime.fromisoformat(f"{date}T{clock}.{microseconds}{offset or '+00:00'}").astimezone(UTC)
     except (ValueError, OverflowError):
         return Violation(
-            field, "INVALID_TIMESTAMP", f"names a date, time or offset that does not exist; write it like {EXAMPLE}"
+            field,
+            reasons.INVALID_TIMESTAMP,
+            f"names a date, time or offset that does not exist; write it like {EXAMPLE}",
         )
     return to_timestamp(parsed)

@@ -10,6 +10,7 @@ from functools import lru_cache
 
 import msgspec
 
+from gateway_http.shared import reasons
 from service_kit.errors import Violation
 
 MICROS = 1_000_000
@@ -50,7 +51,7 @@ def micros(raw: bytes, field: str) -> int | Violation:
     power = int(exponent) + len(digits) - len(significant) + MAX_DECIMALS
     if power < 0:
         return Violation(
-            field, "TOO_PRECISE", f"has more than {MAX_DECIMALS} decimal places; round it to {MAX_DECIMALS}"
+            field, reasons.TOO_PRECISE, f"has more than {MAX_DECIMALS} decimal places; round it to {MAX_DECIMALS}"
         )
     whole: int = int(significant) * 10**power
     return -whole if sign else whole
@@ -58,11 +59,11 @@ def micros(raw: bytes, field: str) -> int | Violation:
 
 def _not_a_number(text: str, field: str) -> Violation:
     if text == "null":
-        return Violation(field, "REQUIRED", "is null; it is required, for instance 0.7")
+        return Violation(field, reasons.REQUIRED, "is null; it is required, for instance 0.7")
     kinds = {'"': "is a string", "t": "is a boolean", "f": "is a boolean", "[": "is an array"}
     kind = kinds.get(text[:1], "is an object")
-    return Violation(field, "WRONG_TYPE", f"{kind}; give a plain number such as 0.7, without quotes")
+    return Violation(field, reasons.WRONG_TYPE, f"{kind}; give a plain number such as 0.7, without quotes")
 
 
 def _out_of_range(field: str) -> Violation:
-    return Violation(field, "OUT_OF_RANGE", "is too large; give it in KES, for instance 0.7")
+    return Violation(field, reasons.OUT_OF_RANGE, "is too large; give it in KES, for instance 0.7")

@@ -10,6 +10,7 @@ import grpc
 import structlog
 from grpc import aio
 
+from gateway_http.shared import reasons
 from gateway_http.shared.problem import DEFAULT_RETRY_AFTER_S, ProblemError, from_service_error
 from service_kit.errors import ServiceError, Violation
 from service_kit.grpc.grpc_errors import KINDS, from_rpc_error
@@ -25,20 +26,22 @@ _NEVER_SENT = ("connections to all backends failing", "failed to connect to all 
 
 # The answer to a status that came without a reason.
 _BARE = {
-    grpc.StatusCode.INVALID_ARGUMENT: ProblemError("INVALID_ARGUMENT", "the service refused the request"),
-    grpc.StatusCode.NOT_FOUND: ProblemError("NOT_FOUND", "the service does not know what was asked for"),
-    grpc.StatusCode.ALREADY_EXISTS: ProblemError("ALREADY_EXISTS", "it exists already"),
-    grpc.StatusCode.FAILED_PRECONDITION: ProblemError("FAILED_PRECONDITION", "the present state does not allow it"),
+    grpc.StatusCode.INVALID_ARGUMENT: ProblemError(reasons.INVALID_ARGUMENT, "the service refused the request"),
+    grpc.StatusCode.NOT_FOUND: ProblemError(reasons.NOT_FOUND, "the service does not know what was asked for"),
+    grpc.StatusCode.ALREADY_EXISTS: ProblemError(reasons.ALREADY_EXISTS, "it exists already"),
+    grpc.StatusCode.FAILED_PRECONDITION: ProblemError(
+        reasons.FAILED_PRECONDITION, "the present state does not allow it"
+    ),
     grpc.StatusCode.RESOURCE_EXHAUSTED: ProblemError(
-        "OVERLOADED",
+        reasons.OVERLOADED,
         "the service has too much to do; try again shortly",
         headers={"Retry-After": str(DEFAULT_RETRY_AFTER_S)},
     ),
 }
 
-_TIMEOUT = {"pricing": "PRICING_TIMEOUT", "messaging": "MESSAGING_TIMEOUT"}
-_INTERRUPTED = {"pricing": "PRICING_INTERRUPTED", "messaging": "MESSAGING_INTERRUPTED"}
-_UNAVAILABLE = {"pricing": "PRICING_UNAVAILABLE", "messaging": "MESSAGING_UNAVAILABLE"}
+_TIMEOUT = {"pricing": reasons.PRICING_TIMEOUT, "messaging": reasons.MESSAGING_TIMEOUT}
+_INTERRUPTED = {"pricing": reasons.PRICING_INTERRUPTED, "messaging": reasons.MESSAGING_INTERRUPTED}
+_UNAVAILABLE = {"pricing": reasons.PRICING_UNAVAILABLE, "messaging": reasons.MESSAGING_UNAVAILABLE}
 
 
 @dataclass(frozen=True, slots=True)
@@ -110,7 +113,7 @@ def _unreachable(call: Call, remedy: str) -> ProblemError:
 def internal(call: Call | None = None) -> ProblemError:
     """The problem for a failure that nobody expected; says nothing of its cause."""
     remedy = call.when_uncertain if call and call.when_uncertain else "try again"
-    return ProblemError("INTERNAL", f"an unexpected error; {remedy}, and report the request id if it stays")
+    return ProblemError(reasons.INTERNAL, f"an unexpected error; {remedy}, and report the request id if it stays")
 
 
 def problem_of_item(error: messaging_pb2.ItemError, call: Call) -> ProblemError:

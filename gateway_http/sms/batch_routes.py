@@ -11,7 +11,7 @@ import msgspec
 from google.protobuf.duration_pb2 import Duration
 from starlette.responses import Response
 
-from gateway_http.shared import idempotency_key
+from gateway_http.shared import idempotency_key, reasons
 from gateway_http.shared.json_answer import json_answer
 from gateway_http.shared.outbox_entry import OutboxEntry
 from gateway_http.shared.preferred_wait import PreferredWait
@@ -73,7 +73,7 @@ class BatchRoutes(RestRoutes):
         raw = self._batch.decode(body).messages
         if not 1 <= len(raw) <= MAX_MESSAGES:
             problem = f"has {len(raw):,} SMS; give 1 to {MAX_MESSAGES:,}"
-            raise invalid_fields([Violation("messages", "BATCH_SIZE", problem)])
+            raise invalid_fields([Violation("messages", reasons.BATCH_SIZE, problem)])
         return await self._read(raw, key, self._wait.of(request.headers))
 
     async def _read(
@@ -106,7 +106,7 @@ def _not_repeatable(nameless: Sequence[int]) -> ProblemError:
         f"is missing{others}, and so is the header {idempotency_key.NAME}; give either, so that a repetition of the "
         "request sends nothing twice"
     )
-    return invalid_fields([Violation(f"messages[{nameless[0]}].messageId", "REQUIRED", problem)])
+    return invalid_fields([Violation(f"messages[{nameless[0]}].messageId", reasons.REQUIRED, problem)])
 
 
 def _of_item(error: ProblemError, index: int) -> ProblemError:
@@ -114,7 +114,7 @@ def _of_item(error: ProblemError, index: int) -> ProblemError:
     place = f"messages[{index}]"
     if error.reason == "MALFORMED_JSON":
         problem = "holds bytes or escapes that are no characters, or is nested too deeply; correct it"
-        return invalid_fields([Violation(place, "INVALID_TEXT", problem)])
+        return invalid_fields([Violation(place, reasons.INVALID_TEXT, problem)])
     if not error.errors:
         return error
     faults = [Violation(f"{place}.{v.field}" if v.field else place, v.reason, v.description) for v in error.errors]
@@ -168,7 +168,7 @@ def _recorded(index: int, response: messaging_pb2.SendSmsResponse) -> BatchResul
 def _too_many_batches() -> ServiceError:
     return ServiceError(
         Kind.OVERLOADED,
-        "OVERLOADED",
+        reasons.OVERLOADED,
         "too many batches are being sent; nothing was stored or charged, try again shortly",
         retry_after=timedelta(seconds=1),
     )

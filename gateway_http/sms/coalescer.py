@@ -16,6 +16,7 @@ from functools import partial
 import structlog
 from grpc import aio
 
+from gateway_http.shared import reasons
 from gateway_http.shared.gateway_meters import SendMeter, Unmetered
 from gateway_http.shared.problem import ProblemError, from_service_error
 from gateway_http.shared.upstream import Call, internal, problem_of
@@ -229,7 +230,7 @@ def _failure(error: aio.AioRpcError, *, partly: bool) -> ProblemError:
     if partly and from_rpc_error(error) is not None:
         # The service refused the rest after it had taken some: what it says holds for no single item.
         return ProblemError(
-            "MESSAGING_INTERRUPTED",
+            reasons.MESSAGING_INTERRUPTED,
             f"the messaging service broke off during the call; {SEND.when_uncertain}",
             headers={"Retry-After": "1"},
         )
@@ -237,12 +238,12 @@ def _failure(error: aio.AioRpcError, *, partly: bool) -> ProblemError:
 
 
 def _stopped() -> ProblemError:
-    return ProblemError("MESSAGING_INTERRUPTED", f"this gateway is stopping; {SEND.when_uncertain}")
+    return ProblemError(reasons.MESSAGING_INTERRUPTED, f"this gateway is stopping; {SEND.when_uncertain}")
 
 
 def _stopped_in_time() -> ProblemError:
     return ProblemError(
-        "MESSAGING_UNAVAILABLE",
+        reasons.MESSAGING_UNAVAILABLE,
         "this gateway is stopping; nothing was stored or charged, try again shortly",
         headers={"Retry-After": "1"},
     )
@@ -251,7 +252,7 @@ def _stopped_in_time() -> ProblemError:
 def _overloaded() -> ServiceError:
     return ServiceError(
         Kind.OVERLOADED,
-        "OVERLOADED",
+        reasons.OVERLOADED,
         "too many sends are waiting for their answers; nothing was stored or charged, try again shortly",
         retry_after=timedelta(seconds=1),
     )

@@ -8,6 +8,7 @@ import msgspec
 from google.protobuf.duration_pb2 import Duration
 from msgspec import UNSET, Meta, Raw, UnsetType
 
+from gateway_http.shared import reasons
 from gateway_http.shared.outbox_entry import MessageField, OutboxEntry, OutcomeField
 from gateway_http.shared.problem import invalid_fields
 from gateway_http.shared.rest_instants import timestamp
@@ -137,12 +138,14 @@ def _object_text(raw: bytes) -> str | Violation | None:
         return None
     if not raw.startswith(b"{"):
         return Violation(
-            "customData", "WRONG_TYPE", 'is not an object; give something like {"purpose": "Account Verification"}'
+            "customData",
+            reasons.WRONG_TYPE,
+            'is not an object; give something like {"purpose": "Account Verification"}',
         )
     try:
         return raw.decode()
     except UnicodeDecodeError:
-        return Violation("customData", "INVALID_TEXT", "is not valid UTF-8; encode the body in UTF-8")
+        return Violation("customData", reasons.INVALID_TEXT, "is not valid UTF-8; encode the body in UTF-8")
 
 
 class SendSmsAnswer(msgspec.Struct, frozen=True, rename="camel"):

@@ -10,6 +10,7 @@ import msgspec
 from google.protobuf.duration_pb2 import Duration
 from msgspec import Meta
 
+from gateway_http.shared import reasons
 from gateway_http.shared.endpoint_models import (
     CreatedAtField,
     DescriptionField,
@@ -135,7 +136,7 @@ class SecretRotation(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_f
             return pb.RotateWebhookSecretRequest(webhook_id=webhook_id)
         if not 0 <= self.overlap_seconds <= _MAX_OVERLAP_S:
             problem = f"is not 0 to {_MAX_OVERLAP_S:,} seconds, which are 30 days; give one in between"
-            raise invalid_fields([Violation("overlapSeconds", "OUT_OF_RANGE", problem)])
+            raise invalid_fields([Violation("overlapSeconds", reasons.OUT_OF_RANGE, problem)])
         return pb.RotateWebhookSecretRequest(webhook_id=webhook_id, overlap=Duration(seconds=self.overlap_seconds))
 
 

@@ -13,6 +13,7 @@ from messaging_service.accounts.domain.account import (
     AccountMode,
     AccountStatus,
 )
+from messaging_service.shared.domain import reasons
 from service_kit.errors import Kind, ServiceError
 
 
@@ -20,7 +21,7 @@ def no_such_account(account_id: str) -> ServiceError:
     """The error for an account that has neither been opened nor sent anything."""
     return ServiceError(
         Kind.NOT_FOUND,
-        "ACCOUNT_NOT_FOUND",
+        reasons.ACCOUNT_NOT_FOUND,
         f"account {account_id} has neither been opened nor sent anything; check the id, or open it",
         metadata={"account": account_id},
     )

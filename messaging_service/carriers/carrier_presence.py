@@ -5,6 +5,7 @@ from __future__ import annotations
 from datetime import timedelta
 
 from messaging_service.carriers.route_carriers import RouteCarriers
+from messaging_service.shared.domain import reasons
 from service_kit.errors import Kind, ServiceError
 
 
@@ -18,7 +19,7 @@ async def require_carrier(carriers: RouteCarriers, grace_s: float) -> None:
         return
     raise ServiceError(
         Kind.UNAVAILABLE,
-        "CARRIER_UNAVAILABLE",
+        reasons.CARRIER_UNAVAILABLE,
         "no carrier can be reached; nothing was stored or charged, try again shortly with the same message id",
         retry_after=timedelta(seconds=5),
     )

@@ -9,6 +9,7 @@ from typing import Protocol
 
 from messaging_service.carriers.carrier_fleet import Fleet, MemberStatus
 from messaging_service.carriers.domain.carrier_control import CarrierControl, CarrierMode
+from messaging_service.shared.domain import reasons
 from service_kit.duties.duty import Duty, DutyLog
 from service_kit.errors import Kind, ServiceError
 
@@ -68,7 +69,7 @@ class ControlCarriers:
         if carrier not in names:
             raise ServiceError(
                 Kind.NOT_FOUND,
-                "CARRIER_NOT_FOUND",
+                reasons.CARRIER_NOT_FOUND,
                 f"there is no carrier of this name; there are {', '.join(names)}",
                 metadata={"carriers": ",".join(names)},
             )

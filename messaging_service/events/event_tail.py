@@ -12,6 +12,7 @@ from typing import Final
 
 from messaging_service.events.domain.event_cursor import EventFilter, Handout, Position, Step
 from messaging_service.events.event_log import EventLog
+from messaging_service.shared.domain import reasons
 from service_kit.duties.duty import Duty, DutyLog
 from service_kit.errors import Kind, ServiceError
 
@@ -217,7 +218,7 @@ class EventTail:
 def _too_slow(capacity: int) -> ServiceError:
     return ServiceError(
         Kind.OVERLOADED,
-        "WATCHER_TOO_SLOW",
+        reasons.WATCHER_TOO_SLOW,
         f"more than {capacity} events waited for this watcher; watch again from the last cursor that came, and take "
         "events faster or ask for fewer",
         retry_after=timedelta(seconds=1),
@@ -227,7 +228,7 @@ def _too_slow(capacity: int) -> ServiceError:
 def _too_many(limit: int) -> ServiceError:
     return ServiceError(
         Kind.OVERLOADED,
-        "TOO_MANY_WATCHES",
+        reasons.TOO_MANY_WATCHES,
         f"this process serves {limit} watches already; watch again later, or let one watch serve several readers",
         retry_after=timedelta(seconds=5),
     )
@@ -236,7 +237,7 @@ def _too_many(limit: int) -> ServiceError:
 def _draining() -> ServiceError:
     return ServiceError(
         Kind.UNAVAILABLE,
-        "SHUTTING_DOWN",
+        reasons.SHUTTING_DOWN,
         "this process is ending; watch again from the last cursor that came",
         retry_after=timedelta(seconds=1),
     )

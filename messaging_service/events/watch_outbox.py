@@ -12,6 +12,7 @@ from messaging_service.events.domain.event_cursor import EventFilter, Position
 from messaging_service.events.domain.outbox_event import OutboxEvent
 from messaging_service.events.event_log import EntryEvents, EventLog
 from messaging_service.events.event_tail import EventTail
+from messaging_service.shared.domain import reasons
 from messaging_service.shared.domain.message import Message
 from messaging_service.shared.domain.states import RESENDABLE, State
 from service_kit.errors import ServiceError, Violation, invalid
@@ -152,4 +153,4 @@ def _not_ours() -> ServiceError:
         "names a place that this database has not reached, so it comes from another one or from before a restore; "
         "watch without it, and list what may have been missed"
     )
-    return invalid([Violation("cursor", "INVALID_CURSOR", problem)])
+    return invalid([Violation("cursor", reasons.INVALID_CURSOR, problem)])

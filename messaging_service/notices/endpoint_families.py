@@ -13,6 +13,7 @@ from uuid import UUID
 
 from messaging_service.notices.domain.channels import CHANNEL_EVENTS, DEFAULT_EVENTS
 from messaging_service.notices.domain.endpoints import SUBSCRIBABLE, EndpointKind, EventType
+from messaging_service.shared.domain import reasons
 from service_kit.errors import Kind, ServiceError
 
 
@@ -80,11 +81,11 @@ WEBHOOKS: Final = EndpointFamily(
     events=SUBSCRIBABLE,
     default_events=(),
     reasons=FamilyReasons(
-        not_found="WEBHOOK_NOT_FOUND",
-        delivery_not_found="WEBHOOK_DELIVERY_NOT_FOUND",
-        too_many="TOO_MANY_WEBHOOKS",
-        disabled="WEBHOOK_DISABLED",
-        bad_target="INVALID_URL",
+        not_found=reasons.WEBHOOK_NOT_FOUND,
+        delivery_not_found=reasons.WEBHOOK_DELIVERY_NOT_FOUND,
+        too_many=reasons.TOO_MANY_WEBHOOKS,
+        disabled=reasons.WEBHOOK_DISABLED,
+        bad_target=reasons.INVALID_URL,
         deleted="WEBHOOK_DELETED",
     ),
 )
@@ -94,11 +95,11 @@ CHANNELS: Final = EndpointFamily(
     events=CHANNEL_EVENTS,
     default_events=DEFAULT_EVENTS,
     reasons=FamilyReasons(
-        not_found="CHANNEL_NOT_FOUND",
-        delivery_not_found="CHANNEL_DELIVERY_NOT_FOUND",
-        too_many="TOO_MANY_CHANNELS",
-        disabled="CHANNEL_DISABLED",
-        bad_target="INVALID_TARGET",
+        not_found=reasons.CHANNEL_NOT_FOUND,
+        delivery_not_found=reasons.CHANNEL_DELIVERY_NOT_FOUND,
+        too_many=reasons.TOO_MANY_CHANNELS,
+        disabled=reasons.CHANNEL_DISABLED,
+        bad_target=reasons.INVALID_TARGET,
         deleted="CHANNEL_DELETED",
     ),
 )
@@ -107,5 +108,7 @@ CHANNELS: Final = EndpointFamily(
 def channels_busy() -> ServiceError:
     """The error when no process can check the target of a channel in time."""
     return ServiceError(
-        Kind.UNAVAILABLE, "CHANNELS_BUSY", "the target could not be looked at just now; nothing was changed, try again"
+        Kind.UNAVAILABLE,
+        reasons.CHANNELS_BUSY,
+        "the target could not be looked at just now; nothing was changed, try again",
     )

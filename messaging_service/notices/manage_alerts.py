@@ -27,6 +27,7 @@ from messaging_service.notices.domain.alert_readings import CarrierHealth
 from messaging_service.notices.domain.alerts import Alert, AlertRule
 from messaging_service.notices.notice_meters import AlertMeter
 from messaging_service.prices.prices import Prices
+from messaging_service.shared.domain import reasons
 from messaging_service.shared.domain.fields import MAX_IDENTIFIER, text_problem
 from service_kit.duties.duty import Duty, DutyLog
 from service_kit.errors import Kind, ServiceError, Violation, invalid
@@ -149,7 +150,7 @@ class ManageAlerts:
         Raises ServiceError INVALID that names every field at fault.
         """
         problem = identifier_problem(account_id)
-        faults = [] if problem is None else [Violation("user_id", "INVALID_IDENTIFIER", problem)]
+        faults = [] if problem is None else [Violation("user_id", reasons.INVALID_IDENTIFIER, problem)]
         if faults := faults + _rule_faults(rules):
             raise invalid(faults)
         return await self._store.set_rules(account_id, rules)
@@ -173,7 +174,7 @@ class ManageAlerts:
 def alert_not_found() -> ServiceError:
     """The error for an id that no alert has."""
     return ServiceError(
-        Kind.NOT_FOUND, "ALERT_NOT_FOUND", "there is no alert with that id; list the account's alerts to find it"
+        Kind.NOT_FOUND, reasons.ALERT_NOT_FOUND, "there is no alert with that id; list the account's alerts to find it"
     )
 
 
@@ -190,22 +191,22 @@ _FIELDS: Final[Mapping[type[Condition], tuple[str, str]]] = {
 
 def _rule_faults(rules: Sequence[AlertRule]) -> list[Violation]:
     if not rules:
-        return [Violation("rules", "REQUIRED", "is empty; give the rules to set")]
+        return [Violation("rules", reasons.REQUIRED, "is empty; give the rules to set")]
     faults = []
     for place, rule in enumerate(rules):
         condition, ending = _FIELDS[type(rule.condition)]
         for field, allowed in out_of_range(rule.condition):
             name = field + ending if field in {"threshold", "margin"} else field
             path = f"rules[{place}].{condition}.{name}"
-            faults.append(Violation(path, "OUT_OF_RANGE", f"is out of range; give {allowed}"))
+            faults.append(Violation(path, reasons.OUT_OF_RANGE, f"is out of range; give {allowed}"))
         if rule.quiet is not None and not rule.quiet.is_valid:
             problem = "is out of range; give two different minutes of the day, 0 to 1,439"
-            faults.append(Violation(f"rules[{place}].quiet_hours", "OUT_OF_RANGE", problem))
+            faults.append(Violation(f"rules[{place}].quiet_hours", reasons.OUT_OF_RANGE, problem))
     if len({rule.kind for rule in rules}) < len(rules):
-        faults.append(Violation("rules", "NOT_ALLOWED", "has two rules of one kind; give one of each"))
+        faults.append(Violation("rules", reasons.NOT_ALLOWED, "has two rules of one kind; give one of each"))
     return faults
 
 
 def _check(field: str, value: str) -> None:
     if problem := text_problem(value, MAX_IDENTIFIER):
-        raise invalid([Violation(field, "INVALID_IDENTIFIER", problem)])
+        raise invalid([Violation(field, reasons.INVALID_IDENTIFIER, problem)])

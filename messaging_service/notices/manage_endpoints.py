@@ -29,6 +29,7 @@ from messaging_service.notices.endpoint_store import (
     ReplayPeriod,
 )
 from messaging_service.notices.endpoint_targets import EndpointTargets
+from messaging_service.shared.domain import reasons
 from messaging_service.shared.domain.fields import MAX_IDENTIFIER, text_problem
 from service_kit.errors import Violation, invalid
 from service_kit.identifiers import identifier_problem
@@ -93,7 +94,7 @@ class ManageEndpoints:
         TOO_MANY_WEBHOOKS or TOO_MANY_CHANNELS, or CHANNELS_BUSY.
         """
         problem = identifier_problem(account_id)
-        faults = [] if problem is None else [Violation("user_id", "INVALID_IDENTIFIER", problem)]
+        faults = [] if problem is None else [Violation("user_id", reasons.INVALID_IDENTIFIER, problem)]
         others = self._event_faults(events) + _description_faults(description)
         if len(targets) != 1:
             raise invalid([*faults, self._number_of_targets_fault(targets), *others])
@@ -113,7 +114,7 @@ class ManageEndpoints:
     async def of_account(self, account_id: str) -> Sequence[Endpoint]:
         """All endpoints of an account, oldest first. Raises ServiceError INVALID."""
         if problem := text_problem(account_id, MAX_IDENTIFIER):
-            raise invalid([Violation("user_id", "INVALID_IDENTIFIER", problem)])
+            raise invalid([Violation("user_id", reasons.INVALID_IDENTIFIER, problem)])
         return await self._endpoints.of_account(account_id)
 
     async def change(self, endpoint_id: UUID, update: EndpointUpdate) -> Endpoint:
@@ -125,7 +126,7 @@ class ManageEndpoints:
         if update == EndpointUpdate():
             fields = ", ".join(self._family.fields.values())
             problem = f"nothing is to be changed; give {fields}, events, description or enabled"
-            faults.append(Violation("", "REQUIRED", problem))
+            faults.append(Violation("", reasons.REQUIRED, problem))
         shown = secret = None
         if update.targets:
             kind = await self._kind_of(endpoint_id)
@@ -149,7 +150,7 @@ class ManageEndpoints:
         overlap = OVERLAP if overlap is None else overlap
         if not timedelta(0) <= overlap <= MAX_OVERLAP:
             problem = f"is not 0 seconds to {MAX_OVERLAP.days} days; both secrets sign for that time"
-            raise invalid([Violation("overlap", "OUT_OF_RANGE", problem)])
+            raise invalid([Violation("overlap", reasons.OUT_OF_RANGE, problem)])
         secret = _new_secret()
         return WithSecret(await self._endpoints.rotate(endpoint_id, secret, overlap), secret)
 
@@ -190,7 +191,7 @@ class ManageEndpoints:
         """
         if start >= end:
             problem = "is not after the start of the period; give the first instant after it"
-            raise invalid([Violation("period_end", "OUT_OF_RANGE", problem)])
+            raise invalid([Violation("period_end", reasons.OUT_OF_RANGE, problem)])
         states = {DeliveryState.FAILED, DeliveryState.DELIVERED} if delivered else {DeliveryState.FAILED}
         return await self._endpoints.replay_period(endpoint_id, ReplayPeriod(start, end, states))
 
@@ -210,21 +211,21 @@ class ManageEndpoints:
         if others := [fields[other] for other in targets if other is not kind]:
             noun = self._family.noun
             problem = f"does not go with the {noun}, which has the target {fields[kind]}; make another {noun}"
-            return "", [Violation(others[0], "NOT_ALLOWED", problem)]
+            return "", [Violation(others[0], reasons.NOT_ALLOWED, problem)]
         return await self._checked(kind, targets[kind])
 
     def _number_of_targets_fault(self, targets: TargetsByKind) -> Violation:
         first, *others = self._family.fields.values()
         named = " and ".join(others)
         problem = f"and {named} are both given; make a {self._family.noun} of each"
-        return Violation(first, "REQUIRED", problem if targets else f"is empty, as is {named}; give one")
+        return Violation(first, reasons.REQUIRED, problem if targets else f"is empty, as is {named}; give one")
 
     def _event_faults(self, events: Sequence[EventType]) -> list[Violation]:
         if not events and not self._family.default_events:
-            return [Violation("events", "REQUIRED", "is empty; name the events that are wanted")]
+            return [Violation("events", reasons.REQUIRED, "is empty; name the events that are wanted")]
         allowed = f"a {self._family.noun} may ask for " + ", ".join(event.value for event in self._family.events)
         return [
-            Violation(f"events[{place}]", "NOT_ALLOWED", f"is {event.value}; {allowed}")
+            Violation(f"events[{place}]", reasons.NOT_ALLOWED, f"is {event.value}; {allowed}")
             for place, event in enumerate(events)
             if event not in self._family.events
         ]
@@ -236,4 +237,4 @@ def _new_secret() -> str:
 
 def _description_faults(description: str) -> list[Violation]:
     problem = text_problem(description, MAX_DESCRIPTION) if description else None
-    return [] if problem is None else [Violation("description", "MALFORMED", problem)]
+    return [] if problem is None else [Violation("description", reasons.MALFORMED, problem)]

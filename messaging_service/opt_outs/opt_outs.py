@@ -10,6 +10,7 @@ from uuid import UUID
 
 from messaging_service.opt_outs.domain.suppression import OF_THE_PHONE, Scope, Source, Suppression
 from messaging_service.opt_outs.suppression_store import Added, NewSuppression, SuppressionFilter, Suppressions
+from messaging_service.shared.domain import reasons
 from messaging_service.shared.domain.fields import MAX_IDENTIFIER, text_problem
 from messaging_service.shared.domain.sender_id import sender_id_problem
 from messaging_service.shared.phone_numbers import PhoneNumberCheck
@@ -64,7 +65,7 @@ class OptOuts:
         """
         found = _scope_faults(self._phone_problem, scope.phone, scope.sender_id, scope.account_id)
         if not found and scope.account_id is not None and (problem := identifier_problem(scope.account_id)):
-            found.append(Violation("user_id", "INVALID_IDENTIFIER", problem))
+            found.append(Violation("user_id", reasons.INVALID_IDENTIFIER, problem))
         found.extend(_faults(source, reason, created_by=by))
         if found:
             raise invalid(found)
@@ -104,7 +105,7 @@ class OptOuts:
         found = _scope_faults(self._phone_problem, scope.phone, scope.sender_id, scope.account_id)
         missing = {"sender_id": scope.sender_id, "user_id": scope.account_id}
         found.extend(
-            Violation(name, "REQUIRED", "is required: a check is for one sender id and one account")
+            Violation(name, reasons.REQUIRED, "is required: a check is for one sender id and one account")
             for name, value in missing.items()
             if value is None
         )
@@ -117,22 +118,22 @@ def suppression_not_found() -> ServiceError:
     """The error for an id that no entry has."""
     return ServiceError(
         Kind.NOT_FOUND,
-        "SUPPRESSION_NOT_FOUND",
+        reasons.SUPPRESSION_NOT_FOUND,
         "there is no suppression with that id; list or check the recipient's entries to find it",
     )
 
 
 def _faults(source: Source, reason: str, **who: str) -> list[Violation]:
     found = [
-        Violation(field, "INVALID_IDENTIFIER", problem)
+        Violation(field, reasons.INVALID_IDENTIFIER, problem)
         for field, value in who.items()
         if (problem := text_problem(value, MAX_IDENTIFIER))
     ]
     if problem := text_problem(reason, MAX_REASON):
-        found.append(Violation("reason", "INVALID_REASON", problem))
+        found.append(Violation("reason", reasons.INVALID_REASON, problem))
     if source in OF_THE_PHONE:
         problem = "is for what phones and carriers report; give SUPPRESSION_SOURCE_OPERATOR or SUPPRESSION_SOURCE_API"
-        found.append(Violation("source", "NOT_ALLOWED", problem))
+        found.append(Violation("source", reasons.NOT_ALLOWED, problem))
     return found
 
 
@@ -141,9 +142,9 @@ def _scope_faults(
 ) -> list[Violation]:
     found: list[Violation] = []
     if phone is not None and (problem := phone_problem(phone)):
-        found.append(Violation("phone_number", "INVALID_PHONE_NUMBER", problem))
+        found.append(Violation("phone_number", reasons.INVALID_PHONE_NUMBER, problem))
     if sender_id is not None and (problem := sender_id_problem(sender_id)):
-        found.append(Violation("sender_id", "INVALID_SENDER_ID", problem))
+        found.append(Violation("sender_id", reasons.INVALID_SENDER_ID, problem))
     if account_id is not None and (problem := text_problem(account_id, MAX_IDENTIFIER)):
-        found.append(Violation("user_id", "INVALID_IDENTIFIER", problem))
+        found.append(Violation("user_id", reasons.INVALID_IDENTIFIER, problem))
     return found

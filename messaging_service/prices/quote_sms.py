@@ -8,6 +8,7 @@ from datetime import datetime
 from decimal import Decimal
 
 from messaging_service.prices.prices import Prices
+from messaging_service.shared.domain import reasons
 from messaging_service.shared.domain.fields import schedule_problem
 from messaging_service.shared.domain.money import Price
 from messaging_service.shared.domain.sender_id import sender_id_problem
@@ -81,17 +82,17 @@ class QuoteSms:
         violations: list[Violation] = []
         for field, value in (("user_id", draft.user_id), ("app_id", draft.app_id)):
             if value is not None and (problem := identifier_problem(value)):
-                violations.append(Violation(field, "INVALID_IDENTIFIER", problem))
+                violations.append(Violation(field, reasons.INVALID_IDENTIFIER, problem))
         recipient, sender = draft.recipient_phone_number, draft.sender_id
         if recipient is not None and (problem := self._phone_problem(recipient)):
-            violations.append(Violation("recipient_phone_number", "INVALID_PHONE_NUMBER", problem))
+            violations.append(Violation("recipient_phone_number", reasons.INVALID_PHONE_NUMBER, problem))
         if sender is not None and (problem := sender_id_problem(sender)):
-            violations.append(Violation("sender_id", "INVALID_SENDER_ID", problem))
+            violations.append(Violation("sender_id", reasons.INVALID_SENDER_ID, problem))
         segmentation, fault = cut(draft.message, self._max_units)
         if fault is not None:
             violations.append(fault)
         if problem := schedule_problem(draft.scheduled_time, now):
-            violations.append(Violation("scheduled_time", "SCHEDULE_TOO_FAR", problem))
+            violations.append(Violation("scheduled_time", reasons.SCHEDULE_TOO_FAR, problem))
         if violations or segmentation is None:
             raise invalid(violations)
         return segmentation

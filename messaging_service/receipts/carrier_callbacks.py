@@ -8,6 +8,7 @@ from messaging_service.carriers.callback_reader import CallbackReader, DeliveryR
 from messaging_service.carriers.carrier import InboundSink, ReceiptSink
 from messaging_service.carriers.domain.submission import DeliveryReceipt
 from messaging_service.opt_outs.domain.inbound import InboundMessage
+from messaging_service.shared.domain import reasons
 from messaging_service.shared.group_commit import GroupCommit
 from service_kit.errors import Kind, ServiceError, Violation, invalid
 
@@ -51,7 +52,7 @@ class CarrierCallbacks:
 
     async def _store(self, message: InboundMessage | None) -> None:
         if message is None:
-            raise invalid([Violation("phone_number", "INVALID_PHONE_NUMBER", "is no phone number in E.164")])
+            raise invalid([Violation("phone_number", reasons.INVALID_PHONE_NUMBER, "is no phone number in E.164")])
         await self._inbound([message])
 
     def _reader(self, carrier: str) -> CallbackReader:
@@ -59,7 +60,7 @@ class CarrierCallbacks:
         if reader is None:
             raise ServiceError(
                 Kind.NOT_FOUND,
-                "CARRIER_NOT_FOUND",
+                reasons.CARRIER_NOT_FOUND,
                 f"no carrier {carrier!r} posts to this service; compare the gateway's secrets with the carriers here",
             )
         return reader

@@ -9,6 +9,7 @@ from typing import Protocol
 
 from messaging_service.reports.domain.invoices import InvoiceException, InvoiceLine, InvoiceScope, InvoiceTotals
 from messaging_service.reports.report_costs import period_faults
+from messaging_service.shared.domain import reasons
 from messaging_service.shared.domain.fields import MAX_IDENTIFIER, text_problem
 from service_kit.errors import Violation, invalid
 
@@ -47,11 +48,11 @@ class ReconcileInvoice:
         """The exceptions by pages, and the totals last. Raises ServiceError INVALID or DATABASE_UNAVAILABLE."""
         found = period_faults(scope.start, scope.end, None)
         if problem := text_problem(scope.carrier, MAX_IDENTIFIER):
-            found.append(Violation("carrier", "INVALID_IDENTIFIER", problem))
+            found.append(Violation("carrier", reasons.INVALID_IDENTIFIER, problem))
         elif scope.carrier not in self.carriers and not await self.records.has_taken(scope.carrier):
             known = ", ".join(sorted(self.carriers))
             problem = f"is {scope.carrier!r}, which is no carrier here and never took a message; give one of {known}"
-            found.append(Violation("carrier", "UNKNOWN_CARRIER", problem))
+            found.append(Violation("carrier", reasons.UNKNOWN_CARRIER, problem))
         if found:
             raise invalid([Violation(f"scope.{v.field}", v.reason, v.description) for v in found])
         async with aclosing(self.records.compare(scope, _checked(lines))) as pages:
@@ -66,10 +67,10 @@ async def _checked(lines: Lines) -> Lines:
         found = [fault for line in some for fault in _faults(line)]
         if len(some) > MAX_LINES_AT_ONCE:
             found.append(
-                Violation("lines", "TOO_MANY", f"are {len(some):,}; send {MAX_LINES_AT_ONCE:,} at once at most")
+                Violation("lines", reasons.TOO_MANY, f"are {len(some):,}; send {MAX_LINES_AT_ONCE:,} at once at most")
             )
         if count > MAX_LINES:
-            found.append(Violation("lines", "TOO_MANY", f"are more than {MAX_LINES:,} in all; split the invoice"))
+            found.append(Violation("lines", reasons.TOO_MANY, f"are more than {MAX_LINES:,} in all; split the invoice"))
         if found:
             raise invalid(found)
         yield some
@@ -80,11 +81,11 @@ def _faults(line: InvoiceLine) -> list[Violation]:
     found: list[Violation] = []
     if (line.carrier_message_id is None) == (line.day is None):
         problem = "is about neither a message nor a day, or about both; give the carrier's message id or the day"
-        found.append(Violation(where, "REQUIRED", problem))
+        found.append(Violation(where, reasons.REQUIRED, problem))
     if line.carrier_message_id is not None and (problem := text_problem(line.carrier_message_id, MAX_CARRIER_ID) or ""):
-        found.append(Violation(where, "INVALID_IDENTIFIER", f"the carrier's message id {problem}"))
+        found.append(Violation(where, reasons.INVALID_IDENTIFIER, f"the carrier's message id {problem}"))
     if line.carrier_message_id is not None and line.messages is not None:
-        found.append(Violation(where, "OUT_OF_PLACE", "has messages, which only a line about a day has"))
+        found.append(Violation(where, reasons.OUT_OF_PLACE, "has messages, which only a line about a day has"))
     if any(figure is not None and figure < 0 for figure in (line.messages, line.parts)):
-        found.append(Violation(where, "OUT_OF_RANGE", "has a figure below 0; only a cost may be, for a credit"))
+        found.append(Violation(where, reasons.OUT_OF_RANGE, "has a figure below 0; only a cost may be, for a credit"))
     return found

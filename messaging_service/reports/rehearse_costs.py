@@ -13,6 +13,7 @@ from messaging_service.reports.domain.cost_rehearsal import Rehearsal, Traffic
 from messaging_service.reports.domain.draft_effects import DraftEffects
 from messaging_service.reports.price_cells import MAX_QUESTIONS
 from messaging_service.reports.traffic import TrafficRecords
+from messaging_service.shared.domain import reasons
 from service_kit.errors import Kind, ServiceError, Violation, invalid
 
 MAX_PERIOD: Final = timedelta(days=92)
@@ -116,16 +117,18 @@ def _next_change(
 def _check(drafts: Sequence[DraftPrice], start: datetime, end: datetime) -> None:
     found: list[Violation] = []
     if not 1 <= len(drafts) <= MAX_DRAFTS:
-        found.append(Violation("drafts", "OUT_OF_RANGE", f"has {len(drafts)} prices; try 1 to {MAX_DRAFTS} at once"))
+        found.append(
+            Violation("drafts", reasons.OUT_OF_RANGE, f"has {len(drafts)} prices; try 1 to {MAX_DRAFTS} at once")
+        )
     if end <= start:
         found.append(
             Violation(
-                "period_end", "OUT_OF_RANGE", "is not after the start of the period; give the first instant after"
+                "period_end", reasons.OUT_OF_RANGE, "is not after the start of the period; give the first instant after"
             )
         )
     elif end - start > MAX_PERIOD:
         problem = f"is more than {MAX_PERIOD.days} days after the start of the period; choose a shorter period"
-        found.append(Violation("period_end", "OUT_OF_RANGE", problem))
+        found.append(Violation("period_end", reasons.OUT_OF_RANGE, problem))
     if found:
         raise invalid(found)
 
@@ -133,7 +136,7 @@ def _check(drafts: Sequence[DraftPrice], start: datetime, end: datetime) -> None
 def _too_much(limit: int) -> ServiceError:
     return ServiceError(
         Kind.FAILED_PRECONDITION,
-        "TOO_MUCH_TRAFFIC",
+        reasons.TOO_MUCH_TRAFFIC,
         f"the period needs more than {limit:,} prices (one for each account and app, and for each price change "
         "within); choose a shorter one",
         metadata={"limit": str(limit)},

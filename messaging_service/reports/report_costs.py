@@ -8,6 +8,7 @@ from datetime import datetime
 from typing import Protocol
 
 from messaging_service.reports.domain.cost_report import Basis, CostGroup, CostSums, Grouping, ReportedMessage
+from messaging_service.shared.domain import reasons
 from messaging_service.shared.domain.fields import MAX_IDENTIFIER, text_problem
 from service_kit.errors import Violation, invalid
 
@@ -55,9 +56,9 @@ class ReportCosts:
         """The groups by pages, and the totals last. Raises ServiceError INVALID or DATABASE_UNAVAILABLE."""
         found = period_faults(start, end, account_id)
         if not by:
-            found.append(Violation("group_by", "REQUIRED", "is empty; give one or more of CostGrouping"))
+            found.append(Violation("group_by", reasons.REQUIRED, "is empty; give one or more of CostGrouping"))
         elif len(set(by)) < len(by):
-            found.append(Violation("group_by", "REPEATED", "has a grouping more than once; give each once"))
+            found.append(Violation("group_by", reasons.REPEATED, "has a grouping more than once; give each once"))
         if found:
             raise invalid(found)
         return self.records.groups(start, end, by, account_id, basis=basis)
@@ -77,9 +78,9 @@ def period_faults(start: datetime, end: datetime, account_id: str | None) -> lis
     if end <= start:
         found.append(
             Violation(
-                "period_end", "OUT_OF_RANGE", "is not after the start of the period; give the first instant after"
+                "period_end", reasons.OUT_OF_RANGE, "is not after the start of the period; give the first instant after"
             )
         )
     if account_id is not None and (problem := text_problem(account_id, MAX_IDENTIFIER)):
-        found.append(Violation("user_id", "INVALID_IDENTIFIER", problem))
+        found.append(Violation("user_id", reasons.INVALID_IDENTIFIER, problem))
     return found

@@ -9,6 +9,7 @@ from datetime import timedelta
 from typing import Final, Generic, TypeAlias, TypeVar
 
 from messaging_service.shared.commit_meter import CommitMeter, UnmeteredCommits
+from messaging_service.shared.domain import reasons
 from messaging_service.shared.flush_size import FlushSize
 from service_kit.errors import Kind, ServiceError
 from service_kit.request_id import for_nobody
@@ -90,7 +91,7 @@ class GroupCommit(Generic[I, R]):
             self._meter.turned_away()
             raise ServiceError(
                 Kind.OVERLOADED,
-                "OVERLOADED",
+                reasons.OVERLOADED,
                 f"too many requests wait for {self.name}; nothing was stored or charged, try again shortly",
                 retry_after=timedelta(seconds=1),
             )

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Final, Protocol
 
+from messaging_service.shared.domain import reasons
 from service_kit.errors import Kind, ServiceError
 
 _SHOWN_AT_START: Final = 6
@@ -39,7 +40,7 @@ def destination_refused(problem: str) -> ServiceError:
     """The refusal of a recipient in a country that the operator has not allowed."""
     return ServiceError(
         Kind.FAILED_PRECONDITION,
-        "DESTINATION_NOT_ALLOWED",
+        reasons.DESTINATION_NOT_ALLOWED,
         f"{problem}; nothing was stored or charged. Correct the number, or ask the operator to add its country to "
         "SMS_DESTINATIONS",
     )

@@ -14,6 +14,7 @@ from psycopg.rows import TupleRow
 from pricing_service.adapters import statements
 from pricing_service.adapters.cost_rows import to_cost
 from pricing_service.adapters.postgres_turn import PostgresTurn
+from pricing_service.domain import reasons
 from pricing_service.domain.cost import Change, Cost
 from pricing_service.domain.edition import Edition
 from pricing_service.domain.explanation import nearest
@@ -218,6 +219,6 @@ def _edition(row: TupleRow) -> Edition:
 def _not_ready() -> ServiceError:
     return ServiceError(
         Kind.UNAVAILABLE,
-        "DATABASE_NOT_READY",
+        reasons.DATABASE_NOT_READY,
         "the pricing database is not set up: run `tukupay-sms migrate`, then try again",
     )

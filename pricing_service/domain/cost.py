@@ -8,6 +8,7 @@ from datetime import UTC, datetime
 from decimal import Decimal
 from typing import Final
 
+from pricing_service.domain import reasons
 from pricing_service.domain.identifier import has_control_character, read_new_identifier
 from pricing_service.domain.tier import Level, Tier, read_tier
 from service_kit.errors import Violation, invalid
@@ -145,23 +146,23 @@ def check_price(price: Decimal, found: list[Violation], *, allow_free: bool) -> 
     """Appends a violation unless the price is possible: above 0 (or 0, if free is allowed), not beyond a million."""
     if not 0 <= price <= MAX_PRICE or (price == 0 and not allow_free):
         problem = f"must be above 0 and at most {MAX_PRICE:,} KES for one SMS unit; 0 must be allowed as a free price"
-        found.append(Violation("price_micros", "OUT_OF_RANGE", problem))
+        found.append(Violation("price_micros", reasons.OUT_OF_RANGE, problem))
     elif price != round(price, MAX_DECIMALS):
         problem = f"has more than {MAX_DECIMALS} decimals"
-        found.append(Violation("price_micros", "TOO_PRECISE", problem))
+        found.append(Violation("price_micros", reasons.TOO_PRECISE, problem))
 
 
 def _read_reason(level: Level | None, reason: str | None, found: list[Violation]) -> str | None:
     if reason is None or not reason.strip():
         if level in _NEEDS_REASON:
             problem = f"is required for the level {level}: say why this price is set"
-            found.append(Violation("reason", "REQUIRED", problem))
+            found.append(Violation("reason", reasons.REQUIRED, problem))
         return None
     if len(reason) > MAX_REASON:
         problem = f"has {len(reason)} characters; at most {MAX_REASON} are allowed"
-        found.append(Violation("reason", "TOO_LONG", problem))
+        found.append(Violation("reason", reasons.TOO_LONG, problem))
     elif has_control_character(reason, but="\t\n\r"):
-        found.append(Violation("reason", "MALFORMED", "has a control character; use plain text"))
+        found.append(Violation("reason", reasons.MALFORMED, "has a control character; use plain text"))
     return reason
 
 
@@ -171,7 +172,7 @@ def check_effective_from(effective_from: datetime | None, found: list[Violation]
         return
     if effective_from is None:
         problem = "is required: the first instant at which the price applies"
-        found.append(Violation("effective_from", "REQUIRED", problem))
+        found.append(Violation("effective_from", reasons.REQUIRED, problem))
     elif not EARLIEST <= effective_from < END:
         problem = f"is outside the years {EARLIEST.year} to {END.year - 1}"
-        found.append(Violation("effective_from", "OUT_OF_RANGE", problem))
+        found.append(Violation("effective_from", reasons.OUT_OF_RANGE, problem))

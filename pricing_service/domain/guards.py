@@ -8,6 +8,7 @@ from datetime import datetime, timedelta
 from decimal import Decimal
 from enum import StrEnum
 
+from pricing_service.domain import reasons
 from pricing_service.domain.cost import CostDraft
 from pricing_service.domain.tier import Level
 from service_kit.errors import Kind, ServiceError, Violation
@@ -88,7 +89,7 @@ def guarded(violations: Sequence[Violation]) -> ServiceError:
     summary = "; ".join(f"{_named(violation.field)} {violation.description}" for violation in violations)
     return ServiceError(
         Kind.FAILED_PRECONDITION,
-        "PRICE_GUARD",
+        reasons.PRICE_GUARD,
         f"{summary}. If this is meant, override the guards: the row then records that it was",
         violations=tuple(violations),
         metadata={"guards": ",".join(sorted({violation.reason for violation in violations}))},

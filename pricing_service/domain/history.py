@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Final, NamedTuple
 
+from pricing_service.domain import reasons
 from pricing_service.domain.cost import Cost
 from service_kit.errors import Violation
 
@@ -54,5 +55,5 @@ def read_page_size(page_size: int, violations: list[Violation]) -> int:
     """The rows of a page: 1 to 1,000, where 0 means 100; appends a violation for other numbers."""
     if not 0 <= page_size <= MAX_PAGE:
         problem = f"is {page_size}; use 1 to {MAX_PAGE}, or 0 for {DEFAULT_PAGE}"
-        violations.append(Violation("page_size", "OUT_OF_RANGE", problem))
+        violations.append(Violation("page_size", reasons.OUT_OF_RANGE, problem))
     return page_size or DEFAULT_PAGE

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from decimal import Decimal
 from typing import Final
 
+from pricing_service.domain import reasons
 from pricing_service.domain.cost import CostDraft
 from pricing_service.domain.identifier import has_control_character
 from service_kit.errors import Kind, ServiceError, Violation
@@ -34,7 +35,7 @@ def read_key(key: str | None, violations: list[Violation]) -> str | None:
         return None
     if not key.strip() or len(key) > MAX_KEY or has_control_character(key):
         problem = f"needs 1 to {MAX_KEY} printable characters; leave it out to record without one"
-        violations.append(Violation("idempotency_key", "MALFORMED", problem))
+        violations.append(Violation("idempotency_key", reasons.MALFORMED, problem))
     return key
 
 
@@ -59,7 +60,7 @@ def reused(key: str) -> ServiceError:
     """The failure of a request whose key stands for another one."""
     return ServiceError(
         Kind.ALREADY_EXISTS,
-        "IDEMPOTENCY_KEY_REUSED",
+        reasons.IDEMPOTENCY_KEY_REUSED,
         "the idempotency key was used for another request: use a new key for a new request",
         metadata={"idempotency_key": key},
     )

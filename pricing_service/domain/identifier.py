@@ -5,6 +5,7 @@ from __future__ import annotations
 import unicodedata
 from collections.abc import Collection
 
+from pricing_service.domain import reasons
 from service_kit.errors import Violation
 from service_kit.identifiers import MAX_IDENTIFIER, identifier_fault
 
@@ -15,13 +16,13 @@ def read_identifier(field: str, value: str, violations: list[Violation]) -> str:
     For what is looked up: rows from before the present rule can be found by their old spelling.
     """
     if not value.strip():
-        violations.append(Violation(field, "REQUIRED", f"is empty; give 1 to {MAX_IDENTIFIER} characters"))
+        violations.append(Violation(field, reasons.REQUIRED, f"is empty; give 1 to {MAX_IDENTIFIER} characters"))
     elif len(value) > MAX_IDENTIFIER:
         problem = f"has {len(value)} characters; at most {MAX_IDENTIFIER} are allowed"
-        violations.append(Violation(field, "TOO_LONG", problem))
+        violations.append(Violation(field, reasons.TOO_LONG, problem))
     elif has_control_character(value):
         problem = "has a control character; use letters, digits and punctuation"
-        violations.append(Violation(field, "MALFORMED", problem))
+        violations.append(Violation(field, reasons.MALFORMED, problem))
     return value
 
 

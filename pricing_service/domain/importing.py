@@ -9,6 +9,7 @@ from decimal import Decimal
 from enum import Enum
 from typing import Final
 
+from pricing_service.domain import reasons
 from pricing_service.domain.cost import CostDraft
 from pricing_service.domain.guards import Guards
 from pricing_service.domain.tier import Tier
@@ -58,7 +59,7 @@ def repeated_rows(drafts: Sequence[CostDraft]) -> list[Violation]:
         earlier = first.setdefault((draft.tier, draft.effective_from), place)
         if earlier != place:
             problem = f"repeats the level, entity and instant of rows[{earlier}]; leave one of them out"
-            found.append(Violation(f"rows[{place}].effective_from", "REPEATED", problem))
+            found.append(Violation(f"rows[{place}].effective_from", reasons.REPEATED, problem))
     return found
 
 

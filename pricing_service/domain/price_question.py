@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
+from pricing_service.domain import reasons
 from pricing_service.domain.identifier import read_identifier
 from pricing_service.domain.tier import Level, Tier
 from service_kit.errors import Kind, ServiceError, Violation, invalid
@@ -48,7 +49,7 @@ def ask_price(
 def known_in_the_future() -> ServiceError:
     """The failure of a question about what will be known: nobody can promise that answer."""
     problem = "lies in the future of the database's clock; leave it out for all that is known now"
-    return invalid([Violation("known_at", "OUT_OF_RANGE", problem)])
+    return invalid([Violation("known_at", reasons.OUT_OF_RANGE, problem)])
 
 
 def no_price_for_send(question: PriceQuestion) -> ServiceError:
@@ -62,7 +63,7 @@ def no_price_for_send(question: PriceQuestion) -> ServiceError:
     if question.known_at is not None:
         when += f", as known at {_text(question.known_at)},"
     message = f"no price is in effect {when} for {who}: set a DirectCustomer or TukuPay cost effective at that time"
-    return ServiceError(Kind.NOT_FOUND, "NO_PRICE", message, metadata=metadata)
+    return ServiceError(Kind.NOT_FOUND, reasons.NO_PRICE, message, metadata=metadata)
 
 
 def no_price_from(tier: Tier) -> ServiceError:
@@ -74,7 +75,7 @@ def no_price_from(tier: Tier) -> ServiceError:
         metadata["app_id"] = tier.app_id
     remedy = "a TukuPay" if tier.level is Level.TUKUPAY else "a DirectCustomer or TukuPay"
     message = f"no price is in effect now, asked from the level {tier.level}: set {remedy} cost effective now"
-    return ServiceError(Kind.NOT_FOUND, "NO_PRICE", message, metadata=metadata)
+    return ServiceError(Kind.NOT_FOUND, reasons.NO_PRICE, message, metadata=metadata)
 
 
 def _text(instant: datetime) -> str:

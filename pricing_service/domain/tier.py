@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 from typing import Final
 
+from pricing_service.domain import reasons
 from pricing_service.domain.identifier import read_identifier
 from service_kit.errors import Violation
 
@@ -59,14 +60,14 @@ def read_tier(
     before = len(violations)
     if level is None:
         names = ", ".join(Level)
-        violations.append(Violation("level", "INVALID_LEVEL", f"is missing or unknown; use one of {names}"))
+        violations.append(Violation("level", reasons.INVALID_LEVEL, f"is missing or unknown; use one of {names}"))
     owner = _OWNER_FIELD.get(level) if level else None
     for field, value in (("customer_id", customer_id), ("app_id", app_id)):
         if field == owner:
             read_identifier(field, value or "", violations)
         elif value is not None and level is not None:
             problem = f"does not belong to the level {level}; leave it out"
-            violations.append(Violation(field, "NOT_ALLOWED", problem))
+            violations.append(Violation(field, reasons.NOT_ALLOWED, problem))
     if level is None or len(violations) > before:
         return None
     return Tier(level, (customer_id if owner == "customer_id" else app_id) or "" if owner else "")

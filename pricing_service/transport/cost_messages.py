@@ -8,6 +8,7 @@ from datetime import datetime
 from decimal import Decimal
 from typing import Final
 
+from pricing_service.domain import reasons
 from pricing_service.domain.cost import Cost, CostDraft, check_effective_from, check_price, draft_cost
 from pricing_service.domain.edition import Edition
 from pricing_service.domain.explanation import Verdict
@@ -126,7 +127,7 @@ def read_position(token: str, tier: Tier, violations: list[Violation]) -> Histor
         violations.extend(error.violations)
     except (ValueError, OverflowError):
         problem = "is not a token that this service made; start again without it"
-        violations.append(Violation("page_token", "INVALID_PAGE_TOKEN", problem))
+        violations.append(Violation("page_token", reasons.INVALID_PAGE_TOKEN, problem))
     return None
 
 

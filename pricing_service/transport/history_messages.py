@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import replace
 
+from pricing_service.domain import reasons
 from pricing_service.domain.history import TierInstants
 from pricing_service.domain.tier import Tier, read_tier
 from pricing_service.transport.cost_messages import LEVELS
@@ -19,7 +20,7 @@ def read_tiers(request: pricing_pb2.BatchListChangeInstantsRequest) -> list[Tier
     """The tiers; raises ServiceError INVALID with every one at fault."""
     if not 1 <= len(request.tiers) <= MAX_TIERS:
         problem = f"has {len(request.tiers)} tiers; ask for 1 to {MAX_TIERS:,} at once"
-        raise invalid([Violation("tiers", "OUT_OF_RANGE", problem)])
+        raise invalid([Violation("tiers", reasons.OUT_OF_RANGE, problem)])
     violations: list[Violation] = []
     tiers: list[Tier] = []
     for place, asked in enumerate(request.tiers):

@@ -7,6 +7,7 @@ from collections.abc import AsyncGenerator, AsyncIterator
 from datetime import timedelta
 from typing import Final
 
+from pricing_service.domain import reasons
 from pricing_service.domain.cost import CostDraft
 from pricing_service.domain.idempotency import read_key
 from pricing_service.domain.importing import MAX_ROWS_IN_PARTS
@@ -82,10 +83,10 @@ async def _following(parts: Parts) -> pricing_pb2.ImportCostsInPartsRequest | No
     except TimeoutError:
         raise ServiceError(
             Kind.UNAVAILABLE,
-            "PART_OVERDUE",
+            reasons.PART_OVERDUE,
             f"no part came for {PATIENCE.total_seconds():g} s; nothing was recorded, send the rows again",
         ) from None
 
 
 def _out_of_range(problem: str) -> ServiceError:
-    return invalid([Violation("rows", "OUT_OF_RANGE", problem)])
+    return invalid([Violation("rows", reasons.OUT_OF_RANGE, problem)])

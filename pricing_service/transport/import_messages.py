@@ -7,6 +7,7 @@ from collections.abc import Awaitable, Iterable, Sequence
 from dataclasses import replace
 from typing import Final, TypeVar
 
+from pricing_service.domain import reasons
 from pricing_service.domain.cost import CostDraft
 from pricing_service.domain.idempotency import read_key
 from pricing_service.domain.importing import MAX_ROWS
@@ -29,10 +30,10 @@ async def read_import(request: pricing_pb2.ImportCostsRequest) -> tuple[list[Cos
     """The prices to record and the key of the request; raises ServiceError INVALID after checking every row."""
     if not 1 <= len(request.rows) <= MAX_ROWS:
         problem = f"has {len(request.rows)} rows; import 1 to {MAX_ROWS:,} at once"
-        raise invalid([Violation("rows", "OUT_OF_RANGE", problem)])
+        raise invalid([Violation("rows", reasons.OUT_OF_RANGE, problem)])
     if request.ByteSize() > MAX_BYTES:
         problem = f"have more than {MAX_BYTES:,} bytes; import them by ImportCostsInParts"
-        raise invalid([Violation("rows", "OUT_OF_RANGE", problem)])
+        raise invalid([Violation("rows", reasons.OUT_OF_RANGE, problem)])
     found: list[Violation] = []
     key = read_key(request.idempotency_key if request.HasField("idempotency_key") else None, found)
     drafts: list[CostDraft] = []

@@ -8,6 +8,7 @@ from typing import Final
 from google.protobuf.duration_pb2 import Duration
 from google.protobuf.timestamp_pb2 import Timestamp
 
+from pricing_service.domain import reasons
 from service_kit.errors import Violation
 from service_kit.grpc.timestamps import to_datetime
 
@@ -23,7 +24,7 @@ def read_timestamp(field: str, value: Timestamp, violations: list[Violation]) ->
         return to_datetime(value)
     except ValueError:
         problem = "is no valid timestamp: seconds within the years 1 to 9999 and nanos from 0 to 999,999,999"
-        violations.append(Violation(field, "MALFORMED", problem))
+        violations.append(Violation(field, reasons.MALFORMED, problem))
         return None
 
 
@@ -37,6 +38,6 @@ def read_duration(
         low.total_seconds() * _SECOND_NS <= nanos <= high.total_seconds() * _SECOND_NS
     ):
         problem = f"must be {low.total_seconds():g} to {high.total_seconds():g} s"
-        violations.append(Violation(field, "OUT_OF_RANGE", problem))
+        violations.append(Violation(field, reasons.OUT_OF_RANGE, problem))
         return low
     return timedelta(microseconds=nanos // 1_000)

@@ -11,6 +11,7 @@ from typing import Final
 
 import structlog
 
+from pricing_service.domain import reasons
 from pricing_service.domain.history import read_page_size
 from pricing_service.domain.idempotency import read_key
 from pricing_service.domain.price_question import PriceQuestion
@@ -125,7 +126,7 @@ class PricingServicer(pricing_pb2_grpc.PricingServiceServicer):
         del context
         level = LEVELS.get(request.level)
         if level is None and request.level != pricing_pb2.COST_LEVEL_UNSPECIFIED:
-            raise invalid([Violation("level", "INVALID_LEVEL", "is unknown; leave it out for every level")])
+            raise invalid([Violation("level", reasons.INVALID_LEVEL, "is unknown; leave it out for every level")])
         async with aclosing(self._use_cases.export_costs(level)) as pages:
             async for page in pages:
                 yield pricing_pb2.ExportCostsResponse(costs=[to_cost(cost) for cost in page])
@@ -181,7 +182,7 @@ class PricingServicer(pricing_pb2_grpc.PricingServiceServicer):
         count = len(request.requests)
         if not 1 <= count <= MAX_QUESTIONS:
             problem = f"has {count} questions; ask 1 to {MAX_QUESTIONS} at once"
-            raise invalid([Violation("requests", "OUT_OF_RANGE", problem)])
+            raise invalid([Violation("requests", reasons.OUT_OF_RANGE, problem)])
         drafts = _read_drafts(request.drafts)
         read = [_read_or_fail(question) for question in request.requests]
         questions = [question for question in read if isinstance(question, PriceQuestion)]
@@ -211,7 +212,7 @@ class PricingServicer(pricing_pb2_grpc.PricingServiceServicer):
 
 def _read_or_fail(request: pricing_pb2.ResolvePriceRequest) -> PriceQuestion | ServiceError:
     if request.explain:
-        return invalid([Violation("explain", "NOT_ALLOWED", "is for single questions; ask ResolvePrice")])
+        return invalid([Violation("explain", reasons.NOT_ALLOWED, "is for single questions; ask ResolvePrice")])
     try:
         return read_question(request)
     except ServiceError as failure:
@@ -231,7 +232,7 @@ def _log_question(asked: pricing_pb2.ResolvePriceRequest, answer: ResolvedPrice 
 def _read_drafts(drafts: Sequence[pricing_pb2.DraftCost]) -> list[DraftPrice]:
     if len(drafts) > MAX_DRAFTS:
         problem = f"has {len(drafts)} drafts; try at most {MAX_DRAFTS} at once"
-        raise invalid([Violation("drafts", "OUT_OF_RANGE", problem)])
+        raise invalid([Violation("drafts", reasons.OUT_OF_RANGE, problem)])
     violations: list[Violation] = []
     read = [read_draft_price(place, draft, violations) for place, draft in enumerate(drafts)]
     if violations:

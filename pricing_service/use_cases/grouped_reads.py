@@ -7,6 +7,7 @@ from collections.abc import Callable, Sequence
 from datetime import timedelta
 from typing import Final
 
+from pricing_service.domain import reasons
 from pricing_service.domain.tier import Tier
 from pricing_service.use_cases.cost_repository import CostRepository, InEffect, Lookup
 from service_kit.errors import Kind, ServiceError
@@ -83,7 +84,7 @@ class GroupedReads:
 def _overloaded() -> ServiceError:
     return ServiceError(
         Kind.OVERLOADED,
-        "OVERLOADED",
+        reasons.OVERLOADED,
         "too many questions wait for the database; try again shortly",
         retry_after=timedelta(seconds=1),
     )
@@ -92,7 +93,7 @@ def _overloaded() -> ServiceError:
 def _silent() -> ServiceError:
     return ServiceError(
         Kind.UNAVAILABLE,
-        "DATABASE_UNAVAILABLE",
+        reasons.DATABASE_UNAVAILABLE,
         "the database does not answer; try again shortly",
         retry_after=timedelta(seconds=1),
     )

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Final, NoReturn, Protocol
 
+from pricing_service.domain import reasons
 from pricing_service.domain.cost import Cost
 from pricing_service.domain.edition import Edition
 from pricing_service.domain.tier import Tier
@@ -184,7 +185,7 @@ async def _happens(event: asyncio.Event, until: float) -> bool:
 def _silent() -> ServiceError:
     return ServiceError(
         Kind.UNAVAILABLE,
-        "DATABASE_UNAVAILABLE",
+        reasons.DATABASE_UNAVAILABLE,
         "the database does not answer, so changes cannot be followed; watch again shortly",
         retry_after=timedelta(seconds=1),
     )

@@ -13,6 +13,7 @@ import grpc
 from google.protobuf.message import DecodeError
 from grpc import aio
 
+from service_kit import reasons
 from service_kit.errors import Kind, ServiceError
 
 Behaviour = Callable[[Any, Any], Any]
@@ -83,6 +84,6 @@ async def _all(requests: AsyncIterator[Any]) -> AsyncIterator[Any]:
 def _refusal() -> ServiceError:
     return ServiceError(
         Kind.INVALID,
-        "MALFORMED_REQUEST",
+        reasons.MALFORMED_REQUEST,
         "the octets of the request are no message of its type; encode it with the published protos",
     )

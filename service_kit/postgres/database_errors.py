@@ -8,6 +8,7 @@ from typing import Final
 import psycopg
 from psycopg_pool import PoolTimeout
 
+from service_kit import reasons
 from service_kit.errors import Kind, ServiceError
 from service_kit.postgres.guards import UnguardedError
 from service_kit.postgres.pipeline import is_stale_plan
@@ -76,10 +77,10 @@ def database_unavailable(cause: BaseException | None = None) -> ServiceError:
     DATABASE_NOT_READY when its sessions lack their guards, otherwise DATABASE_UNAVAILABLE.
     """
     if isinstance(cause, UnguardedError):
-        return ServiceError(Kind.UNAVAILABLE, "DATABASE_NOT_READY", cause.public)
+        return ServiceError(Kind.UNAVAILABLE, reasons.DATABASE_NOT_READY, cause.public)
     return ServiceError(
         Kind.UNAVAILABLE,
-        "DATABASE_UNAVAILABLE",
+        reasons.DATABASE_UNAVAILABLE,
         f"{problem_of(cause)}; try again shortly",
         retry_after=timedelta(seconds=2),
     )

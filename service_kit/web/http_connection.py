@@ -27,6 +27,8 @@ from uvicorn._types import ASGI3Application
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol, RequestResponseCycle
 from uvicorn.server import ServerState
 
+from service_kit import reasons
+
 MAX_HEAD_OCTETS: Final = 32_768
 """Of a request line with its header fields."""
 MAX_HEAD_FIELDS: Final = 100
@@ -60,42 +62,42 @@ class Refusal:
 
 HEAD_TOO_LARGE: Final = Refusal(
     431,
-    "HEAD_TOO_LARGE",
+    reasons.HEAD_TOO_LARGE,
     f"the request line and its headers have more than {MAX_HEAD_OCTETS:,} bytes or more than {MAX_HEAD_FIELDS} "
     "fields; send fewer or shorter headers",
 )
 HEAD_TIMEOUT: Final = Refusal(
     408,
-    "HEAD_TIMEOUT",
+    reasons.HEAD_TIMEOUT,
     f"the request line and its headers did not arrive within {HEAD_TIMEOUT_S:g} s; nothing was done, send it again",
 )
 TOO_MANY_CONNECTIONS: Final = Refusal(
-    503, "TOO_MANY_CONNECTIONS", "as many connections are open as may be; nothing was done, try again shortly"
+    503, reasons.TOO_MANY_CONNECTIONS, "as many connections are open as may be; nothing was done, try again shortly"
 )
 _FRAMING: Final = Refusal(
-    400, "MALFORMED_REQUEST", "the chunks of the body have far more framing than content; send larger chunks"
+    400, reasons.MALFORMED_REQUEST, "the chunks of the body have far more framing than content; send larger chunks"
 )
 _CUT_SHORT: Final = Refusal(
-    400, "MALFORMED_REQUEST", "the body ended before it was whole; nothing was done, send all of it"
+    400, reasons.MALFORMED_REQUEST, "the body ended before it was whole; nothing was done, send all of it"
 )
-_HOSTS: Final = Refusal(400, "MALFORMED_REQUEST", "a request has exactly one valid Host header; send it")
+_HOSTS: Final = Refusal(400, reasons.MALFORMED_REQUEST, "a request has exactly one valid Host header; send it")
 _CODING: Final = Refusal(
     501,
-    "UNSUPPORTED_TRANSFER_CODING",
+    reasons.UNSUPPORTED_TRANSFER_CODING,
     "the only transfer coding taken is `chunked`; send the body as it is, with its Content-Length or in chunks",
 )
 _OLD_CODING: Final = Refusal(
-    400, "MALFORMED_REQUEST", "HTTP/1.0 has no Transfer-Encoding; send a Content-Length, or speak HTTP/1.1"
+    400, reasons.MALFORMED_REQUEST, "HTTP/1.0 has no Transfer-Encoding; send a Content-Length, or speak HTTP/1.1"
 )
 _VERSION: Final = Refusal(
-    505, "HTTP_VERSION_NOT_SUPPORTED", "this port speaks HTTP/1.1 (and 1.0); HTTP/2 needs a proxy in front"
+    505, reasons.HTTP_VERSION_NOT_SUPPORTED, "this port speaks HTTP/1.1 (and 1.0); HTTP/2 needs a proxy in front"
 )
 _METHOD: Final = Refusal(
     400,
-    "MALFORMED_REQUEST",
+    reasons.MALFORMED_REQUEST,
     "what was sent does not begin with a method of HTTP; behind a body, its Content-Length was too small",
 )
-_CONNECT: Final = Refusal(501, "METHOD_NOT_IMPLEMENTED", "CONNECT is for proxies, and this is none")
+_CONNECT: Final = Refusal(501, reasons.METHOD_NOT_IMPLEMENTED, "CONNECT is for proxies, and this is none")
 
 Rendered = tuple[Sequence[tuple[bytes, bytes]], bytes]
 """Headers of an answer, without its length, and the body."""
@@ -424,6 +426,8 @@ def _refusal(error: httptools.HttpParserError) -> Refusal:
     if isinstance(error, httptools.HttpParserInvalidMethodError):
         return _METHOD
     if isinstance(error, httptools.HttpParserCallbackError):
-        return Refusal(400, "MALFORMED_REQUEST", "the target of the request is not a path; write it like /api/sms/send")
+        return Refusal(
+            400, reasons.MALFORMED_REQUEST, "the target of the request is not a path; write it like /api/sms/send"
+        )
     # The words are the parser's own and quote nothing of the request.
-    return Refusal(400, "MALFORMED_REQUEST", f"the request is not HTTP/1.1 as RFC 9112 defines it: {error}")
+    return Refusal(400, reasons.MALFORMED_REQUEST, f"the request is not HTTP/1.1 as RFC 9112 defines it: {error}")

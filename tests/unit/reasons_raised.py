@@ -1,8 +1,9 @@
 """Reads from the source which reasons can be raised: those of ServiceError, ProblemError and Violation.
 
-A reason is written where it is raised, as a text, a constant of the module, a member of an enumeration or a table of
-the module. A function may take it as a parameter; then its callers are read. What passes on the `reason` of another
-failure adds none. Anything else is an error here, because nobody could tell what is raised.
+A reason is written where it is raised, as a constant of the package's file of reasons, or of a table of the module. A
+function may take it as a parameter; then its callers are read. A family of endpoints has its own; then all of them are
+meant. What passes on the `reason` of another failure adds none. Anything else is an error here, because nobody could
+tell what is raised.
 """
 
 from __future__ import annotations
@@ -73,8 +74,8 @@ def raised() -> frozenset[Raised]:
         for (file, function), (position, by) in through.items():
             if call.name == function and (call.file == file or not function.startswith("_")):
                 reason = call.argument(position, "reason")
-                if isinstance(reason, ast.Constant) and isinstance(reason.value, str) and reason.value.isupper():
-                    found.add(Raised(reason.value, by, call.where))
+                if isinstance(reason, ast.Attribute) and ast.unparse(reason.value) == "reasons":
+                    found |= {Raised(each, by, call.where) for each in _reasons(call, reason)}
     return frozenset(found)
 
 
@@ -103,8 +104,6 @@ def _parameter(call: _Call, reason: ast.expr | None) -> int | None:
 
 
 def _reasons(call: _Call, reason: ast.expr | None) -> set[str]:
-    if isinstance(reason, ast.Constant):
-        return {str(reason.value)}
     if isinstance(reason, ast.IfExp):
         return _reasons(call, reason.body) | _reasons(call, reason.orelse)
     if isinstance(reason, ast.Attribute) and reason.attr == "reason":
@@ -117,8 +116,19 @@ def _reasons(call: _Call, reason: ast.expr | None) -> set[str]:
         return {str(each) for each in value.values()}
     if isinstance(value, str) and not table:
         return {str(value)}
+    if isinstance(reason, ast.Attribute) and ast.unparse(reason.value).startswith("self."):
+        of_families = _of_families(reason.attr)
+        if of_families:
+            return set(of_families)
     written = "nothing" if reason is None else ast.unparse(reason)
-    raise ValueError(f"{call.where}: {written} does not tell which reason is raised; write it out")
+    raise ValueError(f"{call.where}: {written} does not tell which reason is raised; use one of reasons.py")
+
+
+@cache
+def _of_families(name: str) -> frozenset[str]:
+    """The reasons that the families of endpoints have under a name."""
+    families = [call for call in _calls() if call.name == "FamilyReasons"]
+    return frozenset(str(_value(_module(call.file), call.argument(99, name))) for call in families)
 
 
 def _kind(call: _Call) -> Kind | None:

@@ -10,6 +10,7 @@ from enum import StrEnum
 from typing import Any, Literal
 
 from messaging_service.accounts.domain.ledger import EntryKind
+from messaging_service.shared.domain import reasons
 from messaging_service.shared.domain.money import plain
 from service_kit.errors import Kind, ServiceError
 
@@ -44,7 +45,7 @@ def unknown_account(account_id: str) -> ServiceError:
     """The refusal of a message whose account nobody has opened, where none is opened by sending."""
     return ServiceError(
         Kind.NOT_FOUND,
-        "ACCOUNT_NOT_FOUND",
+        reasons.ACCOUNT_NOT_FOUND,
         f"there is no account {account_id}, and sending opens none here; nothing was stored or charged. Check the id, "
         "or let the operator open the account first",
         metadata={"account": account_id},
@@ -159,7 +160,7 @@ class Account:
         if self.status is not AccountStatus.ACTIVE:
             raise ServiceError(
                 Kind.FAILED_PRECONDITION,
-                "ACCOUNT_NOT_ACTIVE",
+                reasons.ACCOUNT_NOT_ACTIVE,
                 f"the account is {_STANDING[self.status]}",
                 metadata={"account": self.id, "status": self.status.value},
             )
@@ -168,7 +169,7 @@ class Account:
         if self.mode is AccountMode.PREPAID and shortfall > 0:
             raise ServiceError(
                 Kind.FAILED_PRECONDITION,
-                "INSUFFICIENT_FUNDS",
+                reasons.INSUFFICIENT_FUNDS,
                 f"the balance is KES {plain(shortfall)} short of KES {plain(amount)}; top up the account and try again",
                 metadata={"account": self.id, "shortfall": plain(shortfall), "currency": "KES"},
             )
@@ -179,7 +180,7 @@ class Account:
         if limits.messages_per_minute is not None and usage.sent_this_minute >= limits.messages_per_minute:
             raise ServiceError(
                 Kind.OVERLOADED,
-                "RATE_LIMIT_REACHED",
+                reasons.RATE_LIMIT_REACHED,
                 f"the account may send {limits.messages_per_minute} messages a minute and has; nothing was stored or "
                 "charged, try again when the minute is over",
                 retry_after=usage.minute_ends_in,
@@ -189,7 +190,7 @@ class Account:
         if limits.daily_spend is not None and spent > limits.daily_spend:
             raise ServiceError(
                 Kind.OVERLOADED,
-                "DAILY_SPEND_LIMIT_REACHED",
+                reasons.DAILY_SPEND_LIMIT_REACHED,
                 f"the account may spend KES {plain(limits.daily_spend)} a day and KES {plain(usage.spent_today)} are "
                 "spent; nothing was stored or charged, try again after midnight in Nairobi or ask for a higher limit",
                 retry_after=usage.day_ends_in,
@@ -203,7 +204,7 @@ class Account:
         if limit is not None and sent_this_hour >= limit:
             raise ServiceError(
                 Kind.OVERLOADED,
-                "RECIPIENT_LIMIT_REACHED",
+                reasons.RECIPIENT_LIMIT_REACHED,
                 f"the account may send {limit} messages an hour to one phone and has; nothing was stored or charged, "
                 "try again when the hour is over",
                 retry_after=self.usage.hour_ends_in,
@@ -231,7 +232,7 @@ class Account:
         if changes.status is AccountStatus.CLOSED and self.held:
             raise ServiceError(
                 Kind.FAILED_PRECONDITION,
-                "ACCOUNT_HAS_HOLDS",
+                reasons.ACCOUNT_HAS_HOLDS,
                 f"KES {plain(self.held)} are on hold for messages under way; suspend the account, and close it when "
                 "they end",
                 metadata={"account": self.id, "held": plain(self.held)},
@@ -244,7 +245,7 @@ class Account:
             )
             raise ServiceError(
                 Kind.FAILED_PRECONDITION,
-                "ACCOUNT_HAS_BALANCE",
+                reasons.ACCOUNT_HAS_BALANCE,
                 f"the balance is KES {plain(self.posted)}; {remedy}, and close the account then",
                 metadata={"account": self.id, "balance": plain(self.posted), "currency": "KES"},
             )
@@ -268,7 +269,7 @@ class Account:
         if self.available is not None and self.available < 0:
             raise ServiceError(
                 Kind.FAILED_PRECONDITION,
-                "INSUFFICIENT_FUNDS",
+                reasons.INSUFFICIENT_FUNDS,
                 f"the balance would be KES {plain(-self.available)} below the credit limit; top the account up first",
                 metadata={"account": self.id, "shortfall": plain(-self.available), "currency": "KES"},
             )
@@ -277,7 +278,7 @@ class Account:
         if self.status is AccountStatus.CLOSED:
             raise ServiceError(
                 Kind.FAILED_PRECONDITION,
-                "ACCOUNT_CLOSED",
+                reasons.ACCOUNT_CLOSED,
                 "the account is closed, for good; open another one",
                 metadata={"account": self.id},
             )

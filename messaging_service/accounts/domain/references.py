@@ -10,6 +10,7 @@ import unicodedata
 from collections.abc import Sequence
 
 from messaging_service.accounts.domain.ledger import LedgerEntry, NewEntry
+from messaging_service.shared.domain import reasons
 from service_kit.errors import Kind, ServiceError
 
 
@@ -83,7 +84,7 @@ def _reused(entry: LedgerEntry, problem: str) -> ServiceError:
     # The account is for the operator: callers over REST see no metadata.
     return ServiceError(
         Kind.ALREADY_EXISTS,
-        "REFERENCE_REUSED",
+        reasons.REFERENCE_REUSED,
         problem,
         metadata={"entry_id": str(entry.id), "account": entry.account_id},
     )

@@ -15,6 +15,7 @@ from messaging_service.accounts.domain.account import (
 from messaging_service.accounts.domain.ledger import LARGEST_BOOKING
 from messaging_service.accounts.domain.references import reference_problem
 from messaging_service.accounts.grpc.account_messages import ACCOUNT_STATUSES, MODES
+from messaging_service.shared.domain import reasons
 from messaging_service.shared.domain.fields import MAX_IDENTIFIER, text_problem
 from messaging_service.shared.domain.money import from_micros, plain
 from messaging_service.shared.grpc import wire
@@ -51,12 +52,12 @@ class AccountRequest:
     def new_identifier(self, field: str, value: str) -> None:
         """An identifier that is put on record, or paid to, is required."""
         if problem := identifier_problem(value):
-            self.add(field, "INVALID_IDENTIFIER", problem)
+            self.add(field, reasons.INVALID_IDENTIFIER, problem)
 
     def text(self, field: str, value: str, limit: int = MAX_IDENTIFIER) -> None:
         """A short text is required."""
         if problem := text_problem(value, limit):
-            self.add(field, "INVALID_TEXT", problem)
+            self.add(field, reasons.INVALID_TEXT, problem)
 
     def optional_text(self, field: str, value: str, limit: int = MAX_IDENTIFIER) -> None:
         """A short text, or none."""
@@ -66,13 +67,13 @@ class AccountRequest:
     def payment_reference(self, reference: str) -> None:
         """What names a payment on the other side is required."""
         if problem := text_problem(reference, MAX_IDENTIFIER) or reference_problem(reference):
-            self.add("reference", "INVALID_TEXT", problem)
+            self.add("reference", reasons.INVALID_TEXT, problem)
 
     def credit_limit(self, micros: int) -> Decimal:
         """The credit limit in KES."""
         if not 0 <= from_micros(micros) <= LARGEST_BOOKING:
             problem = f"is KES {plain(from_micros(micros))}; give 0 to KES {LARGEST_BOOKING:,}"
-            self.add("credit_limit_micros", "OUT_OF_RANGE", problem)
+            self.add("credit_limit_micros", reasons.OUT_OF_RANGE, problem)
         return from_micros(micros)
 
     def limits(self, limits: pb.AccountLimits) -> AccountLimits:
@@ -86,25 +87,27 @@ class AccountRequest:
             ("messages_per_recipient_hour", hour),
         ):
             if value is not None and value < 1:
-                self.add(f"limits.{name}", "OUT_OF_RANGE", f"is {value}; give at least 1, or leave it out for no limit")
+                self.add(
+                    f"limits.{name}", reasons.OUT_OF_RANGE, f"is {value}; give at least 1, or leave it out for no limit"
+                )
         return AccountLimits(None if spend is None else from_micros(spend), minute, hour)
 
     def mode(self, value: int) -> AccountMode | None:
         """How an account pays; None when unspecified."""
         if value and value not in MODE_OF:
-            self.add("mode", "INVALID_VALUE", f"has the unknown value {value}; use POSTPAID or PREPAID")
+            self.add("mode", reasons.INVALID_VALUE, f"has the unknown value {value}; use POSTPAID or PREPAID")
         return MODE_OF.get(value)
 
     def status(self, value: int) -> AccountStatus | None:
         """Whether an account may send; None when unspecified."""
         if value and value not in STATUS_OF:
-            self.add("status", "INVALID_VALUE", f"has the unknown value {value}; use ACTIVE, SUSPENDED or CLOSED")
+            self.add("status", reasons.INVALID_VALUE, f"has the unknown value {value}; use ACTIVE, SUSPENDED or CLOSED")
         return STATUS_OF.get(value)
 
     def page_size(self, size: int) -> int:
         """How much a page may have."""
         if not 0 <= size <= MAX_PAGE:
-            self.add("page_size", "OUT_OF_RANGE", f"is {size}; give 1 to {MAX_PAGE}, or 0 for {DEFAULT_PAGE}")
+            self.add("page_size", reasons.OUT_OF_RANGE, f"is {size}; give 1 to {MAX_PAGE}, or 0 for {DEFAULT_PAGE}")
         return size or DEFAULT_PAGE
 
     def through(self, request: pb.ListLedgerEntriesRequest | pb.GetStatementRequest) -> int | None:
@@ -112,7 +115,9 @@ class AccountRequest:
         if not request.HasField("through_entry_id"):
             return None
         if request.through_entry_id < 0:
-            self.add("through_entry_id", "OUT_OF_RANGE", f"is {request.through_entry_id}; pass on what was answered")
+            self.add(
+                "through_entry_id", reasons.OUT_OF_RANGE, f"is {request.through_entry_id}; pass on what was answered"
+            )
         return request.through_entry_id
 
     def period(self, request: pb.ListLedgerEntriesRequest | pb.GetStatementRequest) -> tuple[datetime, datetime]:
@@ -121,7 +126,7 @@ class AccountRequest:
         start, end = wire.to_period(request)
         if start >= end:
             problem = "is not after the start of the period; give the first instant after it"
-            self.add("period_end", "OUT_OF_RANGE", problem)
+            self.add("period_end", reasons.OUT_OF_RANGE, problem)
         return start, end
 
     def refuse(self) -> None:
@@ -135,7 +140,7 @@ class AccountRequest:
         if micros == 0 or abs(amount) > LARGEST_BOOKING or (micros < 0 and not negative):
             ways = "other than 0, and either way" if negative else "above 0, and"
             problem = f"is KES {plain(amount)}; give one {ways} at most KES {LARGEST_BOOKING:,}"
-            self.add("amount_micros", "OUT_OF_RANGE", problem)
+            self.add("amount_micros", reasons.OUT_OF_RANGE, problem)
         return amount
 
 
@@ -148,14 +153,14 @@ def to_changes(request: pb.UpdateAccountRequest) -> AccountChanges:
         paths = paths - {"limits"} | set(_LIMITS)
     if unknown := sorted(paths - set(CHANGEABLE)):
         problem = f"names {unknown[0]!r}; name only fields that can change, which UpdateAccountRequest lists"
-        read.add("update_mask", "INVALID_VALUE", problem)
+        read.add("update_mask", reasons.INVALID_VALUE, problem)
     named = paths or _present(request)
     if not named:
-        read.add("", "REQUIRED", "nothing is to be changed; give one field at least")
+        read.add("", reasons.REQUIRED, "nothing is to be changed; give one field at least")
     mode, status = read.mode(request.mode), read.status(request.status)
     for name, value in (("mode", request.mode), ("status", request.status)):
         if name in named and value == 0:
-            read.add(name, "REQUIRED", "is named by the mask and not given; an account always has one")
+            read.add(name, reasons.REQUIRED, "is named by the mask and not given; an account always has one")
     credit_limit = read.credit_limit(request.credit_limit_micros) if "credit_limit_micros" in named else None
     limits = read.limits(request.limits)
     read.refuse()

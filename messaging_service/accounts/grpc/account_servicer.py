@@ -13,6 +13,7 @@ from messaging_service.accounts.grpc.account_messages import KINDS, from_account
 from messaging_service.accounts.grpc.account_requests import MAX_REASON, AccountRequest, ledger_position, to_changes
 from messaging_service.accounts.ledger_store import Booked, LedgerStore
 from messaging_service.accounts.manage_accounts import ManageAccounts
+from messaging_service.shared.domain import reasons
 from messaging_service.shared.domain.fields import MAX_IDENTIFIER, text_problem
 from messaging_service.shared.domain.money import to_micros
 from messaging_service.shared.grpc.entry_ids import existing
@@ -40,7 +41,7 @@ class AccountServicer(accounts_pb2_grpc.AccountServiceServicer):
         read.new_identifier("user_id", request.user_id)
         mode = read.mode(request.mode)
         if request.mode == 0:
-            read.add("mode", "REQUIRED", "is not set; use ACCOUNT_MODE_POSTPAID or ACCOUNT_MODE_PREPAID")
+            read.add("mode", reasons.REQUIRED, "is not set; use ACCOUNT_MODE_POSTPAID or ACCOUNT_MODE_PREPAID")
         credit_limit = read.credit_limit(request.credit_limit_micros)
         limits = read.limits(request.limits)
         read.refuse()
@@ -134,7 +135,9 @@ class AccountServicer(accounts_pb2_grpc.AccountServiceServicer):
         read.text("booked_by", request.booked_by)
         attempt = request.attempt if request.HasField("attempt") else None
         if attempt is not None and not 1 <= attempt <= MAX_ATTEMPT:
-            read.add("attempt", "OUT_OF_RANGE", f"is {attempt}; the first attempt is 1, and each resend is one more")
+            read.add(
+                "attempt", reasons.OUT_OF_RANGE, f"is {attempt}; the first attempt is 1, and each resend is one more"
+            )
         read.refuse()
         refunded = await self._books.refund(message_id, request.reason, request.booked_by, attempt)
         if not refunded.replayed:

@@ -23,6 +23,7 @@ from messaging_service.accounts.ledger_store import Booked, Refunded
 from messaging_service.accounts.postgres.account_rows import get_account, lock_accounts
 from messaging_service.accounts.postgres.ledger_rows import ENTRY_COLUMNS, to_entry
 from messaging_service.accounts.postgres.verification import verify_books
+from messaging_service.shared.domain import reasons
 from messaging_service.shared.domain.message import no_such_entry, outbox_id
 from messaging_service.shared.postgres.database_errors import migrated
 from messaging_service.shared.postgres.report_turns import ReportTurns
@@ -236,7 +237,7 @@ def _same(found: LedgerEntry, wanted: NewEntry) -> LedgerEntry:
         return found
     raise ServiceError(
         Kind.ALREADY_EXISTS,
-        "REFERENCE_REUSED",
+        reasons.REFERENCE_REUSED,
         f"this reference stands for a booking of another amount or kind, number {found.id}; nothing was booked, "
         "check the payment or use another reference",
         metadata={"entry_id": str(found.id)},
@@ -250,4 +251,4 @@ def _not_charged(message_id: UUID, billing: str, attempt: int | None) -> Service
     else:
         problem = f"attempt {attempt} of this message was not charged: there is no charge to pay back"
         identity["attempt"] = str(attempt)
-    return ServiceError(Kind.FAILED_PRECONDITION, "NOT_CHARGED", problem, metadata=identity)
+    return ServiceError(Kind.FAILED_PRECONDITION, reasons.NOT_CHARGED, problem, metadata=identity)

@@ -8,6 +8,7 @@ from messaging_service.carriers.control_carriers import CarrierReport, ControlCa
 from messaging_service.carriers.domain.carrier_control import CarrierControl, CarrierMode
 from messaging_service.carriers.domain.carrier_status import BindState
 from messaging_service.carriers.domain.circuit_breaker import BreakerState
+from messaging_service.shared.domain import reasons
 from messaging_service.shared.domain.fields import text_problem
 from messaging_service.shared.domain.money import to_micros
 from service_kit.errors import Violation, invalid
@@ -62,15 +63,15 @@ class CarrierServicer(carriers_pb2_grpc.CarrierServiceServicer):
         violations = []
         if mode is None:
             problem = "is not said; use CARRIER_MODE_RUNNING, CARRIER_MODE_PAUSED or CARRIER_MODE_DRAINED"
-            violations.append(Violation("mode", "REQUIRED", problem))
+            violations.append(Violation("mode", reasons.REQUIRED, problem))
         if not request.carrier:
-            violations.append(Violation("carrier", "REQUIRED", "is empty; give the name of a carrier"))
+            violations.append(Violation("carrier", reasons.REQUIRED, "is empty; give the name of a carrier"))
         for field, value, longest in (
             ("changed_by", request.changed_by, MAX_CHANGED_BY),
             ("reason", request.reason, MAX_REASON),
         ):
             if value and (found := text_problem(value, longest)) is not None:
-                violations.append(Violation(field, "INVALID_TEXT", found))
+                violations.append(Violation(field, reasons.INVALID_TEXT, found))
         if violations or mode is None:
             raise invalid(violations)
         control = await self._carriers.set_mode(request.carrier, mode, request.changed_by, request.reason)

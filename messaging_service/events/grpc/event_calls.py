@@ -16,6 +16,7 @@ from messaging_service.events.grpc.outbox_events import from_event, list_outbox_
 from messaging_service.events.watch_outbox import WatchOutbox
 from messaging_service.sending.domain.validation import MAX_TAG
 from messaging_service.sending.grpc.outbox_messages import from_message
+from messaging_service.shared.domain import reasons
 from messaging_service.shared.domain.fields import MAX_IDENTIFIER, text_problem
 from messaging_service.shared.domain.states import STATUS_OF, State
 from messaging_service.shared.grpc import wire
@@ -75,16 +76,16 @@ class EventCalls:
 def _to_filter(request: pb.WatchOutboxRequest) -> EventFilter:
     violations: list[Violation] = []
     if problem := text_problem(request.user_id, MAX_IDENTIFIER):
-        violations.append(Violation("user_id", "INVALID_IDENTIFIER", problem))
+        violations.append(Violation("user_id", reasons.INVALID_IDENTIFIER, problem))
     if request.HasField("tag") and (problem := text_problem(request.tag, MAX_TAG)):
-        violations.append(Violation("tag", "INVALID_TAG", problem))
+        violations.append(Violation("tag", reasons.INVALID_TAG, problem))
     statuses, states = set(request.statuses), set(request.states)
     if no_statuses := statuses - set(wire.STATUSES.values()):
         problem = f"has the unknown value {min(no_statuses)}; use those of SmsStatus, or none for any"
-        violations.append(Violation("statuses", "UNKNOWN_STATUS", problem))
+        violations.append(Violation("statuses", reasons.UNKNOWN_STATUS, problem))
     if no_states := states - set(_STATE_OF):
         problem = f"has the unknown value {min(no_states)}; use those of DeliveryState, or none for any"
-        violations.append(Violation("states", "UNKNOWN_STATE", problem))
+        violations.append(Violation("states", reasons.UNKNOWN_STATE, problem))
     if violations:
         raise invalid(violations)
     wanted = {
@@ -94,7 +95,7 @@ def _to_filter(request: pb.WatchOutboxRequest) -> EventFilter:
     }
     if not wanted:
         problem = "have no state in common with statuses; leave one of the two out"
-        raise invalid([Violation("states", "NOTHING_WANTED", problem)])
+        raise invalid([Violation("states", reasons.NOTHING_WANTED, problem)])
     return EventFilter(
         account_id=request.user_id,
         states=frozenset() if wanted == set(State) else frozenset(wanted),
@@ -107,5 +108,5 @@ def _heartbeat_s(interval: Duration | None) -> float:
         return DEFAULT_HEARTBEAT.total_seconds()
     seconds = interval.seconds + interval.nanos / 1_000_000_000
     if not SHORTEST_HEARTBEAT.total_seconds() <= seconds <= LONGEST_HEARTBEAT.total_seconds():
-        raise invalid([Violation("heartbeat_interval", "OUT_OF_RANGE", "is not between 0.1 and 60 s")])
+        raise invalid([Violation("heartbeat_interval", reasons.OUT_OF_RANGE, "is not between 0.1 and 60 s")])
     return seconds

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from messaging_service.events.domain.outbox_event import OutboxEvent
 from messaging_service.events.event_log import EntryEvents
+from messaging_service.shared.domain import reasons
 from messaging_service.shared.domain.failures import failure_of
 from messaging_service.shared.domain.message import outbox_id
 from messaging_service.shared.grpc import wire
@@ -41,7 +42,7 @@ async def list_outbox_events(log: EntryEvents, request: pb.ListOutboxEventsReque
     """One page of the events of an entry. Raises ServiceError INVALID_ARGUMENT or OUTBOX_ENTRY_NOT_FOUND."""
     if not 0 <= request.page_size <= MAX_PAGE:
         problem = f"is {request.page_size}; give 1 to {MAX_PAGE}, or 0 for {DEFAULT_PAGE}"
-        raise invalid([Violation("page_size", "OUT_OF_RANGE", problem)])
+        raise invalid([Violation("page_size", reasons.OUT_OF_RANGE, problem)])
     size = request.page_size or DEFAULT_PAGE
     message_id = existing(request.outbox_id)
     question = ("events", message_id.hex)
@@ -58,5 +59,5 @@ def _position(values: list[str | int]) -> int:
     (after,) = values
     if not isinstance(after, int) or not 0 <= after <= MAX_ID:
         problem = "is not a token that this service made; start again without it"
-        raise invalid([Violation("page_token", "INVALID_PAGE_TOKEN", problem)])
+        raise invalid([Violation("page_token", reasons.INVALID_PAGE_TOKEN, problem)])
     return after

@@ -23,6 +23,7 @@ from messaging_service.notices.domain.alert_conditions import (
 )
 from messaging_service.notices.domain.alerts import Alert, AlertRule, QuietHours, alert_id
 from messaging_service.notices.manage_alerts import alert_not_found
+from messaging_service.shared.domain import reasons
 from messaging_service.shared.grpc import wire
 from service_kit.errors import Violation, invalid
 from tukupay.sms.messaging.v1 import alerts_pb2 as pb
@@ -78,7 +79,7 @@ def _to_condition(field: str, message: pb.AlertRule) -> Condition:
             poor = message.carrier_balance_low
             return CarrierBalanceLow(_decimal(poor.threshold_micros), _decimal(poor.margin_micros))
         case None:
-            raise invalid([Violation(f"{field}.condition", "REQUIRED", "is not set; say what the rule watches")])
+            raise invalid([Violation(f"{field}.condition", reasons.REQUIRED, "is not set; say what the rule watches")])
 
 
 def _to_failing(field: str, message: pb.SmsFailing) -> SmsFailing:
@@ -154,7 +155,7 @@ def _time(field: str, duration: Duration) -> timedelta:
     try:
         return duration.ToTimedelta()
     except (ValueError, OverflowError):
-        raise invalid([Violation(field, "OUT_OF_RANGE", "is not a duration; give seconds")]) from None
+        raise invalid([Violation(field, reasons.OUT_OF_RANGE, "is not a duration; give seconds")]) from None
 
 
 def _duration(time: timedelta) -> Duration:

@@ -10,6 +10,7 @@ from uuid import UUID
 
 from messaging_service.notices.domain.endpoints import Delivery, DeliveryState, Endpoint, EventType
 from messaging_service.notices.endpoint_families import EndpointFamily
+from messaging_service.shared.domain import reasons
 from messaging_service.shared.grpc import wire
 from service_kit.errors import Violation, invalid
 
@@ -40,7 +41,7 @@ class EndpointMessages(Generic[EndpointT, DeliveryT]):
         """The id of an endpoint. Raises ServiceError INVALID when empty; what cannot be an id does not exist."""
         noun = self.family.noun
         if not text:
-            raise invalid([Violation(f"{noun}_id", "REQUIRED", f"is empty; give the id of a {noun}")])
+            raise invalid([Violation(f"{noun}_id", reasons.REQUIRED, f"is empty; give the id of a {noun}")])
         match = re.fullmatch(rf"{noun}_([0-9a-f]{{32}})", text)
         if match is None:
             raise self.family.not_found()
@@ -59,7 +60,7 @@ class EndpointMessages(Generic[EndpointT, DeliveryT]):
             if number == value:
                 return event
         problem = f"has the unknown value {value}; use one of {self.event_enum} but UNSPECIFIED"
-        raise invalid([Violation(field, "INVALID_VALUE", problem)])
+        raise invalid([Violation(field, reasons.INVALID_VALUE, problem)])
 
     def to_events(self, values: Sequence[int]) -> tuple[EventType, ...]:
         """The events of numbers. Raises ServiceError INVALID naming the element."""
@@ -70,7 +71,7 @@ class EndpointMessages(Generic[EndpointT, DeliveryT]):
         found = next((state for state, number in self.states.items() if number == value), None)
         if value and found is None:
             problem = f"has the unknown value {value}; use one of {self.state_enum}"
-            raise invalid([Violation("state", "INVALID_VALUE", problem)])
+            raise invalid([Violation("state", reasons.INVALID_VALUE, problem)])
         return found
 
     def from_delivery(self, delivery: Delivery) -> DeliveryT:

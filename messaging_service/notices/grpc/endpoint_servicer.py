@@ -11,6 +11,7 @@ from messaging_service.notices.endpoint_store import DeliveryFilter
 from messaging_service.notices.grpc import newest_first
 from messaging_service.notices.grpc.endpoint_messages import DeliveryT, EndpointMessages, EndpointT
 from messaging_service.notices.manage_endpoints import EndpointUpdate, ManageEndpoints, TargetsByKind
+from messaging_service.shared.domain import reasons
 from messaging_service.shared.grpc import wire
 from service_kit.errors import Violation, invalid
 from tukupay.sms.messaging.v1 import channels_pb2, webhooks_pb2
@@ -84,7 +85,7 @@ class EndpointServicer(Generic[EndpointT, DeliveryT]):
         has_period = request.HasField("period_start") or request.HasField("period_end")
         if request.HasField("delivery_id") == has_period:
             problem = "give either it, or the start and the end of a period"
-            raise invalid([Violation("delivery_id", "REQUIRED", problem)])
+            raise invalid([Violation("delivery_id", reasons.REQUIRED, problem)])
         if not has_period:
             await self._endpoints.replay(endpoint_id, self._messages.delivery_id_of(request.delivery_id))
             return 1

@@ -7,6 +7,7 @@ from datetime import datetime
 from typing import Final
 from uuid import UUID
 
+from messaging_service.shared.domain import reasons
 from service_kit import page_token
 from service_kit.errors import Violation, invalid
 
@@ -23,7 +24,7 @@ def page_size(asked: int) -> int:
     """The rows of a page. Raises ServiceError INVALID."""
     if not 0 <= asked <= MAX_PAGE:
         problem = f"is {asked}; give 1 to {MAX_PAGE}, or 0 for {DEFAULT_PAGE}"
-        raise invalid([Violation("page_size", "OUT_OF_RANGE", problem)])
+        raise invalid([Violation("page_size", reasons.OUT_OF_RANGE, problem)])
     return asked or DEFAULT_PAGE
 
 

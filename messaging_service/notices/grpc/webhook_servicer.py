@@ -10,6 +10,7 @@ from messaging_service.notices.domain.endpoints import EndpointKind
 from messaging_service.notices.grpc.endpoint_servicer import EndpointServicer
 from messaging_service.notices.grpc.webhook_messages import MESSAGES
 from messaging_service.notices.manage_endpoints import ManageEndpoints
+from messaging_service.shared.domain import reasons
 from service_kit.errors import Violation, invalid
 from service_kit.grpc.context import Context
 from tukupay.sms.messaging.v1 import webhooks_pb2 as pb
@@ -80,4 +81,6 @@ def _overlap(request: pb.RotateWebhookSecretRequest) -> timedelta:
     try:
         return request.overlap.ToTimedelta()
     except (ValueError, OverflowError):
-        raise invalid([Violation("overlap", "OUT_OF_RANGE", "is not a duration; give 0 seconds to 30 days")]) from None
+        raise invalid(
+            [Violation("overlap", reasons.OUT_OF_RANGE, "is not a duration; give 0 seconds to 30 days")]
+        ) from None

@@ -8,9 +8,10 @@ from datetime import datetime
 from enum import StrEnum
 from uuid import UUID
 
+from messaging_service.shared.domain import reasons
 from service_kit.errors import Kind, ServiceError
 
-OPTED_OUT = "RECIPIENT_OPTED_OUT"
+OPTED_OUT = reasons.RECIPIENT_OPTED_OUT
 """The reason of a refusal, and the error code of a message that was stopped in the queue."""
 
 

@@ -10,6 +10,7 @@ from uuid import UUID
 from messaging_service.opt_outs.domain.suppression import Scope, Source, Suppression
 from messaging_service.opt_outs.opt_outs import OptOuts, suppression_not_found
 from messaging_service.opt_outs.suppression_store import SuppressionFilter
+from messaging_service.shared.domain import reasons
 from messaging_service.shared.grpc import wire
 from service_kit import page_token
 from service_kit.errors import Violation, invalid
@@ -73,7 +74,7 @@ class SuppressionServicer(suppressions_pb2_grpc.SuppressionServiceServicer):
         """See the proto."""
         if not 0 <= request.page_size <= MAX_PAGE:
             problem = f"is {request.page_size}; give 1 to {MAX_PAGE}, or 0 for {DEFAULT_PAGE}"
-            raise invalid([Violation("page_size", "OUT_OF_RANGE", problem)])
+            raise invalid([Violation("page_size", reasons.OUT_OF_RANGE, problem)])
         size = request.page_size or DEFAULT_PAGE
         wanted = SuppressionFilter(
             phone=request.phone_number if request.HasField("phone_number") else None,
@@ -132,14 +133,14 @@ def from_suppression(entry: Suppression) -> pb.Suppression:
 def _source(value: int) -> Source | None:
     if value not in SOURCE_OF:
         problem = f"has the unknown value {value}; use one of SuppressionSource"
-        raise invalid([Violation("source", "UNKNOWN_SOURCE", problem)])
+        raise invalid([Violation("source", reasons.UNKNOWN_SOURCE, problem)])
     return SOURCE_OF[value]
 
 
 def _id(text: str) -> UUID:
     """The id behind its public spelling; what cannot be an id does not exist."""
     if not text:
-        raise invalid([Violation("suppression_id", "REQUIRED", "is empty; give the id of an entry")])
+        raise invalid([Violation("suppression_id", reasons.REQUIRED, "is empty; give the id of an entry")])
     match = _ID.fullmatch(text)
     if match is None:
         raise suppression_not_found()
@@ -151,4 +152,4 @@ def _position(values: list[str | int]) -> tuple[datetime, UUID]:
         return datetime.fromisoformat(str(values[0])), UUID(hex=str(values[1]))
     except ValueError:
         problem = "is not a token that this service made; start again without it"
-        raise invalid([Violation("page_token", "INVALID_PAGE_TOKEN", problem)]) from None
+        raise invalid([Violation("page_token", reasons.INVALID_PAGE_TOKEN, problem)]) from None

@@ -21,6 +21,7 @@ from messaging_service.prices.domain.price_book import (
     Tier,
     TierHistory,
 )
+from messaging_service.shared.domain import reasons
 from messaging_service.shared.domain.money import Price, PriceLevel, from_micros, to_micros
 from service_kit.errors import Kind, ServiceError
 from service_kit.grpc.grpc_errors import from_rpc_error
@@ -224,7 +225,7 @@ def _failure(error: aio.AioRpcError) -> ServiceError:
 def _unavailable() -> ServiceError:
     return ServiceError(
         Kind.UNAVAILABLE,
-        "PRICING_UNAVAILABLE",
+        reasons.PRICING_UNAVAILABLE,
         "the pricing service does not answer; nothing was changed, try again shortly",
         retry_after=timedelta(seconds=2),
     )

@@ -12,6 +12,7 @@ from google.protobuf.timestamp_pb2 import Timestamp
 from grpc import aio
 
 from messaging_service.prices.domain.price_copy import Answer
+from messaging_service.shared.domain import reasons
 from messaging_service.shared.domain.money import Price, PriceLevel, from_micros
 from service_kit.errors import Kind, ServiceError
 from service_kit.grpc.grpc_metrics import CallMeter, UncountedCalls
@@ -93,7 +94,7 @@ def _to_answer(question: Question, result: pricing_pb2.PriceResult) -> Answer | 
     if result.failure.reason != "NO_PRICE":
         return ServiceError(
             Kind.UNAVAILABLE,
-            "PRICING_UNAVAILABLE",
+            reasons.PRICING_UNAVAILABLE,
             "the price could not be resolved; nothing was stored or charged, try again shortly",
             retry_after=timedelta(seconds=2),
         )
@@ -101,7 +102,7 @@ def _to_answer(question: Question, result: pricing_pb2.PriceResult) -> Answer | 
     metadata = {"customer_id": customer_id} | ({"app_id": app_id} if app_id is not None else {})
     return ServiceError(
         Kind.FAILED_PRECONDITION,
-        "NO_PRICE",
+        reasons.NO_PRICE,
         "no level of the price book has a price in effect for this account at that time; nothing was stored or "
         "charged, set a DirectCustomer or TukuPay cost that is effective by then",
         metadata=metadata,
@@ -129,7 +130,7 @@ def _unavailable(error: aio.AioRpcError) -> ServiceError:
     log.warning("pricing.call_failed", code=code.name)
     return ServiceError(
         Kind.UNAVAILABLE,
-        "PRICING_UNAVAILABLE",
+        reasons.PRICING_UNAVAILABLE,
         "the pricing service does not answer; nothing was stored or charged, try again shortly with the same "
         "message id",
         retry_after=timedelta(seconds=2),

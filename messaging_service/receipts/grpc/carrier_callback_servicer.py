@@ -6,6 +6,7 @@ import re
 
 from messaging_service.carriers.callback_reader import DeliveryReport, OptOut, PhoneMessage
 from messaging_service.receipts.carrier_callbacks import CarrierCallbacks
+from messaging_service.shared.domain import reasons
 from service_kit.errors import Violation, invalid
 from service_kit.grpc.context import Context
 from tukupay.sms.messaging.v1 import carrier_callbacks_pb2 as pb
@@ -31,9 +32,9 @@ class CarrierCallbackServicer(carrier_callbacks_pb2_grpc.CarrierCallbackServiceS
         faults: list[Violation] = []
         if not _ID.fullmatch(request.carrier_message_id):
             rule = "is not 1 to 128 printable ASCII characters; give the carrier's id of the message"
-            faults.append(Violation("carrier_message_id", "MALFORMED", rule))
+            faults.append(Violation("carrier_message_id", reasons.MALFORMED, rule))
         if not request.status.strip():
-            faults.append(Violation("status", "REQUIRED", "is empty; give the carrier's word"))
+            faults.append(Violation("status", reasons.REQUIRED, "is empty; give the carrier's word"))
         if faults:
             raise invalid(faults)
         report = DeliveryReport(
@@ -70,7 +71,7 @@ class CarrierCallbackServicer(carrier_callbacks_pb2_grpc.CarrierCallbackServiceS
 def _check_sender(sender_id: str) -> None:
     if not _NAME.fullmatch(sender_id):
         rule = "is not 1 to 32 characters that can be printed; give the short code or sender id"
-        raise invalid([Violation("sender_id", "MALFORMED", rule)])
+        raise invalid([Violation("sender_id", reasons.MALFORMED, rule)])
 
 
 def _word(text: str) -> str:

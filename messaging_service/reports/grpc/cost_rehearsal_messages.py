@@ -7,6 +7,7 @@ from collections.abc import Iterable
 from messaging_service.prices.domain.price_book import DraftPrice
 from messaging_service.reports.domain.cost_rehearsal import DraftEffect, RehearsedTotal, largest_first
 from messaging_service.reports.rehearse_costs import RehearseCosts
+from messaging_service.shared.domain import reasons
 from messaging_service.shared.domain.money import PriceLevel, from_micros, to_micros
 from messaging_service.shared.grpc import wire
 from service_kit.errors import Violation, invalid
@@ -48,10 +49,10 @@ def _to_drafts(drafts: Iterable[pb.DraftPrice]) -> list[DraftPrice]:
         level = _LEVEL_OF.get(draft.level)
         if level is None:
             problem = f"has the unknown value {draft.level}; use one of PriceLevel"
-            found.append(Violation(f"{field}.level", "INVALID_LEVEL", problem))
+            found.append(Violation(f"{field}.level", reasons.INVALID_LEVEL, problem))
         if not draft.HasField("effective_from"):
             problem = "is required: the first instant at which the price would apply"
-            found.append(Violation(f"{field}.effective_from", "REQUIRED", problem))
+            found.append(Violation(f"{field}.effective_from", reasons.REQUIRED, problem))
         if level is None or not draft.HasField("effective_from"):
             continue
         read.append(

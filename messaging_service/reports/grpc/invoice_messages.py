@@ -17,6 +17,7 @@ from messaging_service.reports.domain.invoices import (
     InvoiceTotals,
 )
 from messaging_service.reports.reconcile_invoice import ReconcileInvoice
+from messaging_service.shared.domain import reasons
 from messaging_service.shared.domain.message import outbox_id
 from messaging_service.shared.domain.money import from_micros, to_micros
 from messaging_service.shared.grpc import wire
@@ -74,7 +75,7 @@ async def _answers(
     first = await anext(requests, None)
     if first is None or not first.HasField("scope"):
         problem = "is required in the first request: the carrier and the period"
-        raise invalid([Violation("scope", "REQUIRED", problem)])
+        raise invalid([Violation("scope", reasons.REQUIRED, problem)])
     start, end = wire.to_period(first.scope)
     scope = InvoiceScope(first.scope.carrier, start, end)
     async with aclosing(reconcile(scope, _lines(first, requests))) as pages:
@@ -93,16 +94,16 @@ async def _lines(
     yield [_to_line(line) for line in first.lines]
     async for request in requests:
         if request.HasField("scope"):
-            raise invalid([Violation("scope", "REPEATED", "is given again; give it in the first request only")])
+            raise invalid([Violation("scope", reasons.REPEATED, "is given again; give it in the first request only")])
         yield [_to_line(line) for line in request.lines]
 
 
 def _to_line(line: pb.InvoiceLine) -> InvoiceLine:
     if not line.line >= 1:
-        raise invalid([Violation("lines.line", "OUT_OF_RANGE", f"is {line.line}; give its place, above 0")])
+        raise invalid([Violation("lines.line", reasons.OUT_OF_RANGE, f"is {line.line}; give its place, above 0")])
     if line.HasField("cost_micros") and abs(line.cost_micros) > LARGEST_MICROS:
         problem = f"its cost is {line.cost_micros} micros; at most {LARGEST_MICROS} can be compared"
-        raise invalid([Violation(f"line {line.line}", "OUT_OF_RANGE", problem)])
+        raise invalid([Violation(f"line {line.line}", reasons.OUT_OF_RANGE, problem)])
     return InvoiceLine(
         line=line.line,
         carrier_message_id=line.carrier_message_id if line.HasField("carrier_message_id") else None,
@@ -120,7 +121,7 @@ def _day(line: pb.InvoiceLine) -> date:
         day = date.fromisoformat(line.day) if _DAY.fullmatch(line.day) else None
     if day is None:
         problem = "has a day that is none; write it like 2026-01-31"
-        raise invalid([Violation(f"line {line.line}", "INVALID_DAY", problem)])
+        raise invalid([Violation(f"line {line.line}", reasons.INVALID_DAY, problem)])
     return day
 
 

@@ -16,6 +16,7 @@ from messaging_service.reports.grpc.invoice_messages import reconcile_invoice
 from messaging_service.reports.reconcile_invoice import ReconcileInvoice
 from messaging_service.reports.rehearse_costs import RehearseCosts
 from messaging_service.reports.report_costs import ReportCosts
+from messaging_service.shared.domain import reasons
 from messaging_service.shared.domain.message import outbox_id
 from messaging_service.shared.domain.money import to_micros
 from messaging_service.shared.grpc import wire
@@ -71,7 +72,7 @@ class ReportServicer(reports_pb2_grpc.ReportServiceServicer):
         by, basis = _to_groupings(request.group_by), _BASIS_OF.get(request.basis)
         if basis is None:
             problem = f"has the unknown value {request.basis}; use one of CostBasis"
-            raise invalid([Violation("basis", "INVALID_VALUE", problem)])
+            raise invalid([Violation("basis", reasons.INVALID_VALUE, problem)])
         async with aclosing(self._report.groups(start, end, by, account_id, basis=basis)) as pages:
             async for page in pages:
                 if isinstance(page, CostSums):
@@ -124,7 +125,9 @@ class ReportServicer(reports_pb2_grpc.ReportServiceServicer):
 
 def _to_groupings(values: Sequence[int]) -> list[Grouping]:
     found = [
-        Violation(f"group_by[{place}]", "UNKNOWN_GROUPING", f"has the unknown value {value}; use one of CostGrouping")
+        Violation(
+            f"group_by[{place}]", reasons.UNKNOWN_GROUPING, f"has the unknown value {value}; use one of CostGrouping"
+        )
         for place, value in enumerate(values)
         if value not in _GROUPING_OF
     ]

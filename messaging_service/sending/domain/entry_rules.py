@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from messaging_service.accounts.domain.account import AccountStatus
+from messaging_service.shared.domain import reasons
 from messaging_service.shared.domain.message import Message, outbox_id
 from messaging_service.shared.domain.states import IN_PROGRESS, RESENDABLE, State
 from service_kit.errors import Kind, ServiceError
@@ -17,21 +18,21 @@ def check_resend(message: Message, *, is_outdated: bool, max_retries: int) -> No
     if message.state is State.CANCELLED:
         raise ServiceError(
             Kind.FAILED_PRECONDITION,
-            "CANCELLED",
+            reasons.CANCELLED,
             "the entry was cancelled and stays so; send the message anew with another message id",
             metadata=identity,
         )
     if message.state not in RESENDABLE:
         raise ServiceError(
             Kind.FAILED_PRECONDITION,
-            "NOT_FAILED",
+            reasons.NOT_FAILED,
             f"only a failed entry can be resent, and this one is {message.status.value} ({message.state.value})",
             metadata=identity,
         )
     if is_outdated:
         raise ServiceError(
             Kind.FAILED_PRECONDITION,
-            "VALIDITY_OVER",
+            reasons.VALIDITY_OVER,
             "the entry was to be delivered by a time that has passed, so it would arrive too late; send "
             "a new message instead",
             metadata=identity,
@@ -39,7 +40,7 @@ def check_resend(message: Message, *, is_outdated: bool, max_retries: int) -> No
     if message.retry_count >= max_retries:
         raise ServiceError(
             Kind.FAILED_PRECONDITION,
-            "RETRY_LIMIT_REACHED",
+            reasons.RETRY_LIMIT_REACHED,
             f"the entry was resent {message.retry_count} times, and at most {max_retries} resends are allowed; "
             "check why it fails before sending the message anew",
             metadata={**identity, "retry_count": str(message.retry_count), "max_retries": str(max_retries)},
@@ -54,7 +55,7 @@ def check_cancel(message: Message, *, is_queued: bool) -> None:
     if not is_queued or message.state not in IN_PROGRESS:
         raise ServiceError(
             Kind.FAILED_PRECONDITION,
-            "NOT_CANCELLABLE",
+            reasons.NOT_CANCELLABLE,
             f"the entry is {message.state.value}: it was handed to the carrier or has ended, and cannot be cancelled",
             metadata={"outbox_id": outbox_id(message.id), "state": message.state.value},
         )

@@ -6,6 +6,7 @@ import json
 from decimal import Decimal
 
 from messaging_service.sending.domain.send_request import SendRequest
+from messaging_service.shared.domain import reasons
 from messaging_service.shared.domain.message import Message, outbox_id
 from service_kit.errors import Kind, ServiceError, Violation
 
@@ -45,11 +46,12 @@ def other_request(
         stands_for = f"an earlier request with another {words}"
     return ServiceError(
         Kind.ALREADY_EXISTS,
-        "MESSAGE_ID_REUSED",
+        reasons.MESSAGE_ID_REUSED,
         f"this message id stands for {stands_for}; nothing was stored or charged for this request. Repeat the earlier "
         "request unchanged, or give a new message id",
         violations=tuple(
-            Violation(name, "DIFFERS", "differs from the request that the message id stands for") for name, _ in fields
+            Violation(name, reasons.DIFFERS, "differs from the request that the message id stands for")
+            for name, _ in fields
         ),
         metadata=metadata,
     )

@@ -10,6 +10,7 @@ from decimal import Decimal, InvalidOperation
 from typing import Any, NoReturn
 
 from messaging_service.sending.domain.send_request import SendRequest
+from messaging_service.shared.domain import reasons
 from messaging_service.shared.domain.fields import MAX_IDENTIFIER, schedule_problem, text_problem
 from messaging_service.shared.domain.sender_id import sender_id_problem
 from messaging_service.shared.domain.states import Priority
@@ -67,7 +68,7 @@ def validate(
         field: str, value: str | None, limit: int, rule: Callable[[str, int], str | None] = identifier_problem
     ) -> None:
         if value is not None and (problem := rule(value, limit)):
-            fault(field, "INVALID_IDENTIFIER", problem)
+            fault(field, reasons.INVALID_IDENTIFIER, problem)
 
     check_identifier("user_id", draft.user_id, MAX_IDENTIFIER)
     check_identifier("app_id", draft.app_id, MAX_IDENTIFIER)
@@ -75,17 +76,17 @@ def validate(
     # What a message is called is no identifier of anything: it is a text.
     check_identifier("message_name", draft.message_name, MAX_MESSAGE_NAME, text_problem)
     if problem := phone_problem(draft.recipient_phone_number):
-        fault("recipient_phone_number", "INVALID_PHONE_NUMBER", problem)
+        fault("recipient_phone_number", reasons.INVALID_PHONE_NUMBER, problem)
     if problem := sender_id_problem(draft.sender_id):
-        fault("sender_id", "INVALID_SENDER_ID", problem)
+        fault("sender_id", reasons.INVALID_SENDER_ID, problem)
     segmentation, text_fault = cut(draft.message, max_units)
     if text_fault:
         found.append(text_fault)
     if problem := schedule_problem(draft.scheduled_time, now):
-        fault("scheduled_time", "SCHEDULE_TOO_FAR", problem)
+        fault("scheduled_time", reasons.SCHEDULE_TOO_FAR, problem)
     found.extend(_tag_faults(draft.tags))
     if draft.custom_data_json is not None and (problem := custom_data_problem(draft.custom_data_json)):
-        fault("custom_data_json", "INVALID_CUSTOM_DATA", problem)
+        fault("custom_data_json", reasons.INVALID_CUSTOM_DATA, problem)
     found.extend(_expiry_faults(draft, now, is_refused_anyway=bool(found)))
     if found or segmentation is None:
         raise invalid(found)
@@ -114,10 +115,10 @@ def _expiry_faults(draft: SendDraft, now: datetime, *, is_refused_anyway: bool) 
         return []
     if scheduled is not None and expires <= scheduled:
         problem = "does not lie after the time that the message is scheduled for; give a later instant, or leave it out"
-        return [Violation("expires_time", "EXPIRY_NOT_AHEAD", problem)]
+        return [Violation("expires_time", reasons.EXPIRY_NOT_AHEAD, problem)]
     if expires > max(scheduled or now, now) + MAX_VALIDITY:
         problem = f"lies more than {MAX_VALIDITY.days} days after the message is due; give an earlier instant"
-        return [Violation("expires_time", "EXPIRY_TOO_FAR", problem)]
+        return [Violation("expires_time", reasons.EXPIRY_TOO_FAR, problem)]
     over = expiry_over(expires, now)
     return [over] if over is not None and is_refused_anyway else []
 
@@ -127,14 +128,14 @@ def expiry_over(expires: datetime | None, now: datetime) -> Violation | None:
     if expires is None or expires > now:
         return None
     problem = "has passed; give an instant that lies ahead, or leave it out"
-    return Violation("expires_time", "EXPIRY_NOT_AHEAD", problem)
+    return Violation("expires_time", reasons.EXPIRY_NOT_AHEAD, problem)
 
 
 def _tag_faults(tags: Sequence[str]) -> list[Violation]:
     if len(tags) > MAX_TAGS:
-        return [Violation("tags", "TOO_MANY_TAGS", f"has {len(tags)} tags; at most {MAX_TAGS} are allowed")]
+        return [Violation("tags", reasons.TOO_MANY_TAGS, f"has {len(tags)} tags; at most {MAX_TAGS} are allowed")]
     return [
-        Violation(f"tags[{index}]", "INVALID_TAG", problem)
+        Violation(f"tags[{index}]", reasons.INVALID_TAG, problem)
         for index, tag in enumerate(tags)
         if (problem := identifier_problem(tag, MAX_TAG))
     ]

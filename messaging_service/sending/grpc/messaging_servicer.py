@@ -19,6 +19,7 @@ from messaging_service.sending.grpc.send_messages import from_error, to_draft, t
 from messaging_service.sending.outbox import ListFilter, Outbox
 from messaging_service.sending.resend_sms import ResendSms
 from messaging_service.sending.send_sms import SendSms
+from messaging_service.shared.domain import reasons
 from messaging_service.shared.domain.failures import CATALOGUE
 from messaging_service.shared.domain.fields import MAX_IDENTIFIER, text_problem
 from messaging_service.shared.grpc.deadlines import answer_by
@@ -97,7 +98,7 @@ class MessagingServicer(messaging_pb2_grpc.MessagingServiceServicer):
         """See the proto. Items run side by side; those decided in one turn of the loop travel together."""
         if not 1 <= len(request.items) <= MAX_BATCH:
             problem = f"has {len(request.items)} messages; give 1 to {MAX_BATCH}"
-            raise invalid([Violation("items", "BATCH_SIZE", problem)])
+            raise invalid([Violation("items", reasons.BATCH_SIZE, problem)])
         until = answer_by(context, len(request.items))
         decided: list[pb.SendSmsBatchResult] = []
         news = asyncio.Event()
@@ -250,15 +251,15 @@ def _named(error: pb.ItemError) -> pb.ItemError:
 def _list_request(request: pb.ListOutboxEntriesRequest) -> tuple[ListFilter, int]:
     violations: list[Violation] = []
     if problem := text_problem(request.user_id, MAX_IDENTIFIER):
-        violations.append(Violation("user_id", "INVALID_IDENTIFIER", problem))
+        violations.append(Violation("user_id", reasons.INVALID_IDENTIFIER, problem))
     if request.HasField("tag") and (problem := text_problem(request.tag, MAX_TAG)):
-        violations.append(Violation("tag", "INVALID_TAG", problem))
+        violations.append(Violation("tag", reasons.INVALID_TAG, problem))
     if request.status not in STATUS_OF:
         problem = f"has the unknown value {request.status}; use one of SmsStatus"
-        violations.append(Violation("status", "UNKNOWN_STATUS", problem))
+        violations.append(Violation("status", reasons.UNKNOWN_STATUS, problem))
     if not 0 <= request.page_size <= MAX_PAGE:
         problem = f"is {request.page_size}; give 1 to {MAX_PAGE}, or 0 for {DEFAULT_PAGE}"
-        violations.append(Violation("page_size", "OUT_OF_RANGE", problem))
+        violations.append(Violation("page_size", reasons.OUT_OF_RANGE, problem))
     if violations:
         raise invalid(violations)
     created_from = to_instant("created_from", request.created_from) if request.HasField("created_from") else None
@@ -280,4 +281,4 @@ def _position(values: list[str | int]) -> tuple[datetime, UUID]:
         return datetime.fromisoformat(str(values[0])), UUID(hex=str(values[1]))
     except ValueError:
         problem = "is not a token that this service made; start again without it"
-        raise invalid([Violation("page_token", "INVALID_PAGE_TOKEN", problem)]) from None
+        raise invalid([Violation("page_token", reasons.INVALID_PAGE_TOKEN, problem)]) from None

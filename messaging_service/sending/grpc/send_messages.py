@@ -9,6 +9,7 @@ from google.protobuf.duration_pb2 import Duration
 
 from messaging_service.sending.domain.validation import SendDraft
 from messaging_service.sending.grpc.outbox_messages import PRIORITIES
+from messaging_service.shared.domain import reasons
 from messaging_service.shared.domain.states import Priority
 from messaging_service.shared.grpc.wire import to_instant
 from service_kit.errors import ServiceError, Violation, invalid
@@ -29,7 +30,7 @@ def to_wait_s(duration: Duration | None, default_s: float) -> float:
         return default_s
     seconds = duration.seconds + duration.nanos / 1_000_000_000
     if not 0 <= seconds <= MAX_WAIT.total_seconds():
-        raise invalid([Violation("outcome_wait", "OUT_OF_RANGE", "is not between 0 and 60 s")])
+        raise invalid([Violation("outcome_wait", reasons.OUT_OF_RANGE, "is not between 0 and 60 s")])
     return seconds
 
 
@@ -38,7 +39,7 @@ def to_draft(request: pb.SendSmsRequest) -> SendDraft:
     priority = PRIORITY_OF.get(request.priority)
     if priority is None:
         problem = f"has the unknown value {request.priority}; use PRIORITY_NORMAL or PRIORITY_HIGH"
-        raise invalid([Violation("priority", "UNKNOWN_PRIORITY", problem)])
+        raise invalid([Violation("priority", reasons.UNKNOWN_PRIORITY, problem)])
     scheduled = to_instant("scheduled_time", request.scheduled_time) if request.HasField("scheduled_time") else None
     expires = to_instant("expires_time", request.expires_time) if request.HasField("expires_time") else None
     return SendDraft(

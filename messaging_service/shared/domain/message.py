@@ -8,6 +8,7 @@ from datetime import datetime
 from decimal import Decimal
 from uuid import UUID
 
+from messaging_service.shared.domain import reasons
 from messaging_service.shared.domain.encoding import Encoding
 from messaging_service.shared.domain.money import Price
 from messaging_service.shared.domain.states import STATUS_OF, Billing, Priority, State, Status
@@ -32,7 +33,7 @@ def no_such_entry(public_id: str) -> ServiceError:
     """The error for an entry that does not exist, or is not the caller's."""
     return ServiceError(
         Kind.NOT_FOUND,
-        "OUTBOX_ENTRY_NOT_FOUND",
+        reasons.OUTBOX_ENTRY_NOT_FOUND,
         f"there is no outbox entry {public_id}; check the id",
         metadata={"outbox_id": public_id},
     )

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from uuid import UUID
 
+from messaging_service.shared.domain import reasons
 from messaging_service.shared.domain.fields import MAX_IDENTIFIER, text_problem
 from messaging_service.shared.domain.message import no_such_entry, parse_outbox_id
 from service_kit.errors import ServiceError, Violation, invalid
@@ -12,7 +13,7 @@ from service_kit.errors import ServiceError, Violation, invalid
 def existing(entry_id: str) -> UUID:
     """The id behind its public spelling; what cannot be an id does not exist."""
     if not entry_id:
-        raise invalid([Violation("outbox_id", "REQUIRED", "is empty; give the outbox id of an entry")])
+        raise invalid([Violation("outbox_id", reasons.REQUIRED, "is empty; give the outbox id of an entry")])
     message_id = parse_outbox_id(entry_id)
     if message_id is None:
         raise no_entry(entry_id)

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 from google.protobuf.timestamp_pb2 import Timestamp
 
+from messaging_service.shared.domain import reasons
 from messaging_service.shared.domain.encoding import Encoding
 from messaging_service.shared.domain.money import PriceLevel
 from messaging_service.shared.domain.states import Billing, State, Status
@@ -60,7 +61,7 @@ def to_instant(field: str, stamp: Timestamp) -> datetime:
         return to_datetime(stamp)
     except ValueError:
         problem = "is outside the years 1 to 9999, or its nanoseconds are not 0 to 999,999,999"
-        raise invalid([Violation(field, "INVALID_TIMESTAMP", problem)]) from None
+        raise invalid([Violation(field, reasons.INVALID_TIMESTAMP, problem)]) from None
 
 
 def to_period(
@@ -78,7 +79,7 @@ def to_period(
     present = {field.name for field, _ in request.ListFields()}
     missing = [name for name in ("period_start", "period_end") if name not in present]
     if missing:
-        raise invalid([Violation(name, "REQUIRED", "is required: say which period is meant") for name in missing])
+        raise invalid([Violation(name, reasons.REQUIRED, "is required: say which period is meant") for name in missing])
     return to_instant("period_start", request.period_start), to_instant("period_end", request.period_end)
 
 

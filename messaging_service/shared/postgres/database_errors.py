@@ -8,6 +8,7 @@ from typing import TypeVar
 
 import psycopg
 
+from messaging_service.shared.domain import reasons
 from service_kit.errors import Kind, ServiceError
 from service_kit.postgres.database import Connection, Transaction
 
@@ -30,7 +31,7 @@ async def migrated(opened: AbstractAsyncContextManager[Opened]) -> AsyncIterator
     except (psycopg.errors.UndefinedTable, psycopg.errors.UndefinedColumn) as error:
         raise ServiceError(
             Kind.UNAVAILABLE,
-            "DATABASE_NOT_READY",
+            reasons.DATABASE_NOT_READY,
             "the messaging database is not set up: run `tukupay-sms migrate`, then try again",
         ) from error
     except psycopg.Error as error:

@@ -16,6 +16,7 @@ from typing import Any, Final, TypeVar
 from psycopg import AsyncCursor, AsyncServerCursor
 from psycopg.rows import TupleRow
 
+from messaging_service.shared.domain import reasons
 from messaging_service.shared.postgres.database_errors import migrated
 from service_kit.duties.ending import end_tasks
 from service_kit.errors import Kind, ServiceError
@@ -154,7 +155,7 @@ async def _turn(turns: asyncio.Semaphore, wait_s: float) -> AsyncIterator[None]:
     except TimeoutError:
         raise ServiceError(
             Kind.OVERLOADED,
-            "REPORTS_BUSY",
+            reasons.REPORTS_BUSY,
             "as many reports are under way as may be at once; nothing was read, try again when one of them is done",
             retry_after=RETRY_AFTER,
         ) from None
@@ -167,7 +168,7 @@ async def _turn(turns: asyncio.Semaphore, wait_s: float) -> AsyncIterator[None]:
 def _too_slow(patience_s: float) -> ServiceError:
     return ServiceError(
         Kind.OVERLOADED,
-        "CALLER_TOO_SLOW",
+        reasons.CALLER_TOO_SLOW,
         f"the report waited {patience_s:g} s for its caller in all and was ended, as others wait for its connection; "
         "read without pauses (write it to a file first), or ask for a shorter period or fewer groups",
     )

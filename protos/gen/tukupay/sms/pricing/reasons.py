@@ -1,0 +1,27 @@
+"""Every reason of an error of the pricing service, each with one sentence. Generated; do not edit."""
+
+SENTENCES: dict[str, str] = {
+    "NO_PRICE": "No price is in effect.",
+    "COST_NOT_FOUND": "No such cost.",
+    "IDEMPOTENCY_KEY_REUSED": "The Idempotency-Key stands for another request.",
+    "PRICE_GUARD": "The price or its date is unusual for the level.",
+    "COST_IN_FORCE": "The cost has taken effect.",
+    "COST_WITHDRAWN": "The cost was withdrawn before.",
+    "OVERLOADED": "Too much at once.",
+    "DATABASE_UNAVAILABLE": "The database cannot be used now.",
+    "DATABASE_NOT_READY": "The database is not set up.",
+    "PART_OVERDUE": "The next part of an import did not come in time.",
+    "REQUIRED": "The field or parameter is missing.",
+    "TOO_PRECISE": "An amount has more than 6 decimal places.",
+    "TOO_LONG": "A text has more characters than allowed.",
+    "MALFORMED": "A text has characters that are not allowed.",
+    "NOT_ALLOWED": "The field does not belong to this level, or the header to this route; leave it out.",
+    "INVALID_LEVEL": "The level is none of those documented.",
+    "OUT_OF_RANGE": "A number is outside its bounds.",
+    "REPEATED": "A list has the same element twice.",
+    "INVALID_PAGE_TOKEN": "The page token is malformed, or belongs to other filters.",
+    "ABOVE_CEILING": "Guard: the price is higher than prices of the level normally are.",
+    "RELATIVE_CHANGE": "Guard: the price is far from the one in effect at that instant.",
+    "FAR_PAST": "Guard: the price would take effect unusually long ago.",
+    "FAR_FUTURE": "Guard: the price would take effect unusually far ahead.",
+}
