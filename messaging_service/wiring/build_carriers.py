@@ -5,8 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from functools import partial
 
-from messaging_service.carriers.africastalking.callbacks import AfricasTalkingCallbacks
-from messaging_service.carriers.africastalking.settings import AfricasTalkingSettings
+from messaging_service.carriers.africastalking.africastalking_settings import AfricasTalkingSettings
+from messaging_service.carriers.africastalking.callback_reader import AfricasTalkingCallbacks
 from messaging_service.carriers.callback_reader import CallbackReader
 from messaging_service.carriers.carrier import CarrierSinks
 from messaging_service.carriers.carrier_fleet import Fleet

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import os
 
-from messaging_service.carriers.africastalking.carrier import AfricasTalkingCarrier
-from messaging_service.carriers.africastalking.settings import AfricasTalkingSettings
+from messaging_service.carriers.africastalking.africastalking_carrier import AfricasTalkingCarrier
+from messaging_service.carriers.africastalking.africastalking_settings import AfricasTalkingSettings
 from messaging_service.carriers.bind_leases import BindLeases
 from messaging_service.carriers.carrier import CarrierSinks
 from messaging_service.carriers.carrier_fleet import RunningCarrier
@@ -15,8 +15,8 @@ from messaging_service.carriers.files.carriers_file import (
     one_carrier,
     read_carriers_file,
 )
-from messaging_service.carriers.smpp.carrier import SmppCarrier
-from messaging_service.carriers.smpp.settings import SmppSettings
+from messaging_service.carriers.smpp.smpp_carrier import SmppCarrier
+from messaging_service.carriers.smpp.smpp_settings import SmppSettings
 from messaging_service.wiring.settings.carrier_settings import CarrierSettings
 
 

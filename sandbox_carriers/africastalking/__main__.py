@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 
 from sandbox_carriers.africastalking.sandbox import AfricasTalkingSandbox
-from sandbox_carriers.africastalking.settings import AfricasTalkingSandboxSettings
+from sandbox_carriers.africastalking.sandbox_api_settings import AfricasTalkingSandboxSettings
 from service_kit.process import run_service
 
 

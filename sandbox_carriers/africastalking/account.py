@@ -12,8 +12,8 @@ from typing import Any, Final
 
 from messaging_service.carriers.africastalking.results import RESULTS
 from messaging_service.texts.segmentation import segment
-from sandbox_carriers.africastalking.behaviours import NORMAL, Behaviour, behaviour_of
-from sandbox_carriers.africastalking.settings import AfricasTalkingSandboxSettings
+from sandbox_carriers.africastalking.api_behaviours import NORMAL, Behaviour, behaviour_of
+from sandbox_carriers.africastalking.sandbox_api_settings import AfricasTalkingSandboxSettings
 from sandbox_carriers.smpp.journal import Journal
 
 _REMEMBERED: Final = 200_000

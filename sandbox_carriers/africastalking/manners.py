@@ -8,7 +8,7 @@ from typing import Any, Final
 import msgspec
 
 from sandbox_carriers.africastalking.account import Verdict
-from sandbox_carriers.africastalking.behaviours import Manner
+from sandbox_carriers.africastalking.api_behaviours import Manner
 from sandbox_carriers.africastalking.http_link import HttpLink, head
 
 HUGE_BYTES: Final = 4 << 20

@@ -12,11 +12,11 @@ import msgspec
 import structlog
 
 from sandbox_carriers.africastalking.account import Account, Verdict
-from sandbox_carriers.africastalking.behaviours import Manner
-from sandbox_carriers.africastalking.callbacks import Callbacks
+from sandbox_carriers.africastalking.api_behaviours import Manner
+from sandbox_carriers.africastalking.callback_sender import Callbacks
 from sandbox_carriers.africastalking.http_link import HttpLink, HttpRequest
 from sandbox_carriers.africastalking.manners import answer
-from sandbox_carriers.africastalking.settings import AfricasTalkingSandboxSettings
+from sandbox_carriers.africastalking.sandbox_api_settings import AfricasTalkingSandboxSettings
 from sandbox_carriers.smpp.journal import Journal
 from service_kit.settings import Address
 

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import asyncio
 
-from sandbox_carriers.smpp.carrier import SandboxCarrier
-from sandbox_carriers.smpp.settings import SandboxSettings
+from sandbox_carriers.smpp.sandbox_carrier import SandboxCarrier
+from sandbox_carriers.smpp.sandbox_settings import SandboxSettings
 from service_kit.process import run_service
 
 

@@ -6,7 +6,7 @@ import re
 from dataclasses import dataclass
 from typing import Final
 
-from messaging_service.carriers.smpp.status import OK, Status
+from messaging_service.carriers.smpp.codec.status import OK, Status
 
 
 @dataclass(frozen=True, slots=True)

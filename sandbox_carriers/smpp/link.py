@@ -6,9 +6,9 @@ import asyncio
 import time
 from typing import Final, Protocol
 
-from messaging_service.carriers.smpp.connection import Connection
-from messaging_service.carriers.smpp.framing import PduError
-from messaging_service.carriers.smpp.pdu import (
+from messaging_service.carriers.smpp.binds.connection import Connection
+from messaging_service.carriers.smpp.codec.framing import PduError
+from messaging_service.carriers.smpp.codec.pdu import (
     DELIVER_SM_RESP,
     ENQUIRE_LINK,
     ENQUIRE_LINK_RESP,
@@ -29,9 +29,9 @@ from messaging_service.carriers.smpp.pdu import (
     submit_sm_in,
     with_body,
 )
-from messaging_service.carriers.smpp.status import OK, Status
+from messaging_service.carriers.smpp.codec.status import OK, Status
 from sandbox_carriers.smpp.network import Manner, Network
-from sandbox_carriers.smpp.receipts import Delivery
+from sandbox_carriers.smpp.receipt_queue import Delivery
 
 SYSTEM_ID: Final = b"sandbox\x00"
 WRONG_PASSWORD: Final = "wrong"  # noqa: S105 - the one password that is refused

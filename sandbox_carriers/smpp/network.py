@@ -13,7 +13,7 @@ from typing import Any, Final, NamedTuple
 import smpp34
 
 from messaging_service.carriers.domain.submission import OutcomeKind
-from messaging_service.carriers.smpp.status import OK, judge, status_name
+from messaging_service.carriers.smpp.codec.status import OK, judge, status_name
 from sandbox_carriers.smpp.behaviours import (
     DELIVERED,
     MARKERS,
@@ -31,7 +31,7 @@ from sandbox_carriers.smpp.phones import (
     PhoneMessage,
     Phones,
 )
-from sandbox_carriers.smpp.receipts import Receipt, ReceiptQueue
+from sandbox_carriers.smpp.receipt_queue import Receipt, ReceiptQueue
 from sandbox_carriers.smpp.replies import Reply, reply_problem
 from sandbox_carriers.smpp.texts import Fragment, fragment_in, text_of
 

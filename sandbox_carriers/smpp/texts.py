@@ -7,14 +7,14 @@ from typing import Final, NamedTuple
 
 import smpp34
 
-from messaging_service.carriers.smpp.alphabets import (
+from messaging_service.carriers.smpp.codec.alphabets import (
     DATA_CODING_ASCII,
     DATA_CODING_DEFAULT,
     DATA_CODING_LATIN1,
     DATA_CODING_UCS2,
     ESM_CLASS_UDH,
 )
-from messaging_service.carriers.smpp.pdu import (
+from messaging_service.carriers.smpp.codec.pdu import (
     TLV_SAR_NUMBER,
     TLV_SAR_REFERENCE,
     TLV_SAR_TOTAL,

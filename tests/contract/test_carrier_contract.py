@@ -9,18 +9,15 @@ from dataclasses import dataclass, replace
 
 import pytest
 
-from messaging_service.carriers.africastalking.carrier import AfricasTalkingCarrier
-from messaging_service.carriers.africastalking.settings import AfricasTalkingSettings
+from messaging_service.carriers.africastalking.africastalking_carrier import AfricasTalkingCarrier
+from messaging_service.carriers.africastalking.africastalking_settings import AfricasTalkingSettings
 from messaging_service.carriers.carrier import Slot
 from messaging_service.carriers.carrier_fleet import RunningCarrier
 from messaging_service.carriers.domain.submission import Outcome, OutcomeKind, Submission
-from messaging_service.carriers.smpp.carrier import SmppCarrier
-from messaging_service.carriers.smpp.settings import SmppSettings
+from messaging_service.carriers.smpp.smpp_carrier import SmppCarrier
+from messaging_service.carriers.smpp.smpp_settings import SmppSettings
 from messaging_service.texts.segmentation import segment
-from sandbox_carriers.africastalking import (
-    AfricasTalkingSandbox,
-    AfricasTalkingSandboxSettings,
-)
+from sandbox_carriers.africastalking import AfricasTalkingSandbox, AfricasTalkingSandboxSettings
 from sandbox_carriers.smpp import SandboxCarrier, SandboxSettings
 from tests.contract.sms_examples import accepted, refused, unanswered
 from tests.doubles.scripted_carrier import ScriptedCarrier

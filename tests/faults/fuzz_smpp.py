@@ -22,9 +22,9 @@ import structlog
 
 from messaging_service.carriers.carrier import CarrierSinks
 from messaging_service.carriers.domain.submission import Submission
-from messaging_service.carriers.smpp.carrier import SmppCarrier
-from messaging_service.carriers.smpp.pdu import ENQUIRE_LINK, ENQUIRE_LINK_RESP, bare
-from messaging_service.carriers.smpp.settings import SmppSettings
+from messaging_service.carriers.smpp.codec.pdu import ENQUIRE_LINK, ENQUIRE_LINK_RESP, bare
+from messaging_service.carriers.smpp.smpp_carrier import SmppCarrier
+from messaging_service.carriers.smpp.smpp_settings import SmppSettings
 from messaging_service.texts.segmentation import segment
 from tests.integration.messaging.carriers.smpp.conftest import SilentServer
 from tests.integration.messaging.carriers.smpp.fuzzing import FATAL, Fuzzer

@@ -30,7 +30,7 @@ IMPORTED: Final = (
     "messaging_service.wiring.bootstrap",
     "pricing_service.bootstrap",
     "gateway_http.bootstrap",
-    "sandbox_carriers.smpp.carrier",
+    "sandbox_carriers.smpp.sandbox_carrier",
 )
 """What takes long to import. Whatever else a service needs it imports itself."""
 _REQUEST_BYTES: Final = 1 << 20

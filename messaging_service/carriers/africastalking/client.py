@@ -10,7 +10,7 @@ from urllib.parse import urlencode
 
 import httpx
 
-from messaging_service.carriers.africastalking.settings import AfricasTalkingSettings
+from messaging_service.carriers.africastalking.africastalking_settings import AfricasTalkingSettings
 from messaging_service.carriers.domain.submission import Submission
 
 MESSAGING: Final = "/version1/messaging"

@@ -17,10 +17,10 @@ from typing import Any, Final, TypeVar, get_type_hints
 
 import msgspec
 
-from messaging_service.carriers.africastalking.settings import AfricasTalkingSettings
+from messaging_service.carriers.africastalking.africastalking_settings import AfricasTalkingSettings
 from messaging_service.carriers.domain.circuit_breaker import BreakerSettings
 from messaging_service.carriers.domain.routing import DEFAULT_ROUTE, Leg, Route, Routes, only_route
-from messaging_service.carriers.smpp.settings import SmppSettings
+from messaging_service.carriers.smpp.smpp_settings import SmppSettings
 from messaging_service.shared.domain.states import Priority
 from service_kit.settings import SettingsError
 

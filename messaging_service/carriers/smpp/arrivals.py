@@ -9,14 +9,14 @@ import structlog
 
 from messaging_service.carriers.carrier import CarrierSinks
 from messaging_service.carriers.domain.submission import DeliveryReceipt
-from messaging_service.carriers.smpp.framing import PduError
+from messaging_service.carriers.smpp.binds.session_events import Acknowledging
+from messaging_service.carriers.smpp.codec.framing import PduError
+from messaging_service.carriers.smpp.codec.pdu import DATA_SM, RESPONSE, Header, data_sm_in, deliver_sm_in
+from messaging_service.carriers.smpp.codec.receipt_forms import ReceiptReader, is_receipt, looks_like_receipt
+from messaging_service.carriers.smpp.codec.status import OK, Status
 from messaging_service.carriers.smpp.inbound import NotInbound, inbound_in
 from messaging_service.carriers.smpp.intake import Intake
-from messaging_service.carriers.smpp.pdu import DATA_SM, RESPONSE, Header, data_sm_in, deliver_sm_in
-from messaging_service.carriers.smpp.receipts import ReceiptReader, is_receipt, looks_like_receipt
-from messaging_service.carriers.smpp.session_events import Acknowledging
-from messaging_service.carriers.smpp.settings import SmppSettings
-from messaging_service.carriers.smpp.status import OK, Status
+from messaging_service.carriers.smpp.smpp_settings import SmppSettings
 from messaging_service.opt_outs.domain.inbound import InboundMessage
 
 log = structlog.get_logger()

@@ -7,10 +7,10 @@ from datetime import UTC, datetime
 
 import smpp34
 
-from messaging_service.carriers.smpp.addresses import phone_in
-from messaging_service.carriers.smpp.alphabets import text_in, without_header
-from messaging_service.carriers.smpp.pdu import message_octets
-from messaging_service.carriers.smpp.settings import SmppSettings
+from messaging_service.carriers.smpp.codec.addresses import phone_in
+from messaging_service.carriers.smpp.codec.alphabets import text_in, without_header
+from messaging_service.carriers.smpp.codec.pdu import message_octets
+from messaging_service.carriers.smpp.smpp_settings import SmppSettings
 from messaging_service.opt_outs.domain.inbound import InboundMessage
 from messaging_service.shared.phone_numbers import masked
 

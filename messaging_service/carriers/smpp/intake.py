@@ -9,7 +9,7 @@ from typing import Final, Generic, Protocol, TypeVar
 
 import structlog
 
-from messaging_service.carriers.smpp.status import OK, Status
+from messaging_service.carriers.smpp.codec.status import OK, Status
 
 log = structlog.get_logger()
 

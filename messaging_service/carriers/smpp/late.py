@@ -11,7 +11,7 @@ import structlog
 
 from messaging_service.carriers.carrier import LateOutcomeSink
 from messaging_service.carriers.domain.submission import LateOutcome, Outcome
-from messaging_service.carriers.smpp.outstanding import Answered, Asked
+from messaging_service.carriers.smpp.binds.outstanding import Answered, Asked
 
 log = structlog.get_logger()
 

@@ -6,8 +6,8 @@ from collections.abc import Sequence
 from typing import Final
 
 from messaging_service.carriers.domain.submission import Outcome, OutcomeKind
-from messaging_service.carriers.smpp.outstanding import Answered, Asked, SubmitAnswer, Unanswered
-from messaging_service.carriers.smpp.status import OK, judge, status_name
+from messaging_service.carriers.smpp.binds.outstanding import Answered, Asked, SubmitAnswer, Unanswered
+from messaging_service.carriers.smpp.codec.status import OK, judge, status_name
 
 PARTIALLY_SENT: Final = "PARTIALLY_SENT"
 _ACCEPTED: Final = status_name(OK)

@@ -9,17 +9,17 @@ from typing import Final
 import smpp34
 
 from messaging_service.carriers.domain.submission import Validity
-from messaging_service.carriers.smpp.addresses import Address
-from messaging_service.carriers.smpp.alphabets import ESM_CLASS_UDH, octets_of
-from messaging_service.carriers.smpp.concatenation import ConcatenationReferences
-from messaging_service.carriers.smpp.pdu import (
+from messaging_service.carriers.smpp.codec.addresses import Address
+from messaging_service.carriers.smpp.codec.alphabets import ESM_CLASS_UDH, octets_of
+from messaging_service.carriers.smpp.codec.concatenation import ConcatenationReferences
+from messaging_service.carriers.smpp.codec.pdu import (
     TLV_MESSAGE_PAYLOAD,
     TLV_SAR_NUMBER,
     TLV_SAR_REFERENCE,
     TLV_SAR_TOTAL,
 )
-from messaging_service.carriers.smpp.settings import LongText, SmppSettings
-from messaging_service.carriers.smpp.validity import validity_period
+from messaging_service.carriers.smpp.codec.validity import validity_period
+from messaging_service.carriers.smpp.smpp_settings import LongText, SmppSettings
 from messaging_service.texts.segmentation import Segmentation
 
 _NO_TLVS: Final[list[smpp34.Tlv]] = []

@@ -9,8 +9,8 @@ import pytest
 import structlog
 
 from messaging_service.carriers.carrier import CarrierSinks
-from messaging_service.carriers.smpp.carrier import SmppCarrier
-from messaging_service.carriers.smpp.settings import IdSpelling, ReceiptsOfParts, SmppSettings
+from messaging_service.carriers.smpp.smpp_carrier import SmppCarrier
+from messaging_service.carriers.smpp.smpp_settings import IdSpelling, ReceiptsOfParts, SmppSettings
 from messaging_service.shared.domain.states import State
 from tests.contract.sms_examples import RECIPIENT, TWO_UNITS, accepted
 from tests.doubles.scripted_smsc import Link, ScriptedSmsc

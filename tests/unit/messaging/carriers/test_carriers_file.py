@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from messaging_service.carriers.files.carriers_file import CarrierPlan, read_carriers_file
-from messaging_service.carriers.smpp.settings import ReceiptsOfParts, SmppSettings
+from messaging_service.carriers.smpp.smpp_settings import ReceiptsOfParts, SmppSettings
 from messaging_service.shared.domain.states import Priority
 from service_kit.settings import SettingsError
 

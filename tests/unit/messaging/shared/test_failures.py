@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 import messaging_service
-from messaging_service.carriers.smpp.status import judge
+from messaging_service.carriers.smpp.codec.status import judge
 from messaging_service.opt_outs.domain.suppression import OPTED_OUT
 from messaging_service.shared.domain.failures import CATALOGUE, Failure, Resend, failure_of
 
@@ -17,7 +17,7 @@ QUOTED = re.compile(r"""['"]([A-Z][A-Z0-9]*(?:_[A-Z0-9]+)+)['"]""")
 GUIDE = SOURCE.parent / "docs" / "guides" / "error-codes.md"
 ROW = re.compile(r"^\| `([A-Z_]+)` \| (.+) \| (.+) \| (now|later|never) \|$", re.MULTILINE)
 
-CARRIERS = ("carriers/africastalking", "carriers/smpp")
+CARRIERS = ("carriers/africastalking", "carriers/smpp", "carriers/smpp/codec", "carriers/smpp/binds")
 """What submits."""
 STATEMENTS = tuple(str(folder.relative_to(SOURCE)) for folder in sorted(SOURCE.glob("*/postgres")))
 NOT_CODES = {"MESSAGING_DATABASE_URL"}

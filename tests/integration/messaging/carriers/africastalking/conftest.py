@@ -9,16 +9,13 @@ from typing import Any, Protocol
 
 import pytest
 
-from messaging_service.carriers.africastalking.carrier import AfricasTalkingCarrier
-from messaging_service.carriers.africastalking.settings import AfricasTalkingSettings
+from messaging_service.carriers.africastalking.africastalking_carrier import AfricasTalkingCarrier
+from messaging_service.carriers.africastalking.africastalking_settings import AfricasTalkingSettings
 from messaging_service.carriers.carrier import Slot
 from messaging_service.carriers.domain.submission import Outcome, Submission
 from messaging_service.texts.segmentation import segment
-from sandbox_carriers.africastalking import (
-    AfricasTalkingSandbox,
-    AfricasTalkingSandboxSettings,
-)
-from sandbox_carriers.africastalking.behaviours import BEHAVIOURS
+from sandbox_carriers.africastalking import AfricasTalkingSandbox, AfricasTalkingSandboxSettings
+from sandbox_carriers.africastalking.api_behaviours import BEHAVIOURS
 from tests.integration.messaging.carriers.smpp.conftest import Inbox
 
 DEADLINE_S = 10.0

@@ -16,7 +16,7 @@ import httpx
 import pytest
 
 from messaging_service.carriers.domain.submission import OutcomeKind
-from sandbox_carriers.africastalking.behaviours import BEHAVIOURS
+from sandbox_carriers.africastalking.api_behaviours import BEHAVIOURS
 from tests.integration.messaging.carriers.africastalking.conftest import DEADLINE_S, PHONE, Carriers, Send
 
 MODULE = "sandbox_carriers.africastalking"

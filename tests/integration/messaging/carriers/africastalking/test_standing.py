@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 from decimal import Decimal
 
-from messaging_service.carriers.africastalking.carrier import AfricasTalkingCarrier
+from messaging_service.carriers.africastalking.africastalking_carrier import AfricasTalkingCarrier
 from messaging_service.carriers.domain.carrier_status import BindState
 from messaging_service.carriers.domain.submission import OutcomeKind
 from sandbox_carriers.africastalking import AfricasTalkingSandbox

@@ -11,12 +11,12 @@ from decimal import Decimal
 import httpx
 import pytest
 
-from messaging_service.carriers.africastalking.carrier import AfricasTalkingCarrier
+from messaging_service.carriers.africastalking.africastalking_carrier import AfricasTalkingCarrier
+from messaging_service.carriers.africastalking.africastalking_settings import AfricasTalkingSettings
 from messaging_service.carriers.africastalking.client import AfricasTalkingClient, Handover
-from messaging_service.carriers.africastalking.settings import AfricasTalkingSettings
 from messaging_service.carriers.domain.submission import OutcomeKind
 from sandbox_carriers.africastalking import AfricasTalkingSandbox
-from sandbox_carriers.africastalking.behaviours import BEHAVIOURS
+from sandbox_carriers.africastalking.api_behaviours import BEHAVIOURS
 from tests.integration.messaging.carriers.africastalking.conftest import (
     DEADLINE_S,
     NUMBER_OF,

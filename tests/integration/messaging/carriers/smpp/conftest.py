@@ -11,10 +11,10 @@ import pytest
 
 from messaging_service.carriers.carrier import CarrierSinks, Slot
 from messaging_service.carriers.domain.submission import DeliveryReceipt, LateOutcome, Outcome, Submission
-from messaging_service.carriers.smpp.carrier import SmppCarrier
-from messaging_service.carriers.smpp.connection import Connection
-from messaging_service.carriers.smpp.pdu import RESPONSE, Command, Header, bare, with_body
-from messaging_service.carriers.smpp.settings import SmppSettings
+from messaging_service.carriers.smpp.binds.connection import Connection
+from messaging_service.carriers.smpp.codec.pdu import RESPONSE, Command, Header, bare, with_body
+from messaging_service.carriers.smpp.smpp_carrier import SmppCarrier
+from messaging_service.carriers.smpp.smpp_settings import SmppSettings
 from messaging_service.opt_outs.domain.inbound import InboundMessage
 from messaging_service.texts.segmentation import segment
 from sandbox_carriers.smpp import SandboxCarrier, SandboxSettings

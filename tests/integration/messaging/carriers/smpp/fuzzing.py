@@ -9,7 +9,7 @@ from typing import Final
 
 import smpp34
 
-from messaging_service.carriers.smpp.pdu import (
+from messaging_service.carriers.smpp.codec.pdu import (
     ENQUIRE_LINK,
     GENERIC_NACK,
     SUBMIT_SM_RESP,

@@ -12,8 +12,8 @@ import pytest
 from structlog.testing import capture_logs
 
 from messaging_service.carriers.domain.submission import OutcomeKind, ReceiptState, canonical_carrier_id
-from messaging_service.carriers.smpp.carrier import SmppCarrier
-from messaging_service.carriers.smpp.settings import (
+from messaging_service.carriers.smpp.smpp_carrier import SmppCarrier
+from messaging_service.carriers.smpp.smpp_settings import (
     BindMode,
     IdSpelling,
     LongText,

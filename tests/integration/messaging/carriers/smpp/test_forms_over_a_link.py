@@ -8,8 +8,8 @@ from typing import Any
 import pytest
 
 from messaging_service.carriers.domain.submission import OutcomeKind, canonical_carrier_id
-from messaging_service.carriers.smpp.carrier import SmppCarrier
-from messaging_service.carriers.smpp.settings import IdSpelling, LongText, SmppSettings, TextForm
+from messaging_service.carriers.smpp.smpp_carrier import SmppCarrier
+from messaging_service.carriers.smpp.smpp_settings import IdSpelling, LongText, SmppSettings, TextForm
 from messaging_service.texts.segmentation import segment
 from sandbox_carriers.smpp import SandboxCarrier
 from tests.integration.messaging.carriers.smpp.conftest import Bound, Inbox, Send

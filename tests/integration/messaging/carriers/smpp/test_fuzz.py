@@ -8,8 +8,8 @@ from itertools import islice
 import pytest
 from structlog.testing import capture_logs
 
-from messaging_service.carriers.smpp.pdu import ENQUIRE_LINK, ENQUIRE_LINK_RESP, SUBMIT_SM, bare
-from messaging_service.carriers.smpp.settings import BindMode, IdSpelling
+from messaging_service.carriers.smpp.codec.pdu import ENQUIRE_LINK, ENQUIRE_LINK_RESP, SUBMIT_SM, bare
+from messaging_service.carriers.smpp.smpp_settings import BindMode, IdSpelling
 from tests.integration.messaging.carriers.smpp.conftest import DEADLINE_S, Bound, Inbox, Send, SilentServer
 from tests.integration.messaging.carriers.smpp.fuzzing import FATAL, Fuzzer
 

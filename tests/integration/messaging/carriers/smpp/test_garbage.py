@@ -9,7 +9,7 @@ import socket
 import pytest
 
 from messaging_service.carriers.domain.submission import OutcomeKind
-from messaging_service.carriers.smpp.pdu import Bind, bare, bind_request, with_body
+from messaging_service.carriers.smpp.codec.pdu import Bind, bare, bind_request, with_body
 from sandbox_carriers.smpp import SandboxCarrier
 from tests.integration.messaging.carriers.smpp.conftest import DEADLINE_S, Bound, Send, SilentServer
 

@@ -7,7 +7,7 @@ import asyncio
 import smpp34
 
 from messaging_service.carriers.domain.submission import OutcomeKind
-from messaging_service.carriers.smpp.pdu import (
+from messaging_service.carriers.smpp.codec.pdu import (
     DELIVER_SM_RESP,
     ENQUIRE_LINK,
     SUBMIT_SM,

@@ -7,7 +7,7 @@ import smpp34
 import structlog
 
 from messaging_service.carriers.domain.submission import ReceiptState
-from messaging_service.carriers.smpp.pdu import (
+from messaging_service.carriers.smpp.codec.pdu import (
     DATA_SM,
     DELIVER_SM_RESP,
     RESPONSE,

@@ -8,8 +8,8 @@ import pytest
 import smpp34
 
 from messaging_service.carriers.domain.submission import OutcomeKind, ReceiptState
-from messaging_service.carriers.smpp.receipts import TLV_MESSAGE_STATE, TLV_RECEIPTED_MESSAGE_ID
-from messaging_service.carriers.smpp.status import Status
+from messaging_service.carriers.smpp.codec.receipt_forms import TLV_MESSAGE_STATE, TLV_RECEIPTED_MESSAGE_ID
+from messaging_service.carriers.smpp.codec.status import Status
 from sandbox_carriers.smpp import SandboxCarrier
 from tests.integration.messaging.carriers.smpp.conftest import DEADLINE_S, Bound, Inbox, Send
 from tests.system.ports import free_port

@@ -7,9 +7,8 @@ import asyncio
 import pytest
 
 from messaging_service.carriers.domain.submission import LateOutcome, Outcome, OutcomeKind
-from messaging_service.carriers.smpp.outcomes import late_outcome
-from messaging_service.carriers.smpp.outstanding import Answered, Asked
-from messaging_service.carriers.smpp.pdu import (
+from messaging_service.carriers.smpp.binds.outstanding import Answered, Asked
+from messaging_service.carriers.smpp.codec.pdu import (
     ENQUIRE_LINK,
     ENQUIRE_LINK_RESP,
     GENERIC_NACK,
@@ -18,6 +17,7 @@ from messaging_service.carriers.smpp.pdu import (
     bare,
     message_id_answer,
 )
+from messaging_service.carriers.smpp.outcomes import late_outcome
 from tests.integration.messaging.carriers.smpp.conftest import Bound, Inbox, Send, SilentServer, SilentSmsc, until
 
 PHONE = "+254712345678"

@@ -12,9 +12,9 @@ import pytest
 from messaging_service.carriers.bind_leases import BindLeases, LeaseShare, LeaseTerms
 from messaging_service.carriers.domain.carrier_status import BindState
 from messaging_service.carriers.domain.submission import OutcomeKind
-from messaging_service.carriers.smpp.carrier import SmppCarrier
-from messaging_service.carriers.smpp.pdu import SUBMIT_SM, SUBMIT_SM_RESP, message_id_answer
-from messaging_service.carriers.smpp.settings import SmppSettings
+from messaging_service.carriers.smpp.codec.pdu import SUBMIT_SM, SUBMIT_SM_RESP, message_id_answer
+from messaging_service.carriers.smpp.smpp_carrier import SmppCarrier
+from messaging_service.carriers.smpp.smpp_settings import SmppSettings
 from sandbox_carriers.smpp import SandboxCarrier
 from service_kit.errors import Kind, ServiceError
 from tests.doubles.in_memory_leases import InMemoryBindLeases, LeaseBook

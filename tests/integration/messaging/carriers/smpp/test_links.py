@@ -9,8 +9,7 @@ import pytest
 from structlog.testing import capture_logs
 
 from messaging_service.carriers.domain.submission import OutcomeKind, Submission
-from messaging_service.carriers.smpp.carrier import SmppCarrier
-from messaging_service.carriers.smpp.pdu import (
+from messaging_service.carriers.smpp.codec.pdu import (
     ENQUIRE_LINK,
     ENQUIRE_LINK_RESP,
     GENERIC_NACK,
@@ -21,7 +20,8 @@ from messaging_service.carriers.smpp.pdu import (
     bare,
     message_id_answer,
 )
-from messaging_service.carriers.smpp.settings import SmppSettings
+from messaging_service.carriers.smpp.smpp_carrier import SmppCarrier
+from messaging_service.carriers.smpp.smpp_settings import SmppSettings
 from messaging_service.texts.segmentation import segment
 from sandbox_carriers.smpp import SandboxCarrier, SandboxSettings
 from service_kit.settings import Address

@@ -9,7 +9,7 @@ from structlog.testing import capture_logs
 
 from messaging_service.carriers.domain.carrier_status import BindState
 from messaging_service.carriers.domain.submission import OutcomeKind
-from messaging_service.carriers.smpp.pdu import (
+from messaging_service.carriers.smpp.codec.pdu import (
     DELIVER_SM,
     DELIVER_SM_RESP,
     SUBMIT_SM,
@@ -18,7 +18,7 @@ from messaging_service.carriers.smpp.pdu import (
     Command,
     message_id_answer,
 )
-from messaging_service.carriers.smpp.settings import BindMode
+from messaging_service.carriers.smpp.smpp_settings import BindMode
 from sandbox_carriers.smpp import SandboxCarrier
 from tests.integration.messaging.carriers.smpp.conftest import Bound, Inbox, Send, SilentServer, SilentSmsc, until
 

@@ -8,7 +8,7 @@ import pytest
 import smpp34
 
 from messaging_service.carriers.domain.submission import OutcomeKind, ReceiptState
-from messaging_service.carriers.smpp.pdu import (
+from messaging_service.carriers.smpp.codec.pdu import (
     DELIVER_SM,
     DELIVER_SM_RESP,
     GENERIC_NACK,

@@ -7,8 +7,8 @@ from itertools import pairwise
 import pytest
 from structlog.testing import capture_logs
 
-from messaging_service.carriers.smpp.carrier import SmppCarrier
-from messaging_service.carriers.smpp.settings import SmppSettings
+from messaging_service.carriers.smpp.smpp_carrier import SmppCarrier
+from messaging_service.carriers.smpp.smpp_settings import SmppSettings
 from tests.doubles.scripted_smsc import BIND_TRANSCEIVER, GENERIC_NACK, Reply, ScriptedSmsc
 from tests.integration.messaging.carriers.smpp.conftest import Inbox
 

@@ -10,7 +10,7 @@ from collections.abc import AsyncIterator
 import httpx
 import pytest
 
-from messaging_service.carriers.smpp.carrier import SmppCarrier
+from messaging_service.carriers.smpp.smpp_carrier import SmppCarrier
 from sandbox_carriers.smpp import SandboxCarrier, SandboxSettings
 from tests.integration.messaging.carriers.smpp.conftest import Bound, Send
 

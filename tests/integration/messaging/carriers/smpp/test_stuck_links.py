@@ -8,7 +8,7 @@ from collections.abc import Iterator
 import pytest
 
 from messaging_service.carriers.domain.submission import OutcomeKind
-from messaging_service.carriers.smpp.pdu import GENERIC_NACK, with_body
+from messaging_service.carriers.smpp.codec.pdu import GENERIC_NACK, with_body
 from tests.doubles.scripted_smsc import ScriptedSmsc
 from tests.integration.messaging.carriers.smpp.conftest import Bound, Send
 

@@ -8,8 +8,8 @@ import pytest
 
 from messaging_service.carriers.carrier import Carrier
 from messaging_service.carriers.domain.submission import Outcome, OutcomeKind, Submission
-from messaging_service.carriers.smpp.carrier import SmppCarrier
-from messaging_service.carriers.smpp.settings import SmppSettings
+from messaging_service.carriers.smpp.smpp_carrier import SmppCarrier
+from messaging_service.carriers.smpp.smpp_settings import SmppSettings
 from messaging_service.texts.segmentation import segment
 from sandbox_carriers.smpp import SandboxCarrier
 from tests.integration.messaging.carriers.smpp.conftest import Bound, Inbox, Reserve, Send

@@ -14,8 +14,8 @@ import pytest
 from structlog.testing import capture_logs
 
 from messaging_service.carriers.domain.submission import OutcomeKind
-from messaging_service.carriers.smpp.carrier import SmppCarrier
-from messaging_service.carriers.smpp.settings import SmppSettings
+from messaging_service.carriers.smpp.smpp_carrier import SmppCarrier
+from messaging_service.carriers.smpp.smpp_settings import SmppSettings
 from sandbox_carriers.smpp import SandboxCarrier, SandboxSettings
 from tests.integration.messaging.carriers.smpp.conftest import Bound, Inbox, Send, until
 

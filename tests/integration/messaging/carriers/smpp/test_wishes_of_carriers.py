@@ -9,7 +9,7 @@ from datetime import UTC, datetime, timedelta
 import pytest
 
 from messaging_service.carriers.domain.submission import Submission, Validity
-from messaging_service.carriers.smpp.settings import BindMode, ValidityForm
+from messaging_service.carriers.smpp.smpp_settings import BindMode, ValidityForm
 from messaging_service.opt_outs.domain.inbound import InboundMessage
 from messaging_service.texts.segmentation import segment
 from tests.doubles.scripted_smsc import (

@@ -9,8 +9,8 @@ from typing import Any
 import pytest
 import structlog
 
-from messaging_service.carriers.africastalking.callbacks import AfricasTalkingCallbacks, phone_of
-from messaging_service.carriers.africastalking.settings import AfricasTalkingSettings
+from messaging_service.carriers.africastalking.africastalking_settings import AfricasTalkingSettings
+from messaging_service.carriers.africastalking.callback_reader import AfricasTalkingCallbacks, phone_of
 from messaging_service.carriers.callback_reader import DeliveryReport, OptOut, PhoneMessage
 from messaging_service.carriers.domain.submission import ReceiptState
 from messaging_service.shared.domain.failures import CATALOGUE, Resend

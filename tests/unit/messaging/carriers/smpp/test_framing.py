@@ -7,8 +7,8 @@ from itertools import pairwise
 from hypothesis import given
 from hypothesis import strategies as st
 
-from messaging_service.carriers.smpp.framing import MAX_PDU_LENGTH, FrameReader
-from messaging_service.carriers.smpp.pdu import with_body
+from messaging_service.carriers.smpp.codec.framing import MAX_PDU_LENGTH, FrameReader
+from messaging_service.carriers.smpp.codec.pdu import with_body
 
 PDUS = st.lists(st.binary(max_size=300).map(lambda body: with_body(0x05, 1, body)), max_size=12)
 

@@ -11,12 +11,12 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from messaging_service.carriers.domain.submission import canonical_carrier_id
-from messaging_service.carriers.smpp import pdu as codec
-from messaging_service.carriers.smpp.alphabets import text_in
-from messaging_service.carriers.smpp.framing import PduError
+from messaging_service.carriers.smpp.codec import pdu as codec
+from messaging_service.carriers.smpp.codec.alphabets import text_in
+from messaging_service.carriers.smpp.codec.framing import PduError
+from messaging_service.carriers.smpp.codec.message_ids import id_reader
 from messaging_service.carriers.smpp.inbound import NotInbound, inbound_in
-from messaging_service.carriers.smpp.message_ids import id_reader
-from messaging_service.carriers.smpp.settings import IdSpelling, InboundAlphabet, SmppSettings
+from messaging_service.carriers.smpp.smpp_settings import IdSpelling, InboundAlphabet, SmppSettings
 from messaging_service.opt_outs.domain.inbound import InboundMessage
 
 NOW = datetime(2026, 11, 22, 10, 30, tzinfo=UTC)

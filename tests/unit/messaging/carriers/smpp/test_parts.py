@@ -11,10 +11,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from messaging_service.carriers.domain.submission import Validity
-from messaging_service.carriers.smpp.addresses import Address, phone_in, recipient_address, sender_address
+from messaging_service.carriers.smpp.codec.addresses import Address, phone_in, recipient_address, sender_address
+from messaging_service.carriers.smpp.codec.validity import validity_period
 from messaging_service.carriers.smpp.parts import PartMaker
-from messaging_service.carriers.smpp.settings import LongText, SmppSettings, TextForm, ValidityForm
-from messaging_service.carriers.smpp.validity import validity_period
+from messaging_service.carriers.smpp.smpp_settings import LongText, SmppSettings, TextForm, ValidityForm
 from messaging_service.shared.numbering.phone_number_rules import phone_number_problem
 from messaging_service.texts.segmentation import segment
 from sandbox_carriers.smpp.texts import fragment_in, text_of

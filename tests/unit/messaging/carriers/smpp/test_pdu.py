@@ -10,11 +10,11 @@ import smpp34
 from hypothesis import given
 from hypothesis import strategies as st
 
-from messaging_service.carriers.smpp import pdu as codec
-from messaging_service.carriers.smpp.addresses import Address
-from messaging_service.carriers.smpp.framing import PduError
+from messaging_service.carriers.smpp.codec import pdu as codec
+from messaging_service.carriers.smpp.codec.addresses import Address
+from messaging_service.carriers.smpp.codec.framing import PduError
 from messaging_service.carriers.smpp.parts import PartMaker
-from messaging_service.carriers.smpp.settings import SmppSettings
+from messaging_service.carriers.smpp.smpp_settings import SmppSettings
 from messaging_service.shared.domain.encoding import Encoding
 from messaging_service.texts import gsm7
 from messaging_service.texts.segmentation import segment

@@ -12,7 +12,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from messaging_service.carriers.domain.submission import DeliveryReceipt, ReceiptState
-from messaging_service.carriers.smpp.receipts import (
+from messaging_service.carriers.smpp.codec.receipt_forms import (
     TLV_MESSAGE_STATE,
     TLV_NETWORK_ERROR_CODE,
     TLV_RECEIPTED_MESSAGE_ID,
@@ -21,7 +21,7 @@ from messaging_service.carriers.smpp.receipts import (
     looks_like_receipt,
     parse_receipt_text,
 )
-from messaging_service.carriers.smpp.settings import IdSpelling, LongText, ReceiptsOfParts, SmppSettings
+from messaging_service.carriers.smpp.smpp_settings import IdSpelling, LongText, ReceiptsOfParts, SmppSettings
 
 KANNEL = b"id:0A1b2C sub:001 dlvrd:001 submit date:2411150930 done date:2411150931 stat:DELIVRD err:000 text:Your OTP"
 

@@ -5,11 +5,11 @@ from __future__ import annotations
 import pytest
 
 from messaging_service.carriers.domain.submission import OutcomeKind
-from messaging_service.carriers.smpp.addresses import recipient_address, sender_address
-from messaging_service.carriers.smpp.concatenation import ConcatenationReferences
-from messaging_service.carriers.smpp.kept_link import BindWaits, credentials_wait_s
-from messaging_service.carriers.smpp.settings import SmppSettings
-from messaging_service.carriers.smpp.status import Status, bind_remedy, judge, status_name
+from messaging_service.carriers.smpp.binds.kept_link import BindWaits, credentials_wait_s
+from messaging_service.carriers.smpp.codec.addresses import recipient_address, sender_address
+from messaging_service.carriers.smpp.codec.concatenation import ConcatenationReferences
+from messaging_service.carriers.smpp.codec.status import Status, bind_remedy, judge, status_name
+from messaging_service.carriers.smpp.smpp_settings import SmppSettings
 
 SETTINGS = SmppSettings("127.0.0.1", 2775, "id", "secret")
 

@@ -18,7 +18,7 @@ from sandbox_carriers.smpp.behaviours import (
     behaviour_in_text,
     behaviour_of_number,
 )
-from sandbox_carriers.smpp.settings import SandboxSettings
+from sandbox_carriers.smpp.sandbox_settings import SandboxSettings
 from sandbox_carriers.smpp.texts import fragment_in, text_of
 from service_kit.settings import Address, SettingsError, load
 

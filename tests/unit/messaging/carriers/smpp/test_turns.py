@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 
-from messaging_service.carriers.smpp.turns import Turns
+from messaging_service.carriers.smpp.binds.turns import Turns
 
 LONG_S = 60.0
 

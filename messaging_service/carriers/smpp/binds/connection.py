@@ -6,9 +6,9 @@ import asyncio
 from abc import abstractmethod
 from typing import Final, cast
 
-from messaging_service.carriers.smpp.framing import FrameReader, PduError
-from messaging_service.carriers.smpp.pdu import GENERIC_NACK, RESPONSE, Header, bare, header_of
-from messaging_service.carriers.smpp.status import Status
+from messaging_service.carriers.smpp.codec.framing import FrameReader, PduError
+from messaging_service.carriers.smpp.codec.pdu import GENERIC_NACK, RESPONSE, Header, bare, header_of
+from messaging_service.carriers.smpp.codec.status import Status
 
 MAX_UNSENT: Final = 4 * 1024 * 1024
 """Octets kept for a peer that does not read; past that its link is cut."""

@@ -11,7 +11,7 @@ import httpx
 import structlog
 
 from sandbox_carriers.africastalking.account import Account, Sms
-from sandbox_carriers.africastalking.settings import AfricasTalkingSandboxSettings
+from sandbox_carriers.africastalking.sandbox_api_settings import AfricasTalkingSandboxSettings
 
 log = structlog.get_logger()
 

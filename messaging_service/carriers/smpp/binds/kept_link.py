@@ -10,12 +10,12 @@ from typing import Final
 import structlog
 
 from messaging_service.carriers.domain.carrier_status import BindState
-from messaging_service.carriers.smpp.pdu import Command
-from messaging_service.carriers.smpp.session import Session
-from messaging_service.carriers.smpp.session_events import BindRefused, SessionEvents
-from messaging_service.carriers.smpp.settings import SmppSettings
-from messaging_service.carriers.smpp.status import WRONG_CREDENTIALS, Status, bind_remedy, status_name
-from messaging_service.carriers.smpp.tls import tls_context
+from messaging_service.carriers.smpp.binds.session import Session
+from messaging_service.carriers.smpp.binds.session_events import BindRefused, SessionEvents
+from messaging_service.carriers.smpp.binds.tls import tls_context
+from messaging_service.carriers.smpp.codec.pdu import Command
+from messaging_service.carriers.smpp.codec.status import WRONG_CREDENTIALS, Status, bind_remedy, status_name
+from messaging_service.carriers.smpp.smpp_settings import SmppSettings
 from service_kit.backoff import RANDOM, backoff_s
 from service_kit.duties.ending import end_tasks
 from service_kit.duties.keep_running import keep_running

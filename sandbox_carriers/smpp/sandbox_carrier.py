@@ -16,8 +16,8 @@ from sandbox_carriers.smpp.link import Link
 from sandbox_carriers.smpp.network import Network
 from sandbox_carriers.smpp.pages import sandbox_app
 from sandbox_carriers.smpp.phones import PhoneMessage, Phones
-from sandbox_carriers.smpp.receipts import ReceiptQueue
-from sandbox_carriers.smpp.settings import SandboxSettings
+from sandbox_carriers.smpp.receipt_queue import ReceiptQueue
+from sandbox_carriers.smpp.sandbox_settings import SandboxSettings
 from service_kit.settings import Address
 from service_kit.web.http_server import HttpServer
 

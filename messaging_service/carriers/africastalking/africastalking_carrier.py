@@ -8,11 +8,11 @@ from typing import Final
 import httpx
 import structlog
 
+from messaging_service.carriers.africastalking.africastalking_settings import AfricasTalkingSettings
+from messaging_service.carriers.africastalking.africastalking_standing import Standing
 from messaging_service.carriers.africastalking.answers import Answer, read_answer
 from messaging_service.carriers.africastalking.client import AfricasTalkingClient, Handover, Reply
 from messaging_service.carriers.africastalking.results import UNCLEAR, Consequence
-from messaging_service.carriers.africastalking.settings import AfricasTalkingSettings
-from messaging_service.carriers.africastalking.standing import Standing
 from messaging_service.carriers.carrier import CarrierSinks
 from messaging_service.carriers.domain.carrier_status import BindState, BindStatus, CarrierStatus
 from messaging_service.carriers.domain.submission import LateOutcome, Outcome, OutcomeKind, Submission

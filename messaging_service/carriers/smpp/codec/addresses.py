@@ -18,7 +18,7 @@ import re
 from functools import lru_cache
 from typing import Final, NamedTuple
 
-from messaging_service.carriers.smpp.settings import SmppSettings
+from messaging_service.carriers.smpp.smpp_settings import SmppSettings
 from messaging_service.shared.numbering.phone_number_rules import phone_number_problem
 
 TON_INTERNATIONAL: Final = 1

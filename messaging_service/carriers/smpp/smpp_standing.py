@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from messaging_service.carriers.smpp.bind import KeptBind
-from messaging_service.carriers.smpp.leased_binds import LeasedBinds
+from messaging_service.carriers.smpp.binds.bind import KeptBind
+from messaging_service.carriers.smpp.binds.leased_binds import LeasedBinds
 from messaging_service.carriers.template.rate_limit import RateLimit
 
 

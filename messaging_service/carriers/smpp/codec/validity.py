@@ -6,7 +6,7 @@ from datetime import UTC, datetime, timedelta
 from typing import Final
 
 from messaging_service.carriers.domain.submission import Validity
-from messaging_service.carriers.smpp.settings import LONGEST_VALIDITY_S, SmppSettings, ValidityForm
+from messaging_service.carriers.smpp.smpp_settings import LONGEST_VALIDITY_S, SmppSettings, ValidityForm
 
 SHORTEST_S: Final = 1
 """The forms have whole seconds (absolute ones tenths, which no carrier is known to heed), and zero is no period."""

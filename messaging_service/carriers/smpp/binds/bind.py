@@ -7,11 +7,11 @@ from collections.abc import Callable
 from typing import Final
 
 from messaging_service.carriers.domain.carrier_status import BindState, BindStatus
-from messaging_service.carriers.smpp.kept_link import KeptLink
-from messaging_service.carriers.smpp.pdu import Command
-from messaging_service.carriers.smpp.session import Session
-from messaging_service.carriers.smpp.session_events import SessionEvents
-from messaging_service.carriers.smpp.settings import BindMode, SmppSettings
+from messaging_service.carriers.smpp.binds.kept_link import KeptLink
+from messaging_service.carriers.smpp.binds.session import Session
+from messaging_service.carriers.smpp.binds.session_events import SessionEvents
+from messaging_service.carriers.smpp.codec.pdu import Command
+from messaging_service.carriers.smpp.smpp_settings import BindMode, SmppSettings
 
 _IDLE_STATE: Final = {True: BindState.UNLEASED, False: BindState.STOPPED}
 

@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 from decimal import Decimal, InvalidOperation
 from pathlib import Path
 
-from sandbox_carriers.africastalking.behaviours import Behaviour, behaviour_named
+from sandbox_carriers.africastalking.api_behaviours import Behaviour, behaviour_named
 from service_kit.settings import Address, integer, listen_address, seconds, setting
 
 

@@ -6,7 +6,7 @@ import re
 from collections.abc import Callable
 from typing import Final
 
-from messaging_service.carriers.smpp.settings import IdSpelling
+from messaging_service.carriers.smpp.smpp_settings import IdSpelling
 
 IdReader = Callable[[str], str]
 

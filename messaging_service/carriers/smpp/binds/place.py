@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import asyncio
 
-from messaging_service.carriers.smpp.outstanding import Asked, SubmitAnswer, Unanswered
+from messaging_service.carriers.smpp.binds.outstanding import Asked, SubmitAnswer, Unanswered
+from messaging_service.carriers.smpp.binds.session import Session
 from messaging_service.carriers.smpp.parts import Part
-from messaging_service.carriers.smpp.session import Session
 
 
 class Place:

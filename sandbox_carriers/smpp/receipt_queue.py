@@ -10,12 +10,12 @@ from typing import Final, NamedTuple, Protocol
 
 import smpp34
 
-from messaging_service.carriers.smpp.receipts import (
+from messaging_service.carriers.smpp.codec.receipt_forms import (
     TLV_MESSAGE_STATE,
     TLV_NETWORK_ERROR_CODE,
     TLV_RECEIPTED_MESSAGE_ID,
 )
-from messaging_service.carriers.smpp.status import OK
+from messaging_service.carriers.smpp.codec.status import OK
 from sandbox_carriers.smpp.behaviours import ReceiptPlan
 from sandbox_carriers.smpp.phones import PhoneMessage
 from sandbox_carriers.smpp.texts import text_of

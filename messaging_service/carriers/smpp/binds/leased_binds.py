@@ -10,8 +10,8 @@ from typing import Final
 import structlog
 
 from messaging_service.carriers.bind_leases import BindLeases, LeaseShare, LeaseTerms
-from messaging_service.carriers.smpp.bind import KeptBind
-from messaging_service.carriers.smpp.settings import SmppSettings
+from messaging_service.carriers.smpp.binds.bind import KeptBind
+from messaging_service.carriers.smpp.smpp_settings import SmppSettings
 from service_kit.duties.ending import end_tasks
 from service_kit.duties.keep_running import keep_running
 

@@ -12,7 +12,7 @@ from typing import Final, NamedTuple
 
 import smpp34
 
-from messaging_service.carriers.smpp.framing import HEADER_LENGTH, PduError
+from messaging_service.carriers.smpp.codec.framing import HEADER_LENGTH, PduError
 
 INTERFACE_VERSION: Final = 0x34
 RESPONSE: Final = 0x8000_0000

@@ -16,11 +16,11 @@ from typing import Final
 import smpp34
 
 from messaging_service.carriers.domain.submission import DeliveryReceipt, ReceiptState, canonical_carrier_id
-from messaging_service.carriers.smpp.addresses import phone_in
-from messaging_service.carriers.smpp.alphabets import without_header
-from messaging_service.carriers.smpp.message_ids import id_reader
-from messaging_service.carriers.smpp.pdu import MAX_MESSAGE_ID, c_string_in, message_octets
-from messaging_service.carriers.smpp.settings import LongText, ReceiptsOfParts, SmppSettings
+from messaging_service.carriers.smpp.codec.addresses import phone_in
+from messaging_service.carriers.smpp.codec.alphabets import without_header
+from messaging_service.carriers.smpp.codec.message_ids import id_reader
+from messaging_service.carriers.smpp.codec.pdu import MAX_MESSAGE_ID, c_string_in, message_octets
+from messaging_service.carriers.smpp.smpp_settings import LongText, ReceiptsOfParts, SmppSettings
 from messaging_service.carriers.template.receipt_words import WORD, UnknownWords, states_of
 
 TLV_RECEIPTED_MESSAGE_ID: Final = 0x001E

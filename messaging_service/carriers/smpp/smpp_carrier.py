@@ -11,11 +11,17 @@ from messaging_service.carriers.bind_leases import BindLeases
 from messaging_service.carriers.carrier import CarrierSinks
 from messaging_service.carriers.domain.carrier_status import BindState, CarrierStatus
 from messaging_service.carriers.domain.submission import Outcome, OutcomeKind, Submission
-from messaging_service.carriers.smpp.addresses import recipient_address, sender_address
 from messaging_service.carriers.smpp.arrivals import Arrivals
-from messaging_service.carriers.smpp.bind import KeptBind
+from messaging_service.carriers.smpp.binds.bind import KeptBind
+from messaging_service.carriers.smpp.binds.leased_binds import leased_binds
+from messaging_service.carriers.smpp.binds.outstanding import Answered, Asked, SubmitAnswer, Unanswered
+from messaging_service.carriers.smpp.binds.place import Place
+from messaging_service.carriers.smpp.binds.session import Session
+from messaging_service.carriers.smpp.binds.session_events import SessionEvents
+from messaging_service.carriers.smpp.binds.tls import tls_context
+from messaging_service.carriers.smpp.codec.addresses import recipient_address, sender_address
+from messaging_service.carriers.smpp.codec.status import OK, THROTTLING
 from messaging_service.carriers.smpp.late import LateAnswers
-from messaging_service.carriers.smpp.leased_binds import leased_binds
 from messaging_service.carriers.smpp.outcomes import (
     accepted,
     failed,
@@ -23,15 +29,9 @@ from messaging_service.carriers.smpp.outcomes import (
     partially_sent,
     unsendable,
 )
-from messaging_service.carriers.smpp.outstanding import Answered, Asked, SubmitAnswer, Unanswered
 from messaging_service.carriers.smpp.parts import Part, PartMaker
-from messaging_service.carriers.smpp.place import Place
-from messaging_service.carriers.smpp.session import Session
-from messaging_service.carriers.smpp.session_events import SessionEvents
-from messaging_service.carriers.smpp.settings import SmppSettings
-from messaging_service.carriers.smpp.standing import remark_on
-from messaging_service.carriers.smpp.status import OK, THROTTLING
-from messaging_service.carriers.smpp.tls import tls_context
+from messaging_service.carriers.smpp.smpp_settings import SmppSettings
+from messaging_service.carriers.smpp.smpp_standing import remark_on
 from messaging_service.carriers.template.windowed import WindowedCarrier
 from service_kit.backoff import backoff_s
 

@@ -6,9 +6,9 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Protocol
 
-from messaging_service.carriers.smpp.outstanding import Answered, Asked
-from messaging_service.carriers.smpp.pdu import Header
-from messaging_service.carriers.smpp.status import status_name
+from messaging_service.carriers.smpp.binds.outstanding import Answered, Asked
+from messaging_service.carriers.smpp.codec.pdu import Header
+from messaging_service.carriers.smpp.codec.status import status_name
 
 
 class BindRefused(Exception):  # noqa: N818 - the carrier's answer, named as the protocol names it

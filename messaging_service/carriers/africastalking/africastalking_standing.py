@@ -11,10 +11,10 @@ from typing import Final
 import httpx
 import structlog
 
+from messaging_service.carriers.africastalking.africastalking_settings import AfricasTalkingSettings
 from messaging_service.carriers.africastalking.answers import read_balance
 from messaging_service.carriers.africastalking.client import Reply
 from messaging_service.carriers.africastalking.results import Consequence, meaning_of_http
-from messaging_service.carriers.africastalking.settings import AfricasTalkingSettings
 from messaging_service.carriers.domain.carrier_status import BindState
 from service_kit.backoff import RANDOM, backoff_s
 from service_kit.duties.ending import end_tasks

@@ -5,7 +5,7 @@ from __future__ import annotations
 from codecs import BOM_UTF16_LE
 from typing import Final
 
-from messaging_service.carriers.smpp.settings import InboundAlphabet, SmppSettings, TextForm
+from messaging_service.carriers.smpp.smpp_settings import InboundAlphabet, SmppSettings, TextForm
 from messaging_service.shared.domain.encoding import Encoding
 from messaging_service.texts import gsm7
 from messaging_service.texts.segmentation import Segmentation

@@ -7,9 +7,9 @@ from typing import Final
 
 import structlog
 
-from messaging_service.carriers.smpp.connection import CLOSE_GRACE_S, Connection
-from messaging_service.carriers.smpp.link_check import LinkCheck
-from messaging_service.carriers.smpp.outstanding import (
+from messaging_service.carriers.smpp.binds.connection import CLOSE_GRACE_S, Connection
+from messaging_service.carriers.smpp.binds.link_check import LinkCheck
+from messaging_service.carriers.smpp.binds.outstanding import (
     Answered,
     Asked,
     Outstanding,
@@ -17,8 +17,10 @@ from messaging_service.carriers.smpp.outstanding import (
     Unanswered,
     Waiting,
 )
-from messaging_service.carriers.smpp.parts import Part
-from messaging_service.carriers.smpp.pdu import (
+from messaging_service.carriers.smpp.binds.session_events import BindRefused, SessionEvents
+from messaging_service.carriers.smpp.binds.turns import Turns
+from messaging_service.carriers.smpp.binds.wind_up import WindUp
+from messaging_service.carriers.smpp.codec.pdu import (
     DATA_SM,
     DELIVER_SM,
     ENQUIRE_LINK,
@@ -37,11 +39,9 @@ from messaging_service.carriers.smpp.pdu import (
     message_id_answer,
     message_id_in,
 )
-from messaging_service.carriers.smpp.session_events import BindRefused, SessionEvents
-from messaging_service.carriers.smpp.settings import SmppSettings
-from messaging_service.carriers.smpp.status import OK, SESSION_ERRORS, THROTTLING, Status, status_name
-from messaging_service.carriers.smpp.turns import Turns
-from messaging_service.carriers.smpp.wind_up import WindUp
+from messaging_service.carriers.smpp.codec.status import OK, SESSION_ERRORS, THROTTLING, Status, status_name
+from messaging_service.carriers.smpp.parts import Part
+from messaging_service.carriers.smpp.smpp_settings import SmppSettings
 from messaging_service.carriers.template.throttle import Throttle
 
 log = structlog.get_logger()

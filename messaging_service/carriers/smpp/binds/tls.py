@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import ssl
 
-from messaging_service.carriers.smpp.settings import SmppSettings
+from messaging_service.carriers.smpp.smpp_settings import SmppSettings
 
 
 def tls_context(settings: SmppSettings) -> ssl.SSLContext | None:

@@ -1,0 +1,1 @@
+"""Binds: connections that heal themselves, their sessions, windows and leases."""

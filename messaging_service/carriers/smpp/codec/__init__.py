@@ -1,0 +1,1 @@
+"""PDUs, texts, receipts and status codes of SMPP 3.4, as bytes and as objects."""
