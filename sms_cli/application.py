@@ -31,7 +31,7 @@ application = typer.Typer(
     help="TukuPay SMS on this machine: run it, send through it, look into it.",
     no_args_is_help=True,
     add_completion=False,
-    # Plain help: the other form names a type for options that take no value, and costs 0.2 s.
+    # Plain help: the rich one names a type for options without a value, and costs 0.2 s.
     rich_markup_mode=None,
     pretty_exceptions_enable=False,
 )
@@ -76,7 +76,7 @@ application.command()(status)
 
 
 def run() -> None:
-    """Runs the command line; failures are a sentence and a remedy, never a traceback. With --json they are JSON."""
+    """Runs the command line; prints failures as a sentence and a remedy, or as JSON with --json."""
     show = print_failure_as_json if "--json" in sys.argv else print_failure
     try:
         application()

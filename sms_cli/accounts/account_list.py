@@ -34,7 +34,7 @@ _PAGE = 1_000
 
 @dataclass(slots=True)
 class _Sums:
-    """What accounts come to, in micros."""
+    """The totals of the accounts listed, in micros."""
 
     accounts: int = 0
     paid_ahead: int = 0
@@ -42,7 +42,7 @@ class _Sums:
     held: int = 0
 
     def add(self, page: Sequence[pb.Account]) -> None:
-        """Counts a page."""
+        """Adds a page of accounts."""
         self.accounts += len(page)
         for terms in page:
             self.paid_ahead += max(0, terms.posted_micros)

@@ -1,4 +1,4 @@
-"""How accounts pay and stand, in the words of the terminal."""
+"""The modes and states of accounts in the words of the terminal."""
 
 from __future__ import annotations
 

@@ -102,7 +102,7 @@ def terms(  # noqa: PLR0917 - typer calls it by keyword
     _print_terms(changed.account, as_json=as_json)
 
 
-# As for `adjust` below: an amount below 0 is to be refused as an amount.
+# As for `adjust` below, so that an amount below 0 is refused as an amount and not as an unknown option.
 @billing_commands.command("top-up", context_settings={"ignore_unknown_options": True})
 def top_up(
     user: User,
@@ -139,7 +139,7 @@ def top_up(
     _print_booked(answer.entry, answer.account, replayed=answer.replayed, as_json=as_json)
 
 
-# An amount below 0 looks like an option that is not known, and is then taken as the argument that it is.
+# An amount below 0 looks like an unknown option; ignoring unknown options lets it be read as the argument.
 @billing_commands.command("adjust", context_settings={"ignore_unknown_options": True})
 def adjust(
     user: User,
@@ -231,7 +231,10 @@ def verify(
 
 
 def _reused(error: CommandError) -> CommandError:
-    """The error, and for a reference on record where it is, which callers of the gateway are not told."""
+    """The error, extended by where a reused reference is on record.
+
+    Callers of the gateway do not learn that, because the entry may belong to another account.
+    """
     call = error.__cause__
     refusal = from_rpc_error(call) if isinstance(call, aio.AioRpcError) else None
     if refusal is None or refusal.reason != "REFERENCE_REUSED" or "account" not in refusal.metadata:
@@ -245,7 +248,7 @@ def _reused(error: CommandError) -> CommandError:
 
 
 def _show_shared(shared: pb.SharedReference) -> None:
-    """Payments that may be one; the books are right either way."""
+    """Prints payments that may be the same one, booked twice. The books are right either way."""
     payments = [entry_record(entry) for entry in shared.entries]
     told = ", ".join(
         f"KES {each['amount']} to {each['userId']} as {each['reference']} (entry {each['entryId']}"

@@ -8,7 +8,7 @@ from sms_cli.shared.terminal_instants import shown
 from tukupay.sms.messaging.v1 import accounts_pb2 as pb
 
 COUNTED = {pb.BOOK_RULE_CHARGED_ONCE_IF_ACCEPTED, pb.BOOK_RULE_EARLIER_ATTEMPTS_CHARGED_IF_ACCEPTED}
-"""The rules of the books about numbers of entries; the others are about KES."""
+"""The rules of the books that compare numbers of entries; the others compare KES."""
 
 
 def terms_record(account: pb.Account) -> dict[str, object]:
@@ -50,7 +50,7 @@ def entry_record(entry: pb.LedgerEntry) -> dict[str, object]:
 
 
 def fault_record(fault: pb.BookFault) -> dict[str, object]:
-    """Something that does not add up, as JSON."""
+    """A fault in the books as JSON."""
     is_count = fault.rule in COUNTED
     return {
         "userId": fault.user_id,

@@ -76,7 +76,7 @@ async def _totals(user: str, period: Period) -> pb.GetStatementResponse:
 async def _pages(
     user: str, period: Period, totals: pb.GetStatementResponse
 ) -> AsyncGenerator[Sequence[pb.LedgerEntry], None]:
-    """The entries that the statement counts, whatever the account is charged meanwhile."""
+    """The entries that the statement counts, without those booked since."""
     request = pb.ListLedgerEntriesRequest(
         user_id=user,
         period_start=to_timestamp(period[0]),

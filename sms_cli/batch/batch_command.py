@@ -142,7 +142,7 @@ def _campaign(  # noqa: PLR0917 - the options of the command
     tags: tuple[str, ...],
     recipient_column: str,
 ) -> Campaign:
-    """What all lines have in common, checked before any of them is looked at."""
+    """The options common to all lines, checked before any line is read."""
     from messaging_service.sending.domain.validation import MAX_MESSAGE_NAME, MAX_TAG  # noqa: PLC0415 - see above
     from messaging_service.shared.domain.fields import text_problem  # noqa: PLC0415 - see above
     from messaging_service.shared.domain.sender_id import sender_id_problem  # noqa: PLC0415 - see above
@@ -169,7 +169,7 @@ def _country(text: str | None) -> str | None:
 
 
 def _max_units() -> int:
-    """As messaging is set to: its own limit when it runs on this machine's settings."""
+    """The most units a message may have: SMS_MAX_UNITS, as for messaging on this machine."""
     text = client_environment().get("SMS_MAX_UNITS")
     if text is None:
         return _DEFAULT_UNITS

@@ -1,6 +1,6 @@
-"""Files of recipients: one message for each line, made from a template and the line's values.
+"""Files of recipients: each line becomes a message, made from a template and the values of the line.
 
-A file is read line by line, however long it is, and never held as a whole.
+A file is read line by line and never held as a whole, however long it is.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ from sms_cli.shared.terminal_instants import parse_instant
 
 RECIPIENT = "recipient"
 OPTIONAL_COLUMNS = ("sender", "scheduled", "expires", "messageId", "tags")
-"""Columns that mean something by themselves; each value may be empty. Every column may be a placeholder, too."""
+"""Columns with a meaning of their own; each value may be empty. Every column may be a placeholder, too."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,7 +29,7 @@ class Campaign:
     """What all messages of a file have in common."""
 
     name: str
-    """The message ids are made of it and of the line, so it must stay the same in a repetition."""
+    """Message ids are made of it and of the line, so a repetition must use the same name."""
     template: Template
     user: str
     sender: str
@@ -38,17 +38,17 @@ class Campaign:
     tags: tuple[str, ...]
     recipient_column: str = RECIPIENT
     expires: datetime | None = None
-    """Until when messages are wanted whose lines do not say; None for as long as messaging keeps trying."""
+    """When messages expire whose lines do not say; None for as long as messaging keeps trying."""
     country: str | None = None
-    """Numbers that are not in E.164 are read as those of this country, by its ISO code; None when they are refused."""
+    """Numbers that are not in E.164 are read as numbers of this country (ISO code); None refuses them."""
 
 
 @dataclass(frozen=True, slots=True)
 class BatchRow:
-    """One line of a file as the message that it stands for."""
+    """The message that one line of a file stands for."""
 
     line: int
-    """Where it begins in the file; the header is line 1."""
+    """The line on which it begins; the header is line 1."""
     draft: SendDraft
 
 
@@ -57,7 +57,7 @@ RowProblem = CsvProblem
 
 
 def campaign_name(path: Path, text: str) -> str:
-    """Names the sending of this text to this file: another text or any other byte in the file has another name."""
+    """The name of sending this text to this file; it changes with the text and with any byte of the file."""
     digest = hashlib.sha256(hashlib.sha256(text.encode()).digest())
     with path.open("rb") as file:
         while chunk := file.read(1 << 20):
@@ -66,9 +66,9 @@ def campaign_name(path: Path, text: str) -> str:
 
 
 def read_rows(path: Path, campaign: Campaign) -> Iterator[BatchRow | RowProblem]:
-    """The messages of a file, and what keeps lines from being one; a header at fault is the only problem then.
+    """The messages of a file, and the problems of lines that make none.
 
-    Empty lines are passed over. Raises OSError.
+    A problem of the header is the only one then. Empty lines are skipped. Raises OSError.
     """
     with path.open("rb") as file:
         reader = _reader(file, campaign)
@@ -84,7 +84,7 @@ def read_rows(path: Path, campaign: Campaign) -> Iterator[BatchRow | RowProblem]
 
 
 def unused_columns(path: Path, campaign: Campaign) -> list[str]:
-    """Columns of a good file that neither the template nor the command knows."""
+    """Columns of a file without problems that neither the template nor the command uses."""
     with path.open("rb") as file:
         reader = _reader(file, campaign)
     known = {campaign.recipient_column, *OPTIONAL_COLUMNS, *campaign.template.names, *reader.aliases}
@@ -109,7 +109,7 @@ def _header_problem(header: Sequence[str], campaign: Campaign) -> str | None:
 
 
 def _row(line: int, values: dict[str, str], campaign: Campaign) -> list[BatchRow | RowProblem]:
-    """The message of a line, or everything that keeps it from being one."""
+    """The message of a line, or everything that is wrong with the line."""
     problems: list[BatchRow | RowProblem] = [
         RowProblem(line, f"column {name} is empty, and the text needs it")
         for name in dict.fromkeys(campaign.template.names)

@@ -1,7 +1,7 @@
 """What sending a file would take and cost, before anything is sent.
 
-Texts are cut here, by the segmenter that charges and sends, and judged by the rules of messaging; only prices are
-asked for, one for each instant at which messages go out. So a file of any length costs a handful of calls.
+Texts are segmented here, by the code that messaging charges by, and checked by the rules of messaging. Only prices are
+asked for, one for each instant at which messages go out, so a file of any length costs a handful of calls.
 """
 
 from __future__ import annotations
@@ -32,7 +32,7 @@ if TYPE_CHECKING:
     from tukupay.sms.messaging.v1.messaging_pb2_grpc import MessagingServiceAsyncStub
 
 MAX_PROBLEMS = 100
-"""Named at once; the others are counted."""
+"""Problems that are named; further ones are only counted."""
 _CHUNK = 1_000
 _PRICES_AT_ONCE = 32
 _PRICES_KEPT = 10_000
@@ -49,17 +49,17 @@ _COLUMNS = {
 
 @dataclass
 class Plan:
-    """A file as a whole; `problems` is empty when all of it can be sent."""
+    """The plan for a whole file; `problems` is empty when all of it can be sent."""
 
     rows: int = 0
     units: int = 0
     unicode_rows: int = 0
-    """How many texts go out in UCS-2, where a unit holds 70 characters and not 160."""
+    """Texts that go out in UCS-2, where a unit holds 70 characters instead of 160."""
     scheduled_rows: int = 0
     expired_rows: int = 0
-    """Lines that messaging refuses unless they are on record, which only it knows."""
+    """Lines that have expired: messaging refuses them unless it has them on record."""
     cost_micros: int = 0
-    """At the prices of now, each for its own instant."""
+    """At the prices known now, each for the instant at which its message goes out."""
     units_by_price: Counter[int] = field(default_factory=Counter)
     """Units by their price in micros."""
     problems: list[RowProblem] = field(default_factory=list)
@@ -70,19 +70,19 @@ class Plan:
     """The recipients' digits: 8 bytes for each line."""
 
     def repeated(self) -> tuple[int, int]:
-        """How many numbers are on more than one line, and how many lines those are."""
+        """The number of recipients on more than one line, and the number of those lines."""
         often = [count for _, group in groupby(sorted(self.numbers)) if (count := sum(1 for _ in group)) > 1]
         return len(often), sum(often)
 
     def note(self, problem: RowProblem) -> None:
-        """Counts a problem, and keeps it when there is room."""
+        """Counts a problem, and keeps it while fewer than MAX_PROBLEMS are kept."""
         self.problem_count += 1
         if len(self.problems) < MAX_PROBLEMS:
             self.problems.append(problem)
 
 
 class Prices:
-    """Prices of one unit for an account; the oldest are forgotten first."""
+    """The prices of one unit for an account, cached; the oldest are dropped first."""
 
     def __init__(self, stub: MessagingServiceAsyncStub, user: str) -> None:
         self._stub = stub
@@ -90,7 +90,7 @@ class Prices:
         self._known: dict[datetime | None, int] = {}
 
     async def at(self, instants: set[datetime | None]) -> dict[datetime | None, int]:
-        """Micros of a KES at each instant; None is now. Raises CommandError when one has no price."""
+        """The price at each instant, in micros of a KES; None is now. Raises CommandError when there is none."""
         found = {instant: self._known[instant] for instant in instants if instant in self._known}
         room = asyncio.Semaphore(_PRICES_AT_ONCE)
 
@@ -133,10 +133,10 @@ async def plan_batch(
     now: datetime,
     progress: Callable[[int], None] = lambda _: None,
 ) -> Plan:
-    """Reads all of a file and finds everything that is wrong with it; prices it unless something is.
+    """Reads a whole file and finds every problem in it; prices it when there is none.
 
-    `progress` hears the number of lines read, from time to time. Raises OSError, and CommandError when messaging
-    does not answer or has no price.
+    `progress` is called with the number of lines read, from time to time. Raises OSError, and CommandError when
+    messaging does not answer or has no price.
     """
     plan, asked, refused = Plan(), set[str](), dict[str, str]()
     rows = read_rows(path, campaign)
@@ -156,7 +156,7 @@ async def plan_batch(
                 plan.units_by_price[known[instant]] += units
                 plan.cost_micros += known[instant] * units
         progress(line)
-        # Lets a Ctrl-C end it.
+        # Gives Ctrl-C a chance to end the reading.
         await asyncio.sleep(0)
     if not plan.rows and not plan.problem_count:
         plan.note(RowProblem(1, "there is no recipient below the header"))
@@ -166,11 +166,14 @@ async def plan_batch(
 async def _look_at_destinations(
     chunk: Sequence[BatchRow | RowProblem], prices: Prices, asked: set[str], refused: dict[str, str]
 ) -> None:
-    """Asks messaging once for each country whether messages may go there; `refused` says of which not, and why."""
+    """Asks messaging once for each country whether messages may go there.
+
+    `refused` gets those to which they may not, with the reason.
+    """
     for row in chunk:
         if isinstance(row, BatchRow):
             number = row.draft.recipient_phone_number
-            # Nearly every line is of a country that was asked for, and is judged once, further down.
+            # Nearly every line is of a country already asked for; its number is checked once, in `_add`.
             if (where := destination_of(number)) not in asked and phone_number_problem(number) is None:
                 asked.add(where)
                 if (refusal := await prices.refusal_of(number)) is not None:

@@ -1,4 +1,4 @@
-"""What a person at the terminal is told of a batch. Phone numbers are masked."""
+"""What a person at the terminal sees of a batch. Phone numbers are masked."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from sms_cli.shared.terminal import out
 
 
 def show_plan(path: Path, campaign: Campaign, plan: Plan) -> None:
-    """What would be sent, and for how much."""
+    """Prints what would be sent, and for how much."""
     details = [f"{plan.units:,} SMS units"]
     if plan.unicode_rows:
         details.append(f"{plan.unicode_rows:,} in UCS-2")
@@ -39,7 +39,7 @@ def show_plan(path: Path, campaign: Campaign, plan: Plan) -> None:
 
 
 def show_outcome(outcome: Outcome, results: Path) -> None:
-    """What became of the file."""
+    """Prints what became of the file."""
     totals = outcome.totals
     counts = {name: totals.statuses[name] for name in ("sent", "pending", "failed", ERROR)}
     words = [f"{count:,} {name}" for name, count in counts.items() if count]
@@ -59,7 +59,7 @@ def show_outcome(outcome: Outcome, results: Path) -> None:
 
 
 def count_of(rows: int) -> str:
-    """So many messages, in words."""
+    """The number of messages, in words."""
     return f"{rows:,} {'message' if rows == 1 else 'messages'}"
 
 

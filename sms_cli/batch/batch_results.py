@@ -1,4 +1,4 @@
-"""What became of each line of a file: a CSV file that grows as the answers come, and the totals."""
+"""The outcome of each line of a file, in a CSV file that grows as answers come, and the totals."""
 
 from __future__ import annotations
 
@@ -25,18 +25,18 @@ ERROR = "error"
 
 @dataclass
 class Totals:
-    """The results so far."""
+    """The totals of the results so far."""
 
     statuses: Counter[str] = field(default_factory=Counter)
     """Lines by `sent`, `pending`, `failed` and `error`."""
     replayed: int = 0
-    """How many of them had been recorded before."""
+    """Lines that had been recorded by an earlier run."""
     cost_micros: int = 0
-    """Charged or held for lines that were recorded now."""
+    """Micros charged or held for lines that this run recorded."""
     earlier_cost_micros: int = 0
-    """Charged or held for those that had been recorded before."""
+    """Micros charged or held for lines that an earlier run recorded."""
     errors: Counter[str] = field(default_factory=Counter)
-    """Lines that failed, by their stable code."""
+    """Lines that failed, by their stable error code."""
 
     @property
     def lines(self) -> int:
@@ -54,7 +54,7 @@ class Results:
         self.totals = Totals()
 
     def recorded(self, row: BatchRow, response: pb.SendSmsResponse) -> None:
-        """The line is on record."""
+        """Writes the result of a line that messaging has on record."""
         entry = response.entry
         status = _STATUSES[entry.status]
         cost = entry.total_cost_micros if entry.billing_state in _PAID else 0
@@ -73,7 +73,7 @@ class Results:
         )
 
     def refused(self, row: BatchRow, error: pb.ItemError) -> None:
-        """The line is not on record, or it is not known whether it is."""
+        """Writes the result of a line that is not on record, or of which that is not known."""
         self.totals.statuses[ERROR] += 1
         self.totals.errors[error.reason] += 1
         self._write(row, "", ERROR, "", "", "", f"{error.reason}: {error.message}")
@@ -87,9 +87,9 @@ class Results:
 
 
 def campaign_of(path: Path) -> str | None:
-    """Whose results a file holds; None when there is no such file, or it holds none.
+    """The campaign whose results a file holds; None when there is no file, or no result in it.
 
-    Raises CommandError for a file that holds something else, which is not to be written over.
+    Raises CommandError for a file that holds something else, which must not be overwritten.
     """
     try:
         with path.open("rb") as file:
@@ -110,7 +110,7 @@ def campaign_of(path: Path) -> str | None:
 
 @contextmanager
 def open_results(path: Path, campaign: str) -> Generator[Results]:
-    """A new file of results in the place of an old one; raises CommandError when it cannot be written."""
+    """A new file of results that replaces an old one; raises CommandError when it cannot be written."""
     try:
         file = path.open("w", encoding="utf-8", newline="")
     except OSError as error:

@@ -1,4 +1,4 @@
-"""From a file on disk to answers: plans it, sends it, and stops in order when it is told to."""
+"""Plans a file, sends it, and stops in order when told to."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ _LAST_ANSWERS_S = 15.0
 
 @dataclass(frozen=True, slots=True)
 class Pace:
-    """How fast a file is sent, and how long answers are waited for."""
+    """How fast a file is sent, and how long it waits for answers."""
 
     batch: int
     window: int
@@ -102,7 +102,7 @@ async def make_plan(messaging: Address, path: Path, campaign: Campaign, max_unit
 
 
 def check_results(path: Path, results: Path, campaign: Campaign) -> None:
-    """Refuses to begin another campaign where one of the same file has left its results."""
+    """Refuses to begin a campaign where another one of the same file has left its results."""
     earlier = campaign_of(results)
     if earlier is None or earlier == campaign.name:
         return
@@ -117,11 +117,14 @@ def check_results(path: Path, results: Path, campaign: Campaign) -> None:
 async def send_file(  # noqa: PLR0917 - all that a sending is
     messaging: Address, path: Path, campaign: Campaign, plan: Plan, results: Path, pace: Pace
 ) -> Outcome:
-    """Sends the file and writes the results; the first Ctrl-C waits for answers on their way, the second does not."""
+    """Sends the file and writes the results.
+
+    The first Ctrl-C waits for answers to what was sent; the second does not.
+    """
     loop = asyncio.get_running_loop()
     begun = loop.time()
     with open_results(results, campaign.name) as written, _sending_bar(plan.rows, written.totals) as progress:
-        # Its calls wait for outcomes, so it says itself how long.
+        # The sender's calls wait for outcomes, so it sets their deadlines.
         async with messaging_stub(messaging, MessagingServiceStub, deadline_s=None) as stub:
             sender = BatchSender(
                 stub,
@@ -140,7 +143,7 @@ async def send_file(  # noqa: PLR0917 - all that a sending is
 
 
 async def _until_done(sender: BatchSender, rows: Iterator[BatchRow]) -> bool:
-    """Sends; gives whether somebody interrupted it."""
+    """Sends the rows; true when a signal interrupted it."""
     loop = asyncio.get_running_loop()
     sending = asyncio.ensure_future(sender.send(rows))
     signals = 0
@@ -164,7 +167,7 @@ async def _until_done(sender: BatchSender, rows: Iterator[BatchRow]) -> bool:
     finally:
         for number in (signal.SIGINT, signal.SIGTERM):
             loop.remove_signal_handler(number)
-        # Nothing may go on without those who write its results.
+        # Ended before the results are closed, so that nothing is sent whose result cannot be written.
         sending.cancel()
         await asyncio.wait({sending})
     return signals > 0
@@ -177,7 +180,7 @@ def _first(error: BaseException) -> BaseException:
 
 
 def _unchanged(path: Path, campaign: Campaign) -> Iterator[BatchRow]:
-    """The messages of the file as it was when it was checked; raises CommandError when it changes meanwhile."""
+    """The messages of the file; raises CommandError when it changes while it is read."""
     before = _state(path)
     for row in drafts(path, campaign):
         yield row

@@ -1,4 +1,4 @@
-"""Sends the messages of a file: several batches on their way at once, and no message twice."""
+"""Sends the messages of a file: several batches in flight, and no message twice."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ _AGAIN = {
     grpc.StatusCode.RESOURCE_EXHAUSTED.value[0],
     grpc.StatusCode.INTERNAL.value[0],
 }
-"""Codes of items that are tried again under the same message id."""
+"""Codes of refused items that are tried again under the same message id."""
 _CALL_AGAIN = {
     grpc.StatusCode.UNAVAILABLE,
     grpc.StatusCode.RESOURCE_EXHAUSTED,
@@ -37,26 +37,26 @@ _CALL_AGAIN = {
     grpc.StatusCode.INTERNAL,
 }
 _HOPELESS = {"INSUFFICIENT_FUNDS", "ACCOUNT_NOT_ACTIVE", "NO_PRICE"}
-"""Reasons that hold for all messages of the account: nothing new is sent after one of them."""
+"""Reasons that concern the whole account: nothing new is sent after one of them."""
 _FIRST_PAUSE_S = 0.25
 _LONGEST_PAUSE_S = 5.0
 _BESIDE_WAIT_S = 30.0
-"""Time of a call beside the wait for outcomes."""
+"""Time that a call may take beyond the wait for outcomes."""
 
 
 @dataclass
 class _Attempt:
-    """What one call left to do."""
+    """What is left to do after one call."""
 
     left: list[BatchRow] = field(default_factory=list)
     """Messages to try again."""
     refusals: dict[int, pb.ItemError] = field(default_factory=dict)
-    """How some of them were refused, by line; the outcome of the others is open."""
+    """The refusals of some of them, by line; the outcome of the others is unknown."""
     obstacle: str = "messaging left messages without an answer"
     least_pause_s: float = 0.0
 
     def refused(self, row: BatchRow, error: pb.ItemError) -> None:
-        """Notes a message that was not recorded now, and may be later."""
+        """Notes a message that was not recorded, and may be recorded later."""
         self.left.append(row)
         self.refusals[row.line] = error
         self.obstacle = f"{error.reason}: {error.message}"
@@ -64,7 +64,7 @@ class _Attempt:
 
 
 class BatchSender:
-    """Sends until the file ends, something stands in the way of all that remains, or it is told to stop."""
+    """Sends until the file ends, nothing more can succeed, or it is told to stop."""
 
     def __init__(
         self,
@@ -77,7 +77,10 @@ class BatchSender:
         patience_s: float,
         progress: Callable[[], None] = lambda: None,
     ) -> None:
-        """`window` bounds the messages without an answer; `patience_s` how long one without success is tried again."""
+        """Sends over `stub`, with at most `window` messages unanswered.
+
+        `patience_s` is how long a batch is tried again without a single success.
+        """
         self._stub = stub
         self._results = results
         self._batch = batch
@@ -95,12 +98,12 @@ class BatchSender:
         """Why it stopped before the end of the file; None when it did not, or was told to."""
 
     def stop(self) -> None:
-        """Sends nothing new; what is on its way may still be answered."""
+        """Sends nothing new; what was sent may still be answered."""
         self._stopping.set()
         self._room.set()
 
     async def send(self, rows: Iterator[BatchRow]) -> None:
-        """Returns when every message was answered or given up. When cancelled, it leaves answers behind."""
+        """Returns when every message was answered or given up. When cancelled, it abandons open calls."""
         async with asyncio.TaskGroup() as group:
             while not self._stopping.is_set() and (chunk := list(islice(rows, self._batch))):
                 while self.unanswered and self.unanswered + len(chunk) > self._window:
@@ -112,7 +115,7 @@ class BatchSender:
                 group.create_task(self._send_chunk(chunk))
 
     async def _send_chunk(self, chunk: Sequence[BatchRow]) -> None:
-        """Sends it again and again until each message has an answer that stands."""
+        """Sends a batch until each of its messages has a final answer."""
         waiting = list(chunk)
         success = time.monotonic()
         pause_s = _FIRST_PAUSE_S

@@ -1,4 +1,4 @@
-"""Recipients' numbers as files of one country have them, and where they lead."""
+"""Recipients' numbers as written in one country, turned into E.164."""
 
 from __future__ import annotations
 
@@ -7,11 +7,10 @@ import re
 import phonenumbers
 from phonenumbers import NumberParseException, PhoneNumberFormat
 
-# Digits with what people and phone books put between them. What has anything else in it, such as `2.547E+11`, is no
-# number that could be put right.
+# Digits and the separators of people and phone books. Anything else, such as `2.547E+11`, cannot be corrected.
 _WRITTEN = re.compile("[+＋]?[0-9\\s().\u2010-\u2015/\\-]+")
 _DIRECTIONS = re.compile("[\u202a-\u202e\u2066-\u2069]")
-"""What phone books put around numbers."""
+"""Invisible marks that phone books put around numbers."""
 _PLAIN = re.compile(r"\+[0-9]+")
 
 
@@ -24,14 +23,14 @@ def parse_country(text: str) -> str:
 
 
 def in_e164(number: str, country: str) -> str:
-    """The number in E.164, where it is one of the country written in another way; otherwise as it is.
+    """The number in E.164 when it is one of the country written in another way; otherwise unchanged.
 
     For KE, `0712 345 678`, `712345678`, `254712345678`, `00254712345678` and `+254 712 345678` are `+254712345678`.
     """
     dialled = _DIRECTIONS.sub("", number)
     if _PLAIN.fullmatch(number) or not _WRITTEN.fullmatch(dialled):
         return number
-    # Many write 00 for +, whatever their country dials.
+    # Many write 00 for +, whatever the prefix of their country is.
     abroad = f"00{phonenumbers.country_code_for_region(country)}"
     if dialled.startswith(abroad):
         dialled = f"+{dialled[2:]}"

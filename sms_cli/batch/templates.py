@@ -12,15 +12,15 @@ _REMEDY = "write {name} for the value of a column, and {{ or }} for a brace itse
 
 @dataclass(frozen=True, slots=True)
 class Template:
-    """A text that is the same for everybody but for what stands in braces."""
+    """A text with placeholders in braces."""
 
     literals: tuple[str, ...]
-    """What stands between the placeholders; one more than there are placeholders."""
+    """The text between the placeholders; one piece more than there are placeholders."""
     names: tuple[str, ...]
-    """The placeholders in their order; the same name may come again."""
+    """The names of the placeholders in order; a name may appear more than once."""
 
     def render(self, values: Mapping[str, str]) -> str:
-        """The text with a value in place of each placeholder. Values are not looked through for braces."""
+        """The text with the values filled in. Braces in a value have no meaning."""
         parts = [self.literals[0]]
         for name, literal in zip(self.names, self.literals[1:], strict=True):
             parts += values[name], literal

@@ -1,4 +1,4 @@
-"""`tukupay-sms carriers`: how carriers stand, and taking them out of use and back."""
+"""`tukupay-sms carriers`: the state of carriers, and taking them out of use and back."""
 
 from __future__ import annotations
 
@@ -124,7 +124,7 @@ def _cells(report: pb.CarrierReport) -> list[str]:
 
 
 def _lines(report: pb.CarrierReport) -> list[str]:
-    """What does not fit into a table."""
+    """Errors and remarks, which do not fit into a table."""
     failing = [
         f"bind {bind.number} is {_word(pb.BindState, bind.state)}, last: {bind.last_error}"
         for bind in report.binds

@@ -24,8 +24,8 @@ from sms_cli.costs.cost_import import MAX_ROWS, Change, CostImport, ImportOption
 from sms_cli.costs.costs_commands import AllowFree, OverrideGuards
 from sms_cli.costs.lost_ids import lost_ids
 from sms_cli.shared.command_error import CommandError
-from sms_cli.shared.cost_levels import LEVEL_NAMES, parse_level
 from sms_cli.shared.kes_amounts import kes, micros
+from sms_cli.shared.level_names import LEVEL_NAMES, parse_level
 from sms_cli.shared.local_settings import LocalSettings, client_settings
 from sms_cli.shared.options import AsJson, Bom, Raw, RawFile, csv_style, parsed
 from sms_cli.shared.terminal import cell, err, out, print_json, print_table
@@ -36,7 +36,7 @@ file_commands = typer.Typer()
 
 LARGEST_SHOWN = 10
 LARGEST_FILE = 1 << 26
-"""Bytes of a file of prices, which is held in memory: more than the prices of one transaction ever take."""
+"""The most bytes of a file of prices, which is held in memory; no transaction of prices takes as many."""
 
 
 @file_commands.command("import")
@@ -167,7 +167,7 @@ def _show(changes: Sequence[Change]) -> None:
 
 
 def _range(low: Decimal, high: Decimal) -> str:
-    """Between what prices lie that have none to be compared with: a slip of the decimal point is an end of it."""
+    """The range of new prices, which have no old ones to compare with: a slipped decimal point is at an end of it."""
     return (
         f"are {kes(micros(low))} KES" if low == high else f"lie between {kes(micros(low))} and {kes(micros(high))} KES"
     )
@@ -201,9 +201,9 @@ def _say(as_json: bool, text: str) -> None:
 
 @contextmanager
 def _bar(doing: str, total: int | None, then: str | None = None) -> Generator[Callable[[int], None]]:
-    """A progress bar on the terminal, gone when done; without a total it only shows that something happens.
+    """A progress bar on the terminal, removed at the end; without a total it only shows that work goes on.
 
-    With `then` that goes on happening, under this name, when the total is reached.
+    `then` is the label of the bar once the total is reached, while the work still goes on.
     """
     columns = (TextColumn("{task.description}"), BarColumn(), TextColumn("{task.completed:,.0f}"), TimeElapsedColumn())
     bar = Progress(*columns, console=err, transient=True, disable=not err.is_terminal)
@@ -233,7 +233,7 @@ def export_file(
     if path is None:
         asyncio.run(_export(pricing, only, sys.stdout, style))
         return
-    # Whoever reads the file meanwhile sees the old one or the new one, never a half.
+    # A reader of the file sees the old one or the new one, never a part.
     unfinished = path.with_name(f".{path.name}.{os.getpid()}")
     try:
         with unfinished.open("w", encoding="utf-8", newline="") as file:

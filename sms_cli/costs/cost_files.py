@@ -1,4 +1,4 @@
-"""Files of prices: what their lines mean, and everything that is wrong with them."""
+"""Files of prices: the meaning of their lines, and everything that is wrong with them."""
 
 from __future__ import annotations
 
@@ -14,8 +14,8 @@ from typing import TextIO, TypeVar
 from service_kit.csv_files.csv_reader import CsvProblem, CsvReader, CsvRow
 from service_kit.csv_files.csv_writer import FOR_ALL, CsvStyle, CsvWriter
 from service_kit.identifiers import identifier_problem
-from sms_cli.shared.cost_levels import LEVEL_NAMES, parse_level
 from sms_cli.shared.kes_amounts import kes, parse_kes_cell
+from sms_cli.shared.level_names import LEVEL_NAMES, parse_level
 from sms_cli.shared.terminal_instants import exact, parse_instant
 from tukupay.sms.pricing.v1 import pricing_pb2 as pb
 
@@ -26,7 +26,7 @@ COLUMNS = (*REQUIRED_COLUMNS, "createdBy")
 MAX_PRICE = Decimal(1_000_000)
 MAX_REASON = 500
 MAX_LINES = 100
-"""Lines of a file that one message names."""
+"""The most lines that one error message names."""
 _NEED_REASON = {pb.COST_LEVEL_TUKUPAY, pb.COST_LEVEL_SPECIFIC_CUSTOMER}
 _ENTITY_COLUMNS = {"customerId": pb.COST_LEVEL_SPECIFIC_CUSTOMER, "appId": pb.COST_LEVEL_APP_OWNER}
 """Which column names the entity of which level."""
@@ -38,7 +38,7 @@ _FIELD_COLUMNS = {
     "effective_from": "effectiveFrom",
     "created_by": "createdBy",
 }
-"""How the file calls what a request calls otherwise."""
+"""The columns of fields that have another name in a request."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,7 +46,7 @@ class FileRow:
     """One price of a file."""
 
     line: int
-    """Where it begins in the file; the header is line 1."""
+    """The line on which it begins; the header is line 1."""
     level: pb.CostLevel.ValueType
     customer: str | None
     app: str | None
@@ -59,12 +59,12 @@ class FileRow:
 
     @property
     def entity(self) -> str:
-        """Whose price it is; empty for the defaults."""
+        """The customer or app whose price it is; empty for the defaults."""
         return self.customer or self.app or ""
 
 
 class CostFileError(ValueError):
-    """A file has lines at fault; holds all of them, in their order."""
+    """A file has faulty lines; holds the problems of all of them, in order."""
 
     def __init__(self, problems: Sequence[CsvProblem]) -> None:
         super().__init__(some_lines([str(problem) for problem in problems]))
@@ -72,7 +72,7 @@ class CostFileError(ValueError):
 
 
 def some_lines(lines: Sequence[str]) -> str:
-    """The lines below one another, of very many the first, as a terminal keeps only the last."""
+    """The lines below one another; only the first of very many, because a terminal would lose the top."""
     more = len(lines) - MAX_LINES
     shown = lines if more <= 0 else [*lines[:MAX_LINES], f"and {more:,} more"]
     return "\n  ".join(shown)
@@ -88,8 +88,8 @@ def read_costs(
 ) -> list[FileRow]:
     """The prices in a file, with a header that names the columns; raises CostFileError.
 
-    `guarded`: whether a `'` in front of what looks like a formula is the mark of an export, which is taken off.
-    `progress` hears the number of the last line read, from time to time.
+    `guarded`: a `'` in front of what looks like a formula is the mark of an export, and is removed. `progress` is
+    called with the number of the last line read, from time to time.
     """
     problems: list[CsvProblem] = []
     rows: list[FileRow] = []
@@ -113,7 +113,7 @@ def read_costs(
 
 
 def place_in_file(rows: Sequence[FileRow], field: str) -> str | None:
-    """Where a field of a request that was made from these rows stands in their file; None when nowhere."""
+    """The place in the file of a field of a request made from these rows; None when it is not from the file."""
     match = _ROW_FIELD.fullmatch(field)
     if match is None or int(match[1]) >= len(rows):
         return None
@@ -121,13 +121,13 @@ def place_in_file(rows: Sequence[FileRow], field: str) -> str | None:
 
 
 def file_key(text: str, *options: object) -> str:
-    """Names the import of this file with these options; another file or option has another name."""
+    """The idempotency key of importing this file with these options; it changes with either."""
     digest = hashlib.sha256("\0".join((text, *map(str, options))).encode())
     return f"file-{digest.hexdigest()}"
 
 
 def cost_writer(file: TextIO, style: CsvStyle = FOR_ALL) -> Callable[[Iterable[pb.Cost]], None]:
-    """Writes the names of the columns; what it gives writes prices so that importing them changes nothing."""
+    """Writes the header, and returns what writes prices; importing what it writes changes nothing."""
     writer = CsvWriter(file, COLUMNS, style, numbers=("pricePerSms",))
 
     def write(costs: Iterable[pb.Cost]) -> None:
@@ -148,7 +148,7 @@ def cost_writer(file: TextIO, style: CsvStyle = FOR_ALL) -> Callable[[Iterable[p
 
 
 def _records(content: str | bytes, problems: list[CsvProblem], *, need_reason: bool, guarded: bool) -> Iterator[CsvRow]:
-    """Every line below the header that has a value; with an empty reason where the file may do without."""
+    """Every line below the header with a value; `reason` may be empty where the file needs none."""
     octets = content.encode() if isinstance(content, str) else content
     reader = CsvReader(io.BytesIO(octets), COLUMNS, guarded=guarded)
     required = [name for name in REQUIRED_COLUMNS if need_reason or name != "reason"]

@@ -1,4 +1,4 @@
-"""Files of prices to pricing and back."""
+"""Imports files of prices into pricing, and exports them."""
 
 from __future__ import annotations
 
@@ -10,15 +10,15 @@ from service_kit.grpc.timestamps import to_timestamp
 from service_kit.settings import Address
 from sms_cli.costs.cost_files import FileRow, file_key, place_in_file
 from sms_cli.shared.call_failures import option_of
-from sms_cli.shared.cost_levels import LEVEL_NAMES
 from sms_cli.shared.enum_words import enum_word
 from sms_cli.shared.kes_amounts import kes, micros
+from sms_cli.shared.level_names import LEVEL_NAMES
 from sms_cli.shared.service_calls import pricing_stub
 from sms_cli.shared.terminal_instants import exact
 from tukupay.sms.pricing.v1 import pricing_pb2 as pb
 
 MAX_ROWS = 50_000
-"""What pricing records in one transaction."""
+"""The most prices that pricing records in one transaction."""
 _ROWS_OF_PART = 1_000
 _DEADLINE_S = 600.0
 _OPEN_END = (
@@ -27,23 +27,23 @@ _OPEN_END = (
 )
 
 Progress = Callable[[int], None]
-"""Hears how many rows pricing has checked."""
+"""Called with the number of rows that pricing has checked."""
 
 
 @dataclass(frozen=True, slots=True)
 class Change:
-    """What a line of a file does."""
+    """The effect of one line of a file."""
 
     row: FileRow
     effect: pb.ImportEffect.ValueType
     before: Decimal | None
-    """KES in effect at its instant before; None when there is none."""
+    """KES in effect at its instant before the import; None when there was no price."""
     touched_guards: Sequence[str]
-    """The guards that find it unusual."""
+    """The guards by which it is unusual."""
 
     @property
     def relative(self) -> Decimal:
-        """The new price as a multiple of the old, or the other way round, whichever is larger; 0 without an old."""
+        """The larger of new over old and old over new price; 0 without an old one."""
         low, high = sorted((self.before or Decimal(0), self.row.price))
         if self.before is None:
             return Decimal(0)
@@ -71,15 +71,15 @@ def effect_word(effect: pb.ImportEffect.ValueType) -> str:
 
 @dataclass(frozen=True, slots=True)
 class ImportOptions:
-    """How prices of a file are recorded."""
+    """The options of an import."""
 
     author: str
-    """For lines that do not say."""
+    """The author of lines that name none."""
     allow_free: bool
     override_guards: bool
 
     def key_of(self, text: str) -> str:
-        """Names the import of a file with these options, so that it is done once."""
+        """The idempotency key of importing a file with these options, so that it is done once."""
         return file_key(text, self.author, self.allow_free, self.override_guards)
 
     def part(self, rows: Sequence[FileRow]) -> pb.ImportCostsInPartsRequest:
@@ -110,8 +110,8 @@ class CostImport:
         self._rows = rows
 
     async def try_out(self, options: ImportOptions, progress: Progress) -> list[Change]:
-        """What each line would do; nothing is recorded."""
-        # Guards are overridden in the trial only, so that it names every line that touches one.
+        """The effect that each line would have; nothing is recorded."""
+        # The trial overrides guards, so that it names every line that touches one instead of the first.
         lenient = ImportOptions(options.author, options.allow_free, override_guards=True)
         imported, _ = await self._call(lenient, progress, dry_run=True)
         return [
@@ -127,7 +127,10 @@ class CostImport:
     async def record(
         self, options: ImportOptions, key: str, progress: Progress
     ) -> tuple[Sequence[pb.ImportedCost], bool]:
-        """What became of each line, in one transaction, and whether an import with the same key did it before."""
+        """Records all lines in one transaction.
+
+        Gives the effect of each, and whether an earlier import with the same key had recorded them.
+        """
         return await self._call(options, progress, key=key)
 
     async def _call(
@@ -159,7 +162,7 @@ class CostImport:
 async def exported_costs(
     pricing: Address, level: pb.CostLevel.ValueType | None
 ) -> AsyncGenerator[Sequence[pb.Cost], None]:
-    """Every price in effect now or later, some at a time."""
+    """Every price in effect now or later, in pages."""
     request = pb.ExportCostsRequest(level=level or pb.COST_LEVEL_UNSPECIFIED)
     async with pricing_stub(pricing, deadline_s=_DEADLINE_S) as stub:
         async for answer in stub.ExportCosts(request):

@@ -43,7 +43,7 @@ CUSTOMERS_SHOWN = 20
 DRAFTS_SHOWN = 20
 GROUPS_SHOWN = 50
 LONGEST_AUDIT = timedelta(days=3_660)
-"""Days are asked for one by one, so a slip of the year would keep the terminal busy for hours."""
+"""The longest period: days are asked for one by one, so a mistyped year would take hours."""
 
 
 _ALIKE = ("cause", "userId", "recorded", "knownThen", "knownNow")
@@ -51,7 +51,7 @@ _ALIKE = ("cause", "userId", "recorded", "knownThen", "knownNow")
 
 @dataclass(slots=True)
 class _Alike:
-    """The exceptions that differ in nothing but their message."""
+    """Exceptions that differ only in their message."""
 
     outbox_id: str
     """The first of them."""
@@ -62,7 +62,7 @@ class _Alike:
     units: int = 0
 
     def add(self, exception: pb.CostException) -> None:
-        """Takes in one more; they come oldest first."""
+        """Adds an exception; they come oldest first."""
         self.messages += 1
         self.units += exception.units
         self.last = to_second(exception.created_time)
@@ -106,7 +106,7 @@ def rehearse(
 
 
 def _show_drafts(rows: Sequence[FileRow], drafts: Sequence[pb.RehearsedDraft]) -> None:
-    """What each price of the file did; those that did nothing come first, as they may be mistakes."""
+    """Prints the effect of each price of the file; those without effect come first, because they may be mistakes."""
     each = sorted(zip(rows, drafts, strict=True), key=lambda pair: pair[1].messages > 0)
     for row, draft in each[:DRAFTS_SHOWN]:
         out.print(cell(draft_sentence(row, draft, rows)))
@@ -177,7 +177,7 @@ async def _audit(messaging: Address, start: datetime, end: datetime, user: str |
 
 
 async def _audit_as_json(messaging: Address, start: datetime, end: datetime, user: str | None) -> pb.AuditTotals:
-    """Prints once all was read: half a document helps no program. There may be a million exceptions."""
+    """Prints after everything was read, because half a document helps no program. There may be a million exceptions."""
     totals = pb.AuditTotals()
     separator = ""
     with whole_output() as file:

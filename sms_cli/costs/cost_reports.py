@@ -1,4 +1,4 @@
-"""What prices mean for traffic: rehearsals and audits, asked of messaging."""
+"""The effect of prices on traffic: rehearsals and audits, asked of messaging."""
 
 from __future__ import annotations
 
@@ -9,9 +9,9 @@ from service_kit.grpc.timestamps import to_timestamp
 from service_kit.settings import Address
 from sms_cli.costs.cost_files import FileRow, place_in_file
 from sms_cli.shared.call_failures import option_of
-from sms_cli.shared.cost_levels import LEVEL_NAMES
 from sms_cli.shared.enum_words import enum_word
 from sms_cli.shared.kes_amounts import kes, micros
+from sms_cli.shared.level_names import LEVEL_NAMES
 from sms_cli.shared.service_calls import messaging_stub
 from sms_cli.shared.terminal_instants import exact
 from tukupay.sms.messaging.v1 import messaging_pb2
@@ -68,9 +68,9 @@ async def audited_costs(
 
 
 def days(start: datetime, end: datetime) -> Iterator[tuple[datetime, datetime]]:
-    """A period in pieces of a day at most; as it is when it has no day, for the server to refuse.
+    """A period in pieces of at most a day; a period without length as it is, for the server to refuse.
 
-    Servers end connections that are some minutes old, and an audit of many months would not be through by then.
+    Servers close connections that are some minutes old, which an audit of many months would outlast.
     """
     first = start
     while True:
@@ -82,7 +82,7 @@ def days(start: datetime, end: datetime) -> Iterator[tuple[datetime, datetime]]:
 
 
 async def audited_copy(messaging: Address) -> pb.AuditPriceCopyResponse:
-    """How the copy of the price book in a messaging process compares with pricing."""
+    """The comparison of messaging's copy of the price book with pricing."""
     async with messaging_stub(messaging, ReportServiceStub, deadline_s=_COPY_DEADLINE_S) as stub:
         return await stub.AuditPriceCopy(pb.AuditPriceCopyRequest())
 
@@ -131,7 +131,7 @@ def _draft_record(row: FileRow, draft: pb.RehearsedDraft, rows: Sequence[FileRow
 
 
 def draft_sentence(row: FileRow, draft: pb.RehearsedDraft, rows: Sequence[FileRow]) -> str:
-    """What the price in a line of the file did, and what applied in its place."""
+    """The effect of the price in a line of the file, and what applied instead, as a sentence."""
     priced = f"draft line {row.line} priced {draft.messages:,} {'message' if draft.messages == 1 else 'messages'}"
     if not draft.HasField("superseded_by"):
         return priced if draft.messages else f"{priced}: the period has none that it could price"
@@ -145,7 +145,7 @@ def draft_sentence(row: FileRow, draft: pb.RehearsedDraft, rows: Sequence[FileRo
 
 
 def _line_of(other: pb.SupersedingPrice, rows: Sequence[FileRow]) -> int | None:
-    """The line of the file that a price comes from; None for one of the book."""
+    """The line of the file that a price comes from; None for a price of the book."""
     _, is_draft, place = other.cost_id.partition("draft_")
     return rows[int(place)].line if is_draft else None
 

@@ -22,9 +22,9 @@ from sms_cli.costs.price_calls import (
     withdraw_cost,
 )
 from sms_cli.shared.command_error import CommandError
-from sms_cli.shared.cost_levels import LEVEL_NAMES, parse_level
 from sms_cli.shared.enum_words import enum_word
 from sms_cli.shared.kes_amounts import kes, parse_kes
+from sms_cli.shared.level_names import LEVEL_NAMES, parse_level
 from sms_cli.shared.local_settings import client_settings
 from sms_cli.shared.options import AsJson, instant_option, parsed
 from sms_cli.shared.terminal import cell, is_wide, out, print_json, print_record, print_table
@@ -37,7 +37,7 @@ Level = Annotated[str, typer.Argument(help=f"{', '.join(LEVEL_NAMES.values())}."
 Customer = Annotated[str | None, typer.Option(help="The customer, for SpecificCustomer.")]
 App = Annotated[str | None, typer.Option(help="The app, for AppOwner.")]
 WIDE = 130
-"""Columns of a terminal that has room for everything."""
+"""The columns of a terminal that shows everything."""
 
 AllowFree = Annotated[bool, typer.Option("--allow-free", help="Let a price be 0.")]
 OverrideGuards = Annotated[

@@ -1,4 +1,4 @@
-"""Customers of a price file whose ids a spreadsheet has spoiled: a lost `+`, or a number written as `2.54712E+11`."""
+"""Finds customers of a price file whose ids a spreadsheet spoiled: a lost `+`, or a number as `2.54712E+11`."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from tukupay.sms.messaging.v1 import accounts_pb2, accounts_pb2_grpc
 from tukupay.sms.pricing.v1 import pricing_pb2 as pb
 
 LOOKED_UP = 10_000
-"""Customers that are looked up at most: each costs two questions to each service."""
+"""The most customers to look up; each costs two questions to each service."""
 _AT_ONCE = 16
 _QUESTIONS = 1_000
 _SHORTENED = re.compile(r"\d(?:[.,]\d+)?E\+?\d+", re.ASCII | re.IGNORECASE)
@@ -57,7 +57,7 @@ async def lost_ids(services: LocalSettings, changes: Sequence[Change]) -> list[s
 
 
 async def _priced(services: LocalSettings, customers: Sequence[str]) -> set[str]:
-    """Those that have a price of their own now."""
+    """The customers with a price of their own now."""
     found: set[str] = set()
     async with pricing_stub(services.pricing) as stub:
         for start in range(0, len(customers), _QUESTIONS):
@@ -76,7 +76,7 @@ async def _priced(services: LocalSettings, customers: Sequence[str]) -> set[str]
 
 
 async def _accounts(services: LocalSettings, users: Sequence[str]) -> tuple[set[str], str | None]:
-    """Those that have an account, and what is to be said when messaging does not tell."""
+    """The customers with an account, and a remark when messaging does not answer."""
     found: set[str] = set()
     waiting: Iterator[str] = iter(users)
     async with messaging_stub(services.messaging, accounts_pb2_grpc.AccountServiceStub) as stub:

@@ -1,4 +1,4 @@
-"""`tukupay-sms costs`: records and shows prices."""
+"""Calls of pricing that record and show prices, and prices as JSON."""
 
 from __future__ import annotations
 
@@ -9,9 +9,9 @@ from decimal import Decimal
 
 from service_kit.grpc.timestamps import to_timestamp
 from service_kit.settings import Address
-from sms_cli.shared.cost_levels import LEVEL_NAMES
 from sms_cli.shared.enum_words import enum_word
 from sms_cli.shared.kes_amounts import kes, micros
+from sms_cli.shared.level_names import LEVEL_NAMES
 from sms_cli.shared.service_calls import pricing_stub
 from sms_cli.shared.terminal_instants import exact
 from tukupay.sms.pricing.v1 import pricing_pb2 as pb
@@ -38,7 +38,7 @@ async def record_cost(
     override_guards: bool = False,
     idempotency_key: str | None = None,
 ) -> pb.SetCostResponse:
-    """Records a price, effective from now unless told otherwise, and gives the row as recorded."""
+    """Records a price, effective now when `effective_from` is None, and gives the row as recorded."""
     request = pb.SetCostRequest(
         level=level,
         price_micros=micros(price),
@@ -56,7 +56,7 @@ async def record_cost(
 
 
 async def withdraw_cost(pricing: Address, cost_id: str, *, author: str | None, reason: str) -> pb.Cost:
-    """Takes back a row before it takes effect, and gives it as it stands then."""
+    """Withdraws a row that has not taken effect, and gives it as withdrawn."""
     request = pb.WithdrawCostRequest(cost_id=cost_id, withdrawn_by=author or getpass.getuser(), reason=reason)
     async with pricing_stub(pricing, deadline_s=_DEADLINE_S, open_end=_WITHDRAWN_OR_NOT) as stub:
         answer = await stub.WithdrawCost(request)

@@ -1,4 +1,4 @@
-"""How many files and connections this process and its children may have open."""
+"""The limit of open files and connections of this process and its children."""
 
 from __future__ import annotations
 
@@ -8,12 +8,12 @@ from typing import Final
 from sms_cli.shared.command_error import CommandError
 
 NEEDED: Final = 256
-"""PostgreSQL, the pools of its clients and some callers fit into it."""
+"""Enough for PostgreSQL, the pools of its clients and some callers."""
 WANTED: Final = 16_384
 
 
 def allow_descriptors() -> None:
-    """Raises the limit that shells set low to what is allowed; raises CommandError when that is too little."""
+    """Raises the soft limit, which shells set low, as far as allowed; raises CommandError when that is too little."""
     soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
     most = WANTED if hard == resource.RLIM_INFINITY else min(hard, WANTED)
     if soft != resource.RLIM_INFINITY and soft < most:

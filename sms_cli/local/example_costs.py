@@ -9,8 +9,8 @@ from decimal import Decimal
 
 from service_kit.grpc.timestamps import to_timestamp
 from service_kit.settings import Address
-from sms_cli.shared.cost_levels import LEVEL_NAMES
 from sms_cli.shared.kes_amounts import micros
+from sms_cli.shared.level_names import LEVEL_NAMES
 from sms_cli.shared.service_calls import pricing_stub
 from tukupay.sms.pricing.v1 import pricing_pb2 as pb
 from tukupay.sms.pricing.v1 import pricing_pb2_grpc
@@ -37,10 +37,10 @@ EXAMPLES: Sequence[_Example] = (
 
 
 async def seed_example_costs(pricing: Address) -> Sequence[str]:
-    """Records the examples in an empty price book, and completes a seeding that was cut short.
+    """Records the examples in an empty price book, and completes a seeding that was interrupted.
 
-    A price book that holds anything else is left alone. Gives one line for a person when it recorded
-    something. Raises CommandError when pricing cannot be asked.
+    A price book that holds anything else is left alone. Gives one line for a person when it recorded something. Raises
+    CommandError when pricing does not answer.
     """
     async with pricing_stub(pricing, deadline_s=_DEADLINE_S) as stub:
         present = await _present_rows(stub)

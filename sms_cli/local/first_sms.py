@@ -1,4 +1,4 @@
-"""What to do once everything is up."""
+"""What to try once everything is up."""
 
 from __future__ import annotations
 
@@ -34,12 +34,12 @@ def curl_of_first_sms(gateway: Address) -> str:
 
 
 def program() -> str:
-    """What to type for this program here: its name where that leads to it, otherwise its path."""
+    """The command that runs this program here: its name when PATH leads to it, otherwise its path."""
     own = Path(sys.executable).parent / NAME
     found = shutil.which(NAME)
     if found is not None and Path(found).absolute() == own.absolute():
         return NAME
-    # Not resolved: a link to Python is how a virtual environment knows itself.
+    # Not resolved, because a virtual environment recognises itself by its link to Python.
     own = own.absolute()
     return shlex.quote(str(own.relative_to(Path.cwd()) if own.is_relative_to(Path.cwd()) else own))
 

@@ -1,4 +1,4 @@
-"""Finds out before anything is started whether every address can be had."""
+"""Checks before anything is started that every address is free."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from sms_cli.shared.command_error import CommandError
 
 
 def check_free(listening: Mapping[str, Address]) -> None:
-    """Raises CommandError that names every address which cannot be listened on, with its setting."""
+    """Raises CommandError that names every address that cannot be listened on, with its setting."""
     problems: list[str] = []
     remedies: list[str] = []
     seen: dict[Address, str] = {}

@@ -1,4 +1,4 @@
-"""The home folder of a local system: one running system at most, its data and its logs."""
+"""The home folder of a local system, its data and its logs; at most one system runs in it."""
 
 from __future__ import annotations
 
@@ -36,16 +36,16 @@ class Home:
         return self.logs / f"{part}.log"
 
     def rotate_logs(self) -> None:
-        """Puts aside each log over 10 MB, as NAME.log.1."""
+        """Renames each log over 10 MB to NAME.log.1."""
         for log in self.logs.glob("*.log"):
             if log.stat().st_size > _LOG_ROTATION_BYTES:
                 log.replace(log.with_name(f"{log.name}.1"))
 
     @contextmanager
     def held(self) -> Iterator[None]:
-        """Makes the folder and holds it for this process, whose id it writes down.
+        """Creates the folder and locks it for this process, whose id it writes down.
 
-        Raises CommandError when another process holds it, or when it cannot be written.
+        Raises CommandError when another process has locked it, or when it cannot be written.
         """
         try:
             make_private_folder(self.folder)
@@ -79,7 +79,7 @@ class Home:
 
 
 def last_lines(log: Path, *, since: int = 0, count: int = 12) -> list[str]:
-    """The end of a log file, from the octet `since` at the earliest; empty when there is nothing."""
+    """The last lines of a log file, after the octet `since` at the earliest; empty when there are none."""
     try:
         with log.open("rb") as file:
             file.seek(0, os.SEEK_END)

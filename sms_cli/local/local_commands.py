@@ -34,7 +34,7 @@ UP_EPILOG = "\n\n".join(
 
 
 class ServiceName(StrEnum):
-    """What can be served alone."""
+    """The services that `serve` can run."""
 
     pricing = "pricing"
     messaging = "messaging"
@@ -43,7 +43,7 @@ class ServiceName(StrEnum):
 
 
 class MigrationTarget(StrEnum):
-    """Whose database is migrated."""
+    """The services whose databases `migrate` can migrate."""
 
     pricing = "pricing"
     messaging = "messaging"

@@ -40,7 +40,7 @@ def module_command(service: str) -> list[str]:
 
 
 class Service:
-    """A service in a process of its own, which does not outlive this one."""
+    """A service in a child process, which does not outlive this one."""
 
     def __init__(
         self,
@@ -72,13 +72,13 @@ class Service:
             with open(self._log_file, "ab", opener=open_private) as log:  # noqa: ASYNC230 - a local file
                 self._log_start = log.seek(0, os.SEEK_END)
                 self._process = await asyncio.create_subprocess_exec(
-                    # At once: PostgreSQL ends with us too, so there is nothing left that it could commit.
+                    # SIGKILL, because PostgreSQL ends with us too and nothing could be committed any more.
                     *bound_command(self._command, death_signal=signal.SIGKILL),
                     stdin=asyncio.subprocess.DEVNULL,
                     stdout=log,
                     stderr=log,
                     env={**self._environment, "PYTHONUNBUFFERED": "1"},
-                    # Ctrl-C in the terminal is for us: the services go in their order.
+                    # Ctrl-C in the terminal reaches only us, and we stop the services in their order.
                     start_new_session=True,
                 )
         except OSError as error:
@@ -93,7 +93,7 @@ class Service:
         return await self._process.wait()
 
     async def ready(self) -> bool:
-        """Whether the process of the latest launch runs and its probe is content."""
+        """Whether the process of the latest launch runs and its probe succeeds."""
         if self._process is None or self._process.returncode is not None:
             return False
         return (await self._probe()).ready
@@ -117,7 +117,7 @@ class Service:
                 self._process.kill()
 
     def last_words(self) -> Sequence[str]:
-        """The end of what the latest launch logged."""
+        """The last lines that the latest launch logged."""
         return last_lines(self._log_file, since=self._log_start)
 
 
@@ -139,7 +139,7 @@ class Database:
         """Starts the server and waits until it takes connections."""
         self._starting = asyncio.create_task(self.server.start())
         try:
-            # Not cut short: a half-made start could not be stopped cleanly.
+            # Not cancelled, because a server that is half started cannot be stopped cleanly.
             await asyncio.shield(self._starting)
         except (PostgresError, OSError, subprocess.SubprocessError) as error:
             raise CommandError(
@@ -147,7 +147,7 @@ class Database:
             ) from error
 
     async def create(self, database: str) -> None:
-        """Makes a database if it is absent; raises CommandError."""
+        """Creates a database if it is absent; raises CommandError."""
         try:
             await self.server.create_database(database)
         except psycopg.Error as error:
@@ -172,8 +172,8 @@ class Database:
         await self.server.stop()
 
     def kill(self) -> None:
-        """Nothing: a fast shutdown takes moments, and spares the recovery at the next start."""
+        """Does nothing, because a fast shutdown takes moments and spares the recovery at the next start."""
 
     def last_words(self) -> Sequence[str]:
-        """The end of its log."""
+        """The last lines of its log."""
         return last_lines(self.server.log_file)

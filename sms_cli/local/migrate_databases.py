@@ -13,13 +13,13 @@ from sms_cli.shared.local_settings import DATABASE_VARIABLES, DIRECT_VARIABLES
 
 
 def load_migrations() -> None:
-    """Imports what migrations need, which takes longer than an up-to-date database takes to check."""
+    """Imports what migrations need, which takes longer than checking a database that is up to date."""
     for service in DATABASE_VARIABLES:
         _migration_of(service)
 
 
 def _migration_of(service: str) -> Callable[[str, str | None], None]:
-    """What migrates the database of a service, given its URL and the direct one if there is one."""
+    """The function that migrates the database of a service, given its URL and the direct one or None."""
     # Imported when it is needed: most commands migrate nothing, and it loads SQLAlchemy.
     if service == "pricing":
         from pricing_service.adapters.migrate import migrate  # noqa: PLC0415 - see above
@@ -29,7 +29,7 @@ def _migration_of(service: str) -> Callable[[str, str | None], None]:
 
 
 async def migrate_database(service: str, environment: Mapping[str, str]) -> None:
-    """Applies the migrations that a database lacks, and guards its role; raises CommandError when that fails.
+    """Applies the missing migrations and sets the guards of the role; raises CommandError when that fails.
 
     `environment` has the URL of the database, and may have a direct one.
     """

@@ -1,7 +1,7 @@
-"""Ends the rest of processes that nobody waits for, where this process is the one that inherits them.
+"""Reaps orphaned processes where this process inherits them.
 
-As process 1 of a container, `up` becomes the parent of what its children leave behind: the processes of a PostgreSQL
-that was killed, for instance. Each stays a zombie, and keeps its process id, until its parent has asked how it ended.
+As process 1 of a container, `up` becomes the parent of what its children leave behind, such as the processes of a
+PostgreSQL that was killed. Each stays a zombie, and keeps its process id, until its parent collects its exit status.
 """
 
 from __future__ import annotations
@@ -32,25 +32,25 @@ def inherits_orphans() -> bool:
 
 
 class OrphanReaper:
-    """Reaps children that have ended and that nobody here waits for.
+    """Reaps children that have ended and for which nobody here waits.
 
-    Those that somebody waits for are reaped at once, so only what is still there at the next look is an orphan.
+    A child that somebody waits for is reaped at once, so only one that is still there at the next look is an orphan.
     """
 
     def __init__(self, own: Callable[[], Collection[int]], *, every_s: float = EVERY_S) -> None:
-        """`own`: process ids that are waited for and never touched."""
+        """`own`: the process ids that somebody waits for; they are never reaped."""
         self._own = own
         self._every_s = every_s
         self._seen: set[int] = set()
 
     async def run(self) -> NoReturn:
-        """Looks until cancelled."""
+        """Looks for orphans until cancelled."""
         while True:
             self.look()
             await asyncio.sleep(self._every_s)
 
     def look(self) -> None:
-        """Reaps what was a zombie at the last look already."""
+        """Reaps the children that were zombies at the last look already."""
         zombies = _zombies() - set(self._own())
         for pid in zombies & self._seen:
             # Somebody may have waited for it between the look and now.

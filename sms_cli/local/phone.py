@@ -21,7 +21,7 @@ _NOTHING = "nothing yet; send an SMS and it shows up here (the sandbox forgets w
 
 
 def fetch_phones(sandbox: Address, number: str | None) -> Any:  # noqa: ANN401 - a JSON document
-    """What the sandbox says of all phones, or of one."""
+    """The sandbox's record of all phones, or of one."""
     path = "/phones" if number is None else f"/phones/{quote(number, safe='+')}"
     try:
         status, body = http_get(sandbox, path)
@@ -36,7 +36,7 @@ def fetch_phones(sandbox: Address, number: str | None) -> Any:  # noqa: ANN401 -
 
 
 def write(sandbox: Address, number: str, to: str | None, text: str) -> str:
-    """Lets a phone write to a sender id, or to whoever wrote to it last; whom it wrote to."""
+    """Lets a phone write to a sender id, by default the last that wrote to it; gives that sender id."""
     connection = http.client.HTTPConnection(sandbox.host, sandbox.port, timeout=_TIMEOUT_S)
     try:
         path = f"/phones/{quote(number, safe='+')}/messages"
@@ -60,7 +60,7 @@ def _no_answer(sandbox: Address) -> CommandError:
 
 
 def show_phones(document: Mapping[str, Any]) -> None:
-    """One line for each phone, the one that was written to last first."""
+    """Prints one line for each phone, the one with the latest message first."""
     if not document["phones"]:
         out.print(_NOTHING, markup=False)
         return
@@ -75,7 +75,7 @@ def show_phones(document: Mapping[str, Any]) -> None:
 
 
 def show_messages(document: Mapping[str, Any]) -> None:
-    """The messages of one phone, newest first; those that it never got say why."""
+    """Prints the messages of one phone, newest first, and why some did not arrive."""
     if not document["messages"]:
         out.print(f"{document['number']}: {_NOTHING}", markup=False)
         return

@@ -1,4 +1,4 @@
-"""Asks the parts of a running system how they are."""
+"""Health checks of the parts of a running system."""
 
 from __future__ import annotations
 
@@ -55,7 +55,7 @@ async def http_health(address: Address, path: str) -> Health:
 
 
 def _explanation(body: bytes) -> str:
-    """What a problem document says; empty when it is not one."""
+    """The detail of a problem document; empty when the body is none."""
     try:
         document: Any = json.loads(body)
     except ValueError:

@@ -1,4 +1,4 @@
-"""Keeps the parts of a local system alive, and ends them in reverse order."""
+"""Restarts parts of a local system that die, and stops them in reverse order."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ CRASH_WINDOW_S = 30.0
 _FIRST_DELAY_S = 0.2
 _LONGEST_DELAY_S = 5.0
 WRONG_SETTINGS_EXIT = 2
-"""The exit code with which a service says that its settings are wrong: starting it again is no use."""
+"""The exit code of a service whose settings are wrong: starting it again would not help."""
 
 
 class Part(Protocol):
@@ -24,7 +24,7 @@ class Part(Protocol):
 
     @property
     def name(self) -> str:
-        """The name that a person knows it by."""
+        """Its name for people."""
 
     @property
     def pid(self) -> int | None:
@@ -37,7 +37,7 @@ class Part(Protocol):
         """Waits for the end of the process and gives its exit code, negative for a signal."""
 
     async def ready(self) -> bool:
-        """Whether it can do its work now."""
+        """Whether it is ready to work."""
 
     async def stop(self) -> None:
         """Ends the process in an orderly way, then by force; returns when it is gone."""
@@ -46,11 +46,11 @@ class Part(Protocol):
         """Ends the process at once."""
 
     def last_words(self) -> Sequence[str]:
-        """The end of its log."""
+        """The last lines of its log."""
 
 
 class Reporter(Protocol):
-    """Tells a person what happens."""
+    """Where the supervisor reports what happens."""
 
     def died(self, part: str, exit_code: int, last_words: Sequence[str], delay_s: float) -> None:
         """A part ended by itself and will be started again after the delay."""
@@ -70,11 +70,11 @@ class _Watched:
 
 @dataclass(slots=True)
 class Supervisor:
-    """Starts parts and starts them again when they die, until too many deaths end it all."""
+    """Starts parts, and restarts them when they die until they have died too often."""
 
     report: Reporter
     order: Sequence[str]
-    """Names of the parts; they are stopped from the last to the first, however they were started."""
+    """Names of the parts; they are stopped from the last to the first, in whatever order they were started."""
     clock: Callable[[], float] = time.monotonic
     sleep: Callable[[float], Awaitable[None]] = asyncio.sleep
     poll_s: float = 0.05
@@ -84,7 +84,7 @@ class Supervisor:
     async def start(self, part: Part) -> None:
         """Launches a part and watches it from now on."""
         launched = asyncio.Event()
-        # Watched from before the launch, so that a launch cut short is cleaned up as well.
+        # Registered before the launch, so that a cancelled launch is cleaned up as well.
         task = asyncio.create_task(self._keep(part, launched), name=f"keep {part.name}")
         self._watched.append(_Watched(part, task))
         waiting = asyncio.create_task(launched.wait())
@@ -108,16 +108,16 @@ class Supervisor:
             await self.sleep(self.poll_s)
 
     async def failed(self) -> CommandError:
-        """Waits until a part cannot be kept alive, and says why."""
+        """Waits until a part cannot be kept alive, and gives the reason."""
         return await self._failure_future()
 
     def pids(self) -> set[int]:
-        """Process ids of the parts, whose ends are waited for."""
+        """The process ids of the parts, for which the supervisor waits."""
         return {watched.part.pid for watched in self._watched if watched.part.pid is not None}
 
     async def stop_all(self) -> None:
         """Stops the parts one by one, from the last in `order` to the first."""
-        # None is started again from here on, also not one that dies of the end of another.
+        # Nothing is restarted from here on, not even a part that dies because another one ended.
         for watched in self._watched:
             watched.task.cancel()
         for watched in sorted(self._watched, key=lambda each: self.order.index(each.part.name), reverse=True):
@@ -141,7 +141,7 @@ class Supervisor:
             self._failure_future().set_result(error)
 
     def _stopped_keeping(self, task: asyncio.Task[None]) -> None:
-        """Lets an error that nobody foresaw end everything, too, and not just the watch of one part."""
+        """Lets an unexpected error end everything, and not just the watch of one part."""
         error = None if task.cancelled() else task.exception()
         if error is not None and not self._failure_future().done():
             self._failure_future().set_exception(error)
@@ -195,7 +195,7 @@ def _given_up(part: Part, why: str, exit_code: int) -> CommandError:
 
 
 def exit_text(exit_code: int) -> str:
-    """How a process ended, for a person."""
+    """How a process ended, in words."""
     return f"signal {-exit_code}" if exit_code < 0 else f"exit code {exit_code}"
 
 

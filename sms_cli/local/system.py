@@ -1,4 +1,4 @@
-"""Which parts make up a local system, with which settings, and in what order they come up."""
+"""The parts of a local system, their settings, and the order in which they start."""
 
 from __future__ import annotations
 
@@ -23,16 +23,16 @@ START_ORDER = ("postgres", "pricing", "sandbox", "messaging", "gateway")
 
 
 class Progress(Protocol):
-    """Tells a person how the start goes."""
+    """Where the progress of the start is reported."""
 
     def ready(self, part: str, detail: str, seconds: float) -> None:
-        """A part does its work now; `seconds` since the start of everything."""
+        """A part is ready, `seconds` after the start of everything."""
 
 
 def service_environment(
     settings: LocalSettings, environ: Mapping[str, str], database_url: Callable[[str], str]
 ) -> dict[str, str]:
-    """The variables of all child processes: the caller's own, and ours where the caller set none."""
+    """The environment of all child processes: the caller's variables, and ours where the caller set none."""
     ours = {
         **{name: str(address) for name, address in settings.listening().items()},
         **{variable: database_url(service) for service, variable in DATABASE_VARIABLES.items()},
@@ -52,7 +52,7 @@ def service_environment(
     given = {name: text for name, text in environ.items() if text}
     for service, variable in DATABASE_VARIABLES.items():
         if variable not in given:
-            # It would be that of another database than ours.
+            # It would lead to another database than ours.
             given.pop(DIRECT_VARIABLES[service], None)
     return {**ours, **given}
 
@@ -78,14 +78,14 @@ class System:
         self.environment = service_environment(settings, environ, self._database.server.url)
 
     async def start(self) -> None:
-        """Brings everything up, in parallel where it can; returns when the gateway takes messages.
+        """Starts everything, in parallel where it can; returns when the gateway takes messages.
 
-        Raises CommandError when a part cannot be started or does not get ready.
+        Raises CommandError when a part cannot be started or does not become ready.
         """
         settings = self._settings
         gateway = self._service("gateway", lambda: http_health(settings.gateway, "/readyz"))
         sandbox = self._service("sandbox", lambda: http_health(settings.sandbox_http, "/stats"))
-        # Both can wait for what they need while they load, and loading is most of the start.
+        # Both wait for what they need, and loading is most of their start.
         await self._supervisor.start(gateway)
         await self._supervisor.start(sandbox)
         try:
@@ -101,7 +101,7 @@ class System:
         await self._wait_ready(gateway, page(settings.gateway))
 
     async def _start_on_databases(self) -> None:
-        """PostgreSQL, then each service as soon as its own database is migrated."""
+        """Starts PostgreSQL, then each service as soon as its own database is migrated."""
         loading = asyncio.create_task(asyncio.to_thread(load_migrations))
         if self._own_databases:
             await self._supervisor.start(self._database)
@@ -113,7 +113,7 @@ class System:
         probes = {"pricing": settings.pricing, "messaging": settings.messaging}
         async with asyncio.TaskGroup() as group:
             for name, address in probes.items():
-                # One after the other: the migration library is not made for several at once.
+                # One after the other, because the migration library cannot run twice in one process.
                 await migrate_database(name, self.environment)
                 service = self._service(name, lambda address=address: grpc_health(address))  # type: ignore[misc]
                 await self._supervisor.start(service)

@@ -16,7 +16,7 @@ _CONNECT_TIMEOUT_S = 3
 
 @dataclass(frozen=True, slots=True)
 class PartStatus:
-    """One line of the answer."""
+    """The state of one part."""
 
     part: str
     address: str

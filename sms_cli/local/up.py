@@ -24,7 +24,7 @@ from sms_cli.shared.terminal import out, print_failure
 def up(environ: Mapping[str, str] = os.environ) -> int:
     """Runs the system in the foreground and gives the exit code: 0 when it was told to stop.
 
-    Raises SettingsError or CommandError when it cannot even begin.
+    Raises SettingsError or CommandError when it cannot start.
     """
     settings = load(LocalSettings, environ)
     allow_descriptors()
@@ -47,7 +47,7 @@ async def _run(settings: LocalSettings, home: Home, environ: Mapping[str, str]) 
 
     loop = asyncio.get_running_loop()
     for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
-        # nohup has the hang-up ignored: what it starts outlives the terminal.
+        # Under nohup the hang-up stays ignored, so that the system outlives the terminal.
         if number is not signal.SIGHUP or signal.getsignal(number) is not signal.SIG_IGN:
             loop.add_signal_handler(number, on_signal)
     reaping = asyncio.create_task(OrphanReaper(supervisor.pids).run()) if inherits_orphans() else None

@@ -1,4 +1,4 @@
-"""`tukupay-sms alerts`: what accounts are warned of, and the warnings."""
+"""`tukupay-sms alerts`: the alerts of accounts, and the rules that raise them."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""`tukupay-sms webhooks` and `alerts channels`: where events are delivered, and what became of each."""
+"""`tukupay-sms webhooks` and `alerts channels`: where events are delivered, and the deliveries."""
 
 from __future__ import annotations
 
@@ -50,7 +50,7 @@ CHANNELS = EndpointFamily(
         "target": one.target,
     },
     sayings=Sayings("Nothing was told.", "the test has not been sent yet", "the channel did not take it"),
-    # People are told through services that may take long.
+    # Mail servers and messengers may take long.
     deadline_s=60.0,
     test_patience_s=90.0,
 )

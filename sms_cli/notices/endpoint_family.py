@@ -1,4 +1,4 @@
-"""Webhooks and channels as one mechanism: the calls that both services have, and how the terminal shows the answers."""
+"""Webhooks and channels as one mechanism: the calls that both services have, and how answers are shown."""
 
 from __future__ import annotations
 
@@ -26,19 +26,19 @@ _LOOK_EVERY_S: Final = 0.2
 
 @dataclass(frozen=True)
 class Sayings:
-    """What is said of deliveries: webhooks are posted, people are told."""
+    """Sentences that differ between webhooks, which are posted, and channels, which notify people."""
 
     none: str
-    """Nothing was delivered."""
+    """When there are no deliveries to show."""
     not_sent: str
-    """The test waits behind others."""
+    """When the test was not sent in time."""
     not_taken: str
-    """Nobody took the test."""
+    """When the test was refused."""
 
 
 @dataclass(frozen=True)
 class EndpointFamily:
-    """Webhooks or channels. Their calls, messages and fields have the same names but for the noun in them."""
+    """Webhooks or channels, whose calls, messages and fields have the same names except for the noun in them."""
 
     noun: str
     commands: str
@@ -50,13 +50,13 @@ class EndpointFamily:
     test_word: str
     target_column: str
     target_record: Callable[[Any], Mapping[str, object]]
-    """Where an endpoint leads, as JSON."""
+    """The fields that tell where an endpoint leads, as JSON."""
     sayings: Sayings
     deadline_s: float
     test_patience_s: float
     """How long a person waits for the outcome of a test."""
     can_ask_for_test: bool = False
-    """Whether an endpoint may name the event of tests among those that it wants."""
+    """Whether an endpoint may ask for the event of tests."""
 
     def ask(self, call: str, **fields: object) -> Any:  # noqa: ANN401 - the answer to the call of that name
         """Makes a call of the service, such as `Create{}` with the noun for the braces.
@@ -96,7 +96,7 @@ class EndpointFamily:
         return {number: word for word, number in self.states.items()}
 
     def wanted(self, words: Sequence[str]) -> list[int]:
-        """The events of these words; refuses a word that is none."""
+        """The events of these words; raises BadParameter for an unknown word."""
         if unknown := [word for word in words if word not in self.events]:
             raise typer.BadParameter(f"{unknown[0]!r} is none of {', '.join(self.events)}", param_hint="--event")
         return [self.events[word] for word in words]
@@ -167,7 +167,7 @@ class EndpointFamily:
     def replay(
         self, endpoint: str, delivery: str | None, start: datetime | None, end: datetime | None, **fields: object
     ) -> int:
-        """Delivers again, one delivery or those of a period, and gives how many those are."""
+        """Delivers again, one delivery or those of a period, and gives how many they are."""
         answer = self.ask(
             "Replay{}Deliveries",
             id=endpoint,

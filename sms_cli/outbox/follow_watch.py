@@ -1,4 +1,4 @@
-"""Following a watch over broken connections: the last cursor goes on where the stream ended."""
+"""Follows a watch over broken connections: each one continues from the last cursor."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from sms_cli.shared.service_calls import messaging_stub
 from tukupay.sms.messaging.v1 import messaging_pb2_grpc
 
 AGAIN: Final = frozenset({grpc.StatusCode.UNAVAILABLE, grpc.StatusCode.RESOURCE_EXHAUSTED, grpc.StatusCode.CANCELLED})
-"""How a watch ends that goes on with its cursor."""
+"""The codes after which a watch is opened again at its cursor."""
 FIRST_PAUSE_S: Final = 0.5
 LONGEST_PAUSE_S: Final = 10.0
 
@@ -30,23 +30,23 @@ R = TypeVar("R", bound=_Response)
 
 @dataclass
 class Following(Generic[R]):
-    """A watch, and how far it got."""
+    """A watch and its position."""
 
     messaging: Address
     watch: Callable[[messaging_pb2_grpc.MessagingServiceAsyncStub, str], AsyncIterable[R]]
     """Opens the stream after a cursor."""
     show: Callable[[R], None]
     interrupted: Callable[[str, float], None]
-    """Hears why the stream broke, and after how many seconds it is opened again."""
+    """Called with the reason why the stream broke, and the seconds until it is opened again."""
     begun: Callable[[], None]
-    """Hears that the watch is open for the first time."""
+    """Called when the watch is open for the first time."""
     cursor: str = ""
-    """The last that came; empty before the first."""
+    """The last cursor received; empty before the first."""
 
     async def run(self) -> None:
-        """Shows everything until the service ends the watch in good order.
+        """Shows everything until the service ends the watch.
 
-        Opens it again whenever the connection breaks, but for a first time that never came about. Raises CommandError.
+        Opens it again whenever the connection breaks after it was open once. Raises CommandError.
         """
         began, pause_s = False, FIRST_PAUSE_S
         service = messaging_pb2_grpc.MessagingServiceStub
@@ -58,7 +58,7 @@ class Following(Generic[R]):
                             self.begun()
                         began, pause_s = True, FIRST_PAUSE_S
                         self.show(response)
-                        # Only now: what was not shown comes again.
+                        # Only after showing it, so that what was not shown comes again.
                         self.cursor = response.cursor
                 except aio.AioRpcError as error:
                     if not began or error.code() not in AGAIN:

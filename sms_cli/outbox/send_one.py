@@ -1,4 +1,4 @@
-"""`tukupay-sms send`: sends one SMS through messaging."""
+"""The call that sends one SMS, and its outbox entry as JSON and in words."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ async def send_sms(
     expires: datetime | None,
     message_id: str | None,
 ) -> pb.OutboxEntry:
-    """Sends an SMS and gives its entry as it stands after the carrier's answer, or after 10 s without one."""
+    """Sends an SMS and gives its entry after the carrier's answer, or after 10 s without one."""
     request = pb.SendSmsRequest(
         user_id=user,
         recipient_phone_number=recipient,
@@ -94,7 +94,7 @@ def has_failed(entry: pb.OutboxEntry) -> bool:
 
 
 def advice(entry: pb.OutboxEntry) -> str:
-    """What became of the entry and what to do next, in one sentence."""
+    """The outcome and what to do next, in one sentence."""
     phone = f"`tukupay-sms phone {entry.recipient_phone_number}` shows what a sandbox phone received"
     match entry.status:
         case pb.SMS_STATUS_SENT:

@@ -1,4 +1,4 @@
-"""`tukupay-sms watch`: what happens to messages, as it happens."""
+"""`tukupay-sms watch`: shows what happens to messages, as it happens."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 
 
 class Outcome(StrEnum):
-    """What became of a message, in the words of the contract."""
+    """The status of a message in the words of the contract."""
 
     pending = "pending"
     sent = "sent"
@@ -68,10 +68,10 @@ def watch(
 
 
 async def _to_the_end(following: Following[Any]) -> bool:
-    """Follows until the watch has ended; False when somebody ended it before."""
+    """Follows until the watch has ended; false when a person ended it before."""
     task = asyncio.current_task()
     assert task is not None, "a coroutine that runs is in a task"  # noqa: S101 - an invariant
-    # Our own, as a shell starts background commands with SIGINT ignored.
+    # Handlers of our own, because a shell starts background commands with SIGINT ignored.
     for number in (signal.SIGINT, signal.SIGTERM):
         asyncio.get_running_loop().add_signal_handler(number, task.cancel)
     try:
@@ -125,7 +125,7 @@ def _interrupted(reason: str, pause_s: float) -> None:
 
 def _print(event: pb.OutboxEvent, cursor: str, *, as_json: bool) -> None:
     if as_json:
-        # One line each, at once: who reads it may be a program at the other end of a pipe.
+        # One line each and flushed, for programs at the other end of a pipe.
         print(json.dumps({**event_record(event), "cursor": cursor}, ensure_ascii=False), flush=True)  # noqa: T201
     else:
         out.print(escape(event_line(event)))
@@ -165,5 +165,5 @@ def event_line(event: pb.OutboxEvent) -> str:
         parts.append(event.carrier)
     if event.HasField("error_code"):
         parts.append(f"{event.error_code}: {event.error_details}")
-    # A message without an id of the client's has the outbox id for one.
+    # Without an id of the client's, the message id is the outbox id, which is shown once.
     return "  ".join(dict.fromkeys(parts))

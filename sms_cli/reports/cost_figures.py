@@ -1,4 +1,4 @@
-"""Cost reports and messages, asked of messaging, as rows."""
+"""Cost reports and exported messages, asked of messaging, as rows."""
 
 from __future__ import annotations
 
@@ -7,9 +7,9 @@ from datetime import datetime, timedelta
 
 from service_kit.grpc.timestamps import to_timestamp
 from service_kit.settings import Address
-from sms_cli.shared.cost_levels import LEVEL_NAMES, level_name
 from sms_cli.shared.enum_words import enum_word
 from sms_cli.shared.kes_amounts import kes
+from sms_cli.shared.level_names import LEVEL_NAMES, level_name
 from sms_cli.shared.service_calls import messaging_stub
 from sms_cli.shared.terminal_instants import shown
 from tukupay.sms.messaging.v1 import messaging_pb2
@@ -56,13 +56,13 @@ _SHOWN_DIGITS = 3
 _FIRST_PIECE = timedelta(days=1)
 _LONGEST_PIECE = timedelta(days=366)
 _FEW = 50_000
-"""Messages of a piece that was read in no time, so that the next may be longer."""
+"""A piece with fewer messages is read quickly, so the next one may be longer."""
 
 
 async def cost_groups(
     messaging: Address, start: datetime, end: datetime, by: Sequence[str], user: str | None, *, booked: bool = False
 ) -> AsyncGenerator[pb.ReportCostsResponse, None]:
-    """A cost report as it comes; `booked`: of what was booked in the period, as statements have it."""
+    """A cost report in pages; `booked` reports what was booked in the period, as statements do."""
     request = pb.ReportCostsRequest(
         period_start=to_timestamp(start),
         period_end=to_timestamp(end),
@@ -78,7 +78,7 @@ async def cost_groups(
 async def exported_messages(
     messaging: Address, start: datetime, end: datetime, user: str | None
 ) -> AsyncGenerator[tuple[Sequence[pb.ExportedMessage], datetime], None]:
-    """The messages of a period by pages, each with the end of the piece of the period that it belongs to."""
+    """The messages of a period in pages, each with the instant up to which the period is done."""
     async with messaging_stub(messaging, ReportServiceStub, deadline_s=_DEADLINE_S) as stub:
         first, width = start, _FIRST_PIECE
         while True:
@@ -93,7 +93,7 @@ async def exported_messages(
             yield (), after
             if after >= end:
                 return
-            # Servers end connections that are some minutes old: a piece must not take as long as that.
+            # Servers close connections that are some minutes old, so a piece must not take as long.
             first, width = after, min(2 * width, _LONGEST_PIECE) if count < _FEW else width
 
 
@@ -118,7 +118,7 @@ def sums_row(sums: pb.CostSums) -> dict[str, object]:
 
 
 def message_row(message: pb.ExportedMessage, *, full: bool) -> dict[str, object]:
-    """A message as a row; the recipient in part unless `full`."""
+    """A message as a row; the recipient is masked unless `full`."""
     phone = message.recipient_phone_number
     return {
         "outboxId": message.outbox_id,

@@ -1,4 +1,4 @@
-"""Invoice files of carriers, read line by line, and what does not agree with them."""
+"""Invoice files of carriers, read line by line, and the call that compares them."""
 
 from __future__ import annotations
 
@@ -39,14 +39,14 @@ FAILED = frozenset(
         *("rejectedbygateway", "rejectedbyoperator", "rejectedbycarrier", "rejectedbynetwork"),
     }
 )
-"""Words of `status` for a message that did not arrive, without case, spaces and marks."""
+"""Values of `status` for a message that did not arrive, compared without case, spaces and marks."""
 TAKEN = frozenset(
     {
         *("success", "successful", "delivered", "delivrd", "deliverd", "sent", "submitted", "accepted", "acceptd"),
         *("queued", "buffered", "processed", "enroute", "pending", "billed", "ok"),
     }
 )
-"""Words for one that arrived, or may yet."""
+"""Values for one that arrived, or still may."""
 EXCEPTION_COLUMNS = (
     "cause",
     "line",
@@ -84,7 +84,7 @@ class InvoiceFileError(CommandError):
 def read_invoice(name: str, file: IO[bytes]) -> Iterator[pb.InvoiceLine]:
     """The lines of a file one by one; raises InvoiceFileError at the first that cannot be read.
 
-    A line is about a message when it has a carrierMessageId, else about a day. An empty cell says nothing.
+    A line concerns a message when it has a carrierMessageId, otherwise a day. An empty cell is not set.
     """
     reader = CsvReader(file, COLUMNS)
     if reader.problem is None and not {"carrierMessageId", "day"} & set(reader.header):
@@ -154,7 +154,7 @@ async def reconciled(
     lines: Iterator[pb.InvoiceLine],
     advance: Callable[[int], None],
 ) -> AsyncGenerator[pb.ReconcileInvoiceResponse, None]:
-    """What does not agree, as it comes, and the totals last; `advance` hears how many lines were sent."""
+    """The exceptions in pages, and the totals last; `advance` is called with the number of lines sent."""
     failures: list[CommandError] = []
 
     async def requests() -> AsyncIterator[pb.ReconcileInvoiceRequest]:
@@ -168,7 +168,7 @@ async def reconciled(
                 count += len(together)
                 advance(count)
         except CommandError as error:
-            # Raised here, it would end the call without a word to whoever made it.
+            # Raised again below, because here it would only cancel the call.
             failures.append(error)
             raise
 
@@ -187,7 +187,7 @@ def cause_word(cause: pb.InvoiceExceptionCause.ValueType) -> str:
 
 
 def exception_row(exception: pb.InvoiceException) -> dict[str, object]:
-    """An exception as a row; amounts in KES, as text, and None for what is not known."""
+    """An exception as a row; amounts in KES as text, to stay exact, and None for what is not known."""
     known = {field.name for field, _ in exception.ListFields()}
 
     def figure(field: str) -> object:

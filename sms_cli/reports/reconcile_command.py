@@ -31,9 +31,9 @@ from tukupay.sms.messaging.v1 import reports_pb2 as pb
 EXCEPTIONS_SHOWN = 50
 DISAGREES = 1
 TROUBLE = 2
-"""The file cannot be read, or the comparison could not be made."""
+"""The exit code when the file cannot be read or the comparison cannot be made."""
 NOT_COMPARED = 3
-"""There are no exceptions, but not everything was compared."""
+"""The exit code when there are no exceptions, but not everything was compared."""
 _SHOWN = (
     "cause",
     "line",
@@ -118,7 +118,7 @@ def _not_compared(carrier: str, count: int) -> str:
 async def _reconcile(
     messaging: Address, carrier: str, invoice: Path, period: tuple[datetime, datetime], rows: RowFile | None
 ) -> tuple[pb.InvoiceTotals, Table]:
-    """The totals, and a table of the first exceptions when nobody else takes them."""
+    """Prints the totals, and a table of the first exceptions unless they are written elsewhere."""
     table, totals = Table(*_SHOWN), pb.InvoiceTotals()
     try:
         with invoice.open("rb") as file, progress("reads the invoice") as advance:

@@ -1,1 +1,1 @@
-"""What several folders need and none owns: the terminal, amounts, instants, options, calls and their failures."""
+"""What several folders need and none owns: printing, amounts, instants, options, and calls of the services."""

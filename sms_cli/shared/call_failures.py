@@ -1,4 +1,4 @@
-"""What the failures of gRPC calls mean to a person at the terminal."""
+"""Failures of gRPC calls as a sentence and a remedy for a person at the terminal."""
 
 from __future__ import annotations
 
@@ -29,17 +29,17 @@ _OPTIONS = {
     "period_end": "--to",
     "idempotency_key": "--idempotency-key",
 }
-"""What a person wrote for a field of a request."""
+"""The option or argument that sets a field of a request."""
 
 _NOT_CONNECTED = "failed to connect"
-"""In what gRPC says of a server that was never reached."""
+"""Part of gRPC's message when a server was never reached."""
 
 _OF_THE_REQUEST = {grpc.StatusCode.NOT_FOUND, grpc.StatusCode.ALREADY_EXISTS, grpc.StatusCode.FAILED_PRECONDITION}
-"""Refusals of a system that is well."""
+"""Refusals by a healthy system."""
 
 
 def option_of(field: str) -> str:
-    """A field as the terminal has it."""
+    """The name of a field on the command line."""
     return f"{_OPTIONS.get(field, field)}:"
 
 
@@ -49,8 +49,8 @@ def readable_errors(
 ) -> Iterator[None]:
     """Turns the failure of a call to a service into a CommandError.
 
-    `named` says what a person calls a field; a sentence about it follows. `open_end` is what to do when the service
-    went away and nobody knows whether it did its work; None when that does not matter.
+    `named` gives the words for a field, before the sentence about it. `open_end` is the remedy when the service went
+    away and it is unknown whether it did its work; None when that does not matter.
     """
     try:
         yield
@@ -69,7 +69,7 @@ def _readable(
             f"{service} does not answer at {address}",
             f"start it with `tukupay-sms up` (or see `tukupay-sms status`), or set {_SETTINGS[service]}",
         )
-    # Elsewhere the sentence says more than the fields: which entry stands in the way, for instance.
+    # In other refusals the message says more than the fields, for instance which entry is in the way.
     by_field = error.code() is grpc.StatusCode.INVALID_ARGUMENT or reason == "PRICE_GUARD"
     lines = (fields if by_field else []) or [error.details() or error.code().name]
     message = f"{service} refused ({reason or error.code().name}): " + "\n  ".join(lines)
@@ -96,7 +96,7 @@ def _details(error: aio.AioRpcError, named: Callable[[str], str]) -> tuple[str, 
         delay = error_details_pb2.RetryInfo()
         if detail.Unpack(info):
             reason = info.reason
-            # An error has room for the first few dozen only.
+            # The details of an error hold the first few dozen violations only.
             all_fields = int(info.metadata.get("violations", "0"))
         elif detail.Unpack(request):
             fields = [f"{named(each.field)} {each.description}" for each in request.field_violations]

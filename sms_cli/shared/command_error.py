@@ -6,7 +6,7 @@ from __future__ import annotations
 class CommandError(Exception):
     """A command cannot go on; holds what went wrong and, in `remedy`, what to do next.
 
-    `reason` is the service's own reason for a refusal, to branch on; None when no service refused anything.
+    `reason` is the reason of the service that refused, to branch on; None when no service refused anything.
     """
 
     def __init__(self, message: str, remedy: str, exit_code: int = 1, reason: str | None = None) -> None:

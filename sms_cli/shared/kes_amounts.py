@@ -6,7 +6,7 @@ import re
 from decimal import Decimal, InvalidOperation
 
 _MICROS = 1_000_000
-# Decimal also reads `1_0` as 10, and the digits of other scripts: slips in a price, not prices.
+# Decimal also reads `1_0` as 10, and the digits of other scripts, which are slips in a price.
 _AMOUNT = re.compile(r"[+-]?(\d+\.?\d*|\.\d+)([eE][+-]?\d+)?", re.ASCII)
 
 
@@ -27,10 +27,9 @@ _CURRENCY = re.compile(r"kes\s*", re.IGNORECASE)
 
 
 def parse_kes_cell(text: str) -> Decimal:
-    """An amount as files have it: also `KES 0.8000`, as carriers write costs; raises ValueError.
+    """An amount as written in files, also `KES 0.8000`, as carriers write costs; raises ValueError.
 
-    A decimal comma is named and not read, because `1,500` is fifteen hundred to one person and one and a half to
-    another.
+    A decimal comma is refused, because `1,500` is fifteen hundred to one person and one and a half to another.
     """
     amount = _CURRENCY.sub("", text.strip(), count=1) if _CURRENCY.match(text.strip()) else text.strip()
     if _COMMA.fullmatch(amount):

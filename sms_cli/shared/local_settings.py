@@ -1,4 +1,4 @@
-"""Where the parts of a local system live: one loopback address each, and one home folder."""
+"""The addresses of the parts of a local system, on loopback, and its home folder."""
 
 from __future__ import annotations
 
@@ -15,13 +15,13 @@ RUNNING_FILE = "running.env"
 DEFAULT_HOME = Path(".tukupay")
 _CHECKOUT = Path(__file__).parents[2]
 DATABASE_VARIABLES = {"pricing": "PRICING_DATABASE_URL", "messaging": "MESSAGING_DATABASE_URL"}
-"""The database of each service, and the setting that names another one."""
+"""The setting that names the database of each service."""
 DIRECT_VARIABLES = {"pricing": "PRICING_DATABASE_DIRECT_URL", "messaging": "MESSAGING_DATABASE_DIRECT_URL"}
 """The setting that names the same database past a connection pooler, or as a role that may change tables."""
 
 
 def fixed_address(text: str) -> Address:
-    """A loopback address with a port that clients can be told in advance."""
+    """A loopback address with a fixed port; raises ValueError."""
     parsed = listen_address(text)
     if parsed.port == 0:
         raise ValueError("port 0 is not an address that the other parts could be told; choose one from 1")
@@ -66,8 +66,8 @@ class LocalSettings:
 def client_environment(environ: Mapping[str, str] = os.environ) -> dict[str, str]:
     """The environment for commands that talk to a running system.
 
-    What `up` wrote down in the home folder stands in for variables that are not set; without TUKUPAY_HOME that is the
-    folder that `running_home` finds. Raises SettingsError when TUKUPAY_HOME or an address is malformed.
+    What `up` wrote to the home folder stands in for variables that are not set. Without TUKUPAY_HOME the home is what
+    `running_home` finds. Raises SettingsError when TUKUPAY_HOME or an address is malformed.
     """
     given = environ.get("TUKUPAY_HOME")
     home = Path(given) if given else running_home()
@@ -75,10 +75,10 @@ def client_environment(environ: Mapping[str, str] = os.environ) -> dict[str, str
 
 
 def running_home(folder: Path | None = None) -> Path:
-    """The home of the system that runs, seen from a folder (None: the current one).
+    """The home of the running system, seen from a folder (None: the current one).
 
-    It is below that folder or one above it, or below the checkout that this program is part of; the default home when
-    nothing runs in any of them.
+    It is below that folder or one above it, or below the checkout of this program; the default home when nothing runs
+    in any of them.
     """
     here = (folder or Path.cwd()).absolute()
     for root in (here, *here.parents, _CHECKOUT):
@@ -102,7 +102,7 @@ def read_running_file(path: Path) -> dict[str, str]:
 
 
 def write_running_file(path: Path, variables: Mapping[str, str]) -> None:
-    """Writes variables so that a shell, too, can read them (`set -a; . FILE`), for our user alone."""
+    """Writes variables in a form that a shell can read (`set -a; . FILE`), readable by our user alone."""
     lines = [f"{name}={shlex.quote(text)}\n" for name, text in sorted(variables.items())]
     path.touch(mode=0o600)
     path.chmod(0o600)

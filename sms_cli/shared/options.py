@@ -1,4 +1,4 @@
-"""What options on the command line mean, with readable refusals."""
+"""Options that several commands have, and the parsing of their values with readable refusals."""
 
 from __future__ import annotations
 
@@ -38,7 +38,7 @@ class Lane(StrEnum):
 
 
 def parsed(parse: Callable[[str], T], name: str, text: str) -> T:
-    """The value of an option or argument; refused with the sentence of its parser."""
+    """The parsed value of an option or argument; raises BadParameter with the parser's sentence."""
     try:
         return parse(text)
     except ValueError as error:

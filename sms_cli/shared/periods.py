@@ -1,4 +1,4 @@
-"""Which period a command is about: two instants, or a month of Nairobi."""
+"""The period of a command: two instants, or a month of Nairobi."""
 
 from __future__ import annotations
 

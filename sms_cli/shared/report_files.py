@@ -20,10 +20,10 @@ from sms_cli.shared.terminal import err
 
 FORMATS = (".csv", ".json")
 IN_MEMORY = 1 << 24
-"""Characters of a document that are kept in memory before it is printed; the others go to a temporary file."""
+"""The most characters of a document kept in memory before it is printed; beyond it goes to a temporary file."""
 
 Row = Mapping[str, object]
-"""A row by column: text of others, whole numbers, lists of texts, or None."""
+"""A row by column: texts, whole numbers, lists of texts, or None."""
 
 
 class RowFile:
@@ -38,7 +38,7 @@ class RowFile:
         numbers: Iterable[str] = (),
         style: CsvStyle = FOR_ALL,
     ) -> None:
-        """`numbers`: columns whose texts are exact numbers, so that no cell of theirs can be a formula."""
+        """`numbers`: columns whose texts are exact numbers, which are never taken for formulas."""
         self._file = file
         self._columns = list(columns)
         self._as_json = as_json
@@ -60,12 +60,12 @@ class RowFile:
             self.rows += 1
 
     def end(self) -> None:
-        """Writes what comes after the last row."""
+        """Ends the file after the last row."""
         if self._as_json:
             self._file.write("\n]\n")
 
     def totals(self, row: Row) -> None:
-        """Writes a last row of a CSV file that is no row of its own; a JSON array has none."""
+        """Writes a last row of totals to a CSV file; a JSON array has none."""
         if not self._as_json:
             self._file.write(self._lines.line(_cell(row[column]) for column in self._columns))
 
@@ -83,7 +83,7 @@ def file_format(path: Path) -> str:
 
 @contextmanager
 def replaced(path: Path) -> Generator[TextIO]:
-    """A file to write that takes the place of `path` at the end: whoever reads it never sees a half.
+    """A file that replaces `path` when it is complete, so that no reader sees a part of it.
 
     Raises CommandError when it cannot be written.
     """
@@ -100,7 +100,7 @@ def replaced(path: Path) -> Generator[TextIO]:
 
 @contextmanager
 def whole_output() -> Generator[TextIO]:
-    """Standard output for a document that is of no use in part: printed when all of it is there, and otherwise not."""
+    """Standard output for a document that is useless in part: printed when complete, otherwise not at all."""
     with SpooledTemporaryFile(IN_MEMORY, "w+", encoding="utf-8", newline="") as file:
         yield cast("TextIO", file)
         file.seek(0)
@@ -109,7 +109,7 @@ def whole_output() -> Generator[TextIO]:
 
 @contextmanager
 def progress(doing: str, total: float | None = None) -> Generator[Callable[[int, float | None], None]]:
-    """A bar on the terminal, gone when done; told the rows so far and how much of the total they are."""
+    """A progress bar on the terminal, removed at the end; called with the rows so far and their share of the total."""
     columns = (TextColumn("{task.description}"), BarColumn(), TextColumn("{task.fields[rows]:,}"), TimeElapsedColumn())
     bar = Progress(*columns, console=err, transient=True, disable=not err.is_terminal)
     with bar:

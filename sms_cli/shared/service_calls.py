@@ -17,7 +17,7 @@ from sms_cli.shared.local_settings import client_settings
 from tukupay.sms.pricing.v1 import pricing_pb2_grpc
 
 DEADLINE_S: Final = 20.0
-"""For calls that are answered from a few rows. What reads or writes many has a longer one."""
+"""Enough for calls that read or write a few rows; calls of many rows have longer deadlines."""
 
 S = TypeVar("S")
 R = TypeVar("R")
@@ -62,7 +62,10 @@ async def pricing_stub(
 def ask_messaging(
     stub: Callable[[aio.Channel], S], call: Callable[[S], Awaitable[R]], *, deadline_s: float = DEADLINE_S
 ) -> R:
-    """What messaging, where the settings say it is, answers to a call. For commands that make one call at a time."""
+    """The answer of messaging, at the address in the settings, to one call.
+
+    Raises CommandError when the call fails.
+    """
 
     async def ask() -> R:
         async with messaging_stub(client_settings().messaging, stub, deadline_s=deadline_s) as client:

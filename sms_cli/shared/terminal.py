@@ -17,22 +17,22 @@ from rich.text import Text
 from sms_cli.shared.command_error import CommandError
 
 _NARROWEST = 16
-"""Columns of the terminal for a column of words that goes over several lines."""
+"""The fewest terminal columns for a table column of words that wraps."""
 
 
 class _Terminal(Console):
-    """A terminal that may go away: what is printed from then on is lost, and nothing else happens."""
+    """A terminal that may disappear: further output is dropped, and nothing else happens."""
 
     def print(self, *objects: Any, **options: Any) -> None:  # noqa: ANN401 - as in the base class
         """Prints, if anybody is there to see it."""
         try:
             super().print(*objects, **options)
         except OSError:
-            # A closed terminal, where a closed pipe would be told by the method below.
+            # A closed terminal; a closed pipe calls the method below by itself.
             self.on_broken_pipe()
 
     def on_broken_pipe(self) -> None:
-        """Goes quiet, instead of ending the process: the parts are still to be stopped in order."""
+        """Goes quiet instead of ending the process, because `up` still has to stop its parts in order."""
         self.quiet = True
         with open(os.devnull, "wb") as nowhere:  # noqa: PTH123 - not a file of ours
             os.dup2(nowhere.fileno(), self.file.fileno())
@@ -43,14 +43,14 @@ err = _Terminal(stderr=True, highlight=False, soft_wrap=True)
 
 
 def print_failure(error: CommandError) -> None:
-    """What went wrong and what to do, on standard error."""
+    """Prints what went wrong and what to do, on standard error."""
     err.print(f"[bold red]error:[/] {escape(str(error))}")
     for line in error.remedy.splitlines():
         err.print(f"  [bold]->[/] {escape(line)}")
 
 
 def print_failure_as_json(error: CommandError) -> None:
-    """The same for programs, on standard error: standard output holds nothing but the document that was asked for."""
+    """Prints a failure as JSON on standard error; standard output is for the requested document only."""
     document = {"error": {"message": str(error), "remedy": error.remedy, "exitCode": error.exit_code}}
     if error.reason:
         document["error"]["reason"] = error.reason
@@ -58,26 +58,26 @@ def print_failure_as_json(error: CommandError) -> None:
 
 
 def cell(value: object) -> str:
-    """A value in a table; nothing for None."""
+    """A value as the text of a table cell; empty for None."""
     return "" if value is None else escape(str(value))
 
 
 def is_wide(columns: int) -> bool:
-    """Whether a table of that many columns has room: on such a terminal, and always where none is."""
+    """Whether there is room for a table of that width; always when output is no terminal."""
     return not out.is_terminal or out.width >= columns
 
 
 def print_table(table: Table, *, wraps: Collection[str] = ()) -> None:
-    """The table, with nothing cut off: ids, numbers and causes are what the next command needs.
+    """Prints a table with nothing cut off, because ids, numbers and causes are input of the next command.
 
-    `wraps` names the columns that may go over several lines, between words. Where even that has no room, each row is
-    shown as names and values below one another. Without a terminal, for instance in a pipe, rows are lines with tabs
-    between the values, under a line of the names.
+    `wraps` names the columns that may wrap between words. When even that is too wide, each row is printed as names and
+    values below one another. Without a terminal, for instance in a pipe, rows are lines of values separated by tabs,
+    below a line of the names.
     """
     names = [_plain(column.header) for column in table.columns]
     rows = list(zip(*([_plain(value) for value in column.cells] for column in table.columns), strict=True))
     if not out.is_terminal:
-        # Written as they are: a console would turn tabs into spaces.
+        # Written directly, because a console would turn tabs into spaces.
         try:
             for line in (names, *rows):
                 out.file.write("\t".join(" ".join(value.split()) for value in line) + "\n")
@@ -91,7 +91,7 @@ def print_table(table: Table, *, wraps: Collection[str] = ()) -> None:
         column.no_wrap = name not in wraps
         column.overflow = "fold"
         if not column.no_wrap:
-            # An id or an address among the words is a word as well, and is not taken apart.
+            # The longest word, which may be an id or an address, must fit.
             word = max((cell_len(part) for value in (name, *values) for part in value.split()), default=0)
             longest = column.min_width = max(word, min(longest, _NARROWEST))
         width += 3 + longest
@@ -107,12 +107,12 @@ def print_table(table: Table, *, wraps: Collection[str] = ()) -> None:
 
 
 def _plain(value: object) -> str:
-    """What a cell says, without its colours."""
+    """The text of a cell, without colours."""
     return Text.from_markup(value).plain if isinstance(value, str) else str(value)
 
 
 def print_record(record: Mapping[str, object]) -> None:
-    """Names and values below one another, without the values that are None."""
+    """Prints names and values below one another, without the values that are None."""
     width = max(map(len, record), default=0)
     for name, value in record.items():
         if value is not None:
@@ -120,5 +120,5 @@ def print_record(record: Mapping[str, object]) -> None:
 
 
 def print_json(document: object) -> None:
-    """The document as JSON, without colours or line breaks of our own."""
+    """Prints the document as JSON, without colours or added line breaks."""
     print(json.dumps(document, indent=2, ensure_ascii=False))  # noqa: T201 - for programs

@@ -9,7 +9,7 @@ from google.protobuf.timestamp_pb2 import Timestamp
 
 from service_kit.grpc.timestamps import to_datetime
 
-# fromisoformat takes 60 minutes for an hour more.
+# fromisoformat reads 60 minutes as one more hour.
 _OFFSET = re.compile(r"(?:[Zz]|[+-](?:[01]\d|2[0-3])(?::?[0-5]\d)?)$", re.ASCII)
 
 
@@ -38,10 +38,10 @@ def shown(message: Timestamp) -> str:
 
 
 def to_second(message: Timestamp) -> str:
-    """The instant for a person who has little room."""
+    """The instant to the second, where there is little room."""
     return to_datetime(message).isoformat(timespec="seconds").replace("+00:00", "Z")
 
 
 def exact(message: Timestamp) -> str:
-    """The instant with as many digits as it has."""
+    """The instant with all its digits."""
     return to_datetime(message).isoformat().replace("+00:00", "Z")

@@ -1,1 +1,1 @@
-"""`tukupay-sms suppressions`: who wants no messages."""
+"""`tukupay-sms suppressions`: the phones that must get no messages."""

@@ -45,25 +45,25 @@ class FileRow:
 
 @dataclass(frozen=True, slots=True)
 class Imported:
-    """What became of a file."""
+    """The outcome of importing a file."""
 
     created: int
     known: int
-    """Entries that held before."""
+    """Entries that were on the list before."""
     cancelled: int
-    """Messages that waited in the queue and were cancelled."""
+    """Queued messages that were cancelled."""
     problems: Sequence[str]
     """One for each line that was refused, in the order of the lines."""
 
 
 MAX_LINES = 1_000_000
-"""Lines of a file of opt-outs; they are held in memory."""
+"""The most lines of a file of opt-outs, which is held in memory."""
 
 
 def read_rows(path: Path, *, guarded: bool = True) -> list[FileRow]:
     """The lines of a file with at least a column `phoneNumber`. Raises CommandError that says what is wrong.
 
-    `guarded`: whether a `'` in front of what looks like a formula is the mark of an export, which is taken off.
+    `guarded`: a `'` in front of what looks like a formula is the mark of an export, and is removed.
     """
     rows: list[FileRow] = []
     try:
@@ -94,7 +94,7 @@ def _file_row(row: CsvRow) -> FileRow:
 
 
 def entry_writer(file: TextIO, style: CsvStyle = FOR_ALL) -> Callable[[Sequence[pb.Suppression]], None]:
-    """Writes the names of the columns; what it gives writes entries as lines that `read_rows` reads."""
+    """Writes the header, and returns what writes entries as lines that `read_rows` reads."""
     writer = CsvWriter(file, EXPORTED, style)
 
     def write(entries: Sequence[pb.Suppression]) -> None:
@@ -133,14 +133,14 @@ def source_word(source: pb.SuppressionSource.ValueType) -> str:
 
 
 class SuppressionList:
-    """The list at one address."""
+    """The suppression list of messaging, over an open stub."""
 
     def __init__(self, messaging: Address, stub: suppressions_pb2_grpc.SuppressionServiceAsyncStub) -> None:
         self._messaging = messaging
         self._stub = stub
 
     async def add(self, row: FileRow, reason: str, by: str) -> pb.AddSuppressionResponse:
-        """Makes an entry in the name of an operator."""
+        """Adds an entry in the name of an operator."""
         request = pb.AddSuppressionRequest(
             phone_number=row.phone,
             sender_id=row.sender,
@@ -152,7 +152,10 @@ class SuppressionList:
         return await self._stub.AddSuppression(request)
 
     async def add_all(self, rows: Sequence[FileRow], reason: str, by: str, progress: Callable[[int], None]) -> Imported:
-        """Makes an entry of each line; lines that are refused do not stop the others."""
+        """Adds an entry for each line; a refused line does not stop the others.
+
+        Raises CommandError when messaging does not answer.
+        """
         answers: list[pb.AddSuppressionResponse] = []
         problems: dict[int, str] = {}
         waiting = iter(rows)
@@ -185,7 +188,7 @@ class SuppressionList:
         return (await self._stub.RemoveSuppression(request)).suppression
 
     async def pages(self, wanted: pb.ListSuppressionsRequest, limit: int) -> AsyncGenerator[list[pb.Suppression], None]:
-        """Entries, newest first, up to `limit`, some at a time."""
+        """Entries, newest first, at most `limit`, in pages."""
         wanted.page_size, left = min(_PAGE, limit), limit
         while left > 0:
             page = await self._stub.ListSuppressions(wanted)
@@ -197,14 +200,14 @@ class SuppressionList:
 
 
 def _is_refusal(error: CommandError) -> bool:
-    """Whether only the line is at fault, and not the connection or the service."""
+    """Whether the line is at fault, and not the connection or the service."""
     cause = error.__cause__
     return isinstance(cause, aio.AioRpcError) and cause.code().name == "INVALID_ARGUMENT"
 
 
 @asynccontextmanager
 async def suppression_list(messaging: Address) -> AsyncGenerator[SuppressionList, None]:
-    """The list over a connection of its own. Calls that fail inside raise CommandError."""
+    """The suppression list over a connection of its own. Calls that fail inside raise CommandError."""
     service = suppressions_pb2_grpc.SuppressionServiceStub
     async with messaging_stub(messaging, service, deadline_s=_DEADLINE_S) as stub:
         yield SuppressionList(messaging, stub)

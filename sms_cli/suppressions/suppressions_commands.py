@@ -1,4 +1,4 @@
-"""`tukupay-sms suppressions`: who wants no messages."""
+"""`tukupay-sms suppressions`: lists, adds, ends, imports and exports opt-outs."""
 
 from __future__ import annotations
 
@@ -130,7 +130,7 @@ def export_file(
             )
         asyncio.run(_export(messaging, sys.stdout, style))
         return
-    # Whoever reads the file meanwhile sees the old one or the new one, never a half.
+    # A reader of the file sees the old one or the new one, never a part.
     unfinished = path.with_name(f".{path.name}.{os.getpid()}")
     try:
         descriptor = os.open(unfinished, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)

@@ -12,7 +12,7 @@ from messaging_service.shared.domain.money import PriceLevel
 from pricing_service.domain.precedence import tiers_for, tiers_from
 from pricing_service.domain.tier import TUKUPAY, Level, Tier
 from pricing_service.use_cases.price_book import _key, _keys
-from sms_cli.shared.cost_levels import LEVEL_NAMES
+from sms_cli.shared.level_names import LEVEL_NAMES
 
 ROOT = Path(__file__).resolve().parents[2]
 ORDER = ["SpecificCustomer", "AppOwner", "DirectCustomer", "TukuPay"]

@@ -15,8 +15,8 @@ import pytest
 from service_kit.settings import Address
 from sms_cli.local.first_sms import curl_of_first_sms
 from sms_cli.outbox.send_one import advice, entry_record
-from sms_cli.shared.cost_levels import parse_level
 from sms_cli.shared.kes_amounts import kes, micros, parse_kes
+from sms_cli.shared.level_names import parse_level
 from sms_cli.shared.terminal_instants import parse_instant
 from tests.system.forked_commands import COLUMNS, forked_commands
 from tukupay.sms.messaging.v1 import messaging_pb2 as pb

@@ -16,11 +16,11 @@ LEVEL_NAMES: Mapping[int, str] = {
 """Names by the values of `CostLevel` and of messaging's `PriceLevel`, which are equal."""
 
 _WORDS: Mapping[str, str] = {word: LEVEL_NAMES[level] for word, level in enum_words(pb.CostLevel).items()}
-"""Names by the words of reports, as `direct_customer`."""
+"""Names by the words that reports use, such as `direct_customer`."""
 
 
 def level_name(word: str) -> str:
-    """The name of the level that a report calls by this word; the word itself if none."""
+    """The name of the level with this word in reports; the word itself when there is none."""
     return _WORDS.get(word, word)
 
 
