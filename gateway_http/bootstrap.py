@@ -38,6 +38,7 @@ from tukupay.sms.messaging.v1 import (
     alerts_pb2_grpc,
     carrier_callbacks_pb2_grpc,
     channels_pb2_grpc,
+    events_pb2_grpc,
     messaging_pb2,
     messaging_pb2_grpc,
     reports_pb2_grpc,
@@ -65,6 +66,7 @@ class Gateway:
         )
         alerts = counted_stub(alerts_pb2_grpc.AlertServiceStub(messaging), "AlertService", calls)
         channels = counted_stub(channels_pb2_grpc.ChannelServiceStub(messaging), "ChannelService", calls)
+        events = counted_stub(events_pb2_grpc.EventServiceStub(messaging), "EventService", calls)
         webhooks = counted_stub(webhooks_pb2_grpc.WebhookServiceStub(messaging), "WebhookService", calls)
         costs = counted_stub(pricing_pb2_grpc.PricingServiceStub(pricing), "PricingService", calls)
 
@@ -87,7 +89,9 @@ class Gateway:
                 self.coalescer, outcome_wait_s=settings.outcome_wait_s, max_batches=settings.max_batches
             ),
             quotes=QuoteRoutes(stub),
-            outbox=OutboxRoutes(stub, outcome_wait_s=settings.outcome_wait_s, send_deadline_s=settings.send_deadline_s),
+            outbox=OutboxRoutes(
+                stub, events, outcome_wait_s=settings.outcome_wait_s, send_deadline_s=settings.send_deadline_s
+            ),
             accounts=AccountRoutes(accounts),
             reports=ReportRoutes(reports),
             suppressions=SuppressionRoutes(opt_outs),

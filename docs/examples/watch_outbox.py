@@ -13,7 +13,7 @@ import uuid
 import grpc
 from grpc import aio
 
-from tukupay.sms.messaging.v1 import messaging_pb2, messaging_pb2_grpc
+from tukupay.sms.messaging.v1 import events_pb2, events_pb2_grpc, messaging_pb2, messaging_pb2_grpc
 
 ADDRESS = os.environ.get("MESSAGING_GRPC_ADDRESS", "127.0.0.1:50052")
 AGAIN = (grpc.StatusCode.UNAVAILABLE, grpc.StatusCode.RESOURCE_EXHAUSTED, grpc.StatusCode.CANCELLED)
@@ -41,12 +41,12 @@ class Watcher:
         self.begun = asyncio.Event()
         self.delivered = asyncio.Event()
 
-    async def watch(self, messaging: messaging_pb2_grpc.MessagingServiceAsyncStub) -> None:
+    async def watch(self, events: events_pb2_grpc.EventServiceAsyncStub) -> None:
         """Watches until cancelled."""
         while True:
-            request = messaging_pb2.WatchOutboxRequest(user_id="user123", cursor=self.cursor)
+            request = events_pb2.WatchOutboxRequest(user_id="user123", cursor=self.cursor)
             try:
-                async for response in messaging.WatchOutbox(request):
+                async for response in events.WatchOutbox(request):
                     for event in response.events:
                         self.work_on(event)
                     # After the work, and best in one transaction with it: what was not worked on comes again.
@@ -58,7 +58,7 @@ class Watcher:
                 print("broken:", error.code().name)
                 await asyncio.sleep(1)
 
-    def work_on(self, event: messaging_pb2.OutboxEvent) -> None:
+    def work_on(self, event: events_pb2.OutboxEvent) -> None:
         """Takes each event once, as it may come more often."""
         if event.event_id in self.seen:
             return
@@ -76,8 +76,9 @@ async def main() -> None:
     watcher = Watcher()
     async with aio.insecure_channel(ADDRESS) as channel:
         messaging: messaging_pb2_grpc.MessagingServiceAsyncStub = messaging_pb2_grpc.MessagingServiceStub(channel)
+        events: events_pb2_grpc.EventServiceAsyncStub = events_pb2_grpc.EventServiceStub(channel)
 
-        watching = asyncio.create_task(watcher.watch(messaging))
+        watching = asyncio.create_task(watcher.watch(events))
         await watcher.begun.wait()
         await send(messaging, "Watched as it happens")
         await watcher.delivered.wait()
@@ -87,7 +88,7 @@ async def main() -> None:
         print("away")
         await send(messaging, "Sent while nobody watched")
         print(f"back, with a cursor of {len(watcher.cursor)} characters")
-        watching = asyncio.create_task(watcher.watch(messaging))
+        watching = asyncio.create_task(watcher.watch(events))
         await watcher.delivered.wait()
         watching.cancel()
 

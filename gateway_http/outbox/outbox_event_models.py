@@ -10,7 +10,7 @@ from msgspec import UNSET, Meta, UnsetType
 
 from gateway_http.shared.outbox_entry import STATE_NAMES, STATUS_NAMES, State, Status
 from gateway_http.shared.rest_instants import instant
-from tukupay.sms.messaging.v1 import messaging_pb2
+from tukupay.sms.messaging.v1 import events_pb2
 
 
 class OutboxEvent(msgspec.Struct, frozen=True, kw_only=True, rename="camel"):
@@ -39,7 +39,7 @@ class OutboxEvent(msgspec.Struct, frozen=True, kw_only=True, rename="camel"):
     ] = UNSET
 
     @classmethod
-    def of(cls, event: messaging_pb2.OutboxEvent) -> OutboxEvent:
+    def of(cls, event: events_pb2.OutboxEvent) -> OutboxEvent:
         """The event of the messaging service as REST shows it."""
         return cls(
             at=instant(event.event_time),

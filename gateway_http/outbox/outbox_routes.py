@@ -24,9 +24,11 @@ from gateway_http.shared.query import chosen
 from gateway_http.shared.route import RestRequest, RestRoutes, handles, handles_body
 from gateway_http.shared.send_outcomes import of_resend
 from gateway_http.shared.upstream import Call
+from tukupay.sms.messaging.v1 import events_pb2
 from tukupay.sms.messaging.v1 import messaging_pb2 as pb
 
 if TYPE_CHECKING:
+    from tukupay.sms.messaging.v1.events_pb2_grpc import EventServiceAsyncStub
     from tukupay.sms.messaging.v1.messaging_pb2_grpc import MessagingServiceAsyncStub
 
 _READ = Call("messaging")
@@ -40,8 +42,16 @@ _CANCEL = Call("messaging", "the SMS may or may not have been cancelled: repeati
 class OutboxRoutes(RestRoutes):
     """Speaks to the messaging service."""
 
-    def __init__(self, messaging: MessagingServiceAsyncStub, *, outcome_wait_s: float, send_deadline_s: float) -> None:
+    def __init__(
+        self,
+        messaging: MessagingServiceAsyncStub,
+        events: EventServiceAsyncStub,
+        *,
+        outcome_wait_s: float,
+        send_deadline_s: float,
+    ) -> None:
         self._messaging = messaging
+        self._events = events
         self._resend = replace(_RESEND, timeout_s=send_deadline_s)
         self._wait = PreferredWait(outcome_wait_s)
 
@@ -77,10 +87,10 @@ class OutboxRoutes(RestRoutes):
     @handles(LIST_OUTBOX_EVENTS)
     async def list_events(self, request: RestRequest) -> Response:
         """Answers with a bare array, oldest first."""
-        question = pb.ListOutboxEventsRequest(
+        question = events_pb2.ListOutboxEventsRequest(
             outbox_id=request.path["outboxId"], page_size=request.page_size(), page_token=request.page_token()
         )
-        page = await request.answer(self._messaging.ListOutboxEvents, question, _READ)
+        page = await request.answer(self._events.ListOutboxEvents, question, _READ)
         return request.page([OutboxEvent.of(event) for event in page.events], page.next_page_token)
 
     @handles(LIST_ERROR_CODES)

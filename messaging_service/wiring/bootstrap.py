@@ -72,6 +72,7 @@ def compose(process: Process) -> Service:
             *accounts.servicers,
             *opt_outs.servicers,
             *carriers.servicers,
+            *events.servicers,
             *sending.servicers,
             *receipts.servicers,
             *reports.servicers,

@@ -5,16 +5,18 @@ from __future__ import annotations
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
 from datetime import timedelta
+from functools import partial
 from typing import TypeVar
 
 from prometheus_client import Gauge
 
 from messaging_service.events.event_tail import EventTail, TailLimits
-from messaging_service.events.grpc.event_calls import EventCalls
 from messaging_service.events.grpc.event_cursors import AccountCursors
+from messaging_service.events.grpc.event_servicer import EventServicer
 from messaging_service.events.postgres.event_rows import PostgresEntryEvents, PostgresEventLog
 from messaging_service.events.watch_outbox import WatchOutbox
-from messaging_service.wiring.process import Duties, Process
+from messaging_service.wiring.process import Duties, Process, Servicers
+from tukupay.sms.messaging.v1 import events_pb2_grpc
 
 I = TypeVar("I")  # noqa: E741 - item
 R = TypeVar("R")
@@ -24,8 +26,8 @@ R = TypeVar("R")
 class WiredEvents:
     """What events offer."""
 
+    servicers: Servicers
     duties: Duties
-    calls: EventCalls
     tail: EventTail
     """The reader of new events; `close` ends every watch, and their callers go on at another replica."""
 
@@ -49,12 +51,13 @@ def build_events(process: Process) -> WiredEvents:
     entries = PostgresEntryEvents(pools.main)
     gauge = Gauge("tukupay_outbox_watches", "Watches of entries and accounts that are open.", registry=process.registry)
     gauge.set_function(lambda: tail.watches)
+    servicer = EventServicer(
+        entries,
+        WatchOutbox(tail, PostgresEventLog(pools.catch_up), entries),
+        AccountCursors(process.seams.now, timedelta(seconds=settings.watch_resume_s)),
+    )
     return WiredEvents(
+        servicers=(partial(events_pb2_grpc.add_EventServiceServicer_to_server, servicer),),
         duties={"watching": tail.run},
-        calls=EventCalls(
-            entries,
-            WatchOutbox(tail, PostgresEventLog(pools.catch_up), entries),
-            AccountCursors(process.seams.now, timedelta(seconds=settings.watch_resume_s)),
-        ),
         tail=tail,
     )

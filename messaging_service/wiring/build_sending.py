@@ -135,9 +135,7 @@ def build_sending(process: Process, needed: Needed) -> WiredSending:
         max_retries=settings.max_retries,
         carrier_grace_s=settings.carrier_grace_s,
     )
-    servicer = MessagingServicer(
-        send, resend, needed.prices.quote, outbox, needed.events.calls, default_wait_s=settings.outcome_wait_s
-    )
+    servicer = MessagingServicer(send, resend, needed.prices.quote, outbox, default_wait_s=settings.outcome_wait_s)
     look = GaugePoller(
         PostgresQueueView(process.pools.main),
         QueueMetrics(process.registry),

@@ -12,7 +12,7 @@ from grpc import aio
 
 from service_kit.settings import Address
 from sms_cli.shared.service_calls import messaging_stub
-from tukupay.sms.messaging.v1 import messaging_pb2_grpc
+from tukupay.sms.messaging.v1 import events_pb2_grpc
 
 AGAIN: Final = frozenset({grpc.StatusCode.UNAVAILABLE, grpc.StatusCode.RESOURCE_EXHAUSTED, grpc.StatusCode.CANCELLED})
 """The codes after which a watch is opened again at its cursor."""
@@ -33,7 +33,7 @@ class Following(Generic[R]):
     """A watch and its position."""
 
     messaging: Address
-    watch: Callable[[messaging_pb2_grpc.MessagingServiceAsyncStub, str], AsyncIterable[R]]
+    watch: Callable[[events_pb2_grpc.EventServiceAsyncStub, str], AsyncIterable[R]]
     """Opens the stream after a cursor."""
     show: Callable[[R], None]
     interrupted: Callable[[str, float], None]
@@ -49,7 +49,7 @@ class Following(Generic[R]):
         Opens it again whenever the connection breaks after it was open once. Raises CommandError.
         """
         began, pause_s = False, FIRST_PAUSE_S
-        service = messaging_pb2_grpc.MessagingServiceStub
+        service = events_pb2_grpc.EventServiceStub
         async with messaging_stub(self.messaging, service, deadline_s=None) as stub:
             while True:
                 try:

@@ -16,11 +16,12 @@ from sms_cli.shared.enum_words import enum_word
 from sms_cli.shared.local_settings import client_settings
 from sms_cli.shared.terminal import err, out
 from sms_cli.shared.terminal_instants import shown
+from tukupay.sms.messaging.v1 import events_pb2
 from tukupay.sms.messaging.v1 import messaging_pb2 as pb
 
 if TYPE_CHECKING:
     from sms_cli.outbox.follow_watch import Following
-    from tukupay.sms.messaging.v1.messaging_pb2_grpc import MessagingServiceAsyncStub
+    from tukupay.sms.messaging.v1.events_pb2_grpc import EventServiceAsyncStub
 
 
 class Outcome(StrEnum):
@@ -81,15 +82,15 @@ async def _to_the_end(following: Following[Any]) -> bool:
     return True
 
 
-def _entry(outbox_id: str, *, as_json: bool) -> Following[pb.WatchOutboxEntryResponse]:
+def _entry(outbox_id: str, *, as_json: bool) -> Following[events_pb2.WatchOutboxEntryResponse]:
     from sms_cli.outbox.follow_watch import Following  # noqa: PLC0415 - other commands start faster without it
 
-    def opened(stub: MessagingServiceAsyncStub, cursor: str) -> Any:  # noqa: ANN401 - a call of grpc
-        return stub.WatchOutboxEntry(pb.WatchOutboxEntryRequest(outbox_id=outbox_id, cursor=cursor))
+    def opened(stub: EventServiceAsyncStub, cursor: str) -> Any:  # noqa: ANN401 - a call of grpc
+        return stub.WatchOutboxEntry(events_pb2.WatchOutboxEntryRequest(outbox_id=outbox_id, cursor=cursor))
 
     seen = False
 
-    def show(response: pb.WatchOutboxEntryResponse) -> None:
+    def show(response: events_pb2.WatchOutboxEntryResponse) -> None:
         nonlocal seen
         if response.HasField("entry") and not seen and not as_json:
             out.print(f"[bold]{escape(outbox_id)}[/] is {state_word(response.entry.delivery_state)}")
@@ -102,13 +103,13 @@ def _entry(outbox_id: str, *, as_json: bool) -> Following[pb.WatchOutboxEntryRes
 
 def _account(
     user: str, statuses: list[pb.SmsStatus.ValueType], tag: str | None, *, as_json: bool
-) -> Following[pb.WatchOutboxResponse]:
+) -> Following[events_pb2.WatchOutboxResponse]:
     from sms_cli.outbox.follow_watch import Following  # noqa: PLC0415 - see _entry
 
-    def opened(stub: MessagingServiceAsyncStub, cursor: str) -> Any:  # noqa: ANN401 - a call of grpc
-        return stub.WatchOutbox(pb.WatchOutboxRequest(user_id=user, statuses=statuses, tag=tag, cursor=cursor))
+    def opened(stub: EventServiceAsyncStub, cursor: str) -> Any:  # noqa: ANN401 - a call of grpc
+        return stub.WatchOutbox(events_pb2.WatchOutboxRequest(user_id=user, statuses=statuses, tag=tag, cursor=cursor))
 
-    def show(response: pb.WatchOutboxResponse) -> None:
+    def show(response: events_pb2.WatchOutboxResponse) -> None:
         for event in response.events:
             _print(event, response.cursor, as_json=as_json)
 
@@ -123,7 +124,7 @@ def _interrupted(reason: str, pause_s: float) -> None:
     err.print(escape(f"messaging: {reason}; watching again in {pause_s:g} s"))
 
 
-def _print(event: pb.OutboxEvent, cursor: str, *, as_json: bool) -> None:
+def _print(event: events_pb2.OutboxEvent, cursor: str, *, as_json: bool) -> None:
     if as_json:
         # One line each and flushed, for programs at the other end of a pipe.
         print(json.dumps({**event_record(event), "cursor": cursor}, ensure_ascii=False), flush=True)  # noqa: T201
@@ -136,7 +137,7 @@ def state_word(state: pb.DeliveryState.ValueType) -> str:
     return enum_word(pb.DeliveryState, state)
 
 
-def event_record(event: pb.OutboxEvent) -> dict[str, object]:
+def event_record(event: events_pb2.OutboxEvent) -> dict[str, object]:
     """The event as JSON, without what was not set."""
     record: dict[str, object] = {
         "at": shown(event.event_time),
@@ -155,7 +156,7 @@ def event_record(event: pb.OutboxEvent) -> dict[str, object]:
     return record
 
 
-def event_line(event: pb.OutboxEvent) -> str:
+def event_line(event: events_pb2.OutboxEvent) -> str:
     """The event in one line for a person."""
     before = f"{state_word(event.from_state)} -> " if event.from_state else ""
     parts = [shown(event.event_time), event.outbox_id, event.message_id, f"{before}{state_word(event.to_state)}"]

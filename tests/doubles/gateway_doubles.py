@@ -12,7 +12,7 @@ from google.protobuf.timestamp_pb2 import Timestamp
 
 from service_kit.errors import Kind, ServiceError
 from service_kit.grpc.grpc_errors import CODES
-from tukupay.sms.messaging.v1 import messaging_pb2, messaging_pb2_grpc
+from tukupay.sms.messaging.v1 import events_pb2, events_pb2_grpc, messaging_pb2, messaging_pb2_grpc
 from tukupay.sms.pricing.v1 import pricing_pb2, pricing_pb2_grpc
 
 Answer = TypeVar("Answer", bound=Message)
@@ -171,7 +171,7 @@ def entry_of(item: messaging_pb2.SendSmsRequest) -> messaging_pb2.OutboxEntry:
     )
 
 
-class MessagingDouble(Scripted, messaging_pb2_grpc.MessagingServiceServicer):
+class MessagingDouble(Scripted, messaging_pb2_grpc.MessagingServiceServicer, events_pb2_grpc.EventServiceServicer):
     """Accepts every SMS unless told otherwise."""
 
     def __init__(self) -> None:
@@ -285,9 +285,9 @@ class MessagingDouble(Scripted, messaging_pb2_grpc.MessagingServiceServicer):
         return await self._answer("ListOutboxEntries", request, context, messaging_pb2.ListOutboxEntriesResponse())
 
     async def ListOutboxEvents(  # noqa: N802
-        self, request: messaging_pb2.ListOutboxEventsRequest, context: Any
-    ) -> messaging_pb2.ListOutboxEventsResponse:
-        return await self._answer("ListOutboxEvents", request, context, messaging_pb2.ListOutboxEventsResponse())
+        self, request: events_pb2.ListOutboxEventsRequest, context: Any
+    ) -> events_pb2.ListOutboxEventsResponse:
+        return await self._answer("ListOutboxEvents", request, context, events_pb2.ListOutboxEventsResponse())
 
     async def ListErrorCodes(  # noqa: N802
         self, request: messaging_pb2.ListErrorCodesRequest, context: Any
@@ -302,8 +302,8 @@ class MessagingDouble(Scripted, messaging_pb2_grpc.MessagingServiceServicer):
             "ListErrorCodes", request, context, messaging_pb2.ListErrorCodesResponse(error_codes=[code])
         )
 
-    async def WatchOutboxEntry(self, request: messaging_pb2.WatchOutboxEntryRequest, context: Any) -> Any:  # noqa: N802
-        yield await self._answer("WatchOutboxEntry", request, context, messaging_pb2.WatchOutboxEntryResponse())
+    async def WatchOutboxEntry(self, request: events_pb2.WatchOutboxEntryRequest, context: Any) -> Any:  # noqa: N802
+        yield await self._answer("WatchOutboxEntry", request, context, events_pb2.WatchOutboxEntryResponse())
 
-    async def WatchOutbox(self, request: messaging_pb2.WatchOutboxRequest, context: Any) -> Any:  # noqa: N802
-        yield await self._answer("WatchOutbox", request, context, messaging_pb2.WatchOutboxResponse())
+    async def WatchOutbox(self, request: events_pb2.WatchOutboxRequest, context: Any) -> Any:  # noqa: N802
+        yield await self._answer("WatchOutbox", request, context, events_pb2.WatchOutboxResponse())

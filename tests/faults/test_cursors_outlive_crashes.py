@@ -27,7 +27,7 @@ from service_kit.postgres.database import create_pool
 from tests.doubles.event_journal import ACCOUNT, MESSAGE_ROW
 from tests.integration.messaging.running_service import Running, refusal_of, service_on
 from tests.system.waiting import until
-from tukupay.sms.messaging.v1 import messaging_pb2 as pb
+from tukupay.sms.messaging.v1 import events_pb2
 
 _EVENT = """
     INSERT INTO message_event (message_id, attempt, to_state, actor) VALUES (%s, 1, 'ready', 'test')
@@ -100,7 +100,7 @@ async def test_events_under_numbers_that_are_given_out_again_are_not_missed(serv
 @pytest.mark.timeout(120)
 async def test_a_watch_ends_when_the_database_does_and_goes_on_afterwards(server: EmbeddedPostgres) -> None:
     async with service_on(server.url("messaging"), pool_timeout_s=0.5) as service:
-        call: Any = service.sms.WatchOutbox(pb.WatchOutboxRequest(user_id="user123"))
+        call: Any = service.events.WatchOutbox(events_pb2.WatchOutboxRequest(user_id="user123"))
         cursor = (await call.read()).cursor
         crash(server)
         error = await refusal_of(call.read())
@@ -109,7 +109,7 @@ async def test_a_watch_ends_when_the_database_does_and_goes_on_afterwards(server
         async with asyncio.timeout(60):
             sent = await sent_again(service)
             found: list[str] = []
-            resumed: Any = service.sms.WatchOutbox(pb.WatchOutboxRequest(user_id="user123", cursor=cursor))
+            resumed: Any = service.events.WatchOutbox(events_pb2.WatchOutboxRequest(user_id="user123", cursor=cursor))
             while len(found) < 2:
                 found += [event.outbox_id for event in (await resumed.read()).events]
     assert found[:2] == [sent, sent]

@@ -11,6 +11,7 @@ from messaging_service.shared.grpc import wire
 from messaging_service.shared.grpc.entry_ids import existing, no_entry
 from service_kit import page_token
 from service_kit.errors import Violation, invalid
+from tukupay.sms.messaging.v1 import events_pb2
 from tukupay.sms.messaging.v1 import messaging_pb2 as pb
 
 DEFAULT_PAGE = 50
@@ -18,9 +19,9 @@ MAX_PAGE = 500
 MAX_ID = 2**63 - 1
 
 
-def from_event(event: OutboxEvent) -> pb.OutboxEvent:
+def from_event(event: OutboxEvent) -> events_pb2.OutboxEvent:
     """The public form of an event."""
-    return pb.OutboxEvent(
+    return events_pb2.OutboxEvent(
         event_id=event.id,
         outbox_id=outbox_id(event.message_id),
         user_id=event.account_id,
@@ -38,7 +39,9 @@ def from_event(event: OutboxEvent) -> pb.OutboxEvent:
     )
 
 
-async def list_outbox_events(log: EntryEvents, request: pb.ListOutboxEventsRequest) -> pb.ListOutboxEventsResponse:
+async def list_outbox_events(
+    log: EntryEvents, request: events_pb2.ListOutboxEventsRequest
+) -> events_pb2.ListOutboxEventsResponse:
     """One page of the events of an entry. Raises ServiceError INVALID_ARGUMENT or OUTBOX_ENTRY_NOT_FOUND."""
     if not 0 <= request.page_size <= MAX_PAGE:
         problem = f"is {request.page_size}; give 1 to {MAX_PAGE}, or 0 for {DEFAULT_PAGE}"
@@ -52,7 +55,7 @@ async def list_outbox_events(log: EntryEvents, request: pb.ListOutboxEventsReque
         raise no_entry(request.outbox_id)
     page = found[:size]
     token = page_token.encode((page[-1].id,), question) if len(found) > size else ""
-    return pb.ListOutboxEventsResponse(events=[from_event(event) for event in page], next_page_token=token)
+    return events_pb2.ListOutboxEventsResponse(events=[from_event(event) for event in page], next_page_token=token)
 
 
 def _position(values: list[str | int]) -> int:

@@ -3,10 +3,8 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncGenerator, AsyncIterator, Sequence
-from contextlib import aclosing
+from collections.abc import AsyncIterator, Sequence
 from datetime import datetime
-from typing import Protocol
 from uuid import UUID
 
 import structlog
@@ -42,25 +40,6 @@ MAX_PAGE = 500
 log = structlog.get_logger()
 
 
-class EventCalls(Protocol):
-    """The calls of this service that are about events; who keeps the events answers them.
-
-    Each raises ServiceError INVALID for a request at fault, and OUTBOX_ENTRY_NOT_FOUND for an entry that there is not.
-    """
-
-    async def list(self, request: pb.ListOutboxEventsRequest) -> pb.ListOutboxEventsResponse:
-        """One page of the events of an entry."""
-        ...
-
-    def entry(self, request: pb.WatchOutboxEntryRequest) -> AsyncGenerator[pb.WatchOutboxEntryResponse, None]:
-        """An entry with its events so far, and then its news."""
-        ...
-
-    def account(self, request: pb.WatchOutboxRequest) -> AsyncGenerator[pb.WatchOutboxResponse, None]:
-        """The news of an account."""
-        ...
-
-
 class MessagingServicer(messaging_pb2_grpc.MessagingServiceServicer):
     """Translates between the stubs and the use cases."""
 
@@ -70,11 +49,9 @@ class MessagingServicer(messaging_pb2_grpc.MessagingServiceServicer):
         resend: ResendSms,
         quote: QuoteSms,
         outbox: Outbox,
-        events: EventCalls,
         *,
         default_wait_s: float,
     ) -> None:
-        self._events = events
         self._send = send
         self._resend = resend
         self._quote = quote
@@ -189,28 +166,6 @@ class MessagingServicer(messaging_pb2_grpc.MessagingServiceServicer):
     ) -> pb.ListErrorCodesResponse:
         """See the proto."""
         return pb.ListErrorCodesResponse(error_codes=[from_failure(failure) for failure in CATALOGUE.values()])
-
-    async def ListOutboxEvents(  # noqa: N802
-        self, request: pb.ListOutboxEventsRequest, context: Context
-    ) -> pb.ListOutboxEventsResponse:
-        """See the proto."""
-        return await self._events.list(request)
-
-    async def WatchOutboxEntry(  # noqa: N802
-        self, request: pb.WatchOutboxEntryRequest, context: Context
-    ) -> AsyncIterator[pb.WatchOutboxEntryResponse]:
-        """See the proto."""
-        async with aclosing(self._events.entry(request)) as watch:
-            async for response in watch:
-                yield response
-
-    async def WatchOutbox(  # noqa: N802
-        self, request: pb.WatchOutboxRequest, context: Context
-    ) -> AsyncIterator[pb.WatchOutboxResponse]:
-        """See the proto."""
-        async with aclosing(self._events.account(request)) as watch:
-            async for response in watch:
-                yield response
 
 
 def _earlier_rivals(items: Sequence[pb.SendSmsRequest]) -> list[int | None]:

@@ -27,6 +27,7 @@ from tukupay.sms.messaging.v1 import (
     alerts_pb2_grpc,
     carrier_callbacks_pb2_grpc,
     channels_pb2_grpc,
+    events_pb2_grpc,
     messaging_pb2_grpc,
     reports_pb2_grpc,
     suppressions_pb2_grpc,
@@ -72,6 +73,7 @@ async def running_gateway(
     messaging_server = GrpcServer(ANY_PORT, [MESSAGING, SUPPRESSIONS, WEBHOOKS, ALERTS, CHANNELS])
     pricing_pb2_grpc.add_PricingServiceServicer_to_server(pricing, pricing_server.grpc)
     messaging_pb2_grpc.add_MessagingServiceServicer_to_server(messaging, messaging_server.grpc)
+    events_pb2_grpc.add_EventServiceServicer_to_server(messaging, messaging_server.grpc)
     suppressions_pb2_grpc.add_SuppressionServiceServicer_to_server(suppressions, messaging_server.grpc)
     if callbacks is not None:
         carrier_callbacks_pb2_grpc.add_CarrierCallbackServiceServicer_to_server(callbacks, messaging_server.grpc)

@@ -27,7 +27,7 @@ from service_kit.settings import Address
 from tests.contract.sms_examples import RECIPIENT
 from tests.doubles.scripted_carrier import ScriptedCarrier
 from tests.system.messaging_settings import messaging_settings
-from tukupay.sms.messaging.v1 import accounts_pb2, accounts_pb2_grpc, messaging_pb2_grpc
+from tukupay.sms.messaging.v1 import accounts_pb2, accounts_pb2_grpc, events_pb2_grpc, messaging_pb2_grpc
 from tukupay.sms.messaging.v1 import messaging_pb2 as pb
 from tukupay.sms.pricing.v1 import pricing_pb2, pricing_pb2_grpc
 
@@ -76,6 +76,7 @@ class Running:
 
     sms: messaging_pb2_grpc.MessagingServiceAsyncStub
     accounts: accounts_pb2_grpc.AccountServiceAsyncStub
+    events: events_pb2_grpc.EventServiceAsyncStub
     channel: aio.Channel
     carrier: ScriptedCarrier
     pricing: ScriptedPricing
@@ -179,6 +180,7 @@ async def service_on(
             yield Running(
                 messaging_pb2_grpc.MessagingServiceStub(channel),
                 accounts_pb2_grpc.AccountServiceStub(channel),
+                events_pb2_grpc.EventServiceStub(channel),
                 channel,
                 carrier,
                 pricing,

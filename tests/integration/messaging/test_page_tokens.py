@@ -26,6 +26,7 @@ from tukupay.sms.messaging.v1 import (
     alerts_pb2_grpc,
     channels_pb2,
     channels_pb2_grpc,
+    events_pb2,
     messaging_pb2,
     suppressions_pb2,
     suppressions_pb2_grpc,
@@ -129,8 +130,8 @@ async def lists(service: Running, database_url: str) -> list[Listed]:
             {"user_id": "user123", "tag": "otp", "created_from": EARLY, "created_before": LATE},
         ),
         Listed(
-            service.sms.ListOutboxEvents,
-            messaging_pb2.ListOutboxEventsRequest,
+            service.events.ListOutboxEvents,
+            events_pb2.ListOutboxEventsRequest,
             {"outbox_id": sent[1]},
             {"outbox_id": sent[0]},
         ),
@@ -191,7 +192,7 @@ async def test_a_page_token_serves_no_other_question(lists: list[Listed]) -> Non
 
 
 async def test_every_list_with_pages_is_tried(lists: list[Listed]) -> None:
-    files = ("messaging", "accounts", "webhooks", "channels", "suppressions", "alerts", "carriers", "reports")
+    files = ("messaging", "accounts", "events", "webhooks", "channels", "suppressions", "alerts", "carriers", "reports")
     with_pages = {
         method.input_type.name
         for name in files

@@ -7,13 +7,14 @@ import pytest
 from service_kit.errors import Kind, ServiceError
 from tests.doubles.gateway_doubles import ENTRY_ID, at
 from tests.integration.gateway.conftest import Running
+from tukupay.sms.messaging.v1 import events_pb2
 from tukupay.sms.messaging.v1 import messaging_pb2 as pb
 
 EVENTS = f"/api/sms/outbox/{ENTRY_ID}/events"
 
 
 async def test_an_event_shows_what_an_app_may_know_and_no_more(running: Running) -> None:
-    first = pb.OutboxEvent(
+    first = events_pb2.OutboxEvent(
         event_id=7_000_001,
         outbox_id=ENTRY_ID,
         user_id="user123",
@@ -23,7 +24,7 @@ async def test_an_event_shows_what_an_app_may_know_and_no_more(running: Running)
         to_state=pb.DELIVERY_STATE_SUBMITTING,
         status=pb.SMS_STATUS_PENDING,
     )
-    last = pb.OutboxEvent(
+    last = events_pb2.OutboxEvent(
         event_id=7_000_009,
         outbox_id=ENTRY_ID,
         user_id="user123",
@@ -39,7 +40,7 @@ async def test_an_event_shows_what_an_app_may_know_and_no_more(running: Running)
         carrier_error_code="034",
         next_try_time=at("2024-12-15T08:00:30Z"),
     )
-    running.messaging.will_answer("ListOutboxEvents", pb.ListOutboxEventsResponse(events=[first, last]))
+    running.messaging.will_answer("ListOutboxEvents", events_pb2.ListOutboxEventsResponse(events=[first, last]))
     response = await running.http.get(EVENTS)
     assert response.status_code == 200
     assert "link" not in response.headers
@@ -68,11 +69,11 @@ async def test_an_event_shows_what_an_app_may_know_and_no_more(running: Running)
 
 
 async def test_the_link_leads_to_the_next_page(running: Running) -> None:
-    running.messaging.will_answer("ListOutboxEvents", pb.ListOutboxEventsResponse(next_page_token="t/+="))
+    running.messaging.will_answer("ListOutboxEvents", events_pb2.ListOutboxEventsResponse(next_page_token="t/+="))
     response = await running.http.get(EVENTS, params={"limit": "1"})
-    assert running.messaging.request == pb.ListOutboxEventsRequest(outbox_id=ENTRY_ID, page_size=1)
+    assert running.messaging.request == events_pb2.ListOutboxEventsRequest(outbox_id=ENTRY_ID, page_size=1)
     await running.http.get(response.links["next"]["url"])
-    assert running.messaging.requests[1] == pb.ListOutboxEventsRequest(
+    assert running.messaging.requests[1] == events_pb2.ListOutboxEventsRequest(
         outbox_id=ENTRY_ID, page_size=1, page_token="t/+="
     )
 

@@ -7,6 +7,7 @@ import pytest
 from service_kit.errors import Kind
 from tests.contract.sms_examples import accepted, not_taken, refused
 from tests.integration.messaging.running_service import Running, refusal_of
+from tukupay.sms.messaging.v1 import events_pb2
 from tukupay.sms.messaging.v1 import messaging_pb2 as pb
 
 pytestmark = pytest.mark.timeout(60)
@@ -14,11 +15,11 @@ pytestmark = pytest.mark.timeout(60)
 S = pb.DeliveryState
 
 
-async def pages(service: Running, outbox_id: str, size: int) -> list[list[pb.OutboxEvent]]:
+async def pages(service: Running, outbox_id: str, size: int) -> list[list[events_pb2.OutboxEvent]]:
     found, token = [], ""
     while True:
-        request = pb.ListOutboxEventsRequest(outbox_id=outbox_id, page_size=size, page_token=token)
-        page = await service.sms.ListOutboxEvents(request)
+        request = events_pb2.ListOutboxEventsRequest(outbox_id=outbox_id, page_size=size, page_token=token)
+        page = await service.events.ListOutboxEvents(request)
         found.append(list(page.events))
         token = page.next_page_token
         if not token:
@@ -70,21 +71,21 @@ async def test_an_attempt_that_was_not_taken_says_when_it_is_tried_again(service
 
 async def test_another_entrys_page_token_is_refused(service: Running) -> None:
     first, other = [(await service.send()).entry.outbox_id for _ in range(2)]
-    page = await service.sms.ListOutboxEvents(pb.ListOutboxEventsRequest(outbox_id=first, page_size=1))
+    page = await service.events.ListOutboxEvents(events_pb2.ListOutboxEventsRequest(outbox_id=first, page_size=1))
     for token in (page.next_page_token, "garbage", "W10"):
-        request = pb.ListOutboxEventsRequest(outbox_id=other, page_token=token)
-        error = await refusal_of(service.sms.ListOutboxEvents(request))
+        request = events_pb2.ListOutboxEventsRequest(outbox_id=other, page_token=token)
+        error = await refusal_of(service.events.ListOutboxEvents(request))
         assert (error.kind, error.violations[0].field) == (Kind.INVALID, "page_token")
 
 
 @pytest.mark.parametrize("outbox_id", ["outbox_" + "0" * 32, "outbox456", "x" * 300])
 async def test_an_entry_that_does_not_exist_has_no_events(service: Running, outbox_id: str) -> None:
-    error = await refusal_of(service.sms.ListOutboxEvents(pb.ListOutboxEventsRequest(outbox_id=outbox_id)))
+    error = await refusal_of(service.events.ListOutboxEvents(events_pb2.ListOutboxEventsRequest(outbox_id=outbox_id)))
     assert (error.kind, error.reason) == (Kind.NOT_FOUND, "OUTBOX_ENTRY_NOT_FOUND")
 
 
 @pytest.mark.parametrize("size", [-1, 501])
 async def test_a_page_size_out_of_bounds_is_refused(service: Running, size: int) -> None:
-    request = pb.ListOutboxEventsRequest(outbox_id="outbox_" + "0" * 32, page_size=size)
-    error = await refusal_of(service.sms.ListOutboxEvents(request))
+    request = events_pb2.ListOutboxEventsRequest(outbox_id="outbox_" + "0" * 32, page_size=size)
+    error = await refusal_of(service.events.ListOutboxEvents(request))
     assert (error.kind, error.violations[0].field) == (Kind.INVALID, "page_size")

@@ -17,8 +17,8 @@ from tests.contract.sms_examples import refused
 from tests.integration.messaging.conftest import receipt
 from tests.integration.messaging.running_service import Running, refusal_of, service_on
 from tests.system.messaging_database import STAYS_OPEN, rows
+from tukupay.sms.messaging.v1 import events_pb2, events_pb2_grpc
 from tukupay.sms.messaging.v1 import messaging_pb2 as pb
-from tukupay.sms.messaging.v1 import messaging_pb2_grpc
 
 pytestmark = pytest.mark.timeout(60)
 
@@ -36,26 +36,26 @@ NOBODY = "outbox_" + "0" * 32
 
 
 def watch(service: Running, user_id: str = "user123", **fields: Any) -> Any:
-    return service.sms.WatchOutbox(
-        pb.WatchOutboxRequest(user_id=user_id, **{"heartbeat_interval": SELDOM, **fields}), timeout=30
+    return service.events.WatchOutbox(
+        events_pb2.WatchOutboxRequest(user_id=user_id, **{"heartbeat_interval": SELDOM, **fields}), timeout=30
     )
 
 
 def watch_entry(service: Running, outbox_id: str, **fields: Any) -> Any:
-    return service.sms.WatchOutboxEntry(
-        pb.WatchOutboxEntryRequest(outbox_id=outbox_id, **{"heartbeat_interval": SELDOM, **fields}), timeout=30
+    return service.events.WatchOutboxEntry(
+        events_pb2.WatchOutboxEntryRequest(outbox_id=outbox_id, **{"heartbeat_interval": SELDOM, **fields}), timeout=30
     )
 
 
-async def events(call: Any, count: int) -> list[pb.OutboxEvent]:
+async def events(call: Any, count: int) -> list[events_pb2.OutboxEvent]:
     """That many events of a stream."""
-    found: list[pb.OutboxEvent] = []
+    found: list[events_pb2.OutboxEvent] = []
     while len(found) < count:
         found += (await call.read()).events
     return found
 
 
-def changes(found: list[pb.OutboxEvent]) -> list[tuple[int, int]]:
+def changes(found: list[events_pb2.OutboxEvent]) -> list[tuple[int, int]]:
     return [(event.from_state, event.to_state) for event in found]
 
 
@@ -263,10 +263,10 @@ def _message(number: int) -> dict[str, Any]:
 async def test_watches_end_with_a_word_when_the_service_does(database_url: str) -> None:
     async with service_on(database_url) as service:
         channel = open_channel(service.address)
-        stub = messaging_pb2_grpc.MessagingServiceStub(channel)
+        stub = events_pb2_grpc.EventServiceStub(channel)
         entry = (await service.send()).entry
-        account = stub.WatchOutbox(pb.WatchOutboxRequest(user_id="user123"))
-        one = stub.WatchOutboxEntry(pb.WatchOutboxEntryRequest(outbox_id=entry.outbox_id))
+        account = stub.WatchOutbox(events_pb2.WatchOutboxRequest(user_id="user123"))
+        one = stub.WatchOutboxEntry(events_pb2.WatchOutboxEntryRequest(outbox_id=entry.outbox_id))
         await account.read()
         await one.read()
     for call in (account, one):

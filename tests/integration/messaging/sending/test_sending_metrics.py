@@ -17,7 +17,7 @@ from tests.integration.messaging.metered_service import Metered
 from tests.integration.messaging.running_service import message
 from tests.system.messaging_database import rows
 from tests.system.privacy import OTP, leaks
-from tukupay.sms.messaging.v1 import accounts_pb2
+from tukupay.sms.messaging.v1 import accounts_pb2, events_pb2
 from tukupay.sms.messaging.v1 import messaging_pb2 as pb
 
 pytestmark = pytest.mark.timeout(60)
@@ -146,7 +146,7 @@ async def test_carriers_show_whether_they_are_up_and_how_full(metered: Metered) 
 
 async def test_open_watches_are_shown(metered: Metered) -> None:
     assert (await metered.figures())("tukupay_outbox_watches") == 0
-    watch = metered.service.sms.WatchOutbox(pb.WatchOutboxRequest(user_id="user123"))
+    watch = metered.service.events.WatchOutbox(events_pb2.WatchOutboxRequest(user_id="user123"))
     await watch.read()
     assert (await metered.figures())("tukupay_outbox_watches") == 1
     watch.cancel()

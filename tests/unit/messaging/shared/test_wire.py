@@ -21,6 +21,7 @@ from messaging_service.carriers.domain.carrier_status import BindState
 from messaging_service.carriers.domain.circuit_breaker import BreakerState
 from messaging_service.carriers.grpc import carrier_servicer
 from messaging_service.carriers.grpc.carrier_servicer import CarrierServicer
+from messaging_service.events.grpc.event_servicer import EventServicer
 from messaging_service.notices.domain.alert_conditions import AlertKind
 from messaging_service.notices.domain.channels import CHANNEL_EVENTS, CHANNEL_KINDS
 from messaging_service.notices.domain.endpoints import DeliveryState, EventType
@@ -52,6 +53,7 @@ from tukupay.sms.messaging.v1 import (
     carrier_callbacks_pb2,
     carriers_pb2,
     channels_pb2,
+    events_pb2,
     reports_pb2,
     suppressions_pb2,
     webhooks_pb2,
@@ -62,6 +64,7 @@ from tukupay.sms.pricing.v1 import pricing_pb2
 SERVICERS = {
     "MessagingService": MessagingServicer,
     "AccountService": AccountServicer,
+    "EventService": EventServicer,
     "CarrierService": CarrierServicer,
     "CarrierCallbackService": CarrierCallbackServicer,
     "SuppressionService": SuppressionServicer,
@@ -79,6 +82,7 @@ CALLS = [
         carriers_pb2.DESCRIPTOR,
         carrier_callbacks_pb2.DESCRIPTOR,
         channels_pb2.DESCRIPTOR,
+        events_pb2.DESCRIPTOR,
         reports_pb2.DESCRIPTOR,
         suppressions_pb2.DESCRIPTOR,
         webhooks_pb2.DESCRIPTOR,

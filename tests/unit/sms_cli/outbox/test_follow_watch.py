@@ -15,24 +15,24 @@ from sms_cli.outbox import follow_watch as following
 from sms_cli.outbox.follow_watch import Following
 from sms_cli.outbox.watch_command import event_line, event_record
 from sms_cli.shared.command_error import CommandError
+from tukupay.sms.messaging.v1 import events_pb2, events_pb2_grpc
 from tukupay.sms.messaging.v1 import messaging_pb2 as pb
-from tukupay.sms.messaging.v1 import messaging_pb2_grpc
 
 OUTBOX_ID = "outbox_0192e4a07c2b7d3e9a51c6f0b8d4e2a1"
 
 
-class Scripted(messaging_pb2_grpc.MessagingServiceServicer):
+class Scripted(events_pb2_grpc.EventServiceServicer):
     """Answers each watch with its next script: cursors, then a status to end with, or None for a good end."""
 
     def __init__(self, *scripts: tuple[list[str], grpc.StatusCode | None]) -> None:
         self._scripts = list(scripts)
         self.asked: list[str] = []
 
-    async def WatchOutboxEntry(self, request: Any, context: Any) -> AsyncIterator[pb.WatchOutboxEntryResponse]:  # noqa: N802
+    async def WatchOutboxEntry(self, request: Any, context: Any) -> AsyncIterator[events_pb2.WatchOutboxEntryResponse]:  # noqa: N802
         self.asked.append(request.cursor)
         cursors, status = self._scripts.pop(0)
         for cursor in cursors:
-            yield pb.WatchOutboxEntryResponse(cursor=cursor)
+            yield events_pb2.WatchOutboxEntryResponse(cursor=cursor)
         if status is not None:
             await context.abort(status, "over")
 
@@ -41,7 +41,7 @@ class Scripted(messaging_pb2_grpc.MessagingServiceServicer):
 async def serving(*scripts: tuple[list[str], grpc.StatusCode | None]) -> AsyncIterator[tuple[Scripted, Address]]:
     servicer = Scripted(*scripts)  # type: ignore[abstract]  # the other calls answer UNIMPLEMENTED
     server = aio.server()
-    messaging_pb2_grpc.add_MessagingServiceServicer_to_server(servicer, server)
+    events_pb2_grpc.add_EventServiceServicer_to_server(servicer, server)
     port = server.add_insecure_port("127.0.0.1:0")
     await server.start()
     try:
@@ -55,9 +55,9 @@ def no_pause(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(following, "FIRST_PAUSE_S", 0.0)
 
 
-async def follow(address: Address, told: list[str]) -> Following[pb.WatchOutboxEntryResponse]:
+async def follow(address: Address, told: list[str]) -> Following[events_pb2.WatchOutboxEntryResponse]:
     def opened(stub: Any, cursor: str) -> Any:
-        return stub.WatchOutboxEntry(pb.WatchOutboxEntryRequest(outbox_id=OUTBOX_ID, cursor=cursor))
+        return stub.WatchOutboxEntry(events_pb2.WatchOutboxEntryRequest(outbox_id=OUTBOX_ID, cursor=cursor))
 
     watch = Following(
         address,
@@ -97,7 +97,7 @@ async def test_a_service_that_was_never_reached_is_told_at_once() -> None:
 
 
 def test_an_event_is_shown_in_one_line_and_as_json() -> None:
-    event = pb.OutboxEvent(
+    event = events_pb2.OutboxEvent(
         event_id=9,
         outbox_id=OUTBOX_ID,
         user_id="user123",

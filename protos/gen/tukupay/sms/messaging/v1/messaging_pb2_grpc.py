@@ -79,21 +79,6 @@ class MessagingServiceStub(object):
                 request_serializer=tukupay_dot_sms_dot_messaging_dot_v1_dot_messaging__pb2.ListOutboxEntriesRequest.SerializeToString,
                 response_deserializer=tukupay_dot_sms_dot_messaging_dot_v1_dot_messaging__pb2.ListOutboxEntriesResponse.FromString,
                 _registered_method=True)
-        self.ListOutboxEvents = channel.unary_unary(
-                '/tukupay.sms.messaging.v1.MessagingService/ListOutboxEvents',
-                request_serializer=tukupay_dot_sms_dot_messaging_dot_v1_dot_messaging__pb2.ListOutboxEventsRequest.SerializeToString,
-                response_deserializer=tukupay_dot_sms_dot_messaging_dot_v1_dot_messaging__pb2.ListOutboxEventsResponse.FromString,
-                _registered_method=True)
-        self.WatchOutboxEntry = channel.unary_stream(
-                '/tukupay.sms.messaging.v1.MessagingService/WatchOutboxEntry',
-                request_serializer=tukupay_dot_sms_dot_messaging_dot_v1_dot_messaging__pb2.WatchOutboxEntryRequest.SerializeToString,
-                response_deserializer=tukupay_dot_sms_dot_messaging_dot_v1_dot_messaging__pb2.WatchOutboxEntryResponse.FromString,
-                _registered_method=True)
-        self.WatchOutbox = channel.unary_stream(
-                '/tukupay.sms.messaging.v1.MessagingService/WatchOutbox',
-                request_serializer=tukupay_dot_sms_dot_messaging_dot_v1_dot_messaging__pb2.WatchOutboxRequest.SerializeToString,
-                response_deserializer=tukupay_dot_sms_dot_messaging_dot_v1_dot_messaging__pb2.WatchOutboxResponse.FromString,
-                _registered_method=True)
 
 
 class MessagingServiceServicer(object):
@@ -191,49 +176,6 @@ class MessagingServiceServicer(object):
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
-    def ListOutboxEvents(self, request, context):
-        """What happened to one entry, oldest first, by pages: one event for every change of its
-        state since it was recorded.
-        NOT_FOUND (`OUTBOX_ENTRY_NOT_FOUND`). INVALID_ARGUMENT: a malformed page token.
-        """
-        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
-        context.set_details('Method not implemented!')
-        raise NotImplementedError('Method not implemented!')
-
-    def WatchOutboxEntry(self, request, context):
-        """Follows one entry: first as it stands, then each of its events as it is recorded, until
-        it is delivered, refused, undelivered, expired or cancelled; then the stream ends with
-        OK. A resend afterwards is for another watch.
-
-        Every event comes at least once, in the order of the entry's events. Whoever loses the
-        stream gives the last `cursor` that came, and misses nothing; events that came with it
-        or after it may come again. A silence of `heartbeat_interval` is broken by a response
-        without events. Streams also end when connections are renewed, every few minutes.
-        NOT_FOUND (`OUTBOX_ENTRY_NOT_FOUND`). INVALID_ARGUMENT: the cursor is malformed, of
-        another entry, or of another database. RESOURCE_EXHAUSTED: as for WatchOutbox.
-        UNAVAILABLE (`SHUTTING_DOWN`, `DATABASE_UNAVAILABLE`): watch again, with the cursor.
-        """
-        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
-        context.set_details('Method not implemented!')
-        raise NotImplementedError('Method not implemented!')
-
-    def WatchOutbox(self, request, context):
-        """Follows the entries of one account: each of their events as it is recorded, from now
-        or from a cursor on, for as long as both sides like. For internal services.
-
-        Every event comes at least once, and the events of one entry in their order; those of
-        different entries in nearly the order in which they happened. The first response names
-        where the watch begins. Cursors and heartbeats are as in WatchOutboxEntry.
-        INVALID_ARGUMENT: a malformed filter, or a cursor that is malformed, of another account
-        or database, or too old (24 h unless set otherwise); watch without it, and list what
-        may have been missed. RESOURCE_EXHAUSTED (`TOO_MANY_WATCHES`; `WATCHER_TOO_SLOW`: more
-        events wait than are kept for one watcher): watch again, with the cursor.
-        UNAVAILABLE (`SHUTTING_DOWN`, `DATABASE_UNAVAILABLE`): likewise.
-        """
-        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
-        context.set_details('Method not implemented!')
-        raise NotImplementedError('Method not implemented!')
-
 
 def add_MessagingServiceServicer_to_server(servicer, server):
     rpc_method_handlers = {
@@ -276,21 +218,6 @@ def add_MessagingServiceServicer_to_server(servicer, server):
                     servicer.ListOutboxEntries,
                     request_deserializer=tukupay_dot_sms_dot_messaging_dot_v1_dot_messaging__pb2.ListOutboxEntriesRequest.FromString,
                     response_serializer=tukupay_dot_sms_dot_messaging_dot_v1_dot_messaging__pb2.ListOutboxEntriesResponse.SerializeToString,
-            ),
-            'ListOutboxEvents': grpc.unary_unary_rpc_method_handler(
-                    servicer.ListOutboxEvents,
-                    request_deserializer=tukupay_dot_sms_dot_messaging_dot_v1_dot_messaging__pb2.ListOutboxEventsRequest.FromString,
-                    response_serializer=tukupay_dot_sms_dot_messaging_dot_v1_dot_messaging__pb2.ListOutboxEventsResponse.SerializeToString,
-            ),
-            'WatchOutboxEntry': grpc.unary_stream_rpc_method_handler(
-                    servicer.WatchOutboxEntry,
-                    request_deserializer=tukupay_dot_sms_dot_messaging_dot_v1_dot_messaging__pb2.WatchOutboxEntryRequest.FromString,
-                    response_serializer=tukupay_dot_sms_dot_messaging_dot_v1_dot_messaging__pb2.WatchOutboxEntryResponse.SerializeToString,
-            ),
-            'WatchOutbox': grpc.unary_stream_rpc_method_handler(
-                    servicer.WatchOutbox,
-                    request_deserializer=tukupay_dot_sms_dot_messaging_dot_v1_dot_messaging__pb2.WatchOutboxRequest.FromString,
-                    response_serializer=tukupay_dot_sms_dot_messaging_dot_v1_dot_messaging__pb2.WatchOutboxResponse.SerializeToString,
             ),
     }
     generic_handler = grpc.method_handlers_generic_handler(
@@ -514,87 +441,6 @@ class MessagingService(object):
             '/tukupay.sms.messaging.v1.MessagingService/ListOutboxEntries',
             tukupay_dot_sms_dot_messaging_dot_v1_dot_messaging__pb2.ListOutboxEntriesRequest.SerializeToString,
             tukupay_dot_sms_dot_messaging_dot_v1_dot_messaging__pb2.ListOutboxEntriesResponse.FromString,
-            options,
-            channel_credentials,
-            insecure,
-            call_credentials,
-            compression,
-            wait_for_ready,
-            timeout,
-            metadata,
-            _registered_method=True)
-
-    @staticmethod
-    def ListOutboxEvents(request,
-            target,
-            options=(),
-            channel_credentials=None,
-            call_credentials=None,
-            insecure=False,
-            compression=None,
-            wait_for_ready=None,
-            timeout=None,
-            metadata=None):
-        return grpc.experimental.unary_unary(
-            request,
-            target,
-            '/tukupay.sms.messaging.v1.MessagingService/ListOutboxEvents',
-            tukupay_dot_sms_dot_messaging_dot_v1_dot_messaging__pb2.ListOutboxEventsRequest.SerializeToString,
-            tukupay_dot_sms_dot_messaging_dot_v1_dot_messaging__pb2.ListOutboxEventsResponse.FromString,
-            options,
-            channel_credentials,
-            insecure,
-            call_credentials,
-            compression,
-            wait_for_ready,
-            timeout,
-            metadata,
-            _registered_method=True)
-
-    @staticmethod
-    def WatchOutboxEntry(request,
-            target,
-            options=(),
-            channel_credentials=None,
-            call_credentials=None,
-            insecure=False,
-            compression=None,
-            wait_for_ready=None,
-            timeout=None,
-            metadata=None):
-        return grpc.experimental.unary_stream(
-            request,
-            target,
-            '/tukupay.sms.messaging.v1.MessagingService/WatchOutboxEntry',
-            tukupay_dot_sms_dot_messaging_dot_v1_dot_messaging__pb2.WatchOutboxEntryRequest.SerializeToString,
-            tukupay_dot_sms_dot_messaging_dot_v1_dot_messaging__pb2.WatchOutboxEntryResponse.FromString,
-            options,
-            channel_credentials,
-            insecure,
-            call_credentials,
-            compression,
-            wait_for_ready,
-            timeout,
-            metadata,
-            _registered_method=True)
-
-    @staticmethod
-    def WatchOutbox(request,
-            target,
-            options=(),
-            channel_credentials=None,
-            call_credentials=None,
-            insecure=False,
-            compression=None,
-            wait_for_ready=None,
-            timeout=None,
-            metadata=None):
-        return grpc.experimental.unary_stream(
-            request,
-            target,
-            '/tukupay.sms.messaging.v1.MessagingService/WatchOutbox',
-            tukupay_dot_sms_dot_messaging_dot_v1_dot_messaging__pb2.WatchOutboxRequest.SerializeToString,
-            tukupay_dot_sms_dot_messaging_dot_v1_dot_messaging__pb2.WatchOutboxResponse.FromString,
             options,
             channel_credentials,
             insecure,

@@ -97,37 +97,6 @@ class MessagingServiceStub:
     """The entries of one account, newest first, by pages.
     INVALID_ARGUMENT: a malformed filter or page token.
     """
-    ListOutboxEvents: _grpc.UnaryUnaryMultiCallable[_messaging_pb2.ListOutboxEventsRequest, _messaging_pb2.ListOutboxEventsResponse]
-    """What happened to one entry, oldest first, by pages: one event for every change of its
-    state since it was recorded.
-    NOT_FOUND (`OUTBOX_ENTRY_NOT_FOUND`). INVALID_ARGUMENT: a malformed page token.
-    """
-    WatchOutboxEntry: _grpc.UnaryStreamMultiCallable[_messaging_pb2.WatchOutboxEntryRequest, _messaging_pb2.WatchOutboxEntryResponse]
-    """Follows one entry: first as it stands, then each of its events as it is recorded, until
-    it is delivered, refused, undelivered, expired or cancelled; then the stream ends with
-    OK. A resend afterwards is for another watch.
-
-    Every event comes at least once, in the order of the entry's events. Whoever loses the
-    stream gives the last `cursor` that came, and misses nothing; events that came with it
-    or after it may come again. A silence of `heartbeat_interval` is broken by a response
-    without events. Streams also end when connections are renewed, every few minutes.
-    NOT_FOUND (`OUTBOX_ENTRY_NOT_FOUND`). INVALID_ARGUMENT: the cursor is malformed, of
-    another entry, or of another database. RESOURCE_EXHAUSTED: as for WatchOutbox.
-    UNAVAILABLE (`SHUTTING_DOWN`, `DATABASE_UNAVAILABLE`): watch again, with the cursor.
-    """
-    WatchOutbox: _grpc.UnaryStreamMultiCallable[_messaging_pb2.WatchOutboxRequest, _messaging_pb2.WatchOutboxResponse]
-    """Follows the entries of one account: each of their events as it is recorded, from now
-    or from a cursor on, for as long as both sides like. For internal services.
-
-    Every event comes at least once, and the events of one entry in their order; those of
-    different entries in nearly the order in which they happened. The first response names
-    where the watch begins. Cursors and heartbeats are as in WatchOutboxEntry.
-    INVALID_ARGUMENT: a malformed filter, or a cursor that is malformed, of another account
-    or database, or too old (24 h unless set otherwise); watch without it, and list what
-    may have been missed. RESOURCE_EXHAUSTED (`TOO_MANY_WATCHES`; `WATCHER_TOO_SLOW`: more
-    events wait than are kept for one watcher): watch again, with the cursor.
-    UNAVAILABLE (`SHUTTING_DOWN`, `DATABASE_UNAVAILABLE`): likewise.
-    """
 
 @_typing.type_check_only
 class MessagingServiceAsyncStub(MessagingServiceStub):
@@ -193,37 +162,6 @@ class MessagingServiceAsyncStub(MessagingServiceStub):
     ListOutboxEntries: _aio.UnaryUnaryMultiCallable[_messaging_pb2.ListOutboxEntriesRequest, _messaging_pb2.ListOutboxEntriesResponse]  # type: ignore[assignment]
     """The entries of one account, newest first, by pages.
     INVALID_ARGUMENT: a malformed filter or page token.
-    """
-    ListOutboxEvents: _aio.UnaryUnaryMultiCallable[_messaging_pb2.ListOutboxEventsRequest, _messaging_pb2.ListOutboxEventsResponse]  # type: ignore[assignment]
-    """What happened to one entry, oldest first, by pages: one event for every change of its
-    state since it was recorded.
-    NOT_FOUND (`OUTBOX_ENTRY_NOT_FOUND`). INVALID_ARGUMENT: a malformed page token.
-    """
-    WatchOutboxEntry: _aio.UnaryStreamMultiCallable[_messaging_pb2.WatchOutboxEntryRequest, _messaging_pb2.WatchOutboxEntryResponse]  # type: ignore[assignment]
-    """Follows one entry: first as it stands, then each of its events as it is recorded, until
-    it is delivered, refused, undelivered, expired or cancelled; then the stream ends with
-    OK. A resend afterwards is for another watch.
-
-    Every event comes at least once, in the order of the entry's events. Whoever loses the
-    stream gives the last `cursor` that came, and misses nothing; events that came with it
-    or after it may come again. A silence of `heartbeat_interval` is broken by a response
-    without events. Streams also end when connections are renewed, every few minutes.
-    NOT_FOUND (`OUTBOX_ENTRY_NOT_FOUND`). INVALID_ARGUMENT: the cursor is malformed, of
-    another entry, or of another database. RESOURCE_EXHAUSTED: as for WatchOutbox.
-    UNAVAILABLE (`SHUTTING_DOWN`, `DATABASE_UNAVAILABLE`): watch again, with the cursor.
-    """
-    WatchOutbox: _aio.UnaryStreamMultiCallable[_messaging_pb2.WatchOutboxRequest, _messaging_pb2.WatchOutboxResponse]  # type: ignore[assignment]
-    """Follows the entries of one account: each of their events as it is recorded, from now
-    or from a cursor on, for as long as both sides like. For internal services.
-
-    Every event comes at least once, and the events of one entry in their order; those of
-    different entries in nearly the order in which they happened. The first response names
-    where the watch begins. Cursors and heartbeats are as in WatchOutboxEntry.
-    INVALID_ARGUMENT: a malformed filter, or a cursor that is malformed, of another account
-    or database, or too old (24 h unless set otherwise); watch without it, and list what
-    may have been missed. RESOURCE_EXHAUSTED (`TOO_MANY_WATCHES`; `WATCHER_TOO_SLOW`: more
-    events wait than are kept for one watcher): watch again, with the cursor.
-    UNAVAILABLE (`SHUTTING_DOWN`, `DATABASE_UNAVAILABLE`): likewise.
     """
 
 class MessagingServiceServicer(metaclass=_abc_1.ABCMeta):
@@ -335,55 +273,6 @@ class MessagingServiceServicer(metaclass=_abc_1.ABCMeta):
     ) -> _typing.Union[_messaging_pb2.ListOutboxEntriesResponse, _abc.Awaitable[_messaging_pb2.ListOutboxEntriesResponse]]:
         """The entries of one account, newest first, by pages.
         INVALID_ARGUMENT: a malformed filter or page token.
-        """
-
-    @_abc_1.abstractmethod
-    def ListOutboxEvents(
-        self,
-        request: _messaging_pb2.ListOutboxEventsRequest,
-        context: _ServicerContext,
-    ) -> _typing.Union[_messaging_pb2.ListOutboxEventsResponse, _abc.Awaitable[_messaging_pb2.ListOutboxEventsResponse]]:
-        """What happened to one entry, oldest first, by pages: one event for every change of its
-        state since it was recorded.
-        NOT_FOUND (`OUTBOX_ENTRY_NOT_FOUND`). INVALID_ARGUMENT: a malformed page token.
-        """
-
-    @_abc_1.abstractmethod
-    def WatchOutboxEntry(
-        self,
-        request: _messaging_pb2.WatchOutboxEntryRequest,
-        context: _ServicerContext,
-    ) -> _typing.Union[_abc.Iterator[_messaging_pb2.WatchOutboxEntryResponse], _abc.AsyncIterator[_messaging_pb2.WatchOutboxEntryResponse]]:
-        """Follows one entry: first as it stands, then each of its events as it is recorded, until
-        it is delivered, refused, undelivered, expired or cancelled; then the stream ends with
-        OK. A resend afterwards is for another watch.
-
-        Every event comes at least once, in the order of the entry's events. Whoever loses the
-        stream gives the last `cursor` that came, and misses nothing; events that came with it
-        or after it may come again. A silence of `heartbeat_interval` is broken by a response
-        without events. Streams also end when connections are renewed, every few minutes.
-        NOT_FOUND (`OUTBOX_ENTRY_NOT_FOUND`). INVALID_ARGUMENT: the cursor is malformed, of
-        another entry, or of another database. RESOURCE_EXHAUSTED: as for WatchOutbox.
-        UNAVAILABLE (`SHUTTING_DOWN`, `DATABASE_UNAVAILABLE`): watch again, with the cursor.
-        """
-
-    @_abc_1.abstractmethod
-    def WatchOutbox(
-        self,
-        request: _messaging_pb2.WatchOutboxRequest,
-        context: _ServicerContext,
-    ) -> _typing.Union[_abc.Iterator[_messaging_pb2.WatchOutboxResponse], _abc.AsyncIterator[_messaging_pb2.WatchOutboxResponse]]:
-        """Follows the entries of one account: each of their events as it is recorded, from now
-        or from a cursor on, for as long as both sides like. For internal services.
-
-        Every event comes at least once, and the events of one entry in their order; those of
-        different entries in nearly the order in which they happened. The first response names
-        where the watch begins. Cursors and heartbeats are as in WatchOutboxEntry.
-        INVALID_ARGUMENT: a malformed filter, or a cursor that is malformed, of another account
-        or database, or too old (24 h unless set otherwise); watch without it, and list what
-        may have been missed. RESOURCE_EXHAUSTED (`TOO_MANY_WATCHES`; `WATCHER_TOO_SLOW`: more
-        events wait than are kept for one watcher): watch again, with the cursor.
-        UNAVAILABLE (`SHUTTING_DOWN`, `DATABASE_UNAVAILABLE`): likewise.
         """
 
 def add_MessagingServiceServicer_to_server(servicer: MessagingServiceServicer, server: _typing.Union[_grpc.Server, _aio.Server]) -> None: ...

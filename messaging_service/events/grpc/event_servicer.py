@@ -1,4 +1,4 @@
-"""Events over gRPC: listed, and watched."""
+"""EventService over gRPC."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ from contextlib import aclosing
 from datetime import timedelta
 
 from google.protobuf.duration_pb2 import Duration
+from typing_extensions import override
 
 from messaging_service.events.domain.event_cursor import EventFilter
 from messaging_service.events.event_log import EntryEvents
@@ -22,7 +23,9 @@ from messaging_service.shared.domain.states import STATUS_OF, State
 from messaging_service.shared.grpc import wire
 from messaging_service.shared.grpc.entry_ids import existing, no_entry
 from service_kit.errors import Violation, invalid
-from tukupay.sms.messaging.v1 import messaging_pb2 as pb
+from service_kit.grpc.context import Context
+from tukupay.sms.messaging.v1 import events_pb2 as pb
+from tukupay.sms.messaging.v1 import events_pb2_grpc
 
 DEFAULT_HEARTBEAT = timedelta(seconds=5)
 SHORTEST_HEARTBEAT = timedelta(milliseconds=100)
@@ -31,20 +34,24 @@ LONGEST_HEARTBEAT = timedelta(seconds=60)
 _STATE_OF = {value: state for state, value in wire.STATES.items()}
 
 
-class EventCalls:
-    """The calls that are about events, translated between the stubs and the use cases."""
+class EventServicer(events_pb2_grpc.EventServiceServicer):
+    """Translates between the stubs and the use cases."""
 
     def __init__(self, entries: EntryEvents, watch: WatchOutbox, cursors: AccountCursors) -> None:
         self._entries = entries
         self._watch = watch
         self._cursors = cursors
 
-    async def list(self, request: pb.ListOutboxEventsRequest) -> pb.ListOutboxEventsResponse:
-        """One page of the events of an entry."""
+    @override
+    async def ListOutboxEvents(
+        self, request: pb.ListOutboxEventsRequest, context: Context
+    ) -> pb.ListOutboxEventsResponse:
         return await list_outbox_events(self._entries, request)
 
-    async def account(self, request: pb.WatchOutboxRequest) -> AsyncGenerator[pb.WatchOutboxResponse, None]:
-        """The news of an account."""
+    @override
+    async def WatchOutbox(
+        self, request: pb.WatchOutboxRequest, context: Context
+    ) -> AsyncGenerator[pb.WatchOutboxResponse, None]:
         wanted = _to_filter(request)
         heartbeat_s = _heartbeat_s(request.heartbeat_interval if request.HasField("heartbeat_interval") else None)
         position = self._cursors.decode(request.cursor, wanted.account_id) if request.cursor else None
@@ -55,8 +62,10 @@ class EventCalls:
                     cursor=self._cursors.encode(news.position, wanted.account_id),
                 )
 
-    async def entry(self, request: pb.WatchOutboxEntryRequest) -> AsyncGenerator[pb.WatchOutboxEntryResponse, None]:
-        """The news of an entry."""
+    @override
+    async def WatchOutboxEntry(
+        self, request: pb.WatchOutboxEntryRequest, context: Context
+    ) -> AsyncGenerator[pb.WatchOutboxEntryResponse, None]:
         message_id = existing(request.outbox_id)
         heartbeat_s = _heartbeat_s(request.heartbeat_interval if request.HasField("heartbeat_interval") else None)
         last_id = event_cursors.decode_entry(request.cursor, message_id) if request.cursor else None
