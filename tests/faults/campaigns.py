@@ -112,7 +112,7 @@ def plan(scale: float) -> list[Campaign]:
         Campaign(
             "notices",
             (*PYTEST, "tests/faults/test_notices_are_killed.py"),
-            f"{kills} processes killed that tell webhooks and raise alerts",
+            f"{kills} processes killed that post to webhooks and raise alerts",
             "20261130",
             rf"^seed|{ended}",
             {"TUKUPAY_NOTICE_KILLS": str(kills), "TUKUPAY_NOTICE_SEED": "20261130"},

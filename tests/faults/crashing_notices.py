@@ -1,15 +1,15 @@
-"""The real messaging service, which kills itself with SIGKILL where it tells webhooks and raises alerts.
+"""The real messaging service, which kills itself with SIGKILL where it sends to webhooks and raises alerts.
 
 FAULT_AT is `point:times`: it dies when it comes to the point for that many times, counting only what found work.
 Empty, the service lives. The points, in the order of an event's life:
 
-`telling`    deliveries are written, and their transaction is not committed
-`told`       it is committed
-`taken`      an endpoint is leased, and nothing is posted yet
-`posting`    a request is on its way
-`posted`     the endpoint has answered, and nothing of it is recorded
-`recording`  what became of it is written, and its transaction is not committed
-`recorded`   it is committed
+`fanning_out` deliveries are written, and their transaction is not committed
+`fanned_out`  it is committed
+`taken`       an endpoint is leased, and nothing is posted yet
+`posting`     a request is on its way
+`posted`      the endpoint has answered, and nothing of it is recorded
+`recording`   what became of it is written, and its transaction is not committed
+`recorded`    it is committed
 `raising`, `raised`, `resolving`, `resolved`   the same for alerts, before and after the commit
 
 Leases are short here, so that what a dead process held is taken over within the time of a test.
@@ -77,16 +77,16 @@ def after(call: Call, then: Callable[[Any], object]) -> Call:
     return wrapped
 
 
-def arm_telling(fault: Fault) -> None:
-    """Points of telling."""
+def arm_fan_out(fault: Fault) -> None:
+    """Points of fan-out."""
 
     def written(deliveries: int) -> None:
         if deliveries:
-            fault.reached("telling")
+            fault.reached("fanning_out")
 
-    def committed(told: FanOutResult) -> None:
-        if told.deliveries:
-            fault.reached("told")
+    def committed(result: FanOutResult) -> None:
+        if result.deliveries:
+            fault.reached("fanned_out")
 
     fan_out.record = after(fan_out.record, written)  # type: ignore[attr-defined, assignment]
     PostgresFanOut.fan_out = after(PostgresFanOut.fan_out, committed)  # type: ignore[method-assign, assignment]
@@ -151,7 +151,7 @@ def live(at: str) -> None:
     fault = Fault(at)
 
     async def serve_until_struck(settings: MessagingSettings, stopping: asyncio.Event) -> None:
-        arm_telling(fault)
+        arm_fan_out(fault)
         arm_posting(fault)
         arm_alerts(fault)
         await serve(settings, stopping)

@@ -1,6 +1,6 @@
-"""SIGKILL of messaging wherever it tells webhooks and raises alerts, two processes at a time on one database.
+"""SIGKILL of messaging wherever it sends to webhooks and raises alerts, two processes at a time on one database.
 
-Every event is told at least once and none is lost, the order of each webhook is kept, and each crossing raises one
+Every event is posted at least once and none is lost, the order of each webhook is kept, and each crossing raises one
 alert, whatever dies. `TUKUPAY_NOTICE_KILLS=300` makes it the long campaign, at points of its own choice and with kills
 at any moment, which tells how it went with `-s`; `TUKUPAY_NOTICE_SEED` chooses others.
 """
@@ -43,7 +43,7 @@ SEED = int(os.environ.get("TUKUPAY_NOTICE_SEED", "20261130"))
 pytestmark = pytest.mark.timeout(240 + 6 * KILLS)
 
 CRASHING = [sys.executable, "-P", str(Path(__file__).with_name("crashing_notices.py"))]
-OF_EVENTS = ("telling", "told", "taken", "posting", "posted", "recording", "recorded")
+OF_EVENTS = ("fanning_out", "fanned_out", "taken", "posting", "posted", "recording", "recorded")
 OF_ALERTS = ("raising", "raised", "resolving", "resolved")
 WHENEVER = "whenever"
 """A kill from outside, at any moment of a process's life."""
@@ -82,7 +82,7 @@ class Campaign:
     service: Running
     random: Random = field(default_factory=lambda: Random(SEED))
     expected: Counter[str] = field(default_factory=Counter)
-    """Types of events that must be told, by what the service answered."""
+    """Types of events that must be posted, by what the service answered."""
     crossings: Counter[str] = field(default_factory=Counter)
     killed: Counter[str] = field(default_factory=Counter)
     taken: list[tuple[str, str]] = field(default_factory=list)
@@ -125,7 +125,7 @@ class Campaign:
                 ((carrier_id,),) = await self.rows(part, [sent.entry.outbox_id.removeprefix("outbox_")])
                 await self.service.sinks[0].receipts([receipt(carrier_id, ReceiptState.DELIVERED)])
                 self.expected["sms.delivered"] += 1
-            # What happens does not run away from what is told of it.
+            # Messages are not sent faster than their events are posted.
             await until("some is taken", self.has_room)
             await asyncio.sleep(0.1)
 
@@ -197,11 +197,11 @@ class Campaign:
             order.setdefault("/" + url.rpartition("/")[2], []).append(event_id)
         for path, events in order.items():
             seen = list(dict.fromkeys(event_id for where, event_id in self.taken if where == path))
-            assert set(seen) == set(events), f"told and not recorded, or recorded and not told, at {path}"
+            assert set(seen) == set(events), f"posted and not recorded, or recorded and not posted, at {path}"
             assert seen == events, f"the order of {path}"
         for path in ("/steady", "/moody"):
-            told = Counter(self.events[event_id] for where, event_id in posted if where == path)
-            assert told == self.expected, f"every event once at least at {path}, and no other"
+            counts = Counter(self.events[event_id] for where, event_id in posted if where == path)
+            assert counts == self.expected, f"every event once at least at {path}, and no other"
         alerts = await self.rows("SELECT account_id, count(*), count(resolved_at) FROM alert GROUP BY 1")
         assert {account: (raised, resolved) for account, raised, resolved in alerts} == {
             account: (crossings, crossings) for account, crossings in self.crossings.items()
@@ -210,7 +210,7 @@ class Campaign:
             warnings = [self.events[event_id] for path, event_id in posted if path == f"/{account}"]
             assert warnings == ["balance.low"] * crossings
 
-    def told(self, began: float) -> str:
+    def report(self, began: float) -> str:
         """How it went, in a line."""
         killed = ", ".join(f"{point} {number}" for point, number in sorted(self.killed.items()))
         repeated = len(self.taken) - len(set(self.taken))
@@ -305,7 +305,7 @@ async def prepared(service: Running, system: Receiver) -> None:
 async def test_killed_anywhere_every_event_is_told_in_order_and_each_crossing_warns_once(
     database_url: str, tmp_path: Path
 ) -> None:
-    # This process sends and keeps the books; telling, posting and warning is left to those that die.
+    # This process sends and keeps the books; fan-out, posting and warning are left to those that die.
     quiet: dict[str, Any] = {
         "webhook_poll_s": 60.0,
         "alert_every_s": 3_600.0,
@@ -340,4 +340,4 @@ async def test_killed_anywhere_every_event_is_told_in_order_and_each_crossing_wa
             processes[0].signal(signal.SIGTERM)
             assert await processes[0].ended() == 0
         await campaign.check()
-        sys.stdout.write(campaign.told(began))
+        sys.stdout.write(campaign.report(began))

@@ -39,7 +39,7 @@ class Watched:
     def __init__(self, pool: Pool, url: str) -> None:
         self.accounts = PostgresAccountStore(pool)
         self.books = PostgresLedgerStore(pool)
-        self.desk = PostgresAlertStore(pool, uuid7, 0, give_up_after=DAY)
+        self.store = PostgresAlertStore(pool, uuid7, 0, give_up_after=DAY)
         self.url = url
 
     async def open(self, credit: int = 0) -> None:
@@ -54,11 +54,11 @@ class Watched:
         await self.books.book(entry)
 
     async def rules(self, *rules: AlertRule) -> None:
-        await self.desk.set_rules(ACCOUNT, rules)
+        await self.store.set_rules(ACCOUNT, rules)
 
     async def look(self, *carriers: CarrierHealth, prices: dict[str, Decimal] | None = None) -> tuple[int, int]:
         """How many alerts were raised and resolved."""
-        evaluated = await self.desk.evaluate(carriers, prices or {})
+        evaluated = await self.store.evaluate(carriers, prices or {})
         assert evaluated is not None
         return sum(evaluated.raised.values()), sum(evaluated.resolved.values())
 
@@ -73,7 +73,7 @@ class Watched:
         )
         return webhook
 
-    async def told(self) -> list[str]:
+    async def alerts(self) -> list[str]:
         """Alerts on record, the oldest first, by whether they are open."""
         found = await rows(
             self.url, "SELECT CASE WHEN resolved_at IS NULL THEN 'open' ELSE 'ended' END FROM alert ORDER BY raised_at"
@@ -110,7 +110,7 @@ async def test_an_account_without_a_balance_to_watch_ends_its_alert_and_the_next
         await watched.add(-199)
         await watched.terms(mode=AccountMode.PREPAID, status=AccountStatus.ACTIVE)
         assert await watched.look() == (1, 0)
-        assert await watched.told() == ["ended", "open"]
+        assert await watched.alerts() == ["ended", "open"]
 
 
 async def test_a_suspended_account_is_not_warned_of_its_balance(watched: Watched) -> None:
@@ -133,8 +133,8 @@ async def test_an_alert_ends_when_nobody_listens_and_those_who_come_later_are_to
     await watched.add(-500)
     later = await watched.webhook()
     assert await watched.look() == (1, 0)
-    told = await rows(watched.url, "SELECT endpoint_id FROM webhook_delivery ORDER BY created_at")
-    assert [endpoint for (endpoint,) in told] == [webhook, later]
+    deliveries = await rows(watched.url, "SELECT endpoint_id FROM webhook_delivery ORDER BY created_at")
+    assert [endpoint for (endpoint,) in deliveries] == [webhook, later]
 
 
 async def test_units_that_cost_nothing_end_the_alert_and_a_price_that_is_not_known_does_not(watched: Watched) -> None:
@@ -200,8 +200,8 @@ async def test_of_all_processes_together_one_looks_in_each_interval(watched: Wat
         moved = "SELECT moved_at FROM event_reader WHERE name = 'alerts'"
         assert await first.evaluate((), {}) is not None
         at = await rows(database_url, moved)
-        for desk in (second, first):
-            assert await desk.evaluate((), {}) is None
+        for store in (second, first):
+            assert await store.evaluate((), {}) is None
         assert await rows(database_url, moved) == at
         await rows(database_url, "UPDATE event_reader SET moved_at = moved_at - interval '1 hour'")
         assert await second.evaluate((), {}) is not None

@@ -146,13 +146,13 @@ async def test_many_evaluators_raise_one_alert_for_one_crossing(database_url: st
     # No service: its own first look could take the crossing, or hold the row that the others skip.
     async with AsyncExitStack() as stack:
         pools = [
-            await stack.enter_async_context(create_pool(database_url, f"desk{number}", timeout_s=20))
+            await stack.enter_async_context(create_pool(database_url, f"alerts{number}", timeout_s=20))
             for number in range(8)
         ]
         await PostgresAccountStore(pools[0]).open("user123", AccountMode.PREPAID, Decimal(50), AccountLimits())
-        desks = [PostgresAlertStore(pool, uuid7, 0, give_up_after=DAY) for pool in pools]
-        await desks[0].set_rules("user123", [DEFAULTS[AlertKind.BALANCE_LOW]])
-        seen = await asyncio.gather(*(desk.evaluate((), {}) for desk in desks for _ in range(5)))
+        stores = [PostgresAlertStore(pool, uuid7, 0, give_up_after=DAY) for pool in pools]
+        await stores[0].set_rules("user123", [DEFAULTS[AlertKind.BALANCE_LOW]])
+        seen = await asyncio.gather(*(store.evaluate((), {}) for store in stores for _ in range(5)))
     assert [one.raised for one in seen if one and one.raised] == [{AlertKind.BALANCE_LOW: 1}]
     assert await rows(database_url, "SELECT count(*) FROM alert") == [(1,)]
 
@@ -168,9 +168,9 @@ async def test_resolved_alerts_are_forgotten_in_time_and_open_ones_never(databas
     )
     # Known by its value: the service resolves the open one when it finds no account to read.
     left = "SELECT value = 0 FROM alert ORDER BY 1"
-    async with create_pool(database_url, "desk", timeout_s=20) as pool:
-        desk = PostgresAlertStore(pool, uuid7, 0, give_up_after=DAY)
-        assert await desk.forget(365 * 86_400, 1) == 1
+    async with create_pool(database_url, "alerts", timeout_s=20) as pool:
+        store = PostgresAlertStore(pool, uuid7, 0, give_up_after=DAY)
+        assert await store.forget(365 * 86_400, 1) == 1
         assert await rows(database_url, left) == [(False,), (False,), (True,)]
     # The service does the same by itself, as often as it takes.
     async with both(database_url, alert_every_s=3_600.0):
@@ -200,20 +200,20 @@ async def test_a_carrier_that_is_down_or_poor_is_told_to_those_who_ask(database_
         poor = pb.AlertRule(enabled=True, carrier_balance_low=pb.CarrierBalanceLow(threshold_micros=1_000_000_000))
         unknown = pb.AlertRule(enabled=True, outcomes_unknown=pb.OutcomesUnknown(threshold_messages=1))
         await set_rules(service, down, poor, unknown)
-        async with create_pool(database_url, "desk", timeout_s=20) as pool:
-            desk = PostgresAlertStore(pool, uuid7, 0, give_up_after=DAY)
+        async with create_pool(database_url, "alerts", timeout_s=20) as pool:
+            store = PostgresAlertStore(pool, uuid7, 0, give_up_after=DAY)
             ill = CarrierHealth("smpp", is_down=True, balance=Decimal("999.99"))
-            first = await desk.evaluate([ill], {})
+            first = await store.evaluate([ill], {})
             assert first is not None
             assert first.raised == {AlertKind.CARRIER_BALANCE_LOW: 1}
             since = """UPDATE event_reader SET position = jsonb_set(position, '{down,smpp}',
                 to_jsonb((now() - interval '61 s')::text)) WHERE name = 'alerts'"""
             await rows(database_url, since)
-            second = await desk.evaluate([ill], {})
+            second = await store.evaluate([ill], {})
             assert second is not None
             assert second.raised == {AlertKind.CARRIER_DOWN: 1}
             well = CarrierHealth("smpp", is_down=False, balance=Decimal(5_000))
-            third = await desk.evaluate([well], {})
+            third = await store.evaluate([well], {})
             assert third is not None
             assert not third.raised
             assert third.resolved == {AlertKind.CARRIER_BALANCE_LOW: 1, AlertKind.CARRIER_DOWN: 1}

@@ -52,9 +52,9 @@ async def test_an_alert_is_told_to_a_room_in_plain_words(database_url: str) -> N
         assert channel.events == [1, 2, 3, 4, 5]
         await adjust(books, -1_901)
         (post,) = await system.until(1)
-        told = json.loads(post.body)
-        assert told["title"] == "TukuPay SMS: balance low (user123)"
-        what, when, to_do = told["message"].split("\n")
+        text = json.loads(post.body)
+        assert text["title"] == "TukuPay SMS: balance low (user123)"
+        what, when, to_do = text["message"].split("\n")
         assert what == "Account user123 can spend KES 99.00. It is warned below KES 100.00."
         assert when.startswith("When: ")
         assert when.endswith(" EAT (Nairobi)")
@@ -94,8 +94,11 @@ async def test_one_process_mails_and_posts_in_turns(database_url: str) -> None:
         messenger = await made(service, url=room(system))
         for turn in (1, 2):
             for channel in (mailbox, messenger):
-                told = await tried_test(service, channel.channel_id)
-                assert (told.state, told.last_error) == (pb.CHANNEL_DELIVERY_STATE_DELIVERED, ""), (turn, channel.kind)
+                test = await tried_test(service, channel.channel_id)
+                assert (test.state, test.last_error) == (pb.CHANNEL_DELIVERY_STATE_DELIVERED, ""), (
+                    turn,
+                    channel.kind,
+                )
         assert (len(post_office.mails), len(system.received)) == (2, 2)
 
 
@@ -121,9 +124,9 @@ async def test_a_flood_of_failures_is_one_text_with_counts_by_code_until_it_is_t
         await rows(database_url, MAKE_DUE)
         first, again = await system.until(2)
         assert first.body == again.body
-        told = json.loads(again.body)
-        assert told["title"] == "TukuPay SMS: 5 messages failed (user123)"
-        lines = told["message"].split("\n")
+        text = json.loads(again.body)
+        assert text["title"] == "TukuPay SMS: 5 messages failed (user123)"
+        lines = text["message"].split("\n")
         assert "5 messages of account user123 failed:" in lines[0]
         assert lines[1:3] == [
             "- 3 × INVALID_RECIPIENT: The carrier does not accept this phone number.",

@@ -131,7 +131,7 @@ async def test_counting_stops_in_time(view: PostgresNoticeView, database_url: st
     assert (await view.look()).deliveries_due == 10
 
 
-async def test_telling_is_as_far_behind_as_its_oldest_event_is_old(view: PostgresNoticeView, database_url: str) -> None:
+async def test_fan_out_is_as_far_behind_as_its_oldest_event_is_old(view: PostgresNoticeView, database_url: str) -> None:
     async with at_work(database_url) as (metered, system):
         await made(metered.service, system.url)
         await metered.service.send()

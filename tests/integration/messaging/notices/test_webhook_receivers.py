@@ -252,10 +252,10 @@ async def test_an_endpoint_made_while_a_process_looks_misses_nothing(
             await service.send(message_id="in between")
             return await read_present(connection)
 
-        async with create_pool(database_url, "telling", timeout_s=20) as pool:
-            telling = fan_out.PostgresFanOut(pool, uuid7, give_up_after=timedelta(days=1))
+        async with create_pool(database_url, "fan_out", timeout_s=20) as pool:
+            events = fan_out.PostgresFanOut(pool, uuid7, give_up_after=timedelta(days=1))
             monkeypatch.setattr(fan_out, "read_present", in_between)
-            await telling.fan_out(100)
+            await events.fan_out(100)
         assert await rows(database_url, "SELECT event_type FROM webhook_delivery") == [("sms.sent",)]
 
 

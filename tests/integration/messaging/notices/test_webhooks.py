@@ -242,26 +242,26 @@ async def test_deliveries_that_still_wait_are_kept_however_old_they_are(database
     states = "SELECT state FROM webhook_delivery ORDER BY state"
     assert await rows(database_url, states) == [("delivered",), ("failed",), ("pending",)]
     await rows(database_url, "UPDATE webhook_delivery SET created_at = now() - interval '90 days'")
-    async with create_pool(database_url, "telling", timeout_s=20) as pool:
-        telling = PostgresFanOut(pool, uuid7, give_up_after=timedelta(days=1))
-        assert await telling.forget(86_400.0, 100) == 2
+    async with create_pool(database_url, "fan_out", timeout_s=20) as pool:
+        events = PostgresFanOut(pool, uuid7, give_up_after=timedelta(days=1))
+        assert await events.forget(86_400.0, 100) == 2
     assert await rows(database_url, states) == [("pending",)]
 
 
 async def test_an_endpoint_is_told_nothing_of_what_happened_before_it_was_made(
     database_url: str, outbox: Replica
 ) -> None:
-    async with create_pool(database_url, "telling", timeout_s=20) as pool:
+    async with create_pool(database_url, "fan_out", timeout_s=20) as pool:
         endpoints = PostgresEndpointStore(pool, uuid7, WEBHOOKS, most=5, give_up_after=timedelta(days=1))
-        telling = PostgresFanOut(pool, uuid7, give_up_after=timedelta(days=1))
+        events = PostgresFanOut(pool, uuid7, give_up_after=timedelta(days=1))
         first = await endpoints.create(new_endpoint())
         await sent(outbox, accepted("before"))
         second = await endpoints.create(new_endpoint())
         await sent(outbox, accepted("after"))
-        while (await telling.fan_out(100)).more:
+        while (await events.fan_out(100)).more:
             pass
-    told = "SELECT endpoint_id, count(*)::int FROM webhook_delivery GROUP BY 1"
-    assert dict(await rows(database_url, told)) == {first.id: 2, second.id: 1}
+    recorded = "SELECT endpoint_id, count(*)::int FROM webhook_delivery GROUP BY 1"
+    assert dict(await rows(database_url, recorded)) == {first.id: 2, second.id: 1}
 
 
 async def test_an_account_keeps_the_endpoints_it_has_when_it_may_have_fewer_and_adds_none(database_url: str) -> None:

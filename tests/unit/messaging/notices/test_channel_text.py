@@ -36,7 +36,7 @@ def failed(code: str, at: datetime = AT, number: int = 1) -> QueuedEvent:
 
 
 @pytest.mark.parametrize(
-    ("told", "title", "what"),
+    ("queued", "title", "what"),
     [
         (
             alert(AlertKind.BALANCE_LOW, "1099.5", currency="KES"),
@@ -70,8 +70,8 @@ def failed(code: str, at: datetime = AT, number: int = 1) -> QueuedEvent:
         ),
     ],
 )
-def test_an_alert_says_what_when_and_what_to_do(told: QueuedEvent, title: str, what: str) -> None:
-    text = text_of([told])
+def test_an_alert_says_what_when_and_what_to_do(queued: QueuedEvent, title: str, what: str) -> None:
+    text = text_of([queued])
     first, when, to_do = text.body.split("\n")
     assert text.title == f"TukuPay SMS: {title} (user123)"
     assert (first, when) == (what, "When: 22 Nov 2026, 04:51 EAT (Nairobi)")
@@ -127,8 +127,8 @@ def test_every_event_that_a_channel_gets_has_its_words(event: EventType) -> None
         "ended": 2,
         "errorCode": "CODE",
     }
-    told = queued_event({"type": event.value, "subject": "it", "time": "2026-11-22T01:51:19Z", "data": data})
-    text = text_of([told])
+    queued = queued_event({"type": event.value, "subject": "it", "time": "2026-11-22T01:51:19Z", "data": data})
+    text = text_of([queued])
     assert text.title.endswith(" (user123)")
     assert "EAT (Nairobi)" in text.body
     assert "What to do: " in text.body
