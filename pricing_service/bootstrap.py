@@ -42,7 +42,7 @@ from service_kit.grpc.grpc_server import GrpcServer
 from service_kit.metrics import metrics_served, new_registry
 from service_kit.postgres.database import create_pool
 from service_kit.postgres.pool_metrics import PoolCollector
-from service_kit.readiness import SchemaCheck, report_readiness
+from service_kit.readiness import SchemaCheck, report_readiness, show_serving
 from tukupay.sms.pricing.v1 import pricing_pb2_grpc
 
 DATABASE_PATIENCE: Final = timedelta(seconds=2)
@@ -94,6 +94,7 @@ async def running(settings: PricingSettings) -> AsyncIterator[GrpcServer]:
     registry.register(PoolCollector({"pricing": pool}))
     registry.register(PriceBookCollector(book, watch))
     server = GrpcServer(settings.grpc_address, [SERVICE_NAME], [ServerCalls(registry)])
+    show_serving(server, registry)
     use_cases = UseCases(
         set_cost=SetCost(costs, guards, new_cost_id, watch),
         withdraw_cost=WithdrawCost(costs, watch),

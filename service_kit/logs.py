@@ -8,6 +8,7 @@ from typing import Protocol, TextIO, cast
 
 import structlog
 
+from service_kit.log_counts import LOGGED
 from service_kit.request_id import current
 
 
@@ -64,7 +65,22 @@ def name_request(_logger: object, _method: str, event: structlog.types.EventDict
 
 
 def configure_logs(service: str, level: str = "INFO") -> None:
-    """Sends all logs of the process to standard output. Tracebacks are without local variables."""
+    """Sends all logs of the process to standard output. Tracebacks are without local variables.
+
+    Lines below `level` are left out, but count as what they tell of (`LOGGED`).
+    """
+    least = logging.getLevelNamesMapping()[level]
+
+    def counted(_logger: object, method: str, event: structlog.types.EventDict) -> structlog.types.EventDict:
+        LOGGED.count(method, event)
+        if logging.getLevelNamesMapping()[method.upper()] < least:
+            raise structlog.DropEvent
+        return event
+
+    def counted_of_library(_logger: object, method: str, event: structlog.types.EventDict) -> structlog.types.EventDict:
+        LOGGED.count_library(method)
+        return event
+
     shared: list[structlog.types.Processor] = [
         structlog.contextvars.merge_contextvars,
         name_request,
@@ -79,14 +95,15 @@ def configure_logs(service: str, level: str = "INFO") -> None:
     else:
         renderer = [structlog.processors.format_exc_info, structlog.processors.JSONRenderer()]
     structlog.configure(
-        processors=[*shared, *renderer],
-        wrapper_class=structlog.make_filtering_bound_logger(level),
+        processors=[counted, *shared, *renderer],
+        # Refusals are lines at INFO.
+        wrapper_class=structlog.make_filtering_bound_logger(min(least, logging.INFO)),
         logger_factory=structlog.WriteLoggerFactory(cast("TextIO", stream)),
         cache_logger_on_first_use=True,
     )
     structlog.contextvars.bind_contextvars(service=service)
     formatter = structlog.stdlib.ProcessorFormatter(
-        foreign_pre_chain=shared,
+        foreign_pre_chain=[counted_of_library, *shared],
         processors=[structlog.stdlib.ProcessorFormatter.remove_processors_meta, *renderer],
     )
     handler = logging.StreamHandler(stream)

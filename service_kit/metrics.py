@@ -12,6 +12,7 @@ from prometheus_client.exposition import CONTENT_TYPE_PLAIN_0_0_4, generate_late
 from prometheus_client.registry import Collector, CollectorRegistry
 from starlette.types import ASGIApp, Receive, Scope, Send
 
+from service_kit.log_counts import LOGGED
 from service_kit.settings import Address
 from service_kit.web.http_server import HttpServer
 
@@ -26,7 +27,7 @@ log = structlog.get_logger()
 
 
 def new_registry() -> CollectorRegistry:
-    """A registry with the figures of the process itself: memory, CPU, file descriptors, the garbage collector.
+    """A registry with the figures of the process itself: memory, CPU, file descriptors, garbage collector, failures.
 
     The code that builds the service hands it to what measures; there is no registry at import.
     """
@@ -34,6 +35,7 @@ def new_registry() -> CollectorRegistry:
     ProcessCollector(registry=registry)
     PlatformCollector(registry=registry)
     GCCollector(registry=registry)
+    registry.register(LOGGED)
     return registry
 
 

@@ -10,6 +10,8 @@ from typing import NoReturn
 import psycopg
 import structlog
 from alembic.script import ScriptDirectory
+from prometheus_client import Gauge
+from prometheus_client.registry import CollectorRegistry
 
 from service_kit.grpc.grpc_server import GrpcServer
 from service_kit.postgres.database import Pool
@@ -59,6 +61,12 @@ class SchemaCheck:
             at = rows[0][0] if rows else "none"
             return f"the database is at migration {at} and needs {self._head}: run `tukupay-sms migrate`"
         return READ_ONLY if rows[0][1] else None
+
+
+def show_serving(server: GrpcServer, registry: CollectorRegistry) -> None:
+    """Exports whether a server takes calls, as `tukupay_serving`."""
+    gauge = Gauge("tukupay_serving", "1 while the service says that it takes calls.", registry=registry)
+    gauge.set_function(lambda: server.is_serving)
 
 
 async def report_readiness(

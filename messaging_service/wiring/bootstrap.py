@@ -31,7 +31,7 @@ from service_kit.duties.keep_running import keep_running
 from service_kit.grpc.grpc_metrics import ServerCalls
 from service_kit.grpc.grpc_server import GrpcServer
 from service_kit.metrics import metrics_served
-from service_kit.readiness import SchemaCheck, report_readiness
+from service_kit.readiness import SchemaCheck, report_readiness, show_serving
 
 STEP_S = 1.5
 """What each step of the end gets at least, also when those before it have used up the drain time."""
@@ -114,6 +114,7 @@ async def running(settings: MessagingSettings, seams: Seams) -> AsyncIterator[Gr
     process = create_process(settings, seams)
     service = compose(process)
     server = GrpcServer(settings.grpc_address, SERVICES, [ServerCalls(process.registry)])
+    show_serving(server, process.registry)
     for add_to in service.servicers:
         add_to(server.grpc)
     await process.pools.open()

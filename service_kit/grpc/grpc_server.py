@@ -81,6 +81,8 @@ class GrpcServer:
         self._health = _Health()
         self.port = 0
         """The port in use, known after `start` when the address asked for port 0."""
+        self.is_serving = False
+        """Whether calls are welcome, as health checks are told."""
         self.grpc = aio.server(
             interceptors=[RequestIds(), *outer, ErrorInterceptor(), MalformedRequests()], options=SERVER_OPTIONS
         )
@@ -104,6 +106,7 @@ class GrpcServer:
 
     async def set_serving(self, serving: bool) -> None:
         """Sets what health checks answer: whether calls are welcome."""
+        self.is_serving = serving
         status = health_pb2.HealthCheckResponse.SERVING if serving else health_pb2.HealthCheckResponse.NOT_SERVING
         for name in self._names:
             await self._health.set(name, status)

@@ -14,6 +14,7 @@ import pytest
 from google.rpc import error_details_pb2
 from grpc_status import rpc_status
 
+from tests.system.exposition import Figures
 from tests.system.fixtures import NewSystem
 from tests.system.rest import SEND, SEND_BATCH, answer_of, sms
 from tests.system.running import System
@@ -137,6 +138,24 @@ def test_a_caller_over_grpc_gives_an_id_or_is_told_the_one_of_its_failure(system
         assert answer.results[0].error.metadata["request_id"] == "of-the-item"
 
 
+def refusals(system: System, service: str, **labels: str) -> float:
+    return Figures(system.metrics(service))("tukupay_refusals_total", **labels)
+
+
+def test_a_table_that_is_missing_shows_in_the_metrics_by_its_reason(system: System) -> None:
+    system.messaging_database.run("ALTER TABLE idempotency RENAME TO idempotency_of_another_release")
+    try:
+        answer = system.rest.send("priced")
+    finally:
+        system.messaging_database.run("ALTER TABLE idempotency_of_another_release RENAME TO idempotency")
+    assert answer.reason == "DATABASE_NOT_READY"
+    assert refusals(system, "messaging", event="batch_item.refused", reason=answer.reason) == 1
+    assert refusals(system, "gateway", event="http.problem", reason=answer.reason) == 1
+    found = lines(system, answer.problem["requestId"])
+    assert [found[service][0]["reason"] for service in ("gateway", "messaging")] == [answer.reason] * 2
+    until("the system is ready again", system.rest.is_ready)
+
+
 def test_a_send_that_a_stopped_service_fails_is_found_where_it_got_to(system: System) -> None:
     system.pricing.stop()
     try:
@@ -149,3 +168,5 @@ def test_a_send_that_a_stopped_service_fails_is_found_where_it_got_to(system: Sy
         "messaging": ["batch_item.refused"],
     }
     until("the system is ready again", system.rest.is_ready)
+    assert refusals(system, "messaging", event="batch_item.refused", reason="PRICING_UNAVAILABLE") == 1
+    assert Figures(system.metrics("messaging"))("tukupay_failures_total", event="pricing.call_failed") >= 1

@@ -66,7 +66,7 @@ class PostgresWakeUps:
                 await connection.execute("SELECT pg_notify(%s, %s)", (CHANNEL, str(self._backend_pid or "")))
         except (ServiceError, psycopg.Error) as error:
             # The others poll.
-            log.info("wake_ups.not_told", error=type(error).__name__)
+            log.warning("wake_ups.not_told", error=type(error).__name__)
 
     async def run(self) -> None:
         """Listens until cancelled, and again whenever the connection is lost."""
@@ -84,7 +84,7 @@ class PostgresWakeUps:
                     log.info("wake_ups.behind_pooler", remedy=DIRECT_URL)
                     is_pooled = True
             except (psycopg.Error, OSError) as error:
-                log.info("wake_ups.not_listening", error=type(error).__name__)
+                log.warning("wake_ups.not_listening", error=type(error).__name__)
             except Exception as error:
                 # The others poll, and so does this process; it is no reason to end.
                 log.error("wake_ups.crashed", exc_info=error)  # noqa: TRY400 - traceback is in exc_info

@@ -6,6 +6,7 @@ import pytest
 from grpc import aio
 
 from service_kit.settings import Address
+from tests.conftest import FreshDatabase
 from tests.integration.pricing.conftest import pricing_on
 from tests.system.exposition import figures_at
 from tests.system.ports import free_port
@@ -38,4 +39,14 @@ async def test_calls_and_pools_are_shown(pricing_url: str) -> None:
     assert figures("tukupay_price_book_staleness_seconds") < 10
     assert figures("tukupay_price_watchers") == 1
     assert figures("tukupay_price_look_failures_total") == 0
+    assert figures("tukupay_serving") == 1
     assert figures.documented_wrongly("pricing") == []
+
+
+async def test_a_database_that_is_not_set_up_is_shown(fresh_database: FreshDatabase) -> None:
+    port = free_port()
+    async with pricing_on(fresh_database(), metrics_address=Address("127.0.0.1", port)) as pricing:
+        with pytest.raises(aio.AioRpcError, match="tukupay-sms migrate"):
+            await pricing.set(pb.COST_LEVEL_DIRECT_CUSTOMER, 600_000)
+        figures = await figures_at(port)
+    assert "tukupay_serving 0.0" in figures.text.splitlines()
