@@ -19,10 +19,10 @@ from starlette.routing import Route
 from gateway_http.callbacks.callback_gate import PREFIX, CallbackGate
 from gateway_http.callbacks.form_body import read_form
 from gateway_http.shared import reasons
-from gateway_http.shared.json_answer import call_metadata
 from gateway_http.shared.problem import DEFAULT_RETRY_AFTER_S, ProblemError, invalid_fields, no_such_route
 from gateway_http.shared.upstream import Call, problem_of
 from service_kit.errors import Violation
+from service_kit.request_id import to_metadata
 from tukupay.sms.messaging.v1 import carrier_callbacks_pb2 as pb
 
 if TYPE_CHECKING:
@@ -42,7 +42,7 @@ _POST = "POST"
 _METHODS = ("GET", "HEAD", _POST, "PUT", "PATCH", "DELETE", "OPTIONS")
 
 Fields = Mapping[str, str]
-Take = Callable[[str, Fields, Request], Awaitable[Any]]
+Take = Callable[[str, Fields], Awaitable[Any]]
 
 
 class AfricasTalkingRoutes:
@@ -81,7 +81,7 @@ class AfricasTalkingRoutes:
         if missing:
             raise invalid_fields(missing)
         try:
-            await take(carrier, fields, request)
+            await take(carrier, fields)
         except aio.AioRpcError as error:
             raise _not_stored(error, carrier) from error
         return Response(status_code=200)
@@ -104,7 +104,7 @@ class AfricasTalkingRoutes:
             raise HTTPException(405, headers={"Allow": _POST})
         return carrier
 
-    async def _report(self, carrier: str, fields: Fields, request: Request) -> None:
+    async def _report(self, carrier: str, fields: Fields) -> None:
         retries = fields.get("retryCount", "")
         report = pb.IngestDeliveryReportRequest(
             carrier=carrier,
@@ -115,19 +115,19 @@ class AfricasTalkingRoutes:
             failure_reason=fields.get("failureReason", ""),
             retry_count=int(retries) if retries.isascii() and retries.isdigit() and len(retries) < 7 else None,
         )
-        await self._callbacks.IngestDeliveryReport(report, timeout=_TIMEOUT_S, metadata=call_metadata(request))
+        await self._callbacks.IngestDeliveryReport(report, timeout=_TIMEOUT_S, metadata=to_metadata())
 
-    async def _opt_out(self, carrier: str, fields: Fields, request: Request) -> None:
+    async def _opt_out(self, carrier: str, fields: Fields) -> None:
         opt_out = pb.IngestOptOutRequest(
             carrier=carrier, phone_number=fields["phoneNumber"], sender_id=fields["senderId"]
         )
-        await self._callbacks.IngestOptOut(opt_out, timeout=_TIMEOUT_S, metadata=call_metadata(request))
+        await self._callbacks.IngestOptOut(opt_out, timeout=_TIMEOUT_S, metadata=to_metadata())
 
-    async def _inbound(self, carrier: str, fields: Fields, request: Request) -> None:
+    async def _inbound(self, carrier: str, fields: Fields) -> None:
         message = pb.IngestInboundMessageRequest(
             carrier=carrier, phone_number=fields["from"], sender_id=fields["to"], text=fields.get("text", "")
         )
-        await self._callbacks.IngestInboundMessage(message, timeout=_TIMEOUT_S, metadata=call_metadata(request))
+        await self._callbacks.IngestInboundMessage(message, timeout=_TIMEOUT_S, metadata=to_metadata())
 
 
 def _not_stored(error: aio.AioRpcError, carrier: str) -> ProblemError:

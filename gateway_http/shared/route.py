@@ -21,10 +21,11 @@ from typing_extensions import override
 
 from gateway_http.openapi.operation import BodyOperation, Operation
 from gateway_http.shared import idempotency_key
-from gateway_http.shared.json_answer import Metadata, json_answer
+from gateway_http.shared.json_answer import json_answer
 from gateway_http.shared.query import limit, next_link, parameters
 from gateway_http.shared.request_body import JsonBody, read_body
 from gateway_http.shared.upstream import Call, answer_of
+from service_kit.request_id import to_metadata
 
 if TYPE_CHECKING:
     from grpc.aio import UnaryUnaryMultiCallable
@@ -49,14 +50,9 @@ class RestRequest:
     receive: Receive
     request_id: str
 
-    @property
-    def metadata(self) -> Metadata:
-        """What travels with a call to a service: the request's id."""
-        return (("x-request-id", self.request_id),)
-
     async def answer(self, method: UnaryUnaryMultiCallable[Question, Answer], question: Question, call: Call) -> Answer:
         """What a service answers; raises ProblemError when it fails."""
-        return await answer_of(method(question, timeout=call.timeout_s, metadata=self.metadata), call)
+        return await answer_of(method(question, timeout=call.timeout_s, metadata=to_metadata()), call)
 
     def page_size(self) -> int:
         """The `limit` parameter, up to the maximum that the operation documents; 0 when it is absent."""
