@@ -36,7 +36,7 @@ class AccountStore(Protocol):
     async def open(
         self, account_id: str, mode: AccountMode, credit_limit: Decimal, limits: AccountLimits
     ) -> tuple[Account, bool]:
-        """Opens an account; whether it existed with these terms. Raises ACCOUNT_EXISTS when with others."""
+        """Opens an account, or finds it as it stands; whether it existed, with whatever terms."""
         ...
 
     async def update(self, account_id: str, changes: AccountChanges) -> Account | None:

@@ -13,6 +13,7 @@ from messaging_service.accounts.domain.account import (
     AccountMode,
     AccountStatus,
 )
+from messaging_service.accounts.domain.opening import check_opened_as
 
 
 class ManageAccounts:
@@ -25,7 +26,10 @@ class ManageAccounts:
         self, account_id: str, mode: AccountMode, credit_limit: Decimal, limits: AccountLimits
     ) -> tuple[Account, bool]:
         """Opens an account; whether it existed with these terms. Raises ServiceError ACCOUNT_EXISTS."""
-        return await self._accounts.open(account_id, mode, credit_limit, limits)
+        account, existed = await self._accounts.open(account_id, mode, credit_limit, limits)
+        if existed:
+            check_opened_as(account, mode, credit_limit, limits)
+        return account, existed
 
     async def account(self, account_id: str) -> Account:
         """The account as it stands. Raises ServiceError ACCOUNT_NOT_FOUND."""

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from functools import partial
 
 from messaging_service.accounts.grpc.account_servicer import AccountServicer
+from messaging_service.accounts.keep_books import KeepBooks
 from messaging_service.accounts.manage_accounts import ManageAccounts
 from messaging_service.accounts.metrics.money_metrics import SettledMoney
 from messaging_service.accounts.postgres.postgres_account_store import PostgresAccountStore
@@ -27,7 +28,8 @@ class WiredAccounts:
 def build_accounts(process: Process, turns: ReportTurns) -> WiredAccounts:
     """Puts accounts together; their statements wait for one another in `turns`."""
     pool = process.pools.billing
-    servicer = AccountServicer(ManageAccounts(PostgresAccountStore(pool)), PostgresLedgerStore(pool, turns))
+    books = KeepBooks(PostgresLedgerStore(pool, turns))
+    servicer = AccountServicer(ManageAccounts(PostgresAccountStore(pool)), books)
     return WiredAccounts(
         servicers=(partial(accounts_pb2_grpc.add_AccountServiceServicer_to_server, servicer),),
         settled=SettledMoney(process.registry),

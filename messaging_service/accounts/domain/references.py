@@ -40,6 +40,19 @@ def reference_key(reference: str) -> str:
     return "".join(character for character in known if character.isalnum()) or known
 
 
+def same_booking(found: LedgerEntry, wanted: NewEntry) -> LedgerEntry:
+    """The entry on record under a reference of its account; raises ServiceError REFERENCE_REUSED for another one."""
+    if (found.kind, found.amount) == (wanted.kind, wanted.amount):
+        return found
+    raise ServiceError(
+        Kind.ALREADY_EXISTS,
+        reasons.REFERENCE_REUSED,
+        f"this reference stands for a booking of another amount or kind, number {found.id}; nothing was booked, "
+        "check the payment or use another reference",
+        metadata={"entry_id": str(found.id)},
+    )
+
+
 def known_payment(new: NewEntry, known: Sequence[LedgerEntry], *, is_overridden: bool) -> LedgerEntry | None:
     """The entry on record that a payment is a repetition of; None when it is to be booked.
 

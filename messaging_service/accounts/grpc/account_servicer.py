@@ -8,10 +8,11 @@ import structlog
 from typing_extensions import override
 
 from messaging_service.accounts.domain.account import AccountMode
-from messaging_service.accounts.domain.ledger import EntryKind, LedgerEntry, NewEntry
+from messaging_service.accounts.domain.ledger import EntryKind, LedgerEntry
 from messaging_service.accounts.grpc.account_messages import KINDS, from_account, from_entry, from_fault
 from messaging_service.accounts.grpc.account_requests import MAX_REASON, AccountRequest, ledger_position, to_changes
-from messaging_service.accounts.ledger_store import Booked, LedgerStore
+from messaging_service.accounts.keep_books import KeepBooks
+from messaging_service.accounts.ledger_store import Booked
 from messaging_service.accounts.manage_accounts import ManageAccounts
 from messaging_service.shared.domain import reasons
 from messaging_service.shared.domain.fields import MAX_IDENTIFIER, text_problem
@@ -22,7 +23,6 @@ from service_kit.grpc.context import Context
 from tukupay.sms.messaging.v1 import accounts_pb2 as pb
 from tukupay.sms.messaging.v1 import accounts_pb2_grpc
 
-MAX_FAULTS = 1_000
 MAX_ATTEMPT = 2**15 - 1
 
 log = structlog.get_logger()
@@ -31,7 +31,7 @@ log = structlog.get_logger()
 class AccountServicer(accounts_pb2_grpc.AccountServiceServicer):
     """Translates between the stubs, the accounts and their ledger."""
 
-    def __init__(self, accounts: ManageAccounts, books: LedgerStore) -> None:
+    def __init__(self, accounts: ManageAccounts, books: KeepBooks) -> None:
         self._accounts = accounts
         self._books = books
 
@@ -103,9 +103,10 @@ class AccountServicer(accounts_pb2_grpc.AccountServiceServicer):
             read.text("booked_by", request.booked_by)
             read.text("override_reason", override, MAX_REASON)
         read.refuse()
-        reference = request.reference.strip()
-        entry = NewEntry(request.user_id, EntryKind.TOP_UP, amount, reference, override, request.booked_by)
-        booked = await self._booked(entry)
+        booked = await self._books.top_up(
+            request.user_id, amount, request.reference, request.booked_by, override_reason=override
+        )
+        _note_new(booked)
         return pb.TopUpResponse(
             entry=from_entry(booked.entry), replayed=booked.replayed, account=from_account(booked.account)
         )
@@ -121,8 +122,8 @@ class AccountServicer(accounts_pb2_grpc.AccountServiceServicer):
         if reference is not None:
             read.text("reference", reference)
         read.refuse()
-        entry = NewEntry(request.user_id, EntryKind.ADJUSTMENT, amount, reference, request.reason, request.booked_by)
-        booked = await self._booked(entry)
+        booked = await self._books.adjust(request.user_id, amount, reference, request.reason, request.booked_by)
+        _note_new(booked)
         return pb.AdjustResponse(
             entry=from_entry(booked.entry), replayed=booked.replayed, account=from_account(booked.account)
         )
@@ -202,7 +203,7 @@ class AccountServicer(accounts_pb2_grpc.AccountServiceServicer):
         if account_id is not None:
             read.text("user_id", account_id)
         read.refuse()
-        verified = await self._books.verify(account_id, MAX_FAULTS)
+        verified = await self._books.verify(account_id)
         if verified.faults:
             log.error(
                 "books.faulty", faults=len(verified.faults), rules=sorted({f.rule.value for f in verified.faults})
@@ -217,11 +218,10 @@ class AccountServicer(accounts_pb2_grpc.AccountServiceServicer):
             ],
         )
 
-    async def _booked(self, entry: NewEntry) -> Booked:
-        booked = await self._books.book(entry)
-        if not booked.replayed:
-            _note(booked.entry)
-        return booked
+
+def _note_new(booked: Booked) -> None:
+    if not booked.replayed:
+        _note(booked.entry)
 
 
 def _note(entry: LedgerEntry) -> None:

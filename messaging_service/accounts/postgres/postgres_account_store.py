@@ -16,9 +16,7 @@ from messaging_service.accounts.domain.account import (
     AccountStatus,
 )
 from messaging_service.accounts.postgres.account_rows import ACCOUNT_COLUMNS, get_account, lock_accounts, to_account
-from messaging_service.shared.domain import reasons
 from messaging_service.shared.postgres.database_errors import migrated
-from service_kit.errors import Kind, ServiceError
 from service_kit.postgres.database import Pool, single_statement, transaction
 
 _OPEN = f"""
@@ -55,13 +53,6 @@ class PostgresAccountStore(AccountStore):
                 return to_account(row), False
             account = await get_account(connection, account_id)
         assert account is not None, "accounts are never deleted"  # noqa: S101 - an invariant, not a check of input
-        if (account.mode, account.credit_limit, account.limits) != (mode, credit_limit, limits):
-            raise ServiceError(
-                Kind.ALREADY_EXISTS,
-                reasons.ACCOUNT_EXISTS,
-                "the account exists with other terms; nothing was changed, update it instead",
-                metadata={"account": account_id},
-            )
         return account, True
 
     @override

@@ -18,16 +18,16 @@ from messaging_service.accounts.domain.ledger import (
     Statement,
     Verified,
 )
-from messaging_service.accounts.domain.references import known_payment, reference_key
+from messaging_service.accounts.domain.references import known_payment, reference_key, same_booking
+from messaging_service.accounts.domain.refunds import Charge, charges_to_refund
 from messaging_service.accounts.ledger_store import Booked, Refunded
 from messaging_service.accounts.postgres.account_rows import get_account, lock_accounts
 from messaging_service.accounts.postgres.ledger_rows import ENTRY_COLUMNS, to_entry
 from messaging_service.accounts.postgres.verification import verify_books
-from messaging_service.shared.domain import reasons
 from messaging_service.shared.domain.message import no_such_entry, outbox_id
+from messaging_service.shared.domain.states import Billing
 from messaging_service.shared.postgres.database_errors import migrated
 from messaging_service.shared.postgres.report_turns import ReportTurns
-from service_kit.errors import Kind, ServiceError
 from service_kit.postgres.database import Connection, Pool, single_statement, transaction
 
 _BOOK = f"""
@@ -99,7 +99,7 @@ class PostgresLedgerStore:
             if entry.reference is not None:
                 row = await (await connection.execute(_BY_REFERENCE, (entry.account_id, entry.reference))).fetchone()
                 if row is not None:
-                    return Booked(_same(to_entry(row), entry), replayed=True, account=account)
+                    return Booked(same_booking(to_entry(row), entry), replayed=True, account=account)
             if entry.kind is EntryKind.TOP_UP and entry.reference is not None:
                 known = await _payments(connection, entry.reference)
                 paid = known_payment(entry, known, is_overridden=entry.reason is not None)
@@ -122,15 +122,11 @@ class PostgresLedgerStore:
                 raise no_such_entry(outbox_id(message_id))
             account_id, billing, present = message
             account = await _locked(connection, account_id)
-            charges = await (await connection.execute(_CHARGES, asked)).fetchall()
-            if not charges:
-                raise _not_charged(message_id, billing, attempt)
+            charges = [Charge._make(row) for row in await (await connection.execute(_CHARGES, asked)).fetchall()]
             known = [to_entry(row) for row in await (await connection.execute(_REFUNDS, asked)).fetchall()]
             paid_back = {entry.attempt for entry in known}
             new = []
-            for of, amount in charges:
-                if of in paid_back:
-                    continue
+            for of, amount in charges_to_refund(message_id, Billing(billing), charges, paid_back, attempt):
                 entry = NewEntry(account_id, EntryKind.REFUND, amount, None, reason, booked_by)
                 account = account.booked(EntryKind.REFUND, amount)
                 booking = _booking(entry, account) | {"message": message_id, "attempt": of}
@@ -229,26 +225,3 @@ async def _payments(connection: Connection, reference: str) -> list[LedgerEntry]
     key = reference_key(reference)
     await connection.execute(_ONE_AT_A_TIME, (key,))
     return [to_entry(row) for row in await (await connection.execute(_PAYMENTS, (key,))).fetchall()]
-
-
-def _same(found: LedgerEntry, wanted: NewEntry) -> LedgerEntry:
-    """The entry on record; raises REFERENCE_REUSED when another was meant."""
-    if (found.kind, found.amount) == (wanted.kind, wanted.amount):
-        return found
-    raise ServiceError(
-        Kind.ALREADY_EXISTS,
-        reasons.REFERENCE_REUSED,
-        f"this reference stands for a booking of another amount or kind, number {found.id}; nothing was booked, "
-        "check the payment or use another reference",
-        metadata={"entry_id": str(found.id)},
-    )
-
-
-def _not_charged(message_id: UUID, billing: str, attempt: int | None) -> ServiceError:
-    identity = {"outbox_id": outbox_id(message_id), "billing": billing}
-    if attempt is None:
-        problem = f"no attempt of this message was charged, its money is {billing}: there is no charge to pay back"
-    else:
-        problem = f"attempt {attempt} of this message was not charged: there is no charge to pay back"
-        identity["attempt"] = str(attempt)
-    return ServiceError(Kind.FAILED_PRECONDITION, reasons.NOT_CHARGED, problem, metadata=identity)
