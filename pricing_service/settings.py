@@ -6,7 +6,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from decimal import Decimal, InvalidOperation
 
-from pricing_service.domain.guards import ByLevel
+from pricing_service.domain.price_guards import ByLevel
 from pricing_service.domain.tier import Level
 from service_kit.settings import Address, integer, listen_address, seconds, setting
 

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from datetime import datetime
 from typing import Protocol
 
-from messaging_service.prices.domain.price_book import BookPrice, BookQuestion, DraftPrice, Tier, TierHistory
+from messaging_service.prices.domain.book_prices import BookPrice, BookQuestion, DraftPrice, Tier, TierHistory
 
 
 class PriceBook(Protocol):

@@ -7,7 +7,7 @@ from contextlib import aclosing
 from dataclasses import dataclass
 from datetime import datetime
 
-from messaging_service.prices.domain.price_book import BookQuestion
+from messaging_service.prices.domain.book_prices import BookQuestion
 from messaging_service.prices.price_book_port import PriceBook
 from messaging_service.reports.domain.cost_audit import AuditTotals, CostException, PricedEntry
 from messaging_service.reports.price_cells import PriceCells

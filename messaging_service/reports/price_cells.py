@@ -19,7 +19,7 @@ from datetime import datetime
 from itertools import count
 from typing import Final, TypeVar
 
-from messaging_service.prices.domain.price_book import BookPrice, BookQuestion, Tier, TierHistory
+from messaging_service.prices.domain.book_prices import BookPrice, BookQuestion, Tier, TierHistory
 from messaging_service.prices.price_book_port import PriceBook
 
 K = TypeVar("K", bound=Hashable)

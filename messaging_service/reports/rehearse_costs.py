@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Final
 
-from messaging_service.prices.domain.price_book import BookPrice, BookQuestion, DraftPrice, TierHistory
+from messaging_service.prices.domain.book_prices import BookPrice, BookQuestion, DraftPrice, TierHistory
 from messaging_service.prices.price_book_port import PriceBook
 from messaging_service.reports.domain.cost_rehearsal import Rehearsal, Traffic
 from messaging_service.reports.domain.draft_effects import DraftEffects

@@ -12,7 +12,7 @@ from messaging_service.accounts.metrics.money_metrics import SettledMoney
 from messaging_service.accounts.postgres.postgres_account_store import PostgresAccountStore
 from messaging_service.accounts.postgres.postgres_ledger_store import PostgresLedgerStore
 from messaging_service.shared.postgres.report_turns import ReportTurns
-from messaging_service.wiring.process import Process, Servicers
+from messaging_service.wiring.messaging_process import Process, Servicers
 from tukupay.sms.messaging.v1 import accounts_pb2_grpc
 
 

@@ -5,8 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from functools import partial
 
+from messaging_service.carriers.africastalking.africastalking_callbacks import AfricasTalkingCallbacks
 from messaging_service.carriers.africastalking.africastalking_settings import AfricasTalkingSettings
-from messaging_service.carriers.africastalking.callback_reader import AfricasTalkingCallbacks
 from messaging_service.carriers.callback_reader import CallbackReader
 from messaging_service.carriers.carrier import CarrierSinks
 from messaging_service.carriers.carrier_fleet import Fleet
@@ -19,7 +19,7 @@ from messaging_service.carriers.metrics.fleet_events import CountedFleet
 from messaging_service.carriers.postgres.carrier_registry import PostgresCarrierRegistry
 from messaging_service.carriers.postgres.postgres_bind_leases import PostgresBindLeases
 from messaging_service.wiring.chosen_carriers import carrier_plan
-from messaging_service.wiring.process import Duties, Process, Servicers
+from messaging_service.wiring.messaging_process import Duties, Process, Servicers
 from tukupay.sms.messaging.v1 import carriers_pb2_grpc
 
 _CONTROL_S = 1.0

@@ -18,7 +18,7 @@ from messaging_service.notices.manage_endpoints import ManageEndpoints
 from messaging_service.notices.metrics.channel_metrics import ChannelMetrics
 from messaging_service.notices.postgres.postgres_delivery_queue import CHANNEL_BATCH_SIZE, PostgresDeliveryQueue
 from messaging_service.notices.postgres.postgres_endpoint_store import PostgresEndpointStore
-from messaging_service.wiring.process import Process
+from messaging_service.wiring.messaging_process import Process
 from messaging_service.wiring.settings.channel_settings import ChannelSettings
 
 

@@ -15,7 +15,7 @@ from messaging_service.events.grpc.event_cursors import AccountCursors
 from messaging_service.events.grpc.event_servicer import EventServicer
 from messaging_service.events.postgres.event_rows import PostgresEntryEvents, PostgresEventLog
 from messaging_service.events.watch_outbox import WatchOutbox
-from messaging_service.wiring.process import Duties, Process, Servicers
+from messaging_service.wiring.messaging_process import Duties, Process, Servicers
 from tukupay.sms.messaging.v1 import events_pb2_grpc
 
 I = TypeVar("I")  # noqa: E741 - item

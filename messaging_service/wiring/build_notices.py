@@ -29,7 +29,7 @@ from messaging_service.shared.gauge_poller import GaugePoller
 from messaging_service.shared.retention import Retention
 from messaging_service.wiring.build_channels import build_channels
 from messaging_service.wiring.build_prices import WiredPrices
-from messaging_service.wiring.process import LOOK_S, Duties, Process, Servicers
+from messaging_service.wiring.messaging_process import LOOK_S, Duties, Process, Servicers
 from messaging_service.wiring.settings.webhook_settings import WebhookSettings
 from tukupay.sms.messaging.v1 import alerts_pb2_grpc, channels_pb2_grpc, webhooks_pb2_grpc
 

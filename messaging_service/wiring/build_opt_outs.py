@@ -17,7 +17,7 @@ from messaging_service.opt_outs.opt_outs import OptOuts
 from messaging_service.opt_outs.postgres.postgres_inbound import PostgresInbound
 from messaging_service.opt_outs.postgres.postgres_suppressions import PostgresSuppressions
 from messaging_service.shared.numbering.phone_number_rules import phone_number_problem
-from messaging_service.wiring.process import Duties, Process, Servicers
+from messaging_service.wiring.messaging_process import Duties, Process, Servicers
 from tukupay.sms.messaging.v1 import suppressions_pb2_grpc
 
 

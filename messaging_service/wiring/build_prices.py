@@ -17,7 +17,7 @@ from messaging_service.prices.metrics.price_copy_metrics import PriceCopyCollect
 from messaging_service.prices.prices import Prices
 from messaging_service.prices.quote_sms import QuoteSms
 from messaging_service.shared.numbering.phone_number_rules import phone_number_problem
-from messaging_service.wiring.process import MAX_WAITING, Duties, Process
+from messaging_service.wiring.messaging_process import MAX_WAITING, Duties, Process
 from service_kit.grpc.channel import open_channel
 from service_kit.grpc.grpc_metrics import ClientCalls
 

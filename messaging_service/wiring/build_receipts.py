@@ -18,7 +18,7 @@ from messaging_service.wiring.build_accounts import WiredAccounts
 from messaging_service.wiring.build_carriers import WiredCarriers
 from messaging_service.wiring.build_opt_outs import WiredOptOuts
 from messaging_service.wiring.build_sending import WiredSending
-from messaging_service.wiring.process import Duties, Process, Servicers
+from messaging_service.wiring.messaging_process import Duties, Process, Servicers
 from tukupay.sms.messaging.v1 import carrier_callbacks_pb2_grpc
 
 

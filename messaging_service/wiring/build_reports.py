@@ -16,7 +16,7 @@ from messaging_service.reports.report_costs import ReportCosts
 from messaging_service.shared.postgres.report_turns import ReportTurns
 from messaging_service.wiring.build_carriers import WiredCarriers
 from messaging_service.wiring.build_prices import WiredPrices
-from messaging_service.wiring.process import Servicers
+from messaging_service.wiring.messaging_process import Servicers
 from tukupay.sms.messaging.v1 import reports_pb2_grpc
 
 

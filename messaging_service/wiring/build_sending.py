@@ -16,6 +16,7 @@ from messaging_service.receipts.late_outcomes import KEPT_S
 from messaging_service.sending.attempts import Attempts
 from messaging_service.sending.claim_loop import ClaimLoop
 from messaging_service.sending.dispatch import Dispatch
+from messaging_service.sending.flush_health import FlushHealth
 from messaging_service.sending.grpc.messaging_servicer import MessagingServicer
 from messaging_service.sending.metrics.attempt_events import CountedAttempts
 from messaging_service.sending.metrics.queue_metrics import QueueMetrics
@@ -27,7 +28,6 @@ from messaging_service.sending.postgres.queue_view import PostgresQueueView
 from messaging_service.sending.postgres.wake_ups import PostgresWakeUps
 from messaging_service.sending.resend_sms import ResendSms
 from messaging_service.sending.send_sms import SendLimits, SendSms
-from messaging_service.shared.flush_health import FlushHealth
 from messaging_service.shared.flush_size import FlushSize
 from messaging_service.shared.gauge_poller import GaugePoller
 from messaging_service.shared.group_commit import GroupCommit
@@ -37,7 +37,7 @@ from messaging_service.wiring.build_carriers import WiredCarriers
 from messaging_service.wiring.build_events import WiredEvents
 from messaging_service.wiring.build_opt_outs import WiredOptOuts
 from messaging_service.wiring.build_prices import WiredPrices
-from messaging_service.wiring.process import LOOK_S, MAX_WAITING, Duties, Process, Servicers
+from messaging_service.wiring.messaging_process import LOOK_S, MAX_WAITING, Duties, Process, Servicers
 from service_kit.errors import ServiceError
 from tukupay.sms.messaging.v1 import messaging_pb2_grpc
 

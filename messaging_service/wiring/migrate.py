@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 from messaging_service.shared.postgres.session_guards import GUARDS
-from messaging_service.wiring.tables import metadata
+from messaging_service.wiring.messaging_tables import metadata
 from service_kit.postgres.guards import set_guards
 from service_kit.postgres.migrations import upgrade
 

@@ -5,8 +5,8 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Final
 
-from pricing_service.adapters.guards import GUARDS
-from pricing_service.adapters.tables import metadata
+from pricing_service.adapters.cost_tables import metadata
+from pricing_service.adapters.pricing_session_guards import GUARDS
 from service_kit.postgres import migrations
 from service_kit.postgres.guards import set_guards
 

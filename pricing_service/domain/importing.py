@@ -11,7 +11,7 @@ from typing import Final
 
 from pricing_service.domain import reasons
 from pricing_service.domain.cost import CostDraft
-from pricing_service.domain.guards import Guards
+from pricing_service.domain.price_guards import Guards
 from pricing_service.domain.tier import Tier
 from service_kit.errors import Violation
 

@@ -18,7 +18,7 @@ from pricing_service.domain.instants import instant_of, micros_since_1970
 from pricing_service.domain.price_question import PriceQuestion, ask_price
 from pricing_service.domain.resolution import DraftPrice
 from pricing_service.domain.tier import Level, Tier, read_tier
-from pricing_service.transport.instants import read_timestamp
+from pricing_service.transport.wire_instants import read_timestamp
 from pricing_service.use_cases.import_costs import ImportedRow
 from pricing_service.use_cases.resolve_prices import ResolvedPrice
 from service_kit import page_token

@@ -31,7 +31,7 @@ from pricing_service.transport.cost_messages import (
 from pricing_service.transport.history_messages import read_tiers, to_instants
 from pricing_service.transport.import_in_parts import import_in_parts
 from pricing_service.transport.import_messages import answerable, bounded, import_answer, read_import
-from pricing_service.transport.instants import read_duration
+from pricing_service.transport.wire_instants import read_duration
 from pricing_service.use_cases.export_costs import ExportCosts
 from pricing_service.use_cases.get_current_cost import GetCurrentCost
 from pricing_service.use_cases.import_costs import ImportCosts

@@ -9,9 +9,9 @@ from decimal import Decimal
 
 from pricing_service.domain.cost import Cost, CostDraft
 from pricing_service.domain.edition import Edition
-from pricing_service.domain.guards import Guards, guarded
 from pricing_service.domain.idempotency import Remembered, fingerprint, reused
 from pricing_service.domain.importing import Effect, PlannedRow, plan_import, repeated_rows
+from pricing_service.domain.price_guards import Guards, guarded
 from pricing_service.use_cases.cost_repository import CostRepository, Look, NewCost
 from pricing_service.use_cases.own_changes import OwnChanges
 from service_kit.errors import invalid

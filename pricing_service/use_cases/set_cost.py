@@ -7,8 +7,8 @@ from dataclasses import dataclass
 
 from pricing_service.domain.cost import Cost, CostDraft
 from pricing_service.domain.edition import Edition
-from pricing_service.domain.guards import Guards, guarded
 from pricing_service.domain.idempotency import Remembered, fingerprint, reused
+from pricing_service.domain.price_guards import Guards, guarded
 from pricing_service.use_cases.cost_repository import CostRepository, NewCost
 from pricing_service.use_cases.own_changes import OwnChanges
 

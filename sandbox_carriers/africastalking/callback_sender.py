@@ -10,7 +10,7 @@ from typing import Any, Final
 import httpx
 import structlog
 
-from sandbox_carriers.africastalking.account import Account, Sms
+from sandbox_carriers.africastalking.sandbox_account import Account, Sms
 from sandbox_carriers.africastalking.sandbox_api_settings import AfricasTalkingSandboxSettings
 
 log = structlog.get_logger()

@@ -7,9 +7,9 @@ from typing import Any, Final
 
 import msgspec
 
-from sandbox_carriers.africastalking.account import Verdict
 from sandbox_carriers.africastalking.api_behaviours import Manner
 from sandbox_carriers.africastalking.http_link import HttpLink, head
+from sandbox_carriers.africastalking.sandbox_account import Verdict
 
 HUGE_BYTES: Final = 4 << 20
 DRIP_S: Final = 0.02

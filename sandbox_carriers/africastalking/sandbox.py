@@ -11,11 +11,11 @@ from urllib.parse import parse_qs
 import msgspec
 import structlog
 
-from sandbox_carriers.africastalking.account import Account, Verdict
 from sandbox_carriers.africastalking.api_behaviours import Manner
 from sandbox_carriers.africastalking.callback_sender import Callbacks
 from sandbox_carriers.africastalking.http_link import HttpLink, HttpRequest
 from sandbox_carriers.africastalking.manners import answer
+from sandbox_carriers.africastalking.sandbox_account import Account, Verdict
 from sandbox_carriers.africastalking.sandbox_api_settings import AfricasTalkingSandboxSettings
 from sandbox_carriers.smpp.journal import Journal
 from service_kit.settings import Address

@@ -8,7 +8,7 @@ from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 from uuid import UUID
 
-from messaging_service.prices.domain.price_book import (
+from messaging_service.prices.domain.book_prices import (
     BookPrice,
     BookQuestion,
     DraftPrice,

@@ -15,7 +15,7 @@ from sqlalchemy import MetaData
 
 from messaging_service.shared.postgres.session_guards import GUARDS as MESSAGING
 from messaging_service.wiring.migrate import migrate as migrate_messaging
-from pricing_service.adapters.guards import GUARDS as PRICING
+from pricing_service.adapters.pricing_session_guards import GUARDS as PRICING
 from service_kit.embedded.embedded_postgres import EmbeddedPostgres
 from service_kit.errors import Kind, ServiceError
 from service_kit.postgres.database import WHOLE_TABLES, create_pool, single_statement, transaction

@@ -10,9 +10,9 @@ import pytest
 from alembic.script import ScriptDirectory
 from sqlalchemy import Engine, MetaData, event
 
-from messaging_service.wiring import tables as messaging_tables
+from messaging_service.wiring import messaging_tables
 from messaging_service.wiring.migrate import MIGRATIONS as MESSAGING_MIGRATIONS
-from pricing_service.adapters import tables as pricing_tables
+from pricing_service.adapters import cost_tables as pricing_tables
 from pricing_service.adapters.migrate import MIGRATIONS as PRICING_MIGRATIONS
 from service_kit.postgres import migrations
 from service_kit.postgres.migrations import TableInUseError

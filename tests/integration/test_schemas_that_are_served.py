@@ -16,7 +16,7 @@ from structlog.testing import capture_logs
 from messaging_service.shared.postgres.session_guards import GUARDS as MESSAGING_GUARDS
 from messaging_service.wiring import migrate as messaging
 from pricing_service.adapters import migrate as pricing
-from pricing_service.adapters.guards import GUARDS as PRICING_GUARDS
+from pricing_service.adapters.pricing_session_guards import GUARDS as PRICING_GUARDS
 from service_kit.postgres.guards import Guards, set_guards
 from service_kit.postgres.migrations import head, upgrade
 from tests.conftest import FreshDatabase

@@ -6,8 +6,8 @@ from typing import Any
 
 import psycopg
 
+from messaging_service.wiring.messaging_tables import metadata
 from messaging_service.wiring.migrate import migrate
-from messaging_service.wiring.tables import metadata
 from service_kit.embedded.embedded_postgres import EmbeddedPostgres
 from tests.conftest import DatabaseTemplate
 from tests.system.waiting import eventually

@@ -7,7 +7,7 @@ from datetime import UTC, datetime
 from itertools import pairwise
 from pathlib import Path
 
-from messaging_service.prices.domain.price_book import STRENGTH, BookQuestion
+from messaging_service.prices.domain.book_prices import STRENGTH, BookQuestion
 from messaging_service.shared.domain.money import PriceLevel
 from pricing_service.domain.precedence import tiers_for, tiers_from
 from pricing_service.domain.tier import TUKUPAY, Level, Tier

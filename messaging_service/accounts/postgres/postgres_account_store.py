@@ -16,7 +16,7 @@ from messaging_service.accounts.domain.account import (
     AccountStatus,
 )
 from messaging_service.accounts.postgres.account_rows import ACCOUNT_COLUMNS, get_account, lock_accounts, to_account
-from messaging_service.shared.postgres.database_errors import migrated
+from messaging_service.shared.postgres.migrated import migrated
 from service_kit.postgres.database import Pool, single_statement, transaction
 
 _OPEN = f"""

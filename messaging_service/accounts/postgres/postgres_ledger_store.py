@@ -26,7 +26,7 @@ from messaging_service.accounts.postgres.ledger_rows import ENTRY_COLUMNS, to_en
 from messaging_service.accounts.postgres.verification import verify_books
 from messaging_service.shared.domain.message import no_such_entry, outbox_id
 from messaging_service.shared.domain.states import Billing
-from messaging_service.shared.postgres.database_errors import migrated
+from messaging_service.shared.postgres.migrated import migrated
 from messaging_service.shared.postgres.report_turns import ReportTurns
 from service_kit.postgres.database import Connection, Pool, single_statement, transaction
 

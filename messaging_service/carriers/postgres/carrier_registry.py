@@ -9,7 +9,7 @@ import msgspec
 from messaging_service.carriers.carrier_fleet import MemberStatus
 from messaging_service.carriers.control_carriers import CarrierReport
 from messaging_service.carriers.domain.carrier_control import CarrierControl, CarrierMode
-from messaging_service.shared.postgres.database_errors import migrated
+from messaging_service.shared.postgres.migrated import migrated
 from service_kit.postgres.database import Pool, single_statement
 
 FRESH_S = 15.0

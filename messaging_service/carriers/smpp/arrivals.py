@@ -14,8 +14,8 @@ from messaging_service.carriers.smpp.codec.framing import PduError
 from messaging_service.carriers.smpp.codec.pdu import DATA_SM, RESPONSE, Header, data_sm_in, deliver_sm_in
 from messaging_service.carriers.smpp.codec.receipt_forms import ReceiptReader, is_receipt, looks_like_receipt
 from messaging_service.carriers.smpp.codec.status import OK, Status
-from messaging_service.carriers.smpp.inbound import NotInbound, inbound_in
 from messaging_service.carriers.smpp.intake import Intake
+from messaging_service.carriers.smpp.phone_messages import NotInbound, inbound_in
 from messaging_service.carriers.smpp.smpp_settings import SmppSettings
 from messaging_service.opt_outs.domain.inbound import InboundMessage
 

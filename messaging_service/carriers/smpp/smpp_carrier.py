@@ -22,16 +22,16 @@ from messaging_service.carriers.smpp.binds.tls import tls_context
 from messaging_service.carriers.smpp.codec.addresses import recipient_address, sender_address
 from messaging_service.carriers.smpp.codec.status import OK, THROTTLING
 from messaging_service.carriers.smpp.late import LateAnswers
-from messaging_service.carriers.smpp.outcomes import (
+from messaging_service.carriers.smpp.parts import Part, PartMaker
+from messaging_service.carriers.smpp.smpp_settings import SmppSettings
+from messaging_service.carriers.smpp.smpp_standing import remark_on
+from messaging_service.carriers.smpp.submit_outcomes import (
     accepted,
     failed,
     late_outcome,
     partially_sent,
     unsendable,
 )
-from messaging_service.carriers.smpp.parts import Part, PartMaker
-from messaging_service.carriers.smpp.smpp_settings import SmppSettings
-from messaging_service.carriers.smpp.smpp_standing import remark_on
 from messaging_service.carriers.template.windowed import WindowedCarrier
 from service_kit.backoff import backoff_s
 

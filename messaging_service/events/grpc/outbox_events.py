@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from messaging_service.events.domain.outbox_event import OutboxEvent
 from messaging_service.events.event_log import EntryEvents
+from messaging_service.sending.domain.failures import failure_of
 from messaging_service.shared.domain import reasons
-from messaging_service.shared.domain.failures import failure_of
 from messaging_service.shared.domain.message import outbox_id
 from messaging_service.shared.grpc import wire
 from messaging_service.shared.grpc.entry_ids import existing, no_entry

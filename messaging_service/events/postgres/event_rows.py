@@ -10,8 +10,8 @@ from messaging_service.events.domain.event_cursor import EventFilter, LoggedEven
 from messaging_service.events.domain.outbox_event import OutboxEvent
 from messaging_service.shared.domain.message import Message
 from messaging_service.shared.domain.states import State
-from messaging_service.shared.postgres.database_errors import migrated
 from messaging_service.shared.postgres.message_columns import MESSAGE
+from messaging_service.shared.postgres.migrated import migrated
 from service_kit.postgres.database import Connection, Pool, single_statement, transaction
 
 _EVENT = """

@@ -14,7 +14,7 @@ from typing import Any, Final
 
 from messaging_service.accounts.domain.account import DAY_STARTS_AT
 from messaging_service.notices.domain.endpoints import EventType
-from messaging_service.shared.domain.failures import failure_of
+from messaging_service.sending.domain.failures import failure_of
 
 NAME: Final = "TukuPay SMS"
 MOST_CODES: Final = 10

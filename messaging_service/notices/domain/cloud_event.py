@@ -13,7 +13,7 @@ from typing import Any, Final
 
 from messaging_service.events.domain.outbox_event import OutboxEvent
 from messaging_service.notices.domain.endpoints import EventType, event_of_state
-from messaging_service.shared.domain.failures import failure_of
+from messaging_service.sending.domain.failures import failure_of
 from messaging_service.shared.domain.message import outbox_id
 
 SCHEMA: Final = "urn:tukupay:sms:{type}:1"

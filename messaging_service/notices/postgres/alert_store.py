@@ -29,7 +29,7 @@ from messaging_service.notices.manage_alerts import AlertStore, Evaluated
 from messaging_service.notices.postgres.alert_queries import Readings
 from messaging_service.notices.postgres.alert_rows import RULE_COLUMNS, from_rule, to_alert, to_rule
 from messaging_service.notices.postgres.endpoint_rows import NewDelivery, record
-from messaging_service.shared.postgres.database_errors import migrated
+from messaging_service.shared.postgres.migrated import migrated
 from messaging_service.shared.retention import Archive
 from service_kit.postgres.database import Connection, Pool, single_statement, transaction
 

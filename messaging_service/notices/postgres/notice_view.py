@@ -10,7 +10,7 @@ from typing_extensions import override
 from messaging_service.notices.domain.alert_conditions import AlertKind
 from messaging_service.notices.notice_state import NoticeState
 from messaging_service.shared.gauge_poller import MOST_COUNTED, View
-from messaging_service.shared.postgres.database_errors import migrated
+from messaging_service.shared.postgres.migrated import migrated
 from service_kit.postgres.database import Pool, transaction
 
 # As for the queue of messages: next to nothing waits or is open mostly, so the planner prefers to read a whole table.

@@ -17,7 +17,7 @@ from messaging_service.notices.delivery_ports import (
 )
 from messaging_service.notices.domain.endpoints import DeliveryState, EndpointKind
 from messaging_service.notices.domain.retries import Retries
-from messaging_service.shared.postgres.database_errors import migrated
+from messaging_service.shared.postgres.migrated import migrated
 from service_kit.postgres.database import Connection, Pool, transaction
 
 LEASE_S: Final = 60

@@ -28,7 +28,7 @@ from messaging_service.notices.postgres.endpoint_rows import (
     to_endpoint,
 )
 from messaging_service.notices.postgres.fan_out import begin_fan_out
-from messaging_service.shared.postgres.database_errors import migrated
+from messaging_service.shared.postgres.migrated import migrated
 from service_kit.postgres.database import Connection, Pool, single_statement, transaction
 
 # Two that are created at once must count each other.

@@ -13,7 +13,7 @@ from messaging_service.opt_outs.domain.suppression import OF_THE_PHONE, Directiv
 from messaging_service.opt_outs.inbound_inbox import WorkedInbound
 from messaging_service.opt_outs.postgres import postgres_suppressions
 from messaging_service.opt_outs.suppression_store import NewSuppression
-from messaging_service.shared.postgres.database_errors import migrated
+from messaging_service.shared.postgres.migrated import migrated
 from service_kit.postgres.database import Connection, Pool, single_statement, transaction
 
 _STORE = """

@@ -18,7 +18,7 @@ from messaging_service.opt_outs.domain.suppression import (
 )
 from messaging_service.opt_outs.postgres import opt_out_rows
 from messaging_service.opt_outs.suppression_store import Added, NewSuppression, Stopped, SuppressionFilter
-from messaging_service.shared.postgres.database_errors import migrated
+from messaging_service.shared.postgres.migrated import migrated
 from service_kit.postgres.database import Connection, Pool, single_statement, transaction
 
 PASS_LEASE_S = 5

@@ -13,7 +13,7 @@ import structlog
 from google.protobuf.timestamp_pb2 import Timestamp
 from grpc import aio
 
-from messaging_service.prices.domain.price_book import (
+from messaging_service.prices.domain.book_prices import (
     BookPrice,
     BookQuestion,
     DraftPrice,

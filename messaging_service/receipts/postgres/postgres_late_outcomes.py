@@ -9,7 +9,7 @@ from typing_extensions import override
 from messaging_service.accounts.domain.charging import ChargePolicy
 from messaging_service.receipts.late_outcomes import LateOutcomeStore, LateSettlement, Verdict
 from messaging_service.receipts.postgres import late_settlement
-from messaging_service.shared.postgres.database_errors import migrated
+from messaging_service.shared.postgres.migrated import migrated
 from service_kit.postgres.database import Pool, transaction
 
 

@@ -10,7 +10,7 @@ from messaging_service.accounts.domain.charging import ChargePolicy
 from messaging_service.carriers.domain.submission import DeliveryReceipt
 from messaging_service.receipts.postgres import receipt_rows
 from messaging_service.receipts.receipt_inbox import ReceiptInbox, Worked
-from messaging_service.shared.postgres.database_errors import migrated
+from messaging_service.shared.postgres.migrated import migrated
 from messaging_service.shared.retention import Archive
 from service_kit.postgres.database import Pool, quick_transaction, single_statement
 

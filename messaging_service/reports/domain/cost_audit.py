@@ -8,7 +8,7 @@ from decimal import Decimal
 from enum import StrEnum
 from uuid import UUID
 
-from messaging_service.prices.domain.price_book import BookPrice
+from messaging_service.prices.domain.book_prices import BookPrice
 from messaging_service.shared.domain.money import Price
 
 

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from decimal import Decimal
 
-from messaging_service.prices.domain.price_book import BookPrice
+from messaging_service.prices.domain.book_prices import BookPrice
 from messaging_service.shared.domain.money import PriceLevel
 
 

@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from datetime import datetime
 from decimal import Decimal
 
-from messaging_service.prices.domain.price_book import BookPrice, BookQuestion, DraftPrice, Tier
+from messaging_service.prices.domain.book_prices import BookPrice, BookQuestion, DraftPrice, Tier
 from messaging_service.reports.domain.cost_rehearsal import DraftEffect, Superseder, Traffic
 
 DRAFT_PREFIX = "draft_"

@@ -6,7 +6,7 @@ from collections.abc import AsyncGenerator, Mapping
 from contextlib import aclosing
 from itertools import islice
 
-from messaging_service.prices.domain.price_book import BookPrice
+from messaging_service.prices.domain.book_prices import BookPrice
 from messaging_service.reports.audit_costs import AuditCosts
 from messaging_service.reports.domain.cost_audit import AuditTotals, Cause, CostException
 from messaging_service.shared.domain.message import outbox_id

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
-from messaging_service.prices.domain.price_book import DraftPrice
+from messaging_service.prices.domain.book_prices import DraftPrice
 from messaging_service.reports.domain.cost_rehearsal import DraftEffect, RehearsedTotal, largest_first
 from messaging_service.reports.rehearse_costs import RehearseCosts
 from messaging_service.shared.domain import reasons

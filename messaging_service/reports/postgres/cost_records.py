@@ -8,10 +8,10 @@ from decimal import Decimal
 from typing import Any, Final
 
 from messaging_service.reports.domain.cost_report import Basis, CostGroup, CostSums, Grouping, ReportedMessage
+from messaging_service.reports.postgres.slices import Place, by_slices
 from messaging_service.shared.domain.money import PriceLevel
 from messaging_service.shared.domain.states import Billing, State
 from messaging_service.shared.postgres.report_turns import ReportTurns, paged
-from messaging_service.shared.postgres.slices import Place, by_slices
 from service_kit.postgres.database import Connection
 
 PAGE: Final = 1_000

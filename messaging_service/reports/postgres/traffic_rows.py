@@ -10,10 +10,10 @@ import msgspec
 
 from messaging_service.reports.domain.cost_audit import PricedEntry
 from messaging_service.reports.domain.cost_rehearsal import Traffic
+from messaging_service.reports.postgres.slices import Place, by_slices
 from messaging_service.shared.domain.money import Price, PriceLevel
 from messaging_service.shared.domain.states import Billing
 from messaging_service.shared.postgres.report_turns import ReportTurns
-from messaging_service.shared.postgres.slices import Place, by_slices
 from service_kit.postgres.database import Connection
 
 PAGE: Final = 2_000

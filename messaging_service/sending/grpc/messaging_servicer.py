@@ -11,16 +11,16 @@ import structlog
 
 from messaging_service.prices.grpc.quote_messages import from_quote, to_quote_draft
 from messaging_service.prices.quote_sms import QuoteSms
+from messaging_service.sending.domain.failures import CATALOGUE
 from messaging_service.sending.domain.validation import MAX_TAG
+from messaging_service.sending.grpc.deadlines import answer_by
 from messaging_service.sending.grpc.outbox_messages import STATUS_OF, from_failure, from_message
 from messaging_service.sending.grpc.send_messages import from_error, to_draft, to_wait_s
 from messaging_service.sending.outbox import ListFilter, Outbox
 from messaging_service.sending.resend_sms import ResendSms
 from messaging_service.sending.send_sms import SendSms
 from messaging_service.shared.domain import reasons
-from messaging_service.shared.domain.failures import CATALOGUE
 from messaging_service.shared.domain.fields import MAX_IDENTIFIER, text_problem
-from messaging_service.shared.grpc.deadlines import answer_by
 from messaging_service.shared.grpc.entry_ids import existing, no_entry
 from messaging_service.shared.grpc.wire import to_instant
 from service_kit import page_token, request_id

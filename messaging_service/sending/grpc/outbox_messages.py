@@ -7,7 +7,7 @@ from datetime import datetime
 
 from google.protobuf.timestamp_pb2 import Timestamp
 
-from messaging_service.shared.domain.failures import Failure, Resend, failure_of
+from messaging_service.sending.domain.failures import Failure, Resend, failure_of
 from messaging_service.shared.domain.message import Message, outbox_id
 from messaging_service.shared.domain.money import to_micros
 from messaging_service.shared.domain.states import Priority, Status

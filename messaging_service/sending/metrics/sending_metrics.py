@@ -10,8 +10,8 @@ from prometheus_client import Counter
 from prometheus_client.registry import CollectorRegistry
 
 from messaging_service.accounts.metrics.money_metrics import SettledMoney
+from messaging_service.sending.domain.failures import CATALOGUE
 from messaging_service.sending.outbox import Acceptance, Accepted, Settled, Settlement
-from messaging_service.shared.domain.failures import CATALOGUE
 from messaging_service.shared.domain.money import to_micros
 from messaging_service.shared.domain.states import Billing
 from service_kit.errors import ServiceError

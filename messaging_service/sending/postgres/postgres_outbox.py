@@ -24,7 +24,7 @@ from messaging_service.sending.postgres import (
     unknown,
 )
 from messaging_service.shared.domain.message import Message
-from messaging_service.shared.postgres.database_errors import migrated
+from messaging_service.shared.postgres.migrated import migrated
 from service_kit.errors import ServiceError
 from service_kit.postgres.database import Pool, quick_transaction, single_statement, transaction
 

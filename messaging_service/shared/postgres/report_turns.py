@@ -17,7 +17,7 @@ from psycopg import AsyncCursor, AsyncServerCursor
 from psycopg.rows import TupleRow
 
 from messaging_service.shared.domain import reasons
-from messaging_service.shared.postgres.database_errors import migrated
+from messaging_service.shared.postgres.migrated import migrated
 from service_kit.duties.ending import end_tasks
 from service_kit.errors import Kind, ServiceError
 from service_kit.postgres.database import WHOLE_TABLES, Connection, Pool, transaction

@@ -13,8 +13,8 @@ from psycopg.conninfo import make_conninfo
 from sqlalchemy import inspect
 
 from messaging_service.shared.domain.states import State
+from messaging_service.wiring.messaging_tables import metadata
 from messaging_service.wiring.migrate import MIGRATIONS, migrate
-from messaging_service.wiring.tables import metadata
 from service_kit.errors import Kind, ServiceError
 from service_kit.postgres.database import create_pool
 from service_kit.postgres.migrations import engine_for, head

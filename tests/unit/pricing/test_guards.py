@@ -9,8 +9,8 @@ from typing import Any
 import pytest
 
 from pricing_service.domain.cost import CostDraft
-from pricing_service.domain.guards import ByLevel, Guards, guarded
 from pricing_service.domain.importing import Effect, PriceInEffect, plan_import, repeated_rows
+from pricing_service.domain.price_guards import ByLevel, Guards, guarded
 from pricing_service.domain.tier import DIRECT_CUSTOMER, TUKUPAY, Level, Tier
 from pricing_service.settings import PricingSettings
 from service_kit.errors import Kind

@@ -13,8 +13,8 @@ from hypothesis import strategies as st
 from pricing_service.domain.instants import instant_of
 from pricing_service.domain.tier import Level
 from pricing_service.transport.cost_messages import LEVELS
-from pricing_service.transport.instants import read_duration, read_timestamp
 from pricing_service.transport.servicer import HEARTBEAT_BOUNDS, PricingServicer
+from pricing_service.transport.wire_instants import read_duration, read_timestamp
 from service_kit.errors import Kind, Violation
 from service_kit.grpc.grpc_errors import CODES
 from service_kit.grpc.timestamps import to_timestamp

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from messaging_service.prices.domain.price_book import RowInstants, Tier, TierHistory
+from messaging_service.prices.domain.book_prices import RowInstants, Tier, TierHistory
 from messaging_service.shared.domain.money import PriceLevel
 from pricing_service.use_cases import list_instants
 from tests.doubles.written_book import DIRECT, minute

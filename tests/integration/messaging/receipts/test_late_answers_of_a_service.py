@@ -8,7 +8,7 @@ import pytest
 
 from messaging_service.accounts.domain.charging import ChargePolicy
 from messaging_service.carriers.domain.submission import LateOutcome, Outcome, ReceiptState, Submission
-from messaging_service.shared.domain.failures import CATALOGUE
+from messaging_service.sending.domain.failures import CATALOGUE
 from tests.contract.sms_examples import accepted, unanswered
 from tests.integration.messaging.conftest import receipt
 from tests.integration.messaging.running_service import Running, service_on

@@ -15,7 +15,7 @@ from google.protobuf.timestamp_pb2 import Timestamp
 from uuid_utils.compat import uuid7
 
 from messaging_service.prices.client.book_client import BookClient
-from messaging_service.prices.domain.price_book import BookQuestion, DraftPrice
+from messaging_service.prices.domain.book_prices import BookQuestion, DraftPrice
 from messaging_service.reports.audit_costs import AuditCosts
 from messaging_service.reports.domain.cost_audit import AuditTotals, CostException, PricedEntry, cause_of
 from messaging_service.reports.domain.cost_rehearsal import Rehearsal

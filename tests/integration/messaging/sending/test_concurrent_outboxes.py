@@ -12,7 +12,7 @@ import pytest
 from messaging_service.sending.outbox import Accepted, Claim, Settled
 from messaging_service.sending.postgres import postgres_outbox as outbox_module
 from messaging_service.shared.domain.states import State
-from messaging_service.shared.postgres.database_errors import StatementFailedError
+from messaging_service.shared.postgres.migrated import StatementFailedError
 from service_kit.errors import ServiceError
 from service_kit.postgres.database_errors import database_unavailable
 from tests.contract.sms_examples import ACCOUNT, PRICE, TWO_UNITS, acceptance, accepted, refused, settlement

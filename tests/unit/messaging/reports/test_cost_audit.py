@@ -11,7 +11,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from messaging_service.prices.domain.price_book import BookPrice, BookQuestion, Tier
+from messaging_service.prices.domain.book_prices import BookPrice, BookQuestion, Tier
 from messaging_service.reports.audit_costs import AuditCosts
 from messaging_service.reports.domain.cost_audit import AuditTotals, Cause, CostException, PricedEntry, cause_of
 from messaging_service.reports.price_cells import PriceCells

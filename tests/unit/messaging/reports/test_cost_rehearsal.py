@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from messaging_service.prices.domain.price_book import BookQuestion, DraftPrice, Tier
+from messaging_service.prices.domain.book_prices import BookQuestion, DraftPrice, Tier
 from messaging_service.reports.domain.cost_audit import PricedEntry
 from messaging_service.reports.domain.cost_rehearsal import Rehearsal, RehearsedTotal, Superseder, largest_first
 from messaging_service.reports.rehearse_costs import MAX_PERIOD, RehearseCosts

@@ -9,8 +9,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from messaging_service.carriers.domain.submission import OutcomeKind, ReceiptState, canonical_carrier_id
+from messaging_service.sending.domain.failures import CATALOGUE
 from messaging_service.sending.domain.settling import FAILED_RECEIPTS, SETTLEMENT_OF, part_after, state_after
-from messaging_service.shared.domain.failures import CATALOGUE
 from messaging_service.shared.domain.states import Billing, State
 
 ON_ITS_WAY = [ReceiptState.ENROUTE, ReceiptState.ACCEPTED, ReceiptState.UNKNOWN]

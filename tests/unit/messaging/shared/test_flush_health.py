@@ -7,7 +7,7 @@ from collections.abc import Sequence
 
 import pytest
 
-from messaging_service.shared.flush_health import FlushHealth, FlushStuckError
+from messaging_service.sending.flush_health import FlushHealth, FlushStuckError
 from messaging_service.shared.group_commit import GroupCommit
 from service_kit.errors import ServiceError
 

@@ -17,7 +17,7 @@ from messaging_service.carriers.smpp.codec.pdu import (
     bare,
     message_id_answer,
 )
-from messaging_service.carriers.smpp.outcomes import late_outcome
+from messaging_service.carriers.smpp.submit_outcomes import late_outcome
 from tests.integration.messaging.carriers.smpp.conftest import Bound, Inbox, Send, SilentServer, SilentSmsc, until
 
 PHONE = "+254712345678"

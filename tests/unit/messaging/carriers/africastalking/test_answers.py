@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from messaging_service.carriers.africastalking.answers import Answer, amount, read_answer, read_balance
 from messaging_service.carriers.africastalking.results import RESULTS, Consequence
 from messaging_service.carriers.domain.submission import OutcomeKind
-from messaging_service.shared.domain.failures import CATALOGUE
+from messaging_service.sending.domain.failures import CATALOGUE
 
 PHONE = "+254711222333"
 TEXT = "Your OTP is 918273"

@@ -9,11 +9,11 @@ from typing import Any
 import pytest
 import structlog
 
+from messaging_service.carriers.africastalking.africastalking_callbacks import AfricasTalkingCallbacks, phone_of
 from messaging_service.carriers.africastalking.africastalking_settings import AfricasTalkingSettings
-from messaging_service.carriers.africastalking.callback_reader import AfricasTalkingCallbacks, phone_of
 from messaging_service.carriers.callback_reader import DeliveryReport, OptOut, PhoneMessage
 from messaging_service.carriers.domain.submission import ReceiptState
-from messaging_service.shared.domain.failures import CATALOGUE, Resend
+from messaging_service.sending.domain.failures import CATALOGUE, Resend
 
 NOON = datetime(2026, 6, 1, 12, tzinfo=UTC)
 CALLBACKS = AfricasTalkingCallbacks("at", now=lambda: NOON)

@@ -15,7 +15,7 @@ from messaging_service.carriers.smpp.codec import pdu as codec
 from messaging_service.carriers.smpp.codec.alphabets import text_in
 from messaging_service.carriers.smpp.codec.framing import PduError
 from messaging_service.carriers.smpp.codec.message_ids import id_reader
-from messaging_service.carriers.smpp.inbound import NotInbound, inbound_in
+from messaging_service.carriers.smpp.phone_messages import NotInbound, inbound_in
 from messaging_service.carriers.smpp.smpp_settings import IdSpelling, InboundAlphabet, SmppSettings
 from messaging_service.opt_outs.domain.inbound import InboundMessage
 

@@ -10,7 +10,7 @@ import pytest
 import messaging_service
 from messaging_service.carriers.smpp.codec.status import judge
 from messaging_service.opt_outs.domain.suppression import OPTED_OUT
-from messaging_service.shared.domain.failures import CATALOGUE, Failure, Resend, failure_of
+from messaging_service.sending.domain.failures import CATALOGUE, Failure, Resend, failure_of
 
 SOURCE = Path(messaging_service.__file__).parent
 QUOTED = re.compile(r"""['"]([A-Z][A-Z0-9]*(?:_[A-Z0-9]+)+)['"]""")
