@@ -1,4 +1,4 @@
-"""What keeps files easy to find: small folders, a shared part that stays small, and names that say which file is meant."""
+"""What keeps files easy to find: small folders, a shared part that stays small, and names that stand for one file."""
 
 from __future__ import annotations
 
