@@ -10,6 +10,7 @@ from google.rpc import error_details_pb2
 from grpc import aio
 from grpc_status import rpc_status
 
+from service_kit.grpc.grpc_errors import request_id_of
 from service_kit.settings import Address
 from sms_cli.shared.command_error import CommandError
 
@@ -83,7 +84,7 @@ def _readable(
         remedy = "do what the message asks for; until then the command is refused"
     else:
         remedy = "the message above says what stands in the way; `tukupay-sms status` helps"
-    return CommandError(message, remedy, reason=reason or None)
+    return CommandError(message, remedy, reason=reason or None, request_id=request_id_of(error))
 
 
 def _details(error: aio.AioRpcError, named: Callable[[str], str]) -> tuple[str, list[str], float]:

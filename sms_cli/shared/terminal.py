@@ -47,6 +47,8 @@ def print_failure(error: CommandError) -> None:
     err.print(f"[bold red]error:[/] {escape(str(error))}")
     for line in error.remedy.splitlines():
         err.print(f"  [bold]->[/] {escape(line)}")
+    if error.request_id:
+        err.print(f"  [dim]request {escape(error.request_id)}: in the logs as request_id[/]")
 
 
 def print_failure_as_json(error: CommandError) -> None:
@@ -54,6 +56,8 @@ def print_failure_as_json(error: CommandError) -> None:
     document = {"error": {"message": str(error), "remedy": error.remedy, "exitCode": error.exit_code}}
     if error.reason:
         document["error"]["reason"] = error.reason
+    if error.request_id:
+        document["error"]["requestId"] = error.request_id
     sys.stderr.write(json.dumps(document, ensure_ascii=False) + "\n")
 
 

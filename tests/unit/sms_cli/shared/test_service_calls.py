@@ -2,18 +2,22 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from typing import Any
+from uuid import UUID
 
 import pytest
 from grpc import aio
 
 from service_kit.errors import Violation, invalid
 from service_kit.grpc.grpc_errors import ErrorInterceptor
+from service_kit.grpc.request_ids import RequestIds
 from service_kit.settings import Address
 from sms_cli.shared.command_error import CommandError
 from sms_cli.shared.service_calls import DEADLINE_S, ask_messaging, messaging_stub, pricing_stub
+from sms_cli.shared.terminal import print_failure, print_failure_as_json
 from tukupay.sms.messaging.v1 import messaging_pb2
 from tukupay.sms.messaging.v1.messaging_pb2_grpc import MessagingServiceStub
 from tukupay.sms.pricing.v1 import pricing_pb2 as pb
@@ -40,7 +44,8 @@ class _Pricing(PricingServiceServicer):
 
 @asynccontextmanager
 async def running() -> AsyncIterator[tuple[_Pricing, Address]]:
-    server, pricing = aio.server(interceptors=[ErrorInterceptor()]), _Pricing()  # type: ignore[abstract]
+    server = aio.server(interceptors=[RequestIds(), ErrorInterceptor()])
+    pricing = _Pricing()  # type: ignore[abstract]
     add_PricingServiceServicer_to_server(pricing, server)
     port = server.add_insecure_port("127.0.0.1:0")
     await server.start()
@@ -68,6 +73,19 @@ async def test_a_refusal_names_the_field_as_the_command_does() -> None:
                 await stub.WithdrawCost(pb.WithdrawCostRequest())
     assert caught.value.remedy == "correct the value and try again; nothing was stored or charged"
     assert (caught.value.exit_code, caught.value.reason) == (1, "INVALID_ARGUMENT")
+    assert caught.value.request_id is not None
+    assert UUID(caught.value.request_id).version == 7
+
+
+def test_an_error_shows_the_id_to_look_for_in_the_logs(capfd: pytest.CaptureFixture[str]) -> None:
+    error = CommandError("pricing refused (NO_PRICE): none", "set one", reason="NO_PRICE", request_id="0192e4a0f3b1")
+    print_failure(error)
+    print_failure_as_json(error)
+    words, document = capfd.readouterr().err.rsplit("\n", 2)[:2]
+    assert "request 0192e4a0f3b1" in words
+    assert json.loads(document)["error"]["requestId"] == "0192e4a0f3b1"
+    print_failure_as_json(CommandError("no file", "name one"))
+    assert "requestId" not in capfd.readouterr().err
 
 
 async def test_a_service_that_is_not_there_is_named_with_its_setting() -> None:
