@@ -14,7 +14,7 @@ from gateway_http.shared import reasons
 from gateway_http.shared.problem import DEFAULT_RETRY_AFTER_S, ProblemError, from_service_error
 from service_kit.errors import ServiceError, Violation
 from service_kit.grpc.grpc_errors import KINDS, from_rpc_error
-from tukupay.sms.messaging.v1 import messaging_pb2
+from tukupay.sms.common.v1 import errors_pb2
 
 log = structlog.get_logger()
 
@@ -116,7 +116,7 @@ def internal(call: Call | None = None) -> ProblemError:
     return ProblemError(reasons.INTERNAL, f"an unexpected error; {remedy}, and report the request id if it stays")
 
 
-def problem_of_item(error: messaging_pb2.ItemError, call: Call) -> ProblemError:
+def problem_of_item(error: errors_pb2.ItemError, call: Call) -> ProblemError:
     """The problem for the sender of one item of a batch."""
     kind = KINDS.get(error.code)
     if kind is None or not error.reason:

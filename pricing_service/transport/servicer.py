@@ -46,6 +46,7 @@ from service_kit.grpc.context import Context
 from service_kit.grpc.grpc_errors import CODES
 from service_kit.grpc.timestamps import to_timestamp
 from service_kit.request_id import valid
+from tukupay.sms.common.v1 import errors_pb2
 from tukupay.sms.pricing.v1 import pricing_pb2, pricing_pb2_grpc
 
 log = structlog.get_logger()
@@ -242,6 +243,15 @@ def _read_drafts(drafts: Sequence[pricing_pb2.DraftCost]) -> list[DraftPrice]:
 
 def _to_result(answer: ResolvedPrice | ServiceError) -> pricing_pb2.PriceResult:
     if isinstance(answer, ServiceError):
-        failure = pricing_pb2.PriceFailure(code=CODES[answer.kind], reason=answer.reason, message=answer.message)
-        return pricing_pb2.PriceResult(failure=failure)
+        error = errors_pb2.ItemError(
+            code=CODES[answer.kind],
+            reason=answer.reason,
+            message=answer.message,
+            violations=[
+                errors_pb2.FieldViolation(field=v.field, reason=v.reason, description=v.description)
+                for v in answer.violations
+            ],
+            metadata=dict(answer.metadata),
+        )
+        return pricing_pb2.PriceResult(error=error)
     return pricing_pb2.PriceResult(price=to_price(answer))

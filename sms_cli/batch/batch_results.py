@@ -14,6 +14,7 @@ from service_kit.csv_files.csv_writer import CsvWriter
 from sms_cli.batch.batch_files import BatchRow
 from sms_cli.shared.command_error import CommandError
 from sms_cli.shared.kes_amounts import kes
+from tukupay.sms.common.v1 import errors_pb2
 from tukupay.sms.messaging.v1 import messaging_pb2 as pb
 
 COLUMNS = ("campaign", "line", "messageId", "outboxId", "status", "smsUnits", "cost", "replayed", "error")
@@ -72,7 +73,7 @@ class Results:
             row, entry.outbox_id, status, entry.sms_units_used, kes(cost), "yes" if response.replayed else "no", error
         )
 
-    def refused(self, row: BatchRow, error: pb.ItemError) -> None:
+    def refused(self, row: BatchRow, error: errors_pb2.ItemError) -> None:
         """Writes the result of a line that is not on record, or of which that is not known."""
         self.totals.statuses[ERROR] += 1
         self.totals.errors[error.reason] += 1

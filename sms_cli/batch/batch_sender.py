@@ -17,6 +17,7 @@ from messaging_service.shared.domain.states import Priority
 from service_kit.grpc.timestamps import to_timestamp
 from sms_cli.batch.batch_files import BatchRow
 from sms_cli.batch.batch_results import Results
+from tukupay.sms.common.v1 import errors_pb2
 from tukupay.sms.messaging.v1 import messaging_pb2 as pb
 
 if TYPE_CHECKING:
@@ -50,12 +51,12 @@ class _Attempt:
 
     left: list[BatchRow] = field(default_factory=list)
     """Messages to try again."""
-    refusals: dict[int, pb.ItemError] = field(default_factory=dict)
+    refusals: dict[int, errors_pb2.ItemError] = field(default_factory=dict)
     """The refusals of some of them, by line; the outcome of the others is unknown."""
     obstacle: str = "messaging left messages without an answer"
     least_pause_s: float = 0.0
 
-    def refused(self, row: BatchRow, error: pb.ItemError) -> None:
+    def refused(self, row: BatchRow, error: errors_pb2.ItemError) -> None:
         """Notes a message that was not recorded, and may be recorded later."""
         self.left.append(row)
         self.refusals[row.line] = error

@@ -12,6 +12,7 @@ from google.protobuf.timestamp_pb2 import Timestamp
 
 from service_kit.errors import Kind, ServiceError
 from service_kit.grpc.grpc_errors import CODES
+from tukupay.sms.common.v1 import errors_pb2
 from tukupay.sms.messaging.v1 import events_pb2, events_pb2_grpc, messaging_pb2, messaging_pb2_grpc
 from tukupay.sms.pricing.v1 import pricing_pb2, pricing_pb2_grpc
 
@@ -225,7 +226,7 @@ class MessagingDouble(Scripted, messaging_pb2_grpc.MessagingServiceServicer, eve
             answer = messaging_pb2.SendSmsResponse(entry=answer)
         if isinstance(answer, messaging_pb2.SendSmsResponse):
             return messaging_pb2.SendSmsBatchResult(index=index, response=answer)
-        error = messaging_pb2.ItemError(
+        error = errors_pb2.ItemError(
             code=CODES[answer.kind], reason=answer.reason, message=answer.message, metadata=answer.metadata
         )
         for violation in answer.violations:

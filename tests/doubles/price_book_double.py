@@ -19,6 +19,7 @@ from messaging_service.prices.client.price_watch import SILENT_INTERVALS, PriceW
 from messaging_service.prices.domain.price_copy import PriceCopy
 from service_kit.grpc.channel import open_channel
 from service_kit.settings import Address
+from tukupay.sms.common.v1 import errors_pb2
 from tukupay.sms.pricing.v1 import pricing_pb2 as pb
 from tukupay.sms.pricing.v1 import pricing_pb2_grpc
 
@@ -145,7 +146,7 @@ class PriceBook(pricing_pb2_grpc.PricingServiceServicer):
         row = self._resolve(item.customer_id, app_id, at)
         reason = self.failure or ("NO_PRICE" if row is None else None)
         if reason is not None:
-            return pb.PriceResult(failure=pb.PriceFailure(code=5, reason=reason, message="none"))
+            return pb.PriceResult(error=errors_pb2.ItemError(code=5, reason=reason, message="none"))
         answer = pb.ResolvePriceResponse(cost=row)
         answer.resolved_at.FromDatetime(at)
         later = sorted({_instant(row) for row in self.rows if _instant(row) > at})

@@ -79,7 +79,7 @@ class BookClient:
             (answer,) = await self._batch(
                 [pricing_pb2.ResolvePriceRequest(customer_id=_ANYBODY, known_at=to_timestamp(instant))]
             )
-            if answer.WhichOneof("result") == "price" or answer.failure.reason == "NO_PRICE":
+            if answer.WhichOneof("result") == "price" or answer.error.reason == "NO_PRICE":
                 return instant
         raise _unavailable()
 
@@ -195,9 +195,9 @@ def _to_price(result: pricing_pb2.PriceResult) -> BookPrice | None:
             revision=cost.revision,
             valid_until=_instant(result.price.valid_until) if result.price.HasField("valid_until") else None,
         )
-    if result.failure.reason == "NO_PRICE":
+    if result.error.reason == "NO_PRICE":
         return None
-    log.warning("price_book.question_refused", reason=result.failure.reason)
+    log.warning("price_book.question_refused", reason=result.error.reason)
     raise _unavailable()
 
 

@@ -91,7 +91,7 @@ def _to_answer(question: Question, result: pricing_pb2.PriceResult) -> Answer | 
             _instant(resolved.valid_until) if resolved.HasField("valid_until") else None,
             _instant(resolved.known_at) if resolved.HasField("known_at") else None,
         )
-    if result.failure.reason != "NO_PRICE":
+    if result.error.reason != "NO_PRICE":
         return ServiceError(
             Kind.UNAVAILABLE,
             reasons.PRICING_UNAVAILABLE,

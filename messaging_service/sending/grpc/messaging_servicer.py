@@ -26,6 +26,7 @@ from messaging_service.shared.grpc.wire import to_instant
 from service_kit import page_token, request_id
 from service_kit.errors import ServiceError, Violation, invalid
 from service_kit.grpc.context import Context
+from tukupay.sms.common.v1 import errors_pb2
 from tukupay.sms.messaging.v1 import messaging_pb2 as pb
 from tukupay.sms.messaging.v1 import messaging_pb2_grpc
 
@@ -111,7 +112,9 @@ class MessagingServicer(messaging_pb2_grpc.MessagingServiceServicer):
             return pb.SendSmsBatchResult(index=index, error=_named(from_error(error)))
         except Exception as error:
             log.error("batch_item.failed", index=index, exc_info=error)  # noqa: TRY400 - traceback is in exc_info
-            item_error = pb.ItemError(code=13, reason="INTERNAL", message="internal error; the item may be on record")
+            item_error = errors_pb2.ItemError(
+                code=13, reason="INTERNAL", message="internal error; the item may be on record"
+            )
             return pb.SendSmsBatchResult(index=index, error=_named(item_error))
 
     async def QuoteSms(self, request: pb.QuoteSmsRequest, context: Context) -> pb.QuoteSmsResponse:  # noqa: N802
@@ -197,7 +200,7 @@ def _asked(item: pb.SendSmsRequest) -> pb.SendSmsRequest:
     return asked
 
 
-def _named(error: pb.ItemError) -> pb.ItemError:
+def _named(error: errors_pb2.ItemError) -> errors_pb2.ItemError:
     """The error with the id under which its log lines are found."""
     error.metadata[REQUEST_ID] = request_id.current() or ""
     return error

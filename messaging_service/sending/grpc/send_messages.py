@@ -14,6 +14,7 @@ from messaging_service.shared.domain.states import Priority
 from messaging_service.shared.grpc.wire import to_instant
 from service_kit.errors import ServiceError, Violation, invalid
 from service_kit.grpc.grpc_errors import CODES
+from tukupay.sms.common.v1 import errors_pb2
 from tukupay.sms.messaging.v1 import messaging_pb2 as pb
 
 MAX_WAIT = timedelta(seconds=60)
@@ -58,14 +59,15 @@ def to_draft(request: pb.SendSmsRequest) -> SendDraft:
     )
 
 
-def from_error(error: ServiceError) -> pb.ItemError:
+def from_error(error: ServiceError) -> errors_pb2.ItemError:
     """The form that an error takes inside a batch."""
-    item = pb.ItemError(
+    item = errors_pb2.ItemError(
         code=CODES[error.kind],
         reason=error.reason,
         message=error.message,
         violations=[
-            pb.FieldViolation(field=v.field, reason=v.reason, description=v.description) for v in error.violations
+            errors_pb2.FieldViolation(field=v.field, reason=v.reason, description=v.description)
+            for v in error.violations
         ],
         metadata=dict(error.metadata),
     )

@@ -27,6 +27,7 @@ from service_kit.settings import Address
 from tests.contract.sms_examples import RECIPIENT
 from tests.doubles.scripted_carrier import ScriptedCarrier
 from tests.system.messaging_settings import messaging_settings
+from tukupay.sms.common.v1 import errors_pb2
 from tukupay.sms.messaging.v1 import accounts_pb2, accounts_pb2_grpc, events_pb2_grpc, messaging_pb2_grpc
 from tukupay.sms.messaging.v1 import messaging_pb2 as pb
 from tukupay.sms.pricing.v1 import pricing_pb2, pricing_pb2_grpc
@@ -50,7 +51,7 @@ class ScriptedPricing(pricing_pb2_grpc.PricingServiceServicer):
     def _result(self, item: Any) -> Any:
         reason = self.failures.get(item.customer_id)
         if reason is not None:
-            return pricing_pb2.PriceResult(failure=pricing_pb2.PriceFailure(code=5, reason=reason, message="none"))
+            return pricing_pb2.PriceResult(error=errors_pb2.ItemError(code=5, reason=reason, message="none"))
         cost = pricing_pb2.Cost(cost_id="cost_1", level=pricing_pb2.COST_LEVEL_SPECIFIC_CUSTOMER, price_micros=600_000)
         return pricing_pb2.PriceResult(price=pricing_pb2.ResolvePriceResponse(cost=cost))
 

@@ -63,7 +63,7 @@ async def test_nobody_knows_what_will_be_known(pricing: Pricing) -> None:
         assert [violation.field for violation in error.violations] == ["known_at"]
     batch = pb.BatchResolvePricesRequest(requests=[pb.ResolvePriceRequest(customer_id="a", known_at=in_days(1))])
     (result,) = (await pricing.stub.BatchResolvePrices(batch)).results
-    assert result.failure.reason == "INVALID_ARGUMENT"
+    assert result.error.reason == "INVALID_ARGUMENT"
 
 
 async def test_an_answer_says_until_when_it_holds(pricing: Pricing) -> None:

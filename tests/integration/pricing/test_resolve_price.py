@@ -112,7 +112,7 @@ async def test_a_batch_answers_each_question_in_its_place(pricing: Pricing) -> N
         ]
     )
     results = (await pricing.stub.BatchResolvePrices(request)).results
-    answers = [result.price.cost.price_micros or (result.failure.code, result.failure.reason) for result in results]
+    answers = [result.price.cost.price_micros or (result.error.code, result.error.reason) for result in results]
     assert answers == [
         (code_pb2.NOT_FOUND, "NO_PRICE"),
         600_000,
@@ -162,4 +162,5 @@ async def test_a_batch_of_none_or_too_many_is_refused_as_a_whole(pricing: Pricin
 async def test_a_batch_of_bad_questions_only_needs_no_database(pricing: Pricing) -> None:
     request = pb.BatchResolvePricesRequest(requests=[pb.ResolvePriceRequest()])
     results = (await pricing.stub.BatchResolvePrices(request)).results
-    assert [result.failure.code for result in results] == [code_pb2.INVALID_ARGUMENT]
+    assert [result.error.code for result in results] == [code_pb2.INVALID_ARGUMENT]
+    assert [each.field for each in results[0].error.violations] == ["customer_id"]

@@ -15,7 +15,7 @@ from gateway_http.shared.problem_reasons import REASONS, STATUS_OF_KIND, STATUS_
 from gateway_http.shared.upstream import Call, problem_of, problem_of_item
 from service_kit.errors import Kind, ServiceError, Violation, invalid
 from service_kit.grpc.grpc_errors import to_status
-from tukupay.sms.messaging.v1 import messaging_pb2
+from tukupay.sms.common.v1 import errors_pb2
 
 READ, WRITE = Call("pricing"), Call("messaging", "it may or may not have happened")
 
@@ -139,11 +139,11 @@ def test_nothing_stored_is_said_only_when_the_call_never_left(call: Call) -> Non
 
 
 def test_an_item_of_a_batch_fails_like_a_call_of_its_own() -> None:
-    item = messaging_pb2.ItemError(
+    item = errors_pb2.ItemError(
         code=grpc.StatusCode.UNAVAILABLE.value[0],
         reason="CARRIER_UNAVAILABLE",
         message="no carrier; try again",
-        violations=[messaging_pb2.FieldViolation(field="items[3].sender_id", reason="X", description="y")],
+        violations=[errors_pb2.FieldViolation(field="items[3].sender_id", reason="X", description="y")],
         retry_delay={"seconds": 7},  # type: ignore[arg-type]  # the runtime takes fields by name
     )
     problem = problem_of_item(item, WRITE)
@@ -154,7 +154,7 @@ def test_an_item_of_a_batch_fails_like_a_call_of_its_own() -> None:
 
 @pytest.mark.parametrize("code", [13, 2, 0, 999])
 def test_an_item_that_failed_for_no_known_reason_leaks_nothing(code: int) -> None:
-    problem = problem_of_item(messaging_pb2.ItemError(code=code, message="secret"), WRITE)
+    problem = problem_of_item(errors_pb2.ItemError(code=code, message="secret"), WRITE)
     assert (problem.reason, problem.http_status) == ("INTERNAL", 500)
     assert "secret" not in problem.detail
 

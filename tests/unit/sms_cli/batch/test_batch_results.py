@@ -11,6 +11,7 @@ from messaging_service.sending.domain.validation import SendDraft
 from sms_cli.batch.batch_files import BatchRow
 from sms_cli.batch.batch_results import COLUMNS, campaign_of, open_results
 from sms_cli.shared.command_error import CommandError
+from tukupay.sms.common.v1 import errors_pb2
 from tukupay.sms.messaging.v1 import messaging_pb2 as pb
 
 
@@ -33,7 +34,7 @@ def test_each_line_says_what_became_of_it_and_nothing_private(tmp_path: Path) ->
         results.recorded(row(3), response(pb.BILLING_STATE_CHARGED, pb.SMS_STATUS_SENT))
         results.recorded(row(2), response(pb.BILLING_STATE_HELD, pb.SMS_STATUS_PENDING, replayed=True))
         results.recorded(row(4), response(pb.BILLING_STATE_RELEASED, pb.SMS_STATUS_FAILED))
-        results.refused(row(5), pb.ItemError(code=6, reason="MESSAGE_ID_REUSED", message="another"))
+        results.refused(row(5), errors_pb2.ItemError(code=6, reason="MESSAGE_ID_REUSED", message="another"))
         results.flush()
         text = path.read_text()
     assert list(csv.reader(text.splitlines())) == [

@@ -18,10 +18,11 @@ from sms_cli.batch import batch_sender
 from sms_cli.batch.batch_files import BatchRow
 from sms_cli.batch.batch_results import Results
 from sms_cli.batch.batch_sender import BatchSender
+from tukupay.sms.common.v1 import errors_pb2
 from tukupay.sms.messaging.v1 import messaging_pb2 as pb
 
 DEADLINE_S = 10.0
-Answer = pb.SendSmsResponse | pb.ItemError | None
+Answer = pb.SendSmsResponse | errors_pb2.ItemError | None
 
 
 def rows(count: int) -> Iterator[BatchRow]:
@@ -131,7 +132,7 @@ async def test_what_was_not_recorded_for_now_is_tried_again_under_the_same_id() 
 
     def answer(item: pb.SendSmsRequest) -> Answer:
         if item.message_id == "m1" and next(busy):
-            return pb.ItemError(code=8, reason="OVERLOADED", message="busy", retry_delay=Duration(nanos=1_000))
+            return errors_pb2.ItemError(code=8, reason="OVERLOADED", message="busy", retry_delay=Duration(nanos=1_000))
         return sent(item)
 
     messaging = Messaging(answer)
@@ -151,7 +152,7 @@ async def test_after_a_broken_call_only_what_was_not_answered_is_sent_again() ->
 
 
 async def test_a_message_at_fault_fails_alone() -> None:
-    fault = pb.ItemError(code=3, reason="INVALID_ARGUMENT", message="no")
+    fault = errors_pb2.ItemError(code=3, reason="INVALID_ARGUMENT", message="no")
     sender, results = sender_to(Messaging(lambda item: fault if item.message_id == "m4" else sent(item)))
     await sender.send(rows(9))
     assert results.totals.statuses == {"sent": 8, "error": 1}
@@ -161,7 +162,7 @@ async def test_a_message_at_fault_fails_alone() -> None:
 
 @pytest.mark.parametrize("reason", ["INSUFFICIENT_FUNDS", "ACCOUNT_NOT_ACTIVE", "NO_PRICE"])
 async def test_what_stands_in_the_way_of_all_stops_the_sending(reason: str) -> None:
-    error = pb.ItemError(code=9, reason=reason, message="top up")
+    error = errors_pb2.ItemError(code=9, reason=reason, message="top up")
     messaging = Messaging(lambda item: error if item.message_id == "m2" else sent(item))
     sender, results = sender_to(messaging, batch=3, window=3)
     await sender.send(rows(1_000))
@@ -171,7 +172,7 @@ async def test_what_stands_in_the_way_of_all_stops_the_sending(reason: str) -> N
 
 
 async def test_without_success_for_long_it_gives_up_and_says_what_is_known() -> None:
-    busy = pb.ItemError(code=14, reason="CARRIER_UNAVAILABLE", message="no carrier")
+    busy = errors_pb2.ItemError(code=14, reason="CARRIER_UNAVAILABLE", message="no carrier")
 
     def answer(item: pb.SendSmsRequest) -> Answer:
         return busy if item.message_id == "m0" else None
@@ -247,7 +248,7 @@ async def test_the_pause_that_the_service_asks_for_is_kept_up_to_five_seconds(
         return timeout(0)
 
     busy = iter([True])
-    refusal = pb.ItemError(code=8, reason="OVERLOADED", message="busy", retry_delay=Duration(seconds=asked))
+    refusal = errors_pb2.ItemError(code=8, reason="OVERLOADED", message="busy", retry_delay=Duration(seconds=asked))
     sender, results = sender_to(Messaging(lambda item: refusal if next(busy, False) else sent(item)), batch=1, window=1)
     monkeypatch.setattr(asyncio, "timeout", over_at_once)
     await sender.send(rows(1))
