@@ -13,6 +13,7 @@ from prometheus_client import Gauge
 from messaging_service.events.event_tail import EventTail, TailLimits
 from messaging_service.events.grpc.event_cursors import AccountCursors
 from messaging_service.events.grpc.event_servicer import EventServicer
+from messaging_service.events.list_events import ListEvents
 from messaging_service.events.postgres.event_rows import PostgresEntryEvents, PostgresEventLog
 from messaging_service.events.watch_outbox import WatchOutbox
 from messaging_service.wiring.messaging_process import Duties, Process, Servicers
@@ -52,7 +53,7 @@ def build_events(process: Process) -> WiredEvents:
     gauge = Gauge("tukupay_outbox_watches", "Watches of entries and accounts that are open.", registry=process.registry)
     gauge.set_function(lambda: tail.watches)
     servicer = EventServicer(
-        entries,
+        ListEvents(entries),
         WatchOutbox(tail, PostgresEventLog(pools.catch_up), entries),
         AccountCursors(process.seams.now, timedelta(seconds=settings.watch_resume_s)),
     )

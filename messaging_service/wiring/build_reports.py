@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from functools import partial
 
+from messaging_service.prices.audit_price_copy import AuditPriceCopy
 from messaging_service.reports.audit_costs import AuditCosts
 from messaging_service.reports.grpc.report_servicer import ReportServicer
 from messaging_service.reports.postgres.cost_records import PostgresCostRecords
@@ -35,6 +36,6 @@ def build_reports(turns: ReportTurns, prices: WiredPrices, carriers: WiredCarrie
         reconcile=ReconcileInvoice(PostgresInvoiceRecords(turns), [member.name for member in carriers.fleet]),
         rehearse=RehearseCosts(traffic, prices.book),
         audit=AuditCosts(traffic, prices.book),
-        price_copy=prices.audit,
+        price_copy=AuditPriceCopy(prices.audit),
     )
     return WiredReports(servicers=(partial(reports_pb2_grpc.add_ReportServiceServicer_to_server, servicer),))

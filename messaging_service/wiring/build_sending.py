@@ -22,6 +22,7 @@ from messaging_service.sending.metrics.attempt_events import CountedAttempts
 from messaging_service.sending.metrics.queue_metrics import QueueMetrics
 from messaging_service.sending.metrics.sending_metrics import SendingMetrics
 from messaging_service.sending.outbox import Acceptance, Accepted, Outbox, Settled, Settlement
+from messaging_service.sending.outbox_entries import OutboxEntries
 from messaging_service.sending.outcomes import Outcomes
 from messaging_service.sending.postgres.postgres_outbox import PostgresOutbox, Rules, Windows
 from messaging_service.sending.postgres.queue_view import PostgresQueueView
@@ -135,7 +136,9 @@ def build_sending(process: Process, needed: Needed) -> WiredSending:
         max_retries=settings.max_retries,
         carrier_grace_s=settings.carrier_grace_s,
     )
-    servicer = MessagingServicer(send, resend, needed.prices.quote, outbox, default_wait_s=settings.outcome_wait_s)
+    servicer = MessagingServicer(
+        send, resend, needed.prices.quote, OutboxEntries(outbox), default_wait_s=settings.outcome_wait_s
+    )
     look = GaugePoller(
         PostgresQueueView(process.pools.main),
         QueueMetrics(process.registry),

@@ -10,10 +10,10 @@ from google.protobuf.duration_pb2 import Duration
 from typing_extensions import override
 
 from messaging_service.events.domain.event_cursor import EventFilter
-from messaging_service.events.event_log import EntryEvents
 from messaging_service.events.grpc import event_cursors
 from messaging_service.events.grpc.event_cursors import AccountCursors
 from messaging_service.events.grpc.outbox_events import from_event, list_outbox_events
+from messaging_service.events.list_events import ListEvents
 from messaging_service.events.watch_outbox import WatchOutbox
 from messaging_service.sending.domain.validation import MAX_TAG
 from messaging_service.sending.grpc.outbox_messages import from_message
@@ -37,8 +37,8 @@ _STATE_OF = {value: state for state, value in wire.STATES.items()}
 class EventServicer(events_pb2_grpc.EventServiceServicer):
     """Translates between the stubs and the use cases."""
 
-    def __init__(self, entries: EntryEvents, watch: WatchOutbox, cursors: AccountCursors) -> None:
-        self._entries = entries
+    def __init__(self, list_events: ListEvents, watch: WatchOutbox, cursors: AccountCursors) -> None:
+        self._list_events = list_events
         self._watch = watch
         self._cursors = cursors
 
@@ -46,7 +46,7 @@ class EventServicer(events_pb2_grpc.EventServiceServicer):
     async def ListOutboxEvents(
         self, request: pb.ListOutboxEventsRequest, context: Context
     ) -> pb.ListOutboxEventsResponse:
-        return await list_outbox_events(self._entries, request)
+        return await list_outbox_events(self._list_events, request)
 
     @override
     async def WatchOutbox(

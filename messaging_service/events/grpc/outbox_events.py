@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from messaging_service.events.domain.outbox_event import OutboxEvent
-from messaging_service.events.event_log import EntryEvents
+from messaging_service.events.list_events import ListEvents
 from messaging_service.sending.domain.failures import failure_of
 from messaging_service.shared.domain import reasons
 from messaging_service.shared.domain.message import outbox_id
 from messaging_service.shared.grpc import wire
-from messaging_service.shared.grpc.entry_ids import existing, no_entry
+from messaging_service.shared.grpc.entry_ids import existing
 from service_kit import page_token
 from service_kit.errors import Violation, invalid
 from tukupay.sms.messaging.v1 import events_pb2
@@ -40,7 +40,7 @@ def from_event(event: OutboxEvent) -> events_pb2.OutboxEvent:
 
 
 async def list_outbox_events(
-    log: EntryEvents, request: events_pb2.ListOutboxEventsRequest
+    list_events: ListEvents, request: events_pb2.ListOutboxEventsRequest
 ) -> events_pb2.ListOutboxEventsResponse:
     """One page of the events of an entry. Raises ServiceError INVALID_ARGUMENT or OUTBOX_ENTRY_NOT_FOUND."""
     if not 0 <= request.page_size <= MAX_PAGE:
@@ -50,9 +50,7 @@ async def list_outbox_events(
     message_id = existing(request.outbox_id)
     question = ("events", message_id.hex)
     after = _position(page_token.decode(request.page_token, question, 1)) if request.page_token else 0
-    found = await log.events_of(message_id, after, size + 1)
-    if found is None:
-        raise no_entry(request.outbox_id)
+    found = await list_events(message_id, after, size + 1)
     page = found[:size]
     token = page_token.encode((page[-1].id,), question) if len(found) > size else ""
     return events_pb2.ListOutboxEventsResponse(events=[from_event(event) for event in page], next_page_token=token)

@@ -2,22 +2,20 @@
 
 from __future__ import annotations
 
+from messaging_service.prices.audit_price_copy import AuditPriceCopy
 from messaging_service.prices.domain.price_copy import Key
-from messaging_service.prices.price_copy_audit import PriceCopyAudit
 from tukupay.sms.messaging.v1 import reports_pb2 as pb
 
-MAX_DIFFERING = 100
 
-
-async def audit_price_copy(audit: PriceCopyAudit) -> pb.AuditPriceCopyResponse:
+async def audit_price_copy(audit: AuditPriceCopy) -> pb.AuditPriceCopyResponse:
     """The answer to AuditPriceCopy; raises ServiceError PRICING_UNAVAILABLE."""
-    found = await audit.compare()
+    found = await audit()
     return pb.AuditPriceCopyResponse(
         answers=found.answers,
         copy_checksum=found.copy_checksum,
         book_checksum=found.book_checksum,
         epoch=found.epoch or 0,
-        differing=[_name(key) for key in found.differing[:MAX_DIFFERING]],
+        differing=[_name(key) for key in found.differing],
     )
 
 

@@ -6,8 +6,8 @@ from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import aclosing
 from itertools import islice
 
+from messaging_service.prices.audit_price_copy import AuditPriceCopy
 from messaging_service.prices.grpc.price_copy_messages import audit_price_copy
-from messaging_service.prices.price_copy_audit import PriceCopyAudit
 from messaging_service.reports.audit_costs import AuditCosts
 from messaging_service.reports.domain.cost_report import Basis, CostGroup, CostSums, Grouping, ReportedMessage
 from messaging_service.reports.grpc.cost_audit_messages import audit_costs
@@ -55,7 +55,7 @@ class ReportServicer(reports_pb2_grpc.ReportServiceServicer):
         reconcile: ReconcileInvoice,
         rehearse: RehearseCosts,
         audit: AuditCosts,
-        price_copy: PriceCopyAudit,
+        price_copy: AuditPriceCopy,
     ) -> None:
         self._report = report
         self._reconcile = reconcile

@@ -16,12 +16,13 @@ from messaging_service.sending.domain.validation import MAX_TAG
 from messaging_service.sending.grpc.deadlines import answer_by
 from messaging_service.sending.grpc.outbox_messages import STATUS_OF, from_failure, from_message
 from messaging_service.sending.grpc.send_messages import from_error, to_draft, to_wait_s
-from messaging_service.sending.outbox import ListFilter, Outbox
+from messaging_service.sending.outbox import ListFilter
+from messaging_service.sending.outbox_entries import OutboxEntries
 from messaging_service.sending.resend_sms import ResendSms
 from messaging_service.sending.send_sms import SendSms
 from messaging_service.shared.domain import reasons
 from messaging_service.shared.domain.fields import MAX_IDENTIFIER, text_problem
-from messaging_service.shared.grpc.entry_ids import existing, no_entry
+from messaging_service.shared.grpc.entry_ids import existing
 from messaging_service.shared.grpc.wire import to_instant
 from service_kit import page_token, request_id
 from service_kit.errors import ServiceError, Violation, invalid
@@ -49,14 +50,14 @@ class MessagingServicer(messaging_pb2_grpc.MessagingServiceServicer):
         send: SendSms,
         resend: ResendSms,
         quote: QuoteSms,
-        outbox: Outbox,
+        entries: OutboxEntries,
         *,
         default_wait_s: float,
     ) -> None:
         self._send = send
         self._resend = resend
         self._quote = quote
-        self._outbox = outbox
+        self._entries = entries
         self._default_wait_s = default_wait_s
 
     async def SendSms(self, request: pb.SendSmsRequest, context: Context) -> pb.SendSmsResponse:  # noqa: N802
@@ -130,16 +131,14 @@ class MessagingServicer(messaging_pb2_grpc.MessagingServiceServicer):
 
     async def CancelSms(self, request: pb.CancelSmsRequest, context: Context) -> pb.CancelSmsResponse:  # noqa: N802
         """See the proto."""
-        message = await self._outbox.cancel(existing(request.outbox_id))
+        message = await self._entries.cancel(existing(request.outbox_id))
         return pb.CancelSmsResponse(entry=from_message(message))
 
     async def GetOutboxEntry(  # noqa: N802
         self, request: pb.GetOutboxEntryRequest, context: Context
     ) -> pb.GetOutboxEntryResponse:
         """See the proto."""
-        message = await self._outbox.get(existing(request.outbox_id))
-        if message is None:
-            raise no_entry(request.outbox_id)
+        message = await self._entries.entry(existing(request.outbox_id))
         return pb.GetOutboxEntryResponse(entry=from_message(message))
 
     async def ListOutboxEntries(  # noqa: N802
@@ -157,7 +156,7 @@ class MessagingServicer(messaging_pb2_grpc.MessagingServiceServicer):
         after = None
         if request.page_token:
             after = _position(page_token.decode(request.page_token, question, 2))
-        found = list(await self._outbox.list(wanted, size + 1, after))
+        found = list(await self._entries.list(wanted, size + 1, after))
         page = found[:size]
         token = ""
         if len(found) > size:
