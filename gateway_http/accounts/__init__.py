@@ -1,1 +1,1 @@
-"""What accounts have, pay and owe."""
+"""What accounts hold, pay and owe."""

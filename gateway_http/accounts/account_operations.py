@@ -7,7 +7,7 @@ from gateway_http.openapi.operation import READ_FAILURES, WRITE_FAILURES, Answer
 from gateway_http.openapi.parameters import PERIOD_PARAMETERS, USER_ID, query_parameter
 from gateway_http.openapi.problem_examples import Json
 
-TAG = Tag("Accounts", "What accounts have, pay and owe.")
+TAG = Tag("Accounts", "What accounts hold, pay and owe.")
 
 
 _BALANCE: Json = {

@@ -50,7 +50,7 @@ class QuietHours(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_field
 class AlertRule(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, rename="camel"):
     """What an account wants to be warned of."""
 
-    kind: Annotated[KindName, Meta(description="What it watches; also the event that webhooks and channels are told.")]
+    kind: Annotated[KindName, Meta(description="What it watches; also the event that webhooks and channels get.")]
     enabled: Annotated[bool, Meta(description="Whether it watches. Disabling it resolves what is open.")]
     threshold: _Amount
     margin: _Amount
@@ -67,7 +67,7 @@ class AlertRule(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields
     least_messages: Annotated[
         int | None,
         Meta(
-            description="For sms.failing: with fewer messages that have ended nothing is said; 20 unless given.",
+            description="For sms.failing: no alert before this many messages have ended; 20 unless given.",
             extra_json_schema={"minimum": 1, "maximum": 1_000},
         ),
     ] = None
@@ -134,7 +134,7 @@ class AlertRules(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_field
     rules: Annotated[
         Sequence[AlertRule],
         Meta(
-            description="Each of another kind; kinds that are not among those to set stay.",
+            description="At most one of each kind; kinds that are not given keep theirs.",
             extra_json_schema={"minItems": 1},
         ),
     ]
@@ -156,11 +156,11 @@ class Acknowledgement(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_
 
 
 class Deliveries(msgspec.Struct, frozen=True, kw_only=True, rename="camel"):
-    """What became of an alert's way to webhooks and channels."""
+    """What became of an alert's deliveries to webhooks and channels."""
 
     pending: Annotated[int, Meta(ge=0, description="Webhooks and channels that it is on its way to.")]
     delivered: Annotated[int, Meta(ge=0, description="Webhooks and channels that took it.")]
-    failed: Annotated[int, Meta(ge=0, description="Webhooks and channels at which it was given up.")]
+    failed: Annotated[int, Meta(ge=0, description="Webhooks and channels for which it was given up.")]
 
 
 class Alert(msgspec.Struct, frozen=True, kw_only=True, rename="camel"):
@@ -175,10 +175,10 @@ class Alert(msgspec.Struct, frozen=True, kw_only=True, rename="camel"):
     raised_at: Annotated[datetime, Meta(tz=True, description="When it was raised, in UTC.")]
     resolved_at: Annotated[
         Annotated[datetime, Meta(tz=True)] | None,
-        Meta(description="When the value was well again; null while it is not."),
+        Meta(description="When the value had recovered; null until then."),
     ]
     acknowledged_at: Annotated[
-        Annotated[datetime, Meta(tz=True)] | None, Meta(description="When somebody said that they have seen it.")
+        Annotated[datetime, Meta(tz=True)] | None, Meta(description="When it was acknowledged; null until then.")
     ]
     acknowledged_by: Annotated[str | None, Meta(description="Who.")]
     deliveries: Deliveries

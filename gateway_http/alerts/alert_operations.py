@@ -53,7 +53,7 @@ LIST_ALERTS = Operation(
     problems=READ_FAILURES,
     parameters=(
         USER_ID,
-        query_parameter("onlyOpen", "`true` for those only that are not resolved.", {"enum": ["true", "false"]}),
+        query_parameter("onlyOpen", "`true` for only those that are not resolved.", {"enum": ["true", "false"]}),
         *page_parameters("Alerts", 500),
     ),
 )
@@ -63,7 +63,7 @@ GET_ALERT_RULES = Operation(
     "/api/sms/alerts/rules",
     "getAlertRules",
     TAG,
-    "Show what an account is warned of",
+    "Show the alert rules of an account",
     "The account's rules of every kind, the defaults where it has set none.",
     answers={200: Answer("One rule of each kind.", AlertRules, {"rules": {"rules": [_RULE]}})},
     problems=READ_FAILURES,
@@ -75,8 +75,8 @@ SET_ALERT_RULES = BodyOperation(
     "/api/sms/alerts/rules",
     "setAlertRules",
     TAG,
-    "Set what an account is warned of",
-    "Sets the rules that are given, all or none; kinds that are not among them stay. A crossing of the threshold "
+    "Set the alert rules of an account",
+    "Sets the rules that are given, all or none; kinds that are not given keep theirs. A crossing of the threshold "
     "raises one alert, and the next only after the value was back by the margin.",
     answers={200: Answer("One rule of each kind, as they hold now.", AlertRules, {"set": {"rules": [_RULE]}})},
     problems=WRITE_FAILURES,
@@ -95,8 +95,8 @@ ACKNOWLEDGE_ALERT = BodyOperation(
     "/api/sms/alerts/{alertId}/acknowledge",
     "acknowledgeAlert",
     TAG,
-    "Say who has seen an alert",
-    "The first word stays, so repeating the request is safe. It does not resolve the alert.",
+    "Acknowledge an alert",
+    "The first acknowledgement is kept, so repeating the request is safe. It does not resolve the alert.",
     answers={200: Answer("The alert.", Alert, {"seen": _SEEN})},
     problems={404: ["ALERT_NOT_FOUND"], **WRITE_FAILURES},
     parameters=(path_parameter("alertId", "The alert's identifier.", _ID),),

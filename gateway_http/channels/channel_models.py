@@ -105,7 +105,7 @@ class ChannelChange(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fi
     email: _Email | None = None
     events: _Events | None = None
     description: NewDescriptionField | None = None
-    enabled: Annotated[bool | None, Meta(description="Whether events are recorded for it and told.")] = None
+    enabled: Annotated[bool | None, Meta(description="Whether events are recorded for it and sent.")] = None
 
     def to_request(self, channel_id: str) -> pb.UpdateChannelRequest:
         """The call that changes it; raises ProblemError for a list of no events."""
@@ -120,7 +120,7 @@ class ChannelChange(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fi
 
 
 class ChannelReplay(EndpointReplay, frozen=True, kw_only=True):
-    """What to tell of again: one delivery, or what was given up in a period."""
+    """What to send again: one delivery, or what was given up in a period."""
 
     def to_request(self, channel_id: str) -> pb.ReplayChannelDeliveriesRequest:
         """The call that replays; raises ProblemError for times that are none."""
@@ -131,7 +131,7 @@ class ChannelReplay(EndpointReplay, frozen=True, kw_only=True):
 
 
 class Channel(msgspec.Struct, frozen=True, kw_only=True, rename="camel"):
-    """A place where people are told."""
+    """A place where people are notified."""
 
     channel_id: Annotated[str, Meta(description="Unique identifier of the channel.")]
     user_id: UserIdField
@@ -139,7 +139,7 @@ class Channel(msgspec.Struct, frozen=True, kw_only=True, rename="camel"):
     target: Annotated[str, Meta(description="The address of a mailbox, or the URL of a service without its secrets.")]
     events: Annotated[Sequence[ChannelEventName], Meta(description="What it asks for.")]
     description: DescriptionField
-    enabled: Annotated[bool, Meta(description="Whether events are recorded for it and told.")]
+    enabled: Annotated[bool, Meta(description="Whether events are recorded for it and sent.")]
     created_at: CreatedAtField
     disabled_reason: DisabledReasonField
     failing_since: FailingSinceField
@@ -164,7 +164,7 @@ class Channel(msgspec.Struct, frozen=True, kw_only=True, rename="camel"):
 class ChannelDelivery(EndpointDelivery, frozen=True, kw_only=True):
     """One event on its way to one channel."""
 
-    event: Annotated[ChannelEventName, Meta(description="What it tells.")]
+    event: Annotated[ChannelEventName, Meta(description="What happened.")]
     state: Annotated[ChannelStateName, Meta(description="How it stands.")]
     last_status: Annotated[
         int | None, Meta(description="The HTTP status of the last answer; null without one, and for mail.")

@@ -36,15 +36,15 @@ _EVENT_ID = "evt_0192e4a07c2b7d3e9a51c6f0b8d4e2a3"
 _CHANNELS = EndpointOperations(
     noun="channel",
     path="/api/sms/alerts/channels",
-    tag=Tag("Channels", "Where people are told of alerts and failures."),
+    tag=Tag("Channels", "Where people are notified of alerts and failures."),
     shape=Channel,
     example=_CHANNEL,
     delivery_shape=ChannelDelivery,
 )
 
 CREATE_CHANNEL = _CHANNELS.create(
-    "From now on people are told there, in plain words, what the channel asks for: every alert unless `events` "
-    "says otherwise. The secrets in a `url` are not shown again.",
+    "From now on people are notified there, in plain words, of what the channel asks for: every alert unless "
+    "`events` says otherwise. The secrets in a `url` are not shown again.",
     Answer("The channel.", Channel, {"room": _CHANNEL, "mailbox": _MAILBOX}),
     NewChannel,
     {
@@ -62,20 +62,20 @@ LIST_CHANNELS = _CHANNELS.list_all(
 )
 GET_CHANNEL = _CHANNELS.get()
 UPDATE_CHANNEL = _CHANNELS.update(ChannelChange, _EVENTS, _TARGET_FAILURES)
-DELETE_CHANNEL = _CHANNELS.delete("Deletes it with its target; what is on its way to it is given up.")
+DELETE_CHANNEL = _CHANNELS.delete("Deletes it with its target; deliveries on their way to it are given up.")
 TEST_CHANNEL = _CHANNELS.test(
-    "Tells of a test, whatever the channel asks for; its deliveries tell what became of it.", _EVENT_ID
+    "Sends a test, whatever the channel asks for; its deliveries show what became of it.", _EVENT_ID
 )
 LIST_CHANNEL_DELIVERIES = _CHANNELS.list_deliveries(
-    "List what was told",
-    "What was and is to be told",
+    "List what was sent",
+    "What was sent, and what is still to be",
     {"eventId": _EVENT_ID, "event": "balance.low"},
     STATES,
     EVENTS,
 )
 REPLAY_CHANNEL = _CHANNELS.replay(
-    "Tell of events again",
-    "Of one delivery, or of those of a period that were given up, which are one text then.",
-    "Of how many events is told again.",
+    "Send events again",
+    "One delivery, or those of a period that were given up, which are then one text.",
+    "How many events are sent again.",
     ChannelReplay,
 )

@@ -154,7 +154,7 @@ class Withdrawal(msgspec.Struct, frozen=True, kw_only=True, rename="camel"):
 
 WithdrawalField = Annotated[
     Withdrawal | UnsetType,
-    Meta(description="How it was taken back before it took effect; only on rows that were, which count for nothing."),
+    Meta(description="How it was taken back before it took effect; only on such rows, which no longer count."),
 ]
 
 

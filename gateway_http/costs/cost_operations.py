@@ -127,8 +127,8 @@ RESOLVE_SMS_COST = Operation(
     TAG,
     "Resolve and explain the price of an SMS",
     "The price of one SMS unit for a customer, now or at any instant: SpecificCustomer comes first, then AppOwner "
-    "when the SMS comes through an app, then DirectCustomer, then TukuPay. With `knownAt` it is answered as the "
-    "book was known then, so that an old charge can be derived again. With `explain=true` every row that was "
+    "when the SMS comes through an app, then DirectCustomer, then TukuPay. With `knownAt` it is answered from "
+    "the prices known then, so that an old charge can be reproduced. With `explain=true` every row that was "
     "considered is listed, with why it won or lost.",
     answers={
         200: Answer(
@@ -166,8 +166,8 @@ WITHDRAW_SMS_COST = BodyOperation(
     "withdrawSmsCost",
     TAG,
     "Withdraw an SMS cost before it takes effect",
-    "Takes a future price back. The row stays in the history with who, when and why, and counts for nothing. "
-    "A price in effect is not withdrawn but superseded: add a new one. The same request again answers alike.",
+    "Takes a future price back. The row stays in the history with who, when and why, and no longer counts. "
+    "A price in effect is not withdrawn but superseded: add a new one. Repeating the request gives the same answer.",
     answers={200: Answer("Withdrawn.", RecordedCost, {"withdrawn": cost_examples.WITHDRAWN_COST})},
     problems={
         404: ["COST_NOT_FOUND"],

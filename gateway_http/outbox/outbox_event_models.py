@@ -22,7 +22,7 @@ class OutboxEvent(msgspec.Struct, frozen=True, kw_only=True, rename="camel"):
     to_state: Annotated[State, Meta(description="The state from then on.")]
     status: Annotated[Status, Meta(description="`toState` as the `status` of the entry.")]
     carrier: Annotated[
-        str | UnsetType, Meta(description="The carrier that it came from; absent when none had a part in it.")
+        str | UnsetType, Meta(description="The carrier that it came from; absent when none was involved.")
     ] = UNSET
     error_code: Annotated[str | UnsetType, Meta(description="Stable code of the reason, when there is one.")] = UNSET
     error_details: Annotated[
@@ -35,7 +35,9 @@ class OutboxEvent(msgspec.Struct, frozen=True, kw_only=True, rename="camel"):
     ] = UNSET
     next_try_at: Annotated[
         Annotated[datetime, Meta(tz=True)] | UnsetType,
-        Meta(description="The earliest time of the next try, when this one was not taken and it goes on by itself."),
+        Meta(
+            description="The earliest time of the next try, when this one was not taken and another follows by itself."
+        ),
     ] = UNSET
 
     @classmethod

@@ -19,11 +19,11 @@ REPORT_COSTS = Operation(
     TAG,
     "Report what messages cost",
     "Messages, units and money of the messages that were created in a period, by groups. What was charged and "
-    "refunded is what the ledger says of them. With `tag` a message counts in the group of each of its tags, so "
-    "that the rows add up to more than `totals`, which count every message once.\n\nThe answer comes piece by "
-    "piece, however long it is, and is to be read without pauses: who lets it wait for 15 seconds in all, to which "
-    "each thousand rows add half a second, has it ended, as others wait for its connection. When it ends early, "
-    "the connection ends without the last piece: JSON without its closing brace, chunked transfer without its last "
+    "refunded comes from the ledger. With `tag` a message counts in the group of each of its tags, so that the rows "
+    "add up to more than `totals`, which count every message once.\n\nThe answer comes piece by piece, however long it "
+    "is, and is to be read without pauses: it is cut off when the reader lets it wait for more than 15 seconds in all, "
+    "plus half a second for each thousand rows, because others wait for its connection. When it ends early, the "
+    "connection ends without the last piece: JSON without its closing brace, chunked transfer without its last "
     "chunk.",
     answers={
         200: Answer(
@@ -61,19 +61,21 @@ REPORT_COSTS = Operation(
             "basis",
             "What the period is about. `creation`: messages that were created in it, with all that was charged and "
             "refunded for them, whenever it was. `booking`: charges and refunds that were booked in it, as "
-            "statements have them; each charge counts as a message, nothing is held, and a minute after its end a "
-            "period does not change any more.",
+            "statements have them; each charge counts as a message, nothing is held, and a "
+            "period no longer changes once it has been over for a minute.",
             {"enum": list(BASES), "default": "creation"},
         ),
         query_parameter("userId", "Only this account.", ONE_LINE),
         query_parameter(
             "format",
-            "In CSV a text that a spreadsheet would take for a formula gets a `'` in front. It has no totals: its "
+            "In CSV, text that a spreadsheet would read as a formula is prefixed with `'`. It has no totals: its "
             "rows add up. By `tag`, where they do not, its last line has `TOTAL` in the first column.",
             {"enum": list(FORMATS), "default": "json"},
         ),
         query_parameter(
-            "bom", "Whether CSV begins with the mark by which Excel knows UTF-8.", {"enum": ["true", "false"]}
+            "bom",
+            "Whether CSV begins with the byte order mark by which Excel recognises UTF-8.",
+            {"enum": ["true", "false"]},
         ),
         query_parameter("raw", "Whether CSV is for programs: without the `'`.", {"enum": ["true", "false"]}),
     ),

@@ -33,7 +33,7 @@ DisabledReasonField = Annotated[
     str | None, Meta(description="Why the service disabled it by itself: `GONE` after an answer 410; else null.")
 ]
 FailingSinceField = Annotated[
-    _Instant | None, Meta(description="Since when every try failed; null when the last one did not.")
+    _Instant | None, Meta(description="Since when every try has failed; null when the last one succeeded.")
 ]
 
 
@@ -54,7 +54,7 @@ class EndpointReplay(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_f
         Meta(description="Deliveries recorded from here on.", extra_json_schema={"format": "date-time"}),
     ] = msgspec.field(default=None, name="from")
     period_end: Annotated[
-        str | None, Meta(description="To before here.", extra_json_schema={"format": "date-time"})
+        str | None, Meta(description="Deliveries recorded before here.", extra_json_schema={"format": "date-time"})
     ] = msgspec.field(default=None, name="to")
 
     def period(self) -> tuple[Timestamp | None, Timestamp | None]:
@@ -78,7 +78,7 @@ class EndpointDelivery(msgspec.Struct, frozen=True, kw_only=True, rename="camel"
 
     delivery_id: Annotated[str, Meta(description="Unique identifier of the delivery.")]
     event_id: Annotated[str, Meta(description="The event's id.")]
-    event: Annotated[str, Meta(description="What it tells.")]
+    event: Annotated[str, Meta(description="What happened.")]
     state: Annotated[str, Meta(description="How it stands.")]
     tries: Annotated[int, Meta(ge=0, description="Tries since it was recorded or last replayed.")]
     created_at: Annotated[datetime, Meta(tz=True, description="When it was recorded, in UTC.")]

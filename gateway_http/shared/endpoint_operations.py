@@ -112,7 +112,7 @@ class EndpointOperations:
             self.operation_id("get"),
             self.tag,
             f"Show a {self.noun}",
-            "As it stands, with since when it fails.",
+            "Its settings, and since when it has been failing.",
             answers={200: Answer(f"The {self.noun}.", self.shape, {self.noun: self.example})},
             problems=self.problems(READ_FAILURES),
             parameters=(self.which(),),
@@ -126,8 +126,8 @@ class EndpointOperations:
             self.operation_id("update"),
             self.tag,
             f"Change a {self.noun}",
-            "Changes what is given. What waits goes out at once, under the new terms. While it is disabled, nothing is "
-            "recorded for it.",
+            "Changes the fields that are given. Waiting deliveries go out at once, with the new settings. While it is "
+            "disabled, nothing is recorded for it.",
             answers={200: Answer(f"The {self.noun} as changed.", self.shape, {self.noun: self.example})},
             problems=self.problems(failures),
             parameters=(self.which(),),

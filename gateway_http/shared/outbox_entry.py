@@ -131,14 +131,14 @@ class Billing(msgspec.Struct, frozen=True, kw_only=True):
         BillingState,
         Meta(
             description="The money of the latest attempt. held: reserved until its outcome is known. charged: a "
-            "carrier took it. released: given back, as none did. refunded: charged, and paid back."
+            "carrier took it. released: given back because none did. refunded: charged, and paid back."
         ),
     ]
     held: Annotated[Raw, Meta(description="Reserved for the latest attempt.", extra_json_schema=_Amount)]
     charged: Annotated[
-        Raw, Meta(description="Charged, all attempts together: each that a carrier took.", extra_json_schema=_Amount)
+        Raw, Meta(description="Charged for all attempts that a carrier took.", extra_json_schema=_Amount)
     ]
-    refunded: Annotated[Raw, Meta(description="Paid back of these charges.", extra_json_schema=_Amount)]
+    refunded: Annotated[Raw, Meta(description="How much of these charges was paid back.", extra_json_schema=_Amount)]
 
     @classmethod
     def of(cls, entry: messaging_pb2.OutboxEntry) -> Billing | UnsetType:
@@ -156,8 +156,8 @@ class Billing(msgspec.Struct, frozen=True, kw_only=True):
 BillingField = Annotated[
     Billing | UnsetType,
     Meta(
-        description="What was held, charged and refunded. Over all SMS of an account, `charged` less `refunded` is "
-        "what its statements have of them."
+        description="What was held, charged and refunded. Over all SMS of an account, `charged` less `refunded` "
+        "equals what its statements show for them."
     ),
 ]
 

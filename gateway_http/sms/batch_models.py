@@ -24,7 +24,7 @@ def _sum(what: str) -> Meta:
 
 
 class NewBatch(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """SMS to send. Each is judged by itself: one at fault fails alone."""
+    """SMS to send. Each is checked by itself: an invalid one fails alone."""
 
     messages: Annotated[
         list[Raw],

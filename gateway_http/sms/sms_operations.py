@@ -73,12 +73,12 @@ SEND_SMS_BATCH = BodyOperation(
     "sendSmsBatch",
     TAG,
     "Send up to 1,000 SMS",
-    "Sends each SMS as `POST /api/sms/send` does, and answers with a result for each, in their order. One at fault "
+    "Sends each SMS as `POST /api/sms/send` does, and answers with a result for each, in their order. An invalid one "
     "fails alone. The request waits for the carrier's answers as long as a single send; what is undecided then "
-    "comes back `pending` and goes on by itself.\n\n"
+    "comes back `pending` and continues by itself.\n\n"
     "**200** when every SMS is recorded and decided, **202** when every one is recorded and some are pending, "
     "**207** when at least one has a `problem`: look at each. A problem of the request as a whole says that no SMS "
-    "was recorded, or that this is open.\n\n"
+    "was recorded, or that it is not known.\n\n"
     "Repeating is always safe: each SMS needs a `messageId`, or the request an `Idempotency-Key`, from which the "
     "SMS without one get theirs by their position. After a time-out or a 5xx, repeat the same request: what was "
     "recorded is `replayed` and not sent again. With 207, correct or wait as the problems say, and repeat all of "
@@ -116,8 +116,8 @@ QUOTE_SMS = BodyOperation(
     "quoteSms",
     TAG,
     "Quote an SMS",
-    "Says what a message would take and cost, how it would be cut, and, when a character forces it into UCS-2, "
-    "which one and what the nearest GSM-7 text would save. Nothing is stored, sent or charged.",
+    "Says how many units a message takes and what it costs, how it is split, and, when a character forces it into "
+    "UCS-2, which one and what the nearest GSM-7 text would save. Nothing is stored, sent or charged.",
     answers={
         200: Answer(
             "The quote.", Quote, {"withAdvice": sms_examples.QUOTE_WITH_ADVICE, "gsm7": sms_examples.QUOTE_IN_GSM7}

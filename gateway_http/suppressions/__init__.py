@@ -1,1 +1,1 @@
-"""Who wants no messages, from whom."""
+"""Recipients who opted out, and from whom."""

@@ -26,8 +26,8 @@ _Phone = Annotated[str, Meta(description="The recipient in E.164.", extra_json_s
 _Source = Annotated[
     SourceName,
     Meta(
-        description="On whose word. stop_keyword: the phone wrote STOP or START. carrier: the carrier reported it. "
-        "operator: somebody who runs the system. api: an app."
+        description="Where it came from. stop_keyword: the phone wrote STOP or START. carrier: the carrier reported "
+        "it. operator: somebody who runs the system. api: an app."
     ),
 ]
 _ONE_LINE = {"minLength": 1, "maxLength": 64}
@@ -35,7 +35,7 @@ _ONE_REASON = {"minLength": 1, "maxLength": 200}
 
 
 class NewSuppression(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, rename="camel"):
-    """A recipient to take off. `null` for an optional field is the same as leaving it out."""
+    """A recipient to suppress. `null` for an optional field is the same as leaving it out."""
 
     phone_number: _Phone
     sender_id: Annotated[
@@ -89,7 +89,7 @@ class SuppressionEnding(msgspec.Struct, frozen=True, kw_only=True, rename="camel
 
     ended_at: Annotated[datetime, Meta(tz=True, description="When, in UTC.")]
     source: _Source
-    ended_by: Annotated[str, Meta(description="Who ended it, or the carrier that brought the phone's word.")]
+    ended_by: Annotated[str, Meta(description="Who ended it, or the carrier that delivered the phone's message.")]
     reason: Annotated[str, Meta(description="Why.")]
 
 
@@ -102,7 +102,7 @@ class Suppression(msgspec.Struct, frozen=True, kw_only=True, rename="camel"):
     user_id: Annotated[str | None, Meta(description="The account whose messages are stopped; null for every one.")]
     source: _Source
     reason: Annotated[str, Meta(description="Why.")]
-    created_by: Annotated[str, Meta(description="Who made it, or the carrier that brought the phone's word.")]
+    created_by: Annotated[str, Meta(description="Who made it, or the carrier that delivered the phone's message.")]
     created_at: Annotated[datetime, Meta(tz=True, description="When it was made, in UTC.")]
     ending: Annotated[SuppressionEnding | None, Meta(description="How it ended; null while it holds.")]
 
@@ -140,7 +140,7 @@ class AddedSuppression(msgspec.Struct, frozen=True, kw_only=True, rename="camel"
 
 
 class SuppressionAnswer(msgspec.Struct, frozen=True, kw_only=True, rename="camel"):
-    """What stands in the way of a message."""
+    """Whether a message would be stopped, and by what."""
 
     suppressed: Annotated[bool, Meta(description="Whether it would be refused with `RECIPIENT_OPTED_OUT`.")]
     suppressions: Annotated[Sequence[Suppression], Meta(description="The entries that stop it, oldest first.")]

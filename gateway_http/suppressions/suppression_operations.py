@@ -19,7 +19,7 @@ from gateway_http.suppressions.suppression_models import (
     SuppressionQuestion,
 )
 
-TAG = Tag("Opt-outs", "Who wants no messages, from whom.")
+TAG = Tag("Opt-outs", "Recipients who opted out, and from whom.")
 
 _ID = "suppression_0192e4a07c2b7d3e9a51c6f0b8d4e2a1"
 
@@ -65,14 +65,14 @@ ADD_SUPPRESSION = BodyOperation(
     "/api/sms/suppressions",
     "addSuppression",
     TAG,
-    "Take a recipient off",
+    "Suppress a recipient",
     "Stops messages to a phone from one sender id or all, of one account or all: from now on they are refused "
-    "with `RECIPIENT_OPTED_OUT`, and what waits for the phone is cancelled and costs nothing. **201** when the "
-    "entry is new, **200** when it held already, so repeating the request is safe.",
+    "with `RECIPIENT_OPTED_OUT`, and messages waiting for the phone are cancelled and cost nothing. **201** when the "
+    "entry is new, **200** when it existed already, so repeating the request is safe.",
     answers={
         201: Answer("The entry, new.", AddedSuppression, {"added": {"suppression": _ASKED, "cancelledMessages": 1}}),
         200: Answer(
-            "The entry that held already.",
+            "The entry that existed already.",
             AddedSuppression,
             {"known": {"suppression": _ASKED, "cancelledMessages": 0}},
         ),
@@ -92,7 +92,7 @@ LIST_SUPPRESSIONS = Operation(
     TAG,
     "List the recipients who opted out",
     "The entries, newest first, of phones that wrote STOP and of operators and apps. Follow the `Link` header for "
-    "the next page. To look up one phone, use the check: a phone number does not belong into an address.",
+    "the next page. To look up one phone, use the check: a phone number does not belong in a URL.",
     answers={
         200: Answer(
             "The entries, newest first.",
@@ -107,7 +107,7 @@ LIST_SUPPRESSIONS = Operation(
         query_parameter(
             "senderId", "Only entries for just this sender id.", {"type": "string", "minLength": 1, "maxLength": 16}
         ),
-        query_parameter("source", "Only entries on this word.", {"enum": list(SOURCES)}),
+        query_parameter("source", "Only entries from this source.", {"enum": list(SOURCES)}),
         query_parameter("includeEnded", "`true` to list entries that ended, too.", {"enum": ["true", "false"]}),
         *page_parameters("Entries", 500),
     ),
@@ -120,10 +120,10 @@ CHECK_SUPPRESSION = BodyOperation(
     TAG,
     "Check a recipient",
     "Says whether a message would be refused, and which entries stop it. Changes nothing. Messages with a tag that "
-    "the operator exempts are sent all the same.",
+    "the operator exempts are sent anyway.",
     answers={
         200: Answer(
-            "What stands in the way.",
+            "The entries that stop it.",
             SuppressionAnswer,
             {
                 "stopped": {"suppressed": True, "suppressions": [_STOPPED]},
@@ -142,8 +142,8 @@ END_SUPPRESSION = Operation(
     "endSuppression",
     TAG,
     "End an entry",
-    "Ends one entry; others that cover the phone still hold. It is kept, with who ended it and why. An entry that "
-    "ended before is answered as it ended, so repeating the request is safe.",
+    "Ends one entry; others that cover the phone still apply. It is kept, with who ended it and why. Ending an "
+    "entry again answers with how it ended, so repeating the request is safe.",
     answers={200: Answer("The entry, ended.", Suppression, {"ended": _ENDED})},
     problems={404: ["SUPPRESSION_NOT_FOUND"], **WRITE_FAILURES},
     parameters=(

@@ -64,7 +64,7 @@ GET_ROOT = Operation(
     "getRoot",
     TAG,
     "The bare address",
-    "Leads to the documentation page.",
+    "Redirects to the documentation page.",
     answers={307: Answer("`Location` is the documentation page.", None, {})},
     problems={},
 )

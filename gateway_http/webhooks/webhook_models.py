@@ -144,7 +144,7 @@ class ReplayOrder(EndpointReplay, frozen=True, kw_only=True):
     """What to post again: one delivery, or a period."""
 
     include_delivered: Annotated[
-        bool, Meta(description="Of a period: also what the endpoint took, not only what failed.")
+        bool, Meta(description="Of a period: also deliveries that succeeded, not only those that failed.")
     ] = False
 
     def to_request(self, webhook_id: str) -> pb.ReplayWebhookDeliveriesRequest:
@@ -198,14 +198,14 @@ class WebhookWithSecret(msgspec.Struct, frozen=True, kw_only=True, rename="camel
     """A webhook with its new secret."""
 
     webhook: Webhook
-    secret: Annotated[str, Meta(description="Checks signatures; shown only now. Keep it as you keep passwords.")]
+    secret: Annotated[str, Meta(description="Checks signatures; shown only now. Keep it as safe as a password.")]
 
 
 class WebhookDelivery(EndpointDelivery, frozen=True, kw_only=True):
     """One event on its way to one webhook."""
 
     event_id: Annotated[str, Meta(description="The event's id, which is the header `webhook-id` of every try.")]
-    event: Annotated[EventName, Meta(description="What it tells.")]
+    event: Annotated[EventName, Meta(description="What happened.")]
     state: Annotated[
         StateName,
         Meta(

@@ -60,14 +60,14 @@ CREATE_WEBHOOK = _WEBHOOKS.create(
 LIST_WEBHOOKS = _WEBHOOKS.list_all("All of them, oldest first; an account has at most 20.")
 GET_WEBHOOK = _WEBHOOKS.get()
 UPDATE_WEBHOOK = _WEBHOOKS.update(WebhookChange, _EVENTS, WRITE_FAILURES)
-DELETE_WEBHOOK = _WEBHOOKS.delete("Deletes it with its secrets; what is on its way to it is given up.")
+DELETE_WEBHOOK = _WEBHOOKS.delete("Deletes it with its secrets; deliveries on their way to it are given up.")
 ROTATE_WEBHOOK_SECRET = BodyOperation(
     "post",
     _WEBHOOKS.one("/rotate-secret"),
     "rotateWebhookSecret",
     _WEBHOOKS.tag,
     "Make a new secret",
-    "For the overlap both secrets sign, so change yours over at your own time. The secret is not shown again.",
+    "Both secrets sign during the overlap, so that you can switch in your own time. The secret is not shown again.",
     answers={200: Answer("The webhook and its new secret.", WebhookWithSecret, {"rotated": _ROTATED})},
     problems=_WEBHOOKS.problems(WRITE_FAILURES),
     parameters=(_WEBHOOKS.which(),),
@@ -75,20 +75,20 @@ ROTATE_WEBHOOK_SECRET = BodyOperation(
     body_examples={"aDay": {}, "atOnce": {"overlapSeconds": 0}},
 )
 TEST_WEBHOOK = _WEBHOOKS.test(
-    "Posts an event `webhook.test`, whatever the webhook asks for; its deliveries tell what became of it.",
+    "Posts an event `webhook.test`, whatever the webhook asks for; its deliveries show what became of it.",
     "evt_0192e4a07c2b7d3e9a51c6f0b8d4e2a4",
 )
 LIST_WEBHOOK_DELIVERIES = _WEBHOOKS.list_deliveries(
     "List what was posted",
-    "What was and is to be posted",
+    "What was posted, and what is still to be",
     {"eventId": "evt_0192e4a07c2b7d3e9a51c6f0b8d4e2a3_42", "event": "sms.delivered"},
     STATES,
     EVENTS,
 )
 REPLAY_WEBHOOK = _WEBHOOKS.replay(
     "Post deliveries again",
-    "One delivery, or those of a period: what failed, and with `includeDelivered` also what was taken. They go out "
-    "under their old `webhook-id`, by which a receiver knows what it has.",
+    "One delivery, or those of a period: those that failed, and with `includeDelivered` also those that succeeded. "
+    "They keep their `webhook-id`, by which a receiver recognises what it already has.",
     "How many are posted again.",
     ReplayOrder,
 )
