@@ -250,12 +250,12 @@ def _reused(error: CommandError) -> CommandError:
 def _show_shared(shared: pb.SharedReference) -> None:
     """Prints payments that may be the same one, booked twice. The books are right either way."""
     payments = [entry_record(entry) for entry in shared.entries]
-    told = ", ".join(
+    shown = ", ".join(
         f"KES {each['amount']} to {each['userId']} as {each['reference']} (entry {each['entryId']}"
         + (f", {each['reason']})" if each["reason"] else ")")
         for each in payments
     )
-    out.print(f"[yellow]one reference, {len(payments)} payments[/]: {escape(told)}")
+    out.print(f"[yellow]one reference, {len(payments)} payments[/]: {escape(shown)}")
 
 
 def _print_terms(account: pb.Account, *, as_json: bool) -> None:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import getpass
-import os
 import sys
 from collections.abc import Callable, Generator, Sequence
 from contextlib import aclosing, contextmanager
@@ -28,6 +27,7 @@ from sms_cli.shared.kes_amounts import kes, micros
 from sms_cli.shared.level_names import LEVEL_NAMES, parse_level
 from sms_cli.shared.local_settings import LocalSettings, client_settings
 from sms_cli.shared.options import AsJson, Bom, Raw, RawFile, csv_style, parsed
+from sms_cli.shared.report_files import replaced
 from sms_cli.shared.terminal import cell, err, out, print_json, print_table
 from sms_cli.shared.terminal_instants import exact
 from tukupay.sms.pricing.v1 import pricing_pb2 as pb
@@ -233,16 +233,8 @@ def export_file(
     if path is None:
         asyncio.run(_export(pricing, only, sys.stdout, style))
         return
-    # A reader of the file sees the old one or the new one, never a part.
-    unfinished = path.with_name(f".{path.name}.{os.getpid()}")
-    try:
-        with unfinished.open("w", encoding="utf-8", newline="") as file:
-            count, free = asyncio.run(_export(pricing, only, file, style))
-        unfinished.replace(path)
-    except OSError as error:
-        raise CommandError(f"{path} cannot be written: {error.strerror}", "check the folder") from None
-    finally:
-        unfinished.unlink(missing_ok=True)
+    with replaced(path) as file:
+        count, free = asyncio.run(_export(pricing, only, file, style))
     out.print(f"{count:,} {'price' if count == 1 else 'prices'} in {path}", markup=False)
     if free:
         out.print(f"{free:,} of them {'is' if free == 1 else 'are'} free: importing the file needs --allow-free")

@@ -51,7 +51,7 @@ def list_alerts(
         return
     table = Table(Column("alert", no_wrap=True), "kind", "subject", "value", "raised", "resolved", "seen by", "told")
     for one in found:
-        told = f"{one.delivered_deliveries} of {_deliveries(one)}"
+        delivered = f"{one.delivered_deliveries} of {_deliveries(one)}"
         cells = (
             one.alert_id,
             _WORDS[one.kind],
@@ -60,7 +60,7 @@ def list_alerts(
             shown(one.raised_time),
             shown(one.resolved_time) if one.HasField("resolved_time") else None,
             one.acknowledged_by if one.HasField("acknowledged_by") else None,
-            told,
+            delivered,
         )
         table.add_row(*map(cell, cells))
     print_table(table, wraps={"value"})

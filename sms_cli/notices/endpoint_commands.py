@@ -8,7 +8,7 @@ from typing import Annotated
 import typer
 from google.protobuf.duration_pb2 import Duration
 
-from sms_cli.notices.endpoint_family import EndpointFamily, Sayings
+from sms_cli.notices.endpoint_family import EndpointFamily, Sentences
 from sms_cli.shared.options import AsJson, instant_option
 from sms_cli.shared.terminal import out
 from sms_cli.shared.terminal_instants import shown
@@ -32,7 +32,7 @@ WEBHOOKS = EndpointFamily(
     test_word="webhook.test",
     target_column="url",
     target_record=lambda one: {"url": one.url},
-    sayings=Sayings("Nothing was posted.", "the test has not been posted yet", "the endpoint did not take it"),
+    sentences=Sentences("Nothing was posted.", "the test has not been posted yet", "the endpoint did not take it"),
     deadline_s=20.0,
     test_patience_s=20.0,
     can_ask_for_test=True,
@@ -49,7 +49,7 @@ CHANNELS = EndpointFamily(
         "kind": "email" if one.kind == channels_pb2.CHANNEL_KIND_EMAIL else "service",
         "target": one.target,
     },
-    sayings=Sayings("Nothing was told.", "the test has not been sent yet", "the channel did not take it"),
+    sentences=Sentences("Nothing was told.", "the test has not been sent yet", "the channel did not take it"),
     # Mail servers and messengers may take long.
     deadline_s=60.0,
     test_patience_s=90.0,
@@ -71,7 +71,7 @@ Target = Annotated[
     ),
 ]
 User = Annotated[str, typer.Option(help="The account.")]
-Wanting = Annotated[str, typer.Option(help="The account whose events are wanted.")]
+EventsOf = Annotated[str, typer.Option(help="The account whose events are wanted.")]
 Description = Annotated[str, typer.Option(help="What it is for.")]
 State = Annotated[str | None, typer.Option(help=f"Only {', '.join(WEBHOOKS.states)}.")]
 Limit = Annotated[int, typer.Option(min=1, max=500, help="At most so many.")]
@@ -83,7 +83,7 @@ End = Annotated[str | None, typer.Option("--to", help="To before here.")]
 @webhooks.command("add")
 def add_webhook(
     url: Annotated[str, typer.Argument(help="An https URL.")],
-    user: Wanting = "user123",
+    user: EventsOf = "user123",
     event: WebhookEvents = None,
     description: Description = "",
 ) -> None:
@@ -97,7 +97,7 @@ def add_webhook(
 
 @channels.command("add")
 def add_channel(
-    target: Target, user: Wanting = "user123", event: ChannelEvents = None, description: Description = ""
+    target: Target, user: EventsOf = "user123", event: ChannelEvents = None, description: Description = ""
 ) -> None:
     """Tell people of every alert of an account from now on, or of what --event names."""
     url, email = _url_or_email(target)

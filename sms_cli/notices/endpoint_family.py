@@ -25,7 +25,7 @@ _LOOK_EVERY_S: Final = 0.2
 
 
 @dataclass(frozen=True)
-class Sayings:
+class Sentences:
     """Sentences that differ between webhooks, which are posted, and channels, which notify people."""
 
     none: str
@@ -51,7 +51,7 @@ class EndpointFamily:
     target_column: str
     target_record: Callable[[Any], Mapping[str, object]]
     """The fields that tell where an endpoint leads, as JSON."""
-    sayings: Sayings
+    sentences: Sentences
     deadline_s: float
     test_patience_s: float
     """How long a person waits for the outcome of a test."""
@@ -132,7 +132,7 @@ class EndpointFamily:
         self._show_deliveries([outcome])
         if outcome.last_error:
             raise CommandError(
-                f"{self.sayings.not_taken} ({outcome.last_error})",
+                f"{self.sentences.not_taken} ({outcome.last_error})",
                 f"see `tukupay-sms {self.commands} log` for later tries",
             )
 
@@ -149,7 +149,7 @@ class EndpointFamily:
                         test = next((one for one in found if one.delivery_id == test.delivery_id), test)
             except TimeoutError:
                 raise CommandError(
-                    self.sayings.not_sent, f"others may be in front of it; see `tukupay-sms {self.commands} log`"
+                    self.sentences.not_sent, f"others may be in front of it; see `tukupay-sms {self.commands} log`"
                 ) from None
         return test
 
@@ -180,7 +180,7 @@ class EndpointFamily:
 
     def _show_deliveries(self, found: Sequence[Any]) -> None:
         if not found:
-            out.print(self.sayings.none)
+            out.print(self.sentences.none)
             return
         table = Table("delivery", "event", "state", "tries", "recorded", "last answer", "next try")
         for one in found:

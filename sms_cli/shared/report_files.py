@@ -82,14 +82,17 @@ def file_format(path: Path) -> str:
 
 
 @contextmanager
-def replaced(path: Path) -> Generator[TextIO]:
+def replaced(path: Path, *, private: bool = False) -> Generator[TextIO]:
     """A file that replaces `path` when it is complete, so that no reader sees a part of it.
 
-    Raises CommandError when it cannot be written.
+    `private`: nobody else may read it. Raises CommandError when it cannot be written.
     """
     unfinished = path.with_name(f".{path.name}.{os.getpid()}")
     try:
-        with unfinished.open("w", encoding="utf-8", newline="") as file:
+        # A file that is there already may be readable by others, so a private one is always new.
+        flags, mode = (os.O_EXCL, 0o600) if private else (os.O_TRUNC, 0o666)
+        descriptor = os.open(unfinished, os.O_WRONLY | os.O_CREAT | flags, mode)
+        with open(descriptor, "w", encoding="utf-8", newline="") as file:  # noqa: PTH123 - a descriptor
             yield file
         unfinished.replace(path)
     except OSError as error:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import getpass
-import os
 import sys
 from contextlib import aclosing
 from pathlib import Path
@@ -19,6 +18,7 @@ from service_kit.settings import Address
 from sms_cli.shared.command_error import CommandError
 from sms_cli.shared.local_settings import client_settings
 from sms_cli.shared.options import AsJson, Bom, Raw, RawFile, csv_style
+from sms_cli.shared.report_files import replaced
 from sms_cli.shared.terminal import cell, err, out, print_json, print_table
 from sms_cli.shared.terminal_instants import shown
 from sms_cli.suppressions.suppression_calls import (
@@ -130,17 +130,8 @@ def export_file(
             )
         asyncio.run(_export(messaging, sys.stdout, style))
         return
-    # A reader of the file sees the old one or the new one, never a part.
-    unfinished = path.with_name(f".{path.name}.{os.getpid()}")
-    try:
-        descriptor = os.open(unfinished, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
-        with open(descriptor, "w", encoding="utf-8", newline="") as file:  # noqa: PTH123 - a descriptor
-            count = asyncio.run(_export(messaging, file, style))
-        unfinished.replace(path)
-    except OSError as error:
-        raise CommandError(f"{path} cannot be written: {error.strerror}", "check the folder") from None
-    finally:
-        unfinished.unlink(missing_ok=True)
+    with replaced(path, private=True) as file:
+        count = asyncio.run(_export(messaging, file, style))
     out.print(f"{count:,} {'entry' if count == 1 else 'entries'} in {path}", markup=False)
 
 
