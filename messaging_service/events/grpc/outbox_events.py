@@ -7,15 +7,13 @@ from messaging_service.events.list_events import ListEvents
 from messaging_service.sending.domain.failures import failure_of
 from messaging_service.shared.domain import reasons
 from messaging_service.shared.domain.message import outbox_id
-from messaging_service.shared.grpc import wire
+from messaging_service.shared.grpc import list_pages, wire
 from messaging_service.shared.grpc.entry_ids import existing
 from service_kit import page_token
 from service_kit.errors import Violation, invalid
 from tukupay.sms.messaging.v1 import events_pb2
 from tukupay.sms.messaging.v1 import messaging_pb2 as pb
 
-DEFAULT_PAGE = 50
-MAX_PAGE = 500
 MAX_ID = 2**63 - 1
 
 
@@ -43,10 +41,7 @@ async def list_outbox_events(
     list_events: ListEvents, request: events_pb2.ListOutboxEventsRequest
 ) -> events_pb2.ListOutboxEventsResponse:
     """One page of the events of an entry. Raises ServiceError INVALID_ARGUMENT or OUTBOX_ENTRY_NOT_FOUND."""
-    if not 0 <= request.page_size <= MAX_PAGE:
-        problem = f"is {request.page_size}; give 1 to {MAX_PAGE}, or 0 for {DEFAULT_PAGE}"
-        raise invalid([Violation("page_size", reasons.OUT_OF_RANGE, problem)])
-    size = request.page_size or DEFAULT_PAGE
+    size = list_pages.page_size(request.page_size)
     message_id = existing(request.outbox_id)
     question = ("events", message_id.hex)
     after = _position(page_token.decode(request.page_token, question, 1)) if request.page_token else 0

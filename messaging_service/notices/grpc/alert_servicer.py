@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from typing_extensions import override
 
-from messaging_service.notices.grpc import newest_first
 from messaging_service.notices.grpc.alert_messages import from_alert, from_rule, to_alert_id, to_rule
 from messaging_service.notices.manage_alerts import ManageAlerts
+from messaging_service.shared.grpc import list_pages
 from service_kit.grpc.context import Context
 from tukupay.sms.messaging.v1 import alerts_pb2 as pb
 from tukupay.sms.messaging.v1 import alerts_pb2_grpc
@@ -31,12 +31,11 @@ class AlertServicer(alerts_pb2_grpc.AlertServiceServicer):
 
     @override
     async def ListAlerts(self, request: pb.ListAlertsRequest, context: Context) -> pb.ListAlertsResponse:
-        size = newest_first.page_size(request.page_size)
+        size = list_pages.page_size(request.page_size)
         question = (request.user_id, int(request.only_open))
-        after = newest_first.after(request.page_token, question)
+        after = list_pages.after(request.page_token, question)
         found = await self._alerts.alerts(request.user_id, size + 1, after, only_open=request.only_open)
-        page = found[:size]
-        token = newest_first.next_token(len(found), size, (page[-1].raised_at, page[-1].id), question) if page else ""
+        page, token = list_pages.page_of(found, size, question, lambda row: (row.raised_at, row.id))
         return pb.ListAlertsResponse(alerts=[from_alert(alert) for alert in page], next_page_token=token)
 
     @override

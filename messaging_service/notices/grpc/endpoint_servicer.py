@@ -8,11 +8,10 @@ from uuid import UUID
 import structlog
 
 from messaging_service.notices.endpoint_store import DeliveryFilter
-from messaging_service.notices.grpc import newest_first
 from messaging_service.notices.grpc.endpoint_messages import DeliveryT, EndpointMessages, EndpointT
 from messaging_service.notices.manage_endpoints import EndpointUpdate, ManageEndpoints, TargetsByKind
 from messaging_service.shared.domain import reasons
-from messaging_service.shared.grpc import wire
+from messaging_service.shared.grpc import list_pages, wire
 from service_kit.errors import Violation, invalid
 from tukupay.sms.messaging.v1 import channels_pb2, webhooks_pb2
 
@@ -62,15 +61,14 @@ class EndpointServicer(Generic[EndpointT, DeliveryT]):
         request: webhooks_pb2.ListWebhookDeliveriesRequest | channels_pb2.ListChannelDeliveriesRequest,
     ) -> tuple[list[DeliveryT], str]:
         """A page of deliveries, and the token of the next one."""
-        size = newest_first.page_size(request.page_size)
+        size = list_pages.page_size(request.page_size)
         endpoint_id = self._messages.endpoint_id_of(public_id)
         event = self._messages.to_event("event", request.event) if request.event else None
         wanted = DeliveryFilter(state=self._messages.to_state(request.state), event_type=event)
         question = (endpoint_id.hex, wanted.state, wanted.event_type)
-        after = newest_first.after(request.page_token, question)
+        after = list_pages.after(request.page_token, question)
         found = await self._endpoints.deliveries(endpoint_id, wanted, size + 1, after)
-        page = found[:size]
-        token = newest_first.next_token(len(found), size, (page[-1].created_at, page[-1].id), question) if page else ""
+        page, token = list_pages.page_of(found, size, question, lambda row: (row.created_at, row.id))
         return [self._messages.from_delivery(delivery) for delivery in page], token
 
     async def _replay(

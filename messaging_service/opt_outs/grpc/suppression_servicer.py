@@ -4,22 +4,17 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
-from datetime import datetime
 from uuid import UUID
 
 from messaging_service.opt_outs.domain.suppression import Scope, Source, Suppression
 from messaging_service.opt_outs.opt_outs import OptOuts, suppression_not_found
 from messaging_service.opt_outs.suppression_store import SuppressionFilter
 from messaging_service.shared.domain import reasons
-from messaging_service.shared.grpc import wire
-from service_kit import page_token
+from messaging_service.shared.grpc import list_pages, wire
 from service_kit.errors import Violation, invalid
 from service_kit.grpc.context import Context
 from tukupay.sms.messaging.v1 import suppressions_pb2 as pb
 from tukupay.sms.messaging.v1 import suppressions_pb2_grpc
-
-DEFAULT_PAGE = 50
-MAX_PAGE = 500
 
 SOURCES: Mapping[Source, pb.SuppressionSource.ValueType] = {
     Source.STOP_KEYWORD: pb.SUPPRESSION_SOURCE_STOP_KEYWORD,
@@ -72,10 +67,7 @@ class SuppressionServicer(suppressions_pb2_grpc.SuppressionServiceServicer):
         self, request: pb.ListSuppressionsRequest, context: Context
     ) -> pb.ListSuppressionsResponse:
         """See the proto."""
-        if not 0 <= request.page_size <= MAX_PAGE:
-            problem = f"is {request.page_size}; give 1 to {MAX_PAGE}, or 0 for {DEFAULT_PAGE}"
-            raise invalid([Violation("page_size", reasons.OUT_OF_RANGE, problem)])
-        size = request.page_size or DEFAULT_PAGE
+        size = list_pages.page_size(request.page_size)
         wanted = SuppressionFilter(
             phone=request.phone_number if request.HasField("phone_number") else None,
             sender_id=request.sender_id if request.HasField("sender_id") else None,
@@ -84,14 +76,9 @@ class SuppressionServicer(suppressions_pb2_grpc.SuppressionServiceServicer):
             with_ended=request.include_ended,
         )
         question = (wanted.phone, wanted.sender_id, wanted.account_id, wanted.source, int(wanted.with_ended))
-        after = None
-        if request.page_token:
-            after = _position(page_token.decode(request.page_token, question, 2))
-        found = list(await self._opt_outs.list(wanted, size + 1, after))
-        page = found[:size]
-        token = ""
-        if len(found) > size:
-            token = page_token.encode((page[-1].created_at.isoformat(), page[-1].id.hex), question)
+        after = list_pages.after(request.page_token, question)
+        found = await self._opt_outs.list(wanted, size + 1, after)
+        page, token = list_pages.page_of(found, size, question, lambda row: (row.created_at, row.id))
         return pb.ListSuppressionsResponse(
             suppressions=[from_suppression(entry) for entry in page], next_page_token=token
         )
@@ -145,11 +132,3 @@ def _id(text: str) -> UUID:
     if match is None:
         raise suppression_not_found()
     return UUID(hex=match[1])
-
-
-def _position(values: list[str | int]) -> tuple[datetime, UUID]:
-    try:
-        return datetime.fromisoformat(str(values[0])), UUID(hex=str(values[1]))
-    except ValueError:
-        problem = "is not a token that this service made; start again without it"
-        raise invalid([Violation("page_token", reasons.INVALID_PAGE_TOKEN, problem)]) from None

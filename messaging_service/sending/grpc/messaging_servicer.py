@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncIterator, Sequence
-from datetime import datetime
-from uuid import UUID
 
 import structlog
 
@@ -22,9 +20,10 @@ from messaging_service.sending.resend_sms import ResendSms
 from messaging_service.sending.send_sms import SendSms
 from messaging_service.shared.domain import reasons
 from messaging_service.shared.domain.fields import MAX_IDENTIFIER, text_problem
+from messaging_service.shared.grpc import list_pages
 from messaging_service.shared.grpc.entry_ids import existing
 from messaging_service.shared.grpc.wire import to_instant
-from service_kit import page_token, request_id
+from service_kit import request_id
 from service_kit.errors import ServiceError, Violation, invalid
 from service_kit.grpc.context import Context
 from tukupay.sms.common.v1 import errors_pb2
@@ -36,8 +35,6 @@ REQUEST_ID = "request_id"
 MAX_BATCH = 1_000
 MAX_RESULTS = 256
 """In one message of a stream; of the longest that is 4 MB, where 16 are allowed."""
-DEFAULT_PAGE = 50
-MAX_PAGE = 500
 
 log = structlog.get_logger()
 
@@ -153,14 +150,9 @@ class MessagingServicer(messaging_pb2_grpc.MessagingServiceServicer):
             None if wanted.created_from is None else wanted.created_from.isoformat(),
             None if wanted.created_before is None else wanted.created_before.isoformat(),
         )
-        after = None
-        if request.page_token:
-            after = _position(page_token.decode(request.page_token, question, 2))
-        found = list(await self._entries.list(wanted, size + 1, after))
-        page = found[:size]
-        token = ""
-        if len(found) > size:
-            token = page_token.encode((page[-1].created_at.isoformat(), page[-1].id.hex), question)
+        after = list_pages.after(request.page_token, question)
+        found = await self._entries.list(wanted, size + 1, after)
+        page, token = list_pages.page_of(found, size, question, lambda row: (row.created_at, row.id))
         return pb.ListOutboxEntriesResponse(entries=[from_message(message) for message in page], next_page_token=token)
 
     async def ListErrorCodes(  # noqa: N802
@@ -214,9 +206,7 @@ def _list_request(request: pb.ListOutboxEntriesRequest) -> tuple[ListFilter, int
     if request.status not in STATUS_OF:
         problem = f"has the unknown value {request.status}; use one of SmsStatus"
         violations.append(Violation("status", reasons.UNKNOWN_STATUS, problem))
-    if not 0 <= request.page_size <= MAX_PAGE:
-        problem = f"is {request.page_size}; give 1 to {MAX_PAGE}, or 0 for {DEFAULT_PAGE}"
-        violations.append(Violation("page_size", reasons.OUT_OF_RANGE, problem))
+    violations += list_pages.page_size_faults(request.page_size)
     if violations:
         raise invalid(violations)
     created_from = to_instant("created_from", request.created_from) if request.HasField("created_from") else None
@@ -230,12 +220,4 @@ def _list_request(request: pb.ListOutboxEntriesRequest) -> tuple[ListFilter, int
         created_from=created_from,
         created_before=created_before,
     )
-    return wanted, request.page_size or DEFAULT_PAGE
-
-
-def _position(values: list[str | int]) -> tuple[datetime, UUID]:
-    try:
-        return datetime.fromisoformat(str(values[0])), UUID(hex=str(values[1]))
-    except ValueError:
-        problem = "is not a token that this service made; start again without it"
-        raise invalid([Violation("page_token", reasons.INVALID_PAGE_TOKEN, problem)]) from None
+    return wanted, list_pages.page_size(request.page_size)
