@@ -69,11 +69,12 @@ def configure_logs(service: str, level: str = "INFO") -> None:
 
     Lines below `level` are left out, but count as what they tell of (`LOGGED`).
     """
-    least = logging.getLevelNamesMapping()[level]
+    levels = {name.lower(): number for name, number in logging.getLevelNamesMapping().items()}
+    least = levels[level.lower()]
 
     def counted(_logger: object, method: str, event: structlog.types.EventDict) -> structlog.types.EventDict:
         LOGGED.count(method, event)
-        if logging.getLevelNamesMapping()[method.upper()] < least:
+        if levels[method] < least:
             raise structlog.DropEvent
         return event
 
