@@ -7,6 +7,8 @@ from decimal import Decimal
 from typing import Any
 from uuid import UUID
 
+from typing_extensions import override
+
 from messaging_service.accounts.account_store import no_such_account
 from messaging_service.accounts.domain.account import Account
 from messaging_service.accounts.domain.ledger import (
@@ -20,7 +22,7 @@ from messaging_service.accounts.domain.ledger import (
 )
 from messaging_service.accounts.domain.references import known_payment, reference_key, same_booking
 from messaging_service.accounts.domain.refunds import Charge, charges_to_refund
-from messaging_service.accounts.ledger_store import Booked, Refunded
+from messaging_service.accounts.ledger_store import Booked, LedgerStore, Refunded
 from messaging_service.accounts.postgres.account_rows import get_account, lock_accounts
 from messaging_service.accounts.postgres.ledger_rows import ENTRY_COLUMNS, to_entry
 from messaging_service.accounts.postgres.verification import verify_books
@@ -82,7 +84,7 @@ _STATEMENT = """
 """
 
 
-class PostgresLedgerStore:
+class PostgresLedgerStore(LedgerStore):
     """Implements LedgerStore."""
 
     def __init__(self, pool: Pool, room: ReportTurns | None = None) -> None:
@@ -90,8 +92,8 @@ class PostgresLedgerStore:
         self._pool = pool
         self._room = room or ReportTurns(pool)
 
+    @override
     async def book(self, entry: NewEntry) -> Booked:
-        """See LedgerStore."""
         async with migrated(transaction(self._pool)) as connection:
             # Whoever books on this account waits here, so a reference is looked for and written without a gap.
             account = await _locked(connection, entry.account_id)
@@ -112,8 +114,8 @@ class PostgresLedgerStore:
                 await connection.execute(_REMEMBER, (row[0], reference_key(entry.reference), bool(known)))
         return Booked(to_entry(row), replayed=False, account=changed)
 
+    @override
     async def refund(self, message_id: UUID, reason: str, booked_by: str, attempt: int | None = None) -> Refunded:
-        """See LedgerStore."""
         asked = {"message": message_id, "attempt": attempt}
         async with migrated(transaction(self._pool)) as connection:
             # Receipts and resends lock the message, too: its attempt and its billing stay what they are.
@@ -137,6 +139,7 @@ class PostgresLedgerStore:
                     await connection.execute(_REFUNDED, (message_id,))
         return Refunded(new or known, replayed=not new)
 
+    @override
     async def entries(
         self,
         account_id: str,
@@ -147,7 +150,6 @@ class PostgresLedgerStore:
         *,
         through: int | None = None,
     ) -> LedgerPage:
-        """See LedgerStore."""
         # No entry has the number 0, so what is behind it at the first instant is everything from then on.
         after_time, after_id = after or (start, 0)
         parameters = {
@@ -165,10 +167,10 @@ class PostgresLedgerStore:
             cursor = await connection.execute(_ENTRIES, parameters | {"through": through})
             return LedgerPage([to_entry(row) for row in await cursor.fetchall()], through)
 
+    @override
     async def statement(
         self, account_id: str, start: datetime, end: datetime, *, through: int | None = None
     ) -> Statement:
-        """See LedgerStore."""
         parameters = {"account": account_id, "start": start, "end": end, "through": through}
         async with migrated(single_statement(self._pool)) as connection:
             await _existing(connection, account_id)
@@ -182,8 +184,8 @@ class PostgresLedgerStore:
                     totals[EntryKind(kind)] = KindTotal(number, amount)
         return Statement(opening, totals, newest if through is None else through)
 
+    @override
     async def verify(self, account_id: str | None, limit: int) -> Verified:
-        """See LedgerStore."""
         if account_id is not None:
             async with migrated(single_statement(self._pool)) as connection:
                 await _existing(connection, account_id)

@@ -116,7 +116,7 @@ _SHARED = """
 
 
 async def verify_books(connection: Connection, account_id: str | None, limit: int) -> Verified:
-    """See LedgerStore.verify; must be the first in its transaction."""
+    """Recomputes the books of one account or of all, at most so many faults; must be the first in its transaction."""
     await connection.execute(_BEGIN)
     await connection.execute(_PATIENCE)
     faults: list[BookFault] = []

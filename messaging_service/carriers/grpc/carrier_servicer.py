@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
+from typing_extensions import override
+
 from messaging_service.carriers.control_carriers import CarrierReport, ControlCarriers
 from messaging_service.carriers.domain.carrier_control import CarrierControl, CarrierMode
 from messaging_service.carriers.domain.carrier_status import BindState
@@ -46,19 +48,15 @@ class CarrierServicer(carriers_pb2_grpc.CarrierServiceServicer):
     def __init__(self, carriers: ControlCarriers) -> None:
         self._carriers = carriers
 
-    async def ListCarriers(  # noqa: N802
-        self, request: pb.ListCarriersRequest, context: Context
-    ) -> pb.ListCarriersResponse:
-        """See the proto."""
+    @override
+    async def ListCarriers(self, request: pb.ListCarriersRequest, context: Context) -> pb.ListCarriersResponse:
         reports, controls = await self._carriers.list()
         return pb.ListCarriersResponse(
             carriers=[_report(report) for report in reports], controls=[_control(control) for control in controls]
         )
 
-    async def SetCarrierMode(  # noqa: N802
-        self, request: pb.SetCarrierModeRequest, context: Context
-    ) -> pb.SetCarrierModeResponse:
-        """See the proto."""
+    @override
+    async def SetCarrierMode(self, request: pb.SetCarrierModeRequest, context: Context) -> pb.SetCarrierModeResponse:
         mode = MODE_OF.get(request.mode)
         violations = []
         if mode is None:

@@ -5,9 +5,10 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 import msgspec
+from typing_extensions import override
 
 from messaging_service.carriers.carrier_fleet import MemberStatus
-from messaging_service.carriers.control_carriers import CarrierReport
+from messaging_service.carriers.control_carriers import CarrierRegistry, CarrierReport
 from messaging_service.carriers.domain.carrier_control import CarrierControl, CarrierMode
 from messaging_service.shared.postgres.migrated import migrated
 from service_kit.postgres.database import Pool, single_statement
@@ -42,14 +43,14 @@ _REPORTS = """
 """
 
 
-class PostgresCarrierRegistry:
+class PostgresCarrierRegistry(CarrierRegistry):
     """Implements CarrierRegistry."""
 
     def __init__(self, pool: Pool) -> None:
         self._pool = pool
 
+    @override
     async def controls(self) -> Sequence[CarrierControl]:
-        """See CarrierRegistry."""
         async with migrated(single_statement(self._pool)) as connection:
             cursor = await connection.execute(
                 "SELECT carrier, mode, changed_at, changed_by, reason FROM carrier_control ORDER BY carrier"
@@ -58,16 +59,16 @@ class PostgresCarrierRegistry:
                 CarrierControl(row[0], CarrierMode(row[1]), row[2], row[3], row[4]) for row in await cursor.fetchall()
             ]
 
+    @override
     async def set_mode(self, carrier: str, mode: CarrierMode, changed_by: str, reason: str) -> CarrierControl:
-        """See CarrierRegistry."""
         async with migrated(single_statement(self._pool)) as connection:
             cursor = await connection.execute(_SET, (carrier, mode.value, changed_by, reason))
             row = await cursor.fetchone()
         assert row is not None, "the statement returns its row"  # noqa: S101 - an invariant, not a check of input
         return CarrierControl(row[0], CarrierMode(row[1]), row[2], row[3], row[4])
 
+    @override
     async def report(self, replica: str, statuses: Sequence[MemberStatus]) -> None:
-        """See CarrierRegistry."""
         rows = [{"carrier": status.carrier.name, "status": msgspec.json.encode(status).decode()} for status in statuses]
         parameters = {
             "rows": msgspec.json.encode(rows).decode(),
@@ -77,8 +78,8 @@ class PostgresCarrierRegistry:
         async with migrated(single_statement(self._pool)) as connection:
             await connection.execute(_REPORT, parameters)
 
+    @override
     async def reports(self) -> Sequence[CarrierReport]:
-        """See CarrierRegistry."""
         async with migrated(single_statement(self._pool)) as connection:
             cursor = await connection.execute(_REPORTS, (FRESH_S,))
             return [

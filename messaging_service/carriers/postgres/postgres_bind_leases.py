@@ -4,7 +4,9 @@ from __future__ import annotations
 
 from collections import Counter
 
-from messaging_service.carriers.bind_leases import LeaseShare, LeaseTerms, fair_shares
+from typing_extensions import override
+
+from messaging_service.carriers.bind_leases import BindLeases, LeaseShare, LeaseTerms, fair_shares
 from service_kit.postgres.database import Connection, Pool, transaction
 
 _ENSURE = """
@@ -44,15 +46,15 @@ _RELEASE = """
 _GONE = "DELETE FROM bind_seeker WHERE carrier = %(carrier)s AND owner = %(owner)s"
 
 
-class PostgresBindLeases:
+class PostgresBindLeases(BindLeases):
     """The leases of one replica, which `owner` names; no two that run may share a name."""
 
     def __init__(self, pool: Pool, owner: str) -> None:
         self._pool = pool
         self._owner = owner
 
+    @override
     async def renew(self, terms: LeaseTerms) -> LeaseShare:
-        """See BindLeases.renew."""
         names = {
             "carrier": terms.carrier,
             "owner": self._owner,
@@ -73,13 +75,13 @@ class PostgresBindLeases:
             await connection.execute(_HOLD, {**names, "numbers": held})
         return LeaseShare(frozenset(held), fair)
 
+    @override
     async def release(self, carrier: str, number: int) -> None:
-        """See BindLeases.release."""
         async with transaction(self._pool) as connection:
             await self._release(connection, carrier, number)
 
+    @override
     async def leave(self, carrier: str) -> None:
-        """See BindLeases.leave."""
         async with transaction(self._pool) as connection:
             await self._release(connection, carrier, None)
             await connection.execute(_GONE, {"carrier": carrier, "owner": self._owner})

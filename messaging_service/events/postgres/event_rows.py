@@ -6,8 +6,11 @@ from collections.abc import Collection, Sequence
 from typing import Any, NamedTuple
 from uuid import UUID
 
+from typing_extensions import override
+
 from messaging_service.events.domain.event_cursor import EventFilter, LoggedEvent, Moment, Position, Step
 from messaging_service.events.domain.outbox_event import OutboxEvent
+from messaging_service.events.event_log import EntryEvents, EventLog
 from messaging_service.shared.domain.message import Message
 from messaging_service.shared.domain.states import State
 from messaging_service.shared.postgres.message_columns import MESSAGE
@@ -92,22 +95,22 @@ def _to_event(row: tuple[Any, ...]) -> OutboxEvent:
     )
 
 
-class PostgresEntryEvents:
+class PostgresEntryEvents(EntryEvents):
     """Implements the port EntryEvents."""
 
     def __init__(self, pool: Pool) -> None:
         self._pool = pool
 
+    @override
     async def events_of(self, message_id: UUID, after: int, limit: int) -> Sequence[OutboxEvent] | None:
-        """See EntryEvents.events_of."""
         async with migrated(single_statement(self._pool)) as connection:
             cursor = await connection.execute(_OF_ONE, {"message_id": message_id, "after": after, "limit": limit})
             rows = await cursor.fetchall()
         # A message without further events is one row of its own columns alone.
         return [_to_event(row) for row in rows if row[0] is not None] if rows else None
 
+    @override
     async def entry(self, message_id: UUID) -> tuple[Message, int] | None:
-        """See EntryEvents.entry."""
         async with migrated(single_statement(self._pool)) as connection:
             row = await (await connection.execute(_ENTRY, (message_id,))).fetchone()
         if row is None:
@@ -116,28 +119,28 @@ class PostgresEntryEvents:
         return message, newest.event_id or 0
 
 
-class PostgresEventLog:
+class PostgresEventLog(EventLog):
     """Implements the port EventLog."""
 
     def __init__(self, pool: Pool) -> None:
         """`pool`: not that of the senders, as catching up takes a connection for long."""
         self._pool = pool
 
+    @override
     async def present(self) -> Moment:
-        """See EventLog.present."""
         async with migrated(single_statement(self._pool)) as connection:
             return await read_present(connection)
 
+    @override
     async def follow(self, position: Position, accounts: Collection[str], limit: int) -> Step:
-        """See EventLog.follow."""
         async with migrated(single_statement(self._pool)) as connection:
             conditions, parameters = ["m.account_id = ANY(%(accounts)s)"], {"accounts": list(accounts)}
             return await _step(
                 connection, position, _LOOK_UP, conditions=conditions, parameters=parameters, limit=limit
             )
 
+    @override
     async def catch_up(self, position: Position, wanted: EventFilter, limit: int) -> Step:
-        """See EventLog.catch_up."""
         conditions = ["m.account_id = %(account_id)s"]
         parameters: dict[str, Any] = {"account_id": wanted.account_id}
         if wanted.states:
@@ -155,7 +158,7 @@ class PostgresEventLog:
 
 
 async def read_present(connection: Connection) -> Moment:
-    """See EventLog.present."""
+    """How far the log reads at this moment."""
     row = await (await connection.execute(_PRESENT)).fetchone()
     assert row is not None, "a statement without a table has one row"  # noqa: S101 - an invariant
     return _to_moment(*row)

@@ -6,6 +6,8 @@ import re
 from collections.abc import Mapping
 from uuid import UUID
 
+from typing_extensions import override
+
 from messaging_service.opt_outs.domain.suppression import Scope, Source, Suppression
 from messaging_service.opt_outs.opt_outs import OptOuts, suppression_not_found
 from messaging_service.opt_outs.suppression_store import SuppressionFilter
@@ -37,10 +39,8 @@ class SuppressionServicer(suppressions_pb2_grpc.SuppressionServiceServicer):
     def __init__(self, opt_outs: OptOuts) -> None:
         self._opt_outs = opt_outs
 
-    async def AddSuppression(  # noqa: N802
-        self, request: pb.AddSuppressionRequest, context: Context
-    ) -> pb.AddSuppressionResponse:
-        """See the proto."""
+    @override
+    async def AddSuppression(self, request: pb.AddSuppressionRequest, context: Context) -> pb.AddSuppressionResponse:
         scope = Scope(
             request.phone_number,
             request.sender_id if request.HasField("sender_id") else None,
@@ -55,18 +55,18 @@ class SuppressionServicer(suppressions_pb2_grpc.SuppressionServiceServicer):
             cancelled_messages=answer.cancelled,
         )
 
-    async def RemoveSuppression(  # noqa: N802
+    @override
+    async def RemoveSuppression(
         self, request: pb.RemoveSuppressionRequest, context: Context
     ) -> pb.RemoveSuppressionResponse:
-        """See the proto."""
         source = _source(request.source) or Source.API
         ended = await self._opt_outs.remove(_id(request.suppression_id), source, request.reason, request.ended_by)
         return pb.RemoveSuppressionResponse(suppression=from_suppression(ended))
 
-    async def ListSuppressions(  # noqa: N802
+    @override
+    async def ListSuppressions(
         self, request: pb.ListSuppressionsRequest, context: Context
     ) -> pb.ListSuppressionsResponse:
-        """See the proto."""
         size = list_pages.page_size(request.page_size)
         wanted = SuppressionFilter(
             phone=request.phone_number if request.HasField("phone_number") else None,
@@ -83,10 +83,10 @@ class SuppressionServicer(suppressions_pb2_grpc.SuppressionServiceServicer):
             suppressions=[from_suppression(entry) for entry in page], next_page_token=token
         )
 
-    async def CheckSuppression(  # noqa: N802
+    @override
+    async def CheckSuppression(
         self, request: pb.CheckSuppressionRequest, context: Context
     ) -> pb.CheckSuppressionResponse:
-        """See the proto."""
         scope = Scope(request.phone_number, request.sender_id or None, request.user_id or None)
         found = await self._opt_outs.covering(scope)
         return pb.CheckSuppressionResponse(

@@ -6,11 +6,12 @@ from collections.abc import Callable, Sequence
 from uuid import UUID
 
 import msgspec
+from typing_extensions import override
 
 from messaging_service.opt_outs.domain.inbound import InboundMessage
 from messaging_service.opt_outs.domain.opt_out_keywords import Keywords
 from messaging_service.opt_outs.domain.suppression import OF_THE_PHONE, Directive, Scope, Source, sender_key
-from messaging_service.opt_outs.inbound_inbox import WorkedInbound
+from messaging_service.opt_outs.inbound_inbox import InboundInbox, WorkedInbound
 from messaging_service.opt_outs.postgres import postgres_suppressions
 from messaging_service.opt_outs.suppression_store import NewSuppression
 from messaging_service.shared.postgres.migrated import migrated
@@ -55,7 +56,7 @@ _FORGET = """
 """
 
 
-class PostgresInbound:
+class PostgresInbound(InboundInbox):
     """Implements the port InboundInbox."""
 
     def __init__(self, pool: Pool, keywords: Keywords, new_id: Callable[[], UUID], retention_s: float) -> None:
@@ -65,8 +66,8 @@ class PostgresInbound:
         self._new_id = new_id
         self._retention_s = retention_s
 
+    @override
     async def store(self, messages: Sequence[InboundMessage]) -> None:
-        """See InboundInbox.store."""
         rows = [
             {
                 "carrier": message.carrier,
@@ -81,8 +82,8 @@ class PostgresInbound:
         async with migrated(single_statement(self._pool)) as connection:
             await connection.execute(_STORE, (msgspec.json.encode(rows).decode(),))
 
+    @override
     async def work(self, limit: int) -> WorkedInbound:
-        """See InboundInbox.work."""
         async with migrated(transaction(self._pool)) as connection:
             if not await _my_turn(connection):
                 return WorkedInbound(0, 0, 0)
@@ -118,14 +119,14 @@ class PostgresInbound:
             )
         return directive
 
+    @override
     async def postpone_next(self) -> None:
-        """See InboundInbox.postpone_next."""
         async with migrated(transaction(self._pool)) as connection:
             if await _my_turn(connection):
                 await connection.execute(_POSTPONE, ([number for number, _ in await _due(connection, 1)],))
 
+    @override
     async def forget(self, limit: int) -> int:
-        """See InboundInbox.forget."""
         async with migrated(single_statement(self._pool)) as connection:
             cursor = await connection.execute(_FORGET, {"limit": limit, "retention_s": self._retention_s})
             return cursor.rowcount

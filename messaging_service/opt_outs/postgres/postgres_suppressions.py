@@ -7,6 +7,8 @@ from datetime import datetime
 from typing import Any
 from uuid import UUID
 
+from typing_extensions import override
+
 from messaging_service.opt_outs.domain.suppression import (
     NOBODY_EXEMPT,
     Ending,
@@ -17,7 +19,7 @@ from messaging_service.opt_outs.domain.suppression import (
     sender_key,
 )
 from messaging_service.opt_outs.postgres import opt_out_rows
-from messaging_service.opt_outs.suppression_store import Added, NewSuppression, Stopped, SuppressionFilter
+from messaging_service.opt_outs.suppression_store import Added, NewSuppression, Stopped, SuppressionFilter, Suppressions
 from messaging_service.shared.postgres.migrated import migrated
 from service_kit.postgres.database import Connection, Pool, single_statement, transaction
 
@@ -77,7 +79,7 @@ def to_suppression(row: Sequence[Any]) -> Suppression:
 
 
 async def covering(connection: Connection, phone: str, sender_id: str, account_id: str) -> list[Suppression]:
-    """See Suppressions.covering."""
+    """The entries that stop such a message now, oldest first; empty when none does."""
     parameters = {"phone": phone, "sender_key": sender_key(sender_id), "account_id": account_id}
     return [to_suppression(row) for row in await (await connection.execute(_COVERING, parameters)).fetchall()]
 
@@ -107,7 +109,7 @@ async def add(
     return Added(to_suppression(row), created=row[0] == new.id)
 
 
-class PostgresSuppressions:
+class PostgresSuppressions(Suppressions):
     """Implements the port Suppressions."""
 
     def __init__(self, pool: Pool, actor: str, exemption: Exemption = NOBODY_EXEMPT) -> None:
@@ -116,13 +118,13 @@ class PostgresSuppressions:
         self._actor = actor
         self._exemption = exemption
 
+    @override
     async def add(self, new: NewSuppression) -> Added:
-        """See Suppressions.add."""
         async with migrated(single_statement(self._pool)) as connection:
             return await add(connection, new)
 
+    @override
     async def stop_queued(self, ids: Sequence[UUID], wait_s: float) -> Stopped:
-        """See Suppressions.stop_queued."""
         async with migrated(single_statement(self._pool)) as connection:
             quiet = await opt_out_rows.overlapping_ended(connection, wait_s)
         messages = 0
@@ -136,8 +138,8 @@ class PostgresSuppressions:
             complete = await opt_out_rows.note_pass(connection, ids, self._exemption, quiet=quiet)
         return Stopped(messages, complete)
 
+    @override
     async def stop_pending(self, limit: int, wait_s: float) -> Stopped:
-        """See Suppressions.stop_pending."""
         async with migrated(single_statement(self._pool)) as connection:
             ids = await opt_out_rows.take_pending(connection, limit, PASS_LEASE_S)
         if not ids:
@@ -145,8 +147,8 @@ class PostgresSuppressions:
         stopped = await self.stop_queued(ids, wait_s)
         return Stopped(stopped.messages, complete=stopped.complete and len(ids) < limit)
 
+    @override
     async def end(self, suppression_id: UUID, source: Source, by: str, reason: str) -> Suppression | None:
-        """See Suppressions.end."""
         parameters = {"id": suppression_id, "source": source.value, "by": by, "reason": reason}
         async with migrated(single_statement(self._pool)) as connection:
             row = await (await connection.execute(_END, parameters)).fetchone()
@@ -154,15 +156,16 @@ class PostgresSuppressions:
                 row = await (await connection.execute(_GET, parameters)).fetchone()
         return None if row is None else to_suppression(row)
 
+    @override
     async def covering(self, phone: str, sender_id: str, account_id: str) -> Sequence[Suppression]:
-        """See Suppressions.covering."""
         async with migrated(single_statement(self._pool)) as connection:
             return await covering(connection, phone, sender_id, account_id)
 
+    @override
     async def list(
         self, wanted: SuppressionFilter, limit: int, after: tuple[datetime, UUID] | None
     ) -> Sequence[Suppression]:
-        """See Suppressions.list. Only the conditions asked for are in the statement, so each has its plan."""
+        # Only the conditions asked for are in the statement, so each has its plan.
         conditions = ["true"] if wanted.with_ended else ["ended_at IS NULL"]
         parameters: dict[str, object] = {"limit": limit}
         asked = {

@@ -12,6 +12,7 @@ import grpc
 import structlog
 from google.protobuf.timestamp_pb2 import Timestamp
 from grpc import aio
+from typing_extensions import override
 
 from messaging_service.prices.domain.book_prices import (
     BookPrice,
@@ -21,6 +22,7 @@ from messaging_service.prices.domain.book_prices import (
     Tier,
     TierHistory,
 )
+from messaging_service.prices.price_book_port import PriceBook
 from messaging_service.shared.domain import reasons
 from messaging_service.shared.domain.money import Price, PriceLevel, from_micros, to_micros
 from service_kit.errors import Kind, ServiceError
@@ -48,7 +50,7 @@ _NEVER: Final = TierHistory(())
 log = structlog.get_logger()
 
 
-class BookClient:
+class BookClient(PriceBook):
     """Implements the port PriceBook over gRPC."""
 
     def __init__(
@@ -68,8 +70,8 @@ class BookClient:
         self._timeout_s = timeout_s
         self._now = now
 
+    @override
     async def present(self, drafts: Sequence[DraftPrice] = ()) -> datetime:
-        """See PriceBook.present."""
         (answer,) = await self._batch([pricing_pb2.ResolvePriceRequest(customer_id=_ANYBODY)], drafts)
         if answer.WhichOneof("result") == "price":
             return _instant(answer.price.resolved_at)
@@ -83,15 +85,15 @@ class BookClient:
                 return instant
         raise _unavailable()
 
+    @override
     async def prices(
         self, questions: Sequence[BookQuestion], drafts: Sequence[DraftPrice] = ()
     ) -> Sequence[BookPrice | None]:
-        """See PriceBook.prices."""
         answers = await self._batch([_to_request(question) for question in questions], drafts)
         return [_to_price(answer) for answer in answers]
 
+    @override
     async def histories(self, tiers: Sequence[Tier]) -> Sequence[TierHistory]:
-        """See PriceBook.histories."""
         found: list[TierHistory] = []
         for start in range(0, len(tiers), MAX_TIERS):
             chunk = tiers[start : start + MAX_TIERS]

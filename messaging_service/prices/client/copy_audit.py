@@ -8,10 +8,12 @@ import heapq
 from collections.abc import Iterable, Iterator, Sequence
 from itertools import islice
 
+from typing_extensions import override
+
 from messaging_service.prices.client.price_questions import MAX_QUESTIONS, PriceQuestions
 from messaging_service.prices.client.price_watch import PriceWatch
 from messaging_service.prices.domain.price_copy import Answer, Key, PriceCopy
-from messaging_service.prices.price_copy_audit import PriceCopyComparison
+from messaging_service.prices.price_copy_audit import PriceCopyAudit, PriceCopyComparison
 from messaging_service.shared.domain.money import to_micros
 from service_kit.errors import ServiceError
 
@@ -27,7 +29,7 @@ _Pair = tuple[Answer, Answer | None]
 """What the copy has, and what the book says; None when it has no price."""
 
 
-class CopyAudit:
+class CopyAudit(PriceCopyAudit):
     """Implements the port PriceCopyAudit, a thousand questions at a time."""
 
     def __init__(
@@ -39,8 +41,8 @@ class CopyAudit:
         self._watch = watch
         self._settle_s = settle_s
 
+    @override
     async def compare(self) -> PriceCopyComparison:
-        """See PriceCopyAudit.compare."""
         answers = 0
         differing: list[Key] = []
         copy_sum, book_sum = hashlib.sha256(), hashlib.sha256()

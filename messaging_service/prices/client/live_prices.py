@@ -9,9 +9,11 @@ from datetime import datetime
 from typing import NoReturn
 
 import structlog
+from typing_extensions import override
 
 from messaging_service.prices.client.price_questions import MAX_QUESTIONS, PriceQuestions, Question
 from messaging_service.prices.domain.price_copy import PriceCopy
+from messaging_service.prices.prices import Prices
 from messaging_service.shared.commit_meter import CommitMeter
 from messaging_service.shared.domain.money import SendPrice
 from messaging_service.shared.group_commit import GroupCommit
@@ -24,7 +26,7 @@ Asked = tuple[Question, str | None]
 log = structlog.get_logger()
 
 
-class LivePrices:
+class LivePrices(Prices):
     """Implements the port Prices.
 
     Only prices are remembered: an account without one is asked for again each time.
@@ -53,8 +55,8 @@ class LivePrices:
         """Where questions to the price book wait for one another."""
         return self._questions
 
+    @override
     async def price_of(self, customer_id: str, app_id: str | None, at: datetime | None) -> SendPrice:
-        """See Prices.price_of."""
         known = self._copy.price_of((customer_id, app_id), at)
         if known is not None:
             return known

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import re
 
+from typing_extensions import override
+
 from messaging_service.carriers.callback_reader import DeliveryReport, OptOut, PhoneMessage
 from messaging_service.receipts.carrier_callbacks import CarrierCallbacks
 from messaging_service.shared.domain import reasons
@@ -25,10 +27,10 @@ class CarrierCallbackServicer(carrier_callbacks_pb2_grpc.CarrierCallbackServiceS
     def __init__(self, callbacks: CarrierCallbacks) -> None:
         self._callbacks = callbacks
 
-    async def IngestDeliveryReport(  # noqa: N802
+    @override
+    async def IngestDeliveryReport(
         self, request: pb.IngestDeliveryReportRequest, context: Context
     ) -> pb.IngestDeliveryReportResponse:
-        """See the proto."""
         faults: list[Violation] = []
         if not _ID.fullmatch(request.carrier_message_id):
             rule = "is not 1 to 128 printable ASCII characters; give the carrier's id of the message"
@@ -48,10 +50,10 @@ class CarrierCallbackServicer(carrier_callbacks_pb2_grpc.CarrierCallbackServiceS
         await self._callbacks.report(request.carrier, report)
         return pb.IngestDeliveryReportResponse()
 
-    async def IngestInboundMessage(  # noqa: N802
+    @override
+    async def IngestInboundMessage(
         self, request: pb.IngestInboundMessageRequest, context: Context
     ) -> pb.IngestInboundMessageResponse:
-        """See the proto."""
         _check_sender(request.sender_id)
         # PostgreSQL stores no zero characters, and no phone writes any.
         text = request.text[:MAX_TEXT].replace("\x00", "")
@@ -59,10 +61,8 @@ class CarrierCallbackServicer(carrier_callbacks_pb2_grpc.CarrierCallbackServiceS
         await self._callbacks.message(request.carrier, message)
         return pb.IngestInboundMessageResponse()
 
-    async def IngestOptOut(  # noqa: N802
-        self, request: pb.IngestOptOutRequest, context: Context
-    ) -> pb.IngestOptOutResponse:
-        """See the proto."""
+    @override
+    async def IngestOptOut(self, request: pb.IngestOptOutRequest, context: Context) -> pb.IngestOptOutResponse:
         _check_sender(request.sender_id)
         await self._callbacks.opt_out(request.carrier, OptOut(_word(request.phone_number), request.sender_id))
         return pb.IngestOptOutResponse()

@@ -7,6 +7,7 @@ from collections.abc import Sequence
 
 from prometheus_client import Counter
 from prometheus_client.registry import CollectorRegistry
+from typing_extensions import override
 
 from messaging_service.accounts.metrics.money_metrics import SettledMoney
 from messaging_service.carriers.domain.submission import DeliveryReceipt
@@ -14,7 +15,7 @@ from messaging_service.receipts.receipt_inbox import ReceiptInbox, Worked
 from messaging_service.shared.domain.money import to_micros
 
 
-class CountedInbox:
+class CountedInbox(ReceiptInbox):
     """Implements ReceiptInbox by another one; counts what was stored and what was matched."""
 
     def __init__(self, inbox: ReceiptInbox, settled: SettledMoney, registry: CollectorRegistry) -> None:
@@ -31,21 +32,21 @@ class CountedInbox:
         )
         self._matched = Counter("tukupay_receipts_matched", "Receipts that found their message.", registry=registry)
 
+    @override
     async def store(self, receipts: Sequence[DeliveryReceipt]) -> None:
-        """See ReceiptInbox.store."""
         await self._inbox.store(receipts)
         stored = Tally((receipt.carrier, receipt.state.value) for receipt in receipts)
         for (carrier, state), number in stored.items():
             self._stored.labels(carrier, state).inc(number)
 
+    @override
     async def work(self, limit: int) -> Worked:
-        """See ReceiptInbox.work."""
         worked = await self._inbox.work(limit)
         self._looked_at.inc(worked.looked_at)
         self._matched.inc(worked.matched)
         self._settled.add("receipt", {billing: to_micros(amount) for billing, amount in worked.money.items()})
         return worked
 
+    @override
     async def postpone_next(self) -> None:
-        """See ReceiptInbox.postpone_next."""
         await self._inbox.postpone_next()

@@ -66,7 +66,7 @@ class _Work:
 async def settle_late(
     connection: Connection, batch: Sequence[LateSettlement], owner: str, policy: ChargePolicy
 ) -> list[Verdict]:
-    """See LateOutcomeStore.settle_late."""
+    """Settles messages that are still unknown under the same epoch; a verdict for each, in order."""
     receipts = await _lock_receipts(connection, batch)
     cursor = await connection.execute(_LOCK_QUEUE, (sorted({item.message_id for item in batch}),))
     queue = {row[0]: (row[1], row[2]) for row in await cursor.fetchall()}

@@ -159,7 +159,7 @@ class _Changes:
 
 
 async def store(connection: Connection, receipts: Sequence[DeliveryReceipt]) -> None:
-    """See ReceiptInbox.store."""
+    """Stores receipts as they came."""
     rows = [
         {
             "carrier": receipt.carrier,
@@ -184,13 +184,13 @@ async def store(connection: Connection, receipts: Sequence[DeliveryReceipt]) -> 
 
 
 async def postpone_next(transaction: Transaction) -> None:
-    """See ReceiptInbox.postpone_next."""
+    """Lets the receipt that would be worked next wait longer."""
     (rows,) = await transaction.run(_WAITING(limit=1))
     await transaction.run_last(_POSTPONE(receipts=[row[0] for row in rows]))
 
 
 async def work(transaction: Transaction, limit: int, owner: str, policy: ChargePolicy) -> Worked:
-    """See ReceiptInbox.work."""
+    """Applies up to `limit` waiting receipts to their messages; those without a match wait longer."""
     (rows,) = await transaction.run(_WAITING(limit=limit))
     waiting = [_Waiting(*row) for row in rows]
     matched: dict[UUID, list[_Waiting]] = {}

@@ -6,6 +6,8 @@ from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import aclosing
 from itertools import islice
 
+from typing_extensions import override
+
 from messaging_service.prices.audit_price_copy import AuditPriceCopy
 from messaging_service.prices.grpc.price_copy_messages import audit_price_copy
 from messaging_service.reports.audit_costs import AuditCosts
@@ -63,10 +65,10 @@ class ReportServicer(reports_pb2_grpc.ReportServiceServicer):
         self._audit = audit
         self._price_copy = price_copy
 
-    async def ReportCosts(  # noqa: N802
+    @override
+    async def ReportCosts(
         self, request: pb.ReportCostsRequest, context: Context
     ) -> AsyncIterator[pb.ReportCostsResponse]:
-        """See the proto."""
         start, end = wire.to_period(request)
         account_id = request.user_id if request.HasField("user_id") else None
         by, basis = _to_groupings(request.group_by), _BASIS_OF.get(request.basis)
@@ -82,10 +84,10 @@ class ReportServicer(reports_pb2_grpc.ReportServiceServicer):
                 while together := [_from_group(group) for group in islice(remaining, MAX_TOGETHER)]:
                     yield pb.ReportCostsResponse(groups=together)
 
-    async def ExportMessages(  # noqa: N802
+    @override
+    async def ExportMessages(
         self, request: pb.ExportMessagesRequest, context: Context
     ) -> AsyncIterator[pb.ExportMessagesResponse]:
-        """See the proto."""
         start, end = wire.to_period(request)
         account_id = request.user_id if request.HasField("user_id") else None
         async with aclosing(self._report.messages(start, end, account_id)) as pages:
@@ -94,32 +96,26 @@ class ReportServicer(reports_pb2_grpc.ReportServiceServicer):
                 while together := [_from_message(message) for message in islice(remaining, MAX_TOGETHER)]:
                     yield pb.ExportMessagesResponse(messages=together)
 
-    async def ReconcileInvoice(  # noqa: N802
+    @override
+    async def ReconcileInvoice(
         self, request_iterator: AsyncIterator[pb.ReconcileInvoiceRequest], context: Context
     ) -> AsyncIterator[pb.ReconcileInvoiceResponse]:
-        """See the proto."""
         async with aclosing(reconcile_invoice(self._reconcile, request_iterator)) as answers:
             async for answer in answers:
                 yield answer
 
-    async def RehearseCosts(  # noqa: N802
-        self, request: pb.RehearseCostsRequest, context: Context
-    ) -> pb.RehearseCostsResponse:
-        """See the proto."""
+    @override
+    async def RehearseCosts(self, request: pb.RehearseCostsRequest, context: Context) -> pb.RehearseCostsResponse:
         return await rehearse_costs(self._rehearse, request)
 
-    async def AuditCosts(  # noqa: N802
-        self, request: pb.AuditCostsRequest, context: Context
-    ) -> AsyncIterator[pb.AuditCostsResponse]:
-        """See the proto."""
+    @override
+    async def AuditCosts(self, request: pb.AuditCostsRequest, context: Context) -> AsyncIterator[pb.AuditCostsResponse]:
         async with aclosing(audit_costs(self._audit, request)) as answers:
             async for answer in answers:
                 yield answer
 
-    async def AuditPriceCopy(  # noqa: N802
-        self, request: pb.AuditPriceCopyRequest, context: Context
-    ) -> pb.AuditPriceCopyResponse:
-        """See the proto."""
+    @override
+    async def AuditPriceCopy(self, request: pb.AuditPriceCopyRequest, context: Context) -> pb.AuditPriceCopyResponse:
         return await audit_price_copy(self._price_copy)
 
 

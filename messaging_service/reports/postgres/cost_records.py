@@ -7,8 +7,11 @@ from datetime import datetime
 from decimal import Decimal
 from typing import Any, Final
 
+from typing_extensions import override
+
 from messaging_service.reports.domain.cost_report import Basis, CostGroup, CostSums, Grouping, ReportedMessage
 from messaging_service.reports.postgres.slices import Place, by_slices
+from messaging_service.reports.report_costs import CostRecords
 from messaging_service.shared.domain.money import PriceLevel
 from messaging_service.shared.domain.states import Billing, State
 from messaging_service.shared.postgres.report_turns import ReportTurns, paged
@@ -88,13 +91,14 @@ _MESSAGES = """
 """
 
 
-class PostgresCostRecords:
+class PostgresCostRecords(CostRecords):
     """Implements the port CostRecords."""
 
     def __init__(self, room: ReportTurns, *, page: int = PAGE) -> None:
         self._room = room
         self._page = page
 
+    @override
     def groups(
         self,
         start: datetime,
@@ -104,7 +108,7 @@ class PostgresCostRecords:
         *,
         basis: Basis = Basis.CREATION,
     ) -> AsyncGenerator[Sequence[CostGroup] | CostSums, None]:
-        """See CostRecords.groups. One snapshot, read through a cursor: the groups may be as many as the messages."""
+        # One snapshot, read through a cursor: the groups may be as many as the messages.
         return self._room.handed_over(self._groups(start, end, by, account_id, basis))
 
     async def _groups(
@@ -129,10 +133,11 @@ class PostgresCostRecords:
                     yield groups
         yield added if totals is None else totals
 
+    @override
     def messages(
         self, start: datetime, end: datetime, account_id: str | None
     ) -> AsyncGenerator[Sequence[ReportedMessage], None]:
-        """See CostRecords.messages. No transaction is left open between two pages."""
+        # No transaction is left open between two pages.
 
         async def page(lower: datetime, upper: datetime, after: Place | None) -> list[ReportedMessage]:
             where, parameters = _period(lower, upper, account_id)

@@ -7,6 +7,7 @@ from contextlib import aclosing
 from typing import Any, Final
 
 import msgspec
+from typing_extensions import override
 
 from messaging_service.carriers.domain.submission import canonical_carrier_id
 from messaging_service.reports.domain.invoices import (
@@ -16,6 +17,7 @@ from messaging_service.reports.domain.invoices import (
     InvoiceScope,
     InvoiceTotals,
 )
+from messaging_service.reports.reconcile_invoice import InvoiceRecords
 from messaging_service.shared.postgres.report_turns import ReportTurns, paged
 from service_kit.postgres.database import Connection
 
@@ -178,21 +180,21 @@ _TOTALS = """
 """
 
 
-class PostgresInvoiceRecords:
+class PostgresInvoiceRecords(InvoiceRecords):
     """Implements the port InvoiceRecords."""
 
     def __init__(self, room: ReportTurns, *, page: int = PAGE) -> None:
         self._room = room
         self._page = page
 
+    @override
     def compare(
         self, scope: InvoiceScope, lines: AsyncIterator[Sequence[InvoiceLine]]
     ) -> AsyncGenerator[Sequence[InvoiceException] | InvoiceTotals, None]:
-        """See InvoiceRecords.compare."""
         return self._room.handed_over(self._compared(scope, self._room.in_time(lines)))
 
+    @override
     async def has_taken(self, carrier: str) -> bool:
-        """See InvoiceRecords.has_taken."""
         async with self._room.page() as connection:
             row = await (await connection.execute(_HAS_TAKEN, (carrier,))).fetchone()
         return row is not None

@@ -7,10 +7,12 @@ from datetime import datetime
 from typing import Any, Final
 
 import msgspec
+from typing_extensions import override
 
 from messaging_service.reports.domain.cost_audit import PricedEntry
 from messaging_service.reports.domain.cost_rehearsal import Traffic
 from messaging_service.reports.postgres.slices import Place, by_slices
+from messaging_service.reports.traffic import TrafficRecords
 from messaging_service.shared.domain.money import Price, PriceLevel
 from messaging_service.shared.domain.states import Billing
 from messaging_service.shared.postgres.report_turns import ReportTurns
@@ -51,18 +53,17 @@ _ENTRIES = "m.id, m.account_id, m.app_id, m.created_at, m.scheduled_at, m.units,
 m.price_level, m.billing, m.priced_at, m.price_known_at"
 
 
-class PostgresTraffic:
+class PostgresTraffic(TrafficRecords):
     """Implements the port TrafficRecords. No transaction is left open between two pages."""
 
     def __init__(self, room: ReportTurns, *, page: int = PAGE) -> None:
         self._room = room
         self._page = page
 
+    @override
     def entries(
         self, start: datetime, end: datetime, account_id: str | None
     ) -> AsyncGenerator[Sequence[PricedEntry], None]:
-        """See TrafficRecords.entries."""
-
         async def page(lower: datetime, upper: datetime, after: Place | None) -> list[PricedEntry]:
             return await self._entries(lower, upper, account_id, after)
 
@@ -86,16 +87,16 @@ class PostgresTraffic:
         async with self._room.page() as connection:
             return [_to_entry(row) for row in await _rows(connection, statement, parameters)]
 
+    @override
     async def charged(self, start: datetime, end: datetime, limit: int) -> Sequence[Traffic]:
-        """See TrafficRecords.charged."""
         async with self._room.whole() as connection:
             rows = await _rows(connection, _CHARGED, {"start": start, "end": end, "limit": limit})
         return [Traffic(*row) for row in rows]
 
+    @override
     async def charged_between(
         self, start: datetime, end: datetime, cuts: Sequence[tuple[Traffic, Sequence[datetime]]]
     ) -> Sequence[Sequence[Traffic]]:
-        """See TrafficRecords.charged_between."""
         asked = [
             {
                 "place": place,

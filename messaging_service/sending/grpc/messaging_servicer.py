@@ -6,6 +6,7 @@ import asyncio
 from collections.abc import AsyncIterator, Sequence
 
 import structlog
+from typing_extensions import override
 
 from messaging_service.prices.grpc.quote_messages import from_quote, to_quote_draft
 from messaging_service.prices.quote_sms import QuoteSms
@@ -57,8 +58,8 @@ class MessagingServicer(messaging_pb2_grpc.MessagingServiceServicer):
         self._entries = entries
         self._default_wait_s = default_wait_s
 
-    async def SendSms(self, request: pb.SendSmsRequest, context: Context) -> pb.SendSmsResponse:  # noqa: N802
-        """See the proto."""
+    @override
+    async def SendSms(self, request: pb.SendSmsRequest, context: Context) -> pb.SendSmsResponse:
         return await self._send_one(request, answer_by(context))
 
     async def _send_one(self, request: pb.SendSmsRequest, until: float | None) -> pb.SendSmsResponse:
@@ -68,10 +69,11 @@ class MessagingServicer(messaging_pb2_grpc.MessagingServiceServicer):
         sent = await self._send(to_draft(request), to_wait_s(wait, self._default_wait_s), until)
         return pb.SendSmsResponse(entry=from_message(sent.message), replayed=sent.replayed)
 
-    async def SendSmsBatch(  # noqa: N802
+    @override
+    async def SendSmsBatch(
         self, request: pb.SendSmsBatchRequest, context: Context
     ) -> AsyncIterator[pb.SendSmsBatchResponse]:
-        """See the proto. Items run side by side; those decided in one turn of the loop travel together."""
+        # Items run side by side; those decided in one turn of the loop travel together.
         if not 1 <= len(request.items) <= MAX_BATCH:
             problem = f"has {len(request.items)} messages; give 1 to {MAX_BATCH}"
             raise invalid([Violation("items", reasons.BATCH_SIZE, problem)])
@@ -115,33 +117,31 @@ class MessagingServicer(messaging_pb2_grpc.MessagingServiceServicer):
             )
             return pb.SendSmsBatchResult(index=index, error=_named(item_error))
 
-    async def QuoteSms(self, request: pb.QuoteSmsRequest, context: Context) -> pb.QuoteSmsResponse:  # noqa: N802
-        """See the proto."""
+    @override
+    async def QuoteSms(self, request: pb.QuoteSmsRequest, context: Context) -> pb.QuoteSmsResponse:
         return from_quote(await self._quote(to_quote_draft(request)))
 
-    async def ResendSms(self, request: pb.ResendSmsRequest, context: Context) -> pb.ResendSmsResponse:  # noqa: N802
-        """See the proto."""
+    @override
+    async def ResendSms(self, request: pb.ResendSmsRequest, context: Context) -> pb.ResendSmsResponse:
         wait = request.outcome_wait if request.HasField("outcome_wait") else None
         wait_s = to_wait_s(wait, self._default_wait_s)
         message = await self._resend(existing(request.outbox_id), wait_s, answer_by(context))
         return pb.ResendSmsResponse(entry=from_message(message))
 
-    async def CancelSms(self, request: pb.CancelSmsRequest, context: Context) -> pb.CancelSmsResponse:  # noqa: N802
-        """See the proto."""
+    @override
+    async def CancelSms(self, request: pb.CancelSmsRequest, context: Context) -> pb.CancelSmsResponse:
         message = await self._entries.cancel(existing(request.outbox_id))
         return pb.CancelSmsResponse(entry=from_message(message))
 
-    async def GetOutboxEntry(  # noqa: N802
-        self, request: pb.GetOutboxEntryRequest, context: Context
-    ) -> pb.GetOutboxEntryResponse:
-        """See the proto."""
+    @override
+    async def GetOutboxEntry(self, request: pb.GetOutboxEntryRequest, context: Context) -> pb.GetOutboxEntryResponse:
         message = await self._entries.entry(existing(request.outbox_id))
         return pb.GetOutboxEntryResponse(entry=from_message(message))
 
-    async def ListOutboxEntries(  # noqa: N802
+    @override
+    async def ListOutboxEntries(
         self, request: pb.ListOutboxEntriesRequest, context: Context
     ) -> pb.ListOutboxEntriesResponse:
-        """See the proto."""
         wanted, size = _list_request(request)
         question = (
             wanted.account_id,
@@ -155,10 +155,8 @@ class MessagingServicer(messaging_pb2_grpc.MessagingServiceServicer):
         page, token = list_pages.page_of(found, size, question, lambda row: (row.created_at, row.id))
         return pb.ListOutboxEntriesResponse(entries=[from_message(message) for message in page], next_page_token=token)
 
-    async def ListErrorCodes(  # noqa: N802
-        self, request: pb.ListErrorCodesRequest, context: Context
-    ) -> pb.ListErrorCodesResponse:
-        """See the proto."""
+    @override
+    async def ListErrorCodes(self, request: pb.ListErrorCodesRequest, context: Context) -> pb.ListErrorCodesResponse:
         return pb.ListErrorCodesResponse(error_codes=[from_failure(failure) for failure in CATALOGUE.values()])
 
 

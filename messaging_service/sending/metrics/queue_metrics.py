@@ -8,12 +8,14 @@ from collections.abc import Callable
 
 from prometheus_client import Gauge
 from prometheus_client.registry import CollectorRegistry
+from typing_extensions import override
 
 from messaging_service.sending.queue_state import QueueState, Waiting
 from messaging_service.shared.domain.states import Priority
+from messaging_service.shared.gauge_poller import LookMeter
 
 
-class QueueMetrics:
+class QueueMetrics(LookMeter[QueueState]):
     """Implements LookMeter: shows what the latest look saw, and how long ago that was."""
 
     def __init__(self, registry: CollectorRegistry, clock: Callable[[], float] = time.monotonic) -> None:
@@ -44,8 +46,8 @@ class QueueMetrics:
             registry=registry,
         ).set_function(lambda: self._clock() - self._looked_at)
 
+    @override
     def looked(self, state: QueueState) -> None:
-        """See LookMeter.looked."""
         self._looked_at = self._clock()
         for lane in Priority:
             for waiting in Waiting:

@@ -8,8 +8,10 @@ from typing import Final
 
 from prometheus_client import Counter
 from prometheus_client.registry import CollectorRegistry
+from typing_extensions import override
 
 from messaging_service.accounts.metrics.money_metrics import SettledMoney
+from messaging_service.sending.claim_meter import ClaimMeter
 from messaging_service.sending.domain.failures import CATALOGUE
 from messaging_service.sending.outbox import Acceptance, Accepted, Settled, Settlement
 from messaging_service.shared.domain.money import to_micros
@@ -25,7 +27,7 @@ _ATTEMPT_CODES: Final = frozenset({"LEASE_OVER", "VALIDITY_OVER"})
 """Codes of attempts that ended before any carrier was asked."""
 
 
-class SendingMetrics:
+class SendingMetrics(ClaimMeter):
     """Counts what was settled, once a batch; implements ClaimMeter."""
 
     def __init__(self, settled: SettledMoney, registry: CollectorRegistry) -> None:
@@ -52,8 +54,8 @@ class SendingMetrics:
         self._claims = Counter("tukupay_claims", "Messages taken from the queue.", registry=registry)
         self._looks = Counter("tukupay_claim_looks", "Looks at the queue.", registry=registry)
 
+    @override
     def claimed(self, messages: int) -> None:
-        """See ClaimMeter.claimed."""
         self._looks.inc()
         self._claims.inc(messages)
 

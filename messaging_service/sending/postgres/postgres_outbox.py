@@ -9,11 +9,13 @@ from dataclasses import dataclass
 from datetime import datetime
 from uuid import UUID
 
+from typing_extensions import override
+
 from messaging_service.accounts.domain.account import UnknownAccounts
 from messaging_service.accounts.postgres import recipient_limits
 from messaging_service.carriers.domain.routing import DEFAULT_ROUTE
 from messaging_service.opt_outs.domain.suppression import NOBODY_EXEMPT, Exemption
-from messaging_service.sending.outbox import Acceptance, Accepted, Claim, ListFilter, Settled, Settlement, Swept
+from messaging_service.sending.outbox import Acceptance, Accepted, Claim, ListFilter, Outbox, Settled, Settlement, Swept
 from messaging_service.sending.postgres import (
     accept_messages,
     acceptance,
@@ -61,7 +63,7 @@ class Rules:
     unknown_accounts: UnknownAccounts = UnknownAccounts.POSTPAID
 
 
-class PostgresOutbox:
+class PostgresOutbox(Outbox):
     """Implements Outbox."""
 
     def __init__(
@@ -79,8 +81,8 @@ class PostgresOutbox:
         self._unknown = settlement.UnknownTimes(windows.unknown_s, windows.resend_unknown_s)
         self._toward_share: dict[str, int] = {}
 
+    @override
     async def accept(self, batch: Sequence[Acceptance]) -> Sequence[Accepted | ServiceError]:
-        """See Outbox.accept."""
         # When the connection breaks at the commit, nobody knows whether the batch is on record. The ids are
         # made already, so trying again finds out: what was recorded is found under its own key.
         give_up = time.monotonic() + ACCEPT_AGAIN_S
@@ -101,8 +103,8 @@ class PostgresOutbox:
                 transaction, batch, self._owner, self._exemption, self._rules.unknown_accounts
             )
 
+    @override
     async def claim(self, limit: int, route: str = DEFAULT_ROUTE, carriers: Collection[str] = ()) -> Sequence[Claim]:
-        """See Outbox.claim."""
         # Read before the transaction: the lease cannot have begun earlier than this.
         began = time.monotonic()
         # Slots often become free one by one: the share of the normal lane is counted over all claims, as
@@ -112,13 +114,13 @@ class PostgresOutbox:
         async with migrated(transaction(self._pool)) as connection:
             return await queue.claim(connection, wanted, self._owner, began)
 
+    @override
     async def settle(self, batch: Sequence[Settlement]) -> Sequence[Settled | ServiceError]:
-        """See Outbox.settle."""
         async with migrated(single_statement(self._pool)) as connection:
             return await settlement.settle(connection, batch, self._owner.name, self._unknown)
 
+    @override
     async def sweep(self) -> Swept:
-        """See Outbox.sweep."""
         async with migrated(transaction(self._pool)) as connection:
             orphaned = await queue.park_orphans(connection, self._owner.name, self._unknown)
         async with migrated(transaction(self._pool)) as connection:
@@ -132,44 +134,44 @@ class PostgresOutbox:
             await recipient_limits.forget_recipients(connection, FORGET_AT_ONCE)
         return Swept(orphaned=orphaned, expired=expired, resent=resent, more=more)
 
+    @override
     async def reroute(self, known: Collection[str]) -> int:
-        """See Outbox.reroute."""
         async with migrated(single_statement(self._pool)) as connection:
             return await queue.reroute(connection, known)
 
+    @override
     async def seconds_to_next_due(self, route: str = DEFAULT_ROUTE, carriers: Collection[str] = ()) -> float | None:
-        """See Outbox.seconds_to_next_due."""
         async with migrated(single_statement(self._pool)) as connection:
             return await queue.seconds_to_next_due(connection, route, carriers)
 
+    @override
     async def resend(self, message_id: UUID, max_retries: int, route: str = DEFAULT_ROUTE) -> Message:
-        """See Outbox.resend."""
         async with migrated(transaction(self._pool)) as connection:
             return await resend_cancel.resend(
                 connection, message_id, max_retries, route, self._owner.name, exemption=self._exemption
             )
 
+    @override
     async def cancel(self, message_id: UUID) -> Message:
-        """See Outbox.cancel."""
         async with migrated(transaction(self._pool)) as connection:
             return await resend_cancel.cancel(connection, message_id, self._owner.name)
 
+    @override
     async def find(self, account_id: str, key: str, fingerprint: bytes) -> Message | None:
-        """See Outbox.find."""
         async with migrated(single_statement(self._pool)) as connection:
             return await reading.find_message(connection, account_id, key, fingerprint)
 
+    @override
     async def get(self, message_id: UUID) -> Message | None:
-        """See Outbox.get."""
         found = await self.get_many([message_id])
         return found[0] if found else None
 
+    @override
     async def get_many(self, message_ids: Sequence[UUID]) -> Sequence[Message]:
-        """See Outbox.get_many."""
         async with migrated(single_statement(self._pool)) as connection:
             return await reading.get_messages(connection, message_ids)
 
+    @override
     async def list(self, wanted: ListFilter, limit: int, after: tuple[datetime, UUID] | None) -> Sequence[Message]:
-        """See Outbox.list."""
         async with migrated(single_statement(self._pool)) as connection:
             return await reading.list_messages(connection, wanted, limit, after)

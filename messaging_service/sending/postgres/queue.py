@@ -220,7 +220,7 @@ def _with_room(carriers: Collection[str]) -> list[str]:
 
 
 async def seconds_to_next_due(connection: Connection, route: str, carriers: Collection[str]) -> float | None:
-    """See Outbox.seconds_to_next_due."""
+    """How long until the next queued message of a route is due, 0 when one is; None when none is queued."""
     cursor = await connection.execute(_NEXT_DUE, {"route": route, "carriers": _with_room(carriers)})
     row = await cursor.fetchone()
     return None if row is None or row[0] is None else max(0.0, row[0])
@@ -252,7 +252,7 @@ async def expire_overdue(connection: Connection, owner: str, queue_window_s: flo
 
 
 async def reroute(connection: Connection, known: Collection[str]) -> int:
-    """See Outbox.reroute."""
+    """Gives due messages of routes that nobody serves any more to the default route; how many."""
     parameters = {
         "default": DEFAULT_ROUTE,
         "known": list(known),

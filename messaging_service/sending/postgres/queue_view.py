@@ -5,10 +5,11 @@ from __future__ import annotations
 from typing import Final
 
 import psycopg
+from typing_extensions import override
 
 from messaging_service.sending.postgres.accept_messages import LANES
 from messaging_service.sending.queue_state import QueueState, Waiting
-from messaging_service.shared.gauge_poller import MOST_COUNTED
+from messaging_service.shared.gauge_poller import MOST_COUNTED, View
 from service_kit.postgres.database import Pool, transaction
 from service_kit.postgres.database_errors import database_unavailable
 
@@ -45,7 +46,7 @@ _LOOK: Final = """
 """
 
 
-class PostgresQueueView:
+class PostgresQueueView(View[QueueState]):
     """Implements the port View."""
 
     def __init__(self, pool: Pool, *, most: int = MOST_COUNTED) -> None:
@@ -53,8 +54,9 @@ class PostgresQueueView:
         self._pool = pool
         self._look = _LOOK.format(most=most).encode()
 
+    @override
     async def look(self) -> QueueState:
-        """See View.look; gives up after two seconds, as after a failure."""
+        # Gives up after two seconds, as after a failure.
         try:
             async with transaction(self._pool) as connection:
                 await connection.execute(_WAY)

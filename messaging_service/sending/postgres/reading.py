@@ -27,7 +27,7 @@ async def get_messages(connection: Connection, ids: Sequence[UUID]) -> list[Mess
 
 
 async def find_message(connection: Connection, account_id: str, key: str, fingerprint: bytes) -> Message | None:
-    """See Outbox.find."""
+    """The message recorded under an idempotency key for a request with this fingerprint, or None."""
     row = await (await connection.execute(_FIND, (account_id, key, fingerprint))).fetchone()
     return None if row is None else MESSAGE.read(row)
 
@@ -35,7 +35,7 @@ async def find_message(connection: Connection, account_id: str, key: str, finger
 async def list_messages(
     connection: Connection, wanted: ListFilter, limit: int, after: tuple[datetime, UUID] | None
 ) -> list[Message]:
-    """See Outbox.list. Only the conditions asked for are in the statement, so each has its plan."""
+    """Messages of an account, newest first. Only conditions asked for are in the statement, for the plan of each."""
     conditions = ["m.account_id = %(account_id)s"]
     parameters: dict[str, object] = {"account_id": wanted.account_id, "limit": limit}
     if wanted.status is not None:

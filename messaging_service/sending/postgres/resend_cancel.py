@@ -68,7 +68,7 @@ _CANCEL = f"""
 async def resend(
     connection: Connection, message_id: UUID, max_retries: int, route: str, owner: str, *, exemption: Exemption
 ) -> Message:
-    """See Outbox.resend."""
+    """Queues a failed message for another attempt, held again at its frozen price; raises as Outbox.resend."""
     message, is_outdated = await _locked(connection, message_id)
     check_resend(message, is_outdated=is_outdated, max_retries=max_retries)
     await _check_opt_out(connection, message, exemption)
@@ -109,7 +109,7 @@ async def _check_opt_out(connection: Connection, message: Message, exemption: Ex
 
 
 async def cancel(connection: Connection, message_id: UUID, owner: str) -> Message:
-    """See Outbox.cancel."""
+    """Stops a message that was not submitted yet; raises as Outbox.cancel."""
     # The queue row first: that is the order in which claims and settlements lock.
     cursor = await connection.execute(_UNQUEUE, (message_id,))
     unqueued = await cursor.fetchone()

@@ -6,7 +6,9 @@ from typing import Any
 
 from prometheus_client import Counter, Gauge, Histogram
 from prometheus_client.registry import CollectorRegistry
+from typing_extensions import override
 
+from messaging_service.shared.commit_meter import CommitMeter
 from messaging_service.shared.group_commit import GroupCommit
 from service_kit.metrics import LATENCY_BUCKETS_S, SIZE_BUCKETS
 
@@ -69,7 +71,7 @@ class FlushMetrics:
         self._limit.labels(flush).set_function(lambda: commits.limit)
 
 
-class FlushMeter:
+class FlushMeter(CommitMeter):
     """Implements CommitMeter."""
 
     def __init__(self, items: Histogram, waited: Histogram, took: Histogram, turned_away: Counter) -> None:
@@ -78,12 +80,12 @@ class FlushMeter:
         self._took = took
         self._turned_away = turned_away
 
+    @override
     def flushed(self, items: int, waited_s: float, took_s: float) -> None:
-        """See CommitMeter.flushed."""
         self._items.observe(items)
         self._waited.observe(waited_s)
         self._took.observe(took_s)
 
+    @override
     def turned_away(self) -> None:
-        """See CommitMeter.turned_away."""
         self._turned_away.inc()
