@@ -34,13 +34,14 @@ def sms(to: str, text: str) -> messaging_pb2.SendSmsRequest:
 
 
 def explain(error: aio.AioRpcError) -> Iterator[str]:
-    """What an error says to a program: its stable reason, the fields at fault, and when to try again."""
+    """What an error says to a program: its stable reason, the fields at fault, when to try again, and the request."""
     status = rpc_status.from_call(error)
     for detail in status.details if status else ():
-        info, bad_request, retry = (
+        info, bad_request, retry, request = (
             error_details_pb2.ErrorInfo(),
             error_details_pb2.BadRequest(),
             error_details_pb2.RetryInfo(),
+            error_details_pb2.RequestInfo(),
         )
         if detail.Unpack(info):
             yield f"reason {info.reason}"
@@ -48,6 +49,8 @@ def explain(error: aio.AioRpcError) -> Iterator[str]:
             yield from (f"field {at_fault.field}: {at_fault.reason}" for at_fault in bad_request.field_violations)
         elif detail.Unpack(retry):
             yield f"again in {retry.retry_delay.ToTimedelta().total_seconds():g} s"
+        elif detail.Unpack(request):
+            yield f"request {request.request_id}"
 
 
 async def main() -> None:

@@ -9,6 +9,7 @@ import sys
 import tomllib
 from importlib.metadata import Distribution, distribution, requires
 from pathlib import Path
+from uuid import UUID
 
 from service_kit.errors import Violation, invalid
 from service_kit.grpc.grpc_server import GrpcServer
@@ -74,7 +75,9 @@ async def test_the_bare_install_reads_the_reason_and_the_fields_of_an_error(tmp_
     lines = finished.stdout.splitlines()
     assert "DELIVERY_STATE_ACCEPTED KES 0.6" in lines[0]
     assert lines[1].startswith("INVALID_ARGUMENT - recipient_phone_number: is too short")
-    assert lines[2] == "reason INVALID_ARGUMENT, field recipient_phone_number: INVALID_PHONE_NUMBER"
+    fault, request = lines[2].rsplit(", request ", 1)
+    assert fault == "reason INVALID_ARGUMENT, field recipient_phone_number: INVALID_PHONE_NUMBER"
+    assert UUID(request).version == 7
     assert lines[3] == "500 of 500 sent"
 
 
