@@ -27,9 +27,10 @@ from messaging_service.notices.domain.alerts import (
 )
 from messaging_service.notices.manage_alerts import AlertStore, Evaluated
 from messaging_service.notices.postgres.alert_queries import Readings
-from messaging_service.notices.postgres.alert_rows import RULE_COLUMNS, from_rule, to_alert, to_rule
+from messaging_service.notices.postgres.alert_rows import ALERT, RuleRow, from_rule, to_rule
 from messaging_service.notices.postgres.endpoint_rows import NewDelivery, record
 from messaging_service.shared.postgres.migrated import migrated
+from messaging_service.shared.postgres.record_columns import columns_of
 from messaging_service.shared.retention import Archive
 from service_kit.postgres.database import Connection, Pool, single_statement, transaction
 
@@ -37,10 +38,6 @@ Key = tuple[str, str, str]
 """Account, kind and subject of an alert."""
 
 _READER: Final = "alerts"
-_ALERT: Final = """
-    a.id, a.account_id, a.kind, a.subject, a.value, a.threshold, a.raised_at, a.resolved_at, a.acknowledged_at,
-    a.acknowledged_by
-"""
 # Whoever holds the row is at work, and what it sees and what it raises are one transaction: nobody raises anything by
 # what was true before another one looked.
 _TAKE: Final = """
@@ -56,13 +53,13 @@ _WATCHED: Final = """
     UNION SELECT account_id FROM webhook_endpoint WHERE enabled AND deleted_at IS NULL
 """
 _PRICED: Final = "SELECT account_id FROM alert_rule WHERE kind = %(kind)s AND enabled AND in_units"
-_RULES: Final = f"SELECT account_id, {RULE_COLUMNS} FROM alert_rule WHERE account_id = ANY(%(accounts)s)"
+_RULE: Final = columns_of(RuleRow)
+_RULES: Final = f"SELECT account_id, {_RULE} FROM alert_rule WHERE account_id = ANY(%(accounts)s)"
 _SET: Final = f"""
-    INSERT INTO alert_rule (account_id, {RULE_COLUMNS}) VALUES (%(account_id)s, %(kind)s, %(enabled)s, %(threshold)s,
-        %(margin)s, %(in_units)s, %(window_s)s, %(least_messages)s, %(quiet_start)s, %(quiet_end)s)
-    ON CONFLICT (account_id, kind) DO UPDATE SET enabled = excluded.enabled, threshold = excluded.threshold,
-        margin = excluded.margin, in_units = excluded.in_units, window_s = excluded.window_s,
-        least_messages = excluded.least_messages, quiet_start = excluded.quiet_start, quiet_end = excluded.quiet_end
+    INSERT INTO alert_rule (account_id, {_RULE})
+    VALUES (%(account_id)s, {", ".join(f"%({name})s" for name in RuleRow._fields)})
+    ON CONFLICT (account_id, kind) DO UPDATE
+        SET {", ".join(f"{name} = excluded.{name}" for name in RuleRow._fields if name != "kind")}
 """
 _OPEN: Final = "SELECT account_id, kind, subject FROM alert WHERE resolved_at IS NULL"
 _RAISE: Final = """
@@ -80,7 +77,7 @@ _RECEIVERS: Final = """
     ORDER BY created_at, id
 """
 _HISTORY: Final = f"""
-    SELECT {_ALERT}, d.pending, d.delivered, d.failed FROM alert a CROSS JOIN LATERAL (
+    SELECT {ALERT.sql} FROM alert a CROSS JOIN LATERAL (
         SELECT count(*) FILTER (WHERE d.state = 'pending') AS pending,
             count(*) FILTER (WHERE d.state = 'delivered') AS delivered,
             count(*) FILTER (WHERE d.state = 'failed') AS failed
@@ -124,7 +121,7 @@ class PostgresAlertStore(AlertStore, Archive):
     async def set_rules(self, account_id: str, rules: Sequence[AlertRule]) -> Mapping[AlertKind, AlertRule]:
         async with migrated(transaction(self._pool)) as connection:
             for rule in rules:
-                await connection.execute(_SET, {"account_id": account_id, **from_rule(rule)})
+                await connection.execute(_SET, {"account_id": account_id, **from_rule(rule)._asdict()})
             return (await _rules(connection, [account_id]))[account_id]
 
     @override
@@ -141,14 +138,14 @@ class PostgresAlertStore(AlertStore, Archive):
         statement = f"{_HISTORY} WHERE {' AND '.join(conditions)} ORDER BY a.raised_at DESC, a.id DESC LIMIT %(limit)s"
         async with migrated(single_statement(self._pool)) as connection:
             cursor = await connection.execute(statement.encode(), parameters)
-            return [to_alert(row) for row in await cursor.fetchall()]
+            return [ALERT.read(row) for row in await cursor.fetchall()]
 
     @override
     async def acknowledge(self, alert_id: UUID, by: str) -> Alert | None:
         async with migrated(transaction(self._pool)) as connection:
             await connection.execute(_ACKNOWLEDGE, {"id": alert_id, "by": by})
             row = await (await connection.execute(_ONE, {"id": alert_id})).fetchone()
-        return None if row is None else to_alert(row)
+        return None if row is None else ALERT.read(row)
 
     @override
     async def priced_accounts(self) -> Sequence[str]:
@@ -257,6 +254,6 @@ def _since(before: Mapping[str, str], keys: AbstractSet[Key], now: datetime) -> 
 async def _rules(connection: Connection, accounts: Sequence[str]) -> dict[str, dict[AlertKind, AlertRule]]:
     own: dict[str, dict[AlertKind, AlertRule]] = {account: {} for account in accounts}
     for account_id, *row in await (await connection.execute(_RULES, {"accounts": list(accounts)})).fetchall():
-        rule = to_rule(row)
+        rule = to_rule(RuleRow(*row))
         own[account_id][rule.kind] = rule
     return {account: with_rules(rules) for account, rules in own.items()}

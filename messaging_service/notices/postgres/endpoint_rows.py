@@ -5,21 +5,20 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from typing import Any, Final
+from typing import Final
 from uuid import UUID
 
 from messaging_service.notices.domain.cloud_event import CloudEvent
-from messaging_service.notices.domain.endpoints import Delivery, DeliveryState, Endpoint, EndpointKind, EventType
+from messaging_service.notices.domain.endpoints import Delivery, Endpoint, EventType
+from messaging_service.shared.postgres.record_columns import RecordColumns
 from service_kit.postgres.database import Connection
 
-ENDPOINT_COLUMNS: Final = """
-    id, account_id, kind, url, events, description, enabled, created_at,
-    CASE WHEN previous_secret_until > now() THEN previous_secret_until END, disabled_reason, failing_since
-"""
-DELIVERY_COLUMNS: Final = """
-    id, endpoint_id, event_id, event_type, state, tries, created_at, next_try_at, last_try_at, last_status, last_error,
-    replays
-"""
+ENDPOINT: Final = RecordColumns(
+    Endpoint,
+    sql={"previous_secret_until": "CASE WHEN previous_secret_until > now() THEN previous_secret_until END"},
+    read={"events": lambda words: tuple(EventType(word) for word in words)},
+)
+DELIVERY: Final = RecordColumns(Delivery)
 _RECORD: Final = """
     INSERT INTO webhook_delivery (id, endpoint_id, event_id, event_type, body, next_try_at, give_up_at)
     SELECT id, endpoint_id, event_id, event_type, body, coalesce(not_before, now()),
@@ -63,38 +62,3 @@ async def record(connection: Connection, new: Sequence[NewDelivery], give_up_aft
         "give_up": give_up_after,
     }
     return (await connection.execute(_RECORD, parameters)).rowcount
-
-
-def to_endpoint(row: Sequence[Any]) -> Endpoint:
-    """One row of ENDPOINT_COLUMNS."""
-    return Endpoint(
-        id=row[0],
-        account_id=row[1],
-        kind=EndpointKind(row[2]),
-        url=row[3],
-        events=tuple(EventType(word) for word in row[4]),
-        description=row[5],
-        enabled=row[6],
-        created_at=row[7],
-        previous_secret_until=row[8],
-        disabled_reason=row[9],
-        failing_since=row[10],
-    )
-
-
-def to_delivery(row: Sequence[Any]) -> Delivery:
-    """One row of DELIVERY_COLUMNS."""
-    return Delivery(
-        id=row[0],
-        endpoint_id=row[1],
-        event_id=row[2],
-        event_type=EventType(row[3]),
-        state=DeliveryState(row[4]),
-        tries=row[5],
-        created_at=row[6],
-        next_try_at=row[7],
-        last_try_at=row[8],
-        last_status=row[9],
-        last_error=row[10],
-        replays=row[11],
-    )

@@ -19,14 +19,7 @@ from messaging_service.notices.endpoint_store import (
     NewEndpoint,
     ReplayPeriod,
 )
-from messaging_service.notices.postgres.endpoint_rows import (
-    DELIVERY_COLUMNS,
-    ENDPOINT_COLUMNS,
-    NewDelivery,
-    record,
-    to_delivery,
-    to_endpoint,
-)
+from messaging_service.notices.postgres.endpoint_rows import DELIVERY, ENDPOINT, NewDelivery, record
 from messaging_service.notices.postgres.fan_out import begin_fan_out
 from messaging_service.shared.postgres.migrated import migrated
 from service_kit.postgres.database import Connection, Pool, single_statement, transaction
@@ -40,15 +33,15 @@ _COUNT: Final = """
 _CREATE: Final = f"""
     INSERT INTO webhook_endpoint (id, account_id, kind, url, events, description, secret)
     VALUES (%(id)s, %(account_id)s, %(kind)s, %(url)s, %(events)s, %(description)s, %(secret)s)
-    RETURNING {ENDPOINT_COLUMNS}
+    RETURNING {ENDPOINT.sql}
 """
 # Endpoints of the other family can be neither seen nor changed.
 _THIS: Final = "id = %(id)s AND kind = ANY(%(kinds)s) AND deleted_at IS NULL"
-_GET: Final = f"SELECT {ENDPOINT_COLUMNS} FROM webhook_endpoint WHERE {_THIS}"
+_GET: Final = f"SELECT {ENDPOINT.sql} FROM webhook_endpoint WHERE {_THIS}"
 # The endpoint before its deliveries: the order in which PostgresDeliveryQueue.finish locks them too.
 _HOLD: Final = f"{_GET} FOR NO KEY UPDATE"
 _OF_ACCOUNT: Final = f"""
-    SELECT {ENDPOINT_COLUMNS} FROM webhook_endpoint
+    SELECT {ENDPOINT.sql} FROM webhook_endpoint
     WHERE account_id = %(account_id)s AND kind = ANY(%(kinds)s) AND deleted_at IS NULL
     ORDER BY created_at, id
 """
@@ -59,12 +52,12 @@ _CHANGE: Final = f"""
         description = coalesce(%(description)s, description), enabled = coalesce(%(enabled)s, enabled),
         disabled_reason = CASE WHEN %(enabled)s THEN NULL ELSE disabled_reason END,
         failures = 0, failing_since = NULL, paused_until = NULL
-    WHERE {_THIS} RETURNING {ENDPOINT_COLUMNS}
+    WHERE {_THIS} RETURNING {ENDPOINT.sql}
 """
 _ROTATE: Final = f"""
     UPDATE webhook_endpoint SET previous_secret = secret, previous_secret_until = now() + %(overlap)s,
         secret = %(secret)s
-    WHERE {_THIS} RETURNING {ENDPOINT_COLUMNS}
+    WHERE {_THIS} RETURNING {ENDPOINT.sql}
 """
 _DELETE: Final = f"""
     UPDATE webhook_endpoint SET deleted_at = now(), secret = NULL, previous_secret = NULL,
@@ -79,12 +72,12 @@ _AGAIN: Final = """
     UPDATE webhook_delivery SET state = 'pending', tries = 0, next_try_at = now(), give_up_at = now() + %(give_up)s,
         replays = least(replays + 1, 32767)
 """
-_REPLAY: Final = f"{_AGAIN} WHERE id = %(delivery_id)s AND endpoint_id = %(id)s RETURNING {DELIVERY_COLUMNS}"
+_REPLAY: Final = f"{_AGAIN} WHERE id = %(delivery_id)s AND endpoint_id = %(id)s RETURNING {DELIVERY.sql}"
 _REPLAY_PERIOD: Final = f"""
     {_AGAIN} WHERE endpoint_id = %(id)s AND created_at >= %(start)s AND created_at < %(end)s AND state = ANY(%(states)s)
         AND state <> 'pending'
 """
-_DELIVERY: Final = f"SELECT {DELIVERY_COLUMNS} FROM webhook_delivery WHERE id = %(delivery_id)s"
+_DELIVERY: Final = f"SELECT {DELIVERY.sql} FROM webhook_delivery WHERE id = %(delivery_id)s"
 _TRY_NOW: Final = "UPDATE webhook_endpoint SET paused_until = NULL, failures = 0 WHERE id = %(id)s"
 
 
@@ -118,18 +111,18 @@ class PostgresEndpointStore(EndpointStore):
             if (await self._one(connection, _COUNT, parameters))[0] >= self._most:
                 raise self._family.too_many(self._most)
             await begin_fan_out(connection)
-            return to_endpoint(await self._one(connection, _CREATE, parameters))
+            return ENDPOINT.read(await self._one(connection, _CREATE, parameters))
 
     @override
     async def get(self, endpoint_id: UUID) -> Endpoint:
         async with migrated(single_statement(self._pool)) as connection:
-            return to_endpoint(await self._one(connection, _GET, {"id": endpoint_id}))
+            return ENDPOINT.read(await self._one(connection, _GET, {"id": endpoint_id}))
 
     @override
     async def of_account(self, account_id: str) -> Sequence[Endpoint]:
         async with migrated(single_statement(self._pool)) as connection:
             cursor = await connection.execute(_OF_ACCOUNT, {"account_id": account_id, "kinds": self._kinds})
-            return [to_endpoint(row) for row in await cursor.fetchall()]
+            return [ENDPOINT.read(row) for row in await cursor.fetchall()]
 
     @override
     async def change(self, endpoint_id: UUID, change: EndpointChange) -> Endpoint:
@@ -142,13 +135,13 @@ class PostgresEndpointStore(EndpointStore):
             "secret": change.secret,
         }
         async with migrated(single_statement(self._pool)) as connection:
-            return to_endpoint(await self._one(connection, _CHANGE, parameters))
+            return ENDPOINT.read(await self._one(connection, _CHANGE, parameters))
 
     @override
     async def rotate(self, endpoint_id: UUID, secret: str, overlap: timedelta) -> Endpoint:
         async with migrated(single_statement(self._pool)) as connection:
             row = await self._one(connection, _ROTATE, {"id": endpoint_id, "secret": secret, "overlap": overlap})
-        return to_endpoint(row)
+        return ENDPOINT.read(row)
 
     @override
     async def delete(self, endpoint_id: UUID) -> None:
@@ -163,7 +156,7 @@ class PostgresEndpointStore(EndpointStore):
             await self._one(connection, _HOLD, {"id": endpoint_id})
             await record(connection, [NewDelivery(delivery_id, endpoint_id, event)], self._give_up_after)
             await connection.execute(_TRY_NOW, {"id": endpoint_id})
-            return to_delivery(await self._one(connection, _DELIVERY, {"delivery_id": delivery_id}))
+            return DELIVERY.read(await self._one(connection, _DELIVERY, {"delivery_id": delivery_id}))
 
     @override
     async def deliveries(
@@ -182,13 +175,13 @@ class PostgresEndpointStore(EndpointStore):
             conditions.append("(created_at, id) < (%(after_time)s, %(after_id)s)")
             parameters["after_time"], parameters["after_id"] = after
         statement = (
-            f"SELECT {DELIVERY_COLUMNS} FROM webhook_delivery WHERE {' AND '.join(conditions)} "
+            f"SELECT {DELIVERY.sql} FROM webhook_delivery WHERE {' AND '.join(conditions)} "
             "ORDER BY created_at DESC, id DESC LIMIT %(limit)s"
         )
         async with migrated(transaction(self._pool)) as connection:
             await self._one(connection, _GET, {"id": endpoint_id})
             cursor = await connection.execute(statement.encode(), parameters)
-            return [to_delivery(row) for row in await cursor.fetchall()]
+            return [DELIVERY.read(row) for row in await cursor.fetchall()]
 
     @override
     async def replay(self, endpoint_id: UUID, delivery_id: UUID) -> Delivery:
@@ -199,7 +192,7 @@ class PostgresEndpointStore(EndpointStore):
             if row is None:
                 raise self._family.delivery_not_found()
             await connection.execute(_TRY_NOW, parameters)
-        return to_delivery(row)
+        return DELIVERY.read(row)
 
     @override
     async def replay_period(self, endpoint_id: UUID, period: ReplayPeriod) -> int:
