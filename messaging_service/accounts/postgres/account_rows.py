@@ -3,27 +3,37 @@
 from __future__ import annotations
 
 from collections.abc import Collection
-from typing import Any
+from typing import Final
 
-from messaging_service.accounts.domain.account import Account, AccountLimits, AccountMode, AccountStatus, AccountUsage
+from messaging_service.accounts.domain.account import Account, AccountLimits, AccountMode, AccountUsage
+from messaging_service.shared.postgres.record_columns import RecordColumns
 from service_kit.postgres.database import Connection
 from service_kit.postgres.pipeline import ROLLBACK_AND_CHAIN, Statement, Step
 
 _TODAY = "(now() AT TIME ZONE INTERVAL '3 hours')::date"
 _MINUTE = "date_trunc('minute', now())"
-ACCOUNT_COLUMNS = f"""
-    id, mode, status, posted, held, credit_limit, created_at, resend_unknown, daily_spend_limit, minute_limit,
-    recipient_hour_limit, CASE WHEN spend_day = {_TODAY} THEN day_spent ELSE 0 END AS spent_today,
-    CASE WHEN counted_minute = {_MINUTE} THEN minute_count ELSE 0 END AS sent_this_minute, now() AS as_of,
-    overdrawn
-"""
-ACCOUNT_NAMES = (
-    "id, mode, status, posted, held, credit_limit, created_at, resend_unknown, daily_spend_limit, minute_limit, "
-    "recipient_hour_limit, spent_today, sent_this_minute, as_of, overdrawn"
+ACCOUNT: Final = RecordColumns(
+    Account,
+    parts={
+        "limits": RecordColumns(
+            AccountLimits,
+            columns={
+                "daily_spend": "daily_spend_limit",
+                "messages_per_minute": "minute_limit",
+                "messages_per_recipient_hour": "recipient_hour_limit",
+            },
+        ),
+        "usage": RecordColumns(
+            AccountUsage,
+            sql={
+                "spent_today": f"CASE WHEN spend_day = {_TODAY} THEN day_spent ELSE 0 END",
+                "sent_this_minute": f"CASE WHEN counted_minute = {_MINUTE} THEN minute_count ELSE 0 END",
+                "as_of": "now()",
+            },
+        ),
+    },
 )
-"""The same, read from a part of a query that selected them."""
-ACCOUNT_WIDTH = 15
-"""How many columns that is."""
+"""Of the account table."""
 HOLD_MORE = f"""
     held = a.held + s.total,
     day_spent = CASE WHEN a.spend_day = {_TODAY} THEN a.day_spent ELSE 0 END + s.total, spend_day = {_TODAY},
@@ -31,34 +41,17 @@ HOLD_MORE = f"""
     counted_minute = {_MINUTE}
 """
 """What changes about an account `a` when `s.messages` for `s.total` are put on hold."""
-_LOCK = Statement(f"SELECT {ACCOUNT_COLUMNS} FROM account WHERE id = ANY(%(ids)s) ORDER BY id FOR NO KEY UPDATE")
+_LOCK = Statement(f"SELECT {ACCOUNT.sql} FROM account WHERE id = ANY(%(ids)s) ORDER BY id FOR NO KEY UPDATE")
 _CREATE = Statement(
     "INSERT INTO account (id, mode) SELECT unnest(%(ids)s::text[]), %(mode)s::text ON CONFLICT DO NOTHING"
 )
-_GET = f"SELECT {ACCOUNT_COLUMNS} FROM account WHERE id = %s"
-
-
-def to_account(row: tuple[Any, ...]) -> Account:
-    """One row of ACCOUNT_COLUMNS; further columns are ignored."""
-    return Account(
-        row[0],
-        AccountMode(row[1]),
-        AccountStatus(row[2]),
-        row[3],
-        row[4],
-        row[5],
-        row[6],
-        row[7],
-        AccountLimits(row[8], row[9], row[10]),
-        AccountUsage(row[11], row[12], row[13]),
-        row[14],
-    )
+_GET = f"SELECT {ACCOUNT.sql} FROM account WHERE id = %s"
 
 
 async def lock_accounts(connection: Connection, ids: Collection[str]) -> dict[str, Account]:
     """Locks accounts that exist, in the order of their ids."""
     (rows,) = await connection.trip(hold_accounts(ids))
-    return {row[0]: to_account(row) for row in rows}
+    return {account.id: account for account in map(ACCOUNT.read, rows)}
 
 
 def hold_accounts(ids: Collection[str]) -> Step:
@@ -76,4 +69,4 @@ async def get_account(connection: Connection, account_id: str) -> Account | None
     """One account; None when there is none."""
     cursor = await connection.execute(_GET, (account_id,))
     row = await cursor.fetchone()
-    return None if row is None else to_account(row)
+    return None if row is None else ACCOUNT.read(row)

@@ -15,21 +15,21 @@ from messaging_service.accounts.domain.account import (
     AccountMode,
     AccountStatus,
 )
-from messaging_service.accounts.postgres.account_rows import ACCOUNT_COLUMNS, get_account, lock_accounts, to_account
+from messaging_service.accounts.postgres.account_rows import ACCOUNT, get_account, lock_accounts
 from messaging_service.shared.postgres.migrated import migrated
 from service_kit.postgres.database import Pool, single_statement, transaction
 
 _OPEN = f"""
     INSERT INTO account (id, mode, credit_limit, daily_spend_limit, minute_limit, recipient_hour_limit)
-    VALUES (%s, %s, %s, %s, %s, %s) ON CONFLICT DO NOTHING RETURNING {ACCOUNT_COLUMNS}
+    VALUES (%s, %s, %s, %s, %s, %s) ON CONFLICT DO NOTHING RETURNING {ACCOUNT.sql}
 """
 _UPDATE = f"""
     UPDATE account SET mode = %s, status = %s, credit_limit = %s, overdrawn = %s, resend_unknown = %s,
         daily_spend_limit = %s, minute_limit = %s, recipient_hour_limit = %s
-    WHERE id = %s RETURNING {ACCOUNT_COLUMNS}
+    WHERE id = %s RETURNING {ACCOUNT.sql}
 """
 _LIST = f"""
-    SELECT {ACCOUNT_COLUMNS} FROM account
+    SELECT {ACCOUNT.sql} FROM account
     WHERE id > %(after)s AND (%(mode)s::text IS NULL OR mode = %(mode)s)
         AND (%(status)s::text IS NULL OR status = %(status)s)
     ORDER BY id LIMIT %(limit)s
@@ -50,7 +50,7 @@ class PostgresAccountStore(AccountStore):
             cursor = await connection.execute(_OPEN, (account_id, mode.value, credit_limit, *_limits(limits)))
             row = await cursor.fetchone()
             if row is not None:
-                return to_account(row), False
+                return ACCOUNT.read(row), False
             account = await get_account(connection, account_id)
         assert account is not None, "accounts are never deleted"  # noqa: S101 - an invariant, not a check of input
         return account, True
@@ -66,7 +66,7 @@ class PostgresAccountStore(AccountStore):
             values = (*terms, changed.resend_unknown, *_limits(changed.limits), account_id)
             row = await (await connection.execute(_UPDATE, values)).fetchone()
         assert row is not None, "the row was locked above"  # noqa: S101 - an invariant, not a check of input
-        return to_account(row)
+        return ACCOUNT.read(row)
 
     @override
     async def account(self, account_id: str) -> Account | None:
@@ -79,7 +79,7 @@ class PostgresAccountStore(AccountStore):
     ) -> Sequence[Account]:
         parameters = {"mode": mode, "status": status, "limit": limit, "after": after or ""}
         async with migrated(single_statement(self._pool)) as connection:
-            return [to_account(row) for row in await (await connection.execute(_LIST, parameters)).fetchall()]
+            return [ACCOUNT.read(row) for row in await (await connection.execute(_LIST, parameters)).fetchall()]
 
 
 def _limits(limits: AccountLimits) -> tuple[Decimal | None, int | None, int | None]:

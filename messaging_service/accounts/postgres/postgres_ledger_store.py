@@ -24,7 +24,7 @@ from messaging_service.accounts.domain.references import known_payment, referenc
 from messaging_service.accounts.domain.refunds import Charge, charges_to_refund
 from messaging_service.accounts.ledger_store import Booked, LedgerStore, Refunded
 from messaging_service.accounts.postgres.account_rows import get_account, lock_accounts
-from messaging_service.accounts.postgres.ledger_rows import ENTRY_COLUMNS, to_entry
+from messaging_service.accounts.postgres.ledger_rows import ENTRY
 from messaging_service.accounts.postgres.verification import verify_books
 from messaging_service.shared.domain.message import no_such_entry, outbox_id
 from messaging_service.shared.domain.states import Billing
@@ -36,17 +36,17 @@ _BOOK = f"""
     WITH booked AS (
         INSERT INTO ledger_entry (account_id, kind, amount, message_id, attempt, reference, reason, booked_by)
         VALUES (%(account)s, %(kind)s, %(amount)s, %(message)s, %(attempt)s, %(reference)s, %(reason)s, %(by)s)
-        RETURNING {ENTRY_COLUMNS}
+        RETURNING {ENTRY.sql}
     ), posted AS (
         UPDATE account SET posted = posted + %(amount)s, overdrawn = %(overdrawn)s WHERE id = %(account)s
     )
-    SELECT {ENTRY_COLUMNS} FROM booked
+    SELECT {ENTRY.sql} FROM booked
 """
-_BY_REFERENCE = f"SELECT {ENTRY_COLUMNS} FROM ledger_entry WHERE account_id = %s AND reference = %s"
+_BY_REFERENCE = f"SELECT {ENTRY.sql} FROM ledger_entry WHERE account_id = %s AND reference = %s"
 # Whoever books a payment with the same key waits until the other one is booked, in whatever account.
 _ONE_AT_A_TIME = "SELECT pg_advisory_xact_lock(hashtextextended(%s, 20))"
 _PAYMENTS = f"""
-    SELECT {ENTRY_COLUMNS} FROM ledger_entry
+    SELECT {ENTRY.sql} FROM ledger_entry
     WHERE id = ANY(ARRAY(SELECT entry_id FROM payment_reference WHERE key = %s)) ORDER BY id
 """
 _REMEMBER = "INSERT INTO payment_reference (entry_id, key, is_shared) VALUES (%s, %s, %s)"
@@ -56,12 +56,12 @@ _CHARGES = """
     WHERE message_id = %(message)s AND kind = 'charge' AND coalesce(attempt = %(attempt)s::int, true) ORDER BY attempt
 """
 _REFUNDS = f"""
-    SELECT {ENTRY_COLUMNS} FROM ledger_entry
+    SELECT {ENTRY.sql} FROM ledger_entry
     WHERE message_id = %(message)s AND kind = 'refund' AND coalesce(attempt = %(attempt)s::int, true) ORDER BY attempt
 """
 _REFUNDED = "UPDATE message SET billing = 'refunded' WHERE id = %s"
 _ENTRIES = f"""
-    SELECT {ENTRY_COLUMNS} FROM ledger_entry
+    SELECT {ENTRY.sql} FROM ledger_entry
     WHERE account_id = %(account)s AND created_at < %(end)s AND id <= %(through)s
         AND (created_at, id) > (%(after_time)s, %(after_id)s)
     ORDER BY created_at, id LIMIT %(limit)s
@@ -101,7 +101,7 @@ class PostgresLedgerStore(LedgerStore):
             if entry.reference is not None:
                 row = await (await connection.execute(_BY_REFERENCE, (entry.account_id, entry.reference))).fetchone()
                 if row is not None:
-                    return Booked(same_booking(to_entry(row), entry), replayed=True, account=account)
+                    return Booked(same_booking(ENTRY.read(row), entry), replayed=True, account=account)
             if entry.kind is EntryKind.TOP_UP and entry.reference is not None:
                 known = await _payments(connection, entry.reference)
                 paid = known_payment(entry, known, is_overridden=entry.reason is not None)
@@ -112,7 +112,7 @@ class PostgresLedgerStore(LedgerStore):
             assert row is not None, "the statement returns its row"  # noqa: S101 - an invariant, not a check of input
             if entry.kind is EntryKind.TOP_UP and entry.reference is not None:
                 await connection.execute(_REMEMBER, (row[0], reference_key(entry.reference), bool(known)))
-        return Booked(to_entry(row), replayed=False, account=changed)
+        return Booked(ENTRY.read(row), replayed=False, account=changed)
 
     @override
     async def refund(self, message_id: UUID, reason: str, booked_by: str, attempt: int | None = None) -> Refunded:
@@ -125,7 +125,7 @@ class PostgresLedgerStore(LedgerStore):
             account_id, billing, present = message
             account = await _locked(connection, account_id)
             charges = [Charge._make(row) for row in await (await connection.execute(_CHARGES, asked)).fetchall()]
-            known = [to_entry(row) for row in await (await connection.execute(_REFUNDS, asked)).fetchall()]
+            known = [ENTRY.read(row) for row in await (await connection.execute(_REFUNDS, asked)).fetchall()]
             paid_back = {entry.attempt for entry in known}
             new = []
             for of, amount in charges_to_refund(message_id, Billing(billing), charges, paid_back, attempt):
@@ -134,7 +134,7 @@ class PostgresLedgerStore(LedgerStore):
                 booking = _booking(entry, account) | {"message": message_id, "attempt": of}
                 row = await (await connection.execute(_BOOK, booking)).fetchone()
                 assert row is not None, "the statement returns its row"  # noqa: S101 - an invariant, not a check of input
-                new.append(to_entry(row))
+                new.append(ENTRY.read(row))
                 if of == present:
                     await connection.execute(_REFUNDED, (message_id,))
         return Refunded(new or known, replayed=not new)
@@ -165,7 +165,7 @@ class PostgresLedgerStore(LedgerStore):
                 row = await (await connection.execute(_THROUGH, parameters)).fetchone()
                 through = 0 if row is None else row[0]
             cursor = await connection.execute(_ENTRIES, parameters | {"through": through})
-            return LedgerPage([to_entry(row) for row in await cursor.fetchall()], through)
+            return LedgerPage([ENTRY.read(row) for row in await cursor.fetchall()], through)
 
     @override
     async def statement(
@@ -226,4 +226,4 @@ async def _payments(connection: Connection, reference: str) -> list[LedgerEntry]
     """The payments on record whose references may stand for the same, the first one first."""
     key = reference_key(reference)
     await connection.execute(_ONE_AT_A_TIME, (key,))
-    return [to_entry(row) for row in await (await connection.execute(_PAYMENTS, (key,))).fetchall()]
+    return [ENTRY.read(row) for row in await (await connection.execute(_PAYMENTS, (key,))).fetchall()]

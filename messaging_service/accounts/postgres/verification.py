@@ -5,7 +5,7 @@ from __future__ import annotations
 from itertools import groupby
 
 from messaging_service.accounts.domain.ledger import BookFault, Rule, Verified
-from messaging_service.accounts.postgres.ledger_rows import to_entry
+from messaging_service.accounts.postgres.ledger_rows import ENTRY
 from service_kit.postgres.database import Connection
 
 # A report may take longer than the statements of sending.
@@ -99,9 +99,8 @@ _CHECKS: dict[Rule, str] = {
 }
 
 
-_SHARED = """
-    SELECT p.key, l.id, l.account_id, l.kind, l.amount, l.created_at, l.message_id, l.attempt, l.reference, l.reason,
-        l.booked_by
+_SHARED = f"""
+    SELECT p.key, {", ".join(f"l.{name}" for name in ENTRY.names)}
     FROM payment_reference p JOIN ledger_entry l ON l.id = p.entry_id
     WHERE p.key = ANY(ARRAY(
         SELECT DISTINCT p.key FROM payment_reference p
@@ -115,6 +114,9 @@ _SHARED = """
 """
 
 
+_SHARED_ENTRY = ENTRY.reader(("key", *ENTRY.names))
+
+
 async def verify_books(connection: Connection, account_id: str | None, limit: int) -> Verified:
     """Recomputes the books of one account or of all, at most so many faults; must be the first in its transaction."""
     await connection.execute(_BEGIN)
@@ -125,7 +127,7 @@ async def verify_books(connection: Connection, account_id: str | None, limit: in
         faults += [BookFault(row[0], rule, row[1], row[2], row[3]) for row in await cursor.fetchall()]
     cursor = await connection.execute(_SHARED, {"account": account_id, "limit": limit})
     shared = tuple(
-        tuple(to_entry(row[1:]) for row in group)
+        tuple(_SHARED_ENTRY(row) for row in group)
         for _, group in groupby(await cursor.fetchall(), key=lambda row: row[0])
     )
     row = await (await connection.execute(_COUNTS, {"account": account_id})).fetchone()

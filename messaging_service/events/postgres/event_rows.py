@@ -12,19 +12,35 @@ from messaging_service.events.domain.event_cursor import EventFilter, LoggedEven
 from messaging_service.events.domain.outbox_event import OutboxEvent
 from messaging_service.events.event_log import EntryEvents, EventLog
 from messaging_service.shared.domain.message import Message
-from messaging_service.shared.domain.states import State
 from messaging_service.shared.postgres.message_columns import MESSAGE
 from messaging_service.shared.postgres.migrated import migrated
+from messaging_service.shared.postgres.record_columns import RecordColumns
 from service_kit.postgres.database import Connection, Pool, single_statement, transaction
 
-_EVENT = """
-    e.id, m.id AS message_id, m.account_id, m.client_message_id, e.attempt, e.from_state, e.to_state, e.at, e.carrier,
-    e.code, e.next_try_at, e.carrier_error_code
-"""
-_EVENT_WIDTH = 12
+_EVENT = RecordColumns(
+    OutboxEvent,
+    table="e",
+    sql={
+        "message_id": "m.id",
+        "account_id": "m.account_id",
+        "client_message_id": "m.client_message_id",
+    },
+)
+
+
+class _InLog(NamedTuple):
+    """What the log says of an event besides."""
+
+    xact: str
+    """Of its transaction."""
+    tags: Sequence[str]
+    """Of its message."""
+
+
+_LOGGED = _EVENT.plus(_InLog, xact="e.xact::text", tags="m.tags")
 
 _OF_ONE = f"""
-    SELECT {_EVENT} FROM message m LEFT JOIN LATERAL (
+    SELECT {_EVENT.sql} FROM message m LEFT JOIN LATERAL (
         SELECT * FROM message_event WHERE message_id = m.id AND id > %(after)s ORDER BY id LIMIT %(limit)s
     ) e ON true
     WHERE m.id = %(message_id)s ORDER BY e.id
@@ -56,7 +72,7 @@ _PRESENT = """
 # change of the same message it then waited for.
 _STEP = """
     SELECT now.*, step.* FROM ({present}) AS now LEFT JOIN (
-        SELECT {event}, e.xact::text, m.tags
+        SELECT {logged}
         FROM (
             SELECT * FROM message_event
             WHERE xact >= %(first)s::xid8 AND xact < pg_snapshot_xmax(pg_current_snapshot())
@@ -78,23 +94,6 @@ _WAY = ("e.id > %(after)s", "e.xact < %(until)s::xid8", "e.xact <> ALL(%(until_o
 _PATIENT = "SET LOCAL statement_timeout = '10min'"
 
 
-def _to_event(row: tuple[Any, ...]) -> OutboxEvent:
-    return OutboxEvent(
-        id=row[0],
-        message_id=row[1],
-        account_id=row[2],
-        client_message_id=row[3],
-        attempt=row[4],
-        from_state=None if row[5] is None else State(row[5]),
-        to_state=State(row[6]),
-        at=row[7],
-        carrier=row[8],
-        code=row[9],
-        next_try_at=row[10],
-        carrier_error_code=row[11],
-    )
-
-
 class PostgresEntryEvents(EntryEvents):
     """Implements the port EntryEvents."""
 
@@ -107,7 +106,7 @@ class PostgresEntryEvents(EntryEvents):
             cursor = await connection.execute(_OF_ONE, {"message_id": message_id, "after": after, "limit": limit})
             rows = await cursor.fetchall()
         # A message without further events is one row of its own columns alone.
-        return [_to_event(row) for row in rows if row[0] is not None] if rows else None
+        return [_EVENT.read(row) for row in rows if row[0] is not None] if rows else None
 
     @override
     async def entry(self, message_id: UUID) -> tuple[Message, int] | None:
@@ -188,7 +187,7 @@ async def _step(
             "until": str(position.until.first_unseen),
             "until_open": _texts(position.until.open),
         }
-    statement = _STEP.format(present=_PRESENT, event=_EVENT, message=message, conditions=" AND ".join(conditions))
+    statement = _STEP.format(present=_PRESENT, logged=_LOGGED.sql, message=message, conditions=" AND ".join(conditions))
     rows = await (await connection.execute(statement.encode(), parameters)).fetchall()
     goal = position.until or _to_moment(*rows[0][:2])
     # The snapshot and the newest number come first; alone when there was nothing else.
@@ -199,7 +198,8 @@ async def _step(
 
 
 def _to_logged(row: tuple[Any, ...]) -> LoggedEvent:
-    return LoggedEvent(_to_event(row), transaction=int(row[_EVENT_WIDTH]), tags=tuple(row[_EVENT_WIDTH + 1]))
+    event, log = _LOGGED.read(row)
+    return LoggedEvent(event, transaction=int(log.xact), tags=tuple(log.tags))
 
 
 def _to_moment(snapshot: str, newest: str | None) -> Moment:

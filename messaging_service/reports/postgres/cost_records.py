@@ -12,8 +12,7 @@ from typing_extensions import override
 from messaging_service.reports.domain.cost_report import Basis, CostGroup, CostSums, Grouping, ReportedMessage
 from messaging_service.reports.postgres.slices import Place, by_slices
 from messaging_service.reports.report_costs import CostRecords
-from messaging_service.shared.domain.money import PriceLevel
-from messaging_service.shared.domain.states import Billing, State
+from messaging_service.shared.postgres.record_columns import RecordColumns
 from messaging_service.shared.postgres.report_turns import ReportTurns, paged
 from service_kit.postgres.database import Connection
 
@@ -71,10 +70,19 @@ _BOOKED = """
 _BOOKED_ON = "to_char(l.created_at AT TIME ZONE INTERVAL '+03:00', 'YYYY-MM-DD')"
 
 # Entries of a page are looked up by their keys: nothing else is read of ledger and events.
+_REPORTED = RecordColumns(
+    ReportedMessage,
+    table="m",
+    columns={"level": "price_level"},
+    sql={
+        "charged": "coalesce(l.charged, 0)",
+        "refunded": "coalesce(l.refunded, 0)",
+        "carrier_parts": "e.carrier_parts",
+        "carrier_cost": "e.carrier_cost",
+    },
+)
 _MESSAGES = """
-    SELECT m.id, m.account_id, m.app_id, m.client_message_id, m.created_at, m.sent_at, m.recipient, m.sender_id,
-        m.state, m.billing, m.units, m.unit_price, m.price_level, coalesce(l.charged, 0), coalesce(l.refunded, 0),
-        m.carrier, e.carrier_parts, e.carrier_cost, m.tags, m.error_code
+    SELECT {columns}
     FROM (
         SELECT * FROM message m WHERE {where} ORDER BY m.created_at, m.id LIMIT %(page)s
     ) m
@@ -147,9 +155,9 @@ class PostgresCostRecords(CostRecords):
             async with self._room.page() as connection:
                 await connection.execute(_PATIENT)
                 cursor = await connection.execute(
-                    _MESSAGES.format(where=where).encode(), parameters | {"page": self._page}
+                    _MESSAGES.format(columns=_REPORTED.sql, where=where).encode(), parameters | {"page": self._page}
                 )
-                return [_to_message(row) for row in await cursor.fetchall()]
+                return [_REPORTED.read(row) for row in await cursor.fetchall()]
 
         return by_slices(start, end, self._page, page, lambda message: (message.created_at, message.id))
 
@@ -193,29 +201,4 @@ def _plus(left: CostSums, right: CostSums) -> CostSums:
         left.charged + right.charged,
         left.refunded + right.refunded,
         left.held + right.held,
-    )
-
-
-def _to_message(row: tuple[Any, ...]) -> ReportedMessage:
-    return ReportedMessage(
-        id=row[0],
-        account_id=row[1],
-        app_id=row[2],
-        client_message_id=row[3],
-        created_at=row[4],
-        sent_at=row[5],
-        recipient=row[6],
-        sender_id=row[7],
-        state=State(row[8]),
-        billing=Billing(row[9]),
-        units=row[10],
-        unit_price=row[11],
-        level=PriceLevel(row[12]),
-        charged=row[13],
-        refunded=row[14],
-        carrier=row[15],
-        carrier_parts=row[16],
-        carrier_cost=row[17],
-        tags=tuple(row[18]),
-        error_code=row[19],
     )

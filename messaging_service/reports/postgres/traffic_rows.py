@@ -13,8 +13,9 @@ from messaging_service.reports.domain.cost_audit import PricedEntry
 from messaging_service.reports.domain.cost_rehearsal import Traffic
 from messaging_service.reports.postgres.slices import Place, by_slices
 from messaging_service.reports.traffic import TrafficRecords
-from messaging_service.shared.domain.money import Price, PriceLevel
+from messaging_service.shared.domain.money import Price
 from messaging_service.shared.domain.states import Billing
+from messaging_service.shared.postgres.record_columns import RecordColumns
 from messaging_service.shared.postgres.report_turns import ReportTurns
 from service_kit.postgres.database import Connection
 
@@ -49,8 +50,12 @@ _CUT = f"""
     GROUP BY c.place, 2
 """
 
-_ENTRIES = "m.id, m.account_id, m.app_id, m.created_at, m.scheduled_at, m.units, m.unit_price, m.price_cost_id, \
-m.price_level, m.billing, m.priced_at, m.price_known_at"
+_ENTRY = RecordColumns(
+    PricedEntry,
+    table="m",
+    sql={"is_charged": f"m.billing = '{Billing.CHARGED.value}'"},
+    parts={"price": RecordColumns(Price, columns={"cost_id": "price_cost_id", "level": "price_level"})},
+)
 
 
 class PostgresTraffic(TrafficRecords):
@@ -81,11 +86,11 @@ class PostgresTraffic(TrafficRecords):
             conditions.append("(m.created_at, m.id) > (%(after_time)s, %(after_id)s)")
             parameters["after_time"], parameters["after_id"] = after
         statement = (
-            f"SELECT {_ENTRIES} FROM message m WHERE {' AND '.join(conditions)} "
+            f"SELECT {_ENTRY.sql} FROM message m WHERE {' AND '.join(conditions)} "
             "ORDER BY m.created_at, m.id LIMIT %(page)s"
         )
         async with self._room.page() as connection:
-            return [_to_entry(row) for row in await _rows(connection, statement, parameters)]
+            return [_ENTRY.read(row) for row in await _rows(connection, statement, parameters)]
 
     @override
     async def charged(self, start: datetime, end: datetime, limit: int) -> Sequence[Traffic]:
@@ -129,18 +134,3 @@ async def _rows(connection: Connection, statement: str, parameters: dict[str, An
     await connection.execute(_PATIENT)
     cursor = await connection.execute(statement.encode(), parameters)
     return await cursor.fetchall()
-
-
-def _to_entry(row: tuple[Any, ...]) -> PricedEntry:
-    return PricedEntry(
-        id=row[0],
-        account_id=row[1],
-        app_id=row[2],
-        created_at=row[3],
-        scheduled_at=row[4],
-        units=row[5],
-        price=Price(row[6], row[7], PriceLevel(row[8])),
-        is_charged=row[9] == Billing.CHARGED.value,
-        priced_at=row[10],
-        price_known_at=row[11],
-    )

@@ -11,11 +11,8 @@ import msgspec
 
 from messaging_service.accounts.domain.account import Account, AccountMode, UnknownAccounts
 from messaging_service.accounts.postgres.account_rows import (
-    ACCOUNT_COLUMNS,
-    ACCOUNT_NAMES,
-    ACCOUNT_WIDTH,
+    ACCOUNT,
     open_accounts,
-    to_account,
 )
 from messaging_service.opt_outs.domain.suppression import Exemption, sender_key
 from messaging_service.sending.outbox import Acceptance
@@ -27,7 +24,16 @@ from service_kit.postgres.pipeline import Statement
 Key = tuple[str, str]
 """An account and the message id that its client gave."""
 
-_NO_ACCOUNT = ", ".join(["NULL"] * ACCOUNT_WIDTH)
+_ACCOUNT = ", ".join(ACCOUNT.names)
+_NO_ACCOUNT = ", ".join("NULL" for _ in ACCOUNT.names)
+
+
+class _Found(NamedTuple):
+    """What is found besides an account: a message whose key is new, or whose recipient wants none; one row for each."""
+
+    message_id: UUID | None
+    is_opted_out: bool
+
 
 # Locks the accounts that pay, in the order of their ids, and only then writes the keys that nobody used
 # before: the keys' accounts are read from the locked rows. Recipients who opted out are looked up one by
@@ -46,7 +52,7 @@ _ENTER = Statement(f"""
             account_id text, key text, fingerprint text, message_id uuid, phone text, sender_key text
         )
     ), payers AS MATERIALIZED (
-        SELECT {ACCOUNT_COLUMNS} FROM account WHERE id = ANY(%(accounts)s) ORDER BY id FOR NO KEY UPDATE
+        SELECT {ACCOUNT.sql} FROM account WHERE id = ANY(%(accounts)s) ORDER BY id FOR NO KEY UPDATE
     ), remembered AS (
         INSERT INTO idempotency (account_id, key, fingerprint, message_id)
         SELECT account_id, key, decode(fingerprint, 'hex'), message_id FROM asked
@@ -54,7 +60,7 @@ _ENTER = Statement(f"""
         ON CONFLICT DO NOTHING
         RETURNING message_id
     )
-    SELECT {ACCOUNT_NAMES}, NULL::uuid, false FROM payers
+    SELECT {_ACCOUNT}, NULL::uuid, false FROM payers
     UNION ALL
     SELECT {_NO_ACCOUNT}, message_id, false FROM remembered
     UNION ALL
@@ -129,9 +135,10 @@ async def enter(
 def _entered(rows: Sequence[tuple[Any, ...]]) -> Entered:
     entered = Entered({}, set(), set())
     for row in rows:
-        message_id, is_opted_out = row[ACCOUNT_WIDTH:]
+        message_id, is_opted_out = _Found._make(row[len(ACCOUNT.names) :])
         if message_id is None:
-            entered.accounts[row[0]] = to_account(row)
+            account = ACCOUNT.read(row)
+            entered.accounts[account.id] = account
         else:
             (entered.opted_out if is_opted_out else entered.new).add(message_id)
     return entered

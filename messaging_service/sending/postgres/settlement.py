@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from typing import Any
+from datetime import datetime
+from typing import Any, NamedTuple
 from uuid import UUID
 
 import msgspec
@@ -16,12 +17,25 @@ from messaging_service.sending.postgres.reading import get_messages
 from messaging_service.sending.postgres.unknown import RESEND_AT
 from messaging_service.shared.domain.message import Message
 from messaging_service.shared.domain.states import Billing, State
+from messaging_service.shared.postgres.record_columns import columns_of
 from service_kit.postgres.database import Connection
 from service_kit.postgres.pipeline import Statement
 
 HELD_BACK_S = 5
 """How long a message waits at least that comes back to the queue while its phone is opting out: the pass that looks
 for it there (opt_outs.py) comes sooner, and another carrier must not have it before."""
+
+
+class _Row(NamedTuple):
+    """A message as it stands after its settlement."""
+
+    id: UUID
+    state: str
+    billing: str
+    sent_at: datetime | None
+    error_code: str | None
+    carrier: str | None
+
 
 # One statement, and so one transaction and one round trip. Rows that this process no longer owns match
 # nothing and change nothing. Locks come in the order that holds everywhere: queue rows (whoever else
@@ -108,7 +122,7 @@ _SETTLE = Statement(f"""
         JOIN payers ON payers.id = s.account_id
         WHERE a.id = payers.id
     )
-    SELECT id, state, billing, sent_at, error_code, carrier FROM settled
+    SELECT {columns_of(_Row)} FROM settled
 """)
 
 
@@ -134,7 +148,7 @@ async def settle(
         resend_after_s=unknown.resend_after_s,
     )
     (settled,) = await connection.trip(step)
-    rows = {row[0]: row for row in settled}
+    rows = {row.id: row for row in map(_Row._make, settled)}
     lost = [item.message.id for item in batch if item.message.id not in rows]
     stored = {message.id: message for message in await get_messages(connection, lost)} if lost else {}
     return [_settled(item, rows.get(item.message.id), stored) for item in batch]
@@ -159,16 +173,15 @@ def _to_row(item: Settlement) -> dict[str, Any]:
     }
 
 
-def _settled(item: Settlement, row: tuple[Any, ...] | None, stored: dict[UUID, Message]) -> Settled:
+def _settled(item: Settlement, row: _Row | None, stored: dict[UUID, Message]) -> Settled:
     if row is None:
         return Settled(stored.get(item.message.id, item.message), applied=False)
-    _, state, billing, sent_at, error_code, carrier = row
     message = replace(
         item.message,
-        state=State(state),
-        billing=Billing(billing),
-        sent_at=sent_at,
-        error_code=error_code,
-        carrier=carrier,
+        state=State(row.state),
+        billing=Billing(row.billing),
+        sent_at=row.sent_at,
+        error_code=row.error_code,
+        carrier=row.carrier,
     )
     return Settled(message, applied=True)

@@ -16,16 +16,12 @@ import msgspec
 from messaging_service.accounts.domain.charging import ChargePolicy, transfer_for
 from messaging_service.accounts.postgres.account_rows import hold_accounts
 from messaging_service.shared.domain.states import Billing, State
+from messaging_service.shared.postgres.record_columns import RecordColumns
 from service_kit.postgres.database import Connection
 from service_kit.postgres.pipeline import Rows, Statement, Step
 
 Money = Mapping[Billing, Decimal]
 """KES that were charged, released or refunded; what is absent is none."""
-
-_LOCK_MESSAGES = Statement("""
-    SELECT id, account_id, state, units, retry_count + 1, total, billing FROM message
-    WHERE id = ANY(%(ids)s::uuid[]) ORDER BY id FOR NO KEY UPDATE
-""")
 
 _MOVE = Statement("""
     WITH moved AS (
@@ -83,6 +79,12 @@ class Target:
     billing: Billing
 
 
+_TARGET = RecordColumns(Target, sql={"attempt": "retry_count + 1"})
+_LOCK_MESSAGES = Statement(
+    f"SELECT {_TARGET.sql} FROM message WHERE id = ANY(%(ids)s::uuid[]) ORDER BY id FOR NO KEY UPDATE"
+)
+
+
 @dataclass(frozen=True, slots=True)
 class Move:
     """Where a message goes, and why."""
@@ -116,7 +118,7 @@ def hold_messages(ids: Sequence[UUID]) -> Step:
 
 def targets_in(rows: Rows) -> list[Target]:
     """The messages that were locked."""
-    return [Target(row[0], row[1], State(row[2]), row[3], row[4], row[5], Billing(row[6])) for row in rows]
+    return [_TARGET.read(row) for row in rows]
 
 
 async def move(

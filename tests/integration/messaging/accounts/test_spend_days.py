@@ -7,7 +7,7 @@ from decimal import Decimal
 
 import pytest
 
-from messaging_service.accounts.postgres.account_rows import ACCOUNT_COLUMNS, HOLD_MORE, to_account
+from messaging_service.accounts.postgres.account_rows import ACCOUNT, HOLD_MORE
 from tests.system.messaging_database import rows
 
 JUNE_FIRST, JUNE_SECOND = date(2026, 6, 1), date(2026, 6, 2)
@@ -25,8 +25,8 @@ async def test_what_is_shown_as_spent_starts_anew_at_midnight_in_nairobi(
     database_url: str, instant: str, spent: int
 ) -> None:
     await rows(database_url, "INSERT INTO account (id, day_spent, spend_day) VALUES ('user123', 7, %s)", (JUNE_FIRST,))
-    (row,) = await rows(database_url, f"SELECT {at(instant, ACCOUNT_COLUMNS)} FROM account")
-    assert to_account(row).usage.spent_today == spent
+    (row,) = await rows(database_url, f"SELECT {at(instant, ACCOUNT.sql)} FROM account")
+    assert ACCOUNT.read(row).usage.spent_today == spent
 
 
 @pytest.mark.parametrize(
