@@ -13,6 +13,7 @@ import threading
 import time
 import urllib.request
 from collections.abc import Callable, Mapping
+from http.client import HTTPException
 from pathlib import Path
 from types import TracebackType
 from typing import Any
@@ -85,8 +86,13 @@ class LocalSystem:
         return time.monotonic() - begun
 
     def wait_for_part(self, word: str, part: str) -> str:
-        """The next line that says so of a part, such as `back` of `pricing`: other tests' parts come back, too."""
+        """The next line that says so of a part, such as `died` of `pricing`: other tests' parts die, too."""
         return self.wait_for(f"{word:<7}{part}")
+
+    def wait_until_back(self, part: str) -> None:
+        """Returns when a part is back that was killed, and the gateway has found it: the next test needs both."""
+        self.wait_for_part("back", part)
+        assert eventually(self._is_ready)
 
     def wait_for(self, text: str, timeout_s: float = _START_S) -> str:
         """The next line of output with that text; fails with the whole output when it does not come."""
@@ -100,6 +106,12 @@ class LocalSystem:
                 raise AssertionError(f"no {text!r} in the output:\n" + "".join(self.output) + self._logs())
             if text in line:
                 return line
+
+    def _is_ready(self) -> bool:
+        try:
+            return self.http("GATEWAY_HTTP_ADDRESS", "/readyz")[0] == 200
+        except (OSError, HTTPException):
+            return False
 
     def signal(self, number: signal.Signals) -> None:
         """Sends a signal to `up`."""

@@ -264,6 +264,7 @@ def test_messaging_that_dies_meanwhile_is_waited_for_and_nothing_is_doubled(
         running.kill(running.pid_of("messaging_service"))
         shown, errors = process.communicate(timeout=120)
     assert process.returncode == 0, shown + errors
+    running.wait_until_back("messaging")
     assert set(counted(running, phones)) <= {0, 1}
     assert repeated(running) == before
     latest = {int(row["line"]): row["status"] for row in results(file)}

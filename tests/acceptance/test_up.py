@@ -119,14 +119,14 @@ def test_a_killed_service_comes_back(running: LocalSystem, module: str) -> None:
     running.kill(killed)
     part = module.split("_", maxsplit=1)[0]
     assert "signal 9" in running.wait_for_part("died", part)
-    running.wait_for_part("back", part)
+    running.wait_until_back(part)
     assert running.pid_of(module) != killed
 
 
 def test_a_killed_database_comes_back_with_what_was_committed(running: LocalSystem) -> None:
     server = int((running.home / "postgres" / "postmaster.pid").read_text().splitlines()[0])
     running.kill(server)
-    running.wait_for_part("back", "postgres")
+    running.wait_until_back("postgres")
     assert eventually(lambda: running.run("status").returncode == 0)
     current = running.run("costs", "current", "SpecificCustomer", "--customer", "user123", "--json")
     assert json.loads(current.stdout)["price"] == "0.6"

@@ -78,7 +78,7 @@ def test_a_watch_outlives_the_service(running: LocalSystem) -> None:
     running.kill(running.pid_of("messaging_service"))
     assert process.stderr is not None
     assert "watching again" in process.stderr.readline()
-    running.wait_for_part("back", "messaging")
+    running.wait_until_back("messaging")
     sent(running, "after the kill", "watched-on")
     assert states_of(process, "after the kill", "delivered") == ["submitting", "accepted", "delivered"]
     interrupted(process, "watched-on")
