@@ -15,7 +15,8 @@ CHANNEL_OPTIONS: Sequence[tuple[str, int | str]] = (
     ("grpc.lb_policy_name", "round_robin"),
     # A restarted service is found again within a second.
     ("grpc.initial_reconnect_backoff_ms", 100),
-    ("grpc.min_reconnect_backoff_ms", 100),
+    # In spite of its name the time that a new connection may take: on a busy machine far longer than on an idle one.
+    ("grpc.min_reconnect_backoff_ms", 1_000),
     ("grpc.max_reconnect_backoff_ms", 1_000),
     ("grpc.keepalive_time_ms", 30_000),
     ("grpc.keepalive_timeout_ms", 10_000),
