@@ -267,5 +267,5 @@ def test_a_bad_cost_is_refused(system: System, changes: dict[str, Any], fault: t
 def test_a_bad_request_with_a_message_id_leaves_the_id_free(system: System) -> None:
     answer = system.rest.send("bad", messageId="later", message="a" * 2_000)
     assert answer.status == 400
-    assert system.messaging_database.rows("SELECT 1 FROM idempotency WHERE key = 'later'") == []
+    assert system.messaging_database.rows("SELECT 1 FROM idempotency WHERE account_id = 'bad'") == []
     assert TEXT not in answer.text
