@@ -8,7 +8,7 @@ from typing_extensions import override
 
 from messaging_service.accounts.domain.charging import ChargePolicy
 from messaging_service.carriers.domain.submission import DeliveryReceipt
-from messaging_service.receipts.postgres import receipt_rows
+from messaging_service.receipts.postgres import receipt_matching, receipt_rows
 from messaging_service.receipts.receipt_inbox import ReceiptInbox, Worked
 from messaging_service.shared.postgres.migrated import migrated
 from messaging_service.shared.retention import Archive
@@ -40,7 +40,7 @@ class PostgresReceiptInbox(ReceiptInbox, Archive):
     @override
     async def work(self, limit: int) -> Worked:
         async with migrated(quick_transaction(self._pool)) as transaction:
-            return await receipt_rows.work(transaction, limit, self._owner, self._charge)
+            return await receipt_matching.work(transaction, limit, self._owner, self._charge)
 
     @override
     async def postpone_next(self) -> None:
