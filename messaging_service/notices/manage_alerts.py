@@ -1,17 +1,13 @@
-"""Watches for what accounts want to be warned of, and manages their rules and alerts."""
+"""Manages what accounts want to be warned of, and their alerts."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from datetime import datetime
-from decimal import Decimal
-from typing import Final, Protocol
+from typing import Final
 from uuid import UUID
 
-from messaging_service.carriers.control_carriers import CarrierRegistry, CarrierReport
-from messaging_service.carriers.domain.carrier_control import CarrierMode
-from messaging_service.carriers.domain.circuit_breaker import BreakerState
+from messaging_service.notices.alert_store import AlertStore
 from messaging_service.notices.domain.alert_conditions import (
     AlertKind,
     BalanceLow,
@@ -23,114 +19,11 @@ from messaging_service.notices.domain.alert_conditions import (
     UnitsLow,
     out_of_range,
 )
-from messaging_service.notices.domain.alert_readings import CarrierHealth
 from messaging_service.notices.domain.alerts import Alert, AlertRule
-from messaging_service.notices.notice_meters import AlertMeter
-from messaging_service.prices.prices import Prices
 from messaging_service.shared.domain import reasons
 from messaging_service.shared.domain.fields import MAX_IDENTIFIER, text_problem
-from service_kit.duties.duty import Duty, DutyLog
 from service_kit.errors import Kind, ServiceError, Violation, invalid
 from service_kit.identifiers import identifier_problem
-
-
-@dataclass(frozen=True, slots=True)
-class Evaluated:
-    """The alerts that one look raised and resolved."""
-
-    raised: Mapping[AlertKind, int]
-    resolved: Mapping[AlertKind, int]
-    """Kinds without any are absent."""
-
-
-class AlertStore(Protocol):
-    """Rules and alerts. Every method raises ServiceError DATABASE_UNAVAILABLE when the database cannot be reached."""
-
-    async def rules(self, account_id: str) -> Mapping[AlertKind, AlertRule]:
-        """The account's rules of every kind, the defaults where it has set none."""
-        ...
-
-    async def set_rules(self, account_id: str, rules: Sequence[AlertRule]) -> Mapping[AlertKind, AlertRule]:
-        """Sets rules, all or none; kinds that are not among them stay."""
-        ...
-
-    async def alerts(
-        self, account_id: str, limit: int, after: tuple[datetime, UUID] | None, *, only_open: bool
-    ) -> Sequence[Alert]:
-        """Up to `limit` alerts of an account, newest first. `after`: the last one of the page before, if any."""
-        ...
-
-    async def acknowledge(self, alert_id: UUID, by: str) -> Alert | None:
-        """Records who has seen an alert, unless somebody has; None when there is no such alert."""
-        ...
-
-    async def priced_accounts(self) -> Sequence[str]:
-        """Accounts whose balance is watched in SMS units."""
-        ...
-
-    async def evaluate(self, carriers: Sequence[CarrierHealth], prices: Mapping[str, Decimal]) -> Evaluated | None:
-        """Raises and resolves alerts by the present readings.
-
-        `prices`: KES for an SMS unit, by account; accounts whose price is not known are absent. None when another
-        process is evaluating, or did so within the interval.
-        """
-        ...
-
-
-class WatchForAlerts:
-    """Evaluates the rules at an interval; one process at a time does."""
-
-    def __init__(
-        self,
-        store: AlertStore,
-        carriers: CarrierRegistry,
-        prices: Prices,
-        log: DutyLog,
-        meter: AlertMeter,
-        *,
-        every_s: float,
-    ) -> None:
-        self._store = store
-        self._carriers = carriers
-        self._prices = prices
-        self._log = log
-        self._meter = meter
-        self._duty = Duty("alerts", self._pass, log, every_s=every_s)
-
-    async def run(self) -> None:
-        """Runs until cancelled."""
-        await self._duty.run()
-
-    async def _pass(self) -> None:
-        await self.look()
-
-    async def look(self) -> Evaluated | None:
-        """Evaluates all rules once; None as in AlertStore.evaluate."""
-        reports = await self._carriers.reports()
-        prices: dict[str, Decimal] = {}
-        for account_id in await self._store.priced_accounts():
-            try:
-                prices[account_id] = (await self._prices.price_of(account_id, None, None)).price.unit_price
-            except ServiceError as error:
-                # Without its price the account's alert is neither raised nor resolved.
-                self._log.upkeep_failed("alerts", error.reason)
-        evaluated = await self._store.evaluate(health_of(reports), prices)
-        if evaluated is not None:
-            self._meter.evaluated(evaluated.raised, evaluated.resolved)
-        return evaluated
-
-
-def health_of(reports: Sequence[CarrierReport]) -> list[CarrierHealth]:
-    """The carriers that replicas reported lately. One that an operator took out of use is not down."""
-    names = sorted({report.status.carrier.name for report in reports})
-    found = []
-    for name in names:
-        own = [report.status for report in reports if report.status.carrier.name == name]
-        wanted = [status for status in own if status.mode is CarrierMode.RUNNING]
-        usable = any(status.carrier.is_up and status.breaker is not BreakerState.OPEN for status in wanted)
-        balances = [status.carrier.balance for status in own if status.carrier.balance is not None]
-        found.append(CarrierHealth(name, bool(wanted) and not usable, min(balances, default=None)))
-    return found
 
 
 class ManageAlerts:

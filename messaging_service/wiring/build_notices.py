@@ -15,14 +15,15 @@ from messaging_service.notices.domain.retries import Retries
 from messaging_service.notices.endpoint_families import WEBHOOKS
 from messaging_service.notices.grpc.alert_servicer import AlertServicer
 from messaging_service.notices.grpc.webhook_servicer import WebhookServicer
-from messaging_service.notices.manage_alerts import ManageAlerts, WatchForAlerts
+from messaging_service.notices.manage_alerts import ManageAlerts
 from messaging_service.notices.manage_endpoints import ManageEndpoints
 from messaging_service.notices.metrics.notice_metrics import NoticeMetrics
-from messaging_service.notices.postgres.alert_store import PostgresAlertStore
 from messaging_service.notices.postgres.fan_out import PostgresFanOut
 from messaging_service.notices.postgres.notice_view import PostgresNoticeView
+from messaging_service.notices.postgres.postgres_alert_store import PostgresAlertStore
 from messaging_service.notices.postgres.postgres_delivery_queue import PostgresDeliveryQueue
 from messaging_service.notices.postgres.postgres_endpoint_store import PostgresEndpointStore
+from messaging_service.notices.watch_for_alerts import WatchForAlerts
 from messaging_service.notices.webhooks.guarded_targets import GuardedTargets
 from messaging_service.notices.webhooks.webhook_sender import WebhookSender
 from messaging_service.shared.gauge_poller import GaugePoller

@@ -31,11 +31,11 @@ from contextlib import asynccontextmanager
 from contextvars import ContextVar
 from typing import Any
 
+from messaging_service.notices.alert_store import Evaluated
 from messaging_service.notices.delivery_ports import DeliveryAttempt, DeliveryBatch, FanOutResult
-from messaging_service.notices.manage_alerts import Evaluated
 from messaging_service.notices.postgres import fan_out, postgres_delivery_queue
-from messaging_service.notices.postgres.alert_store import PostgresAlertStore
 from messaging_service.notices.postgres.fan_out import PostgresFanOut
+from messaging_service.notices.postgres.postgres_alert_store import PostgresAlertStore
 from messaging_service.notices.postgres.postgres_delivery_queue import PostgresDeliveryQueue
 from messaging_service.notices.webhooks import webhook_sender
 from messaging_service.wiring.bootstrap import serve

@@ -30,7 +30,7 @@ from messaging_service.events.postgres.event_rows import PostgresEventLog
 from messaging_service.notices.domain.endpoints import DeliveryState, EndpointKind, EventType
 from messaging_service.notices.endpoint_families import WEBHOOKS
 from messaging_service.notices.endpoint_store import DeliveryFilter, NewEndpoint
-from messaging_service.notices.postgres.alert_store import PostgresAlertStore
+from messaging_service.notices.postgres.postgres_alert_store import PostgresAlertStore
 from messaging_service.notices.postgres.postgres_endpoint_store import PostgresEndpointStore
 from messaging_service.opt_outs.domain.suppression import Source
 from messaging_service.opt_outs.postgres.postgres_suppressions import PostgresSuppressions

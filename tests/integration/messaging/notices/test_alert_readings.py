@@ -19,7 +19,7 @@ from messaging_service.notices.domain.alert_conditions import BalanceLow, Carrie
 from messaging_service.notices.domain.alert_readings import CarrierHealth
 from messaging_service.notices.domain.alerts import AlertRule, QuietHours
 from messaging_service.notices.domain.endpoints import EventType
-from messaging_service.notices.postgres.alert_store import PostgresAlertStore
+from messaging_service.notices.postgres.postgres_alert_store import PostgresAlertStore
 from service_kit.postgres.database import Pool, create_pool
 from tests.contract.sms_examples import ACCOUNT, acceptance, accepted, refused
 from tests.integration.messaging.conftest import record, sent

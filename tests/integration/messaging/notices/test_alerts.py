@@ -17,7 +17,7 @@ from messaging_service.accounts.postgres.postgres_account_store import PostgresA
 from messaging_service.notices.domain.alert_conditions import AlertKind
 from messaging_service.notices.domain.alert_readings import CarrierHealth
 from messaging_service.notices.domain.alerts import DEFAULTS
-from messaging_service.notices.postgres.alert_store import PostgresAlertStore
+from messaging_service.notices.postgres.postgres_alert_store import PostgresAlertStore
 from service_kit.postgres.database import create_pool
 from tests.contract.sms_examples import refused
 from tests.integration.messaging.notices.webhooks_at_work import both, made

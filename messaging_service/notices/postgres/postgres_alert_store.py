@@ -14,6 +14,7 @@ from uuid import UUID
 from psycopg.types.json import Jsonb
 from typing_extensions import override
 
+from messaging_service.notices.alert_store import AlertStore, Evaluated
 from messaging_service.notices.domain.alert_conditions import AlertKind, as_number
 from messaging_service.notices.domain.alert_readings import CarrierHealth, Reading, down_since
 from messaging_service.notices.domain.alerts import (
@@ -25,7 +26,6 @@ from messaging_service.notices.domain.alerts import (
     verdict_without_reading,
     with_rules,
 )
-from messaging_service.notices.manage_alerts import AlertStore, Evaluated
 from messaging_service.notices.postgres.alert_queries import Readings
 from messaging_service.notices.postgres.alert_rows import ALERT, RuleRow, from_rule, to_rule
 from messaging_service.notices.postgres.endpoint_rows import NewDelivery, record
