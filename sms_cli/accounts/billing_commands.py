@@ -224,7 +224,7 @@ def verify(
         raise CommandError(
             f"the books do not add up: {len(answer.faults)} faults"
             + (" or more" if len(answer.faults) >= 1_000 else ""),
-            "stop whoever writes to the database beside the services, and compare with the last good backup",
+            "stop anything that writes to the database beside the services, and compare with the last good backup",
         )
     if not as_json:
         out.print("[green]the books add up[/]")

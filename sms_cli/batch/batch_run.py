@@ -1,4 +1,4 @@
-"""Plans a file, sends it, and stops in order when told to."""
+"""Plans a file, sends it, and stops in order when asked to."""
 
 from __future__ import annotations
 

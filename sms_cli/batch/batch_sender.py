@@ -65,7 +65,7 @@ class _Attempt:
 
 
 class BatchSender:
-    """Sends until the file ends, nothing more can succeed, or it is told to stop."""
+    """Sends until the file ends, nothing more can succeed, or it is asked to stop."""
 
     def __init__(
         self,
@@ -96,7 +96,7 @@ class BatchSender:
         self.unanswered = 0
         """Messages on their way; after the end those whose outcome is not known here."""
         self.obstacle: str | None = None
-        """Why it stopped before the end of the file; None when it did not, or was told to."""
+        """Why it stopped before the end of the file; None when it did not, or was asked to."""
 
     def stop(self) -> None:
         """Sends nothing new; what was sent may still be answered."""

@@ -1,4 +1,4 @@
-"""`tukupay-sms up`: everything on this machine, until it is told to stop."""
+"""`tukupay-sms up`: everything on this machine, until it is asked to stop."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ from sms_cli.shared.terminal import out, print_failure
 
 
 def up(environ: Mapping[str, str] = os.environ) -> int:
-    """Runs the system in the foreground and gives the exit code: 0 when it was told to stop.
+    """Runs the system in the foreground and gives the exit code: 0 when it was asked to stop.
 
     Raises SettingsError or CommandError when it cannot start.
     """

@@ -37,7 +37,7 @@ User = Annotated[str, typer.Option(help="The account.")]
 @alerts.command("list")
 def list_alerts(
     user: User = "user123",
-    limit: Annotated[int, typer.Option(min=1, max=500, help="At most so many.")] = 20,
+    limit: Annotated[int, typer.Option(min=1, max=500, help="The most rows to show.")] = 20,
     *,
     only_open: Annotated[bool, typer.Option("--open", help="Only those that are not resolved.")] = False,
 ) -> None:
@@ -49,7 +49,9 @@ def list_alerts(
         none = f"No alert of {user} is open." if only_open else f"{user} was not warned of anything."
         out.print(none, markup=False)
         return
-    table = Table(Column("alert", no_wrap=True), "kind", "subject", "value", "raised", "resolved", "seen by", "told")
+    table = Table(
+        Column("alert", no_wrap=True), "kind", "subject", "value", "raised", "resolved", "seen by", "notified"
+    )
     for one in found:
         delivered = f"{one.delivered_deliveries} of {_deliveries(one)}"
         cells = (

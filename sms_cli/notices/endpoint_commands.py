@@ -20,7 +20,7 @@ webhooks = typer.Typer(
     help="Where events are posted: add, list, test, look into, replay, rotate, remove.", no_args_is_help=True
 )
 channels = typer.Typer(
-    help="Where people are told of alerts: add, list, set, test, look into, replay, remove.", no_args_is_help=True
+    help="Where people are notified of alerts: add, list, set, test, look into, replay, remove.", no_args_is_help=True
 )
 
 WEBHOOKS = EndpointFamily(
@@ -49,7 +49,7 @@ CHANNELS = EndpointFamily(
         "kind": "email" if one.kind == channels_pb2.CHANNEL_KIND_EMAIL else "service",
         "target": one.target,
     },
-    sentences=Sentences("Nothing was told.", "the test has not been sent yet", "the channel did not take it"),
+    sentences=Sentences("Nothing was sent.", "the test has not been sent yet", "the channel did not take it"),
     # Mail servers and messengers may take long.
     deadline_s=60.0,
     test_patience_s=90.0,
@@ -74,7 +74,7 @@ User = Annotated[str, typer.Option(help="The account.")]
 EventsOf = Annotated[str, typer.Option(help="The account whose events are wanted.")]
 Description = Annotated[str, typer.Option(help="What it is for.")]
 State = Annotated[str | None, typer.Option(help=f"Only {', '.join(WEBHOOKS.states)}.")]
-Limit = Annotated[int, typer.Option(min=1, max=500, help="At most so many.")]
+Limit = Annotated[int, typer.Option(min=1, max=500, help="The most rows to show.")]
 Delivery = Annotated[str | None, typer.Option(help="This delivery only.")]
 Start = Annotated[str | None, typer.Option("--from", help="Those recorded from here on.")]
 End = Annotated[str | None, typer.Option("--to", help="To before here.")]
@@ -137,7 +137,9 @@ def change_channel(
     target: Annotated[str | None, typer.Option(help="The new target, of the same kind; - reads it.")] = None,
     event: ChannelEvents = None,
     *,
-    enabled: Annotated[bool | None, typer.Option("--enable/--disable", help="Whether it is told anything.")] = None,
+    enabled: Annotated[
+        bool | None, typer.Option("--enable/--disable", help="Whether it is notified of anything.")
+    ] = None,
 ) -> None:
     """Change a channel; what waits goes out at once."""
     url, email = ("", "") if target is None else _url_or_email(target)
@@ -190,7 +192,7 @@ def webhook_log(webhook: Webhook, state: State = None, limit: Limit = 20, *, as_
 
 @channels.command("log")
 def channel_log(channel: Channel, state: State = None, limit: Limit = 20, *, as_json: AsJson = False) -> None:
-    """Show what was and is to be told, newest first."""
+    """Show what was sent and what is waiting, newest first."""
     CHANNELS.show_log(channel, state, limit, as_json=as_json)
 
 
@@ -213,7 +215,7 @@ def replay_webhook(
 def replay_channel(channel: Channel, delivery: Delivery = None, start: Start = None, end: End = None) -> None:
     """Tell of events again: of one, or in one text of those of a period that were given up."""
     count = CHANNELS.replay(channel, delivery, instant_option("--from", start), instant_option("--to", end))
-    out.print(f"{count:,} {'event is' if count == 1 else 'events are'} told again.", markup=False)
+    out.print(f"{count:,} {'event is' if count == 1 else 'events are'} sent again.", markup=False)
 
 
 def _url_or_email(text: str) -> tuple[str, str]:

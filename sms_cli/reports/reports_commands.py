@@ -149,7 +149,7 @@ def messages(
     bom: Bom = False,
     as_json: AsJson = False,
 ) -> None:
-    """Write every message of a period with its price, charge and carrier's cost, without texts; CSV unless told."""
+    """Write every message of a period with its price, charge and carrier's cost, without texts; CSV by default."""
     period = period_of(start, end, month)
     messaging, style = client_settings().messaging, csv_style(raw=raw, bom=bom)
     if output is None:

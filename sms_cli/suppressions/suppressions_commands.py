@@ -50,7 +50,7 @@ def list_entries(
     sender: Annotated[str | None, typer.Option(help="Only entries for just this sender id.")] = None,
     user: Annotated[str | None, typer.Option(help="Only entries for just this account.")] = None,
     source: Annotated[str | None, typer.Option(help=f"Only entries of {', '.join(SOURCES)}.")] = None,
-    limit: Annotated[int, typer.Option(min=1, help="At most so many.")] = 50,
+    limit: Annotated[int, typer.Option(min=1, help="The most rows to show.")] = 50,
     *,
     ended: Annotated[bool, typer.Option("--ended", help="Also entries that ended.")] = False,
     full: Full = False,

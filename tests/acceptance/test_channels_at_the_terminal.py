@@ -110,7 +110,7 @@ def test_channels_are_added_listed_tested_set_and_removed(system: System, room: 
     (entry,) = documents(system, "log", second["channelId"])
     assert (entry["event"], entry["state"], entry["tries"]) == ("channel.test", "pending", 1)
     (delivered,) = documents(system, "log", first["channelId"], "--state", "delivered")
-    assert "1 event is told again." in run(system, "replay", first["channelId"], "--delivery", delivered["deliveryId"])
+    assert "1 event is sent again." in run(system, "replay", first["channelId"], "--delivery", delivered["deliveryId"])
     assert room.next_text()["title"] == "TukuPay SMS: test (terminal)"
     assert "disabled" in run(system, "set", second["channelId"], "--disable")
     assert "is deleted." in run(system, "remove", second["channelId"])

@@ -255,7 +255,7 @@ def test_deliveries_are_replayed(messaging: Messaging) -> None:
     period = ("--from", "2026-12-01T08:30:00Z", "--to", "2026-12-01T09:00:00Z")
     assert run("webhooks", "replay", "wh_1", "--delivery", "del_1") == "1 delivery posted again.\n"
     assert run("webhooks", "replay", "wh_1", *period, "--delivered") == "1,200 deliveries posted again.\n"
-    assert run("alerts", "channels", "replay", "ch_1", *period) == "1,200 events are told again.\n"
+    assert run("alerts", "channels", "replay", "ch_1", *period) == "1,200 events are sent again.\n"
     asked = f"period_start {{ seconds: {AT.seconds} }} period_end {{ seconds: {SINCE.seconds} }}"
     assert messaging.asked == [
         'ReplayWebhookDeliveries webhook_id: "wh_1" delivery_id: "del_1"',
