@@ -10,7 +10,7 @@ from messaging_service.accounts.domain.ledger import EntryKind, LedgerPage, NewE
 from messaging_service.accounts.ledger_store import Booked, LedgerStore, Refunded
 
 MAX_FAULTS = 1_000
-"""At most so many faults, and so many shared references, are shown at once."""
+"""Most faults, and most shared references, in one answer."""
 
 
 class KeepBooks:

@@ -78,5 +78,5 @@ class LedgerStore(Protocol):
         ...
 
     async def verify(self, account_id: str | None, limit: int) -> Verified:
-        """Recomputes the books of one account or of all from one snapshot; at most so many faults."""
+        """Recomputes the books of one account or of all from one snapshot; `limit`: most faults."""
         ...

@@ -27,7 +27,7 @@ class DeliveryReport:
 
 @dataclass(frozen=True, slots=True)
 class OptOut:
-    """A phone that wants no more messages, as the carrier tells it."""
+    """A phone that wants no more messages, as the carrier reports it."""
 
     phone_number: str
     sender_id: str

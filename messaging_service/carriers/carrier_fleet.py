@@ -154,7 +154,7 @@ class Member:
         self._listeners.append(listener)
 
     def changed(self) -> None:
-        """Tells that a message may be taken now."""
+        """Calls the listeners: a message may be taken now."""
         is_up = self.carrier.is_up
         if is_up and not self._was_up:
             self.breaker.reset()  # a connection that was made anew is not the one that failed

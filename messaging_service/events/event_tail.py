@@ -70,7 +70,7 @@ class Subscription:
         self._news.set()
 
     def end(self, failure: Exception) -> None:
-        """The watcher hears no more, but for the failure; it goes on later from the last cursor that it got."""
+        """The watcher receives no more, but for the failure; it goes on later from the last cursor that it got."""
         self._failure = failure
         self._steps.clear()
         self._news.set()
@@ -112,7 +112,7 @@ class Subscription:
 class EventTail:
     """Reads new events once for all watchers of this process, and only those of accounts that are watched.
 
-    Looks as soon as it is told of a change here, and at short intervals for the changes that others make; not at all
+    Looks as soon as it is woken by a change here, and at short intervals for the changes that others make; not at all
     while nobody watches. Watchers never wait for one another: each has a buffer, and who lets it run over is ended.
     """
 

@@ -21,7 +21,7 @@ class WorkedInbound:
 
 
 class InboundInbox(Protocol):
-    """Where messages from phones are stored before a carrier hears that we have them."""
+    """Where messages from phones are stored before they are acknowledged to a carrier."""
 
     async def store(self, messages: Sequence[InboundMessage]) -> None:
         """Stores messages, durably. Raises ServiceError when the database is away."""

@@ -25,7 +25,7 @@ carrier did not take is tried again (Attempts), so that it is found in the queue
 
 
 class InboundLog(DutyLog, Protocol):
-    """Where the desk reports what an operator should see."""
+    """Where the processor reports what an operator should see."""
 
     def opted(self, worked: WorkedInbound) -> None:
         """Phones opted out or in."""

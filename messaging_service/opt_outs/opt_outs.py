@@ -51,7 +51,7 @@ class OptOuts:
         log: OptOutLog,
         look_again: Callable[[], None],
     ) -> None:
-        """`look_again`: tells the desk that a message to a phone that opted out is still on its way."""
+        """`look_again`: notifies the processor that a message to a phone that opted out is still on its way."""
         self._log = log
         self._look_again = look_again
         self._suppressions = suppressions

@@ -7,7 +7,7 @@ from dataclasses import replace
 from messaging_service.prices.price_copy_audit import PriceCopyAudit, PriceCopyComparison
 
 MAX_DIFFERING = 100
-"""At most so many questions that are answered differently are named."""
+"""Most questions with different answers that one audit names."""
 
 
 class AuditPriceCopy:

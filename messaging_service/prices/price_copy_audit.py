@@ -20,7 +20,7 @@ class PriceCopyComparison:
     book_checksum: str
     """The same over those of the book to the same questions; equal when nothing differs."""
     epoch: int | None
-    """The state of the book that the copy reflects; None when it never heard of one."""
+    """The state of the book that the copy reflects; None when it never received one."""
     differing: Sequence[Key]
     """Questions answered differently, in order; all of them."""
 

@@ -9,7 +9,7 @@ from messaging_service.shared.domain.money import SendPrice
 
 
 class Prices(Protocol):
-    """Tells what one unit costs."""
+    """Knows what one unit costs."""
 
     async def price_of(self, customer_id: str, app_id: str | None, at: datetime | None) -> SendPrice:
         """The price in effect at an instant, or now on the price book's clock when it is None.

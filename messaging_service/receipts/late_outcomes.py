@@ -57,7 +57,7 @@ class LateOutcomeStore(Protocol):
     async def settle_late(self, batch: Sequence[LateSettlement]) -> Sequence[Verdict]:
         """Settles messages that are still unknown under the same epoch, as their outcomes say, with their money.
 
-        Accepted: charged, with the carrier's ids, and as far as receipts have told. Refused: released. Not taken:
+        Accepted: charged, with the carrier's ids, and as far as receipts report. Refused: released. Not taken:
         queued again. A verdict for each, in order. Raises ServiceError when the database is away.
         """
         ...
@@ -67,7 +67,7 @@ class LateLog(DutyLog, Protocol):
     """Where an operator sees what came late."""
 
     def late_outcomes(self, recorded: int, ignored: int) -> None:
-        """So many outcomes came late; the ignored ones found their messages decided."""
+        """Called with the numbers of outcomes that came late; the ignored ones found their messages decided."""
         ...
 
 

@@ -22,7 +22,7 @@ class Worked:
 
 
 class ReceiptInbox(Protocol):
-    """Where receipts are stored before a carrier hears that we have them."""
+    """Where receipts are stored before they are acknowledged to a carrier."""
 
     async def store(self, receipts: Sequence[DeliveryReceipt]) -> None:
         """Stores receipts as they came, durably. Raises ServiceError when the database is away."""

@@ -69,7 +69,7 @@ class _TierCells:
         return (self._number, effective, known) if known else None
 
     def _changes_of(self, effective: int) -> list[datetime]:
-        """When the first so many rows became what they are."""
+        """When the first `effective` rows became what they are."""
         _forget_oldest(self._changes, MAX_CHANGES - 1)
         rows = self._rows[:effective]
         changes = [row.recorded_at for row in rows]

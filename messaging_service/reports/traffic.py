@@ -20,7 +20,7 @@ class TrafficRecords(Protocol):
         ...
 
     async def charged(self, start: datetime, end: datetime, limit: int) -> Sequence[Traffic]:
-        """The charged messages of a period, summed by account and app; at most so many sums."""
+        """The charged messages of a period, summed by account and app; `limit`: most sums."""
         ...
 
     async def charged_between(

@@ -24,7 +24,7 @@ from service_kit.errors import Kind, ServiceError
 FIRST_RETRY_S = 0.5
 LONGEST_RETRY_S = 30.0
 SLOW_S = 1.0
-"""A database that took so long to record an outcome held it up, as one does that was away."""
+"""A database that took this long to record an outcome held it up, like one that was away."""
 SHORTEST_PAUSE_S = 0.1
 LONGEST_PAUSE_S = 1.0
 """Between two tries to record an outcome; each is as long as twice that."""
@@ -90,7 +90,7 @@ class Attempts:
             await asyncio.wait(set(self._running), timeout=None if math.isinf(left_s) else left_s)
 
     async def run(self, claim: Claim, slot: RouteSlot, carriers: RouteCarriers, requeued: Callable[[], None]) -> None:
-        """Submits a claimed message, records the outcome and tells who waits for it.
+        """Submits a claimed message, records the outcome and notifies whoever waits for it.
 
         `requeued` is called when the message went back to the queue for another carrier that takes messages now.
         """

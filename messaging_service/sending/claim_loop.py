@@ -49,7 +49,7 @@ class ClaimLoop:
     ) -> None:
         """`poll_s`: longest time between two looks at the queue, which other processes also fill.
 
-        `meter` hears of every look; None: nobody does.
+        `meter` counts every look; None for no figures.
         """
         self._meter = meter or UnmeteredClaims()
         self._outbox = outbox
@@ -62,7 +62,7 @@ class ClaimLoop:
         """Whether due messages may be waiting; then new sends queue up too."""
 
     def queued(self) -> None:
-        """Tells the loop that a due message was queued; new sends line up behind it until it was looked at."""
+        """Notifies the loop that a due message was queued; new sends line up behind it until it was looked at."""
         self.backlogged = True
         self._duty.wake()
 

@@ -38,7 +38,7 @@ class Dispatch:
         return self._loops[self._routes.of(recipient, sender_id, priority).name]
 
     def queued(self, loop: ClaimLoop) -> None:
-        """Tells that a due message was queued for a loop; where it has no room, other processes may have."""
+        """Notifies a loop that a due message was queued; where it has no room, other processes may have."""
         loop.queued()
         if not loop.carriers.free_slots:
             self._wake_ups.tell()

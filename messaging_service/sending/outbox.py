@@ -32,7 +32,7 @@ class Acceptance:
     key: str
     """The idempotency key within the account."""
     fingerprint: bytes
-    """Of the request: tells a repetition from a reused key."""
+    """Of the request: distinguishes a repetition from a reused key."""
     claimed: bool
     """True when a slot of the carrier's window is reserved: the row is recorded as already owned by this
     process, so that no other can claim it."""
@@ -160,9 +160,9 @@ class Swept:
     expired: int
     """Unknown or queued beyond their window, or queued beyond their validity: now expired, their hold released."""
     resent: int = 0
-    """Unknown for so long that their accounts want them sent again: now ready for a new attempt."""
+    """Unknown for the time after which their accounts want them sent again: now ready for a new attempt."""
     more: bool = False
-    """Whether so many rows were due that some may be left: sweep again at once."""
+    """Whether more rows may be due than one sweep takes: sweep again at once."""
 
 
 class Outbox(Protocol):

@@ -46,7 +46,7 @@ class Outcomes:
         return future
 
     def arrived(self, message: Message) -> None:
-        """Tells those who wait; states in which the dispatcher still works on the message do not count."""
+        """Notifies those who wait; states in which the dispatcher still works on the message do not count."""
         if message.state in IN_PROGRESS:
             return
         for future in self._waiting.pop(message.id, ()):

@@ -11,7 +11,7 @@ class CommitMeter(Protocol):
     """Called by a group commit."""
 
     def flushed(self, items: int, waited_s: float, took_s: float) -> None:
-        """Items were flushed together; the first of them waited so long, and the flush took so long."""
+        """Called after each flush: its items, the wait of the first of them, and how long it took."""
         ...
 
     def turned_away(self) -> None:

@@ -1,4 +1,4 @@
-"""How many items a flush may have: as many as it takes, and not so many that all of them wait for long."""
+"""How many items a flush may have: as many as wait, but few enough that none of them waits for long."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from typing import Final
 STEP: Final = 16
 """Items that a quick and full flush adds to the next."""
 PATIENCE: Final = 1.5
-"""A flush of more items may take so many times as long as one of the floor."""
+"""A flush of more items may take this many times as long as one of the floor."""
 MEMORY: Final = 0.8
 """Weight of what was known of small flushes when another one ends."""
 
@@ -34,7 +34,7 @@ class FlushSize:
         """Items that the next flush may have."""
 
     def flushed(self, items: int, took_s: float) -> None:
-        """Learns from a flush that succeeded; one that failed tells nothing of its size."""
+        """Learns from a flush that succeeded; one that failed says nothing about its size."""
         if items <= self._floor:
             self._small_s = took_s if self._small_s is None else MEMORY * self._small_s + (1 - MEMORY) * took_s
         if took_s > self._allowed_s:

@@ -23,7 +23,7 @@ class View(Protocol[Seen_co]):
 
 
 class LookMeter(Protocol[Shown_contra]):
-    """Hears of the looks."""
+    """Called after each look."""
 
     def looked(self, state: Shown_contra) -> None:
         """It was looked at."""

@@ -43,7 +43,7 @@ class GroupCommit(Generic[I, R]):
     ) -> None:
         """`size` says how many items of at most `max_batch` go together; None: always as many as there are.
 
-        `meter` hears of every flush; None: nobody does. `clock`: seconds, monotonic.
+        `meter` counts every flush; None for no figures. `clock`: seconds, monotonic.
         """
         self.name: Final = name
         self._flush = flush

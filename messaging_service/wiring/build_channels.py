@@ -63,7 +63,7 @@ def build_channels(process: Process, retries: Retries) -> WiredChannels:
 
 
 def child_configuration(settings: ChannelSettings) -> dict[str, Any]:
-    """What a child is told of the settings, the password of the relay among them."""
+    """The settings that a child process gets, the password of the relay among them."""
     relay = settings.channel_smtp_url
     return {
         "services": sorted(settings.channel_services),

@@ -55,7 +55,7 @@ async def lock_accounts(connection: Connection, ids: Collection[str]) -> dict[st
 
 
 def hold_accounts(ids: Collection[str]) -> Step:
-    """`lock_accounts` as a step of a trip, for who need not know how they stand."""
+    """`lock_accounts` as one statement of a pipeline, for callers that do not need the balances."""
     return _LOCK(ids=sorted(ids))
 
 

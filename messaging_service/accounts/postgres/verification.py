@@ -118,7 +118,7 @@ _SHARED_ENTRY = ENTRY.reader(("key", *ENTRY.names))
 
 
 async def verify_books(connection: Connection, account_id: str | None, limit: int) -> Verified:
-    """Recomputes the books of one account or of all, at most so many faults; must be the first in its transaction."""
+    """Recomputes the books of one account or of all; must be the first in its transaction. `limit`: most faults."""
     await connection.execute(_BEGIN)
     await connection.execute(_PATIENCE)
     faults: list[BookFault] = []

@@ -26,7 +26,7 @@ class BreakerSettings:
     outcomes: int = 20
     """How many of the latest outcomes are looked at."""
     failures: int = 15
-    """It opens when so many of them failed."""
+    """It opens when this many of them failed."""
     open_s: float = 5.0
     """How long it stays open the first time; each time in a row it doubles."""
     longest_open_s: float = 60.0
@@ -88,16 +88,16 @@ class CircuitBreaker:
         return left_s if left_s > 0 else None
 
     def reserved(self) -> None:
-        """Tells that a message is about to go through; a half-open breaker lets no other through meanwhile."""
+        """Notes that a message is about to go through; a half-open breaker lets no other through meanwhile."""
         if self.state is BreakerState.HALF_OPEN:
             self._probing = True
 
     def given_back(self) -> None:
-        """Tells that a message that was about to go through will not."""
+        """Notes that a message that was about to go through will not."""
         self._probing = False
 
     def succeeded(self) -> None:
-        """Tells of an outcome that speaks for the carrier."""
+        """Notes an outcome that speaks for the carrier."""
         self._probing = False
         if self._open_until is None:
             self._failed.append(False)
@@ -105,7 +105,7 @@ class CircuitBreaker:
             self.reset()
 
     def failed(self) -> bool:
-        """Tells of an outcome that speaks against the carrier; True when the breaker opened by it."""
+        """Notes an outcome that speaks against the carrier; True when the breaker opened by it."""
         self._probing = False
         state = self.state
         if state is BreakerState.OPEN:

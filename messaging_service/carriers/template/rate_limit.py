@@ -7,7 +7,7 @@ from collections.abc import Callable
 from typing import Final
 
 GUST_S: Final = 0.02
-"""Submits of so many seconds may go at once: timers are no finer than a millisecond, and one submit a timer
+"""Submits of this many seconds may go at once: timers are no finer than a millisecond, and one submit a timer
 would cost more than the submit."""
 
 
@@ -31,12 +31,12 @@ class RateLimit:
 
     @property
     def is_exhausted(self) -> bool:
-        """Whether somebody waits to be told that a token is there."""
+        """Whether somebody waits to be called when a token is there."""
         return self._timer is not None
 
     @property
     def ready(self) -> int | None:
-        """Submits that may go now; None for any number. Asks to be told when the answer is 0."""
+        """Submits that may go now; None for any number. Asks to be called when the answer is 0."""
         if not self._per_s:
             return None
         self._count()
@@ -78,7 +78,7 @@ class RateLimit:
             await asyncio.sleep(-self._tokens / self._per_s)
 
     def stop(self) -> None:
-        """Tells nobody any more."""
+        """Calls nobody any more."""
         if self._timer is not None:
             self._timer.cancel()
             self._timer = None

@@ -1,4 +1,4 @@
-"""What every carrier does with the places of its window: gives them out, takes them back, and tells of free ones."""
+"""What every carrier does with the places of its window: gives them out, takes them back, and reports free ones."""
 
 from __future__ import annotations
 
@@ -101,7 +101,7 @@ class WindowedCarrier(ABC):
         return True
 
     def on_slot_free(self, listener: Callable[[], None]) -> None:
-        """Registers a callback; places that become free in one turn of the loop are told of together."""
+        """Registers a callback; places that become free in one turn of the loop are reported together."""
         self._listeners.append(listener)
 
     async def submit(self, slot: Slot, submission: Submission) -> Outcome:

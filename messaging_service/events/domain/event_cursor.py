@@ -48,7 +48,7 @@ class Position:
 
 @dataclass(frozen=True, slots=True)
 class LoggedEvent:
-    """An event with what decides who hears of it, and when."""
+    """An event with what decides who receives it, and when."""
 
     event: OutboxEvent
     transaction: int

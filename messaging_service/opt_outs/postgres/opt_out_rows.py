@@ -139,7 +139,7 @@ async def cancel_queued(connection: Connection, ids: Sequence[UUID], exemption: 
 async def note_pass(connection: Connection, ids: Sequence[UUID], exemption: Exemption, *, quiet: bool) -> bool:
     """Ends the passes of entries that nothing can slip past any more; whether that is all of them.
 
-    The passes of the others are due again at once: the desk decides how often it looks.
+    The passes of the others are due again at once: the processor decides how often it looks.
     `quiet`: whether no acceptance overlaps with the entries.
     """
     still_open = list(ids)

@@ -41,7 +41,7 @@ LEVELS: Final[dict[PriceLevel, pricing_pb2.CostLevel.ValueType]] = {
 _LEVEL_OF: Final = {value: level for level, value in LEVELS.items()}
 
 _ANYBODY: Final = "anybody"
-"""A customer who needs no price of its own: any answer tells the time."""
+"""A customer who needs no price of its own: any answer has the time."""
 _CLOCK_DIFFERENCES: Final = tuple(timedelta(seconds=seconds) for seconds in (0, 1, 10, 60, 600))
 MAX_TIERS: Final = 500
 """Histories in one call; most have a few rows, and an answer has room for 20,000."""
@@ -63,7 +63,7 @@ class BookClient(PriceBook):
     ) -> None:
         """`timeout_s` bounds each call; reports ask much at once, and nobody waits at a phone.
 
-        `calls` hears of every call; None: nobody does.
+        `calls` counts every call; None for no figures.
         """
         self._calls = calls or UncountedCalls()
         self._stub = pricing_pb2_grpc.PricingServiceStub(channel)
@@ -104,8 +104,8 @@ class BookClient(PriceBook):
                 )
             except aio.AioRpcError as error:
                 raise _failure(error) from error
-            for tier, told in zip(chunk, answer.tiers, strict=True):
-                found.append(await self._long_history(tier) if told.incomplete else _to_history(told.rows))
+            for tier, history in zip(chunk, answer.tiers, strict=True):
+                found.append(await self._long_history(tier) if history.incomplete else _to_history(history.rows))
         return found
 
     async def _long_history(self, tier: Tier) -> TierHistory:

@@ -35,7 +35,7 @@ class CopyAudit(PriceCopyAudit):
     def __init__(
         self, copy: PriceCopy, questions: PriceQuestions, watch: PriceWatch, *, settle_s: float = SETTLE_S
     ) -> None:
-        """`settle_s`: after so long a change has reached the watch, if it lives."""
+        """`settle_s`: seconds after which a change has reached a watch that lives."""
         self._copy = copy
         self._book = questions
         self._watch = watch
@@ -77,9 +77,9 @@ class CopyAudit(PriceCopyAudit):
         if not held:
             return {}
         asking = self._copy.asking()
-        told = await self._book.ask([(customer_id, app_id, None) for customer_id, app_id in held])
+        answered = await self._book.ask([(customer_id, app_id, None) for customer_id, app_id in held])
         pairs: dict[Key, _Pair] = {}
-        for (key, ours), theirs in zip(held.items(), told, strict=True):
+        for (key, ours), theirs in zip(held.items(), answered, strict=True):
             if not isinstance(theirs, ServiceError):
                 self._copy.learn_clock(asking, theirs)
                 # One that has run out is not used any more.

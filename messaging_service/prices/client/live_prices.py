@@ -42,7 +42,7 @@ class LivePrices(Prices):
     ) -> None:
         """`max_waiting`: questions to the price book that may wait; more are turned away with OVERLOADED.
 
-        `meter` hears of every call; None: nobody does.
+        `meter` counts every call; None for no figures.
         """
         self._book = questions
         self._copy = copy

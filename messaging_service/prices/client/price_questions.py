@@ -40,7 +40,7 @@ class PriceQuestions:
     """Puts questions to the price book, all of a call at one moment."""
 
     def __init__(self, channel: aio.Channel, *, timeout_s: float, calls: CallMeter | None = None) -> None:
-        """`timeout_s`: the longest time for an answer. `calls` hears of every call; None: nobody does."""
+        """`timeout_s`: the longest time for an answer. `calls` counts every call; None for no figures."""
         self._stub = pricing_pb2_grpc.PricingServiceStub(channel)
         self._timeout_s = timeout_s
         self._calls = calls or UncountedCalls()

@@ -1,4 +1,4 @@
-"""Follows the changes of the price book, and keeps the copy told."""
+"""Follows the changes of the price book, and keeps the copy up to date."""
 
 from __future__ import annotations
 
@@ -46,7 +46,7 @@ class PriceWatch:
     ) -> None:
         """`heartbeat_s`: the longest silence asked for; three times as long ends a watch.
 
-        `calls` hears of every watch that ended; None: nobody does.
+        `calls` counts every watch that ended; None for no figures.
         """
         self._calls = calls or UncountedCalls()
         self._stub = pricing_pb2_grpc.PricingServiceStub(channel)
@@ -71,7 +71,7 @@ class PriceWatch:
             await asyncio.sleep(backoff_s(self._failures, SHORTEST_PAUSE_S, LONGEST_PAUSE_S))
 
     async def words(self, count: int) -> None:
-        """Returns when the watch has told something so many times more."""
+        """Returns when the watch has received this many messages more."""
         for _ in range(count):
             await self._word.wait()
 
@@ -86,7 +86,7 @@ class PriceWatch:
             return "silent"
         except Exception as error:
             log.error("prices.watch_crashed", exc_info=error)  # noqa: TRY400 - traceback is in exc_info
-            # Whatever was told may have been taken in by half.
+            # Whatever was received may have been applied by half.
             self._copy.forget()
             return "crashed"
         finally:
@@ -97,21 +97,21 @@ class PriceWatch:
         while True:
             waiting_since = self._clock()
             async with asyncio.timeout(self._silence_s):
-                told = await call.read()
-            if not isinstance(told, pricing_pb2.WatchPricesResponse):
+                received = await call.read()
+            if not isinstance(received, pricing_pb2.WatchPricesResponse):
                 return "closed by the server"
             if self._clock() - waiting_since > self._silence_s:
                 # This process stood still: what it reads now was said long ago, and more may be behind it.
                 return "silent"
-            now = to_datetime(told.now) if told.HasField("now") else None
+            now = to_datetime(received.now) if received.HasField("now") else None
             if opened:
-                self._copy.watch_told(told.epoch, [_to_change(cost) for cost in told.changes], now)
+                self._copy.watch_told(received.epoch, [_to_change(cost) for cost in received.changes], now)
             else:
                 opened = True
                 self._failures = 0
                 known = self._copy.epoch
-                self._copy.watch_opened(told.epoch, now)
-                log.info("prices.watch_opened", epoch=told.epoch, missed_changes=known != told.epoch)
+                self._copy.watch_opened(received.epoch, now)
+                log.info("prices.watch_opened", epoch=received.epoch, missed_changes=known != received.epoch)
             self._word.set()
             self._word = asyncio.Event()
 

@@ -1,4 +1,4 @@
-"""What the clock of the price book shows, as far as messaging can tell from what it hears of it."""
+"""What the clock of the price book shows, as far as messaging knows it from messages of the book."""
 
 from __future__ import annotations
 

@@ -1,8 +1,8 @@
 """What messaging remembers of the price book, and when it may be used.
 
 An answer of the price book is right from the instant that it was given for until the next row takes effect
-(`valid_until`), unless the book changes. Changes are heard of by a watch; while it lives the copy is as good as
-the book. Everything here is told what happens, on a clock that is injected, and asks nobody.
+(`valid_until`), unless the book changes. Changes are received by a watch; while it lives the copy is as good as
+the book. Everything here is called when something happens, on a clock that is injected, and asks nobody.
 """
 
 from __future__ import annotations
@@ -84,7 +84,7 @@ class Tally:
     refused: int = 0
     """Questions that were refused, as the book did not answer; their sends fail, and nothing is held."""
     changes: int = 0
-    """Rows that the watch told of."""
+    """Rows that the watch received."""
     resets: int = 0
     """How often all answers were forgotten."""
     breaks: int = 0
@@ -145,10 +145,10 @@ class PriceCopy:
 
     @property
     def is_fresh(self) -> bool:
-        """Whether changes would have been heard of."""
+        """Whether changes would have been received."""
         return self._watched and self.age_s <= self._silence_s
 
-    # What the watch tells.
+    # What the watch receives.
 
     def watch_opened(self, epoch: int, now: datetime | None = None) -> None:
         """The first word of a watch. Another epoch than the last one seen means that changes were missed.
@@ -263,7 +263,7 @@ class PriceCopy:
         return SendPrice(price, at or self._book_clock.within(now, resolved_at, valid_until), known_at)
 
     def answer(self, key: Key) -> Answer | None:
-        """The answer held, if no change that was heard of has touched it; however old it is."""
+        """The answer held, if no change that was received has touched it; however old it is."""
         held = self._held(key)
         if held is None:
             return None

@@ -118,7 +118,7 @@ async def _record(connection: Connection, work: dict[int, _Work], owner: str, po
     for place, each in sorted(work.items(), key=lambda pair: pair[1].target.id):
         state, _ = settlement_of(each.item.outcome, has_another=False)
         if state is State.READY and (each.parts or each.target.id in opted_out):
-            # The carrier has told of a part that it took, or the phone wants no messages any more.
+            # The carrier has reported a part that it took, or the phone wants no messages any more.
             left_open.append(place)
         elif state is State.READY:
             requeued.append(_requeue_row(each))

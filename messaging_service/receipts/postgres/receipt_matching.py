@@ -74,7 +74,7 @@ class _Changes:
     moves: list[Move] = field(default_factory=list)
 
     def steps(self) -> list[Step]:
-        """All but the moves, as steps of a trip."""
+        """All but the moves, as statements of a pipeline."""
         steps = [record_parts(self.parts_added)] if self.parts_added else []
         if self.parts_moved:
             states, ids, attempts, parts = zip(*self.parts_moved, strict=True)
@@ -112,7 +112,7 @@ async def work(transaction: Transaction, limit: int, owner: str, policy: ChargeP
 
 
 async def _with_message(connection: Connection, receipt: WaitingReceipt) -> WaitingReceipt:
-    """The receipt with the message that it is about, if one can be told now.
+    """The receipt with the message that it is about, if one is known now.
 
     Where its id is that of a message to another phone, its own message may have the same id, and that may not be on
     record yet, or never come: so that one is looked for first.
@@ -144,7 +144,7 @@ async def _unknown_message(connection: Connection, receipt: WaitingReceipt) -> U
 async def _changes(transaction: Transaction, matched: dict[UUID, list[WaitingReceipt]]) -> _Changes:
     """Locks the messages and works out what their receipts do to them."""
     ids = sorted(matched)
-    # One after another, though in one trip: each sees what was committed until the locks before it were had.
+    # One after another, though in one pipeline: each sees what was committed until the locks before it were had.
     _, held, found = await transaction.run(_LOCK_QUEUE(ids=ids), hold_messages(ids), look_up_parts(ids))
     parts = parts_in(found, ids)
     changes = _Changes()
@@ -224,7 +224,7 @@ def _apply(target: Target, parts: list[Part], receipt: WaitingReceipt, changes: 
     if reported_on:
         return
     while target.state is State.UNKNOWN and len(parts) < target.units:
-        # The submit was never recorded; the receipt is the first that we hear of this part's id.
+        # The submit was never recorded; the receipt is the first to name this part's id.
         state = part_after(ReceiptState.ACCEPTED, reported)
         part = Part(len(parts) + 1, receipt.canonical_id, state)
         parts.append(part)

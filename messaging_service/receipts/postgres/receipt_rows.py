@@ -121,5 +121,5 @@ async def waiting_receipts(transaction: Transaction, limit: int) -> list[Waiting
 
 
 def postponed(receipts: Sequence[int]) -> Step:
-    """Lets these receipts wait longer, as a step of a trip."""
+    """Lets these receipts wait longer, as one statement of a pipeline."""
     return _POSTPONE(receipts=receipts)

@@ -20,7 +20,7 @@ class Cause(StrEnum):
     REVISED_AFTER = "revised_after"
     """A newer revision of the row was recorded after the entry."""
     STALE_PRICE = "stale_price"
-    """The row of now was recorded before the entry, but the one who accepted it had not heard of it yet."""
+    """The row of now was recorded before the entry, but the one who accepted it had not received it yet."""
     WITHDRAWN = "withdrawn"
     """The row was withdrawn after the entry, and what applies instead would not have applied beside it."""
     MISSING_ROW = "missing_row"

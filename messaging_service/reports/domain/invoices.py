@@ -11,7 +11,7 @@ from uuid import UUID
 
 
 class InvoiceCause(StrEnum):
-    """Why something does not agree, in the order in which exceptions are told."""
+    """Why something does not agree, in the order in which exceptions are listed."""
 
     NOT_OURS = "not_ours"
     """The carrier never took this message from us."""

@@ -40,7 +40,7 @@ class SendRequest:
     app_id: str | None
 
     def fingerprint(self) -> bytes:
-        """Equal for requests that ask for the same thing; tells a repetition from a reused key."""
+        """Equal for requests that ask for the same thing; distinguishes a repetition from a reused key."""
         custom_data = None if self.custom_data_json is None else json.loads(self.custom_data_json)
         scheduled = None if self.scheduled_at is None else self.scheduled_at.isoformat()
         parts: list[object] = [

@@ -1,4 +1,4 @@
-"""Until when a call that waits must have answered, so that its caller hears what was recorded."""
+"""Until when a call that waits must have answered, so that its caller learns what was recorded."""
 
 from __future__ import annotations
 

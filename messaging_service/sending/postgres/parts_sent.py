@@ -86,5 +86,5 @@ def record_parts(parts: Sequence[NewPart]) -> Step:
 
 
 async def forget_parts(connection: Connection, message_id: UUID, attempt: int) -> None:
-    """Forgets the parts of an attempt, because all of them are told anew."""
+    """Forgets the parts of an attempt, because all of them are recorded anew."""
     await connection.execute(_FORGET, (message_id, attempt))

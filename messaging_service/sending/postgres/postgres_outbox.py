@@ -35,7 +35,7 @@ FORGET_AT_ONCE = 1_000
 ACCEPT_PAUSES_S = (0.05, 0.5)
 """How long to wait before recording a batch again after the database failed it."""
 ACCEPT_AGAIN_S = 10.0
-"""A try that took so long is the last one: a database that stands still would hold up the next as long."""
+"""A try that took this long is the last one: a database that stands still would hold up the next as long."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -16,7 +16,7 @@ from messaging_service.shared.postgres.message_columns import MESSAGE
 from service_kit.postgres.database import Connection
 
 NORMAL_SHARE = 10
-"""The normal lane gets one in so many of the slots at least, however full the high lane is."""
+"""The normal lane gets at least one in this many slots, however full the high lane is."""
 
 
 class _Row(NamedTuple):

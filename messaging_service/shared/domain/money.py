@@ -49,7 +49,7 @@ class Price:
     """The tier of that row."""
 
     def total(self, units: int) -> Decimal:
-        """KES for a message of so many units, exactly."""
+        """KES for a message of `units` units, exactly."""
         return self.unit_price * units
 
 

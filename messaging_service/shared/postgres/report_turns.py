@@ -108,7 +108,7 @@ class ReportTurns:
         finally:
             await end_tasks([reading])
             if not reading.cancelled():
-                # Looked at, as a caller who left will not be told: asyncio would complain of it otherwise.
+                # Looked at because a caller who left never sees it: asyncio would complain of it otherwise.
                 reading.exception()
 
     async def _read(self, pages: AsyncGenerator[Page, None], handed: asyncio.Queue[Page | None]) -> None:
