@@ -9,6 +9,7 @@ from http import HTTPStatus
 from typing import Final, cast
 
 import httptools
+from typing_extensions import override
 
 MAX_BODY_BYTES: Final = 1 << 20
 
@@ -68,21 +69,21 @@ class HttpLink(asyncio.Protocol):
 
     # asyncio.Protocol.
 
+    @override
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
-        """See asyncio."""
         # Not every loop's transport is an instance of asyncio's, but each of a TCP server does what one does.
         self._transport = cast("asyncio.Transport", transport)
 
+    @override
     def data_received(self, data: bytes) -> None:
-        """See asyncio."""
         try:
             self._parser.feed_data(data)
         except (httptools.HttpParserError, httptools.HttpParserUpgrade):
             # httptools skips the body of a request that asks for an upgrade, and nothing of it is read as a request.
             self.close()
 
+    @override
     def connection_lost(self, exc: Exception | None) -> None:
-        """See asyncio."""
         self._transport = None
         if self._task is not None:
             self._task.cancel()

@@ -7,11 +7,14 @@ from collections.abc import Iterable
 import structlog
 from prometheus_client import Counter
 from prometheus_client.registry import CollectorRegistry
+from typing_extensions import override
+
+from service_kit.duties.duty import DutyLog
 
 log = structlog.get_logger()
 
 
-class DutyFailures:
+class DutyFailures(DutyLog):
     """Implements DutyLog."""
 
     def __init__(self, registry: CollectorRegistry, duties: Iterable[str]) -> None:
@@ -29,12 +32,12 @@ class DutyFailures:
         """One more."""
         self._failures.labels(duty).inc()
 
+    @override
     def upkeep_failed(self, duty: str, reason: str) -> None:
-        """See DutyLog."""
         self.count(duty)
         log.warning("upkeep.failed", duty=duty, reason=reason)
 
+    @override
     def upkeep_crashed(self, duty: str, error: Exception) -> None:
-        """See DutyLog."""
         self.count(duty)
         log.error("upkeep.crashed", duty=duty, exc_info=error)

@@ -12,6 +12,7 @@ import grpc
 from grpc import aio
 from prometheus_client import Counter, Histogram
 from prometheus_client.registry import CollectorRegistry
+from typing_extensions import override
 
 from service_kit.grpc.context import Context
 from service_kit.metrics import LATENCY_BUCKETS_S
@@ -173,7 +174,7 @@ class CallMeter(Protocol):
         ...
 
 
-class ClientCalls:
+class ClientCalls(CallMeter):
     """Implements CallMeter. Each call says its name, as a client interceptor costs more than the call's own work."""
 
     def __init__(self, registry: CollectorRegistry, clock: Callable[[], float] = time.perf_counter) -> None:
@@ -181,8 +182,8 @@ class ClientCalls:
         self._calls = _Calls("client", registry)
         self._clock = clock
 
+    @override
     async def answer(self, method: str, call: Awaitable[Response]) -> Response:
-        """See CallMeter.answer."""
         begun = self._clock()
         code = grpc.StatusCode.CANCELLED.name
         try:
@@ -195,21 +196,22 @@ class ClientCalls:
             self._calls.of(method).ended(code, self._clock() - begun)
         return response
 
+    @override
     def ended(self, method: str, code: str, seconds: float) -> None:
-        """See CallMeter.ended."""
         self._calls.of(method).ended(code, seconds)
 
 
-class UncountedCalls:
+class UncountedCalls(CallMeter):
     """Implements CallMeter where nobody looks at the figures."""
 
+    @override
     async def answer(self, method: str, call: Awaitable[Response]) -> Response:
-        """See CallMeter.answer."""
         del method
         return await call
 
+    @override
     def ended(self, method: str, code: str, seconds: float) -> None:
-        """See CallMeter.ended."""
+        pass
 
 
 def counted_stub(stub: Stub, service: str, calls: CallMeter) -> Stub:
