@@ -30,6 +30,11 @@ EffectiveFrom = Annotated[datetime, Meta(tz=True, description="First instant at 
 CreatedBy = Annotated[str, Meta(description="Who set the price.")]
 
 
+def guard_name(guard: pricing_pb2.PriceGuard.ValueType) -> str:
+    """The guard as REST names it, for instance `FAR_PAST`."""
+    return pricing_pb2.PriceGuard.Name(guard).removeprefix("PRICE_GUARD_")
+
+
 class NewCost(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, rename="camel"):
     """A price to record. `null` for an optional field is the same as leaving it out."""
 
@@ -249,6 +254,6 @@ class RecordedCost(msgspec.Struct, frozen=True, kw_only=True, rename="camel"):
             created_by=cost.created_by,
             recorded_at=instant(cost.recorded_time),
             revision=cost.revision,
-            overridden_guards=list(cost.overridden_guards) or UNSET,
+            overridden_guards=[guard_name(guard) for guard in cost.overridden_guards] or UNSET,
             withdrawal=Withdrawal.of(cost),
         )

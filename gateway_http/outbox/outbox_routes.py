@@ -32,6 +32,8 @@ if TYPE_CHECKING:
     from tukupay.sms.messaging.v1.messaging_pb2_grpc import MessagingServiceAsyncStub
 
 _READ = Call("messaging")
+_ERROR_CODES = 500
+"""Codes in one answer of messaging: all of them today."""
 _RESEND = Call(
     "messaging",
     "the SMS may or may not have been resent: look at GET /api/sms/outbox/{outboxId} before you try again",
@@ -96,8 +98,13 @@ class OutboxRoutes(RestRoutes):
     @handles(LIST_ERROR_CODES)
     async def list_error_codes(self, request: RestRequest) -> Response:
         """Answers with a bare array of all codes."""
-        found = await request.answer(self._messaging.ListErrorCodes, pb.ListErrorCodesRequest(), _READ)
-        return json_answer([ErrorCode.of(code) for code in found.error_codes])
+        question, codes = pb.ListErrorCodesRequest(page_size=_ERROR_CODES), list[ErrorCode]()
+        while True:
+            page = await request.answer(self._messaging.ListErrorCodes, question, _READ)
+            codes += [ErrorCode.of(code) for code in page.error_codes]
+            if not page.next_page_token:
+                return json_answer(codes)
+            question.page_token = page.next_page_token
 
     @handles_body(CANCEL_SMS)
     async def cancel(self, request: RestRequest, _body: NoFields) -> Response:

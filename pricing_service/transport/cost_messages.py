@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 from datetime import datetime
 from decimal import Decimal
@@ -15,6 +15,7 @@ from pricing_service.domain.explanation import Verdict
 from pricing_service.domain.history import HistoryPosition
 from pricing_service.domain.importing import Effect
 from pricing_service.domain.instants import instant_of, micros_since_1970
+from pricing_service.domain.price_guards import Guard
 from pricing_service.domain.price_question import PriceQuestion, ask_price
 from pricing_service.domain.resolution import DraftPrice
 from pricing_service.domain.tier import Level, Tier, read_tier
@@ -26,6 +27,12 @@ from service_kit.errors import ServiceError, Violation
 from service_kit.grpc.timestamps import to_timestamp
 from tukupay.sms.pricing.v1 import pricing_pb2
 
+GUARDS: Mapping[Guard, pricing_pb2.PriceGuard.ValueType] = {
+    Guard.ABOVE_CEILING: pricing_pb2.PRICE_GUARD_ABOVE_CEILING,
+    Guard.RELATIVE_CHANGE: pricing_pb2.PRICE_GUARD_RELATIVE_CHANGE,
+    Guard.FAR_PAST: pricing_pb2.PRICE_GUARD_FAR_PAST,
+    Guard.FAR_FUTURE: pricing_pb2.PRICE_GUARD_FAR_FUTURE,
+}
 LEVELS: Final = {
     pricing_pb2.COST_LEVEL_TUKUPAY: Level.TUKUPAY,
     pricing_pb2.COST_LEVEL_APP_OWNER: Level.APP_OWNER,
@@ -156,7 +163,7 @@ def to_cost(cost: Cost) -> pricing_pb2.Cost:
         created_by=cost.created_by,
         recorded_time=to_timestamp(cost.recorded_at) if cost.epoch else None,
         revision=cost.revision,
-        overridden_guards=cost.overridden_guards,
+        overridden_guards=_guards(cost.overridden_guards),
     )
     if cost.withdrawal is not None:
         message.withdrawal.withdrawn_time.CopyFrom(to_timestamp(cost.withdrawal.withdrawn_at))
@@ -172,6 +179,10 @@ def to_imported(row: ImportedRow) -> pricing_pb2.ImportedCost:
     return pricing_pb2.ImportedCost(cost=cost, previous_price_micros=previous, effect=_WIRE_EFFECTS[row.effect])
 
 
+def _guards(names: Iterable[str]) -> list[pricing_pb2.PriceGuard.ValueType]:
+    return [GUARDS[Guard(name)] for name in names]
+
+
 def _unrecorded(draft: CostDraft, overridden_guards: Sequence[str]) -> pricing_pb2.Cost:
     return pricing_pb2.Cost(
         level=_WIRE_LEVELS[draft.tier.level],
@@ -181,7 +192,7 @@ def _unrecorded(draft: CostDraft, overridden_guards: Sequence[str]) -> pricing_p
         reason=draft.reason,
         effective_from=to_timestamp(draft.effective_from),
         created_by=draft.created_by,
-        overridden_guards=overridden_guards,
+        overridden_guards=_guards(overridden_guards),
     )
 
 

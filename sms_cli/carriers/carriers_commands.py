@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import getpass
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 from rich.markup import escape
@@ -18,7 +18,12 @@ from sms_cli.shared.terminal_instants import shown
 from tukupay.sms.messaging.v1 import carriers_pb2 as pb
 from tukupay.sms.messaging.v1.carriers_pb2_grpc import CarrierServiceStub
 
+if TYPE_CHECKING:
+    from tukupay.sms.messaging.v1.carriers_pb2_grpc import CarrierServiceAsyncStub
+
 carriers = typer.Typer(help="How carriers stand; pause, drain and resume them.", invoke_without_command=True)
+
+_PAGE = 500
 
 Carrier = Annotated[str, typer.Argument(help="The carrier's name.")]
 Reason = Annotated[str, typer.Option(help="Why, for the record.")]
@@ -30,9 +35,7 @@ def show(context: typer.Context, *, as_json: AsJson = False) -> None:
     """Show every carrier: its binds, how much of its window is used, its rate and its errors."""
     if context.invoked_subcommand is not None:
         return
-    answer: pb.ListCarriersResponse = ask_messaging(
-        CarrierServiceStub, lambda stub: stub.ListCarriers(pb.ListCarriersRequest())
-    )
+    answer = ask_messaging(CarrierServiceStub, _every_page)
     if as_json:
         print_json({"carriers": [record(report) for report in answer.carriers]})
         return
@@ -51,6 +54,17 @@ def show(context: typer.Context, *, as_json: AsJson = False) -> None:
             why = f": {control.reason}" if control.reason else ""
             out.print(f"{escape(control.carrier)} is {_word(pb.CarrierMode, control.mode)}", end="")
             out.print(f" ({escape(said)}){escape(why)}")
+
+
+async def _every_page(stub: CarrierServiceAsyncStub) -> pb.ListCarriersResponse:
+    """All pages as one."""
+    request, whole = pb.ListCarriersRequest(page_size=_PAGE), pb.ListCarriersResponse()
+    while True:
+        page = await stub.ListCarriers(request)
+        whole.MergeFrom(page)
+        if not page.next_page_token:
+            return whole
+        request.page_token = page.next_page_token
 
 
 @carriers.command()
@@ -75,7 +89,7 @@ def record(report: pb.CarrierReport) -> dict[str, object]:
     """A report as JSON."""
     return {
         "carrier": report.name,
-        "kind": report.kind,
+        "kind": enum_word(pb.CarrierKind, report.kind),
         "replica": report.replica,
         "reportedAt": shown(report.reported_time),
         "isUp": report.is_up,

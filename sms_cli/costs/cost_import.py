@@ -12,7 +12,7 @@ from sms_cli.costs.cost_files import FileRow, file_key, place_in_file
 from sms_cli.shared.call_failures import option_of
 from sms_cli.shared.enum_words import enum_word
 from sms_cli.shared.kes_amounts import kes, micros
-from sms_cli.shared.level_names import LEVEL_NAMES
+from sms_cli.shared.level_names import LEVEL_NAMES, guard_name
 from sms_cli.shared.service_calls import pricing_stub
 from sms_cli.shared.terminal_instants import exact
 from tukupay.sms.pricing.v1 import pricing_pb2 as pb
@@ -119,7 +119,7 @@ class CostImport:
                 row,
                 done.effect,
                 Decimal(done.previous_price_micros).scaleb(-6) if done.HasField("previous_price_micros") else None,
-                tuple(done.cost.overridden_guards),
+                tuple(guard_name(guard) for guard in done.cost.overridden_guards),
             )
             for row, done in zip(self._rows, imported, strict=True)
         ]

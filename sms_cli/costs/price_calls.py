@@ -11,7 +11,7 @@ from service_kit.grpc.timestamps import to_timestamp
 from service_kit.settings import Address
 from sms_cli.shared.enum_words import enum_word
 from sms_cli.shared.kes_amounts import kes, micros
-from sms_cli.shared.level_names import LEVEL_NAMES
+from sms_cli.shared.level_names import LEVEL_NAMES, guard_name
 from sms_cli.shared.service_calls import pricing_stub
 from sms_cli.shared.terminal_instants import exact
 from tukupay.sms.pricing.v1 import pricing_pb2 as pb
@@ -123,7 +123,7 @@ def cost_record(cost: pb.Cost) -> dict[str, object]:
         "createdBy": cost.created_by,
         "recordedAt": exact(cost.recorded_time),
         "revision": cost.revision,
-        "overriddenGuards": ", ".join(cost.overridden_guards) or None,
+        "overriddenGuards": ", ".join(guard_name(guard) for guard in cost.overridden_guards) or None,
         "withdrawnAt": exact(taken.withdrawn_time) if taken else None,
         "withdrawnBy": taken.withdrawn_by if taken else None,
         "withdrawalReason": taken.reason if taken else None,

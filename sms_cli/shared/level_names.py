@@ -1,4 +1,4 @@
-"""The cost levels in the words of the public contract."""
+"""The cost levels and the guards of prices in the words of the public contract."""
 
 from __future__ import annotations
 
@@ -30,3 +30,8 @@ def parse_level(text: str) -> pb.CostLevel.ValueType:
         if name.lower() == text.lower():
             return pb.CostLevel.ValueType(level)
     raise ValueError(f"{text!r} is not a level; the levels are {', '.join(LEVEL_NAMES.values())}")
+
+
+def guard_name(guard: pb.PriceGuard.ValueType) -> str:
+    """The guard in the word of reasons, for instance `FAR_PAST`."""
+    return pb.PriceGuard.Name(guard).removeprefix("PRICE_GUARD_")

@@ -13,6 +13,8 @@ from messaging_service.carriers.domain.circuit_breaker import BreakerState
 from messaging_service.shared.domain import reasons
 from messaging_service.shared.domain.fields import text_problem
 from messaging_service.shared.domain.money import to_micros
+from messaging_service.shared.grpc import list_pages
+from service_kit import page_token
 from service_kit.errors import Violation, invalid
 from service_kit.grpc.context import Context
 from service_kit.grpc.timestamps import to_timestamp
@@ -21,7 +23,12 @@ from tukupay.sms.messaging.v1 import carriers_pb2_grpc
 
 MAX_CHANGED_BY = 128
 MAX_REASON = 500
+_QUESTION = ("carriers",)
 
+KINDS: Mapping[str, pb.CarrierKind.ValueType] = {
+    "smpp": pb.CARRIER_KIND_SMPP,
+    "africastalking": pb.CARRIER_KIND_AFRICASTALKING,
+}
 MODES: Mapping[CarrierMode, pb.CarrierMode.ValueType] = {
     CarrierMode.RUNNING: pb.CARRIER_MODE_RUNNING,
     CarrierMode.PAUSED: pb.CARRIER_MODE_PAUSED,
@@ -50,9 +57,18 @@ class CarrierServicer(carriers_pb2_grpc.CarrierServiceServicer):
 
     @override
     async def ListCarriers(self, request: pb.ListCarriersRequest, context: Context) -> pb.ListCarriersResponse:
+        size = list_pages.page_size(request.page_size)
+        after = None
+        if request.page_token:
+            name, replica = page_token.decode(request.page_token, _QUESTION, 2)
+            after = (str(name), str(replica))
         reports, controls = await self._carriers.list()
+        wanted = sorted((report for report in reports if after is None or _position(report) > after), key=_position)
+        page = wanted[:size]
         return pb.ListCarriersResponse(
-            carriers=[_report(report) for report in reports], controls=[_control(control) for control in controls]
+            carriers=[_report(report) for report in page],
+            controls=[_control(control) for control in controls] if after is None else [],
+            next_page_token=page_token.encode(_position(page[-1]), _QUESTION) if len(wanted) > size else "",
         )
 
     @override
@@ -76,6 +92,10 @@ class CarrierServicer(carriers_pb2_grpc.CarrierServiceServicer):
         return pb.SetCarrierModeResponse(control=_control(control))
 
 
+def _position(report: CarrierReport) -> tuple[str, str]:
+    return report.status.carrier.name, report.replica
+
+
 def _control(control: CarrierControl) -> pb.CarrierControl:
     return pb.CarrierControl(
         carrier=control.carrier,
@@ -90,7 +110,7 @@ def _report(report: CarrierReport) -> pb.CarrierReport:
     carrier, traffic = report.status.carrier, report.status.traffic
     return pb.CarrierReport(
         name=carrier.name,
-        kind=carrier.kind,
+        kind=KINDS.get(carrier.kind, pb.CARRIER_KIND_UNSPECIFIED),
         replica=report.replica,
         reported_time=to_timestamp(report.reported_at),
         is_up=carrier.is_up,

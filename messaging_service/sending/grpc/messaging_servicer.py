@@ -24,7 +24,7 @@ from messaging_service.shared.domain.fields import MAX_IDENTIFIER, text_problem
 from messaging_service.shared.grpc import list_pages
 from messaging_service.shared.grpc.entry_ids import existing
 from messaging_service.shared.grpc.wire import to_instant
-from service_kit import request_id
+from service_kit import page_token, request_id
 from service_kit.errors import ServiceError, Violation, invalid
 from service_kit.grpc.context import Context
 from tukupay.sms.common.v1 import errors_pb2
@@ -157,7 +157,17 @@ class MessagingServicer(messaging_pb2_grpc.MessagingServiceServicer):
 
     @override
     async def ListErrorCodes(self, request: pb.ListErrorCodesRequest, context: Context) -> pb.ListErrorCodesResponse:
-        return pb.ListErrorCodesResponse(error_codes=[from_failure(failure) for failure in CATALOGUE.values()])
+        size, first, codes = list_pages.page_size(request.page_size), 0, list(CATALOGUE)
+        if request.page_token:
+            (after,) = page_token.decode(request.page_token, ("error codes",), 1)
+            if after not in codes:
+                raise page_token.refused("does not hold a position; start again without it")
+            first = codes.index(str(after)) + 1
+        page = codes[first : first + size]
+        token = page_token.encode((page[-1],), ("error codes",)) if first + size < len(codes) else ""
+        return pb.ListErrorCodesResponse(
+            error_codes=[from_failure(CATALOGUE[code]) for code in page], next_page_token=token
+        )
 
 
 def _earlier_rivals(items: Sequence[pb.SendSmsRequest]) -> list[int | None]:

@@ -24,6 +24,8 @@ from tukupay.sms.messaging.v1 import (
     accounts_pb2_grpc,
     alerts_pb2,
     alerts_pb2_grpc,
+    carriers_pb2,
+    carriers_pb2_grpc,
     channels_pb2,
     channels_pb2_grpc,
     events_pb2,
@@ -116,6 +118,12 @@ async def lists(service: Running, database_url: str) -> list[Listed]:
         (RECIPIENT,),
     )
     books = accounts_pb2_grpc.AccountServiceStub(service.channel)
+    carriers = carriers_pb2_grpc.CarrierServiceStub(service.channel)
+    await carriers.ListCarriers(carriers_pb2.ListCarriersRequest())
+    await rows(
+        database_url,
+        "INSERT INTO carrier_report (carrier, replica, status) SELECT carrier, 'another', status FROM carrier_report",
+    )
     return [
         Listed(
             service.sms.ListOutboxEntries,
@@ -135,6 +143,8 @@ async def lists(service: Running, database_url: str) -> list[Listed]:
             {"outbox_id": sent[1]},
             {"outbox_id": sent[0]},
         ),
+        Listed(service.sms.ListErrorCodes, messaging_pb2.ListErrorCodesRequest, {}),
+        Listed(carriers.ListCarriers, carriers_pb2.ListCarriersRequest, {}),
         Listed(
             books.ListAccounts,
             accounts_pb2.ListAccountsRequest,

@@ -108,7 +108,7 @@ async def test_guards_stop_an_import_as_a_whole(pricing: Pricing) -> None:
     assert await exported(pricing) == []
     request.rows[1].override_guards = True
     done = await pricing.stub.ImportCosts(request)
-    assert [list(each.cost.overridden_guards) for each in done.rows] == [[], ["ABOVE_CEILING"]]
+    assert [list(each.cost.overridden_guards) for each in done.rows] == [[], [pb.PRICE_GUARD_ABOVE_CEILING]]
 
 
 async def test_a_file_full_of_mistakes_is_told_the_first_of_them_and_their_number(pricing: Pricing) -> None:

@@ -241,7 +241,7 @@ async def test_an_unusual_price_is_recorded_only_when_it_is_meant(pricing: Prici
     assert error.metadata == {"guards": "FAR_FUTURE,RELATIVE_CHANGE"}
     assert {violation.field for violation in error.violations} == {"price_micros", "effective_from"}
     cost = await pricing.set(TUKUPAY, 10_000_000, effective_from=in_days(400), override_guards=True)
-    assert list(cost.overridden_guards) == ["RELATIVE_CHANGE", "FAR_FUTURE"]
+    assert list(cost.overridden_guards) == [pb.PRICE_GUARD_RELATIVE_CHANGE, pb.PRICE_GUARD_FAR_FUTURE]
     assert list((await pricing.set(TUKUPAY, 1_100_000, override_guards=True)).overridden_guards) == []
     history = await pricing.stub.ListCosts(pb.ListCostsRequest(level=TUKUPAY))
     assert history.costs[-1] == cost

@@ -11,8 +11,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from pricing_service.domain.instants import instant_of
+from pricing_service.domain.price_guards import Guard
 from pricing_service.domain.tier import Level
-from pricing_service.transport.cost_messages import LEVELS
+from pricing_service.transport.cost_messages import GUARDS, LEVELS
 from pricing_service.transport.servicer import HEARTBEAT_BOUNDS, PricingServicer
 from pricing_service.transport.wire_instants import read_duration, read_timestamp
 from service_kit.errors import Kind, Violation
@@ -32,6 +33,13 @@ def test_every_level_has_its_place_on_the_wire() -> None:
     declared = set(pricing_pb2.CostLevel.values()) - {pricing_pb2.COST_LEVEL_UNSPECIFIED}
     assert set(LEVELS) == declared
     assert set(LEVELS.values()) == set(Level)
+
+
+def test_every_guard_has_its_place_on_the_wire() -> None:
+    assert set(GUARDS) == set(Guard)
+    assert {guard: pricing_pb2.PriceGuard.Name(number) for guard, number in GUARDS.items()} == {
+        guard: f"PRICE_GUARD_{guard.name}" for guard in Guard
+    }
 
 
 def test_every_kind_of_failure_has_a_status() -> None:

@@ -144,7 +144,7 @@ async def test_without_any_price_nothing_is_found(running: Running) -> None:
 
 
 async def test_a_cost_says_that_it_is_meant_to_be_free_and_unusual(running: Running) -> None:
-    recorded = pb.SetCostResponse(cost=row(price_micros=0, overridden_guards=["FAR_PAST"]))
+    recorded = pb.SetCostResponse(cost=row(price_micros=0, overridden_guards=[pb.PRICE_GUARD_FAR_PAST]))
     running.pricing.will_answer("SetCost", recorded)
     response = await running.http.post(COSTS, json=COST | {"pricePerSms": 0, "allowFree": True, "overrideGuards": True})
     assert response.status_code == 201

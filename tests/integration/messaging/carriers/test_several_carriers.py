@@ -183,6 +183,13 @@ async def test_reports_show_every_carrier_at_every_replica_with_its_last_minute(
         shown = await reports(one)
         assert [report.name for report in shown] == ["airtel", "airtel", "safaricom", "safaricom"]
         assert len({report.replica for report in shown}) == 2
+        assert {report.kind for report in shown} <= {pb.CARRIER_KIND_UNSPECIFIED, pb.CARRIER_KIND_SMPP}
+        stub = carriers_pb2_grpc.CarrierServiceStub(one.channel)
+        first = await stub.ListCarriers(pb.ListCarriersRequest(page_size=3))
+        last = await stub.ListCarriers(pb.ListCarriersRequest(page_size=3, page_token=first.next_page_token))
+        places = [(report.name, report.replica) for page in (first, last) for report in page.carriers]
+        assert (len(first.carriers), last.next_page_token) == (3, "")
+        assert places == [(report.name, report.replica) for report in shown]
         (busy,) = [report for report in shown if report.refused]
         assert [(count.code, count.messages) for count in busy.codes] == [("INVALID_SENDER", 1)]
         assert (busy.is_up, busy.window, busy.mode) == (True, 10, pb.CARRIER_MODE_RUNNING)

@@ -87,7 +87,13 @@ async def test_an_unknown_outcome_is_sent_again_where_the_account_wants_it(datab
 
 
 async def test_the_catalogue_of_failures_is_there_to_read(service: Running) -> None:
-    listed = (await service.sms.ListErrorCodes(pb.ListErrorCodesRequest())).error_codes
+    listed, request, pages = list[pb.ErrorCode](), pb.ListErrorCodesRequest(page_size=7), 0
+    while pages == 0 or request.page_token:
+        page = await service.sms.ListErrorCodes(request)
+        listed += page.error_codes
+        request.page_token, pages = page.next_page_token, pages + 1
+    assert pages == -(-len(CATALOGUE) // 7)
+    assert [code.code for code in listed] == [failure.code for failure in CATALOGUE.values()]
     assert {code.code: (code.meaning, code.advice) for code in listed} == {
         failure.code: (failure.meaning, failure.advice) for failure in CATALOGUE.values()
     }

@@ -19,6 +19,7 @@ from messaging_service.accounts.grpc.account_servicer import AccountServicer
 from messaging_service.carriers.domain.carrier_control import CarrierMode
 from messaging_service.carriers.domain.carrier_status import BindState
 from messaging_service.carriers.domain.circuit_breaker import BreakerState
+from messaging_service.carriers.files.carriers_file import KINDS
 from messaging_service.carriers.grpc import carrier_servicer
 from messaging_service.carriers.grpc.carrier_servicer import CarrierServicer
 from messaging_service.events.grpc.event_servicer import EventServicer
@@ -136,6 +137,12 @@ def test_every_event_and_kind_of_channels_has_its_place_on_the_wire() -> None:
     assert sorted(channel_messages.EVENTS.values()) == sorted(set(channels_pb2.ChannelEvent.values()) - {0})
     assert set(channel_messages.KINDS) == set(CHANNEL_KINDS)
     assert sorted(channel_messages.KINDS.values()) == sorted(set(channels_pb2.ChannelKind.values()) - {0})
+
+
+def test_every_kind_of_carrier_has_its_place_on_the_wire() -> None:
+    assert set(carrier_servicer.KINDS) == set(KINDS)
+    for kind, number in carrier_servicer.KINDS.items():
+        assert carriers_pb2.CarrierKind.Name(number) == f"CARRIER_KIND_{kind.upper()}"
 
 
 def test_price_levels_have_the_values_of_pricing() -> None:

@@ -23,6 +23,30 @@ else:
 
 DESCRIPTOR: _descriptor.FileDescriptor
 
+class _CarrierKind:
+    ValueType = _typing.NewType("ValueType", _builtins.int)
+    V: _TypeAlias = ValueType  # noqa: Y015
+
+class _CarrierKindEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_CarrierKind.ValueType], _builtins.type):
+    DESCRIPTOR: _descriptor.EnumDescriptor
+    CARRIER_KIND_UNSPECIFIED: _CarrierKind.ValueType  # 0
+    """Not known to this release."""
+    CARRIER_KIND_SMPP: _CarrierKind.ValueType  # 1
+    """Over SMPP 3.4."""
+    CARRIER_KIND_AFRICASTALKING: _CarrierKind.ValueType  # 2
+    """Africa's Talking, over HTTPS."""
+
+class CarrierKind(_CarrierKind, metaclass=_CarrierKindEnumTypeWrapper):
+    """How a carrier is spoken to."""
+
+CARRIER_KIND_UNSPECIFIED: CarrierKind.ValueType  # 0
+"""Not known to this release."""
+CARRIER_KIND_SMPP: CarrierKind.ValueType  # 1
+"""Over SMPP 3.4."""
+CARRIER_KIND_AFRICASTALKING: CarrierKind.ValueType  # 2
+"""Africa's Talking, over HTTPS."""
+Global___CarrierKind: _TypeAlias = CarrierKind  # noqa: Y015
+
 class _CarrierMode:
     ValueType = _typing.NewType("ValueType", _builtins.int)
     V: _TypeAlias = ValueType  # noqa: Y015
@@ -148,8 +172,10 @@ class CarrierReport(_message.Message):
     BALANCE_MICROS_FIELD_NUMBER: _builtins.int
     name: _builtins.str
     """The carrier's name."""
-    kind: _builtins.str
-    """`smpp` or `africastalking`."""
+    kind: Global___CarrierKind.ValueType
+    """How it is spoken to; unspecified when a replica of a later release has a kind that this
+    one does not know.
+    """
     replica: _builtins.str
     """Name of the replica: host, process id and start."""
     is_up: _builtins.bool
@@ -194,7 +220,7 @@ class CarrierReport(_message.Message):
         self,
         *,
         name: _builtins.str = ...,
-        kind: _builtins.str = ...,
+        kind: Global___CarrierKind.ValueType = ...,
         replica: _builtins.str = ...,
         reported_time: _timestamp_pb2.Timestamp | None = ...,
         is_up: _builtins.bool = ...,
@@ -294,16 +320,25 @@ Global___CodeCount: _TypeAlias = CodeCount  # noqa: Y015
 
 @_typing.final
 class ListCarriersRequest(_message.Message):
-    """Asks for all carriers."""
+    """Asks for carriers."""
 
     DESCRIPTOR: _descriptor.Descriptor
 
+    PAGE_SIZE_FIELD_NUMBER: _builtins.int
+    PAGE_TOKEN_FIELD_NUMBER: _builtins.int
+    page_size: _builtins.int
+    """Reports a page, 1 to 500; 0 means 50."""
+    page_token: _builtins.str
+    """`next_page_token` of the page before; empty for the first."""
     def __init__(
         self,
+        *,
+        page_size: _builtins.int = ...,
+        page_token: _builtins.str = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["page_size", b"page_size", "page_token", b"page_token"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -311,29 +346,35 @@ Global___ListCarriersRequest: _TypeAlias = ListCarriersRequest  # noqa: Y015
 
 @_typing.final
 class ListCarriersResponse(_message.Message):
-    """All carriers."""
+    """One page of carriers."""
 
     DESCRIPTOR: _descriptor.Descriptor
 
     CARRIERS_FIELD_NUMBER: _builtins.int
     CONTROLS_FIELD_NUMBER: _builtins.int
+    NEXT_PAGE_TOKEN_FIELD_NUMBER: _builtins.int
+    next_page_token: _builtins.str
+    """Pass it as `page_token` for the next page; empty on the last one."""
     @_builtins.property
     def carriers(self) -> _containers.RepeatedCompositeFieldContainer[Global___CarrierReport]:
-        """One for each carrier and replica."""
+        """One for each carrier and replica, by name and then by replica."""
 
     @_builtins.property
     def controls(self) -> _containers.RepeatedCompositeFieldContainer[Global___CarrierControl]:
-        """What operators said last, by carrier; a carrier without an entry is running."""
+        """What operators said last, by carrier; a carrier without an entry is running. In the first
+        page only.
+        """
 
     def __init__(
         self,
         *,
         carriers: _abc.Iterable[Global___CarrierReport] | None = ...,
         controls: _abc.Iterable[Global___CarrierControl] | None = ...,
+        next_page_token: _builtins.str = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["carriers", b"carriers", "controls", b"controls"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["carriers", b"carriers", "controls", b"controls", "next_page_token", b"next_page_token"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

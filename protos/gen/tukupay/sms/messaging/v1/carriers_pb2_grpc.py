@@ -56,9 +56,8 @@ class CarrierServiceServicer(object):
     """
 
     def ListCarriers(self, request, context):
-        """Every carrier as each replica saw it last, by name and then by replica. Not
-        paged: there are a handful of carriers and replicas.
-        UNAVAILABLE (`DATABASE_UNAVAILABLE`): the other replicas cannot be read.
+        """Every carrier as each replica saw it last, by name and then by replica, page by page.
+        INVALID_ARGUMENT: a malformed page token. UNAVAILABLE (`DATABASE_UNAVAILABLE`): the other replicas cannot be read.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')

@@ -40,9 +40,8 @@ class CarrierServiceStub:
     @_typing.overload
     def __new__(cls, channel: _aio.Channel) -> CarrierServiceAsyncStub: ...
     ListCarriers: _grpc.UnaryUnaryMultiCallable[_carriers_pb2.ListCarriersRequest, _carriers_pb2.ListCarriersResponse]
-    """Every carrier as each replica saw it last, by name and then by replica. Not
-    paged: there are a handful of carriers and replicas.
-    UNAVAILABLE (`DATABASE_UNAVAILABLE`): the other replicas cannot be read.
+    """Every carrier as each replica saw it last, by name and then by replica, page by page.
+    INVALID_ARGUMENT: a malformed page token. UNAVAILABLE (`DATABASE_UNAVAILABLE`): the other replicas cannot be read.
     """
     SetCarrierMode: _grpc.UnaryUnaryMultiCallable[_carriers_pb2.SetCarrierModeRequest, _carriers_pb2.SetCarrierModeResponse]
     """Says whether a carrier is used, on every replica, from within two seconds on and
@@ -61,9 +60,8 @@ class CarrierServiceAsyncStub(CarrierServiceStub):
 
     def __init__(self, channel: _aio.Channel) -> None: ...
     ListCarriers: _aio.UnaryUnaryMultiCallable[_carriers_pb2.ListCarriersRequest, _carriers_pb2.ListCarriersResponse]  # type: ignore[assignment]
-    """Every carrier as each replica saw it last, by name and then by replica. Not
-    paged: there are a handful of carriers and replicas.
-    UNAVAILABLE (`DATABASE_UNAVAILABLE`): the other replicas cannot be read.
+    """Every carrier as each replica saw it last, by name and then by replica, page by page.
+    INVALID_ARGUMENT: a malformed page token. UNAVAILABLE (`DATABASE_UNAVAILABLE`): the other replicas cannot be read.
     """
     SetCarrierMode: _aio.UnaryUnaryMultiCallable[_carriers_pb2.SetCarrierModeRequest, _carriers_pb2.SetCarrierModeResponse]  # type: ignore[assignment]
     """Says whether a carrier is used, on every replica, from within two seconds on and
@@ -85,9 +83,8 @@ class CarrierServiceServicer(metaclass=_abc_1.ABCMeta):
         request: _carriers_pb2.ListCarriersRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_carriers_pb2.ListCarriersResponse, _abc.Awaitable[_carriers_pb2.ListCarriersResponse]]:
-        """Every carrier as each replica saw it last, by name and then by replica. Not
-        paged: there are a handful of carriers and replicas.
-        UNAVAILABLE (`DATABASE_UNAVAILABLE`): the other replicas cannot be read.
+        """Every carrier as each replica saw it last, by name and then by replica, page by page.
+        INVALID_ARGUMENT: a malformed page token. UNAVAILABLE (`DATABASE_UNAVAILABLE`): the other replicas cannot be read.
         """
 
     @_abc_1.abstractmethod

@@ -988,16 +988,25 @@ Global___ResendSmsResponse: _TypeAlias = ResendSmsResponse  # noqa: Y015
 
 @_typing.final
 class ListErrorCodesRequest(_message.Message):
-    """Asks for the whole catalogue."""
+    """Asks for the catalogue."""
 
     DESCRIPTOR: _descriptor.Descriptor
 
+    PAGE_SIZE_FIELD_NUMBER: _builtins.int
+    PAGE_TOKEN_FIELD_NUMBER: _builtins.int
+    page_size: _builtins.int
+    """Codes a page, 1 to 500; 0 means 50."""
+    page_token: _builtins.str
+    """`next_page_token` of the page before; empty for the first."""
     def __init__(
         self,
+        *,
+        page_size: _builtins.int = ...,
+        page_token: _builtins.str = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["page_size", b"page_size", "page_token", b"page_token"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -1005,23 +1014,27 @@ Global___ListErrorCodesRequest: _TypeAlias = ListErrorCodesRequest  # noqa: Y015
 
 @_typing.final
 class ListErrorCodesResponse(_message.Message):
-    """The catalogue."""
+    """One page of the catalogue."""
 
     DESCRIPTOR: _descriptor.Descriptor
 
     ERROR_CODES_FIELD_NUMBER: _builtins.int
+    NEXT_PAGE_TOKEN_FIELD_NUMBER: _builtins.int
+    next_page_token: _builtins.str
+    """Pass it as `page_token` for the next page; empty on the last one."""
     @_builtins.property
     def error_codes(self) -> _containers.RepeatedCompositeFieldContainer[Global___ErrorCode]:
-        """Every code once, those of one kind beside one another."""
+        """Over all pages every code once, those of one kind beside one another."""
 
     def __init__(
         self,
         *,
         error_codes: _abc.Iterable[Global___ErrorCode] | None = ...,
+        next_page_token: _builtins.str = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["error_codes", b"error_codes"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["error_codes", b"error_codes", "next_page_token", b"next_page_token"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

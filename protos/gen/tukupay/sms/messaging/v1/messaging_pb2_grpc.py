@@ -144,8 +144,9 @@ class MessagingServiceServicer(object):
         raise NotImplementedError('Method not implemented!')
 
     def ListErrorCodes(self, request, context):
-        """The catalogue of `error_code`s: what each means, what to do, and whether a resend makes
-        sense. Changes with releases only.
+        """The catalogue of `error_code`s, by pages: what each means, what to do, and whether a
+        resend makes sense. Changes with releases only.
+        INVALID_ARGUMENT: a malformed page token.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')

@@ -81,8 +81,9 @@ class MessagingServiceStub:
     `RECIPIENT_OPTED_OUT`). UNAVAILABLE: as for SendSms.
     """
     ListErrorCodes: _grpc.UnaryUnaryMultiCallable[_messaging_pb2.ListErrorCodesRequest, _messaging_pb2.ListErrorCodesResponse]
-    """The catalogue of `error_code`s: what each means, what to do, and whether a resend makes
-    sense. Changes with releases only.
+    """The catalogue of `error_code`s, by pages: what each means, what to do, and whether a
+    resend makes sense. Changes with releases only.
+    INVALID_ARGUMENT: a malformed page token.
     """
     CancelSms: _grpc.UnaryUnaryMultiCallable[_messaging_pb2.CancelSmsRequest, _messaging_pb2.CancelSmsResponse]
     """Stops an entry that has not been submitted yet and releases its hold.
@@ -147,8 +148,9 @@ class MessagingServiceAsyncStub(MessagingServiceStub):
     `RECIPIENT_OPTED_OUT`). UNAVAILABLE: as for SendSms.
     """
     ListErrorCodes: _aio.UnaryUnaryMultiCallable[_messaging_pb2.ListErrorCodesRequest, _messaging_pb2.ListErrorCodesResponse]  # type: ignore[assignment]
-    """The catalogue of `error_code`s: what each means, what to do, and whether a resend makes
-    sense. Changes with releases only.
+    """The catalogue of `error_code`s, by pages: what each means, what to do, and whether a
+    resend makes sense. Changes with releases only.
+    INVALID_ARGUMENT: a malformed page token.
     """
     CancelSms: _aio.UnaryUnaryMultiCallable[_messaging_pb2.CancelSmsRequest, _messaging_pb2.CancelSmsResponse]  # type: ignore[assignment]
     """Stops an entry that has not been submitted yet and releases its hold.
@@ -240,8 +242,9 @@ class MessagingServiceServicer(metaclass=_abc_1.ABCMeta):
         request: _messaging_pb2.ListErrorCodesRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_messaging_pb2.ListErrorCodesResponse, _abc.Awaitable[_messaging_pb2.ListErrorCodesResponse]]:
-        """The catalogue of `error_code`s: what each means, what to do, and whether a resend makes
-        sense. Changes with releases only.
+        """The catalogue of `error_code`s, by pages: what each means, what to do, and whether a
+        resend makes sense. Changes with releases only.
+        INVALID_ARGUMENT: a malformed page token.
         """
 
     @_abc_1.abstractmethod

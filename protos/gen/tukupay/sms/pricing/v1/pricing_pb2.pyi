@@ -59,6 +59,42 @@ COST_LEVEL_DIRECT_CUSTOMER: CostLevel.ValueType  # 4
 """The default for customers without a price of their own."""
 Global___CostLevel: _TypeAlias = CostLevel  # noqa: Y015
 
+class _PriceGuard:
+    ValueType = _typing.NewType("ValueType", _builtins.int)
+    V: _TypeAlias = ValueType  # noqa: Y015
+
+class _PriceGuardEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_PriceGuard.ValueType], _builtins.type):
+    DESCRIPTOR: _descriptor.EnumDescriptor
+    PRICE_GUARD_UNSPECIFIED: _PriceGuard.ValueType  # 0
+    """Never sent."""
+    PRICE_GUARD_ABOVE_CEILING: _PriceGuard.ValueType  # 1
+    """The price is higher than prices of the level normally are."""
+    PRICE_GUARD_RELATIVE_CHANGE: _PriceGuard.ValueType  # 2
+    """The price is far from the one in effect at that instant, as by a slip of the decimal
+    point.
+    """
+    PRICE_GUARD_FAR_PAST: _PriceGuard.ValueType  # 3
+    """It would take effect unusually long ago."""
+    PRICE_GUARD_FAR_FUTURE: _PriceGuard.ValueType  # 4
+    """It would take effect unusually far ahead."""
+
+class PriceGuard(_PriceGuard, metaclass=_PriceGuardEnumTypeWrapper):
+    """What finds a price or a date unusual for its level."""
+
+PRICE_GUARD_UNSPECIFIED: PriceGuard.ValueType  # 0
+"""Never sent."""
+PRICE_GUARD_ABOVE_CEILING: PriceGuard.ValueType  # 1
+"""The price is higher than prices of the level normally are."""
+PRICE_GUARD_RELATIVE_CHANGE: PriceGuard.ValueType  # 2
+"""The price is far from the one in effect at that instant, as by a slip of the decimal
+point.
+"""
+PRICE_GUARD_FAR_PAST: PriceGuard.ValueType  # 3
+"""It would take effect unusually long ago."""
+PRICE_GUARD_FAR_FUTURE: PriceGuard.ValueType  # 4
+"""It would take effect unusually far ahead."""
+Global___PriceGuard: _TypeAlias = PriceGuard  # noqa: Y015
+
 class _ImportEffect:
     ValueType = _typing.NewType("ValueType", _builtins.int)
     V: _TypeAlias = ValueType  # noqa: Y015
@@ -174,8 +210,8 @@ class Cost(_message.Message):
         """When the service recorded the row, on the database's clock."""
 
     @_builtins.property
-    def overridden_guards(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
-        """The guards that the caller overrode, by name; empty when none was touched."""
+    def overridden_guards(self) -> _containers.RepeatedScalarFieldContainer[Global___PriceGuard.ValueType]:
+        """The guards that the caller overrode; empty when none was touched."""
 
     @_builtins.property
     def withdrawal(self) -> Global___Withdrawal:
@@ -194,7 +230,7 @@ class Cost(_message.Message):
         created_by: _builtins.str = ...,
         recorded_time: _timestamp_pb2.Timestamp | None = ...,
         revision: _builtins.int = ...,
-        overridden_guards: _abc.Iterable[_builtins.str] | None = ...,
+        overridden_guards: _abc.Iterable[Global___PriceGuard.ValueType] | None = ...,
         withdrawal: Global___Withdrawal | None = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["_app_id", b"_app_id", "_customer_id", b"_customer_id", "_reason", b"_reason", "app_id", b"app_id", "customer_id", b"customer_id", "effective_from", b"effective_from", "reason", b"reason", "recorded_time", b"recorded_time", "withdrawal", b"withdrawal"]  # noqa: Y015
