@@ -118,7 +118,7 @@ class AppriseCaller:
         """The service behind a URL, or what is wrong with it."""
         try:
             parsed = url_to_dict(url, secure_logging=True)  # type: ignore[no-untyped-call]  # apprise leaves it out
-        except Exception:  # noqa: BLE001 - whatever a parser stumbles over is no URL
+        except Exception:  # noqa: BLE001 - what its parser cannot read is no URL
             parsed = None
         if parsed is None:
             return (
@@ -169,7 +169,7 @@ class AppriseCaller:
             found = socket.getaddrinfo(relay.host, relay.port, type=socket.SOCK_STREAM)
         except (OSError, UnicodeError):
             return _refusal("NAME_NOT_RESOLVED")
-        # The operator's own relay may be in a network of ours; nothing else is connected to on its account.
+        # The operator's own relay may be in a private network, so only its addresses may be connected to.
         self._guard.only([(str(address[0]), int(address[1])) for *_, address in found])
         mail = {
             "schema": "mailtos" if relay.mode != "insecure" else "mailto",

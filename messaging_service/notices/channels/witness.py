@@ -58,7 +58,7 @@ class Witness:
             self.retry_after_s = None if asked is None else asked.total_seconds()
             return response
 
-        # Every request of the library goes through here, whatever of its functions a service uses.
+        # Every request goes through here, whichever function of the library a service uses.
         setattr(requests.Session, "send", guarded)  # noqa: B010 - mypy lets no method be assigned to
 
     def _wrap_mail(self) -> None:

@@ -53,7 +53,7 @@ class SmsFailing:
     window: timedelta = timedelta(minutes=15)
     """How far back messages count, a minute to a day; the latest LATEST_MESSAGES of them are looked at."""
     least_messages: int = 20
-    """With fewer messages that have ended nothing fails; 1 to 1,000."""
+    """With fewer messages that have ended the share of failures counts as 0; 1 to 1,000."""
 
 
 @dataclass(frozen=True, slots=True)

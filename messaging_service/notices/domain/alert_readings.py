@@ -1,4 +1,4 @@
-"""What the rules of alerts look at, and how much of it."""
+"""The readings that rules of alerts judge, and how much is looked at for them."""
 
 from __future__ import annotations
 
@@ -60,7 +60,7 @@ def balance_reading(
 
 def failing_reading(condition: SmsFailing, account_id: str, failed: int, ended: int) -> Reading:
     """The percentage of failures among the messages that have ended; 0 when those are too few to judge by."""
-    # 0 also ends an alert that is open: where nothing ends, nothing fails any more.
+    # 0 also resolves an open alert: an account that sends no more has no failing messages either.
     percent = Decimal(100 * failed) / ended if ended >= max(condition.least_messages, 1) else Decimal(0)
     return Reading(account_id, round(percent, 2), {"failed": failed, "ended": ended})
 

@@ -49,7 +49,7 @@ class QuietHours:
         return 0 <= self.start < MINUTES_OF_DAY and 0 <= self.end < MINUTES_OF_DAY and self.start != self.end
 
     def ends_after(self, now: datetime) -> datetime | None:
-        """When the quiet hours that `now` lies in are over, in UTC; None when it lies in none."""
+        """When the present quiet hours end, in UTC; None when `now` is outside them."""
         local = now - DAY_STARTS_AT
         midnight = local.replace(hour=0, minute=0, second=0, microsecond=0)
         minute = (local - midnight) // timedelta(minutes=1)
@@ -86,7 +86,7 @@ DEFAULTS: Final[Mapping[AlertKind, AlertRule]] = {
         AlertRule(CarrierBalanceLow(), enabled=False),
     )
 }
-"""The rules of an account that has set none of the kind. Warnings about the whole system go only to those who ask."""
+"""The rules of an account that has set none of the kind. Warnings about the whole system have to be asked for."""
 
 
 class Verdict(Enum):

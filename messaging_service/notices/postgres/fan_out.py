@@ -81,7 +81,7 @@ class PostgresFanOut(EventFanOut):
             present = Position(await read_present(connection))
             anybody = await (await connection.execute(_ANYBODY)).fetchone()
             if anybody != (True,):
-                # Nobody wants events: those up to now are sent to nobody later either.
+                # No endpoint wants events, so those up to now are never sent.
                 return await _moved(connection, position, present, NOTHING)
             conditions = [f"m.account_id IN ({_WANTED})", "e.to_state = ANY(%(states)s)"]
             states = [state.value for state in STATES_WITH_EVENTS]

@@ -13,7 +13,7 @@ from messaging_service.shared.gauge_poller import MOST_COUNTED, View
 from messaging_service.shared.postgres.migrated import migrated
 from service_kit.postgres.database import Pool, transaction
 
-# As for the queue of messages: next to nothing waits or is open mostly, so the planner prefers to read a whole table.
+# As for the queue of messages: mostly few rows wait or are open, and the planner would read or sort a whole table.
 _WAY: Final = """
     SELECT set_config('statement_timeout', '2s', true), set_config('enable_sort', 'off', true),
         set_config('enable_seqscan', 'off', true), set_config('enable_bitmapscan', 'off', true)

@@ -38,8 +38,8 @@ Key = tuple[str, str, str]
 """Account, kind and subject of an alert."""
 
 _READER: Final = "alerts"
-# Whoever holds the row is at work, and what it sees and what it raises are one transaction: nobody raises anything by
-# what was true before another one looked.
+# The process that holds the row is at work, and what it reads and what it raises are one transaction: no process
+# raises an alert by what was true before another one looked.
 _TAKE: Final = """
     SELECT position, now() FROM event_reader
     WHERE name = %(name)s AND moved_at <= now() - make_interval(secs => %(every_s)s) FOR UPDATE SKIP LOCKED

@@ -197,7 +197,7 @@ class SmsFailing(_message.Message):
     margin_percent_micros: _builtins.int
     """Millionths of a percent, 0 to 100 %. Default 0."""
     least_messages: _builtins.int
-    """With fewer messages that have ended none of them counts as failing, 1 to 1,000; 0
+    """With fewer messages that have ended the share of failures counts as 0. 1 to 1,000; 0
     for 20.
     """
     @_builtins.property
