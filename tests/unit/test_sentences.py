@@ -41,7 +41,8 @@ FIELDS = frozenset(
 LEVELS = frozenset({"TUKUPAY", "APP_OWNER", "SPECIFIC_CUSTOMER", "DIRECT_CUSTOMER"})
 _WORD = re.compile(r"\b(?:[a-z]+(?:_[a-z0-9]+)+|(?:COST_LEVEL_)?[A-Z]+(?:_[A-Z]+)*)\b")
 _SQL = re.compile(
-    r"\b(?:SELECT|INSERT|UPDATE|DELETE|FROM|WHERE|JOIN|VALUES|NULL|ORDER|TABLE|CASE|AND|AS)\b|\w+ (=|<|>=) |^\w+ [-+] \d+$"
+    r"\b(?:SELECT|INSERT|UPDATE|DELETE|FROM|WHERE|JOIN|VALUES|NULL|ORDER|TABLE|CASE|AND|AS)\b"
+    r"|\w+ (=|<|>=) |^\w+ [-+] \d+$"
 )
 
 
