@@ -11,13 +11,15 @@ from pathlib import Path
 import pytest
 
 from service_kit.process import ENDING_S
+from tests.faults.callers import sending
 from tests.system.fixtures import NewSystem
 from tests.system.rest import SEND, new_phone, sms
 from tests.system.running import System
-from tests.system.waiting import until
+from tests.system.waiting import DEADLINE_S, until
 
 DRAIN_S = 0.5
 FAILING = ["-m", "tests.faults.failing_duty"]
+STUCK = ["-m", "tests.faults.stuck_flush"]
 FAILS = """
     CREATE FUNCTION damaged() RETURNS trigger LANGUAGE plpgsql AS $$
         BEGIN RAISE EXCEPTION 'invalid page in block 3' USING ERRCODE = 'XX001'; END
@@ -33,6 +35,13 @@ def system(new_system: NewSystem) -> System:
     made.start()
     made.rest.set_cost("DirectCustomer", 0.8)
     return made
+
+
+def stop_and_forget(system: System) -> None:
+    """No messaging runs, and its log is empty."""
+    if system.messaging.is_running:
+        system.messaging.stop()
+        system.messaging.log_file.unlink()
 
 
 def failures(system: System, duty: str) -> float:
@@ -75,6 +84,28 @@ def test_a_column_that_gets_another_type_stops_nothing_for_longer_than_a_moment(
         system.messaging_database.run('ALTER TABLE message ALTER COLUMN "text" TYPE text')
 
 
+def test_a_flush_that_is_stuck_ends_its_process_and_the_next_one_goes_on(system: System, tmp_path: Path) -> None:
+    stop_and_forget(system)
+    file = tmp_path / "now"
+    faults = {"FAULT_FILE": str(file), "FAULT_STUCK_S": "1", "FAULT_ENDING_S": "1.5"}
+    system.messaging.start(STUCK, **faults)
+    assert system.rest.post(SEND, sms("flushed")).status == 200
+    file.touch()
+    request = sms("stuck", messageId="otp")
+    with sending(system.rest, request) as (answer,):
+        assert system.messaging.wait(DEADLINE_S) == 1
+    told = answer.result()
+    assert told is not None
+    assert told.status == 503, told.text
+    assert "the acceptance flush runs for more than 1 s" in system.messaging.log
+    system.messaging.start()
+    repeated = system.rest.post(SEND, request)
+    assert repeated.entry["status"] == "sent"
+    assert "idempotent-replay" not in repeated.headers, "nothing of it had been recorded"
+    assert len(system.phones.taken_for(request["recipientPhoneNumber"])) == 1
+    stop_and_forget(system)
+
+
 @pytest.mark.parametrize(
     ("duty", "stubborn", "ending_s"),
     [("receipts", None, ENDING_S), ("dispatch", "sweep", 1.5)],
@@ -83,9 +114,7 @@ def test_a_column_that_gets_another_type_stops_nothing_for_longer_than_a_moment(
 def test_a_duty_that_cannot_go_on_ends_its_process(
     system: System, tmp_path: Path, duty: str, stubborn: str | None, ending_s: float
 ) -> None:
-    if system.messaging.is_running:
-        system.messaging.stop()
-        system.messaging.log_file.unlink()
+    stop_and_forget(system)
     file = tmp_path / "now"
     faults = {"FAULT_DUTY": duty, "FAULT_STUBBORN": stubborn or "", "FAULT_FILE": str(file)}
     system.messaging.start(FAILING, **faults, FAULT_ENDING_S=str(ending_s))
@@ -96,5 +125,4 @@ def test_a_duty_that_cannot_go_on_ends_its_process(
     assert ("service.stuck" in system.messaging.log) == (stubborn is not None)
     system.messaging.start()
     assert system.rest.post(SEND, sms("after")).status == 200
-    system.messaging.stop()
-    system.messaging.log_file.unlink()
+    stop_and_forget(system)

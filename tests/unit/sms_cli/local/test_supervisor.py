@@ -98,12 +98,13 @@ async def supervisor(report: FakeReport, time: FakeTime) -> AsyncIterator[Superv
         await tested.stop_all()
 
 
-async def test_a_part_that_dies_is_started_again_and_its_last_words_are_told() -> None:
+@pytest.mark.parametrize("exit_code", [-9, 1], ids=["killed", "ended itself, as after a duty that failed"])
+async def test_a_part_that_dies_is_started_again_and_its_last_words_are_told(exit_code: int) -> None:
     report, journal = FakeReport(), list[str]()
     async with supervisor(report, FakeTime()) as tested:
         part = FakePart("pricing", journal)
         await tested.start(part)
-        part.die(-9)
+        part.die(exit_code)
         await asyncio.wait_for(report.recovered.wait(), 5)
     assert part.launches == 2
     assert report.words == ["out of cheese"]
