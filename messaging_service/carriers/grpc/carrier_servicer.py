@@ -76,7 +76,7 @@ class CarrierServicer(carriers_pb2_grpc.CarrierServiceServicer):
         mode = MODE_OF.get(request.mode)
         violations = []
         if mode is None:
-            problem = "is not said; use CARRIER_MODE_RUNNING, CARRIER_MODE_PAUSED or CARRIER_MODE_DRAINED"
+            problem = "is not set; use CARRIER_MODE_RUNNING, CARRIER_MODE_PAUSED or CARRIER_MODE_DRAINED"
             violations.append(Violation("mode", reasons.REQUIRED, problem))
         if not request.carrier:
             violations.append(Violation("carrier", reasons.REQUIRED, "is empty; give the name of a carrier"))
