@@ -5,12 +5,12 @@ from __future__ import annotations
 from collections.abc import Collection
 from typing import Final
 
-from messaging_service.accounts.domain.account import Account, AccountLimits, AccountMode, AccountUsage
+from messaging_service.accounts.domain.account import DAY_STARTS_AT, Account, AccountLimits, AccountMode, AccountUsage
 from messaging_service.shared.postgres.record_columns import RecordColumns
 from service_kit.postgres.database import Connection
 from service_kit.postgres.pipeline import ROLLBACK_AND_CHAIN, Statement, Step
 
-_TODAY = "(now() AT TIME ZONE INTERVAL '3 hours')::date"
+_TODAY = f"((now() AT TIME ZONE 'UTC') - make_interval(secs => {DAY_STARTS_AT.total_seconds():.0f}))::date"
 _MINUTE = "date_trunc('minute', now())"
 ACCOUNT: Final = RecordColumns(
     Account,

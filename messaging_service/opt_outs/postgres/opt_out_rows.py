@@ -38,7 +38,7 @@ _OVERLAPPING = """
 """
 
 _SCOPES = "SELECT id, phone, sender_key, account_id FROM suppression WHERE id = ANY(%(ids)s) AND ended_at IS NULL"
-_COVERED = """
+COVERED = """
     m.recipient = s.phone
         AND (s.sender_key IS NULL OR s.sender_key = lower(ltrim(m.sender_id, '+')))
         AND (s.account_id IS NULL OR s.account_id = m.account_id)
@@ -52,7 +52,7 @@ _QUEUED = f"""
     FROM s CROSS JOIN LATERAL (
         SELECT message_id FROM dispatch WHERE state = 'ready' AND recipient = s.phone OFFSET 0
     ) d JOIN message m ON m.id = d.message_id
-    WHERE {_COVERED}
+    WHERE {COVERED}
     ORDER BY d.message_id LIMIT %(limit)s
 """
 _LOCK_QUEUE = """
@@ -88,7 +88,7 @@ _OPEN = f"""
             SELECT message_id FROM dispatch WHERE state = 'ready' AND recipient = s.phone OFFSET 0
         ) d
     )
-    SELECT DISTINCT s.id FROM active JOIN message m ON m.id = active.message_id JOIN s ON {_COVERED}
+    SELECT DISTINCT s.id FROM active JOIN message m ON m.id = active.message_id JOIN s ON {COVERED}
 """
 _NOTE_ROUND = """
     UPDATE suppression SET pass_due_at = CASE WHEN id = ANY(%(open)s) THEN now() END

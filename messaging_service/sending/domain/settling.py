@@ -16,6 +16,10 @@ SETTLEMENT_OF: dict[OutcomeKind, tuple[State, Billing]] = {
 """A carrier's acceptance is charged, a refusal is not, and an open outcome keeps its hold."""
 
 
+LEAVES_QUEUE = (State.ACCEPTED, State.REFUSED)
+"""What a settlement makes of a message that the queue is done with; the others stay in it."""
+
+
 def settlement_of(outcome: Outcome, *, has_another: bool) -> tuple[State, Billing]:
     """What an outcome makes of its message; `has_another`: whether another carrier is left to be asked."""
     if outcome.kind is OutcomeKind.NOT_TAKEN and outcome.only_elsewhere and not has_another:

@@ -23,6 +23,7 @@ from service_kit.postgres.pipeline import Statement
 
 LANES = {Priority.HIGH: 0, Priority.NORMAL: 1}
 """The order in which the queue is looked through."""
+_LANE = " ".join(f"WHEN '{priority.value}' THEN {lane}" for priority, lane in LANES.items())
 
 GIVEN = {
     "id": "message_id",
@@ -90,7 +91,7 @@ _RECORD = Statement(f"""
             recipient
         )
         SELECT
-            id, route, CASE priority WHEN 'high' THEN 0 ELSE 1 END,
+            id, route, CASE priority {_LANE} END,
             greatest(scheduled_at, now()), greatest(scheduled_at, now()),
             CASE WHEN claimed THEN 'submitting' ELSE 'ready' END,
             CASE WHEN claimed THEN 1 ELSE 0 END,

@@ -11,12 +11,13 @@ from uuid import UUID
 import msgspec
 
 from messaging_service.carriers.domain.submission import canonical_carrier_id
-from messaging_service.sending.domain.settling import settlement_of
+from messaging_service.sending.domain.settling import LEAVES_QUEUE, settlement_of
 from messaging_service.sending.outbox import Settled, Settlement
 from messaging_service.sending.postgres.reading import get_messages
 from messaging_service.sending.postgres.unknown import RESEND_AT
 from messaging_service.shared.domain.message import Message
 from messaging_service.shared.domain.states import Billing, State
+from messaging_service.shared.postgres.columns import quoted
 from messaging_service.shared.postgres.record_columns import columns_of
 from service_kit.postgres.database import Connection
 from service_kit.postgres.pipeline import Statement
@@ -65,7 +66,7 @@ _SETTLE = Statement(f"""
         ORDER BY a.id FOR NO KEY UPDATE
     ), done AS (
         DELETE FROM dispatch d
-        WHERE d.ctid = ANY(ARRAY(SELECT queue_row FROM owned WHERE state IN ('accepted', 'refused')))
+        WHERE d.ctid = ANY(ARRAY(SELECT queue_row FROM owned WHERE state IN ({quoted(LEAVES_QUEUE)})))
         RETURNING d.message_id
     ), kept AS (
         UPDATE dispatch d SET
@@ -83,7 +84,7 @@ _SETTLE = Statement(f"""
                     ELSE owned.retry_in_s
                 END
             )
-        FROM owned WHERE d.ctid = owned.queue_row AND owned.state IN ('ready', 'unknown')
+        FROM owned WHERE d.ctid = owned.queue_row AND owned.state NOT IN ({quoted(LEAVES_QUEUE)})
         RETURNING d.message_id
     ), left_queue AS (
         SELECT message_id FROM done UNION ALL SELECT message_id FROM kept
