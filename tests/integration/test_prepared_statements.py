@@ -129,7 +129,7 @@ def test_every_statement_of_pricing_fits_its_database(
     sql = sql_of(PRICING)
     assert sql.built == set()
     assert len(sql.named) > 20
-    assert refused(fresh_database(template=database_template("pricing_statements", migrate_pricing)), sql.named) == []
+    assert refused(fresh_database(template=database_template("pricing_template", migrate_pricing)), sql.named) == []
 
 
 async def test_every_statement_that_is_built_runs_on_the_database(
@@ -143,7 +143,7 @@ async def test_every_statement_that_is_built_runs_on_the_database(
 
 
 async def test_a_wrong_name_is_found(fresh_database: FreshDatabase, database_template: DatabaseTemplate) -> None:
-    url = fresh_database(template=database_template("messaging_statements", migrate_messaging))
+    url = fresh_database(template=database_template("messaging_template", migrate_messaging))
     with psycopg.connect(url) as connection:
         connection.execute("ALTER TABLE message RENAME COLUMN carrier_error_code TO their_code")
     problems = refused(url, sql_of_messaging().named)

@@ -37,7 +37,7 @@ async def pool(
     fresh_database: FreshDatabase, database_template: DatabaseTemplate, monkeypatch: pytest.MonkeyPatch
 ) -> AsyncIterator[Pool]:
     monkeypatch.setattr(readiness, "CHECK_EVERY_S", 0.01)
-    url = fresh_database(template=database_template("readiness", migrate))
+    url = fresh_database(template=database_template("pricing_template", migrate))
     async with create_pool(url, "readiness", max_size=2) as pool:
         yield pool
 

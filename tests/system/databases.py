@@ -106,7 +106,7 @@ class Databases:
     def create(self, service: str) -> Database:
         """A new, empty database of a service."""
         name = f"system_{next(_numbers)}_{service}"
-        template = self._template(f"system_{service}", _MIGRATIONS[service])
+        template = self._template(f"{service}_template", _MIGRATIONS[service])
         clone(self._server, name, template)
         return Database(self._server, name)
 
