@@ -7,6 +7,7 @@ import signal
 import pytest
 
 from tests.faults.callers import Callers, check_every_promise
+from tests.system.effort import effort
 from tests.system.fixtures import NewSystem
 from tests.system.running import System
 from tests.system.waiting import until
@@ -25,7 +26,7 @@ def test_terminated_beside_a_second_replica_everything_is_sent_once(system: Syst
     replica.process.start()
     replica.gateway.start()
     with Callers("rolling", [system.rest, replica.rest], persistent=True) as callers:
-        for _ in range(2):
+        for _ in range(effort(1, 5)):
             until("some were sent", callers.has_sent(100))
             system.messaging.signal(signal.SIGTERM)
             assert system.messaging.wait() == 0

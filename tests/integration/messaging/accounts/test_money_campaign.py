@@ -31,7 +31,7 @@ from tests.integration.messaging.cut_connections import Fuse, breaking_pool
 from tests.system.messaging_database import rows
 from tests.system.messaging_replica import Replica
 
-OPERATIONS = int(os.environ.get("TUKUPAY_MONEY_OPERATIONS", "4000"))
+OPERATIONS = int(os.environ.get("TUKUPAY_MONEY_OPERATIONS", "2000"))
 pytestmark = pytest.mark.timeout(120 + OPERATIONS // 100)
 
 SEED = 20_241_122
