@@ -57,8 +57,8 @@ class ChannelRoutes(RestRoutes):
     async def list_channels(self, request: RestRequest) -> Response:
         """Answers with a bare array, oldest first."""
         question = pb.ListChannelsRequest(user_id=request.query["userId"])
-        found = await request.answer(self._channels.ListChannels, question, _READ)
-        return json_answer([Channel.of(channel) for channel in found.channels])
+        pages = request.pages(self._channels.ListChannels, question, _READ)
+        return json_answer([Channel.of(channel) async for page in pages for channel in page.channels])
 
     @handles(GET_CHANNEL)
     async def show(self, request: RestRequest) -> Response:

@@ -98,13 +98,8 @@ class OutboxRoutes(RestRoutes):
     @handles(LIST_ERROR_CODES)
     async def list_error_codes(self, request: RestRequest) -> Response:
         """Answers with a bare array of all codes."""
-        question, codes = pb.ListErrorCodesRequest(page_size=_ERROR_CODES), list[ErrorCode]()
-        while True:
-            page = await request.answer(self._messaging.ListErrorCodes, question, _READ)
-            codes += [ErrorCode.of(code) for code in page.error_codes]
-            if not page.next_page_token:
-                return json_answer(codes)
-            question.page_token = page.next_page_token
+        pages = request.pages(self._messaging.ListErrorCodes, pb.ListErrorCodesRequest(page_size=_ERROR_CODES), _READ)
+        return json_answer([ErrorCode.of(code) async for page in pages for code in page.error_codes])
 
     @handles_body(CANCEL_SMS)
     async def cancel(self, request: RestRequest, _body: NoFields) -> Response:

@@ -6,7 +6,7 @@ reads alike, so a method has only its own lines: the question to a service, and 
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Mapping, Sequence
+from collections.abc import AsyncGenerator, Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, TypeVar
 
@@ -53,6 +53,20 @@ class RestRequest:
     async def answer(self, method: UnaryUnaryMultiCallable[Question, Answer], question: Question, call: Call) -> Answer:
         """What a service answers; raises ProblemError when it fails."""
         return await answer_of(method(question, timeout=call.timeout_s, metadata=to_metadata()), call)
+
+    async def pages(
+        self,
+        method: UnaryUnaryMultiCallable[Any, Answer],
+        question: Any,  # noqa: ANN401 - a request with a page token
+        call: Call,
+    ) -> AsyncGenerator[Answer, None]:
+        """Every page of a list that REST shows as a whole; raises ProblemError when one fails."""
+        while True:
+            page: Any = await self.answer(method, question, call)
+            yield page
+            if not page.next_page_token:
+                return
+            question.page_token = page.next_page_token
 
     def page_size(self) -> int:
         """The `limit` parameter, up to the maximum that the operation documents; 0 when it is absent."""

@@ -60,8 +60,8 @@ class WebhookRoutes(RestRoutes):
     async def list_webhooks(self, request: RestRequest) -> Response:
         """Answers with a bare array, oldest first."""
         question = pb.ListWebhooksRequest(user_id=request.query["userId"])
-        found = await request.answer(self._webhooks.ListWebhooks, question, _READ)
-        return json_answer([Webhook.of(webhook) for webhook in found.webhooks])
+        pages = request.pages(self._webhooks.ListWebhooks, question, _READ)
+        return json_answer([Webhook.of(webhook) async for page in pages for webhook in page.webhooks])
 
     @handles(GET_WEBHOOK)
     async def show(self, request: RestRequest) -> Response:

@@ -103,7 +103,11 @@ class EndpointFamily:
 
     def show_all(self, user: str, *, as_json: bool) -> None:
         """Prints the endpoints of an account."""
-        found = list(getattr(self.ask("List{}s", user_id=user), f"{self.noun}s"))
+        page = self.ask("List{}s", user_id=user)
+        found = list(getattr(page, f"{self.noun}s"))
+        while page.next_page_token:
+            page = self.ask("List{}s", user_id=user, page_token=page.next_page_token)
+            found += getattr(page, f"{self.noun}s")
         if as_json:
             print_json([self._record(one) for one in found])
         elif found:

@@ -34,7 +34,8 @@ class ChannelServicer(EndpointServicer[pb.Channel, pb.ChannelDelivery], channels
 
     @override
     async def ListChannels(self, request: pb.ListChannelsRequest, context: Context) -> pb.ListChannelsResponse:
-        return pb.ListChannelsResponse(channels=await self._of_account(request.user_id))
+        page, token = await self._of_account(request)
+        return pb.ListChannelsResponse(channels=page, next_page_token=token)
 
     @override
     async def UpdateChannel(self, request: pb.UpdateChannelRequest, context: Context) -> pb.UpdateChannelResponse:

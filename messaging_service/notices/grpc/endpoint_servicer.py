@@ -28,8 +28,20 @@ class EndpointServicer(Generic[EndpointT, DeliveryT]):
     async def _get(self, public_id: str) -> EndpointT:
         return self._messages.from_endpoint(await self._endpoints.get(self._messages.endpoint_id_of(public_id)))
 
-    async def _of_account(self, account_id: str) -> list[EndpointT]:
-        return [self._messages.from_endpoint(endpoint) for endpoint in await self._endpoints.of_account(account_id)]
+    async def _of_account(
+        self, request: webhooks_pb2.ListWebhooksRequest | channels_pb2.ListChannelsRequest
+    ) -> tuple[list[EndpointT], str]:
+        """A page of endpoints, and the token of the next one."""
+        size = list_pages.page_size(request.page_size)
+        question = (f"{self._messages.family.noun}s", request.user_id)
+        after = list_pages.after(request.page_token, question)
+        found = [
+            endpoint
+            for endpoint in await self._endpoints.of_account(request.user_id)
+            if after is None or (endpoint.created_at, endpoint.id) > after
+        ]
+        page, token = list_pages.page_of(found, size, question, lambda row: (row.created_at, row.id))
+        return [self._messages.from_endpoint(endpoint) for endpoint in page], token
 
     async def _change(
         self,

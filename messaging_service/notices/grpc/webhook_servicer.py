@@ -37,7 +37,8 @@ class WebhookServicer(EndpointServicer[pb.Webhook, pb.WebhookDelivery], webhooks
 
     @override
     async def ListWebhooks(self, request: pb.ListWebhooksRequest, context: Context) -> pb.ListWebhooksResponse:
-        return pb.ListWebhooksResponse(webhooks=await self._of_account(request.user_id))
+        page, token = await self._of_account(request)
+        return pb.ListWebhooksResponse(webhooks=page, next_page_token=token)
 
     @override
     async def UpdateWebhook(self, request: pb.UpdateWebhookRequest, context: Context) -> pb.UpdateWebhookResponse:

@@ -143,6 +143,18 @@ async def lists(service: Running, database_url: str) -> list[Listed]:
             {"outbox_id": sent[1]},
             {"outbox_id": sent[0]},
         ),
+        Listed(
+            webhooks_pb2_grpc.WebhookServiceStub(service.channel).ListWebhooks,
+            webhooks_pb2.ListWebhooksRequest,
+            {"user_id": "other"},
+            {"user_id": "user123"},
+        ),
+        Listed(
+            channels_pb2_grpc.ChannelServiceStub(service.channel).ListChannels,
+            channels_pb2.ListChannelsRequest,
+            {"user_id": "other"},
+            {"user_id": "user123"},
+        ),
         Listed(service.sms.ListErrorCodes, messaging_pb2.ListErrorCodesRequest, {}),
         Listed(carriers.ListCarriers, carriers_pb2.ListCarriersRequest, {}),
         Listed(

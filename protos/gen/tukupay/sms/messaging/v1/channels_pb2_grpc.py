@@ -119,8 +119,8 @@ class ChannelServiceServicer(object):
         raise NotImplementedError('Method not implemented!')
 
     def ListChannels(self, request, context):
-        """All channels of an account, oldest first; at most 20, unless the operator chose
-        another number. INVALID_ARGUMENT.
+        """The channels of an account, oldest first, by pages.
+        INVALID_ARGUMENT: a malformed page token.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')

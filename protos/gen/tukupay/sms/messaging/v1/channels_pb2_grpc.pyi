@@ -54,8 +54,8 @@ class ChannelServiceStub:
     GetChannel: _grpc.UnaryUnaryMultiCallable[_channels_pb2.GetChannelRequest, _channels_pb2.GetChannelResponse]
     """One channel. NOT_FOUND (`CHANNEL_NOT_FOUND`)."""
     ListChannels: _grpc.UnaryUnaryMultiCallable[_channels_pb2.ListChannelsRequest, _channels_pb2.ListChannelsResponse]
-    """All channels of an account, oldest first; at most 20, unless the operator chose
-    another number. INVALID_ARGUMENT.
+    """The channels of an account, oldest first, by pages.
+    INVALID_ARGUMENT: a malformed page token.
     """
     UpdateChannel: _grpc.UnaryUnaryMultiCallable[_channels_pb2.UpdateChannelRequest, _channels_pb2.UpdateChannelResponse]
     """Changes what is given. What waits goes out under the new terms, at once. While a
@@ -109,8 +109,8 @@ class ChannelServiceAsyncStub(ChannelServiceStub):
     GetChannel: _aio.UnaryUnaryMultiCallable[_channels_pb2.GetChannelRequest, _channels_pb2.GetChannelResponse]  # type: ignore[assignment]
     """One channel. NOT_FOUND (`CHANNEL_NOT_FOUND`)."""
     ListChannels: _aio.UnaryUnaryMultiCallable[_channels_pb2.ListChannelsRequest, _channels_pb2.ListChannelsResponse]  # type: ignore[assignment]
-    """All channels of an account, oldest first; at most 20, unless the operator chose
-    another number. INVALID_ARGUMENT.
+    """The channels of an account, oldest first, by pages.
+    INVALID_ARGUMENT: a malformed page token.
     """
     UpdateChannel: _aio.UnaryUnaryMultiCallable[_channels_pb2.UpdateChannelRequest, _channels_pb2.UpdateChannelResponse]  # type: ignore[assignment]
     """Changes what is given. What waits goes out under the new terms, at once. While a
@@ -179,8 +179,8 @@ class ChannelServiceServicer(metaclass=_abc_1.ABCMeta):
         request: _channels_pb2.ListChannelsRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_channels_pb2.ListChannelsResponse, _abc.Awaitable[_channels_pb2.ListChannelsResponse]]:
-        """All channels of an account, oldest first; at most 20, unless the operator chose
-        another number. INVALID_ARGUMENT.
+        """The channels of an account, oldest first, by pages.
+        INVALID_ARGUMENT: a malformed page token.
         """
 
     @_abc_1.abstractmethod

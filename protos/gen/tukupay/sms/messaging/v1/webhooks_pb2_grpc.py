@@ -123,7 +123,8 @@ class WebhookServiceServicer(object):
         raise NotImplementedError('Method not implemented!')
 
     def ListWebhooks(self, request, context):
-        """All endpoints of an account, oldest first; at most 20. INVALID_ARGUMENT.
+        """The endpoints of an account, oldest first, by pages.
+        INVALID_ARGUMENT: a malformed page token.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')

@@ -53,7 +53,9 @@ class WebhookServiceStub:
     GetWebhook: _grpc.UnaryUnaryMultiCallable[_webhooks_pb2.GetWebhookRequest, _webhooks_pb2.GetWebhookResponse]
     """One endpoint. NOT_FOUND (`WEBHOOK_NOT_FOUND`)."""
     ListWebhooks: _grpc.UnaryUnaryMultiCallable[_webhooks_pb2.ListWebhooksRequest, _webhooks_pb2.ListWebhooksResponse]
-    """All endpoints of an account, oldest first; at most 20. INVALID_ARGUMENT."""
+    """The endpoints of an account, oldest first, by pages.
+    INVALID_ARGUMENT: a malformed page token.
+    """
     UpdateWebhook: _grpc.UnaryUnaryMultiCallable[_webhooks_pb2.UpdateWebhookRequest, _webhooks_pb2.UpdateWebhookResponse]
     """Changes what is given. What waits goes out under the new terms, at once. While an
     endpoint is disabled, nothing is recorded for it.
@@ -110,7 +112,9 @@ class WebhookServiceAsyncStub(WebhookServiceStub):
     GetWebhook: _aio.UnaryUnaryMultiCallable[_webhooks_pb2.GetWebhookRequest, _webhooks_pb2.GetWebhookResponse]  # type: ignore[assignment]
     """One endpoint. NOT_FOUND (`WEBHOOK_NOT_FOUND`)."""
     ListWebhooks: _aio.UnaryUnaryMultiCallable[_webhooks_pb2.ListWebhooksRequest, _webhooks_pb2.ListWebhooksResponse]  # type: ignore[assignment]
-    """All endpoints of an account, oldest first; at most 20. INVALID_ARGUMENT."""
+    """The endpoints of an account, oldest first, by pages.
+    INVALID_ARGUMENT: a malformed page token.
+    """
     UpdateWebhook: _aio.UnaryUnaryMultiCallable[_webhooks_pb2.UpdateWebhookRequest, _webhooks_pb2.UpdateWebhookResponse]  # type: ignore[assignment]
     """Changes what is given. What waits goes out under the new terms, at once. While an
     endpoint is disabled, nothing is recorded for it.
@@ -182,7 +186,9 @@ class WebhookServiceServicer(metaclass=_abc_1.ABCMeta):
         request: _webhooks_pb2.ListWebhooksRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_webhooks_pb2.ListWebhooksResponse, _abc.Awaitable[_webhooks_pb2.ListWebhooksResponse]]:
-        """All endpoints of an account, oldest first; at most 20. INVALID_ARGUMENT."""
+        """The endpoints of an account, oldest first, by pages.
+        INVALID_ARGUMENT: a malformed page token.
+        """
 
     @_abc_1.abstractmethod
     def UpdateWebhook(
