@@ -178,7 +178,7 @@ class AccountLimits(_message.Message):
     """Messages accepted or resent in one minute of the clock. At least 1."""
     messages_per_recipient_hour: _builtins.int
     """Messages to one phone in one hour of the clock: accepted, resent, and sent again by
-    themselves as their outcome was unknown. At least 1.
+    themselves because their outcome was unknown. At least 1.
     """
     def __init__(
         self,
@@ -578,7 +578,7 @@ class LedgerEntry(_message.Message):
     kind: Global___LedgerEntryKind.ValueType
     """What it is."""
     amount_micros: _builtins.int
-    """What it adds to the balance."""
+    """What it adds to the balance, in micros of a KES; the kind says which sign it has."""
     outbox_id: _builtins.str
     """The message of a charge or refund; absent otherwise."""
     reference: _builtins.str
@@ -652,7 +652,7 @@ class TopUpRequest(_message.Message):
     user_id: _builtins.str
     """Required."""
     amount_micros: _builtins.int
-    """Required: above 0, at most 10^15 (a billion KES)."""
+    """Required: micros of a KES, above 0 and at most 10^15 (a billion KES)."""
     reference: _builtins.str
     """Required: 1 to 64 printable characters that name the payment on the other side, for
     instance an M-PESA receipt number; its letters are Latin. The idempotency key: one
@@ -732,7 +732,9 @@ class AdjustRequest(_message.Message):
     user_id: _builtins.str
     """Required."""
     amount_micros: _builtins.int
-    """Required: what is added to the balance; not 0, at most 10^15 either way."""
+    """Required: what is added to the balance, in micros of a KES; not 0, at most 10^15 either
+    way.
+    """
     reason: _builtins.str
     """Required: 1 to 500 printable characters."""
     booked_by: _builtins.str
@@ -1005,9 +1007,9 @@ class GetStatementResponse(_message.Message):
     TOTALS_FIELD_NUMBER: _builtins.int
     THROUGH_ENTRY_ID_FIELD_NUMBER: _builtins.int
     opening_micros: _builtins.int
-    """The balance before the period, without holds."""
+    """The balance before the period, without holds, in micros of a KES."""
     closing_micros: _builtins.int
-    """The balance at its end: opening plus all totals."""
+    """The balance at its end, in micros of a KES: opening plus all totals."""
     through_entry_id: _builtins.int
     """Entries of the account with higher numbers are not counted, whenever they were
     booked; 0 when there are none to count.
@@ -1046,9 +1048,9 @@ class LedgerTotal(_message.Message):
     kind: Global___LedgerEntryKind.ValueType
     """The kind."""
     entries: _builtins.int
-    """How many."""
+    """How many; above 0."""
     amount_micros: _builtins.int
-    """Their sum."""
+    """Their sum, in micros of a KES."""
     def __init__(
         self,
         *,

@@ -175,6 +175,7 @@ class AccountServiceServicer(object):
     def ListLedgerEntries(self, request, context):
         """The entries of an account in a period, oldest first. All pages are of one instant:
         what is booked while they are read is on none of them.
+        INVALID_ARGUMENT: the period, `through_entry_id` or the page token is malformed.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -185,6 +186,7 @@ class AccountServiceServicer(object):
         period that ended less than a minute ago, entries may still be missing. To list the
         very entries that it counts while the account goes on sending, pass its
         `through_entry_id` to ListLedgerEntries.
+        INVALID_ARGUMENT: the period or `through_entry_id` is malformed.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')

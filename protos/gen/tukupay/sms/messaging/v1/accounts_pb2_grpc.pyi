@@ -90,12 +90,14 @@ class AccountServiceStub:
     ListLedgerEntries: _grpc.UnaryUnaryMultiCallable[_accounts_pb2.ListLedgerEntriesRequest, _accounts_pb2.ListLedgerEntriesResponse]
     """The entries of an account in a period, oldest first. All pages are of one instant:
     what is booked while they are read is on none of them.
+    INVALID_ARGUMENT: the period, `through_entry_id` or the page token is malformed.
     """
     GetStatement: _grpc.UnaryUnaryMultiCallable[_accounts_pb2.GetStatementRequest, _accounts_pb2.GetStatementResponse]
     """Opening and closing balance of a period, and its totals by kind of entry. Of a
     period that ended less than a minute ago, entries may still be missing. To list the
     very entries that it counts while the account goes on sending, pass its
     `through_entry_id` to ListLedgerEntries.
+    INVALID_ARGUMENT: the period or `through_entry_id` is malformed.
     """
     VerifyBooks: _grpc.UnaryUnaryMultiCallable[_accounts_pb2.VerifyBooksRequest, _accounts_pb2.VerifyBooksResponse]
     """Recomputes the books from messages and entries, and reports every account that
@@ -161,12 +163,14 @@ class AccountServiceAsyncStub(AccountServiceStub):
     ListLedgerEntries: _aio.UnaryUnaryMultiCallable[_accounts_pb2.ListLedgerEntriesRequest, _accounts_pb2.ListLedgerEntriesResponse]  # type: ignore[assignment]
     """The entries of an account in a period, oldest first. All pages are of one instant:
     what is booked while they are read is on none of them.
+    INVALID_ARGUMENT: the period, `through_entry_id` or the page token is malformed.
     """
     GetStatement: _aio.UnaryUnaryMultiCallable[_accounts_pb2.GetStatementRequest, _accounts_pb2.GetStatementResponse]  # type: ignore[assignment]
     """Opening and closing balance of a period, and its totals by kind of entry. Of a
     period that ended less than a minute ago, entries may still be missing. To list the
     very entries that it counts while the account goes on sending, pass its
     `through_entry_id` to ListLedgerEntries.
+    INVALID_ARGUMENT: the period or `through_entry_id` is malformed.
     """
     VerifyBooks: _aio.UnaryUnaryMultiCallable[_accounts_pb2.VerifyBooksRequest, _accounts_pb2.VerifyBooksResponse]  # type: ignore[assignment]
     """Recomputes the books from messages and entries, and reports every account that
@@ -277,6 +281,7 @@ class AccountServiceServicer(metaclass=_abc_1.ABCMeta):
     ) -> _typing.Union[_accounts_pb2.ListLedgerEntriesResponse, _abc.Awaitable[_accounts_pb2.ListLedgerEntriesResponse]]:
         """The entries of an account in a period, oldest first. All pages are of one instant:
         what is booked while they are read is on none of them.
+        INVALID_ARGUMENT: the period, `through_entry_id` or the page token is malformed.
         """
 
     @_abc_1.abstractmethod
@@ -289,6 +294,7 @@ class AccountServiceServicer(metaclass=_abc_1.ABCMeta):
         period that ended less than a minute ago, entries may still be missing. To list the
         very entries that it counts while the account goes on sending, pass its
         `through_entry_id` to ListLedgerEntries.
+        INVALID_ARGUMENT: the period or `through_entry_id` is malformed.
         """
 
     @_abc_1.abstractmethod

@@ -185,11 +185,11 @@ class CarrierReport(_message.Message):
     breaker: Global___BreakerState.ValueType
     """Whether it is left alone for its failures."""
     window: _builtins.int
-    """Submits that may be in flight on all binds that are up."""
+    """Submits that may be in flight on all binds that are up; 0 when none is."""
     in_use: _builtins.int
-    """Submits in flight."""
+    """Submits in flight; 0 or more."""
     accepted: _builtins.int
-    """Messages of the last minute that it accepted."""
+    """Messages of the last minute that it accepted; 0 or more, like the next three."""
     refused: _builtins.int
     """Messages of the last minute that it refused for good."""
     not_taken: _builtins.int
@@ -270,7 +270,7 @@ class BindReport(_message.Message):
     window: _builtins.int
     """Submits that may be in flight; less than the setting while the carrier throttles."""
     in_use: _builtins.int
-    """Submits in flight."""
+    """Submits in flight; 0 or more."""
     last_error: _builtins.str
     """Why it is not up, or was not the last time; absent when it never failed."""
     def __init__(
@@ -303,7 +303,7 @@ class CodeCount(_message.Message):
     code: _builtins.str
     """The stable code, as in OutboxEntry.error_code."""
     messages: _builtins.int
-    """How often."""
+    """How many messages of the last minute had it; above 0."""
     def __init__(
         self,
         *,
@@ -361,8 +361,8 @@ class ListCarriersResponse(_message.Message):
 
     @_builtins.property
     def controls(self) -> _containers.RepeatedCompositeFieldContainer[Global___CarrierControl]:
-        """What operators said last, by carrier; a carrier without an entry is running. In the first
-        page only.
+        """The modes that operators set, by carrier; a carrier without an entry is running. In the
+        first page only.
         """
 
     def __init__(
@@ -382,7 +382,7 @@ Global___ListCarriersResponse: _TypeAlias = ListCarriersResponse  # noqa: Y015
 
 @_typing.final
 class CarrierControl(_message.Message):
-    """What an operator said of a carrier."""
+    """The mode that an operator set for a carrier."""
 
     DESCRIPTOR: _descriptor.Descriptor
 
@@ -396,12 +396,12 @@ class CarrierControl(_message.Message):
     mode: Global___CarrierMode.ValueType
     """What is wanted of it."""
     changed_by: _builtins.str
-    """Who said it; empty when they did not give a name."""
+    """Who set it; empty when nobody was named."""
     reason: _builtins.str
-    """Why; empty when they did not say."""
+    """Why; empty when no reason was given."""
     @_builtins.property
     def changed_time(self) -> _timestamp_pb2.Timestamp:
-        """When it was said."""
+        """When it was set."""
 
     def __init__(
         self,
@@ -422,7 +422,7 @@ Global___CarrierControl: _TypeAlias = CarrierControl  # noqa: Y015
 
 @_typing.final
 class SetCarrierModeRequest(_message.Message):
-    """Says whether a carrier is used."""
+    """Asks for a mode of a carrier."""
 
     DESCRIPTOR: _descriptor.Descriptor
 
@@ -435,9 +435,9 @@ class SetCarrierModeRequest(_message.Message):
     mode: Global___CarrierMode.ValueType
     """What is wanted of it; required."""
     changed_by: _builtins.str
-    """Who says so, for the record; at most 128 characters."""
+    """Who sets it, for the record; at most 128 characters. Default: nobody named."""
     reason: _builtins.str
-    """Why, for the record; at most 500 characters."""
+    """Why, for the record; at most 500 characters. Default: no reason given."""
     def __init__(
         self,
         *,
@@ -463,7 +463,7 @@ class SetCarrierModeResponse(_message.Message):
     CONTROL_FIELD_NUMBER: _builtins.int
     @_builtins.property
     def control(self) -> Global___CarrierControl:
-        """The operator's word."""
+        """The mode that holds now."""
 
     def __init__(
         self,

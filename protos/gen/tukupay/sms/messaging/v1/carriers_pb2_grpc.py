@@ -64,9 +64,9 @@ class CarrierServiceServicer(object):
         raise NotImplementedError('Method not implemented!')
 
     def SetCarrierMode(self, request, context):
-        """Says whether a carrier is used, on every replica, from within two seconds on and
-        until it is said otherwise; kept over restarts. Saying the same again changes
-        only who said it and why.
+        """Sets whether a carrier is used. Every replica follows within two seconds, and the mode
+        holds over restarts until it is set again. Setting the same mode changes only who set
+        it and why.
         INVALID_ARGUMENT: a field is malformed. NOT_FOUND (`CARRIER_NOT_FOUND`): this
         replica knows no carrier of this name.
         """

@@ -44,9 +44,9 @@ class CarrierServiceStub:
     INVALID_ARGUMENT: a malformed page token. UNAVAILABLE (`DATABASE_UNAVAILABLE`): the other replicas cannot be read.
     """
     SetCarrierMode: _grpc.UnaryUnaryMultiCallable[_carriers_pb2.SetCarrierModeRequest, _carriers_pb2.SetCarrierModeResponse]
-    """Says whether a carrier is used, on every replica, from within two seconds on and
-    until it is said otherwise; kept over restarts. Saying the same again changes
-    only who said it and why.
+    """Sets whether a carrier is used. Every replica follows within two seconds, and the mode
+    holds over restarts until it is set again. Setting the same mode changes only who set
+    it and why.
     INVALID_ARGUMENT: a field is malformed. NOT_FOUND (`CARRIER_NOT_FOUND`): this
     replica knows no carrier of this name.
     """
@@ -64,9 +64,9 @@ class CarrierServiceAsyncStub(CarrierServiceStub):
     INVALID_ARGUMENT: a malformed page token. UNAVAILABLE (`DATABASE_UNAVAILABLE`): the other replicas cannot be read.
     """
     SetCarrierMode: _aio.UnaryUnaryMultiCallable[_carriers_pb2.SetCarrierModeRequest, _carriers_pb2.SetCarrierModeResponse]  # type: ignore[assignment]
-    """Says whether a carrier is used, on every replica, from within two seconds on and
-    until it is said otherwise; kept over restarts. Saying the same again changes
-    only who said it and why.
+    """Sets whether a carrier is used. Every replica follows within two seconds, and the mode
+    holds over restarts until it is set again. Setting the same mode changes only who set
+    it and why.
     INVALID_ARGUMENT: a field is malformed. NOT_FOUND (`CARRIER_NOT_FOUND`): this
     replica knows no carrier of this name.
     """
@@ -93,9 +93,9 @@ class CarrierServiceServicer(metaclass=_abc_1.ABCMeta):
         request: _carriers_pb2.SetCarrierModeRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_carriers_pb2.SetCarrierModeResponse, _abc.Awaitable[_carriers_pb2.SetCarrierModeResponse]]:
-        """Says whether a carrier is used, on every replica, from within two seconds on and
-        until it is said otherwise; kept over restarts. Saying the same again changes
-        only who said it and why.
+        """Sets whether a carrier is used. Every replica follows within two seconds, and the mode
+        holds over restarts until it is set again. Setting the same mode changes only who set
+        it and why.
         INVALID_ARGUMENT: a field is malformed. NOT_FOUND (`CARRIER_NOT_FOUND`): this
         replica knows no carrier of this name.
         """

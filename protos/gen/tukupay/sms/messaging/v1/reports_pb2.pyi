@@ -1124,7 +1124,7 @@ class RehearsedDraft(_message.Message):
     NEW_MICROS_FIELD_NUMBER: _builtins.int
     SUPERSEDED_BY_FIELD_NUMBER: _builtins.int
     messages: _builtins.int
-    """Charged messages that it would have priced."""
+    """Charged messages that it would have priced; 0 or more."""
     units: _builtins.int
     """Their units."""
     new_micros: _builtins.int
@@ -1374,13 +1374,15 @@ class CostException(_message.Message):
     units: _builtins.int
     """Its units."""
     recorded_micros: _builtins.int
-    """The unit price on record."""
+    """The unit price on record, in micros of a KES."""
     recorded_cost_id: _builtins.str
     """The row on record."""
     known_then_micros: _builtins.int
-    """The unit price as the book was known when the entry was priced; absent when it had none."""
+    """The unit price as the book was known when the entry was priced, in micros of a KES;
+    absent when it had none.
+    """
     known_now_micros: _builtins.int
-    """The unit price as the book is known now; absent when it has none."""
+    """The unit price as the book is known now, in micros of a KES; absent when it has none."""
     cause: Global___CostExceptionCause.ValueType
     """Why they differ."""
     approximate: _builtins.bool
@@ -1459,7 +1461,7 @@ class AuditPriceCopyResponse(_message.Message):
     EPOCH_FIELD_NUMBER: _builtins.int
     DIFFERING_FIELD_NUMBER: _builtins.int
     answers: _builtins.int
-    """Answers in the copy."""
+    """Answers in the copy; 0 or more."""
     copy_checksum: _builtins.str
     """SHA-256 over the copy's answers, in hexadecimal."""
     book_checksum: _builtins.str

@@ -30,10 +30,11 @@ class ReportServiceStub(object):
     own, and never holds more than a page in memory.
 
     Errors as for MessagingService. A period is half-open and means the creation of
-    messages, unless a request says otherwise. RESOURCE_EXHAUSTED: `REPORTS_BUSY` with RetryInfo when as many reports are
-    under way as may be at once; `CALLER_TOO_SLOW` when a report that holds a connection
-    (all but exports) waited for its caller, in reading or in sending lines, for 15
-    seconds in all, to which each page of up to 1,000 rows adds half a second.
+    messages, unless a request says otherwise. RESOURCE_EXHAUSTED: `REPORTS_BUSY` with
+    RetryInfo when as many reports are under way as may be at once; `CALLER_TOO_SLOW` when
+    a report that holds a connection (all but exports) waited for its caller, in reading or
+    in sending lines, for 15 seconds in all, to which each page of up to 1,000 rows adds
+    half a second.
     """
 
     def __init__(self, channel):
@@ -79,10 +80,11 @@ class ReportServiceServicer(object):
     own, and never holds more than a page in memory.
 
     Errors as for MessagingService. A period is half-open and means the creation of
-    messages, unless a request says otherwise. RESOURCE_EXHAUSTED: `REPORTS_BUSY` with RetryInfo when as many reports are
-    under way as may be at once; `CALLER_TOO_SLOW` when a report that holds a connection
-    (all but exports) waited for its caller, in reading or in sending lines, for 15
-    seconds in all, to which each page of up to 1,000 rows adds half a second.
+    messages, unless a request says otherwise. RESOURCE_EXHAUSTED: `REPORTS_BUSY` with
+    RetryInfo when as many reports are under way as may be at once; `CALLER_TOO_SLOW` when
+    a report that holds a connection (all but exports) waited for its caller, in reading or
+    in sending lines, for 15 seconds in all, to which each page of up to 1,000 rows adds
+    half a second.
     """
 
     def ReportCosts(self, request, context):
@@ -90,6 +92,7 @@ class ReportServiceServicer(object):
         charged and refunded is what the ledger says of the messages of the period, also
         where it was booked later, or what was booked in the period; see CostBasis. The last
         response holds the totals.
+        INVALID_ARGUMENT: the period, the groupings or the account are malformed.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -98,6 +101,7 @@ class ReportServiceServicer(object):
     def ExportMessages(self, request, context):
         """The messages of a period one by one, oldest first, without their texts. Servers
         end connections that are some minutes old, so ask for a long period in pieces.
+        INVALID_ARGUMENT: the period or the account is malformed.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -107,6 +111,7 @@ class ReportServiceServicer(object):
         """Compares what we charged, what the carrier reported and what its invoice says, and
         answers with what does not agree, by cause, once the last line was sent; the last
         response holds the totals. Nothing of it is kept.
+        INVALID_ARGUMENT: the scope or a line is malformed, or there are too many lines.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -189,10 +194,11 @@ class ReportService(object):
     own, and never holds more than a page in memory.
 
     Errors as for MessagingService. A period is half-open and means the creation of
-    messages, unless a request says otherwise. RESOURCE_EXHAUSTED: `REPORTS_BUSY` with RetryInfo when as many reports are
-    under way as may be at once; `CALLER_TOO_SLOW` when a report that holds a connection
-    (all but exports) waited for its caller, in reading or in sending lines, for 15
-    seconds in all, to which each page of up to 1,000 rows adds half a second.
+    messages, unless a request says otherwise. RESOURCE_EXHAUSTED: `REPORTS_BUSY` with
+    RetryInfo when as many reports are under way as may be at once; `CALLER_TOO_SLOW` when
+    a report that holds a connection (all but exports) waited for its caller, in reading or
+    in sending lines, for 15 seconds in all, to which each page of up to 1,000 rows adds
+    half a second.
     """
 
     @staticmethod

@@ -35,10 +35,11 @@ class ReportServiceStub:
     own, and never holds more than a page in memory.
 
     Errors as for MessagingService. A period is half-open and means the creation of
-    messages, unless a request says otherwise. RESOURCE_EXHAUSTED: `REPORTS_BUSY` with RetryInfo when as many reports are
-    under way as may be at once; `CALLER_TOO_SLOW` when a report that holds a connection
-    (all but exports) waited for its caller, in reading or in sending lines, for 15
-    seconds in all, to which each page of up to 1,000 rows adds half a second.
+    messages, unless a request says otherwise. RESOURCE_EXHAUSTED: `REPORTS_BUSY` with
+    RetryInfo when as many reports are under way as may be at once; `CALLER_TOO_SLOW` when
+    a report that holds a connection (all but exports) waited for its caller, in reading or
+    in sending lines, for 15 seconds in all, to which each page of up to 1,000 rows adds
+    half a second.
     """
 
     @_typing.overload
@@ -50,15 +51,18 @@ class ReportServiceStub:
     charged and refunded is what the ledger says of the messages of the period, also
     where it was booked later, or what was booked in the period; see CostBasis. The last
     response holds the totals.
+    INVALID_ARGUMENT: the period, the groupings or the account are malformed.
     """
     ExportMessages: _grpc.UnaryStreamMultiCallable[_reports_pb2.ExportMessagesRequest, _reports_pb2.ExportMessagesResponse]
     """The messages of a period one by one, oldest first, without their texts. Servers
     end connections that are some minutes old, so ask for a long period in pieces.
+    INVALID_ARGUMENT: the period or the account is malformed.
     """
     ReconcileInvoice: _grpc.StreamStreamMultiCallable[_reports_pb2.ReconcileInvoiceRequest, _reports_pb2.ReconcileInvoiceResponse]
     """Compares what we charged, what the carrier reported and what its invoice says, and
     answers with what does not agree, by cause, once the last line was sent; the last
     response holds the totals. Nothing of it is kept.
+    INVALID_ARGUMENT: the scope or a line is malformed, or there are too many lines.
     """
     RehearseCosts: _grpc.UnaryUnaryMultiCallable[_reports_pb2.RehearseCostsRequest, _reports_pb2.RehearseCostsResponse]
     """Prices the real traffic of a past period again, as if the drafts were in the price
@@ -86,10 +90,11 @@ class ReportServiceAsyncStub(ReportServiceStub):
     own, and never holds more than a page in memory.
 
     Errors as for MessagingService. A period is half-open and means the creation of
-    messages, unless a request says otherwise. RESOURCE_EXHAUSTED: `REPORTS_BUSY` with RetryInfo when as many reports are
-    under way as may be at once; `CALLER_TOO_SLOW` when a report that holds a connection
-    (all but exports) waited for its caller, in reading or in sending lines, for 15
-    seconds in all, to which each page of up to 1,000 rows adds half a second.
+    messages, unless a request says otherwise. RESOURCE_EXHAUSTED: `REPORTS_BUSY` with
+    RetryInfo when as many reports are under way as may be at once; `CALLER_TOO_SLOW` when
+    a report that holds a connection (all but exports) waited for its caller, in reading or
+    in sending lines, for 15 seconds in all, to which each page of up to 1,000 rows adds
+    half a second.
     """
 
     def __init__(self, channel: _aio.Channel) -> None: ...
@@ -98,15 +103,18 @@ class ReportServiceAsyncStub(ReportServiceStub):
     charged and refunded is what the ledger says of the messages of the period, also
     where it was booked later, or what was booked in the period; see CostBasis. The last
     response holds the totals.
+    INVALID_ARGUMENT: the period, the groupings or the account are malformed.
     """
     ExportMessages: _aio.UnaryStreamMultiCallable[_reports_pb2.ExportMessagesRequest, _reports_pb2.ExportMessagesResponse]  # type: ignore[assignment]
     """The messages of a period one by one, oldest first, without their texts. Servers
     end connections that are some minutes old, so ask for a long period in pieces.
+    INVALID_ARGUMENT: the period or the account is malformed.
     """
     ReconcileInvoice: _aio.StreamStreamMultiCallable[_reports_pb2.ReconcileInvoiceRequest, _reports_pb2.ReconcileInvoiceResponse]  # type: ignore[assignment]
     """Compares what we charged, what the carrier reported and what its invoice says, and
     answers with what does not agree, by cause, once the last line was sent; the last
     response holds the totals. Nothing of it is kept.
+    INVALID_ARGUMENT: the scope or a line is malformed, or there are too many lines.
     """
     RehearseCosts: _aio.UnaryUnaryMultiCallable[_reports_pb2.RehearseCostsRequest, _reports_pb2.RehearseCostsResponse]  # type: ignore[assignment]
     """Prices the real traffic of a past period again, as if the drafts were in the price
@@ -133,10 +141,11 @@ class ReportServiceServicer(metaclass=_abc_1.ABCMeta):
     own, and never holds more than a page in memory.
 
     Errors as for MessagingService. A period is half-open and means the creation of
-    messages, unless a request says otherwise. RESOURCE_EXHAUSTED: `REPORTS_BUSY` with RetryInfo when as many reports are
-    under way as may be at once; `CALLER_TOO_SLOW` when a report that holds a connection
-    (all but exports) waited for its caller, in reading or in sending lines, for 15
-    seconds in all, to which each page of up to 1,000 rows adds half a second.
+    messages, unless a request says otherwise. RESOURCE_EXHAUSTED: `REPORTS_BUSY` with
+    RetryInfo when as many reports are under way as may be at once; `CALLER_TOO_SLOW` when
+    a report that holds a connection (all but exports) waited for its caller, in reading or
+    in sending lines, for 15 seconds in all, to which each page of up to 1,000 rows adds
+    half a second.
     """
 
     @_abc_1.abstractmethod
@@ -149,6 +158,7 @@ class ReportServiceServicer(metaclass=_abc_1.ABCMeta):
         charged and refunded is what the ledger says of the messages of the period, also
         where it was booked later, or what was booked in the period; see CostBasis. The last
         response holds the totals.
+        INVALID_ARGUMENT: the period, the groupings or the account are malformed.
         """
 
     @_abc_1.abstractmethod
@@ -159,6 +169,7 @@ class ReportServiceServicer(metaclass=_abc_1.ABCMeta):
     ) -> _typing.Union[_abc.Iterator[_reports_pb2.ExportMessagesResponse], _abc.AsyncIterator[_reports_pb2.ExportMessagesResponse]]:
         """The messages of a period one by one, oldest first, without their texts. Servers
         end connections that are some minutes old, so ask for a long period in pieces.
+        INVALID_ARGUMENT: the period or the account is malformed.
         """
 
     @_abc_1.abstractmethod
@@ -170,6 +181,7 @@ class ReportServiceServicer(metaclass=_abc_1.ABCMeta):
         """Compares what we charged, what the carrier reported and what its invoice says, and
         answers with what does not agree, by cause, once the last line was sent; the last
         response holds the totals. Nothing of it is kept.
+        INVALID_ARGUMENT: the scope or a line is malformed, or there are too many lines.
         """
 
     @_abc_1.abstractmethod
