@@ -5,10 +5,9 @@ from __future__ import annotations
 
 from typing import Final
 
-_COLUMNS: Final = (
-    "cost_id, level, entity, price, reason, effective_from, created_by, recorded_at, revision, epoch, "
-    "overridden_guards, withdrawn_at, withdrawn_by, withdrawn_reason, withdrawn_epoch"
-)
+from pricing_service.adapters.cost_rows import CostRow
+
+_COLUMNS: Final = ", ".join(CostRow._fields)
 
 # Changes take turns, and questions about what was known wait for the change under way.
 TAKE_TURN: Final = "SELECT epoch FROM price_epoch WHERE id = 1 FOR UPDATE"

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from datetime import datetime
-from typing import Any
 from uuid import UUID
 
 from typing_extensions import override
@@ -21,15 +20,21 @@ from messaging_service.opt_outs.domain.suppression import (
 from messaging_service.opt_outs.postgres import opt_out_rows
 from messaging_service.opt_outs.suppression_store import Added, NewSuppression, Stopped, SuppressionFilter, Suppressions
 from messaging_service.shared.postgres.migrated import migrated
+from messaging_service.shared.postgres.record_columns import RecordColumns
 from service_kit.postgres.database import Connection, Pool, single_statement, transaction
 
 PASS_LEASE_S = 5
 """How long a new entry's first pass over the queue is left to the process that made the entry."""
 
-COLUMNS = """
-    id, phone, sender_id, account_id, source, reason, created_by, created_at, ended_at, ended_source, ended_by,
-    ended_reason
-"""
+SUPPRESSION = RecordColumns(
+    Suppression,
+    parts={
+        "scope": RecordColumns(Scope),
+        "ending": RecordColumns(
+            Ending, columns={"at": "ended_at", "source": "ended_source", "by": "ended_by", "reason": "ended_reason"}
+        ),
+    },
+)
 
 # A conflict shows nothing, so the entry that holds is read beside it; one that was made in the same moment, which
 # this snapshot does not show, by the second try.
@@ -40,11 +45,11 @@ _ADD = f"""
         VALUES (%(id)s, %(phone)s, %(sender_id)s, %(sender_key)s, %(account_id)s, %(source)s, %(reason)s,
             %(created_by)s, %(inbound_id)s, now() + make_interval(secs => %(pass_lease_s)s))
         ON CONFLICT (phone, sender_key, account_id, source) WHERE ended_at IS NULL DO NOTHING
-        RETURNING {COLUMNS}
+        RETURNING {SUPPRESSION.sql}
     )
     SELECT * FROM added
     UNION ALL
-    SELECT {COLUMNS} FROM suppression
+    SELECT {SUPPRESSION.sql} FROM suppression
     WHERE phone = %(phone)s AND sender_key IS NOT DISTINCT FROM %(sender_key)s
         AND account_id IS NOT DISTINCT FROM %(account_id)s AND source = %(source)s AND ended_at IS NULL
 """
@@ -53,35 +58,22 @@ _END = f"""
     UPDATE suppression SET ended_at = now(), ended_source = %(source)s, ended_by = %(by)s, ended_reason = %(reason)s,
         pass_due_at = NULL
     WHERE id = %(id)s AND ended_at IS NULL
-    RETURNING {COLUMNS}
+    RETURNING {SUPPRESSION.sql}
 """
-_GET = f"SELECT {COLUMNS} FROM suppression WHERE id = %(id)s"
+_GET = f"SELECT {SUPPRESSION.sql} FROM suppression WHERE id = %(id)s"
 
 _COVERING = f"""
-    SELECT {COLUMNS} FROM suppression
+    SELECT {SUPPRESSION.sql} FROM suppression
     WHERE phone = %(phone)s AND ended_at IS NULL AND (sender_key IS NULL OR sender_key = %(sender_key)s)
         AND (account_id IS NULL OR account_id = %(account_id)s)
     ORDER BY created_at, id
 """
 
 
-def to_suppression(row: Sequence[Any]) -> Suppression:
-    """One row of COLUMNS."""
-    return Suppression(
-        id=row[0],
-        scope=Scope(row[1], row[2], row[3]),
-        source=Source(row[4]),
-        reason=row[5],
-        created_by=row[6],
-        created_at=row[7],
-        ending=None if row[8] is None else Ending(row[8], Source(row[9]), row[10], row[11]),
-    )
-
-
 async def covering(connection: Connection, phone: str, sender_id: str, account_id: str) -> list[Suppression]:
     """The entries that stop such a message now, oldest first; empty when none does."""
     parameters = {"phone": phone, "sender_key": sender_key(sender_id), "account_id": account_id}
-    return [to_suppression(row) for row in await (await connection.execute(_COVERING, parameters)).fetchall()]
+    return [SUPPRESSION.read(row) for row in await (await connection.execute(_COVERING, parameters)).fetchall()]
 
 
 async def add(
@@ -106,7 +98,8 @@ async def add(
     row = None
     while row is None:
         row = await (await connection.execute(_ADD, parameters)).fetchone()
-    return Added(to_suppression(row), created=row[0] == new.id)
+    suppression = SUPPRESSION.read(row)
+    return Added(suppression, created=suppression.id == new.id)
 
 
 class PostgresSuppressions(Suppressions):
@@ -154,7 +147,7 @@ class PostgresSuppressions(Suppressions):
             row = await (await connection.execute(_END, parameters)).fetchone()
             if row is None:
                 row = await (await connection.execute(_GET, parameters)).fetchone()
-        return None if row is None else to_suppression(row)
+        return None if row is None else SUPPRESSION.read(row)
 
     @override
     async def covering(self, phone: str, sender_id: str, account_id: str) -> Sequence[Suppression]:
@@ -182,9 +175,9 @@ class PostgresSuppressions(Suppressions):
             conditions.append("(created_at, id) < (%(after_time)s, %(after_id)s)")
             parameters["after_time"], parameters["after_id"] = after
         statement = (
-            f"SELECT {COLUMNS} FROM suppression WHERE {' AND '.join(conditions)} "
+            f"SELECT {SUPPRESSION.sql} FROM suppression WHERE {' AND '.join(conditions)} "
             "ORDER BY created_at DESC, id DESC LIMIT %(limit)s"
         )
         async with migrated(single_statement(self._pool)) as connection:
             cursor = await connection.execute(statement.encode(), parameters)
-            return [to_suppression(row) for row in await cursor.fetchall()]
+            return [SUPPRESSION.read(row) for row in await cursor.fetchall()]

@@ -35,7 +35,8 @@ class RecordColumns(Generic[Record]):
         """`table`: the alias that the columns are selected from; empty for none.
 
         By field, where it is not what the field says by itself: `columns`, the name of its column; `sql`, the
-        expression that gives it; `read`, what makes its value out of PostgreSQL's; `parts`, the columns of a record.
+        expression that gives it; `read`, what makes its value out of PostgreSQL's; `parts`, the columns of a record,
+        which is None where it may be and its first column is NULL.
         A field that is an enumeration of words or a tuple is read as such.
         """
         self._record = record
@@ -45,6 +46,7 @@ class RecordColumns(Generic[Record]):
         self._parts = parts or {}
         self._fields = [field.name for field in fields(record)]  # type: ignore[arg-type]  # dataclasses only
         hints = get_type_hints(record)
+        self._optional = {field for field in self._parts if NoneType in get_args(hints[field])}
         by_type = {field: _reading(hints[field]) for field in self._fields}
         self._read = {field: change for field, change in (by_type | dict(read or {})).items() if change is not None}
         self.names: tuple[str, ...] = tuple(
@@ -67,15 +69,19 @@ class RecordColumns(Generic[Record]):
         firsts = [self._parts[field].names[0] if field in self._parts else self._name(field) for field in self._fields]
         pick = itemgetter(*(place[name] for name in firsts))
         changes = [(self._fields.index(field), read) for field, read in self._read.items() if field not in self._parts]
-        made = [(self._fields.index(field), part.reader(names)) for field, part in self._parts.items()]
+        made = [
+            (self._fields.index(field), part.reader(names), field in self._optional)
+            for field, part in self._parts.items()
+        ]
         record = self._record
 
         def read_row(row: Row) -> Record:
             values = [*pick(row)]
             for number, change in changes:
                 values[number] = change(values[number])
-            for number, make in made:
-                values[number] = make(row)
+            for number, make, is_optional in made:
+                if not (is_optional and values[number] is None):
+                    values[number] = make(row)
             return record(*values)
 
         return read_row

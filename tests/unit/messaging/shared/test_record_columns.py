@@ -34,6 +34,12 @@ class Thing:
     cost: int
 
 
+@dataclass(frozen=True)
+class Box:
+    inside: Size | None
+    outside: Size
+
+
 class More(NamedTuple):
     place: int
     owner: str
@@ -58,6 +64,14 @@ def test_the_fields_say_what_is_selected() -> None:
 def test_words_tuples_and_parts_are_read_as_the_record_has_them() -> None:
     assert THING.read(ROW) == CHAIR
     assert THING.read(("chair", "red", "blue", ["a"], 3, 4, 10)).trim is Colour.BLUE
+
+
+def test_a_part_that_may_be_missing_is_missing_without_its_first_column() -> None:
+    box = RecordColumns(Box, parts={"inside": RecordColumns(Size), "outside": RecordColumns(Size)})
+    assert box.sql == "width, height, width, height"
+    numbered = box.reader(("width", "height"))
+    assert numbered((3, 4)) == Box(Size(3, 4), Size(3, 4))
+    assert numbered((None, 4)) == Box(None, Size(None, 4))  # type: ignore[arg-type]  # as a database may say
 
 
 def test_rows_are_read_by_name_wherever_the_columns_stand() -> None:
