@@ -262,7 +262,7 @@ async def test_operators_see_the_carriers_balance_and_why_it_pauses(system: Syst
         return report
 
     up = await eventually(report, lambda found: found.is_up)
-    assert (up.kind, up.balance_micros, up.remark) == ("africastalking", 1_785_500_000, "")
+    assert (up.kind, up.balance_micros, up.remark) == (carriers_pb2.CARRIER_KIND_AFRICASTALKING, 1_785_500_000, "")
     system.sandbox.account.balance = Decimal(0)
     # It waits in the queue for money at the carrier, for longer than anybody waits for its outcome.
     assert (await system.send(outcome_wait=Duration(nanos=300_000_000))).status == pb.SMS_STATUS_PENDING
