@@ -38,7 +38,12 @@ def lines(system: System, request_id: str) -> dict[str, list[dict[str, Any]]]:
     found: dict[str, list[dict[str, Any]]] = {}
     for process in (system.gateway, system.messaging, system.pricing):
         for line in process.log.splitlines():
-            if line.startswith("{") and (entry := json.loads(line)).get("request_id") == request_id:
+            # The last one may still be on its way.
+            if (
+                line.startswith("{")
+                and line.endswith("}")
+                and (entry := json.loads(line)).get("request_id") == request_id
+            ):
                 found.setdefault(process.name, []).append(entry)
     return found
 
@@ -46,6 +51,12 @@ def lines(system: System, request_id: str) -> dict[str, list[dict[str, Any]]]:
 def events(system: System, request_id: str) -> dict[str, list[str]]:
     """The names of these lines."""
     return {name: [entry["event"] for entry in entries] for name, entries in lines(system, request_id).items()}
+
+
+def is_logged(system: System, request_id: str, expected: dict[str, list[str]]) -> bool:
+    """Whether these lines come to be there; a service may write its line after its answer has left."""
+    until(f"{request_id} is logged as {expected}", lambda: events(system, request_id) == expected)
+    return True
 
 
 def send_together(system: System, users: Sequence[str]) -> list[tuple[str, httpx.Response]]:
@@ -82,25 +93,30 @@ def test_each_send_of_a_coalesced_batch_has_its_own_lines(system: System) -> Non
     for (request_id, response), user in zip(answers, users, strict=True):
         answer = answer_of(response)
         assert response.headers["x-request-id"] == request_id
-        found = events(system, request_id)
         if user == "priced":
             assert answer.status == 200
+            assert is_logged(system, request_id, {"gateway": ["http.answered"], "messaging": ["batch_item.answered"]})
             (item,) = lines(system, request_id)["messaging"]
-            assert (item["event"], item["outbox_id"]) == ("batch_item.answered", answer.entry["outboxId"])
-            assert found["gateway"] == ["http.answered"]
+            assert item["outbox_id"] == answer.entry["outboxId"]
         else:
             assert (answer.reason, answer.problem["requestId"]) == ("NO_PRICE", request_id)
-            assert found == {
-                "gateway": ["http.refused", "http.answered"],
-                "messaging": ["batch_item.refused"],
-                "pricing": ["price.refused"],
-            }
-            assert {entry["reason"] for name in found for entry in lines(system, request_id)[name][:1]} == {"NO_PRICE"}
+            assert is_logged(
+                system,
+                request_id,
+                {
+                    "gateway": ["http.refused", "http.answered"],
+                    "messaging": ["batch_item.refused"],
+                    "pricing": ["price.refused"],
+                },
+            )
+            found = lines(system, request_id)
+            assert {found[name][0]["reason"] for name in found} == {"NO_PRICE"}
 
 
 def test_a_failing_request_names_the_id_that_the_gateway_made_for_it(system: System) -> None:
     answer = system.rest.send("unpriced")
-    assert events(system, answer.problem["requestId"]).keys() == {"gateway", "messaging", "pricing"}
+    request_id = answer.problem["requestId"]
+    until("all three have logged it", lambda: events(system, request_id).keys() == {"gateway", "messaging", "pricing"})
 
 
 def test_a_refused_call_of_a_route_is_found_in_the_service_that_refused_it(system: System) -> None:
@@ -108,7 +124,7 @@ def test_a_refused_call_of_a_route_is_found_in_the_service_that_refused_it(syste
         url = "/api/sms-costs/resolve?customerId=unpriced"
         response = http.get(url, headers={"X-Request-Id": "resolve-1"})
     assert response.json()["requestId"] == "resolve-1"
-    assert events(system, "resolve-1") == {"gateway": ["http.refused", "http.answered"], "pricing": ["rpc.refused"]}
+    assert is_logged(system, "resolve-1", {"gateway": ["http.refused", "http.answered"], "pricing": ["rpc.refused"]})
 
 
 def test_the_items_of_one_batch_request_share_its_id(system: System) -> None:
@@ -116,7 +132,8 @@ def test_the_items_of_one_batch_request_share_its_id(system: System) -> None:
     with httpx.Client(base_url=system.rest.base_url, timeout=30, trust_env=False) as http:
         response = http.post(SEND_BATCH, json={"messages": messages}, headers={"X-Request-Id": "batch-1"})
     assert response.status_code in {200, 207}
-    assert sorted(events(system, "batch-1")["messaging"]) == ["batch_item.answered", "batch_item.refused"]
+    both = ["batch_item.answered", "batch_item.refused"]
+    until("both are logged", lambda: sorted(events(system, "batch-1").get("messaging", ())) == both)
 
 
 def test_a_caller_over_grpc_gives_an_id_or_is_told_the_one_of_its_failure(system: System) -> None:
@@ -131,7 +148,7 @@ def test_a_caller_over_grpc_gives_an_id_or_is_told_the_one_of_its_failure(system
             info = error_details_pb2.RequestInfo()
             assert any(detail.Unpack(info) for detail in rpc_status.from_call(caught.value).details)
             assert (info.request_id == "grpc-1") == (metadata == (("x-request-id", "grpc-1"),))
-            assert events(system, info.request_id) == {"messaging": ["rpc.refused"], "pricing": ["price.refused"]}
+            assert is_logged(system, info.request_id, {"messaging": ["rpc.refused"], "pricing": ["price.refused"]})
         own = messaging_pb2.SendSmsRequest(request_id="of-the-item")
         own.MergeFrom(request)
         (answer,) = stub.SendSmsBatch(messaging_pb2.SendSmsBatchRequest(items=[own]), timeout=30)
@@ -151,7 +168,9 @@ def test_a_table_that_is_missing_shows_in_the_metrics_by_its_reason(system: Syst
     assert answer.reason == "DATABASE_NOT_READY"
     assert refusals(system, "messaging", event="batch_item.refused", reason=answer.reason) == 1
     assert refusals(system, "gateway", event="http.problem", reason=answer.reason) == 1
-    found = lines(system, answer.problem["requestId"])
+    request_id = answer.problem["requestId"]
+    until("both have logged it", lambda: {"gateway", "messaging"} <= events(system, request_id).keys())
+    found = lines(system, request_id)
     assert [found[service][0]["reason"] for service in ("gateway", "messaging")] == [answer.reason] * 2
     until("the system is ready again", system.rest.is_ready)
 
@@ -163,10 +182,8 @@ def test_a_send_that_a_stopped_service_fails_is_found_where_it_got_to(system: Sy
     finally:
         system.pricing.start()
     assert answer_of(response).reason == "PRICING_UNAVAILABLE"
-    assert events(system, request_id) == {
-        "gateway": ["http.problem", "http.answered"],
-        "messaging": ["batch_item.refused"],
-    }
+    expected = {"gateway": ["http.problem", "http.answered"], "messaging": ["batch_item.refused"]}
+    assert is_logged(system, request_id, expected)
     until("the system is ready again", system.rest.is_ready)
     assert refusals(system, "messaging", event="batch_item.refused", reason="PRICING_UNAVAILABLE") == 1
     assert Figures(system.metrics("messaging"))("tukupay_failures_total", event="pricing.call_failed") >= 1
