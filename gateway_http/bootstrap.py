@@ -1,4 +1,4 @@
-"""Builds the gateway from its settings, and runs it until it is told to stop."""
+"""Builds the gateway from its settings, and runs it until it is asked to stop."""
 
 from __future__ import annotations
 

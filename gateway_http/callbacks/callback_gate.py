@@ -78,7 +78,7 @@ class CallbackGate:
         return _within(address, self._allowed)
 
     def address_of(self, scope: Scope) -> IpAddress | None:
-        """Where a request comes from; None when that cannot be told.
+        """Where a request comes from; None when that is not known.
 
         Behind trusted proxies it is the last address of X-Forwarded-For that is none of theirs: everything before
         it was written by the caller. A trusted proxy that names no address is not believed itself.

@@ -1,1 +1,1 @@
-"""Channels: where people are told of alerts and failures."""
+"""Channels: where people are notified of alerts and failures."""

@@ -140,7 +140,7 @@ class CsvReport:
     """Renders a report as CSV.
 
     By tag its last line is the totals, because a message counts in the row of each of its tags; other rows add up to
-    them, and whoever adds a column up should not count them again.
+    them, and a reader who adds a column up should not count them again.
     """
 
     media_type = "text/csv; charset=utf-8"

@@ -83,7 +83,7 @@ class ProblemError(Exception):
         return self.status or REASONS[self.reason].status
 
     def as_document(self, request_id: str) -> ProblemDocument:
-        """What the client is told."""
+        """What the client sees."""
         status = self.http_status
         known = REASONS.get(self.reason)
         return ProblemDocument(

@@ -161,7 +161,7 @@ class JsonBody(Generic[T]):
             text = body.decode("utf-8", "replace")
             json.loads(text, object_pairs_hook=noting, parse_int=str, parse_float=str, parse_constant=str)
         except (ValueError, RecursionError):
-            # A part that is passed on as it is may be no JSON to Python; whoever reads it will say so.
+            # A part that is passed on as it is may be no JSON to Python; its reader will say so.
             return []
         return [
             Violation(name[:100], reasons.REPEATED_FIELD, "is given more than once; give it once") for name in names

@@ -16,7 +16,7 @@ from service_kit.errors import Violation
 MICROS = 1_000_000
 MAX_DECIMALS = 6
 _LARGEST = 1_000_000_000_000
-"""KES; whatever is above cannot be told on the wire. What a price may be is decided by the pricing service."""
+"""KES; larger amounts do not fit the wire format. What a price may be is decided by the pricing service."""
 
 
 @lru_cache(maxsize=4_096)

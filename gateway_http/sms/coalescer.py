@@ -129,7 +129,7 @@ class SendCoalescer:
         """The results of sends that came together, in their order, from one call of their own.
 
         An item has a ProblemError when the call broke before its answer; raises it when it broke before any.
-        They are not counted as outstanding: whoever calls bounds them, so that they never crowd out lone sends.
+        They are not counted as outstanding: the caller bounds them, so that they never crowd out lone sends.
         """
         loop = asyncio.get_running_loop()
         batch = _Batch([_waiting(item, loop) for item in items], is_counted=False)

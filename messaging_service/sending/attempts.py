@@ -90,7 +90,7 @@ class Attempts:
             await asyncio.wait(set(self._running), timeout=None if math.isinf(left_s) else left_s)
 
     async def run(self, claim: Claim, slot: RouteSlot, carriers: RouteCarriers, requeued: Callable[[], None]) -> None:
-        """Submits a claimed message, records the outcome and notifies whoever waits for it.
+        """Submits a claimed message, records the outcome and notifies those that wait for it.
 
         `requeued` is called when the message went back to the queue for another carrier that takes messages now.
         """

@@ -1,4 +1,4 @@
-"""What a claim loop reports to whoever counts it; counting never fails and never waits."""
+"""What a claim loop reports to its metrics; counting never fails and never waits."""
 
 from __future__ import annotations
 

@@ -27,7 +27,7 @@ class FlushHealth:
     def problem(self) -> str | None:
         """Why no message can be taken, in words for an operator; None while flushes go on.
 
-        Raises FlushStuckError when one runs for so long that only a new process helps.
+        Raises FlushStuckError when one runs long enough that only a new process helps.
         """
         for commit in self._commits:
             if commit.running_s > STUCK_S:

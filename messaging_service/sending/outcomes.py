@@ -22,7 +22,7 @@ others stays a small part of the work."""
 
 
 class Outcomes:
-    """Hands the outcome of a message to whoever waits for it in this process.
+    """Hands the outcome of a message to those that wait for it in this process.
 
     Outcomes recorded here arrive at once. Another replica may claim a queued message, so those that wait
     are also looked up now and then, all with one query.
@@ -104,7 +104,7 @@ class Outcomes:
             found: dict[UUID, Message] = {}
             try:
                 found = {message.id: message for message in await self._look_up(list(asked))}
-            except Exception as error:  # noqa: BLE001 - whoever asks is answered with what is known
+            except Exception as error:  # noqa: BLE001 - callers are answered with what is known
                 self._failed(error)
             finally:
                 for message_id, future in asked.items():

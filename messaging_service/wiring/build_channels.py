@@ -29,7 +29,7 @@ class WiredChannels:
     servicer: ChannelServicer
     delivering: DeliverEvents
     children: Children
-    """The processes that deliver; whoever built this closes them."""
+    """The processes that deliver; the builder closes them."""
 
 
 def build_channels(process: Process, retries: Retries) -> WiredChannels:
@@ -39,7 +39,7 @@ def build_channels(process: Process, retries: Retries) -> WiredChannels:
     children = Children(
         child_configuration(settings),
         meter,
-        # One more than deliver at a time: whoever makes a channel does not wait for a messenger that is slow.
+        # One more than deliver at a time: the maker of a channel does not wait for a slow messenger.
         at_most=settings.channel_concurrency + 1,
         timeout_s=settings.channel_timeout_s,
         idle_s=settings.channel_idle_s,

@@ -44,7 +44,7 @@ class WiredNotices:
     gauges: Duties
     """Run only where there are metrics."""
     children: Children
-    """The processes that deliver to channels; whoever built this closes them."""
+    """The processes that deliver to channels; the builder closes them."""
 
 
 def retries_of(settings: WebhookSettings) -> Retries:

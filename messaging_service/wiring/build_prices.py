@@ -31,7 +31,7 @@ class WiredPrices:
 
     duties: Duties
     channel: aio.Channel
-    """To the pricing service; whoever built this closes it."""
+    """To the pricing service; the builder closes it."""
     prices: Prices
     quote: QuoteSms
     book: BookClient

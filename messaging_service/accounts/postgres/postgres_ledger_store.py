@@ -1,4 +1,4 @@
-"""The ledger of accounts in PostgreSQL. Charges are booked by whoever settles messages."""
+"""The ledger of accounts in PostgreSQL. Charges are booked by the settlement of messages."""
 
 from __future__ import annotations
 

@@ -9,7 +9,7 @@ from service_kit.postgres.database import Connection
 Phone = tuple[str, str]
 """An account and a recipient."""
 
-# The account is locked by whoever counts, so a count cannot change between the two statements.
+# The counting transaction locks the account, so a count cannot change between the two statements.
 _READ = """
     SELECT c.account_id, c.recipient, c.messages
     FROM unnest(%s::text[], %s::text[]) AS asked (account_id, recipient)

@@ -67,7 +67,7 @@ class Standing:
         self._filtered = 0
         """Pages of a filter since the last answer of the API."""
         self.balance: Decimal | None = None
-        """KES at the last look that told it; None before."""
+        """KES at the last look that showed it; None before."""
         self.last_error: str | None = None
         """Why it is not up, or was not the last time; None when it never failed."""
 

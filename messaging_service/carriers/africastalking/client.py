@@ -89,7 +89,7 @@ class AfricasTalkingClient:
         self._is_closed = False
 
     async def send(self, handover: Handover) -> Reply:
-        """Posts a message; cancelling it leaves `handover.begun` telling what may have left."""
+        """Posts a message; cancelling it leaves `handover.begun` to show what may have left."""
         headers = {
             "Content-Type": "application/x-www-form-urlencoded",
             "Content-Length": str(len(handover.payload)),

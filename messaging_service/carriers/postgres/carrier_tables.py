@@ -21,7 +21,7 @@ carrier_control = Table(
     one_of("mode", CarrierMode),
 )
 
-# How each process last saw each of its carriers, for operators; old rows are removed by whoever reports.
+# How each process last saw each of its carriers, for operators; old rows are removed by the next report.
 carrier_report = Table(
     "carrier_report",
     metadata,

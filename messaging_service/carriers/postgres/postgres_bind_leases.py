@@ -66,7 +66,7 @@ class PostgresBindLeases(BindLeases):
             rows = await (await connection.execute(_LOCK, names)).fetchall()
             await connection.execute(_SEEN, names)
             seekers = [row[0] for row in await (await connection.execute(_SEEKERS, names)).fetchall()]
-            # One's own lease that ran out is still one's own: whoever takes it writes another owner.
+            # A lease of ours that ran out is still ours until another process takes it and writes its own name.
             mine = [number for number, owner, _ in rows if owner == self._owner]
             free = [number for number, owner, is_live in rows if owner != self._owner and not is_live]
             holding = Counter(owner for _, owner, is_live in rows if is_live or owner == self._owner)

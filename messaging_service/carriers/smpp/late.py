@@ -42,7 +42,7 @@ class LateAnswers:
             self._work.add_done_callback(self._finished)
 
     async def drain(self, timeout_s: float) -> None:
-        """Waits until all are told of, but no longer than that."""
+        """Waits until all are reported, but no longer than that."""
         if self._work is not None:
             _, late = await asyncio.wait((self._work,), timeout=timeout_s)
             for task in late:

@@ -50,7 +50,7 @@ class SmppCarrier(WindowedCarrier):
     def __init__(
         self, settings: SmppSettings, sinks: CarrierSinks, name: str = "smpp", leases: BindLeases | None = None
     ) -> None:
-        tls_context(settings)  # A file that cannot be used is told at the start, and not once it is needed.
+        tls_context(settings)  # A file that cannot be used fails at the start, and not once it is needed.
         super().__init__(name, 0.0 if settings.max_binds else settings.max_submits_per_s)
         self._settings = settings
         self._arrivals = Arrivals(name, settings, sinks)

@@ -35,7 +35,7 @@ class BindMode(StrEnum):
 
 
 class LongText(StrEnum):
-    """How the parts of a long text are told to belong together."""
+    """How the parts of a long text say that they belong together."""
 
     UDH = "udh"
     """A user data header in front of each part, as on the air. Understood nearly everywhere."""

@@ -130,7 +130,7 @@ def _carrier_balance_low(event: QueuedEvent) -> str:
 
 
 def _test(event: QueuedEvent) -> str:
-    return f"This is a test: what happens to account {event.account_id} is told here."
+    return f"This is a test: what happens to account {event.account_id} is reported here."
 
 
 @dataclass(frozen=True, slots=True)

@@ -21,7 +21,7 @@ _TEXTS: Final = {
     "calls": "Direct calls to the price book.",
     "failures": "Direct calls that it did not answer.",
     "refused": "Questions refused, as the price book did not answer: their sends failed, and nothing is held.",
-    "changes": "Rows that the watch told of.",
+    "changes": "Rows that the watch reported.",
     "resets": "How often all answers were forgotten.",
     "breaks": "How often the watch ended.",
 }

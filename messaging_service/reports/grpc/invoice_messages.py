@@ -49,7 +49,7 @@ async def reconcile_invoice(
 ) -> AsyncGenerator[pb.ReconcileInvoiceResponse, None]:
     """Answers the call.
 
-    A refusal is told once the caller has sent all: one whose write fails because the call is over takes that for an
+    A refusal is raised once the caller has sent all: one whose write fails because the call is over takes that for an
     error of ours, and never sees why it was refused.
     """
     try:

@@ -12,7 +12,7 @@ from service_kit.errors import Kind, ServiceError
 def check_resend(message: Message, *, is_outdated: bool, max_retries: int) -> None:
     """Raises ServiceError CANCELLED, NOT_FAILED, VALIDITY_OVER or RETRY_LIMIT_REACHED unless it may be resent.
 
-    `is_outdated`: whether its validity is over, on the clock of whoever keeps it.
+    `is_outdated`: whether its validity is over, on the clock of its store.
     """
     identity = {"outbox_id": outbox_id(message.id), "state": message.state.value}
     if message.state is State.CANCELLED:

@@ -190,7 +190,7 @@ def _earlier_rivals(items: Sequence[pb.SendSmsRequest]) -> list[int | None]:
 
 
 def _asked(item: pb.SendSmsRequest) -> pb.SendSmsRequest:
-    """What an item asks for, whoever's request it is."""
+    """What an item asks for, in a batch or alone."""
     if not item.HasField("request_id"):
         return item
     asked = pb.SendSmsRequest()

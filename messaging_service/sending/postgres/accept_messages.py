@@ -51,7 +51,7 @@ GIVEN = {
 """The columns that are known at acceptance, and where an Acceptance has them. The others begin as `_RECORD` and the
 table say; what a message is recorded as, Acceptance.message says, too, and a test compares."""
 _QUEUED = {"reserved": "claimed", "route": "route"}
-"""What the queue is told besides."""
+"""What the queue needs besides."""
 _VALUES = attrgetter(*GIVEN.values(), *_QUEUED.values())
 _NAMES = (*GIVEN, *_QUEUED)
 _COLUMNS = ", ".join(GIVEN)

@@ -39,10 +39,10 @@ class _Row(NamedTuple):
 
 
 # One statement, and so one transaction and one round trip. Rows that this process no longer owns match
-# nothing and change nothing. Locks come in the order that holds everywhere: queue rows (whoever else
+# nothing and change nothing. Locks come in the order that holds everywhere: queue rows (any other process that
 # touches these messages meets there), then accounts by id, as each step reads from the one before.
 # Entries get their numbers once their accounts are locked, as all bookings do: the entries of an account are numbered
-# in the order of their commits, which statements rely on (books.py).
+# in the order of their commits, which statements rely on (postgres_ledger_store.py).
 # The planner believes the queue to be empty, as it mostly is, and would gladly walk through everything
 # that was deleted since the last vacuum. So queue rows are looked up one by one by their key, and then
 # addressed by their place (ctid).

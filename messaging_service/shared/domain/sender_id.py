@@ -61,7 +61,7 @@ def _fault_of_name(value: str) -> str | None:
     if not is_alphanumeric(value):
         return "has no letter and is no number"
     if value != value.strip():
-        # A phone shows it like the sender without them, whom its owner may have told to stop.
+        # A phone shows it like the sender without them, whom its owner may have asked to stop.
         return "begins or ends with a space"
     if len(value) > MAX_ALPHANUMERIC:
         return f"has {len(value)} characters"

@@ -23,7 +23,7 @@ from service_kit.duties.keep_running import keep_running
 log = structlog.get_logger()
 
 STEADY_S: Final = 10.0
-"""A bind that held so long was a good one: the next wait starts small again."""
+"""Seconds after which a bind counts as a good one: the next wait starts small again."""
 ALREADY_BOUND_S: Final = 5.0
 """Least wait after ESME_RALYBND, within `reconnect_max_s`: the carrier holds on to an earlier session, often until its
 own check of that one fails, and to ask ten times a second does not hasten that."""

@@ -33,7 +33,7 @@ SubmitAnswer = Answered | Unanswered
 
 
 class Asked(NamedTuple):
-    """What a submit is about, so that an answer can be told of after its caller is gone."""
+    """What a submit is about, so that an answer can be reported after its caller is gone."""
 
     message_id: str
     """Of ours."""

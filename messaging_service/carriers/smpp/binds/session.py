@@ -77,7 +77,7 @@ class Session(Connection):
         self._outstanding = Outstanding(
             settings.response_timeout_s,
             REMEMBERED_WINDOWS * settings.window,
-            # It must not leave after its caller was told that it had not: only a cut makes sure.
+            # It must not leave after its caller learned that it did not: only a cut makes sure.
             is_stuck=lambda submit: submit.ordinal > self._written_ordinal,
             stuck=lambda: self.abort("the carrier does not read"),
             unanswered=self._submit_unanswered,

@@ -1,4 +1,4 @@
-"""How a phone is told which parts belong together (3GPP TS 23.040 section 9.2.3.24.1)."""
+"""How a phone knows which parts belong together (3GPP TS 23.040 section 9.2.3.24.1)."""
 
 from __future__ import annotations
 

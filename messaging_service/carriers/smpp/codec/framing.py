@@ -23,7 +23,7 @@ class FrameReader:
     def __init__(self) -> None:
         self._rest = bytearray()
         self.broken = False
-        """Whether a length was impossible. Nothing after it can be told apart any more."""
+        """Whether a length was impossible. Nothing after it can be framed any more."""
 
     @property
     def held(self) -> int:

@@ -27,7 +27,7 @@ if _version_not_supported:
 
 class CarrierCallbackServiceStub(object):
     """Takes delivery reports, opt-outs and messages from phones that a gateway received
-    from a carrier, and is for gateways only: whoever calls it is believed.
+    from a carrier, and is for gateways only: every caller is believed.
 
     Every call answers once what it was given is stored durably, and may be repeated: a
     report that comes twice changes nothing, and an opt-out that comes twice is one.
@@ -63,7 +63,7 @@ class CarrierCallbackServiceStub(object):
 
 class CarrierCallbackServiceServicer(object):
     """Takes delivery reports, opt-outs and messages from phones that a gateway received
-    from a carrier, and is for gateways only: whoever calls it is believed.
+    from a carrier, and is for gateways only: every caller is believed.
 
     Every call answers once what it was given is stored durably, and may be repeated: a
     report that comes twice changes nothing, and an opt-out that comes twice is one.
@@ -128,7 +128,7 @@ def add_CarrierCallbackServiceServicer_to_server(servicer, server):
  # This class is part of an EXPERIMENTAL API.
 class CarrierCallbackService(object):
     """Takes delivery reports, opt-outs and messages from phones that a gateway received
-    from a carrier, and is for gateways only: whoever calls it is believed.
+    from a carrier, and is for gateways only: every caller is believed.
 
     Every call answers once what it was given is stored durably, and may be repeated: a
     report that comes twice changes nothing, and an opt-out that comes twice is one.

@@ -28,7 +28,7 @@ GRPC_VERSION: str
 
 class CarrierCallbackServiceStub:
     """Takes delivery reports, opt-outs and messages from phones that a gateway received
-    from a carrier, and is for gateways only: whoever calls it is believed.
+    from a carrier, and is for gateways only: every caller is believed.
 
     Every call answers once what it was given is stored durably, and may be repeated: a
     report that comes twice changes nothing, and an opt-out that comes twice is one.
@@ -61,7 +61,7 @@ class CarrierCallbackServiceStub:
 @_typing.type_check_only
 class CarrierCallbackServiceAsyncStub(CarrierCallbackServiceStub):
     """Takes delivery reports, opt-outs and messages from phones that a gateway received
-    from a carrier, and is for gateways only: whoever calls it is believed.
+    from a carrier, and is for gateways only: every caller is believed.
 
     Every call answers once what it was given is stored durably, and may be repeated: a
     report that comes twice changes nothing, and an opt-out that comes twice is one.
@@ -90,7 +90,7 @@ class CarrierCallbackServiceAsyncStub(CarrierCallbackServiceStub):
 
 class CarrierCallbackServiceServicer(metaclass=_abc_1.ABCMeta):
     """Takes delivery reports, opt-outs and messages from phones that a gateway received
-    from a carrier, and is for gateways only: whoever calls it is believed.
+    from a carrier, and is for gateways only: every caller is believed.
 
     Every call answers once what it was given is stored durably, and may be repeated: a
     report that comes twice changes nothing, and an opt-out that comes twice is one.
