@@ -28,6 +28,10 @@ class Kind(Enum):
     """A bounded queue is full; nothing was done, try again after the delay."""
     UNAVAILABLE = "unavailable"
     """Something needed is down; nothing was done, try again after the delay."""
+    UNAUTHENTICATED = "unauthenticated"
+    """Nobody knows who calls: there is no credential, or it is not valid."""
+    PERMISSION_DENIED = "permission_denied"
+    """It is known who calls, and they may not do this."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -40,6 +40,8 @@ UNSUPPORTED_TRANSFER_CODING: Final = COMMON.add("UNSUPPORTED_TRANSFER_CODING", "
 TOO_MANY_CONNECTIONS: Final = COMMON.add("TOO_MANY_CONNECTIONS", "Too many connections are open.")
 DATABASE_UNAVAILABLE: Final = COMMON.add("DATABASE_UNAVAILABLE", "The database cannot be used now.")
 DATABASE_NOT_READY: Final = COMMON.add("DATABASE_NOT_READY", "The database is not set up.")
+UNAUTHENTICATED: Final = COMMON.add("UNAUTHENTICATED", "There is no credential, or it is not valid.")
+PERMISSION_DENIED: Final = COMMON.add("PERMISSION_DENIED", "The credential does not allow this.")
 HTTP_VERSION_NOT_SUPPORTED: Final = COMMON.add("HTTP_VERSION_NOT_SUPPORTED", "The version of HTTP is not spoken.")
 
 # Of single fields.

@@ -32,6 +32,8 @@ STATUS_OF_KIND: dict[Kind, int] = {
     Kind.FAILED_PRECONDITION: 409,
     Kind.OVERLOADED: 429,
     Kind.UNAVAILABLE: 503,
+    Kind.UNAUTHENTICATED: 401,
+    Kind.PERMISSION_DENIED: 403,
 }
 STATUS_OF_REASON: dict[str, int] = {"INSUFFICIENT_FUNDS": 402}
 
@@ -41,6 +43,14 @@ _PROBLEMS: dict[str, tuple[int, str]] = {
     "MALFORMED_REQUEST": (
         400,
         ("Nothing of it was done; requests before it on the connection were answered. The connection is closed."),
+    ),
+    "UNAUTHENTICATED": (
+        401,
+        "Send `Authorization: Bearer` with an API key or a token. One that was revoked or has expired is not valid.",
+    ),
+    "PERMISSION_DENIED": (
+        403,
+        "The credential is valid, but lacks the scope, or may not act for the account; the detail says which.",
     ),
     "INSUFFICIENT_FUNDS": (402, "Top the account up, or send less; nothing was charged."),
     "ACCOUNT_NOT_FOUND": (

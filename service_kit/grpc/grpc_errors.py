@@ -34,6 +34,8 @@ CODES: dict[Kind, int] = {
     Kind.FAILED_PRECONDITION: code_pb2.FAILED_PRECONDITION,
     Kind.OVERLOADED: code_pb2.RESOURCE_EXHAUSTED,
     Kind.UNAVAILABLE: code_pb2.UNAVAILABLE,
+    Kind.UNAUTHENTICATED: code_pb2.UNAUTHENTICATED,
+    Kind.PERMISSION_DENIED: code_pb2.PERMISSION_DENIED,
 }
 KINDS: dict[int, Kind] = {code: kind for kind, code in CODES.items()}
 

@@ -5,10 +5,13 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Iterable, Sequence
 
+from google.protobuf import descriptor_pool
 from grpc import aio
 from grpc_health.v1 import health, health_pb2, health_pb2_grpc
 from grpc_reflection.v1alpha import reflection
 
+from service_kit.access.method_rules import rules_of
+from service_kit.grpc.access_control import AccessControl, Authenticator, open_to_all
 from service_kit.grpc.context import Context
 from service_kit.grpc.grpc_errors import ErrorInterceptor
 from service_kit.grpc.grpc_malformed import MalformedRequests
@@ -70,21 +73,30 @@ class GrpcServer:
     """Serves gRPC services on one address and reports their health."""
 
     def __init__(
-        self, address: Address, service_names: Iterable[str], outer: Sequence[aio.ServerInterceptor] = ()
+        self,
+        address: Address,
+        service_names: Iterable[str],
+        outer: Sequence[aio.ServerInterceptor] = (),
+        *,
+        authenticate: Authenticator = open_to_all,
     ) -> None:
-        """`service_names` are full names (`package.Service`) for health and reflection.
+        """`service_names` are full names (`package.Service`) for health, reflection and the rules of access.
 
-        `outer`: interceptors around the one that turns failures into statuses, the outermost first.
+        `outer`: interceptors around the one that turns failures into statuses, the outermost first. `authenticate`
+        finds out who calls. Raises RulesError when a method has no rule of access.
         """
         self._address = address
         self._names = ("", *service_names)
+        pool = descriptor_pool.Default()
+        access = AccessControl(authenticate, rules_of(pool.FindServiceByName(name) for name in self._names[1:]))
         self._health = _Health()
         self.port = 0
         """The port in use, known after `start` when the address asked for port 0."""
         self.is_serving = False
         """Whether calls are welcome, as health checks are told."""
         self.grpc = aio.server(
-            interceptors=[RequestIds(), *outer, ErrorInterceptor(), MalformedRequests()], options=SERVER_OPTIONS
+            interceptors=[RequestIds(), *outer, ErrorInterceptor(), MalformedRequests(), access],
+            options=SERVER_OPTIONS,
         )
         """The server to add servicers to, before `start`."""
 

@@ -22,27 +22,34 @@ _runtime_version.ValidateProtobufRuntimeVersion(
 _sym_db = _symbol_database.Default()
 
 
+from tukupay.sms.common.v1 import access_pb2 as tukupay_dot_sms_dot_common_dot_v1_dot_access__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n0tukupay/sms/messaging/v1/carrier_callbacks.proto\x12\x18tukupay.sms.messaging.v1\"\xc8\x01\n\x1bIngestDeliveryReportRequest\x12\x0f\n\x07\x63\x61rrier\x18\x01 \x01(\t\x12\x1a\n\x12\x63\x61rrier_message_id\x18\x02 \x01(\t\x12\x0e\n\x06status\x18\x03 \x01(\t\x12\x14\n\x0cphone_number\x18\x04 \x01(\t\x12\x14\n\x0cnetwork_code\x18\x05 \x01(\t\x12\x16\n\x0e\x66\x61ilure_reason\x18\x06 \x01(\t\x12\x18\n\x0bretry_count\x18\x07 \x01(\x05H\x00\x88\x01\x01\x42\x0e\n\x0c_retry_count\"\x1e\n\x1cIngestDeliveryReportResponse\"e\n\x1bIngestInboundMessageRequest\x12\x0f\n\x07\x63\x61rrier\x18\x01 \x01(\t\x12\x14\n\x0cphone_number\x18\x02 \x01(\t\x12\x11\n\tsender_id\x18\x03 \x01(\t\x12\x0c\n\x04text\x18\x04 \x01(\t\"\x1e\n\x1cIngestInboundMessageResponse\"O\n\x13IngestOptOutRequest\x12\x0f\n\x07\x63\x61rrier\x18\x01 \x01(\t\x12\x14\n\x0cphone_number\x18\x02 \x01(\t\x12\x11\n\tsender_id\x18\x03 \x01(\t\"\x16\n\x14IngestOptOutResponse2\x97\x03\n\x16\x43\x61rrierCallbackService\x12\x85\x01\n\x14IngestDeliveryReport\x12\x35.tukupay.sms.messaging.v1.IngestDeliveryReportRequest\x1a\x36.tukupay.sms.messaging.v1.IngestDeliveryReportResponse\x12\x85\x01\n\x14IngestInboundMessage\x12\x35.tukupay.sms.messaging.v1.IngestInboundMessageRequest\x1a\x36.tukupay.sms.messaging.v1.IngestInboundMessageResponse\x12m\n\x0cIngestOptOut\x12-.tukupay.sms.messaging.v1.IngestOptOutRequest\x1a..tukupay.sms.messaging.v1.IngestOptOutResponseb\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n0tukupay/sms/messaging/v1/carrier_callbacks.proto\x12\x18tukupay.sms.messaging.v1\x1a\"tukupay/sms/common/v1/access.proto\"\xc8\x01\n\x1bIngestDeliveryReportRequest\x12\x0f\n\x07\x63\x61rrier\x18\x01 \x01(\t\x12\x1a\n\x12\x63\x61rrier_message_id\x18\x02 \x01(\t\x12\x0e\n\x06status\x18\x03 \x01(\t\x12\x14\n\x0cphone_number\x18\x04 \x01(\t\x12\x14\n\x0cnetwork_code\x18\x05 \x01(\t\x12\x16\n\x0e\x66\x61ilure_reason\x18\x06 \x01(\t\x12\x18\n\x0bretry_count\x18\x07 \x01(\x05H\x00\x88\x01\x01\x42\x0e\n\x0c_retry_count\"\x1e\n\x1cIngestDeliveryReportResponse\"e\n\x1bIngestInboundMessageRequest\x12\x0f\n\x07\x63\x61rrier\x18\x01 \x01(\t\x12\x14\n\x0cphone_number\x18\x02 \x01(\t\x12\x11\n\tsender_id\x18\x03 \x01(\t\x12\x0c\n\x04text\x18\x04 \x01(\t\"\x1e\n\x1cIngestInboundMessageResponse\"O\n\x13IngestOptOutRequest\x12\x0f\n\x07\x63\x61rrier\x18\x01 \x01(\t\x12\x14\n\x0cphone_number\x18\x02 \x01(\t\x12\x11\n\tsender_id\x18\x03 \x01(\t\"\x16\n\x14IngestOptOutResponse2\xe3\x03\n\x16\x43\x61rrierCallbackService\x12\x9e\x01\n\x14IngestDeliveryReport\x12\x35.tukupay.sms.messaging.v1.IngestDeliveryReportRequest\x1a\x36.tukupay.sms.messaging.v1.IngestDeliveryReportResponse\"\x17\xba\xd2\x18\x13\n\x0f\x63\x61llbacks:write(\x01\x12\x9e\x01\n\x14IngestInboundMessage\x12\x35.tukupay.sms.messaging.v1.IngestInboundMessageRequest\x1a\x36.tukupay.sms.messaging.v1.IngestInboundMessageResponse\"\x17\xba\xd2\x18\x13\n\x0f\x63\x61llbacks:write(\x01\x12\x86\x01\n\x0cIngestOptOut\x12-.tukupay.sms.messaging.v1.IngestOptOutRequest\x1a..tukupay.sms.messaging.v1.IngestOptOutResponse\"\x17\xba\xd2\x18\x13\n\x0f\x63\x61llbacks:write(\x01\x62\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
 _builder.BuildTopDescriptorsAndMessages(DESCRIPTOR, 'tukupay.sms.messaging.v1.carrier_callbacks_pb2', _globals)
 if not _descriptor._USE_C_DESCRIPTORS:
   DESCRIPTOR._loaded_options = None
-  _globals['_INGESTDELIVERYREPORTREQUEST']._serialized_start=79
-  _globals['_INGESTDELIVERYREPORTREQUEST']._serialized_end=279
-  _globals['_INGESTDELIVERYREPORTRESPONSE']._serialized_start=281
-  _globals['_INGESTDELIVERYREPORTRESPONSE']._serialized_end=311
-  _globals['_INGESTINBOUNDMESSAGEREQUEST']._serialized_start=313
-  _globals['_INGESTINBOUNDMESSAGEREQUEST']._serialized_end=414
-  _globals['_INGESTINBOUNDMESSAGERESPONSE']._serialized_start=416
-  _globals['_INGESTINBOUNDMESSAGERESPONSE']._serialized_end=446
-  _globals['_INGESTOPTOUTREQUEST']._serialized_start=448
-  _globals['_INGESTOPTOUTREQUEST']._serialized_end=527
-  _globals['_INGESTOPTOUTRESPONSE']._serialized_start=529
-  _globals['_INGESTOPTOUTRESPONSE']._serialized_end=551
-  _globals['_CARRIERCALLBACKSERVICE']._serialized_start=554
-  _globals['_CARRIERCALLBACKSERVICE']._serialized_end=961
+  _globals['_CARRIERCALLBACKSERVICE'].methods_by_name['IngestDeliveryReport']._loaded_options = None
+  _globals['_CARRIERCALLBACKSERVICE'].methods_by_name['IngestDeliveryReport']._serialized_options = b'\272\322\030\023\n\017callbacks:write(\001'
+  _globals['_CARRIERCALLBACKSERVICE'].methods_by_name['IngestInboundMessage']._loaded_options = None
+  _globals['_CARRIERCALLBACKSERVICE'].methods_by_name['IngestInboundMessage']._serialized_options = b'\272\322\030\023\n\017callbacks:write(\001'
+  _globals['_CARRIERCALLBACKSERVICE'].methods_by_name['IngestOptOut']._loaded_options = None
+  _globals['_CARRIERCALLBACKSERVICE'].methods_by_name['IngestOptOut']._serialized_options = b'\272\322\030\023\n\017callbacks:write(\001'
+  _globals['_INGESTDELIVERYREPORTREQUEST']._serialized_start=115
+  _globals['_INGESTDELIVERYREPORTREQUEST']._serialized_end=315
+  _globals['_INGESTDELIVERYREPORTRESPONSE']._serialized_start=317
+  _globals['_INGESTDELIVERYREPORTRESPONSE']._serialized_end=347
+  _globals['_INGESTINBOUNDMESSAGEREQUEST']._serialized_start=349
+  _globals['_INGESTINBOUNDMESSAGEREQUEST']._serialized_end=450
+  _globals['_INGESTINBOUNDMESSAGERESPONSE']._serialized_start=452
+  _globals['_INGESTINBOUNDMESSAGERESPONSE']._serialized_end=482
+  _globals['_INGESTOPTOUTREQUEST']._serialized_start=484
+  _globals['_INGESTOPTOUTREQUEST']._serialized_end=563
+  _globals['_INGESTOPTOUTRESPONSE']._serialized_start=565
+  _globals['_INGESTOPTOUTRESPONSE']._serialized_end=587
+  _globals['_CARRIERCALLBACKSERVICE']._serialized_start=590
+  _globals['_CARRIERCALLBACKSERVICE']._serialized_end=1073
 # @@protoc_insertion_point(module_scope)

@@ -23,57 +23,74 @@ _sym_db = _symbol_database.Default()
 
 
 from google.protobuf import timestamp_pb2 as google_dot_protobuf_dot_timestamp__pb2
+from tukupay.sms.common.v1 import access_pb2 as tukupay_dot_sms_dot_common_dot_v1_dot_access__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\'tukupay/sms/messaging/v1/channels.proto\x12\x18tukupay.sms.messaging.v1\x1a\x1fgoogle/protobuf/timestamp.proto\"\x89\x03\n\x07\x43hannel\x12\x12\n\nchannel_id\x18\x01 \x01(\t\x12\x0f\n\x07user_id\x18\x02 \x01(\t\x12\x33\n\x04kind\x18\x03 \x01(\x0e\x32%.tukupay.sms.messaging.v1.ChannelKind\x12\x0e\n\x06target\x18\x04 \x01(\t\x12\x36\n\x06\x65vents\x18\x05 \x03(\x0e\x32&.tukupay.sms.messaging.v1.ChannelEvent\x12\x13\n\x0b\x64\x65scription\x18\x06 \x01(\t\x12\x0f\n\x07\x65nabled\x18\x07 \x01(\x08\x12\x30\n\x0c\x63reated_time\x18\x08 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12;\n\x12\x66\x61iling_since_time\x18\t \x01(\x0b\x32\x1a.google.protobuf.TimestampH\x00\x88\x01\x01\x12\x1c\n\x0f\x64isabled_reason\x18\n \x01(\tH\x01\x88\x01\x01\x42\x15\n\x13_failing_since_timeB\x12\n\x10_disabled_reason\"\xe6\x03\n\x0f\x43hannelDelivery\x12\x13\n\x0b\x64\x65livery_id\x18\x01 \x01(\t\x12\x10\n\x08\x65vent_id\x18\x02 \x01(\t\x12\x35\n\x05\x65vent\x18\x03 \x01(\x0e\x32&.tukupay.sms.messaging.v1.ChannelEvent\x12=\n\x05state\x18\x04 \x01(\x0e\x32..tukupay.sms.messaging.v1.ChannelDeliveryState\x12\r\n\x05tries\x18\x05 \x01(\x05\x12\x30\n\x0c\x63reated_time\x18\x06 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x36\n\rnext_try_time\x18\x07 \x01(\x0b\x32\x1a.google.protobuf.TimestampH\x00\x88\x01\x01\x12\x36\n\rlast_try_time\x18\x08 \x01(\x0b\x32\x1a.google.protobuf.TimestampH\x01\x88\x01\x01\x12\x18\n\x0blast_status\x18\t \x01(\x05H\x02\x88\x01\x01\x12\x17\n\nlast_error\x18\n \x01(\tH\x03\x88\x01\x01\x12\x0f\n\x07replays\x18\x0b \x01(\x05\x42\x10\n\x0e_next_try_timeB\x10\n\x0e_last_try_timeB\x0e\n\x0c_last_statusB\r\n\x0b_last_error\"\x90\x01\n\x14\x43reateChannelRequest\x12\x0f\n\x07user_id\x18\x01 \x01(\t\x12\x0b\n\x03url\x18\x02 \x01(\t\x12\r\n\x05\x65mail\x18\x03 \x01(\t\x12\x36\n\x06\x65vents\x18\x04 \x03(\x0e\x32&.tukupay.sms.messaging.v1.ChannelEvent\x12\x13\n\x0b\x64\x65scription\x18\x05 \x01(\t\"K\n\x15\x43reateChannelResponse\x12\x32\n\x07\x63hannel\x18\x01 \x01(\x0b\x32!.tukupay.sms.messaging.v1.Channel\"\'\n\x11GetChannelRequest\x12\x12\n\nchannel_id\x18\x01 \x01(\t\"H\n\x12GetChannelResponse\x12\x32\n\x07\x63hannel\x18\x01 \x01(\x0b\x32!.tukupay.sms.messaging.v1.Channel\"M\n\x13ListChannelsRequest\x12\x0f\n\x07user_id\x18\x01 \x01(\t\x12\x11\n\tpage_size\x18\x02 \x01(\x05\x12\x12\n\npage_token\x18\x03 \x01(\t\"d\n\x14ListChannelsResponse\x12\x33\n\x08\x63hannels\x18\x01 \x03(\x0b\x32!.tukupay.sms.messaging.v1.Channel\x12\x17\n\x0fnext_page_token\x18\x02 \x01(\t\"\xe6\x01\n\x14UpdateChannelRequest\x12\x12\n\nchannel_id\x18\x01 \x01(\t\x12\x10\n\x03url\x18\x02 \x01(\tH\x00\x88\x01\x01\x12\x12\n\x05\x65mail\x18\x03 \x01(\tH\x01\x88\x01\x01\x12\x36\n\x06\x65vents\x18\x04 \x03(\x0e\x32&.tukupay.sms.messaging.v1.ChannelEvent\x12\x18\n\x0b\x64\x65scription\x18\x05 \x01(\tH\x02\x88\x01\x01\x12\x14\n\x07\x65nabled\x18\x06 \x01(\x08H\x03\x88\x01\x01\x42\x06\n\x04_urlB\x08\n\x06_emailB\x0e\n\x0c_descriptionB\n\n\x08_enabled\"K\n\x15UpdateChannelResponse\x12\x32\n\x07\x63hannel\x18\x01 \x01(\x0b\x32!.tukupay.sms.messaging.v1.Channel\"*\n\x14\x44\x65leteChannelRequest\x12\x12\n\nchannel_id\x18\x01 \x01(\t\"\x17\n\x15\x44\x65leteChannelResponse\"(\n\x12TestChannelRequest\x12\x12\n\nchannel_id\x18\x01 \x01(\t\"R\n\x13TestChannelResponse\x12;\n\x08\x64\x65livery\x18\x01 \x01(\x0b\x32).tukupay.sms.messaging.v1.ChannelDelivery\"\xcf\x01\n\x1cListChannelDeliveriesRequest\x12\x12\n\nchannel_id\x18\x01 \x01(\t\x12=\n\x05state\x18\x02 \x01(\x0e\x32..tukupay.sms.messaging.v1.ChannelDeliveryState\x12\x35\n\x05\x65vent\x18\x03 \x01(\x0e\x32&.tukupay.sms.messaging.v1.ChannelEvent\x12\x11\n\tpage_size\x18\x04 \x01(\x05\x12\x12\n\npage_token\x18\x05 \x01(\t\"w\n\x1dListChannelDeliveriesResponse\x12=\n\ndeliveries\x18\x01 \x03(\x0b\x32).tukupay.sms.messaging.v1.ChannelDelivery\x12\x17\n\x0fnext_page_token\x18\x02 \x01(\t\"\xc0\x01\n\x1eReplayChannelDeliveriesRequest\x12\x12\n\nchannel_id\x18\x01 \x01(\t\x12\x18\n\x0b\x64\x65livery_id\x18\x02 \x01(\tH\x00\x88\x01\x01\x12\x30\n\x0cperiod_start\x18\x03 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12.\n\nperiod_end\x18\x04 \x01(\x0b\x32\x1a.google.protobuf.TimestampB\x0e\n\x0c_delivery_id\"3\n\x1fReplayChannelDeliveriesResponse\x12\x10\n\x08replayed\x18\x01 \x01(\x05*]\n\x0b\x43hannelKind\x12\x1c\n\x18\x43HANNEL_KIND_UNSPECIFIED\x10\x00\x12\x18\n\x14\x43HANNEL_KIND_SERVICE\x10\x01\x12\x16\n\x12\x43HANNEL_KIND_EMAIL\x10\x02*\x8c\x02\n\x0c\x43hannelEvent\x12\x1d\n\x19\x43HANNEL_EVENT_UNSPECIFIED\x10\x00\x12\x1d\n\x19\x43HANNEL_EVENT_BALANCE_LOW\x10\x01\x12\x1d\n\x19\x43HANNEL_EVENT_SMS_FAILING\x10\x02\x12\"\n\x1e\x43HANNEL_EVENT_OUTCOMES_UNKNOWN\x10\x03\x12\x1e\n\x1a\x43HANNEL_EVENT_CARRIER_DOWN\x10\x04\x12%\n!CHANNEL_EVENT_CARRIER_BALANCE_LOW\x10\x05\x12\x1c\n\x18\x43HANNEL_EVENT_SMS_FAILED\x10\x06\x12\x16\n\x12\x43HANNEL_EVENT_TEST\x10\x07*\xab\x01\n\x14\x43hannelDeliveryState\x12&\n\"CHANNEL_DELIVERY_STATE_UNSPECIFIED\x10\x00\x12\"\n\x1e\x43HANNEL_DELIVERY_STATE_PENDING\x10\x01\x12$\n CHANNEL_DELIVERY_STATE_DELIVERED\x10\x02\x12!\n\x1d\x43HANNEL_DELIVERY_STATE_FAILED\x10\x03\x32\xc6\x07\n\x0e\x43hannelService\x12p\n\rCreateChannel\x12..tukupay.sms.messaging.v1.CreateChannelRequest\x1a/.tukupay.sms.messaging.v1.CreateChannelResponse\x12g\n\nGetChannel\x12+.tukupay.sms.messaging.v1.GetChannelRequest\x1a,.tukupay.sms.messaging.v1.GetChannelResponse\x12m\n\x0cListChannels\x12-.tukupay.sms.messaging.v1.ListChannelsRequest\x1a..tukupay.sms.messaging.v1.ListChannelsResponse\x12p\n\rUpdateChannel\x12..tukupay.sms.messaging.v1.UpdateChannelRequest\x1a/.tukupay.sms.messaging.v1.UpdateChannelResponse\x12p\n\rDeleteChannel\x12..tukupay.sms.messaging.v1.DeleteChannelRequest\x1a/.tukupay.sms.messaging.v1.DeleteChannelResponse\x12j\n\x0bTestChannel\x12,.tukupay.sms.messaging.v1.TestChannelRequest\x1a-.tukupay.sms.messaging.v1.TestChannelResponse\x12\x88\x01\n\x15ListChannelDeliveries\x12\x36.tukupay.sms.messaging.v1.ListChannelDeliveriesRequest\x1a\x37.tukupay.sms.messaging.v1.ListChannelDeliveriesResponse\x12\x8e\x01\n\x17ReplayChannelDeliveries\x12\x38.tukupay.sms.messaging.v1.ReplayChannelDeliveriesRequest\x1a\x39.tukupay.sms.messaging.v1.ReplayChannelDeliveriesResponseb\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\'tukupay/sms/messaging/v1/channels.proto\x12\x18tukupay.sms.messaging.v1\x1a\x1fgoogle/protobuf/timestamp.proto\x1a\"tukupay/sms/common/v1/access.proto\"\x89\x03\n\x07\x43hannel\x12\x12\n\nchannel_id\x18\x01 \x01(\t\x12\x0f\n\x07user_id\x18\x02 \x01(\t\x12\x33\n\x04kind\x18\x03 \x01(\x0e\x32%.tukupay.sms.messaging.v1.ChannelKind\x12\x0e\n\x06target\x18\x04 \x01(\t\x12\x36\n\x06\x65vents\x18\x05 \x03(\x0e\x32&.tukupay.sms.messaging.v1.ChannelEvent\x12\x13\n\x0b\x64\x65scription\x18\x06 \x01(\t\x12\x0f\n\x07\x65nabled\x18\x07 \x01(\x08\x12\x30\n\x0c\x63reated_time\x18\x08 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12;\n\x12\x66\x61iling_since_time\x18\t \x01(\x0b\x32\x1a.google.protobuf.TimestampH\x00\x88\x01\x01\x12\x1c\n\x0f\x64isabled_reason\x18\n \x01(\tH\x01\x88\x01\x01\x42\x15\n\x13_failing_since_timeB\x12\n\x10_disabled_reason\"\xe6\x03\n\x0f\x43hannelDelivery\x12\x13\n\x0b\x64\x65livery_id\x18\x01 \x01(\t\x12\x10\n\x08\x65vent_id\x18\x02 \x01(\t\x12\x35\n\x05\x65vent\x18\x03 \x01(\x0e\x32&.tukupay.sms.messaging.v1.ChannelEvent\x12=\n\x05state\x18\x04 \x01(\x0e\x32..tukupay.sms.messaging.v1.ChannelDeliveryState\x12\r\n\x05tries\x18\x05 \x01(\x05\x12\x30\n\x0c\x63reated_time\x18\x06 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x36\n\rnext_try_time\x18\x07 \x01(\x0b\x32\x1a.google.protobuf.TimestampH\x00\x88\x01\x01\x12\x36\n\rlast_try_time\x18\x08 \x01(\x0b\x32\x1a.google.protobuf.TimestampH\x01\x88\x01\x01\x12\x18\n\x0blast_status\x18\t \x01(\x05H\x02\x88\x01\x01\x12\x17\n\nlast_error\x18\n \x01(\tH\x03\x88\x01\x01\x12\x0f\n\x07replays\x18\x0b \x01(\x05\x42\x10\n\x0e_next_try_timeB\x10\n\x0e_last_try_timeB\x0e\n\x0c_last_statusB\r\n\x0b_last_error\"\x90\x01\n\x14\x43reateChannelRequest\x12\x0f\n\x07user_id\x18\x01 \x01(\t\x12\x0b\n\x03url\x18\x02 \x01(\t\x12\r\n\x05\x65mail\x18\x03 \x01(\t\x12\x36\n\x06\x65vents\x18\x04 \x03(\x0e\x32&.tukupay.sms.messaging.v1.ChannelEvent\x12\x13\n\x0b\x64\x65scription\x18\x05 \x01(\t\"K\n\x15\x43reateChannelResponse\x12\x32\n\x07\x63hannel\x18\x01 \x01(\x0b\x32!.tukupay.sms.messaging.v1.Channel\"\'\n\x11GetChannelRequest\x12\x12\n\nchannel_id\x18\x01 \x01(\t\"H\n\x12GetChannelResponse\x12\x32\n\x07\x63hannel\x18\x01 \x01(\x0b\x32!.tukupay.sms.messaging.v1.Channel\"M\n\x13ListChannelsRequest\x12\x0f\n\x07user_id\x18\x01 \x01(\t\x12\x11\n\tpage_size\x18\x02 \x01(\x05\x12\x12\n\npage_token\x18\x03 \x01(\t\"d\n\x14ListChannelsResponse\x12\x33\n\x08\x63hannels\x18\x01 \x03(\x0b\x32!.tukupay.sms.messaging.v1.Channel\x12\x17\n\x0fnext_page_token\x18\x02 \x01(\t\"\xe6\x01\n\x14UpdateChannelRequest\x12\x12\n\nchannel_id\x18\x01 \x01(\t\x12\x10\n\x03url\x18\x02 \x01(\tH\x00\x88\x01\x01\x12\x12\n\x05\x65mail\x18\x03 \x01(\tH\x01\x88\x01\x01\x12\x36\n\x06\x65vents\x18\x04 \x03(\x0e\x32&.tukupay.sms.messaging.v1.ChannelEvent\x12\x18\n\x0b\x64\x65scription\x18\x05 \x01(\tH\x02\x88\x01\x01\x12\x14\n\x07\x65nabled\x18\x06 \x01(\x08H\x03\x88\x01\x01\x42\x06\n\x04_urlB\x08\n\x06_emailB\x0e\n\x0c_descriptionB\n\n\x08_enabled\"K\n\x15UpdateChannelResponse\x12\x32\n\x07\x63hannel\x18\x01 \x01(\x0b\x32!.tukupay.sms.messaging.v1.Channel\"*\n\x14\x44\x65leteChannelRequest\x12\x12\n\nchannel_id\x18\x01 \x01(\t\"\x17\n\x15\x44\x65leteChannelResponse\"(\n\x12TestChannelRequest\x12\x12\n\nchannel_id\x18\x01 \x01(\t\"R\n\x13TestChannelResponse\x12;\n\x08\x64\x65livery\x18\x01 \x01(\x0b\x32).tukupay.sms.messaging.v1.ChannelDelivery\"\xcf\x01\n\x1cListChannelDeliveriesRequest\x12\x12\n\nchannel_id\x18\x01 \x01(\t\x12=\n\x05state\x18\x02 \x01(\x0e\x32..tukupay.sms.messaging.v1.ChannelDeliveryState\x12\x35\n\x05\x65vent\x18\x03 \x01(\x0e\x32&.tukupay.sms.messaging.v1.ChannelEvent\x12\x11\n\tpage_size\x18\x04 \x01(\x05\x12\x12\n\npage_token\x18\x05 \x01(\t\"w\n\x1dListChannelDeliveriesResponse\x12=\n\ndeliveries\x18\x01 \x03(\x0b\x32).tukupay.sms.messaging.v1.ChannelDelivery\x12\x17\n\x0fnext_page_token\x18\x02 \x01(\t\"\xc0\x01\n\x1eReplayChannelDeliveriesRequest\x12\x12\n\nchannel_id\x18\x01 \x01(\t\x12\x18\n\x0b\x64\x65livery_id\x18\x02 \x01(\tH\x00\x88\x01\x01\x12\x30\n\x0cperiod_start\x18\x03 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12.\n\nperiod_end\x18\x04 \x01(\x0b\x32\x1a.google.protobuf.TimestampB\x0e\n\x0c_delivery_id\"3\n\x1fReplayChannelDeliveriesResponse\x12\x10\n\x08replayed\x18\x01 \x01(\x05*]\n\x0b\x43hannelKind\x12\x1c\n\x18\x43HANNEL_KIND_UNSPECIFIED\x10\x00\x12\x18\n\x14\x43HANNEL_KIND_SERVICE\x10\x01\x12\x16\n\x12\x43HANNEL_KIND_EMAIL\x10\x02*\x8c\x02\n\x0c\x43hannelEvent\x12\x1d\n\x19\x43HANNEL_EVENT_UNSPECIFIED\x10\x00\x12\x1d\n\x19\x43HANNEL_EVENT_BALANCE_LOW\x10\x01\x12\x1d\n\x19\x43HANNEL_EVENT_SMS_FAILING\x10\x02\x12\"\n\x1e\x43HANNEL_EVENT_OUTCOMES_UNKNOWN\x10\x03\x12\x1e\n\x1a\x43HANNEL_EVENT_CARRIER_DOWN\x10\x04\x12%\n!CHANNEL_EVENT_CARRIER_BALANCE_LOW\x10\x05\x12\x1c\n\x18\x43HANNEL_EVENT_SMS_FAILED\x10\x06\x12\x16\n\x12\x43HANNEL_EVENT_TEST\x10\x07*\xab\x01\n\x14\x43hannelDeliveryState\x12&\n\"CHANNEL_DELIVERY_STATE_UNSPECIFIED\x10\x00\x12\"\n\x1e\x43HANNEL_DELIVERY_STATE_PENDING\x10\x01\x12$\n CHANNEL_DELIVERY_STATE_DELIVERED\x10\x02\x12!\n\x1d\x43HANNEL_DELIVERY_STATE_FAILED\x10\x03\x32\xd3\t\n\x0e\x43hannelService\x12\x8f\x01\n\rCreateChannel\x12..tukupay.sms.messaging.v1.CreateChannelRequest\x1a/.tukupay.sms.messaging.v1.CreateChannelResponse\"\x1d\xba\xd2\x18\x19\n\x0e\x63hannels:write\x12\x07user_id\x12\x88\x01\n\nGetChannel\x12+.tukupay.sms.messaging.v1.GetChannelRequest\x1a,.tukupay.sms.messaging.v1.GetChannelResponse\"\x1f\xba\xd2\x18\x1b\n\rchannels:read\x1a\nchannel_id\x12\x8b\x01\n\x0cListChannels\x12-.tukupay.sms.messaging.v1.ListChannelsRequest\x1a..tukupay.sms.messaging.v1.ListChannelsResponse\"\x1c\xba\xd2\x18\x18\n\rchannels:read\x12\x07user_id\x12\x92\x01\n\rUpdateChannel\x12..tukupay.sms.messaging.v1.UpdateChannelRequest\x1a/.tukupay.sms.messaging.v1.UpdateChannelResponse\" \xba\xd2\x18\x1c\n\x0e\x63hannels:write\x1a\nchannel_id\x12\x92\x01\n\rDeleteChannel\x12..tukupay.sms.messaging.v1.DeleteChannelRequest\x1a/.tukupay.sms.messaging.v1.DeleteChannelResponse\" \xba\xd2\x18\x1c\n\x0e\x63hannels:write\x1a\nchannel_id\x12\x8c\x01\n\x0bTestChannel\x12,.tukupay.sms.messaging.v1.TestChannelRequest\x1a-.tukupay.sms.messaging.v1.TestChannelResponse\" \xba\xd2\x18\x1c\n\x0e\x63hannels:write\x1a\nchannel_id\x12\xa9\x01\n\x15ListChannelDeliveries\x12\x36.tukupay.sms.messaging.v1.ListChannelDeliveriesRequest\x1a\x37.tukupay.sms.messaging.v1.ListChannelDeliveriesResponse\"\x1f\xba\xd2\x18\x1b\n\rchannels:read\x1a\nchannel_id\x12\xb0\x01\n\x17ReplayChannelDeliveries\x12\x38.tukupay.sms.messaging.v1.ReplayChannelDeliveriesRequest\x1a\x39.tukupay.sms.messaging.v1.ReplayChannelDeliveriesResponse\" \xba\xd2\x18\x1c\n\x0e\x63hannels:write\x1a\nchannel_idb\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
 _builder.BuildTopDescriptorsAndMessages(DESCRIPTOR, 'tukupay.sms.messaging.v1.channels_pb2', _globals)
 if not _descriptor._USE_C_DESCRIPTORS:
   DESCRIPTOR._loaded_options = None
-  _globals['_CHANNELKIND']._serialized_start=2591
-  _globals['_CHANNELKIND']._serialized_end=2684
-  _globals['_CHANNELEVENT']._serialized_start=2687
-  _globals['_CHANNELEVENT']._serialized_end=2955
-  _globals['_CHANNELDELIVERYSTATE']._serialized_start=2958
-  _globals['_CHANNELDELIVERYSTATE']._serialized_end=3129
-  _globals['_CHANNEL']._serialized_start=103
-  _globals['_CHANNEL']._serialized_end=496
-  _globals['_CHANNELDELIVERY']._serialized_start=499
-  _globals['_CHANNELDELIVERY']._serialized_end=985
-  _globals['_CREATECHANNELREQUEST']._serialized_start=988
-  _globals['_CREATECHANNELREQUEST']._serialized_end=1132
-  _globals['_CREATECHANNELRESPONSE']._serialized_start=1134
-  _globals['_CREATECHANNELRESPONSE']._serialized_end=1209
-  _globals['_GETCHANNELREQUEST']._serialized_start=1211
-  _globals['_GETCHANNELREQUEST']._serialized_end=1250
-  _globals['_GETCHANNELRESPONSE']._serialized_start=1252
-  _globals['_GETCHANNELRESPONSE']._serialized_end=1324
-  _globals['_LISTCHANNELSREQUEST']._serialized_start=1326
-  _globals['_LISTCHANNELSREQUEST']._serialized_end=1403
-  _globals['_LISTCHANNELSRESPONSE']._serialized_start=1405
-  _globals['_LISTCHANNELSRESPONSE']._serialized_end=1505
-  _globals['_UPDATECHANNELREQUEST']._serialized_start=1508
-  _globals['_UPDATECHANNELREQUEST']._serialized_end=1738
-  _globals['_UPDATECHANNELRESPONSE']._serialized_start=1740
-  _globals['_UPDATECHANNELRESPONSE']._serialized_end=1815
-  _globals['_DELETECHANNELREQUEST']._serialized_start=1817
-  _globals['_DELETECHANNELREQUEST']._serialized_end=1859
-  _globals['_DELETECHANNELRESPONSE']._serialized_start=1861
-  _globals['_DELETECHANNELRESPONSE']._serialized_end=1884
-  _globals['_TESTCHANNELREQUEST']._serialized_start=1886
-  _globals['_TESTCHANNELREQUEST']._serialized_end=1926
-  _globals['_TESTCHANNELRESPONSE']._serialized_start=1928
-  _globals['_TESTCHANNELRESPONSE']._serialized_end=2010
-  _globals['_LISTCHANNELDELIVERIESREQUEST']._serialized_start=2013
-  _globals['_LISTCHANNELDELIVERIESREQUEST']._serialized_end=2220
-  _globals['_LISTCHANNELDELIVERIESRESPONSE']._serialized_start=2222
-  _globals['_LISTCHANNELDELIVERIESRESPONSE']._serialized_end=2341
-  _globals['_REPLAYCHANNELDELIVERIESREQUEST']._serialized_start=2344
-  _globals['_REPLAYCHANNELDELIVERIESREQUEST']._serialized_end=2536
-  _globals['_REPLAYCHANNELDELIVERIESRESPONSE']._serialized_start=2538
-  _globals['_REPLAYCHANNELDELIVERIESRESPONSE']._serialized_end=2589
-  _globals['_CHANNELSERVICE']._serialized_start=3132
-  _globals['_CHANNELSERVICE']._serialized_end=4098
+  _globals['_CHANNELSERVICE'].methods_by_name['CreateChannel']._loaded_options = None
+  _globals['_CHANNELSERVICE'].methods_by_name['CreateChannel']._serialized_options = b'\272\322\030\031\n\016channels:write\022\007user_id'
+  _globals['_CHANNELSERVICE'].methods_by_name['GetChannel']._loaded_options = None
+  _globals['_CHANNELSERVICE'].methods_by_name['GetChannel']._serialized_options = b'\272\322\030\033\n\rchannels:read\032\nchannel_id'
+  _globals['_CHANNELSERVICE'].methods_by_name['ListChannels']._loaded_options = None
+  _globals['_CHANNELSERVICE'].methods_by_name['ListChannels']._serialized_options = b'\272\322\030\030\n\rchannels:read\022\007user_id'
+  _globals['_CHANNELSERVICE'].methods_by_name['UpdateChannel']._loaded_options = None
+  _globals['_CHANNELSERVICE'].methods_by_name['UpdateChannel']._serialized_options = b'\272\322\030\034\n\016channels:write\032\nchannel_id'
+  _globals['_CHANNELSERVICE'].methods_by_name['DeleteChannel']._loaded_options = None
+  _globals['_CHANNELSERVICE'].methods_by_name['DeleteChannel']._serialized_options = b'\272\322\030\034\n\016channels:write\032\nchannel_id'
+  _globals['_CHANNELSERVICE'].methods_by_name['TestChannel']._loaded_options = None
+  _globals['_CHANNELSERVICE'].methods_by_name['TestChannel']._serialized_options = b'\272\322\030\034\n\016channels:write\032\nchannel_id'
+  _globals['_CHANNELSERVICE'].methods_by_name['ListChannelDeliveries']._loaded_options = None
+  _globals['_CHANNELSERVICE'].methods_by_name['ListChannelDeliveries']._serialized_options = b'\272\322\030\033\n\rchannels:read\032\nchannel_id'
+  _globals['_CHANNELSERVICE'].methods_by_name['ReplayChannelDeliveries']._loaded_options = None
+  _globals['_CHANNELSERVICE'].methods_by_name['ReplayChannelDeliveries']._serialized_options = b'\272\322\030\034\n\016channels:write\032\nchannel_id'
+  _globals['_CHANNELKIND']._serialized_start=2627
+  _globals['_CHANNELKIND']._serialized_end=2720
+  _globals['_CHANNELEVENT']._serialized_start=2723
+  _globals['_CHANNELEVENT']._serialized_end=2991
+  _globals['_CHANNELDELIVERYSTATE']._serialized_start=2994
+  _globals['_CHANNELDELIVERYSTATE']._serialized_end=3165
+  _globals['_CHANNEL']._serialized_start=139
+  _globals['_CHANNEL']._serialized_end=532
+  _globals['_CHANNELDELIVERY']._serialized_start=535
+  _globals['_CHANNELDELIVERY']._serialized_end=1021
+  _globals['_CREATECHANNELREQUEST']._serialized_start=1024
+  _globals['_CREATECHANNELREQUEST']._serialized_end=1168
+  _globals['_CREATECHANNELRESPONSE']._serialized_start=1170
+  _globals['_CREATECHANNELRESPONSE']._serialized_end=1245
+  _globals['_GETCHANNELREQUEST']._serialized_start=1247
+  _globals['_GETCHANNELREQUEST']._serialized_end=1286
+  _globals['_GETCHANNELRESPONSE']._serialized_start=1288
+  _globals['_GETCHANNELRESPONSE']._serialized_end=1360
+  _globals['_LISTCHANNELSREQUEST']._serialized_start=1362
+  _globals['_LISTCHANNELSREQUEST']._serialized_end=1439
+  _globals['_LISTCHANNELSRESPONSE']._serialized_start=1441
+  _globals['_LISTCHANNELSRESPONSE']._serialized_end=1541
+  _globals['_UPDATECHANNELREQUEST']._serialized_start=1544
+  _globals['_UPDATECHANNELREQUEST']._serialized_end=1774
+  _globals['_UPDATECHANNELRESPONSE']._serialized_start=1776
+  _globals['_UPDATECHANNELRESPONSE']._serialized_end=1851
+  _globals['_DELETECHANNELREQUEST']._serialized_start=1853
+  _globals['_DELETECHANNELREQUEST']._serialized_end=1895
+  _globals['_DELETECHANNELRESPONSE']._serialized_start=1897
+  _globals['_DELETECHANNELRESPONSE']._serialized_end=1920
+  _globals['_TESTCHANNELREQUEST']._serialized_start=1922
+  _globals['_TESTCHANNELREQUEST']._serialized_end=1962
+  _globals['_TESTCHANNELRESPONSE']._serialized_start=1964
+  _globals['_TESTCHANNELRESPONSE']._serialized_end=2046
+  _globals['_LISTCHANNELDELIVERIESREQUEST']._serialized_start=2049
+  _globals['_LISTCHANNELDELIVERIESREQUEST']._serialized_end=2256
+  _globals['_LISTCHANNELDELIVERIESRESPONSE']._serialized_start=2258
+  _globals['_LISTCHANNELDELIVERIESRESPONSE']._serialized_end=2377
+  _globals['_REPLAYCHANNELDELIVERIESREQUEST']._serialized_start=2380
+  _globals['_REPLAYCHANNELDELIVERIESREQUEST']._serialized_end=2572
+  _globals['_REPLAYCHANNELDELIVERIESRESPONSE']._serialized_start=2574
+  _globals['_REPLAYCHANNELDELIVERIESRESPONSE']._serialized_end=2625
+  _globals['_CHANNELSERVICE']._serialized_start=3168
+  _globals['_CHANNELSERVICE']._serialized_end=4403
 # @@protoc_insertion_point(module_scope)

@@ -24,30 +24,37 @@ _sym_db = _symbol_database.Default()
 
 from google.protobuf import duration_pb2 as google_dot_protobuf_dot_duration__pb2
 from google.protobuf import timestamp_pb2 as google_dot_protobuf_dot_timestamp__pb2
+from tukupay.sms.common.v1 import access_pb2 as tukupay_dot_sms_dot_common_dot_v1_dot_access__pb2
 from tukupay.sms.messaging.v1 import messaging_pb2 as tukupay_dot_sms_dot_messaging_dot_v1_dot_messaging__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n%tukupay/sms/messaging/v1/events.proto\x12\x18tukupay.sms.messaging.v1\x1a\x1egoogle/protobuf/duration.proto\x1a\x1fgoogle/protobuf/timestamp.proto\x1a(tukupay/sms/messaging/v1/messaging.proto\"\xa8\x04\n\x0bOutboxEvent\x12\x10\n\x08\x65vent_id\x18\x01 \x01(\x03\x12\x11\n\toutbox_id\x18\x02 \x01(\t\x12\x0f\n\x07user_id\x18\x03 \x01(\t\x12\x12\n\nmessage_id\x18\x04 \x01(\t\x12.\n\nevent_time\x18\x05 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x0f\n\x07\x61ttempt\x18\x06 \x01(\x05\x12;\n\nfrom_state\x18\x07 \x01(\x0e\x32\'.tukupay.sms.messaging.v1.DeliveryState\x12\x39\n\x08to_state\x18\x08 \x01(\x0e\x32\'.tukupay.sms.messaging.v1.DeliveryState\x12\x33\n\x06status\x18\t \x01(\x0e\x32#.tukupay.sms.messaging.v1.SmsStatus\x12\x14\n\x07\x63\x61rrier\x18\n \x01(\tH\x00\x88\x01\x01\x12\x17\n\nerror_code\x18\x0b \x01(\tH\x01\x88\x01\x01\x12\x1a\n\rerror_details\x18\x0c \x01(\tH\x02\x88\x01\x01\x12\x31\n\rnext_try_time\x18\r \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x1f\n\x12\x63\x61rrier_error_code\x18\x0e \x01(\tH\x03\x88\x01\x01\x42\n\n\x08_carrierB\r\n\x0b_error_codeB\x10\n\x0e_error_detailsB\x15\n\x13_carrier_error_code\"S\n\x17ListOutboxEventsRequest\x12\x11\n\toutbox_id\x18\x01 \x01(\t\x12\x11\n\tpage_size\x18\x02 \x01(\x05\x12\x12\n\npage_token\x18\x03 \x01(\t\"j\n\x18ListOutboxEventsResponse\x12\x35\n\x06\x65vents\x18\x01 \x03(\x0b\x32%.tukupay.sms.messaging.v1.OutboxEvent\x12\x17\n\x0fnext_page_token\x18\x02 \x01(\t\"s\n\x17WatchOutboxEntryRequest\x12\x11\n\toutbox_id\x18\x01 \x01(\t\x12\x0e\n\x06\x63ursor\x18\x02 \x01(\t\x12\x35\n\x12heartbeat_interval\x18\x03 \x01(\x0b\x32\x19.google.protobuf.Duration\"\x97\x01\n\x18WatchOutboxEntryResponse\x12\x34\n\x05\x65ntry\x18\x01 \x01(\x0b\x32%.tukupay.sms.messaging.v1.OutboxEntry\x12\x35\n\x06\x65vents\x18\x02 \x03(\x0b\x32%.tukupay.sms.messaging.v1.OutboxEvent\x12\x0e\n\x06\x63ursor\x18\x03 \x01(\t\"\xf6\x01\n\x12WatchOutboxRequest\x12\x0f\n\x07user_id\x18\x01 \x01(\t\x12\x35\n\x08statuses\x18\x02 \x03(\x0e\x32#.tukupay.sms.messaging.v1.SmsStatus\x12\x37\n\x06states\x18\x03 \x03(\x0e\x32\'.tukupay.sms.messaging.v1.DeliveryState\x12\x10\n\x03tag\x18\x04 \x01(\tH\x00\x88\x01\x01\x12\x0e\n\x06\x63ursor\x18\x05 \x01(\t\x12\x35\n\x12heartbeat_interval\x18\x06 \x01(\x0b\x32\x19.google.protobuf.DurationB\x06\n\x04_tag\"\\\n\x13WatchOutboxResponse\x12\x35\n\x06\x65vents\x18\x01 \x03(\x0b\x32%.tukupay.sms.messaging.v1.OutboxEvent\x12\x0e\n\x06\x63ursor\x18\x02 \x01(\t2\xf4\x02\n\x0c\x45ventService\x12y\n\x10ListOutboxEvents\x12\x31.tukupay.sms.messaging.v1.ListOutboxEventsRequest\x1a\x32.tukupay.sms.messaging.v1.ListOutboxEventsResponse\x12{\n\x10WatchOutboxEntry\x12\x31.tukupay.sms.messaging.v1.WatchOutboxEntryRequest\x1a\x32.tukupay.sms.messaging.v1.WatchOutboxEntryResponse0\x01\x12l\n\x0bWatchOutbox\x12,.tukupay.sms.messaging.v1.WatchOutboxRequest\x1a-.tukupay.sms.messaging.v1.WatchOutboxResponse0\x01\x62\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n%tukupay/sms/messaging/v1/events.proto\x12\x18tukupay.sms.messaging.v1\x1a\x1egoogle/protobuf/duration.proto\x1a\x1fgoogle/protobuf/timestamp.proto\x1a\"tukupay/sms/common/v1/access.proto\x1a(tukupay/sms/messaging/v1/messaging.proto\"\xa8\x04\n\x0bOutboxEvent\x12\x10\n\x08\x65vent_id\x18\x01 \x01(\x03\x12\x11\n\toutbox_id\x18\x02 \x01(\t\x12\x0f\n\x07user_id\x18\x03 \x01(\t\x12\x12\n\nmessage_id\x18\x04 \x01(\t\x12.\n\nevent_time\x18\x05 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x0f\n\x07\x61ttempt\x18\x06 \x01(\x05\x12;\n\nfrom_state\x18\x07 \x01(\x0e\x32\'.tukupay.sms.messaging.v1.DeliveryState\x12\x39\n\x08to_state\x18\x08 \x01(\x0e\x32\'.tukupay.sms.messaging.v1.DeliveryState\x12\x33\n\x06status\x18\t \x01(\x0e\x32#.tukupay.sms.messaging.v1.SmsStatus\x12\x14\n\x07\x63\x61rrier\x18\n \x01(\tH\x00\x88\x01\x01\x12\x17\n\nerror_code\x18\x0b \x01(\tH\x01\x88\x01\x01\x12\x1a\n\rerror_details\x18\x0c \x01(\tH\x02\x88\x01\x01\x12\x31\n\rnext_try_time\x18\r \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x1f\n\x12\x63\x61rrier_error_code\x18\x0e \x01(\tH\x03\x88\x01\x01\x42\n\n\x08_carrierB\r\n\x0b_error_codeB\x10\n\x0e_error_detailsB\x15\n\x13_carrier_error_code\"S\n\x17ListOutboxEventsRequest\x12\x11\n\toutbox_id\x18\x01 \x01(\t\x12\x11\n\tpage_size\x18\x02 \x01(\x05\x12\x12\n\npage_token\x18\x03 \x01(\t\"j\n\x18ListOutboxEventsResponse\x12\x35\n\x06\x65vents\x18\x01 \x03(\x0b\x32%.tukupay.sms.messaging.v1.OutboxEvent\x12\x17\n\x0fnext_page_token\x18\x02 \x01(\t\"s\n\x17WatchOutboxEntryRequest\x12\x11\n\toutbox_id\x18\x01 \x01(\t\x12\x0e\n\x06\x63ursor\x18\x02 \x01(\t\x12\x35\n\x12heartbeat_interval\x18\x03 \x01(\x0b\x32\x19.google.protobuf.Duration\"\x97\x01\n\x18WatchOutboxEntryResponse\x12\x34\n\x05\x65ntry\x18\x01 \x01(\x0b\x32%.tukupay.sms.messaging.v1.OutboxEntry\x12\x35\n\x06\x65vents\x18\x02 \x03(\x0b\x32%.tukupay.sms.messaging.v1.OutboxEvent\x12\x0e\n\x06\x63ursor\x18\x03 \x01(\t\"\xf6\x01\n\x12WatchOutboxRequest\x12\x0f\n\x07user_id\x18\x01 \x01(\t\x12\x35\n\x08statuses\x18\x02 \x03(\x0e\x32#.tukupay.sms.messaging.v1.SmsStatus\x12\x37\n\x06states\x18\x03 \x03(\x0e\x32\'.tukupay.sms.messaging.v1.DeliveryState\x12\x10\n\x03tag\x18\x04 \x01(\tH\x00\x88\x01\x01\x12\x0e\n\x06\x63ursor\x18\x05 \x01(\t\x12\x35\n\x12heartbeat_interval\x18\x06 \x01(\x0b\x32\x19.google.protobuf.DurationB\x06\n\x04_tag\"\\\n\x13WatchOutboxResponse\x12\x35\n\x06\x65vents\x18\x01 \x03(\x0b\x32%.tukupay.sms.messaging.v1.OutboxEvent\x12\x0e\n\x06\x63ursor\x18\x02 \x01(\t2\xc6\x03\n\x0c\x45ventService\x12\x94\x01\n\x10ListOutboxEvents\x12\x31.tukupay.sms.messaging.v1.ListOutboxEventsRequest\x1a\x32.tukupay.sms.messaging.v1.ListOutboxEventsResponse\"\x19\xba\xd2\x18\x15\n\x08sms:read\x1a\toutbox_id\x12\x96\x01\n\x10WatchOutboxEntry\x12\x31.tukupay.sms.messaging.v1.WatchOutboxEntryRequest\x1a\x32.tukupay.sms.messaging.v1.WatchOutboxEntryResponse\"\x19\xba\xd2\x18\x15\n\x08sms:read\x1a\toutbox_id0\x01\x12\x85\x01\n\x0bWatchOutbox\x12,.tukupay.sms.messaging.v1.WatchOutboxRequest\x1a-.tukupay.sms.messaging.v1.WatchOutboxResponse\"\x17\xba\xd2\x18\x13\n\x08sms:read\x12\x07user_id0\x01\x62\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
 _builder.BuildTopDescriptorsAndMessages(DESCRIPTOR, 'tukupay.sms.messaging.v1.events_pb2', _globals)
 if not _descriptor._USE_C_DESCRIPTORS:
   DESCRIPTOR._loaded_options = None
-  _globals['_OUTBOXEVENT']._serialized_start=175
-  _globals['_OUTBOXEVENT']._serialized_end=727
-  _globals['_LISTOUTBOXEVENTSREQUEST']._serialized_start=729
-  _globals['_LISTOUTBOXEVENTSREQUEST']._serialized_end=812
-  _globals['_LISTOUTBOXEVENTSRESPONSE']._serialized_start=814
-  _globals['_LISTOUTBOXEVENTSRESPONSE']._serialized_end=920
-  _globals['_WATCHOUTBOXENTRYREQUEST']._serialized_start=922
-  _globals['_WATCHOUTBOXENTRYREQUEST']._serialized_end=1037
-  _globals['_WATCHOUTBOXENTRYRESPONSE']._serialized_start=1040
-  _globals['_WATCHOUTBOXENTRYRESPONSE']._serialized_end=1191
-  _globals['_WATCHOUTBOXREQUEST']._serialized_start=1194
-  _globals['_WATCHOUTBOXREQUEST']._serialized_end=1440
-  _globals['_WATCHOUTBOXRESPONSE']._serialized_start=1442
-  _globals['_WATCHOUTBOXRESPONSE']._serialized_end=1534
-  _globals['_EVENTSERVICE']._serialized_start=1537
-  _globals['_EVENTSERVICE']._serialized_end=1909
+  _globals['_EVENTSERVICE'].methods_by_name['ListOutboxEvents']._loaded_options = None
+  _globals['_EVENTSERVICE'].methods_by_name['ListOutboxEvents']._serialized_options = b'\272\322\030\025\n\010sms:read\032\toutbox_id'
+  _globals['_EVENTSERVICE'].methods_by_name['WatchOutboxEntry']._loaded_options = None
+  _globals['_EVENTSERVICE'].methods_by_name['WatchOutboxEntry']._serialized_options = b'\272\322\030\025\n\010sms:read\032\toutbox_id'
+  _globals['_EVENTSERVICE'].methods_by_name['WatchOutbox']._loaded_options = None
+  _globals['_EVENTSERVICE'].methods_by_name['WatchOutbox']._serialized_options = b'\272\322\030\023\n\010sms:read\022\007user_id'
+  _globals['_OUTBOXEVENT']._serialized_start=211
+  _globals['_OUTBOXEVENT']._serialized_end=763
+  _globals['_LISTOUTBOXEVENTSREQUEST']._serialized_start=765
+  _globals['_LISTOUTBOXEVENTSREQUEST']._serialized_end=848
+  _globals['_LISTOUTBOXEVENTSRESPONSE']._serialized_start=850
+  _globals['_LISTOUTBOXEVENTSRESPONSE']._serialized_end=956
+  _globals['_WATCHOUTBOXENTRYREQUEST']._serialized_start=958
+  _globals['_WATCHOUTBOXENTRYREQUEST']._serialized_end=1073
+  _globals['_WATCHOUTBOXENTRYRESPONSE']._serialized_start=1076
+  _globals['_WATCHOUTBOXENTRYRESPONSE']._serialized_end=1227
+  _globals['_WATCHOUTBOXREQUEST']._serialized_start=1230
+  _globals['_WATCHOUTBOXREQUEST']._serialized_end=1476
+  _globals['_WATCHOUTBOXRESPONSE']._serialized_start=1478
+  _globals['_WATCHOUTBOXRESPONSE']._serialized_end=1570
+  _globals['_EVENTSERVICE']._serialized_start=1573
+  _globals['_EVENTSERVICE']._serialized_end=2027
 # @@protoc_insertion_point(module_scope)

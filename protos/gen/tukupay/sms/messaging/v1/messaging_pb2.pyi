@@ -14,6 +14,7 @@ from google.protobuf import message as _message
 from google.protobuf import timestamp_pb2 as _timestamp_pb2
 from google.protobuf.internal import containers as _containers
 from google.protobuf.internal import enum_type_wrapper as _enum_type_wrapper
+from tukupay.sms.common.v1 import access_pb2 as _access_pb2
 from tukupay.sms.common.v1 import errors_pb2 as _errors_pb2
 import builtins as _builtins
 import sys
@@ -535,6 +536,7 @@ class SendSmsRequest(_message.Message):
     OUTCOME_WAIT_FIELD_NUMBER: _builtins.int
     EXPIRES_TIME_FIELD_NUMBER: _builtins.int
     REQUEST_ID_FIELD_NUMBER: _builtins.int
+    PRINCIPAL_INDEX_FIELD_NUMBER: _builtins.int
     user_id: _builtins.str
     """Required: the account that pays, 1 to 64 printable characters in the normal form NFC,
     without a space at either end. One that nobody opened is opened or refused, as the
@@ -566,6 +568,10 @@ class SendSmsRequest(_message.Message):
     """The id under which the services log what becomes of this request: 1 to 128 letters, digits
     and `._~:/+=@-`. Absent or otherwise written: that of the call's metadata `x-request-id`, or a
     new one. Two requests that differ in it only are the same request.
+    """
+    principal_index: _builtins.int
+    """Of an item of a batch: the index in `principals` of the caller that it comes from. Absent: it comes from whoever
+    calls. Elsewhere it means nothing.
     """
     @_builtins.property
     def scheduled_time(self) -> _timestamp_pb2.Timestamp:
@@ -609,10 +615,11 @@ class SendSmsRequest(_message.Message):
         outcome_wait: _duration_pb2.Duration | None = ...,
         expires_time: _timestamp_pb2.Timestamp | None = ...,
         request_id: _builtins.str | None = ...,
+        principal_index: _builtins.int | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["_app_id", b"_app_id", "_custom_data_json", b"_custom_data_json", "_message_id", b"_message_id", "_message_name", b"_message_name", "_request_id", b"_request_id", "app_id", b"app_id", "custom_data_json", b"custom_data_json", "expires_time", b"expires_time", "message_id", b"message_id", "message_name", b"message_name", "outcome_wait", b"outcome_wait", "request_id", b"request_id", "scheduled_time", b"scheduled_time"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["_app_id", b"_app_id", "_custom_data_json", b"_custom_data_json", "_message_id", b"_message_id", "_message_name", b"_message_name", "_principal_index", b"_principal_index", "_request_id", b"_request_id", "app_id", b"app_id", "custom_data_json", b"custom_data_json", "expires_time", b"expires_time", "message_id", b"message_id", "message_name", b"message_name", "outcome_wait", b"outcome_wait", "principal_index", b"principal_index", "request_id", b"request_id", "scheduled_time", b"scheduled_time"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["_app_id", b"_app_id", "_custom_data_json", b"_custom_data_json", "_message_id", b"_message_id", "_message_name", b"_message_name", "_request_id", b"_request_id", "app_id", b"app_id", "custom_data_json", b"custom_data_json", "expires_time", b"expires_time", "message", b"message", "message_id", b"message_id", "message_name", b"message_name", "outcome_wait", b"outcome_wait", "priority", b"priority", "recipient_phone_number", b"recipient_phone_number", "request_id", b"request_id", "scheduled_time", b"scheduled_time", "sender_id", b"sender_id", "tags", b"tags", "user_id", b"user_id"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["_app_id", b"_app_id", "_custom_data_json", b"_custom_data_json", "_message_id", b"_message_id", "_message_name", b"_message_name", "_principal_index", b"_principal_index", "_request_id", b"_request_id", "app_id", b"app_id", "custom_data_json", b"custom_data_json", "expires_time", b"expires_time", "message", b"message", "message_id", b"message_id", "message_name", b"message_name", "outcome_wait", b"outcome_wait", "principal_index", b"principal_index", "priority", b"priority", "recipient_phone_number", b"recipient_phone_number", "request_id", b"request_id", "scheduled_time", b"scheduled_time", "sender_id", b"sender_id", "tags", b"tags", "user_id", b"user_id"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     _WhichOneofReturnType__app_id: _TypeAlias = _typing.Literal["app_id"]  # noqa: Y015
     _WhichOneofArgType__app_id: _TypeAlias = _typing.Literal["_app_id", b"_app_id"]  # noqa: Y015
@@ -622,6 +629,8 @@ class SendSmsRequest(_message.Message):
     _WhichOneofArgType__message_id: _TypeAlias = _typing.Literal["_message_id", b"_message_id"]  # noqa: Y015
     _WhichOneofReturnType__message_name: _TypeAlias = _typing.Literal["message_name"]  # noqa: Y015
     _WhichOneofArgType__message_name: _TypeAlias = _typing.Literal["_message_name", b"_message_name"]  # noqa: Y015
+    _WhichOneofReturnType__principal_index: _TypeAlias = _typing.Literal["principal_index"]  # noqa: Y015
+    _WhichOneofArgType__principal_index: _TypeAlias = _typing.Literal["_principal_index", b"_principal_index"]  # noqa: Y015
     _WhichOneofReturnType__request_id: _TypeAlias = _typing.Literal["request_id"]  # noqa: Y015
     _WhichOneofArgType__request_id: _TypeAlias = _typing.Literal["_request_id", b"_request_id"]  # noqa: Y015
     @_typing.overload
@@ -632,6 +641,8 @@ class SendSmsRequest(_message.Message):
     def WhichOneof(self, oneof_group: _WhichOneofArgType__message_id) -> _WhichOneofReturnType__message_id | None: ...
     @_typing.overload
     def WhichOneof(self, oneof_group: _WhichOneofArgType__message_name) -> _WhichOneofReturnType__message_name | None: ...
+    @_typing.overload
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__principal_index) -> _WhichOneofReturnType__principal_index | None: ...
     @_typing.overload
     def WhichOneof(self, oneof_group: _WhichOneofArgType__request_id) -> _WhichOneofReturnType__request_id | None: ...
 
@@ -672,18 +683,24 @@ class SendSmsBatchRequest(_message.Message):
     DESCRIPTOR: _descriptor.Descriptor
 
     ITEMS_FIELD_NUMBER: _builtins.int
+    PRINCIPALS_FIELD_NUMBER: _builtins.int
     @_builtins.property
     def items(self) -> _containers.RepeatedCompositeFieldContainer[Global___SendSmsRequest]:
         """1 to 1,000 messages. Items are independent, also of one another's `outcome_wait`."""
+
+    @_builtins.property
+    def principals(self) -> _containers.RepeatedCompositeFieldContainer[_access_pb2.Principal]:
+        """The callers that items come from, each once. Refused from whoever lacks the scope `assert:principal`."""
 
     def __init__(
         self,
         *,
         items: _abc.Iterable[Global___SendSmsRequest] | None = ...,
+        principals: _abc.Iterable[_access_pb2.Principal] | None = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["items", b"items"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["items", b"items", "principals", b"principals"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

@@ -23,37 +23,46 @@ _sym_db = _symbol_database.Default()
 
 
 from google.protobuf import timestamp_pb2 as google_dot_protobuf_dot_timestamp__pb2
+from tukupay.sms.common.v1 import access_pb2 as tukupay_dot_sms_dot_common_dot_v1_dot_access__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n+tukupay/sms/messaging/v1/suppressions.proto\x12\x18tukupay.sms.messaging.v1\x1a\x1fgoogle/protobuf/timestamp.proto\"\xe3\x02\n\x0bSuppression\x12\x16\n\x0esuppression_id\x18\x01 \x01(\t\x12\x14\n\x0cphone_number\x18\x02 \x01(\t\x12\x16\n\tsender_id\x18\x03 \x01(\tH\x00\x88\x01\x01\x12\x14\n\x07user_id\x18\x04 \x01(\tH\x01\x88\x01\x01\x12;\n\x06source\x18\x05 \x01(\x0e\x32+.tukupay.sms.messaging.v1.SuppressionSource\x12\x0e\n\x06reason\x18\x06 \x01(\t\x12\x12\n\ncreated_by\x18\x07 \x01(\t\x12\x30\n\x0c\x63reated_time\x18\x08 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12@\n\x06\x65nding\x18\t \x01(\x0b\x32+.tukupay.sms.messaging.v1.SuppressionEndingH\x02\x88\x01\x01\x42\x0c\n\n_sender_idB\n\n\x08_user_idB\t\n\x07_ending\"\xa2\x01\n\x11SuppressionEnding\x12.\n\nended_time\x18\x01 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12;\n\x06source\x18\x02 \x01(\x0e\x32+.tukupay.sms.messaging.v1.SuppressionSource\x12\x10\n\x08\x65nded_by\x18\x03 \x01(\t\x12\x0e\n\x06reason\x18\x04 \x01(\t\"\xd6\x01\n\x15\x41\x64\x64SuppressionRequest\x12\x14\n\x0cphone_number\x18\x01 \x01(\t\x12\x16\n\tsender_id\x18\x02 \x01(\tH\x00\x88\x01\x01\x12\x14\n\x07user_id\x18\x03 \x01(\tH\x01\x88\x01\x01\x12;\n\x06source\x18\x04 \x01(\x0e\x32+.tukupay.sms.messaging.v1.SuppressionSource\x12\x0e\n\x06reason\x18\x05 \x01(\t\x12\x12\n\ncreated_by\x18\x06 \x01(\tB\x0c\n\n_sender_idB\n\n\x08_user_id\"\x81\x01\n\x16\x41\x64\x64SuppressionResponse\x12:\n\x0bsuppression\x18\x01 \x01(\x0b\x32%.tukupay.sms.messaging.v1.Suppression\x12\x0f\n\x07\x63reated\x18\x02 \x01(\x08\x12\x1a\n\x12\x63\x61ncelled_messages\x18\x03 \x01(\x05\"\x91\x01\n\x18RemoveSuppressionRequest\x12\x16\n\x0esuppression_id\x18\x01 \x01(\t\x12;\n\x06source\x18\x02 \x01(\x0e\x32+.tukupay.sms.messaging.v1.SuppressionSource\x12\x0e\n\x06reason\x18\x03 \x01(\t\x12\x10\n\x08\x65nded_by\x18\x04 \x01(\t\"W\n\x19RemoveSuppressionResponse\x12:\n\x0bsuppression\x18\x01 \x01(\x0b\x32%.tukupay.sms.messaging.v1.Suppression\"\x88\x02\n\x17ListSuppressionsRequest\x12\x19\n\x0cphone_number\x18\x01 \x01(\tH\x00\x88\x01\x01\x12\x16\n\tsender_id\x18\x02 \x01(\tH\x01\x88\x01\x01\x12\x14\n\x07user_id\x18\x03 \x01(\tH\x02\x88\x01\x01\x12;\n\x06source\x18\x04 \x01(\x0e\x32+.tukupay.sms.messaging.v1.SuppressionSource\x12\x15\n\rinclude_ended\x18\x05 \x01(\x08\x12\x11\n\tpage_size\x18\x06 \x01(\x05\x12\x12\n\npage_token\x18\x07 \x01(\tB\x0f\n\r_phone_numberB\x0c\n\n_sender_idB\n\n\x08_user_id\"p\n\x18ListSuppressionsResponse\x12;\n\x0csuppressions\x18\x01 \x03(\x0b\x32%.tukupay.sms.messaging.v1.Suppression\x12\x17\n\x0fnext_page_token\x18\x02 \x01(\t\"S\n\x17\x43heckSuppressionRequest\x12\x14\n\x0cphone_number\x18\x01 \x01(\t\x12\x11\n\tsender_id\x18\x02 \x01(\t\x12\x0f\n\x07user_id\x18\x03 \x01(\t\"k\n\x18\x43heckSuppressionResponse\x12\x12\n\nsuppressed\x18\x01 \x01(\x08\x12;\n\x0csuppressions\x18\x02 \x03(\x0b\x32%.tukupay.sms.messaging.v1.Suppression*\xb9\x01\n\x11SuppressionSource\x12\"\n\x1eSUPPRESSION_SOURCE_UNSPECIFIED\x10\x00\x12#\n\x1fSUPPRESSION_SOURCE_STOP_KEYWORD\x10\x01\x12\x1e\n\x1aSUPPRESSION_SOURCE_CARRIER\x10\x02\x12\x1f\n\x1bSUPPRESSION_SOURCE_OPERATOR\x10\x03\x12\x1a\n\x16SUPPRESSION_SOURCE_API\x10\x04\x32\xfd\x03\n\x12SuppressionService\x12s\n\x0e\x41\x64\x64Suppression\x12/.tukupay.sms.messaging.v1.AddSuppressionRequest\x1a\x30.tukupay.sms.messaging.v1.AddSuppressionResponse\x12|\n\x11RemoveSuppression\x12\x32.tukupay.sms.messaging.v1.RemoveSuppressionRequest\x1a\x33.tukupay.sms.messaging.v1.RemoveSuppressionResponse\x12y\n\x10ListSuppressions\x12\x31.tukupay.sms.messaging.v1.ListSuppressionsRequest\x1a\x32.tukupay.sms.messaging.v1.ListSuppressionsResponse\x12y\n\x10\x43heckSuppression\x12\x31.tukupay.sms.messaging.v1.CheckSuppressionRequest\x1a\x32.tukupay.sms.messaging.v1.CheckSuppressionResponseb\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n+tukupay/sms/messaging/v1/suppressions.proto\x12\x18tukupay.sms.messaging.v1\x1a\x1fgoogle/protobuf/timestamp.proto\x1a\"tukupay/sms/common/v1/access.proto\"\xe3\x02\n\x0bSuppression\x12\x16\n\x0esuppression_id\x18\x01 \x01(\t\x12\x14\n\x0cphone_number\x18\x02 \x01(\t\x12\x16\n\tsender_id\x18\x03 \x01(\tH\x00\x88\x01\x01\x12\x14\n\x07user_id\x18\x04 \x01(\tH\x01\x88\x01\x01\x12;\n\x06source\x18\x05 \x01(\x0e\x32+.tukupay.sms.messaging.v1.SuppressionSource\x12\x0e\n\x06reason\x18\x06 \x01(\t\x12\x12\n\ncreated_by\x18\x07 \x01(\t\x12\x30\n\x0c\x63reated_time\x18\x08 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12@\n\x06\x65nding\x18\t \x01(\x0b\x32+.tukupay.sms.messaging.v1.SuppressionEndingH\x02\x88\x01\x01\x42\x0c\n\n_sender_idB\n\n\x08_user_idB\t\n\x07_ending\"\xa2\x01\n\x11SuppressionEnding\x12.\n\nended_time\x18\x01 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12;\n\x06source\x18\x02 \x01(\x0e\x32+.tukupay.sms.messaging.v1.SuppressionSource\x12\x10\n\x08\x65nded_by\x18\x03 \x01(\t\x12\x0e\n\x06reason\x18\x04 \x01(\t\"\xd6\x01\n\x15\x41\x64\x64SuppressionRequest\x12\x14\n\x0cphone_number\x18\x01 \x01(\t\x12\x16\n\tsender_id\x18\x02 \x01(\tH\x00\x88\x01\x01\x12\x14\n\x07user_id\x18\x03 \x01(\tH\x01\x88\x01\x01\x12;\n\x06source\x18\x04 \x01(\x0e\x32+.tukupay.sms.messaging.v1.SuppressionSource\x12\x0e\n\x06reason\x18\x05 \x01(\t\x12\x12\n\ncreated_by\x18\x06 \x01(\tB\x0c\n\n_sender_idB\n\n\x08_user_id\"\x81\x01\n\x16\x41\x64\x64SuppressionResponse\x12:\n\x0bsuppression\x18\x01 \x01(\x0b\x32%.tukupay.sms.messaging.v1.Suppression\x12\x0f\n\x07\x63reated\x18\x02 \x01(\x08\x12\x1a\n\x12\x63\x61ncelled_messages\x18\x03 \x01(\x05\"\x91\x01\n\x18RemoveSuppressionRequest\x12\x16\n\x0esuppression_id\x18\x01 \x01(\t\x12;\n\x06source\x18\x02 \x01(\x0e\x32+.tukupay.sms.messaging.v1.SuppressionSource\x12\x0e\n\x06reason\x18\x03 \x01(\t\x12\x10\n\x08\x65nded_by\x18\x04 \x01(\t\"W\n\x19RemoveSuppressionResponse\x12:\n\x0bsuppression\x18\x01 \x01(\x0b\x32%.tukupay.sms.messaging.v1.Suppression\"\x88\x02\n\x17ListSuppressionsRequest\x12\x19\n\x0cphone_number\x18\x01 \x01(\tH\x00\x88\x01\x01\x12\x16\n\tsender_id\x18\x02 \x01(\tH\x01\x88\x01\x01\x12\x14\n\x07user_id\x18\x03 \x01(\tH\x02\x88\x01\x01\x12;\n\x06source\x18\x04 \x01(\x0e\x32+.tukupay.sms.messaging.v1.SuppressionSource\x12\x15\n\rinclude_ended\x18\x05 \x01(\x08\x12\x11\n\tpage_size\x18\x06 \x01(\x05\x12\x12\n\npage_token\x18\x07 \x01(\tB\x0f\n\r_phone_numberB\x0c\n\n_sender_idB\n\n\x08_user_id\"p\n\x18ListSuppressionsResponse\x12;\n\x0csuppressions\x18\x01 \x03(\x0b\x32%.tukupay.sms.messaging.v1.Suppression\x12\x17\n\x0fnext_page_token\x18\x02 \x01(\t\"S\n\x17\x43heckSuppressionRequest\x12\x14\n\x0cphone_number\x18\x01 \x01(\t\x12\x11\n\tsender_id\x18\x02 \x01(\t\x12\x0f\n\x07user_id\x18\x03 \x01(\t\"k\n\x18\x43heckSuppressionResponse\x12\x12\n\nsuppressed\x18\x01 \x01(\x08\x12;\n\x0csuppressions\x18\x02 \x03(\x0b\x32%.tukupay.sms.messaging.v1.Suppression*\xb9\x01\n\x11SuppressionSource\x12\"\n\x1eSUPPRESSION_SOURCE_UNSPECIFIED\x10\x00\x12#\n\x1fSUPPRESSION_SOURCE_STOP_KEYWORD\x10\x01\x12\x1e\n\x1aSUPPRESSION_SOURCE_CARRIER\x10\x02\x12\x1f\n\x1bSUPPRESSION_SOURCE_OPERATOR\x10\x03\x12\x1a\n\x16SUPPRESSION_SOURCE_API\x10\x04\x32\x92\x05\n\x12SuppressionService\x12\x96\x01\n\x0e\x41\x64\x64Suppression\x12/.tukupay.sms.messaging.v1.AddSuppressionRequest\x1a\x30.tukupay.sms.messaging.v1.AddSuppressionResponse\"!\xba\xd2\x18\x1d\n\x12suppressions:write\x12\x07user_id\x12\xa6\x01\n\x11RemoveSuppression\x12\x32.tukupay.sms.messaging.v1.RemoveSuppressionRequest\x1a\x33.tukupay.sms.messaging.v1.RemoveSuppressionResponse\"(\xba\xd2\x18$\n\x12suppressions:write\x1a\x0esuppression_id\x12\x9b\x01\n\x10ListSuppressions\x12\x31.tukupay.sms.messaging.v1.ListSuppressionsRequest\x1a\x32.tukupay.sms.messaging.v1.ListSuppressionsResponse\" \xba\xd2\x18\x1c\n\x11suppressions:read\x12\x07user_id\x12\x9b\x01\n\x10\x43heckSuppression\x12\x31.tukupay.sms.messaging.v1.CheckSuppressionRequest\x1a\x32.tukupay.sms.messaging.v1.CheckSuppressionResponse\" \xba\xd2\x18\x1c\n\x11suppressions:read\x12\x07user_idb\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
 _builder.BuildTopDescriptorsAndMessages(DESCRIPTOR, 'tukupay.sms.messaging.v1.suppressions_pb2', _globals)
 if not _descriptor._USE_C_DESCRIPTORS:
   DESCRIPTOR._loaded_options = None
-  _globals['_SUPPRESSIONSOURCE']._serialized_start=1791
-  _globals['_SUPPRESSIONSOURCE']._serialized_end=1976
-  _globals['_SUPPRESSION']._serialized_start=107
-  _globals['_SUPPRESSION']._serialized_end=462
-  _globals['_SUPPRESSIONENDING']._serialized_start=465
-  _globals['_SUPPRESSIONENDING']._serialized_end=627
-  _globals['_ADDSUPPRESSIONREQUEST']._serialized_start=630
-  _globals['_ADDSUPPRESSIONREQUEST']._serialized_end=844
-  _globals['_ADDSUPPRESSIONRESPONSE']._serialized_start=847
-  _globals['_ADDSUPPRESSIONRESPONSE']._serialized_end=976
-  _globals['_REMOVESUPPRESSIONREQUEST']._serialized_start=979
-  _globals['_REMOVESUPPRESSIONREQUEST']._serialized_end=1124
-  _globals['_REMOVESUPPRESSIONRESPONSE']._serialized_start=1126
-  _globals['_REMOVESUPPRESSIONRESPONSE']._serialized_end=1213
-  _globals['_LISTSUPPRESSIONSREQUEST']._serialized_start=1216
-  _globals['_LISTSUPPRESSIONSREQUEST']._serialized_end=1480
-  _globals['_LISTSUPPRESSIONSRESPONSE']._serialized_start=1482
-  _globals['_LISTSUPPRESSIONSRESPONSE']._serialized_end=1594
-  _globals['_CHECKSUPPRESSIONREQUEST']._serialized_start=1596
-  _globals['_CHECKSUPPRESSIONREQUEST']._serialized_end=1679
-  _globals['_CHECKSUPPRESSIONRESPONSE']._serialized_start=1681
-  _globals['_CHECKSUPPRESSIONRESPONSE']._serialized_end=1788
-  _globals['_SUPPRESSIONSERVICE']._serialized_start=1979
-  _globals['_SUPPRESSIONSERVICE']._serialized_end=2488
+  _globals['_SUPPRESSIONSERVICE'].methods_by_name['AddSuppression']._loaded_options = None
+  _globals['_SUPPRESSIONSERVICE'].methods_by_name['AddSuppression']._serialized_options = b'\272\322\030\035\n\022suppressions:write\022\007user_id'
+  _globals['_SUPPRESSIONSERVICE'].methods_by_name['RemoveSuppression']._loaded_options = None
+  _globals['_SUPPRESSIONSERVICE'].methods_by_name['RemoveSuppression']._serialized_options = b'\272\322\030$\n\022suppressions:write\032\016suppression_id'
+  _globals['_SUPPRESSIONSERVICE'].methods_by_name['ListSuppressions']._loaded_options = None
+  _globals['_SUPPRESSIONSERVICE'].methods_by_name['ListSuppressions']._serialized_options = b'\272\322\030\034\n\021suppressions:read\022\007user_id'
+  _globals['_SUPPRESSIONSERVICE'].methods_by_name['CheckSuppression']._loaded_options = None
+  _globals['_SUPPRESSIONSERVICE'].methods_by_name['CheckSuppression']._serialized_options = b'\272\322\030\034\n\021suppressions:read\022\007user_id'
+  _globals['_SUPPRESSIONSOURCE']._serialized_start=1827
+  _globals['_SUPPRESSIONSOURCE']._serialized_end=2012
+  _globals['_SUPPRESSION']._serialized_start=143
+  _globals['_SUPPRESSION']._serialized_end=498
+  _globals['_SUPPRESSIONENDING']._serialized_start=501
+  _globals['_SUPPRESSIONENDING']._serialized_end=663
+  _globals['_ADDSUPPRESSIONREQUEST']._serialized_start=666
+  _globals['_ADDSUPPRESSIONREQUEST']._serialized_end=880
+  _globals['_ADDSUPPRESSIONRESPONSE']._serialized_start=883
+  _globals['_ADDSUPPRESSIONRESPONSE']._serialized_end=1012
+  _globals['_REMOVESUPPRESSIONREQUEST']._serialized_start=1015
+  _globals['_REMOVESUPPRESSIONREQUEST']._serialized_end=1160
+  _globals['_REMOVESUPPRESSIONRESPONSE']._serialized_start=1162
+  _globals['_REMOVESUPPRESSIONRESPONSE']._serialized_end=1249
+  _globals['_LISTSUPPRESSIONSREQUEST']._serialized_start=1252
+  _globals['_LISTSUPPRESSIONSREQUEST']._serialized_end=1516
+  _globals['_LISTSUPPRESSIONSRESPONSE']._serialized_start=1518
+  _globals['_LISTSUPPRESSIONSRESPONSE']._serialized_end=1630
+  _globals['_CHECKSUPPRESSIONREQUEST']._serialized_start=1632
+  _globals['_CHECKSUPPRESSIONREQUEST']._serialized_end=1715
+  _globals['_CHECKSUPPRESSIONRESPONSE']._serialized_start=1717
+  _globals['_CHECKSUPPRESSIONRESPONSE']._serialized_end=1824
+  _globals['_SUPPRESSIONSERVICE']._serialized_start=2015
+  _globals['_SUPPRESSIONSERVICE']._serialized_end=2673
 # @@protoc_insertion_point(module_scope)

@@ -24,59 +24,78 @@ _sym_db = _symbol_database.Default()
 
 from google.protobuf import duration_pb2 as google_dot_protobuf_dot_duration__pb2
 from google.protobuf import timestamp_pb2 as google_dot_protobuf_dot_timestamp__pb2
+from tukupay.sms.common.v1 import access_pb2 as tukupay_dot_sms_dot_common_dot_v1_dot_access__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\'tukupay/sms/messaging/v1/webhooks.proto\x12\x18tukupay.sms.messaging.v1\x1a\x1egoogle/protobuf/duration.proto\x1a\x1fgoogle/protobuf/timestamp.proto\"\xb5\x03\n\x07Webhook\x12\x12\n\nwebhook_id\x18\x01 \x01(\t\x12\x0f\n\x07user_id\x18\x02 \x01(\t\x12\x0b\n\x03url\x18\x03 \x01(\t\x12\x36\n\x06\x65vents\x18\x04 \x03(\x0e\x32&.tukupay.sms.messaging.v1.WebhookEvent\x12\x13\n\x0b\x64\x65scription\x18\x05 \x01(\t\x12\x0f\n\x07\x65nabled\x18\x06 \x01(\x08\x12\x30\n\x0c\x63reated_time\x18\x07 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x43\n\x1aprevious_secret_until_time\x18\x08 \x01(\x0b\x32\x1a.google.protobuf.TimestampH\x00\x88\x01\x01\x12\x1c\n\x0f\x64isabled_reason\x18\t \x01(\tH\x01\x88\x01\x01\x12;\n\x12\x66\x61iling_since_time\x18\n \x01(\x0b\x32\x1a.google.protobuf.TimestampH\x02\x88\x01\x01\x42\x1d\n\x1b_previous_secret_until_timeB\x12\n\x10_disabled_reasonB\x15\n\x13_failing_since_time\"\xe6\x03\n\x0fWebhookDelivery\x12\x13\n\x0b\x64\x65livery_id\x18\x01 \x01(\t\x12\x10\n\x08\x65vent_id\x18\x02 \x01(\t\x12\x35\n\x05\x65vent\x18\x03 \x01(\x0e\x32&.tukupay.sms.messaging.v1.WebhookEvent\x12=\n\x05state\x18\x04 \x01(\x0e\x32..tukupay.sms.messaging.v1.WebhookDeliveryState\x12\r\n\x05tries\x18\x05 \x01(\x05\x12\x30\n\x0c\x63reated_time\x18\x06 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x36\n\rnext_try_time\x18\x07 \x01(\x0b\x32\x1a.google.protobuf.TimestampH\x00\x88\x01\x01\x12\x36\n\rlast_try_time\x18\x08 \x01(\x0b\x32\x1a.google.protobuf.TimestampH\x01\x88\x01\x01\x12\x18\n\x0blast_status\x18\t \x01(\x05H\x02\x88\x01\x01\x12\x17\n\nlast_error\x18\n \x01(\tH\x03\x88\x01\x01\x12\x0f\n\x07replays\x18\x0b \x01(\x05\x42\x10\n\x0e_next_try_timeB\x10\n\x0e_last_try_timeB\x0e\n\x0c_last_statusB\r\n\x0b_last_error\"\x81\x01\n\x14\x43reateWebhookRequest\x12\x0f\n\x07user_id\x18\x01 \x01(\t\x12\x0b\n\x03url\x18\x02 \x01(\t\x12\x36\n\x06\x65vents\x18\x03 \x03(\x0e\x32&.tukupay.sms.messaging.v1.WebhookEvent\x12\x13\n\x0b\x64\x65scription\x18\x04 \x01(\t\"[\n\x15\x43reateWebhookResponse\x12\x32\n\x07webhook\x18\x01 \x01(\x0b\x32!.tukupay.sms.messaging.v1.Webhook\x12\x0e\n\x06secret\x18\x02 \x01(\t\"\'\n\x11GetWebhookRequest\x12\x12\n\nwebhook_id\x18\x01 \x01(\t\"H\n\x12GetWebhookResponse\x12\x32\n\x07webhook\x18\x01 \x01(\x0b\x32!.tukupay.sms.messaging.v1.Webhook\"M\n\x13ListWebhooksRequest\x12\x0f\n\x07user_id\x18\x01 \x01(\t\x12\x11\n\tpage_size\x18\x02 \x01(\x05\x12\x12\n\npage_token\x18\x03 \x01(\t\"d\n\x14ListWebhooksResponse\x12\x33\n\x08webhooks\x18\x01 \x03(\x0b\x32!.tukupay.sms.messaging.v1.Webhook\x12\x17\n\x0fnext_page_token\x18\x02 \x01(\t\"\xc8\x01\n\x14UpdateWebhookRequest\x12\x12\n\nwebhook_id\x18\x01 \x01(\t\x12\x10\n\x03url\x18\x02 \x01(\tH\x00\x88\x01\x01\x12\x36\n\x06\x65vents\x18\x03 \x03(\x0e\x32&.tukupay.sms.messaging.v1.WebhookEvent\x12\x18\n\x0b\x64\x65scription\x18\x04 \x01(\tH\x01\x88\x01\x01\x12\x14\n\x07\x65nabled\x18\x05 \x01(\x08H\x02\x88\x01\x01\x42\x06\n\x04_urlB\x0e\n\x0c_descriptionB\n\n\x08_enabled\"K\n\x15UpdateWebhookResponse\x12\x32\n\x07webhook\x18\x01 \x01(\x0b\x32!.tukupay.sms.messaging.v1.Webhook\"\\\n\x1aRotateWebhookSecretRequest\x12\x12\n\nwebhook_id\x18\x01 \x01(\t\x12*\n\x07overlap\x18\x02 \x01(\x0b\x32\x19.google.protobuf.Duration\"a\n\x1bRotateWebhookSecretResponse\x12\x32\n\x07webhook\x18\x01 \x01(\x0b\x32!.tukupay.sms.messaging.v1.Webhook\x12\x0e\n\x06secret\x18\x02 \x01(\t\"*\n\x14\x44\x65leteWebhookRequest\x12\x12\n\nwebhook_id\x18\x01 \x01(\t\"\x17\n\x15\x44\x65leteWebhookResponse\"(\n\x12TestWebhookRequest\x12\x12\n\nwebhook_id\x18\x01 \x01(\t\"R\n\x13TestWebhookResponse\x12;\n\x08\x64\x65livery\x18\x01 \x01(\x0b\x32).tukupay.sms.messaging.v1.WebhookDelivery\"\xcf\x01\n\x1cListWebhookDeliveriesRequest\x12\x12\n\nwebhook_id\x18\x01 \x01(\t\x12=\n\x05state\x18\x02 \x01(\x0e\x32..tukupay.sms.messaging.v1.WebhookDeliveryState\x12\x35\n\x05\x65vent\x18\x03 \x01(\x0e\x32&.tukupay.sms.messaging.v1.WebhookEvent\x12\x11\n\tpage_size\x18\x04 \x01(\x05\x12\x12\n\npage_token\x18\x05 \x01(\t\"w\n\x1dListWebhookDeliveriesResponse\x12=\n\ndeliveries\x18\x01 \x03(\x0b\x32).tukupay.sms.messaging.v1.WebhookDelivery\x12\x17\n\x0fnext_page_token\x18\x02 \x01(\t\"\xdb\x01\n\x1eReplayWebhookDeliveriesRequest\x12\x12\n\nwebhook_id\x18\x01 \x01(\t\x12\x18\n\x0b\x64\x65livery_id\x18\x02 \x01(\tH\x00\x88\x01\x01\x12\x30\n\x0cperiod_start\x18\x03 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12.\n\nperiod_end\x18\x04 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x19\n\x11include_delivered\x18\x05 \x01(\x08\x42\x0e\n\x0c_delivery_id\"3\n\x1fReplayWebhookDeliveriesResponse\x12\x10\n\x08replayed\x18\x01 \x01(\x05*\xd1\x02\n\x0cWebhookEvent\x12\x1d\n\x19WEBHOOK_EVENT_UNSPECIFIED\x10\x00\x12\x1a\n\x16WEBHOOK_EVENT_SMS_SENT\x10\x01\x12\x1f\n\x1bWEBHOOK_EVENT_SMS_DELIVERED\x10\x02\x12\x1c\n\x18WEBHOOK_EVENT_SMS_FAILED\x10\x03\x12\x1d\n\x19WEBHOOK_EVENT_BALANCE_LOW\x10\x04\x12\x1e\n\x1aWEBHOOK_EVENT_CARRIER_DOWN\x10\x05\x12\x1e\n\x1aWEBHOOK_EVENT_WEBHOOK_TEST\x10\x06\x12\x1d\n\x19WEBHOOK_EVENT_SMS_FAILING\x10\x07\x12%\n!WEBHOOK_EVENT_CARRIER_BALANCE_LOW\x10\x08\x12\"\n\x1eWEBHOOK_EVENT_OUTCOMES_UNKNOWN\x10\t*\xab\x01\n\x14WebhookDeliveryState\x12&\n\"WEBHOOK_DELIVERY_STATE_UNSPECIFIED\x10\x00\x12\"\n\x1eWEBHOOK_DELIVERY_STATE_PENDING\x10\x01\x12$\n WEBHOOK_DELIVERY_STATE_DELIVERED\x10\x02\x12!\n\x1dWEBHOOK_DELIVERY_STATE_FAILED\x10\x03\x32\xcb\x08\n\x0eWebhookService\x12p\n\rCreateWebhook\x12..tukupay.sms.messaging.v1.CreateWebhookRequest\x1a/.tukupay.sms.messaging.v1.CreateWebhookResponse\x12g\n\nGetWebhook\x12+.tukupay.sms.messaging.v1.GetWebhookRequest\x1a,.tukupay.sms.messaging.v1.GetWebhookResponse\x12m\n\x0cListWebhooks\x12-.tukupay.sms.messaging.v1.ListWebhooksRequest\x1a..tukupay.sms.messaging.v1.ListWebhooksResponse\x12p\n\rUpdateWebhook\x12..tukupay.sms.messaging.v1.UpdateWebhookRequest\x1a/.tukupay.sms.messaging.v1.UpdateWebhookResponse\x12\x82\x01\n\x13RotateWebhookSecret\x12\x34.tukupay.sms.messaging.v1.RotateWebhookSecretRequest\x1a\x35.tukupay.sms.messaging.v1.RotateWebhookSecretResponse\x12p\n\rDeleteWebhook\x12..tukupay.sms.messaging.v1.DeleteWebhookRequest\x1a/.tukupay.sms.messaging.v1.DeleteWebhookResponse\x12j\n\x0bTestWebhook\x12,.tukupay.sms.messaging.v1.TestWebhookRequest\x1a-.tukupay.sms.messaging.v1.TestWebhookResponse\x12\x88\x01\n\x15ListWebhookDeliveries\x12\x36.tukupay.sms.messaging.v1.ListWebhookDeliveriesRequest\x1a\x37.tukupay.sms.messaging.v1.ListWebhookDeliveriesResponse\x12\x8e\x01\n\x17ReplayWebhookDeliveries\x12\x38.tukupay.sms.messaging.v1.ReplayWebhookDeliveriesRequest\x1a\x39.tukupay.sms.messaging.v1.ReplayWebhookDeliveriesResponseb\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\'tukupay/sms/messaging/v1/webhooks.proto\x12\x18tukupay.sms.messaging.v1\x1a\x1egoogle/protobuf/duration.proto\x1a\x1fgoogle/protobuf/timestamp.proto\x1a\"tukupay/sms/common/v1/access.proto\"\xb5\x03\n\x07Webhook\x12\x12\n\nwebhook_id\x18\x01 \x01(\t\x12\x0f\n\x07user_id\x18\x02 \x01(\t\x12\x0b\n\x03url\x18\x03 \x01(\t\x12\x36\n\x06\x65vents\x18\x04 \x03(\x0e\x32&.tukupay.sms.messaging.v1.WebhookEvent\x12\x13\n\x0b\x64\x65scription\x18\x05 \x01(\t\x12\x0f\n\x07\x65nabled\x18\x06 \x01(\x08\x12\x30\n\x0c\x63reated_time\x18\x07 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x43\n\x1aprevious_secret_until_time\x18\x08 \x01(\x0b\x32\x1a.google.protobuf.TimestampH\x00\x88\x01\x01\x12\x1c\n\x0f\x64isabled_reason\x18\t \x01(\tH\x01\x88\x01\x01\x12;\n\x12\x66\x61iling_since_time\x18\n \x01(\x0b\x32\x1a.google.protobuf.TimestampH\x02\x88\x01\x01\x42\x1d\n\x1b_previous_secret_until_timeB\x12\n\x10_disabled_reasonB\x15\n\x13_failing_since_time\"\xe6\x03\n\x0fWebhookDelivery\x12\x13\n\x0b\x64\x65livery_id\x18\x01 \x01(\t\x12\x10\n\x08\x65vent_id\x18\x02 \x01(\t\x12\x35\n\x05\x65vent\x18\x03 \x01(\x0e\x32&.tukupay.sms.messaging.v1.WebhookEvent\x12=\n\x05state\x18\x04 \x01(\x0e\x32..tukupay.sms.messaging.v1.WebhookDeliveryState\x12\r\n\x05tries\x18\x05 \x01(\x05\x12\x30\n\x0c\x63reated_time\x18\x06 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x36\n\rnext_try_time\x18\x07 \x01(\x0b\x32\x1a.google.protobuf.TimestampH\x00\x88\x01\x01\x12\x36\n\rlast_try_time\x18\x08 \x01(\x0b\x32\x1a.google.protobuf.TimestampH\x01\x88\x01\x01\x12\x18\n\x0blast_status\x18\t \x01(\x05H\x02\x88\x01\x01\x12\x17\n\nlast_error\x18\n \x01(\tH\x03\x88\x01\x01\x12\x0f\n\x07replays\x18\x0b \x01(\x05\x42\x10\n\x0e_next_try_timeB\x10\n\x0e_last_try_timeB\x0e\n\x0c_last_statusB\r\n\x0b_last_error\"\x81\x01\n\x14\x43reateWebhookRequest\x12\x0f\n\x07user_id\x18\x01 \x01(\t\x12\x0b\n\x03url\x18\x02 \x01(\t\x12\x36\n\x06\x65vents\x18\x03 \x03(\x0e\x32&.tukupay.sms.messaging.v1.WebhookEvent\x12\x13\n\x0b\x64\x65scription\x18\x04 \x01(\t\"[\n\x15\x43reateWebhookResponse\x12\x32\n\x07webhook\x18\x01 \x01(\x0b\x32!.tukupay.sms.messaging.v1.Webhook\x12\x0e\n\x06secret\x18\x02 \x01(\t\"\'\n\x11GetWebhookRequest\x12\x12\n\nwebhook_id\x18\x01 \x01(\t\"H\n\x12GetWebhookResponse\x12\x32\n\x07webhook\x18\x01 \x01(\x0b\x32!.tukupay.sms.messaging.v1.Webhook\"M\n\x13ListWebhooksRequest\x12\x0f\n\x07user_id\x18\x01 \x01(\t\x12\x11\n\tpage_size\x18\x02 \x01(\x05\x12\x12\n\npage_token\x18\x03 \x01(\t\"d\n\x14ListWebhooksResponse\x12\x33\n\x08webhooks\x18\x01 \x03(\x0b\x32!.tukupay.sms.messaging.v1.Webhook\x12\x17\n\x0fnext_page_token\x18\x02 \x01(\t\"\xc8\x01\n\x14UpdateWebhookRequest\x12\x12\n\nwebhook_id\x18\x01 \x01(\t\x12\x10\n\x03url\x18\x02 \x01(\tH\x00\x88\x01\x01\x12\x36\n\x06\x65vents\x18\x03 \x03(\x0e\x32&.tukupay.sms.messaging.v1.WebhookEvent\x12\x18\n\x0b\x64\x65scription\x18\x04 \x01(\tH\x01\x88\x01\x01\x12\x14\n\x07\x65nabled\x18\x05 \x01(\x08H\x02\x88\x01\x01\x42\x06\n\x04_urlB\x0e\n\x0c_descriptionB\n\n\x08_enabled\"K\n\x15UpdateWebhookResponse\x12\x32\n\x07webhook\x18\x01 \x01(\x0b\x32!.tukupay.sms.messaging.v1.Webhook\"\\\n\x1aRotateWebhookSecretRequest\x12\x12\n\nwebhook_id\x18\x01 \x01(\t\x12*\n\x07overlap\x18\x02 \x01(\x0b\x32\x19.google.protobuf.Duration\"a\n\x1bRotateWebhookSecretResponse\x12\x32\n\x07webhook\x18\x01 \x01(\x0b\x32!.tukupay.sms.messaging.v1.Webhook\x12\x0e\n\x06secret\x18\x02 \x01(\t\"*\n\x14\x44\x65leteWebhookRequest\x12\x12\n\nwebhook_id\x18\x01 \x01(\t\"\x17\n\x15\x44\x65leteWebhookResponse\"(\n\x12TestWebhookRequest\x12\x12\n\nwebhook_id\x18\x01 \x01(\t\"R\n\x13TestWebhookResponse\x12;\n\x08\x64\x65livery\x18\x01 \x01(\x0b\x32).tukupay.sms.messaging.v1.WebhookDelivery\"\xcf\x01\n\x1cListWebhookDeliveriesRequest\x12\x12\n\nwebhook_id\x18\x01 \x01(\t\x12=\n\x05state\x18\x02 \x01(\x0e\x32..tukupay.sms.messaging.v1.WebhookDeliveryState\x12\x35\n\x05\x65vent\x18\x03 \x01(\x0e\x32&.tukupay.sms.messaging.v1.WebhookEvent\x12\x11\n\tpage_size\x18\x04 \x01(\x05\x12\x12\n\npage_token\x18\x05 \x01(\t\"w\n\x1dListWebhookDeliveriesResponse\x12=\n\ndeliveries\x18\x01 \x03(\x0b\x32).tukupay.sms.messaging.v1.WebhookDelivery\x12\x17\n\x0fnext_page_token\x18\x02 \x01(\t\"\xdb\x01\n\x1eReplayWebhookDeliveriesRequest\x12\x12\n\nwebhook_id\x18\x01 \x01(\t\x12\x18\n\x0b\x64\x65livery_id\x18\x02 \x01(\tH\x00\x88\x01\x01\x12\x30\n\x0cperiod_start\x18\x03 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12.\n\nperiod_end\x18\x04 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x19\n\x11include_delivered\x18\x05 \x01(\x08\x42\x0e\n\x0c_delivery_id\"3\n\x1fReplayWebhookDeliveriesResponse\x12\x10\n\x08replayed\x18\x01 \x01(\x05*\xd1\x02\n\x0cWebhookEvent\x12\x1d\n\x19WEBHOOK_EVENT_UNSPECIFIED\x10\x00\x12\x1a\n\x16WEBHOOK_EVENT_SMS_SENT\x10\x01\x12\x1f\n\x1bWEBHOOK_EVENT_SMS_DELIVERED\x10\x02\x12\x1c\n\x18WEBHOOK_EVENT_SMS_FAILED\x10\x03\x12\x1d\n\x19WEBHOOK_EVENT_BALANCE_LOW\x10\x04\x12\x1e\n\x1aWEBHOOK_EVENT_CARRIER_DOWN\x10\x05\x12\x1e\n\x1aWEBHOOK_EVENT_WEBHOOK_TEST\x10\x06\x12\x1d\n\x19WEBHOOK_EVENT_SMS_FAILING\x10\x07\x12%\n!WEBHOOK_EVENT_CARRIER_BALANCE_LOW\x10\x08\x12\"\n\x1eWEBHOOK_EVENT_OUTCOMES_UNKNOWN\x10\t*\xab\x01\n\x14WebhookDeliveryState\x12&\n\"WEBHOOK_DELIVERY_STATE_UNSPECIFIED\x10\x00\x12\"\n\x1eWEBHOOK_DELIVERY_STATE_PENDING\x10\x01\x12$\n WEBHOOK_DELIVERY_STATE_DELIVERED\x10\x02\x12!\n\x1dWEBHOOK_DELIVERY_STATE_FAILED\x10\x03\x32\xfa\n\n\x0eWebhookService\x12\x8f\x01\n\rCreateWebhook\x12..tukupay.sms.messaging.v1.CreateWebhookRequest\x1a/.tukupay.sms.messaging.v1.CreateWebhookResponse\"\x1d\xba\xd2\x18\x19\n\x0ewebhooks:write\x12\x07user_id\x12\x88\x01\n\nGetWebhook\x12+.tukupay.sms.messaging.v1.GetWebhookRequest\x1a,.tukupay.sms.messaging.v1.GetWebhookResponse\"\x1f\xba\xd2\x18\x1b\n\rwebhooks:read\x1a\nwebhook_id\x12\x8b\x01\n\x0cListWebhooks\x12-.tukupay.sms.messaging.v1.ListWebhooksRequest\x1a..tukupay.sms.messaging.v1.ListWebhooksResponse\"\x1c\xba\xd2\x18\x18\n\rwebhooks:read\x12\x07user_id\x12\x92\x01\n\rUpdateWebhook\x12..tukupay.sms.messaging.v1.UpdateWebhookRequest\x1a/.tukupay.sms.messaging.v1.UpdateWebhookResponse\" \xba\xd2\x18\x1c\n\x0ewebhooks:write\x1a\nwebhook_id\x12\xa4\x01\n\x13RotateWebhookSecret\x12\x34.tukupay.sms.messaging.v1.RotateWebhookSecretRequest\x1a\x35.tukupay.sms.messaging.v1.RotateWebhookSecretResponse\" \xba\xd2\x18\x1c\n\x0ewebhooks:write\x1a\nwebhook_id\x12\x92\x01\n\rDeleteWebhook\x12..tukupay.sms.messaging.v1.DeleteWebhookRequest\x1a/.tukupay.sms.messaging.v1.DeleteWebhookResponse\" \xba\xd2\x18\x1c\n\x0ewebhooks:write\x1a\nwebhook_id\x12\x8c\x01\n\x0bTestWebhook\x12,.tukupay.sms.messaging.v1.TestWebhookRequest\x1a-.tukupay.sms.messaging.v1.TestWebhookResponse\" \xba\xd2\x18\x1c\n\x0ewebhooks:write\x1a\nwebhook_id\x12\xa9\x01\n\x15ListWebhookDeliveries\x12\x36.tukupay.sms.messaging.v1.ListWebhookDeliveriesRequest\x1a\x37.tukupay.sms.messaging.v1.ListWebhookDeliveriesResponse\"\x1f\xba\xd2\x18\x1b\n\rwebhooks:read\x1a\nwebhook_id\x12\xb0\x01\n\x17ReplayWebhookDeliveries\x12\x38.tukupay.sms.messaging.v1.ReplayWebhookDeliveriesRequest\x1a\x39.tukupay.sms.messaging.v1.ReplayWebhookDeliveriesResponse\" \xba\xd2\x18\x1c\n\x0ewebhooks:write\x1a\nwebhook_idb\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
 _builder.BuildTopDescriptorsAndMessages(DESCRIPTOR, 'tukupay.sms.messaging.v1.webhooks_pb2', _globals)
 if not _descriptor._USE_C_DESCRIPTORS:
   DESCRIPTOR._loaded_options = None
-  _globals['_WEBHOOKEVENT']._serialized_start=2859
-  _globals['_WEBHOOKEVENT']._serialized_end=3196
-  _globals['_WEBHOOKDELIVERYSTATE']._serialized_start=3199
-  _globals['_WEBHOOKDELIVERYSTATE']._serialized_end=3370
-  _globals['_WEBHOOK']._serialized_start=135
-  _globals['_WEBHOOK']._serialized_end=572
-  _globals['_WEBHOOKDELIVERY']._serialized_start=575
-  _globals['_WEBHOOKDELIVERY']._serialized_end=1061
-  _globals['_CREATEWEBHOOKREQUEST']._serialized_start=1064
-  _globals['_CREATEWEBHOOKREQUEST']._serialized_end=1193
-  _globals['_CREATEWEBHOOKRESPONSE']._serialized_start=1195
-  _globals['_CREATEWEBHOOKRESPONSE']._serialized_end=1286
-  _globals['_GETWEBHOOKREQUEST']._serialized_start=1288
-  _globals['_GETWEBHOOKREQUEST']._serialized_end=1327
-  _globals['_GETWEBHOOKRESPONSE']._serialized_start=1329
-  _globals['_GETWEBHOOKRESPONSE']._serialized_end=1401
-  _globals['_LISTWEBHOOKSREQUEST']._serialized_start=1403
-  _globals['_LISTWEBHOOKSREQUEST']._serialized_end=1480
-  _globals['_LISTWEBHOOKSRESPONSE']._serialized_start=1482
-  _globals['_LISTWEBHOOKSRESPONSE']._serialized_end=1582
-  _globals['_UPDATEWEBHOOKREQUEST']._serialized_start=1585
-  _globals['_UPDATEWEBHOOKREQUEST']._serialized_end=1785
-  _globals['_UPDATEWEBHOOKRESPONSE']._serialized_start=1787
-  _globals['_UPDATEWEBHOOKRESPONSE']._serialized_end=1862
-  _globals['_ROTATEWEBHOOKSECRETREQUEST']._serialized_start=1864
-  _globals['_ROTATEWEBHOOKSECRETREQUEST']._serialized_end=1956
-  _globals['_ROTATEWEBHOOKSECRETRESPONSE']._serialized_start=1958
-  _globals['_ROTATEWEBHOOKSECRETRESPONSE']._serialized_end=2055
-  _globals['_DELETEWEBHOOKREQUEST']._serialized_start=2057
-  _globals['_DELETEWEBHOOKREQUEST']._serialized_end=2099
-  _globals['_DELETEWEBHOOKRESPONSE']._serialized_start=2101
-  _globals['_DELETEWEBHOOKRESPONSE']._serialized_end=2124
-  _globals['_TESTWEBHOOKREQUEST']._serialized_start=2126
-  _globals['_TESTWEBHOOKREQUEST']._serialized_end=2166
-  _globals['_TESTWEBHOOKRESPONSE']._serialized_start=2168
-  _globals['_TESTWEBHOOKRESPONSE']._serialized_end=2250
-  _globals['_LISTWEBHOOKDELIVERIESREQUEST']._serialized_start=2253
-  _globals['_LISTWEBHOOKDELIVERIESREQUEST']._serialized_end=2460
-  _globals['_LISTWEBHOOKDELIVERIESRESPONSE']._serialized_start=2462
-  _globals['_LISTWEBHOOKDELIVERIESRESPONSE']._serialized_end=2581
-  _globals['_REPLAYWEBHOOKDELIVERIESREQUEST']._serialized_start=2584
-  _globals['_REPLAYWEBHOOKDELIVERIESREQUEST']._serialized_end=2803
-  _globals['_REPLAYWEBHOOKDELIVERIESRESPONSE']._serialized_start=2805
-  _globals['_REPLAYWEBHOOKDELIVERIESRESPONSE']._serialized_end=2856
-  _globals['_WEBHOOKSERVICE']._serialized_start=3373
-  _globals['_WEBHOOKSERVICE']._serialized_end=4472
+  _globals['_WEBHOOKSERVICE'].methods_by_name['CreateWebhook']._loaded_options = None
+  _globals['_WEBHOOKSERVICE'].methods_by_name['CreateWebhook']._serialized_options = b'\272\322\030\031\n\016webhooks:write\022\007user_id'
+  _globals['_WEBHOOKSERVICE'].methods_by_name['GetWebhook']._loaded_options = None
+  _globals['_WEBHOOKSERVICE'].methods_by_name['GetWebhook']._serialized_options = b'\272\322\030\033\n\rwebhooks:read\032\nwebhook_id'
+  _globals['_WEBHOOKSERVICE'].methods_by_name['ListWebhooks']._loaded_options = None
+  _globals['_WEBHOOKSERVICE'].methods_by_name['ListWebhooks']._serialized_options = b'\272\322\030\030\n\rwebhooks:read\022\007user_id'
+  _globals['_WEBHOOKSERVICE'].methods_by_name['UpdateWebhook']._loaded_options = None
+  _globals['_WEBHOOKSERVICE'].methods_by_name['UpdateWebhook']._serialized_options = b'\272\322\030\034\n\016webhooks:write\032\nwebhook_id'
+  _globals['_WEBHOOKSERVICE'].methods_by_name['RotateWebhookSecret']._loaded_options = None
+  _globals['_WEBHOOKSERVICE'].methods_by_name['RotateWebhookSecret']._serialized_options = b'\272\322\030\034\n\016webhooks:write\032\nwebhook_id'
+  _globals['_WEBHOOKSERVICE'].methods_by_name['DeleteWebhook']._loaded_options = None
+  _globals['_WEBHOOKSERVICE'].methods_by_name['DeleteWebhook']._serialized_options = b'\272\322\030\034\n\016webhooks:write\032\nwebhook_id'
+  _globals['_WEBHOOKSERVICE'].methods_by_name['TestWebhook']._loaded_options = None
+  _globals['_WEBHOOKSERVICE'].methods_by_name['TestWebhook']._serialized_options = b'\272\322\030\034\n\016webhooks:write\032\nwebhook_id'
+  _globals['_WEBHOOKSERVICE'].methods_by_name['ListWebhookDeliveries']._loaded_options = None
+  _globals['_WEBHOOKSERVICE'].methods_by_name['ListWebhookDeliveries']._serialized_options = b'\272\322\030\033\n\rwebhooks:read\032\nwebhook_id'
+  _globals['_WEBHOOKSERVICE'].methods_by_name['ReplayWebhookDeliveries']._loaded_options = None
+  _globals['_WEBHOOKSERVICE'].methods_by_name['ReplayWebhookDeliveries']._serialized_options = b'\272\322\030\034\n\016webhooks:write\032\nwebhook_id'
+  _globals['_WEBHOOKEVENT']._serialized_start=2895
+  _globals['_WEBHOOKEVENT']._serialized_end=3232
+  _globals['_WEBHOOKDELIVERYSTATE']._serialized_start=3235
+  _globals['_WEBHOOKDELIVERYSTATE']._serialized_end=3406
+  _globals['_WEBHOOK']._serialized_start=171
+  _globals['_WEBHOOK']._serialized_end=608
+  _globals['_WEBHOOKDELIVERY']._serialized_start=611
+  _globals['_WEBHOOKDELIVERY']._serialized_end=1097
+  _globals['_CREATEWEBHOOKREQUEST']._serialized_start=1100
+  _globals['_CREATEWEBHOOKREQUEST']._serialized_end=1229
+  _globals['_CREATEWEBHOOKRESPONSE']._serialized_start=1231
+  _globals['_CREATEWEBHOOKRESPONSE']._serialized_end=1322
+  _globals['_GETWEBHOOKREQUEST']._serialized_start=1324
+  _globals['_GETWEBHOOKREQUEST']._serialized_end=1363
+  _globals['_GETWEBHOOKRESPONSE']._serialized_start=1365
+  _globals['_GETWEBHOOKRESPONSE']._serialized_end=1437
+  _globals['_LISTWEBHOOKSREQUEST']._serialized_start=1439
+  _globals['_LISTWEBHOOKSREQUEST']._serialized_end=1516
+  _globals['_LISTWEBHOOKSRESPONSE']._serialized_start=1518
+  _globals['_LISTWEBHOOKSRESPONSE']._serialized_end=1618
+  _globals['_UPDATEWEBHOOKREQUEST']._serialized_start=1621
+  _globals['_UPDATEWEBHOOKREQUEST']._serialized_end=1821
+  _globals['_UPDATEWEBHOOKRESPONSE']._serialized_start=1823
+  _globals['_UPDATEWEBHOOKRESPONSE']._serialized_end=1898
+  _globals['_ROTATEWEBHOOKSECRETREQUEST']._serialized_start=1900
+  _globals['_ROTATEWEBHOOKSECRETREQUEST']._serialized_end=1992
+  _globals['_ROTATEWEBHOOKSECRETRESPONSE']._serialized_start=1994
+  _globals['_ROTATEWEBHOOKSECRETRESPONSE']._serialized_end=2091
+  _globals['_DELETEWEBHOOKREQUEST']._serialized_start=2093
+  _globals['_DELETEWEBHOOKREQUEST']._serialized_end=2135
+  _globals['_DELETEWEBHOOKRESPONSE']._serialized_start=2137
+  _globals['_DELETEWEBHOOKRESPONSE']._serialized_end=2160
+  _globals['_TESTWEBHOOKREQUEST']._serialized_start=2162
+  _globals['_TESTWEBHOOKREQUEST']._serialized_end=2202
+  _globals['_TESTWEBHOOKRESPONSE']._serialized_start=2204
+  _globals['_TESTWEBHOOKRESPONSE']._serialized_end=2286
+  _globals['_LISTWEBHOOKDELIVERIESREQUEST']._serialized_start=2289
+  _globals['_LISTWEBHOOKDELIVERIESREQUEST']._serialized_end=2496
+  _globals['_LISTWEBHOOKDELIVERIESRESPONSE']._serialized_start=2498
+  _globals['_LISTWEBHOOKDELIVERIESRESPONSE']._serialized_end=2617
+  _globals['_REPLAYWEBHOOKDELIVERIESREQUEST']._serialized_start=2620
+  _globals['_REPLAYWEBHOOKDELIVERIESREQUEST']._serialized_end=2839
+  _globals['_REPLAYWEBHOOKDELIVERIESRESPONSE']._serialized_start=2841
+  _globals['_REPLAYWEBHOOKDELIVERIESRESPONSE']._serialized_end=2892
+  _globals['_WEBHOOKSERVICE']._serialized_start=3409
+  _globals['_WEBHOOKSERVICE']._serialized_end=4811
 # @@protoc_insertion_point(module_scope)

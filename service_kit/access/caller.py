@@ -1,0 +1,19 @@
+"""The caller of the present request. It is bound where a call comes in, and read where the call is translated.
+
+Use cases get it, or its accounts, as an argument, so that one that is forgotten is an error of types.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from contextvars import ContextVar
+from typing import Final
+
+from service_kit.access.principal import Principal
+
+_CURRENT: Final[ContextVar[Principal]] = ContextVar("caller")
+
+bind: Final[Callable[[Principal], object]] = _CURRENT.set
+"""Names the caller whom the present task works for from now on."""
+caller: Final[Callable[[], Principal]] = _CURRENT.get
+"""The caller of the present request. Raises LookupError where nobody was authenticated, so nothing is done for them."""

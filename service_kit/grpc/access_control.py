@@ -1,0 +1,143 @@
+"""Lets a call reach its method only when its caller is known and the rule of the method allows it.
+
+The rule stands beside the method in the protos (`service_kit.access.method_rules`). What a rule leaves to the method
+itself, ids that belong to accounts and items of a batch, the method checks with `caller()`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Mapping
+from contextlib import aclosing
+from typing import Any, Final, TypeAlias
+
+import grpc
+from grpc import aio
+from typing_extensions import override
+
+from service_kit import reasons
+from service_kit.access.caller import bind
+from service_kit.access.method_rules import MethodRule, Tenancy
+from service_kit.access.principal import OPEN, Principal
+from service_kit.access.refusals import all_accounts_needed, require_account, require_scope, scope_missing
+from service_kit.errors import Violation, invalid
+from service_kit.grpc.context import Context
+
+Handler: TypeAlias = "grpc.RpcMethodHandler[Any, Any]"
+Behaviour = Callable[[Any, Context], Any]
+Metadata: TypeAlias = "Mapping[str, str | bytes]"
+
+PUBLIC: Final = frozenset({"/grpc.health.v1.Health/Check", "/grpc.health.v1.Health/Watch"})
+"""Methods that anybody may call: they tell whether the service is well, and nothing else."""
+INSPECTION: Final = "/grpc.reflection.v1alpha.ServerReflection/ServerReflectionInfo"
+INSPECT: Final = "system:inspect"
+
+
+Peer: TypeAlias = "Mapping[str, Iterable[bytes]]"
+"""What the connection says of the other side: its `auth_context`, with the names in its certificate."""
+Authenticator: TypeAlias = "Callable[[Metadata, Peer], Awaitable[Principal]]"
+"""Finds out who calls. Raises ServiceError: UNAUTHENTICATED without a valid credential, UNAVAILABLE when it cannot be
+checked now."""
+
+
+async def open_to_all(_metadata: Metadata, _peer: Peer) -> Principal:
+    """The Authenticator of a system without authentication."""
+    return OPEN
+
+
+class AccessControl(aio.ServerInterceptor):
+    """Authenticates each call, applies the rule of its method, and binds `caller()` for it.
+
+    It belongs innermost: what it raises is turned into statuses outside, and requests that are none are refused there.
+    """
+
+    def __init__(self, authenticate: Authenticator, rules: Mapping[str, MethodRule]) -> None:
+        """`rules` has every method that the server answers beside health and reflection."""
+        self._authenticate = authenticate
+        self._rules = rules
+
+    @override
+    async def intercept_service(
+        self,
+        continuation: Callable[[grpc.HandlerCallDetails], Awaitable[Handler | None]],
+        handler_call_details: grpc.HandlerCallDetails,
+    ) -> Handler | None:
+        handler = await continuation(handler_call_details)
+        method = handler_call_details.method
+        if handler is None or method in PUBLIC:
+            return handler
+        metadata = dict(handler_call_details.invocation_metadata or ())
+        check = self._check(method)
+        kind, factory = _KINDS[handler.request_streaming, handler.response_streaming]
+        wrap = self._stream if handler.response_streaming else self._unary
+        behaviour = wrap(getattr(handler, kind), check, metadata)
+        return factory(behaviour, handler.request_deserializer, handler.response_serializer)
+
+    def _check(self, method: str) -> Callable[[Principal, Any], None]:
+        if method == INSPECTION:
+            return lambda principal, _request: _all_accounts(principal, INSPECT)
+        rule = self._rules.get(method)
+        if rule is None:
+            # A server does not start with such a method; should one be added later, nobody may call it.
+            return _refuse
+        return lambda principal, request: apply_rule(rule, principal, request)
+
+    def _unary(self, behaviour: Behaviour, check: Callable[[Principal, Any], None], metadata: Metadata) -> Behaviour:
+        async def unary(request: Any, context: Context) -> Any:  # noqa: ANN401 - any proto message
+            await self._admit(request, context, check, metadata)
+            return await behaviour(request, context)
+
+        return unary
+
+    def _stream(self, behaviour: Behaviour, check: Callable[[Principal, Any], None], metadata: Metadata) -> Behaviour:
+        async def stream(request: Any, context: Context) -> AsyncIterator[Any]:  # noqa: ANN401 - any proto message
+            await self._admit(request, context, check, metadata)
+            async with aclosing(behaviour(request, context)) as responses:
+                async for response in responses:
+                    yield response
+
+        return stream
+
+    async def _admit(
+        self,
+        request: Any,  # noqa: ANN401 - any proto message
+        context: Context,
+        check: Callable[[Principal, Any], None],
+        metadata: Metadata,
+    ) -> None:
+        principal = await self._authenticate(metadata, context.auth_context())
+        check(principal, request)
+        bind(principal)
+
+
+def apply_rule(rule: MethodRule, principal: Principal, request: Any) -> None:  # noqa: ANN401 - any proto message
+    """Raises ServiceError unless the principal may make the call; ids and items are left to the method."""
+    require_scope(principal, rule.scope)
+    if principal.accounts is None:
+        return
+    if rule.tenancy is Tenancy.ALL_ACCOUNTS:
+        raise all_accounts_needed()
+    if rule.tenancy is Tenancy.ACCOUNT_FIELD:
+        if rule.is_optional and not request.HasField(rule.field):
+            raise all_accounts_needed()
+        account = getattr(request, rule.field)
+        if not account:
+            raise invalid([Violation(rule.field, reasons.REQUIRED, "is empty; name an account")])
+        require_account(principal, account)
+
+
+def _all_accounts(principal: Principal, scope: str) -> None:
+    require_scope(principal, scope)
+    if principal.accounts is not None:
+        raise all_accounts_needed()
+
+
+def _refuse(_principal: Principal, _request: object) -> None:
+    raise scope_missing("of no method")
+
+
+_KINDS: Final[dict[tuple[bool, bool], tuple[str, Callable[..., Handler]]]] = {
+    (False, False): ("unary_unary", grpc.unary_unary_rpc_method_handler),
+    (False, True): ("unary_stream", grpc.unary_stream_rpc_method_handler),
+    (True, False): ("stream_unary", grpc.stream_unary_rpc_method_handler),
+    (True, True): ("stream_stream", grpc.stream_stream_rpc_method_handler),
+}
