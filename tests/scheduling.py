@@ -14,6 +14,10 @@ SHARED: Final = {"running": "running: LocalSystem", "system": "system: System"}
 """Started systems of tests/acceptance/conftest.py, and how a test asks for them."""
 
 
+IN_PARTS: Final = ("tests/faults/test_database_faults.py",)
+"""Files with a system for each value of their first parameter: long waits, that can go on side by side."""
+
+
 @cache
 def scope_of(file: str) -> str:
     """The file, or what it shares with others: a system that is started once takes its place in one process."""
@@ -26,8 +30,11 @@ def scope_of(file: str) -> str:
 
 
 class ByFileOrSystem(LoadFileScheduling):  # type: ignore[misc]  # it ships no annotations
-    """As `--dist loadfile`, but for files that share a system."""
+    """As `--dist loadfile`, but for files that share a system, and for those that have several."""
 
     @override
     def _split_scope(self, nodeid: str) -> str:
-        return scope_of(nodeid.partition("::")[0])
+        file, _, test = nodeid.partition("::")
+        if file in IN_PARTS:
+            return f"{file}::{test.partition('[')[2].partition('-')[0]}"
+        return scope_of(file)

@@ -16,6 +16,7 @@ from service_kit.embedded.embedded_postgres import EmbeddedPostgres
 from service_kit.errors import ServiceError
 from service_kit.postgres.database import create_pool, single_statement, transaction
 from service_kit.postgres.pipeline import Connection, Statement
+from tests.system import pgbouncer
 from tests.system.databases import over_tcp
 from tests.system.ports import free_port
 
@@ -137,6 +138,7 @@ def test_a_caller_that_leaves_a_silent_server_is_let_go(server: tuple[EmbeddedPo
     uvloop.run(leave())
 
 
+@pytest.mark.skipif(pgbouncer.SETTING in os.environ, reason="PgBouncer keeps the server's session, until RECONNECT")
 @pytest.mark.parametrize("way", ["trip", "cursor"])
 async def test_a_session_that_is_read_only_is_thrown_away(postgres_server: EmbeddedPostgres, way: str) -> None:
     postgres_server.ensure_database("read_only")
@@ -159,6 +161,7 @@ async def test_a_session_that_is_read_only_is_thrown_away(postgres_server: Embed
         assert await write() != first
 
 
+@pytest.mark.skipif(pgbouncer.SETTING in os.environ, reason="PgBouncer keeps the server's session, until RECONNECT")
 @pytest.mark.parametrize("way", ["trip", "cursor"])
 async def test_statements_whose_columns_changed_their_type_go_on_after_one_failure(
     postgres_server: EmbeddedPostgres, way: str

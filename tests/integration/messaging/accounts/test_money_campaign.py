@@ -104,8 +104,8 @@ class Campaign(History):
             return
 
     async def refund(self) -> None:
-        for message_id in self.random.sample(self.messages, min(len(self.messages), 2)):
-            attempt = self.random.choice([None, None, 1, 2, 3])
+        for message_id in self.random.sample(self.messages, min(len(self.messages), 2)) * 2:
+            attempt = self.random.choice([None, None, None, None, 1, 2, 3])
             what = "refund" if attempt is None else "refund of an attempt"
             try:
                 refunded = await self.books.refund(message_id, "it never arrived", "wanjiru", attempt)
