@@ -26,12 +26,12 @@ if _version_not_supported:
 
 
 class AlertServiceStub(object):
-    """What accounts want to be warned of, and the warnings.
+    """Alert rules of accounts, and the alerts that they raised.
 
-    An account is watched when it has an enabled webhook or channel, or has set a rule. Its
-    rules are looked at every few seconds. A value that crosses its threshold raises one
-    alert, which goes to the account's webhooks and channels that ask for its event; the
-    next one is raised only after the value was back by the margin.
+    The rules of an account are evaluated every few seconds, when it has an enabled webhook or
+    channel or has set a rule. A value that crosses its threshold raises one alert, which is
+    sent to the account's webhooks and channels that subscribe to its event; the next alert
+    is raised only after the value has come back by the margin.
 
     Errors as described at MessagingService.
     """
@@ -65,12 +65,12 @@ class AlertServiceStub(object):
 
 
 class AlertServiceServicer(object):
-    """What accounts want to be warned of, and the warnings.
+    """Alert rules of accounts, and the alerts that they raised.
 
-    An account is watched when it has an enabled webhook or channel, or has set a rule. Its
-    rules are looked at every few seconds. A value that crosses its threshold raises one
-    alert, which goes to the account's webhooks and channels that ask for its event; the
-    next one is raised only after the value was back by the margin.
+    The rules of an account are evaluated every few seconds, when it has an enabled webhook or
+    channel or has set a rule. A value that crosses its threshold raises one alert, which is
+    sent to the account's webhooks and channels that subscribe to its event; the next alert
+    is raised only after the value has come back by the margin.
 
     Errors as described at MessagingService.
     """
@@ -93,7 +93,7 @@ class AlertServiceServicer(object):
         raise NotImplementedError('Method not implemented!')
 
     def ListAlerts(self, request, context):
-        """Alerts of an account, newest first, by pages.
+        """Alerts of an account, newest first, in pages.
         INVALID_ARGUMENT: a malformed filter or page token.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
@@ -101,7 +101,7 @@ class AlertServiceServicer(object):
         raise NotImplementedError('Method not implemented!')
 
     def AcknowledgeAlert(self, request, context):
-        """Records who has seen an alert. Idempotent: the first name stays. Does not resolve it.
+        """Records who acknowledged an alert. Idempotent: the first name stays. Does not resolve it.
         NOT_FOUND (`ALERT_NOT_FOUND`). INVALID_ARGUMENT.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
@@ -140,12 +140,12 @@ def add_AlertServiceServicer_to_server(servicer, server):
 
  # This class is part of an EXPERIMENTAL API.
 class AlertService(object):
-    """What accounts want to be warned of, and the warnings.
+    """Alert rules of accounts, and the alerts that they raised.
 
-    An account is watched when it has an enabled webhook or channel, or has set a rule. Its
-    rules are looked at every few seconds. A value that crosses its threshold raises one
-    alert, which goes to the account's webhooks and channels that ask for its event; the
-    next one is raised only after the value was back by the margin.
+    The rules of an account are evaluated every few seconds, when it has an enabled webhook or
+    channel or has set a rule. A value that crosses its threshold raises one alert, which is
+    sent to the account's webhooks and channels that subscribe to its event; the next alert
+    is raised only after the value has come back by the margin.
 
     Errors as described at MessagingService.
     """

@@ -26,14 +26,14 @@ if _version_not_supported:
 
 
 class ChannelServiceStub(object):
-    """Channels of an account. A channel is a room of a messenger or a duty roster, given by
-    its URL as the library apprise writes it (such as `slack://…` or `tgram://…`), or a
-    mailbox. What it asks for is sent to it in plain words, and again with growing pauses
-    for a day, unless the operator chose other times, until it is taken. An answer 410
-    disables the channel. What waits for a channel at the same time is sent in one text,
-    failed messages counted by their codes.
+    """The channels of an account. A channel is a chat room or an on-call service, given by a
+    URL of the library apprise (such as `slack://…` or `tgram://…`), or a mailbox. The events
+    that it subscribes to are sent to it as plain text, and again with growing pauses until
+    it takes them, for a day unless the operator set another time. An answer 410 disables
+    the channel. Events that are pending at the same time are sent in one text, with failed
+    messages counted by error code.
 
-    URLs of services hold secrets: they are taken, but never shown again, nor logged.
+    URLs of services contain secrets: they are never returned whole, and never logged.
 
     Errors as described at MessagingService.
     """
@@ -87,25 +87,25 @@ class ChannelServiceStub(object):
 
 
 class ChannelServiceServicer(object):
-    """Channels of an account. A channel is a room of a messenger or a duty roster, given by
-    its URL as the library apprise writes it (such as `slack://…` or `tgram://…`), or a
-    mailbox. What it asks for is sent to it in plain words, and again with growing pauses
-    for a day, unless the operator chose other times, until it is taken. An answer 410
-    disables the channel. What waits for a channel at the same time is sent in one text,
-    failed messages counted by their codes.
+    """The channels of an account. A channel is a chat room or an on-call service, given by a
+    URL of the library apprise (such as `slack://…` or `tgram://…`), or a mailbox. The events
+    that it subscribes to are sent to it as plain text, and again with growing pauses until
+    it takes them, for a day unless the operator set another time. An answer 410 disables
+    the channel. Events that are pending at the same time are sent in one text, with failed
+    messages counted by error code.
 
-    URLs of services hold secrets: they are taken, but never shown again, nor logged.
+    URLs of services contain secrets: they are never returned whole, and never logged.
 
     Errors as described at MessagingService.
     """
 
     def CreateChannel(self, request, context):
-        """Makes a channel. It gets what happens from now on.
-        INVALID_ARGUMENT: a field is malformed, or the target cannot be written to
-        (`INVALID_TARGET`): its service is not allowed here, its host is not public, or mail
-        is wanted where no relay is set up. FAILED_PRECONDITION: the account has as many as
-        it may (`TOO_MANY_CHANNELS`). UNAVAILABLE: the target could not be looked at
-        (`CHANNELS_BUSY`); nothing was made.
+        """Creates a channel. It receives the events recorded from now on.
+        INVALID_ARGUMENT: a field is malformed, or the target cannot be used
+        (`INVALID_TARGET`): its service is not allowed here, its host is not public, or it is a
+        mailbox and no mail relay is configured. FAILED_PRECONDITION: the account has its
+        maximum (`TOO_MANY_CHANNELS`). UNAVAILABLE: the target could not be checked
+        (`CHANNELS_BUSY`); nothing was created.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -119,7 +119,7 @@ class ChannelServiceServicer(object):
         raise NotImplementedError('Method not implemented!')
 
     def ListChannels(self, request, context):
-        """The channels of an account, oldest first, by pages.
+        """The channels of an account, oldest first, in pages.
         INVALID_ARGUMENT: a malformed page token.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
@@ -127,8 +127,8 @@ class ChannelServiceServicer(object):
         raise NotImplementedError('Method not implemented!')
 
     def UpdateChannel(self, request, context):
-        """Changes what is given. What waits goes out under the new terms, at once. While a
-        channel is disabled, nothing is recorded for it.
+        """Changes the fields that are set. Pending deliveries are sent at once, with the new
+        settings. While a channel is disabled, no events are recorded for it.
         INVALID_ARGUMENT and UNAVAILABLE as in CreateChannel; a channel keeps its kind.
         NOT_FOUND (`CHANNEL_NOT_FOUND`).
         """
@@ -137,7 +137,7 @@ class ChannelServiceServicer(object):
         raise NotImplementedError('Method not implemented!')
 
     def DeleteChannel(self, request, context):
-        """Deletes a channel, its target, and what is on its way to it.
+        """Deletes a channel, its target and its pending deliveries.
         NOT_FOUND (`CHANNEL_NOT_FOUND`).
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
@@ -145,8 +145,8 @@ class ChannelServiceServicer(object):
         raise NotImplementedError('Method not implemented!')
 
     def TestChannel(self, request, context):
-        """Sends a test, whatever the channel asks for. Answers as soon as it is recorded;
-        ListChannelDeliveries shows its outcome.
+        """Sends a test, whichever events the channel subscribes to. Returns as soon as the test
+        is recorded; ListChannelDeliveries shows its outcome.
         NOT_FOUND (`CHANNEL_NOT_FOUND`). FAILED_PRECONDITION (`CHANNEL_DISABLED`).
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
@@ -154,8 +154,8 @@ class ChannelServiceServicer(object):
         raise NotImplementedError('Method not implemented!')
 
     def ListChannelDeliveries(self, request, context):
-        """What was sent and what waits, newest first, by pages. Kept for 30 days unless the
-        operator chose otherwise.
+        """Past and pending deliveries, newest first, in pages. Kept for 30 days unless the
+        operator set another time.
         INVALID_ARGUMENT: a malformed filter or page token. NOT_FOUND (`CHANNEL_NOT_FOUND`).
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
@@ -163,7 +163,7 @@ class ChannelServiceServicer(object):
         raise NotImplementedError('Method not implemented!')
 
     def ReplayChannelDeliveries(self, request, context):
-        """Sends events again: one, or those of a period that were given up.
+        """Sends events again: one, or the failed ones of a period.
         INVALID_ARGUMENT: neither a delivery nor a period, or both. NOT_FOUND
         (`CHANNEL_NOT_FOUND`, `CHANNEL_DELIVERY_NOT_FOUND`).
         """
@@ -223,14 +223,14 @@ def add_ChannelServiceServicer_to_server(servicer, server):
 
  # This class is part of an EXPERIMENTAL API.
 class ChannelService(object):
-    """Channels of an account. A channel is a room of a messenger or a duty roster, given by
-    its URL as the library apprise writes it (such as `slack://…` or `tgram://…`), or a
-    mailbox. What it asks for is sent to it in plain words, and again with growing pauses
-    for a day, unless the operator chose other times, until it is taken. An answer 410
-    disables the channel. What waits for a channel at the same time is sent in one text,
-    failed messages counted by their codes.
+    """The channels of an account. A channel is a chat room or an on-call service, given by a
+    URL of the library apprise (such as `slack://…` or `tgram://…`), or a mailbox. The events
+    that it subscribes to are sent to it as plain text, and again with growing pauses until
+    it takes them, for a day unless the operator set another time. An answer 410 disables
+    the channel. Events that are pending at the same time are sent in one text, with failed
+    messages counted by error code.
 
-    URLs of services hold secrets: they are taken, but never shown again, nor logged.
+    URLs of services contain secrets: they are never returned whole, and never logged.
 
     Errors as described at MessagingService.
     """

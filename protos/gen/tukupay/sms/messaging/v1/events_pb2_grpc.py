@@ -61,7 +61,7 @@ class EventServiceServicer(object):
     """
 
     def ListOutboxEvents(self, request, context):
-        """What happened to one entry, oldest first, by pages: one event for every change of its
+        """What happened to one entry, oldest first, in pages: one event for every change of its
         state since it was recorded.
         NOT_FOUND (`OUTBOX_ENTRY_NOT_FOUND`). INVALID_ARGUMENT: a malformed page token.
         """

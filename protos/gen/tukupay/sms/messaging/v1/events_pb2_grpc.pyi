@@ -40,7 +40,7 @@ class EventServiceStub:
     @_typing.overload
     def __new__(cls, channel: _aio.Channel) -> EventServiceAsyncStub: ...
     ListOutboxEvents: _grpc.UnaryUnaryMultiCallable[_events_pb2.ListOutboxEventsRequest, _events_pb2.ListOutboxEventsResponse]
-    """What happened to one entry, oldest first, by pages: one event for every change of its
+    """What happened to one entry, oldest first, in pages: one event for every change of its
     state since it was recorded.
     NOT_FOUND (`OUTBOX_ENTRY_NOT_FOUND`). INVALID_ARGUMENT: a malformed page token.
     """
@@ -80,7 +80,7 @@ class EventServiceAsyncStub(EventServiceStub):
 
     def __init__(self, channel: _aio.Channel) -> None: ...
     ListOutboxEvents: _aio.UnaryUnaryMultiCallable[_events_pb2.ListOutboxEventsRequest, _events_pb2.ListOutboxEventsResponse]  # type: ignore[assignment]
-    """What happened to one entry, oldest first, by pages: one event for every change of its
+    """What happened to one entry, oldest first, in pages: one event for every change of its
     state since it was recorded.
     NOT_FOUND (`OUTBOX_ENTRY_NOT_FOUND`). INVALID_ARGUMENT: a malformed page token.
     """
@@ -123,7 +123,7 @@ class EventServiceServicer(metaclass=_abc_1.ABCMeta):
         request: _events_pb2.ListOutboxEventsRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_events_pb2.ListOutboxEventsResponse, _abc.Awaitable[_events_pb2.ListOutboxEventsResponse]]:
-        """What happened to one entry, oldest first, by pages: one event for every change of its
+        """What happened to one entry, oldest first, in pages: one event for every change of its
         state since it was recorded.
         NOT_FOUND (`OUTBOX_ENTRY_NOT_FOUND`). INVALID_ARGUMENT: a malformed page token.
         """

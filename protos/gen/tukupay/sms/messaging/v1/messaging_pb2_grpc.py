@@ -144,7 +144,7 @@ class MessagingServiceServicer(object):
         raise NotImplementedError('Method not implemented!')
 
     def ListErrorCodes(self, request, context):
-        """The catalogue of `error_code`s, by pages: what each means, what to do, and whether a
+        """The catalogue of `error_code`s, in pages: what each means, what to do, and whether a
         resend makes sense. Changes with releases only.
         INVALID_ARGUMENT: a malformed page token.
         """
@@ -170,7 +170,7 @@ class MessagingServiceServicer(object):
         raise NotImplementedError('Method not implemented!')
 
     def ListOutboxEntries(self, request, context):
-        """The entries of one account, newest first, by pages.
+        """The entries of one account, newest first, in pages.
         INVALID_ARGUMENT: a malformed filter or page token.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)

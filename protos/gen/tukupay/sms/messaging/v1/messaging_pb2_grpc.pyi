@@ -81,7 +81,7 @@ class MessagingServiceStub:
     `RECIPIENT_OPTED_OUT`). UNAVAILABLE: as for SendSms.
     """
     ListErrorCodes: _grpc.UnaryUnaryMultiCallable[_messaging_pb2.ListErrorCodesRequest, _messaging_pb2.ListErrorCodesResponse]
-    """The catalogue of `error_code`s, by pages: what each means, what to do, and whether a
+    """The catalogue of `error_code`s, in pages: what each means, what to do, and whether a
     resend makes sense. Changes with releases only.
     INVALID_ARGUMENT: a malformed page token.
     """
@@ -95,7 +95,7 @@ class MessagingServiceStub:
     NOT_FOUND (`OUTBOX_ENTRY_NOT_FOUND`).
     """
     ListOutboxEntries: _grpc.UnaryUnaryMultiCallable[_messaging_pb2.ListOutboxEntriesRequest, _messaging_pb2.ListOutboxEntriesResponse]
-    """The entries of one account, newest first, by pages.
+    """The entries of one account, newest first, in pages.
     INVALID_ARGUMENT: a malformed filter or page token.
     """
 
@@ -148,7 +148,7 @@ class MessagingServiceAsyncStub(MessagingServiceStub):
     `RECIPIENT_OPTED_OUT`). UNAVAILABLE: as for SendSms.
     """
     ListErrorCodes: _aio.UnaryUnaryMultiCallable[_messaging_pb2.ListErrorCodesRequest, _messaging_pb2.ListErrorCodesResponse]  # type: ignore[assignment]
-    """The catalogue of `error_code`s, by pages: what each means, what to do, and whether a
+    """The catalogue of `error_code`s, in pages: what each means, what to do, and whether a
     resend makes sense. Changes with releases only.
     INVALID_ARGUMENT: a malformed page token.
     """
@@ -162,7 +162,7 @@ class MessagingServiceAsyncStub(MessagingServiceStub):
     NOT_FOUND (`OUTBOX_ENTRY_NOT_FOUND`).
     """
     ListOutboxEntries: _aio.UnaryUnaryMultiCallable[_messaging_pb2.ListOutboxEntriesRequest, _messaging_pb2.ListOutboxEntriesResponse]  # type: ignore[assignment]
-    """The entries of one account, newest first, by pages.
+    """The entries of one account, newest first, in pages.
     INVALID_ARGUMENT: a malformed filter or page token.
     """
 
@@ -242,7 +242,7 @@ class MessagingServiceServicer(metaclass=_abc_1.ABCMeta):
         request: _messaging_pb2.ListErrorCodesRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_messaging_pb2.ListErrorCodesResponse, _abc.Awaitable[_messaging_pb2.ListErrorCodesResponse]]:
-        """The catalogue of `error_code`s, by pages: what each means, what to do, and whether a
+        """The catalogue of `error_code`s, in pages: what each means, what to do, and whether a
         resend makes sense. Changes with releases only.
         INVALID_ARGUMENT: a malformed page token.
         """
@@ -274,7 +274,7 @@ class MessagingServiceServicer(metaclass=_abc_1.ABCMeta):
         request: _messaging_pb2.ListOutboxEntriesRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_messaging_pb2.ListOutboxEntriesResponse, _abc.Awaitable[_messaging_pb2.ListOutboxEntriesResponse]]:
-        """The entries of one account, newest first, by pages.
+        """The entries of one account, newest first, in pages.
         INVALID_ARGUMENT: a malformed filter or page token.
         """
 

@@ -26,14 +26,14 @@ if _version_not_supported:
 
 
 class SuppressionServiceStub(object):
-    """The suppression list: recipients who opted out, or whom an operator or an app took
-    off. A message that an entry covers is refused before anything is stored or held
+    """The suppression list: recipients who opted out, or were added by an operator or an app.
+    A message to a recipient whom an entry covers is refused before anything is stored or held
     (FAILED_PRECONDITION, `RECIPIENT_OPTED_OUT`).
 
-    Phones add entries by writing STOP, or another of the configured words, to a sender
-    id, and carriers by reporting an opt-out; such an entry is for every account that
-    sends under the sender id. START ends it again. This service is for operators and
-    apps. Entries are kept after they end, with who, when and why.
+    A phone adds an entry by sending STOP, or another configured keyword, to a sender id, and
+    a carrier by reporting an opt-out; such an entry holds for every account that uses the
+    sender id. START ends it. This service is for operators and apps. Ended entries are kept,
+    with who ended them, when and why.
 
     Errors as described at MessagingService.
     """
@@ -67,36 +67,35 @@ class SuppressionServiceStub(object):
 
 
 class SuppressionServiceServicer(object):
-    """The suppression list: recipients who opted out, or whom an operator or an app took
-    off. A message that an entry covers is refused before anything is stored or held
+    """The suppression list: recipients who opted out, or were added by an operator or an app.
+    A message to a recipient whom an entry covers is refused before anything is stored or held
     (FAILED_PRECONDITION, `RECIPIENT_OPTED_OUT`).
 
-    Phones add entries by writing STOP, or another of the configured words, to a sender
-    id, and carriers by reporting an opt-out; such an entry is for every account that
-    sends under the sender id. START ends it again. This service is for operators and
-    apps. Entries are kept after they end, with who, when and why.
+    A phone adds an entry by sending STOP, or another configured keyword, to a sender id, and
+    a carrier by reporting an opt-out; such an entry holds for every account that uses the
+    sender id. START ends it. This service is for operators and apps. Ended entries are kept,
+    with who ended them, when and why.
 
     Errors as described at MessagingService.
     """
 
     def AddSuppression(self, request, context):
-        """Makes an entry, and cancels what waits in the queue and is covered by it: those
-        messages end `cancelled` with the code `RECIPIENT_OPTED_OUT`, their holds released.
-        Once it answers, no covered message is accepted.
+        """Creates an entry, and cancels the queued messages that it covers: they end `cancelled`
+        with the code `RECIPIENT_OPTED_OUT`, and their holds are released. Once the call has
+        returned, no covered message is accepted.
 
-        Idempotent: when an entry of the same phone, sender, account and source holds, that
-        one is answered, unchanged.
-        INVALID_ARGUMENT: a field is malformed, or the source is one that only phones and
-        carriers are.
+        Idempotent: an active entry of the same phone, sender, account and source is returned
+        unchanged.
+        INVALID_ARGUMENT: a field is malformed, or the source is for phones and carriers only.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
     def RemoveSuppression(self, request, context):
-        """Ends an entry. Other entries that cover the recipient still hold.
+        """Ends an entry. Other entries that cover the recipient stay active.
 
-        Idempotent: an entry that ended before is answered as it ended then.
+        Idempotent: an entry that has already ended is returned as it ended.
         NOT_FOUND (`SUPPRESSION_NOT_FOUND`). INVALID_ARGUMENT: a field is malformed.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
@@ -104,7 +103,7 @@ class SuppressionServiceServicer(object):
         raise NotImplementedError('Method not implemented!')
 
     def ListSuppressions(self, request, context):
-        """Entries, newest first, by pages.
+        """Entries, newest first, in pages.
         INVALID_ARGUMENT: a malformed filter or page token.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
@@ -112,8 +111,8 @@ class SuppressionServiceServicer(object):
         raise NotImplementedError('Method not implemented!')
 
     def CheckSuppression(self, request, context):
-        """Whether a message would be refused now because of the list, and by which entries.
-        Says nothing of messages that are exempt by a tag.
+        """Whether the list would refuse a message now, and by which entries. Messages that are
+        exempt by a tag are not considered.
         INVALID_ARGUMENT: a field is missing or malformed.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
@@ -152,14 +151,14 @@ def add_SuppressionServiceServicer_to_server(servicer, server):
 
  # This class is part of an EXPERIMENTAL API.
 class SuppressionService(object):
-    """The suppression list: recipients who opted out, or whom an operator or an app took
-    off. A message that an entry covers is refused before anything is stored or held
+    """The suppression list: recipients who opted out, or were added by an operator or an app.
+    A message to a recipient whom an entry covers is refused before anything is stored or held
     (FAILED_PRECONDITION, `RECIPIENT_OPTED_OUT`).
 
-    Phones add entries by writing STOP, or another of the configured words, to a sender
-    id, and carriers by reporting an opt-out; such an entry is for every account that
-    sends under the sender id. START ends it again. This service is for operators and
-    apps. Entries are kept after they end, with who, when and why.
+    A phone adds an entry by sending STOP, or another configured keyword, to a sender id, and
+    a carrier by reporting an opt-out; such an entry holds for every account that uses the
+    sender id. START ends it. This service is for operators and apps. Ended entries are kept,
+    with who ended them, when and why.
 
     Errors as described at MessagingService.
     """

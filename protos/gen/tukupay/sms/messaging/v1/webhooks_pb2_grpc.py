@@ -29,11 +29,11 @@ class WebhookServiceStub(object):
     """Endpoints that events are posted to over HTTPS, as CloudEvents 1.0 signed by the
     Standard Webhooks scheme (`webhook-id`, `webhook-timestamp`, `webhook-signature`).
 
-    Every event of an account that an endpoint asks for is posted to it at least once,
+    Every event of an account that an endpoint subscribes to is posted to it at least once,
     one after another, in the order in which the events were recorded, and again with
-    growing pauses until it answers with 2xx: for a day, unless the operator chose
-    otherwise. One that was not taken three times (a setting as well) steps aside for those
-    behind it. Redirects are not followed. An answer 410 disables the endpoint.
+    growing pauses until it answers with 2xx: for a day, unless the operator set another
+    time. An event that failed three times (also a setting) lets later events pass. Redirects
+    are not followed. An answer 410 disables the endpoint.
 
     Errors as described at MessagingService.
     """
@@ -95,21 +95,21 @@ class WebhookServiceServicer(object):
     """Endpoints that events are posted to over HTTPS, as CloudEvents 1.0 signed by the
     Standard Webhooks scheme (`webhook-id`, `webhook-timestamp`, `webhook-signature`).
 
-    Every event of an account that an endpoint asks for is posted to it at least once,
+    Every event of an account that an endpoint subscribes to is posted to it at least once,
     one after another, in the order in which the events were recorded, and again with
-    growing pauses until it answers with 2xx: for a day, unless the operator chose
-    otherwise. One that was not taken three times (a setting as well) steps aside for those
-    behind it. Redirects are not followed. An answer 410 disables the endpoint.
+    growing pauses until it answers with 2xx: for a day, unless the operator set another
+    time. An event that failed three times (also a setting) lets later events pass. Redirects
+    are not followed. An answer 410 disables the endpoint.
 
     Errors as described at MessagingService.
     """
 
     def CreateWebhook(self, request, context):
-        """Makes an endpoint. It gets what happens from now on. The only answer but
-        RotateWebhookSecret's that shows a secret.
-        INVALID_ARGUMENT: a field is malformed, or the URL leads to an address that is not
-        public (`INVALID_URL`). FAILED_PRECONDITION: the account has as many as it may,
-        20 unless the operator chose otherwise (`TOO_MANY_WEBHOOKS`).
+        """Creates an endpoint. It receives the events recorded from now on. Only this call and
+        RotateWebhookSecret return a secret.
+        INVALID_ARGUMENT: a field is malformed, or the URL's host resolves to an address
+        that is not public (`INVALID_URL`). FAILED_PRECONDITION: the account has its maximum,
+        20 unless the operator set another one (`TOO_MANY_WEBHOOKS`).
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -123,7 +123,7 @@ class WebhookServiceServicer(object):
         raise NotImplementedError('Method not implemented!')
 
     def ListWebhooks(self, request, context):
-        """The endpoints of an account, oldest first, by pages.
+        """The endpoints of an account, oldest first, in pages.
         INVALID_ARGUMENT: a malformed page token.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
@@ -131,8 +131,8 @@ class WebhookServiceServicer(object):
         raise NotImplementedError('Method not implemented!')
 
     def UpdateWebhook(self, request, context):
-        """Changes what is given. What waits goes out under the new terms, at once. While an
-        endpoint is disabled, nothing is recorded for it.
+        """Changes the fields that are set. Pending deliveries are sent at once, with the new
+        settings. While an endpoint is disabled, no events are recorded for it.
         INVALID_ARGUMENT as in CreateWebhook. NOT_FOUND (`WEBHOOK_NOT_FOUND`).
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
@@ -140,9 +140,9 @@ class WebhookServiceServicer(object):
         raise NotImplementedError('Method not implemented!')
 
     def RotateWebhookSecret(self, request, context):
-        """Makes a new secret. The present one signs beside it for the overlap, so that a
-        receiver changes over without a gap. Of several rotations in that time, the newest
-        two secrets sign.
+        """Creates a new secret. During the overlap both the old and the new secret sign, so that
+        a receiver can change over without a gap. If there are several rotations in that time,
+        the newest two secrets sign.
         INVALID_ARGUMENT: the overlap is out of range. NOT_FOUND (`WEBHOOK_NOT_FOUND`).
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
@@ -150,7 +150,7 @@ class WebhookServiceServicer(object):
         raise NotImplementedError('Method not implemented!')
 
     def DeleteWebhook(self, request, context):
-        """Deletes an endpoint, its secrets, and what is on its way to it.
+        """Deletes an endpoint, its secrets and its pending deliveries.
         NOT_FOUND (`WEBHOOK_NOT_FOUND`).
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
@@ -158,8 +158,8 @@ class WebhookServiceServicer(object):
         raise NotImplementedError('Method not implemented!')
 
     def TestWebhook(self, request, context):
-        """Posts an event `webhook.test`, whatever the endpoint asks for. Answers as soon as it
-        is recorded; ListWebhookDeliveries shows its outcome.
+        """Posts an event `webhook.test`, whichever events the endpoint subscribes to. Returns as
+        soon as the event is recorded; ListWebhookDeliveries shows its outcome.
         NOT_FOUND (`WEBHOOK_NOT_FOUND`). FAILED_PRECONDITION (`WEBHOOK_DISABLED`).
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
@@ -167,8 +167,8 @@ class WebhookServiceServicer(object):
         raise NotImplementedError('Method not implemented!')
 
     def ListWebhookDeliveries(self, request, context):
-        """What was and is to be posted, newest first, by pages. Kept for 30 days unless the
-        operator chose otherwise.
+        """Past and pending deliveries, newest first, in pages. Kept for 30 days unless the
+        operator set another time.
         INVALID_ARGUMENT: a malformed filter or page token. NOT_FOUND (`WEBHOOK_NOT_FOUND`).
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
@@ -176,7 +176,7 @@ class WebhookServiceServicer(object):
         raise NotImplementedError('Method not implemented!')
 
     def ReplayWebhookDeliveries(self, request, context):
-        """Posts deliveries again, under their old `webhook-id`: one, or those of a period.
+        """Posts deliveries again with the same `webhook-id`: one, or those of a period.
         INVALID_ARGUMENT: neither a delivery nor a period, or both. NOT_FOUND
         (`WEBHOOK_NOT_FOUND`, `WEBHOOK_DELIVERY_NOT_FOUND`).
         """
@@ -244,11 +244,11 @@ class WebhookService(object):
     """Endpoints that events are posted to over HTTPS, as CloudEvents 1.0 signed by the
     Standard Webhooks scheme (`webhook-id`, `webhook-timestamp`, `webhook-signature`).
 
-    Every event of an account that an endpoint asks for is posted to it at least once,
+    Every event of an account that an endpoint subscribes to is posted to it at least once,
     one after another, in the order in which the events were recorded, and again with
-    growing pauses until it answers with 2xx: for a day, unless the operator chose
-    otherwise. One that was not taken three times (a setting as well) steps aside for those
-    behind it. Redirects are not followed. An answer 410 disables the endpoint.
+    growing pauses until it answers with 2xx: for a day, unless the operator set another
+    time. An event that failed three times (also a setting) lets later events pass. Redirects
+    are not followed. An answer 410 disables the endpoint.
 
     Errors as described at MessagingService.
     """

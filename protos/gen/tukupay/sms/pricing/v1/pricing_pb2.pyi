@@ -727,7 +727,7 @@ Global___GetCurrentCostResponse: _TypeAlias = GetCurrentCostResponse  # noqa: Y0
 
 @_typing.final
 class ListCostsRequest(_message.Message):
-    """Asks for the history of a level and entity, by pages."""
+    """Asks for the history of a level and entity, in pages."""
 
     DESCRIPTOR: _descriptor.Descriptor
 
