@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Mapping
 from contextlib import aclosing
-from typing import Any, Final, TypeAlias
+from typing import Any, Final, Protocol, TypeAlias
 
 import grpc
 from grpc import aio
@@ -19,7 +19,8 @@ from service_kit.access.caller import bind
 from service_kit.access.method_rules import MethodRule, Tenancy
 from service_kit.access.principal import OPEN, Principal
 from service_kit.access.refusals import all_accounts_needed, require_account, require_scope, scope_missing
-from service_kit.errors import Violation, invalid
+from service_kit.errors import Kind, ServiceError, Violation, invalid
+from service_kit.grpc.access_metrics import Refused, uncounted
 from service_kit.grpc.context import Context
 
 Handler: TypeAlias = "grpc.RpcMethodHandler[Any, Any]"
@@ -32,8 +33,18 @@ INSPECTION: Final = "/grpc.reflection.v1alpha.ServerReflection/ServerReflectionI
 INSPECT: Final = "system:inspect"
 
 
-Peer: TypeAlias = "Mapping[str, Iterable[bytes]]"
-"""What the connection says of the other side: its `auth_context`, with the names in its certificate."""
+class Peer(Protocol):
+    """The other side of a connection; the context of each call is one."""
+
+    def auth_context(self) -> Mapping[str, Iterable[bytes]]:
+        """What its certificate says, which was verified; nothing of the kind without TLS."""
+        ...
+
+    def peer(self) -> str:
+        """Its address, as `ipv4:127.0.0.1:41234`."""
+        ...
+
+
 Authenticator: TypeAlias = "Callable[[Metadata, Peer], Awaitable[Principal]]"
 """Finds out who calls. Raises ServiceError: UNAUTHENTICATED without a valid credential, UNAVAILABLE when it cannot be
 checked now."""
@@ -50,10 +61,16 @@ class AccessControl(aio.ServerInterceptor):
     It belongs innermost: what it raises is turned into statuses outside, and requests that are none are refused there.
     """
 
-    def __init__(self, authenticate: Authenticator, rules: Mapping[str, MethodRule]) -> None:
-        """`rules` has every method that the server answers beside health and reflection."""
+    def __init__(
+        self, authenticate: Authenticator, rules: Mapping[str, MethodRule], refused: Refused = uncounted
+    ) -> None:
+        """`rules` has every method that the server answers beside health and reflection.
+
+        `refused` is called with the cause of each refusal by a rule.
+        """
         self._authenticate = authenticate
         self._rules = rules
+        self._refused = refused
 
     @override
     async def intercept_service(
@@ -104,8 +121,13 @@ class AccessControl(aio.ServerInterceptor):
         check: Callable[[Principal, Any], None],
         metadata: Metadata,
     ) -> None:
-        principal = await self._authenticate(metadata, context.auth_context())
-        check(principal, request)
+        principal = await self._authenticate(metadata, context)
+        try:
+            check(principal, request)
+        except ServiceError as error:
+            if error.kind is Kind.PERMISSION_DENIED:
+                self._refused("scope" if "scope" in error.metadata else "account")
+            raise
         bind(principal)
 
 

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 
 from grpc import aio
 
+from service_kit.grpc.credentialed_channel import Credential, CredentialedChannel
 from service_kit.grpc.grpc_server import MAX_MESSAGE_BYTES
 from service_kit.settings import Address
 
@@ -23,6 +24,10 @@ CHANNEL_OPTIONS: Sequence[tuple[str, int | str]] = (
 )
 
 
-def open_channel(address: Address) -> aio.Channel:
-    """A channel that connects at first use and reconnects by itself; the caller closes it."""
-    return aio.insecure_channel(str(address), options=CHANNEL_OPTIONS)
+def open_channel(address: Address, credential: Credential | None = None) -> aio.Channel:
+    """A channel that connects at first use and reconnects by itself; the caller closes it.
+
+    `credential`: the token that every call shows; None for calls without one.
+    """
+    channel = aio.insecure_channel(str(address), options=CHANNEL_OPTIONS)
+    return channel if credential is None else CredentialedChannel(channel, credential)

@@ -11,10 +11,12 @@ from grpc_health.v1 import health, health_pb2, health_pb2_grpc
 from grpc_reflection.v1alpha import reflection
 
 from service_kit.access.method_rules import rules_of
-from service_kit.grpc.access_control import AccessControl, Authenticator, open_to_all
+from service_kit.grpc.access_control import INSPECTION, PUBLIC, AccessControl, Authenticator, open_to_all
+from service_kit.grpc.access_metrics import Refused, uncounted
 from service_kit.grpc.context import Context
 from service_kit.grpc.grpc_errors import ErrorInterceptor
 from service_kit.grpc.grpc_malformed import MalformedRequests
+from service_kit.grpc.registered_methods import RegisteredMethods
 from service_kit.grpc.request_ids import RequestIds
 from service_kit.settings import Address
 
@@ -79,16 +81,22 @@ class GrpcServer:
         outer: Sequence[aio.ServerInterceptor] = (),
         *,
         authenticate: Authenticator = open_to_all,
+        refused: Refused = uncounted,
+        inspectable: bool = True,
     ) -> None:
         """`service_names` are full names (`package.Service`) for health, reflection and the rules of access.
 
         `outer`: interceptors around the one that turns failures into statuses, the outermost first. `authenticate`
-        finds out who calls. Raises RulesError when a method has no rule of access.
+        finds out who calls; `refused` is called with the cause when a rule refuses them. `inspectable`: whether
+        callers with the scope for it may list the methods by reflection. Raises RulesError when a method has no rule
+        of access.
         """
         self._address = address
         self._names = ("", *service_names)
         pool = descriptor_pool.Default()
-        access = AccessControl(authenticate, rules_of(pool.FindServiceByName(name) for name in self._names[1:]))
+        self._rules = rules_of(pool.FindServiceByName(name) for name in self._names[1:])
+        access = AccessControl(authenticate, self._rules, refused)
+        self._inspectable = inspectable
         self._health = _Health()
         self.port = 0
         """The port in use, known after `start` when the address asked for port 0."""
@@ -99,15 +107,18 @@ class GrpcServer:
             options=SERVER_OPTIONS,
         )
         """The server to add servicers to, before `start`."""
+        self._methods = RegisteredMethods(self.grpc)
 
     async def start(self) -> None:
         """Binds the port and begins to answer, NOT_SERVING until `set_serving` says otherwise.
 
-        Raises OSError when the port is taken.
+        Raises OSError when the port is taken, and RulesError when a method was added that has no rule of access.
         """
         health_pb2_grpc.add_HealthServicer_to_server(self._health, self.grpc)
-        names = (*self._names[1:], health.SERVICE_NAME, reflection.SERVICE_NAME)
-        reflection.enable_server_reflection(names, self.grpc)
+        if self._inspectable:
+            names = (*self._names[1:], health.SERVICE_NAME, reflection.SERVICE_NAME)
+            reflection.enable_server_reflection(names, self.grpc)
+        self._methods.check({*self._rules, *PUBLIC, INSPECTION})
         await self.set_serving(False)
         await self._health.set(LIVE, health_pb2.HealthCheckResponse.SERVING)
         try:
