@@ -175,6 +175,10 @@ _PROBLEMS: dict[str, tuple[int, str]] = {
         503,
         "Repeat later, a send with the same `messageId`; without one, look in the outbox first.",
     ),
+    "IDENTITY_PROVIDER_UNAVAILABLE": (
+        503,
+        "The token could not be checked, and nothing was done; repeat later. API keys are not concerned.",
+    ),
     "DATABASE_NOT_READY": (503, "The operator runs `tukupay-sms migrate`; nothing was stored or charged."),
     "SHUTTING_DOWN": (503, "Watch again from the last cursor that came; another process answers. gRPC only."),
     "PART_OVERDUE": (503, "Nothing was recorded; send the rows again. gRPC only."),

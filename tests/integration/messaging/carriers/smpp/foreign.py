@@ -3,57 +3,15 @@
 from __future__ import annotations
 
 import asyncio
-import fcntl
 import json
 import os
-import shutil
-import subprocess
-import time
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any
 
-import pytest
-
-SOURCE = Path(__file__).resolve().parents[4] / "peers"
-INSTALL_S = 90.0
-RETRY_AFTER_S = 600.0
-"""So that one machine without a registry does not wait for it in every test."""
 START_S = 20.0
 EVENT_S = 10.0
-
-
-def installed(folder: Path) -> Path:
-    """The folder with the server and its package; installs it once in a folder that is kept.
-
-    Skips, and says why, where node or npm is absent or npm cannot fetch the package.
-    """
-    npm = shutil.which("npm")
-    if npm is None or shutil.which("node") is None:
-        pytest.skip("node and npm, which run the SMPP server of tests/peers, are not installed")
-    with (folder / "lock").open("w") as lock:
-        fcntl.flock(lock, fcntl.LOCK_EX)
-        wanted = (SOURCE / "package.json").read_text()
-        shutil.copy(SOURCE / "smpp_server.mjs", folder)
-        done = folder / "installed.json"
-        if not done.exists() or done.read_text() != wanted:
-            (folder / "package.json").write_text(wanted)
-            _install(npm, folder)
-            done.write_text(wanted)
-    return folder
-
-
-def _install(npm: str, folder: Path) -> None:
-    failed = folder / "failed"
-    if failed.exists() and time.time() - failed.stat().st_mtime < RETRY_AFTER_S:
-        pytest.skip(failed.read_text())
-    options = ("--no-package-lock", "--no-audit", "--no-fund", "--ignore-scripts", "--fetch-retries=1")
-    try:
-        subprocess.run([npm, "install", *options], cwd=folder, check=True, timeout=INSTALL_S, capture_output=True)
-    except (subprocess.CalledProcessError, subprocess.TimeoutExpired) as error:
-        failed.write_text(f"npm cannot install the SMPP server of tests/peers: {type(error).__name__}")
-        pytest.skip(failed.read_text())
 
 
 class ForeignServer:

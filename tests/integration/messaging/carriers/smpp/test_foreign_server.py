@@ -23,8 +23,9 @@ from messaging_service.carriers.smpp.smpp_settings import (
 )
 from messaging_service.texts.segmentation import segment
 from tests.integration.messaging.carriers.smpp.conftest import Bound, Inbox, Send, until
-from tests.integration.messaging.carriers.smpp.foreign import ForeignServer, foreign_server, installed
+from tests.integration.messaging.carriers.smpp.foreign import ForeignServer, foreign_server
 from tests.integration.messaging.carriers.smpp.test_tls import Certificates, certificates
+from tests.system.node_peers import PEERS, installed_peer
 
 __all__ = ["certificates"]
 
@@ -41,10 +42,7 @@ UCS2 = "Здравствуйте 😀 " * 20
 
 @pytest.fixture(scope="session")
 def peer(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    # Without pytest's cache, as in a checkout that cannot be written to, it is installed for this run alone.
-    cache: pytest.Cache | None = getattr(request.config, "cache", None)
-    folder = tmp_path_factory.mktemp("smpp_peer") if cache is None else Path(cache.mkdir("smpp_peer"))
-    return installed(folder)
+    return installed_peer(request, tmp_path_factory, PEERS, "smpp_peer")
 
 
 @pytest.fixture
