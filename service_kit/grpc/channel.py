@@ -3,12 +3,20 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import TYPE_CHECKING
 
+import grpc
 from grpc import aio
 
 from service_kit.grpc.credentialed_channel import Credential, CredentialedChannel
 from service_kit.grpc.grpc_server import MAX_MESSAGE_BYTES
+from service_kit.grpc.renewed_channel import RenewedChannel
 from service_kit.settings import Address
+
+if TYPE_CHECKING:
+    # Slow to import, and only needed by programs that use TLS, which have it already.
+    from service_kit.tls.tls_files import TlsMaterial
+    from service_kit.tls.watched_tls import WatchedTls
 
 CHANNEL_OPTIONS: Sequence[tuple[str, int | str]] = (
     ("grpc.max_receive_message_length", MAX_MESSAGE_BYTES),
@@ -24,10 +32,28 @@ CHANNEL_OPTIONS: Sequence[tuple[str, int | str]] = (
 )
 
 
-def open_channel(address: Address, credential: Credential | None = None) -> aio.Channel:
+def open_channel(
+    address: Address, credential: Credential | None = None, *, tls: WatchedTls | None = None
+) -> aio.Channel:
     """A channel that connects at first use and reconnects by itself; the caller closes it.
 
-    `credential`: the token that every call shows; None for calls without one.
+    `credential`: the token that every call shows; None for calls without one. `tls`: the authorities of the other
+    side's certificate, and the certificate that is shown to it; when they change, calls go over a new connection. None
+    for plaintext.
     """
-    channel = aio.insecure_channel(str(address), options=CHANNEL_OPTIONS)
+    channel = aio.insecure_channel(str(address), options=CHANNEL_OPTIONS) if tls is None else _renewed(address, tls)
     return channel if credential is None else CredentialedChannel(channel, credential)
+
+
+def _renewed(address: Address, tls: WatchedTls) -> RenewedChannel:
+    def dial(credentials: grpc.ChannelCredentials) -> aio.Channel:
+        return aio.secure_channel(str(address), credentials, options=CHANNEL_OPTIONS)
+
+    channel = RenewedChannel(str(address), dial, channel_credentials(tls.current))
+    tls.on_change(lambda material: channel.renew(channel_credentials(material)))
+    return channel
+
+
+def channel_credentials(material: TlsMaterial) -> grpc.ChannelCredentials:
+    """What a client of gRPC is made with."""
+    return grpc.ssl_channel_credentials(material.authorities, material.key, material.chain)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Iterable, Sequence
+from typing import TYPE_CHECKING
 
 from google.protobuf import descriptor_pool
 from grpc import aio
@@ -18,7 +19,12 @@ from service_kit.grpc.grpc_errors import ErrorInterceptor
 from service_kit.grpc.grpc_malformed import MalformedRequests
 from service_kit.grpc.registered_methods import RegisteredMethods
 from service_kit.grpc.request_ids import RequestIds
+from service_kit.grpc.server_credentials import server_credentials
 from service_kit.settings import Address
+
+if TYPE_CHECKING:
+    # Slow to import, and only needed by programs that use TLS, which have it already.
+    from service_kit.tls.watched_tls import WatchedTls
 
 MAX_MESSAGE_BYTES = 16 * 1024 * 1024
 """A batch of 1,000 messages of ten units with full metadata stays below it."""
@@ -83,15 +89,17 @@ class GrpcServer:
         authenticate: Authenticator = open_to_all,
         refused: Refused = uncounted,
         inspectable: bool = True,
+        tls: WatchedTls | None = None,
     ) -> None:
         """`service_names` are full names (`package.Service`) for health, reflection and the rules of access.
 
         `outer`: interceptors around the one that turns failures into statuses, the outermost first. `authenticate`
         finds out who calls; `refused` is called with the cause when a rule refuses them. `inspectable`: whether
-        callers with the scope for it may list the methods by reflection. Raises RulesError when a method has no rule
-        of access.
+        callers with the scope for it may list the methods by reflection. `tls`: the server's certificate, and the
+        authorities of those of its callers; None for plaintext. Raises RulesError when a method has no rule of access.
         """
         self._address = address
+        self._tls = tls
         self._names = ("", *service_names)
         pool = descriptor_pool.Default()
         self._rules = rules_of(pool.FindServiceByName(name) for name in self._names[1:])
@@ -122,10 +130,15 @@ class GrpcServer:
         await self.set_serving(False)
         await self._health.set(LIVE, health_pb2.HealthCheckResponse.SERVING)
         try:
-            self.port = self.grpc.add_insecure_port(str(self._address))
+            self.port = self._listen(str(self._address))
         except RuntimeError as error:
             raise OSError(f"cannot listen on {self._address}: is another server there?") from error
         await self.grpc.start()
+
+    def _listen(self, address: str) -> int:
+        if self._tls is None:
+            return self.grpc.add_insecure_port(address)
+        return self.grpc.add_secure_port(address, server_credentials(self._tls))
 
     async def set_serving(self, serving: bool) -> None:
         """Sets what health checks answer: whether calls are welcome."""
