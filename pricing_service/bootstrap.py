@@ -33,12 +33,14 @@ from pricing_service.use_cases.set_cost import SetCost
 from pricing_service.use_cases.warm_up import WarmUp
 from pricing_service.use_cases.watch_prices import PriceWatch
 from pricing_service.use_cases.withdraw_cost import WithdrawCost
+from service_kit.access.identities_file import DUTY as IDENTITIES
+from service_kit.access.identities_file import IdentitiesFile
 from service_kit.duties.duty import Duty
 from service_kit.duties.duty_failures import DutyFailures
 from service_kit.duties.ending import end_tasks
 from service_kit.duties.keep_running import keep_running
-from service_kit.grpc.grpc_metrics import ServerCalls
 from service_kit.grpc.grpc_server import GrpcServer
+from service_kit.grpc.guarded_server import Guard, guarded_server
 from service_kit.metrics import metrics_served, new_registry
 from service_kit.postgres.database import create_pool
 from service_kit.postgres.pool_metrics import PoolCollector
@@ -93,7 +95,13 @@ async def running(settings: PricingSettings) -> AsyncIterator[GrpcServer]:
     registry = new_registry()
     registry.register(PoolCollector({"pricing": pool}))
     registry.register(PriceBookCollector(book, watch))
-    server = GrpcServer(settings.grpc_address, [SERVICE_NAME], [ServerCalls(registry)])
+    identities = IdentitiesFile(settings.identities_file)
+    server = guarded_server(
+        Guard(settings.access, identities, inspectable=settings.reflection),
+        registry,
+        settings.grpc_address,
+        [SERVICE_NAME],
+    )
     show_serving(server, registry)
     use_cases = UseCases(
         set_cost=SetCost(costs, guards, new_cost_id, watch),
@@ -113,7 +121,7 @@ async def running(settings: PricingSettings) -> AsyncIterator[GrpcServer]:
     try:
         await server.start()
         async with metrics_served(settings.metrics_address, registry), AsyncExitStack() as ending:
-            log_of_duties = DutyFailures(registry, ("warm_up", "forget_requests"))
+            log_of_duties = DutyFailures(registry, ("warm_up", "forget_requests", IDENTITIES))
             forgetting = ForgetRequests(costs, timedelta(days=settings.key_retention_days))
             duties = (
                 keep_running("watch", watch.run()),
@@ -122,6 +130,7 @@ async def running(settings: PricingSettings) -> AsyncIterator[GrpcServer]:
                     "forget_requests",
                     Duty("forget_requests", _logged(forgetting), log_of_duties, every_s=FORGET_EVERY_S).run(),
                 ),
+                keep_running(IDENTITIES, identities.duty(log_of_duties).run()),
                 keep_running("warm_up", _warm_up(WarmUp(costs, records, book), log_of_duties), may_end=True),
             )
             # What was begun last ends first; nothing that fails to end keeps the rest from it.

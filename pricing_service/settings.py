@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from decimal import Decimal, InvalidOperation
+from pathlib import Path
 
 from pricing_service.domain.price_guards import ByLevel
 from pricing_service.domain.tier import Level
-from service_kit.settings import Address, integer, listen_address, seconds, setting
+from service_kit.access.requirement import Access, access, access_problems
+from service_kit.settings import Address, flag, integer, listen_address, seconds, setting
 
 
 def by_level(maximum: Decimal) -> Callable[[str], ByLevel]:
@@ -122,3 +124,29 @@ class PricingSettings:
         parse=seconds(0, 300),
         default=20.0,
     )
+    access: Access = setting(
+        "PRICING_ACCESS",
+        "who may call: `open` for everybody who reaches the service, `required` for callers with a valid credential",
+        parse=access,
+        default=Access.OPEN,
+        guide="guides/access.md",
+    )
+    identities_file: Path | None = setting(
+        "PRICING_IDENTITIES_FILE",
+        "TOML file of the services and operators that may call; looked at every 10 s",
+        parse=Path,
+        default=None,
+        default_text="required with `PRICING_ACCESS=required`",
+        guide="guides/access.md",
+    )
+    reflection: bool = setting(
+        "PRICING_REFLECTION",
+        "whether operators may list the gRPC methods by reflection where access is required; it is on where it is open",
+        parse=flag,
+        default=False,
+    )
+
+    @classmethod
+    def cross_check(cls, values: Mapping[str, object]) -> list[str]:
+        """What the variables mean together."""
+        return access_problems(values, "PRICING")

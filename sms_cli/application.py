@@ -25,6 +25,7 @@ from sms_cli.reports.reports_commands import reports
 from sms_cli.shared.command_error import CommandError
 from sms_cli.shared.terminal import print_failure, print_failure_as_json
 from sms_cli.suppressions.suppressions_commands import suppressions
+from sms_cli.tokens.tokens_commands import tokens
 
 application = typer.Typer(
     name="tukupay-sms",
@@ -45,6 +46,7 @@ application.add_typer(reports, name="reports")
 application.add_typer(suppressions, name="suppressions")
 application.add_typer(webhooks, name="webhooks")
 application.add_typer(alerts, name="alerts")
+application.add_typer(tokens, name="tokens")
 
 
 def _show_version(wanted: bool) -> None:

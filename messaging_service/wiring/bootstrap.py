@@ -26,10 +26,12 @@ from messaging_service.wiring.pools import REPORTS
 from messaging_service.wiring.seams import Seams
 from messaging_service.wiring.services import SERVICES
 from messaging_service.wiring.settings.messaging_settings import MessagingSettings
+from service_kit.access.identities_file import DUTY as IDENTITIES
+from service_kit.access.identities_file import IdentitiesFile
 from service_kit.duties.ending import SharedTime, end_tasks
 from service_kit.duties.keep_running import keep_running
-from service_kit.grpc.grpc_metrics import ServerCalls
 from service_kit.grpc.grpc_server import GrpcServer
+from service_kit.grpc.guarded_server import Guard, guarded_server
 from service_kit.metrics import metrics_served
 from service_kit.readiness import SchemaCheck, report_readiness, show_serving
 
@@ -113,7 +115,10 @@ async def running(settings: MessagingSettings, seams: Seams) -> AsyncIterator[Gr
     """
     process = create_process(settings, seams)
     service = compose(process)
-    server = GrpcServer(settings.grpc_address, SERVICES, [ServerCalls(process.registry)])
+    access = settings.access
+    identities = IdentitiesFile(access.identities_file)
+    guard = Guard(access.access, identities, inspectable=access.reflection)
+    server = guarded_server(guard, process.registry, settings.grpc_address, SERVICES)
     show_serving(server, process.registry)
     for add_to in service.servicers:
         add_to(server.grpc)
@@ -123,7 +128,7 @@ async def running(settings: MessagingSettings, seams: Seams) -> AsyncIterator[Gr
         await service.carriers.control.before_start()
         await service.carriers.fleet.start()
         async with metrics_served(settings.metrics_address, process.registry), AsyncExitStack() as ending:
-            _run(process, service, server, ending)
+            _run(process, service, server, ending, identities)
             yield server
     finally:
         await service.prices.channel.close()
@@ -131,7 +136,9 @@ async def running(settings: MessagingSettings, seams: Seams) -> AsyncIterator[Gr
         await process.pools.close()
 
 
-def _run(process: Process, service: Service, server: GrpcServer, ending: AsyncExitStack) -> None:
+def _run(
+    process: Process, service: Service, server: GrpcServer, ending: AsyncExitStack, identities: IdentitiesFile
+) -> None:
     """Starts everything that runs until the end, and says in which order it ends."""
     settings, sending = process.settings, service.sending
     check = report_readiness(process.pools.main, SchemaCheck(MIGRATIONS), server, [sending.flushes.problem])
@@ -140,6 +147,7 @@ def _run(process: Process, service: Service, server: GrpcServer, ending: AsyncEx
     dispatching = keep_running("dispatch", sending.dispatch.run(), may_end=True)
     tasks = [dispatching, keep_running("readiness", check)]
     tasks += [keep_running(name, run()) for name, run in duties.items()]
+    tasks.append(keep_running(IDENTITIES, identities.duty(process.failures).run()))
     ending.push_async_callback(end_tasks, tasks)
     time = SharedTime(settings.drain_s, least_s=STEP_S)
     ending.push_async_callback(lambda: sending.attempts.drain(time.left_s))

@@ -42,7 +42,8 @@ class WiredPrices:
 def build_prices(process: Process) -> WiredPrices:
     """Puts it together; nothing connects yet."""
     settings, sending, now = process.settings.prices, process.settings.sending, process.seams.now
-    channel = open_channel(settings.pricing_address)
+    token = process.settings.access.service_token
+    channel = open_channel(settings.pricing_address, None if token is None else lambda: token)
     calls = ClientCalls(process.registry)
     copy = PriceCopy(
         capacity=settings.price_copy_answers,

@@ -16,6 +16,7 @@ from messaging_service.shared.metrics.flush_metrics import FlushMetrics
 from messaging_service.wiring.pools import Pools, create_pools
 from messaging_service.wiring.seams import Seams
 from messaging_service.wiring.settings.messaging_settings import MessagingSettings
+from service_kit.access.identities_file import DUTY as IDENTITIES
 from service_kit.duties.duty_failures import DutyFailures
 from service_kit.metrics import new_registry
 from service_kit.postgres.pool_metrics import PoolCollector
@@ -50,6 +51,7 @@ _COUNTED_DUTIES: Final = (
     "channel_deliveries",
     "webhook_look",
     "alerts",
+    IDENTITIES,
 )
 """Shown from the start with a nought, so that the first failure is a rise."""
 

@@ -168,8 +168,8 @@ class OpenAccess:
     A gateway that checks credentials may still say for whom it calls, and its callers are kept to what they may do.
     """
 
-    def __init__(self) -> None:
-        self._asserted = Assertions()
+    def __init__(self, refused: Refused = uncounted) -> None:
+        self._asserted = Assertions(refused)
 
     async def __call__(self, metadata: Metadata, _peer: Peer) -> Principal:
         """The caller. Raises ServiceError as Authenticator does."""

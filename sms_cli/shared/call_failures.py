@@ -80,6 +80,10 @@ def _readable(
         remedy = "if this is meant, add --override-guards: the row then records that it was"
     elif retry:
         remedy = f"try again in {retry:g} s; nothing was stored or charged"
+    elif error.code() is grpc.StatusCode.UNAUTHENTICATED:
+        remedy = "set TUKUPAY_TOKEN_FILE to a file with a token that the service knows"
+    elif error.code() is grpc.StatusCode.PERMISSION_DENIED:
+        remedy = "use a token that may do this: the file of identities of the service says what each may do"
     elif error.code() in _OF_THE_REQUEST:
         remedy = "do what the message asks for; until then the command is refused"
     else:

@@ -40,6 +40,7 @@ class LocalSettings:
     """
 
     home: Path = setting("TUKUPAY_HOME", "folder for data and logs", parse=Path, default=DEFAULT_HOME)
+    token: str | None = setting("TUKUPAY_TOKEN", "what commands show to the services", default=None, secret=True)
     pricing: Address = _address("PRICING_GRPC_ADDRESS", "gRPC of pricing", 50051)  # noqa: RUF009
     messaging: Address = _address("MESSAGING_GRPC_ADDRESS", "gRPC of messaging", 50052)  # noqa: RUF009
     gateway: Address = _address("GATEWAY_HTTP_ADDRESS", "HTTP of the gateway", 8080)  # noqa: RUF009

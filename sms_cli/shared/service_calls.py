@@ -11,6 +11,7 @@ from typing import Any, Final, TypeVar, cast
 from grpc import aio
 
 from service_kit.grpc.channel import open_channel
+from service_kit.grpc.credentialed_channel import Credential
 from service_kit.settings import Address
 from sms_cli.shared.call_failures import option_of, readable_errors
 from sms_cli.shared.local_settings import client_settings
@@ -36,7 +37,7 @@ async def messaging_stub(
     Each call ends after `deadline_s` unless it names a `timeout` of its own; None is for streams that a person ends.
     A call that fails inside raises CommandError; `named` says what a person calls a field at fault.
     """
-    async with open_channel(messaging) as channel:
+    async with open_channel(messaging, _credential()) as channel:
         with readable_errors("messaging", messaging, named):
             yield _with_deadline(stub(channel), deadline_s)
 
@@ -54,7 +55,7 @@ async def pricing_stub(
     `open_end` is what to do when pricing went away and nobody knows whether it did its work; None when that does not
     matter.
     """
-    async with open_channel(pricing) as channel:
+    async with open_channel(pricing, _credential()) as channel:
         with readable_errors("pricing", pricing, named, open_end=open_end):
             yield _with_deadline(pricing_pb2_grpc.PricingServiceStub(channel), deadline_s)
 
@@ -72,6 +73,12 @@ def ask_messaging(
             return await call(client)
 
     return asyncio.run(ask())
+
+
+def _credential() -> Credential | None:
+    """The token of whoever runs the command, from the environment: as an argument others would see it."""
+    token = client_settings().token
+    return None if token is None else lambda: token
 
 
 class _DeadlineStub:

@@ -15,6 +15,7 @@ from grpc_health.v1 import health_pb2, health_pb2_grpc
 from structlog.testing import capture_logs
 
 from pricing_service.adapters.migrate import MIGRATIONS, migrate
+from pricing_service.transport.servicer import SERVICE_NAME
 from service_kit import readiness
 from service_kit.duties.ending import end_tasks
 from service_kit.embedded.embedded_postgres import EmbeddedPostgres
@@ -65,7 +66,7 @@ class Service:
 
 @asynccontextmanager
 async def reporting(pool: Pool, *others: Callable[[], str | None]) -> AsyncIterator[Service]:
-    server = GrpcServer(Address("127.0.0.1", 0), ["some.Service"])
+    server = GrpcServer(Address("127.0.0.1", 0), [SERVICE_NAME])
     await server.start()
     with capture_logs() as lines:
         task = asyncio.ensure_future(report_readiness(pool, SchemaCheck(MIGRATIONS), server, others))

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from messaging_service.wiring.settings.access_settings import AccessSettings
 from messaging_service.wiring.settings.account_settings import AccountSettings
 from messaging_service.wiring.settings.alert_settings import AlertSettings
 from messaging_service.wiring.settings.carrier_settings import CarrierSettings
@@ -41,6 +42,7 @@ class MessagingSettings:
         parse=seconds(0, 300),
         default=20.0,
     )
+    access: AccessSettings = group(AccessSettings)
     database: DatabaseSettings = group(DatabaseSettings)
     prices: PriceSettings = group(PriceSettings)
     carriers: CarrierSettings = group(CarrierSettings)
