@@ -12,7 +12,7 @@ from pathlib import Path
 from gateway_http.settings import GatewaySettings
 from messaging_service.wiring.settings.messaging_settings import MessagingSettings
 from pricing_service.settings import PricingSettings
-from service_kit.settings import Declared, declared
+from service_kit.settings import FILE_SUFFIX, Declared, declared
 
 DOCUMENT = Path(__file__).resolve().parent / "operations.md"
 SERVICES: dict[str, type] = {
@@ -61,7 +61,8 @@ def _row(each: Declared) -> str:
     if each.guide is not None:
         name = each.guide.removeprefix("guides/") if each.guide.startswith("guides/") else "more"
         meaning += f" ([{name}]({each.guide}))"
-    return f"| `{each.env}` | {each.default_text or _shown(each.default)} | {meaning} |"
+    names = f"`{each.env}`" + (f" or `{each.env}{FILE_SUFFIX}`" if each.is_secret else "")
+    return f"| {names} | {each.default_text or _shown(each.default)} | {meaning} |"
 
 
 def _shown(default: object) -> str:

@@ -6,7 +6,8 @@ import dataclasses
 import ipaddress
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from typing import Any, TypeVar
+from pathlib import Path
+from typing import Any, Final, TypeVar
 
 T = TypeVar("T")
 Network = ipaddress.IPv4Network | ipaddress.IPv6Network
@@ -17,6 +18,12 @@ _PARSE = "parse"
 _GROUP = "group"
 _DEFAULT_TEXT = "default_text"
 _GUIDE = "guide"
+_SECRET = "secret"  # noqa: S105 - the name of a mark
+
+FILE_SUFFIX: Final = "_FILE"
+"""Behind the name of a secret: the variable that names the file which holds it."""
+MAX_SECRET_OCTETS: Final = 1_048_576
+"""Of a file with a secret."""
 
 
 class SettingsError(Exception):
@@ -35,14 +42,21 @@ def setting(
 ) -> Any:  # noqa: ANN401 - stands where dataclasses.field stands
     """Declares a field of a frozen settings dataclass, read from an environment variable.
 
-    `parse` raises ValueError with a sentence that says what would be right. A secret does not show
-    in the repr. For the table of settings in the documents: `default_text` stands for a default that its own text
-    does not explain, and `guide` is what to read about it, relative to that table.
+    `parse` raises ValueError with a sentence that says what would be right. A secret does not show in the repr, and
+    may be in the file that `<env>_FILE` names. For the table of settings in the documents: `default_text` stands for a
+    default that its own text does not explain, and `guide` is what to read about it, relative to that table.
     """
     return dataclasses.field(
         default=default,
         repr=not secret,
-        metadata={_ENV: env, _HELP: description, _PARSE: parse, _DEFAULT_TEXT: default_text, _GUIDE: guide},
+        metadata={
+            _ENV: env,
+            _HELP: description,
+            _PARSE: parse,
+            _DEFAULT_TEXT: default_text,
+            _GUIDE: guide,
+            _SECRET: secret,
+        },
     )
 
 
@@ -61,6 +75,8 @@ class Declared:
     """dataclasses.MISSING for one that is required."""
     default_text: str | None
     guide: str | None
+    is_secret: bool
+    """Whether its value may also be in the file that `<env>_FILE` names."""
 
 
 def declared(settings: type) -> list[Declared]:
@@ -77,6 +93,7 @@ def declared(settings: type) -> list[Declared]:
                     spec.default,
                     spec.metadata[_DEFAULT_TEXT],
                     spec.metadata[_GUIDE],
+                    spec.metadata[_SECRET],
                 )
             )
     return found
@@ -108,15 +125,48 @@ def _read(settings: type, environ: Mapping[str, str], problems: list[str]) -> di
             values[spec.name] = _read(inner, environ, problems)
             continue
         env = spec.metadata[_ENV]
-        text = environ.get(env, "")
-        if text:
-            try:
+        try:
+            text = (secret_of if spec.metadata[_SECRET] else _text_of)(environ, env)
+            if text:
                 values[spec.name] = spec.metadata[_PARSE](text)
-            except ValueError as error:
-                problems.append(f"{env} ({spec.metadata[_HELP]}): {error}")
-        elif spec.default is dataclasses.MISSING:
+        except ValueError as error:
+            problems.append(f"{env} ({spec.metadata[_HELP]}): {error}")
+            continue
+        if text:
+            continue
+        if spec.default is dataclasses.MISSING:
             problems.append(f"{env} ({spec.metadata[_HELP]}): is required")
     return values
+
+
+def _text_of(environ: Mapping[str, str], env: str) -> str:
+    return environ.get(env, "")
+
+
+def secret_of(environ: Mapping[str, str], env: str) -> str:
+    """A secret from a variable, or from the file that the variable `<env>_FILE` names; empty when neither is set.
+
+    Line ends at the end of the file are not part of it. Raises ValueError when both are set, or when the file cannot
+    be read or is empty; it quotes nothing of either.
+    """
+    text, path = environ.get(env, ""), environ.get(env + FILE_SUFFIX, "")
+    if not path:
+        return text
+    if text:
+        raise ValueError(f"is set, and so is {env}{FILE_SUFFIX}; unset one of them")
+    try:
+        with Path(path).open("rb") as file:
+            octets = file.read(MAX_SECRET_OCTETS + 1)
+        if len(octets) > MAX_SECRET_OCTETS:
+            raise ValueError(f"{path}, which {env}{FILE_SUFFIX} names, has more than {MAX_SECRET_OCTETS:,} bytes")
+        found = octets.decode().rstrip("\r\n")
+    except OSError as error:
+        raise ValueError(f"{path}, which {env}{FILE_SUFFIX} names, cannot be read: {error.strerror}") from None
+    except UnicodeDecodeError:
+        raise ValueError(f"{path}, which {env}{FILE_SUFFIX} names, is not UTF-8") from None
+    if not found:
+        raise ValueError(f"{path}, which {env}{FILE_SUFFIX} names, is empty")
+    return found
 
 
 def _cross_checked(settings: type, values: Mapping[str, Any]) -> list[str]:

@@ -17,7 +17,13 @@ from sms_cli.local.status_lines import StatusLines
 from sms_cli.local.supervisor import Supervisor
 from sms_cli.local.system import START_ORDER, System
 from sms_cli.shared.command_error import CommandError
-from sms_cli.shared.local_settings import DATABASE_VARIABLES, RUNNING_FILE, LocalSettings, write_running_file
+from sms_cli.shared.local_settings import (
+    DATABASE_VARIABLES,
+    RUNNING_FILE,
+    LocalSettings,
+    with_database_urls,
+    write_running_file,
+)
 from sms_cli.shared.terminal import out, print_failure
 
 
@@ -26,7 +32,7 @@ def up(environ: Mapping[str, str] = os.environ) -> int:
 
     Raises SettingsError or CommandError when it cannot start.
     """
-    settings = load(LocalSettings, environ)
+    settings, environ = load(LocalSettings, environ), with_database_urls(environ)
     allow_descriptors()
     home = Home(settings.home)
     with home.held():

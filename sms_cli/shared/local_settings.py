@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from service_kit.settings import Address, listen_address, load, setting
+from service_kit.settings import FILE_SUFFIX, Address, SettingsError, listen_address, load, secret_of, setting
 
 RUNNING_FILE = "running.env"
 DEFAULT_HOME = Path(".tukupay")
@@ -68,11 +68,31 @@ def client_environment(environ: Mapping[str, str] = os.environ) -> dict[str, str
     """The environment for commands that talk to a running system.
 
     What `up` wrote to the home folder stands in for variables that are not set. Without TUKUPAY_HOME the home is what
-    `running_home` finds. Raises SettingsError when TUKUPAY_HOME or an address is malformed.
+    `running_home` finds. Raises SettingsError when TUKUPAY_HOME or the file with a database's URL is at fault.
     """
     given = environ.get("TUKUPAY_HOME")
     home = Path(given) if given else running_home()
-    return {**read_running_file(home / RUNNING_FILE), **{name: text for name, text in environ.items() if text}}
+    own = {name: text for name, text in environ.items() if text}
+    return {**read_running_file(home / RUNNING_FILE), **with_database_urls(own)}
+
+
+def with_database_urls(environ: Mapping[str, str]) -> dict[str, str]:
+    """The environment, with the URLs of databases in place of the variables that name their files.
+
+    Raises SettingsError that names every file that cannot be used.
+    """
+    found, problems = dict(environ), list[str]()
+    for name in (*DATABASE_VARIABLES.values(), *DIRECT_VARIABLES.values()):
+        try:
+            url = secret_of(environ, name)
+        except ValueError as error:
+            problems.append(f"{name}: {error}")
+            continue
+        if found.pop(name + FILE_SUFFIX, None):
+            found[name] = url
+    if problems:
+        raise SettingsError("settings are wrong:\n  " + "\n  ".join(problems))
+    return found
 
 
 def running_home(folder: Path | None = None) -> Path:
