@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import time
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import AsyncExitStack, asynccontextmanager
 from datetime import timedelta
@@ -10,6 +11,7 @@ from typing import Final
 
 import structlog
 
+from pricing_service.adapters.chained_pricing_tables import CHAINED_TABLES
 from pricing_service.adapters.cost_ids import new_cost_id
 from pricing_service.adapters.migrate import MIGRATIONS
 from pricing_service.adapters.postgres_costs import PostgresCosts
@@ -42,6 +44,8 @@ from service_kit.duties.keep_running import keep_running
 from service_kit.grpc.grpc_server import GrpcServer
 from service_kit.grpc.guarded_server import Guard, guarded_server
 from service_kit.metrics import metrics_served, new_registry
+from service_kit.postgres import hash_chain
+from service_kit.postgres.chain_metrics import ChainCollector
 from service_kit.postgres.database import create_pool
 from service_kit.postgres.pool_metrics import PoolCollector
 from service_kit.readiness import SchemaCheck, report_readiness, show_serving
@@ -121,10 +125,13 @@ async def running(settings: PricingSettings) -> AsyncIterator[GrpcServer]:
     try:
         await server.start()
         async with metrics_served(settings.metrics_address, registry), AsyncExitStack() as ending:
-            log_of_duties = DutyFailures(registry, ("warm_up", "forget_requests", IDENTITIES))
+            log_of_duties = DutyFailures(registry, ("warm_up", "forget_requests", hash_chain.DUTY, IDENTITIES))
+            chains = hash_chain.HashChains(pool, CHAINED_TABLES, log_of_duties, clock=time.monotonic)
+            registry.register(ChainCollector(chains.lags_s))
             forgetting = ForgetRequests(costs, timedelta(days=settings.key_retention_days))
             duties = (
                 keep_running("watch", watch.run()),
+                keep_running(hash_chain.DUTY, chains.run()),
                 keep_running("readiness", report_readiness(pool, SchemaCheck(MIGRATIONS), server)),
                 keep_running(
                     "forget_requests",

@@ -12,6 +12,7 @@ import structlog
 from messaging_service.carriers.carrier import CarrierSinks
 from messaging_service.shared.postgres.report_turns import ReportTurns
 from messaging_service.wiring.build_accounts import build_accounts
+from messaging_service.wiring.build_audit import build_audit
 from messaging_service.wiring.build_carriers import WiredCarriers, build_carriers
 from messaging_service.wiring.build_events import WiredEvents, build_events
 from messaging_service.wiring.build_notices import WiredNotices, build_notices
@@ -69,6 +70,7 @@ def compose(process: Process) -> Service:
     receipts = build_receipts(process, intake, opt_outs, carriers, sending)
     reports = build_reports(turns, prices, carriers)
     notices = build_notices(process, prices)
+    audit = build_audit(process)
     return Service(
         servicers=(
             *accounts.servicers,
@@ -88,6 +90,7 @@ def compose(process: Process) -> Service:
             **sending.duties,
             **receipts.duties,
             **notices.duties,
+            **audit.duties,
         },
         gauges={**sending.gauges, **notices.gauges},
         prices=prices,

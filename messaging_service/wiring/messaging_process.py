@@ -52,6 +52,7 @@ _COUNTED_DUTIES: Final = (
     "webhook_look",
     "alerts",
     IDENTITIES,
+    "hash_chains",
 )
 """Shown from the start with a nought, so that the first failure is a rise."""
 

@@ -9,13 +9,20 @@ from messaging_service.opt_outs.postgres import suppression_tables
 from messaging_service.receipts.postgres import receipt_tables
 from messaging_service.sending.postgres import dispatch_tables, message_tables
 from messaging_service.shared.postgres.columns import metadata
+from service_kit.postgres.audit_log import audit_table
+from service_kit.postgres.hash_chain import chain_table
+
+audit_entry = audit_table(metadata)
+hash_chain = chain_table(metadata)
 
 __all__ = [
     "account_tables",
     "alert_tables",
+    "audit_entry",
     "carrier_tables",
     "dispatch_tables",
     "endpoint_tables",
+    "hash_chain",
     "message_tables",
     "metadata",
     "receipt_tables",

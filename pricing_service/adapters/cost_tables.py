@@ -20,7 +20,13 @@ from sqlalchemy import (
 )
 from sqlalchemy.dialects.postgresql import ARRAY
 
+from service_kit.postgres.audit_log import audit_table
+from service_kit.postgres.hash_chain import chain_table
+
 metadata = MetaData()
+
+audit_entry = audit_table(metadata)
+hash_chain = chain_table(metadata)
 
 cost = Table(
     "cost",

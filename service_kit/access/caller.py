@@ -12,8 +12,13 @@ from typing import Final
 from service_kit.access.principal import Principal
 
 _CURRENT: Final[ContextVar[Principal]] = ContextVar("caller")
+_ORIGIN: Final[ContextVar[str | None]] = ContextVar("origin", default=None)
 
 bind: Final[Callable[[Principal], object]] = _CURRENT.set
 """Names the caller whom the present task works for from now on."""
 caller: Final[Callable[[], Principal]] = _CURRENT.get
 """The caller of the present request. Raises LookupError where nobody was authenticated, so nothing is done for them."""
+bind_origin: Final[Callable[[str | None], object]] = _ORIGIN.set
+"""Says which address the present request came from, without its port."""
+origin: Final[Callable[[], str | None]] = _ORIGIN.get
+"""The address that the present request came from; None when it is not known."""
