@@ -25,11 +25,16 @@ from tests.system.forked_commands import forked_commands
 pytestmark = pytest.mark.timeout(240)
 
 GUIDES = ROOT / "docs" / "guides"
-DOCUMENTS = [ROOT / "README.md", *sorted(GUIDES.glob("*.md"))]
+RUNBOOKS = ROOT / "docs" / "runbooks"
+GUIDE_PAGES = [ROOT / "README.md", *sorted(GUIDES.glob("*.md"))]
+DOCUMENTS = [*GUIDE_PAGES, *sorted(RUNBOOKS.glob("*.md"))]
 PORTS = {
     "50051": "PRICING_GRPC_ADDRESS",
     "50052": "MESSAGING_GRPC_ADDRESS",
     "8080": "GATEWAY_HTTP_ADDRESS",
+    "9151": "PRICING_METRICS_ADDRESS",
+    "9152": "MESSAGING_METRICS_ADDRESS",
+    "9153": "GATEWAY_METRICS_ADDRESS",
     "8090": "SANDBOX_HTTP_ADDRESS",
 }
 _ID = re.compile(r"\b(outbox|alert|channel|webhook|delivery|suppression)_[0-9a-f]{32}\b")
@@ -70,7 +75,7 @@ def test_every_guide_that_prints_commands_says_where_they_are_found() -> None:
     told = 'export PATH="$PWD/.venv/bin:$PATH"'
     bare = [
         document.name
-        for document in DOCUMENTS
+        for document in (*GUIDE_PAGES, RUNBOOKS / "README.md")
         if any(re.match(r"tukupay-sms|python ", command.text) for command in commands(document))
         and told not in document.read_text("utf-8")
     ]

@@ -9,7 +9,6 @@ from tests.doubles.gateway_doubles import Scripted, at
 from tukupay.sms.messaging.v1 import alerts_pb2 as pb
 from tukupay.sms.messaging.v1 import alerts_pb2_grpc
 
-ALERTS = "tukupay.sms.messaging.v1.AlertService"
 ALERT_ID = "alert_0192e4a07c2b7d3e9a51c6f0b8d4e2a1"
 
 

@@ -9,7 +9,6 @@ from tests.doubles.gateway_doubles import Scripted, at
 from tukupay.sms.messaging.v1 import channels_pb2 as pb
 from tukupay.sms.messaging.v1 import channels_pb2_grpc
 
-CHANNELS = "tukupay.sms.messaging.v1.ChannelService"
 CHANNEL_ID = "channel_0192e4a07c2b7d3e9a51c6f0b8d4e2a1"
 SHOWN = "slack://T...2/A...D/T...Q/%23duty/"
 

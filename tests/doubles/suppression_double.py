@@ -9,7 +9,6 @@ from tests.doubles.gateway_doubles import Scripted, at
 from tukupay.sms.messaging.v1 import suppressions_pb2 as pb
 from tukupay.sms.messaging.v1 import suppressions_pb2_grpc
 
-SUPPRESSIONS = "tukupay.sms.messaging.v1.SuppressionService"
 ENTRY_ID = "suppression_0192e4a07c2b7d3e9a51c6f0b8d4e2a1"
 
 

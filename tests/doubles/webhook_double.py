@@ -9,7 +9,6 @@ from tests.doubles.gateway_doubles import Scripted, at
 from tukupay.sms.messaging.v1 import webhooks_pb2 as pb
 from tukupay.sms.messaging.v1 import webhooks_pb2_grpc
 
-WEBHOOKS = "tukupay.sms.messaging.v1.WebhookService"
 WEBHOOK_ID = "webhook_0192e4a07c2b7d3e9a51c6f0b8d4e2a1"
 SECRET = "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw"
 

@@ -11,17 +11,18 @@ import pytest
 
 from gateway_http.bootstrap import Gateway
 from gateway_http.settings import GatewaySettings
+from messaging_service.wiring.services import SERVICES
 from service_kit.grpc.channel import open_channel
 from service_kit.grpc.grpc_server import GrpcServer
 from service_kit.settings import Address
 from tests.doubles.account_double import AccountDouble
-from tests.doubles.alert_double import ALERTS, AlertDouble
+from tests.doubles.alert_double import AlertDouble
 from tests.doubles.callback_double import CallbackDouble
-from tests.doubles.channel_double import CHANNELS, ChannelDouble
-from tests.doubles.gateway_doubles import MESSAGING, PRICING, MessagingDouble, PricingDouble
+from tests.doubles.channel_double import ChannelDouble
+from tests.doubles.gateway_doubles import PRICING, MessagingDouble, PricingDouble
 from tests.doubles.report_double import ReportDouble
-from tests.doubles.suppression_double import SUPPRESSIONS, SuppressionDouble
-from tests.doubles.webhook_double import WEBHOOKS, WebhookDouble
+from tests.doubles.suppression_double import SuppressionDouble
+from tests.doubles.webhook_double import WebhookDouble
 from tukupay.sms.messaging.v1 import (
     accounts_pb2_grpc,
     alerts_pb2_grpc,
@@ -70,7 +71,7 @@ async def running_gateway(
     )
     reports, webhooks, alerts, channels = ReportDouble(), WebhookDouble(), AlertDouble(), ChannelDouble()
     pricing_server = GrpcServer(ANY_PORT, [PRICING])
-    messaging_server = GrpcServer(ANY_PORT, [MESSAGING, SUPPRESSIONS, WEBHOOKS, ALERTS, CHANNELS])
+    messaging_server = GrpcServer(ANY_PORT, SERVICES)
     pricing_pb2_grpc.add_PricingServiceServicer_to_server(pricing, pricing_server.grpc)
     messaging_pb2_grpc.add_MessagingServiceServicer_to_server(messaging, messaging_server.grpc)
     events_pb2_grpc.add_EventServiceServicer_to_server(messaging, messaging_server.grpc)

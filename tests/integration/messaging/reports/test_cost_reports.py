@@ -35,6 +35,8 @@ from tests.unit.messaging.reports.test_cost_rehearsal import draft
 from tukupay.sms.messaging.v1 import messaging_pb2, reports_pb2_grpc
 from tukupay.sms.messaging.v1 import reports_pb2 as pb
 
+REPORTS = "tukupay.sms.messaging.v1.ReportService"
+
 __all__ = ["pricing", "pricing_url"]
 
 _MESSAGE = """
@@ -112,7 +114,7 @@ def drafted(price_micros: int, effective: int, **fields: Any) -> pb.DraftPrice:
 
 @pytest.fixture
 async def reports(database_url: str, pricing: Pricing, pricing_url: str) -> AsyncIterator[Reports]:
-    server = GrpcServer(Address("127.0.0.1", 0), ())
+    server = GrpcServer(Address("127.0.0.1", 0), [REPORTS])
     async with create_pool(database_url, "reports", max_size=2) as pool:
         traffic = PostgresTraffic(ReportTurns(pool), page=7)
         book = BookClient(pricing.channel, timeout_s=20, now=lambda: datetime.now(UTC))

@@ -38,6 +38,8 @@ from tests.system.messaging_replica import Replica
 from tukupay.sms.messaging.v1 import messaging_pb2, reports_pb2_grpc
 from tukupay.sms.messaging.v1 import reports_pb2 as pb
 
+REPORTS = "tukupay.sms.messaging.v1.ReportService"
+
 MONTHS = ("2026-10", "2026-11", "2026-12", "2027-01")
 CHARGE, REFUND = EntryKind.CHARGE, EntryKind.REFUND
 CHEAP = Price(Decimal("0.333333"), "cost_2", PriceLevel.SPECIFIC_CUSTOMER)
@@ -96,7 +98,7 @@ def period(start: datetime | None = None, end: datetime | None = None) -> dict[s
 
 @pytest.fixture
 async def reports(database_url: str) -> AsyncIterator[Reports]:
-    server = GrpcServer(Address("127.0.0.1", 0), ())
+    server = GrpcServer(Address("127.0.0.1", 0), [REPORTS])
     async with create_pool(database_url, "reports", max_size=2) as pool:
         room = ReportTurns(pool)
         servicer = ReportServicer(
