@@ -11,6 +11,7 @@ import structlog
 
 from messaging_service.carriers.carrier import CarrierSinks
 from messaging_service.shared.postgres.report_turns import ReportTurns
+from messaging_service.wiring.build_access import WiredAccess, build_access
 from messaging_service.wiring.build_accounts import build_accounts
 from messaging_service.wiring.build_audit import build_audit
 from messaging_service.wiring.build_carriers import WiredCarriers, build_carriers
@@ -50,6 +51,7 @@ class Service:
     duties: Duties
     gauges: Duties
     """Run only where there are metrics."""
+    access: WiredAccess
     prices: WiredPrices
     carriers: WiredCarriers
     events: WiredEvents
@@ -60,6 +62,7 @@ class Service:
 def compose(process: Process) -> Service:
     """Puts all rooms together; nothing connects or runs yet."""
     turns = ReportTurns(process.pools.reports, REPORTS)
+    access = build_access(process)
     accounts = build_accounts(process, turns)
     prices = build_prices(process)
     opt_outs = build_opt_outs(process)
@@ -73,6 +76,7 @@ def compose(process: Process) -> Service:
     audit = build_audit(process)
     return Service(
         servicers=(
+            *access.servicers,
             *accounts.servicers,
             *opt_outs.servicers,
             *carriers.servicers,
@@ -83,6 +87,7 @@ def compose(process: Process) -> Service:
             *notices.servicers,
         ),
         duties={
+            **access.duties,
             **prices.duties,
             **opt_outs.duties,
             **carriers.duties,
@@ -93,6 +98,7 @@ def compose(process: Process) -> Service:
             **audit.duties,
         },
         gauges={**sending.gauges, **notices.gauges},
+        access=access,
         prices=prices,
         carriers=carriers,
         events=events,
@@ -160,3 +166,4 @@ def _run(
     ending.callback(sending.dispatch.stop)
     ending.push_async_callback(lambda: server.stop(time.left_s))
     ending.callback(service.events.tail.close)
+    ending.callback(service.access.watch.close)

@@ -53,6 +53,8 @@ _COUNTED_DUTIES: Final = (
     "alerts",
     IDENTITIES,
     "hash_chains",
+    "key_watch",
+    "key_uses",
 )
 """Shown from the start with a nought, so that the first failure is a rise."""
 

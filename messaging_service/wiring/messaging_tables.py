@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from messaging_service.access.postgres import key_tables
 from messaging_service.accounts.postgres import account_tables
 from messaging_service.carriers.postgres import carrier_tables
 from messaging_service.notices.postgres import alert_tables, endpoint_tables
@@ -23,6 +24,7 @@ __all__ = [
     "dispatch_tables",
     "endpoint_tables",
     "hash_chain",
+    "key_tables",
     "message_tables",
     "metadata",
     "receipt_tables",

@@ -14,6 +14,7 @@ REPORTS = ReportBounds()
 CLOSE_S = 5.0
 _BILLING = 3
 _NOTICES = 3
+_ACCESS = 4
 _NOTICES_TIMEOUT_S = 30.0
 _CATCH_UPS = 2
 _CATCH_UP_TIMEOUT_S = 30.0
@@ -39,6 +40,8 @@ class Pools:
     """For the reader of all watchers, which never waits for it."""
     catch_up: Pool
     """For watchers that catch up."""
+    access: Pool
+    """For API keys: who calls is known however busy senders are."""
 
     @property
     def by_name(self) -> dict[str, Pool]:
@@ -50,6 +53,7 @@ class Pools:
             "webhooks": self.notices,
             "tail": self.tail,
             "catch-up": self.catch_up,
+            "access": self.access,
         }
 
     async def open(self) -> None:
@@ -103,4 +107,5 @@ def create_pools(settings: DatabaseSettings) -> Pools:
             patience_s=_CATCH_UP_PATIENCE_S,
             seldom=True,
         ),
+        access=create_pool(url, "messaging-access", guards=GUARDS, min_size=0, max_size=_ACCESS, timeout_s=2.0),
     )

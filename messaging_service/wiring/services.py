@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from tukupay.sms.messaging.v1 import (
+    access_pb2,
     accounts_pb2,
     alerts_pb2,
     carrier_callbacks_pb2,
@@ -19,6 +20,7 @@ SERVICES = tuple(
     service.full_name
     for descriptor in (
         messaging_pb2.DESCRIPTOR,
+        access_pb2.DESCRIPTOR,
         accounts_pb2.DESCRIPTOR,
         alerts_pb2.DESCRIPTOR,
         carriers_pb2.DESCRIPTOR,

@@ -40,6 +40,15 @@ def all_accounts_needed() -> ServiceError:
     )
 
 
+def live_mode_needed() -> ServiceError:
+    """The call is about what is real, and the caller's credential for tests."""
+    return ServiceError(
+        Kind.PERMISSION_DENIED,
+        reasons.PERMISSION_DENIED,
+        "this credential is for tests; use a live one",
+    )
+
+
 def require_scope(principal: Principal, scope: str) -> None:
     """Raises ServiceError unless the caller has the scope."""
     if not principal.may(scope):

@@ -22,6 +22,9 @@ import psycopg
 import pytest
 from psycopg.errors import Error
 
+from messaging_service.access.domain.key_record import KeyStatus
+from messaging_service.access.key_store import KeyFilter
+from messaging_service.access.postgres.postgres_keys import PostgresKeys
 from messaging_service.accounts.domain.account import AccountLimits, AccountMode
 from messaging_service.accounts.postgres.postgres_account_store import PostgresAccountStore
 from messaging_service.accounts.postgres.postgres_ledger_store import PostgresLedgerStore
@@ -190,6 +193,9 @@ async def run_all(pool: Pool) -> None:
         for with_ended, after in product((False, True), (None, AFTER)):
             wanted = SuppressionFilter(**chosen, with_ended=with_ended)
             assert await PostgresSuppressions(pool, "here").list(wanted, 1, after) == []
+    for chosen in (*each_of(account_id="a", status=KeyStatus.ACTIVE), *({"status": each} for each in KeyStatus)):
+        for position in (None, (NOW, "tk_live_00000000")):
+            assert await PostgresKeys(pool).list(KeyFilter(**chosen), NOW, 1, position) == []
     await PostgresLedgerStore(pool, turns).verify("a", 10)
     await run_reports(turns)
 

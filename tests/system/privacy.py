@@ -16,6 +16,7 @@ _PRIVATE = {
     "the password of the database": re.compile(re.escape(DATABASE_PASSWORD)),
     "the password at the carrier": re.compile(re.escape(SMPP_PASSWORD)),
     "the secret of a channel": re.compile(re.escape(CHANNEL_SECRET)),
+    "a whole API key": re.compile(r"tk_(live|test)_[0-9A-Za-z]{12}"),
     # Every recipient of these tests is a Kenyan mobile.
     "a full phone number": re.compile(r"(?<![0-9A-Fa-f.])\+?254[17]\d{8}(?!\d)"),
 }

@@ -70,32 +70,34 @@ class KeyTerms(_message.Message):
     MESSAGES_PER_MINUTE_FIELD_NUMBER: _builtins.int
     DAILY_SPEND_MICROS_FIELD_NUMBER: _builtins.int
     name: _builtins.str
-    """What it is for, as people know it; 1 to 100 characters."""
+    """What it is for, as people know it; 1 to 100 printable characters."""
     mode: _access_pb2.AccessMode.ValueType
-    """Whether it is `tk_live_` or `tk_test_`."""
+    """Required: whether it is `tk_live_` or `tk_test_`."""
     all_accounts: _builtins.bool
     """It may act for every account."""
     app_id: _builtins.str
     """The app through which its messages come, for pricing; absent when through none."""
     messages_per_minute: _builtins.int
-    """Most messages in a minute, over all accounts; absent: as many as its accounts allow."""
+    """Most messages in a minute, over all accounts, 1 to 1,000,000; absent: as many as its accounts allow."""
     daily_spend_micros: _builtins.int
-    """Most micros of a KES in a day of Nairobi, over all accounts; absent: as its accounts allow."""
+    """Most micros of a KES in a day of Nairobi, over all accounts, up to KES 1,000,000,000; absent: as its accounts allow."""
     @_builtins.property
     def accounts(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
-        """The accounts that it may act for; at most 100. Empty with `all_accounts`."""
+        """The accounts that it may act for, 1 to 100; they need not exist yet. Empty with `all_accounts`."""
 
     @_builtins.property
     def scopes(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
-        """What it may do, for instance `sms:send`; at least one."""
+        """What it may do, for instance `sms:send`; at least one. `*` is everything but `assert:principal` and `keys:resolve`,
+        which no key has.
+        """
 
     @_builtins.property
     def networks(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
-        """The addresses and networks that it is valid from, for instance `10.0.0.0/8`; empty: from anywhere."""
+        """The addresses and networks that it is valid from, for instance `10.0.0.0/8`; at most 100, and empty: from anywhere."""
 
     @_builtins.property
     def expires_time(self) -> _timestamp_pb2.Timestamp:
-        """From then on it is not valid; absent: it does not expire."""
+        """From then on it is not valid; it lies ahead when a key is made. Absent: it does not expire."""
 
     def __init__(
         self,
@@ -165,7 +167,7 @@ class ApiKey(_message.Message):
 
     @_builtins.property
     def last_used_time(self) -> _timestamp_pb2.Timestamp:
-        """When it was last used, to the minute; absent before its first use."""
+        """When it was last used, to about a minute; absent before its first use."""
 
     @_builtins.property
     def revoked_time(self) -> _timestamp_pb2.Timestamp:
@@ -373,7 +375,7 @@ class RotateKeyRequest(_message.Message):
     """Required: its id."""
     @_builtins.property
     def overlap(self) -> _duration_pb2.Duration:
-        """How long the old key stays valid beside the new one, 0 to 30 days; absent means 24 hours. One that expires
+        """How long the old key stays valid beside the new one, 0 to 30 days; absent means 24 hours. A key that expires
         sooner does so.
         """
 
@@ -559,7 +561,9 @@ class WatchKeysResponse(_message.Message):
     CHANGED_KEY_IDS_FIELD_NUMBER: _builtins.int
     @_builtins.property
     def changed_key_ids(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
-        """The ids of keys that changed or ended; empty in the first message, and in those that only say that the watch lives."""
+        """The ids of keys that were revoked or rotated, at most 1,000. Empty in the first message, and in one about each second
+        otherwise, which says that nothing was missed until now.
+        """
 
     def __init__(
         self,

@@ -84,7 +84,8 @@ class AccessServiceServicer(object):
 
     def CreateKey(self, request, context):
         """Makes a key. The answer is the only place where it is ever seen.
-        INVALID_ARGUMENT: a field is malformed, or a scope is unknown or not for keys.
+        INVALID_ARGUMENT: a field is malformed, or a scope is unknown or not for keys. PERMISSION_DENIED: the key could do
+        what its maker may not, by a scope, or by being live when the maker is for tests.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -107,8 +108,10 @@ class AccessServiceServicer(object):
         raise NotImplementedError('Method not implemented!')
 
     def RotateKey(self, request, context):
-        """Makes a key that may do what another one may, and lets the other one end after an overlap.
-        NOT_FOUND (`KEY_NOT_FOUND`). FAILED_PRECONDITION (`KEY_ENDED`): it was revoked or has expired.
+        """Makes a key that may do what another one may, and lets the other one end after an overlap. If the old key expires,
+        the new one is given as long a life from now on as the old one had from its making.
+        NOT_FOUND (`KEY_NOT_FOUND`). INVALID_ARGUMENT: the overlap is out of range. FAILED_PRECONDITION: it was revoked or has
+        expired (`KEY_ENDED`), or another key replaces it already (`KEY_REPLACED`). PERMISSION_DENIED: as CreateKey.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -123,18 +126,22 @@ class AccessServiceServicer(object):
         raise NotImplementedError('Method not implemented!')
 
     def ResolveKey(self, request, context):
-        """What a key may do, for programs that check credentials. Unknown, wrong, revoked and expired keys are told apart for
-        nobody.
-        NOT_FOUND (`KEY_NOT_FOUND`): it is not valid now. INVALID_ARGUMENT: it is not 32 octets.
+        """What a key may do, for programs that check credentials, which refuse a key with a wrong checksum without asking.
+        Unknown, wrong, revoked and expired keys are answered alike. When a key was used is recorded by this call, at most
+        once a minute.
+        NOT_FOUND (`KEY_NOT_FOUND`): it is not valid now. INVALID_ARGUMENT: the digest is not 32 octets, or there is no id.
+        RESOURCE_EXHAUSTED (`OVERLOADED`): too many keys are looked up at once.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
     def WatchKeys(self, request, context):
-        """Follows the keys that change or end: first the moment from which on nothing is missed, then each id as it changes.
-        Whoever keeps what ResolveKey answered forgets those that are named here.
-        UNAVAILABLE (`SHUTTING_DOWN`, `DATABASE_UNAVAILABLE`): watch again, and forget all.
+        """Follows the keys that are revoked or rotated, at whichever replica: first the moment from which on nothing is missed,
+        then each id within a second of the change. What ResolveKey answered after the first message may be kept until the
+        key is named here. An expiry that was set from the start is not told: ResolveKey says it.
+        UNAVAILABLE (`SHUTTING_DOWN`, `DATABASE_UNAVAILABLE`), RESOURCE_EXHAUSTED (`WATCHER_TOO_SLOW`), or any other end:
+        forget what was kept, and watch again. RESOURCE_EXHAUSTED (`TOO_MANY_WATCHES`): the process serves 200 watches.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')

@@ -42,7 +42,8 @@ class AccessServiceStub:
     def __new__(cls, channel: _aio.Channel) -> AccessServiceAsyncStub: ...
     CreateKey: _grpc.UnaryUnaryMultiCallable[_access_pb2.CreateKeyRequest, _access_pb2.CreateKeyResponse]
     """Makes a key. The answer is the only place where it is ever seen.
-    INVALID_ARGUMENT: a field is malformed, or a scope is unknown or not for keys.
+    INVALID_ARGUMENT: a field is malformed, or a scope is unknown or not for keys. PERMISSION_DENIED: the key could do
+    what its maker may not, by a scope, or by being live when the maker is for tests.
     """
     GetKey: _grpc.UnaryUnaryMultiCallable[_access_pb2.GetKeyRequest, _access_pb2.GetKeyResponse]
     """One key, without its secret.
@@ -53,22 +54,28 @@ class AccessServiceStub:
     INVALID_ARGUMENT: a malformed filter or page token.
     """
     RotateKey: _grpc.UnaryUnaryMultiCallable[_access_pb2.RotateKeyRequest, _access_pb2.RotateKeyResponse]
-    """Makes a key that may do what another one may, and lets the other one end after an overlap.
-    NOT_FOUND (`KEY_NOT_FOUND`). FAILED_PRECONDITION (`KEY_ENDED`): it was revoked or has expired.
+    """Makes a key that may do what another one may, and lets the other one end after an overlap. If the old key expires,
+    the new one is given as long a life from now on as the old one had from its making.
+    NOT_FOUND (`KEY_NOT_FOUND`). INVALID_ARGUMENT: the overlap is out of range. FAILED_PRECONDITION: it was revoked or has
+    expired (`KEY_ENDED`), or another key replaces it already (`KEY_REPLACED`). PERMISSION_DENIED: as CreateKey.
     """
     RevokeKey: _grpc.UnaryUnaryMultiCallable[_access_pb2.RevokeKeyRequest, _access_pb2.RevokeKeyResponse]
     """Ends a key at once: every gateway refuses it within 2 seconds. Again: the same answer.
     NOT_FOUND (`KEY_NOT_FOUND`).
     """
     ResolveKey: _grpc.UnaryUnaryMultiCallable[_access_pb2.ResolveKeyRequest, _access_pb2.ResolveKeyResponse]
-    """What a key may do, for programs that check credentials. Unknown, wrong, revoked and expired keys are told apart for
-    nobody.
-    NOT_FOUND (`KEY_NOT_FOUND`): it is not valid now. INVALID_ARGUMENT: it is not 32 octets.
+    """What a key may do, for programs that check credentials, which refuse a key with a wrong checksum without asking.
+    Unknown, wrong, revoked and expired keys are answered alike. When a key was used is recorded by this call, at most
+    once a minute.
+    NOT_FOUND (`KEY_NOT_FOUND`): it is not valid now. INVALID_ARGUMENT: the digest is not 32 octets, or there is no id.
+    RESOURCE_EXHAUSTED (`OVERLOADED`): too many keys are looked up at once.
     """
     WatchKeys: _grpc.UnaryStreamMultiCallable[_access_pb2.WatchKeysRequest, _access_pb2.WatchKeysResponse]
-    """Follows the keys that change or end: first the moment from which on nothing is missed, then each id as it changes.
-    Whoever keeps what ResolveKey answered forgets those that are named here.
-    UNAVAILABLE (`SHUTTING_DOWN`, `DATABASE_UNAVAILABLE`): watch again, and forget all.
+    """Follows the keys that are revoked or rotated, at whichever replica: first the moment from which on nothing is missed,
+    then each id within a second of the change. What ResolveKey answered after the first message may be kept until the
+    key is named here. An expiry that was set from the start is not told: ResolveKey says it.
+    UNAVAILABLE (`SHUTTING_DOWN`, `DATABASE_UNAVAILABLE`), RESOURCE_EXHAUSTED (`WATCHER_TOO_SLOW`), or any other end:
+    forget what was kept, and watch again. RESOURCE_EXHAUSTED (`TOO_MANY_WATCHES`): the process serves 200 watches.
     """
 
 @_typing.type_check_only
@@ -82,7 +89,8 @@ class AccessServiceAsyncStub(AccessServiceStub):
     def __init__(self, channel: _aio.Channel) -> None: ...
     CreateKey: _aio.UnaryUnaryMultiCallable[_access_pb2.CreateKeyRequest, _access_pb2.CreateKeyResponse]  # type: ignore[assignment]
     """Makes a key. The answer is the only place where it is ever seen.
-    INVALID_ARGUMENT: a field is malformed, or a scope is unknown or not for keys.
+    INVALID_ARGUMENT: a field is malformed, or a scope is unknown or not for keys. PERMISSION_DENIED: the key could do
+    what its maker may not, by a scope, or by being live when the maker is for tests.
     """
     GetKey: _aio.UnaryUnaryMultiCallable[_access_pb2.GetKeyRequest, _access_pb2.GetKeyResponse]  # type: ignore[assignment]
     """One key, without its secret.
@@ -93,22 +101,28 @@ class AccessServiceAsyncStub(AccessServiceStub):
     INVALID_ARGUMENT: a malformed filter or page token.
     """
     RotateKey: _aio.UnaryUnaryMultiCallable[_access_pb2.RotateKeyRequest, _access_pb2.RotateKeyResponse]  # type: ignore[assignment]
-    """Makes a key that may do what another one may, and lets the other one end after an overlap.
-    NOT_FOUND (`KEY_NOT_FOUND`). FAILED_PRECONDITION (`KEY_ENDED`): it was revoked or has expired.
+    """Makes a key that may do what another one may, and lets the other one end after an overlap. If the old key expires,
+    the new one is given as long a life from now on as the old one had from its making.
+    NOT_FOUND (`KEY_NOT_FOUND`). INVALID_ARGUMENT: the overlap is out of range. FAILED_PRECONDITION: it was revoked or has
+    expired (`KEY_ENDED`), or another key replaces it already (`KEY_REPLACED`). PERMISSION_DENIED: as CreateKey.
     """
     RevokeKey: _aio.UnaryUnaryMultiCallable[_access_pb2.RevokeKeyRequest, _access_pb2.RevokeKeyResponse]  # type: ignore[assignment]
     """Ends a key at once: every gateway refuses it within 2 seconds. Again: the same answer.
     NOT_FOUND (`KEY_NOT_FOUND`).
     """
     ResolveKey: _aio.UnaryUnaryMultiCallable[_access_pb2.ResolveKeyRequest, _access_pb2.ResolveKeyResponse]  # type: ignore[assignment]
-    """What a key may do, for programs that check credentials. Unknown, wrong, revoked and expired keys are told apart for
-    nobody.
-    NOT_FOUND (`KEY_NOT_FOUND`): it is not valid now. INVALID_ARGUMENT: it is not 32 octets.
+    """What a key may do, for programs that check credentials, which refuse a key with a wrong checksum without asking.
+    Unknown, wrong, revoked and expired keys are answered alike. When a key was used is recorded by this call, at most
+    once a minute.
+    NOT_FOUND (`KEY_NOT_FOUND`): it is not valid now. INVALID_ARGUMENT: the digest is not 32 octets, or there is no id.
+    RESOURCE_EXHAUSTED (`OVERLOADED`): too many keys are looked up at once.
     """
     WatchKeys: _aio.UnaryStreamMultiCallable[_access_pb2.WatchKeysRequest, _access_pb2.WatchKeysResponse]  # type: ignore[assignment]
-    """Follows the keys that change or end: first the moment from which on nothing is missed, then each id as it changes.
-    Whoever keeps what ResolveKey answered forgets those that are named here.
-    UNAVAILABLE (`SHUTTING_DOWN`, `DATABASE_UNAVAILABLE`): watch again, and forget all.
+    """Follows the keys that are revoked or rotated, at whichever replica: first the moment from which on nothing is missed,
+    then each id within a second of the change. What ResolveKey answered after the first message may be kept until the
+    key is named here. An expiry that was set from the start is not told: ResolveKey says it.
+    UNAVAILABLE (`SHUTTING_DOWN`, `DATABASE_UNAVAILABLE`), RESOURCE_EXHAUSTED (`WATCHER_TOO_SLOW`), or any other end:
+    forget what was kept, and watch again. RESOURCE_EXHAUSTED (`TOO_MANY_WATCHES`): the process serves 200 watches.
     """
 
 class AccessServiceServicer(metaclass=_abc_1.ABCMeta):
@@ -125,7 +139,8 @@ class AccessServiceServicer(metaclass=_abc_1.ABCMeta):
         context: _ServicerContext,
     ) -> _typing.Union[_access_pb2.CreateKeyResponse, _abc.Awaitable[_access_pb2.CreateKeyResponse]]:
         """Makes a key. The answer is the only place where it is ever seen.
-        INVALID_ARGUMENT: a field is malformed, or a scope is unknown or not for keys.
+        INVALID_ARGUMENT: a field is malformed, or a scope is unknown or not for keys. PERMISSION_DENIED: the key could do
+        what its maker may not, by a scope, or by being live when the maker is for tests.
         """
 
     @_abc_1.abstractmethod
@@ -154,8 +169,10 @@ class AccessServiceServicer(metaclass=_abc_1.ABCMeta):
         request: _access_pb2.RotateKeyRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_access_pb2.RotateKeyResponse, _abc.Awaitable[_access_pb2.RotateKeyResponse]]:
-        """Makes a key that may do what another one may, and lets the other one end after an overlap.
-        NOT_FOUND (`KEY_NOT_FOUND`). FAILED_PRECONDITION (`KEY_ENDED`): it was revoked or has expired.
+        """Makes a key that may do what another one may, and lets the other one end after an overlap. If the old key expires,
+        the new one is given as long a life from now on as the old one had from its making.
+        NOT_FOUND (`KEY_NOT_FOUND`). INVALID_ARGUMENT: the overlap is out of range. FAILED_PRECONDITION: it was revoked or has
+        expired (`KEY_ENDED`), or another key replaces it already (`KEY_REPLACED`). PERMISSION_DENIED: as CreateKey.
         """
 
     @_abc_1.abstractmethod
@@ -174,9 +191,11 @@ class AccessServiceServicer(metaclass=_abc_1.ABCMeta):
         request: _access_pb2.ResolveKeyRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_access_pb2.ResolveKeyResponse, _abc.Awaitable[_access_pb2.ResolveKeyResponse]]:
-        """What a key may do, for programs that check credentials. Unknown, wrong, revoked and expired keys are told apart for
-        nobody.
-        NOT_FOUND (`KEY_NOT_FOUND`): it is not valid now. INVALID_ARGUMENT: it is not 32 octets.
+        """What a key may do, for programs that check credentials, which refuse a key with a wrong checksum without asking.
+        Unknown, wrong, revoked and expired keys are answered alike. When a key was used is recorded by this call, at most
+        once a minute.
+        NOT_FOUND (`KEY_NOT_FOUND`): it is not valid now. INVALID_ARGUMENT: the digest is not 32 octets, or there is no id.
+        RESOURCE_EXHAUSTED (`OVERLOADED`): too many keys are looked up at once.
         """
 
     @_abc_1.abstractmethod
@@ -185,9 +204,11 @@ class AccessServiceServicer(metaclass=_abc_1.ABCMeta):
         request: _access_pb2.WatchKeysRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_abc.Iterator[_access_pb2.WatchKeysResponse], _abc.AsyncIterator[_access_pb2.WatchKeysResponse]]:
-        """Follows the keys that change or end: first the moment from which on nothing is missed, then each id as it changes.
-        Whoever keeps what ResolveKey answered forgets those that are named here.
-        UNAVAILABLE (`SHUTTING_DOWN`, `DATABASE_UNAVAILABLE`): watch again, and forget all.
+        """Follows the keys that are revoked or rotated, at whichever replica: first the moment from which on nothing is missed,
+        then each id within a second of the change. What ResolveKey answered after the first message may be kept until the
+        key is named here. An expiry that was set from the start is not told: ResolveKey says it.
+        UNAVAILABLE (`SHUTTING_DOWN`, `DATABASE_UNAVAILABLE`), RESOURCE_EXHAUSTED (`WATCHER_TOO_SLOW`), or any other end:
+        forget what was kept, and watch again. RESOURCE_EXHAUSTED (`TOO_MANY_WATCHES`): the process serves 200 watches.
         """
 
 def add_AccessServiceServicer_to_server(servicer: AccessServiceServicer, server: _typing.Union[_grpc.Server, _aio.Server]) -> None: ...
