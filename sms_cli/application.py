@@ -29,7 +29,7 @@ from sms_cli.tokens.tokens_commands import tokens
 
 application = typer.Typer(
     name="tukupay-sms",
-    help="TukuPay SMS on this machine: run it, send through it, look into it.",
+    help="Run TukuPay SMS on this machine, send SMS, and inspect messages, accounts and prices.",
     no_args_is_help=True,
     add_completion=False,
     # Plain help: the rich one names a type for options without a value, and costs 0.2 s.
@@ -64,7 +64,7 @@ def main(
         bool, typer.Option("--version", callback=_show_version, is_eager=True, help="Show the version and exit.")
     ] = False,
 ) -> None:
-    """TukuPay SMS on this machine: run it, send through it, look into it."""
+    """Run TukuPay SMS on this machine, send SMS, and inspect messages, accounts and prices."""
 
 
 application.command(epilog=UP_EPILOG)(up)

@@ -55,9 +55,11 @@ class _Sums:
 
 
 def list_accounts(
-    mode: Annotated[Mode | None, typer.Option(help="Only those that pay so.")] = None,
-    status: Annotated[Standing | None, typer.Option(help="Only those that stand so.")] = None,
-    output: Annotated[Path | None, typer.Option(metavar="FILE.csv|json", help="Write all of them there.")] = None,
+    mode: Annotated[Mode | None, typer.Option(help="Only accounts that pay this way.")] = None,
+    status: Annotated[Standing | None, typer.Option(help="Only accounts with this status.")] = None,
+    output: Annotated[
+        Path | None, typer.Option(metavar="FILE.csv|json", help="Write all of them to this file.")
+    ] = None,
     *,
     raw: Raw = False,
     bom: Bom = False,

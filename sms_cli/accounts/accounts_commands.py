@@ -15,7 +15,9 @@ from sms_cli.shared.terminal_instants import shown
 from tukupay.sms.messaging.v1 import accounts_pb2 as pb
 from tukupay.sms.messaging.v1.accounts_pb2_grpc import AccountServiceStub
 
-accounts = typer.Typer(help="Accounts: their balance, and what is chosen for them.", no_args_is_help=True)
+accounts = typer.Typer(
+    help="Accounts: open, list, balances, terms, statements, payments, corrections, refunds.", no_args_is_help=True
+)
 
 User = Annotated[str, typer.Argument(metavar="USER_ID", help="The account, as in userId.")]
 
@@ -42,7 +44,7 @@ def change(
     ],
     as_json: AsJson = False,
 ) -> None:
-    """Change what is chosen for an account."""
+    """Change settings of an account."""
     request = pb.UpdateAccountRequest(user_id=user, resend_unknown=resend_unknown)
     answer: pb.UpdateAccountResponse = ask_messaging(AccountServiceStub, lambda stub: stub.UpdateAccount(request))
     _print(answer.account, as_json=as_json)

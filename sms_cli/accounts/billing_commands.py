@@ -32,7 +32,7 @@ NO_LIMIT = "none"
 
 
 User = Annotated[str, typer.Argument(metavar="USER_ID", help="The account, as in userId.")]
-By = Annotated[str | None, typer.Option(help="Who books it, for the record; your user name if not given.")]
+By = Annotated[str | None, typer.Option(help="Who books it, for the record; your user name if absent.")]
 Credit = Annotated[str | None, typer.Option(help="KES by which a prepaid account may go below zero.")]
 Daily = Annotated[str | None, typer.Option(help="Most KES in a day of Nairobi, or `none`.")]
 Minute = Annotated[str | None, typer.Option(help="Most messages in a minute, or `none`.")]
@@ -107,14 +107,16 @@ def terms(  # noqa: PLR0917 - typer calls it by keyword
 def top_up(
     user: User,
     amount: Annotated[str, typer.Argument(help="KES, for instance 500.")],
-    reference: Annotated[str, typer.Option(help="What names the payment on the other side; it is booked once.")],
+    reference: Annotated[
+        str, typer.Option(help="The payment's reference, such as an M-PESA receipt number; it is booked once.")
+    ],
     by: By = None,
     override: Annotated[
         str | None,
         typer.Option(
             "--override-reference",
             metavar="REASON",
-            help="Book it although the reference is on record, as it is another payment; why, for the record.",
+            help="Book it even though the reference is on record: why it is another payment, for the record.",
         ),
     ] = None,
     *,
@@ -146,7 +148,9 @@ def adjust(
     amount: Annotated[str, typer.Argument(help="KES to add; -5 takes 5 away.")],
     reason: Annotated[str, typer.Option(help="Why, for the record.")],
     by: By = None,
-    reference: Annotated[str | None, typer.Option(help="Makes a repetition harmless.")] = None,
+    reference: Annotated[
+        str | None, typer.Option(help="Idempotency key: repeating the command with it has no further effect.")
+    ] = None,
     *,
     as_json: AsJson = False,
 ) -> None:
@@ -174,7 +178,7 @@ def refund(
     *,
     as_json: AsJson = False,
 ) -> None:
-    """Pay charges of a message back: every one that is not paid back yet, or that of one attempt."""
+    """Refund a message: every charge that is not refunded yet, or that of one attempt."""
     request = pb.RefundSmsRequest(outbox_id=outbox_id, reason=reason, booked_by=_who(by), attempt=attempt)
     answer: pb.RefundSmsResponse = ask_messaging(AccountServiceStub, lambda stub: stub.RefundSms(request))
     records = [entry_record(entry) for entry in answer.entries]
@@ -189,7 +193,9 @@ def refund(
 
 @billing_commands.command("verify")
 def verify(
-    user: Annotated[str | None, typer.Option(help="One account; all without it.")] = None, *, as_json: AsJson = False
+    user: Annotated[str | None, typer.Option(help="Only this account; all if absent.")] = None,
+    *,
+    as_json: AsJson = False,
 ) -> None:
     """Recompute the books from messages and entries; exits with 1 when they do not add up."""
     request = pb.VerifyBooksRequest(user_id=user)

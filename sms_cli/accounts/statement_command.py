@@ -36,7 +36,7 @@ def statement(
     month: Month = None,
     output: Annotated[
         Path | None,
-        typer.Option(metavar="FILE.csv|json", help="Write every entry there, with the balance after it."),
+        typer.Option(metavar="FILE.csv|json", help="Write every entry to this file, with the balance after it."),
     ] = None,
     *,
     raw: Raw = False,

@@ -29,7 +29,8 @@ def send_batch(  # noqa: PLR0917 - typer calls it by keyword
     path: Annotated[
         Path,
         typer.Argument(
-            metavar="FILE.csv", help="A column recipient; if you like sender, scheduled, expires, messageId, tags."
+            metavar="FILE.csv",
+            help="CSV with a column recipient; optional: sender, scheduled, expires, messageId, tags.",
         ),
     ],
     text: Annotated[str | None, typer.Option(help="The text, with {name} for the value of the column name.")] = None,
@@ -48,20 +49,22 @@ def send_batch(  # noqa: PLR0917 - typer calls it by keyword
     name: Annotated[str | None, typer.Option(help="Your name for this kind of message.")] = None,
     tag: Annotated[list[str] | None, typer.Option(help="A tag for all messages; may be repeated.")] = None,
     priority: Annotated[Lane, typer.Option(help="High goes first.")] = Lane.normal,
-    expires: Annotated[
-        str | None, typer.Option(help="Until when messages are wanted, for lines that do not say.")
+    expires: Annotated[str | None, typer.Option(help="When messages expire, for lines that do not say.")] = None,
+    results: Annotated[
+        Path | None, typer.Option(help="File for the result of each line; FILE.results.csv if absent.")
     ] = None,
-    results: Annotated[Path | None, typer.Option(help="Where the result of each line goes; FILE.results.csv.")] = None,
     wait: Annotated[float, typer.Option(min=0, max=60, help="Seconds to wait for the carrier's answers.")] = 10,
     patience: Annotated[float, typer.Option(min=0, help="Seconds without success before it stops.")] = 120,
     batch: Annotated[int, typer.Option(min=1, max=1_000, help="Messages in one call.")] = 500,
-    window: Annotated[int, typer.Option(min=1, max=10_000, help="Messages without an answer at most.")] = 2_000,
+    window: Annotated[
+        int, typer.Option(min=1, max=10_000, help="Maximum number of messages without an answer.")
+    ] = 2_000,
     *,
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Only say what would be sent, and for how much.")] = False,
     yes: Annotated[bool, typer.Option("--yes", help="Do not ask for confirmation.")] = False,
     as_json: AsJson = False,
 ) -> None:
-    """Send a message to each line of a file, and write what became of it.
+    """Send a message to each line of a file, and write the result of each.
 
     The whole file is checked before anything is sent. Running it again sends nothing twice.
     """

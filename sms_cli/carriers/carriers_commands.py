@@ -21,13 +21,13 @@ from tukupay.sms.messaging.v1.carriers_pb2_grpc import CarrierServiceStub
 if TYPE_CHECKING:
     from tukupay.sms.messaging.v1.carriers_pb2_grpc import CarrierServiceAsyncStub
 
-carriers = typer.Typer(help="How carriers stand; pause, drain and resume them.", invoke_without_command=True)
+carriers = typer.Typer(help="Show carriers; pause, drain and resume them.", invoke_without_command=True)
 
 _PAGE = 500
 
 Carrier = Annotated[str, typer.Argument(help="The carrier's name.")]
 Reason = Annotated[str, typer.Option(help="Why, for the record.")]
-By = Annotated[str | None, typer.Option(help="Who says so, for the record; your user name if not given.")]
+By = Annotated[str | None, typer.Option(help="Who asks for it, for the record; your user name if absent.")]
 
 
 @carriers.callback()
@@ -69,13 +69,13 @@ async def _every_page(stub: CarrierServiceAsyncStub) -> pb.ListCarriersResponse:
 
 @carriers.command()
 def pause(carrier: Carrier, reason: Reason = "", by: By = None) -> None:
-    """Give a carrier no more messages; it stays connected. What only it could take waits in the queue."""
+    """Give a carrier no more messages; it stays connected. Messages without another carrier wait in the queue."""
     _set(carrier, pb.CARRIER_MODE_PAUSED, reason, by)
 
 
 @carriers.command()
 def drain(carrier: Carrier, reason: Reason = "", by: By = None) -> None:
-    """Give a carrier no more messages, let it end what is under way, and disconnect."""
+    """Give a carrier no more messages, wait for those under way, and disconnect."""
     _set(carrier, pb.CARRIER_MODE_DRAINED, reason, by)
 
 

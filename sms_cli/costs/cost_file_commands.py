@@ -46,7 +46,7 @@ def import_file(
         typer.Argument(metavar="FILE.csv", help="level,customerId,appId,pricePerSms,effectiveFrom,reason[,createdBy]"),
     ],
     author: Annotated[
-        str | None, typer.Option("--by", help="Who sets prices whose line does not say; your user name if absent.")
+        str | None, typer.Option("--by", help="Who sets prices whose line names nobody; your user name if absent.")
     ] = None,
     idempotency_key: Annotated[
         str | None, typer.Option(help="Names this import; made from the file if absent. A new one imports it again.")
@@ -221,7 +221,9 @@ def _bar(doing: str, total: int | None, then: str | None = None) -> Generator[Ca
 
 @file_commands.command("export")
 def export_file(
-    path: Annotated[Path | None, typer.Argument(metavar="[FILE.csv]", help="The terminal if absent.")] = None,
+    path: Annotated[
+        Path | None, typer.Argument(metavar="[FILE.csv]", help="The file to write; the terminal if absent.")
+    ] = None,
     level: Annotated[str | None, typer.Option(help=f"Only one of {', '.join(LEVEL_NAMES.values())}.")] = None,
     *,
     raw: Raw = False,

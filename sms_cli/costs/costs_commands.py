@@ -41,7 +41,7 @@ WIDE = 130
 
 AllowFree = Annotated[bool, typer.Option("--allow-free", help="Let a price be 0.")]
 OverrideGuards = Annotated[
-    bool, typer.Option("--override-guards", help="Record it although it is unusual; the row says that it was meant.")
+    bool, typer.Option("--override-guards", help="Record it even if a guard finds it unusual; the row names the guard.")
 ]
 
 
@@ -53,7 +53,10 @@ def set_cost(  # noqa: PLR0917 - typer calls it by keyword
     app: App = None,
     reason: Annotated[str | None, typer.Option(help="Why; needed for TukuPay and SpecificCustomer.")] = None,
     effective_from: Annotated[
-        str | None, typer.Option("--from", help="Since when, for instance 2026-01-31T08:00:00Z; now if absent.")
+        str | None,
+        typer.Option(
+            "--from", help="First instant at which it applies, for instance 2026-01-31T08:00:00Z; now if absent."
+        ),
     ] = None,
     author: Annotated[str | None, typer.Option("--by", help="Who sets it; your user name if absent.")] = None,
     idempotency_key: Annotated[
@@ -92,11 +95,11 @@ def set_cost(  # noqa: PLR0917 - typer calls it by keyword
 def withdraw(
     cost_id: Annotated[str, typer.Argument(help="The row, `cost_` and 32 hexadecimal digits; `costs history` has it.")],
     reason: Annotated[str, typer.Option(help="Why.")],
-    author: Annotated[str | None, typer.Option("--by", help="Who takes it back; your user name if absent.")] = None,
+    author: Annotated[str | None, typer.Option("--by", help="Who withdraws it; your user name if absent.")] = None,
     *,
     as_json: AsJson = False,
 ) -> None:
-    """Take back a price that has not taken effect yet. It stays on record, with who and why."""
+    """Withdraw a price that has not taken effect yet. It stays on record, with who withdrew it and why."""
     cost = asyncio.run(withdraw_cost(client_settings().pricing, cost_id, author=author, reason=reason))
     _show(cost_record(cost), as_json=as_json)
 
@@ -105,7 +108,7 @@ def withdraw(
 def explain(
     customer: Annotated[str, typer.Option(help="The account that pays.")],
     app: Annotated[str | None, typer.Option(help="The app that the send comes through.")] = None,
-    at: Annotated[str | None, typer.Option(help="For which instant; now if absent.")] = None,
+    at: Annotated[str | None, typer.Option(help="The instant to price for; now if absent.")] = None,
     known_at: Annotated[
         str | None, typer.Option(help="As it was known at this instant, for instance when an old invoice was made.")
     ] = None,

@@ -57,7 +57,7 @@ def up() -> None:
     raise typer.Exit(run_up())
 
 
-def serve(service: Annotated[ServiceName, typer.Argument(help="Which service.")]) -> None:
+def serve(service: Annotated[ServiceName, typer.Argument(help="The service to run.")]) -> None:
     """Run one service in the foreground, with settings from the environment."""
     from sms_cli.local.local_parts import module_command  # noqa: PLC0415 - see up
 
@@ -67,9 +67,11 @@ def serve(service: Annotated[ServiceName, typer.Argument(help="Which service.")]
 
 
 def migrate(
-    target: Annotated[MigrationTarget, typer.Argument(help="Whose database.")] = MigrationTarget.all,
+    target: Annotated[
+        MigrationTarget, typer.Argument(help="The service whose database to migrate.")
+    ] = MigrationTarget.all,
 ) -> None:
-    """Bring databases to the tables that the services expect; does nothing when they have them."""
+    """Migrate databases to the schema that the services expect; does nothing when it is up to date."""
     from sms_cli.local.migrate_databases import migrate_database  # noqa: PLC0415 - see up
 
     environment = client_environment()
@@ -89,8 +91,8 @@ def migrate(
 
 def phone(
     number: Annotated[str | None, typer.Argument(help="One phone, for instance +254712345678.")] = None,
-    reply: Annotated[str | None, typer.Option(help="Let it write this, for instance STOP.")] = None,
-    to: Annotated[str | None, typer.Option(help="To this sender id; to who wrote last if absent.")] = None,
+    reply: Annotated[str | None, typer.Option(help="Send this text from the phone, for instance STOP.")] = None,
+    to: Annotated[str | None, typer.Option(help="The sender id it goes to; the latest sender if absent.")] = None,
     *,
     as_json: AsJson = False,
 ) -> None:
@@ -113,7 +115,7 @@ def phone(
 
 
 def status(*, as_json: AsJson = False) -> None:
-    """Show how all parts are; exits with 1 unless all of them serve."""
+    """Show the state of all parts; exits with 1 unless all of them serve."""
     from sms_cli.local.system_status import all_parts  # noqa: PLC0415 - see up
 
     parts = asyncio.run(all_parts(client_settings(), client_environment()))

@@ -16,7 +16,7 @@ from sms_cli.shared.terminal_instants import shown
 from tukupay.sms.messaging.v1 import alerts_pb2 as pb
 from tukupay.sms.messaging.v1.alerts_pb2_grpc import AlertServiceStub
 
-alerts = typer.Typer(help="What accounts are warned of: list, acknowledge, rules, channels.", no_args_is_help=True)
+alerts = typer.Typer(help="Alerts of accounts: list, acknowledge, rules, channels.", no_args_is_help=True)
 alerts.add_typer(channels, name="channels")
 
 _MICROS = 1_000_000
@@ -37,9 +37,9 @@ User = Annotated[str, typer.Option(help="The account.")]
 @alerts.command("list")
 def list_alerts(
     user: User = "user123",
-    limit: Annotated[int, typer.Option(min=1, max=500, help="The most rows to show.")] = 20,
+    limit: Annotated[int, typer.Option(min=1, max=500, help="Maximum number of rows.")] = 20,
     *,
-    only_open: Annotated[bool, typer.Option("--open", help="Only those that are not resolved.")] = False,
+    only_open: Annotated[bool, typer.Option("--open", help="Only open alerts.")] = False,
 ) -> None:
     """Show the alerts of an account, newest first."""
     request = pb.ListAlertsRequest(user_id=user, only_open=only_open, page_size=limit)
@@ -71,9 +71,9 @@ def list_alerts(
 @alerts.command("ack")
 def acknowledge(
     alert: Annotated[str, typer.Argument(help="The alert's id.")],
-    by: Annotated[str | None, typer.Option(help="Who has seen it; your user name if absent.")] = None,
+    by: Annotated[str | None, typer.Option(help="Who acknowledges it; your user name if absent.")] = None,
 ) -> None:
-    """Say who has seen an alert; the first word stays."""
+    """Acknowledge an alert; the first name stays."""
     request = pb.AcknowledgeAlertRequest(alert_id=alert, acknowledged_by=by or getpass.getuser())
     answer: pb.AcknowledgeAlertResponse = ask_messaging(AlertServiceStub, lambda stub: stub.AcknowledgeAlert(request))
     seen = answer.alert
@@ -82,7 +82,7 @@ def acknowledge(
 
 @alerts.command("rules")
 def rules(user: User = "user123") -> None:
-    """Show what an account is warned of, the defaults included."""
+    """Show the alert rules of an account, defaults included."""
     request = pb.GetAlertRulesRequest(user_id=user)
     answer: pb.GetAlertRulesResponse = ask_messaging(AlertServiceStub, lambda stub: stub.GetAlertRules(request))
     table = Table("kind", "watches", "threshold", "margin", "quiet")

@@ -16,11 +16,9 @@ from tukupay.sms.messaging.v1 import channels_pb2, webhooks_pb2
 from tukupay.sms.messaging.v1.channels_pb2_grpc import ChannelServiceStub
 from tukupay.sms.messaging.v1.webhooks_pb2_grpc import WebhookServiceStub
 
-webhooks = typer.Typer(
-    help="Where events are posted: add, list, test, look into, replay, rotate, remove.", no_args_is_help=True
-)
+webhooks = typer.Typer(help="Webhooks: add, list, test, log, replay, rotate, remove.", no_args_is_help=True)
 channels = typer.Typer(
-    help="Where people are notified of alerts: add, list, set, test, look into, replay, remove.", no_args_is_help=True
+    help="Channels, to which alerts are sent: add, list, set, test, log, replay, remove.", no_args_is_help=True
 )
 
 WEBHOOKS = EndpointFamily(
@@ -58,10 +56,10 @@ CHANNELS = EndpointFamily(
 Webhook = Annotated[str, typer.Argument(help="The webhook's id.", metavar="WEBHOOK")]
 Channel = Annotated[str, typer.Argument(help="The channel's id.", metavar="CHANNEL")]
 WebhookEvents = Annotated[
-    list[str] | None, typer.Option("--event", help="What is wanted, such as sms.delivered; repeatable.")
+    list[str] | None, typer.Option("--event", help="An event to subscribe to, such as sms.delivered; may be repeated.")
 ]
 ChannelEvents = Annotated[
-    list[str] | None, typer.Option("--event", help="What is wanted, such as sms.failed; repeatable.")
+    list[str] | None, typer.Option("--event", help="An event to subscribe to, such as sms.failed; may be repeated.")
 ]
 Target = Annotated[
     str,
@@ -71,13 +69,13 @@ Target = Annotated[
     ),
 ]
 User = Annotated[str, typer.Option(help="The account.")]
-EventsOf = Annotated[str, typer.Option(help="The account whose events are wanted.")]
+EventsOf = Annotated[str, typer.Option(help="The account whose events it receives.")]
 Description = Annotated[str, typer.Option(help="What it is for.")]
 State = Annotated[str | None, typer.Option(help=f"Only {', '.join(WEBHOOKS.states)}.")]
-Limit = Annotated[int, typer.Option(min=1, max=500, help="The most rows to show.")]
-Delivery = Annotated[str | None, typer.Option(help="This delivery only.")]
-Start = Annotated[str | None, typer.Option("--from", help="Those recorded from here on.")]
-End = Annotated[str | None, typer.Option("--to", help="To before here.")]
+Limit = Annotated[int, typer.Option(min=1, max=500, help="Maximum number of rows.")]
+Delivery = Annotated[str | None, typer.Option(help="Only this delivery.")]
+Start = Annotated[str | None, typer.Option("--from", help="Start of the period, inclusive.")]
+End = Annotated[str | None, typer.Option("--to", help="End of the period, exclusive.")]
 
 
 @webhooks.command("add")
@@ -99,7 +97,7 @@ def add_webhook(
 def add_channel(
     target: Target, user: EventsOf = "user123", event: ChannelEvents = None, description: Description = ""
 ) -> None:
-    """Tell people of every alert of an account from now on, or of what --event names."""
+    """Send every alert of an account to people from now on, or the events that --event names."""
     url, email = _url_or_email(target)
     events = CHANNELS.wanted(event or [])
     made = CHANNELS.ask("Create{}", user_id=user, url=url, email=email, events=events, description=description)
@@ -126,7 +124,7 @@ def change_webhook(
     *,
     enabled: Annotated[bool | None, typer.Option("--enable/--disable", help="Whether events are posted.")] = None,
 ) -> None:
-    """Change a webhook; what waits goes out at once."""
+    """Change a webhook; pending deliveries are sent at once."""
     changed = WEBHOOKS.ask("Update{}", id=webhook, url=url, events=WEBHOOKS.wanted(event or []), enabled=enabled)
     WEBHOOKS.show([changed.webhook])
 
@@ -137,11 +135,9 @@ def change_channel(
     target: Annotated[str | None, typer.Option(help="The new target, of the same kind; - reads it.")] = None,
     event: ChannelEvents = None,
     *,
-    enabled: Annotated[
-        bool | None, typer.Option("--enable/--disable", help="Whether it is notified of anything.")
-    ] = None,
+    enabled: Annotated[bool | None, typer.Option("--enable/--disable", help="Whether alerts are sent to it.")] = None,
 ) -> None:
-    """Change a channel; what waits goes out at once."""
+    """Change a channel; pending deliveries are sent at once."""
     url, email = ("", "") if target is None else _url_or_email(target)
     events = CHANNELS.wanted(event or [])
     changed = CHANNELS.ask("Update{}", id=channel, url=url or None, email=email or None, events=events, enabled=enabled)
@@ -151,9 +147,11 @@ def change_channel(
 @webhooks.command()
 def rotate(
     webhook: Webhook,
-    overlap: Annotated[int | None, typer.Option(help="Seconds for which both secrets sign; a day if absent.")] = None,
+    overlap: Annotated[
+        int | None, typer.Option(help="Seconds during which both secrets sign; a day if absent.")
+    ] = None,
 ) -> None:
-    """Make a new secret. The present one signs beside it for a while."""
+    """Create a new secret. The old one also signs for a while."""
     made = WEBHOOKS.ask("Rotate{}Secret", id=webhook, overlap=None if overlap is None else Duration(seconds=overlap))
     out.print(f"secret: {made.secret}", markup=False)
     if made.webhook.HasField("previous_secret_until_time"):
@@ -162,37 +160,37 @@ def rotate(
 
 @webhooks.command("remove")
 def remove_webhook(webhook: Webhook) -> None:
-    """Delete a webhook with its secrets, and what is on its way to it."""
+    """Delete a webhook, its secrets and its pending deliveries."""
     WEBHOOKS.remove(webhook)
 
 
 @channels.command("remove")
 def remove_channel(channel: Channel) -> None:
-    """Delete a channel with its target, and what is on its way to it."""
+    """Delete a channel, its target and its pending deliveries."""
     CHANNELS.remove(channel)
 
 
 @webhooks.command("test")
 def test_webhook(webhook: Webhook) -> None:
-    """Post an event webhook.test, and tell what the endpoint made of it."""
+    """Post an event webhook.test, and show its outcome."""
     WEBHOOKS.test(webhook)
 
 
 @channels.command("test")
 def test_channel(channel: Channel) -> None:
-    """Send a test, and tell what became of it."""
+    """Send a test, and show its outcome."""
     CHANNELS.test(channel)
 
 
 @webhooks.command("log")
 def webhook_log(webhook: Webhook, state: State = None, limit: Limit = 20, *, as_json: AsJson = False) -> None:
-    """Show what was and is to be posted, newest first."""
+    """Show past and pending deliveries, newest first."""
     WEBHOOKS.show_log(webhook, state, limit, as_json=as_json)
 
 
 @channels.command("log")
 def channel_log(channel: Channel, state: State = None, limit: Limit = 20, *, as_json: AsJson = False) -> None:
-    """Show what was sent and what is waiting, newest first."""
+    """Show past and pending deliveries, newest first."""
     CHANNELS.show_log(channel, state, limit, as_json=as_json)
 
 
@@ -203,7 +201,9 @@ def replay_webhook(
     start: Start = None,
     end: End = None,
     *,
-    delivered: Annotated[bool, typer.Option("--delivered", help="Also what was taken, not only what failed.")] = False,
+    delivered: Annotated[
+        bool, typer.Option("--delivered", help="Also deliveries that were taken, not only failed ones.")
+    ] = False,
 ) -> None:
     """Post deliveries again: one, or those of a period."""
     period = instant_option("--from", start), instant_option("--to", end)
@@ -213,7 +213,7 @@ def replay_webhook(
 
 @channels.command("replay")
 def replay_channel(channel: Channel, delivery: Delivery = None, start: Start = None, end: End = None) -> None:
-    """Tell of events again: of one, or in one text of those of a period that were given up."""
+    """Send events again: one, or the failed ones of a period in one text."""
     count = CHANNELS.replay(channel, delivery, instant_option("--from", start), instant_option("--to", end))
     out.print(f"{count:,} {'event is' if count == 1 else 'events are'} sent again.", markup=False)
 

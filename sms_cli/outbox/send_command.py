@@ -21,9 +21,11 @@ def send(  # noqa: PLR0917 - typer calls it by keyword
     priority: Annotated[Lane, typer.Option(help="High goes first.")] = Lane.normal,
     at: Annotated[str | None, typer.Option(help="When, for instance 2026-01-31T08:00:00Z.")] = None,
     expires: Annotated[
-        str | None, typer.Option(help="Until when it is wanted; it is not sent from then on and costs nothing.")
+        str | None, typer.Option(help="When it expires; it is not sent from then on and costs nothing.")
     ] = None,
-    message_id: Annotated[str | None, typer.Option(help="Makes a repetition harmless.")] = None,
+    message_id: Annotated[
+        str | None, typer.Option(help="Idempotency key: repeating the command with it has no further effect.")
+    ] = None,
     *,
     as_json: AsJson = False,
 ) -> None:

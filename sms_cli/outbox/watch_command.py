@@ -44,11 +44,11 @@ def watch(
     user: Annotated[str | None, typer.Option(help="All messages of an account, until Ctrl-C.")] = None,
     status: Annotated[list[Outcome] | None, typer.Option(help="Only changes to it; may be repeated.")] = None,
     tag: Annotated[str | None, typer.Option(help="Only messages with this tag.")] = None,
-    resume: Annotated[str | None, typer.Option(help="A cursor: go on after what came before it.")] = None,
+    resume: Annotated[str | None, typer.Option(help="Resume after this cursor.")] = None,
     *,
     as_json: Annotated[bool, typer.Option("--json", help="Print one JSON object a line, for programs.")] = False,
 ) -> None:
-    """Show what happens to messages as it happens.
+    """Follow messages: show each event as it happens.
 
     Goes on by itself when the connection breaks, and misses nothing. At the end it prints how to go on later.
     """

@@ -50,14 +50,14 @@ _SHOWN = (
 
 
 def reconcile(  # noqa: PLR0917 - typer calls it by keyword
-    carrier: Annotated[str, typer.Option(help="The carrier that sent it, as it is named here.")],
+    carrier: Annotated[str, typer.Option(help="The carrier that sent it, by its configured name.")],
     invoice: Annotated[
         Path, typer.Option(metavar="FILE.csv", help="carrierMessageId or day, and messages, parts, cost, status.")
     ],
     start: Start = None,
     end: End = None,
     month: Month = None,
-    output: Annotated[Path | None, typer.Option(metavar="FILE.csv|json", help="Where to write all exceptions.")] = None,
+    output: Annotated[Path | None, typer.Option(metavar="FILE.csv|json", help="File for all exceptions.")] = None,
     *,
     raw: Raw = False,
     bom: Bom = False,

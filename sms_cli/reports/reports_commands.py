@@ -43,7 +43,7 @@ TOTAL = "TOTAL"
 
 OnlyUser = Annotated[str | None, typer.Option(help="Only this account.")]
 Output = Annotated[
-    Path | None, typer.Option(metavar="FILE.csv|json", help="Where to write it; the terminal if absent.")
+    Path | None, typer.Option(metavar="FILE.csv|json", help="The file to write; the terminal if absent.")
 ]
 
 

@@ -32,7 +32,7 @@ from sms_cli.suppressions.suppression_calls import (
 )
 from tukupay.sms.messaging.v1 import suppressions_pb2 as pb
 
-suppressions = typer.Typer(help="Who wants no messages: list, add, remove, import, export.", no_args_is_help=True)
+suppressions = typer.Typer(help="Opt-outs: list, add, remove, import, export.", no_args_is_help=True)
 
 EVERYTHING = sys.maxsize
 
@@ -40,19 +40,19 @@ Phone = Annotated[str, typer.Argument(help="The recipient, with + and country co
 Sender = Annotated[str | None, typer.Option(help="Only this sender id; every one if absent.")]
 User = Annotated[str | None, typer.Option(help="Only this account; every one if absent.")]
 Reason = Annotated[str, typer.Option(help="Why, for the record.")]
-By = Annotated[str | None, typer.Option(help="Who says so, for the record; your user name if absent.")]
+By = Annotated[str | None, typer.Option(help="Who asks for it, for the record; your user name if absent.")]
 Full = Annotated[bool, typer.Option("--full", help="Show whole phone numbers.")]
 
 
 @suppressions.command("list")
 def list_entries(
     phone: Annotated[str | None, typer.Option(help="Only entries for this recipient.")] = None,
-    sender: Annotated[str | None, typer.Option(help="Only entries for just this sender id.")] = None,
-    user: Annotated[str | None, typer.Option(help="Only entries for just this account.")] = None,
+    sender: Annotated[str | None, typer.Option(help="Only entries for this sender id.")] = None,
+    user: Annotated[str | None, typer.Option(help="Only entries for this account.")] = None,
     source: Annotated[str | None, typer.Option(help=f"Only entries of {', '.join(SOURCES)}.")] = None,
-    limit: Annotated[int, typer.Option(min=1, help="The most rows to show.")] = 50,
+    limit: Annotated[int, typer.Option(min=1, help="Maximum number of rows.")] = 50,
     *,
-    ended: Annotated[bool, typer.Option("--ended", help="Also entries that ended.")] = False,
+    ended: Annotated[bool, typer.Option("--ended", help="Also ended entries.")] = False,
     full: Full = False,
     as_json: AsJson = False,
 ) -> None:
@@ -73,7 +73,7 @@ def list_entries(
 def add(
     phone: Phone, reason: Reason, sender: Sender = None, user: User = None, by: By = None, *, full: Full = False
 ) -> None:
-    """Refuse messages to a recipient from now on, and cancel what waits for them. Repeating it is harmless."""
+    """Refuse messages to a recipient from now on, and cancel queued ones. Repeating it is harmless."""
     answer = asyncio.run(_add(client_settings().messaging, FileRow(0, phone, sender, user, None), reason, by))
     _show([answer.suppression], full=full, as_json=False)
     held = "" if answer.created else "The entry held already. "
@@ -84,8 +84,8 @@ def add(
 def remove(
     phone: Annotated[str, typer.Argument(help="The recipient, or the id of one entry.", metavar="PHONE|ID")],
     reason: Reason,
-    sender: Annotated[str | None, typer.Option(help="Only the entries for just this sender id.")] = None,
-    user: Annotated[str | None, typer.Option(help="Only the entries for just this account.")] = None,
+    sender: Annotated[str | None, typer.Option(help="Only the entries for this sender id.")] = None,
+    user: Annotated[str | None, typer.Option(help="Only the entries for this account.")] = None,
     by: By = None,
     *,
     every: Annotated[bool, typer.Option("--all", help="End all of them when there are several.")] = False,
@@ -108,14 +108,16 @@ def import_file(
     *,
     raw: RawFile = False,
 ) -> None:
-    """Add an entry for each line of a file. Lines at fault are named, and the others count; repeating is harmless."""
+    """Add an entry for each line of a file. Faulty lines are named, the others are added; repeating is harmless."""
     rows = read_rows(path, guarded=not raw)
     asyncio.run(_import(client_settings().messaging, rows, reason, by or getpass.getuser()))
 
 
 @suppressions.command("export")
 def export_file(
-    path: Annotated[Path | None, typer.Argument(metavar="[FILE.csv]", help="The terminal if absent.")] = None,
+    path: Annotated[
+        Path | None, typer.Argument(metavar="[FILE.csv]", help="The file to write; the terminal if absent.")
+    ] = None,
     *,
     full: Full = False,
     raw: Raw = False,
