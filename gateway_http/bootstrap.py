@@ -9,18 +9,22 @@ from contextlib import AsyncExitStack
 import structlog
 from grpc import aio
 
+from gateway_http.access.answer_headers import answer_headers
+from gateway_http.access.required_access import RequiredAccess
 from gateway_http.accounts.account_routes import AccountRoutes
 from gateway_http.alerts.alert_routes import AlertRoutes
 from gateway_http.app import GatewayApp
-from gateway_http.callbacks.africastalking_routes import AfricasTalkingRoutes
+from gateway_http.callbacks.africastalking_routes import AfricasTalkingRoutes, CallbackRoute
 from gateway_http.callbacks.callback_gate import CallbackGate
 from gateway_http.channels.channel_routes import ChannelRoutes
 from gateway_http.costs.cost_routes import CostRoutes
-from gateway_http.gateway_metrics import RequestMetrics, SendMetrics
+from gateway_http.gateway_metrics import CredentialMetrics, RequestMetrics, SendMetrics
 from gateway_http.outbox.outbox_routes import OutboxRoutes
 from gateway_http.reports.report_routes import ReportRoutes
 from gateway_http.rest_api import RestApi, openapi_json
-from gateway_http.settings import GatewaySettings
+from gateway_http.settings import OPEN, REQUIRED, GatewaySettings
+from gateway_http.shared.admission import Admission, OpenAdmission
+from gateway_http.shared.route import RestRoute
 from gateway_http.sms.batch_routes import BatchRoutes
 from gateway_http.sms.coalescer import SendCoalescer
 from gateway_http.sms.quote_routes import QuoteRoutes
@@ -30,6 +34,7 @@ from gateway_http.system.documentation_routes import DocumentationRoutes
 from gateway_http.system.health_routes import HealthRoutes
 from gateway_http.webhooks.webhook_routes import WebhookRoutes
 from service_kit.grpc.channel import open_channel
+from service_kit.grpc.credentialed_channel import Credential
 from service_kit.grpc.grpc_metrics import ClientCalls, counted_stub
 from service_kit.metrics import metrics_served, new_registry
 from service_kit.web.http_server import HttpServer
@@ -83,8 +88,20 @@ class Gateway:
             meter=sends,
         )
         sends.watch(lambda: self.coalescer.outstanding)
+        credentials = CredentialMetrics(self.registry)
+        self._access: RequiredAccess | None = None
+        admission: Admission = OpenAdmission()
+        if settings.access == REQUIRED:
+            self._access = RequiredAccess(
+                messaging,
+                calls,
+                credentials,
+                proxies=settings.trusted_proxies,
+                bad_per_minute=settings.bad_credentials_per_minute,
+            )
+            admission = self._access.admission
         api = RestApi(
-            send=SendSmsRoute(self.coalescer, settings.outcome_wait_s),
+            send=SendSmsRoute(self.coalescer, settings.outcome_wait_s, admission),
             batches=BatchRoutes(
                 self.coalescer, outcome_wait_s=settings.outcome_wait_s, max_batches=settings.max_batches
             ),
@@ -100,10 +117,13 @@ class Gateway:
             channels=ChannelRoutes(channels),
             costs=CostRoutes(costs),
             health=HealthRoutes({"pricing": pricing, "messaging": messaging}),
-            documentation=DocumentationRoutes(openapi_json()),
+            documentation=DocumentationRoutes(openapi_json(is_open=settings.access == OPEN)),
         )
         gate = CallbackGate(settings.africastalking_secrets, settings.africastalking_allow, settings.trusted_proxies)
-        self.routes = [*api.routes(), *AfricasTalkingRoutes(callbacks, gate).routes()]
+        self.routes: list[RestRoute | CallbackRoute] = [
+            *api.routes(admission),
+            *AfricasTalkingRoutes(callbacks, gate).routes(),
+        ]
         self.app = GatewayApp(api.send, self.routes, RequestMetrics(self.registry))
         self.http = HttpServer(
             settings.http_address,
@@ -111,7 +131,14 @@ class Gateway:
             drain_s=settings.drain_s,
             max_connections=settings.max_connections,
             refused=self.app.refused,
+            headers=answer_headers(is_open=settings.access == OPEN),
         )
+
+    async def start(self) -> None:
+        """Begins to serve; raises OSError when the address cannot be had."""
+        if self._access is not None:
+            self._access.start()
+        await self.http.start()
 
     async def stop(self, drain_s: float) -> None:
         """Accepts nothing new, and gives requests up to `drain_s` to end."""
@@ -120,16 +147,25 @@ class Gateway:
         # Sends that still wait are answered that their outcome is open, which a cut connection would not say.
         await self.coalescer.close()
         await ending
+        if self._access is not None:
+            await self._access.stop()
 
 
 async def serve(settings: GatewaySettings, stopping: asyncio.Event) -> None:
     """Serves until `stopping` is set, then ends running requests; raises OSError when the port is taken."""
+    own_token: Credential | None = None if settings.service_token is None else lambda: settings.service_token
     async with AsyncExitStack() as stack:
-        pricing = await stack.enter_async_context(open_channel(settings.pricing_address))
-        messaging = await stack.enter_async_context(open_channel(settings.messaging_address))
+        pricing = await stack.enter_async_context(open_channel(settings.pricing_address, own_token))
+        messaging = await stack.enter_async_context(open_channel(settings.messaging_address, own_token))
         gateway = Gateway(settings, pricing, messaging)
         await stack.enter_async_context(metrics_served(settings.metrics_address, gateway.registry))
-        await gateway.http.start()
+        if settings.access == OPEN:
+            log.warning(
+                "gateway.open",
+                meaning="callers are not asked who they are, and may do everything",
+                remedy="set GATEWAY_ACCESS to required wherever others than you can reach it",
+            )
+        await gateway.start()
         log.info("gateway.listening", address=settings.http_address.host, port=gateway.http.port)
         await stopping.wait()
         await gateway.stop(settings.drain_s)

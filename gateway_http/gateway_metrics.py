@@ -9,7 +9,7 @@ from prometheus_client import Counter, Gauge, Histogram
 from prometheus_client.registry import CollectorRegistry
 from typing_extensions import override
 
-from gateway_http.shared.gateway_meters import RequestMeter, SendMeter
+from gateway_http.shared.gateway_meters import CredentialMeter, Refused, RequestMeter, SendMeter
 from service_kit.grpc.grpc_metrics import CallMeter
 from service_kit.metrics import LATENCY_BUCKETS_S, SIZE_BUCKETS
 
@@ -92,3 +92,19 @@ class SendMetrics(SendMeter):
     @override
     def turned_away(self) -> None:
         self._turned_away.inc()
+
+
+class CredentialMetrics(CredentialMeter):
+    """Implements CredentialMeter. Those that are let in are counted as requests, like all others."""
+
+    def __init__(self, registry: CollectorRegistry) -> None:
+        self._refused = Counter(
+            "tukupay_http_credentials_refused",
+            "Requests refused for their credential, by cause.",
+            ("cause",),
+            registry=registry,
+        )
+
+    @override
+    def credential_refused(self, cause: Refused) -> None:
+        self._refused.labels(cause).inc()

@@ -16,6 +16,7 @@ from gateway_http.openapi.operation import Operation
 from gateway_http.openapi.problem_examples import Json
 from gateway_http.outbox.outbox_routes import OutboxRoutes
 from gateway_http.reports.report_routes import ReportRoutes
+from gateway_http.shared.admission import Admission
 from gateway_http.shared.route import RestRoute, RestRoutes
 from gateway_http.sms.batch_routes import BatchRoutes
 from gateway_http.sms.quote_routes import QuoteRoutes
@@ -44,10 +45,10 @@ class RestApi:
     health: HealthRoutes
     documentation: DocumentationRoutes
 
-    def routes(self) -> list[RestRoute]:
-        """The routes to mount beside the hot one."""
+    def routes(self, admission: Admission) -> list[RestRoute]:
+        """The routes to mount beside the hot one; `admission` lets callers in."""
         nouns = [getattr(self, field.name) for field in fields(self)]
-        return [route for noun in nouns if isinstance(noun, RestRoutes) for route in noun.routes()]
+        return [route for noun in nouns if isinstance(noun, RestRoutes) for route in noun.routes(admission)]
 
 
 OPERATIONS: tuple[Operation, ...] = tuple(
@@ -55,11 +56,11 @@ OPERATIONS: tuple[Operation, ...] = tuple(
 )
 
 
-def openapi() -> Json:
-    """The OpenAPI document."""
-    return document(OPERATIONS)
+def openapi(*, is_open: bool = False) -> Json:
+    """The OpenAPI document; `is_open`: of a system that requires no credential."""
+    return document(OPERATIONS, is_open=is_open)
 
 
-def openapi_json() -> bytes:
-    """The OpenAPI document as JSON."""
-    return msgspec.json.encode(openapi())
+def openapi_json(*, is_open: bool) -> bytes:
+    """The same as JSON."""
+    return msgspec.json.encode(openapi(is_open=is_open))

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass
+from typing import Final
 
 from gateway_http.callbacks.callback_gate import callback_secrets
 from service_kit.settings import (
@@ -10,12 +12,24 @@ from service_kit.settings import (
     Network,
     SettingsError,
     address,
+    choice,
     integer,
     listen_address,
     networks,
     seconds,
     setting,
 )
+
+OPEN: Final = "open"
+REQUIRED: Final = "required"
+_TOKEN: Final = re.compile(r"[A-Za-z0-9._~+/=-]{32,4096}")
+
+
+def service_token(text: str) -> str:
+    """Parses a token that goes into a header. Raises ValueError that shows no part of it."""
+    if not _TOKEN.fullmatch(text):
+        raise ValueError("is not 32 to 4,096 of A-Z, a-z, 0-9 and ._~+/=-; `tukupay-sms tokens create` makes one")
+    return text
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,6 +48,28 @@ class GatewaySettings:
         parse=listen_address,
         default=None,
         guide="guides/metrics.md",
+    )
+    access: str = setting(
+        "GATEWAY_ACCESS",
+        "whether callers need a credential: required, or open, which is for a developer's machine and only on "
+        "loopback addresses",
+        parse=choice(OPEN, REQUIRED),
+        default=OPEN,
+        guide="guides/access.md",
+    )
+    service_token: str | None = setting(
+        "GATEWAY_SERVICE_TOKEN",
+        "token by which the services know the gateway; needed where they require access and it shows no certificate",
+        parse=service_token,
+        default=None,
+        secret=True,
+        guide="guides/access.md",
+    )
+    bad_credentials_per_minute: int = setting(
+        "GATEWAY_BAD_CREDENTIALS_PER_MINUTE",
+        "most requests in a minute from one address with a credential that is not valid; more are turned away with 429",
+        parse=integer(1, 1_000_000),
+        default=60,
     )
     pricing_address: Address = setting(
         "GATEWAY_PRICING_ADDRESS",
@@ -120,6 +156,11 @@ class GatewaySettings:
     )
 
     def __post_init__(self) -> None:
+        if self.access == OPEN and not self.http_address.is_loopback:
+            raise SettingsError(
+                f"GATEWAY_ACCESS is open and GATEWAY_HTTP_ADDRESS ({self.http_address}) is reachable from other "
+                f"machines: set GATEWAY_ACCESS to {REQUIRED}, or listen on 127.0.0.1"
+            )
         if self.send_deadline_s <= self.outcome_wait_s:
             raise SettingsError(
                 f"GATEWAY_SEND_DEADLINE_S ({self.send_deadline_s:g} s) must be more than GATEWAY_OUTCOME_WAIT_S "

@@ -6,6 +6,7 @@ from gateway_http.accounts.account_models import Balance, NewTopUp, Statement, T
 from gateway_http.openapi.operation import READ_FAILURES, WRITE_FAILURES, Answer, BodyOperation, Operation, Tag
 from gateway_http.openapi.parameters import PERIOD_PARAMETERS, USER_ID, query_parameter
 from gateway_http.openapi.problem_examples import Json
+from gateway_http.openapi.route_access import calls
 
 TAG = Tag("Accounts", "What accounts hold, pay and owe.")
 
@@ -53,6 +54,7 @@ GET_BALANCE = Operation(
     "Show the balance of an account",
     "What was paid and charged, what is on hold for messages under way, and what can be spent now. An account that "
     "was never opened and never sent anything is not found.",
+    access=calls("AccountService/GetAccount"),
     answers={200: Answer("The account as it stands.", Balance, {"prepaid": _BALANCE})},
     problems={404: ["ACCOUNT_NOT_FOUND"], **READ_FAILURES},
     parameters=(USER_ID,),
@@ -66,6 +68,7 @@ TOP_UP = BodyOperation(
     "Book a payment",
     "Adds a payment to the balance. Its `reference` is booked once: the same request again answers **200** with "
     "the entry and the header `Idempotent-Replay: true`.",
+    access=calls("AccountService/TopUp"),
     answers={
         201: Answer("Booked.", TopUpAnswer, {"booked": {"entry": _TOP_UP, "account": _BALANCE}}),
         200: Answer(
@@ -94,6 +97,7 @@ GET_STATEMENT = Operation(
     "header for more entries: balances and totals are of the whole period on every page, and the entries of all "
     "pages add up to them, also while the account sends. Entries may still be missing of a period that ended less "
     "than a minute ago.",
+    access=calls("AccountService/GetStatement", "AccountService/ListLedgerEntries"),
     answers={
         200: Answer(
             "The statement with a page of its entries.",

@@ -6,6 +6,7 @@ from gateway_http.alerts.alert_models import Acknowledgement, Alert, AlertRules
 from gateway_http.openapi.operation import READ_FAILURES, WRITE_FAILURES, Answer, BodyOperation, Many, Operation, Tag
 from gateway_http.openapi.parameters import USER_ID, page_parameters, path_parameter, query_parameter
 from gateway_http.openapi.problem_examples import Json
+from gateway_http.openapi.route_access import calls
 
 TAG = Tag("Alerts", "Warnings of what goes wrong, or soon will.")
 
@@ -42,6 +43,7 @@ LIST_ALERTS = Operation(
     TAG,
     "List the alerts of an account",
     "Newest first, with what became of them at webhooks and channels. Follow the `Link` header for the next page.",
+    access=calls("AlertService/ListAlerts"),
     answers={
         200: Answer(
             "The alerts, newest first.",
@@ -65,6 +67,7 @@ GET_ALERT_RULES = Operation(
     TAG,
     "Show the alert rules of an account",
     "The account's rules of every kind, the defaults where it has set none.",
+    access=calls("AlertService/GetAlertRules"),
     answers={200: Answer("One rule of each kind.", AlertRules, {"rules": {"rules": [_RULE]}})},
     problems=READ_FAILURES,
     parameters=(USER_ID,),
@@ -78,6 +81,7 @@ SET_ALERT_RULES = BodyOperation(
     "Set the alert rules of an account",
     "Sets the rules that are given, all or none; kinds that are not given keep theirs. A crossing of the threshold "
     "raises one alert, and the next only after the value was back by the margin.",
+    access=calls("AlertService/SetAlertRules"),
     answers={200: Answer("One rule of each kind, as they hold now.", AlertRules, {"set": {"rules": [_RULE]}})},
     problems=WRITE_FAILURES,
     parameters=(USER_ID,),
@@ -97,6 +101,7 @@ ACKNOWLEDGE_ALERT = BodyOperation(
     TAG,
     "Acknowledge an alert",
     "The first acknowledgement is kept, so repeating the request is safe. It does not resolve the alert.",
+    access=calls("AlertService/AcknowledgeAlert"),
     answers={200: Answer("The alert.", Alert, {"seen": _SEEN})},
     problems={404: ["ALERT_NOT_FOUND"], **WRITE_FAILURES},
     parameters=(path_parameter("alertId", "The alert's identifier.", _ID),),

@@ -45,6 +45,10 @@ Fields = Mapping[str, str]
 Take = Callable[[str, Fields], Awaitable[Any]]
 
 
+class CallbackRoute(Route):
+    """A path for carriers, behind the gate of secrets in paths; what it calls, the gateway calls as itself."""
+
+
 class AfricasTalkingRoutes:
     """Hands posts to the messaging service, in the name of the carrier whose secret is in the path."""
 
@@ -52,14 +56,14 @@ class AfricasTalkingRoutes:
         self._callbacks = callbacks
         self._gate = gate
 
-    def routes(self) -> list[Route]:
+    def routes(self) -> list[CallbackRoute]:
         """The routes to mount; none while no secret is set."""
         if not self._gate.is_open:
             return []
         return [
-            Route(REPORTS, self.report, methods=_METHODS),
-            Route(OPT_OUTS, self.opt_out, methods=_METHODS),
-            Route(INBOUND, self.inbound, methods=_METHODS),
+            CallbackRoute(REPORTS, self.report, methods=_METHODS),
+            CallbackRoute(OPT_OUTS, self.opt_out, methods=_METHODS),
+            CallbackRoute(INBOUND, self.inbound, methods=_METHODS),
         ]
 
     async def report(self, request: Request) -> Response:

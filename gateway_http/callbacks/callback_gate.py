@@ -8,22 +8,19 @@ from __future__ import annotations
 
 import hashlib
 import hmac
-import ipaddress
 import re
 from collections.abc import Iterable, Sequence
 from typing import Final
 
 from starlette.types import Scope
 
+from gateway_http.shared.client_address import IpAddress, address_of, is_within
 from service_kit.settings import Network
 
 PREFIX: Final = "/carriers/"
 """What all paths for carriers begin with."""
 
 _SECRET: Final = re.compile(r"[A-Za-z0-9_-]{16,128}")
-_FORWARDED_FOR: Final = b"x-forwarded-for"
-
-IpAddress = ipaddress.IPv4Address | ipaddress.IPv6Address
 
 
 def callback_secrets(text: str) -> tuple[tuple[str, str], ...]:
@@ -75,38 +72,12 @@ class CallbackGate:
             return False
         if not self._allowed:
             return address.is_loopback
-        return _within(address, self._allowed)
+        return is_within(address, self._allowed)
 
     def address_of(self, scope: Scope) -> IpAddress | None:
-        """Where a request comes from; None when that is not known.
-
-        Behind trusted proxies it is the last address of X-Forwarded-For that is none of theirs: everything before
-        it was written by the caller. A trusted proxy that names no address is not believed itself.
-        """
-        client = scope.get("client")
-        peer = _address(client[0]) if client else None
-        if peer is None or not _within(peer, self._proxies):
-            return peer
-        lines = [value.decode("latin-1") for name, value in scope["headers"] if name == _FORWARDED_FOR]
-        for hop in reversed(",".join(lines).split(",")):
-            address = _address(hop.strip())
-            if address is None or not _within(address, self._proxies):
-                return address
-        return None
+        """Where a request comes from; None when that is not known."""
+        return address_of(scope, self._proxies)
 
 
 def _digest(secret: str) -> bytes:
     return hashlib.sha256(secret.encode()).digest()
-
-
-def _within(address: IpAddress, networks: Sequence[Network]) -> bool:
-    return any(address in network for network in networks)
-
-
-def _address(text: str) -> IpAddress | None:
-    try:
-        address = ipaddress.ip_address(text.removeprefix("[").partition("]")[0])
-    except ValueError:
-        return None
-    mapped = address.ipv4_mapped if isinstance(address, ipaddress.IPv6Address) else None
-    return mapped or address

@@ -14,6 +14,7 @@ from gateway_http.openapi.parameters import (
     path_parameter,
     query_parameter,
 )
+from gateway_http.openapi.route_access import calls
 
 TAG = Tag("SMS costs", "What one SMS unit costs, for whom, and since when.")
 
@@ -52,6 +53,7 @@ ADD_SMS_COST = BodyOperation(
     "the same request again makes no second row: it answers **200** with the row and the header "
     "`Idempotent-Replay: true`. A price or a date that is unusual for the level is refused (`PRICE_GUARD`) "
     "unless `overrideGuards` says that it is meant.",
+    access=calls("PricingService/SetCost"),
     answers={
         200: Answer(
             "Recorded before, under the same `Idempotency-Key`.",
@@ -85,6 +87,7 @@ GET_CURRENT_SMS_COST = Operation(
     "Retrieve the current SMS cost",
     "The price that applies now when asked from a level: SpecificCustomer and AppOwner fall back to "
     "DirectCustomer, and that to TukuPay. The answer carries the level at which the price was found.",
+    access=calls("PricingService/GetCurrentCost"),
     answers={
         200: Answer(
             "The price in effect.",
@@ -105,6 +108,7 @@ LIST_SMS_COSTS = Operation(
     "Every recorded row of a level and entity, oldest `effectiveFrom` first. For SpecificCustomer also the "
     "DirectCustomer rows that applied before the customer's own. A row that was taken back has its `withdrawal`. "
     "Follow the `Link` header for the next page.",
+    access=calls("PricingService/ListCosts"),
     answers={
         200: Answer(
             "The rows, oldest first.",
@@ -130,6 +134,7 @@ RESOLVE_SMS_COST = Operation(
     "when the SMS comes through an app, then DirectCustomer, then TukuPay. With `knownAt` it is answered from "
     "the prices known then, so that an old charge can be reproduced. With `explain=true` every row that was "
     "considered is listed, with why it won or lost.",
+    access=calls("PricingService/ResolvePrice"),
     answers={
         200: Answer(
             "The price.",
@@ -168,6 +173,7 @@ WITHDRAW_SMS_COST = BodyOperation(
     "Withdraw an SMS cost before it takes effect",
     "Takes a future price back. The row stays in the history with who, when and why, and no longer counts. "
     "A price in effect is not withdrawn but superseded: add a new one. Repeating the request gives the same answer.",
+    access=calls("PricingService/WithdrawCost"),
     answers={200: Answer("Withdrawn.", RecordedCost, {"withdrawn": cost_examples.WITHDRAWN_COST})},
     problems={
         404: ["COST_NOT_FOUND"],

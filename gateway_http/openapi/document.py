@@ -7,7 +7,7 @@ from importlib.metadata import PackageNotFoundError, version
 
 import msgspec
 
-from gateway_http.openapi.operation import Operation
+from gateway_http.openapi.operation import SECURITY_SCHEME, Operation
 from gateway_http.openapi.problem_examples import Json
 from gateway_http.shared.problem import ProblemDocument
 from gateway_http.shared.problem_reasons import FIELD_REASONS, REASONS
@@ -20,6 +20,12 @@ _HEADERS: Json = {
     "Retry-After": {
         "description": "Seconds after which trying again makes sense.",
         "schema": {"type": "integer", "minimum": 1},
+    },
+    "WWW-Authenticate": {
+        "description": "What is missing, as RFC 6750 writes it: `Bearer`, with an `error` when a credential was given "
+        "that is not valid (`invalid_token`) or lacks a scope (`insufficient_scope`, with the `scope`). Absent when "
+        "the account is another one's.",
+        "schema": {"type": "string"},
     },
     "Idempotent-Replay": {
         "description": "`true` when the `messageId` or the `Idempotency-Key` was known and this is what it stands "
@@ -40,23 +46,39 @@ _PARAMETERS: Json = {
         "schema": {"type": "string"},
     }
 }
+_SECURITY_SCHEMES: Json = {
+    SECURITY_SCHEME: {
+        "type": "http",
+        "scheme": "bearer",
+        "description": "An API key (`tk_live_…`, `tk_test_…`) or a token of an identity provider, as "
+        "`Authorization: Bearer …`. A gateway that answers with `X-Sms-Mode: open` asks nobody for one.",
+    }
+}
 
 
-def document(operations: Sequence[Operation]) -> Json:
-    """The document, made from the structs that the routes parse and render with."""
+def document(operations: Sequence[Operation], *, is_open: bool) -> Json:
+    """The document, made from the structs that the routes parse and render with.
+
+    `is_open`: whether it is of a system that requires no credential.
+    """
     shapes = dict.fromkeys(shape for operation in operations for shape in operation.shapes())
     _, schemas = msgspec.json.schema_components([*shapes, ProblemDocument], ref_template="#/components/schemas/{name}")
     tags = dict.fromkeys(operation.tag for operation in operations)
     paths: Json = {}
     for operation in operations:
-        paths.setdefault(operation.path, {})[operation.method] = operation.document()
+        paths.setdefault(operation.path, {})[operation.method] = operation.document(is_open=is_open)
     return {
         "openapi": "3.1.0",
         "info": {"title": "TukuPay SMS", "version": _version(), "description": _description()},
         "servers": [{"url": "/", "description": "This gateway"}],
         "tags": [{"name": tag.name, "description": tag.description} for tag in tags],
         "paths": paths,
-        "components": {"schemas": schemas, "headers": _HEADERS, "parameters": _PARAMETERS},
+        "components": {
+            "schemas": schemas,
+            "headers": _HEADERS,
+            "parameters": _PARAMETERS,
+            "securitySchemes": _SECURITY_SCHEMES,
+        },
     }
 
 
@@ -79,6 +101,9 @@ def _description() -> str:
             "an offset is required in requests, answers are in UTC with a `Z`, and show six decimals of the second "
             "when there is a fraction. Unknown fields and parameters are refused by name; `null` for an optional "
             "field is the same as leaving it out.",
+            "",
+            "Say who calls with `Authorization: Bearer` and an API key or a token; each route names the scope that it "
+            "needs. A system on a developer's machine is open: it asks for none, and answers with `X-Sms-Mode: open`.",
             "",
             "Errors are RFC 9457 problem documents. Branch on `reason`:",
             "",

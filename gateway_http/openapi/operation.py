@@ -11,6 +11,7 @@ from typing_extensions import override
 
 from gateway_http.openapi import problem_examples
 from gateway_http.openapi.problem_examples import Json
+from gateway_http.openapi.route_access import RouteAccess
 from gateway_http.shared.problem import ProblemDocument
 from gateway_http.shared.problem_reasons import REASONS
 
@@ -27,11 +28,16 @@ WRITE_FAILURES: Mapping[int, Sequence[str]] = {
 }
 """What any change in the messaging service may fail with."""
 
+SECURITY_SCHEME = "bearer"
+"""The name of the scheme in the document: a credential behind `Authorization: Bearer`."""
+
 _JSON = "application/json"
 _PROBLEM = "application/problem+json"
 _HTTP_WORDS = {
     400: "The request is not valid.",
+    401: "Nobody knows who calls; see `WWW-Authenticate`.",
     402: "The balance does not cover it.",
+    403: "The credential does not allow it.",
     404: "Not found.",
     405: "The route has no such method.",
     408: "The body did not arrive in time.",
@@ -43,6 +49,14 @@ _HTTP_WORDS = {
     503: "A part that is needed cannot be reached; see `Retry-After`.",
     504: "A part that is needed did not answer in time.",
 }
+
+_CREDENTIAL_PROBLEMS: Mapping[int, Sequence[str]] = {
+    401: ["UNAUTHENTICATED"],
+    403: ["PERMISSION_DENIED"],
+    429: ["TOO_MANY_BAD_CREDENTIALS"],
+    503: ["MESSAGING_UNAVAILABLE"],
+}
+"""Of each operation that is not public; the last one when nobody can tell whether a credential is valid."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -94,6 +108,8 @@ class Operation:
     tag: Tag
     summary: str
     description: str
+    access: RouteAccess
+    """Who may ask."""
     answers: Mapping[int, Answer]
     problems: Mapping[int, Sequence[str]]
     """The reasons of each error status that this operation has beside the general ones."""
@@ -116,14 +132,15 @@ class Operation:
         ]
         return [shape for shape in found if isinstance(shape, type)]
 
-    def document(self) -> Json:
-        """The Operation Object."""
+    def document(self, *, is_open: bool) -> Json:
+        """The Operation Object; on an open system a credential is not required."""
         document: Json = {
             "operationId": self.operation_id,
             "tags": [self.tag.name],
             "summary": self.summary,
-            "description": self.description,
+            "description": self._description(),
             "parameters": [*self.parameters, {"$ref": "#/components/parameters/RequestId"}],
+            "security": self._security(is_open=is_open),
         }
         if body := self._body():
             document["requestBody"] = body
@@ -141,12 +158,26 @@ class Operation:
     def _body(self) -> Json | None:
         return None
 
+    def _security(self, *, is_open: bool) -> list[Json]:
+        if self.access.is_public:
+            return []
+        needed: Json = {SECURITY_SCHEME: list(self.access.scopes)}
+        return [{}, needed] if is_open else [needed]
+
+    def _description(self) -> str:
+        if self.access.is_public:
+            return self.description
+        scopes = " and ".join(f"`{scope}`" for scope in self.access.scopes)
+        whose = " and is for all accounts" if self.access.is_for_all_accounts else ""
+        return f"{self.description}\n\nWhere a credential is required, it has the scope {scopes}{whose}."
+
     def _all_problems(self) -> dict[int, list[str]]:
         return self._with_own({400: ["INVALID_ARGUMENT"], 500: ["INTERNAL"]})
 
     def _with_own(self, general: dict[int, list[str]]) -> dict[int, list[str]]:
-        for status, reasons in self.problems.items():
-            general[status] = [*general.get(status, []), *reasons]
+        for more in (self.problems, {} if self.access.is_public else _CREDENTIAL_PROBLEMS):
+            for status, reasons in more.items():
+                general[status] = list(dict.fromkeys([*general.get(status, []), *reasons]))
         return general
 
 
@@ -208,6 +239,8 @@ def _problem(status: int, reasons: Sequence[str]) -> Json:
     headers = ["X-Request-Id"]
     if status in {429, 503}:
         headers.append("Retry-After")
+    if status in {401, 403}:
+        headers.append("WWW-Authenticate")
     return {
         "description": "\n".join([_HTTP_WORDS[status], "", *lines]),
         "headers": {name: _header(name) for name in headers},

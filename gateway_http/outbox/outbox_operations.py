@@ -5,6 +5,7 @@ from __future__ import annotations
 from gateway_http.openapi import entry_examples
 from gateway_http.openapi.operation import READ_FAILURES, WRITE_FAILURES, Answer, BodyOperation, Many, Operation, Tag
 from gateway_http.openapi.parameters import PREFER, USER_ID, page_parameters, path_parameter, query_parameter
+from gateway_http.openapi.route_access import calls
 from gateway_http.outbox import outbox_examples
 from gateway_http.outbox.outbox_event_models import OutboxEvent
 from gateway_http.outbox.outbox_models import ErrorCode, NoFields, OutboxReference, UpdateAnswer
@@ -21,6 +22,7 @@ RESEND_SMS = BodyOperation(
     "Resend a failed SMS",
     "Sends a failed entry again: a new attempt on the same record at its frozen price, at most as often as "
     "configured (3 times unless set). The codes are those of sending.",
+    access=calls("MessagingService/ResendSms"),
     answers={
         200: Answer("Resent, or refused again.", UpdateAnswer, {"resent": outbox_examples.RESENT}),
         202: Answer("Accepted and pending.", UpdateAnswer, {"queued": outbox_examples.RESEND_QUEUED}),
@@ -54,6 +56,7 @@ LIST_OUTBOX_ENTRIES = Operation(
     TAG,
     "List the outbox of an account",
     "The entries of one account, newest first. Follow the `Link` header for the next page.",
+    access=calls("MessagingService/ListOutboxEntries"),
     answers={
         200: Answer(
             "The entries, newest first.",
@@ -79,6 +82,7 @@ GET_OUTBOX_ENTRY = Operation(
     TAG,
     "Show an outbox entry",
     "One entry as it stands.",
+    access=calls("MessagingService/GetOutboxEntry"),
     answers={200: Answer("The entry.", OutboxEntry, {"sent": entry_examples.ENTRY_SENT})},
     problems={404: ["OUTBOX_ENTRY_NOT_FOUND"], **READ_FAILURES},
     parameters=(_OUTBOX_ID,),
@@ -93,6 +97,7 @@ LIST_OUTBOX_EVENTS = Operation(
     "List what happened to an SMS",
     "Every change of one entry's state since it was recorded, oldest first, with its reason. Follow the `Link` "
     "header for the next page.",
+    access=calls("EventService/ListOutboxEvents"),
     answers={
         200: Answer(
             "The events, oldest first.",
@@ -116,6 +121,7 @@ LIST_ERROR_CODES = Operation(
     TAG,
     "List why an SMS may fail",
     "Every `errorCode` that an entry may carry, with what it means, what to do, and whether a resend makes sense.",
+    access=calls("MessagingService/ListErrorCodes"),
     answers={
         200: Answer(
             "The codes.",
@@ -134,6 +140,7 @@ CANCEL_SMS = BodyOperation(
     TAG,
     "Cancel an SMS",
     "Stops an entry that was not submitted yet, for instance a scheduled one. It is not charged.",
+    access=calls("MessagingService/CancelSms"),
     answers={200: Answer("Cancelled.", UpdateAnswer, {"cancelled": outbox_examples.CANCELLED})},
     problems={404: ["OUTBOX_ENTRY_NOT_FOUND"], 409: ["NOT_CANCELLABLE"], **WRITE_FAILURES},
     parameters=(_OUTBOX_ID,),

@@ -5,6 +5,7 @@ from __future__ import annotations
 from gateway_http.openapi.operation import READ_FAILURES, Answer, Operation, Tag
 from gateway_http.openapi.parameters import ONE_LINE, PERIOD_PARAMETERS, query_parameter
 from gateway_http.openapi.problem_examples import Json
+from gateway_http.openapi.route_access import calls
 from gateway_http.reports.report_models import BASES, FORMATS, GROUPINGS, CostReport
 
 TAG = Tag("Reports", "What messages cost, by groups.")
@@ -25,6 +26,7 @@ REPORT_COSTS = Operation(
     "plus half a second for each thousand rows, because others wait for its connection. When it ends early, the "
     "connection ends without the last piece: JSON without its closing brace, chunked transfer without its last "
     "chunk.",
+    access=calls("ReportService/ReportCosts"),
     answers={
         200: Answer(
             "The report.",

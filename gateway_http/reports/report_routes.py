@@ -20,7 +20,6 @@ from gateway_http.shared.route import RestRequest, RestRoutes, handles
 from gateway_http.shared.upstream import Call, problem_of
 from service_kit.csv_files.csv_writer import CsvStyle
 from service_kit.errors import Violation
-from service_kit.request_id import to_metadata
 from tukupay.sms.messaging.v1 import reports_pb2
 
 if TYPE_CHECKING:
@@ -59,7 +58,8 @@ class ReportRoutes(RestRoutes):
             user_id=request.query.get("userId"),
             basis=chosen(request.query, "basis", BASES, BASES["creation"]),
         )
-        answers = aiter(self._reports.ReportCosts(question, timeout=_READ.timeout_s, metadata=to_metadata()))
+        metadata = request.metadata_of(question)
+        answers = aiter(self._reports.ReportCosts(question, timeout=_READ.timeout_s, metadata=metadata))
         try:
             first = await anext(answers)
         except aio.AioRpcError as error:

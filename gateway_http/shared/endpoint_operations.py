@@ -11,6 +11,7 @@ import msgspec
 from gateway_http.openapi.operation import READ_FAILURES, WRITE_FAILURES, Answer, BodyOperation, Many, Operation, Tag
 from gateway_http.openapi.parameters import USER_ID, page_parameters, path_parameter, query_parameter
 from gateway_http.openapi.problem_examples import Json
+from gateway_http.openapi.route_access import RouteAccess, calls
 from gateway_http.shared.endpoint_models import EndpointDelivery, EndpointReplay, Replayed
 
 B = TypeVar("B", bound=msgspec.Struct)
@@ -60,6 +61,11 @@ class EndpointOperations:
         """Such as `listWebhookDeliveries`."""
         return f"{verb}{self.noun.capitalize()}{what}"
 
+    def calls(self, verb: str, what: str = "") -> RouteAccess:
+        """The rule of a route that calls a method such as `WebhookService/ListWebhookDeliveries`."""
+        kind = self.noun.capitalize()
+        return calls(f"{kind}Service/{verb}{kind}{what}")
+
     def one(self, action: str = "") -> str:
         """The path of one endpoint, or of an action on it."""
         return f"{self.path}/{{{self.noun}Id}}{action}"
@@ -83,6 +89,7 @@ class EndpointOperations:
             self.tag,
             f"Make a {self.noun}",
             description,
+            access=self.calls("Create"),
             answers={201: answer},
             problems={409: [f"TOO_MANY_{self.noun.upper()}S"], **failures},
             body=body,
@@ -99,6 +106,7 @@ class EndpointOperations:
             self.tag,
             f"List the {self.noun}s of an account",
             description,
+            access=self.calls("List", "s"),
             answers={200: answer},
             problems=READ_FAILURES,
             parameters=(USER_ID,),
@@ -113,6 +121,7 @@ class EndpointOperations:
             self.tag,
             f"Show a {self.noun}",
             "Its settings, and since when it has been failing.",
+            access=self.calls("Get"),
             answers={200: Answer(f"The {self.noun}.", self.shape, {self.noun: self.example})},
             problems=self.problems(READ_FAILURES),
             parameters=(self.which(),),
@@ -128,6 +137,7 @@ class EndpointOperations:
             f"Change a {self.noun}",
             "Changes the fields that are given. Waiting deliveries go out at once, with the new settings. While it is "
             "disabled, nothing is recorded for it.",
+            access=self.calls("Update"),
             answers={200: Answer(f"The {self.noun} as changed.", self.shape, {self.noun: self.example})},
             problems=self.problems(failures),
             parameters=(self.which(),),
@@ -144,6 +154,7 @@ class EndpointOperations:
             self.tag,
             f"Delete a {self.noun}",
             description,
+            access=self.calls("Delete"),
             answers={204: Answer("It is deleted.", None, {})},
             problems=self.problems(WRITE_FAILURES),
             parameters=(self.which(),),
@@ -159,6 +170,7 @@ class EndpointOperations:
             self.tag,
             f"Test a {self.noun}",
             description,
+            access=self.calls("Test"),
             answers={202: Answer("The test, not tried yet.", self.delivery_shape, {"test": example})},
             problems={**self.problems(WRITE_FAILURES), 409: [f"{self.noun.upper()}_DISABLED"]},
             parameters=(self.which(),),
@@ -181,6 +193,7 @@ class EndpointOperations:
             self.tag,
             summary,
             f"{description}, newest first. Follow the `Link` header for the next page.",
+            access=self.calls("List", "Deliveries"),
             answers={200: answer},
             problems=self.problems(READ_FAILURES),
             parameters=(
@@ -204,6 +217,7 @@ class EndpointOperations:
             self.tag,
             summary,
             description,
+            access=self.calls("Replay", "Deliveries"),
             answers={202: Answer(answered, Replayed, {"replayed": {"replayed": 3}})},
             problems=self.problems(WRITE_FAILURES, f"{self.noun.upper()}_DELIVERY_NOT_FOUND"),
             parameters=(self.which(),),

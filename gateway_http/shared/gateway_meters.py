@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Protocol
+from typing import Literal, Protocol
 
 from typing_extensions import override
 
@@ -31,8 +31,21 @@ class SendMeter(Protocol):
         ...
 
 
-class Unmetered(RequestMeter, SendMeter):
-    """Implements both ports where nothing is counted."""
+Refused = Literal["missing", "invalid", "limited", "address", "unchecked", "scope", "account"]
+"""Why a caller is refused: no credential; one that is not valid, or one of too many; one that is not for the address;
+one that cannot be checked now; one without the scope, or for single accounts where all are needed."""
+
+
+class CredentialMeter(Protocol):
+    """Is called about callers that are not let in."""
+
+    def credential_refused(self, cause: Refused) -> None:
+        """A request was refused for its credential."""
+        ...
+
+
+class Unmetered(RequestMeter, SendMeter, CredentialMeter):
+    """Implements the ports where nothing is counted."""
 
     @override
     def answered(self, method: str, route: str | None, status: int, seconds: float) -> None:
@@ -48,4 +61,8 @@ class Unmetered(RequestMeter, SendMeter):
 
     @override
     def turned_away(self) -> None:
+        pass
+
+    @override
+    def credential_refused(self, cause: Refused) -> None:
         pass

@@ -127,6 +127,8 @@ def from_service_error(error: ServiceError) -> ProblemError:
     headers: dict[str, str] = {}
     if error.kind in {Kind.OVERLOADED, Kind.UNAVAILABLE}:
         headers["Retry-After"] = str(_whole_seconds(error))
+    if error.kind is Kind.PERMISSION_DENIED and (scope := error.metadata.get("scope")):
+        headers["WWW-Authenticate"] = f'Bearer error="insufficient_scope", scope="{scope}"'
     faults = rest_violations(error.violations)
     # The sentence of an invalid request begins with the fields as gRPC spells them, so it is put together anew. Every
     # other sentence passes as it is: what looks like the name of a field in it may be the caller's own data.

@@ -160,6 +160,10 @@ _PROBLEMS: dict[str, tuple[int, str]] = {
         ("Watch again from the last cursor that came, and take events faster or ask for fewer. gRPC only."),
     ),
     "TOO_MANY_WATCHES": (429, "Watch again later, or let one watch serve several readers. gRPC only."),
+    "TOO_MANY_BAD_CREDENTIALS": (
+        429,
+        "Nothing was done; send a valid credential, which is never limited by this, or wait `Retry-After`.",
+    ),
     "OVERLOADED": (429, "Nothing was stored or charged; repeat after `Retry-After` seconds."),
     "INTERNAL": (500, "Our fault; report the `requestId`. The detail says what is known."),
     "METHOD_NOT_IMPLEMENTED": (501, "`CONNECT` leads nowhere here."),

@@ -7,7 +7,7 @@ reads alike, so a method has only its own lines: the question to a service, and 
 from __future__ import annotations
 
 from collections.abc import AsyncGenerator, Awaitable, Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, TypeVar
 
 import msgspec
@@ -21,17 +21,23 @@ from typing_extensions import override
 
 from gateway_http.openapi.operation import BodyOperation, Operation
 from gateway_http.shared import idempotency_key
+from gateway_http.shared.admission import Admission
+from gateway_http.shared.asserted_caller import Caller
 from gateway_http.shared.json_answer import json_answer
+from gateway_http.shared.problem import from_service_error
 from gateway_http.shared.query import limit, next_link, parameters
 from gateway_http.shared.request_body import JsonBody, read_body
 from gateway_http.shared.upstream import Call, answer_of
+from service_kit.errors import ServiceError
+from service_kit.grpc.access_control import apply_rule
 from service_kit.request_id import to_metadata
 
 if TYPE_CHECKING:
+    from google.protobuf.message import Message
     from grpc.aio import UnaryUnaryMultiCallable
 
 B = TypeVar("B", bound=msgspec.Struct)
-Question = TypeVar("Question")
+Question = TypeVar("Question", bound="Message")
 Answer = TypeVar("Answer")
 
 
@@ -46,13 +52,31 @@ class RestRequest:
     """The parameters in the query that were given, by name; all required ones are among them."""
     key: str | None
     """The `Idempotency-Key` as it was given, of an operation that keeps keys; None without one."""
-    headers: Sequence[tuple[bytes, bytes]]
+    headers: Sequence[tuple[bytes, bytes]] = field(repr=False)
+    """With the caller's credential among them."""
     receive: Receive
     request_id: str
+    caller: Caller | None
+    """None on a system without authentication, and of a public operation."""
 
     async def answer(self, method: UnaryUnaryMultiCallable[Question, Answer], question: Question, call: Call) -> Answer:
-        """What a service answers; raises ProblemError when it fails."""
-        return await answer_of(method(question, timeout=call.timeout_s, metadata=to_metadata()), call)
+        """What a service answers; raises ProblemError when it fails, or when the caller may not ask that."""
+        metadata = self.metadata_of(question)
+        return await answer_of(method(question, timeout=call.timeout_s, metadata=metadata), call)
+
+    def metadata_of(self, question: Message) -> tuple[tuple[str, str | bytes], ...]:
+        """What goes with a call: the id of the request, and its caller.
+
+        Raises ProblemError when the rule of the method refuses the caller. The service applies the same rule.
+        """
+        rule = self.operation.access.rule_of(question)
+        if self.caller is None:
+            return to_metadata()
+        try:
+            apply_rule(rule, self.caller.principal, question)
+        except ServiceError as error:
+            raise from_service_error(error) from None
+        return (*to_metadata(), *self.caller.metadata)
 
     async def pages(
         self,
@@ -138,30 +162,33 @@ class RestRoutes:
         """What the document says of the class."""
         return [handler.operation for handler in cls.handlers()]
 
-    def routes(self) -> list[RestRoute]:
-        """The routes to mount."""
+    def routes(self, admission: Admission) -> list[RestRoute]:
+        """The routes to mount; `admission` lets callers in."""
         handlers = self.handlers()
         methods = {path: _methods(path, handlers) for path in dict.fromkeys(each.operation.path for each in handlers)}
-        return [RestRoute(handler, self, methods[handler.operation.path]) for handler in handlers]
+        return [RestRoute(handler, self, methods[handler.operation.path], admission) for handler in handlers]
 
 
 class RestRoute(Route):
     """One method of one path. It cannot be made without an operation, so every route is documented."""
 
-    def __init__(self, handler: Handler, routes: RestRoutes, allowed: str) -> None:
+    def __init__(self, handler: Handler, routes: RestRoutes, allowed: str, admission: Admission) -> None:
         """`allowed` names all methods of the path, for the answer to any other one."""
         operation = handler.operation
         known, required = operation.names("query"), operation.names("query", only_required=True)
         keeps_key = idempotency_key.NAME in operation.names("header")
 
         async def answered(request: Request) -> Response:
+            caller = None
+            if not operation.access.is_public:
+                caller = await admission.admit(request.scope, operation.access)
             headers = request.scope["headers"]
             if handler.refuses_key:
                 idempotency_key.refuse_key(headers)
             query = parameters(request.scope["query_string"], known, required)
             key = idempotency_key.given_key(headers) if keeps_key else None
             read = RestRequest(
-                operation, request.path_params, query, key, headers, request.receive, request.state.request_id
+                operation, request.path_params, query, key, headers, request.receive, request.state.request_id, caller
             )
             return await handler.method(routes, read)
 

@@ -12,7 +12,8 @@ from grpc import aio
 
 from gateway_http.shared import reasons
 from gateway_http.shared.problem import DEFAULT_RETRY_AFTER_S, ProblemError, from_service_error
-from service_kit.errors import ServiceError, Violation
+from service_kit.access.scopes import SELDOM
+from service_kit.errors import Kind, ServiceError, Violation
 from service_kit.grpc.grpc_errors import KINDS, from_rpc_error
 from tukupay.sms.common.v1 import errors_pb2
 
@@ -73,6 +74,9 @@ def problem_of(error: aio.AioRpcError, call: Call) -> ProblemError:
 
 def _problem_of(error: aio.AioRpcError, call: Call) -> ProblemError:
     from_service = from_rpc_error(error)
+    if from_service is not None and _is_about_the_gateway(from_service):
+        log.error("upstream.refuses_the_gateway", part=call.part, reason=from_service.reason)
+        return internal(call)
     if from_service is not None:
         return from_service_error(from_service)
     code = error.code()
@@ -86,6 +90,11 @@ def _problem_of(error: aio.AioRpcError, call: Call) -> ProblemError:
     # The peer's own words stay in the log: they may name what callers need not know.
     log.error("upstream.failed", part=call.part, code=code.name, details=error.details())
     return internal(call)
+
+
+def _is_about_the_gateway(error: ServiceError) -> bool:
+    """Whether a service refuses this process, and not its caller: no credential of theirs could help."""
+    return error.kind is Kind.UNAUTHENTICATED or error.metadata.get("scope") in SELDOM
 
 
 def _interrupted(error: aio.AioRpcError, call: Call) -> ProblemError:

@@ -12,6 +12,7 @@ from google.protobuf.duration_pb2 import Duration
 from starlette.responses import Response
 
 from gateway_http.shared import idempotency_key, reasons
+from gateway_http.shared.asserted_caller import Caller
 from gateway_http.shared.json_answer import json_answer
 from gateway_http.shared.outbox_entry import OutboxEntry
 from gateway_http.shared.preferred_wait import PreferredWait
@@ -24,6 +25,7 @@ from gateway_http.sms.batch_models import MAX_MESSAGES, BatchResult, NewBatch, b
 from gateway_http.sms.coalescer import SEND, SendCoalescer
 from gateway_http.sms.sms_models import NewSms
 from gateway_http.sms.sms_operations import SEND_SMS_BATCH
+from service_kit.access.refusals import account_denied
 from service_kit.errors import Kind, ServiceError, Violation
 from tukupay.sms.messaging.v1 import messaging_pb2
 
@@ -63,7 +65,7 @@ class BatchRoutes(RestRoutes):
         key = idempotency_key.message_key(request.headers)
         taken = await self._taken(request, key)
         items = [one for one in taken if not isinstance(one, ProblemError)]
-        answers = iter(await self._coalescer.send_together(items)) if items else iter(())
+        answers = iter(await self._coalescer.send_together(items, request.caller)) if items else iter(())
         decided = [one if isinstance(one, ProblemError) else next(answers) for one in taken]
         return await _rendered(decided, request.request_id)
 
@@ -74,10 +76,10 @@ class BatchRoutes(RestRoutes):
         if not 1 <= len(raw) <= MAX_MESSAGES:
             problem = f"has {len(raw):,} SMS; give 1 to {MAX_MESSAGES:,}"
             raise invalid_fields([Violation("messages", reasons.BATCH_SIZE, problem)])
-        return await self._read(raw, key, self._wait.of(request.headers))
+        return await self._read(raw, key, self._wait.of(request.headers), request.caller)
 
     async def _read(
-        self, raw: Sequence[msgspec.Raw], key: str | None, wait: Duration
+        self, raw: Sequence[msgspec.Raw], key: str | None, wait: Duration, caller: Caller | None
     ) -> list[messaging_pb2.SendSmsRequest | ProblemError]:
         taken: list[messaging_pb2.SendSmsRequest | ProblemError] = []
         nameless: list[int] = []
@@ -88,6 +90,9 @@ class BatchRoutes(RestRoutes):
                 item = self._sms.decode(bytes(text)).to_request(wait)
             except ProblemError as error:
                 taken.append(_of_item(error, index))
+                continue
+            if caller is not None and not caller.principal.acts_for(item.user_id):
+                taken.append(from_service_error(account_denied()))
                 continue
             if not item.HasField("message_id"):
                 if key is None:

@@ -3,6 +3,7 @@
 A lone caller never waits for company: with nothing under way, a batch leaves at the end of the loop
 turn in which its first item came. While batches are under way, the next one leaves when `spacing_s`
 has passed since the last, when it is full (by items or bytes), or when nothing is under way any more.
+Sends of different callers share a batch, which names each caller once.
 """
 
 from __future__ import annotations
@@ -17,6 +18,7 @@ import structlog
 from grpc import aio
 
 from gateway_http.shared import reasons
+from gateway_http.shared.asserted_caller import Caller
 from gateway_http.shared.gateway_meters import SendMeter, Unmetered
 from gateway_http.shared.problem import ProblemError, from_service_error
 from gateway_http.shared.upstream import Call, internal, problem_of
@@ -43,15 +45,16 @@ BatchCall = Callable[[messaging_pb2.SendSmsBatchRequest], AsyncIterator[messagin
 @dataclass(slots=True)
 class _Waiting:
     item: messaging_pb2.SendSmsRequest
+    caller: Caller | None
     answer: asyncio.Future[messaging_pb2.SendSmsBatchResult]
 
 
-def _waiting(item: messaging_pb2.SendSmsRequest, loop: asyncio.AbstractEventLoop) -> _Waiting:
+def _waiting(item: messaging_pb2.SendSmsRequest, caller: Caller | None, loop: asyncio.AbstractEventLoop) -> _Waiting:
     """The item with the id of the request that it belongs to: the call that takes it has items of many."""
     request_id = current()
     if request_id is not None:
         item.request_id = request_id
-    return _Waiting(item, loop.create_future())
+    return _Waiting(item, caller, loop.create_future())
 
 
 @dataclass(slots=True)
@@ -63,6 +66,16 @@ class _Batch:
 
     def __post_init__(self) -> None:
         self.unanswered = set(range(len(self.waiting)))
+
+    def request(self) -> messaging_pb2.SendSmsBatchRequest:
+        """The call to make, with each caller once."""
+        callers: dict[Caller, int] = {}
+        for waiting in self.waiting:
+            if waiting.caller is not None:
+                waiting.item.principal_index = callers.setdefault(waiting.caller, len(callers))
+        return messaging_pb2.SendSmsBatchRequest(
+            items=[waiting.item for waiting in self.waiting], principals=[caller.message for caller in callers]
+        )
 
 
 class SendCoalescer:
@@ -99,13 +112,16 @@ class SendCoalescer:
         """Sends that wait for a batch or for its answer."""
         return self._outstanding
 
-    async def send(self, item: messaging_pb2.SendSmsRequest) -> messaging_pb2.SendSmsBatchResult:
-        """The result of one send. Raises ProblemError when there is no room, or the call breaks."""
+    async def send(self, item: messaging_pb2.SendSmsRequest, caller: Caller | None) -> messaging_pb2.SendSmsBatchResult:
+        """The result of one send. Raises ProblemError when there is no room, or the call breaks.
+
+        `caller`: None on a system without authentication.
+        """
         if self._outstanding >= self._max_outstanding:
             self._meter.turned_away()
             raise from_service_error(_overloaded())
         loop = asyncio.get_running_loop()
-        waiting = _waiting(item, loop)
+        waiting = _waiting(item, caller, loop)
         size = item.ByteSize()
         if self._pending_bytes + size > MAX_BATCH_BYTES:
             self._launch()
@@ -124,7 +140,7 @@ class SendCoalescer:
         return await waiting.answer
 
     async def send_together(
-        self, items: Sequence[messaging_pb2.SendSmsRequest]
+        self, items: Sequence[messaging_pb2.SendSmsRequest], caller: Caller | None
     ) -> list[messaging_pb2.SendSmsBatchResult | ProblemError]:
         """The results of sends that came together, in their order, from one call of their own.
 
@@ -132,7 +148,7 @@ class SendCoalescer:
         They are not counted as outstanding: the caller bounds them, so that they never crowd out lone sends.
         """
         loop = asyncio.get_running_loop()
-        batch = _Batch([_waiting(item, loop) for item in items], is_counted=False)
+        batch = _Batch([_waiting(item, caller, loop) for item in items], is_counted=False)
         self._start(batch)
         answers = await asyncio.gather(*(waiting.answer for waiting in batch.waiting), return_exceptions=True)
         results: list[messaging_pb2.SendSmsBatchResult | ProblemError] = []
@@ -168,9 +184,8 @@ class SendCoalescer:
 
     async def _run(self, batch: _Batch) -> None:
         begun, code = asyncio.get_running_loop().time(), "CANCELLED"
-        request = messaging_pb2.SendSmsBatchRequest(items=[waiting.item for waiting in batch.waiting])
         try:
-            async for response in self._call(request):
+            async for response in self._call(batch.request()):
                 for result in response.results:
                     self._settle(batch, result)
         except aio.AioRpcError as error:

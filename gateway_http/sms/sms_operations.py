@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from gateway_http.openapi.operation import WRITE_FAILURES, Answer, BodyOperation, Tag
 from gateway_http.openapi.parameters import PREFER, key_parameter
+from gateway_http.openapi.route_access import calls
 from gateway_http.sms import batch_examples, sms_examples
 from gateway_http.sms.batch_models import BatchAnswer, NewBatch
 from gateway_http.sms.quote_models import NewQuote, Quote
@@ -23,6 +24,7 @@ SEND_SMS = BodyOperation(
     "or the carrier has not decided: look at the entry later. Give a `messageId`, or the header "
     "`Idempotency-Key` from which it is made, and repeating the request is always safe: it answers with the "
     "stored entry and the header `Idempotent-Replay: true`.",
+    access=calls("MessagingService/SendSmsBatch"),
     answers={
         200: Answer(
             "Sent, or refused by the carrier.",
@@ -83,6 +85,7 @@ SEND_SMS_BATCH = BodyOperation(
     "SMS without one get theirs by their position. After a time-out or a 5xx, repeat the same request: what was "
     "recorded is `replayed` and not sent again. With 207, correct or wait as the problems say, and repeat all of "
     "it.",
+    access=calls("MessagingService/SendSmsBatch"),
     answers={
         200: Answer("Every SMS was recorded and decided.", BatchAnswer, {"sent": batch_examples.BATCH_SENT}),
         202: Answer(
@@ -118,6 +121,7 @@ QUOTE_SMS = BodyOperation(
     "Quote an SMS",
     "Says how many units a message takes and what it costs, how it is split, and, when a character forces it into "
     "UCS-2, which one and what the nearest GSM-7 text would save. Nothing is stored, sent or charged.",
+    access=calls("MessagingService/QuoteSms"),
     answers={
         200: Answer(
             "The quote.", Quote, {"withAdvice": sms_examples.QUOTE_WITH_ADVICE, "gsm7": sms_examples.QUOTE_IN_GSM7}

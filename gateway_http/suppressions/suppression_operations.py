@@ -10,6 +10,7 @@ from gateway_http.openapi.parameters import (
     query_parameter,
 )
 from gateway_http.openapi.problem_examples import Json
+from gateway_http.openapi.route_access import calls
 from gateway_http.suppressions.suppression_models import (
     SOURCES,
     AddedSuppression,
@@ -69,6 +70,7 @@ ADD_SUPPRESSION = BodyOperation(
     "Stops messages to a phone from one sender id or all, of one account or all: from now on they are refused "
     "with `RECIPIENT_OPTED_OUT`, and messages waiting for the phone are cancelled and cost nothing. **201** when the "
     "entry is new, **200** when it existed already, so repeating the request is safe.",
+    access=calls("SuppressionService/AddSuppression"),
     answers={
         201: Answer("The entry, new.", AddedSuppression, {"added": {"suppression": _ASKED, "cancelledMessages": 1}}),
         200: Answer(
@@ -93,6 +95,7 @@ LIST_SUPPRESSIONS = Operation(
     "List the recipients who opted out",
     "The entries, newest first, of phones that wrote STOP and of operators and apps. Follow the `Link` header for "
     "the next page. To look up one phone, use the check: a phone number does not belong in a URL.",
+    access=calls("SuppressionService/ListSuppressions"),
     answers={
         200: Answer(
             "The entries, newest first.",
@@ -121,6 +124,7 @@ CHECK_SUPPRESSION = BodyOperation(
     "Check a recipient",
     "Says whether a message would be refused, and which entries stop it. Changes nothing. Messages with a tag that "
     "the operator exempts are sent anyway.",
+    access=calls("SuppressionService/CheckSuppression"),
     answers={
         200: Answer(
             "The entries that stop it.",
@@ -144,6 +148,7 @@ END_SUPPRESSION = Operation(
     "End an entry",
     "Ends one entry; others that cover the phone still apply. It is kept, with who ended it and why. Ending an "
     "entry again answers with how it ended, so repeating the request is safe.",
+    access=calls("SuppressionService/RemoveSuppression"),
     answers={200: Answer("The entry, ended.", Suppression, {"ended": _ENDED})},
     problems={404: ["SUPPRESSION_NOT_FOUND"], **WRITE_FAILURES},
     parameters=(

@@ -34,18 +34,14 @@ class DocumentationRoutes(RestRoutes):
                 f"default-src 'none'; style-src {_source(style)}; script-src {_source(script)}; "
                 "img-src data:; base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
             ),
-            "X-Content-Type-Options": "nosniff",
-            "X-Frame-Options": "DENY",
-            "Referrer-Policy": "no-referrer",
             "Cross-Origin-Opener-Policy": "same-origin",
             "Cross-Origin-Resource-Policy": "same-origin",
-            "Cache-Control": "no-cache",
         }
 
     @handles(GET_OPEN_API)
     async def openapi(self, _request: RestRequest) -> Response:
         """Answers with the OpenAPI 3.1 document."""
-        return Response(self._openapi, media_type="application/json", headers={"X-Content-Type-Options": "nosniff"})
+        return Response(self._openapi, media_type="application/json")
 
     @handles(GET_ROOT)
     async def root(self, _request: RestRequest) -> Response:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from gateway_http.openapi.operation import Answer, Operation, Tag
+from gateway_http.openapi.route_access import PUBLIC
 from gateway_http.system.system_models import Alive, Readiness
 
 DOCS = "/docs"
@@ -16,6 +17,7 @@ IS_ALIVE = Operation(
     TAG,
     "Is the process alive?",
     "Answers as long as the process does, whatever the state of the services behind it.",
+    access=PUBLIC,
     answers={200: Answer("It is.", Alive, {"alive": {"status": "alive"}})},
     problems={},
 )
@@ -27,6 +29,7 @@ IS_READY = Operation(
     TAG,
     "Can requests be served?",
     "Asks both services how they are, and names the one that cannot serve.",
+    access=PUBLIC,
     answers={
         200: Answer(
             "Both services are serving.",
@@ -54,6 +57,7 @@ GET_OPEN_API = Operation(
     TAG,
     "This document",
     "The OpenAPI 3.1 document of all routes.",
+    access=PUBLIC,
     answers={200: Answer("The document.", {"type": "object"}, {})},
     problems={},
 )
@@ -65,6 +69,7 @@ GET_ROOT = Operation(
     TAG,
     "The bare address",
     "Redirects to the documentation page.",
+    access=PUBLIC,
     answers={307: Answer("`Location` is the documentation page.", None, {})},
     problems={},
 )
@@ -76,6 +81,7 @@ GET_DOCS = Operation(
     TAG,
     "The documentation page",
     "This document, readable, with a curl for every route. Needs no other host.",
+    access=PUBLIC,
     answers={200: Answer("The page.", {"type": "string"}, {}, media_type="text/html")},
     problems={},
 )

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from gateway_http.openapi.operation import WRITE_FAILURES, Answer, BodyOperation, Tag
 from gateway_http.openapi.problem_examples import Json
+from gateway_http.openapi.route_access import calls
 from gateway_http.shared.endpoint_operations import EndpointOperations, example_id
 from gateway_http.webhooks.webhook_models import (
     EVENTS,
@@ -68,6 +69,7 @@ ROTATE_WEBHOOK_SECRET = BodyOperation(
     _WEBHOOKS.tag,
     "Make a new secret",
     "Both secrets sign during the overlap, so that you can switch in your own time. The secret is not shown again.",
+    access=calls("WebhookService/RotateWebhookSecret"),
     answers={200: Answer("The webhook and its new secret.", WebhookWithSecret, {"rotated": _ROTATED})},
     problems=_WEBHOOKS.problems(WRITE_FAILURES),
     parameters=(_WEBHOOKS.which(),),

@@ -8,7 +8,7 @@ import math
 import resource
 import socket
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from typing import Final
 
 import uvicorn
@@ -59,11 +59,12 @@ class HttpServer:
         drain_s: float,
         max_connections: int = MAX_CONNECTIONS,
         refused: Callable[[Refusal], Rendered] = as_text,
+        headers: Sequence[tuple[str, str]] = (),
     ) -> None:
         """`drain_s` is how long running requests may take to end once the server stops.
 
         `max_connections` is lowered to what the process may open. `refused` renders what is refused before the
-        application sees it.
+        application sees it. `headers` are of every answer, refusals included.
         """
         self._address = address
         config = ServerConfig(
@@ -79,6 +80,7 @@ class HttpServer:
             log_level="error",
             access_log=False,
             server_header=False,
+            headers=list(headers),
             proxy_headers=False,
             backlog=BACKLOG,
             timeout_keep_alive=KEEP_ALIVE_S,

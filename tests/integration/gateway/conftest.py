@@ -91,7 +91,7 @@ async def running_gateway(
             await server.set_serving(True)
             opened.append(await stack.enter_async_context(open_channel(Address("127.0.0.1", server.port))))
         gateway = Gateway(settings or GatewaySettings(http_address=ANY_PORT), *opened)
-        await gateway.http.start()
+        await gateway.start()
         stack.push_async_callback(gateway.stop, 10.0)
         stack.callback(messaging.release.set)
         port = gateway.http.port

@@ -11,6 +11,8 @@ from starlette.responses import Response
 
 from gateway_http.openapi.operation import Answer, BodyOperation, Operation, Tag
 from gateway_http.openapi.parameters import key_parameter, page_parameters, path_parameter, query_parameter
+from gateway_http.openapi.route_access import PUBLIC
+from gateway_http.shared.admission import OpenAdmission
 from gateway_http.shared.json_answer import json_answer
 from gateway_http.shared.problem import ProblemError
 from gateway_http.shared.route import RestRequest, RestRoute, RestRoutes, handles, handles_body
@@ -32,6 +34,7 @@ SEND = BodyOperation(
     TAG,
     "Send",
     "Sends.",
+    access=PUBLIC,
     answers={201: Answer("Sent.", Parcel, {})},
     problems={},
     parameters=(key_parameter("Yours."),),
@@ -46,11 +49,12 @@ LIST = Operation(
     TAG,
     "List",
     "Lists.",
+    access=PUBLIC,
     answers={200: Answer("The events.", Parcel, {})},
     problems={},
     parameters=(PARCEL, query_parameter("kind", "Which.", {"type": "string"}, required=True), *page_parameters("E", 7)),
 )
-WEIGH = Operation("post", "/parcels/{parcelId}", "weigh", TAG, "Weigh", "Weighs.", {}, {}, parameters=(PARCEL,))
+WEIGH = Operation("post", "/parcels/{parcelId}", "weigh", TAG, "Weigh", "Weighs.", PUBLIC, {}, {}, parameters=(PARCEL,))
 
 
 class ParcelRoutes(RestRoutes):
@@ -67,7 +71,7 @@ class ParcelRoutes(RestRoutes):
         return json_answer(request.path["parcelId"])
 
 
-ROUTES = {route.operation.operation_id: route for route in ParcelRoutes().routes()}
+ROUTES = {route.operation.operation_id: route for route in ParcelRoutes().routes(OpenAdmission())}
 
 
 async def asked(
@@ -99,7 +103,7 @@ async def asked(
 
 def test_a_class_offers_what_it_declares_in_its_order() -> None:
     assert ParcelRoutes.operations() == [SEND, LIST, WEIGH]
-    assert [route.operation for route in ParcelRoutes().routes()] == [SEND, LIST, WEIGH]
+    assert [route.operation for route in ParcelRoutes().routes(OpenAdmission())] == [SEND, LIST, WEIGH]
 
 
 async def test_a_body_comes_decoded_and_an_optional_one_may_be_missing() -> None:

@@ -87,7 +87,7 @@ def messaging() -> Messaging:
 
 
 def send(coalescer: SendCoalescer, user_id: str) -> asyncio.Task[pb.SendSmsBatchResult]:
-    return asyncio.create_task(coalescer.send(pb.SendSmsRequest(user_id=user_id)))
+    return asyncio.create_task(coalescer.send(pb.SendSmsRequest(user_id=user_id), None))
 
 
 async def turn(times: int = 3) -> None:
@@ -158,7 +158,7 @@ async def test_a_full_batch_leaves_at_once(messaging: Messaging) -> None:
 async def test_large_sends_never_make_a_batch_too_large_to_send(messaging: Messaging) -> None:
     coalescer = SendCoalescer(messaging, spacing_s=60)
     large = "x" * 60_000
-    sending = [asyncio.create_task(coalescer.send(pb.SendSmsRequest(message=large))) for _ in range(200)]
+    sending = [asyncio.create_task(coalescer.send(pb.SendSmsRequest(message=large), None)) for _ in range(200)]
     await turn()
     assert len(messaging.calls) == 2
     for number in range(3):
@@ -304,7 +304,7 @@ async def test_sends_beyond_the_bound_are_turned_away_until_there_is_room(messag
     sending = [send(coalescer, "a"), send(coalescer, "b")]
     call = await messaging.call(0)
     with pytest.raises(ProblemError, match="nothing was stored") as caught:
-        await coalescer.send(pb.SendSmsRequest(user_id="c"))
+        await coalescer.send(pb.SendSmsRequest(user_id="c"), None)
     assert (caught.value.reason, caught.value.http_status) == ("OVERLOADED", 429)
     assert caught.value.headers == {"Retry-After": "1"}
     call.finish()

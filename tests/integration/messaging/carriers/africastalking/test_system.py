@@ -100,7 +100,7 @@ async def system_on(url: str, sandbox: AfricasTalkingSandbox, folder: Path) -> A
         gateway = Gateway(
             GatewaySettings(http_address=ANY_PORT, africastalking_secrets=(("at", SECRET),)), channel, channel
         )
-        await gateway.http.start()
+        await gateway.start()
         stack.push_async_callback(gateway.stop, 1.0)
         sandbox.callbacks.url = f"http://127.0.0.1:{gateway.http.port}/carriers/africastalking/{SECRET}"
         yield System(

@@ -1,0 +1,31 @@
+"""Whether a request may come in, and whose it is: asked by each route before it reads a body."""
+
+from __future__ import annotations
+
+from typing import Protocol
+
+from starlette.types import Scope
+from typing_extensions import override
+
+from gateway_http.openapi.route_access import RouteAccess
+from gateway_http.shared.asserted_caller import Caller
+
+
+class Admission(Protocol):
+    """Finds out who calls."""
+
+    async def admit(self, scope: Scope, access: RouteAccess) -> Caller | None:
+        """The caller of a request to a route with these rules; None where nobody is asked who they are.
+
+        Raises ProblemError: 401 without a valid credential, 403 when it lacks a scope or is for single accounts where
+        all are needed, 429 after too many bad ones from the same address, 503 when it cannot be checked now.
+        """
+        ...
+
+
+class OpenAdmission(Admission):
+    """Implements Admission on a system without authentication: everybody is let in."""
+
+    @override
+    async def admit(self, scope: Scope, access: RouteAccess) -> Caller | None:
+        return None
