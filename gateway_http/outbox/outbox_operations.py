@@ -13,6 +13,7 @@ from gateway_http.shared.outbox_entry import OutboxEntry
 
 TAG = Tag("Outbox", "What became of every SMS.")
 _OUTBOX_ID = path_parameter("outboxId", "The entry's identifier.", "outbox_0192e4a07c2b7d3e9a51c6f0b8d4e2a1")
+_READS = {**READ_FAILURES, 503: [*READ_FAILURES[503], "KEYS_UNAVAILABLE"]}
 
 RESEND_SMS = BodyOperation(
     "post",
@@ -35,12 +36,13 @@ RESEND_SMS = BodyOperation(
             "RETRY_LIMIT_REACHED",
             "CANCELLED",
             "VALIDITY_OVER",
+            "TEXT_ERASED",
             "ACCOUNT_NOT_ACTIVE",
             "RECIPIENT_OPTED_OUT",
             "DESTINATION_NOT_ALLOWED",
         ],
         429: ["OVERLOADED", "RATE_LIMIT_REACHED", "RECIPIENT_LIMIT_REACHED", "DAILY_SPEND_LIMIT_REACHED"],
-        503: [*WRITE_FAILURES[503], "CARRIER_UNAVAILABLE"],
+        503: [*WRITE_FAILURES[503], "CARRIER_UNAVAILABLE", "KEYS_UNAVAILABLE"],
         504: WRITE_FAILURES[504],
     },
     parameters=(PREFER,),
@@ -65,7 +67,7 @@ LIST_OUTBOX_ENTRIES = Operation(
             headers=("Link",),
         )
     },
-    problems=READ_FAILURES,
+    problems=_READS,
     parameters=(
         USER_ID,
         query_parameter("status", "Only entries of this status.", {"enum": ["pending", "sent", "failed"]}),
@@ -84,7 +86,7 @@ GET_OUTBOX_ENTRY = Operation(
     "One entry as it stands.",
     access=calls("MessagingService/GetOutboxEntry"),
     answers={200: Answer("The entry.", OutboxEntry, {"sent": entry_examples.ENTRY_SENT})},
-    problems={404: ["OUTBOX_ENTRY_NOT_FOUND"], **READ_FAILURES},
+    problems={404: ["OUTBOX_ENTRY_NOT_FOUND"], **_READS},
     parameters=(_OUTBOX_ID,),
 )
 
@@ -106,7 +108,7 @@ LIST_OUTBOX_EVENTS = Operation(
             headers=("Link",),
         )
     },
-    problems={404: ["OUTBOX_ENTRY_NOT_FOUND"], **READ_FAILURES},
+    problems={404: ["OUTBOX_ENTRY_NOT_FOUND"], **_READS},
     parameters=(
         _OUTBOX_ID,
         *page_parameters("Events", 500, same="of the same entry"),

@@ -168,7 +168,7 @@ class OutboxEntry(msgspec.Struct, frozen=True, kw_only=True, rename="camel"):
     outbox_id: OutboxIdField
     user_id: Annotated[str, Meta(description="The account that sent and pays.")]
     recipient_phone_number: Annotated[str, Meta(description="The recipient in E.164.")]
-    message: Annotated[str, Meta(description="The text.")]
+    message: Annotated[str, Meta(description="The text; empty once it was erased.")]
     sender_id: Annotated[str, Meta(description="The sender that the phone shows.")]
     message_id: Annotated[str, Meta(description="Your identifier, or the one made when you gave none.")]
     sms_units_used: Annotated[int, Meta(ge=1, description="Units charged for the text.")]
@@ -191,6 +191,13 @@ class OutboxEntry(msgspec.Struct, frozen=True, kw_only=True, rename="camel"):
     delivered_at: DeliveredAtField = UNSET
     expires_at: ExpiresAtField = UNSET
     billing: BillingField = UNSET
+    text_erased: Annotated[
+        bool | UnsetType,
+        Meta(
+            description="true once the text and your metadata are gone for good: retention is over, or the phone "
+            "was erased. Absent otherwise."
+        ),
+    ] = UNSET
 
     @classmethod
     def of(cls, entry: messaging_pb2.OutboxEntry) -> OutboxEntry:
@@ -219,6 +226,7 @@ class OutboxEntry(msgspec.Struct, frozen=True, kw_only=True, rename="camel"):
             delivered_at=instant(entry.delivered_time) if entry.HasField("delivered_time") else UNSET,
             expires_at=instant(entry.expires_time) if entry.HasField("expires_time") else UNSET,
             billing=Billing.of(entry),
+            text_erased=True if entry.text_erased else UNSET,
         )
 
 

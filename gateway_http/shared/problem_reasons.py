@@ -136,6 +136,7 @@ _PROBLEMS: dict[str, tuple[int, str]] = {
     "NOT_FAILED": (409, "Its outcome is open, or it was sent."),
     "RETRY_LIMIT_REACHED": (409, "Send a new one instead, after looking at `errorCode`."),
     "VALIDITY_OVER": (409, "It would arrive too late; send a new one instead."),
+    "TEXT_ERASED": (409, "Nothing is left to send; send a new one instead."),
     "CANCELLED": (409, "A cancelled SMS is not resent; send a new one."),
     "NOT_CANCELLABLE": (409, "It is with the carrier, or already settled."),
     "ALREADY_EXISTS": (409, "Given only when a service answered without a reason of its own."),
@@ -177,6 +178,7 @@ _PROBLEMS: dict[str, tuple[int, str]] = {
         "The outcome is not known here: repeat a send with the same `messageId`, never with a new one.",
     ),
     "CARRIER_UNAVAILABLE": (503, "Nothing was stored or charged; repeat later."),
+    "KEYS_UNAVAILABLE": (503, "Nothing was stored or changed; repeat in a moment."),
     "CHANNELS_BUSY": (503, "Nothing was changed; repeat in a moment."),
     "DATABASE_UNAVAILABLE": (
         503,

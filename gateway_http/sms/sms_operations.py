@@ -56,6 +56,7 @@ SEND_SMS = BodyOperation(
             "PRICING_UNAVAILABLE",
             "CARRIER_UNAVAILABLE",
             "DATABASE_UNAVAILABLE",
+            "KEYS_UNAVAILABLE",
         ],
         504: ["MESSAGING_TIMEOUT"],
     },

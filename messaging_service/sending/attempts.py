@@ -111,6 +111,10 @@ class Attempts:
             # The lease may already be another's; no byte leaves under it.
             return Outcome(OutcomeKind.NOT_TAKEN, slot.carrier, error_code="LEASE_OVER", raw="not submitted")
         message, validity = claim.message, None
+        if message.is_text_erased:
+            return Outcome(OutcomeKind.REFUSED, slot.carrier, error_code="TEXT_ERASED", raw="not submitted")
+        if message.content is not None:
+            return Outcome(OutcomeKind.NOT_TAKEN, slot.carrier, error_code="KEYS_UNAVAILABLE", raw="not submitted")
         if claim.valid_until is not None and message.expires_at is not None:
             validity = Validity(message.expires_at, claim.valid_until - self._monotonic())
             if validity.left_s <= 0:

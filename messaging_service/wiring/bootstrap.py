@@ -19,6 +19,7 @@ from messaging_service.wiring.build_events import WiredEvents, build_events
 from messaging_service.wiring.build_notices import WiredNotices, build_notices
 from messaging_service.wiring.build_opt_outs import build_opt_outs
 from messaging_service.wiring.build_prices import WiredPrices, build_prices
+from messaging_service.wiring.build_privacy import build_privacy
 from messaging_service.wiring.build_receipts import build_intake, build_receipts
 from messaging_service.wiring.build_reports import build_reports
 from messaging_service.wiring.build_sending import Needed, WiredSending, build_sending
@@ -74,6 +75,7 @@ def compose(process: Process) -> Service:
     reports = build_reports(turns, prices, carriers)
     notices = build_notices(process, prices)
     audit = build_audit(process)
+    privacy = build_privacy(process)
     return Service(
         servicers=(
             *access.servicers,
@@ -96,6 +98,7 @@ def compose(process: Process) -> Service:
             **receipts.duties,
             **notices.duties,
             **audit.duties,
+            **privacy.duties,
         },
         gauges={**sending.gauges, **notices.gauges},
         access=access,

@@ -49,7 +49,7 @@ def build_events(process: Process) -> WiredEvents:
     settings, pools = process.settings.events, process.pools
     limits = TailLimits(settings.watch_poll_s, settings.max_watches, settings.watch_buffer)
     tail = EventTail(PostgresEventLog(pools.tail), limits, process.failures)
-    entries = PostgresEntryEvents(pools.main)
+    entries = PostgresEntryEvents(pools.main, process.contents)
     gauge = Gauge("tukupay_outbox_watches", "Watches of entries and accounts that are open.", registry=process.registry)
     gauge.set_function(lambda: tail.watches)
     servicer = EventServicer(

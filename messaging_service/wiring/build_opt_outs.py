@@ -41,8 +41,8 @@ def build_opt_outs(process: Process) -> WiredOptOuts:
     keywords = Keywords(
         settings.opt_out_keywords, settings.opt_in_keywords, first_word_counts=settings.keyword_position == "first-word"
     )
-    suppressions = PostgresSuppressions(pool, process.replica, exemption)
-    inbox = PostgresInbound(pool, keywords, uuid7, settings.inbound_retention_s)
+    suppressions = PostgresSuppressions(pool, process.replica, exemption, process.contents)
+    inbox = PostgresInbound(pool, keywords, uuid7, settings.inbound_retention_s, process.contents)
     inbound = InboundProcessor(inbox, suppressions, log, poll_s=1.0)
     opt_outs = OptOuts(
         suppressions, phone_problem=phone_number_problem, new_id=uuid7, log=log, look_again=inbound.look_again

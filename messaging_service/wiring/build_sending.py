@@ -167,7 +167,7 @@ def _outbox(process: Process, exemption: Exemption) -> PostgresOutbox:
         resend_unknown_s=settings.unknown_resend_after_s,
     )
     rules = Rules(settings.max_retries, process.settings.accounts.unknown_accounts)
-    return PostgresOutbox(process.pools.main, process.replica, windows, exemption, rules)
+    return PostgresOutbox(process.pools.main, process.replica, windows, exemption, rules, contents=process.contents)
 
 
 def _commit(

@@ -12,7 +12,10 @@ from typing import Any, Final
 from grpc import aio
 from prometheus_client.registry import CollectorRegistry
 
+from messaging_service.privacy.sealing.key_ring import KeyRing
+from messaging_service.privacy.sealing.message_contents import PLAIN, Contents, SealedContents
 from messaging_service.shared.metrics.flush_metrics import FlushMetrics
+from messaging_service.wiring.chosen_keys import chosen_ring
 from messaging_service.wiring.pools import Pools, create_pools
 from messaging_service.wiring.seams import Seams
 from messaging_service.wiring.settings.messaging_settings import MessagingSettings
@@ -55,6 +58,7 @@ _COUNTED_DUTIES: Final = (
     "hash_chains",
     "key_watch",
     "key_uses",
+    "privacy_conversion",
 )
 """Shown from the start with a nought, so that the first failure is a rise."""
 
@@ -71,12 +75,17 @@ class Process:
     registry: CollectorRegistry
     failures: DutyFailures
     flushes: FlushMetrics
+    ring: KeyRing | None
+    """The data keys of texts; None where texts are stored as they are."""
+    contents: Contents
+    """Seals what is stored, and opens what is read."""
 
 
 def create_process(settings: MessagingSettings, seams: Seams) -> Process:
     """Makes what all rooms share; nothing connects yet."""
     registry, pools = new_registry(), create_pools(settings.database)
     registry.register(PoolCollector(pools.by_name))
+    ring = chosen_ring(settings.privacy, pools)
     return Process(
         settings=settings,
         seams=seams,
@@ -85,6 +94,8 @@ def create_process(settings: MessagingSettings, seams: Seams) -> Process:
         registry=registry,
         failures=DutyFailures(registry, _COUNTED_DUTIES),
         flushes=FlushMetrics(registry),
+        ring=ring,
+        contents=PLAIN if ring is None else SealedContents(ring, seams.now),
     )
 
 

@@ -7,6 +7,7 @@ from messaging_service.accounts.postgres import account_tables
 from messaging_service.carriers.postgres import carrier_tables
 from messaging_service.notices.postgres import alert_tables, endpoint_tables
 from messaging_service.opt_outs.postgres import suppression_tables
+from messaging_service.privacy.postgres import data_key_tables
 from messaging_service.receipts.postgres import receipt_tables
 from messaging_service.sending.postgres import dispatch_tables, message_tables
 from messaging_service.shared.postgres.columns import metadata
@@ -21,6 +22,7 @@ __all__ = [
     "alert_tables",
     "audit_entry",
     "carrier_tables",
+    "data_key_tables",
     "dispatch_tables",
     "endpoint_tables",
     "hash_chain",

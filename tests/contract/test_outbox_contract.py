@@ -7,6 +7,7 @@ from collections.abc import AsyncIterator, Awaitable, Sequence
 from contextlib import AsyncExitStack
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
+from pathlib import Path
 from typing import Any, Protocol
 from uuid import UUID
 
@@ -16,6 +17,7 @@ from uuid_utils.compat import uuid7
 from messaging_service.accounts.account_store import AccountStore
 from messaging_service.accounts.domain.account import Account, AccountMode, AccountStatus, UnknownAccounts
 from messaging_service.carriers.domain.submission import Outcome
+from messaging_service.privacy.sealing.message_contents import PLAIN
 from messaging_service.sending.outbox import Acceptance, Accepted, Claim, ListFilter, Outbox, Settled
 from messaging_service.sending.postgres.postgres_outbox import Rules, Windows
 from messaging_service.shared.domain.message import Message, outbox_id
@@ -39,6 +41,7 @@ from tests.doubles.in_memory_accounts import InMemoryAccounts
 from tests.doubles.in_memory_outbox import LEASE_S, MARGIN_S, QUEUE_S, UNKNOWN_S, Book, InMemoryOutbox
 from tests.system.messaging_database import empty_database, pass_time, rows
 from tests.system.messaging_replica import Replica as PostgresReplica
+from tests.system.sealing import key_file, sealed_contents
 
 WINDOWS = Windows(lease_s=LEASE_S, margin_s=MARGIN_S, unknown_s=UNKNOWN_S, queue_s=QUEUE_S)
 Transition = tuple[int, str | None, str, str | None]
@@ -95,15 +98,18 @@ class InMemoryWorld:
 
 
 class PostgresWorld:
-    def __init__(self, url: str, closing: AsyncExitStack) -> None:
+    def __init__(self, url: str, closing: AsyncExitStack, keys: Path | None = None) -> None:
+        """`keys`: the file of keys under which texts are stored; None for texts as they are."""
         self._url = url
         self._closing = closing
+        self._keys = keys
 
     async def outbox(
         self, owner: str = "here", unknown_accounts: UnknownAccounts = UnknownAccounts.POSTPAID
     ) -> Replica:
         pool = await self._closing.enter_async_context(create_pool(self._url, owner, max_size=4))
-        return PostgresReplica(pool, owner, WINDOWS, rules=Rules(unknown_accounts=unknown_accounts))
+        contents = PLAIN if self._keys is None else sealed_contents(pool, self._keys)
+        return PostgresReplica(pool, owner, WINDOWS, rules=Rules(unknown_accounts=unknown_accounts), contents=contents)
 
     async def pass_time(self, seconds: float) -> None:
         await pass_time(self._url, seconds)
@@ -124,16 +130,19 @@ class PostgresWorld:
         return [row[0] for row in await rows(self._url, statement, (account_id,))]
 
 
-@pytest.fixture(params=["in memory", "PostgreSQL"])
+@pytest.fixture(params=["in memory", "PostgreSQL", "PostgreSQL, texts under keys"])
 async def world(
-    request: pytest.FixtureRequest, postgres_server: EmbeddedPostgres, database_template: DatabaseTemplate
+    request: pytest.FixtureRequest,
+    postgres_server: EmbeddedPostgres,
+    database_template: DatabaseTemplate,
+    tmp_path: Path,
 ) -> AsyncIterator[World]:
     if request.param == "in memory":
         yield InMemoryWorld()
         return
     url = empty_database(postgres_server, database_template)
     async with AsyncExitStack() as closing:
-        yield PostgresWorld(url, closing)
+        yield PostgresWorld(url, closing, key_file(tmp_path) if request.param.endswith("keys") else None)
 
 
 @pytest.fixture

@@ -6,6 +6,7 @@ from messaging_service.accounts.account_store import AccountStore
 from messaging_service.accounts.domain.charging import ChargePolicy
 from messaging_service.accounts.postgres.postgres_account_store import PostgresAccountStore
 from messaging_service.opt_outs.domain.suppression import NOBODY_EXEMPT, Exemption
+from messaging_service.privacy.sealing.message_contents import PLAIN, Contents
 from messaging_service.receipts.postgres.postgres_late_outcomes import PostgresLateOutcomes
 from messaging_service.receipts.postgres.postgres_receipt_inbox import PostgresReceiptInbox
 from messaging_service.sending.postgres.postgres_outbox import PostgresOutbox, Rules, Windows
@@ -24,8 +25,9 @@ class Replica(PostgresOutbox):
         *,
         rules: Rules | None = None,
         charge: ChargePolicy = ChargePolicy.ACCEPTANCE,
+        contents: Contents = PLAIN,
     ) -> None:
-        super().__init__(pool, owner, windows, exemption, rules or Rules())
+        super().__init__(pool, owner, windows, exemption, rules or Rules(), contents=contents)
         self.accounts: AccountStore = PostgresAccountStore(pool)
         self.receipts = PostgresReceiptInbox(pool, owner, charge)
         self.late = PostgresLateOutcomes(pool, owner, charge)

@@ -11,6 +11,7 @@ from typing_extensions import override
 from messaging_service.events.domain.event_cursor import EventFilter, LoggedEvent, Moment, Position, Step
 from messaging_service.events.domain.outbox_event import OutboxEvent
 from messaging_service.events.event_log import EntryEvents, EventLog
+from messaging_service.privacy.sealing.message_contents import PLAIN, Contents
 from messaging_service.shared.domain.message import Message
 from messaging_service.shared.postgres.message_columns import MESSAGE
 from messaging_service.shared.postgres.migrated import migrated
@@ -97,8 +98,10 @@ _PATIENT = "SET LOCAL statement_timeout = '10min'"
 class PostgresEntryEvents(EntryEvents):
     """Implements the port EntryEvents."""
 
-    def __init__(self, pool: Pool) -> None:
+    def __init__(self, pool: Pool, contents: Contents = PLAIN) -> None:
+        """`contents` opens texts; they are stored as they are unless given."""
         self._pool = pool
+        self._contents = contents
 
     @override
     async def events_of(self, message_id: UUID, after: int, limit: int) -> Sequence[OutboxEvent] | None:
@@ -114,7 +117,8 @@ class PostgresEntryEvents(EntryEvents):
             row = await (await connection.execute(_ENTRY, (message_id,))).fetchone()
         if row is None:
             return None
-        message, newest = _MESSAGE.read(row)
+        stored, newest = _MESSAGE.read(row)
+        (message,) = await self._contents.opened([stored])
         return message, newest.event_id or 0
 
 

@@ -14,6 +14,7 @@ from messaging_service.opt_outs.domain.suppression import OF_THE_PHONE, Directiv
 from messaging_service.opt_outs.inbound_inbox import InboundInbox, WorkedInbound
 from messaging_service.opt_outs.postgres import postgres_suppressions
 from messaging_service.opt_outs.suppression_store import NewSuppression
+from messaging_service.privacy.sealing.message_contents import PLAIN, Contents, Sealer
 from messaging_service.shared.postgres.migrated import migrated
 from service_kit.postgres.database import Connection, Pool, single_statement, transaction
 
@@ -44,7 +45,7 @@ _POSTPONE = """
 _OPT_IN = """
     UPDATE suppression SET ended_at = now(), ended_source = 'stop_keyword', ended_by = %(by)s,
         ended_reason = %(reason)s, pass_due_at = NULL
-    WHERE phone = %(phone)s AND (sender_key = %(sender_key)s OR sender_key IS NULL) AND source = ANY(%(sources)s)
+    WHERE phone = ANY(%(phones)s) AND (sender_key = %(sender_key)s OR sender_key IS NULL) AND source = ANY(%(sources)s)
         AND ended_at IS NULL AND (inbound_id IS NULL OR inbound_id < %(inbound_id)s)
 """
 _FORGET = """
@@ -59,8 +60,19 @@ _FORGET = """
 class PostgresInbound(InboundInbox):
     """Implements the port InboundInbox."""
 
-    def __init__(self, pool: Pool, keywords: Keywords, new_id: Callable[[], UUID], retention_s: float) -> None:
-        """`retention_s`: how long a message is kept after it was stored, once it is worked and has lost its text."""
+    def __init__(
+        self,
+        pool: Pool,
+        keywords: Keywords,
+        new_id: Callable[[], UUID],
+        retention_s: float,
+        contents: Contents = PLAIN,
+    ) -> None:
+        """`retention_s`: how long a message is kept after it was stored, once it is worked and has lost its text.
+
+        `contents` knows the forms in which phones stand in opt-outs.
+        """
+        self._contents = contents
         self._pool = pool
         self._keywords = keywords
         self._new_id = new_id
@@ -84,18 +96,19 @@ class PostgresInbound(InboundInbox):
 
     @override
     async def work(self, limit: int) -> WorkedInbound:
+        sealer = await self._contents.sealer([])
         async with migrated(transaction(self._pool)) as connection:
             if not await _my_turn(connection):
                 return WorkedInbound(0, 0, 0)
             due = await _due(connection, limit)
-            directives = [await self._apply(connection, number, message) for number, message in due]
+            directives = [await self._apply(connection, number, message, sealer) for number, message in due]
             if due:
                 await connection.execute(
                     _WORKED, ([number for number, _ in due], [directive.value for directive in directives])
                 )
         return WorkedInbound(len(due), directives.count(Directive.OPT_OUT), directives.count(Directive.OPT_IN))
 
-    async def _apply(self, connection: Connection, number: int, message: InboundMessage) -> Directive:
+    async def _apply(self, connection: Connection, number: int, message: InboundMessage, sealer: Sealer) -> Directive:
         directive = self._keywords.directive(message)
         # A carrier that does not say to whom the phone wrote leaves no choice but all senders.
         sender_id = message.sender_id or None
@@ -109,7 +122,7 @@ class PostgresInbound(InboundInbox):
             await connection.execute(
                 _OPT_IN,
                 {
-                    "phone": message.phone,
+                    "phones": sealer.phones(message.phone),
                     "sender_key": sender_key(message.sender_id),
                     "sources": [source.value for source in OF_THE_PHONE],
                     "inbound_id": number,

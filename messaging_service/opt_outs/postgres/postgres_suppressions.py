@@ -19,6 +19,7 @@ from messaging_service.opt_outs.domain.suppression import (
 )
 from messaging_service.opt_outs.postgres import opt_out_rows
 from messaging_service.opt_outs.suppression_store import Added, NewSuppression, Stopped, SuppressionFilter, Suppressions
+from messaging_service.privacy.sealing.message_contents import PLAIN, Contents
 from messaging_service.shared.postgres.migrated import migrated
 from messaging_service.shared.postgres.record_columns import RecordColumns
 from service_kit.postgres.database import Connection, Pool, single_statement, transaction
@@ -64,15 +65,15 @@ _GET = f"SELECT {SUPPRESSION.sql} FROM suppression WHERE id = %(id)s"
 
 _COVERING = f"""
     SELECT {SUPPRESSION.sql} FROM suppression
-    WHERE phone = %(phone)s AND ended_at IS NULL AND (sender_key IS NULL OR sender_key = %(sender_key)s)
+    WHERE phone = ANY(%(phones)s) AND ended_at IS NULL AND (sender_key IS NULL OR sender_key = %(sender_key)s)
         AND (account_id IS NULL OR account_id = %(account_id)s)
     ORDER BY created_at, id
 """
 
 
-async def covering(connection: Connection, phone: str, sender_id: str, account_id: str) -> list[Suppression]:
-    """The entries that stop such a message now, oldest first; empty when none does."""
-    parameters = {"phone": phone, "sender_key": sender_key(sender_id), "account_id": account_id}
+async def covering(connection: Connection, phones: Sequence[str], sender_id: str, account_id: str) -> list[Suppression]:
+    """The entries that stop such a message now, oldest first; empty when none does. `phones`: the phone's forms."""
+    parameters = {"phones": list(phones), "sender_key": sender_key(sender_id), "account_id": account_id}
     return [SUPPRESSION.read(row) for row in await (await connection.execute(_COVERING, parameters)).fetchall()]
 
 
@@ -105,8 +106,11 @@ async def add(
 class PostgresSuppressions(Suppressions):
     """Implements the port Suppressions."""
 
-    def __init__(self, pool: Pool, actor: str, exemption: Exemption = NOBODY_EXEMPT) -> None:
-        """`actor` names this process in the events of messages that it cancels."""
+    def __init__(
+        self, pool: Pool, actor: str, exemption: Exemption = NOBODY_EXEMPT, contents: Contents = PLAIN
+    ) -> None:
+        """`actor` names this process in the events of messages that it cancels. `contents` knows erased phones."""
+        self._contents = contents
         self._pool = pool
         self._actor = actor
         self._exemption = exemption
@@ -151,8 +155,9 @@ class PostgresSuppressions(Suppressions):
 
     @override
     async def covering(self, phone: str, sender_id: str, account_id: str) -> Sequence[Suppression]:
+        phones = (await self._contents.sealer([])).phones(phone)
         async with migrated(single_statement(self._pool)) as connection:
-            return await covering(connection, phone, sender_id, account_id)
+            return await covering(connection, phones, sender_id, account_id)
 
     @override
     async def list(
@@ -161,8 +166,10 @@ class PostgresSuppressions(Suppressions):
         # Only the conditions asked for are in the statement, so each has its plan.
         conditions = ["true"] if wanted.with_ended else ["ended_at IS NULL"]
         parameters: dict[str, object] = {"limit": limit}
+        if wanted.phone is not None:
+            conditions.append("phone = ANY(%(phones)s)")
+            parameters["phones"] = (await self._contents.sealer([])).phones(wanted.phone)
         asked = {
-            "phone": wanted.phone,
             "sender_key": None if wanted.sender_id is None else sender_key(wanted.sender_id),
             "account_id": wanted.account_id,
             "source": None if wanted.source is None else wanted.source.value,

@@ -11,6 +11,7 @@ import msgspec
 
 from messaging_service.accounts.domain.charging import ChargePolicy
 from messaging_service.carriers.domain.submission import ReceiptState, canonical_carrier_id
+from messaging_service.opt_outs.postgres.suppression_tables import IS_OF_RECIPIENT
 from messaging_service.receipts.late_outcomes import LateSettlement, Verdict
 from messaging_service.sending.domain.settling import FAILED_RECEIPTS, settlement_of, state_after
 from messaging_service.sending.postgres.parts_sent import NewPart, Part, add_parts, forget_parts, parts_of
@@ -30,9 +31,9 @@ _LOCK_RECEIPTS = """
 """
 # Given up or still waiting: now that the ids are on record, the receipts for them have a match.
 _WAKE_RECEIPTS = "UPDATE receipt SET next_try_at = now() WHERE id = ANY(%s)"
-_OPTED_OUT = """
+_OPTED_OUT = f"""
     SELECT m.id FROM message m
-    WHERE m.id = ANY(%s) AND EXISTS (SELECT 1 FROM suppression s WHERE s.phone = m.recipient AND s.ended_at IS NULL)
+    WHERE m.id = ANY(%s) AND EXISTS (SELECT 1 FROM suppression s WHERE {IS_OF_RECIPIENT} AND s.ended_at IS NULL)
 """
 _REQUEUE = """
     WITH input AS (

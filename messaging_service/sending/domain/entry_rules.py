@@ -10,7 +10,7 @@ from service_kit.errors import Kind, ServiceError
 
 
 def check_resend(message: Message, *, is_outdated: bool, max_retries: int) -> None:
-    """Raises ServiceError CANCELLED, NOT_FAILED, VALIDITY_OVER or RETRY_LIMIT_REACHED unless it may be resent.
+    """Raises ServiceError CANCELLED, NOT_FAILED, VALIDITY_OVER, TEXT_ERASED or RETRY_LIMIT_REACHED unless it may be.
 
     `is_outdated`: whether its validity is over, on the clock of its store.
     """
@@ -35,6 +35,13 @@ def check_resend(message: Message, *, is_outdated: bool, max_retries: int) -> No
             reasons.VALIDITY_OVER,
             "the entry was to be delivered by a time that has passed, so it would arrive too late; send "
             "a new message instead",
+            metadata=identity,
+        )
+    if message.is_text_erased:
+        raise ServiceError(
+            Kind.FAILED_PRECONDITION,
+            reasons.TEXT_ERASED,
+            "the text of the entry was erased, so there is nothing to send; send a new message instead",
             metadata=identity,
         )
     if message.retry_count >= max_retries:

@@ -89,6 +89,18 @@ _FAILURES = (
         Resend.LATER,
     ),
     Failure(
+        "KEYS_UNAVAILABLE",
+        "The key of the text could not be had, so nothing left.",
+        "While it is pending it is tried again by itself; once it has failed, resend later.",
+        Resend.LATER,
+    ),
+    Failure(
+        "TEXT_ERASED",
+        "The text was erased before it was sent.",
+        "Send a new message instead.",
+        Resend.NEVER,
+    ),
+    Failure(
         "CARRIER_NO_ANSWER",
         "The carrier did not answer, so the message may or may not have been sent.",
         "Wait: a delivery receipt or the end of the waiting time decides.",

@@ -41,6 +41,7 @@ def from_message(message: Message) -> pb.OutboxEntry:
         user_id=message.account_id,
         recipient_phone_number=message.recipient,
         message=message.text,
+        text_erased=message.is_text_erased,
         sender_id=message.sender_id,
         message_id=message.client_message_id,
         message_name=message.message_name,

@@ -23,7 +23,7 @@ Settle = Callable[[Sequence[Settlement]], Awaitable[Sequence[Settled | ServiceEr
 
 _NONE: Final = "none"
 _OTHER: Final = "other"
-_ATTEMPT_CODES: Final = frozenset({"LEASE_OVER", "VALIDITY_OVER"})
+_ATTEMPT_CODES: Final = frozenset({"LEASE_OVER", "VALIDITY_OVER", "KEYS_UNAVAILABLE", "TEXT_ERASED"})
 """Codes of attempts that ended before any carrier was asked."""
 
 

@@ -15,6 +15,7 @@ from messaging_service.accounts.postgres.account_rows import (
     open_accounts,
 )
 from messaging_service.opt_outs.domain.suppression import Exemption, sender_key
+from messaging_service.privacy.sealing.message_contents import Sealer
 from messaging_service.sending.outbox import Acceptance
 from messaging_service.shared.domain.message import Message
 from messaging_service.shared.postgres.message_columns import MESSAGE
@@ -41,15 +42,15 @@ class _Found(NamedTuple):
 # opts out while this runs is waited for on the other side, see opt_outs.py.
 _ENTER = Statement(f"""
     WITH asked AS MATERIALIZED (
-        SELECT keys.*, keys.phone IS NOT NULL AND EXISTS (
+        SELECT keys.*, keys.phones IS NOT NULL AND EXISTS (
             SELECT 1 FROM suppression s
-            WHERE s.phone = keys.phone AND s.ended_at IS NULL
+            WHERE s.phone = ANY(keys.phones) AND s.ended_at IS NULL
                 AND (s.sender_key IS NULL OR s.sender_key = keys.sender_key)
                 AND (s.account_id IS NULL OR s.account_id = keys.account_id)
             OFFSET 0
         ) AS opted_out
         FROM json_to_recordset(%(keys)s::json) AS keys (
-            account_id text, key text, fingerprint text, message_id uuid, phone text, sender_key text
+            account_id text, key text, fingerprint text, message_id uuid, phones text[], sender_key text
         )
     ), payers AS MATERIALIZED (
         SELECT {ACCOUNT.sql} FROM account WHERE id = ANY(%(accounts)s) ORDER BY id FOR NO KEY UPDATE
@@ -101,7 +102,11 @@ class Entered:
 
 
 async def enter(
-    transaction: Transaction, by_key: dict[Key, Acceptance], exemption: Exemption, unknown_accounts: UnknownAccounts
+    transaction: Transaction,
+    by_key: dict[Key, Acceptance],
+    exemption: Exemption,
+    unknown_accounts: UnknownAccounts,
+    sealer: Sealer,
 ) -> Entered:
     """Locks the accounts and writes the keys that are new.
 
@@ -111,10 +116,10 @@ async def enter(
         {
             "account_id": account_id,
             "key": key,
-            "fingerprint": item.fingerprint.hex(),
+            "fingerprint": sealer.fingerprint(item.fingerprint).hex(),
             "message_id": item.message_id,
             # No phone, nothing to look up.
-            "phone": None if exemption.holds_for(item.request.tags) else item.request.recipient,
+            "phones": None if exemption.holds_for(item.request.tags) else sealer.phones(item.request.recipient),
             "sender_key": sender_key(item.request.sender_id),
         }
         for (account_id, key), item in by_key.items()

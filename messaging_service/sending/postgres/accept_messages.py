@@ -6,13 +6,14 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from operator import attrgetter
-from typing import NamedTuple
+from typing import Any, NamedTuple
 from uuid import UUID
 
 import msgspec
 from sqlalchemy.dialects import postgresql
 
 from messaging_service.accounts.postgres.account_rows import HOLD_MORE
+from messaging_service.privacy.sealing.message_contents import Content, Sealer
 from messaging_service.sending.outbox import Acceptance
 from messaging_service.sending.postgres.message_tables import message
 from messaging_service.shared.domain.message import Message
@@ -50,17 +51,19 @@ GIVEN = {
 }
 """The columns that are known at acceptance, and where an Acceptance has them. The others begin as `_RECORD` and the
 table say; what a message is recorded as, Acceptance.message says, too, and a test compares."""
+_SEALED = ("content", "recipient_index")
+"""The columns that stand for the text and the custom data, and beside the recipient, where contents are sealed."""
 _QUEUED = {"reserved": "claimed", "route": "route"}
 """What the queue needs besides."""
 _VALUES = attrgetter(*GIVEN.values(), *_QUEUED.values())
 _NAMES = (*GIVEN, *_QUEUED)
-_COLUMNS = ", ".join(GIVEN)
+_COLUMNS = ", ".join((*GIVEN, *_SEALED))
 # Custom data comes as the text that the client wrote.
 _TYPES = ", ".join(
     f"{name} {'text' if name == 'custom_data' else message.c[name].type.compile(postgresql.dialect())}"  # type: ignore[no-untyped-call]  # SQLAlchemy's own
-    for name in GIVEN
+    for name in (*GIVEN, *_SEALED)
 )
-_SELECTED = ", ".join("custom_data::jsonb" if name == "custom_data" else name for name in GIVEN)
+_SELECTED = ", ".join("custom_data::jsonb" if name == "custom_data" else name for name in (*GIVEN, *_SEALED))
 
 
 class _Recorded(NamedTuple):
@@ -124,13 +127,30 @@ class Owner:
     """How long a claim may be used: the lease less its margin."""
 
 
-async def record(transaction: Transaction, batch: Sequence[Acceptance], owner: Owner) -> list[Message]:
+async def record(transaction: Transaction, batch: Sequence[Acceptance], owner: Owner, sealer: Sealer) -> list[Message]:
     """Writes requests whose accounts can hold them; the messages, in the same order."""
-    wanted = [dict(zip(_NAMES, _VALUES(item), strict=False)) for item in batch]
+    wanted = [_row(item, sealer) for item in batch]
     step = _RECORD(rows=msgspec.json.encode(wanted), owner=owner.name, lease_s=owner.lease_s)
     (rows,) = await transaction.run(step)
     recorded = {row.id: row for row in map(_Recorded._make, rows)}
     return [_message(item, recorded[item.message_id]) for item in batch]
+
+
+def _row(item: Acceptance, sealer: Sealer) -> dict[str, Any]:
+    row = dict(zip(_NAMES, _VALUES(item), strict=False))
+    request = item.request
+    content = Content(request.text, request.custom_data_json, request.recipient)
+    if (envelope := sealer.content(item.message_id, request.account_id, content)) is not None:
+        row["text"] = row["custom_data"] = None
+        row["content"] = _bytea(envelope)
+    if (index := sealer.phone(request.recipient)) is not None:
+        row["recipient_index"] = _bytea(index)
+    return row
+
+
+def _bytea(value: bytes) -> str:
+    """As PostgreSQL reads bytes in JSON."""
+    return "\\x" + value.hex()
 
 
 def _message(item: Acceptance, recorded: _Recorded) -> Message:

@@ -7,11 +7,14 @@ before any idempotency key is written, so two transactions with the same keys qu
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 from uuid import UUID
 
 from messaging_service.accounts.domain.account import Account, UnknownAccounts, unknown_account
 from messaging_service.accounts.postgres.recipient_limits import count_recipients, recipient_counts
 from messaging_service.opt_outs.domain.suppression import Exemption, opted_out
+from messaging_service.privacy.sealing.key_ring import keys_unavailable
+from messaging_service.privacy.sealing.message_contents import Contents, Sealer
 from messaging_service.sending.domain.repetition import other_request
 from messaging_service.sending.outbox import Acceptance, Accepted
 from messaging_service.sending.postgres.accept_keys import Key, enter, forget_keys, known_messages
@@ -20,18 +23,74 @@ from service_kit.errors import ServiceError
 from service_kit.postgres.database import Connection, Transaction
 
 
+@dataclass(frozen=True, slots=True)
+class Decided:
+    """What became of a batch, before its answers: entries of earlier requests are as they are stored."""
+
+    by_key: dict[Key, Acceptance]
+    """The first request with each key."""
+    results: dict[Key, Accepted | ServiceError]
+    fingerprints: dict[Key, bytes]
+    """Of the requests that made the entries of keys used before, as they are stored."""
+
+    async def opened(self, contents: Contents) -> Decided:
+        """The same with the texts of earlier entries, or KEYS_UNAVAILABLE for those that cannot be had now."""
+        earlier = [
+            (key, result.message)
+            for key, result in self.results.items()
+            if isinstance(result, Accepted) and result.message.content is not None
+        ]
+        if not earlier:
+            return self
+        messages = await contents.opened_where_possible([message for _, message in earlier])
+        opened: dict[Key, Accepted | ServiceError] = {
+            key: Accepted(message, replayed=message.id != self.by_key[key].message_id)
+            if message.content is None
+            else keys_unavailable()
+            for (key, _), message in zip(earlier, messages, strict=True)
+        }
+        return Decided(self.by_key, {**self.results, **opened}, self.fingerprints)
+
+    def answers(self, batch: Sequence[Acceptance], sealer: Sealer) -> list[Accepted | ServiceError]:
+        """The answer to each request of the batch."""
+        return [self._answer(acceptance, sealer) for acceptance in batch]
+
+    def _answer(self, acceptance: Acceptance, sealer: Sealer) -> Accepted | ServiceError:
+        key = (acceptance.request.account_id, acceptance.key)
+        first = self.by_key[key]
+        # A stored fingerprint may be under a key; that of the request it belongs to says the same.
+        stored = self.fingerprints.get(key, first.fingerprint)
+        is_same = stored == acceptance.fingerprint or sealer.is_stored(acceptance.fingerprint, stored)
+        result = self.results[key]
+        recorded = result.message if isinstance(result, Accepted) else first.request
+        reused = other_request(
+            acceptance.key,
+            acceptance.request,
+            acceptance.fingerprint,
+            recorded,
+            acceptance.fingerprint if is_same else stored,
+        )
+        if reused is not None:
+            return reused
+        if acceptance is not first and isinstance(result, Accepted):
+            return Accepted(result.message, replayed=True)
+        return result
+
+
 async def accept(
     transaction: Transaction,
     batch: Sequence[Acceptance],
     owner: Owner,
     exemption: Exemption,
     unknown_accounts: UnknownAccounts,
-) -> list[Accepted | ServiceError]:
+    *,
+    sealer: Sealer,
+) -> Decided:
     """Records a batch inside the caller's transaction; see Outbox.accept."""
     by_key: dict[Key, Acceptance] = {}
     for acceptance in batch:
         by_key.setdefault((acceptance.request.account_id, acceptance.key), acceptance)
-    entered = await enter(transaction, by_key, exemption, unknown_accounts)
+    entered = await enter(transaction, by_key, exemption, unknown_accounts, sealer)
     results: dict[Key, Accepted | ServiceError] = {}
     fingerprints: dict[Key, bytes] = {}
     known = {key: item for key, item in by_key.items() if item.message_id not in entered.new}
@@ -46,9 +105,9 @@ async def accept(
             fingerprints[key] = fingerprint
     affordable = await _affordable(transaction.connection, by_key, entered.new, entered.accounts, results)
     if affordable:
-        for message in await record(transaction, affordable, owner):
+        for message in await record(transaction, affordable, owner, sealer):
             results[message.account_id, message.client_message_id] = Accepted(message, replayed=False)
-    return [_answer(acceptance, by_key, results, fingerprints) for acceptance in batch]
+    return Decided(by_key, results, fingerprints)
 
 
 async def _affordable(
@@ -86,22 +145,3 @@ async def _affordable(
     if refused:
         await forget_keys(connection, refused)
     return affordable
-
-
-def _answer(
-    acceptance: Acceptance,
-    by_key: dict[Key, Acceptance],
-    results: dict[Key, Accepted | ServiceError],
-    fingerprints: dict[Key, bytes],
-) -> Accepted | ServiceError:
-    key = (acceptance.request.account_id, acceptance.key)
-    first = by_key[key]
-    fingerprint = fingerprints.get(key) or first.fingerprint
-    result = results[key]
-    recorded = result.message if isinstance(result, Accepted) else first.request
-    reused = other_request(acceptance.key, acceptance.request, acceptance.fingerprint, recorded, fingerprint)
-    if reused is not None:
-        return reused
-    if acceptance is not first and isinstance(result, Accepted):
-        return Accepted(result.message, replayed=True)
-    return result

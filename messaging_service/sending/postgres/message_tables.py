@@ -53,7 +53,8 @@ message = Table(
     Column("client_message_id", Text, nullable=False),
     Column("app_id", Text),
     Column("recipient", Text, nullable=False),
-    Column("text", Text, nullable=False),
+    # In plain, or NULL where `content` has it, or neither does any more.
+    Column("text", Text),
     Column("sender_id", Text, nullable=False),
     Column("message_name", Text),
     Column("priority", Text, nullable=False),
@@ -79,6 +80,11 @@ message = Table(
     Column("custom_data", JSONB),
     Column("expires_at", INSTANT),
     Column("carrier_error_code", Text),
+    # Text, custom data and recipient under the key of their account and month. Set at acceptance, or when older rows
+    # are converted; NULL where nothing is sealed, and once it is erased.
+    Column("content", LargeBinary),
+    # Of the recipient, under a key: finds the messages of a phone. NULL where nothing is sealed, and once it is erased.
+    Column("recipient_index", LargeBinary),
     PrimaryKeyConstraint("id"),
     one_of("price_level", PriceLevel),
     one_of("priority", Priority),
@@ -88,6 +94,7 @@ message = Table(
     CheckConstraint(_billing_of_state(), name="billing_of_state"),
     CheckConstraint("units > 0", name="units_positive"),
     CheckConstraint("total = units * unit_price", name="total_exact"),
+    CheckConstraint("content IS NULL OR (text IS NULL AND custom_data IS NULL)", name="content_once"),
     Index("ix_message_account_id_created_at_id", "account_id", text("created_at DESC"), text("id DESC")),
     # Rows lie in the order of their creation, so a few bytes for every 32 pages find a period, and an insert
     # need not touch them.
@@ -98,6 +105,7 @@ message = Table(
         postgresql_with={"autosummarize": "on", "pages_per_range": 32},
     ),
     Index("ix_message_tags", "tags", postgresql_using="gin", postgresql_where=text("tags <> '{}'")),
+    Index("ix_message_recipient_index", "recipient_index", postgresql_where=text("recipient_index IS NOT NULL")),
     # No index names a column that a transition changes, and each page keeps room for a second version of its
     # rows: so updates stay in place and touch no index.
     postgresql_with={"fillfactor": 60},

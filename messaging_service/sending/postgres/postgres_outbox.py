@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import time
 from collections.abc import Collection, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from uuid import UUID
 
@@ -15,6 +15,8 @@ from messaging_service.accounts.domain.account import UnknownAccounts
 from messaging_service.accounts.postgres import recipient_limits
 from messaging_service.carriers.domain.routing import DEFAULT_ROUTE
 from messaging_service.opt_outs.domain.suppression import NOBODY_EXEMPT, Exemption
+from messaging_service.privacy.sealing.key_ring import keys_unavailable
+from messaging_service.privacy.sealing.message_contents import PLAIN, Contents, Sealer
 from messaging_service.sending.outbox import Acceptance, Accepted, Claim, ListFilter, Outbox, Settled, Settlement, Swept
 from messaging_service.sending.postgres import (
     accept_messages,
@@ -67,12 +69,21 @@ class PostgresOutbox(Outbox):
     """Implements Outbox."""
 
     def __init__(
-        self, pool: Pool, owner: str, windows: Windows, exemption: Exemption = NOBODY_EXEMPT, rules: Rules = Rules()
+        self,
+        pool: Pool,
+        owner: str,
+        windows: Windows,
+        exemption: Exemption = NOBODY_EXEMPT,
+        rules: Rules = Rules(),
+        *,
+        contents: Contents = PLAIN,
     ) -> None:
         """`owner` names this process in claims and events; no two running processes share it.
 
         `exemption`: the messages that reach a phone although it opted out; none unless given.
+        `contents` seals and opens texts, before and after transactions; they are stored as they are unless given.
         """
+        self._contents = contents
         self._exemption = exemption
         self._pool = pool
         self._owner = accept_messages.Owner(owner, windows.lease_s, windows.lease_s - windows.margin_s)
@@ -83,25 +94,32 @@ class PostgresOutbox(Outbox):
 
     @override
     async def accept(self, batch: Sequence[Acceptance]) -> Sequence[Accepted | ServiceError]:
+        sealer = await self._contents.sealer({item.request.account_id for item in batch})
+        ready = [item for item in batch if sealer.can_seal(item.request.account_id)]
+        answers = iter(await self._accept_sealed(ready, sealer)) if ready else iter(())
+        return [next(answers) if sealer.can_seal(item.request.account_id) else keys_unavailable() for item in batch]
+
+    async def _accept_sealed(self, batch: Sequence[Acceptance], sealer: Sealer) -> Sequence[Accepted | ServiceError]:
         # When the connection breaks at the commit, nobody knows whether the batch is on record. The ids are
         # made already, so trying again finds out: what was recorded is found under its own key.
         give_up = time.monotonic() + ACCEPT_AGAIN_S
         for pause_s in ACCEPT_PAUSES_S:
             try:
-                return await self._accept(batch)
+                return await self._accept(batch, sealer)
             except ServiceError:
                 if time.monotonic() >= give_up:
                     raise
                 await asyncio.sleep(pause_s)
-        return await self._accept(batch)
+        return await self._accept(batch, sealer)
 
-    async def _accept(self, batch: Sequence[Acceptance]) -> Sequence[Accepted | ServiceError]:
+    async def _accept(self, batch: Sequence[Acceptance], sealer: Sealer) -> Sequence[Accepted | ServiceError]:
         # The COMMIT leaves only when the rows are here: a process that dies while they are written has recorded
         # nothing, where one that had sent both would leave messages behind that nobody submits.
         async with migrated(quick_transaction(self._pool)) as transaction:
-            return await acceptance.accept(
-                transaction, batch, self._owner, self._exemption, self._rules.unknown_accounts
+            decided = await acceptance.accept(
+                transaction, batch, self._owner, self._exemption, self._rules.unknown_accounts, sealer=sealer
             )
+        return (await decided.opened(self._contents)).answers(batch, sealer)
 
     @override
     async def claim(self, limit: int, route: str = DEFAULT_ROUTE, carriers: Collection[str] = ()) -> Sequence[Claim]:
@@ -112,7 +130,10 @@ class PostgresOutbox(Outbox):
         floor, self._toward_share[route] = divmod(self._toward_share.get(route, 0) + limit, queue.NORMAL_SHARE)
         wanted = queue.Wanted(route, sorted(carriers), limit, floor)
         async with migrated(transaction(self._pool)) as connection:
-            return await queue.claim(connection, wanted, self._owner, began)
+            claims = await queue.claim(connection, wanted, self._owner, began)
+        # A text whose key cannot be had now stays sealed: its attempt ends before a byte leaves, and comes again.
+        messages = await self._contents.opened_where_possible([claim.message for claim in claims])
+        return [replace(claim, message=message) for claim, message in zip(claims, messages, strict=True)]
 
     @override
     async def settle(self, batch: Sequence[Settlement]) -> Sequence[Settled | ServiceError]:
@@ -148,18 +169,33 @@ class PostgresOutbox(Outbox):
     async def resend(self, message_id: UUID, max_retries: int, route: str = DEFAULT_ROUTE) -> Message:
         async with migrated(transaction(self._pool)) as connection:
             return await resend_cancel.resend(
-                connection, message_id, max_retries, route, self._owner.name, exemption=self._exemption
+                connection,
+                message_id,
+                max_retries,
+                route,
+                self._owner.name,
+                exemption=self._exemption,
+                contents=self._contents,
             )
 
     @override
     async def cancel(self, message_id: UUID) -> Message:
         async with migrated(transaction(self._pool)) as connection:
-            return await resend_cancel.cancel(connection, message_id, self._owner.name)
+            message = await resend_cancel.cancel(connection, message_id, self._owner.name)
+        (shown,) = await self._contents.opened_where_possible([message])
+        return shown
 
     @override
     async def find(self, account_id: str, key: str, fingerprint: bytes) -> Message | None:
         async with migrated(single_statement(self._pool)) as connection:
-            return await reading.find_message(connection, account_id, key, fingerprint)
+            found = await reading.find_message(connection, account_id, key)
+        if found is None:
+            return None
+        message, stored = found
+        if not (await self._contents.sealer([])).is_stored(fingerprint, stored):
+            return None
+        (opened,) = await self._contents.opened([message])
+        return opened
 
     @override
     async def get(self, message_id: UUID) -> Message | None:
@@ -169,9 +205,11 @@ class PostgresOutbox(Outbox):
     @override
     async def get_many(self, message_ids: Sequence[UUID]) -> Sequence[Message]:
         async with migrated(single_statement(self._pool)) as connection:
-            return await reading.get_messages(connection, message_ids)
+            found = await reading.get_messages(connection, message_ids)
+        return await self._contents.opened(found)
 
     @override
     async def list(self, wanted: ListFilter, limit: int, after: tuple[datetime, UUID] | None) -> Sequence[Message]:
         async with migrated(single_statement(self._pool)) as connection:
-            return await reading.list_messages(connection, wanted, limit, after)
+            found = await reading.list_messages(connection, wanted, limit, after)
+        return await self._contents.opened(found)

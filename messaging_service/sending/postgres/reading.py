@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from datetime import datetime
+from typing import NamedTuple
 from uuid import UUID
 
 from messaging_service.sending.outbox import ListFilter
@@ -13,9 +14,18 @@ from messaging_service.shared.postgres.message_columns import MESSAGE
 from service_kit.postgres.database import Connection
 
 _GET_MANY = f"SELECT {MESSAGE.sql} FROM message m WHERE m.id = ANY(%s)"
+
+
+class _Key(NamedTuple):
+    """What is on record of a key."""
+
+    fingerprint: bytes
+
+
+_FOUND = MESSAGE.plus(_Key, fingerprint="i.fingerprint")
 _FIND = f"""
-    SELECT {MESSAGE.sql} FROM idempotency i JOIN message m ON m.id = i.message_id
-    WHERE i.account_id = %s AND i.key = %s AND i.fingerprint = %s
+    SELECT {_FOUND.sql} FROM idempotency i JOIN message m ON m.id = i.message_id
+    WHERE i.account_id = %s AND i.key = %s
 """
 _PAGE = "ORDER BY m.created_at DESC, m.id DESC LIMIT %(limit)s"
 
@@ -26,10 +36,13 @@ async def get_messages(connection: Connection, ids: Sequence[UUID]) -> list[Mess
     return [MESSAGE.read(row) for row in await cursor.fetchall()]
 
 
-async def find_message(connection: Connection, account_id: str, key: str, fingerprint: bytes) -> Message | None:
-    """The message recorded under an idempotency key for a request with this fingerprint, or None."""
-    row = await (await connection.execute(_FIND, (account_id, key, fingerprint))).fetchone()
-    return None if row is None else MESSAGE.read(row)
+async def find_message(connection: Connection, account_id: str, key: str) -> tuple[Message, bytes] | None:
+    """The message recorded under an idempotency key, with the stored fingerprint of its request; None for none."""
+    row = await (await connection.execute(_FIND, (account_id, key))).fetchone()
+    if row is None:
+        return None
+    message, found = _FOUND.read(row)
+    return message, bytes(found.fingerprint)
 
 
 async def list_messages(

@@ -9,6 +9,7 @@ from messaging_service.accounts.postgres.account_rows import HOLD_MORE, lock_acc
 from messaging_service.accounts.postgres.recipient_limits import count_recipients, recipient_counts
 from messaging_service.opt_outs.domain.suppression import Exemption, opted_out
 from messaging_service.opt_outs.postgres.postgres_suppressions import covering
+from messaging_service.privacy.sealing.message_contents import Contents, Sealer, with_text_of
 from messaging_service.sending.domain.entry_rules import check_cancel, check_resend
 from messaging_service.sending.postgres.accept_messages import LANES
 from messaging_service.shared.domain.message import Message, no_such_entry, outbox_id
@@ -66,12 +67,20 @@ _CANCEL = f"""
 
 
 async def resend(
-    connection: Connection, message_id: UUID, max_retries: int, route: str, owner: str, *, exemption: Exemption
+    connection: Connection,
+    message_id: UUID,
+    max_retries: int,
+    route: str,
+    owner: str,
+    *,
+    exemption: Exemption,
+    contents: Contents,
 ) -> Message:
     """Queues a failed message for another attempt, held again at its frozen price; raises as Outbox.resend."""
-    message, is_outdated = await _locked(connection, message_id)
+    stored, is_outdated = await _locked(connection, message_id)
+    (message,) = await contents.opened([stored])
     check_resend(message, is_outdated=is_outdated, max_retries=max_retries)
-    await _check_opt_out(connection, message, exemption)
+    await _check_opt_out(connection, message, exemption, await contents.sealer([]))
     accounts = await lock_accounts(connection, {message.account_id})
     account = accounts[message.account_id]
     if account.limits.messages_per_recipient_hour is not None:
@@ -98,13 +107,13 @@ async def resend(
     )
     row = await cursor.fetchone()
     assert row is not None, "the row was locked above"  # noqa: S101 - an invariant, not a check of input
-    return MESSAGE.read(row)
+    return with_text_of(MESSAGE.read(row), message)
 
 
-async def _check_opt_out(connection: Connection, message: Message, exemption: Exemption) -> None:
+async def _check_opt_out(connection: Connection, message: Message, exemption: Exemption, sealer: Sealer) -> None:
     if exemption.holds_for(message.tags):
         return
-    if await covering(connection, message.recipient, message.sender_id, message.account_id):
+    if await covering(connection, sealer.phones(message.recipient), message.sender_id, message.account_id):
         raise opted_out(message.sender_id, message.account_id)
 
 

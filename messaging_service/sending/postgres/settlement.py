@@ -11,6 +11,7 @@ from uuid import UUID
 import msgspec
 
 from messaging_service.carriers.domain.submission import canonical_carrier_id
+from messaging_service.privacy.sealing.message_contents import with_text_of
 from messaging_service.sending.domain.settling import LEAVES_QUEUE, settlement_of
 from messaging_service.sending.outbox import Settled, Settlement
 from messaging_service.sending.postgres.reading import get_messages
@@ -176,7 +177,8 @@ def _to_row(item: Settlement) -> dict[str, Any]:
 
 def _settled(item: Settlement, row: _Row | None, stored: dict[UUID, Message]) -> Settled:
     if row is None:
-        return Settled(stored.get(item.message.id, item.message), applied=False)
+        found = stored.get(item.message.id)
+        return Settled(item.message if found is None else with_text_of(found, item.message), applied=False)
     message = replace(
         item.message,
         state=State(row.state),

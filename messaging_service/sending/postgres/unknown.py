@@ -9,6 +9,7 @@ from uuid import UUID
 from messaging_service.accounts.domain.account import AccountStatus
 from messaging_service.accounts.postgres.account_rows import lock_accounts
 from messaging_service.accounts.postgres.recipient_limits import Phone, count_recipients, recipient_counts
+from messaging_service.opt_outs.postgres.suppression_tables import IS_OF_RECIPIENT
 from messaging_service.sending.domain.entry_rules import is_resent_by_itself
 from service_kit.errors import ServiceError
 from service_kit.postgres.database import Connection
@@ -28,10 +29,10 @@ _DUE = """
     ORDER BY resend_at LIMIT %(limit)s FOR UPDATE SKIP LOCKED
 """
 # What is_resent_by_itself asks. Rows that it does not want wait for a receipt or the end of their window like others.
-_ASK = """
+_ASK = f"""
     SELECT m.id, m.account_id, m.recipient, a.recipient_hour_limit IS NOT NULL AS is_limited,
         a.status, a.resend_unknown, m.retry_count, coalesce(m.expires_at <= now(), false) AS is_outdated,
-        EXISTS (SELECT 1 FROM suppression s WHERE s.phone = m.recipient AND s.ended_at IS NULL) AS is_opted_out
+        EXISTS (SELECT 1 FROM suppression s WHERE {IS_OF_RECIPIENT} AND s.ended_at IS NULL) AS is_opted_out
     FROM message m JOIN account a ON a.id = m.account_id
     WHERE m.id = ANY(%(ids)s) ORDER BY m.id FOR NO KEY UPDATE OF m
 """

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
 from decimal import Decimal
 from uuid import UUID
@@ -51,6 +51,7 @@ class Message:
     app_id: str | None
     recipient: str
     text: str
+    """Empty when it is erased, or still sealed in `content`."""
     sender_id: str
     message_name: str | None
     priority: Priority
@@ -94,6 +95,11 @@ class Message:
     """KES charged for the attempts before the present one."""
     earlier_refunded: Decimal = Decimal(0)
     """KES of those charges that were paid back."""
+    content: bytes | None = field(default=None, repr=False)
+    """The text and the custom data under their key, as they are stored. None once they are opened, and where they are
+    stored as they are."""
+    is_text_erased: bool = False
+    """Whether the text and the custom data are gone for good: their retention is over, or their phone was erased."""
 
     @property
     def held(self) -> Decimal:

@@ -23,7 +23,9 @@ MESSAGE: Final = RecordColumns(
     table="m",
     columns={"custom_data_json": "custom_data"},
     sql={
+        "text": "coalesce(m.text, '')",
         "custom_data_json": "m.custom_data::text",
+        "is_text_erased": "(m.text IS NULL AND m.content IS NULL)",
         "earlier_charged": _EARLIER.format(kind="charge"),
         "earlier_refunded": _EARLIER.format(kind="refund"),
     },

@@ -12,6 +12,7 @@ from messaging_service.wiring.settings.channel_settings import ChannelSettings
 from messaging_service.wiring.settings.database_settings import DatabaseSettings
 from messaging_service.wiring.settings.opt_out_settings import OptOutSettings
 from messaging_service.wiring.settings.price_settings import PriceSettings
+from messaging_service.wiring.settings.privacy_settings import PrivacySettings
 from messaging_service.wiring.settings.receipt_settings import ReceiptSettings
 from messaging_service.wiring.settings.sending_settings import SendingSettings
 from messaging_service.wiring.settings.watch_settings import WatchSettings
@@ -54,3 +55,4 @@ class MessagingSettings:
     alerts: AlertSettings = group(AlertSettings)
     webhooks: WebhookSettings = group(WebhookSettings)
     channels: ChannelSettings = group(ChannelSettings)
+    privacy: PrivacySettings = group(PrivacySettings)

@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 from itertools import chain
 
 import pytest
 
-from messaging_service.sending.outbox import Accepted, Claim, Settled
+from messaging_service.privacy.sealing.message_contents import Sealer
+from messaging_service.sending.outbox import Acceptance, Accepted, Claim, Settled
 from messaging_service.sending.postgres import postgres_outbox as outbox_module
 from messaging_service.shared.domain.states import State
 from messaging_service.shared.postgres.migrated import StatementFailedError
@@ -222,8 +224,8 @@ async def test_a_batch_that_was_committed_unnoticed_is_found_when_it_is_tried_ag
     outbox = await make_outbox("here")
     original, failures = outbox._accept, [database_unavailable()]
 
-    async def commit_and_lose(batch: object) -> object:
-        answers = await original(batch)  # type: ignore[arg-type]  # passes through
+    async def commit_and_lose(batch: Sequence[Acceptance], sealer: Sealer) -> object:
+        answers = await original(batch, sealer)
         if failures:
             raise failures.pop()
         return answers
@@ -243,7 +245,7 @@ async def test_a_database_that_stands_still_is_not_asked_again_and_again(
 ) -> None:
     outbox, tries = await make_outbox("here"), 0
 
-    async def stand_still(_: object) -> object:
+    async def stand_still(*_: object) -> object:
         nonlocal tries
         tries += 1
         raise database_unavailable()

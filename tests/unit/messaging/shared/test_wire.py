@@ -214,6 +214,8 @@ async def test_an_entry_shows_everything_that_is_known() -> None:
         carrier="smpp",
         tags=("a", "b"),
         retry_count=2,
+        content=b"never shown",
+        is_text_erased=True,
     )
     assert all(getattr(message, field.name) is not None for field in fields(message))
     entry = outbox_messages.from_message(message)

@@ -31,6 +31,8 @@ SENTENCES: dict[str, str] = {
     "KEY_ENDED": "The key was revoked, or has expired.",
     "KEY_REPLACED": "Another key replaces this one already.",
     "NOT_FAILED": "Only a failed SMS can be resent.",
+    "TEXT_ERASED": "The text of the SMS was erased.",
+    "KEYS_UNAVAILABLE": "The keys of texts cannot be had.",
     "RETRY_LIMIT_REACHED": "The SMS was resent as often as allowed.",
     "VALIDITY_OVER": "The SMS was wanted until a time that has passed.",
     "CANCELLED": "The SMS was cancelled.",

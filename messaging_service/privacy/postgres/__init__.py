@@ -1,0 +1,1 @@
+"""Data keys, and what converts, forgets and erases, in PostgreSQL."""

@@ -1,0 +1,82 @@
+"""Data keys in PostgreSQL: every method is one statement."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Sequence
+from typing import Any, Final
+
+from typing_extensions import override
+
+from messaging_service.privacy.data_key_store import DataKeyStore, NewKey, StoredKey
+from messaging_service.privacy.domain.key_scope import KeyScope
+from messaging_service.shared.postgres.migrated import migrated
+from service_kit.postgres.database import Pool, single_statement
+
+_COLUMNS: Final = "k.id, k.account_id, k.month, k.wrapped_by, k.wrapped"
+_OF_SCOPES: Final = f"""
+    SELECT {_COLUMNS} FROM unnest(%(accounts)s::text[], %(months)s::date[]) AS asked (account_id, month)
+    JOIN data_key k ON k.account_id = asked.account_id AND k.month IS NOT DISTINCT FROM asked.month
+"""
+_OF_IDS: Final = f"SELECT {_COLUMNS} FROM data_key k WHERE k.id = ANY(%(ids)s::bigint[])"
+_ADD: Final = """
+    INSERT INTO data_key (account_id, month, wrapped_by, wrapped)
+    SELECT * FROM unnest(%(accounts)s::text[], %(months)s::date[], %(names)s::text[], %(keys)s::bytea[])
+    ON CONFLICT (account_id, month) DO NOTHING
+"""
+_OTHERS: Final = f"""
+    SELECT {_COLUMNS} FROM data_key k WHERE k.wrapped IS NOT NULL AND k.wrapped_by <> %(name)s
+    ORDER BY k.id LIMIT %(limit)s
+"""
+# A key that was destroyed, or wrapped again by somebody else, in the meantime stays as it is.
+_REWRAP: Final = """
+    UPDATE data_key k SET wrapped_by = new.name, wrapped = new.key
+    FROM unnest(%(ids)s::bigint[], %(old)s::bytea[], %(names)s::text[], %(keys)s::bytea[]) AS new (id, old, name, key)
+    WHERE k.id = new.id AND k.wrapped = new.old
+"""
+
+
+class PostgresDataKeys(DataKeyStore):
+    """Implements DataKeyStore."""
+
+    def __init__(self, pool: Pool) -> None:
+        self._pool = pool
+
+    @override
+    async def of_scopes(self, scopes: Collection[KeyScope]) -> Sequence[StoredKey]:
+        asked = {"accounts": [scope.account_id for scope in scopes], "months": [scope.month for scope in scopes]}
+        return await self._found(_OF_SCOPES, asked)
+
+    @override
+    async def of_ids(self, ids: Collection[int]) -> Sequence[StoredKey]:
+        return await self._found(_OF_IDS, {"ids": list(ids)})
+
+    @override
+    async def not_wrapped_by(self, name: str, limit: int) -> Sequence[StoredKey]:
+        return await self._found(_OTHERS, {"name": name, "limit": limit})
+
+    async def _found(self, statement: str, parameters: dict[str, Any]) -> Sequence[StoredKey]:
+        async with migrated(single_statement(self._pool)) as connection:
+            rows = await (await connection.execute(statement.encode(), parameters)).fetchall()
+        return [StoredKey(row[0], KeyScope(row[1], row[2]), row[3], row[4]) for row in rows]
+
+    @override
+    async def add(self, keys: Sequence[NewKey]) -> None:
+        parameters = {
+            "accounts": [key.scope.account_id for key in keys],
+            "months": [key.scope.month for key in keys],
+            "names": [key.wrapped_by for key in keys],
+            "keys": [key.wrapped for key in keys],
+        }
+        async with migrated(single_statement(self._pool)) as connection:
+            await connection.execute(_ADD, parameters)
+
+    @override
+    async def rewrap(self, old: Sequence[StoredKey], new: Sequence[NewKey]) -> int:
+        parameters = {
+            "ids": [key.id for key in old],
+            "old": [key.wrapped for key in old],
+            "names": [key.wrapped_by for key in new],
+            "keys": [key.wrapped for key in new],
+        }
+        async with migrated(single_statement(self._pool)) as connection:
+            return (await connection.execute(_REWRAP, parameters)).rowcount

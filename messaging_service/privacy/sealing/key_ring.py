@@ -1,0 +1,193 @@
+"""Data keys in use: made when a scope has none, unwrapped once, and kept for a while."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import Awaitable, Callable, Coroutine, Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import timedelta
+from typing import Final, TypeVar
+
+import structlog
+
+from messaging_service.privacy.data_key_store import DataKeyStore, NewKey, StoredKey
+from messaging_service.privacy.domain.key_scope import INDEX, KeyScope
+from messaging_service.privacy.sealing.blind_index import BlindIndex
+from messaging_service.shared.domain import reasons
+from service_kit.encryption.envelope import DataKey, new_key
+from service_kit.encryption.key_wrapper import KeyWrapper, WrappedKey, WrapperDownError, WrapperError
+from service_kit.errors import Kind, ServiceError
+
+FRESH_S: Final = 60.0
+"""How long a key is used without a look at whether it was destroyed."""
+USABLE_S: Final = 3_600.0
+"""How long a key is used at most while what keeps the keys is away."""
+RETRY_S: Final = 5.0
+"""How long keys that are at hand are used before the next look, after one that failed."""
+MOST_KEYS: Final = 20_000
+"""Keys kept at once: accounts that are active, times months that are read."""
+
+T = TypeVar("T")
+
+log = structlog.get_logger()
+
+
+@dataclass(slots=True)
+class _Held:
+    """A key at hand."""
+
+    key: DataKey | None
+    """None for one that is destroyed."""
+    fresh_until: float
+    usable_until: float
+
+
+def keys_unavailable() -> ServiceError:
+    """Texts cannot be sealed or read now."""
+    return ServiceError(
+        Kind.UNAVAILABLE,
+        reasons.KEYS_UNAVAILABLE,
+        "the keys of texts cannot be had; nothing was stored or changed, try again in a moment",
+        retry_after=timedelta(seconds=RETRY_S),
+    )
+
+
+class KeyRing:
+    """Gives data keys by scope and by number; each call reads only what is not at hand."""
+
+    def __init__(
+        self, store: DataKeyStore, wrapper: KeyWrapper, *, monotonic: Callable[[], float] = time.monotonic
+    ) -> None:
+        self._store = store
+        self._wrapper = wrapper
+        self._monotonic = monotonic
+        self._by_id: dict[int, _Held] = {}
+        self._id_of: dict[KeyScope, int] = {}
+        self._index: BlindIndex | None = None
+        self._loading = asyncio.Lock()
+        self._away_until = float("-inf")
+        """After a failure nobody is asked before then."""
+
+    async def sealing(self, scopes: Iterable[KeyScope]) -> Mapping[KeyScope, DataKey]:
+        """The keys of scopes; those that have none get one. No entry for one that cannot be had now."""
+        wanted = set(scopes)
+        found = self._fresh_of_scopes(wanted)
+        if len(found) == len(wanted):
+            return found
+        async with self._loading:
+            found = self._fresh_of_scopes(wanted)
+            missing = wanted - found.keys()
+            if missing:
+                at_hand = [self._id_of[scope] for scope in missing if scope in self._id_of]
+                await self._tried(self._load_scopes(missing), at_hand)
+        return self._fresh_of_scopes(wanted)
+
+    async def opening(self, ids: Iterable[int]) -> Mapping[int, DataKey | None]:
+        """The keys with these numbers: None for one that is destroyed, and no entry for one that cannot be had now."""
+        wanted = set(ids)
+        found = self._fresh_of_ids(wanted)
+        if len(found) == len(wanted):
+            return found
+        async with self._loading:
+            missing = wanted - self._fresh_of_ids(wanted).keys()
+            if missing:
+                await self._tried(self._load_ids(missing), missing)
+            return self._fresh_of_ids(wanted)
+
+    async def index(self) -> BlindIndex:
+        """What hides phones and fingerprints; made once, and the same for ever. Raises KEYS_UNAVAILABLE."""
+        if self._index is None:
+            await self.sealing([INDEX])
+            if self._index is None:
+                raise keys_unavailable()
+        return self._index
+
+    def forget(self) -> None:
+        """Looks at each key again before its next use, as after some were destroyed."""
+        for held in self._by_id.values():
+            held.fresh_until = float("-inf")
+
+    def _fresh_of_scopes(self, scopes: set[KeyScope]) -> dict[KeyScope, DataKey]:
+        now, found = self._monotonic(), {}
+        for scope in scopes:
+            held = self._by_id.get(self._id_of.get(scope, 0))
+            if held is not None and held.key is not None and now < held.fresh_until:
+                found[scope] = held.key
+        return found
+
+    def _fresh_of_ids(self, ids: set[int]) -> dict[int, DataKey | None]:
+        now = self._monotonic()
+        return {
+            key_id: held.key
+            for key_id in ids
+            if (held := self._by_id.get(key_id)) is not None and (held.key is None or now < held.fresh_until)
+        }
+
+    async def _tried(self, load: Coroutine[None, None, None], at_hand: Iterable[int]) -> None:
+        """Loads keys; while that fails, goes on with those that are at hand, for a bounded time."""
+        now = self._monotonic()
+        if now >= self._away_until:
+            try:
+                await load
+            except _Away as away:
+                log.warning("privacy.keys_unavailable", problem=str(away))
+                self._away_until = self._monotonic() + RETRY_S
+            else:
+                return
+        load.close()
+        for key_id in at_hand:
+            if (held := self._by_id.get(key_id)) is not None and now < held.usable_until:
+                held.fresh_until = min(self._away_until, held.usable_until)
+
+    async def _load_scopes(self, scopes: set[KeyScope]) -> None:
+        stored = await self._asked(self._store.of_scopes(scopes))
+        missing = sorted(scopes - {key.scope for key in stored}, key=lambda scope: scope.purpose)
+        if missing:
+            keys = [(new_key(), scope.purpose) for scope in missing]
+            wrapped = await self._asked(self._wrapper.wrap(keys))
+            added = [NewKey(scope, one.wrapped_by, one.wrapped) for scope, one in zip(missing, wrapped, strict=True)]
+            await self._asked(self._store.add(added))
+            # Another process may have been faster: what is stored counts.
+            stored = [*stored, *await self._asked(self._store.of_scopes(missing))]
+        await self._take(stored)
+
+    async def _load_ids(self, ids: set[int]) -> None:
+        stored = await self._asked(self._store.of_ids(ids))
+        await self._take(stored)
+        # A number without a key is like one whose key is destroyed.
+        self._hold(dict.fromkeys(ids - {key.id for key in stored}))
+
+    async def _take(self, stored: Sequence[StoredKey]) -> None:
+        there = [(key, WrappedKey(key.wrapped_by, key.wrapped)) for key in stored if key.wrapped is not None]
+        self._hold({key.id: None for key in stored if key.wrapped is None})
+        if not there:
+            return
+        opened = await self._asked(self._wrapper.unwrap([(wrapped, key.scope.purpose) for key, wrapped in there]))
+        self._hold({key.id: DataKey.of(key.id, raw) for (key, _), raw in zip(there, opened, strict=True)})
+        for (key, _), raw in zip(there, opened, strict=True):
+            self._id_of[key.scope] = key.id
+            if key.scope == INDEX:
+                self._index = BlindIndex(raw)
+
+    def _hold(self, keys: Mapping[int, DataKey | None]) -> None:
+        now = self._monotonic()
+        for key_id, key in keys.items():
+            self._by_id.pop(key_id, None)
+            self._by_id[key_id] = _Held(key, now + FRESH_S, now + USABLE_S)
+        while len(self._by_id) > MOST_KEYS:
+            del self._by_id[next(iter(self._by_id))]
+
+    async def _asked(self, answer: Awaitable[T]) -> T:
+        try:
+            return await answer
+        except (WrapperDownError, WrapperError) as error:
+            raise _Away(str(error)) from error
+        except ServiceError as error:
+            if error.kind is not Kind.UNAVAILABLE:
+                raise
+            raise _Away(error.reason) from error
+
+
+class _Away(Exception):  # noqa: N818 - a state, not a mistake
+    """What stores or keeps the keys cannot be asked now."""

@@ -1,0 +1,1 @@
+"""Values under a key: the envelope, the data keys, and what keeps them."""
