@@ -16,6 +16,7 @@ from sms_cli.carriers.carriers_commands import carriers
 from sms_cli.costs.cost_file_commands import file_commands
 from sms_cli.costs.cost_report_commands import report_commands
 from sms_cli.costs.costs_commands import costs
+from sms_cli.keys.keys_commands import keys
 from sms_cli.local.local_commands import UP_EPILOG, migrate, phone, serve, status, up
 from sms_cli.notices.alerts_commands import alerts
 from sms_cli.notices.endpoint_commands import webhooks
@@ -41,6 +42,7 @@ costs.add_typer(report_commands)
 application.add_typer(carriers, name="carriers")
 accounts.add_typer(billing_commands)
 application.add_typer(accounts, name="accounts")
+application.add_typer(keys, name="keys")
 application.add_typer(costs, name="costs")
 application.add_typer(reports, name="reports")
 application.add_typer(suppressions, name="suppressions")

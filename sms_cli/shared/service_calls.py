@@ -61,15 +61,20 @@ async def pricing_stub(
 
 
 def ask_messaging(
-    stub: Callable[[aio.Channel], S], call: Callable[[S], Awaitable[R]], *, deadline_s: float = DEADLINE_S
+    stub: Callable[[aio.Channel], S],
+    call: Callable[[S], Awaitable[R]],
+    *,
+    deadline_s: float = DEADLINE_S,
+    named: Callable[[str], str] = option_of,
 ) -> R:
     """The answer of messaging, at the address in the settings, to one call.
 
-    Raises CommandError when the call fails.
+    Raises CommandError when the call fails; `named` says what a person calls a field at fault.
     """
 
     async def ask() -> R:
-        async with messaging_stub(client_settings().messaging, stub, deadline_s=deadline_s) as client:
+        address = client_settings().messaging
+        async with messaging_stub(address, stub, deadline_s=deadline_s, named=named) as client:
             return await call(client)
 
     return asyncio.run(ask())
