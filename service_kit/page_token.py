@@ -1,4 +1,4 @@
-"""Opaque page tokens: the position in a list, bound to the question that it belongs to."""
+"""Opaque page tokens: the position in a list, bound to the question that it belongs to and the caller's accounts."""
 
 from __future__ import annotations
 
@@ -9,6 +9,7 @@ import json
 from collections.abc import Sequence
 
 from service_kit import reasons
+from service_kit.access.caller import caller_accounts
 from service_kit.errors import ServiceError, Violation, invalid
 
 _REASONS = {"page_token": reasons.INVALID_PAGE_TOKEN, "cursor": reasons.INVALID_CURSOR}
@@ -42,7 +43,9 @@ def decode(token: str, question: Sequence[str | int | None], length: int, field:
 
 
 def _digest(question: Sequence[str | int | None]) -> str:
-    return hashlib.sha256(json.dumps(list(question)).encode()).hexdigest()[:16]
+    accounts = caller_accounts()
+    bound = list(question) if accounts is None else [list(question), sorted(accounts)]
+    return hashlib.sha256(json.dumps(bound).encode()).hexdigest()[:16]
 
 
 def refused(problem: str, field: str = "page_token") -> ServiceError:

@@ -9,20 +9,27 @@ from uuid import UUID
 from messaging_service.events.domain.event_cursor import EventFilter, Moment, Position, Step
 from messaging_service.events.domain.outbox_event import OutboxEvent
 from messaging_service.shared.domain.message import Message
+from service_kit.access.principal import Accounts
 
 
 class EntryEvents(Protocol):
     """What happened to single messages. Raises ServiceError DATABASE_UNAVAILABLE."""
 
-    async def events_of(self, message_id: UUID, after: int, limit: int) -> Sequence[OutboxEvent] | None:
+    async def events_of(
+        self, message_id: UUID, after: int, limit: int, accounts: Accounts
+    ) -> Sequence[OutboxEvent] | None:
         """Events of one message with ids above `after`, oldest first, `limit` at most; None when there is no message.
 
+        `accounts`: those of the caller, None for all; a message of another one is none.
         Complete for every id that was returned before: the events of one message are recorded one after another.
         """
         ...
 
-    async def entry(self, message_id: UUID) -> tuple[Message, int] | None:
-        """A message and the id of its latest event, read together; None when there is no message."""
+    async def entry(self, message_id: UUID, accounts: Accounts) -> tuple[Message, int] | None:
+        """A message and the id of its latest event, read together; None when there is no message.
+
+        `accounts`: as for `events_of`.
+        """
         ...
 
 

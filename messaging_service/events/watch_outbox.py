@@ -15,6 +15,7 @@ from messaging_service.events.event_tail import EventTail
 from messaging_service.shared.domain import reasons
 from messaging_service.shared.domain.message import Message
 from messaging_service.shared.domain.states import RESENDABLE, State
+from service_kit.access.principal import Accounts
 from service_kit.errors import ServiceError, Violation, invalid
 
 ENDED: Final = RESENDABLE | {State.DELIVERED, State.CANCELLED}
@@ -108,24 +109,27 @@ class WatchOutbox:
                 return
             position = step.position
 
-    async def entry(self, message_id: UUID, last_id: int | None, heartbeat_s: float) -> AsyncGenerator[EntryNews, None]:
+    async def entry(
+        self, message_id: UUID, last_id: int | None, heartbeat_s: float, accounts: Accounts
+    ) -> AsyncGenerator[EntryNews, None]:
         """First the entry as it stands with the events after `last_id`, then further ones until it has ended.
 
-        Without `last_id` no earlier events come. Yields nothing when there is no such entry. Raises as `account`.
+        Without `last_id` no earlier events come. Yields nothing when there is no such entry of the caller's
+        `accounts`. Raises as `account`.
         """
         with self._tail.admitted():
-            found = await self._entries.entry(message_id)
+            found = await self._entries.entry(message_id, accounts)
             if found is None:
                 return
             with self._tail.subscribed(EventFilter(found[0].account_id, message_id=message_id)) as subscription:
                 if found[0].state not in ENDED:
                     # What the entry does after this look is in the subscription.
                     await subscription.started()
-                    found = await self._entries.entry(message_id) or found
+                    found = await self._entries.entry(message_id, accounts) or found
                 message, newest = found
                 if last_id is not None and last_id > newest:
                     raise _not_ours()
-                missed = () if last_id is None else await self._missed(message_id, last_id, newest)
+                missed = () if last_id is None else await self._missed(message_id, last_id, newest, accounts)
                 yield EntryNews(message, missed, newest)
                 state = message.state
                 while state not in ENDED:
@@ -137,10 +141,10 @@ class WatchOutbox:
                     if events or not step.events:
                         yield EntryNews(None, events, newest)
 
-    async def _missed(self, message_id: UUID, after: int, newest: int) -> Sequence[OutboxEvent]:
+    async def _missed(self, message_id: UUID, after: int, newest: int, accounts: Accounts) -> Sequence[OutboxEvent]:
         missed: list[OutboxEvent] = []
         while after < newest:
-            page = await self._entries.events_of(message_id, after, PORTION) or ()
+            page = await self._entries.events_of(message_id, after, PORTION, accounts) or ()
             missed += [event for event in page if event.id <= newest]
             if not page:
                 break

@@ -10,6 +10,7 @@ from uuid import UUID
 
 from messaging_service.notices.domain.cloud_event import CloudEvent
 from messaging_service.notices.domain.endpoints import Delivery, DeliveryState, Endpoint, EndpointKind, EventType
+from service_kit.access.principal import Accounts
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,14 +62,15 @@ class EndpointStore(Protocol):
     """Endpoints of one family; those of the other are not found.
 
     Every method raises ServiceError DATABASE_UNAVAILABLE when the database cannot be reached. Those that take an
-    endpoint's id raise the family's reason `not_found`.
+    endpoint's id raise the family's reason `not_found`, also for one that belongs to none of the caller's `accounts`,
+    which are None for all.
     """
 
     async def create(self, new: NewEndpoint) -> Endpoint:
         """Creates an endpoint. Raises the family's reason `too_many`."""
         ...
 
-    async def get(self, endpoint_id: UUID) -> Endpoint:
+    async def get(self, endpoint_id: UUID, accounts: Accounts) -> Endpoint:
         """The endpoint as it stands."""
         ...
 
@@ -76,32 +78,37 @@ class EndpointStore(Protocol):
         """All endpoints of an account, oldest first."""
         ...
 
-    async def change(self, endpoint_id: UUID, change: EndpointChange) -> Endpoint:
+    async def change(self, endpoint_id: UUID, accounts: Accounts, change: EndpointChange) -> Endpoint:
         """Changes an endpoint. Its failures are forgotten, so it is tried again at once."""
         ...
 
-    async def rotate(self, endpoint_id: UUID, secret: str, overlap: timedelta) -> Endpoint:
+    async def rotate(self, endpoint_id: UUID, accounts: Accounts, secret: str, overlap: timedelta) -> Endpoint:
         """Replaces the secret; the present one signs beside it for `overlap`."""
         ...
 
-    async def delete(self, endpoint_id: UUID) -> None:
+    async def delete(self, endpoint_id: UUID, accounts: Accounts) -> None:
         """Deletes the endpoint and its secrets; what is on its way is given up."""
         ...
 
-    async def record_event(self, endpoint_id: UUID, event: CloudEvent) -> Delivery:
+    async def record_event(self, endpoint_id: UUID, accounts: Accounts, event: CloudEvent) -> Delivery:
         """Records an event for one endpoint, whatever it asks for."""
         ...
 
     async def deliveries(
-        self, endpoint_id: UUID, wanted: DeliveryFilter, limit: int, after: tuple[datetime, UUID] | None
+        self,
+        endpoint_id: UUID,
+        accounts: Accounts,
+        wanted: DeliveryFilter,
+        limit: int,
+        after: tuple[datetime, UUID] | None,
     ) -> Sequence[Delivery]:
         """Up to `limit` deliveries, newest first. `after`: where the page before ended; None for the first page."""
         ...
 
-    async def replay(self, endpoint_id: UUID, delivery_id: UUID) -> Delivery:
+    async def replay(self, endpoint_id: UUID, accounts: Accounts, delivery_id: UUID) -> Delivery:
         """Sends a delivery again. Raises the family's reason `delivery_not_found`."""
         ...
 
-    async def replay_period(self, endpoint_id: UUID, period: ReplayPeriod) -> int:
+    async def replay_period(self, endpoint_id: UUID, accounts: Accounts, period: ReplayPeriod) -> int:
         """Sends again what ended in a period; returns how many deliveries."""
         ...

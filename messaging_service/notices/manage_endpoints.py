@@ -31,6 +31,7 @@ from messaging_service.notices.endpoint_store import (
 from messaging_service.notices.endpoint_targets import EndpointTargets
 from messaging_service.shared.domain import reasons
 from messaging_service.shared.domain.fields import MAX_IDENTIFIER, text_problem
+from service_kit.access.principal import Accounts
 from service_kit.errors import Violation, invalid
 from service_kit.identifiers import identifier_problem
 
@@ -107,9 +108,12 @@ class ManageEndpoints:
         new = NewEndpoint(self._new_id(), account_id, kind, shown, wanted, description, secret)
         return WithSecret(await self._endpoints.create(new), secret)
 
-    async def get(self, endpoint_id: UUID) -> Endpoint:
-        """The endpoint. Raises ServiceError with the family's reason `not_found`, as all that take an id do."""
-        return await self._endpoints.get(endpoint_id)
+    async def get(self, endpoint_id: UUID, accounts: Accounts) -> Endpoint:
+        """The endpoint. Raises ServiceError with the family's reason `not_found`, as all that take an id do.
+
+        `accounts`: those of the caller, None for all; an endpoint of another one is not found, here as in the others.
+        """
+        return await self._endpoints.get(endpoint_id, accounts)
 
     async def of_account(self, account_id: str) -> Sequence[Endpoint]:
         """All endpoints of an account, oldest first. Raises ServiceError INVALID."""
@@ -117,7 +121,7 @@ class ManageEndpoints:
             raise invalid([Violation("user_id", reasons.INVALID_IDENTIFIER, problem)])
         return await self._endpoints.of_account(account_id)
 
-    async def change(self, endpoint_id: UUID, update: EndpointUpdate) -> Endpoint:
+    async def change(self, endpoint_id: UUID, accounts: Accounts, update: EndpointUpdate) -> Endpoint:
         """Changes what is given; what waits goes out under the new terms, at once.
 
         Raises ServiceError INVALID that names every field at fault, or CHANNELS_BUSY.
@@ -129,7 +133,7 @@ class ManageEndpoints:
             faults.append(Violation("", reasons.REQUIRED, problem))
         shown = secret = None
         if update.targets:
-            kind = await self._kind_of(endpoint_id)
+            kind = await self._kind_of(endpoint_id, accounts)
             shown, target_faults = await self._checked_change(kind, update.targets)
             faults += target_faults
             secret = None if kind.signs else update.targets.get(kind)
@@ -140,9 +144,9 @@ class ManageEndpoints:
         if faults:
             raise invalid(faults)
         change = EndpointChange(shown, update.events, update.description, update.enabled, secret)
-        return await self._endpoints.change(endpoint_id, change)
+        return await self._endpoints.change(endpoint_id, accounts, change)
 
-    async def rotate(self, endpoint_id: UUID, overlap: timedelta | None) -> WithSecret:
+    async def rotate(self, endpoint_id: UUID, accounts: Accounts, overlap: timedelta | None) -> WithSecret:
         """Replaces the secret of an endpoint that signs; the present one signs beside it for `overlap`.
 
         `overlap`: None means a day. Raises ServiceError INVALID.
@@ -152,15 +156,15 @@ class ManageEndpoints:
             problem = f"is not 0 seconds to {MAX_OVERLAP.days} days; both secrets sign for that time"
             raise invalid([Violation("overlap", reasons.OUT_OF_RANGE, problem)])
         secret = _new_secret()
-        return WithSecret(await self._endpoints.rotate(endpoint_id, secret, overlap), secret)
+        return WithSecret(await self._endpoints.rotate(endpoint_id, accounts, secret, overlap), secret)
 
-    async def delete(self, endpoint_id: UUID) -> None:
+    async def delete(self, endpoint_id: UUID, accounts: Accounts) -> None:
         """Deletes an endpoint and its secrets; what is on its way is given up."""
-        await self._endpoints.delete(endpoint_id)
+        await self._endpoints.delete(endpoint_id, accounts)
 
-    async def test(self, endpoint_id: UUID) -> Delivery:
+    async def test(self, endpoint_id: UUID, accounts: Accounts) -> Delivery:
         """Sends a test event, whatever the endpoint asks for. Raises the family's reason `disabled`."""
-        endpoint = await self._endpoints.get(endpoint_id)
+        endpoint = await self._endpoints.get(endpoint_id, accounts)
         if not endpoint.enabled:
             raise self._family.disabled()
         public_id = self._family.public_id(endpoint.id)
@@ -172,19 +176,26 @@ class ManageEndpoints:
             subject=public_id,
             data={f"{self._family.noun}Id": public_id, "userId": endpoint.account_id},
         )
-        return await self._endpoints.record_event(endpoint_id, event)
+        return await self._endpoints.record_event(endpoint_id, accounts, event)
 
     async def deliveries(
-        self, endpoint_id: UUID, wanted: DeliveryFilter, limit: int, after: tuple[datetime, UUID] | None
+        self,
+        endpoint_id: UUID,
+        accounts: Accounts,
+        wanted: DeliveryFilter,
+        limit: int,
+        after: tuple[datetime, UUID] | None,
     ) -> Sequence[Delivery]:
         """Up to `limit` deliveries, newest first. `after`: where the page before ended; None for the first page."""
-        return await self._endpoints.deliveries(endpoint_id, wanted, limit, after)
+        return await self._endpoints.deliveries(endpoint_id, accounts, wanted, limit, after)
 
-    async def replay(self, endpoint_id: UUID, delivery_id: UUID) -> Delivery:
+    async def replay(self, endpoint_id: UUID, accounts: Accounts, delivery_id: UUID) -> Delivery:
         """Sends a delivery again, under its id. Raises the family's reason `delivery_not_found`."""
-        return await self._endpoints.replay(endpoint_id, delivery_id)
+        return await self._endpoints.replay(endpoint_id, accounts, delivery_id)
 
-    async def replay_period(self, endpoint_id: UUID, start: datetime, end: datetime, *, delivered: bool = False) -> int:
+    async def replay_period(
+        self, endpoint_id: UUID, accounts: Accounts, start: datetime, end: datetime, *, delivered: bool = False
+    ) -> int:
         """Sends again what failed from `start` to before `end`, and what was delivered too if `delivered` says so.
 
         Returns the number of deliveries. Raises ServiceError INVALID.
@@ -193,11 +204,11 @@ class ManageEndpoints:
             problem = "is not after the start of the period; give the first instant after it"
             raise invalid([Violation("period_end", reasons.OUT_OF_RANGE, problem)])
         states = {DeliveryState.FAILED, DeliveryState.DELIVERED} if delivered else {DeliveryState.FAILED}
-        return await self._endpoints.replay_period(endpoint_id, ReplayPeriod(start, end, states))
+        return await self._endpoints.replay_period(endpoint_id, accounts, ReplayPeriod(start, end, states))
 
-    async def _kind_of(self, endpoint_id: UUID) -> EndpointKind:
+    async def _kind_of(self, endpoint_id: UUID, accounts: Accounts) -> EndpointKind:
         first, *others = self._family.kinds
-        return (await self._endpoints.get(endpoint_id)).kind if others else first
+        return (await self._endpoints.get(endpoint_id, accounts)).kind if others else first
 
     async def _checked(self, kind: EndpointKind, target: str) -> tuple[str, list[Violation]]:
         """The target as it may be shown, and what is wrong with it."""

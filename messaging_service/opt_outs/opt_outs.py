@@ -14,6 +14,7 @@ from messaging_service.shared.domain import reasons
 from messaging_service.shared.domain.fields import MAX_IDENTIFIER, text_problem
 from messaging_service.shared.domain.sender_id import sender_id_problem
 from messaging_service.shared.phone_numbers import PhoneNumberCheck
+from service_kit.access.principal import Accounts
 from service_kit.errors import Kind, ServiceError, Violation, invalid
 from service_kit.identifiers import identifier_problem
 
@@ -77,14 +78,18 @@ class OptOuts:
             self._look_again()
         return AddedSuppression(added, stopped.messages)
 
-    async def remove(self, suppression_id: UUID, source: Source, reason: str, by: str) -> Suppression:
-        """Ends an entry; one that ended before is answered as it ended.
+    async def remove(
+        self, suppression_id: UUID, accounts: Accounts, source: Source, reason: str, by: str
+    ) -> Suppression:
+        """Ends an entry for one of the caller's accounts; one that ended before is answered as it ended.
+
+        Only a caller of all `accounts`, who gives None, ends entries for every account.
 
         Raises ServiceError INVALID, or SUPPRESSION_NOT_FOUND.
         """
         if found := _faults(source, reason, ended_by=by):
             raise invalid(found)
-        ended = await self._suppressions.end(suppression_id, source, by, reason)
+        ended = await self._suppressions.end(suppression_id, accounts, source, by, reason)
         if ended is None:
             raise suppression_not_found()
         return ended

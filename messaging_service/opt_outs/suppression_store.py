@@ -9,6 +9,7 @@ from typing import Protocol
 from uuid import UUID
 
 from messaging_service.opt_outs.domain.suppression import Scope, Source, Suppression
+from service_kit.access.principal import Accounts
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,8 +83,13 @@ class Suppressions(Protocol):
         """
         ...
 
-    async def end(self, suppression_id: UUID, source: Source, by: str, reason: str) -> Suppression | None:
-        """Ends an entry; one that ended before stays as it is. None when there is none."""
+    async def end(
+        self, suppression_id: UUID, accounts: Accounts, source: Source, by: str, reason: str
+    ) -> Suppression | None:
+        """Ends an entry; one that ended before stays as it is. None when there is none.
+
+        `accounts`: those of the caller, to whom other entries do not exist, nor those for every account; None for all.
+        """
         ...
 
     async def covering(self, phone: str, sender_id: str, account_id: str) -> Sequence[Suppression]:

@@ -15,6 +15,7 @@ from messaging_service.sending.domain.send_request import SendRequest
 from messaging_service.shared.domain.message import Message
 from messaging_service.shared.domain.money import Price
 from messaging_service.shared.domain.states import Billing, State, Status
+from service_kit.access.principal import Accounts
 from service_kit.errors import ServiceError
 
 
@@ -205,24 +206,31 @@ class Outbox(Protocol):
         """
         ...
 
-    async def resend(self, message_id: UUID, max_retries: int, route: str = DEFAULT_ROUTE) -> Message:
+    async def resend(
+        self, message_id: UUID, max_retries: int, route: str = DEFAULT_ROUTE, *, accounts: Accounts
+    ) -> Message:
         """Queues a failed message for another attempt by a route, held again at its frozen price.
+
+        `accounts`: as for `get`; a message of another one is not found.
 
         Raises OUTBOX_ENTRY_NOT_FOUND, NOT_FAILED, CANCELLED, VALIDITY_OVER, RETRY_LIMIT_REACHED,
         INSUFFICIENT_FUNDS, ACCOUNT_NOT_ACTIVE.
         """
         ...
 
-    async def cancel(self, message_id: UUID) -> Message:
-        """Stops a message that was not submitted yet. Raises OUTBOX_ENTRY_NOT_FOUND, NOT_CANCELLABLE."""
+    async def cancel(self, message_id: UUID, accounts: Accounts) -> Message:
+        """Stops a message that was not submitted yet. Raises OUTBOX_ENTRY_NOT_FOUND, NOT_CANCELLABLE.
+
+        `accounts`: as for `get`.
+        """
         ...
 
     async def find(self, account_id: str, key: str, fingerprint: bytes) -> Message | None:
         """The message recorded under an idempotency key for a request with this fingerprint, or None."""
         ...
 
-    async def get(self, message_id: UUID) -> Message | None:
-        """One message; None when there is none."""
+    async def get(self, message_id: UUID, accounts: Accounts) -> Message | None:
+        """One message; None when there is none of these accounts. `accounts`: those of the caller, None for all."""
         ...
 
     async def get_many(self, message_ids: Sequence[UUID]) -> Sequence[Message]:

@@ -8,6 +8,7 @@ from uuid import UUID
 
 from messaging_service.sending.outbox import ListFilter, Outbox
 from messaging_service.shared.domain.message import Message, no_such_entry, outbox_id
+from service_kit.access.principal import Accounts
 
 
 class OutboxEntries:
@@ -16,9 +17,9 @@ class OutboxEntries:
     def __init__(self, outbox: Outbox) -> None:
         self._outbox = outbox
 
-    async def entry(self, message_id: UUID) -> Message:
-        """One entry as it stands. Raises ServiceError OUTBOX_ENTRY_NOT_FOUND."""
-        message = await self._outbox.get(message_id)
+    async def entry(self, message_id: UUID, accounts: Accounts) -> Message:
+        """One entry of the caller's accounts as it stands. Raises ServiceError OUTBOX_ENTRY_NOT_FOUND."""
+        message = await self._outbox.get(message_id, accounts)
         if message is None:
             raise no_such_entry(outbox_id(message_id))
         return message
@@ -27,9 +28,9 @@ class OutboxEntries:
         """Entries of an account, newest first, those behind a time and id; None for the first ones."""
         return await self._outbox.list(wanted, limit, after)
 
-    async def cancel(self, message_id: UUID) -> Message:
-        """Stops an entry before it is submitted, and releases its hold; the entry afterwards.
+    async def cancel(self, message_id: UUID, accounts: Accounts) -> Message:
+        """Stops an entry of the caller's accounts before it is submitted, and releases its hold; the entry afterwards.
 
         Raises ServiceError OUTBOX_ENTRY_NOT_FOUND or NOT_CANCELLABLE.
         """
-        return await self._outbox.cancel(message_id)
+        return await self._outbox.cancel(message_id, accounts)

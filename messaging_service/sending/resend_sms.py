@@ -10,6 +10,7 @@ from messaging_service.sending.outbox import Outbox
 from messaging_service.sending.outcomes import Outcomes
 from messaging_service.shared.domain.message import Message, no_such_entry, outbox_id
 from messaging_service.shared.phone_numbers import DestinationCheck, destination_refused
+from service_kit.access.principal import Accounts
 
 
 class ResendSms:
@@ -32,22 +33,25 @@ class ResendSms:
         self._destination_problem = destination_problem
         self._max_retries = max_retries
 
-    async def __call__(self, message_id: UUID, wait_s: float, answer_by: float | None = None) -> Message:
+    async def __call__(
+        self, message_id: UUID, wait_s: float, answer_by: float | None = None, *, accounts: Accounts
+    ) -> Message:
         """Queues the attempt and waits for its outcome for `wait_s` at most, but not beyond `answer_by`.
 
-        `answer_by` is an instant on the loop's clock, None for a caller without a deadline.
+        `answer_by` is an instant on the loop's clock, None for a caller without a deadline. `accounts`: those of the
+        caller, None for all; an entry of another one is not found.
 
         Raises as Outbox.resend does, DESTINATION_NOT_ALLOWED when messages to its country are not allowed any more, and
         CARRIER_UNAVAILABLE; then nothing was changed.
         """
-        stored = await self._outbox.get(message_id)
+        stored = await self._outbox.get(message_id, accounts)
         if stored is None:
             raise no_such_entry(outbox_id(message_id))
         if (problem := self._destination_problem(stored.recipient)) is not None:
             raise destination_refused(problem)
         loop = self._dispatch.of(stored.recipient, stored.sender_id, stored.priority)
         await require_carrier(loop.carriers, self._carrier_grace_s)
-        message = await self._outbox.resend(message_id, self._max_retries, loop.carriers.route.name)
+        message = await self._outbox.resend(message_id, self._max_retries, loop.carriers.route.name, accounts=accounts)
         outcome = self._outcomes.expect(message_id)
         try:
             self._dispatch.queued(loop)

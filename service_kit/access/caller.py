@@ -9,7 +9,7 @@ from collections.abc import Callable
 from contextvars import ContextVar
 from typing import Final
 
-from service_kit.access.principal import Principal
+from service_kit.access.principal import Accounts, Principal
 
 _CURRENT: Final[ContextVar[Principal]] = ContextVar("caller")
 _ORIGIN: Final[ContextVar[str | None]] = ContextVar("origin", default=None)
@@ -22,3 +22,12 @@ bind_origin: Final[Callable[[str | None], object]] = _ORIGIN.set
 """Says which address the present request came from, without its port."""
 origin: Final[Callable[[], str | None]] = _ORIGIN.get
 """The address that the present request came from; None when it is not known."""
+
+
+def caller_accounts() -> Accounts:
+    """The accounts of the caller of the present request, to bind page tokens to; None for all, or without a caller.
+
+    Nothing is allowed by it: use `caller` for that.
+    """
+    principal = _CURRENT.get(None)
+    return None if principal is None else principal.accounts

@@ -59,3 +59,23 @@ def require_account(principal: Principal, account: str) -> None:
     """Raises ServiceError unless the caller may act for the account."""
     if not principal.acts_for(account):
         raise account_denied()
+
+
+def app_of(principal: Principal, asked: str | None) -> str | None:
+    """The app through which a caller sends: its own, if it has one; None for none.
+
+    A caller for all accounts may name another one, on behalf of whoever sends. Raises ServiceError for any other caller
+    with an app that does.
+    """
+    own = principal.app_id
+    if own is None or asked == own:
+        return asked
+    if asked is None:
+        return own
+    if principal.accounts is not None:
+        raise ServiceError(
+            Kind.PERMISSION_DENIED,
+            reasons.PERMISSION_DENIED,
+            "this credential sends through another app; leave app_id out, or give its own",
+        )
+    return asked

@@ -76,7 +76,7 @@ class World:
         assert (await self.inbox.work(10)).looked_at == 1
 
     async def message(self, message: Message) -> Message:
-        found = await self.outbox.get(message.id)
+        found = await self.outbox.get(message.id, None)
         assert found is not None
         return found
 
@@ -216,9 +216,9 @@ async def test_a_failed_message_is_not_resent_to_somebody_who_opted_out(world: W
     await world.outbox.settle([settlement(Claim(message, 1, 0, 0.0), refused())])
     entry = await world.opt_out()
     with pytest.raises(ServiceError, match="RECIPIENT_OPTED_OUT"):
-        await world.outbox.resend(message.id, 3)
-    await world.list.end(entry.id, Source.OPERATOR, "amina", "asked again")
-    assert (await world.outbox.resend(message.id, 3)).state is State.READY
+        await world.outbox.resend(message.id, 3, accounts=None)
+    await world.list.end(entry.id, None, Source.OPERATOR, "amina", "asked again")
+    assert (await world.outbox.resend(message.id, 3, accounts=None)).state is State.READY
     assert (await world.stop(await world.opt_out())).messages == 1
 
 
@@ -229,14 +229,21 @@ async def test_adding_twice_keeps_the_first_entry_and_other_sources_have_their_o
     assert len(await world.list.covering(RECIPIENT, "TUKUPAY", ACCOUNT)) == 2
 
 
+async def test_an_entry_for_no_account_of_the_caller_does_not_exist(world: World) -> None:
+    everywhere = await world.opt_out()
+    own = frozenset({ACCOUNT})
+    assert await world.list.end(everywhere.id, own, Source.API, "juma", "came back") is None
+    assert await world.list.covering(RECIPIENT, "TUKUPAY", ACCOUNT) == [everywhere]
+
+
 async def test_an_entry_ends_once_and_is_kept(world: World) -> None:
     entry = await world.opt_out()
-    ended = await world.list.end(entry.id, Source.API, "juma", "came back")
+    ended = await world.list.end(entry.id, None, Source.API, "juma", "came back")
     assert ended is not None
     assert ended.ending is not None
     assert (ended.ending.source, ended.ending.by, ended.ending.reason) == (Source.API, "juma", "came back")
-    assert await world.list.end(entry.id, Source.OPERATOR, "amina", "again") == ended
-    assert await world.list.end(uuid7(), Source.OPERATOR, "amina", "no such entry") is None
+    assert await world.list.end(entry.id, None, Source.OPERATOR, "amina", "again") == ended
+    assert await world.list.end(uuid7(), None, Source.OPERATOR, "amina", "no such entry") is None
     await world.sent()
     newer = await world.opt_out()
     assert list(await world.list.list(SuppressionFilter(), 10, None)) == [newer]

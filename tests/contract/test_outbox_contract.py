@@ -196,7 +196,7 @@ async def sent(outbox: Replica, outcome: Outcome, **changes: Any) -> Message:
 
 
 async def stored(outbox: Replica, message_id: UUID) -> Message:
-    message = await outbox.get(message_id)
+    message = await outbox.get(message_id, None)
     assert message is not None
     return message
 
@@ -313,7 +313,7 @@ async def test_an_account_that_nobody_opened_is_refused_where_sending_opens_none
         assert isinstance(answer, ServiceError)
         assert (answer.kind, answer.reason) == (Kind.NOT_FOUND, "ACCOUNT_NOT_FOUND")
     assert await outbox.accounts.account("nobody") is None
-    assert await outbox.get(batch[0].message_id) is None
+    assert await outbox.get(batch[0].message_id, None) is None
     await world.open_account(dataclasses.replace(account("1"), id="nobody"))
     (again,) = await outbox.accept([batch[0]])
     assert isinstance(again, Accepted)
@@ -703,7 +703,7 @@ async def test_a_sweep_of_nothing_moves_nothing(outbox: Replica) -> None:
 
 async def test_a_failed_message_is_queued_again_and_held_at_its_frozen_price(world: World, outbox: Replica) -> None:
     failed = await sent(outbox, refused(), priority=Priority.HIGH)
-    again = await outbox.resend(failed.id, 3)
+    again = await outbox.resend(failed.id, 3, accounts=None)
     assert (again.state, again.billing, again.retry_count) == (State.READY, Billing.HELD, 1)
     assert (again.error_code, again.price, again.total) == (None, failed.price, failed.total)
     assert await money(outbox) == (0, failed.total)
@@ -723,14 +723,14 @@ async def test_a_claim_from_before_a_resend_settles_nothing(outbox: Replica) -> 
     message = await record(outbox, acceptance(claimed=True))
     first = Claim(message, 1, 0, 0.0)
     await end(outbox, first, refused())
-    await outbox.resend(message.id, 3)
+    await outbox.resend(message.id, 3, accounts=None)
     assert not (await end(outbox, first, accepted())).applied
     second = await claim_one(outbox)
     assert second.epoch > first.epoch
     assert not (await end(outbox, first, accepted())).applied
     assert await money(outbox) == (0, PRICE.unit_price)
     assert (await end(outbox, second, refused())).applied
-    await outbox.resend(message.id, 3)
+    await outbox.resend(message.id, 3, accounts=None)
     assert (await claim_one(outbox)).epoch > second.epoch
 
 
@@ -738,15 +738,15 @@ async def test_an_expired_message_can_be_resent(world: World, outbox: Replica) -
     message = await sent(outbox, unanswered())
     await world.pass_time(UNKNOWN_S + 1)
     await outbox.sweep()
-    assert (await outbox.resend(message.id, 3)).state is State.READY
+    assert (await outbox.resend(message.id, 3, accounts=None)).state is State.READY
 
 
 async def test_resends_are_counted_and_capped(outbox: Replica) -> None:
     message = await sent(outbox, refused())
     for count in (1, 2):
-        assert (await outbox.resend(message.id, 2)).retry_count == count
+        assert (await outbox.resend(message.id, 2, accounts=None)).retry_count == count
         await end(outbox, await claim_one(outbox), refused())
-    assert await reason_of(outbox.resend(message.id, 2)) == "RETRY_LIMIT_REACHED"
+    assert await reason_of(outbox.resend(message.id, 2, accounts=None)) == "RETRY_LIMIT_REACHED"
     assert (await stored(outbox, message.id)).retry_count == 2
     assert await money(outbox) == (0, 0)
 
@@ -755,27 +755,40 @@ async def test_resends_are_counted_and_capped(outbox: Replica) -> None:
 async def test_only_a_failed_message_is_resent(outbox: Replica, outcome: Outcome) -> None:
     message = await sent(outbox, outcome)
     before = await money(outbox)
-    assert await reason_of(outbox.resend(message.id, 3)) == "NOT_FAILED"
+    assert await reason_of(outbox.resend(message.id, 3, accounts=None)) == "NOT_FAILED"
     assert await money(outbox) == before
 
 
 async def test_a_cancelled_message_is_not_resent(outbox: Replica) -> None:
     message = await record(outbox, acceptance())
-    await outbox.cancel(message.id)
-    assert await reason_of(outbox.resend(message.id, 3)) == "CANCELLED"
+    await outbox.cancel(message.id, None)
+    assert await reason_of(outbox.resend(message.id, 3, accounts=None)) == "CANCELLED"
 
 
 async def test_what_does_not_exist_is_neither_resent_nor_cancelled(outbox: Replica) -> None:
-    assert await reason_of(outbox.resend(uuid7(), 3)) == "OUTBOX_ENTRY_NOT_FOUND"
-    assert await reason_of(outbox.cancel(uuid7())) == "OUTBOX_ENTRY_NOT_FOUND"
-    assert await outbox.get(uuid7()) is None
+    assert await reason_of(outbox.resend(uuid7(), 3, accounts=None)) == "OUTBOX_ENTRY_NOT_FOUND"
+    assert await reason_of(outbox.cancel(uuid7(), None)) == "OUTBOX_ENTRY_NOT_FOUND"
+    assert await outbox.get(uuid7(), None) is None
+
+
+async def test_what_belongs_to_a_foreign_account_does_not_exist(world: World, outbox: Replica) -> None:
+    failed, waiting = await sent(outbox, refused()), await record(outbox, acceptance())
+    for accounts in (frozenset({"other"}), frozenset[str]()):
+        assert await outbox.get(failed.id, accounts) is None
+        assert await reason_of(outbox.resend(failed.id, 3, accounts=accounts)) == "OUTBOX_ENTRY_NOT_FOUND"
+        assert await reason_of(outbox.cancel(waiting.id, accounts)) == "OUTBOX_ENTRY_NOT_FOUND"
+    assert (await stored(outbox, waiting.id)).state is State.READY
+    own = frozenset({"other", failed.account_id})
+    assert await outbox.get(failed.id, own) is not None
+    assert (await outbox.resend(failed.id, 3, accounts=own)).state is State.READY
+    assert (await outbox.cancel(waiting.id, own)).state is State.CANCELLED
 
 
 async def test_a_resend_needs_the_money_again(world: World, outbox: Replica) -> None:
     await world.open_account(account("0.6"))
     message = await sent(outbox, refused())
     await record(outbox, acceptance())
-    assert await reason_of(outbox.resend(message.id, 3)) == "INSUFFICIENT_FUNDS"
+    assert await reason_of(outbox.resend(message.id, 3, accounts=None)) == "INSUFFICIENT_FUNDS"
     assert (await stored(outbox, message.id)).state is State.REFUSED
     assert await outbox.seconds_to_next_due() == 0
 
@@ -790,7 +803,7 @@ async def test_a_message_that_was_not_submitted_can_be_cancelled(
     now = datetime.now(UTC)
     time = now + timedelta(hours=1) if scheduled else None
     message = await record(outbox, acceptance(now=now, scheduled_time=time))
-    cancelled = await outbox.cancel(message.id)
+    cancelled = await outbox.cancel(message.id, None)
     assert (cancelled.state, cancelled.status, cancelled.billing) == (
         State.CANCELLED,
         Status.FAILED,
@@ -801,23 +814,23 @@ async def test_a_message_that_was_not_submitted_can_be_cancelled(
     assert (await world.events(message.id))[-1] == (1, message.state.value, "cancelled", "CANCELLED")
     await world.pass_time(3_601)
     assert await outbox.claim(10) == []
-    assert await reason_of(outbox.cancel(message.id)) == "NOT_CANCELLABLE"
+    assert await reason_of(outbox.cancel(message.id, None)) == "NOT_CANCELLABLE"
 
 
 async def test_what_is_with_the_carrier_or_has_ended_cannot_be_cancelled(outbox: Replica) -> None:
     submitting = await record(outbox, acceptance(claimed=True))
-    assert await reason_of(outbox.cancel(submitting.id)) == "NOT_CANCELLABLE"
+    assert await reason_of(outbox.cancel(submitting.id, None)) == "NOT_CANCELLABLE"
     for outcome in (accepted(), refused(), unanswered()):
         message = await sent(outbox, outcome)
         before = await money(outbox)
-        assert await reason_of(outbox.cancel(message.id)) == "NOT_CANCELLABLE"
+        assert await reason_of(outbox.cancel(message.id, None)) == "NOT_CANCELLABLE"
         assert await money(outbox) == before
     assert (await end(outbox, Claim(submitting, 1, 0, 0.0), accepted())).applied
 
 
 async def test_what_went_back_into_the_queue_can_be_cancelled(outbox: Replica) -> None:
     message = await sent(outbox, not_taken())
-    assert (await outbox.cancel(message.id)).state is State.CANCELLED
+    assert (await outbox.cancel(message.id, None)).state is State.CANCELLED
 
 
 # Reading.

@@ -34,6 +34,7 @@ from messaging_service.sending.outbox import (
 )
 from messaging_service.shared.domain.message import Message
 from messaging_service.shared.domain.states import Billing, Priority, State
+from service_kit.access.principal import Accounts
 from service_kit.errors import Kind, ServiceError
 
 LEASE_S = 30.0
@@ -246,8 +247,10 @@ class InMemoryOutbox:
         ]
         return max(0.0, (min(due) - self.book.now).total_seconds()) if due else None
 
-    async def resend(self, message_id: UUID, max_retries: int, route: str = DEFAULT_ROUTE) -> Message:
-        message = self._existing(message_id)
+    async def resend(
+        self, message_id: UUID, max_retries: int, route: str = DEFAULT_ROUTE, *, accounts: Accounts
+    ) -> Message:
+        message = self._existing(message_id, accounts)
         is_outdated = message.expires_at is not None and message.expires_at <= self.book.now
         check_resend(message, is_outdated=is_outdated, max_retries=max_retries)
         if not self.book.wanted(message):
@@ -266,7 +269,8 @@ class InMemoryOutbox:
         )
         return self._move(message_id, State.READY, billing=Billing.HELD, error_code=None, delivered_at=None)
 
-    async def cancel(self, message_id: UUID) -> Message:
+    async def cancel(self, message_id: UUID, accounts: Accounts) -> Message:
+        self._existing(message_id, accounts)
         return self.cancel_as(message_id, "CANCELLED")
 
     def cancel_as(self, message_id: UUID, code: str) -> Message:
@@ -282,8 +286,9 @@ class InMemoryOutbox:
         known = self.book.keys.get((account_id, key))
         return self.book.messages[known[1]] if known is not None and known[0] == fingerprint else None
 
-    async def get(self, message_id: UUID) -> Message | None:
-        return self.book.messages.get(message_id)
+    async def get(self, message_id: UUID, accounts: Accounts) -> Message | None:
+        message = self.book.messages.get(message_id)
+        return message if message is None or accounts is None or message.account_id in accounts else None
 
     async def get_many(self, message_ids: Sequence[UUID]) -> Sequence[Message]:
         return [self.book.messages[message_id] for message_id in message_ids if message_id in self.book.messages]
@@ -310,10 +315,11 @@ class InMemoryOutbox:
         account = self.book.accounts.get(account_id, new)
         return replace(account, usage=account.usage.at(self.book.now))
 
-    def _existing(self, message_id: UUID) -> Message:
-        if message_id not in self.book.messages:
+    def _existing(self, message_id: UUID, accounts: Accounts = None) -> Message:
+        message = self.book.messages.get(message_id)
+        if message is None or (accounts is not None and message.account_id not in accounts):
             raise ServiceError(Kind.NOT_FOUND, "OUTBOX_ENTRY_NOT_FOUND", "no such entry")
-        return self.book.messages[message_id]
+        return message
 
     def _unhold(self, message: Message, *, charged: bool = False) -> None:
         account = self.book.accounts[message.account_id]

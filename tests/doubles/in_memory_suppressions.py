@@ -24,6 +24,7 @@ from messaging_service.opt_outs.domain.suppression import (
 from messaging_service.opt_outs.inbound_inbox import WorkedInbound
 from messaging_service.opt_outs.suppression_store import Added, NewSuppression, Stopped, SuppressionFilter
 from messaging_service.shared.domain.states import State
+from service_kit.access.principal import Accounts
 from tests.doubles.in_memory_outbox import Book, InMemoryOutbox
 
 
@@ -71,9 +72,11 @@ class InMemorySuppressions:
         stopped = await self.stop_queued(ids, wait_s)
         return Stopped(stopped.messages, complete=stopped.complete and len(ids) < limit)
 
-    async def end(self, suppression_id: UUID, source: Source, by: str, reason: str) -> Suppression | None:
+    async def end(
+        self, suppression_id: UUID, accounts: Accounts, source: Source, by: str, reason: str
+    ) -> Suppression | None:
         for index, entry in enumerate(self.book.suppressions):
-            if entry.id == suppression_id:
+            if entry.id == suppression_id and (accounts is None or entry.scope.account_id in accounts):
                 if entry.ending is None:
                     self.book.suppressions[index] = replace(entry, ending=Ending(self.book.now, source, by, reason))
                     self.book.opting_out.discard(entry.id)
@@ -130,7 +133,7 @@ class InMemoryInbound:
             for entry in list(self.suppressions.book.suppressions):
                 own = entry.source in OF_THE_PHONE and entry.scope.phone == message.phone
                 if own and _key(entry.scope.sender_id) in (None, _key(message.sender_id)):
-                    await self.suppressions.end(entry.id, Source.STOP_KEYWORD, message.carrier, "wrote")
+                    await self.suppressions.end(entry.id, None, Source.STOP_KEYWORD, message.carrier, "wrote")
         return directive
 
     async def postpone_next(self) -> None:

@@ -217,7 +217,7 @@ async def run_notices(pool: Pool) -> None:
     alerts = PostgresAlertStore(pool, uuid4, 1.0, give_up_after=timedelta(days=1))
     for only_open, after in product((False, True), (None, AFTER)):
         assert await alerts.alerts("a", 1, after, only_open=only_open) == []
-    assert await alerts.acknowledge(UUID(int=7), "ops") is None
+    assert await alerts.acknowledge(UUID(int=7), None, "ops") is None
 
     endpoints = PostgresEndpointStore(pool, uuid4, WEBHOOKS, most=1, give_up_after=timedelta(days=1))
     new = NewEndpoint(UUID(int=7), "a", EndpointKind.WEBHOOK, "https://a.example", tuple(EventType), "", "secret")
@@ -225,7 +225,7 @@ async def run_notices(pool: Pool) -> None:
     await endpoints.create(new)
     for chosen in each_of(state=DeliveryState.PENDING, event_type=next(iter(EventType))):
         for after in (None, AFTER):
-            assert await endpoints.deliveries(new.id, DeliveryFilter(**chosen), 1, after) == []
+            assert await endpoints.deliveries(new.id, None, DeliveryFilter(**chosen), 1, after) == []
 
 
 async def run_reports(turns: ReportTurns) -> None:

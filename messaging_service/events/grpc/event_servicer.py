@@ -22,6 +22,7 @@ from messaging_service.shared.domain.fields import MAX_IDENTIFIER, text_problem
 from messaging_service.shared.domain.states import STATUS_OF, State
 from messaging_service.shared.grpc import wire
 from messaging_service.shared.grpc.entry_ids import existing, no_entry
+from service_kit.access.caller import caller
 from service_kit.errors import Violation, invalid
 from service_kit.grpc.context import Context
 from tukupay.sms.messaging.v1 import events_pb2 as pb
@@ -70,7 +71,7 @@ class EventServicer(events_pb2_grpc.EventServiceServicer):
         heartbeat_s = _heartbeat_s(request.heartbeat_interval if request.HasField("heartbeat_interval") else None)
         last_id = event_cursors.decode_entry(request.cursor, message_id) if request.cursor else None
         exists = False
-        async with aclosing(self._watch.entry(message_id, last_id, heartbeat_s)) as watch:
+        async with aclosing(self._watch.entry(message_id, last_id, heartbeat_s, caller().accounts)) as watch:
             async for news in watch:
                 exists = True
                 yield pb.WatchOutboxEntryResponse(

@@ -10,6 +10,7 @@ from messaging_service.shared.domain.message import outbox_id
 from messaging_service.shared.grpc import list_pages, wire
 from messaging_service.shared.grpc.entry_ids import existing
 from service_kit import page_token
+from service_kit.access.caller import caller
 from service_kit.errors import Violation, invalid
 from tukupay.sms.messaging.v1 import events_pb2
 from tukupay.sms.messaging.v1 import messaging_pb2 as pb
@@ -45,7 +46,7 @@ async def list_outbox_events(
     message_id = existing(request.outbox_id)
     question = ("events", message_id.hex)
     after = _position(page_token.decode(request.page_token, question, 1)) if request.page_token else 0
-    found = await list_events(message_id, after, size + 1)
+    found = await list_events(message_id, after, size + 1, caller().accounts)
     page = found[:size]
     token = page_token.encode((page[-1].id,), question) if len(found) > size else ""
     return events_pb2.ListOutboxEventsResponse(events=[from_event(event) for event in page], next_page_token=token)

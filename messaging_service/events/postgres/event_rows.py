@@ -16,6 +16,8 @@ from messaging_service.shared.domain.message import Message
 from messaging_service.shared.postgres.message_columns import MESSAGE
 from messaging_service.shared.postgres.migrated import migrated
 from messaging_service.shared.postgres.record_columns import RecordColumns
+from messaging_service.shared.postgres.tenancy import of_callers, tenants
+from service_kit.access.principal import Accounts
 from service_kit.postgres.database import Connection, Pool, single_statement, transaction
 
 _EVENT = RecordColumns(
@@ -44,7 +46,7 @@ _OF_ONE = f"""
     SELECT {_EVENT.sql} FROM message m LEFT JOIN LATERAL (
         SELECT * FROM message_event WHERE message_id = m.id AND id > %(after)s ORDER BY id LIMIT %(limit)s
     ) e ON true
-    WHERE m.id = %(message_id)s ORDER BY e.id
+    WHERE m.id = %(message_id)s AND {of_callers("m.account_id")} ORDER BY e.id
 """
 
 
@@ -56,7 +58,7 @@ class _Newest(NamedTuple):
 
 _MESSAGE = MESSAGE.plus(_Newest, event_id="(SELECT max(e.id) FROM message_event e WHERE e.message_id = m.id)")
 _ENTRY = f"""
-    SELECT {_MESSAGE.sql} FROM message m WHERE m.id = %s
+    SELECT {_MESSAGE.sql} FROM message m WHERE m.id = %(message_id)s AND {of_callers("m.account_id")}
 """
 
 # Numbers that this database has not given out yet can only come from a restored copy of another one.
@@ -104,17 +106,21 @@ class PostgresEntryEvents(EntryEvents):
         self._contents = contents
 
     @override
-    async def events_of(self, message_id: UUID, after: int, limit: int) -> Sequence[OutboxEvent] | None:
+    async def events_of(
+        self, message_id: UUID, after: int, limit: int, accounts: Accounts
+    ) -> Sequence[OutboxEvent] | None:
+        parameters = {"message_id": message_id, "after": after, "limit": limit, **tenants(accounts)}
         async with migrated(single_statement(self._pool)) as connection:
-            cursor = await connection.execute(_OF_ONE, {"message_id": message_id, "after": after, "limit": limit})
+            cursor = await connection.execute(_OF_ONE, parameters)
             rows = await cursor.fetchall()
         # A message without further events is one row of its own columns alone.
         return [_EVENT.read(row) for row in rows if row[0] is not None] if rows else None
 
     @override
-    async def entry(self, message_id: UUID) -> tuple[Message, int] | None:
+    async def entry(self, message_id: UUID, accounts: Accounts) -> tuple[Message, int] | None:
+        parameters = {"message_id": message_id, **tenants(accounts)}
         async with migrated(single_statement(self._pool)) as connection:
-            row = await (await connection.execute(_ENTRY, (message_id,))).fetchone()
+            row = await (await connection.execute(_ENTRY, parameters)).fetchone()
         if row is None:
             return None
         stored, newest = _MESSAGE.read(row)

@@ -7,6 +7,7 @@ from typing_extensions import override
 from messaging_service.notices.grpc.alert_messages import from_alert, from_rule, to_alert_id, to_rule
 from messaging_service.notices.manage_alerts import ManageAlerts
 from messaging_service.shared.grpc import list_pages
+from service_kit.access.caller import caller
 from service_kit.grpc.context import Context
 from tukupay.sms.messaging.v1 import alerts_pb2 as pb
 from tukupay.sms.messaging.v1 import alerts_pb2_grpc
@@ -42,5 +43,6 @@ class AlertServicer(alerts_pb2_grpc.AlertServiceServicer):
     async def AcknowledgeAlert(
         self, request: pb.AcknowledgeAlertRequest, context: Context
     ) -> pb.AcknowledgeAlertResponse:
-        alert = await self._alerts.acknowledge(to_alert_id(request.alert_id), request.acknowledged_by)
+        alert_id = to_alert_id(request.alert_id)
+        alert = await self._alerts.acknowledge(alert_id, caller().accounts, request.acknowledged_by)
         return pb.AcknowledgeAlertResponse(alert=from_alert(alert))

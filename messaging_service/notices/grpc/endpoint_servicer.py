@@ -12,6 +12,7 @@ from messaging_service.notices.grpc.endpoint_messages import DeliveryT, Endpoint
 from messaging_service.notices.manage_endpoints import EndpointUpdate, ManageEndpoints, TargetsByKind
 from messaging_service.shared.domain import reasons
 from messaging_service.shared.grpc import list_pages, wire
+from service_kit.access.caller import caller
 from service_kit.errors import Violation, invalid
 from tukupay.sms.messaging.v1 import channels_pb2, webhooks_pb2
 
@@ -26,7 +27,9 @@ class EndpointServicer(Generic[EndpointT, DeliveryT]):
         self._messages = messages
 
     async def _get(self, public_id: str) -> EndpointT:
-        return self._messages.from_endpoint(await self._endpoints.get(self._messages.endpoint_id_of(public_id)))
+        return self._messages.from_endpoint(
+            await self._endpoints.get(self._messages.endpoint_id_of(public_id), caller().accounts)
+        )
 
     async def _of_account(
         self, request: webhooks_pb2.ListWebhooksRequest | channels_pb2.ListChannelsRequest
@@ -55,17 +58,19 @@ class EndpointServicer(Generic[EndpointT, DeliveryT]):
             description=request.description if request.HasField("description") else None,
             enabled=request.enabled if request.HasField("enabled") else None,
         )
-        endpoint = await self._endpoints.change(self._messages.endpoint_id_of(public_id), update)
+        endpoint = await self._endpoints.change(self._messages.endpoint_id_of(public_id), caller().accounts, update)
         self._log("changed", endpoint.id, account=endpoint.account_id, enabled=endpoint.enabled)
         return self._messages.from_endpoint(endpoint)
 
     async def _delete(self, public_id: str) -> None:
         endpoint_id = self._messages.endpoint_id_of(public_id)
-        await self._endpoints.delete(endpoint_id)
+        await self._endpoints.delete(endpoint_id, caller().accounts)
         self._log("deleted", endpoint_id)
 
     async def _test(self, public_id: str) -> DeliveryT:
-        return self._messages.from_delivery(await self._endpoints.test(self._messages.endpoint_id_of(public_id)))
+        return self._messages.from_delivery(
+            await self._endpoints.test(self._messages.endpoint_id_of(public_id), caller().accounts)
+        )
 
     async def _deliveries(
         self,
@@ -79,7 +84,7 @@ class EndpointServicer(Generic[EndpointT, DeliveryT]):
         wanted = DeliveryFilter(state=self._messages.to_state(request.state), event_type=event)
         question = (endpoint_id.hex, wanted.state, wanted.event_type)
         after = list_pages.after(request.page_token, question)
-        found = await self._endpoints.deliveries(endpoint_id, wanted, size + 1, after)
+        found = await self._endpoints.deliveries(endpoint_id, caller().accounts, wanted, size + 1, after)
         page, token = list_pages.page_of(found, size, question, lambda row: (row.created_at, row.id))
         return [self._messages.from_delivery(delivery) for delivery in page], token
 
@@ -97,10 +102,11 @@ class EndpointServicer(Generic[EndpointT, DeliveryT]):
             problem = "give either it, or the start and the end of a period"
             raise invalid([Violation("delivery_id", reasons.REQUIRED, problem)])
         if not has_period:
-            await self._endpoints.replay(endpoint_id, self._messages.delivery_id_of(request.delivery_id))
+            delivery_id = self._messages.delivery_id_of(request.delivery_id)
+            await self._endpoints.replay(endpoint_id, caller().accounts, delivery_id)
             return 1
         start, end = wire.to_period(request)
-        count = await self._endpoints.replay_period(endpoint_id, start, end, delivered=delivered)
+        count = await self._endpoints.replay_period(endpoint_id, caller().accounts, start, end, delivered=delivered)
         self._log("replayed", endpoint_id, deliveries=count)
         return count
 

@@ -11,6 +11,7 @@ from messaging_service.notices.grpc.endpoint_servicer import EndpointServicer
 from messaging_service.notices.grpc.webhook_messages import MESSAGES
 from messaging_service.notices.manage_endpoints import ManageEndpoints
 from messaging_service.shared.domain import reasons
+from service_kit.access.caller import caller
 from service_kit.errors import Violation, invalid
 from service_kit.grpc.context import Context
 from tukupay.sms.messaging.v1 import webhooks_pb2 as pb
@@ -50,7 +51,8 @@ class WebhookServicer(EndpointServicer[pb.Webhook, pb.WebhookDelivery], webhooks
         self, request: pb.RotateWebhookSecretRequest, context: Context
     ) -> pb.RotateWebhookSecretResponse:
         overlap = _overlap(request) if request.HasField("overlap") else None
-        rotated = await self._endpoints.rotate(MESSAGES.endpoint_id_of(request.webhook_id), overlap)
+        webhook_id = MESSAGES.endpoint_id_of(request.webhook_id)
+        rotated = await self._endpoints.rotate(webhook_id, caller().accounts, overlap)
         self._log("rotated", rotated.endpoint.id, account=rotated.endpoint.account_id)
         return pb.RotateWebhookSecretResponse(webhook=MESSAGES.from_endpoint(rotated.endpoint), secret=rotated.secret)
 

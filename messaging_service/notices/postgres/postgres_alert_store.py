@@ -31,7 +31,9 @@ from messaging_service.notices.postgres.alert_rows import ALERT, RuleRow, from_r
 from messaging_service.notices.postgres.endpoint_rows import NewDelivery, record
 from messaging_service.shared.postgres.migrated import migrated
 from messaging_service.shared.postgres.record_columns import columns_of
+from messaging_service.shared.postgres.tenancy import of_callers, tenants
 from messaging_service.shared.retention import Archive
+from service_kit.access.principal import Accounts
 from service_kit.postgres.database import Connection, Pool, single_statement, transaction
 
 Key = tuple[str, str, str]
@@ -86,9 +88,10 @@ _HISTORY: Final = f"""
         WHERE e.account_id = a.account_id
     ) d
 """
-_ONE: Final = f"{_HISTORY} WHERE a.id = %(id)s"
-_ACKNOWLEDGE: Final = """
-    UPDATE alert SET acknowledged_at = now(), acknowledged_by = %(by)s WHERE id = %(id)s AND acknowledged_at IS NULL
+_ONE: Final = f"{_HISTORY} WHERE a.id = %(id)s AND {of_callers('a.account_id')}"
+_ACKNOWLEDGE: Final = f"""
+    UPDATE alert SET acknowledged_at = now(), acknowledged_by = %(by)s
+    WHERE id = %(id)s AND acknowledged_at IS NULL AND {of_callers("account_id")}
 """
 # What is not resolved stays, however old: it is the memory of its rule.
 _FORGET: Final = """
@@ -141,10 +144,11 @@ class PostgresAlertStore(AlertStore, Archive):
             return [ALERT.read(row) for row in await cursor.fetchall()]
 
     @override
-    async def acknowledge(self, alert_id: UUID, by: str) -> Alert | None:
+    async def acknowledge(self, alert_id: UUID, accounts: Accounts, by: str) -> Alert | None:
+        parameters = {"id": alert_id, "by": by, **tenants(accounts)}
         async with migrated(transaction(self._pool)) as connection:
-            await connection.execute(_ACKNOWLEDGE, {"id": alert_id, "by": by})
-            row = await (await connection.execute(_ONE, {"id": alert_id})).fetchone()
+            await connection.execute(_ACKNOWLEDGE, parameters)
+            row = await (await connection.execute(_ONE, parameters)).fetchone()
         return None if row is None else ALERT.read(row)
 
     @override

@@ -22,6 +22,8 @@ from messaging_service.notices.endpoint_store import (
 from messaging_service.notices.postgres.endpoint_rows import DELIVERY, ENDPOINT, NewDelivery, record
 from messaging_service.notices.postgres.fan_out import begin_fan_out
 from messaging_service.shared.postgres.migrated import migrated
+from messaging_service.shared.postgres.tenancy import of_callers, tenants
+from service_kit.access.principal import Accounts
 from service_kit.postgres.database import Connection, Pool, single_statement, transaction
 
 # Two that are created at once must count each other.
@@ -35,8 +37,8 @@ _CREATE: Final = f"""
     VALUES (%(id)s, %(account_id)s, %(kind)s, %(url)s, %(events)s, %(description)s, %(secret)s)
     RETURNING {ENDPOINT.sql}
 """
-# Endpoints of the other family can be neither seen nor changed.
-_THIS: Final = "id = %(id)s AND kind = ANY(%(kinds)s) AND deleted_at IS NULL"
+# Endpoints of the other family, and of foreign accounts, can be neither seen nor changed.
+_THIS: Final = f"id = %(id)s AND kind = ANY(%(kinds)s) AND deleted_at IS NULL AND {of_callers('account_id')}"
 _GET: Final = f"SELECT {ENDPOINT.sql} FROM webhook_endpoint WHERE {_THIS}"
 # The endpoint before its deliveries: the order in which PostgresDeliveryQueue.finish locks them too.
 _HOLD: Final = f"{_GET} FOR NO KEY UPDATE"
@@ -114,9 +116,9 @@ class PostgresEndpointStore(EndpointStore):
             return ENDPOINT.read(await self._one(connection, _CREATE, parameters))
 
     @override
-    async def get(self, endpoint_id: UUID) -> Endpoint:
+    async def get(self, endpoint_id: UUID, accounts: Accounts) -> Endpoint:
         async with migrated(single_statement(self._pool)) as connection:
-            return ENDPOINT.read(await self._one(connection, _GET, {"id": endpoint_id}))
+            return ENDPOINT.read(await self._one(connection, _GET, {"id": endpoint_id, **tenants(accounts)}))
 
     @override
     async def of_account(self, account_id: str) -> Sequence[Endpoint]:
@@ -125,9 +127,10 @@ class PostgresEndpointStore(EndpointStore):
             return [ENDPOINT.read(row) for row in await cursor.fetchall()]
 
     @override
-    async def change(self, endpoint_id: UUID, change: EndpointChange) -> Endpoint:
+    async def change(self, endpoint_id: UUID, accounts: Accounts, change: EndpointChange) -> Endpoint:
         parameters = {
             "id": endpoint_id,
+            **tenants(accounts),
             "url": change.url,
             "events": None if change.events is None else [event.value for event in change.events],
             "description": change.description,
@@ -138,29 +141,35 @@ class PostgresEndpointStore(EndpointStore):
             return ENDPOINT.read(await self._one(connection, _CHANGE, parameters))
 
     @override
-    async def rotate(self, endpoint_id: UUID, secret: str, overlap: timedelta) -> Endpoint:
+    async def rotate(self, endpoint_id: UUID, accounts: Accounts, secret: str, overlap: timedelta) -> Endpoint:
+        parameters = {"id": endpoint_id, **tenants(accounts), "secret": secret, "overlap": overlap}
         async with migrated(single_statement(self._pool)) as connection:
-            row = await self._one(connection, _ROTATE, {"id": endpoint_id, "secret": secret, "overlap": overlap})
+            row = await self._one(connection, _ROTATE, parameters)
         return ENDPOINT.read(row)
 
     @override
-    async def delete(self, endpoint_id: UUID) -> None:
+    async def delete(self, endpoint_id: UUID, accounts: Accounts) -> None:
         async with migrated(transaction(self._pool)) as connection:
-            await self._one(connection, _DELETE, {"id": endpoint_id})
+            await self._one(connection, _DELETE, {"id": endpoint_id, **tenants(accounts)})
             await connection.execute(_GIVE_UP_ALL, {"id": endpoint_id, "deleted": self._family.reasons.deleted})
 
     @override
-    async def record_event(self, endpoint_id: UUID, event: CloudEvent) -> Delivery:
+    async def record_event(self, endpoint_id: UUID, accounts: Accounts, event: CloudEvent) -> Delivery:
         delivery_id = self._new_id()
         async with migrated(transaction(self._pool)) as connection:
-            await self._one(connection, _HOLD, {"id": endpoint_id})
+            await self._one(connection, _HOLD, {"id": endpoint_id, **tenants(accounts)})
             await record(connection, [NewDelivery(delivery_id, endpoint_id, event)], self._give_up_after)
             await connection.execute(_TRY_NOW, {"id": endpoint_id})
             return DELIVERY.read(await self._one(connection, _DELIVERY, {"delivery_id": delivery_id}))
 
     @override
     async def deliveries(
-        self, endpoint_id: UUID, wanted: DeliveryFilter, limit: int, after: tuple[datetime, UUID] | None
+        self,
+        endpoint_id: UUID,
+        accounts: Accounts,
+        wanted: DeliveryFilter,
+        limit: int,
+        after: tuple[datetime, UUID] | None,
     ) -> Sequence[Delivery]:
         # Only the conditions asked for are in the statement, so that each combination has its own plan.
         conditions = ["endpoint_id = %(id)s"]
@@ -179,13 +188,18 @@ class PostgresEndpointStore(EndpointStore):
             "ORDER BY created_at DESC, id DESC LIMIT %(limit)s"
         )
         async with migrated(transaction(self._pool)) as connection:
-            await self._one(connection, _GET, {"id": endpoint_id})
+            await self._one(connection, _GET, {"id": endpoint_id, **tenants(accounts)})
             cursor = await connection.execute(statement.encode(), parameters)
             return [DELIVERY.read(row) for row in await cursor.fetchall()]
 
     @override
-    async def replay(self, endpoint_id: UUID, delivery_id: UUID) -> Delivery:
-        parameters = {"id": endpoint_id, "delivery_id": delivery_id, "give_up": self._give_up_after}
+    async def replay(self, endpoint_id: UUID, accounts: Accounts, delivery_id: UUID) -> Delivery:
+        parameters = {
+            "id": endpoint_id,
+            **tenants(accounts),
+            "delivery_id": delivery_id,
+            "give_up": self._give_up_after,
+        }
         async with migrated(transaction(self._pool)) as connection:
             await self._one(connection, _HOLD, parameters)
             row = await (await connection.execute(_REPLAY, parameters)).fetchone()
@@ -195,9 +209,10 @@ class PostgresEndpointStore(EndpointStore):
         return DELIVERY.read(row)
 
     @override
-    async def replay_period(self, endpoint_id: UUID, period: ReplayPeriod) -> int:
+    async def replay_period(self, endpoint_id: UUID, accounts: Accounts, period: ReplayPeriod) -> int:
         parameters = {
             "id": endpoint_id,
+            **tenants(accounts),
             "start": period.start,
             "end": period.end,
             "states": [state.value for state in period.states],

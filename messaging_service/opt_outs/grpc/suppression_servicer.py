@@ -13,6 +13,7 @@ from messaging_service.opt_outs.opt_outs import OptOuts, suppression_not_found
 from messaging_service.opt_outs.suppression_store import SuppressionFilter
 from messaging_service.shared.domain import reasons
 from messaging_service.shared.grpc import list_pages, wire
+from service_kit.access.caller import caller
 from service_kit.errors import Violation, invalid
 from service_kit.grpc.context import Context
 from tukupay.sms.messaging.v1 import suppressions_pb2 as pb
@@ -60,7 +61,8 @@ class SuppressionServicer(suppressions_pb2_grpc.SuppressionServiceServicer):
         self, request: pb.RemoveSuppressionRequest, context: Context
     ) -> pb.RemoveSuppressionResponse:
         source = _source(request.source) or Source.API
-        ended = await self._opt_outs.remove(_id(request.suppression_id), source, request.reason, request.ended_by)
+        suppression_id, accounts = _id(request.suppression_id), caller().accounts
+        ended = await self._opt_outs.remove(suppression_id, accounts, source, request.reason, request.ended_by)
         return pb.RemoveSuppressionResponse(suppression=from_suppression(ended))
 
     @override

@@ -22,6 +22,8 @@ from messaging_service.opt_outs.suppression_store import Added, NewSuppression, 
 from messaging_service.privacy.sealing.message_contents import PLAIN, Contents
 from messaging_service.shared.postgres.migrated import migrated
 from messaging_service.shared.postgres.record_columns import RecordColumns
+from messaging_service.shared.postgres.tenancy import of_callers, tenants
+from service_kit.access.principal import Accounts
 from service_kit.postgres.database import Connection, Pool, single_statement, transaction
 
 PASS_LEASE_S = 5
@@ -58,10 +60,10 @@ _ADD = f"""
 _END = f"""
     UPDATE suppression SET ended_at = now(), ended_source = %(source)s, ended_by = %(by)s, ended_reason = %(reason)s,
         pass_due_at = NULL
-    WHERE id = %(id)s AND ended_at IS NULL
+    WHERE id = %(id)s AND ended_at IS NULL AND {of_callers("account_id")}
     RETURNING {SUPPRESSION.sql}
 """
-_GET = f"SELECT {SUPPRESSION.sql} FROM suppression WHERE id = %(id)s"
+_GET = f"SELECT {SUPPRESSION.sql} FROM suppression WHERE id = %(id)s AND {of_callers('account_id')}"
 
 _COVERING = f"""
     SELECT {SUPPRESSION.sql} FROM suppression
@@ -145,8 +147,10 @@ class PostgresSuppressions(Suppressions):
         return Stopped(stopped.messages, complete=stopped.complete and len(ids) < limit)
 
     @override
-    async def end(self, suppression_id: UUID, source: Source, by: str, reason: str) -> Suppression | None:
-        parameters = {"id": suppression_id, "source": source.value, "by": by, "reason": reason}
+    async def end(
+        self, suppression_id: UUID, accounts: Accounts, source: Source, by: str, reason: str
+    ) -> Suppression | None:
+        parameters = {"id": suppression_id, "source": source.value, "by": by, "reason": reason, **tenants(accounts)}
         async with migrated(single_statement(self._pool)) as connection:
             row = await (await connection.execute(_END, parameters)).fetchone()
             if row is None:

@@ -8,17 +8,19 @@ from messaging_service.prices.quote_sms import Quote, QuoteDraft
 from messaging_service.shared.domain.money import to_micros
 from messaging_service.shared.grpc.wire import ENCODINGS, LEVELS, to_instant
 from messaging_service.texts.gsm7_advice import Gsm7Advice
+from service_kit.access.principal import Principal
+from service_kit.access.refusals import app_of
 from tukupay.sms.messaging.v1 import messaging_pb2 as pb
 
 
-def to_quote_draft(request: pb.QuoteSmsRequest) -> QuoteDraft:
-    """A request to quote, checked only for what the domain has no words for."""
+def to_quote_draft(request: pb.QuoteSmsRequest, sender: Principal) -> QuoteDraft:
+    """A request of a sender to quote, checked only for what the domain has no words for, and for its app."""
     scheduled = to_instant("scheduled_time", request.scheduled_time) if request.HasField("scheduled_time") else None
     return QuoteDraft(
         user_id=request.user_id,
         message=request.message,
         scheduled_time=scheduled,
-        app_id=request.app_id if request.HasField("app_id") else None,
+        app_id=app_of(sender, request.app_id if request.HasField("app_id") else None),
         recipient_phone_number=request.recipient_phone_number if request.HasField("recipient_phone_number") else None,
         sender_id=request.sender_id if request.HasField("sender_id") else None,
     )

@@ -15,6 +15,7 @@ from messaging_service.sending.domain.validation import MAX_TAG
 from messaging_service.sending.grpc.deadlines import answer_by
 from messaging_service.sending.grpc.outbox_messages import STATUS_OF, from_failure, from_message
 from messaging_service.sending.grpc.send_messages import from_error, to_draft, to_wait_s
+from messaging_service.sending.grpc.senders import Senders
 from messaging_service.sending.outbox import ListFilter
 from messaging_service.sending.outbox_entries import OutboxEntries
 from messaging_service.sending.resend_sms import ResendSms
@@ -25,6 +26,8 @@ from messaging_service.shared.grpc import list_pages
 from messaging_service.shared.grpc.entry_ids import existing
 from messaging_service.shared.grpc.wire import to_instant
 from service_kit import page_token, request_id
+from service_kit.access.caller import caller
+from service_kit.access.principal import Principal
 from service_kit.errors import ServiceError, Violation, invalid
 from service_kit.grpc.context import Context
 from tukupay.sms.common.v1 import errors_pb2
@@ -60,13 +63,13 @@ class MessagingServicer(messaging_pb2_grpc.MessagingServiceServicer):
 
     @override
     async def SendSms(self, request: pb.SendSmsRequest, context: Context) -> pb.SendSmsResponse:
-        return await self._send_one(request, answer_by(context))
+        return await self._send_one(request, caller(), answer_by(context))
 
-    async def _send_one(self, request: pb.SendSmsRequest, until: float | None) -> pb.SendSmsResponse:
+    async def _send_one(self, request: pb.SendSmsRequest, sender: Principal, until: float | None) -> pb.SendSmsResponse:
         if own := request_id.valid(request.request_id):
             request_id.bind(own)
         wait = request.outcome_wait if request.HasField("outcome_wait") else None
-        sent = await self._send(to_draft(request), to_wait_s(wait, self._default_wait_s), until)
+        sent = await self._send(to_draft(request, sender), to_wait_s(wait, self._default_wait_s), until)
         return pb.SendSmsResponse(entry=from_message(sent.message), replayed=sent.replayed)
 
     @override
@@ -77,6 +80,7 @@ class MessagingServicer(messaging_pb2_grpc.MessagingServiceServicer):
         if not 1 <= len(request.items) <= MAX_BATCH:
             problem = f"has {len(request.items)} messages; give 1 to {MAX_BATCH}"
             raise invalid([Violation("items", reasons.BATCH_SIZE, problem)])
+        senders = Senders(caller(), request.principals)
         until = answer_by(context, len(request.items))
         decided: list[pb.SendSmsBatchResult] = []
         news = asyncio.Event()
@@ -84,7 +88,7 @@ class MessagingServicer(messaging_pb2_grpc.MessagingServiceServicer):
         async def run(index: int, item: pb.SendSmsRequest, earlier: asyncio.Task[None] | None) -> None:
             if earlier is not None:
                 await asyncio.wait({earlier})
-            decided.append(await self._batch_result(index, item, until))
+            decided.append(await self._batch_result(index, item, senders, until))
             news.set()
 
         left = len(request.items)
@@ -102,9 +106,11 @@ class MessagingServicer(messaging_pb2_grpc.MessagingServiceServicer):
                 for start in range(0, len(results), MAX_RESULTS):
                     yield pb.SendSmsBatchResponse(results=results[start : start + MAX_RESULTS])
 
-    async def _batch_result(self, index: int, item: pb.SendSmsRequest, until: float | None) -> pb.SendSmsBatchResult:
+    async def _batch_result(
+        self, index: int, item: pb.SendSmsRequest, senders: Senders, until: float | None
+    ) -> pb.SendSmsBatchResult:
         try:
-            response = await self._send_one(item, until)
+            response = await self._send_one(item, senders.of(item), until)
             log.debug("batch_item.answered", outbox_id=response.entry.outbox_id)
             return pb.SendSmsBatchResult(index=index, response=response)
         except ServiceError as error:
@@ -119,23 +125,25 @@ class MessagingServicer(messaging_pb2_grpc.MessagingServiceServicer):
 
     @override
     async def QuoteSms(self, request: pb.QuoteSmsRequest, context: Context) -> pb.QuoteSmsResponse:
-        return from_quote(await self._quote(to_quote_draft(request)))
+        return from_quote(await self._quote(to_quote_draft(request, caller())))
 
     @override
     async def ResendSms(self, request: pb.ResendSmsRequest, context: Context) -> pb.ResendSmsResponse:
         wait = request.outcome_wait if request.HasField("outcome_wait") else None
         wait_s = to_wait_s(wait, self._default_wait_s)
-        message = await self._resend(existing(request.outbox_id), wait_s, answer_by(context))
+        message = await self._resend(
+            existing(request.outbox_id), wait_s, answer_by(context), accounts=caller().accounts
+        )
         return pb.ResendSmsResponse(entry=from_message(message))
 
     @override
     async def CancelSms(self, request: pb.CancelSmsRequest, context: Context) -> pb.CancelSmsResponse:
-        message = await self._entries.cancel(existing(request.outbox_id))
+        message = await self._entries.cancel(existing(request.outbox_id), caller().accounts)
         return pb.CancelSmsResponse(entry=from_message(message))
 
     @override
     async def GetOutboxEntry(self, request: pb.GetOutboxEntryRequest, context: Context) -> pb.GetOutboxEntryResponse:
-        message = await self._entries.entry(existing(request.outbox_id))
+        message = await self._entries.entry(existing(request.outbox_id), caller().accounts)
         return pb.GetOutboxEntryResponse(entry=from_message(message))
 
     @override

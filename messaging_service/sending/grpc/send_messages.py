@@ -12,6 +12,8 @@ from messaging_service.sending.grpc.outbox_messages import PRIORITIES
 from messaging_service.shared.domain import reasons
 from messaging_service.shared.domain.states import Priority
 from messaging_service.shared.grpc.wire import to_instant
+from service_kit.access.principal import Principal
+from service_kit.access.refusals import app_of
 from service_kit.errors import ServiceError, Violation, invalid
 from service_kit.grpc.grpc_errors import CODES
 from tukupay.sms.common.v1 import errors_pb2
@@ -35,8 +37,8 @@ def to_wait_s(duration: Duration | None, default_s: float) -> float:
     return seconds
 
 
-def to_draft(request: pb.SendSmsRequest) -> SendDraft:
-    """A request to send, checked only for what the domain has no words for."""
+def to_draft(request: pb.SendSmsRequest, sender: Principal) -> SendDraft:
+    """A request of a sender, checked only for what the domain has no words for, and for the app it sends through."""
     priority = PRIORITY_OF.get(request.priority)
     if priority is None:
         problem = f"has the unknown value {request.priority}; use PRIORITY_NORMAL or PRIORITY_HIGH"
@@ -55,7 +57,7 @@ def to_draft(request: pb.SendSmsRequest) -> SendDraft:
         priority=priority,
         tags=tuple(request.tags),
         custom_data_json=request.custom_data_json if request.HasField("custom_data_json") else None,
-        app_id=request.app_id if request.HasField("app_id") else None,
+        app_id=app_of(sender, request.app_id if request.HasField("app_id") else None),
     )
 
 

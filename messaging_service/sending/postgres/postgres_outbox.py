@@ -29,6 +29,7 @@ from messaging_service.sending.postgres import (
 )
 from messaging_service.shared.domain.message import Message
 from messaging_service.shared.postgres.migrated import migrated
+from service_kit.access.principal import Accounts
 from service_kit.errors import ServiceError
 from service_kit.postgres.database import Pool, quick_transaction, single_statement, transaction
 
@@ -166,7 +167,9 @@ class PostgresOutbox(Outbox):
             return await queue.seconds_to_next_due(connection, route, carriers)
 
     @override
-    async def resend(self, message_id: UUID, max_retries: int, route: str = DEFAULT_ROUTE) -> Message:
+    async def resend(
+        self, message_id: UUID, max_retries: int, route: str = DEFAULT_ROUTE, *, accounts: Accounts
+    ) -> Message:
         async with migrated(transaction(self._pool)) as connection:
             return await resend_cancel.resend(
                 connection,
@@ -176,12 +179,13 @@ class PostgresOutbox(Outbox):
                 self._owner.name,
                 exemption=self._exemption,
                 contents=self._contents,
+                accounts=accounts,
             )
 
     @override
-    async def cancel(self, message_id: UUID) -> Message:
+    async def cancel(self, message_id: UUID, accounts: Accounts) -> Message:
         async with migrated(transaction(self._pool)) as connection:
-            message = await resend_cancel.cancel(connection, message_id, self._owner.name)
+            message = await resend_cancel.cancel(connection, message_id, self._owner.name, accounts)
         (shown,) = await self._contents.opened_where_possible([message])
         return shown
 
@@ -198,9 +202,13 @@ class PostgresOutbox(Outbox):
         return opened
 
     @override
-    async def get(self, message_id: UUID) -> Message | None:
-        found = await self.get_many([message_id])
-        return found[0] if found else None
+    async def get(self, message_id: UUID, accounts: Accounts) -> Message | None:
+        async with migrated(single_statement(self._pool)) as connection:
+            found = await reading.get_message(connection, message_id, accounts)
+        if found is None:
+            return None
+        (message,) = await self._contents.opened([found])
+        return message
 
     @override
     async def get_many(self, message_ids: Sequence[UUID]) -> Sequence[Message]:

@@ -11,9 +11,12 @@ from messaging_service.sending.outbox import ListFilter
 from messaging_service.shared.domain.message import Message
 from messaging_service.shared.domain.states import STATUS_OF
 from messaging_service.shared.postgres.message_columns import MESSAGE
+from messaging_service.shared.postgres.tenancy import of_callers, tenants
+from service_kit.access.principal import Accounts
 from service_kit.postgres.database import Connection
 
 _GET_MANY = f"SELECT {MESSAGE.sql} FROM message m WHERE m.id = ANY(%s)"
+_GET = f"SELECT {MESSAGE.sql} FROM message m WHERE m.id = %(id)s AND {of_callers('m.account_id')}"
 
 
 class _Key(NamedTuple):
@@ -34,6 +37,12 @@ async def get_messages(connection: Connection, ids: Sequence[UUID]) -> list[Mess
     """Those of the messages that exist."""
     cursor = await connection.execute(_GET_MANY, (list(ids),))
     return [MESSAGE.read(row) for row in await cursor.fetchall()]
+
+
+async def get_message(connection: Connection, message_id: UUID, accounts: Accounts) -> Message | None:
+    """One message of these accounts; None when there is none."""
+    row = await (await connection.execute(_GET, {"id": message_id, **tenants(accounts)})).fetchone()
+    return None if row is None else MESSAGE.read(row)
 
 
 async def find_message(connection: Connection, account_id: str, key: str) -> tuple[Message, bytes] | None:

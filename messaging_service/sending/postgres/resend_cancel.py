@@ -14,6 +14,8 @@ from messaging_service.sending.domain.entry_rules import check_cancel, check_res
 from messaging_service.sending.postgres.accept_messages import LANES
 from messaging_service.shared.domain.message import Message, no_such_entry, outbox_id
 from messaging_service.shared.postgres.message_columns import MESSAGE
+from messaging_service.shared.postgres.tenancy import of_callers, tenants
+from service_kit.access.principal import Accounts
 from service_kit.postgres.database import Connection
 
 
@@ -25,7 +27,7 @@ class _Clock(NamedTuple):
 
 _LOCKED = MESSAGE.plus(_Clock, is_outdated="coalesce(m.expires_at <= now(), false)")
 _LOCK = f"""
-    SELECT {_LOCKED.sql} FROM message m WHERE m.id = %s
+    SELECT {_LOCKED.sql} FROM message m WHERE m.id = %(id)s AND {of_callers("m.account_id")}
     FOR NO KEY UPDATE
 """
 
@@ -51,7 +53,11 @@ EPOCHS_OF_AN_ATTEMPT = 100_000
 """More than the claims that one attempt can have. Epochs go on rising after a resend, whose row in the queue is a
 new one: a claim of the attempt before must not pass for the present one."""
 
-_UNQUEUE = "DELETE FROM dispatch WHERE message_id = %s AND state = 'ready' RETURNING message_id"
+_UNQUEUE = f"""
+    DELETE FROM dispatch d USING message m
+    WHERE d.message_id = %(id)s AND d.state = 'ready' AND m.id = d.message_id AND {of_callers("m.account_id")}
+    RETURNING d.message_id
+"""
 
 _CANCEL = f"""
     WITH noted AS (
@@ -75,14 +81,15 @@ async def resend(
     *,
     exemption: Exemption,
     contents: Contents,
+    accounts: Accounts,
 ) -> Message:
     """Queues a failed message for another attempt, held again at its frozen price; raises as Outbox.resend."""
-    stored, is_outdated = await _locked(connection, message_id)
+    stored, is_outdated = await _locked(connection, message_id, accounts)
     (message,) = await contents.opened([stored])
     check_resend(message, is_outdated=is_outdated, max_retries=max_retries)
     await _check_opt_out(connection, message, exemption, await contents.sealer([]))
-    accounts = await lock_accounts(connection, {message.account_id})
-    account = accounts[message.account_id]
+    locked = await lock_accounts(connection, {message.account_id})
+    account = locked[message.account_id]
     if account.limits.messages_per_recipient_hour is not None:
         phone = (account.id, message.recipient)
         counts = await recipient_counts(connection, [phone])
@@ -117,12 +124,12 @@ async def _check_opt_out(connection: Connection, message: Message, exemption: Ex
         raise opted_out(message.sender_id, message.account_id)
 
 
-async def cancel(connection: Connection, message_id: UUID, owner: str) -> Message:
+async def cancel(connection: Connection, message_id: UUID, owner: str, accounts: Accounts) -> Message:
     """Stops a message that was not submitted yet; raises as Outbox.cancel."""
     # The queue row first: that is the order in which claims and settlements lock.
-    cursor = await connection.execute(_UNQUEUE, (message_id,))
+    cursor = await connection.execute(_UNQUEUE, {"id": message_id, **tenants(accounts)})
     unqueued = await cursor.fetchone()
-    message, _ = await _locked(connection, message_id)
+    message, _ = await _locked(connection, message_id, accounts)
     check_cancel(message, is_queued=unqueued is not None)
     await lock_accounts(connection, {message.account_id})
     cursor = await connection.execute(_CANCEL, {"id": message_id, "owner": owner})
@@ -131,9 +138,9 @@ async def cancel(connection: Connection, message_id: UUID, owner: str) -> Messag
     return MESSAGE.read(row)
 
 
-async def _locked(connection: Connection, message_id: UUID) -> tuple[Message, bool]:
-    """The message, and whether its validity is over on the database's clock."""
-    cursor = await connection.execute(_LOCK, (message_id,))
+async def _locked(connection: Connection, message_id: UUID, accounts: Accounts) -> tuple[Message, bool]:
+    """The message of one of the accounts, and whether its validity is over on the database's clock."""
+    cursor = await connection.execute(_LOCK, {"id": message_id, **tenants(accounts)})
     row = await cursor.fetchone()
     if row is None:
         raise no_such_entry(outbox_id(message_id))

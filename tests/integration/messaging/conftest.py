@@ -74,7 +74,7 @@ async def sent(outbox: Replica, outcome: Outcome, **changes: Any) -> Message:
 
 async def stored(outbox: Replica, message_id: UUID) -> Message:
     """A message as it stands."""
-    message = await outbox.get(message_id)
+    message = await outbox.get(message_id, None)
     assert message is not None
     return message
 

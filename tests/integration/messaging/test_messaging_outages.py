@@ -22,6 +22,7 @@ from structlog.testing import capture_logs
 from messaging_service.sending.outbox import Acceptance, Accepted, ListFilter, Outbox
 from messaging_service.shared.domain.message import Message
 from messaging_service.wiring.migrate import migrate
+from service_kit.access.principal import Accounts
 from service_kit.embedded.embedded_postgres import EmbeddedPostgres
 from service_kit.errors import Kind, ServiceError
 from tests.conftest import FreshDatabase
@@ -184,7 +185,7 @@ class Broken:
     async def accept(self, batch: Sequence[Acceptance]) -> Sequence[Accepted | ServiceError]:
         raise RuntimeError(SECRET)
 
-    async def get(self, message_id: UUID) -> Message | None:
+    async def get(self, message_id: UUID, accounts: Accounts) -> Message | None:
         raise RuntimeError(SECRET)
 
     async def list(self, wanted: ListFilter, limit: int, after: tuple[datetime, UUID] | None) -> Sequence[Message]:

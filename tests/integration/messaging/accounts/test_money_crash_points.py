@@ -88,11 +88,11 @@ class Broken:
 
     async def cancel(self) -> None:
         assert self.message is not None
-        await self.outbox.cancel(self.message.id)
+        await self.outbox.cancel(self.message.id, None)
 
     async def resend(self) -> None:
         assert self.message is not None
-        await self.outbox.resend(self.message.id, 3)
+        await self.outbox.resend(self.message.id, 3, accounts=None)
 
     async def apply(self) -> None:
         await self.outbox.receipts.work(10)

@@ -130,10 +130,10 @@ class History:
         self.note(f"matched {min((await outbox.receipts.work(50)).matched, 1)}")
 
     async def resend(self) -> None:
-        await self.amend(lambda outbox, message_id: outbox.resend(message_id, 3), "resent")
+        await self.amend(lambda outbox, message_id: outbox.resend(message_id, 3, accounts=None), "resent")
 
     async def cancel(self) -> None:
-        await self.amend(lambda outbox, message_id: outbox.cancel(message_id), "cancelled")
+        await self.amend(lambda outbox, message_id: outbox.cancel(message_id, None), "cancelled")
 
     async def amend(self, call: Callable[[Replica, UUID], Awaitable[Any]], done: str) -> None:
         for message_id in self.random.sample(self.messages[-30:], min(len(self.messages), 4)):

@@ -40,7 +40,7 @@ async def test_undelivered_messages_are_refunded_where_delivery_is_charged(datab
         await bring(outbox, receipt("A1", U), receipt("A1"))
         assert await rows(database_url, LEDGER) == [(1, "charge", -TOTAL), (1, "refund", TOTAL)]
 
-        again = await outbox.resend(message.id, 3)
+        again = await outbox.resend(message.id, 3, accounts=None)
         assert (again.billing, await money(outbox)) == (Billing.HELD, (0, TOTAL))
         (claim,) = await outbox.claim(1)
         await settle(outbox, claim, accepted("B1"))
@@ -86,7 +86,7 @@ async def test_the_carriers_own_error_is_shown_and_noted(outbox: Replica, databa
     assert (await stored(outbox, message.id)).carrier_error_code == "034"
     noted = "SELECT carrier_error_code FROM message_event WHERE to_state = 'undelivered'"
     assert await rows(database_url, noted) == [("034",)]
-    assert (await outbox.resend(message.id, 3)).carrier_error_code is None
+    assert (await outbox.resend(message.id, 3, accounts=None)).carrier_error_code is None
 
 
 async def test_a_delivered_message_shows_no_error_of_the_carrier(outbox: Replica) -> None:

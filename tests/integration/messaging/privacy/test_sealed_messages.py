@@ -182,7 +182,7 @@ async def test_a_text_whose_key_is_destroyed_reads_as_erased_and_is_not_resent(
     found = await stored(later, message.id)
     assert (found.text, found.custom_data_json, found.is_text_erased, found.total) == ("", None, True, message.total)
     with pytest.raises(ServiceError, match="TEXT_ERASED"):
-        await later.resend(message.id, 3)
+        await later.resend(message.id, 3, accounts=None)
 
 
 async def test_without_its_keys_a_text_is_neither_shown_nor_sent_nor_lost(

@@ -30,7 +30,7 @@ U = ReceiptState.UNDELIVERABLE
 
 
 async def resent(outbox: Replica, message_id: UUID, *references: str) -> Message:
-    await outbox.resend(message_id, 3)
+    await outbox.resend(message_id, 3, accounts=None)
     (claim,) = await outbox.claim(1)
     return await settle(outbox, claim, accepted(*references))
 
@@ -38,7 +38,7 @@ async def resent(outbox: Replica, message_id: UUID, *references: str) -> Message
 async def test_receipts_of_an_earlier_attempt_decide_nothing(outbox: Replica, database_url: str) -> None:
     message = await sent(outbox, accepted("A1"))
     await bring(outbox, receipt("A1", U))
-    await outbox.resend(message.id, 3)
+    await outbox.resend(message.id, 3, accounts=None)
     assert (await bring(outbox, receipt("A1"))).matched == 1
     assert await state_of(outbox, message) is State.READY
     (claim,) = await outbox.claim(1)
@@ -57,7 +57,7 @@ async def test_a_late_receipt_of_an_earlier_attempt_does_not_settle_an_open_one(
 ) -> None:
     message = await sent(outbox, accepted("A1"))
     await bring(outbox, receipt("A1", U))
-    await outbox.resend(message.id, 3)
+    await outbox.resend(message.id, 3, accounts=None)
     (claim,) = await outbox.claim(1)
     await settle(outbox, claim, unanswered())
     await bring(outbox, receipt("A1"))

@@ -213,7 +213,7 @@ async def test_a_message_counts_once_in_the_group_of_each_tag_and_once_in_the_to
 async def test_a_message_that_was_resent_counts_once_with_all_its_charges(reports: Reports, outbox: Replica) -> None:
     message = await sent(outbox, accepted())
     await rows(reports.url, "UPDATE message SET state = 'undelivered' WHERE id = %s", (message.id,))
-    await outbox.resend(message.id, 3)
+    await outbox.resend(message.id, 3, accounts=None)
     (claim,) = await outbox.claim(10)
     await settle(outbox, claim, accepted())
     assert (await reports.costs(ACCOUNT))[1] == (1, 1, 1_200_000, 0, 0)

@@ -187,7 +187,7 @@ async def test_a_cancellation_and_a_claim_at_once_have_one_winner(make_outbox: M
     one, two_ = await two(make_outbox)
     messages = [await record(one, acceptance()) for _ in range(30)]
     claiming = asyncio.gather(*(two_.claim(5) for _ in range(6)))
-    outcomes = await asyncio.gather(*(one.cancel(message.id) for message in messages), return_exceptions=True)
+    outcomes = await asyncio.gather(*(one.cancel(message.id, None) for message in messages), return_exceptions=True)
     claims = await claiming
     claimed = {claim.message.id for batch in claims for claim in batch}
     for message, outcome in zip(messages, outcomes, strict=True):
@@ -199,7 +199,9 @@ async def test_resends_of_one_entry_at_once_make_one_attempt(make_outbox: MakeOu
     outboxes = await two(make_outbox)
     message = await record(outboxes[0], acceptance(claimed=True))
     await settle(outboxes[0], Claim(message, 1, 0, 0.0), refused())
-    answers = await asyncio.gather(*(outboxes[n % 2].resend(message.id, 3) for n in range(20)), return_exceptions=True)
+    answers = await asyncio.gather(
+        *(outboxes[n % 2].resend(message.id, 3, accounts=None) for n in range(20)), return_exceptions=True
+    )
     assert sum(not isinstance(answer, BaseException) for answer in answers) == 1
     assert {answer.reason for answer in answers if isinstance(answer, ServiceError)} == {"NOT_FAILED"}
     assert await money(outboxes[0]) == (0, PRICE.unit_price)

@@ -140,12 +140,12 @@ class OutboxMachine(RuleBasedStateMachine):
     @precondition(lambda self: self.messages)
     @rule(data=st.data(), here=st.integers(0, 1))
     def resend(self, data: st.DataObject, here: int) -> None:
-        self.amend(self.instances[here].resend(data.draw(st.sampled_from(self.messages)).id, 3))
+        self.amend(self.instances[here].resend(data.draw(st.sampled_from(self.messages)).id, 3, accounts=None))
 
     @precondition(lambda self: self.messages)
     @rule(data=st.data(), here=st.integers(0, 1))
     def cancel(self, data: st.DataObject, here: int) -> None:
-        self.amend(self.instances[here].cancel(data.draw(st.sampled_from(self.messages)).id))
+        self.amend(self.instances[here].cancel(data.draw(st.sampled_from(self.messages)).id, None))
 
     def amend(self, call: Awaitable[Any]) -> None:
         try:

@@ -158,7 +158,7 @@ async def test_it_happens_once(outbox: Replica, database_url: str) -> None:
 async def test_a_resend_that_somebody_asks_for_may_be_followed_by_one_more(outbox: Replica, database_url: str) -> None:
     message, claim = await sent_again(outbox, database_url)
     await settle(outbox, claim, refused())
-    await outbox.resend(message.id, 3)
+    await outbox.resend(message.id, 3, accounts=None)
     (third,) = await outbox.claim(10)
     assert third.epoch > claim.epoch
     await settle(outbox, third, unanswered())

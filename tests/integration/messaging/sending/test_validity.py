@@ -101,13 +101,13 @@ async def test_an_open_outcome_is_left_to_its_window(outbox: Replica, database_u
 async def test_a_resend_keeps_the_validity_and_is_refused_afterwards(outbox: Replica, database_url: str) -> None:
     failed = await record(outbox, wanted_for(MINUTE, claimed=True))
     await settle(outbox, Claim(failed, 1, 0, 0.0), refused())
-    again = await outbox.resend(failed.id, 3)
+    again = await outbox.resend(failed.id, 3, accounts=None)
     assert again.expires_at == failed.expires_at
     await pass_time(database_url, 61)
     assert await outbox.claim(10) == []
     await outbox.sweep()
     with pytest.raises(ServiceError) as caught:
-        await outbox.resend(failed.id, 3)
+        await outbox.resend(failed.id, 3, accounts=None)
     assert caught.value.reason == "VALIDITY_OVER"
     assert await money(outbox) == (0, 0)
 

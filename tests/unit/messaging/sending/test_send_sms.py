@@ -334,14 +334,14 @@ async def test_a_resend_is_a_new_attempt_that_its_caller_waits_for() -> None:
     service = Service(poll_s=3_600)
     message_id = await failed(service)
     async with service.claiming():
-        message = await service.resend_sms(message_id, 5.0)
+        message = await service.resend_sms(message_id, 5.0, accounts=None)
     assert (message.state, message.retry_count, message.billing) == (State.ACCEPTED, 1, Billing.CHARGED)
 
 
 async def test_a_resend_whose_wait_is_over_shows_the_message_as_it_stands() -> None:
     service = Service()
     message_id = await failed(service)
-    message = await service.resend_sms(message_id, 0)
+    message = await service.resend_sms(message_id, 0, accounts=None)
     assert (message.state, message.retry_count) == (State.READY, 1)
     assert service.claims.backlogged
 
@@ -350,7 +350,7 @@ async def test_a_resend_that_is_refused_wakes_nobody() -> None:
     service = Service()
     sent = await service.send()
     with pytest.raises(ServiceError) as caught:
-        await service.resend_sms(sent.message.id, 5.0)
+        await service.resend_sms(sent.message.id, 5.0, accounts=None)
     assert caught.value.reason == "NOT_FAILED"
     assert not service.claims.backlogged
 
@@ -360,8 +360,8 @@ async def test_a_resend_without_a_carrier_changes_nothing() -> None:
     message_id = await failed(service)
     service.carrier.go_down()
     with pytest.raises(ServiceError) as caught:
-        await service.resend_sms(message_id, 5.0)
+        await service.resend_sms(message_id, 5.0, accounts=None)
     assert caught.value.reason == "CARRIER_UNAVAILABLE"
-    stored = await service.outbox.get(message_id)
+    stored = await service.outbox.get(message_id, None)
     assert stored is not None
     assert (stored.state, stored.retry_count) == (State.REFUSED, 0)

@@ -44,6 +44,7 @@ from messaging_service.shared.domain.money import PriceLevel
 from messaging_service.shared.domain.states import STATUS_OF, Billing, Priority, State, Status
 from messaging_service.shared.grpc import wire
 from messaging_service.wiring.services import SERVICES
+from service_kit.access.principal import OPEN
 from service_kit.errors import Kind, ServiceError, Violation, invalid
 from service_kit.grpc.grpc_errors import CODES
 from tests.contract.sms_examples import acceptance
@@ -266,8 +267,10 @@ def test_a_wait_in_range_is_in_seconds() -> None:
 
 
 def test_optional_fields_are_told_from_empty_ones() -> None:
-    absent = send_messages.to_draft(pb.SendSmsRequest(user_id="user123"))
-    empty = send_messages.to_draft(pb.SendSmsRequest(message_name="", message_id="", custom_data_json="", app_id=""))
+    absent = send_messages.to_draft(pb.SendSmsRequest(user_id="user123"), OPEN)
+    empty = send_messages.to_draft(
+        pb.SendSmsRequest(message_name="", message_id="", custom_data_json="", app_id=""), OPEN
+    )
     assert (absent.message_name, absent.message_id, absent.custom_data_json, absent.app_id) == (None,) * 4
     assert (empty.message_name, empty.message_id, empty.custom_data_json, empty.app_id) == ("",) * 4
     assert (absent.scheduled_time, absent.expires_time) == (None, None)
@@ -276,5 +279,5 @@ def test_optional_fields_are_told_from_empty_ones() -> None:
 
 def test_a_priority_that_this_release_does_not_know_is_refused() -> None:
     with pytest.raises(ServiceError) as caught:
-        send_messages.to_draft(pb.SendSmsRequest(priority=7))  # type: ignore[arg-type]  # what a newer client may send
+        send_messages.to_draft(pb.SendSmsRequest(priority=7), OPEN)  # type: ignore[arg-type]  # what a newer client may send
     assert [(v.field, v.reason) for v in caught.value.violations] == [("priority", "UNKNOWN_PRIORITY")]

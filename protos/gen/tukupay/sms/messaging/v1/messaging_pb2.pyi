@@ -567,8 +567,8 @@ class SendSmsRequest(_message.Message):
     custom_data_json: _builtins.str
     """A JSON object of at most 4,096 bytes."""
     app_id: _builtins.str
-    """The app through which the send comes, for pricing, written as `user_id`; set only by
-    trusted callers.
+    """The app through which the send comes, for pricing, written as `user_id`. Absent: the app of the caller's credential,
+    if it has one. A caller whose credential has one, and is not for all accounts, may name no other.
     """
     request_id: _builtins.str
     """The id under which the services log what becomes of this request: 1 to 128 letters, digits
@@ -577,7 +577,7 @@ class SendSmsRequest(_message.Message):
     """
     principal_index: _builtins.int
     """Of an item of a batch: the index in `principals` of the caller that it comes from. Absent: it comes from whoever
-    calls. Elsewhere it means nothing.
+    calls. An index that `principals` does not have fails the item. Elsewhere it means nothing.
     """
     @_builtins.property
     def scheduled_time(self) -> _timestamp_pb2.Timestamp:
@@ -789,7 +789,7 @@ class QuoteSmsRequest(_message.Message):
     message: _builtins.str
     """Required: the text."""
     app_id: _builtins.str
-    """The app through which it would come; absent when through none."""
+    """The app through which it would come, as in SendSmsRequest; absent: that of the caller's credential, or none."""
     recipient_phone_number: _builtins.str
     """The recipient; checked as for SendSms when given."""
     sender_id: _builtins.str

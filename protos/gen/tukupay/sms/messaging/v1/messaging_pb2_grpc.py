@@ -118,7 +118,10 @@ class MessagingServiceServicer(object):
         A `message_id` that comes again in the batch stands for the first item that was
         recorded under it: an equal item is a replay, another one fails with
         `MESSAGE_ID_REUSED`, after the earlier one was answered.
-        INVALID_ARGUMENT (`BATCH_SIZE`): no items, or more than 1,000; nothing was stored.
+        Each item is sent by whoever calls, or by the one of `principals` that it names; an item for an account that its
+        sender may not act for fails alone, with PERMISSION_DENIED.
+        INVALID_ARGUMENT (`BATCH_SIZE`): no items, or more than 1,000; nothing was stored. PERMISSION_DENIED: `principals`
+        of a caller without the scope `assert:principal`.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')

@@ -67,7 +67,10 @@ class MessagingServiceStub:
     A `message_id` that comes again in the batch stands for the first item that was
     recorded under it: an equal item is a replay, another one fails with
     `MESSAGE_ID_REUSED`, after the earlier one was answered.
-    INVALID_ARGUMENT (`BATCH_SIZE`): no items, or more than 1,000; nothing was stored.
+    Each item is sent by whoever calls, or by the one of `principals` that it names; an item for an account that its
+    sender may not act for fails alone, with PERMISSION_DENIED.
+    INVALID_ARGUMENT (`BATCH_SIZE`): no items, or more than 1,000; nothing was stored. PERMISSION_DENIED: `principals`
+    of a caller without the scope `assert:principal`.
     """
     QuoteSms: _grpc.UnaryUnaryMultiCallable[_messaging_pb2.QuoteSmsRequest, _messaging_pb2.QuoteSmsResponse]
     """Segments, encodes and prices a message. Stores, holds and sends nothing.
@@ -134,7 +137,10 @@ class MessagingServiceAsyncStub(MessagingServiceStub):
     A `message_id` that comes again in the batch stands for the first item that was
     recorded under it: an equal item is a replay, another one fails with
     `MESSAGE_ID_REUSED`, after the earlier one was answered.
-    INVALID_ARGUMENT (`BATCH_SIZE`): no items, or more than 1,000; nothing was stored.
+    Each item is sent by whoever calls, or by the one of `principals` that it names; an item for an account that its
+    sender may not act for fails alone, with PERMISSION_DENIED.
+    INVALID_ARGUMENT (`BATCH_SIZE`): no items, or more than 1,000; nothing was stored. PERMISSION_DENIED: `principals`
+    of a caller without the scope `assert:principal`.
     """
     QuoteSms: _aio.UnaryUnaryMultiCallable[_messaging_pb2.QuoteSmsRequest, _messaging_pb2.QuoteSmsResponse]  # type: ignore[assignment]
     """Segments, encodes and prices a message. Stores, holds and sends nothing.
@@ -210,7 +216,10 @@ class MessagingServiceServicer(metaclass=_abc_1.ABCMeta):
         A `message_id` that comes again in the batch stands for the first item that was
         recorded under it: an equal item is a replay, another one fails with
         `MESSAGE_ID_REUSED`, after the earlier one was answered.
-        INVALID_ARGUMENT (`BATCH_SIZE`): no items, or more than 1,000; nothing was stored.
+        Each item is sent by whoever calls, or by the one of `principals` that it names; an item for an account that its
+        sender may not act for fails alone, with PERMISSION_DENIED.
+        INVALID_ARGUMENT (`BATCH_SIZE`): no items, or more than 1,000; nothing was stored. PERMISSION_DENIED: `principals`
+        of a caller without the scope `assert:principal`.
         """
 
     @_abc_1.abstractmethod
