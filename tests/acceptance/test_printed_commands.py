@@ -37,7 +37,9 @@ PORTS = {
     "9153": "GATEWAY_METRICS_ADDRESS",
     "8090": "SANDBOX_HTTP_ADDRESS",
 }
-_ID = re.compile(r"\b(outbox|alert|channel|webhook|delivery|suppression)_[0-9a-f]{32}\b")
+_ID = re.compile(
+    r"\b(outbox|alert|channel|webhook|delivery|suppression)_[0-9a-f]{32}\b|\b(tk_live|tk_test)_[0-9A-Za-z]{8}\b"
+)
 
 NOT_RUN = {
     r"git clone|make |pip install|^export ": "sets the machine up",
@@ -116,7 +118,7 @@ def test_the_printed_commands_work_in_turn(running: LocalSystem, tmp_path: Path)
 
     def known(match: re.Match[str]) -> str:
         """An id of this system in the place of a printed one."""
-        return latest.get(match[1], match[0])
+        return latest.get(match[match.lastindex or 0], match[0])
 
     for command in to_run():
         text = _ID.sub(known, command.text)
@@ -131,7 +133,7 @@ def test_the_printed_commands_work_in_turn(running: LocalSystem, tmp_path: Path)
         is_refused = "curl" in text and "urn:tukupay:problem" in outcome.stdout and '"status":402' not in outcome.stdout
         if outcome.returncode != code or is_refused:
             failures.append(f"{command.document}: {text}\n-> {outcome.returncode}\n{outcome.stdout}{outcome.stderr}")
-        latest |= {match[1]: match[0] for match in _ID.finditer(outcome.stdout)}
+        latest |= {match[match.lastindex or 0]: match[0] for match in _ID.finditer(outcome.stdout)}
     assert "\n\n".join(failures) == ""
 
 

@@ -561,8 +561,8 @@ class WatchKeysResponse(_message.Message):
     CHANGED_KEY_IDS_FIELD_NUMBER: _builtins.int
     @_builtins.property
     def changed_key_ids(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
-        """The ids of keys that were revoked or rotated, at most 1,000. Empty in the first message, and in one about each second
-        otherwise, which says that nothing was missed until now.
+        """The ids of keys that were revoked or rotated, at most 1,000. Empty in the first message, and in one at least
+        each second otherwise, which says that nothing was missed until now.
         """
 
     def __init__(
