@@ -167,7 +167,13 @@ class OutboxEntry(msgspec.Struct, frozen=True, kw_only=True, rename="camel"):
 
     outbox_id: OutboxIdField
     user_id: Annotated[str, Meta(description="The account that sent and pays.")]
-    recipient_phone_number: Annotated[str, Meta(description="The recipient in E.164.")]
+    recipient_phone_number: Annotated[
+        str,
+        Meta(
+            description="The recipient in E.164; its middle is hidden without the scope `pii:read`. Empty once "
+            "the phone was erased."
+        ),
+    ]
     message: Annotated[str, Meta(description="The text; empty once it was erased.")]
     sender_id: Annotated[str, Meta(description="The sender that the phone shows.")]
     message_id: Annotated[str, Meta(description="Your identifier, or the one made when you gave none.")]

@@ -97,7 +97,14 @@ class Suppression(msgspec.Struct, frozen=True, kw_only=True, rename="camel"):
     """A recipient who gets no messages."""
 
     suppression_id: Annotated[str, Meta(description="Unique identifier of the entry.")]
-    phone_number: _Phone
+    phone_number: Annotated[
+        str,
+        Meta(
+            description="The recipient in E.164; its middle is hidden without the scope `pii:read`. Empty once "
+            "the phone was erased: the entry holds all the same.",
+            extra_json_schema={"examples": ["+254712345678"]},
+        ),
+    ]
     sender_id: Annotated[str | None, Meta(description="The sender id whose messages are stopped; null for every one.")]
     user_id: Annotated[str | None, Meta(description="The account whose messages are stopped; null for every one.")]
     source: _Source

@@ -72,10 +72,12 @@ class EventServicer(events_pb2_grpc.EventServiceServicer):
         last_id = event_cursors.decode_entry(request.cursor, message_id) if request.cursor else None
         exists = False
         async with aclosing(self._watch.entry(message_id, last_id, heartbeat_s, caller().accounts)) as watch:
+        exists, viewer = False, caller()
+        async with aclosing(self._watch.entry(message_id, last_id, heartbeat_s)) as watch:
             async for news in watch:
                 exists = True
                 yield pb.WatchOutboxEntryResponse(
-                    entry=None if news.entry is None else from_message(news.entry),
+                    entry=None if news.entry is None else from_message(news.entry, viewer),
                     events=[from_event(event) for event in news.events],
                     cursor=event_cursors.encode_entry(news.last_id, message_id),
                 )

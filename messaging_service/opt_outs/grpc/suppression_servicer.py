@@ -12,8 +12,10 @@ from messaging_service.opt_outs.domain.suppression import Scope, Source, Suppres
 from messaging_service.opt_outs.opt_outs import OptOuts, suppression_not_found
 from messaging_service.opt_outs.suppression_store import SuppressionFilter
 from messaging_service.shared.domain import reasons
+from messaging_service.shared.domain.shown_numbers import shown_number
 from messaging_service.shared.grpc import list_pages, wire
 from service_kit.access.caller import caller
+from service_kit.access.principal import Principal
 from service_kit.errors import Violation, invalid
 from service_kit.grpc.context import Context
 from tukupay.sms.messaging.v1 import suppressions_pb2 as pb
@@ -51,7 +53,7 @@ class SuppressionServicer(suppressions_pb2_grpc.SuppressionServiceServicer):
             scope, _source(request.source) or Source.API, request.reason, request.created_by
         )
         return pb.AddSuppressionResponse(
-            suppression=from_suppression(answer.added.suppression),
+            suppression=from_suppression(answer.added.suppression, caller()),
             created=answer.added.created,
             cancelled_messages=answer.cancelled,
         )
@@ -64,6 +66,8 @@ class SuppressionServicer(suppressions_pb2_grpc.SuppressionServiceServicer):
         suppression_id, accounts = _id(request.suppression_id), caller().accounts
         ended = await self._opt_outs.remove(suppression_id, accounts, source, request.reason, request.ended_by)
         return pb.RemoveSuppressionResponse(suppression=from_suppression(ended))
+        ended = await self._opt_outs.remove(_id(request.suppression_id), source, request.reason, request.ended_by)
+        return pb.RemoveSuppressionResponse(suppression=from_suppression(ended, caller()))
 
     @override
     async def ListSuppressions(
@@ -82,7 +86,7 @@ class SuppressionServicer(suppressions_pb2_grpc.SuppressionServiceServicer):
         found = await self._opt_outs.list(wanted, size + 1, after)
         page, token = list_pages.page_of(found, size, question, lambda row: (row.created_at, row.id))
         return pb.ListSuppressionsResponse(
-            suppressions=[from_suppression(entry) for entry in page], next_page_token=token
+            suppressions=[from_suppression(entry, caller()) for entry in page], next_page_token=token
         )
 
     @override
@@ -92,12 +96,12 @@ class SuppressionServicer(suppressions_pb2_grpc.SuppressionServiceServicer):
         scope = Scope(request.phone_number, request.sender_id or None, request.user_id or None)
         found = await self._opt_outs.covering(scope)
         return pb.CheckSuppressionResponse(
-            suppressed=bool(found), suppressions=[from_suppression(entry) for entry in found]
+            suppressed=bool(found), suppressions=[from_suppression(entry, caller()) for entry in found]
         )
 
 
-def from_suppression(entry: Suppression) -> pb.Suppression:
-    """The public form of an entry."""
+def from_suppression(entry: Suppression, viewer: Principal) -> pb.Suppression:
+    """The public form of an entry, for a caller."""
     ending = None
     if entry.ending is not None:
         ending = pb.SuppressionEnding(
@@ -108,7 +112,7 @@ def from_suppression(entry: Suppression) -> pb.Suppression:
         )
     return pb.Suppression(
         suppression_id=_ID_PREFIX + entry.id.hex,
-        phone_number=entry.scope.phone,
+        phone_number=shown_number(entry.scope.phone, viewer),
         sender_id=entry.scope.sender_id,
         user_id=entry.scope.account_id,
         source=SOURCES[entry.source],

@@ -21,7 +21,10 @@ from messaging_service.reports.report_costs import ReportCosts
 from messaging_service.shared.domain import reasons
 from messaging_service.shared.domain.message import outbox_id
 from messaging_service.shared.domain.money import to_micros
+from messaging_service.shared.domain.shown_numbers import shown_number
 from messaging_service.shared.grpc import wire
+from service_kit.access.caller import caller
+from service_kit.access.principal import Principal
 from service_kit.errors import Violation, invalid
 from service_kit.grpc.context import Context
 from tukupay.sms.messaging.v1 import reports_pb2 as pb
@@ -89,11 +92,11 @@ class ReportServicer(reports_pb2_grpc.ReportServiceServicer):
         self, request: pb.ExportMessagesRequest, context: Context
     ) -> AsyncIterator[pb.ExportMessagesResponse]:
         start, end = wire.to_period(request)
-        account_id = request.user_id if request.HasField("user_id") else None
+        account_id, viewer = request.user_id if request.HasField("user_id") else None, caller()
         async with aclosing(self._report.messages(start, end, account_id)) as pages:
             async for page in pages:
                 remaining = iter(page)
-                while together := [_from_message(message) for message in islice(remaining, MAX_TOGETHER)]:
+                while together := [_from_message(message, viewer) for message in islice(remaining, MAX_TOGETHER)]:
                     yield pb.ExportMessagesResponse(messages=together)
 
     @override
@@ -146,7 +149,7 @@ def _from_sums(sums: CostSums) -> pb.CostSums:
     )
 
 
-def _from_message(message: ReportedMessage) -> pb.ExportedMessage:
+def _from_message(message: ReportedMessage, viewer: Principal) -> pb.ExportedMessage:
     return pb.ExportedMessage(
         outbox_id=outbox_id(message.id),
         user_id=message.account_id,
@@ -154,7 +157,7 @@ def _from_message(message: ReportedMessage) -> pb.ExportedMessage:
         message_id=message.client_message_id,
         created_time=wire.from_instant(message.created_at),
         sent_time=None if message.sent_at is None else wire.from_instant(message.sent_at),
-        recipient_phone_number=message.recipient,
+        recipient_phone_number=shown_number(message.recipient, viewer),
         sender_id=message.sender_id,
         delivery_state=wire.STATES[message.state],
         billing_state=wire.BILLINGS[message.billing],

@@ -71,6 +71,8 @@ class MessagingServicer(messaging_pb2_grpc.MessagingServiceServicer):
         wait = request.outcome_wait if request.HasField("outcome_wait") else None
         sent = await self._send(to_draft(request, sender), to_wait_s(wait, self._default_wait_s), until)
         return pb.SendSmsResponse(entry=from_message(sent.message), replayed=sent.replayed)
+        sent = await self._send(to_draft(request), to_wait_s(wait, self._default_wait_s), until)
+        return pb.SendSmsResponse(entry=from_message(sent.message, caller()), replayed=sent.replayed)
 
     @override
     async def SendSmsBatch(
@@ -145,6 +147,18 @@ class MessagingServicer(messaging_pb2_grpc.MessagingServiceServicer):
     async def GetOutboxEntry(self, request: pb.GetOutboxEntryRequest, context: Context) -> pb.GetOutboxEntryResponse:
         message = await self._entries.entry(existing(request.outbox_id), caller().accounts)
         return pb.GetOutboxEntryResponse(entry=from_message(message))
+        message = await self._resend(existing(request.outbox_id), wait_s, answer_by(context))
+        return pb.ResendSmsResponse(entry=from_message(message, caller()))
+
+    @override
+    async def CancelSms(self, request: pb.CancelSmsRequest, context: Context) -> pb.CancelSmsResponse:
+        message = await self._entries.cancel(existing(request.outbox_id))
+        return pb.CancelSmsResponse(entry=from_message(message, caller()))
+
+    @override
+    async def GetOutboxEntry(self, request: pb.GetOutboxEntryRequest, context: Context) -> pb.GetOutboxEntryResponse:
+        message = await self._entries.entry(existing(request.outbox_id))
+        return pb.GetOutboxEntryResponse(entry=from_message(message, caller()))
 
     @override
     async def ListOutboxEntries(
@@ -161,7 +175,10 @@ class MessagingServicer(messaging_pb2_grpc.MessagingServiceServicer):
         after = list_pages.after(request.page_token, question)
         found = await self._entries.list(wanted, size + 1, after)
         page, token = list_pages.page_of(found, size, question, lambda row: (row.created_at, row.id))
-        return pb.ListOutboxEntriesResponse(entries=[from_message(message) for message in page], next_page_token=token)
+        viewer = caller()
+        return pb.ListOutboxEntriesResponse(
+            entries=[from_message(message, viewer) for message in page], next_page_token=token
+        )
 
     @override
     async def ListErrorCodes(self, request: pb.ListErrorCodesRequest, context: Context) -> pb.ListErrorCodesResponse:

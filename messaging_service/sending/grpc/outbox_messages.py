@@ -10,8 +10,10 @@ from google.protobuf.timestamp_pb2 import Timestamp
 from messaging_service.sending.domain.failures import Failure, Resend, failure_of
 from messaging_service.shared.domain.message import Message, outbox_id
 from messaging_service.shared.domain.money import to_micros
+from messaging_service.shared.domain.shown_numbers import shown_number
 from messaging_service.shared.domain.states import Priority, Status
 from messaging_service.shared.grpc.wire import BILLINGS, ENCODINGS, LEVELS, STATES, STATUSES, from_instant
+from service_kit.access.principal import Principal
 from tukupay.sms.messaging.v1 import messaging_pb2 as pb
 
 PRIORITIES: Mapping[Priority, pb.Priority.ValueType] = {
@@ -33,13 +35,13 @@ def _stamp(instant: datetime | None) -> Timestamp | None:
     return None if instant is None else from_instant(instant)
 
 
-def from_message(message: Message) -> pb.OutboxEntry:
-    """The public form of a message."""
+def from_message(message: Message, viewer: Principal) -> pb.OutboxEntry:
+    """The public form of a message, for a caller."""
     failure = None if message.error_code is None else failure_of(message.error_code)
     return pb.OutboxEntry(
         outbox_id=outbox_id(message.id),
         user_id=message.account_id,
-        recipient_phone_number=message.recipient,
+        recipient_phone_number=shown_number(message.recipient, viewer),
         message=message.text,
         text_erased=message.is_text_erased,
         sender_id=message.sender_id,

@@ -172,7 +172,7 @@ async def a_message(**changes: Any) -> Message:
 
 
 async def test_what_is_absent_stays_absent() -> None:
-    entry = outbox_messages.from_message(await a_message())
+    entry = outbox_messages.from_message(await a_message(), OPEN)
     for field in (
         "sent_time",
         "last_attempt_time",
@@ -194,7 +194,7 @@ async def test_what_is_absent_stays_absent() -> None:
 
 @pytest.mark.parametrize("state", list(State))
 async def test_an_entry_shows_its_state_in_both_vocabularies(state: State) -> None:
-    entry = outbox_messages.from_message(await a_message(state=state))
+    entry = outbox_messages.from_message(await a_message(state=state), OPEN)
     assert entry.delivery_state == wire.STATES[state]
     assert entry.status == wire.STATUSES[STATUS_OF[state]]
 
@@ -219,7 +219,7 @@ async def test_an_entry_shows_everything_that_is_known() -> None:
         is_text_erased=True,
     )
     assert all(getattr(message, field.name) is not None for field in fields(message))
-    entry = outbox_messages.from_message(message)
+    entry = outbox_messages.from_message(message, OPEN)
     assert {field.name for field, _ in entry.ListFields()} == {field.name for field in pb.OutboxEntry.DESCRIPTOR.fields}
     assert entry.sent_time.ToDatetime(tzinfo=UTC) == time
     assert (entry.unit_price_micros, entry.total_cost_micros) == (600_000, 600_000)

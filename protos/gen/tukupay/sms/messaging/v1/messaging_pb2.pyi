@@ -309,7 +309,9 @@ class OutboxEntry(_message.Message):
     user_id: _builtins.str
     """The account that sent and pays."""
     recipient_phone_number: _builtins.str
-    """The recipient in E.164, for instance `+254712345678`."""
+    """The recipient in E.164, for instance `+254712345678`; its middle is hidden from callers without
+    the scope `pii:read` (`+2547•••••678`). Empty once the phone was erased.
+    """
     message: _builtins.str
     """The text; empty once it was erased, see `text_erased`."""
     sender_id: _builtins.str

@@ -460,7 +460,9 @@ class ExportedMessage(_message.Message):
     message_id: _builtins.str
     """The client's identifier."""
     recipient_phone_number: _builtins.str
-    """E.164."""
+    """E.164; its middle is hidden from callers without the scope `pii:read`. Empty once the phone was
+    erased.
+    """
     sender_id: _builtins.str
     """What the phone shows as sender."""
     delivery_state: _messaging_pb2.DeliveryState.ValueType

@@ -70,7 +70,9 @@ class Suppression(_message.Message):
     suppression_id: _builtins.str
     """Stable identifier, `suppression_` and 32 hexadecimal digits."""
     phone_number: _builtins.str
-    """The recipient in E.164 with its `+`."""
+    """The recipient in E.164 with its `+`; its middle is hidden from callers without the scope
+    `pii:read`. Empty once the phone was erased: the entry holds all the same.
+    """
     sender_id: _builtins.str
     """The sender id whose messages are stopped; absent for every sender id. Case and a leading
     `+` are ignored.
