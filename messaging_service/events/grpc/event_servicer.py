@@ -70,10 +70,8 @@ class EventServicer(events_pb2_grpc.EventServiceServicer):
         message_id = existing(request.outbox_id)
         heartbeat_s = _heartbeat_s(request.heartbeat_interval if request.HasField("heartbeat_interval") else None)
         last_id = event_cursors.decode_entry(request.cursor, message_id) if request.cursor else None
-        exists = False
-        async with aclosing(self._watch.entry(message_id, last_id, heartbeat_s, caller().accounts)) as watch:
         exists, viewer = False, caller()
-        async with aclosing(self._watch.entry(message_id, last_id, heartbeat_s)) as watch:
+        async with aclosing(self._watch.entry(message_id, last_id, heartbeat_s, viewer.accounts)) as watch:
             async for news in watch:
                 exists = True
                 yield pb.WatchOutboxEntryResponse(

@@ -65,8 +65,6 @@ class SuppressionServicer(suppressions_pb2_grpc.SuppressionServiceServicer):
         source = _source(request.source) or Source.API
         suppression_id, accounts = _id(request.suppression_id), caller().accounts
         ended = await self._opt_outs.remove(suppression_id, accounts, source, request.reason, request.ended_by)
-        return pb.RemoveSuppressionResponse(suppression=from_suppression(ended))
-        ended = await self._opt_outs.remove(_id(request.suppression_id), source, request.reason, request.ended_by)
         return pb.RemoveSuppressionResponse(suppression=from_suppression(ended, caller()))
 
     @override

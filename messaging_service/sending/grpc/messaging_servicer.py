@@ -70,9 +70,7 @@ class MessagingServicer(messaging_pb2_grpc.MessagingServiceServicer):
             request_id.bind(own)
         wait = request.outcome_wait if request.HasField("outcome_wait") else None
         sent = await self._send(to_draft(request, sender), to_wait_s(wait, self._default_wait_s), until)
-        return pb.SendSmsResponse(entry=from_message(sent.message), replayed=sent.replayed)
-        sent = await self._send(to_draft(request), to_wait_s(wait, self._default_wait_s), until)
-        return pb.SendSmsResponse(entry=from_message(sent.message, caller()), replayed=sent.replayed)
+        return pb.SendSmsResponse(entry=from_message(sent.message, sender), replayed=sent.replayed)
 
     @override
     async def SendSmsBatch(
@@ -136,28 +134,16 @@ class MessagingServicer(messaging_pb2_grpc.MessagingServiceServicer):
         message = await self._resend(
             existing(request.outbox_id), wait_s, answer_by(context), accounts=caller().accounts
         )
-        return pb.ResendSmsResponse(entry=from_message(message))
-
-    @override
-    async def CancelSms(self, request: pb.CancelSmsRequest, context: Context) -> pb.CancelSmsResponse:
-        message = await self._entries.cancel(existing(request.outbox_id), caller().accounts)
-        return pb.CancelSmsResponse(entry=from_message(message))
-
-    @override
-    async def GetOutboxEntry(self, request: pb.GetOutboxEntryRequest, context: Context) -> pb.GetOutboxEntryResponse:
-        message = await self._entries.entry(existing(request.outbox_id), caller().accounts)
-        return pb.GetOutboxEntryResponse(entry=from_message(message))
-        message = await self._resend(existing(request.outbox_id), wait_s, answer_by(context))
         return pb.ResendSmsResponse(entry=from_message(message, caller()))
 
     @override
     async def CancelSms(self, request: pb.CancelSmsRequest, context: Context) -> pb.CancelSmsResponse:
-        message = await self._entries.cancel(existing(request.outbox_id))
+        message = await self._entries.cancel(existing(request.outbox_id), caller().accounts)
         return pb.CancelSmsResponse(entry=from_message(message, caller()))
 
     @override
     async def GetOutboxEntry(self, request: pb.GetOutboxEntryRequest, context: Context) -> pb.GetOutboxEntryResponse:
-        message = await self._entries.entry(existing(request.outbox_id))
+        message = await self._entries.entry(existing(request.outbox_id), caller().accounts)
         return pb.GetOutboxEntryResponse(entry=from_message(message, caller()))
 
     @override
