@@ -14,6 +14,7 @@ from messaging_service.accounts.domain.account import (
     AccountStatus,
 )
 from messaging_service.shared.domain import reasons
+from service_kit.audit.actor import Actor
 from service_kit.errors import Kind, ServiceError
 
 
@@ -28,18 +29,18 @@ def no_such_account(account_id: str) -> ServiceError:
 
 
 class AccountStore(Protocol):
-    """Accounts as they stand; what is booked on them is behind LedgerStore.
+    """Accounts as they stand; what is booked on them is behind LedgerStore. What an actor changes is audited.
 
     Every method raises ServiceError DATABASE_UNAVAILABLE when the database cannot be reached.
     """
 
     async def open(
-        self, account_id: str, mode: AccountMode, credit_limit: Decimal, limits: AccountLimits
+        self, account_id: str, mode: AccountMode, credit_limit: Decimal, limits: AccountLimits, *, actor: Actor
     ) -> tuple[Account, bool]:
         """Opens an account, or finds it as it stands; whether it existed, with whatever terms."""
         ...
 
-    async def update(self, account_id: str, changes: AccountChanges) -> Account | None:
+    async def update(self, account_id: str, changes: AccountChanges, *, actor: Actor) -> Account | None:
         """Changes an account, which is locked meanwhile; as it stands afterwards, None when there is none.
 
         Raises INSUFFICIENT_FUNDS, ACCOUNT_HAS_HOLDS, ACCOUNT_HAS_BALANCE, ACCOUNT_CLOSED.

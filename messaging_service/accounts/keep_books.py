@@ -8,6 +8,7 @@ from uuid import UUID
 
 from messaging_service.accounts.domain.ledger import EntryKind, LedgerPage, NewEntry, Statement, Verified
 from messaging_service.accounts.ledger_store import Booked, LedgerStore, Refunded
+from service_kit.audit.actor import Actor
 
 MAX_FAULTS = 1_000
 """Most faults, and most shared references, in one answer."""
@@ -23,7 +24,14 @@ class KeepBooks:
         self._books = books
 
     async def top_up(
-        self, account_id: str, amount: Decimal, reference: str, booked_by: str, *, override_reason: str | None
+        self,
+        account_id: str,
+        amount: Decimal,
+        reference: str,
+        booked_by: str,
+        *,
+        override_reason: str | None,
+        actor: Actor,
     ) -> Booked:
         """Books a payment of KES under the payer's reference, without the spaces around it.
 
@@ -31,20 +39,23 @@ class KeepBooks:
         `override_reason` why this is another one. Raises ServiceError REFERENCE_REUSED or ACCOUNT_CLOSED.
         """
         entry = NewEntry(account_id, EntryKind.TOP_UP, amount, reference.strip(), override_reason, booked_by)
-        return await self._books.book(entry)
+        return await self._books.book(entry, actor)
 
     async def adjust(
-        self, account_id: str, amount: Decimal, reference: str | None, reason: str, booked_by: str
+        self, account_id: str, amount: Decimal, reference: str | None, reason: str, booked_by: str, *, actor: Actor
     ) -> Booked:
         """Books a correction of KES, below 0 to take money away. Raises ServiceError REFERENCE_REUSED."""
-        return await self._books.book(NewEntry(account_id, EntryKind.ADJUSTMENT, amount, reference, reason, booked_by))
+        entry = NewEntry(account_id, EntryKind.ADJUSTMENT, amount, reference, reason, booked_by)
+        return await self._books.book(entry, actor)
 
-    async def refund(self, message_id: UUID, reason: str, booked_by: str, attempt: int | None) -> Refunded:
+    async def refund(
+        self, message_id: UUID, reason: str, booked_by: str, attempt: int | None, *, actor: Actor
+    ) -> Refunded:
         """Pays the charge of an attempt back, or every charge that is not paid back yet when no attempt is named.
 
         Raises ServiceError OUTBOX_ENTRY_NOT_FOUND or NOT_CHARGED.
         """
-        return await self._books.refund(message_id, reason, booked_by, attempt)
+        return await self._books.refund(message_id, reason, booked_by, attempt, actor=actor)
 
     async def entries(
         self,

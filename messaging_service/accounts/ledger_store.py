@@ -10,6 +10,7 @@ from uuid import UUID
 
 from messaging_service.accounts.domain.account import Account
 from messaging_service.accounts.domain.ledger import LedgerEntry, LedgerPage, NewEntry, Statement, Verified
+from service_kit.audit.actor import Actor
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,18 +41,20 @@ class LedgerStore(Protocol):
     account raise ACCOUNT_NOT_FOUND.
     """
 
-    async def book(self, entry: NewEntry) -> Booked:
-        """Books a payment or correction. Raises REFERENCE_REUSED, ACCOUNT_CLOSED.
+    async def book(self, entry: NewEntry, actor: Actor) -> Booked:
+        """Books a payment or correction, which is audited. Raises REFERENCE_REUSED, ACCOUNT_CLOSED.
 
         The reference of a payment stands for one over all accounts, in whatever spelling; a payment with a reason is
         booked although its reference is on record.
         """
         ...
 
-    async def refund(self, message_id: UUID, reason: str, booked_by: str, attempt: int | None = None) -> Refunded:
+    async def refund(
+        self, message_id: UUID, reason: str, booked_by: str, attempt: int | None = None, *, actor: Actor
+    ) -> Refunded:
         """Pays the charge of an attempt back; without one, every charge of the message that is not paid back yet.
 
-        Each charge is paid back once. Raises OUTBOX_ENTRY_NOT_FOUND, NOT_CHARGED.
+        Each charge is paid back once, and that is audited. Raises OUTBOX_ENTRY_NOT_FOUND, NOT_CHARGED.
         """
         ...
 

@@ -14,6 +14,7 @@ from messaging_service.accounts.domain.account import (
     AccountStatus,
 )
 from messaging_service.accounts.domain.opening import check_opened_as
+from service_kit.audit.actor import Actor
 
 
 class ManageAccounts:
@@ -23,10 +24,10 @@ class ManageAccounts:
         self._accounts = accounts
 
     async def open(
-        self, account_id: str, mode: AccountMode, credit_limit: Decimal, limits: AccountLimits
+        self, account_id: str, mode: AccountMode, credit_limit: Decimal, limits: AccountLimits, *, actor: Actor
     ) -> tuple[Account, bool]:
         """Opens an account; whether it existed with these terms. Raises ServiceError ACCOUNT_EXISTS."""
-        account, existed = await self._accounts.open(account_id, mode, credit_limit, limits)
+        account, existed = await self._accounts.open(account_id, mode, credit_limit, limits, actor=actor)
         if existed:
             check_opened_as(account, mode, credit_limit, limits)
         return account, existed
@@ -35,12 +36,12 @@ class ManageAccounts:
         """The account as it stands. Raises ServiceError ACCOUNT_NOT_FOUND."""
         return _existing(account_id, await self._accounts.account(account_id))
 
-    async def update(self, account_id: str, changes: AccountChanges) -> Account:
+    async def update(self, account_id: str, changes: AccountChanges, *, actor: Actor) -> Account:
         """Changes an account; as it stands afterwards.
 
         Raises ServiceError ACCOUNT_NOT_FOUND, and what AccountStore.update raises.
         """
-        return _existing(account_id, await self._accounts.update(account_id, changes))
+        return _existing(account_id, await self._accounts.update(account_id, changes, actor=actor))
 
     async def accounts(
         self, mode: AccountMode | None, status: AccountStatus | None, limit: int, after: str | None

@@ -10,6 +10,7 @@ from typing import Protocol
 from messaging_service.carriers.carrier_fleet import Fleet, MemberStatus
 from messaging_service.carriers.domain.carrier_control import CarrierControl, CarrierMode
 from messaging_service.shared.domain import reasons
+from service_kit.audit.actor import Actor
 from service_kit.duties.duty import Duty, DutyLog
 from service_kit.errors import Kind, ServiceError
 
@@ -35,8 +36,10 @@ class CarrierRegistry(Protocol):
         """What operators said last, by carrier."""
         ...
 
-    async def set_mode(self, carrier: str, mode: CarrierMode, changed_by: str, reason: str) -> CarrierControl:
-        """Puts an operator's word on record."""
+    async def set_mode(
+        self, carrier: str, mode: CarrierMode, changed_by: str, reason: str, *, actor: Actor
+    ) -> CarrierControl:
+        """Puts an operator's word on record, and audits it."""
         ...
 
     async def report(self, replica: str, statuses: Sequence[MemberStatus]) -> None:
@@ -60,7 +63,9 @@ class ControlCarriers:
         self._turn = 0
         self._duty = Duty("carriers", self._follow_and_report, log, every_s=every_s)
 
-    async def set_mode(self, carrier: str, mode: CarrierMode, changed_by: str, reason: str) -> CarrierControl:
+    async def set_mode(
+        self, carrier: str, mode: CarrierMode, changed_by: str, reason: str, *, actor: Actor
+    ) -> CarrierControl:
         """Puts an operator's word on record and follows it; the other replicas follow soon.
 
         Raises ServiceError CARRIER_NOT_FOUND.
@@ -73,7 +78,7 @@ class ControlCarriers:
                 f"there is no carrier of this name; there are {', '.join(names)}",
                 metadata={"carriers": ",".join(names)},
             )
-        return await self._room.set_mode(carrier, mode, changed_by, reason)
+        return await self._room.set_mode(carrier, mode, changed_by, reason, actor=actor)
 
     async def list(self) -> tuple[Sequence[CarrierReport], Sequence[CarrierControl]]:
         """How every carrier stands at every replica, at this one as of now, and what operators said."""

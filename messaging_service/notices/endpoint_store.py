@@ -11,6 +11,7 @@ from uuid import UUID
 from messaging_service.notices.domain.cloud_event import CloudEvent
 from messaging_service.notices.domain.endpoints import Delivery, DeliveryState, Endpoint, EndpointKind, EventType
 from service_kit.access.principal import Accounts
+from service_kit.audit.actor import Actor
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,14 +60,14 @@ class ReplayPeriod:
 
 
 class EndpointStore(Protocol):
-    """Endpoints of one family; those of the other are not found.
+    """Endpoints of one family; those of the other are not found. What an actor changes is audited.
 
     Every method raises ServiceError DATABASE_UNAVAILABLE when the database cannot be reached. Those that take an
     endpoint's id raise the family's reason `not_found`, also for one that belongs to none of the caller's `accounts`,
     which are None for all.
     """
 
-    async def create(self, new: NewEndpoint) -> Endpoint:
+    async def create(self, new: NewEndpoint, *, actor: Actor) -> Endpoint:
         """Creates an endpoint. Raises the family's reason `too_many`."""
         ...
 
@@ -78,15 +79,17 @@ class EndpointStore(Protocol):
         """All endpoints of an account, oldest first."""
         ...
 
-    async def change(self, endpoint_id: UUID, accounts: Accounts, change: EndpointChange) -> Endpoint:
+    async def change(self, endpoint_id: UUID, accounts: Accounts, change: EndpointChange, *, actor: Actor) -> Endpoint:
         """Changes an endpoint. Its failures are forgotten, so it is tried again at once."""
         ...
 
-    async def rotate(self, endpoint_id: UUID, accounts: Accounts, secret: str, overlap: timedelta) -> Endpoint:
+    async def rotate(
+        self, endpoint_id: UUID, accounts: Accounts, secret: str, overlap: timedelta, *, actor: Actor
+    ) -> Endpoint:
         """Replaces the secret; the present one signs beside it for `overlap`."""
         ...
 
-    async def delete(self, endpoint_id: UUID, accounts: Accounts) -> None:
+    async def delete(self, endpoint_id: UUID, accounts: Accounts, *, actor: Actor) -> None:
         """Deletes the endpoint and its secrets; what is on its way is given up."""
         ...
 

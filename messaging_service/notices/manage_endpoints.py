@@ -32,6 +32,7 @@ from messaging_service.notices.endpoint_targets import EndpointTargets
 from messaging_service.shared.domain import reasons
 from messaging_service.shared.domain.fields import MAX_IDENTIFIER, text_problem
 from service_kit.access.principal import Accounts
+from service_kit.audit.actor import Actor
 from service_kit.errors import Violation, invalid
 from service_kit.identifiers import identifier_problem
 
@@ -87,7 +88,13 @@ class ManageEndpoints:
         return self._family
 
     async def create(
-        self, account_id: str, targets: TargetsByKind, events: Sequence[EventType], description: str
+        self,
+        account_id: str,
+        targets: TargetsByKind,
+        events: Sequence[EventType],
+        description: str,
+        *,
+        actor: Actor,
     ) -> WithSecret:
         """Creates an endpoint, which gets what happens from now on.
 
@@ -106,7 +113,7 @@ class ManageEndpoints:
         secret = _new_secret() if kind.signs else target
         wanted = tuple(dict.fromkeys(events)) or self._family.default_events
         new = NewEndpoint(self._new_id(), account_id, kind, shown, wanted, description, secret)
-        return WithSecret(await self._endpoints.create(new), secret)
+        return WithSecret(await self._endpoints.create(new, actor=actor), secret)
 
     async def get(self, endpoint_id: UUID, accounts: Accounts) -> Endpoint:
         """The endpoint. Raises ServiceError with the family's reason `not_found`, as all that take an id do.
@@ -121,7 +128,7 @@ class ManageEndpoints:
             raise invalid([Violation("user_id", reasons.INVALID_IDENTIFIER, problem)])
         return await self._endpoints.of_account(account_id)
 
-    async def change(self, endpoint_id: UUID, accounts: Accounts, update: EndpointUpdate) -> Endpoint:
+    async def change(self, endpoint_id: UUID, accounts: Accounts, update: EndpointUpdate, *, actor: Actor) -> Endpoint:
         """Changes what is given; what waits goes out under the new terms, at once.
 
         Raises ServiceError INVALID that names every field at fault, or CHANNELS_BUSY.
@@ -144,9 +151,11 @@ class ManageEndpoints:
         if faults:
             raise invalid(faults)
         change = EndpointChange(shown, update.events, update.description, update.enabled, secret)
-        return await self._endpoints.change(endpoint_id, accounts, change)
+        return await self._endpoints.change(endpoint_id, accounts, change, actor=actor)
 
-    async def rotate(self, endpoint_id: UUID, accounts: Accounts, overlap: timedelta | None) -> WithSecret:
+    async def rotate(
+        self, endpoint_id: UUID, accounts: Accounts, overlap: timedelta | None, *, actor: Actor
+    ) -> WithSecret:
         """Replaces the secret of an endpoint that signs; the present one signs beside it for `overlap`.
 
         `overlap`: None means a day. Raises ServiceError INVALID.
@@ -156,11 +165,11 @@ class ManageEndpoints:
             problem = f"is not 0 seconds to {MAX_OVERLAP.days} days; both secrets sign for that time"
             raise invalid([Violation("overlap", reasons.OUT_OF_RANGE, problem)])
         secret = _new_secret()
-        return WithSecret(await self._endpoints.rotate(endpoint_id, accounts, secret, overlap), secret)
+        return WithSecret(await self._endpoints.rotate(endpoint_id, accounts, secret, overlap, actor=actor), secret)
 
-    async def delete(self, endpoint_id: UUID, accounts: Accounts) -> None:
+    async def delete(self, endpoint_id: UUID, accounts: Accounts, *, actor: Actor) -> None:
         """Deletes an endpoint and its secrets; what is on its way is given up."""
-        await self._endpoints.delete(endpoint_id, accounts)
+        await self._endpoints.delete(endpoint_id, accounts, actor=actor)
 
     async def test(self, endpoint_id: UUID, accounts: Accounts) -> Delivery:
         """Sends a test event, whatever the endpoint asks for. Raises the family's reason `disabled`."""

@@ -15,6 +15,7 @@ from messaging_service.shared.domain.fields import MAX_IDENTIFIER, text_problem
 from messaging_service.shared.domain.sender_id import sender_id_problem
 from messaging_service.shared.phone_numbers import PhoneNumberCheck
 from service_kit.access.principal import Accounts
+from service_kit.audit.actor import Actor
 from service_kit.errors import Kind, ServiceError, Violation, invalid
 from service_kit.identifiers import identifier_problem
 
@@ -59,7 +60,7 @@ class OptOuts:
         self._phone_problem = phone_problem
         self._new_id = new_id
 
-    async def add(self, scope: Scope, source: Source, reason: str, by: str) -> AddedSuppression:
+    async def add(self, scope: Scope, source: Source, reason: str, by: str, *, actor: Actor) -> AddedSuppression:
         """Makes an entry and cancels what it covers in the queue; repeating it is harmless.
 
         Raises ServiceError INVALID that names every field at fault.
@@ -70,7 +71,7 @@ class OptOuts:
         found.extend(_faults(source, reason, created_by=by))
         if found:
             raise invalid(found)
-        added = await self._suppressions.add(NewSuppression(self._new_id(), scope, source, reason, by))
+        added = await self._suppressions.add(NewSuppression(self._new_id(), scope, source, reason, by), actor=actor)
         stopped = await self._suppressions.stop_queued([added.suppression.id], STOP_WAIT_S)
         if stopped.messages:
             self._log.queued_stopped(stopped.messages)
@@ -79,7 +80,7 @@ class OptOuts:
         return AddedSuppression(added, stopped.messages)
 
     async def remove(
-        self, suppression_id: UUID, accounts: Accounts, source: Source, reason: str, by: str
+        self, suppression_id: UUID, accounts: Accounts, source: Source, reason: str, by: str, *, actor: Actor
     ) -> Suppression:
         """Ends an entry for one of the caller's accounts; one that ended before is answered as it ended.
 
@@ -89,7 +90,7 @@ class OptOuts:
         """
         if found := _faults(source, reason, ended_by=by):
             raise invalid(found)
-        ended = await self._suppressions.end(suppression_id, accounts, source, by, reason)
+        ended = await self._suppressions.end(suppression_id, accounts, source, by, reason, actor=actor)
         if ended is None:
             raise suppression_not_found()
         return ended

@@ -10,6 +10,7 @@ from uuid import UUID
 
 from messaging_service.opt_outs.domain.suppression import Scope, Source, Suppression
 from service_kit.access.principal import Accounts
+from service_kit.audit.actor import Actor
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,8 +63,8 @@ class Suppressions(Protocol):
     Every method raises ServiceError DATABASE_UNAVAILABLE when the database cannot be reached.
     """
 
-    async def add(self, new: NewSuppression) -> Added:
-        """Makes an entry, unless one of the same scope and source holds.
+    async def add(self, new: NewSuppression, *, actor: Actor) -> Added:
+        """Makes an entry, unless one of the same scope and source holds, and audits that.
 
         Whatever is asked to be sent within its scope after this returned is refused.
         """
@@ -84,9 +85,9 @@ class Suppressions(Protocol):
         ...
 
     async def end(
-        self, suppression_id: UUID, accounts: Accounts, source: Source, by: str, reason: str
+        self, suppression_id: UUID, accounts: Accounts, source: Source, by: str, reason: str, *, actor: Actor
     ) -> Suppression | None:
-        """Ends an entry; one that ended before stays as it is. None when there is none.
+        """Ends an entry, and audits that; one that ended before stays as it is. None when there is none.
 
         `accounts`: those of the caller, to whom other entries do not exist, nor those for every account; None for all.
         """

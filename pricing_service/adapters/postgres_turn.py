@@ -12,6 +12,9 @@ from pricing_service.domain.idempotency import Remembered
 from pricing_service.domain.importing import PriceInEffect
 from pricing_service.domain.tier import Tier
 from pricing_service.use_cases.cost_repository import NewCost
+from service_kit.audit.actor import Actor
+from service_kit.audit.audit_entry import AuditRecord
+from service_kit.postgres import audit_log
 from service_kit.postgres.database import Connection
 
 
@@ -85,6 +88,10 @@ class PostgresTurn:
         if row is None:
             raise AssertionError("a row that could be withdrawn a moment ago cannot be any more, under the same lock")
         return to_cost(row)
+
+    async def audit(self, actor: Actor, what: AuditRecord) -> None:
+        """One row."""
+        await audit_log.record(self._connection, actor, what)
 
     async def remember(self, key: str, request: Remembered) -> None:
         """One row."""

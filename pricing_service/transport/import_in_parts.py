@@ -14,6 +14,7 @@ from pricing_service.domain.importing import MAX_ROWS_IN_PARTS
 from pricing_service.transport.cost_messages import to_imported
 from pricing_service.transport.import_messages import ROWS_A_TURN, answerable, bounded, read_rows
 from pricing_service.use_cases.import_costs import ImportCosts
+from service_kit.audit.actor import Actor
 from service_kit.errors import Kind, ServiceError, Violation, invalid
 from tukupay.sms.pricing.v1 import pricing_pb2
 
@@ -59,14 +60,14 @@ class _Rows:
             raise _out_of_range("has no rows")
 
 
-async def import_in_parts(import_costs: ImportCosts, parts: Parts) -> Answers:
+async def import_in_parts(import_costs: ImportCosts, parts: Parts, *, actor: Actor) -> Answers:
     """Progress while rows come, then the results."""
     rows = _Rows()
     while (part := await _following(parts)) is not None:
         await rows.take(part)
         yield pricing_pb2.ImportCostsInPartsResponse(checked_rows=rows.count)
     rows.check()
-    imported, replayed = await answerable(import_costs(rows.drafts, rows.key, dry_run=rows.dry_run))
+    imported, replayed = await answerable(import_costs(rows.drafts, rows.key, dry_run=rows.dry_run, actor=actor))
     for start in range(0, len(imported), ROWS_A_TURN):
         yield pricing_pb2.ImportCostsInPartsResponse(
             checked_rows=rows.count,

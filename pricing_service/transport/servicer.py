@@ -41,6 +41,7 @@ from pricing_service.use_cases.resolve_prices import ResolvedPrice, ResolvePrice
 from pricing_service.use_cases.set_cost import SetCost
 from pricing_service.use_cases.watch_prices import PriceWatch
 from pricing_service.use_cases.withdraw_cost import WithdrawCost
+from service_kit.audit.actor import actor
 from service_kit.errors import ServiceError, Violation, invalid
 from service_kit.grpc.context import Context
 from service_kit.grpc.grpc_errors import CODES
@@ -89,7 +90,7 @@ class PricingServicer(pricing_pb2_grpc.PricingServiceServicer):
         del context
         violations: list[Violation] = []
         key = read_key(request.idempotency_key if request.HasField("idempotency_key") else None, violations)
-        cost, replayed = await self._use_cases.set_cost(read_draft(request, violations), key)
+        cost, replayed = await self._use_cases.set_cost(read_draft(request, violations), key, actor=actor())
         return pricing_pb2.SetCostResponse(cost=to_cost(cost), replayed=replayed)
 
     async def WithdrawCost(
@@ -98,7 +99,7 @@ class PricingServicer(pricing_pb2_grpc.PricingServiceServicer):
         """Takes back a row before it takes effect."""
         del context
         cost = await self._use_cases.withdraw_cost(
-            ask_withdrawal(request.cost_id, request.withdrawn_by, request.reason)
+            ask_withdrawal(request.cost_id, request.withdrawn_by, request.reason), actor=actor()
         )
         return pricing_pb2.WithdrawCostResponse(cost=to_cost(cost))
 
@@ -108,7 +109,9 @@ class PricingServicer(pricing_pb2_grpc.PricingServiceServicer):
         """Records many prices, or says what that would do."""
         del context
         drafts, key = await read_import(request)
-        rows, replayed = await answerable(self._use_cases.import_costs(drafts, key, dry_run=request.dry_run))
+        rows, replayed = await answerable(
+            self._use_cases.import_costs(drafts, key, dry_run=request.dry_run, actor=actor())
+        )
         return await import_answer(rows, replayed=replayed)
 
     async def ImportCostsInParts(
@@ -116,7 +119,7 @@ class PricingServicer(pricing_pb2_grpc.PricingServiceServicer):
     ) -> AsyncIterator[pricing_pb2.ImportCostsInPartsResponse]:
         """Records very many prices, or says what that would do."""
         del context
-        async with aclosing(import_in_parts(self._use_cases.import_costs, request_iterator)) as answers:
+        async with aclosing(import_in_parts(self._use_cases.import_costs, request_iterator, actor=actor())) as answers:
             async for answer in answers:
                 yield answer
 

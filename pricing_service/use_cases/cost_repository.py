@@ -15,6 +15,8 @@ from pricing_service.domain.idempotency import Remembered
 from pricing_service.domain.importing import PriceInEffect
 from pricing_service.domain.resolution import Standing
 from pricing_service.domain.tier import Level, Tier
+from service_kit.audit.actor import Actor
+from service_kit.audit.audit_entry import AuditRecord
 
 
 class Lookup(NamedTuple):
@@ -104,6 +106,10 @@ class Turn(Look, Protocol):
 
     async def withdraw(self, cost_id: str, withdrawn_by: str, reason: str) -> Cost:
         """Marks a row that exists, is not withdrawn and has not taken effect."""
+        ...
+
+    async def audit(self, actor: Actor, what: AuditRecord) -> None:
+        """Adds an entry to the audit log."""
         ...
 
     async def remember(self, key: str, request: Remembered) -> None:

@@ -12,8 +12,10 @@ from pricing_service.domain.edition import Edition
 from pricing_service.domain.idempotency import Remembered, fingerprint, reused
 from pricing_service.domain.importing import Effect, PlannedRow, plan_import, repeated_rows
 from pricing_service.domain.price_guards import Guards, guarded
+from pricing_service.use_cases.audited_prices import prices_imported
 from pricing_service.use_cases.cost_repository import CostRepository, Look, NewCost
 from pricing_service.use_cases.own_changes import OwnChanges
+from service_kit.audit.actor import Actor
 from service_kit.errors import invalid
 
 
@@ -40,7 +42,7 @@ class ImportCosts:
     own_changes: OwnChanges
 
     async def __call__(
-        self, drafts: Sequence[CostDraft], key: str | None, *, dry_run: bool
+        self, drafts: Sequence[CostDraft], key: str | None, *, dry_run: bool, actor: Actor
     ) -> tuple[list[ImportedRow], bool]:
         """What became of each row, and whether an earlier request with the same key did it.
 
@@ -64,6 +66,8 @@ class ImportCosts:
             recorded = await turn.record(
                 [NewCost(self.new_cost_id(), row.draft, row.overridden_guards) for row in changing]
             )
+            if recorded:
+                await turn.audit(actor, prices_imported(recorded, key))
             following = iter(recorded)
             rows = [_imported(row, None if row.effect is Effect.UNCHANGED else next(following)) for row in planned]
             if key:

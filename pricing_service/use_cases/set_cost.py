@@ -9,8 +9,10 @@ from pricing_service.domain.cost import Cost, CostDraft
 from pricing_service.domain.edition import Edition
 from pricing_service.domain.idempotency import Remembered, fingerprint, reused
 from pricing_service.domain.price_guards import Guards, guarded
+from pricing_service.use_cases.audited_prices import price_set
 from pricing_service.use_cases.cost_repository import CostRepository, NewCost
 from pricing_service.use_cases.own_changes import OwnChanges
+from service_kit.audit.actor import Actor
 
 
 @dataclass(frozen=True, slots=True)
@@ -22,7 +24,7 @@ class SetCost:
     new_cost_id: Callable[[], str]
     own_changes: OwnChanges
 
-    async def __call__(self, draft: CostDraft, key: str | None = None) -> tuple[Cost, bool]:
+    async def __call__(self, draft: CostDraft, key: str | None = None, *, actor: Actor) -> tuple[Cost, bool]:
         """The row as recorded, and whether an earlier request with the same key made it.
 
         It is a new revision when its tier and `effective_from` had a row before. Raises PRICE_GUARD, and
@@ -41,6 +43,7 @@ class SetCost:
                 raise guarded(touched)
             overridden = tuple(violation.reason for violation in touched)
             (cost,) = await turn.record([NewCost(self.new_cost_id(), draft, overridden)])
+            await turn.audit(actor, price_set(cost, before))
             if key:
                 await turn.remember(key, Remembered(request, [cost.cost_id], [before.price if before else None]))
         self.own_changes.changed(Edition(cost.epoch, cost.recorded_at), [cost.tier])

@@ -15,14 +15,17 @@ from grpc import aio
 from typing_extensions import override
 
 from service_kit import reasons
-from service_kit.access.caller import bind
+from service_kit.access.caller import bind, bind_origin
 from service_kit.access.method_rules import MethodRule, Tenancy
+from service_kit.access.origins import client_address
 from service_kit.access.principal import OPEN, Principal
+from service_kit.access.principal_messages import METADATA_KEY as PRINCIPAL
 from service_kit.access.refusals import all_accounts_needed, require_account, require_scope, scope_missing
 from service_kit.access.scopes import ASSERT_PRINCIPAL
 from service_kit.errors import Kind, ServiceError, Violation, invalid
 from service_kit.grpc.access_metrics import Refused, uncounted
 from service_kit.grpc.context import Context
+from service_kit.grpc.peers import address_of
 
 Handler: TypeAlias = "grpc.RpcMethodHandler[Any, Any]"
 Behaviour = Callable[[Any, Context], Any]
@@ -130,6 +133,14 @@ class AccessControl(aio.ServerInterceptor):
                 self._refused("scope" if "scope" in error.metadata else "account")
             raise
         bind(principal)
+        bind_origin(_origin(principal, metadata, context.peer()))
+
+
+def _origin(principal: Principal, metadata: Metadata, peer: str) -> str | None:
+    """The address that a call comes from; that of the caller's own client, where the caller may call for others."""
+    # Whoever names another principal without the right to is refused before.
+    may_vouch = PRINCIPAL in metadata or principal.may(ASSERT_PRINCIPAL)
+    return (client_address(metadata) if may_vouch else None) or address_of(peer)
 
 
 def apply_rule(rule: MethodRule, principal: Principal, request: Any) -> None:  # noqa: ANN401 - any proto message

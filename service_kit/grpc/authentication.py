@@ -24,6 +24,7 @@ from service_kit.access.scopes import ASSERT_PRINCIPAL
 from service_kit.errors import ServiceError, Violation, invalid
 from service_kit.grpc.access_control import Metadata, Peer
 from service_kit.grpc.access_metrics import Refused, uncounted
+from service_kit.grpc.peers import address_of
 
 AUTHORIZATION: Final = "authorization"
 MAX_TOKEN: Final = 16 * 1024
@@ -174,19 +175,6 @@ class OpenAccess:
     async def __call__(self, metadata: Metadata, _peer: Peer) -> Principal:
         """The caller. Raises ServiceError as Authenticator does."""
         return self._asserted.principal(OPEN, metadata)
-
-
-def address_of(peer: str) -> str | None:
-    """The IP address in what gRPC says of a peer, as `ipv4:127.0.0.1:41234`; None when it has none."""
-    family, _, rest = peer.partition(":")
-    host, _, _ = rest.rpartition(":")
-    match family:
-        case "ipv4":
-            return host or None
-        case "ipv6":
-            return host.replace("%5B", "").replace("%5D", "").strip("[]").partition("%")[0] or None
-        case _:
-            return None
 
 
 def _uri_of(peer: Peer) -> str | None:

@@ -24,6 +24,7 @@ from messaging_service.sending.outbox import Accepted, Claim, Outbox
 from messaging_service.sending.postgres.postgres_outbox import PostgresOutbox, Windows
 from messaging_service.shared.domain.message import Message
 from messaging_service.shared.domain.states import Billing, State
+from service_kit.audit.actor import PLATFORM
 from service_kit.embedded.embedded_postgres import EmbeddedPostgres
 from service_kit.errors import Kind, ServiceError
 from service_kit.postgres.database import create_pool
@@ -66,7 +67,7 @@ class World:
         self, sender_id: str | None = "TUKUPAY", account_id: str | None = None, source: Source = Source.OPERATOR
     ) -> Suppression:
         new = NewSuppression(uuid7(), Scope(RECIPIENT, sender_id, account_id), source, "asked by letter", "amina")
-        return (await self.list.add(new)).suppression
+        return (await self.list.add(new, actor=PLATFORM)).suppression
 
     async def stop(self, entry: Suppression) -> Stopped:
         return await self.list.stop_queued([entry.id], 5.0)
@@ -217,7 +218,7 @@ async def test_a_failed_message_is_not_resent_to_somebody_who_opted_out(world: W
     entry = await world.opt_out()
     with pytest.raises(ServiceError, match="RECIPIENT_OPTED_OUT"):
         await world.outbox.resend(message.id, 3, accounts=None)
-    await world.list.end(entry.id, None, Source.OPERATOR, "amina", "asked again")
+    await world.list.end(entry.id, None, Source.OPERATOR, "amina", "asked again", actor=PLATFORM)
     assert (await world.outbox.resend(message.id, 3, accounts=None)).state is State.READY
     assert (await world.stop(await world.opt_out())).messages == 1
 
@@ -232,18 +233,18 @@ async def test_adding_twice_keeps_the_first_entry_and_other_sources_have_their_o
 async def test_an_entry_for_no_account_of_the_caller_does_not_exist(world: World) -> None:
     everywhere = await world.opt_out()
     own = frozenset({ACCOUNT})
-    assert await world.list.end(everywhere.id, own, Source.API, "juma", "came back") is None
+    assert await world.list.end(everywhere.id, own, Source.API, "juma", "came back", actor=PLATFORM) is None
     assert await world.list.covering(RECIPIENT, "TUKUPAY", ACCOUNT) == [everywhere]
 
 
 async def test_an_entry_ends_once_and_is_kept(world: World) -> None:
     entry = await world.opt_out()
-    ended = await world.list.end(entry.id, None, Source.API, "juma", "came back")
+    ended = await world.list.end(entry.id, None, Source.API, "juma", "came back", actor=PLATFORM)
     assert ended is not None
     assert ended.ending is not None
     assert (ended.ending.source, ended.ending.by, ended.ending.reason) == (Source.API, "juma", "came back")
-    assert await world.list.end(entry.id, None, Source.OPERATOR, "amina", "again") == ended
-    assert await world.list.end(uuid7(), None, Source.OPERATOR, "amina", "no such entry") is None
+    assert await world.list.end(entry.id, None, Source.OPERATOR, "amina", "again", actor=PLATFORM) == ended
+    assert await world.list.end(uuid7(), None, Source.OPERATOR, "amina", "no such entry", actor=PLATFORM) is None
     await world.sent()
     newer = await world.opt_out()
     assert list(await world.list.list(SuppressionFilter(), 10, None)) == [newer]

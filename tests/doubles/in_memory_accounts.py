@@ -7,6 +7,7 @@ from datetime import UTC, datetime
 from decimal import Decimal
 
 from messaging_service.accounts.domain.account import Account, AccountChanges, AccountLimits, AccountMode, AccountStatus
+from service_kit.audit.actor import Actor
 from service_kit.errors import Kind, ServiceError
 from tests.doubles.in_memory_outbox import Book
 
@@ -21,7 +22,7 @@ class InMemoryAccounts:
         return self._book.accounts.get(account_id)
 
     async def open(
-        self, account_id: str, mode: AccountMode, credit_limit: Decimal, limits: AccountLimits
+        self, account_id: str, mode: AccountMode, credit_limit: Decimal, limits: AccountLimits, *, actor: Actor
     ) -> tuple[Account, bool]:
         known = self._book.accounts.get(account_id)
         if known is None:
@@ -41,7 +42,7 @@ class InMemoryAccounts:
             raise ServiceError(Kind.ALREADY_EXISTS, "ACCOUNT_EXISTS", "the account exists with other terms")
         return known, True
 
-    async def update(self, account_id: str, changes: AccountChanges) -> Account | None:
+    async def update(self, account_id: str, changes: AccountChanges, *, actor: Actor) -> Account | None:
         if account_id not in self._book.accounts:
             return None
         changed = self._book.accounts[account_id].changed(changes)

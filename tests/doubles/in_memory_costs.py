@@ -17,6 +17,8 @@ from pricing_service.domain.importing import PriceInEffect
 from pricing_service.domain.resolution import standing
 from pricing_service.domain.tier import DIRECT_CUSTOMER, Level, Tier
 from pricing_service.use_cases.cost_repository import Beat, Considered, InEffect, Lookup, NewCost
+from service_kit.audit.actor import Actor
+from service_kit.audit.audit_entry import AuditRecord
 
 
 class InMemoryTurn:
@@ -27,6 +29,7 @@ class InMemoryTurn:
         self.requests = dict(requests)
         self.epoch = epoch
         self._now = now
+        self.audited: list[tuple[Actor, AuditRecord]] = []
 
     @property
     def now(self) -> datetime:
@@ -70,6 +73,9 @@ class InMemoryTurn:
         withdrawal = Withdrawal(self._now, withdrawn_by, reason, self.epoch)
         self.rows[place] = replace(self.rows[place], withdrawal=withdrawal)
         return self.rows[place]
+
+    async def audit(self, actor: Actor, what: AuditRecord) -> None:
+        self.audited.append((actor, what))
 
     async def remember(self, key: str, request: Remembered) -> None:
         self.requests[key] = request

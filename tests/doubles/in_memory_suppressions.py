@@ -25,6 +25,7 @@ from messaging_service.opt_outs.inbound_inbox import WorkedInbound
 from messaging_service.opt_outs.suppression_store import Added, NewSuppression, Stopped, SuppressionFilter
 from messaging_service.shared.domain.states import State
 from service_kit.access.principal import Accounts
+from service_kit.audit.actor import PLATFORM, Actor
 from tests.doubles.in_memory_outbox import Book, InMemoryOutbox
 
 
@@ -35,7 +36,7 @@ class InMemorySuppressions:
         self.book = book
         self._outbox = InMemoryOutbox(book)
 
-    async def add(self, new: NewSuppression) -> Added:
+    async def add(self, new: NewSuppression, *, actor: Actor) -> Added:
         for entry in self.book.suppressions:
             if entry.ending is None and entry.source is new.source and _same(entry.scope, new.scope):
                 return Added(entry, created=False)
@@ -73,7 +74,7 @@ class InMemorySuppressions:
         return Stopped(stopped.messages, complete=stopped.complete and len(ids) < limit)
 
     async def end(
-        self, suppression_id: UUID, accounts: Accounts, source: Source, by: str, reason: str
+        self, suppression_id: UUID, accounts: Accounts, source: Source, by: str, reason: str, *, actor: Actor
     ) -> Suppression | None:
         for index, entry in enumerate(self.book.suppressions):
             if entry.id == suppression_id and (accounts is None or entry.scope.account_id in accounts):
@@ -128,12 +129,16 @@ class InMemoryInbound:
         if directive is Directive.OPT_OUT:
             source = Source.CARRIER if message.is_opt_out else Source.STOP_KEYWORD
             scope = Scope(message.phone, sender_id, None)
-            await self.suppressions.add(NewSuppression(uuid7(), scope, source, "wrote", message.carrier))
+            await self.suppressions.add(
+                NewSuppression(uuid7(), scope, source, "wrote", message.carrier), actor=PLATFORM
+            )
         elif directive is Directive.OPT_IN:
             for entry in list(self.suppressions.book.suppressions):
                 own = entry.source in OF_THE_PHONE and entry.scope.phone == message.phone
                 if own and _key(entry.scope.sender_id) in (None, _key(message.sender_id)):
-                    await self.suppressions.end(entry.id, None, Source.STOP_KEYWORD, message.carrier, "wrote")
+                    await self.suppressions.end(
+                        entry.id, None, Source.STOP_KEYWORD, message.carrier, "wrote", actor=PLATFORM
+                    )
         return directive
 
     async def postpone_next(self) -> None:

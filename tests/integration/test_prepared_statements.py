@@ -50,6 +50,7 @@ from messaging_service.shared.domain.states import State, Status
 from messaging_service.shared.postgres.report_turns import ReportTurns
 from messaging_service.wiring.migrate import migrate as migrate_messaging
 from pricing_service.adapters.migrate import migrate as migrate_pricing
+from service_kit.audit.actor import PLATFORM
 from service_kit.embedded.embedded_postgres import EmbeddedPostgres
 from service_kit.postgres.database import Pool, create_pool
 from tests.conftest import DatabaseTemplate, FreshDatabase
@@ -221,8 +222,8 @@ async def run_notices(pool: Pool) -> None:
 
     endpoints = PostgresEndpointStore(pool, uuid4, WEBHOOKS, most=1, give_up_after=timedelta(days=1))
     new = NewEndpoint(UUID(int=7), "a", EndpointKind.WEBHOOK, "https://a.example", tuple(EventType), "", "secret")
-    await PostgresAccountStore(pool).open("a", AccountMode.POSTPAID, Decimal(0), AccountLimits())
-    await endpoints.create(new)
+    await PostgresAccountStore(pool).open("a", AccountMode.POSTPAID, Decimal(0), AccountLimits(), actor=PLATFORM)
+    await endpoints.create(new, actor=PLATFORM)
     for chosen in each_of(state=DeliveryState.PENDING, event_type=next(iter(EventType))):
         for after in (None, AFTER):
             assert await endpoints.deliveries(new.id, None, DeliveryFilter(**chosen), 1, after) == []

@@ -22,8 +22,8 @@ from service_kit.grpc.authentication import (
     Authentication,
     OpenAccess,
     Resolvers,
-    address_of,
 )
+from service_kit.grpc.peers import address_of
 
 URI = "spiffe://tukupay/ns/sms/sa/gateway"
 TOKEN = bearer_tokens.generate()

@@ -19,6 +19,7 @@ from messaging_service.shared.domain.fields import MAX_IDENTIFIER, text_problem
 from messaging_service.shared.domain.money import to_micros
 from messaging_service.shared.grpc.entry_ids import existing
 from service_kit import page_token
+from service_kit.audit.actor import actor
 from service_kit.grpc.context import Context
 from tukupay.sms.messaging.v1 import accounts_pb2 as pb
 from tukupay.sms.messaging.v1 import accounts_pb2_grpc
@@ -46,7 +47,7 @@ class AccountServicer(accounts_pb2_grpc.AccountServiceServicer):
         limits = read.limits(request.limits)
         read.refuse()
         account, replayed = await self._accounts.open(
-            request.user_id, mode or AccountMode.POSTPAID, credit_limit, limits
+            request.user_id, mode or AccountMode.POSTPAID, credit_limit, limits, actor=actor()
         )
         if not replayed:
             log.info("account.opened", account=account.id, mode=account.mode.value)
@@ -55,7 +56,7 @@ class AccountServicer(accounts_pb2_grpc.AccountServiceServicer):
     @override
     async def UpdateAccount(self, request: pb.UpdateAccountRequest, context: Context) -> pb.UpdateAccountResponse:
         changes = to_changes(request)
-        account = await self._accounts.update(request.user_id, changes)
+        account = await self._accounts.update(request.user_id, changes, actor=actor())
         log.info(
             "account.updated",
             account=account.id,
@@ -104,7 +105,12 @@ class AccountServicer(accounts_pb2_grpc.AccountServiceServicer):
             read.text("override_reason", override, MAX_REASON)
         read.refuse()
         booked = await self._books.top_up(
-            request.user_id, amount, request.reference, request.booked_by, override_reason=override
+            request.user_id,
+            amount,
+            request.reference,
+            request.booked_by,
+            override_reason=override,
+            actor=actor(),
         )
         _note_new(booked)
         return pb.TopUpResponse(
@@ -122,7 +128,9 @@ class AccountServicer(accounts_pb2_grpc.AccountServiceServicer):
         if reference is not None:
             read.text("reference", reference)
         read.refuse()
-        booked = await self._books.adjust(request.user_id, amount, reference, request.reason, request.booked_by)
+        booked = await self._books.adjust(
+            request.user_id, amount, reference, request.reason, request.booked_by, actor=actor()
+        )
         _note_new(booked)
         return pb.AdjustResponse(
             entry=from_entry(booked.entry), replayed=booked.replayed, account=from_account(booked.account)
@@ -140,7 +148,7 @@ class AccountServicer(accounts_pb2_grpc.AccountServiceServicer):
                 "attempt", reasons.OUT_OF_RANGE, f"is {attempt}; the first attempt is 1, and each resend is one more"
             )
         read.refuse()
-        refunded = await self._books.refund(message_id, request.reason, request.booked_by, attempt)
+        refunded = await self._books.refund(message_id, request.reason, request.booked_by, attempt, actor=actor())
         if not refunded.replayed:
             for entry in refunded.entries:
                 _note(entry)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from decimal import Decimal
+from typing import Final
 
 from typing_extensions import override
 
@@ -17,6 +18,9 @@ from messaging_service.accounts.domain.account import (
 )
 from messaging_service.accounts.postgres.account_rows import ACCOUNT, get_account, lock_accounts
 from messaging_service.shared.postgres.migrated import migrated
+from service_kit.audit.actor import Actor
+from service_kit.audit.audit_entry import AuditRecord, facts_of
+from service_kit.postgres import audit_log
 from service_kit.postgres.database import Pool, single_statement, transaction
 
 _OPEN = f"""
@@ -34,6 +38,8 @@ _LIST = f"""
         AND (%(status)s::text IS NULL OR status = %(status)s)
     ORDER BY id LIMIT %(limit)s
 """
+_TERMS: Final = ("mode", "status", "credit_limit", "resend_unknown", "limits")
+"""What the audit log says of an account."""
 
 
 class PostgresAccountStore(AccountStore):
@@ -44,19 +50,24 @@ class PostgresAccountStore(AccountStore):
 
     @override
     async def open(
-        self, account_id: str, mode: AccountMode, credit_limit: Decimal, limits: AccountLimits
+        self, account_id: str, mode: AccountMode, credit_limit: Decimal, limits: AccountLimits, *, actor: Actor
     ) -> tuple[Account, bool]:
         async with migrated(transaction(self._pool)) as connection:
             cursor = await connection.execute(_OPEN, (account_id, mode.value, credit_limit, *_limits(limits)))
             row = await cursor.fetchone()
             if row is not None:
-                return ACCOUNT.read(row), False
+                opened = ACCOUNT.read(row)
+                after = facts_of(opened, *_TERMS)
+                await audit_log.record(
+                    connection, actor, AuditRecord("account.opened", opened.id, opened.id, after=after)
+                )
+                return opened, False
             account = await get_account(connection, account_id)
         assert account is not None, "accounts are never deleted"  # noqa: S101 - an invariant, not a check of input
         return account, True
 
     @override
-    async def update(self, account_id: str, changes: AccountChanges) -> Account | None:
+    async def update(self, account_id: str, changes: AccountChanges, *, actor: Actor) -> Account | None:
         async with migrated(transaction(self._pool)) as connection:
             account = (await lock_accounts(connection, {account_id})).get(account_id)
             if account is None:
@@ -65,6 +76,10 @@ class PostgresAccountStore(AccountStore):
             terms = (changed.mode.value, changed.status.value, changed.credit_limit, changed.overdrawn)
             values = (*terms, changed.resend_unknown, *_limits(changed.limits), account_id)
             row = await (await connection.execute(_UPDATE, values)).fetchone()
+            before, after = facts_of(account, *_TERMS), facts_of(changed, *_TERMS)
+            if before != after:
+                what = AuditRecord("account.updated", account_id, account_id, before, after)
+                await audit_log.record(connection, actor, what)
         assert row is not None, "the row was locked above"  # noqa: S101 - an invariant, not a check of input
         return ACCOUNT.read(row)
 

@@ -30,6 +30,9 @@ from messaging_service.shared.domain.message import no_such_entry, outbox_id
 from messaging_service.shared.domain.states import Billing
 from messaging_service.shared.postgres.migrated import migrated
 from messaging_service.shared.postgres.report_turns import ReportTurns
+from service_kit.audit.actor import Actor
+from service_kit.audit.audit_entry import AuditRecord, facts_of
+from service_kit.postgres import audit_log
 from service_kit.postgres.database import Connection, Pool, single_statement, transaction
 
 _BOOK = f"""
@@ -93,7 +96,7 @@ class PostgresLedgerStore(LedgerStore):
         self._room = room or ReportTurns(pool)
 
     @override
-    async def book(self, entry: NewEntry) -> Booked:
+    async def book(self, entry: NewEntry, actor: Actor) -> Booked:
         async with migrated(transaction(self._pool)) as connection:
             # Whoever books on this account waits here, so a reference is looked for and written without a gap.
             account = await _locked(connection, entry.account_id)
@@ -112,10 +115,14 @@ class PostgresLedgerStore(LedgerStore):
             assert row is not None, "the statement returns its row"  # noqa: S101 - an invariant, not a check of input
             if entry.kind is EntryKind.TOP_UP and entry.reference is not None:
                 await connection.execute(_REMEMBER, (row[0], reference_key(entry.reference), bool(known)))
-        return Booked(ENTRY.read(row), replayed=False, account=changed)
+            booked = ENTRY.read(row)
+            await audit_log.record(connection, actor, _audited(booked, account, changed))
+        return Booked(booked, replayed=False, account=changed)
 
     @override
-    async def refund(self, message_id: UUID, reason: str, booked_by: str, attempt: int | None = None) -> Refunded:
+    async def refund(
+        self, message_id: UUID, reason: str, booked_by: str, attempt: int | None = None, *, actor: Actor
+    ) -> Refunded:
         asked = {"message": message_id, "attempt": attempt}
         async with migrated(transaction(self._pool)) as connection:
             # Receipts and resends lock the message, too: its attempt and its billing stay what they are.
@@ -130,11 +137,12 @@ class PostgresLedgerStore(LedgerStore):
             new = []
             for of, amount in charges_to_refund(message_id, Billing(billing), charges, paid_back, attempt):
                 entry = NewEntry(account_id, EntryKind.REFUND, amount, None, reason, booked_by)
-                account = account.booked(EntryKind.REFUND, amount)
+                before, account = account, account.booked(EntryKind.REFUND, amount)
                 booking = _booking(entry, account) | {"message": message_id, "attempt": of}
                 row = await (await connection.execute(_BOOK, booking)).fetchone()
                 assert row is not None, "the statement returns its row"  # noqa: S101 - an invariant, not a check of input
                 new.append(ENTRY.read(row))
+                await audit_log.record(connection, actor, _audited(new[-1], before, account))
                 if of == present:
                     await connection.execute(_REFUNDED, (message_id,))
         return Refunded(new or known, replayed=not new)
@@ -191,6 +199,18 @@ class PostgresLedgerStore(LedgerStore):
                 await _existing(connection, account_id)
         async with self._room.whole() as connection:
             return await verify_books(connection, account_id, limit)
+
+
+def _audited(entry: LedgerEntry, before: Account, after: Account) -> AuditRecord:
+    """What the audit log says of a booking by hand; the accounts: before and after it."""
+    said = facts_of(entry, "kind", "amount", "message_id", "attempt", "reference", "reason", "booked_by")
+    return AuditRecord(
+        f"money.{entry.kind.value}",
+        str(entry.id),
+        entry.account_id,
+        facts_of(before, "posted"),
+        {**said, **facts_of(after, "posted")},
+    )
 
 
 def _booking(entry: NewEntry, account: Account) -> dict[str, Any]:

@@ -15,6 +15,7 @@ from messaging_service.shared.domain.fields import text_problem
 from messaging_service.shared.domain.money import to_micros
 from messaging_service.shared.grpc import list_pages
 from service_kit import page_token
+from service_kit.audit.actor import actor
 from service_kit.errors import Violation, invalid
 from service_kit.grpc.context import Context
 from service_kit.grpc.timestamps import to_timestamp
@@ -88,7 +89,9 @@ class CarrierServicer(carriers_pb2_grpc.CarrierServiceServicer):
                 violations.append(Violation(field, reasons.INVALID_TEXT, found))
         if violations or mode is None:
             raise invalid(violations)
-        control = await self._carriers.set_mode(request.carrier, mode, request.changed_by, request.reason)
+        control = await self._carriers.set_mode(
+            request.carrier, mode, request.changed_by, request.reason, actor=actor()
+        )
         return pb.SetCarrierModeResponse(control=_control(control))
 
 

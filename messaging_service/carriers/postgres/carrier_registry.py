@@ -11,7 +11,10 @@ from messaging_service.carriers.carrier_fleet import MemberStatus
 from messaging_service.carriers.control_carriers import CarrierRegistry, CarrierReport
 from messaging_service.carriers.domain.carrier_control import CarrierControl, CarrierMode
 from messaging_service.shared.postgres.migrated import migrated
-from service_kit.postgres.database import Pool, single_statement
+from service_kit.audit.actor import Actor
+from service_kit.audit.audit_entry import AuditRecord, facts_of
+from service_kit.postgres import audit_log
+from service_kit.postgres.database import Pool, single_statement, transaction
 
 FRESH_S = 15.0
 """Reports older than this are not shown."""
@@ -24,6 +27,7 @@ _SET = """
         mode = excluded.mode, changed_at = now(), changed_by = excluded.changed_by, reason = excluded.reason
     RETURNING carrier, mode, changed_at, changed_by, reason
 """
+_HELD = "SELECT mode FROM carrier_control WHERE carrier = %s FOR UPDATE"
 _REPORT = """
     WITH gone AS (
         DELETE FROM carrier_report WHERE (carrier, replica) IN (
@@ -60,12 +64,20 @@ class PostgresCarrierRegistry(CarrierRegistry):
             ]
 
     @override
-    async def set_mode(self, carrier: str, mode: CarrierMode, changed_by: str, reason: str) -> CarrierControl:
-        async with migrated(single_statement(self._pool)) as connection:
-            cursor = await connection.execute(_SET, (carrier, mode.value, changed_by, reason))
-            row = await cursor.fetchone()
-        assert row is not None, "the statement returns its row"  # noqa: S101 - an invariant, not a check of input
-        return CarrierControl(row[0], CarrierMode(row[1]), row[2], row[3], row[4])
+    async def set_mode(
+        self, carrier: str, mode: CarrierMode, changed_by: str, reason: str, *, actor: Actor
+    ) -> CarrierControl:
+        async with migrated(transaction(self._pool)) as connection:
+            known = await (await connection.execute(_HELD, (carrier,))).fetchone()
+            row = await (await connection.execute(_SET, (carrier, mode.value, changed_by, reason))).fetchone()
+            assert row is not None, "the statement returns its row"  # noqa: S101 - an invariant, not a check of input
+            control = CarrierControl(row[0], CarrierMode(row[1]), row[2], row[3], row[4])
+            before = {"mode": CarrierMode.RUNNING.value if known is None else known[0]}
+            after = facts_of(control, "mode", "changed_by", "reason")
+            await audit_log.record(
+                connection, actor, AuditRecord("carrier.mode_set", carrier, before=before, after=after)
+            )
+        return control
 
     @override
     async def report(self, replica: str, statuses: Sequence[MemberStatus]) -> None:

@@ -8,6 +8,7 @@ from messaging_service.notices.domain.endpoints import EndpointKind
 from messaging_service.notices.grpc.channel_messages import MESSAGES
 from messaging_service.notices.grpc.endpoint_servicer import EndpointServicer
 from messaging_service.notices.manage_endpoints import ManageEndpoints
+from service_kit.audit.actor import actor
 from service_kit.grpc.context import Context
 from tukupay.sms.messaging.v1 import channels_pb2 as pb
 from tukupay.sms.messaging.v1 import channels_pb2_grpc
@@ -24,7 +25,8 @@ class ChannelServicer(EndpointServicer[pb.Channel, pb.ChannelDelivery], channels
         given = {EndpointKind.SERVICE: request.url, EndpointKind.EMAIL: request.email}
         targets = {kind: target for kind, target in given.items() if target}
         events = MESSAGES.to_events(request.events)
-        channel = (await self._endpoints.create(request.user_id, targets, events, request.description)).endpoint
+        created = await self._endpoints.create(request.user_id, targets, events, request.description, actor=actor())
+        channel = created.endpoint
         self._log("created", channel.id, account=channel.account_id, kind=channel.kind.value)
         return pb.CreateChannelResponse(channel=MESSAGES.from_endpoint(channel))
 

@@ -13,6 +13,7 @@ from messaging_service.notices.manage_endpoints import EndpointUpdate, ManageEnd
 from messaging_service.shared.domain import reasons
 from messaging_service.shared.grpc import list_pages, wire
 from service_kit.access.caller import caller
+from service_kit.audit.actor import actor
 from service_kit.errors import Violation, invalid
 from tukupay.sms.messaging.v1 import channels_pb2, webhooks_pb2
 
@@ -58,13 +59,15 @@ class EndpointServicer(Generic[EndpointT, DeliveryT]):
             description=request.description if request.HasField("description") else None,
             enabled=request.enabled if request.HasField("enabled") else None,
         )
-        endpoint = await self._endpoints.change(self._messages.endpoint_id_of(public_id), caller().accounts, update)
+        endpoint = await self._endpoints.change(
+            self._messages.endpoint_id_of(public_id), caller().accounts, update, actor=actor()
+        )
         self._log("changed", endpoint.id, account=endpoint.account_id, enabled=endpoint.enabled)
         return self._messages.from_endpoint(endpoint)
 
     async def _delete(self, public_id: str) -> None:
         endpoint_id = self._messages.endpoint_id_of(public_id)
-        await self._endpoints.delete(endpoint_id, caller().accounts)
+        await self._endpoints.delete(endpoint_id, caller().accounts, actor=actor())
         self._log("deleted", endpoint_id)
 
     async def _test(self, public_id: str) -> DeliveryT:

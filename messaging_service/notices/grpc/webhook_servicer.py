@@ -12,6 +12,7 @@ from messaging_service.notices.grpc.webhook_messages import MESSAGES
 from messaging_service.notices.manage_endpoints import ManageEndpoints
 from messaging_service.shared.domain import reasons
 from service_kit.access.caller import caller
+from service_kit.audit.actor import actor
 from service_kit.errors import Violation, invalid
 from service_kit.grpc.context import Context
 from tukupay.sms.messaging.v1 import webhooks_pb2 as pb
@@ -28,7 +29,7 @@ class WebhookServicer(EndpointServicer[pb.Webhook, pb.WebhookDelivery], webhooks
     async def CreateWebhook(self, request: pb.CreateWebhookRequest, context: Context) -> pb.CreateWebhookResponse:
         targets = {EndpointKind.WEBHOOK: request.url}
         events = MESSAGES.to_events(request.events)
-        created = await self._endpoints.create(request.user_id, targets, events, request.description)
+        created = await self._endpoints.create(request.user_id, targets, events, request.description, actor=actor())
         self._log("created", created.endpoint.id, account=created.endpoint.account_id)
         return pb.CreateWebhookResponse(webhook=MESSAGES.from_endpoint(created.endpoint), secret=created.secret)
 
@@ -52,7 +53,7 @@ class WebhookServicer(EndpointServicer[pb.Webhook, pb.WebhookDelivery], webhooks
     ) -> pb.RotateWebhookSecretResponse:
         overlap = _overlap(request) if request.HasField("overlap") else None
         webhook_id = MESSAGES.endpoint_id_of(request.webhook_id)
-        rotated = await self._endpoints.rotate(webhook_id, caller().accounts, overlap)
+        rotated = await self._endpoints.rotate(webhook_id, caller().accounts, overlap, actor=actor())
         self._log("rotated", rotated.endpoint.id, account=rotated.endpoint.account_id)
         return pb.RotateWebhookSecretResponse(webhook=MESSAGES.from_endpoint(rotated.endpoint), secret=rotated.secret)
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from datetime import datetime, timedelta
 from typing import Any, Final
+from urllib.parse import urlsplit
 from uuid import UUID
 
 from typing_extensions import override
@@ -24,6 +25,9 @@ from messaging_service.notices.postgres.fan_out import begin_fan_out
 from messaging_service.shared.postgres.migrated import migrated
 from messaging_service.shared.postgres.tenancy import of_callers, tenants
 from service_kit.access.principal import Accounts
+from service_kit.audit.actor import Actor
+from service_kit.audit.audit_entry import AuditRecord, Facts, facts_of
+from service_kit.postgres import audit_log
 from service_kit.postgres.database import Connection, Pool, single_statement, transaction
 
 # Two that are created at once must count each other.
@@ -98,7 +102,7 @@ class PostgresEndpointStore(EndpointStore):
         self._kinds = [kind.value for kind in family.kinds]
 
     @override
-    async def create(self, new: NewEndpoint) -> Endpoint:
+    async def create(self, new: NewEndpoint, *, actor: Actor) -> Endpoint:
         parameters = {
             "id": new.id,
             "account_id": new.account_id,
@@ -113,7 +117,9 @@ class PostgresEndpointStore(EndpointStore):
             if (await self._one(connection, _COUNT, parameters))[0] >= self._most:
                 raise self._family.too_many(self._most)
             await begin_fan_out(connection)
-            return ENDPOINT.read(await self._one(connection, _CREATE, parameters))
+            created = ENDPOINT.read(await self._one(connection, _CREATE, parameters))
+            await self._audit(connection, actor, "created", None, created)
+            return created
 
     @override
     async def get(self, endpoint_id: UUID, accounts: Accounts) -> Endpoint:
@@ -127,7 +133,7 @@ class PostgresEndpointStore(EndpointStore):
             return [ENDPOINT.read(row) for row in await cursor.fetchall()]
 
     @override
-    async def change(self, endpoint_id: UUID, accounts: Accounts, change: EndpointChange) -> Endpoint:
+    async def change(self, endpoint_id: UUID, accounts: Accounts, change: EndpointChange, *, actor: Actor) -> Endpoint:
         parameters = {
             "id": endpoint_id,
             **tenants(accounts),
@@ -137,20 +143,30 @@ class PostgresEndpointStore(EndpointStore):
             "enabled": change.enabled,
             "secret": change.secret,
         }
-        async with migrated(single_statement(self._pool)) as connection:
-            return ENDPOINT.read(await self._one(connection, _CHANGE, parameters))
-
-    @override
-    async def rotate(self, endpoint_id: UUID, accounts: Accounts, secret: str, overlap: timedelta) -> Endpoint:
-        parameters = {"id": endpoint_id, **tenants(accounts), "secret": secret, "overlap": overlap}
-        async with migrated(single_statement(self._pool)) as connection:
-            row = await self._one(connection, _ROTATE, parameters)
-        return ENDPOINT.read(row)
-
-    @override
-    async def delete(self, endpoint_id: UUID, accounts: Accounts) -> None:
         async with migrated(transaction(self._pool)) as connection:
-            await self._one(connection, _DELETE, {"id": endpoint_id, **tenants(accounts)})
+            before = ENDPOINT.read(await self._one(connection, _HOLD, parameters))
+            changed = ENDPOINT.read(await self._one(connection, _CHANGE, parameters))
+            await self._audit(connection, actor, "changed", before, changed)
+            return changed
+
+    @override
+    async def rotate(
+        self, endpoint_id: UUID, accounts: Accounts, secret: str, overlap: timedelta, *, actor: Actor
+    ) -> Endpoint:
+        parameters = {"id": endpoint_id, **tenants(accounts), "secret": secret, "overlap": overlap}
+        async with migrated(transaction(self._pool)) as connection:
+            before = ENDPOINT.read(await self._one(connection, _HOLD, parameters))
+            rotated = ENDPOINT.read(await self._one(connection, _ROTATE, parameters))
+            await self._audit(connection, actor, "secret_rotated", before, rotated)
+        return rotated
+
+    @override
+    async def delete(self, endpoint_id: UUID, accounts: Accounts, *, actor: Actor) -> None:
+        parameters = {"id": endpoint_id, **tenants(accounts)}
+        async with migrated(transaction(self._pool)) as connection:
+            before = ENDPOINT.read(await self._one(connection, _HOLD, parameters))
+            await self._one(connection, _DELETE, parameters)
+            await self._audit(connection, actor, "deleted", before, None)
             await connection.execute(_GIVE_UP_ALL, {"id": endpoint_id, "deleted": self._family.reasons.deleted})
 
     @override
@@ -224,9 +240,29 @@ class PostgresEndpointStore(EndpointStore):
             await connection.execute(_TRY_NOW, parameters)
         return replayed
 
+    async def _audit(
+        self, connection: Connection, actor: Actor, verb: str, before: Endpoint | None, after: Endpoint | None
+    ) -> None:
+        about = before or after
+        assert about is not None, "an endpoint is there before or after"  # noqa: S101 - an invariant
+        what = AuditRecord(
+            f"{self._family.noun}.{verb}",
+            self._family.public_id(about.id),
+            about.account_id,
+            None if before is None else _facts(before),
+            None if after is None else _facts(after),
+        )
+        await audit_log.record(connection, actor, what)
+
     async def _one(self, connection: Connection, statement: str, parameters: dict[str, Any]) -> tuple[Any, ...]:
         """The one row of a statement about an endpoint. Raises the family's `not_found` without it."""
         row = await (await connection.execute(statement.encode(), parameters | {"kinds": self._kinds})).fetchone()
         if row is None:
             raise self._family.not_found()
         return row
+
+
+def _facts(endpoint: Endpoint) -> Facts:
+    """What the audit log says of an endpoint: of its target no more than the host, as paths of hooks are secrets."""
+    said = facts_of(endpoint, "kind", "events", "description", "enabled", "previous_secret_until")
+    return {**said, "host": urlsplit(endpoint.url).hostname}

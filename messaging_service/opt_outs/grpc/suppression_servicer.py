@@ -16,6 +16,7 @@ from messaging_service.shared.domain.shown_numbers import shown_number
 from messaging_service.shared.grpc import list_pages, wire
 from service_kit.access.caller import caller
 from service_kit.access.principal import Principal
+from service_kit.audit.actor import actor
 from service_kit.errors import Violation, invalid
 from service_kit.grpc.context import Context
 from tukupay.sms.messaging.v1 import suppressions_pb2 as pb
@@ -50,7 +51,7 @@ class SuppressionServicer(suppressions_pb2_grpc.SuppressionServiceServicer):
             request.user_id if request.HasField("user_id") else None,
         )
         answer = await self._opt_outs.add(
-            scope, _source(request.source) or Source.API, request.reason, request.created_by
+            scope, _source(request.source) or Source.API, request.reason, request.created_by, actor=actor()
         )
         return pb.AddSuppressionResponse(
             suppression=from_suppression(answer.added.suppression, caller()),
@@ -64,7 +65,9 @@ class SuppressionServicer(suppressions_pb2_grpc.SuppressionServiceServicer):
     ) -> pb.RemoveSuppressionResponse:
         source = _source(request.source) or Source.API
         suppression_id, accounts = _id(request.suppression_id), caller().accounts
-        ended = await self._opt_outs.remove(suppression_id, accounts, source, request.reason, request.ended_by)
+        ended = await self._opt_outs.remove(
+            suppression_id, accounts, source, request.reason, request.ended_by, actor=actor()
+        )
         return pb.RemoveSuppressionResponse(suppression=from_suppression(ended, caller()))
 
     @override

@@ -20,10 +20,14 @@ from messaging_service.opt_outs.domain.suppression import (
 from messaging_service.opt_outs.postgres import opt_out_rows
 from messaging_service.opt_outs.suppression_store import Added, NewSuppression, Stopped, SuppressionFilter, Suppressions
 from messaging_service.privacy.sealing.message_contents import PLAIN, Contents
+from messaging_service.shared.phone_numbers import masked
 from messaging_service.shared.postgres.migrated import migrated
 from messaging_service.shared.postgres.record_columns import RecordColumns
 from messaging_service.shared.postgres.tenancy import of_callers, tenants
 from service_kit.access.principal import Accounts
+from service_kit.audit.actor import Actor
+from service_kit.audit.audit_entry import AuditRecord, facts_of
+from service_kit.postgres import audit_log
 from service_kit.postgres.database import Connection, Pool, single_statement, transaction
 
 PASS_LEASE_S = 5
@@ -79,6 +83,13 @@ async def covering(connection: Connection, phones: Sequence[str], sender_id: str
     return [SUPPRESSION.read(row) for row in await (await connection.execute(_COVERING, parameters)).fetchall()]
 
 
+def _audited(action: str, entry: Suppression) -> AuditRecord:
+    """What the audit log says of an entry."""
+    said = facts_of(entry, "source", "reason", "created_by", "ending")
+    scope = {"phone": masked(entry.scope.phone), "sender_id": entry.scope.sender_id}
+    return AuditRecord(action, f"suppression_{entry.id.hex}", entry.scope.account_id, after={**said, **scope})
+
+
 async def add(
     connection: Connection, new: NewSuppression, *, inbound_id: int | None = None, pass_lease_s: int = PASS_LEASE_S
 ) -> Added:
@@ -118,9 +129,12 @@ class PostgresSuppressions(Suppressions):
         self._exemption = exemption
 
     @override
-    async def add(self, new: NewSuppression) -> Added:
-        async with migrated(single_statement(self._pool)) as connection:
-            return await add(connection, new)
+    async def add(self, new: NewSuppression, *, actor: Actor) -> Added:
+        async with migrated(transaction(self._pool)) as connection:
+            added = await add(connection, new)
+            if added.created:
+                await audit_log.record(connection, actor, _audited("suppression.added", added.suppression))
+            return added
 
     @override
     async def stop_queued(self, ids: Sequence[UUID], wait_s: float) -> Stopped:
@@ -148,13 +162,16 @@ class PostgresSuppressions(Suppressions):
 
     @override
     async def end(
-        self, suppression_id: UUID, accounts: Accounts, source: Source, by: str, reason: str
+        self, suppression_id: UUID, accounts: Accounts, source: Source, by: str, reason: str, *, actor: Actor
     ) -> Suppression | None:
         parameters = {"id": suppression_id, "source": source.value, "by": by, "reason": reason, **tenants(accounts)}
-        async with migrated(single_statement(self._pool)) as connection:
+        async with migrated(transaction(self._pool)) as connection:
             row = await (await connection.execute(_END, parameters)).fetchone()
-            if row is None:
-                row = await (await connection.execute(_GET, parameters)).fetchone()
+            if row is not None:
+                ended = SUPPRESSION.read(row)
+                await audit_log.record(connection, actor, _audited("suppression.ended", ended))
+                return ended
+            row = await (await connection.execute(_GET, parameters)).fetchone()
         return None if row is None else SUPPRESSION.read(row)
 
     @override

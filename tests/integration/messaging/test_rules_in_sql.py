@@ -20,6 +20,7 @@ from messaging_service.sending.domain.settling import LEAVES_QUEUE, SETTLEMENT_O
 from messaging_service.sending.outbox import Accepted
 from messaging_service.sending.postgres.postgres_outbox import PostgresOutbox
 from messaging_service.shared.domain.states import State
+from service_kit.audit.actor import PLATFORM
 from service_kit.postgres.database import create_pool
 from tests.contract.sms_examples import ACCOUNT as PAYER
 from tests.contract.sms_examples import RECIPIENT, acceptance
@@ -49,7 +50,7 @@ async def test_an_opt_out_stops_the_same_messages_in_every_statement(
     scope = Scope(phone, sender_id, account_id)
     async with create_pool(database_url, "rules") as pool:
         suppressions = PostgresSuppressions(pool, "here")
-        await suppressions.add(NewSuppression(uuid4(), scope, Source.OPERATOR, "asked", "ops"))
+        await suppressions.add(NewSuppression(uuid4(), scope, Source.OPERATOR, "asked", "ops"), actor=PLATFORM)
         listed = [bool(await suppressions.covering(RECIPIENT, sender, PAYER)) for sender in SENDERS]
     accepted = await outbox.accept([acceptance(sender_id=sender) for sender in SENDERS])
     queued = [

@@ -23,6 +23,7 @@ from messaging_service.accounts.ledger_store import Booked
 from messaging_service.accounts.postgres.postgres_account_store import PostgresAccountStore
 from messaging_service.accounts.postgres.postgres_ledger_store import PostgresLedgerStore
 from messaging_service.sending.postgres.postgres_outbox import Windows
+from service_kit.audit.actor import PLATFORM
 from service_kit.errors import Kind, ServiceError
 from service_kit.postgres.database import create_pool
 from tests.integration.messaging.accounts.money_rules import BROKEN
@@ -92,7 +93,7 @@ class Campaign(History):
         while True:
             tries += 1
             try:
-                booked: Booked = await self.books.book(entry)
+                booked: Booked = await self.books.book(entry, actor=PLATFORM)
             except ServiceError as error:
                 if error.kind is Kind.UNAVAILABLE:
                     self.note("booking broken off")
@@ -108,7 +109,7 @@ class Campaign(History):
             attempt = self.random.choice([None, None, None, None, 1, 2, 3])
             what = "refund" if attempt is None else "refund of an attempt"
             try:
-                refunded = await self.books.refund(message_id, "it never arrived", "wanjiru", attempt)
+                refunded = await self.books.refund(message_id, "it never arrived", "wanjiru", attempt, actor=PLATFORM)
             except ServiceError as error:
                 if error.reason != "NOT_CHARGED":
                     raise
@@ -148,7 +149,9 @@ async def test_the_money_is_right_whoever_pays_whatever_breaks(database_url: str
         campaign = Campaign(database_url, outboxes, PostgresLedgerStore(pools[2]))
         for account, mode in SWITCHES.items():
             limit = Decimal(5) if account == "credit" else Decimal(0)
-            await PostgresAccountStore(pools[2]).open(account, mode, limit, AccountLimits(None, None, None))
+            await PostgresAccountStore(pools[2]).open(
+                account, mode, limit, AccountLimits(None, None, None), actor=PLATFORM
+            )
         fuse.odds = ODDS
         begun = time.monotonic()
         async with asyncio.TaskGroup() as tasks:

@@ -16,6 +16,7 @@ from messaging_service.accounts.postgres.postgres_ledger_store import PostgresLe
 from messaging_service.carriers.domain.submission import ReceiptState
 from messaging_service.sending.outbox import Claim
 from messaging_service.shared.domain.message import Message
+from service_kit.audit.actor import PLATFORM
 from service_kit.errors import Kind, ServiceError
 from tests.contract.sms_examples import ACCOUNT, PRICE, acceptance, accepted, refused, settlement
 from tests.integration.messaging.accounts.money_rules import BROKEN
@@ -98,11 +99,11 @@ class Broken:
         await self.outbox.receipts.work(10)
 
     async def pay(self) -> None:
-        await self.books.book(PAYMENT)
+        await self.books.book(PAYMENT, actor=PLATFORM)
 
     async def refund(self) -> None:
         assert self.message is not None
-        await self.books.refund(self.message.id, "it never arrived", "wanjiru")
+        await self.books.refund(self.message.id, "it never arrived", "wanjiru", actor=PLATFORM)
 
     async def check(self) -> None:
         for what, statement in BROKEN.items():
@@ -135,7 +136,7 @@ async def test_a_transaction_that_breaks_off_anywhere_happens_once_when_it_is_re
             await rows(database_url, EMPTY)
             broken = Broken(database_url, whole, Replica(pool, "here", WINDOWS), PostgresLedgerStore(pool))
             await PostgresAccountStore(pool).open(
-                ACCOUNT, AccountMode.POSTPAID, Decimal(0), AccountLimits(None, None, None)
+                ACCOUNT, AccountMode.POSTPAID, Decimal(0), AccountLimits(None, None, None), actor=PLATFORM
             )
             await prepare(broken)
             fuse.left = place

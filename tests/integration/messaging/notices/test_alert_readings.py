@@ -20,6 +20,7 @@ from messaging_service.notices.domain.alert_readings import CarrierHealth
 from messaging_service.notices.domain.alerts import AlertRule, QuietHours
 from messaging_service.notices.domain.endpoints import EventType
 from messaging_service.notices.postgres.postgres_alert_store import PostgresAlertStore
+from service_kit.audit.actor import PLATFORM
 from service_kit.postgres.database import Pool, create_pool
 from tests.contract.sms_examples import ACCOUNT, acceptance, accepted, refused
 from tests.integration.messaging.conftest import record, sent
@@ -43,15 +44,15 @@ class Watched:
         self.url = url
 
     async def open(self, credit: int = 0) -> None:
-        await self.accounts.open(ACCOUNT, AccountMode.PREPAID, Decimal(credit), AccountLimits())
+        await self.accounts.open(ACCOUNT, AccountMode.PREPAID, Decimal(credit), AccountLimits(), actor=PLATFORM)
 
     async def terms(self, **terms: Any) -> None:
-        await self.accounts.update(ACCOUNT, AccountChanges(**terms))
+        await self.accounts.update(ACCOUNT, AccountChanges(**terms), actor=PLATFORM)
 
     async def add(self, kes: int) -> None:
         """To the balance."""
         entry = NewEntry(ACCOUNT, EntryKind.ADJUSTMENT, Decimal(kes), None, "a test", "amina")
-        await self.books.book(entry)
+        await self.books.book(entry, actor=PLATFORM)
 
     async def rules(self, *rules: AlertRule) -> None:
         await self.store.set_rules(ACCOUNT, rules)

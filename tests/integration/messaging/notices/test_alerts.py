@@ -18,6 +18,7 @@ from messaging_service.notices.domain.alert_conditions import AlertKind
 from messaging_service.notices.domain.alert_readings import CarrierHealth
 from messaging_service.notices.domain.alerts import DEFAULTS
 from messaging_service.notices.postgres.postgres_alert_store import PostgresAlertStore
+from service_kit.audit.actor import PLATFORM
 from service_kit.postgres.database import create_pool
 from tests.contract.sms_examples import refused
 from tests.integration.messaging.notices.webhooks_at_work import both, made
@@ -149,7 +150,9 @@ async def test_many_evaluators_raise_one_alert_for_one_crossing(database_url: st
             await stack.enter_async_context(create_pool(database_url, f"alerts{number}", timeout_s=20))
             for number in range(8)
         ]
-        await PostgresAccountStore(pools[0]).open("user123", AccountMode.PREPAID, Decimal(50), AccountLimits())
+        await PostgresAccountStore(pools[0]).open(
+            "user123", AccountMode.PREPAID, Decimal(50), AccountLimits(), actor=PLATFORM
+        )
         stores = [PostgresAlertStore(pool, uuid7, 0, give_up_after=DAY) for pool in pools]
         await stores[0].set_rules("user123", [DEFAULTS[AlertKind.BALANCE_LOW]])
         seen = await asyncio.gather(*(store.evaluate((), {}) for store in stores for _ in range(5)))

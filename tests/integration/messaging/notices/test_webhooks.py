@@ -16,6 +16,7 @@ from messaging_service.notices.endpoint_families import WEBHOOKS
 from messaging_service.notices.endpoint_store import NewEndpoint
 from messaging_service.notices.postgres.fan_out import PostgresFanOut
 from messaging_service.notices.postgres.postgres_endpoint_store import PostgresEndpointStore
+from service_kit.audit.actor import PLATFORM
 from service_kit.errors import ServiceError
 from service_kit.postgres.database import create_pool
 from tests.contract.sms_examples import RECIPIENT, accepted, refused
@@ -217,7 +218,7 @@ async def test_of_many_endpoints_made_at_once_an_account_gets_as_many_as_it_may_
         await pool.wait()
         endpoints = PostgresEndpointStore(pool, uuid7, WEBHOOKS, most=3, give_up_after=timedelta(days=1))
         for account in ("one", "two", "three"):
-            asked = (endpoints.create(new_endpoint(account)) for _ in range(at_once))
+            asked = (endpoints.create(new_endpoint(account), actor=PLATFORM) for _ in range(at_once))
             answers = await asyncio.gather(*asked, return_exceptions=True)
             reasons = [one.reason for one in answers if isinstance(one, ServiceError)]
             assert reasons == ["TOO_MANY_WEBHOOKS"] * (at_once - 3)
@@ -254,9 +255,9 @@ async def test_an_endpoint_is_told_nothing_of_what_happened_before_it_was_made(
     async with create_pool(database_url, "fan_out", timeout_s=20) as pool:
         endpoints = PostgresEndpointStore(pool, uuid7, WEBHOOKS, most=5, give_up_after=timedelta(days=1))
         events = PostgresFanOut(pool, uuid7, give_up_after=timedelta(days=1))
-        first = await endpoints.create(new_endpoint())
+        first = await endpoints.create(new_endpoint(), actor=PLATFORM)
         await sent(outbox, accepted("before"))
-        second = await endpoints.create(new_endpoint())
+        second = await endpoints.create(new_endpoint(), actor=PLATFORM)
         await sent(outbox, accepted("after"))
         while (await events.fan_out(100)).more:
             pass

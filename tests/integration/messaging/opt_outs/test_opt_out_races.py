@@ -14,6 +14,7 @@ from messaging_service.opt_outs.domain.suppression import Scope, Source
 from messaging_service.opt_outs.postgres.postgres_suppressions import PostgresSuppressions
 from messaging_service.opt_outs.suppression_store import NewSuppression, Stopped
 from messaging_service.sending.outbox import Accepted
+from service_kit.audit.actor import PLATFORM
 from service_kit.postgres.database import create_pool
 from tests.contract.sms_examples import RECIPIENT, acceptance
 from tests.integration.messaging.conftest import WINDOWS
@@ -52,7 +53,7 @@ async def test_after_the_stop_is_recorded_nothing_is_accepted_or_left_in_the_que
 
         async def stop() -> Stopped:
             nonlocal recorded_at
-            added = await suppressions.add(entry())
+            added = await suppressions.add(entry(), actor=PLATFORM)
             stopped = await suppressions.stop_queued([added.suppression.id], 10.0)
             recorded_at = loop.time()
             return stopped
@@ -86,7 +87,7 @@ async def test_an_acceptance_that_read_the_list_before_the_stop_is_waited_for(da
             await holder.execute("SELECT 1 FROM account FOR UPDATE")
             accepting = asyncio.ensure_future(outbox.accept([acceptance(scheduled_time=TOMORROW)]))
             await until_found(database_url, "SELECT 1 FROM pg_stat_activity WHERE wait_event_type = 'Lock'")
-            added = await suppressions.add(entry())
+            added = await suppressions.add(entry(), actor=PLATFORM)
             assert await suppressions.stop_queued([added.suppression.id], 0.0) == Stopped(0, complete=False)
             stopping = asyncio.ensure_future(suppressions.stop_queued([added.suppression.id], 30.0))
             await asyncio.wait({stopping}, timeout=0.1)
@@ -103,7 +104,7 @@ async def test_an_entry_whose_maker_died_is_taken_up_by_another_process(database
     async with create_pool(database_url, "messaging", max_size=6) as pool:
         outbox, suppressions = Replica(pool, "here", WINDOWS), PostgresSuppressions(pool, "here")
         await outbox.accept([acceptance() for _ in range(450)])
-        await suppressions.add(entry())
+        await suppressions.add(entry(), actor=PLATFORM)
         assert await suppressions.stop_pending(10, 1.0) == Stopped(0, complete=True)
         await rows(database_url, "UPDATE suppression SET pass_due_at = pass_due_at - interval '5 s'")
         assert await suppressions.stop_pending(10, 1.0) == Stopped(450, complete=True)
@@ -116,7 +117,7 @@ async def test_claims_and_opt_outs_that_meet_take_each_message_once(database_url
     async with create_pool(database_url, "messaging", max_size=8) as pool:
         outbox, suppressions = Replica(pool, "here", WINDOWS), PostgresSuppressions(pool, "here")
         await outbox.accept([acceptance(user_id=f"user{number % 5}") for number in range(200)])
-        added = await suppressions.add(entry())
+        added = await suppressions.add(entry(), actor=PLATFORM)
 
         async def claim() -> int:
             return sum([len(await outbox.claim(7)) for _ in range(10)])

@@ -11,6 +11,7 @@ import pytest
 
 from messaging_service.reports.reconcile_invoice import MAX_LINES_AT_ONCE
 from messaging_service.shared.domain.message import Message, outbox_id
+from service_kit.audit.actor import PLATFORM
 from service_kit.errors import Kind
 from tests.contract.sms_examples import TWO_UNITS, accepted, unanswered
 from tests.integration.messaging.conftest import sent
@@ -139,7 +140,7 @@ async def test_every_disagreement_is_an_exception_with_its_cause_and_all_figures
 
 async def test_a_refunded_charge_is_no_complaint_about_a_failed_message(reports: Reports, outbox: Replica) -> None:
     made = await message(reports, outbox, "failed")
-    await reports.books.refund(made.id, "it never arrived", "wanjiru")
+    await reports.books.refund(made.id, "it never arrived", "wanjiru", actor=PLATFORM)
     assert (await compared(reports, lines({"carrier_message_id": "failed", "failed": True})))[0] == []
 
 
@@ -172,7 +173,7 @@ async def test_costs_that_the_carrier_never_reported_are_counted_and_not_taken_f
     # What costs nothing needs no comparison.
     free = tenfold | {"cost_micros": 0}
     failed = {"carrier_message_id": "smpp", "failed": True}
-    await reports.books.refund(made.id, "it never arrived", "wanjiru")
+    await reports.books.refund(made.id, "it never arrived", "wanjiru", actor=PLATFORM)
     for line in (free, failed):
         assert (await compared(reports, lines(line, named)))[1].cost_not_compared == 0
     assert made.sent_at is not None

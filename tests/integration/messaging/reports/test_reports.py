@@ -24,6 +24,7 @@ from messaging_service.sending.outbox import Claim
 from messaging_service.shared.domain.message import outbox_id
 from messaging_service.shared.domain.money import Price, PriceLevel, from_micros
 from messaging_service.shared.postgres.report_turns import ReportTurns
+from service_kit.audit.actor import PLATFORM
 from service_kit.errors import Kind
 from service_kit.grpc.channel import open_channel
 from service_kit.grpc.grpc_server import GrpcServer
@@ -125,7 +126,7 @@ async def test_every_grouping_sums_messages_units_and_what_the_ledger_says(repor
     await sent(outbox, accepted(), user_id="amina", app_id="shop", tags=("otp",))
     await sent(outbox, accepted("a", "b", carrier="at"), message=TWO_UNITS, user_id="amina", price=CHEAP)
     paid_back = await sent(outbox, accepted(), user_id="baraka", sender_id="22141", tags=("otp", "vip"))
-    await reports.books.refund(paid_back.id, "it never arrived", "wanjiru")
+    await reports.books.refund(paid_back.id, "it never arrived", "wanjiru", actor=PLATFORM)
     await sent(outbox, refused(), user_id="baraka", message=TWO_UNITS)
     await record(outbox, acceptance(user_id="baraka"))
     amina, baraka = (2, 3, 1_266_666, 0, 0), (3, 4, 600_000, 600_000, 600_000)
@@ -177,7 +178,7 @@ async def test_what_was_booked_in_a_month_is_what_its_statement_has_and_does_not
         {"otp": (1, 2, 1_200_000, 0, 0), "vip": (1, 2, 1_200_000, 0, 0)},
         (1, 2, 1_200_000, 0, 0),
     )
-    await reports.books.refund(early.id, "it never arrived", "wanjiru")
+    await reports.books.refund(early.id, "it never arrived", "wanjiru", actor=PLATFORM)
     await booked(early.id, "refund", december)
     assert (await of(october, november, DAY))[1] == (1, 1, 600_000, 0, 0)
     assert await of(december, january, DAY, ACCOUNT) == (

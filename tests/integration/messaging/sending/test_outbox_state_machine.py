@@ -31,6 +31,7 @@ from messaging_service.receipts.late_outcomes import LateSettlement, Verdict
 from messaging_service.sending.outbox import Accepted, Claim
 from messaging_service.shared.domain.message import Message
 from messaging_service.shared.domain.states import State
+from service_kit.audit.actor import PLATFORM
 from service_kit.errors import Kind, ServiceError
 from service_kit.postgres.database import create_pool
 from tests.contract.sms_examples import TWO_UNITS, acceptance, settlement
@@ -155,7 +156,7 @@ class OutboxMachine(RuleBasedStateMachine):
 
     @rule(wanted=st.booleans())
     def choose(self, wanted: bool) -> None:
-        self.run(self.instances[0].accounts.update("again", AccountChanges(resend_unknown=wanted)))
+        self.run(self.instances[0].accounts.update("again", AccountChanges(resend_unknown=wanted), actor=PLATFORM))
 
     # What the service does.
 
