@@ -33,6 +33,7 @@ from service_kit.access.identities_file import DUTY as IDENTITIES
 from service_kit.access.identities_file import IdentitiesFile
 from service_kit.duties.ending import SharedTime, end_tasks
 from service_kit.duties.keep_running import keep_running
+from service_kit.grpc.authentication import Resolvers
 from service_kit.grpc.grpc_server import GrpcServer
 from service_kit.grpc.guarded_server import Guard, guarded_server
 from service_kit.metrics import metrics_served
@@ -129,7 +130,7 @@ async def running(settings: MessagingSettings, seams: Seams) -> AsyncIterator[Gr
     service = compose(process)
     access = settings.access
     identities = IdentitiesFile(access.identities_file)
-    guard = Guard(access.access, identities, inspectable=access.reflection)
+    guard = Guard(access.access, identities, Resolvers(api_key=service.access.check), inspectable=access.reflection)
     server = guarded_server(guard, process.registry, settings.grpc_address, SERVICES)
     show_serving(server, process.registry)
     for add_to in service.servicers:

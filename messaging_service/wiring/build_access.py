@@ -8,6 +8,7 @@ from typing import Final
 
 from prometheus_client import Gauge
 
+from messaging_service.access.check_keys import CheckKeys
 from messaging_service.access.grpc.access_servicer import AccessServicer
 from messaging_service.access.manage_keys import ManageKeys
 from messaging_service.access.postgres.postgres_key_changes import PostgresKeyChanges
@@ -30,6 +31,8 @@ class WiredAccess:
 
     servicers: Servicers
     duties: Duties
+    check: CheckKeys
+    """Whose key a caller over gRPC shows."""
     watch: KeyWatch
     """`close` ends every watch, and their callers go on at another replica."""
 
@@ -42,9 +45,11 @@ def build_access(process: Process) -> WiredAccess:
     uses = KeyUses(keys, process.failures, every_s=USES_EVERY_S)
     gauge = Gauge("tukupay_key_watches", "Watches of API keys that are open.", registry=process.registry)
     gauge.set_function(lambda: watch.watches)
-    servicer = AccessServicer(ManageKeys(keys, now=now, changed=watch.wake), ResolveKeys(keys, uses, now=now), watch)
+    resolving = ResolveKeys(keys, uses, now=now)
+    servicer = AccessServicer(ManageKeys(keys, now=now, changed=watch.wake), resolving, watch)
     return WiredAccess(
         servicers=(partial(access_pb2_grpc.add_AccessServiceServicer_to_server, servicer),),
+        check=CheckKeys(resolving),
         duties={"key_watch": watch.run, "key_uses": uses.run},
         watch=watch,
     )

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from decimal import Decimal
-from ipaddress import ip_network
+from ipaddress import IPv6Address, ip_address, ip_network
 from typing import Final
 
 from messaging_service.shared.domain import reasons
@@ -82,6 +82,19 @@ def read_networks(given: Sequence[str], found: list[Violation]) -> tuple[str, ..
             problem = "is no address and no network whose bits behind the mask are 0, for instance 10.0.0.0/8"
             found.append(Violation(f"terms.networks[{place}]", reasons.INVALID_VALUE, problem))
     return tuple(networks)
+
+
+def is_valid_from(terms: KeyTerms, address: str | None) -> bool:
+    """Whether a key is valid from an IP address; None, where it is not known, is in no network."""
+    if not terms.networks:
+        return True
+    try:
+        given = ip_address(address or "")
+    except ValueError:
+        return False
+    if isinstance(given, IPv6Address) and given.ipv4_mapped is not None:
+        given = given.ipv4_mapped
+    return any(given in ip_network(network) for network in terms.networks)
 
 
 def require_grantable(terms: KeyTerms, by: Principal) -> None:

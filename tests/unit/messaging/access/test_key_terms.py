@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from messaging_service.access.domain.key_record import KeyRecord, KeyStatus, terms_of_successor
-from messaging_service.access.domain.key_terms import KeyTerms, require_grantable
+from messaging_service.access.domain.key_terms import KeyTerms, is_valid_from, require_grantable
 from messaging_service.access.grpc.key_messages import to_terms
 from service_kit.access.principal import OPEN, AccessMode, Accounts, Principal, PrincipalKind
 from service_kit.access.scopes import EVERYTHING
@@ -109,3 +109,24 @@ def test_a_successor_lives_as_long_as_its_predecessor_was_given() -> None:
     now = START + timedelta(days=80)
     assert terms_of_successor(record(START + timedelta(days=90)), now).expires_at == now + timedelta(days=90)
     assert terms_of_successor(record(None), now).expires_at is None
+
+
+@pytest.mark.parametrize(
+    ("address", "valid"),
+    [
+        ("10.1.2.3", True),
+        ("11.1.2.3", False),
+        ("192.0.2.7", True),
+        ("192.0.2.8", False),
+        ("::ffff:10.1.2.3", True),
+        ("2001:db8::1", True),
+        ("2001:db9::1", False),
+        ("fe80::1%eth0", False),
+        ("no address", False),
+        (None, False),
+    ],
+)
+def test_a_key_is_valid_from_its_networks_only(address: str | None, *, valid: bool) -> None:
+    given = to_terms(terms(networks=["10.0.0.0/8", "192.0.2.7", "2001:db8::/32"]), START)
+    assert is_valid_from(given, address) is valid
+    assert is_valid_from(to_terms(terms(), START), address)
