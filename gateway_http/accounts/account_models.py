@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from datetime import datetime
-from typing import Annotated, Literal
+from typing import Annotated, Literal, TypeAlias
 
 import msgspec
 from msgspec import Meta, Raw
@@ -35,6 +35,18 @@ _KINDS: dict[int, Kind] = {
     accounts_pb2.LEDGER_ENTRY_KIND_ADJUSTMENT: "adjustment",
 }
 
+_GUARDS: dict[int, Literal["off", "alert", "block"]] = {
+    accounts_pb2.PUMPING_GUARD_OFF: "off",
+    accounts_pb2.PUMPING_GUARD_ALERT: "alert",
+    accounts_pb2.PUMPING_GUARD_BLOCK: "block",
+}
+_CountedLimit: TypeAlias = Literal[
+    "messages_per_minute",
+    "messages_per_recipient_hour",
+    "messages_per_recipient_window",
+    "otps_per_recipient_window",
+]
+
 
 def _money(description: str) -> Meta:
     return Meta(description=description, extra_json_schema={"type": "number", "examples": [25.5]})
@@ -55,6 +67,38 @@ class Limits(msgspec.Struct, frozen=True, rename="camel"):
     daily_spend: Annotated[Raw | None, _money_or_null("KES in a day of Nairobi; what fails later counts too.")]
     messages_per_minute: Annotated[int | None, Meta(description="In a minute of the clock.")]
     messages_per_recipient_hour: Annotated[int | None, Meta(description="To one phone in an hour of the clock.")]
+    messages_per_recipient_window: Annotated[int | None, Meta(description="To one phone in any 10 minutes.")]
+    otps_per_recipient_window: Annotated[
+        int | None,
+        Meta(description="One-time codes to one phone in any 10 minutes; null is the limit of the service."),
+    ]
+    destinations: Annotated[
+        Sequence[str] | None,
+        Meta(description="Countries that it may send to, by ISO codes; null is those of the service."),
+    ]
+    pumping: Annotated[
+        Literal["off", "alert", "block"] | None,
+        Meta(
+            description="What happens when numbers look pumped; null: its one-time codes are watched, and it is warned."
+        ),
+    ]
+
+    @classmethod
+    def of(cls, limits: accounts_pb2.AccountLimits) -> Limits:
+        """The REST form of limits."""
+
+        def number_of(field: _CountedLimit) -> int | None:
+            return getattr(limits, field) if limits.HasField(field) else None
+
+        return cls(
+            daily_spend=number(limits.daily_spend_micros) if limits.HasField("daily_spend_micros") else None,
+            messages_per_minute=number_of("messages_per_minute"),
+            messages_per_recipient_hour=number_of("messages_per_recipient_hour"),
+            messages_per_recipient_window=number_of("messages_per_recipient_window"),
+            otps_per_recipient_window=number_of("otps_per_recipient_window"),
+            destinations=list(limits.destinations.countries) if limits.HasField("destinations") else None,
+            pumping=_GUARDS.get(limits.pumping),
+        )
 
 
 class Balance(msgspec.Struct, frozen=True, rename="camel"):
@@ -76,7 +120,6 @@ class Balance(msgspec.Struct, frozen=True, rename="camel"):
     @classmethod
     def of(cls, account: accounts_pb2.Account) -> Balance:
         """The REST form of an account."""
-        limits = account.limits
         return cls(
             user_id=account.user_id,
             mode=_MODES[account.mode],
@@ -86,13 +129,7 @@ class Balance(msgspec.Struct, frozen=True, rename="camel"):
             held=number(account.held_micros),
             credit_limit=number(account.credit_limit_micros),
             available=number(account.available_micros) if account.HasField("available_micros") else None,
-            limits=Limits(
-                daily_spend=number(limits.daily_spend_micros) if limits.HasField("daily_spend_micros") else None,
-                messages_per_minute=limits.messages_per_minute if limits.HasField("messages_per_minute") else None,
-                messages_per_recipient_hour=(
-                    limits.messages_per_recipient_hour if limits.HasField("messages_per_recipient_hour") else None
-                ),
-            ),
+            limits=Limits.of(account.limits),
             spent_today=number(account.spent_today_micros),
         )
 

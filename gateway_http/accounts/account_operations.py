@@ -20,7 +20,15 @@ _BALANCE: Json = {
     "held": 0.6,
     "creditLimit": 0.0,
     "available": 498.8,
-    "limits": {"dailySpend": 1000.0, "messagesPerMinute": None, "messagesPerRecipientHour": 10},
+    "limits": {
+        "dailySpend": 1000.0,
+        "messagesPerMinute": None,
+        "messagesPerRecipientHour": 10,
+        "messagesPerRecipientWindow": None,
+        "otpsPerRecipientWindow": 3,
+        "destinations": ["KE", "UG"],
+        "pumping": "block",
+    },
     "spentToday": 1.2,
 }
 _TOP_UP: Json = {

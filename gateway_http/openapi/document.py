@@ -27,6 +27,15 @@ _HEADERS: Json = {
         "the account is another one's.",
         "schema": {"type": "string"},
     },
+    "RateLimit-Policy": {
+        "description": "The limit that refused the request, when it counts messages: its name, `q` messages in `w` "
+        "seconds. By draft-ietf-httpapi-ratelimit-headers-10, which may change.",
+        "schema": {"type": "string"},
+    },
+    "RateLimit": {
+        "description": "What is left of that limit: `r` messages, and more in `t` seconds. By the same draft.",
+        "schema": {"type": "string"},
+    },
     "Idempotent-Replay": {
         "description": "`true` when the `messageId` or the `Idempotency-Key` was known and this is what it stands "
         "for; absent otherwise.",

@@ -241,6 +241,8 @@ def _problem(status: int, reasons: Sequence[str]) -> Json:
         headers.append("Retry-After")
     if status in {401, 403}:
         headers.append("WWW-Authenticate")
+    if "RATE_LIMIT_REACHED" in reasons:
+        headers += ["RateLimit-Policy", "RateLimit"]
     return {
         "description": "\n".join([_HTTP_WORDS[status], "", *lines]),
         "headers": {name: _header(name) for name in headers},

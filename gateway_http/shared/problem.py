@@ -14,6 +14,7 @@ from gateway_http.shared import reasons
 from gateway_http.shared.field_names import rest_violations
 from gateway_http.shared.problem_reasons import REASONS, STATUS_OF_KIND, STATUS_OF_REASON
 from service_kit.errors import Kind, ServiceError, Violation
+from service_kit.quotas import rate_limit_headers
 
 CONTENT_TYPE = b"application/problem+json"
 TYPE_PREFIX = "urn:tukupay:problem:"
@@ -127,6 +128,7 @@ def from_service_error(error: ServiceError) -> ProblemError:
     headers: dict[str, str] = {}
     if error.kind in {Kind.OVERLOADED, Kind.UNAVAILABLE}:
         headers["Retry-After"] = str(_whole_seconds(error))
+        headers |= rate_limit_headers(error.metadata, error.retry_after)
     if error.kind is Kind.PERMISSION_DENIED and (scope := error.metadata.get("scope")):
         headers["WWW-Authenticate"] = f'Bearer error="insufficient_scope", scope="{scope}"'
     faults = rest_violations(error.violations)

@@ -123,8 +123,8 @@ _PROBLEMS: dict[str, tuple[int, str]] = {
     "DESTINATION_NOT_ALLOWED": (
         409,
         (
-            "Nothing was stored or charged. Correct the number, or ask the operator to allow its country "
-            "(`SMS_DESTINATIONS`)."
+            "Nothing was stored or charged. Correct the number, or ask the operator to allow its country: for the "
+            "account, or for all (`SMS_DESTINATIONS`)."
         ),
     ),
     "WEBHOOK_DISABLED": (409, "Enable it first; nothing is posted to it until then."),
@@ -133,6 +133,7 @@ _PROBLEMS: dict[str, tuple[int, str]] = {
     "TOO_MANY_CHANNELS": (409, "Delete one that is not needed; 20 are the most."),
     "KEY_ENDED": (409, "Make a new key."),
     "KEY_REPLACED": (409, "Rotate the key that replaces it, or revoke this one."),
+    "FEEDBACK_TOO_LATE": (409, "Nothing was recorded; say it within 7 days of the SMS."),
     "NOT_FAILED": (409, "Its outcome is open, or it was sent."),
     "RETRY_LIMIT_REACHED": (409, "Send a new one instead, after looking at `errorCode`."),
     "VALIDITY_OVER": (409, "It would arrive too late; send a new one instead."),
@@ -153,6 +154,13 @@ _PROBLEMS: dict[str, tuple[int, str]] = {
     "DAILY_SPEND_LIMIT_REACHED": (
         429,
         ("Nothing was stored or charged; wait until midnight in Nairobi, or ask the operator for a higher limit."),
+    ),
+    "PUMPING_SUSPECTED": (
+        429,
+        (
+            "Nothing was stored or charged; many numbers of one block were asked for within minutes. See who asks for "
+            "codes; the block opens by itself 10 minutes after that has stopped."
+        ),
     ),
     "REPORTS_BUSY": (429, "Nothing was read; wait `Retry-After`, or ask for less at once."),
     "CALLER_TOO_SLOW": (429, "Read without pauses (into a file first), or ask for a shorter period or fewer groups."),

@@ -49,7 +49,13 @@ SEND_SMS = BodyOperation(
             "RECIPIENT_OPTED_OUT",
             "DESTINATION_NOT_ALLOWED",
         ],
-        429: ["OVERLOADED", "RATE_LIMIT_REACHED", "RECIPIENT_LIMIT_REACHED", "DAILY_SPEND_LIMIT_REACHED"],
+        429: [
+            "OVERLOADED",
+            "RATE_LIMIT_REACHED",
+            "RECIPIENT_LIMIT_REACHED",
+            "DAILY_SPEND_LIMIT_REACHED",
+            "PUMPING_SUSPECTED",
+        ],
         503: [
             "MESSAGING_UNAVAILABLE",
             "MESSAGING_INTERRUPTED",
@@ -102,7 +108,13 @@ SEND_SMS_BATCH = BodyOperation(
         ),
     },
     problems={
-        429: ["OVERLOADED", "RATE_LIMIT_REACHED", "RECIPIENT_LIMIT_REACHED", "DAILY_SPEND_LIMIT_REACHED"],
+        429: [
+            "OVERLOADED",
+            "RATE_LIMIT_REACHED",
+            "RECIPIENT_LIMIT_REACHED",
+            "DAILY_SPEND_LIMIT_REACHED",
+            "PUMPING_SUSPECTED",
+        ],
         **WRITE_FAILURES,
     },
     parameters=(
@@ -130,7 +142,13 @@ QUOTE_SMS = BodyOperation(
     },
     problems={
         409: ["NO_PRICE", "DESTINATION_NOT_ALLOWED"],
-        429: ["OVERLOADED", "RATE_LIMIT_REACHED", "RECIPIENT_LIMIT_REACHED", "DAILY_SPEND_LIMIT_REACHED"],
+        429: [
+            "OVERLOADED",
+            "RATE_LIMIT_REACHED",
+            "RECIPIENT_LIMIT_REACHED",
+            "DAILY_SPEND_LIMIT_REACHED",
+            "PUMPING_SUSPECTED",
+        ],
         503: ["MESSAGING_UNAVAILABLE", "PRICING_UNAVAILABLE"],
         504: ["MESSAGING_TIMEOUT"],
     },

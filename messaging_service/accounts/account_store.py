@@ -6,13 +6,8 @@ from collections.abc import Sequence
 from decimal import Decimal
 from typing import Protocol
 
-from messaging_service.accounts.domain.account import (
-    Account,
-    AccountChanges,
-    AccountLimits,
-    AccountMode,
-    AccountStatus,
-)
+from messaging_service.accounts.domain.account import Account, AccountChanges, AccountMode, AccountStatus
+from messaging_service.accounts.domain.account_limits import AccountLimits
 from messaging_service.shared.domain import reasons
 from service_kit.audit.actor import Actor
 from service_kit.errors import Kind, ServiceError

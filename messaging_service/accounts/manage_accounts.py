@@ -6,13 +6,8 @@ from collections.abc import Sequence
 from decimal import Decimal
 
 from messaging_service.accounts.account_store import AccountStore, no_such_account
-from messaging_service.accounts.domain.account import (
-    Account,
-    AccountChanges,
-    AccountLimits,
-    AccountMode,
-    AccountStatus,
-)
+from messaging_service.accounts.domain.account import Account, AccountChanges, AccountMode, AccountStatus
+from messaging_service.accounts.domain.account_limits import AccountLimits
 from messaging_service.accounts.domain.opening import check_opened_as
 from service_kit.audit.actor import Actor
 

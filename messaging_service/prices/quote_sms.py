@@ -12,7 +12,7 @@ from messaging_service.shared.domain import reasons
 from messaging_service.shared.domain.fields import schedule_problem
 from messaging_service.shared.domain.money import Price
 from messaging_service.shared.domain.sender_id import sender_id_problem
-from messaging_service.shared.phone_numbers import DestinationCheck, PhoneNumberCheck, destination_refused
+from messaging_service.shared.phone_numbers import AccountDestinationCheck, PhoneNumberCheck, destination_refused
 from messaging_service.texts.gsm7_advice import Gsm7Advice, advise
 from messaging_service.texts.message_text import cut
 from messaging_service.texts.segmentation import Segmentation
@@ -53,7 +53,7 @@ class QuoteSms:
         prices: Prices,
         *,
         phone_problem: PhoneNumberCheck,
-        destination_problem: DestinationCheck,
+        destination_problem: AccountDestinationCheck,
         max_units: int,
         now: Callable[[], datetime],
     ) -> None:
@@ -71,8 +71,10 @@ class QuoteSms:
         """
         now = self._now()
         segmentation = self._checked(draft, now)
-        if draft.recipient_phone_number and (problem := self._destination_problem(draft.recipient_phone_number)):
-            raise destination_refused(problem)
+        if recipient := draft.recipient_phone_number:
+            problem = await self._destination_problem(draft.user_id, recipient)
+            if problem is not None:
+                raise destination_refused(problem)
         at = draft.scheduled_time
         instant = at if at is not None and at > now else None
         price = (await self._prices.price_of(draft.user_id, draft.app_id, instant)).price

@@ -9,7 +9,7 @@ from messaging_service.sending.dispatch import Dispatch
 from messaging_service.sending.outbox import Outbox
 from messaging_service.sending.outcomes import Outcomes
 from messaging_service.shared.domain.message import Message, no_such_entry, outbox_id
-from messaging_service.shared.phone_numbers import DestinationCheck, destination_refused
+from messaging_service.shared.phone_numbers import AccountDestinationCheck, destination_refused
 from service_kit.access.principal import Accounts
 
 
@@ -22,7 +22,7 @@ class ResendSms:
         outcomes: Outcomes,
         dispatch: Dispatch,
         *,
-        destination_problem: DestinationCheck,
+        destination_problem: AccountDestinationCheck,
         max_retries: int,
         carrier_grace_s: float,
     ) -> None:
@@ -47,7 +47,7 @@ class ResendSms:
         stored = await self._outbox.get(message_id, accounts)
         if stored is None:
             raise no_such_entry(outbox_id(message_id))
-        if (problem := self._destination_problem(stored.recipient)) is not None:
+        if (problem := await self._destination_problem(stored.account_id, stored.recipient)) is not None:
             raise destination_refused(problem)
         loop = self._dispatch.of(stored.recipient, stored.sender_id, stored.priority)
         await require_carrier(loop.carriers, self._carrier_grace_s)

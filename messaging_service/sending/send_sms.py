@@ -22,7 +22,7 @@ from messaging_service.sending.outcomes import Outcomes
 from messaging_service.shared.domain.message import Message, outbox_id
 from messaging_service.shared.domain.states import State
 from messaging_service.shared.group_commit import GroupCommit
-from messaging_service.shared.phone_numbers import DestinationCheck, PhoneNumberCheck, destination_refused
+from messaging_service.shared.phone_numbers import AccountDestinationCheck, PhoneNumberCheck, destination_refused
 from service_kit.errors import ServiceError, invalid
 
 LOOKUPS = 4
@@ -64,7 +64,7 @@ class SendSms:
         outcomes: Outcomes,
         dispatch: Dispatch,
         phone_problem: PhoneNumberCheck,
-        destination_problem: DestinationCheck,
+        destination_problem: AccountDestinationCheck,
         limits: SendLimits,
         new_id: Callable[[], UUID],
         now: Callable[[], datetime],
@@ -98,7 +98,7 @@ class SendSms:
         try:
             if over := expiry_over(request.expires_at, now):
                 raise invalid([over])
-            if (problem := self._destination_problem(request.recipient)) is not None:
+            if (problem := await self._destination_problem(request.account_id, request.recipient)) is not None:
                 raise destination_refused(problem)
             if not request.is_future:
                 await require_carrier(loop.carriers, self._limits.carrier_grace_s)

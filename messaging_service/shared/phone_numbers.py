@@ -28,6 +28,18 @@ class PhoneNumberCheck(Protocol):
         ...
 
 
+class AccountDestinationCheck(Protocol):
+    """Says whether an account may send messages to the country of a number."""
+
+    async def __call__(self, account_id: str, number: str, /) -> str | None:
+        """Say why none may be sent to a number that is fine; None when nothing is known against it.
+
+        What the account forbids itself may be known only when the message is recorded. Never holds the number. Raises
+        ServiceError DATABASE_UNAVAILABLE.
+        """
+        ...
+
+
 class DestinationCheck(Protocol):
     """Says whether messages may be sent to the country of a number."""
 
@@ -42,7 +54,7 @@ def destination_refused(problem: str) -> ServiceError:
         Kind.FAILED_PRECONDITION,
         reasons.DESTINATION_NOT_ALLOWED,
         f"{problem}; nothing was stored or charged. Correct the number, or ask the operator to add its country to "
-        "SMS_DESTINATIONS",
+        "those of the account, or to SMS_DESTINATIONS",
     )
 
 

@@ -11,6 +11,7 @@ import structlog
 
 from messaging_service.carriers.carrier import CarrierSinks
 from messaging_service.shared.postgres.report_turns import ReportTurns
+from messaging_service.wiring.build_abuse import build_abuse
 from messaging_service.wiring.build_access import WiredAccess, build_access
 from messaging_service.wiring.build_accounts import build_accounts
 from messaging_service.wiring.build_audit import build_audit
@@ -66,7 +67,8 @@ def compose(process: Process) -> Service:
     turns = ReportTurns(process.pools.reports, REPORTS)
     access = build_access(process)
     accounts = build_accounts(process, turns)
-    prices = build_prices(process)
+    abuse = build_abuse(process)
+    prices = build_prices(process, accounts.destinations)
     opt_outs = build_opt_outs(process)
     intake = build_intake(process, accounts)
     carriers = build_carriers(process, CarrierSinks(intake.receipts.take, opt_outs.take, intake.late.take))
@@ -81,6 +83,7 @@ def compose(process: Process) -> Service:
         servicers=(
             *access.servicers,
             *accounts.servicers,
+            *abuse.servicers,
             *opt_outs.servicers,
             *carriers.servicers,
             *events.servicers,
@@ -91,6 +94,7 @@ def compose(process: Process) -> Service:
         ),
         duties={
             **access.duties,
+            **abuse.duties,
             **prices.duties,
             **opt_outs.duties,
             **carriers.duties,

@@ -17,6 +17,7 @@ from messaging_service.prices.metrics.price_copy_metrics import PriceCopyCollect
 from messaging_service.prices.prices import Prices
 from messaging_service.prices.quote_sms import QuoteSms
 from messaging_service.shared.numbering.phone_number_rules import phone_number_problem
+from messaging_service.shared.phone_numbers import AccountDestinationCheck
 from messaging_service.wiring.messaging_process import MAX_WAITING, Duties, Process
 from service_kit.grpc.channel import open_channel
 from service_kit.grpc.grpc_metrics import ClientCalls
@@ -39,8 +40,8 @@ class WiredPrices:
     audit: CopyAudit
 
 
-def build_prices(process: Process) -> WiredPrices:
-    """Puts it together; nothing connects yet."""
+def build_prices(process: Process, destinations: AccountDestinationCheck) -> WiredPrices:
+    """Puts it together; nothing connects yet. `destinations`: where accounts may send to, for quotes."""
     settings, sending, now = process.settings.prices, process.settings.sending, process.seams.now
     token = process.settings.access.service_token
     channel = open_channel(settings.pricing_address, None if token is None else lambda: token)
@@ -63,7 +64,7 @@ def build_prices(process: Process) -> WiredPrices:
         quote=QuoteSms(
             prices,
             phone_problem=phone_number_problem,
-            destination_problem=sending.destinations,
+            destination_problem=destinations,
             max_units=sending.max_units,
             now=now,
         ),

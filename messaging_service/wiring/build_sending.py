@@ -9,6 +9,7 @@ from typing import TypeVar
 
 from uuid_utils.compat import uuid7
 
+from messaging_service.abuse.domain.recipient_windows import OtpRule
 from messaging_service.carriers.carrier import LateOutcomeSink
 from messaging_service.carriers.route_carriers import RouteCarriers
 from messaging_service.opt_outs.domain.suppression import Exemption
@@ -119,7 +120,7 @@ def build_sending(process: Process, needed: Needed) -> WiredSending:
         outcomes=outcomes,
         dispatch=dispatch,
         phone_problem=phone_number_problem,
-        destination_problem=settings.destinations,
+        destination_problem=needed.accounts.destinations,
         limits=SendLimits(
             max_units=settings.max_units,
             carrier_grace_s=settings.carrier_grace_s,
@@ -132,7 +133,7 @@ def build_sending(process: Process, needed: Needed) -> WiredSending:
         outbox,
         outcomes,
         dispatch,
-        destination_problem=settings.destinations,
+        destination_problem=needed.accounts.destinations,
         max_retries=settings.max_retries,
         carrier_grace_s=settings.carrier_grace_s,
     )
@@ -166,7 +167,9 @@ def _outbox(process: Process, exemption: Exemption) -> PostgresOutbox:
         queue_s=settings.queue_window_s,
         resend_unknown_s=settings.unknown_resend_after_s,
     )
-    rules = Rules(settings.max_retries, process.settings.accounts.unknown_accounts)
+    accounts = process.settings.accounts
+    otps = OtpRule(accounts.otp_tags, accounts.otps_per_recipient or None)
+    rules = Rules(settings.max_retries, accounts.unknown_accounts, otps)
     return PostgresOutbox(process.pools.main, process.replica, windows, exemption, rules, contents=process.contents)
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from messaging_service.abuse.postgres import guard_tables
 from messaging_service.access.postgres import key_tables
 from messaging_service.accounts.postgres import account_tables
 from messaging_service.carriers.postgres import carrier_tables
@@ -25,6 +26,7 @@ __all__ = [
     "data_key_tables",
     "dispatch_tables",
     "endpoint_tables",
+    "guard_tables",
     "hash_chain",
     "key_tables",
     "message_tables",

@@ -14,6 +14,17 @@ from service_kit.grpc.grpc_errors import from_rpc_error
 from sms_cli.accounts.account_list import list_accounts
 from sms_cli.accounts.account_words import MODES, STANDINGS, Mode, Standing
 from sms_cli.accounts.billing_records import entry_record, fault_record, terms_record
+from sms_cli.accounts.limit_options import (
+    Countries,
+    Daily,
+    Minute,
+    Otps,
+    PumpingOption,
+    Recipient,
+    Window,
+    named,
+    read_limits,
+)
 from sms_cli.accounts.statement_command import statement
 from sms_cli.shared.command_error import CommandError
 from sms_cli.shared.kes_amounts import kes, micros, parse_kes
@@ -28,15 +39,11 @@ billing_commands.command("list")(list_accounts)
 billing_commands.command("statement")(statement)
 
 _VERIFY_DEADLINE_S = 900.0
-NO_LIMIT = "none"
 
 
 User = Annotated[str, typer.Argument(metavar="USER_ID", help="The account, as in userId.")]
 By = Annotated[str | None, typer.Option(help="Who books it, for the record; your user name if absent.")]
 Credit = Annotated[str | None, typer.Option(help="KES by which a prepaid account may go below zero.")]
-Daily = Annotated[str | None, typer.Option(help="Most KES in a day of Nairobi, or `none`.")]
-Minute = Annotated[str | None, typer.Option(help="Most messages in a minute, or `none`.")]
-Recipient = Annotated[str | None, typer.Option(help="Most messages to one phone in an hour, or `none`.")]
 
 
 @billing_commands.command("open")
@@ -47,15 +54,28 @@ def open_account(  # noqa: PLR0917 - typer calls it by keyword
     daily_spend: Daily = None,
     per_minute: Minute = None,
     per_recipient_hour: Recipient = None,
+    per_recipient_window: Window = None,
+    otps_per_recipient_window: Otps = None,
+    countries: Countries = None,
+    pumping: PumpingOption = None,
     *,
     as_json: AsJson = False,
 ) -> None:
     """Open an account with its terms, before it sends."""
+    given = {
+        "daily_spend_micros": daily_spend,
+        "messages_per_minute": per_minute,
+        "messages_per_recipient_hour": per_recipient_hour,
+        "messages_per_recipient_window": per_recipient_window,
+        "otps_per_recipient_window": otps_per_recipient_window,
+        "destinations": countries,
+        "pumping": pumping,
+    }
     request = pb.OpenAccountRequest(
         user_id=user,
         mode=MODES[mode],
         credit_limit_micros=_kes("--credit-limit", credit_limit) or 0,
-        limits=_limits(daily_spend, per_minute, per_recipient_hour),
+        limits=read_limits(given),
     )
     answer: pb.OpenAccountResponse = ask_messaging(AccountServiceStub, lambda stub: stub.OpenAccount(request))
     _print_terms(answer.account, as_json=as_json)
@@ -70,6 +90,10 @@ def terms(  # noqa: PLR0917 - typer calls it by keyword
     daily_spend: Daily = None,
     per_minute: Minute = None,
     per_recipient_hour: Recipient = None,
+    per_recipient_window: Window = None,
+    otps_per_recipient_window: Otps = None,
+    countries: Countries = None,
+    pumping: PumpingOption = None,
     *,
     as_json: AsJson = False,
 ) -> None:
@@ -81,21 +105,25 @@ def terms(  # noqa: PLR0917 - typer calls it by keyword
         changes["status"] = STANDINGS[status]
     if credit_limit is not None:
         changes["credit_limit_micros"] = _kes("--credit-limit", credit_limit)
-    limits = {
-        "limits.daily_spend_micros": daily_spend,
-        "limits.messages_per_minute": per_minute,
-        "limits.messages_per_recipient_hour": per_recipient_hour,
+    given = {
+        "daily_spend_micros": daily_spend,
+        "messages_per_minute": per_minute,
+        "messages_per_recipient_hour": per_recipient_hour,
+        "messages_per_recipient_window": per_recipient_window,
+        "otps_per_recipient_window": otps_per_recipient_window,
+        "destinations": countries,
+        "pumping": pumping,
     }
-    named = [*changes, *(name for name, given in limits.items() if given is not None)]
-    if not named:
+    paths = [*changes, *named(given)]
+    if not paths:
         asked = pb.GetAccountRequest(user_id=user)
         found: pb.GetAccountResponse = ask_messaging(AccountServiceStub, lambda stub: stub.GetAccount(asked))
         _print_terms(found.account, as_json=as_json)
         return
     request = pb.UpdateAccountRequest(
         user_id=user,
-        limits=_limits(daily_spend, per_minute, per_recipient_hour),
-        update_mask=FieldMask(paths=named),
+        limits=read_limits(given),
+        update_mask=FieldMask(paths=paths),
         **changes,
     )
     changed: pb.UpdateAccountResponse = ask_messaging(AccountServiceStub, lambda stub: stub.UpdateAccount(request))
@@ -274,18 +302,6 @@ def _print_booked(entry: pb.LedgerEntry, account: pb.Account, *, replayed: bool,
         return
     print_record(entry_record(entry))
     out.print(f"\n{'booked before' if replayed else 'booked'}; the balance is KES {kes(account.posted_micros)}")
-
-
-def _limits(daily_spend: str | None, per_minute: str | None, per_recipient_hour: str | None) -> pb.AccountLimits:
-    limits = pb.AccountLimits()
-    for field, option, text, parse in (
-        ("daily_spend_micros", "--daily-spend", daily_spend, lambda text: micros(parse_kes(text))),
-        ("messages_per_minute", "--per-minute", per_minute, int),
-        ("messages_per_recipient_hour", "--per-recipient-hour", per_recipient_hour, int),
-    ):
-        if text not in {None, NO_LIMIT}:
-            setattr(limits, field, parsed(parse, option, text))
-    return limits
 
 
 def _kes(option: str, text: str | None) -> int | None:

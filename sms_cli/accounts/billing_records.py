@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from sms_cli.accounts.limit_options import limits_record
 from sms_cli.shared.enum_words import enum_word
 from sms_cli.shared.kes_amounts import kes
 from sms_cli.shared.terminal_instants import shown
@@ -13,7 +14,7 @@ COUNTED = {pb.BOOK_RULE_CHARGED_ONCE_IF_ACCEPTED, pb.BOOK_RULE_EARLIER_ATTEMPTS_
 
 def terms_record(account: pb.Account) -> dict[str, object]:
     """An account's terms as JSON; amounts in KES."""
-    limits = account.limits
+    limits = limits_record(account.limits)
     return {
         "userId": account.user_id,
         "mode": enum_word(pb.AccountMode, account.mode),
@@ -23,13 +24,11 @@ def terms_record(account: pb.Account) -> dict[str, object]:
         "held": kes(account.held_micros),
         "creditLimit": kes(account.credit_limit_micros),
         "available": kes(account.available_micros) if account.HasField("available_micros") else None,
-        "dailySpend": kes(limits.daily_spend_micros) if limits.HasField("daily_spend_micros") else None,
+        "dailySpend": limits.pop("dailySpend"),
         "spentToday": kes(account.spent_today_micros),
-        "messagesPerMinute": limits.messages_per_minute if limits.HasField("messages_per_minute") else None,
+        "messagesPerMinute": limits.pop("messagesPerMinute"),
         "sentThisMinute": account.sent_this_minute,
-        "messagesPerRecipientHour": (
-            limits.messages_per_recipient_hour if limits.HasField("messages_per_recipient_hour") else None
-        ),
+        **limits,
     }
 
 

@@ -6,7 +6,8 @@ from collections.abc import Sequence
 from datetime import UTC, datetime
 from decimal import Decimal
 
-from messaging_service.accounts.domain.account import Account, AccountChanges, AccountLimits, AccountMode, AccountStatus
+from messaging_service.accounts.domain.account import Account, AccountChanges, AccountMode, AccountStatus
+from messaging_service.accounts.domain.account_limits import AccountLimits
 from service_kit.audit.actor import Actor
 from service_kit.errors import Kind, ServiceError
 from tests.doubles.in_memory_outbox import Book

@@ -25,7 +25,8 @@ from psycopg.errors import Error
 from messaging_service.access.domain.key_record import KeyStatus
 from messaging_service.access.key_store import KeyFilter
 from messaging_service.access.postgres.postgres_keys import PostgresKeys
-from messaging_service.accounts.domain.account import AccountLimits, AccountMode
+from messaging_service.accounts.domain.account import AccountMode
+from messaging_service.accounts.domain.account_limits import AccountLimits
 from messaging_service.accounts.postgres.postgres_account_store import PostgresAccountStore
 from messaging_service.accounts.postgres.postgres_ledger_store import PostgresLedgerStore
 from messaging_service.events.domain.event_cursor import EventFilter, Moment, Position

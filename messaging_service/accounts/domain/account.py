@@ -4,15 +4,24 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
-from datetime import UTC, datetime, timedelta
+from datetime import datetime, timedelta
 from decimal import Decimal
 from enum import StrEnum
-from typing import Any, Literal
+from typing import Any
 
+from messaging_service.accounts.domain.account_limits import (
+    NO_LIMITS,
+    NOTHING_USED,
+    AccountLimits,
+    AccountUsage,
+    Limit,
+    LimitName,
+)
 from messaging_service.accounts.domain.ledger import EntryKind
 from messaging_service.shared.domain import reasons
 from messaging_service.shared.domain.money import plain
 from service_kit.errors import Kind, ServiceError
+from service_kit.quotas import quota
 
 
 class AccountMode(StrEnum):
@@ -52,28 +61,12 @@ def unknown_account(account_id: str) -> ServiceError:
     )
 
 
+_MINUTE = timedelta(minutes=1)
+_HOUR = timedelta(hours=1)
 _STANDING = {
     AccountStatus.SUSPENDED: "suspended; ask the operator to activate it",
     AccountStatus.CLOSED: "closed, for good; send through another one",
 }
-
-DAY_STARTS_AT = timedelta(hours=-3)
-"""Midnight in Nairobi, which keeps no summer time, as a time of the UTC day."""
-
-
-@dataclass(frozen=True, slots=True)
-class AccountLimits:
-    """What an account may spend and send; None is no limit."""
-
-    daily_spend: Decimal | None = None
-    """KES held or charged in a day of Nairobi; what fails later counts too."""
-    messages_per_minute: int | None = None
-    """Messages accepted or resent in a minute of the clock."""
-    messages_per_recipient_hour: int | None = None
-    """Messages to one phone in an hour of the clock: accepted, resent, and sent again as their outcome was unknown."""
-
-
-LimitName = Literal["daily_spend", "messages_per_minute", "messages_per_recipient_hour"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,42 +77,8 @@ class AccountChanges:
     status: AccountStatus | None = None
     credit_limit: Decimal | None = None
     resend_unknown: bool | None = None
-    limits: Mapping[LimitName, Decimal | int | None] = field(default_factory=dict)
+    limits: Mapping[LimitName, Limit | None] = field(default_factory=dict)
     """The limits to set; None lifts one, and those that are not here stay."""
-
-
-@dataclass(frozen=True, slots=True)
-class AccountUsage:
-    """What of its limits an account has used; kept for every account, so that a limit counts from when it is set."""
-
-    spent_today: Decimal
-    sent_this_minute: int
-    as_of: datetime
-    """On the database's clock."""
-
-    @property
-    def minute_ends_in(self) -> timedelta:
-        """How long this minute goes on."""
-        return self.as_of.replace(second=0, microsecond=0) + timedelta(minutes=1) - self.as_of
-
-    @property
-    def hour_ends_in(self) -> timedelta:
-        """How long this hour goes on."""
-        return self.as_of.replace(minute=0, second=0, microsecond=0) + timedelta(hours=1) - self.as_of
-
-    @property
-    def day_ends_in(self) -> timedelta:
-        """How long this day of Nairobi goes on."""
-        local = self.as_of - DAY_STARTS_AT
-        return local.replace(hour=0, minute=0, second=0, microsecond=0) + timedelta(days=1) - local
-
-    def at(self, instant: datetime) -> AccountUsage:
-        """The same at a later instant: a new day or minute starts from nothing."""
-        same_day = (self.as_of - DAY_STARTS_AT).date() == (instant - DAY_STARTS_AT).date()
-        same_minute = self.as_of.replace(second=0, microsecond=0) == instant.replace(second=0, microsecond=0)
-        return AccountUsage(
-            self.spent_today if same_day else Decimal(0), self.sent_this_minute if same_minute else 0, instant
-        )
 
 
 @dataclass(frozen=True, slots=True)
@@ -138,9 +97,9 @@ class Account:
     created_at: datetime
     resend_unknown: bool = False
     """Whether a message whose outcome stays unknown is sent again by itself, once; set by an operator."""
-    limits: AccountLimits = AccountLimits()
+    limits: AccountLimits = NO_LIMITS
     """Set by an operator."""
-    usage: AccountUsage = AccountUsage(Decimal(0), 0, datetime.min.replace(tzinfo=UTC))
+    usage: AccountUsage = NOTHING_USED
     """Rises with every message that is accepted or resent."""
     overdrawn: Decimal = Decimal(0)
     """How far below its limit a prepaid account may be, because a correction took it there: no message does. Set by
@@ -184,7 +143,7 @@ class Account:
                 f"the account may send {limits.messages_per_minute} messages a minute and has; nothing was stored or "
                 "charged, try again when the minute is over",
                 retry_after=usage.minute_ends_in,
-                metadata={"account": self.id, "limit": str(limits.messages_per_minute)},
+                metadata={"account": self.id, **quota("account-minute", limits.messages_per_minute, _MINUTE)},
             )
         spent = usage.spent_today + amount
         if limits.daily_spend is not None and spent > limits.daily_spend:
@@ -208,7 +167,7 @@ class Account:
                 f"the account may send {limit} messages an hour to one phone and has; nothing was stored or charged, "
                 "try again when the hour is over",
                 retry_after=self.usage.hour_ends_in,
-                metadata={"account": self.id, "limit": str(limit)},
+                metadata={"account": self.id, **quota("recipient-hour", limit, _HOUR)},
             )
 
     def booked(self, kind: EntryKind, amount: Decimal) -> Account:

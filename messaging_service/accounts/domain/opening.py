@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from decimal import Decimal
 
-from messaging_service.accounts.domain.account import Account, AccountLimits, AccountMode
+from messaging_service.accounts.domain.account import Account, AccountMode
+from messaging_service.accounts.domain.account_limits import AccountLimits
 from messaging_service.shared.domain import reasons
 from service_kit.errors import Kind, ServiceError
 

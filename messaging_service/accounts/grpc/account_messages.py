@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from messaging_service.accounts.domain.account import Account, AccountMode, AccountStatus
+from messaging_service.accounts.domain.account_limits import AccountLimits, PumpingGuard
 from messaging_service.accounts.domain.ledger import COUNTED, BookFault, EntryKind, LedgerEntry, Rule
 from messaging_service.shared.domain.message import outbox_id
 from messaging_service.shared.domain.money import to_micros
@@ -21,6 +22,11 @@ ACCOUNT_STATUSES: Mapping[AccountStatus, pb.AccountStatus.ValueType] = {
     AccountStatus.ACTIVE: pb.ACCOUNT_STATUS_ACTIVE,
     AccountStatus.SUSPENDED: pb.ACCOUNT_STATUS_SUSPENDED,
     AccountStatus.CLOSED: pb.ACCOUNT_STATUS_CLOSED,
+}
+PUMPING_GUARDS: Mapping[PumpingGuard, pb.PumpingGuard.ValueType] = {
+    PumpingGuard.OFF: pb.PUMPING_GUARD_OFF,
+    PumpingGuard.ALERT: pb.PUMPING_GUARD_ALERT,
+    PumpingGuard.BLOCK: pb.PUMPING_GUARD_BLOCK,
 }
 KINDS: Mapping[EntryKind, pb.LedgerEntryKind.ValueType] = {
     EntryKind.CHARGE: pb.LEDGER_ENTRY_KIND_CHARGE,
@@ -41,7 +47,6 @@ RULES: Mapping[Rule, pb.BookRule.ValueType] = {
 
 def from_account(account: Account) -> pb.Account:
     """The public form of an account."""
-    limits = account.limits
     return pb.Account(
         user_id=account.id,
         mode=MODES[account.mode],
@@ -52,14 +57,23 @@ def from_account(account: Account) -> pb.Account:
         created_time=from_instant(account.created_at),
         resend_unknown=account.resend_unknown,
         currency=CURRENCY,
-        limits=pb.AccountLimits(
-            daily_spend_micros=None if limits.daily_spend is None else to_micros(limits.daily_spend),
-            messages_per_minute=limits.messages_per_minute,
-            messages_per_recipient_hour=limits.messages_per_recipient_hour,
-        ),
+        limits=_from_limits(account.limits),
         spent_today_micros=to_micros(account.usage.spent_today),
         sent_this_minute=account.usage.sent_this_minute,
         available_micros=None if account.available is None else to_micros(account.available),
+    )
+
+
+def _from_limits(limits: AccountLimits) -> pb.AccountLimits:
+    countries = limits.destinations
+    return pb.AccountLimits(
+        daily_spend_micros=None if limits.daily_spend is None else to_micros(limits.daily_spend),
+        messages_per_minute=limits.messages_per_minute,
+        messages_per_recipient_hour=limits.messages_per_recipient_hour,
+        messages_per_recipient_window=limits.messages_per_recipient_window,
+        otps_per_recipient_window=limits.otps_per_recipient_window,
+        destinations=None if countries is None else pb.DestinationCountries(countries=countries),
+        pumping=pb.PUMPING_GUARD_UNSPECIFIED if limits.pumping is None else PUMPING_GUARDS[limits.pumping],
     )
 
 

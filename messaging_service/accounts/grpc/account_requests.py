@@ -5,16 +5,12 @@ from __future__ import annotations
 from datetime import datetime
 from decimal import Decimal
 
-from messaging_service.accounts.domain.account import (
-    AccountChanges,
-    AccountLimits,
-    AccountMode,
-    AccountStatus,
-    LimitName,
-)
+from messaging_service.accounts.domain.account import AccountChanges, AccountMode, AccountStatus
+from messaging_service.accounts.domain.account_limits import AccountLimits
 from messaging_service.accounts.domain.ledger import LARGEST_BOOKING
 from messaging_service.accounts.domain.references import reference_problem
 from messaging_service.accounts.grpc.account_messages import ACCOUNT_STATUSES, MODES
+from messaging_service.accounts.grpc.limit_requests import LIMITS, read_limits
 from messaging_service.shared.domain import reasons
 from messaging_service.shared.domain.fields import MAX_IDENTIFIER, text_problem
 from messaging_service.shared.domain.money import from_micros, plain
@@ -30,12 +26,7 @@ MAX_ENTRY = 2**63 - 1
 MAX_REASON = 500
 MODE_OF: dict[int, AccountMode] = {value: mode for mode, value in MODES.items()}
 STATUS_OF: dict[int, AccountStatus] = {value: status for status, value in ACCOUNT_STATUSES.items()}
-_LIMITS: dict[str, LimitName] = {
-    "limits.daily_spend_micros": "daily_spend",
-    "limits.messages_per_minute": "messages_per_minute",
-    "limits.messages_per_recipient_hour": "messages_per_recipient_hour",
-}
-CHANGEABLE = ("mode", "status", "credit_limit_micros", "resend_unknown", *_LIMITS)
+CHANGEABLE = ("mode", "status", "credit_limit_micros", "resend_unknown", *LIMITS)
 """The fields of an account that a mask may name, beside `limits` for all of them."""
 
 
@@ -78,19 +69,7 @@ class AccountRequest:
 
     def limits(self, limits: pb.AccountLimits) -> AccountLimits:
         """The limits of an account."""
-        spend = limits.daily_spend_micros if limits.HasField("daily_spend_micros") else None
-        minute = limits.messages_per_minute if limits.HasField("messages_per_minute") else None
-        hour = limits.messages_per_recipient_hour if limits.HasField("messages_per_recipient_hour") else None
-        for name, value in (
-            ("daily_spend_micros", spend),
-            ("messages_per_minute", minute),
-            ("messages_per_recipient_hour", hour),
-        ):
-            if value is not None and value < 1:
-                self.add(
-                    f"limits.{name}", reasons.OUT_OF_RANGE, f"is {value}; give at least 1, or leave it out for no limit"
-                )
-        return AccountLimits(None if spend is None else from_micros(spend), minute, hour)
+        return read_limits(limits, self.add)
 
     def mode(self, value: int) -> AccountMode | None:
         """How an account pays; None when unspecified."""
@@ -150,7 +129,7 @@ def to_changes(request: pb.UpdateAccountRequest) -> AccountChanges:
     read.text("user_id", request.user_id)
     paths = set(request.update_mask.paths)
     if "limits" in paths:
-        paths = paths - {"limits"} | set(_LIMITS)
+        paths = paths - {"limits"} | set(LIMITS)
     if unknown := sorted(paths - set(CHANGEABLE)):
         problem = f"names {unknown[0]!r}; name only fields that can change, which UpdateAccountRequest lists"
         read.add("update_mask", reasons.INVALID_VALUE, problem)
@@ -169,7 +148,7 @@ def to_changes(request: pb.UpdateAccountRequest) -> AccountChanges:
         status=status if "status" in named else None,
         credit_limit=credit_limit,
         resend_unknown=request.resend_unknown if "resend_unknown" in named else None,
-        limits={name: getattr(limits, name) for path, name in _LIMITS.items() if path in named},
+        limits={name: getattr(limits, name) for path, name in LIMITS.items() if path in named},
     )
 
 

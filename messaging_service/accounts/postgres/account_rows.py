@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Collection
 from typing import Final
 
-from messaging_service.accounts.domain.account import DAY_STARTS_AT, Account, AccountLimits, AccountMode, AccountUsage
+from messaging_service.accounts.domain.account import Account, AccountMode
+from messaging_service.accounts.domain.account_limits import DAY_STARTS_AT, AccountLimits, AccountUsage
 from messaging_service.shared.postgres.record_columns import RecordColumns
 from service_kit.postgres.database import Connection
 from service_kit.postgres.pipeline import ROLLBACK_AND_CHAIN, Statement, Step
@@ -21,6 +22,8 @@ ACCOUNT: Final = RecordColumns(
                 "daily_spend": "daily_spend_limit",
                 "messages_per_minute": "minute_limit",
                 "messages_per_recipient_hour": "recipient_hour_limit",
+                "messages_per_recipient_window": "recipient_window_limit",
+                "otps_per_recipient_window": "otp_window_limit",
             },
         ),
         "usage": RecordColumns(

@@ -20,8 +20,10 @@ from sqlalchemy import (
     Uuid,
     text,
 )
+from sqlalchemy.dialects.postgresql import ARRAY
 
 from messaging_service.accounts.domain.account import AccountMode, AccountStatus
+from messaging_service.accounts.domain.account_limits import PumpingGuard
 from messaging_service.shared.postgres.columns import INSTANT, MONEY, NOW, metadata, one_of
 
 account = Table(
@@ -44,11 +46,20 @@ account = Table(
     Column("minute_count", Integer, nullable=False, server_default="0"),
     # Set and lowered by bookings of operators alone; no message makes it greater.
     Column("overdrawn", MONEY, nullable=False, server_default="0"),
+    Column("recipient_window_limit", Integer),
+    Column("otp_window_limit", Integer),
+    # NULL: those of the service.
+    Column("destinations", ARRAY(Text)),
+    # NULL: an alert for one-time codes.
+    Column("pumping", Text),
     PrimaryKeyConstraint("id"),
     one_of("mode", AccountMode),
     one_of("status", AccountStatus),
     CheckConstraint("held >= 0", name="held_not_negative"),
     CheckConstraint("daily_spend_limit > 0 AND minute_limit > 0 AND recipient_hour_limit > 0", name="limits_positive"),
+    CheckConstraint("recipient_window_limit > 0 AND otp_window_limit > 0", name="windows_positive"),
+    CheckConstraint("destinations <> '{}'", name="destinations_not_empty"),
+    one_of("pumping", PumpingGuard),
     CheckConstraint("credit_limit >= 0", name="credit_limit_not_negative"),
     CheckConstraint("overdrawn >= 0", name="overdrawn_not_negative"),
     CheckConstraint("mode <> 'prepaid' OR posted - held >= -(credit_limit + overdrawn)", name="prepaid_within_limit"),

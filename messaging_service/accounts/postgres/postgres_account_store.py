@@ -9,13 +9,8 @@ from typing import Final
 from typing_extensions import override
 
 from messaging_service.accounts.account_store import AccountStore
-from messaging_service.accounts.domain.account import (
-    Account,
-    AccountChanges,
-    AccountLimits,
-    AccountMode,
-    AccountStatus,
-)
+from messaging_service.accounts.domain.account import Account, AccountChanges, AccountMode, AccountStatus
+from messaging_service.accounts.domain.account_limits import AccountLimits
 from messaging_service.accounts.postgres.account_rows import ACCOUNT, get_account, lock_accounts
 from messaging_service.shared.postgres.migrated import migrated
 from service_kit.audit.actor import Actor
@@ -24,12 +19,14 @@ from service_kit.postgres import audit_log
 from service_kit.postgres.database import Pool, single_statement, transaction
 
 _OPEN = f"""
-    INSERT INTO account (id, mode, credit_limit, daily_spend_limit, minute_limit, recipient_hour_limit)
-    VALUES (%s, %s, %s, %s, %s, %s) ON CONFLICT DO NOTHING RETURNING {ACCOUNT.sql}
+    INSERT INTO account (id, mode, credit_limit, daily_spend_limit, minute_limit, recipient_hour_limit,
+        recipient_window_limit, otp_window_limit, destinations, pumping)
+    VALUES (%s, %s, %s, %s, %s, %s, %s, %s, %s, %s) ON CONFLICT DO NOTHING RETURNING {ACCOUNT.sql}
 """
 _UPDATE = f"""
     UPDATE account SET mode = %s, status = %s, credit_limit = %s, overdrawn = %s, resend_unknown = %s,
-        daily_spend_limit = %s, minute_limit = %s, recipient_hour_limit = %s
+        daily_spend_limit = %s, minute_limit = %s, recipient_hour_limit = %s,
+        recipient_window_limit = %s, otp_window_limit = %s, destinations = %s, pumping = %s
     WHERE id = %s RETURNING {ACCOUNT.sql}
 """
 _LIST = f"""
@@ -97,5 +94,13 @@ class PostgresAccountStore(AccountStore):
             return [ACCOUNT.read(row) for row in await (await connection.execute(_LIST, parameters)).fetchall()]
 
 
-def _limits(limits: AccountLimits) -> tuple[Decimal | None, int | None, int | None]:
-    return limits.daily_spend, limits.messages_per_minute, limits.messages_per_recipient_hour
+def _limits(limits: AccountLimits) -> tuple[Decimal | int | list[str] | str | None, ...]:
+    return (
+        limits.daily_spend,
+        limits.messages_per_minute,
+        limits.messages_per_recipient_hour,
+        limits.messages_per_recipient_window,
+        limits.otps_per_recipient_window,
+        None if limits.destinations is None else list(limits.destinations),
+        None if limits.pumping is None else limits.pumping.value,
+    )

@@ -10,7 +10,7 @@ from enum import Enum
 from typing import Final
 from uuid import UUID
 
-from messaging_service.accounts.domain.account import DAY_STARTS_AT
+from messaging_service.accounts.domain.account_limits import DAY_STARTS_AT
 from messaging_service.notices.domain.alert_conditions import (
     AlertKind,
     BalanceLow,

@@ -12,7 +12,7 @@ from datetime import datetime
 from decimal import Decimal
 from typing import Any, Final
 
-from messaging_service.accounts.domain.account import DAY_STARTS_AT
+from messaging_service.accounts.domain.account_limits import DAY_STARTS_AT
 from messaging_service.notices.domain.endpoints import EventType
 from messaging_service.sending.domain.failures import failure_of
 

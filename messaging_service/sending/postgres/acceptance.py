@@ -8,10 +8,10 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from uuid import UUID
 
+from messaging_service.abuse.domain.recipient_windows import OtpRule
+from messaging_service.abuse.postgres.send_guards import SendGuards
 from messaging_service.accounts.domain.account import Account, UnknownAccounts, unknown_account
-from messaging_service.accounts.postgres.recipient_limits import count_recipients, recipient_counts
 from messaging_service.opt_outs.domain.suppression import Exemption, opted_out
 from messaging_service.privacy.sealing.key_ring import keys_unavailable
 from messaging_service.privacy.sealing.message_contents import Contents, Sealer
@@ -85,6 +85,7 @@ async def accept(
     unknown_accounts: UnknownAccounts,
     *,
     sealer: Sealer,
+    otps: OtpRule,
 ) -> Decided:
     """Records a batch inside the caller's transaction; see Outbox.accept."""
     by_key: dict[Key, Acceptance] = {}
@@ -103,7 +104,8 @@ async def accept(
         for key, message, fingerprint in await known_messages(transaction.connection, known):
             results[key] = Accepted(message, replayed=message.id != known[key].message_id)
             fingerprints[key] = fingerprint
-    affordable = await _affordable(transaction.connection, by_key, entered.new, entered.accounts, results)
+    new = {key: item for key, item in by_key.items() if item.message_id in entered.new}
+    affordable = await _affordable(transaction.connection, new, entered.accounts, otps, results)
     if affordable:
         for message in await record(transaction, affordable, owner, sealer):
             results[message.account_id, message.client_message_id] = Accepted(message, replayed=False)
@@ -112,36 +114,31 @@ async def accept(
 
 async def _affordable(
     connection: Connection,
-    by_key: dict[Key, Acceptance],
-    new: set[UUID],
+    new: dict[Key, Acceptance],
     accounts: dict[str, Account],
+    otps: OtpRule,
     results: dict[Key, Accepted | ServiceError],
 ) -> list[Acceptance]:
-    """The new requests that their accounts can hold, in order; the others are answered and forgotten."""
+    """The new requests that the terms of their accounts allow, in order; the others are answered and forgotten."""
     affordable: list[Acceptance] = []
     refused: list[Key] = []
-    asked = {key: item for key, item in by_key.items() if item.message_id in new}
-    limited = [
-        (key[0], item.request.recipient)
-        for key, item in asked.items()
-        if accounts[key[0]].limits.messages_per_recipient_hour
-    ]
-    counts = await recipient_counts(connection, limited) if limited else {}
-    for key, item in asked.items():
-        account = accounts[item.request.account_id]
-        phone = (account.id, item.request.recipient)
+    guards = SendGuards(accounts, otps)
+    planned = [(key, item, guards.plan(key[0], item.request.recipient, item.request.tags)) for key, item in new.items()]
+    await guards.read(connection)
+    for key, item, guarded in planned:
+        account = accounts[key[0]]
         try:
-            account.check_recipient(counts.get(phone, 0))
-            accounts[account.id] = account.hold(item.price.total(item.request.segmentation.units))
+            if guarded is not None:
+                guards.check(guarded)
+            accounts[account.id] = account.hold(item.total)
         except ServiceError as error:
             results[key] = error
             refused.append(key)
         else:
             affordable.append(item)
-            if phone in counts:
-                counts[phone] += 1
-    if counts:
-        await count_recipients(connection, counts)
+            if guarded is not None:
+                guards.count(guarded)
+    await guards.keep(connection)
     if refused:
         await forget_keys(connection, refused)
     return affordable

@@ -11,6 +11,7 @@ from uuid import UUID
 
 from typing_extensions import override
 
+from messaging_service.abuse.domain.recipient_windows import OTPS, OtpRule
 from messaging_service.accounts.domain.account import UnknownAccounts
 from messaging_service.accounts.postgres import recipient_limits
 from messaging_service.carriers.domain.routing import DEFAULT_ROUTE
@@ -64,6 +65,7 @@ class Rules:
     max_retries: int = 3
     """Resends of a message, those that happen by themselves included."""
     unknown_accounts: UnknownAccounts = UnknownAccounts.POSTPAID
+    otps: OtpRule = OTPS
 
 
 class PostgresOutbox(Outbox):
@@ -118,7 +120,13 @@ class PostgresOutbox(Outbox):
         # nothing, where one that had sent both would leave messages behind that nobody submits.
         async with migrated(quick_transaction(self._pool)) as transaction:
             decided = await acceptance.accept(
-                transaction, batch, self._owner, self._exemption, self._rules.unknown_accounts, sealer=sealer
+                transaction,
+                batch,
+                self._owner,
+                self._exemption,
+                self._rules.unknown_accounts,
+                sealer=sealer,
+                otps=self._rules.otps,
             )
         return (await decided.opened(self._contents)).answers(batch, sealer)
 
@@ -149,7 +157,7 @@ class PostgresOutbox(Outbox):
             expired = await queue.expire_overdue(connection, self._owner.name, self._windows.queue_s)
         async with migrated(transaction(self._pool)) as connection:
             resent = await unknown.resend_unknown(
-                connection, self._owner.name, self._rules.max_retries, queue.SWEEP_LIMIT
+                connection, self._owner.name, self._rules.max_retries, queue.SWEEP_LIMIT, self._rules.otps
             )
         more = max(orphaned, expired, resent) >= queue.SWEEP_LIMIT
         async with migrated(single_statement(self._pool)) as connection:
@@ -180,6 +188,7 @@ class PostgresOutbox(Outbox):
                 exemption=self._exemption,
                 contents=self._contents,
                 accounts=accounts,
+                otps=self._rules.otps,
             )
 
     @override

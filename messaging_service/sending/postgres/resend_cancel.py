@@ -5,8 +5,9 @@ from __future__ import annotations
 from typing import NamedTuple
 from uuid import UUID
 
+from messaging_service.abuse.domain.recipient_windows import OtpRule
+from messaging_service.abuse.postgres.send_guards import SendGuards
 from messaging_service.accounts.postgres.account_rows import HOLD_MORE, lock_accounts
-from messaging_service.accounts.postgres.recipient_limits import count_recipients, recipient_counts
 from messaging_service.opt_outs.domain.suppression import Exemption, opted_out
 from messaging_service.opt_outs.postgres.postgres_suppressions import covering
 from messaging_service.privacy.sealing.message_contents import Contents, Sealer, with_text_of
@@ -82,6 +83,7 @@ async def resend(
     exemption: Exemption,
     contents: Contents,
     accounts: Accounts,
+    otps: OtpRule,
 ) -> Message:
     """Queues a failed message for another attempt, held again at its frozen price; raises as Outbox.resend."""
     stored, is_outdated = await _locked(connection, message_id, accounts)
@@ -90,11 +92,13 @@ async def resend(
     await _check_opt_out(connection, message, exemption, await contents.sealer([]))
     locked = await lock_accounts(connection, {message.account_id})
     account = locked[message.account_id]
-    if account.limits.messages_per_recipient_hour is not None:
-        phone = (account.id, message.recipient)
-        counts = await recipient_counts(connection, [phone])
-        account.check_recipient(counts[phone])
-        await count_recipients(connection, {phone: counts[phone] + 1})
+    guards = SendGuards(locked, otps)
+    guarded = guards.plan(account.id, message.recipient, message.tags)
+    if guarded is not None:
+        await guards.read(connection)
+        guards.check(guarded)
+        guards.count(guarded)
+        await guards.keep(connection)
     account.hold(message.total)
     cursor = await connection.execute(
         _REQUEUE,

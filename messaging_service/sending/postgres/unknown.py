@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from datetime import timedelta
 from typing import NamedTuple
 from uuid import UUID
 
+from messaging_service.abuse.domain.recipient_windows import OtpRule
+from messaging_service.abuse.postgres.send_guards import SendGuards
 from messaging_service.accounts.domain.account import AccountStatus
 from messaging_service.accounts.postgres.account_rows import lock_accounts
-from messaging_service.accounts.postgres.recipient_limits import Phone, count_recipients, recipient_counts
 from messaging_service.opt_outs.postgres.suppression_tables import IS_OF_RECIPIENT
 from messaging_service.sending.domain.entry_rules import is_resent_by_itself
 from service_kit.errors import ServiceError
@@ -30,8 +32,8 @@ _DUE = """
 """
 # What is_resent_by_itself asks. Rows that it does not want wait for a receipt or the end of their window like others.
 _ASK = f"""
-    SELECT m.id, m.account_id, m.recipient, a.recipient_hour_limit IS NOT NULL AS is_limited,
-        a.status, a.resend_unknown, m.retry_count, coalesce(m.expires_at <= now(), false) AS is_outdated,
+    SELECT m.id, m.account_id, m.recipient, m.tags, a.status, a.resend_unknown, m.retry_count,
+        coalesce(m.expires_at <= now(), false) AS is_outdated,
         EXISTS (SELECT 1 FROM suppression s WHERE {IS_OF_RECIPIENT} AND s.ended_at IS NULL) AS is_opted_out
     FROM message m JOIN account a ON a.id = m.account_id
     WHERE m.id = ANY(%(ids)s) ORDER BY m.id FOR NO KEY UPDATE OF m
@@ -39,7 +41,10 @@ _ASK = f"""
 _RESEND = """
     WITH left_alone AS (
         UPDATE dispatch SET
-            resend_at = CASE WHEN message_id = ANY(%(later)s) THEN date_trunc('hour', now()) + interval '1 hour' END
+            resend_at = (
+                SELECT now() + later.pause
+                FROM unnest(%(later)s::uuid[], %(pauses)s::interval[]) AS later (id, pause) WHERE later.id = message_id
+            )
         WHERE ctid = ANY(%(other_places)s::tid[])
     ), queued AS (
         UPDATE dispatch SET
@@ -65,8 +70,7 @@ class _Due(NamedTuple):
     id: UUID
     account_id: str
     recipient: str
-    is_limited: bool
-    """Whether its account has a limit for each phone."""
+    tags: list[str]
     status: str
     """Of its account."""
     resend_unknown: bool
@@ -74,16 +78,11 @@ class _Due(NamedTuple):
     is_outdated: bool
     is_opted_out: bool
 
-    @property
-    def phone(self) -> Phone:
-        """What the limits of its account count by."""
-        return self.account_id, self.recipient
 
-
-async def resend_unknown(connection: Connection, owner: str, max_retries: int, limit: int) -> int:
+async def resend_unknown(connection: Connection, owner: str, max_retries: int, limit: int, otps: OtpRule) -> int:
     """Queues unknown messages again whose accounts want that, inside the caller's transaction; how many.
 
-    A phone that has had its share of the hour is left in peace until the next one.
+    A phone that has had its share is left in peace until its limit lets one more through.
     """
     cursor = await connection.execute(_DUE, {"limit": limit})
     places: dict[UUID, str] = dict(await cursor.fetchall())
@@ -91,12 +90,13 @@ async def resend_unknown(connection: Connection, owner: str, max_retries: int, l
         return 0
     cursor = await connection.execute(_ASK, {"ids": list(places)})
     wanted = [each for row in await cursor.fetchall() if _is_wanted(each := _Due._make(row), max_retries)]
-    later = await _over_limits(connection, [each for each in wanted if each.is_limited])
-    again = {each.id for each in wanted} - later
+    later = await _over_limits(connection, wanted, otps)
+    again = {each.id for each in wanted} - later.keys()
     await connection.execute(
         _RESEND,
         {
             "later": list(later),
+            "pauses": list(later.values()),
             "places": [place for id_, place in places.items() if id_ in again],
             "other_places": [place for id_, place in places.items() if id_ not in again],
             "owner": owner,
@@ -116,19 +116,25 @@ def _is_wanted(due: _Due, max_retries: int) -> bool:
     )
 
 
-async def _over_limits(connection: Connection, limited: Sequence[_Due]) -> set[UUID]:
-    """The messages that would exceed the limit of their phone; the others are counted."""
-    if not limited:
-        return set()
-    accounts = await lock_accounts(connection, {each.phone[0] for each in limited})
-    counts = await recipient_counts(connection, [each.phone for each in limited])
-    over: set[UUID] = set()
-    for each in limited:
+async def _over_limits(connection: Connection, wanted: Sequence[_Due], otps: OtpRule) -> dict[UUID, timedelta | None]:
+    """The messages that would exceed a limit of their account, with how long it holds; the others are counted.
+
+    None for what no time changes: such a message waits for a receipt like others.
+    """
+    if not wanted:
+        return {}
+    guards = SendGuards(await lock_accounts(connection, {each.account_id for each in wanted}), otps)
+    planned = [(each.id, guards.plan(each.account_id, each.recipient, each.tags)) for each in wanted]
+    await guards.read(connection)
+    over: dict[UUID, timedelta | None] = {}
+    for message_id, guarded in planned:
+        if guarded is None:
+            continue
         try:
-            accounts[each.phone[0]].check_recipient(counts[each.phone])
-        except ServiceError:
-            over.add(each.id)
+            guards.check(guarded)
+        except ServiceError as error:
+            over[message_id] = error.retry_after
         else:
-            counts[each.phone] += 1
-    await count_recipients(connection, counts)
+            guards.count(guarded)
+    await guards.keep(connection)
     return over

@@ -48,11 +48,13 @@ CANCELLED: Final = REASONS.add("CANCELLED", "The SMS was cancelled.")
 NOT_CANCELLABLE: Final = REASONS.add("NOT_CANCELLABLE", "The SMS can no longer be cancelled.")
 RATE_LIMIT_REACHED: Final = REASONS.add("RATE_LIMIT_REACHED", "The account has sent as many as it may in a minute.")
 RECIPIENT_LIMIT_REACHED: Final = REASONS.add(
-    "RECIPIENT_LIMIT_REACHED", "The phone has had as many as it may in an hour."
+    "RECIPIENT_LIMIT_REACHED", "The phone has had as many as it may in an hour, or in 10 minutes."
 )
 DAILY_SPEND_LIMIT_REACHED: Final = REASONS.add(
     "DAILY_SPEND_LIMIT_REACHED", "The account has spent as much as it may in a day."
 )
+PUMPING_SUSPECTED: Final = REASONS.add("PUMPING_SUSPECTED", "Messages to that block of numbers look like pumping.")
+FEEDBACK_TOO_LATE: Final = REASONS.add("FEEDBACK_TOO_LATE", "The SMS is too old for what came of it to be counted.")
 REPORTS_BUSY: Final = REASONS.add("REPORTS_BUSY", "As many reports are under way as may be.")
 CALLER_TOO_SLOW: Final = REASONS.add("CALLER_TOO_SLOW", "The report waited too long for its reader.")
 WATCHER_TOO_SLOW: Final = REASONS.add("WATCHER_TOO_SLOW", "More events waited for the watcher than are kept.")

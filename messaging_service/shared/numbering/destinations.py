@@ -61,6 +61,12 @@ def parse_destinations(text: str) -> AllowedDestinations:
 
 
 @lru_cache(maxsize=1_024)
+def allowed_destinations(names_of_them: tuple[str, ...]) -> AllowedDestinations:
+    """The check of a list that was parsed before."""
+    return AllowedDestinations(frozenset(names_of_them))
+
+
+@lru_cache(maxsize=1_024)
 def _calling_code(beginning: str) -> tuple[str | None, str | None]:
     """The calling code that a number begins with, and the country that has it for itself."""
     # No calling code is the beginning of another.
@@ -73,7 +79,7 @@ def _calling_code(beginning: str) -> tuple[str | None, str | None]:
     return None, None
 
 
-@lru_cache(maxsize=16)
+@lru_cache(maxsize=1_024)
 def _whole_codes(allowed: frozenset[str]) -> tuple[str, ...]:
     """The beginnings of numbers that need no closer look: every country that shares the calling code is allowed."""
     if EVERYWHERE in allowed:

@@ -133,5 +133,9 @@ def _reading(hint: Any) -> Read | None:  # noqa: ANN401 - a type hint
             words: dict[str | None, StrEnum | None] = {word.value: word for word in choice}
             return (words | {None: None} if NoneType in choices else words).__getitem__
         if get_origin(choice) is tuple:
-            return tuple
+            return _tuple_or_none if NoneType in choices else tuple
     return None
+
+
+def _tuple_or_none(value: list[Any] | None) -> tuple[Any, ...] | None:
+    return None if value is None else tuple(value)

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from messaging_service.abuse.domain.recipient_windows import OTPS_TO_A_PHONE
 from messaging_service.accounts.domain.account import UnknownAccounts
+from messaging_service.accounts.domain.account_limits import MOST_IN_A_WINDOW
 from messaging_service.accounts.domain.charging import ChargePolicy
-from service_kit.settings import setting
+from service_kit.settings import integer, names, setting
 
 
 def _charge_policy(text: str) -> ChargePolicy:
@@ -35,6 +37,20 @@ class AccountSettings:
         parse=_unknown_accounts,
         default=UnknownAccounts.POSTPAID,
         guide="guides/accounts.md",
+    )
+    otp_tags: frozenset[str] = setting(
+        "SMS_OTP_TAGS",
+        "tags, with commas between and spelled exactly so, of messages that are one-time codes",
+        parse=names,
+        default=frozenset({"otp"}),
+        default_text="`otp`",
+        guide="guides/abuse.md",
+    )
+    otps_per_recipient: int = setting(
+        "SMS_OTPS_PER_RECIPIENT",
+        "most one-time codes to one phone in any 10 minutes, where an account has no limit of its own; 0 for no limit",
+        parse=integer(0, MOST_IN_A_WINDOW),
+        default=OTPS_TO_A_PHONE,
     )
     charge_policy: ChargePolicy = setting(
         "SMS_CHARGE_POLICY",

@@ -10,7 +10,8 @@ from uuid import uuid4
 
 import pytest
 
-from messaging_service.accounts.domain.account import Account, AccountMode, AccountStatus, AccountUsage
+from messaging_service.accounts.domain.account import Account, AccountMode, AccountStatus
+from messaging_service.accounts.domain.account_limits import AccountUsage
 from messaging_service.accounts.postgres.account_rows import ACCOUNT, HOLD_MORE
 from messaging_service.opt_outs.domain.suppression import Scope, Source
 from messaging_service.opt_outs.postgres.opt_out_rows import COVERED

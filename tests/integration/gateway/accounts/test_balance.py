@@ -23,7 +23,15 @@ ACCOUNT = {
     "held": 0.6,
     "creditLimit": 0.0,
     "available": 498.8,
-    "limits": {"dailySpend": None, "messagesPerMinute": None, "messagesPerRecipientHour": None},
+    "limits": {
+        "dailySpend": None,
+        "messagesPerMinute": None,
+        "messagesPerRecipientHour": None,
+        "messagesPerRecipientWindow": None,
+        "otpsPerRecipientWindow": None,
+        "destinations": None,
+        "pumping": None,
+    },
     "spentToday": 0.0,
 }
 PAYMENT = {
@@ -51,13 +59,29 @@ async def test_a_postpaid_account_has_no_bound_and_its_limits_are_shown(running:
         status=pb.ACCOUNT_STATUS_SUSPENDED,
         posted_micros=-1,
         currency="KES",
-        limits=pb.AccountLimits(daily_spend_micros=1_500_000, messages_per_minute=7, messages_per_recipient_hour=2),
+        limits=pb.AccountLimits(
+            daily_spend_micros=1_500_000,
+            messages_per_minute=7,
+            messages_per_recipient_hour=2,
+            messages_per_recipient_window=4,
+            otps_per_recipient_window=3,
+            destinations=pb.DestinationCountries(countries=["+881", "KE"]),
+            pumping=pb.PUMPING_GUARD_BLOCK,
+        ),
         spent_today_micros=600_000,
     )
     running.accounts.will_answer("GetAccount", pb.GetAccountResponse(account=shown))
     body = (await running.http.get(BALANCE, params={"userId": "user123"})).json()
     assert (body["mode"], body["status"], body["available"], body["balance"]) == ("postpaid", "suspended", None, -1e-6)
-    assert body["limits"] == {"dailySpend": 1.5, "messagesPerMinute": 7, "messagesPerRecipientHour": 2}
+    assert body["limits"] == {
+        "dailySpend": 1.5,
+        "messagesPerMinute": 7,
+        "messagesPerRecipientHour": 2,
+        "messagesPerRecipientWindow": 4,
+        "otpsPerRecipientWindow": 3,
+        "destinations": ["+881", "KE"],
+        "pumping": "block",
+    }
     assert body["spentToday"] == 0.6
 
 

@@ -9,7 +9,8 @@ from random import Random
 
 import pytest
 
-from messaging_service.accounts.domain.account import AccountLimits, AccountMode
+from messaging_service.accounts.domain.account import AccountMode
+from messaging_service.accounts.domain.account_limits import AccountLimits
 from messaging_service.accounts.domain.ledger import EntryKind, NewEntry
 from messaging_service.accounts.postgres.postgres_account_store import PostgresAccountStore
 from messaging_service.accounts.postgres.postgres_ledger_store import PostgresLedgerStore

@@ -11,7 +11,8 @@ from uuid import UUID
 import pytest
 from uuid_utils.compat import uuid7
 
-from messaging_service.accounts.domain.account import AccountChanges, AccountLimits, AccountMode, AccountStatus
+from messaging_service.accounts.domain.account import AccountChanges, AccountMode, AccountStatus
+from messaging_service.accounts.domain.account_limits import AccountLimits
 from messaging_service.accounts.domain.ledger import EntryKind, NewEntry
 from messaging_service.accounts.postgres.postgres_account_store import PostgresAccountStore
 from messaging_service.accounts.postgres.postgres_ledger_store import PostgresLedgerStore

@@ -12,7 +12,8 @@ import pytest
 from google.protobuf.duration_pb2 import Duration
 from uuid_utils.compat import uuid7
 
-from messaging_service.accounts.domain.account import AccountLimits, AccountMode
+from messaging_service.accounts.domain.account import AccountMode
+from messaging_service.accounts.domain.account_limits import AccountLimits
 from messaging_service.accounts.postgres.postgres_account_store import PostgresAccountStore
 from messaging_service.notices.domain.alert_conditions import AlertKind
 from messaging_service.notices.domain.alert_readings import CarrierHealth

@@ -8,7 +8,8 @@ from uuid import UUID
 
 import pytest
 
-from messaging_service.accounts.domain.account import Account, AccountLimits, AccountMode, AccountStatus
+from messaging_service.accounts.domain.account import Account, AccountMode, AccountStatus
+from messaging_service.accounts.domain.account_limits import AccountLimits
 from messaging_service.accounts.domain.opening import check_opened_as
 from messaging_service.accounts.domain.refunds import Charge, charges_to_refund
 from messaging_service.shared.domain.states import Billing

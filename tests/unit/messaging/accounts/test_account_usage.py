@@ -7,7 +7,7 @@ from decimal import Decimal
 
 import pytest
 
-from messaging_service.accounts.domain.account import AccountUsage
+from messaging_service.accounts.domain.account_limits import AccountUsage
 
 
 def usage(text: str) -> AccountUsage:

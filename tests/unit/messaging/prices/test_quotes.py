@@ -12,7 +12,7 @@ from messaging_service.prices.quote_sms import Quote, QuoteDraft, QuoteSms
 from messaging_service.shared.domain.fields import MAX_SCHEDULE_AHEAD
 from service_kit.errors import Kind, ServiceError
 from tests.contract.sms_examples import NOON, TWO_UNITS
-from tests.doubles.messaging_fakes import FixedPrices, unavailable
+from tests.doubles.messaging_fakes import FixedPrices, anywhere, unavailable
 from tukupay.sms.messaging.v1 import messaging_pb2 as pb
 
 pytestmark = pytest.mark.timeout(10)
@@ -21,7 +21,7 @@ pytestmark = pytest.mark.timeout(10)
 def quotes(prices: FixedPrices) -> QuoteSms:
     return QuoteSms(
         prices,
-        destination_problem=lambda _: None,
+        destination_problem=anywhere,
         phone_problem=lambda number: None if number.startswith("+") else "is not in E.164",
         max_units=10,
         now=lambda: NOON,

@@ -25,7 +25,7 @@ from messaging_service.sending.resend_sms import ResendSms
 from messaging_service.sending.send_sms import SendLimits, SendSms, Sent
 from messaging_service.shared.group_commit import GroupCommit
 from tests.contract.sms_examples import draft
-from tests.doubles.messaging_fakes import FailingOutbox, FixedPrices, NoWakeUps, RecordedLog
+from tests.doubles.messaging_fakes import FailingOutbox, FixedPrices, NoWakeUps, RecordedLog, anywhere
 from tests.doubles.scripted_carrier import ScriptedCarrier
 
 CLAIM_S = 25.0
@@ -77,7 +77,7 @@ class Service:
             outcomes=self.outcomes,
             dispatch=self.dispatch,
             phone_problem=lambda _: None,
-            destination_problem=lambda _: None,
+            destination_problem=anywhere,
             limits=SendLimits(max_units=10, carrier_grace_s=0.0, claim_s=CLAIM_S),
             new_id=uuid7,
             now=lambda: self.now or datetime.now(UTC),
@@ -87,7 +87,7 @@ class Service:
             self.outbox,
             self.outcomes,
             self.dispatch,
-            destination_problem=lambda _: None,
+            destination_problem=anywhere,
             max_retries=3,
             carrier_grace_s=0.0,
         )

@@ -12,6 +12,8 @@ import pytest
 from google.protobuf.duration_pb2 import Duration
 from google.protobuf.timestamp_pb2 import Timestamp
 
+from messaging_service.abuse.grpc.feedback_servicer import FeedbackServicer
+from messaging_service.access.grpc.access_servicer import AccessServicer
 from messaging_service.accounts.domain.account import AccountMode, AccountStatus
 from messaging_service.accounts.domain.ledger import EntryKind
 from messaging_service.accounts.grpc import account_messages
@@ -56,6 +58,7 @@ from tukupay.sms.messaging.v1 import (
     carriers_pb2,
     channels_pb2,
     events_pb2,
+    feedback_pb2,
     reports_pb2,
     suppressions_pb2,
     webhooks_pb2,
@@ -65,10 +68,12 @@ from tukupay.sms.pricing.v1 import pricing_pb2
 
 SERVICERS = {
     "MessagingService": MessagingServicer,
+    "AccessService": AccessServicer,
     "AccountService": AccountServicer,
     "EventService": EventServicer,
     "CarrierService": CarrierServicer,
     "CarrierCallbackService": CarrierCallbackServicer,
+    "FeedbackService": FeedbackServicer,
     "SuppressionService": SuppressionServicer,
     "ReportService": ReportServicer,
     "WebhookService": WebhookServicer,
@@ -85,6 +90,7 @@ CALLS = [
         carrier_callbacks_pb2.DESCRIPTOR,
         channels_pb2.DESCRIPTOR,
         events_pb2.DESCRIPTOR,
+        feedback_pb2.DESCRIPTOR,
         reports_pb2.DESCRIPTOR,
         suppressions_pb2.DESCRIPTOR,
         webhooks_pb2.DESCRIPTOR,

@@ -25,6 +25,43 @@ else:
 
 DESCRIPTOR: _descriptor.FileDescriptor
 
+class _PumpingGuard:
+    ValueType = _typing.NewType("ValueType", _builtins.int)
+    V: _TypeAlias = ValueType  # noqa: Y015
+
+class _PumpingGuardEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_PumpingGuard.ValueType], _builtins.type):
+    DESCRIPTOR: _descriptor.EnumDescriptor
+    PUMPING_GUARD_UNSPECIFIED: _PumpingGuard.ValueType  # 0
+    """The account has not said."""
+    PUMPING_GUARD_OFF: _PumpingGuard.ValueType  # 1
+    """Numbers are not looked at."""
+    PUMPING_GUARD_ALERT: _PumpingGuard.ValueType  # 2
+    """The account is warned (`sms.pumping`)."""
+    PUMPING_GUARD_BLOCK: _PumpingGuard.ValueType  # 3
+    """It is warned, and from 30 numbers within 10 minutes, or 8 that follow one another, messages
+    to the block are refused (`PUMPING_SUSPECTED`) until that stops.
+    """
+
+class PumpingGuard(_PumpingGuard, metaclass=_PumpingGuardEnumTypeWrapper):
+    """What happens when the numbers that an account sends to look pumped: made up, or rented by
+    the block, to earn on the messages to them. A block is the thousand numbers that differ in
+    their last 3 digits alone. It looks pumped when an account asked for 10 numbers of it within
+    10 minutes, or for 8 that follow one another, and for more than 10 times as many as is usual
+    over 7 days.
+    """
+
+PUMPING_GUARD_UNSPECIFIED: PumpingGuard.ValueType  # 0
+"""The account has not said."""
+PUMPING_GUARD_OFF: PumpingGuard.ValueType  # 1
+"""Numbers are not looked at."""
+PUMPING_GUARD_ALERT: PumpingGuard.ValueType  # 2
+"""The account is warned (`sms.pumping`)."""
+PUMPING_GUARD_BLOCK: PumpingGuard.ValueType  # 3
+"""It is warned, and from 30 numbers within 10 minutes, or 8 that follow one another, messages
+to the block are refused (`PUMPING_SUSPECTED`) until that stops.
+"""
+Global___PumpingGuard: _TypeAlias = PumpingGuard  # noqa: Y015
+
 class _AccountMode:
     ValueType = _typing.NewType("ValueType", _builtins.int)
     V: _TypeAlias = ValueType  # noqa: Y015
@@ -170,6 +207,10 @@ class AccountLimits(_message.Message):
     DAILY_SPEND_MICROS_FIELD_NUMBER: _builtins.int
     MESSAGES_PER_MINUTE_FIELD_NUMBER: _builtins.int
     MESSAGES_PER_RECIPIENT_HOUR_FIELD_NUMBER: _builtins.int
+    MESSAGES_PER_RECIPIENT_WINDOW_FIELD_NUMBER: _builtins.int
+    OTPS_PER_RECIPIENT_WINDOW_FIELD_NUMBER: _builtins.int
+    DESTINATIONS_FIELD_NUMBER: _builtins.int
+    PUMPING_FIELD_NUMBER: _builtins.int
     daily_spend_micros: _builtins.int
     """Micros of a KES that may be held or charged in one day of Nairobi (UTC+3); what
     fails later counts too. Above 0.
@@ -180,16 +221,37 @@ class AccountLimits(_message.Message):
     """Messages to one phone in one hour of the clock: accepted, resent, and sent again by
     themselves because their outcome was unknown. At least 1.
     """
+    messages_per_recipient_window: _builtins.int
+    """Messages to one phone in any 10 minutes, counted as those of an hour. The window slides:
+    around the edge of an hour nobody gets more. 1 to 100.
+    """
+    otps_per_recipient_window: _builtins.int
+    """One-time codes (messages with a tag of `SMS_OTP_TAGS`, by default `otp`) to one phone in
+    any 10 minutes, counted likewise. 1 to 100; absent: as many as the service allows
+    (`SMS_OTPS_PER_RECIPIENT`, by default 5).
+    """
+    pumping: Global___PumpingGuard.ValueType
+    """What happens when numbers look pumped, for all messages of the account. Unspecified: its
+    one-time codes are watched, and it is warned.
+    """
+    @_builtins.property
+    def destinations(self) -> Global___DestinationCountries:
+        """The countries that it may send to; absent: those of the service (`SMS_DESTINATIONS`)."""
+
     def __init__(
         self,
         *,
         daily_spend_micros: _builtins.int | None = ...,
         messages_per_minute: _builtins.int | None = ...,
         messages_per_recipient_hour: _builtins.int | None = ...,
+        messages_per_recipient_window: _builtins.int | None = ...,
+        otps_per_recipient_window: _builtins.int | None = ...,
+        destinations: Global___DestinationCountries | None = ...,
+        pumping: Global___PumpingGuard.ValueType = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["_daily_spend_micros", b"_daily_spend_micros", "_messages_per_minute", b"_messages_per_minute", "_messages_per_recipient_hour", b"_messages_per_recipient_hour", "daily_spend_micros", b"daily_spend_micros", "messages_per_minute", b"messages_per_minute", "messages_per_recipient_hour", b"messages_per_recipient_hour"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["_daily_spend_micros", b"_daily_spend_micros", "_messages_per_minute", b"_messages_per_minute", "_messages_per_recipient_hour", b"_messages_per_recipient_hour", "_messages_per_recipient_window", b"_messages_per_recipient_window", "_otps_per_recipient_window", b"_otps_per_recipient_window", "daily_spend_micros", b"daily_spend_micros", "destinations", b"destinations", "messages_per_minute", b"messages_per_minute", "messages_per_recipient_hour", b"messages_per_recipient_hour", "messages_per_recipient_window", b"messages_per_recipient_window", "otps_per_recipient_window", b"otps_per_recipient_window"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["_daily_spend_micros", b"_daily_spend_micros", "_messages_per_minute", b"_messages_per_minute", "_messages_per_recipient_hour", b"_messages_per_recipient_hour", "daily_spend_micros", b"daily_spend_micros", "messages_per_minute", b"messages_per_minute", "messages_per_recipient_hour", b"messages_per_recipient_hour"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["_daily_spend_micros", b"_daily_spend_micros", "_messages_per_minute", b"_messages_per_minute", "_messages_per_recipient_hour", b"_messages_per_recipient_hour", "_messages_per_recipient_window", b"_messages_per_recipient_window", "_otps_per_recipient_window", b"_otps_per_recipient_window", "daily_spend_micros", b"daily_spend_micros", "destinations", b"destinations", "messages_per_minute", b"messages_per_minute", "messages_per_recipient_hour", b"messages_per_recipient_hour", "messages_per_recipient_window", b"messages_per_recipient_window", "otps_per_recipient_window", b"otps_per_recipient_window", "pumping", b"pumping"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     _WhichOneofReturnType__daily_spend_micros: _TypeAlias = _typing.Literal["daily_spend_micros"]  # noqa: Y015
     _WhichOneofArgType__daily_spend_micros: _TypeAlias = _typing.Literal["_daily_spend_micros", b"_daily_spend_micros"]  # noqa: Y015
@@ -197,14 +259,48 @@ class AccountLimits(_message.Message):
     _WhichOneofArgType__messages_per_minute: _TypeAlias = _typing.Literal["_messages_per_minute", b"_messages_per_minute"]  # noqa: Y015
     _WhichOneofReturnType__messages_per_recipient_hour: _TypeAlias = _typing.Literal["messages_per_recipient_hour"]  # noqa: Y015
     _WhichOneofArgType__messages_per_recipient_hour: _TypeAlias = _typing.Literal["_messages_per_recipient_hour", b"_messages_per_recipient_hour"]  # noqa: Y015
+    _WhichOneofReturnType__messages_per_recipient_window: _TypeAlias = _typing.Literal["messages_per_recipient_window"]  # noqa: Y015
+    _WhichOneofArgType__messages_per_recipient_window: _TypeAlias = _typing.Literal["_messages_per_recipient_window", b"_messages_per_recipient_window"]  # noqa: Y015
+    _WhichOneofReturnType__otps_per_recipient_window: _TypeAlias = _typing.Literal["otps_per_recipient_window"]  # noqa: Y015
+    _WhichOneofArgType__otps_per_recipient_window: _TypeAlias = _typing.Literal["_otps_per_recipient_window", b"_otps_per_recipient_window"]  # noqa: Y015
     @_typing.overload
     def WhichOneof(self, oneof_group: _WhichOneofArgType__daily_spend_micros) -> _WhichOneofReturnType__daily_spend_micros | None: ...
     @_typing.overload
     def WhichOneof(self, oneof_group: _WhichOneofArgType__messages_per_minute) -> _WhichOneofReturnType__messages_per_minute | None: ...
     @_typing.overload
     def WhichOneof(self, oneof_group: _WhichOneofArgType__messages_per_recipient_hour) -> _WhichOneofReturnType__messages_per_recipient_hour | None: ...
+    @_typing.overload
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__messages_per_recipient_window) -> _WhichOneofReturnType__messages_per_recipient_window | None: ...
+    @_typing.overload
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__otps_per_recipient_window) -> _WhichOneofReturnType__otps_per_recipient_window | None: ...
 
 Global___AccountLimits: _TypeAlias = AccountLimits  # noqa: Y015
+
+@_typing.final
+class DestinationCountries(_message.Message):
+    """Countries that an account may send to."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    COUNTRIES_FIELD_NUMBER: _builtins.int
+    @_builtins.property
+    def countries(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
+        """ISO codes such as `KE`, calling codes such as `+881`, which belongs to satellites and no
+        country, or `*` for everywhere; 1 to 300, in the order of the alphabet when shown.
+        """
+
+    def __init__(
+        self,
+        *,
+        countries: _abc.Iterable[_builtins.str] | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["countries", b"countries"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___DestinationCountries: _TypeAlias = DestinationCountries  # noqa: Y015
 
 @_typing.final
 class Account(_message.Message):
@@ -393,8 +489,10 @@ class UpdateAccountRequest(_message.Message):
     def update_mask(self) -> _field_mask_pb2.FieldMask:
         """Names of the fields above that are changed, and no others: `mode`, `status`,
         `credit_limit_micros`, `resend_unknown`, `limits.daily_spend_micros`,
-        `limits.messages_per_minute`, `limits.messages_per_recipient_hour`, or `limits` for all
-        three. Absent or empty: the fields that are present.
+        `limits.messages_per_minute`, `limits.messages_per_recipient_hour`,
+        `limits.messages_per_recipient_window`, `limits.otps_per_recipient_window`,
+        `limits.destinations`, `limits.pumping`, or `limits` for all of them. Absent or empty: the
+        fields that are present.
         """
 
     def __init__(

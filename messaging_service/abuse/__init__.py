@@ -1,0 +1,1 @@
+"""What keeps accounts from being abused: windows of recipients, blocks of numbers, shares of API keys, conversion."""

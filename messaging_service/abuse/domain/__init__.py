@@ -1,0 +1,1 @@
+"""Rules, on the standard library alone."""
