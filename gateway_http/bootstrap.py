@@ -33,10 +33,14 @@ from gateway_http.suppressions.suppression_routes import SuppressionRoutes
 from gateway_http.system.documentation_routes import DocumentationRoutes
 from gateway_http.system.health_routes import HealthRoutes
 from gateway_http.webhooks.webhook_routes import WebhookRoutes
+from service_kit.duties.ending import end_tasks
+from service_kit.duties.keep_running import keep_running
 from service_kit.grpc.channel import open_channel
 from service_kit.grpc.credentialed_channel import Credential
 from service_kit.grpc.grpc_metrics import ClientCalls, counted_stub
 from service_kit.metrics import metrics_served, new_registry
+from service_kit.tls.tls_uses import TlsUses
+from service_kit.tls.watched_tls import WatchedTls
 from service_kit.web.http_server import HttpServer
 from tukupay.sms.messaging.v1 import (
     accounts_pb2_grpc,
@@ -58,7 +62,15 @@ log = structlog.get_logger()
 class Gateway:
     """Everything that a running gateway consists of."""
 
-    def __init__(self, settings: GatewaySettings, pricing: aio.Channel, messaging: aio.Channel) -> None:
+    def __init__(
+        self,
+        settings: GatewaySettings,
+        pricing: aio.Channel,
+        messaging: aio.Channel,
+        *,
+        tls: WatchedTls | None = None,
+    ) -> None:
+        """`tls`: the certificate of its HTTP server; None for plaintext."""
         self.registry = new_registry()
         calls = ClientCalls(self.registry)
         sends = SendMetrics(self.registry, calls)
@@ -132,6 +144,7 @@ class Gateway:
             max_connections=settings.max_connections,
             refused=self.app.refused,
             headers=answer_headers(is_open=settings.access == OPEN),
+            tls=tls,
         )
 
     async def start(self) -> None:
@@ -154,10 +167,14 @@ class Gateway:
 async def serve(settings: GatewaySettings, stopping: asyncio.Event) -> None:
     """Serves until `stopping` is set, then ends running requests; raises OSError when the port is taken."""
     own_token: Credential | None = None if settings.service_token is None else lambda: settings.service_token
+    uses = TlsUses()
+    tls = uses.open("services", settings.services_tls.files)
     async with AsyncExitStack() as stack:
-        pricing = await stack.enter_async_context(open_channel(settings.pricing_address, own_token))
-        messaging = await stack.enter_async_context(open_channel(settings.messaging_address, own_token))
-        gateway = Gateway(settings, pricing, messaging)
+        pricing = await stack.enter_async_context(open_channel(settings.pricing_address, own_token, tls=tls))
+        messaging = await stack.enter_async_context(open_channel(settings.messaging_address, own_token, tls=tls))
+        gateway = Gateway(settings, pricing, messaging, tls=uses.open("server", settings.tls.files))
+        gateway.registry.register(uses)
+        stack.push_async_callback(end_tasks, [keep_running("tls", uses.run())])
         await stack.enter_async_context(metrics_served(settings.metrics_address, gateway.registry))
         if settings.access == OPEN:
             log.warning(

@@ -3,22 +3,25 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Final
+from typing import Any, Final
 
 from gateway_http.callbacks.callback_gate import callback_secrets
+from gateway_http.gateway_tls import HttpTls, ServicesTls
 from service_kit.settings import (
     Address,
     Network,
     SettingsError,
     address,
     choice,
+    group,
     integer,
-    listen_address,
     networks,
     seconds,
     setting,
 )
+from service_kit.tls.tls_settings import calling_problems, listening_problems
 
 OPEN: Final = "open"
 REQUIRED: Final = "required"
@@ -38,14 +41,14 @@ class GatewaySettings:
 
     http_address: Address = setting(
         "GATEWAY_HTTP_ADDRESS",
-        "host:port that serves REST",
-        parse=listen_address,
+        "host:port that serves REST; with GATEWAY_ACCESS=required and TLS also where other machines reach it",
+        parse=address,
         default=Address("127.0.0.1", 8080),
     )
     metrics_address: Address | None = setting(
         "GATEWAY_METRICS_ADDRESS",
-        "host:port that serves /metrics to Prometheus, apart from all else; unset for none",
-        parse=listen_address,
+        "host:port that serves /metrics to Prometheus, apart from all else, in plaintext; unset for none",
+        parse=address,
         default=None,
         guide="guides/metrics.md",
     )
@@ -155,12 +158,26 @@ class GatewaySettings:
         default=20.0,
     )
 
+    tls: HttpTls = group(HttpTls, default=HttpTls())
+    services_tls: ServicesTls = group(ServicesTls, default=ServicesTls())
+
+    @classmethod
+    def cross_check(cls, values: Mapping[str, Any]) -> list[str]:
+        """What would leave its listener, or its calls to the services, without protection."""
+        prefix, tls = "GATEWAY_SERVICES", values["services_tls"]
+        return [
+            *listening_problems(
+                "GATEWAY",
+                "GATEWAY_HTTP_ADDRESS",
+                values.get("http_address"),
+                authenticates=values.get("access") == REQUIRED,
+                tls=values["tls"],
+            ),
+            *calling_problems(prefix, "GATEWAY_PRICING_ADDRESS", values.get("pricing_address"), tls),
+            *calling_problems(prefix, "GATEWAY_MESSAGING_ADDRESS", values.get("messaging_address"), tls),
+        ]
+
     def __post_init__(self) -> None:
-        if self.access == OPEN and not self.http_address.is_loopback:
-            raise SettingsError(
-                f"GATEWAY_ACCESS is open and GATEWAY_HTTP_ADDRESS ({self.http_address}) is reachable from other "
-                f"machines: set GATEWAY_ACCESS to {REQUIRED}, or listen on 127.0.0.1"
-            )
         if self.send_deadline_s <= self.outcome_wait_s:
             raise SettingsError(
                 f"GATEWAY_SEND_DEADLINE_S ({self.send_deadline_s:g} s) must be more than GATEWAY_OUTCOME_WAIT_S "

@@ -49,6 +49,7 @@ from service_kit.postgres.chain_metrics import ChainCollector
 from service_kit.postgres.database import create_pool
 from service_kit.postgres.pool_metrics import PoolCollector
 from service_kit.readiness import SchemaCheck, report_readiness, show_serving
+from service_kit.tls.tls_uses import TlsUses
 from tukupay.sms.pricing.v1 import pricing_pb2_grpc
 
 DATABASE_PATIENCE: Final = timedelta(seconds=2)
@@ -99,12 +100,15 @@ async def running(settings: PricingSettings) -> AsyncIterator[GrpcServer]:
     registry = new_registry()
     registry.register(PoolCollector({"pricing": pool}))
     registry.register(PriceBookCollector(book, watch))
+    tls = TlsUses()
+    registry.register(tls)
     identities = IdentitiesFile(settings.identities_file)
     server = guarded_server(
         Guard(settings.access, identities, inspectable=settings.reflection),
         registry,
         settings.grpc_address,
         [SERVICE_NAME],
+        tls=tls.open("server", settings.tls.files),
     )
     show_serving(server, registry)
     use_cases = UseCases(
@@ -137,6 +141,7 @@ async def running(settings: PricingSettings) -> AsyncIterator[GrpcServer]:
                     "forget_requests",
                     Duty("forget_requests", _logged(forgetting), log_of_duties, every_s=FORGET_EVERY_S).run(),
                 ),
+                keep_running("tls", tls.run()),
                 keep_running(IDENTITIES, identities.duty(log_of_duties).run()),
                 keep_running("warm_up", _warm_up(WarmUp(costs, records, book), log_of_duties), may_end=True),
             )

@@ -6,11 +6,13 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from decimal import Decimal, InvalidOperation
 from pathlib import Path
+from typing import Any
 
 from pricing_service.domain.price_guards import ByLevel
 from pricing_service.domain.tier import Level
 from service_kit.access.requirement import Access, access, access_problems
-from service_kit.settings import Address, flag, integer, listen_address, seconds, setting
+from service_kit.settings import Address, address, flag, group, integer, seconds, setting
+from service_kit.tls.tls_settings import CERTIFICATE, GUIDE, KEY, MutualTls, listening_problems, proxy
 
 
 def by_level(maximum: Decimal) -> Callable[[str], ByLevel]:
@@ -41,6 +43,29 @@ def _number(text: str, maximum: Decimal) -> Decimal:
 
 
 @dataclass(frozen=True, slots=True)
+class PricingTls(MutualTls):
+    """TLS of the gRPC server."""
+
+    is_proxied: bool = setting(
+        "PRICING_TLS",
+        "`proxy` where a proxy in front speaks TLS, as a listener of other machines may else not go without",
+        parse=proxy,
+        default=False,
+        default_text="none",
+        guide=GUIDE,
+    )
+    certificate: Path | None = setting("PRICING_TLS_CERT_FILE", CERTIFICATE, parse=Path, default=None, guide=GUIDE)
+    key: Path | None = setting("PRICING_TLS_KEY_FILE", KEY, parse=Path, default=None)
+    authorities: Path | None = setting(
+        "PRICING_TLS_CLIENT_CA_FILE",
+        "PEM file of the authorities of its callers, each of whom must then show a certificate",
+        parse=Path,
+        default=None,
+        guide=GUIDE,
+    )
+
+
+@dataclass(frozen=True, slots=True)
 class PricingSettings:
     """What an operator can choose."""
 
@@ -49,14 +74,14 @@ class PricingSettings:
     )
     grpc_address: Address = setting(
         "PRICING_GRPC_ADDRESS",
-        "host:port to listen on",
-        parse=listen_address,
+        "host:port to listen on; with PRICING_ACCESS=required and TLS also where other machines reach it",
+        parse=address,
         default=Address("127.0.0.1", 50051),
     )
     metrics_address: Address | None = setting(
         "PRICING_METRICS_ADDRESS",
-        "host:port that serves /metrics to Prometheus, apart from all else; unset for none",
-        parse=listen_address,
+        "host:port that serves /metrics to Prometheus, apart from all else, in plaintext; unset for none",
+        parse=address,
         default=None,
         guide="guides/metrics.md",
     )
@@ -146,7 +171,18 @@ class PricingSettings:
         default=False,
     )
 
+    tls: PricingTls = group(PricingTls, default=PricingTls())
+
     @classmethod
-    def cross_check(cls, values: Mapping[str, object]) -> list[str]:
+    def cross_check(cls, values: Mapping[str, Any]) -> list[str]:
         """What the variables mean together."""
-        return access_problems(values, "PRICING")
+        return [
+            *access_problems(values, "PRICING"),
+            *listening_problems(
+                "PRICING",
+                "PRICING_GRPC_ADDRESS",
+                values.get("grpc_address"),
+                authenticates=values.get("access") is Access.REQUIRED,
+                tls=values["tls"],
+            ),
+        ]

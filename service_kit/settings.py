@@ -60,9 +60,12 @@ def setting(
     )
 
 
-def group(settings: type[T]) -> T:
-    """Declares a field of a settings dataclass that holds a group of them: another such dataclass."""
-    return dataclasses.field(metadata={_GROUP: settings})  # type: ignore[no-any-return]  # stands for the group
+def group(settings: type[T], *, default: Any = dataclasses.MISSING) -> T:  # noqa: ANN401 - the group's own type
+    """Declares a field of a settings dataclass that holds a group of them: another such dataclass.
+
+    `default`: the group when the settings are built without `load`; none unless given.
+    """
+    return dataclasses.field(default=default, metadata={_GROUP: settings})  # type: ignore[no-any-return]  # stands for it
 
 
 @dataclass(frozen=True, slots=True)
@@ -97,6 +100,12 @@ def declared(settings: type) -> list[Declared]:
                 )
             )
     return found
+
+
+def env_of(settings: type, field: str) -> str:
+    """The variable that a field of a settings class is read from."""
+    (spec,) = (spec for spec in dataclasses.fields(settings) if spec.name == field)
+    return str(spec.metadata[_ENV])
 
 
 def load(settings: type[T], environ: Mapping[str, str]) -> T:

@@ -135,7 +135,8 @@ async def running(settings: MessagingSettings, seams: Seams) -> AsyncIterator[Gr
     access = settings.access
     identities = IdentitiesFile(access.identities_file)
     guard = Guard(access.access, identities, Resolvers(api_key=service.access.check), inspectable=access.reflection)
-    server = guarded_server(guard, process.registry, settings.grpc_address, SERVICES)
+    tls = process.tls.open("server", settings.tls.files)
+    server = guarded_server(guard, process.registry, settings.grpc_address, SERVICES, tls=tls)
     show_serving(server, process.registry)
     for add_to in service.servicers:
         add_to(server.grpc)
@@ -164,6 +165,7 @@ def _run(
     dispatching = keep_running("dispatch", sending.dispatch.run(), may_end=True)
     tasks = [dispatching, keep_running("readiness", check)]
     tasks += [keep_running(name, run()) for name, run in duties.items()]
+    tasks.append(keep_running("tls", process.tls.run()))
     tasks.append(keep_running(IDENTITIES, identities.duty(process.failures).run()))
     ending.push_async_callback(end_tasks, tasks)
     time = SharedTime(settings.drain_s, least_s=STEP_S)

@@ -44,7 +44,8 @@ def build_prices(process: Process, destinations: AccountDestinationCheck) -> Wir
     """Puts it together; nothing connects yet. `destinations`: where accounts may send to, for quotes."""
     settings, sending, now = process.settings.prices, process.settings.sending, process.seams.now
     token = process.settings.access.service_token
-    channel = open_channel(settings.pricing_address, None if token is None else lambda: token)
+    tls = process.tls.open("pricing", process.settings.pricing_tls.files)
+    channel = open_channel(settings.pricing_address, None if token is None else lambda: token, tls=tls)
     calls = ClientCalls(process.registry)
     copy = PriceCopy(
         capacity=settings.price_copy_answers,

@@ -23,6 +23,7 @@ from service_kit.access.identities_file import DUTY as IDENTITIES
 from service_kit.duties.duty_failures import DutyFailures
 from service_kit.metrics import new_registry
 from service_kit.postgres.pool_metrics import PoolCollector
+from service_kit.tls.tls_uses import TlsUses
 
 Servicers = tuple[Callable[[aio.Server], None], ...]
 """What a room answers over gRPC: each puts one service on a server."""
@@ -79,13 +80,15 @@ class Process:
     """The data keys of texts; None where texts are stored as they are."""
     contents: Contents
     """Seals what is stored, and opens what is read."""
+    tls: TlsUses
 
 
 def create_process(settings: MessagingSettings, seams: Seams) -> Process:
     """Makes what all rooms share; nothing connects yet."""
-    registry, pools = new_registry(), create_pools(settings.database)
+    registry, pools, tls = new_registry(), create_pools(settings.database), TlsUses()
     registry.register(PoolCollector(pools.by_name))
     ring = chosen_ring(settings.privacy, pools)
+    registry.register(tls)
     return Process(
         settings=settings,
         seams=seams,
@@ -96,6 +99,7 @@ def create_process(settings: MessagingSettings, seams: Seams) -> Process:
         flushes=FlushMetrics(registry),
         ring=ring,
         contents=PLAIN if ring is None else SealedContents(ring, seams.now),
+        tls=tls,
     )
 
 

@@ -3,18 +3,15 @@
 from __future__ import annotations
 
 import asyncio
+import ssl
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 from typing import Final
 
 import structlog
-from prometheus_client import Gauge
-from prometheus_client.registry import CollectorRegistry
 
 from service_kit.tls.tls_files import TlsFiles, TlsFilesError, TlsMaterial, read_tls_files
 
-LOOK_S: Final = 5.0
-"""Seconds between two looks: new files are in use after twice that at the latest."""
 EXPIRES_SOON: Final = timedelta(days=7)
 
 log = structlog.get_logger()
@@ -36,48 +33,30 @@ class WatchedTls:
         self._warn_of_expiry()
 
     def on_change(self, take: Callable[[TlsMaterial], None]) -> None:
-        """Calls `take` with each new material, on the loop; what it raises leaves the others as they are."""
+        """Calls `take` with each new material, on the loop. It raises ssl.SSLError for one that it cannot use."""
         self._takers.append(take)
 
     async def look(self) -> None:
-        """Reads the files; new ones are handed on, and those that cannot be used are logged once."""
+        """Reads the files; new ones are handed on, and those that cannot be used are logged once and change nothing."""
         try:
             found = await asyncio.to_thread(read_tls_files, self._files)
-        except TlsFilesError as error:
-            if str(error) != self._refused:
-                self._refused = str(error)
-                log.warning("tls.files_refused", use=self.use, problem=self._refused)
+            if found == self.current:
+                self._refused = None
+                return
+            for take in self._takers:
+                take(found)
+        except (TlsFilesError, ssl.SSLError) as error:
+            problem = str(error) if isinstance(error, TlsFilesError) else f"OpenSSL refuses them: {error.reason}"
+            if problem != self._refused:
+                self._refused = problem
+                log.warning("tls.files_refused", use=self.use, problem=problem)
             return
         self._refused = None
-        if found == self.current:
-            return
         self.current = found
         log.info("tls.files_taken", use=self.use, expires=found.expires.isoformat() if found.expires else None)
         self._warn_of_expiry()
-        for take in self._takers:
-            take(found)
 
     def _warn_of_expiry(self) -> None:
         expires = self.current.expires
         if expires is not None and expires - self._now() < EXPIRES_SOON:
             log.warning("tls.certificate_expires", use=self.use, expires=expires.isoformat())
-
-
-class TlsExpiry:
-    """Exports when certificates end, as `tukupay_tls_certificate_expiry_timestamp_seconds`."""
-
-    def __init__(self, registry: CollectorRegistry) -> None:
-        self._gauge = Gauge(
-            "tukupay_tls_certificate_expiry_timestamp_seconds",
-            "Unix time at which the certificate in use ends, by what it is used for.",
-            ("use",),
-            registry=registry,
-        )
-
-    def watch(self, watched: WatchedTls) -> None:
-        """Exports that of one use, now and after each change; nothing when it shows no certificate."""
-        if watched.current.expires is None:
-            return
-        self._gauge.labels(watched.use).set_function(
-            lambda: watched.current.expires.timestamp() if watched.current.expires else 0.0
-        )

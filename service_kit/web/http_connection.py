@@ -16,6 +16,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import re
+import ssl
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from http import HTTPStatus
@@ -115,6 +116,8 @@ class ServerConfig(uvicorn.Config):
     """More are refused, unless one that waits for a request can make room."""
     refused: Callable[[Refusal], Rendered]
     """Renders what is refused before the application sees it."""
+    tls: ssl.SSLContext | None
+    """None for plaintext."""
 
 
 class _RefusedError(Exception):

@@ -7,22 +7,32 @@ import contextlib
 import math
 import resource
 import socket
+import ssl
 import sys
 from collections.abc import Callable, Iterator, Sequence
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
 import uvicorn
 from starlette.types import ASGIApp
 
 from service_kit.duties.keep_running import keep_running
-from service_kit.settings import Address
+from service_kit.settings import Address, SettingsError
 from service_kit.web.http_connection import HttpConnection, Refusal, Rendered, ServerConfig, as_text
+from service_kit.web.http_tls import server_context
+
+if TYPE_CHECKING:
+    # Slow to import, and only needed by programs that use TLS, which have it already.
+    from service_kit.tls.watched_tls import WatchedTls
 
 LAST_ANSWERS_S = 5
 """How long requests that were given up may take to be answered."""
 KEEP_ALIVE_S = 75
 BACKLOG = 2_048
 MAX_CONNECTIONS: Final = 4_096
+HANDSHAKE_TIMEOUT_S: Final = 10.0
+"""From the connection to the end of the handshake of TLS."""
+GOODBYE_TIMEOUT_S: Final = 5.0
+"""How long a client may take to end TLS in good order, before the connection is cut."""
 _OTHER_DESCRIPTORS: Final = 128
 """What a process keeps open beside the connections of its HTTP server."""
 _TICKS_PER_CHECK: Final = 10
@@ -31,6 +41,25 @@ _TICKS_PER_CHECK: Final = 10
 
 class _EmbeddedServer(uvicorn.Server):
     """Leaves the signals of the process to the process, and ends connections that keep it waiting."""
+
+    config: ServerConfig
+
+    async def startup(self, sockets: list[socket.socket] | None = None) -> None:
+        """uvicorn's, with a bound for handshakes, which are not connections of its own yet."""
+        tls = self.config.tls
+        loop = asyncio.get_running_loop()
+        self.servers = [
+            await loop.create_server(
+                lambda: HttpConnection(self.config, self.server_state, {}),
+                sock=listener,
+                backlog=self.config.backlog,
+                ssl=tls,
+                ssl_handshake_timeout=None if tls is None else HANDSHAKE_TIMEOUT_S,
+                ssl_shutdown_timeout=None if tls is None else GOODBYE_TIMEOUT_S,
+            )
+            for listener in sockets or ()
+        ]
+        self.started = True
 
     @contextlib.contextmanager
     def capture_signals(self) -> Iterator[None]:
@@ -60,11 +89,13 @@ class HttpServer:
         max_connections: int = MAX_CONNECTIONS,
         refused: Callable[[Refusal], Rendered] = as_text,
         headers: Sequence[tuple[str, str]] = (),
+        tls: WatchedTls | None = None,
     ) -> None:
         """`drain_s` is how long running requests may take to end once the server stops.
 
         `max_connections` is lowered to what the process may open. `refused` renders what is refused before the
-        application sees it. `headers` are of every answer, refusals included.
+        application sees it. `headers` are of every answer, refusals included. `tls`: the server's certificate; None
+        for plaintext. Raises SettingsError for a certificate that OpenSSL does not take.
         """
         self._address = address
         config = ServerConfig(
@@ -88,6 +119,7 @@ class HttpServer:
         )
         config.max_connections = min(max_connections, _affordable_connections())
         config.refused = refused
+        config.tls = None if tls is None else _context(tls)
         self._server = _EmbeddedServer(config)
         self._task: asyncio.Task[None] | None = None
         self.port = 0
@@ -109,6 +141,15 @@ class HttpServer:
         self._server.should_exit = True
         if self._task is not None:
             await self._task
+
+
+def _context(tls: WatchedTls) -> ssl.SSLContext:
+    try:
+        return server_context(tls)
+    except ssl.SSLError as error:
+        raise SettingsError(
+            f"the files of TLS ({tls.use}) cannot be used: OpenSSL refuses them: {error.reason}"
+        ) from None
 
 
 def _affordable_connections() -> int:

@@ -10,11 +10,9 @@ import pytest
 from prometheus_client import Counter, Histogram
 from prometheus_client.parser import text_string_to_metric_families
 
-from gateway_http.settings import GatewaySettings
 from messaging_service.wiring.settings.messaging_settings import MessagingSettings
-from pricing_service.settings import PricingSettings
 from service_kit.metrics import metrics_served, new_registry
-from service_kit.settings import Address, SettingsError, load
+from service_kit.settings import Address
 from tests.system.ports import free_port
 
 
@@ -76,16 +74,3 @@ async def test_a_taken_address_is_an_error_that_names_it() -> None:
         with pytest.raises(OSError, match=f"cannot listen on 127.0.0.1:{port}"):
             async with metrics_served(local(port), new_registry()):
                 pass
-
-
-@pytest.mark.parametrize(
-    ("settings", "variable"),
-    [
-        (MessagingSettings, "MESSAGING_METRICS_ADDRESS"),
-        (PricingSettings, "PRICING_METRICS_ADDRESS"),
-        (GatewaySettings, "GATEWAY_METRICS_ADDRESS"),
-    ],
-)
-def test_an_address_that_other_machines_reach_is_refused(settings: type, variable: str) -> None:
-    with pytest.raises(SettingsError, match=rf"{variable} .*: 0\.0\.0\.0 is reachable from other machines"):
-        load(settings, {variable: "0.0.0.0:9152"})

@@ -10,7 +10,7 @@ from pathlib import Path
 
 from cryptography import x509
 from cryptography.hazmat.primitives import hashes
-from cryptography.hazmat.primitives.asymmetric import ec
+from cryptography.hazmat.primitives.asymmetric import ec, rsa
 from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
 from cryptography.x509.oid import ExtendedKeyUsageOID, NameOID
 
@@ -63,12 +63,15 @@ class Authority:
         path.write_bytes(self.pem)
         return path
 
-    def sign(self, uri: str | None = None, names: Iterable[str] = LOOPBACK, *, ended_days: int = 0) -> Certificate:
+    def sign(
+        self, uri: str | None = None, names: Iterable[str] = LOOPBACK, *, ended_days: int = 0, rsa_bits: int = 0
+    ) -> Certificate:
         """A certificate for a workload (`uri`: its SPIFFE id) at some names and addresses.
 
-        `ended_days`: ended so many days ago; 0 for one that is valid for a month.
+        `ended_days`: ended so many days ago; 0 for one that is valid for a month. `rsa_bits`: of an RSA key; 0 for one
+        on a curve.
         """
-        key = ec.generate_private_key(ec.SECP256R1())
+        key = rsa.generate_private_key(65_537, rsa_bits) if rsa_bits else ec.generate_private_key(ec.SECP256R1())
         begun, ends = _span(ended_days)
         alternatives: list[x509.GeneralName] = [_alternative(name) for name in names]
         if uri is not None:

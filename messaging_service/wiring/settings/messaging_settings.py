@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import Any
 
 from messaging_service.wiring.settings.access_settings import AccessSettings
 from messaging_service.wiring.settings.account_settings import AccountSettings
@@ -10,6 +12,7 @@ from messaging_service.wiring.settings.alert_settings import AlertSettings
 from messaging_service.wiring.settings.carrier_settings import CarrierSettings
 from messaging_service.wiring.settings.channel_settings import ChannelSettings
 from messaging_service.wiring.settings.database_settings import DatabaseSettings
+from messaging_service.wiring.settings.messaging_tls import MessagingTls, PricingCallTls
 from messaging_service.wiring.settings.opt_out_settings import OptOutSettings
 from messaging_service.wiring.settings.price_settings import PriceSettings
 from messaging_service.wiring.settings.privacy_settings import PrivacySettings
@@ -17,7 +20,9 @@ from messaging_service.wiring.settings.receipt_settings import ReceiptSettings
 from messaging_service.wiring.settings.sending_settings import SendingSettings
 from messaging_service.wiring.settings.watch_settings import WatchSettings
 from messaging_service.wiring.settings.webhook_settings import WebhookSettings
-from service_kit.settings import Address, group, listen_address, seconds, setting
+from service_kit.access.requirement import Access
+from service_kit.settings import Address, address, group, seconds, setting
+from service_kit.tls.tls_settings import calling_problems, listening_problems
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -26,14 +31,14 @@ class MessagingSettings:
 
     grpc_address: Address = setting(
         "MESSAGING_GRPC_ADDRESS",
-        "host:port to listen on",
-        parse=listen_address,
+        "host:port to listen on; with MESSAGING_ACCESS=required and TLS also where other machines reach it",
+        parse=address,
         default=Address("127.0.0.1", 50052),
     )
     metrics_address: Address | None = setting(
         "MESSAGING_METRICS_ADDRESS",
-        "host:port that serves /metrics to Prometheus, apart from all else; unset for none",
-        parse=listen_address,
+        "host:port that serves /metrics to Prometheus, apart from all else, in plaintext; unset for none",
+        parse=address,
         default=None,
         guide="guides/metrics.md",
     )
@@ -44,6 +49,8 @@ class MessagingSettings:
         default=20.0,
     )
     access: AccessSettings = group(AccessSettings)
+    tls: MessagingTls = group(MessagingTls, default=MessagingTls())
+    pricing_tls: PricingCallTls = group(PricingCallTls, default=PricingCallTls())
     database: DatabaseSettings = group(DatabaseSettings)
     prices: PriceSettings = group(PriceSettings)
     carriers: CarrierSettings = group(CarrierSettings)
@@ -56,3 +63,22 @@ class MessagingSettings:
     webhooks: WebhookSettings = group(WebhookSettings)
     channels: ChannelSettings = group(ChannelSettings)
     privacy: PrivacySettings = group(PrivacySettings)
+
+    @classmethod
+    def cross_check(cls, values: Mapping[str, Any]) -> list[str]:
+        """What would leave its listener, or its calls to pricing, without protection."""
+        return [
+            *listening_problems(
+                "MESSAGING",
+                "MESSAGING_GRPC_ADDRESS",
+                values.get("grpc_address"),
+                authenticates=values["access"].get("access") is Access.REQUIRED,
+                tls=values["tls"],
+            ),
+            *calling_problems(
+                "MESSAGING_PRICING",
+                "MESSAGING_PRICING_ADDRESS",
+                values["prices"].get("pricing_address"),
+                values["pricing_tls"],
+            ),
+        ]

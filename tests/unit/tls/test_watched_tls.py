@@ -9,8 +9,10 @@ import pytest
 from prometheus_client import CollectorRegistry
 from structlog.testing import capture_logs
 
+from service_kit.settings import SettingsError
 from service_kit.tls.tls_files import TlsFiles, TlsFilesError, TlsMaterial, read_tls_files
-from service_kit.tls.watched_tls import TlsExpiry, WatchedTls
+from service_kit.tls.tls_uses import TlsUses
+from service_kit.tls.watched_tls import WatchedTls
 from tests.system.certificates import PRICING, Authority
 
 
@@ -93,8 +95,16 @@ def test_a_certificate_that_ends_soon_is_logged(files: TlsFiles) -> None:
 
 async def test_the_end_of_the_certificate_in_use_is_exported(files: TlsFiles) -> None:
     registry = CollectorRegistry()
-    watched = WatchedTls("server", files)
-    TlsExpiry(registry).watch(watched)
+    uses = TlsUses()
+    registry.register(uses)
+    watched = uses.open("server", files)
+    assert watched is not None
     name = "tukupay_tls_certificate_expiry_timestamp_seconds"
     assert watched.current.expires is not None
     assert registry.get_sample_value(name, {"use": "server"}) == watched.current.expires.timestamp()
+
+
+def test_a_service_does_not_start_with_files_that_cannot_be_used(files: TlsFiles) -> None:
+    write_new(files, key=False)
+    with pytest.raises(SettingsError, match=r"the files of TLS \(server\) cannot be used: the key in"):
+        TlsUses().open("server", files)
