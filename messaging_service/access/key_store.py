@@ -8,6 +8,7 @@ from datetime import datetime
 from typing import NamedTuple, Protocol
 
 from messaging_service.access.domain.key_record import KeyRecord, KeyStatus
+from service_kit.audit.actor import Actor
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,9 +38,12 @@ class Rotation(NamedTuple):
 
 
 class KeyStore(Protocol):
-    """The keys. Every method raises ServiceError DATABASE_UNAVAILABLE when the database cannot be reached."""
+    """The keys. What makes or ends one audits it in the same transaction, for the actor.
 
-    async def add(self, new: KeptKey) -> bool:
+    Every method raises ServiceError DATABASE_UNAVAILABLE when the database cannot be reached.
+    """
+
+    async def add(self, new: KeptKey, *, actor: Actor) -> bool:
         """Records a new key; False when another one has its id."""
         ...
 
@@ -53,7 +57,7 @@ class KeyStore(Protocol):
         """Keys, newest first, those behind an instant and id. `now`: the instant at which they stand as is wanted."""
         ...
 
-    async def replace(self, key_id: str, new: KeptKey, ends_at: datetime) -> Rotation | None:
+    async def replace(self, key_id: str, new: KeptKey, ends_at: datetime, *, actor: Actor) -> Rotation | None:
         """Records a key in the place of another one, which ends at `ends_at` unless it ends sooner.
 
         None, and nothing is done, when the other one is not there, was revoked or replaced, or expired before the new
@@ -61,8 +65,8 @@ class KeyStore(Protocol):
         """
         ...
 
-    async def revoke(self, key_id: str, by: str, at: datetime) -> KeyRecord | None:
-        """Ends a key; one that was revoked before stays as it is. None when there is none."""
+    async def revoke(self, key_id: str, at: datetime, *, actor: Actor) -> KeyRecord | None:
+        """Ends a key for an actor; one that was revoked before stays as it is. None when there is none."""
         ...
 
     async def note_uses(self, uses: Mapping[str, datetime]) -> None:

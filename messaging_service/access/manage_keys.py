@@ -17,6 +17,7 @@ from messaging_service.access.domain.key_terms import KeyTerms, require_grantabl
 from messaging_service.access.key_store import KeptKey, KeyFilter, KeyStore
 from service_kit.access.api_key import generate
 from service_kit.access.principal import Principal
+from service_kit.audit.actor import Actor
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,12 +52,12 @@ class ManageKeys:
         """The clock by which keys expire."""
         return self._now
 
-    async def create(self, terms: KeyTerms, by: Principal) -> IssuedKey:
+    async def create(self, terms: KeyTerms, by: Principal, *, actor: Actor) -> IssuedKey:
         """Makes a key of terms without a fault. Raises ServiceError PERMISSION_DENIED."""
         require_grantable(terms, by)
         while True:
             kept, secret = self._new(terms, by)
-            if await self._keys.add(kept):
+            if await self._keys.add(kept, actor=actor):
                 return IssuedKey(kept.record, secret)
 
     async def get(self, key_id: str) -> KeyRecord:
@@ -70,7 +71,7 @@ class ManageKeys:
         """Keys, newest first, those behind an instant and id."""
         return await self._keys.list(wanted, self._now(), limit, after)
 
-    async def rotate(self, key_id: str, overlap: timedelta | None, by: Principal) -> RotatedKey:
+    async def rotate(self, key_id: str, overlap: timedelta | None, by: Principal, *, actor: Actor) -> RotatedKey:
         """Makes a key of the same terms; the old one ends after an overlap, a day when it is None.
 
         Raises ServiceError INVALID, KEY_NOT_FOUND, KEY_ENDED, KEY_REPLACED or PERMISSION_DENIED.
@@ -83,14 +84,14 @@ class ManageKeys:
             require_grantable(old.terms, by)
             kept, secret = self._new(terms_of_successor(old, now), by)
             # None when the key came to an end meanwhile, as the next round says, or when an id was drawn twice.
-            rotation = await self._keys.replace(key_id, kept, kept.record.created_at + overlap)
+            rotation = await self._keys.replace(key_id, kept, kept.record.created_at + overlap, actor=actor)
             if rotation is not None:
                 self._changed()
                 return RotatedKey(IssuedKey(rotation.successor, secret), rotation.replaced)
 
-    async def revoke(self, key_id: str, by: Principal) -> KeyRecord:
+    async def revoke(self, key_id: str, *, actor: Actor) -> KeyRecord:
         """Ends a key at once; again is harmless. Raises ServiceError KEY_NOT_FOUND."""
-        record = await self._keys.revoke(key_id, by.id, self._now())
+        record = await self._keys.revoke(key_id, self._now(), actor=actor)
         if record is None:
             raise no_such_key()
         self._changed()

@@ -22,6 +22,7 @@ from service_kit import page_token
 from service_kit.access.api_key import is_key_id
 from service_kit.access.caller import caller
 from service_kit.access.principal_messages import from_principal
+from service_kit.audit.actor import actor
 from service_kit.errors import Violation, invalid
 from service_kit.grpc.context import Context
 from tukupay.sms.messaging.v1 import access_pb2 as pb
@@ -38,7 +39,7 @@ class AccessServicer(access_pb2_grpc.AccessServiceServicer):
 
     @override
     async def CreateKey(self, request: pb.CreateKeyRequest, context: Context) -> pb.CreateKeyResponse:
-        issued = await self._keys.create(to_terms(request.terms, self._keys.now()), caller())
+        issued = await self._keys.create(to_terms(request.terms, self._keys.now()), caller(), actor=actor())
         return pb.CreateKeyResponse(key=from_key(issued.record, self._keys.now()), secret=issued.secret)
 
     @override
@@ -63,7 +64,7 @@ class AccessServicer(access_pb2_grpc.AccessServiceServicer):
     @override
     async def RotateKey(self, request: pb.RotateKeyRequest, context: Context) -> pb.RotateKeyResponse:
         overlap = _to_overlap(request.overlap) if request.HasField("overlap") else None
-        rotated = await self._keys.rotate(_id(request.key_id), overlap, caller())
+        rotated = await self._keys.rotate(_id(request.key_id), overlap, caller(), actor=actor())
         now = self._keys.now()
         return pb.RotateKeyResponse(
             key=from_key(rotated.issued.record, now),
@@ -73,7 +74,7 @@ class AccessServicer(access_pb2_grpc.AccessServiceServicer):
 
     @override
     async def RevokeKey(self, request: pb.RevokeKeyRequest, context: Context) -> pb.RevokeKeyResponse:
-        revoked = await self._keys.revoke(_id(request.key_id), caller())
+        revoked = await self._keys.revoke(_id(request.key_id), actor=actor())
         return pb.RevokeKeyResponse(key=from_key(revoked, self._keys.now()))
 
     @override

@@ -14,7 +14,10 @@ from messaging_service.access.key_store import KeptKey, KeyFilter, KeyStore, Rot
 from messaging_service.access.resolve_keys import USE_GRAIN
 from messaging_service.shared.postgres.migrated import migrated
 from messaging_service.shared.postgres.record_columns import RecordColumns
-from service_kit.postgres.database import Pool, single_statement
+from service_kit.audit.actor import Actor
+from service_kit.audit.audit_entry import AuditRecord, Facts, fact, facts_of
+from service_kit.postgres import audit_log
+from service_kit.postgres.database import Pool, single_statement, transaction
 
 TERMS: Final = RecordColumns(
     KeyTerms, read={"accounts": lambda ids: None if ids is None else frozenset(ids), "scopes": frozenset}
@@ -86,9 +89,12 @@ class PostgresKeys(KeyStore):
         self._pool = pool
 
     @override
-    async def add(self, new: KeptKey) -> bool:
-        async with migrated(single_statement(self._pool)) as connection:
-            return (await connection.execute(_ADD, _parameters(new))).rowcount == 1
+    async def add(self, new: KeptKey, *, actor: Actor) -> bool:
+        async with migrated(transaction(self._pool)) as connection:
+            is_new = (await connection.execute(_ADD, _parameters(new))).rowcount == 1
+            if is_new:
+                await audit_log.record(connection, actor, _created(new.record))
+            return is_new
 
     @override
     async def find(self, key_id: str) -> KeptKey | None:
@@ -123,18 +129,29 @@ class PostgresKeys(KeyStore):
             return [KEY.read(row) for row in await cursor.fetchall()]
 
     @override
-    async def replace(self, key_id: str, new: KeptKey, ends_at: datetime) -> Rotation | None:
+    async def replace(self, key_id: str, new: KeptKey, ends_at: datetime, *, actor: Actor) -> Rotation | None:
         parameters = _parameters(new) | {"old_id": key_id, "ends_at": ends_at}
-        async with migrated(single_statement(self._pool)) as connection:
+        async with migrated(transaction(self._pool)) as connection:
             rows = await (await connection.execute(_REPLACE, parameters)).fetchall()
-        return Rotation(*map(KEY.read, rows)) if rows else None
+            if not rows:
+                return None
+            rotation = Rotation(*map(KEY.read, rows))
+            ended = rotation.replaced
+            after = {"expires_at": fact(ended.terms.expires_at), "replaced_by": ended.replaced_by}
+            await audit_log.record(connection, actor, _audited("key.rotated", ended, after))
+            await audit_log.record(connection, actor, _created(rotation.successor))
+            return rotation
 
     @override
-    async def revoke(self, key_id: str, by: str, at: datetime) -> KeyRecord | None:
-        async with migrated(single_statement(self._pool)) as connection:
-            row = await (await connection.execute(_REVOKE, {"id": key_id, "by": by, "at": at})).fetchone()
-        if row is not None:
-            return KEY.read(row)
+    async def revoke(self, key_id: str, at: datetime, *, actor: Actor) -> KeyRecord | None:
+        parameters = {"id": key_id, "by": actor.principal, "at": at}
+        async with migrated(transaction(self._pool)) as connection:
+            row = await (await connection.execute(_REVOKE, parameters)).fetchone()
+            if row is not None:
+                revoked = KEY.read(row)
+                after = facts_of(revoked, "revoked_at", "revoked_by")
+                await audit_log.record(connection, actor, _audited("key.revoked", revoked, after))
+                return revoked
         kept = await self.find(key_id)
         return None if kept is None else kept.record
 
@@ -147,6 +164,17 @@ class PostgresKeys(KeyStore):
         }
         async with migrated(single_statement(self._pool)) as connection:
             await connection.execute(_NOTE_USES, parameters)
+
+
+def _created(key: KeyRecord) -> AuditRecord:
+    return _audited("key.created", key, facts_of(key, "terms", "created_by"))
+
+
+def _audited(action: str, key: KeyRecord, after: Facts) -> AuditRecord:
+    """What the audit log says of a key, which is an account's when it acts for that one alone."""
+    accounts = key.terms.accounts
+    account = next(iter(accounts)) if accounts is not None and len(accounts) == 1 else None
+    return AuditRecord(action, key.id, account, after=after)
 
 
 def _parameters(new: KeptKey) -> dict[str, Any]:

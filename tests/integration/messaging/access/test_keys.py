@@ -247,6 +247,31 @@ async def test_no_secret_is_in_the_table_or_in_a_log(
             assert secret[-14:] not in text
 
 
+async def test_the_audit_log_says_who_made_rotated_and_revoked_a_key(platform: Platform, database_url: str) -> None:
+    made = await platform.make(messages_per_minute=7)
+    old = made.key.key_id
+    rotated = await platform.keys.RotateKey(pb.RotateKeyRequest(key_id=old))
+    await refusal_of(platform.keys.RotateKey(pb.RotateKeyRequest(key_id=old)))
+    for _ in range(2):
+        await platform.keys.RevokeKey(pb.RevokeKeyRequest(key_id=old))
+    found = await rows(database_url, "SELECT action, subject, account, principal, after FROM audit_entry ORDER BY id")
+    new = rotated.key.key_id
+    assert [row[:4] for row in found] == [
+        ("key.created", old, "shop", "open"),
+        ("key.rotated", old, "shop", "open"),
+        ("key.created", new, "shop", "open"),
+        ("key.revoked", old, "shop", "open"),
+    ]
+    assert (found[0][4]["terms"]["scopes"], found[0][4]["terms"]["messages_per_minute"]) == (
+        ["sms:read", "sms:send"],
+        7,
+    )
+    assert found[1][4] == {"expires_at": "2026-12-02T09:30:00+00:00", "replaced_by": new}
+    assert found[3][4] == {"revoked_at": "2026-12-01T09:30:00+00:00", "revoked_by": "open"}
+    for secret in (made.secret, rotated.secret):
+        assert secret[16:] not in repr(found)
+
+
 async def test_terms_of_messages_are_read_as_they_were_given(platform: Platform) -> None:
     given = terms(app_id="pos", networks=["10.0.0.0/8"], messages_per_minute=1, daily_spend_micros=1)
     made = await platform.keys.CreateKey(pb.CreateKeyRequest(terms=given))

@@ -15,6 +15,7 @@ from messaging_service.access.key_store import KeptKey, KeyFilter, KeyStore, Rot
 from messaging_service.access.manage_keys import IssuedKey
 from messaging_service.access.resolve_keys import KeyUses, ResolveKeys
 from service_kit.access.principal import AccessMode
+from service_kit.audit.actor import Actor
 from service_kit.errors import Kind, ServiceError
 
 START = datetime(2026, 12, 1, 9, 30, tzinfo=UTC)
@@ -32,7 +33,7 @@ class Store(KeyStore):
         self.noted: list[Mapping[str, datetime]] = []
         self.is_away = False
 
-    async def add(self, new: KeptKey) -> bool:
+    async def add(self, new: KeptKey, *, actor: Actor) -> bool:
         raise NotImplementedError
 
     async def find(self, key_id: str) -> KeptKey | None:
@@ -44,10 +45,10 @@ class Store(KeyStore):
     ) -> Sequence[KeyRecord]:
         raise NotImplementedError
 
-    async def replace(self, key_id: str, new: KeptKey, ends_at: datetime) -> Rotation | None:
+    async def replace(self, key_id: str, new: KeptKey, ends_at: datetime, *, actor: Actor) -> Rotation | None:
         raise NotImplementedError
 
-    async def revoke(self, key_id: str, by: str, at: datetime) -> KeyRecord | None:
+    async def revoke(self, key_id: str, at: datetime, *, actor: Actor) -> KeyRecord | None:
         raise NotImplementedError
 
     async def note_uses(self, uses: Mapping[str, datetime]) -> None:
