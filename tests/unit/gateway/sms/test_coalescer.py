@@ -4,13 +4,16 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncIterator
+from dataclasses import replace
 
 import grpc
 import pytest
 from grpc import aio
 
+from gateway_http.shared.asserted_caller import Caller, asserted
 from gateway_http.shared.problem import ProblemError
 from gateway_http.sms.coalescer import MAX_BATCH_BYTES, SendCoalescer
+from service_kit.access.principal import Principal, PrincipalKind
 from service_kit.errors import Kind, ServiceError
 from service_kit.grpc.grpc_errors import to_status
 from tukupay.sms.messaging.v1 import messaging_pb2 as pb
@@ -86,8 +89,15 @@ def messaging() -> Messaging:
     return Messaging()
 
 
-def send(coalescer: SendCoalescer, user_id: str) -> asyncio.Task[pb.SendSmsBatchResult]:
-    return asyncio.create_task(coalescer.send(pb.SendSmsRequest(user_id=user_id), None))
+def send(coalescer: SendCoalescer, user_id: str, caller: Caller | None = None) -> asyncio.Task[pb.SendSmsBatchResult]:
+    return asyncio.create_task(coalescer.send(pb.SendSmsRequest(user_id=user_id), caller))
+
+
+def key(number: int) -> Caller:
+    """The caller with one of many keys, as it is made of each answer about the key."""
+    return asserted(
+        Principal(f"tk_live_{number:08}", PrincipalKind.API_KEY, frozenset({f"user{number}"}), frozenset({"sms:send"}))
+    )
 
 
 async def turn(times: int = 3) -> None:
@@ -113,6 +123,40 @@ async def test_callers_of_one_turn_share_a_batch(messaging: Messaging) -> None:
     results = await asyncio.gather(*sending)
     assert [result.response.entry.user_id for result in results] == [f"user{number}" for number in range(100)]
     assert len(messaging.calls) == 1
+
+
+async def test_a_batch_names_each_of_its_callers_once(messaging: Messaging) -> None:
+    coalescer = SendCoalescer(messaging, spacing_s=60)
+    sending = [send(coalescer, f"user{number % 5}", key(number % 5)) for number in range(256)]
+    call = await messaging.call(0)
+    ids = [principal.id for principal in call.request.principals]
+    assert ids == [f"tk_live_{number:08}" for number in range(5)]
+    assert [ids[item.principal_index] for item in call.request.items] == [ids[number % 5] for number in range(256)]
+    call.finish()
+    await asyncio.gather(*sending)
+    assert len(messaging.calls) == 1
+
+
+async def test_a_caller_whose_key_changed_meanwhile_is_named_as_each_of_its_requests_came(messaging: Messaging) -> None:
+    coalescer = SendCoalescer(messaging, spacing_s=60)
+    before = key(1)
+    after = asserted(replace(before.principal, accounts=frozenset({"user2"})))
+    sending = [send(coalescer, "user1", before), send(coalescer, "user2", after)]
+    call = await messaging.call(0)
+    assert [list(principal.accounts) for principal in call.request.principals] == [["user1"], ["user2"]]
+    assert [item.principal_index for item in call.request.items] == [0, 1]
+    call.finish()
+    await asyncio.gather(*sending)
+
+
+async def test_on_an_open_system_a_batch_names_nobody(messaging: Messaging) -> None:
+    coalescer = SendCoalescer(messaging, spacing_s=60)
+    sending = send(coalescer, "a")
+    call = await messaging.call(0)
+    assert not call.request.principals
+    assert not call.request.items[0].HasField("principal_index")
+    call.finish()
+    await sending
 
 
 async def test_callers_that_come_meanwhile_leave_together_when_the_batch_ends(messaging: Messaging) -> None:
