@@ -19,6 +19,7 @@ from gateway_http.callbacks.callback_gate import CallbackGate
 from gateway_http.channels.channel_routes import ChannelRoutes
 from gateway_http.costs.cost_routes import CostRoutes
 from gateway_http.gateway_metrics import CredentialMetrics, RequestMetrics, SendMetrics
+from gateway_http.keys.key_routes import KeyRoutes
 from gateway_http.outbox.outbox_routes import OutboxRoutes
 from gateway_http.reports.report_routes import ReportRoutes
 from gateway_http.rest_api import RestApi, openapi_json
@@ -43,6 +44,7 @@ from service_kit.tls.tls_uses import TlsUses
 from service_kit.tls.watched_tls import WatchedTls
 from service_kit.web.http_server import HttpServer
 from tukupay.sms.messaging.v1 import (
+    access_pb2_grpc,
     accounts_pb2_grpc,
     alerts_pb2_grpc,
     carrier_callbacks_pb2_grpc,
@@ -85,6 +87,7 @@ class Gateway:
         channels = counted_stub(channels_pb2_grpc.ChannelServiceStub(messaging), "ChannelService", calls)
         events = counted_stub(events_pb2_grpc.EventServiceStub(messaging), "EventService", calls)
         webhooks = counted_stub(webhooks_pb2_grpc.WebhookServiceStub(messaging), "WebhookService", calls)
+        keys = counted_stub(access_pb2_grpc.AccessServiceStub(messaging), "AccessService", calls)
         costs = counted_stub(pricing_pb2_grpc.PricingServiceStub(pricing), "PricingService", calls)
 
         def send_batch(
@@ -105,7 +108,7 @@ class Gateway:
         admission: Admission = OpenAdmission()
         if settings.access == REQUIRED:
             self._access = RequiredAccess(
-                messaging,
+                keys,
                 calls,
                 credentials,
                 proxies=settings.trusted_proxies,
@@ -128,6 +131,7 @@ class Gateway:
             alerts=AlertRoutes(alerts),
             channels=ChannelRoutes(channels),
             costs=CostRoutes(costs),
+            keys=KeyRoutes(keys),
             health=HealthRoutes({"pricing": pricing, "messaging": messaging}),
             documentation=DocumentationRoutes(openapi_json(is_open=settings.access == OPEN)),
         )

@@ -6,9 +6,7 @@ import asyncio
 import contextlib
 import time
 from collections.abc import Sequence
-from typing import NoReturn
-
-from grpc import aio
+from typing import TYPE_CHECKING, NoReturn
 
 from gateway_http.access.bad_credentials import BadCredentials
 from gateway_http.access.edge_access import EdgeAccess
@@ -18,9 +16,11 @@ from gateway_http.shared.admission import Admission
 from gateway_http.shared.gateway_meters import CredentialMeter
 from service_kit.duties.keep_running import keep_running
 from service_kit.grpc.authentication import ResolveCredential
-from service_kit.grpc.grpc_metrics import CallMeter, counted_stub
+from service_kit.grpc.grpc_metrics import CallMeter
 from service_kit.settings import Network
-from tukupay.sms.messaging.v1 import access_pb2_grpc
+
+if TYPE_CHECKING:
+    from tukupay.sms.messaging.v1.access_pb2_grpc import AccessServiceAsyncStub
 
 
 class RequiredAccess:
@@ -28,7 +28,7 @@ class RequiredAccess:
 
     def __init__(
         self,
-        messaging: aio.Channel,
+        access: AccessServiceAsyncStub,
         calls: CallMeter,
         meter: CredentialMeter,
         *,
@@ -40,7 +40,6 @@ class RequiredAccess:
 
         `tokens` checks tokens of identity providers; None: only API keys are taken.
         """
-        access = counted_stub(access_pb2_grpc.AccessServiceStub(messaging), "AccessService", calls)
         keys = KnownKeys(KeyQuestions(access), clock=time.monotonic, wall_clock=time.time)
         bad = BadCredentials(bad_per_minute, time.monotonic)
         self._watch = KeyWatch(access, keys, calls)

@@ -28,6 +28,8 @@ _RENAMED = {
     "period_end": "to",
     "overlap": "overlapSeconds",
     "window": "windowSeconds",
+    "accounts": "userIds",
+    "daily_spend_micros": "dailySpend",
     **{
         f"{field}_{unit}": field
         for field in ("threshold", "margin")
@@ -37,6 +39,7 @@ _RENAMED = {
 # What the wire puts into a message of its own, REST has beside the other fields.
 _FLAT = {
     "condition",
+    "terms",
     "balance_low",
     "units_low",
     "sms_failing",

@@ -10,6 +10,8 @@ import grpc
 from google.protobuf.message import Message
 from google.protobuf.timestamp_pb2 import Timestamp
 
+from service_kit.access.caller import caller
+from service_kit.access.principal import Principal
 from service_kit.errors import Kind, ServiceError
 from service_kit.grpc.grpc_errors import CODES
 from tukupay.sms.common.v1 import errors_pb2
@@ -37,6 +39,8 @@ class Scripted:
     def __init__(self) -> None:
         self.requests: list[Any] = []
         self.metadata: dict[str, str] = {}
+        self.caller: Principal | None = None
+        """For whom the last call was made."""
         self._answers: dict[str, Message | Exception | grpc.StatusCode] = {}
 
     def forget(self) -> None:
@@ -57,6 +61,7 @@ class Scripted:
 
     async def _answer(self, method: str, request: Message, context: Any, default: Answer) -> Answer:
         self.requests.append(request)
+        self.caller = caller()
         self.metadata = {key: str(value) for key, value in context.invocation_metadata() or ()}
         answer = self._answers.get(method, default)
         if isinstance(answer, Exception):

@@ -12,9 +12,11 @@ import pytest
 from gateway_http.bootstrap import Gateway
 from gateway_http.settings import GatewaySettings
 from messaging_service.wiring.services import SERVICES
+from service_kit.grpc.authentication import OpenAccess
 from service_kit.grpc.channel import open_channel
 from service_kit.grpc.grpc_server import GrpcServer
 from service_kit.settings import Address
+from tests.doubles.access_double import AccessDouble
 from tests.doubles.account_double import AccountDouble
 from tests.doubles.alert_double import AlertDouble
 from tests.doubles.callback_double import CallbackDouble
@@ -24,6 +26,7 @@ from tests.doubles.report_double import ReportDouble
 from tests.doubles.suppression_double import SuppressionDouble
 from tests.doubles.webhook_double import WebhookDouble
 from tukupay.sms.messaging.v1 import (
+    access_pb2_grpc,
     accounts_pb2_grpc,
     alerts_pb2_grpc,
     carrier_callbacks_pb2_grpc,
@@ -53,6 +56,7 @@ class Running:
     webhooks: WebhookDouble
     alerts: AlertDouble
     channels: ChannelDouble
+    keys: AccessDouble
     pricing_server: GrpcServer
     messaging_server: GrpcServer
     gateway: Gateway
@@ -69,9 +73,10 @@ async def running_gateway(
         SuppressionDouble(),
         AccountDouble(),
     )
+    keys = AccessDouble()
     reports, webhooks, alerts, channels = ReportDouble(), WebhookDouble(), AlertDouble(), ChannelDouble()
-    pricing_server = GrpcServer(ANY_PORT, [PRICING])
-    messaging_server = GrpcServer(ANY_PORT, SERVICES)
+    pricing_server = GrpcServer(ANY_PORT, [PRICING], authenticate=OpenAccess())
+    messaging_server = GrpcServer(ANY_PORT, SERVICES, authenticate=OpenAccess())
     pricing_pb2_grpc.add_PricingServiceServicer_to_server(pricing, pricing_server.grpc)
     messaging_pb2_grpc.add_MessagingServiceServicer_to_server(messaging, messaging_server.grpc)
     events_pb2_grpc.add_EventServiceServicer_to_server(messaging, messaging_server.grpc)
@@ -83,6 +88,7 @@ async def running_gateway(
     alerts_pb2_grpc.add_AlertServiceServicer_to_server(alerts, messaging_server.grpc)
     channels_pb2_grpc.add_ChannelServiceServicer_to_server(channels, messaging_server.grpc)
     webhooks_pb2_grpc.add_WebhookServiceServicer_to_server(webhooks, messaging_server.grpc)
+    access_pb2_grpc.add_AccessServiceServicer_to_server(keys, messaging_server.grpc)
     async with AsyncExitStack() as stack:
         opened = []
         for server in (pricing_server, messaging_server):
@@ -107,6 +113,7 @@ async def running_gateway(
             webhooks,
             alerts,
             channels,
+            keys,
             pricing_server,
             messaging_server,
             gateway,
