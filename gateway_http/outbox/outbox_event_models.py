@@ -8,7 +8,7 @@ from typing import Annotated
 import msgspec
 from msgspec import UNSET, Meta, UnsetType
 
-from gateway_http.shared.outbox_entry import STATE_NAMES, STATUS_NAMES, State, Status
+from gateway_http.shared.outbox_entry import MODE_NAMES, STATE_NAMES, STATUS_NAMES, ModeField, State, Status
 from gateway_http.shared.rest_instants import instant
 from tukupay.sms.messaging.v1 import events_pb2
 
@@ -39,6 +39,7 @@ class OutboxEvent(msgspec.Struct, frozen=True, kw_only=True, rename="camel"):
             description="The earliest time of the next try, when this one was not taken and another follows by itself."
         ),
     ] = UNSET
+    mode: ModeField = UNSET
 
     @classmethod
     def of(cls, event: events_pb2.OutboxEvent) -> OutboxEvent:
@@ -54,4 +55,5 @@ class OutboxEvent(msgspec.Struct, frozen=True, kw_only=True, rename="camel"):
             error_details=event.error_details if event.HasField("error_details") else UNSET,
             carrier_error_code=event.carrier_error_code if event.HasField("carrier_error_code") else UNSET,
             next_try_at=instant(event.next_try_time) if event.HasField("next_try_time") else UNSET,
+            mode=MODE_NAMES.get(event.mode, UNSET),
         )

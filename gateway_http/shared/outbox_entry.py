@@ -11,6 +11,7 @@ from msgspec import UNSET, Meta, Raw, UnsetType
 
 from gateway_http.shared.rest_instants import instant
 from gateway_http.shared.rest_money import number
+from tukupay.sms.common.v1 import access_pb2
 from tukupay.sms.messaging.v1 import messaging_pb2
 
 Status = Literal["pending", "sent", "failed"]
@@ -53,6 +54,9 @@ _BILLING_STATES: dict[int, BillingState] = {
     messaging_pb2.BILLING_STATE_RELEASED: "released",
     messaging_pb2.BILLING_STATE_REFUNDED: "refunded",
 }
+
+Mode = Literal["test"]
+MODE_NAMES: dict[int, Mode] = {access_pb2.ACCESS_MODE_TEST: "test"}
 
 Resendable = Literal["now", "later", "never"]
 RESENDABLE: dict[int, Resendable] = {
@@ -162,6 +166,15 @@ BillingField = Annotated[
 ]
 
 
+ModeField = Annotated[
+    Mode | UnsetType,
+    Meta(
+        description="`test` for an SMS sent with a test key: it goes to a sandbox carrier, reaches no phone and "
+        "costs nothing. Absent for all others."
+    ),
+]
+
+
 class OutboxEntry(msgspec.Struct, frozen=True, kw_only=True, rename="camel"):
     """One SMS in the outbox."""
 
@@ -204,6 +217,7 @@ class OutboxEntry(msgspec.Struct, frozen=True, kw_only=True, rename="camel"):
             "was erased. Absent otherwise."
         ),
     ] = UNSET
+    mode: ModeField = UNSET
 
     @classmethod
     def of(cls, entry: messaging_pb2.OutboxEntry) -> OutboxEntry:
@@ -233,6 +247,7 @@ class OutboxEntry(msgspec.Struct, frozen=True, kw_only=True, rename="camel"):
             expires_at=instant(entry.expires_time) if entry.HasField("expires_time") else UNSET,
             billing=Billing.of(entry),
             text_erased=True if entry.text_erased else UNSET,
+            mode=MODE_NAMES.get(entry.mode, UNSET),
         )
 
 

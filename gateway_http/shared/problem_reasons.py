@@ -127,6 +127,10 @@ _PROBLEMS: dict[str, tuple[int, str]] = {
             "account, or for all (`SMS_DESTINATIONS`)."
         ),
     ),
+    "NO_TEST_CARRIER": (
+        409,
+        "A test key sends to sandbox carriers only: ask the operator for one, or use a live key. Nothing was stored.",
+    ),
     "WEBHOOK_DISABLED": (409, "Enable it first; nothing is posted to it until then."),
     "TOO_MANY_WEBHOOKS": (409, "Delete one that is not needed; 20 are the most."),
     "CHANNEL_DISABLED": (409, "Enable it first; nothing is sent to it until then."),

@@ -48,6 +48,7 @@ SEND_SMS = BodyOperation(
             "ACCOUNT_NOT_ACTIVE",
             "RECIPIENT_OPTED_OUT",
             "DESTINATION_NOT_ALLOWED",
+            "NO_TEST_CARRIER",
         ],
         429: [
             "OVERLOADED",

@@ -18,6 +18,7 @@ from messaging_service.shared.domain.message import Message, outbox_id
 from messaging_service.shared.domain.states import State
 from messaging_service.shared.group_commit import GroupCommit
 from messaging_service.texts.segmentation import segment
+from service_kit.access.principal import AccessMode
 from service_kit.backoff import backoff_s
 from service_kit.errors import Kind, ServiceError
 
@@ -95,7 +96,7 @@ class Attempts:
         `requeued` is called when the message went back to the queue for another carrier that takes messages now.
         """
         try:
-            outcome = await self._submit(claim, slot)
+            outcome = await self._submit(claim, slot, carriers.route.mode)
         finally:
             slot.release()
         settlement = _settlement(claim, outcome, carriers)
@@ -105,7 +106,10 @@ class Attempts:
             if message.state is State.READY and settlement.retry_in_s <= 0:
                 requeued()
 
-    async def _submit(self, claim: Claim, slot: RouteSlot) -> Outcome:
+    async def _submit(self, claim: Claim, slot: RouteSlot, mode: AccessMode) -> Outcome:
+        if claim.message.mode is not mode:
+            # Whatever led it here, a test message reaches no phone, and a live one is not lost in a sandbox.
+            return Outcome(OutcomeKind.NOT_TAKEN, slot.carrier, error_code="CARRIER_UNAVAILABLE", raw="other mode")
         left_s = claim.fence - self._monotonic()
         if left_s <= 0:
             # The lease may already be another's; no byte leaves under it.

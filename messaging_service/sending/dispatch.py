@@ -8,7 +8,10 @@ from typing import Protocol
 
 from messaging_service.carriers.domain.routing import Routes
 from messaging_service.sending.claim_loop import ClaimLoop
+from messaging_service.shared.domain import reasons
 from messaging_service.shared.domain.states import Priority
+from service_kit.access.principal import AccessMode
+from service_kit.errors import Kind, ServiceError
 
 
 class WakeUps(Protocol):
@@ -33,9 +36,16 @@ class Dispatch:
         """Names of the routes."""
         return frozenset(self._loops)
 
-    def of(self, recipient: str, sender_id: str, priority: Priority) -> ClaimLoop:
-        """The loop that sends messages of this kind."""
-        return self._loops[self._routes.of(recipient, sender_id, priority).name]
+    def of(self, recipient: str, sender_id: str, priority: Priority, mode: AccessMode) -> ClaimLoop:
+        """The loop that sends messages of this kind.
+
+        Raises ServiceError NO_TEST_CARRIER for a test message where there is no sandbox carrier.
+        """
+        if mode is AccessMode.LIVE:
+            return self._loops[self._routes.of(recipient, sender_id, priority).name]
+        if self._routes.test is None:
+            raise _no_test_carrier()
+        return self._loops[self._routes.test.name]
 
     def queued(self, loop: ClaimLoop) -> None:
         """Notifies a loop that a due message was queued; where it has no room, other processes may have."""
@@ -58,3 +68,12 @@ class Dispatch:
         async with asyncio.TaskGroup() as tasks:
             for loop in self._loops.values():
                 tasks.create_task(loop.run())
+
+
+def _no_test_carrier() -> ServiceError:
+    return ServiceError(
+        Kind.FAILED_PRECONDITION,
+        reasons.NO_TEST_CARRIER,
+        "test messages go to sandbox carriers, and there is none; nothing was stored. Ask the operator for one, or "
+        "use a live credential",
+    )

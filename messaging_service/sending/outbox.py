@@ -78,6 +78,7 @@ class Acceptance:
             delivered_at=None,
             tags=request.tags,
             custom_data_json=request.custom_data_json,
+            mode=request.mode,
         )
 
 

@@ -6,9 +6,10 @@ from collections.abc import Sequence
 from datetime import datetime
 from uuid import UUID
 
+from messaging_service.sending.domain.entry_rules import check_mode
 from messaging_service.sending.outbox import ListFilter, Outbox
 from messaging_service.shared.domain.message import Message, no_such_entry, outbox_id
-from service_kit.access.principal import Accounts
+from service_kit.access.principal import AccessMode, Accounts
 
 
 class OutboxEntries:
@@ -28,9 +29,11 @@ class OutboxEntries:
         """Entries of an account, newest first, those behind a time and id; None for the first ones."""
         return await self._outbox.list(wanted, limit, after)
 
-    async def cancel(self, message_id: UUID, accounts: Accounts) -> Message:
+    async def cancel(self, message_id: UUID, accounts: Accounts, mode: AccessMode = AccessMode.LIVE) -> Message:
         """Stops an entry of the caller's accounts before it is submitted, and releases its hold; the entry afterwards.
 
-        Raises ServiceError OUTBOX_ENTRY_NOT_FOUND or NOT_CANCELLABLE.
+        `mode`: that of the caller. Raises ServiceError OUTBOX_ENTRY_NOT_FOUND or NOT_CANCELLABLE.
         """
+        if mode is AccessMode.TEST:
+            check_mode(await self.entry(message_id, accounts), mode)
         return await self._outbox.cancel(message_id, accounts)

@@ -74,7 +74,7 @@ def compose(process: Process) -> Service:
     carriers = build_carriers(process, CarrierSinks(intake.receipts.take, opt_outs.take, intake.late.take))
     events = build_events(process)
     sending = build_sending(process, Needed(accounts, prices, opt_outs, carriers, events, late=intake.late.record))
-    receipts = build_receipts(process, intake, opt_outs, carriers, sending)
+    receipts = build_receipts(process, intake, carriers, sending)
     reports = build_reports(turns, prices, carriers)
     notices = build_notices(process, prices)
     audit = build_audit(process)

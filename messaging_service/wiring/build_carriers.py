@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 
 from messaging_service.carriers.africastalking.africastalking_callbacks import AfricasTalkingCallbacks
 from messaging_service.carriers.africastalking.africastalking_settings import AfricasTalkingSettings
 from messaging_service.carriers.callback_reader import CallbackReader
-from messaging_service.carriers.carrier import CarrierSinks
+from messaging_service.carriers.carrier import CarrierSinks, InboundSink
 from messaging_service.carriers.carrier_fleet import Fleet
 from messaging_service.carriers.control_carriers import ControlCarriers
 from messaging_service.carriers.domain.routing import Routes
@@ -18,6 +18,7 @@ from messaging_service.carriers.metrics.carrier_metrics import CarrierCollector
 from messaging_service.carriers.metrics.fleet_events import CountedFleet
 from messaging_service.carriers.postgres.carrier_registry import PostgresCarrierRegistry
 from messaging_service.carriers.postgres.postgres_bind_leases import PostgresBindLeases
+from messaging_service.carriers.real_phones import from_real_phones
 from messaging_service.wiring.chosen_carriers import carrier_plan
 from messaging_service.wiring.messaging_process import Duties, Process, Servicers
 from tukupay.sms.messaging.v1 import carriers_pb2_grpc
@@ -37,12 +38,17 @@ class WiredCarriers:
     routes: Routes
     readers: dict[str, CallbackReader]
     """Who reads the posts of carriers over HTTP, by their names."""
+    inbound: InboundSink
+    """Takes what phones wrote, by whichever carrier."""
 
 
 def build_carriers(process: Process, sinks: CarrierSinks) -> WiredCarriers:
     """Puts the carriers together, not started. Raises SettingsError for a carriers file that is wrong."""
     pool, replica = process.pools.main, process.replica
     plan = carrier_plan(process.settings.carriers)
+    names = [spec.name for spec in plan.carriers]
+    sandboxes = frozenset(spec.name for spec in plan.carriers if spec.is_sandbox)
+    sinks = replace(sinks, inbound=from_real_phones(sinks.inbound, names, sandboxes))
     leases = PostgresBindLeases(pool, replica)
     carriers = [process.seams.carrier(spec, sinks, leases) for spec in plan.carriers]
     fleet = Fleet(carriers, CountedFleet(process.registry), plan.breaker, drain_s=process.settings.drain_s)
@@ -55,6 +61,7 @@ def build_carriers(process: Process, sinks: CarrierSinks) -> WiredCarriers:
         control=control,
         routes=plan.routes,
         readers=_readers(plan),
+        inbound=sinks.inbound,
     )
 
 

@@ -16,7 +16,6 @@ from messaging_service.receipts.upkeep import ReceiptProcessor, Sweeper
 from messaging_service.shared.retention import Retention
 from messaging_service.wiring.build_accounts import WiredAccounts
 from messaging_service.wiring.build_carriers import WiredCarriers
-from messaging_service.wiring.build_opt_outs import WiredOptOuts
 from messaging_service.wiring.build_sending import WiredSending
 from messaging_service.wiring.messaging_process import Duties, Process, Servicers
 from tukupay.sms.messaging.v1 import carrier_callbacks_pb2_grpc
@@ -57,10 +56,10 @@ def build_intake(process: Process, accounts: WiredAccounts) -> ReceiptIntake:
 
 
 def build_receipts(
-    process: Process, intake: ReceiptIntake, opt_outs: WiredOptOuts, carriers: WiredCarriers, sending: WiredSending
+    process: Process, intake: ReceiptIntake, carriers: WiredCarriers, sending: WiredSending
 ) -> WiredReceipts:
     """Puts together what needs carriers and sending; nothing runs yet."""
-    callbacks = CarrierCallbacks(carriers.readers, intake.receipts.take, opt_outs.take)
+    callbacks = CarrierCallbacks(carriers.readers, intake.receipts.take, carriers.inbound)
     sweeper = Sweeper(
         sending.outbox, intake.log, routes=sending.dispatch.routes, every_s=process.settings.sending.sweep_s
     )

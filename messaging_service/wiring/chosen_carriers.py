@@ -40,6 +40,7 @@ def carrier_plan(settings: CarrierSettings) -> CarrierPlan:
             response_timeout_s=settings.smpp_response_timeout_s,
             enquire_link_s=settings.smpp_enquire_link_s,
         ),
+        is_sandbox=settings.smpp_sandbox,
     )
 
 

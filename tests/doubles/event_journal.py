@@ -17,6 +17,7 @@ from messaging_service.events.domain.outbox_event import OutboxEvent
 from messaging_service.events.event_log import EventLog
 from messaging_service.events.postgres.event_rows import PostgresEventLog
 from messaging_service.shared.domain.states import State
+from service_kit.access.principal import AccessMode
 from service_kit.postgres.database import create_pool
 from tests.system.messaging_database import STAYS_OPEN
 
@@ -134,6 +135,7 @@ class InMemoryWriter:
             code=None,
             next_try_at=None,
             carrier_error_code=None,
+            mode=AccessMode.LIVE,
         )
         journal.rows.append(_Row(self.transaction, event))
         return event.id

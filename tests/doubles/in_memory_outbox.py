@@ -34,7 +34,7 @@ from messaging_service.sending.outbox import (
 )
 from messaging_service.shared.domain.message import Message
 from messaging_service.shared.domain.states import Billing, Priority, State
-from service_kit.access.principal import Accounts
+from service_kit.access.principal import AccessMode, Accounts
 from service_kit.errors import Kind, ServiceError
 
 LEASE_S = 30.0
@@ -124,7 +124,7 @@ class InMemoryOutbox:
             return unknown_account(request.account_id)
         try:
             account = book.accounts[request.account_id] = self._account(request.account_id)
-            book.accounts[request.account_id] = account.hold(item.total)
+            book.accounts[request.account_id] = account.hold(item.total, request.mode)
         except ServiceError as error:
             return error
         due_at = max(request.scheduled_at or book.now, book.now)
@@ -256,7 +256,7 @@ class InMemoryOutbox:
         if not self.book.wanted(message):
             raise opted_out(message.sender_id, message.account_id)
         account = self._account(message.account_id)
-        self.book.accounts[account.id] = account.hold(message.total)
+        self.book.accounts[account.id] = account.hold(message.total, message.mode)
         epoch = 100_000 * (message.retry_count + 1)
         self.book.queue[message_id] = Queued(
             self.book.now, self.book.now, State.READY, epoch, route=route, expires_at=message.expires_at
@@ -324,7 +324,7 @@ class InMemoryOutbox:
     def _unhold(self, message: Message, *, charged: bool = False) -> None:
         account = self.book.accounts[message.account_id]
         owed = message.total if charged else Decimal(0)
-        if charged:
+        if charged and message.mode is AccessMode.LIVE:
             self.book.charges.append((account.id, message.id, owed))
         self.book.accounts[account.id] = replace(
             account, held=account.held - message.total, posted=account.posted - owed

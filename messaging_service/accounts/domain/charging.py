@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 
 from messaging_service.shared.domain.states import BILLINGS_OF, Billing, State
+from service_kit.access.principal import AccessMode
 
 
 class ChargePolicy(StrEnum):
@@ -25,14 +26,16 @@ class Transfer:
     """Afterwards."""
     ends_hold: bool
     charges: bool
+    """Whether the ledger gets a charge."""
     refunds: bool
+    """Whether the ledger gets a refund."""
 
 
-def transfer_for(present: Billing, state: State, policy: ChargePolicy) -> Transfer:
+def transfer_for(present: Billing, state: State, policy: ChargePolicy, mode: AccessMode = AccessMode.LIVE) -> Transfer:
     """What a message with this billing owes once it is in a state.
 
     Whatever a carrier took is charged first, once in an attempt, and refunded afterwards: so the ledger shows every
-    acceptance, and no charge twice.
+    acceptance, and no charge twice. Of test messages, which cost nothing, it shows none.
     """
     held = present is Billing.HELD
     if Billing.RELEASED in BILLINGS_OF[state]:
@@ -41,4 +44,5 @@ def transfer_for(present: Billing, state: State, policy: ChargePolicy) -> Transf
         return Transfer(present, ends_hold=False, charges=False, refunds=False)
     refunds = state is State.UNDELIVERED and policy is ChargePolicy.DELIVERY and present is not Billing.REFUNDED
     billing = Billing.REFUNDED if refunds or present is Billing.REFUNDED else Billing.CHARGED
-    return Transfer(billing, ends_hold=held, charges=held, refunds=refunds)
+    is_live = mode is AccessMode.LIVE
+    return Transfer(billing, ends_hold=held, charges=held and is_live, refunds=refunds and is_live)

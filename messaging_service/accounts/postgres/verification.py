@@ -44,10 +44,10 @@ _CHECKS: dict[Rule, str] = {
         ORDER BY id LIMIT %(limit)s
     """,
     # A charge of the present attempt if and only if the message says that it was charged; a refund of it as well if it
-    # says that it was refunded.
+    # says that it was refunded. Test messages cost nothing and have no entries.
     Rule.CHARGED: """
-        SELECT m.account_id, coalesce(l.charges + l.refunds, 0),
-            (m.billing IN ('charged', 'refunded'))::int + (m.billing = 'refunded')::int, m.id
+        SELECT m.account_id, coalesce(l.charges + l.refunds, 0), (m.mode = 'live')::int
+            * ((m.billing IN ('charged', 'refunded'))::int + (m.billing = 'refunded')::int), m.id
         FROM message m LEFT JOIN (
             SELECT message_id, attempt, account_id,
                 count(*) FILTER (WHERE kind = 'charge') AS charges,
@@ -57,8 +57,8 @@ _CHECKS: dict[Rule, str] = {
             GROUP BY message_id, attempt, account_id
         ) l ON l.message_id = m.id AND l.attempt = m.retry_count + 1
         WHERE (%(account)s::text IS NULL OR m.account_id = %(account)s) AND (
-            coalesce(l.charges, 0) <> (m.billing IN ('charged', 'refunded'))::int
-            OR coalesce(l.refunds, 0) <> (m.billing = 'refunded')::int
+            coalesce(l.charges, 0) <> (m.mode = 'live' AND m.billing IN ('charged', 'refunded'))::int
+            OR coalesce(l.refunds, 0) <> (m.mode = 'live' AND m.billing = 'refunded')::int
             OR l.account_id <> m.account_id
         )
         ORDER BY m.id LIMIT %(limit)s
@@ -75,7 +75,7 @@ _CHECKS: dict[Rule, str] = {
             GROUP BY l.message_id, l.attempt, l.account_id
         ) l FULL JOIN (
             SELECT e.message_id, e.attempt, 1 AS acceptances FROM message m JOIN message_event e ON e.message_id = m.id
-            WHERE m.retry_count > 0 AND e.attempt <= m.retry_count AND (
+            WHERE m.retry_count > 0 AND m.mode = 'live' AND e.attempt <= m.retry_count AND (
                 e.to_state = 'accepted' OR (e.from_state = 'unknown' AND e.to_state IN ('delivered', 'undelivered'))
             ) AND (%(account)s::text IS NULL OR m.account_id = %(account)s)
             GROUP BY e.message_id, e.attempt

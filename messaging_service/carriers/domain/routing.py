@@ -4,11 +4,16 @@ from __future__ import annotations
 
 from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass
+from typing import Final
 
 from messaging_service.shared.domain.states import Priority
+from service_kit.access.principal import AccessMode
 
 DEFAULT_ROUTE = "default"
 """The name of the route that takes whatever no other takes; it always exists."""
+TEST_ROUTE = "@test"
+"""The name of the route of test messages, over all sandbox carriers. Nothing else takes them, and it takes nothing
+else: a message in the queue under this name is claimed for sandbox carriers only, or by nobody."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,6 +40,11 @@ class Route:
     """Sender ids, in the exact spelling."""
     priorities: frozenset[Priority] = frozenset()
 
+    @property
+    def mode(self) -> AccessMode:
+        """The mode of its messages."""
+        return AccessMode.TEST if self.name == TEST_ROUTE else AccessMode.LIVE
+
     def takes(self, recipient: str, sender_id: str, priority: Priority) -> bool:
         """Whether a message fits every condition."""
         return (
@@ -45,11 +55,16 @@ class Route:
 
 
 class Routes:
-    """All routes; the first that takes a message is its own."""
+    """All routes; the first that takes a live message is its own, and test messages have one for themselves."""
 
-    def __init__(self, routes: Sequence[Route]) -> None:
-        """Raises ValueError when names repeat, a route has no carrier, or the last is not the default one."""
+    def __init__(self, routes: Sequence[Route], sandboxes: Collection[str] = ()) -> None:
+        """`routes`: of live messages. `sandboxes`: the carriers that test messages go to.
+
+        Raises ValueError when names repeat or are taken, a route has no carrier, or the last is not the default one.
+        """
         names = [route.name for route in routes]
+        if TEST_ROUTE in names:
+            raise ValueError(f"the name {TEST_ROUTE!r} is that of the route of test messages; use another one")
         if not names or names[-1] != DEFAULT_ROUTE or len(set(names)) < len(names):
             raise ValueError(f"routes have names of their own and the last is {DEFAULT_ROUTE!r}, got {names}")
         if empty := [route.name for route in routes if not route.legs]:
@@ -58,15 +73,24 @@ class Routes:
         if last.prefixes or last.senders or last.priorities:
             raise ValueError(f"the route {DEFAULT_ROUTE!r} takes every message: remove its conditions")
         self._routes = tuple(routes)
+        self.test: Final = Route(TEST_ROUTE, tuple(Leg(name) for name in sandboxes)) if sandboxes else None
+        """The route of test messages; None when there is no sandbox carrier."""
 
     def __iter__(self) -> Iterator[Route]:
-        return iter(self._routes)
+        yield from self._routes
+        if self.test is not None:
+            yield self.test
 
     def of(self, recipient: str, sender_id: str, priority: Priority) -> Route:
-        """The route of a message."""
+        """The route of a live message."""
         return next(route for route in self._routes if route.takes(recipient, sender_id, priority))
 
 
-def only_route(carriers: Collection[str]) -> Routes:
-    """Every message to any of the carriers, in equal shares."""
-    return Routes([Route(DEFAULT_ROUTE, tuple(Leg(name) for name in carriers))])
+def only_route(carriers: Collection[str], sandboxes: Collection[str] = ()) -> Routes:
+    """Every live message to any of the carriers, in equal shares; test messages to the sandboxes."""
+    return Routes([default_route(carriers)], sandboxes)
+
+
+def default_route(carriers: Collection[str]) -> Route:
+    """The default route over these carriers, in equal shares."""
+    return Route(DEFAULT_ROUTE, tuple(Leg(name) for name in carriers))

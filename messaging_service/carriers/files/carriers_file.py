@@ -19,7 +19,7 @@ import msgspec
 
 from messaging_service.carriers.africastalking.africastalking_settings import AfricasTalkingSettings
 from messaging_service.carriers.domain.circuit_breaker import BreakerSettings
-from messaging_service.carriers.domain.routing import DEFAULT_ROUTE, Leg, Route, Routes, only_route
+from messaging_service.carriers.domain.routing import DEFAULT_ROUTE, Leg, Route, Routes, default_route, only_route
 from messaging_service.carriers.smpp.smpp_settings import SmppSettings
 from messaging_service.shared.domain.states import Priority
 from service_kit.settings import SettingsError
@@ -40,6 +40,8 @@ class CarrierSpec:
 
     name: str
     settings: CarrierSettings
+    is_sandbox: bool = False
+    """Whether it only plays a carrier: no phone gets what it takes. Test messages go to such carriers alone."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,9 +72,9 @@ class _LegTable(msgspec.Struct, forbid_unknown_fields=True):
     rank: int = 0
 
 
-def one_carrier(name: str, settings: CarrierSettings) -> CarrierPlan:
+def one_carrier(name: str, settings: CarrierSettings, *, is_sandbox: bool) -> CarrierPlan:
     """The plan of a service with a single carrier."""
-    return CarrierPlan((CarrierSpec(name, settings),), only_route([name]))
+    return CarrierPlan((CarrierSpec(name, settings, is_sandbox),), only_route([name], [name] if is_sandbox else []))
 
 
 def read_carriers_file(path: Path, environ: Mapping[str, str]) -> CarrierPlan:
@@ -89,7 +91,7 @@ def read_carriers_file(path: Path, environ: Mapping[str, str]) -> CarrierPlan:
         f"{name}: is no table of this file; use carriers, routes, networks, breaker" for name in sorted(unknown)
     ]
     carriers = _carriers(document.get("carriers", []), environ, problems)
-    routes = _routes(document, [carrier.name for carrier in carriers], problems) if carriers else None
+    routes = _routes(document, carriers, problems) if carriers else None
     breaker = _converted("breaker", document.get("breaker", {}), BreakerSettings, problems) or BreakerSettings()
     if problems or routes is None:
         raise SettingsError(f"{path} is wrong:\n  " + "\n  ".join(problems or ["carriers: there is none"]))
@@ -113,10 +115,13 @@ def _carriers(tables: Any, environ: Mapping[str, str], problems: list[str]) -> l
         if kind not in KINDS:
             problems.append(f"{where}: kind is {kind!r}; use one of {', '.join(KINDS)}")
             continue
+        is_sandbox = table.pop("sandbox", False)
+        if not isinstance(is_sandbox, bool):
+            problems.append(f"{where}: sandbox is {is_sandbox!r}; use true where no phone gets what it takes, or false")
         _fetch_secrets(where, table, KINDS[kind], environ, problems)
         settings = _converted(where, table, KINDS[kind], problems)
         if settings is not None:
-            carriers.append(CarrierSpec(name, settings))
+            carriers.append(CarrierSpec(name, settings, is_sandbox is True))
     return carriers
 
 
@@ -180,7 +185,7 @@ def _choices(error: Exception, table: Mapping[str, Any], kind: type[S]) -> str |
     return f"{place[1]} is {table[place[1]]!r}: use one of {', '.join(choices)}"
 
 
-def _routes(document: dict[str, Any], carriers: list[str], problems: list[str]) -> Routes | None:
+def _routes(document: dict[str, Any], carriers: list[CarrierSpec], problems: list[str]) -> Routes | None:
     try:
         networks = msgspec.convert(document.get("networks", {}), dict[str, list[str]])
         tables = msgspec.convert(document.get("routes", []), list[_RouteTable])
@@ -188,13 +193,22 @@ def _routes(document: dict[str, Any], carriers: list[str], problems: list[str]) 
         problems.append(f"routes or networks: {error}")
         return None
     before = len(problems)
-    routes = [_route(table, networks, carriers, problems) for table in tables]
+    routes = [_route(table, networks, [carrier.name for carrier in carriers], problems) for table in tables]
+    sandboxes = [carrier.name for carrier in carriers if carrier.is_sandbox]
+    # Where there is a real carrier, a live message at a sandbox would be charged and lost.
+    live = [carrier.name for carrier in carriers if not carrier.is_sandbox] or sandboxes
+    problems += [
+        f"routes {route.name!r}: {leg.carrier!r} is a sandbox carrier, where live messages would be lost: leave it out"
+        for route in routes
+        for leg in route.legs
+        if leg.carrier in sandboxes and leg.carrier not in live
+    ]
     if len(problems) > before:
         return None
     if not routes or routes[-1].name != DEFAULT_ROUTE:
-        routes += only_route(carriers)
+        routes.append(default_route(live))
     try:
-        return Routes(routes)
+        return Routes(routes, sandboxes)
     except ValueError as error:
         problems.append(f"routes: {error}")
         return None

@@ -7,6 +7,7 @@ from datetime import datetime
 from uuid import UUID
 
 from messaging_service.shared.domain.states import STATUS_OF, State, Status
+from service_kit.access.principal import AccessMode
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,6 +33,8 @@ class OutboxEvent:
     """Of the failure catalogue; None when there is nothing to explain."""
     carrier_error_code: str | None
     """The carrier's own code in the receipt that failed the message; None when it gave none."""
+    mode: AccessMode
+    """Of its message."""
 
     @property
     def status(self) -> Status:

@@ -35,6 +35,7 @@ def from_event(event: OutboxEvent) -> events_pb2.OutboxEvent:
         next_try_time=None if event.next_try_at is None else wire.from_instant(event.next_try_at),
         error_code=event.code,
         error_details=None if event.code is None else failure_of(event.code).details,
+        mode=wire.MODES[event.mode],
     )
 
 

@@ -27,6 +27,7 @@ _EVENT = RecordColumns(
         "message_id": "m.id",
         "account_id": "m.account_id",
         "client_message_id": "m.client_message_id",
+        "mode": "m.mode",
     },
 )
 
@@ -89,7 +90,7 @@ _JOIN = "JOIN message m ON m.id = e.message_id"
 # A look has few events, so their messages are looked up one by one. Left to choose, the planner may read all messages
 # that the watched accounts ever sent.
 _LOOK_UP = """CROSS JOIN LATERAL (
-    SELECT id, account_id, client_message_id, tags FROM message WHERE id = e.message_id OFFSET 0
+    SELECT id, account_id, client_message_id, tags, mode FROM message WHERE id = e.message_id OFFSET 0
 ) m"""
 _WAY = ("e.id > %(after)s", "e.xact < %(until)s::xid8", "e.xact <> ALL(%(until_open)s::xid8[])")
 

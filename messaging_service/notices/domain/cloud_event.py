@@ -15,6 +15,7 @@ from messaging_service.events.domain.outbox_event import OutboxEvent
 from messaging_service.notices.domain.endpoints import EventType, event_of_state
 from messaging_service.sending.domain.failures import failure_of
 from messaging_service.shared.domain.message import outbox_id
+from service_kit.access.principal import AccessMode
 
 SCHEMA: Final = "urn:tukupay:sms:{type}:1"
 """Names the shape of `data`. Fields may be added to a version; changing or removing one makes the next."""
@@ -74,6 +75,8 @@ def of_outbox(event: OutboxEvent) -> CloudEvent | None:
         "errorCode": event.code,
         "errorDetails": None if event.code is None else failure_of(event.code).details,
     }
+    if event.mode is AccessMode.TEST:
+        data["mode"] = event.mode.value
     return CloudEvent(
         id=f"evt_{event.message_id.hex}_{event.id}",
         type=kind,

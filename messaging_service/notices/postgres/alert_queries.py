@@ -39,7 +39,7 @@ _FAILING: Final = """
     SELECT asked.id, count(*) FILTER (WHERE m.state = ANY(%(failed)s)),
         count(*) FILTER (WHERE m.state = ANY(%(failed)s) OR m.state = ANY(%(sent)s))
     FROM unnest(%(accounts)s::text[], %(windows)s::interval[]) AS asked (id, span) LEFT JOIN LATERAL (
-        SELECT state FROM message WHERE account_id = asked.id AND created_at > now() - asked.span
+        SELECT state FROM message WHERE account_id = asked.id AND mode = 'live' AND created_at > now() - asked.span
         ORDER BY created_at DESC, id DESC LIMIT %(latest)s
     ) m ON true GROUP BY asked.id
 """

@@ -165,6 +165,9 @@ class PostgresCostRecords(CostRecords):
 def _period(start: datetime, end: datetime, account_id: str | None, of: str = "m") -> tuple[str, dict[str, Any]]:
     """The condition of a period; `of`: the table by whose time it goes, `m` for messages and `l` for entries."""
     where = f"{of}.created_at >= %(start)s AND {of}.created_at < %(end)s"
+    if of == "m":
+        # Test messages cost nothing and are in no ledger.
+        where += " AND m.mode = 'live'"
     parameters: dict[str, Any] = {"start": start, "end": end}
     if account_id is not None:
         where += f" AND {of}.account_id = %(account)s"

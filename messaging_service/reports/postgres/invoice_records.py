@@ -66,14 +66,15 @@ _OURS = f"""
         SELECT m.id, m.retry_count + 1 AS attempt, m.account_id, m.units, m.total, m.sent_at, true AS is_in_period
         FROM message m
         WHERE m.created_at < %(end)s AND m.sent_at >= %(start)s AND m.sent_at < %(end)s AND m.carrier = %(carrier)s
-            AND m.state IN ('accepted', 'delivered', 'undelivered')
+            AND m.state IN ('accepted', 'delivered', 'undelivered') AND m.mode = 'live'
         UNION ALL
         SELECT m.id, x.attempt, m.account_id, m.units, m.total, m.sent_at, false
         FROM (SELECT DISTINCT message_id, attempt FROM invoice_match WHERE message_id IS NOT NULL) x
         JOIN message m ON m.id = x.message_id
         WHERE NOT coalesce(
             m.created_at < %(end)s AND m.sent_at >= %(start)s AND m.sent_at < %(end)s AND m.carrier = %(carrier)s
-            AND m.state IN ('accepted', 'delivered', 'undelivered') AND x.attempt = m.retry_count + 1, false
+            AND m.state IN ('accepted', 'delivered', 'undelivered') AND m.mode = 'live'
+            AND x.attempt = m.retry_count + 1, false
         )
     ) a
     LEFT JOIN LATERAL (
@@ -110,7 +111,7 @@ _DAYS = """
                 AND (carrier_parts IS NOT NULL OR carrier_cost IS NOT NULL)
             ORDER BY message_event.id DESC LIMIT 1
         ) e ON true
-        WHERE m.carrier = %(carrier)s AND m.state IN ('accepted', 'delivered', 'undelivered')
+        WHERE m.carrier = %(carrier)s AND m.state IN ('accepted', 'delivered', 'undelivered') AND m.mode = 'live'
             AND m.sent_at >= d.day::timestamp AT TIME ZONE INTERVAL '+03:00'
             AND m.sent_at < (d.day + 1)::timestamp AT TIME ZONE INTERVAL '+03:00'
             AND m.created_at < (d.day + 1)::timestamp AT TIME ZONE INTERVAL '+03:00'

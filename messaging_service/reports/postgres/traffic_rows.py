@@ -31,7 +31,7 @@ _INSTANT = "coalesce(m.priced_at, greatest(m.scheduled_at, m.created_at))"
 _CHARGED = f"""
     SELECT m.account_id, m.app_id, min({_INSTANT}), max({_INSTANT}), count(*), sum(m.units), sum(m.total)
     FROM message m
-    WHERE m.created_at >= %(start)s AND m.created_at < %(end)s AND m.billing = 'charged'
+    WHERE m.created_at >= %(start)s AND m.created_at < %(end)s AND m.billing = 'charged' AND m.mode = 'live'
     GROUP BY m.account_id, m.app_id
     LIMIT %(limit)s
 """
@@ -45,7 +45,7 @@ _CUT = f"""
             AS input (place int, account_id text, app_id text, last timestamptz, cuts json)
     ) c
     JOIN message m ON m.account_id = c.account_id AND m.app_id IS NOT DISTINCT FROM c.app_id
-    WHERE m.created_at >= %(start)s AND m.created_at < %(end)s AND m.billing = 'charged'
+    WHERE m.created_at >= %(start)s AND m.created_at < %(end)s AND m.billing = 'charged' AND m.mode = 'live'
         AND {_INSTANT} >= c.cuts[1] AND {_INSTANT} <= c.last
     GROUP BY c.place, 2
 """
@@ -77,7 +77,7 @@ class PostgresTraffic(TrafficRecords):
     async def _entries(
         self, lower: datetime, upper: datetime, account_id: str | None, after: Place | None
     ) -> list[PricedEntry]:
-        conditions = ["m.created_at >= %(lower)s", "m.created_at < %(upper)s"]
+        conditions = ["m.created_at >= %(lower)s", "m.created_at < %(upper)s", "m.mode = 'live'"]
         parameters: dict[str, Any] = {"lower": lower, "upper": upper, "page": self._page}
         if account_id is not None:
             conditions.append("m.account_id = %(account_id)s")

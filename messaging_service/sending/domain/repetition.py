@@ -21,6 +21,8 @@ _FIELDS = (
     ("priority", "priority", "priority"),
     ("tags", "tags", "tags"),
     ("app_id", "app", "app_id"),
+    # Of the credential, not of the request.
+    ("mode", "mode (live or test)", "mode"),
 )
 _CUSTOM_DATA = ("custom_data_json", "custom data")
 

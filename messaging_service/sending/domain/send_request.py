@@ -9,6 +9,7 @@ from datetime import datetime
 
 from messaging_service.shared.domain.states import Priority
 from messaging_service.texts.segmentation import Segmentation
+from service_kit.access.principal import AccessMode
 
 _CANONICAL = json.JSONEncoder(sort_keys=True, separators=(",", ":"))
 
@@ -38,6 +39,8 @@ class SendRequest:
     custom_data_json: str | None
     """A JSON object as the client spelled it."""
     app_id: str | None
+    mode: AccessMode = AccessMode.LIVE
+    """Of the caller's credential."""
 
     def fingerprint(self) -> bytes:
         """Equal for requests that ask for the same thing; distinguishes a repetition from a reused key."""
@@ -54,7 +57,9 @@ class SendRequest:
             custom_data,
             self.app_id,
         ]
+        # Only where they say something, so that other requests keep the fingerprints that are on record.
         if self.expires_at is not None:
-            # Only then, so that requests without one keep the fingerprints that are on record.
             parts.append({"expires_at": self.expires_at.isoformat()})
+        if self.mode is not AccessMode.LIVE:
+            parts.append({"mode": self.mode.value})
         return hashlib.sha256(_CANONICAL.encode(parts).encode()).digest()

@@ -15,6 +15,7 @@ from messaging_service.shared.domain.fields import MAX_IDENTIFIER, schedule_prob
 from messaging_service.shared.domain.sender_id import sender_id_problem
 from messaging_service.shared.domain.states import Priority
 from messaging_service.texts.message_text import cut
+from service_kit.access.principal import AccessMode
 from service_kit.errors import Violation, invalid
 from service_kit.identifiers import identifier_problem
 
@@ -49,6 +50,8 @@ class SendDraft:
     tags: Sequence[str] = ()
     custom_data_json: str | None = None
     app_id: str | None = None
+    mode: AccessMode = AccessMode.LIVE
+    """Of the caller's credential."""
 
 
 def validate(
@@ -105,6 +108,7 @@ def validate(
         tags=tuple(draft.tags),
         custom_data_json=draft.custom_data_json,
         app_id=draft.app_id,
+        mode=draft.mode,
     )
 
 

@@ -131,15 +131,21 @@ class MessagingServicer(messaging_pb2_grpc.MessagingServiceServicer):
     async def ResendSms(self, request: pb.ResendSmsRequest, context: Context) -> pb.ResendSmsResponse:
         wait = request.outcome_wait if request.HasField("outcome_wait") else None
         wait_s = to_wait_s(wait, self._default_wait_s)
+        by = caller()
         message = await self._resend(
-            existing(request.outbox_id), wait_s, answer_by(context), accounts=caller().accounts
+            existing(request.outbox_id),
+            wait_s,
+            answer_by(context),
+            accounts=by.accounts,
+            mode=by.mode,
         )
-        return pb.ResendSmsResponse(entry=from_message(message, caller()))
+        return pb.ResendSmsResponse(entry=from_message(message, by))
 
     @override
     async def CancelSms(self, request: pb.CancelSmsRequest, context: Context) -> pb.CancelSmsResponse:
-        message = await self._entries.cancel(existing(request.outbox_id), caller().accounts)
-        return pb.CancelSmsResponse(entry=from_message(message, caller()))
+        by = caller()
+        message = await self._entries.cancel(existing(request.outbox_id), by.accounts, by.mode)
+        return pb.CancelSmsResponse(entry=from_message(message, by))
 
     @override
     async def GetOutboxEntry(self, request: pb.GetOutboxEntryRequest, context: Context) -> pb.GetOutboxEntryResponse:

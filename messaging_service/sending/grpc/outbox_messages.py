@@ -12,7 +12,7 @@ from messaging_service.shared.domain.message import Message, outbox_id
 from messaging_service.shared.domain.money import to_micros
 from messaging_service.shared.domain.shown_numbers import shown_number
 from messaging_service.shared.domain.states import Priority, Status
-from messaging_service.shared.grpc.wire import BILLINGS, ENCODINGS, LEVELS, STATES, STATUSES, from_instant
+from messaging_service.shared.grpc.wire import BILLINGS, ENCODINGS, LEVELS, MODES, STATES, STATUSES, from_instant
 from service_kit.access.principal import Principal
 from tukupay.sms.messaging.v1 import messaging_pb2 as pb
 
@@ -80,6 +80,7 @@ def from_message(message: Message, viewer: Principal) -> pb.OutboxEntry:
             charged_micros=to_micros(message.charged),
             refunded_micros=to_micros(message.refunded),
         ),
+        mode=MODES[message.mode],
     )
 
 

@@ -58,6 +58,7 @@ def to_draft(request: pb.SendSmsRequest, sender: Principal) -> SendDraft:
         tags=tuple(request.tags),
         custom_data_json=request.custom_data_json if request.HasField("custom_data_json") else None,
         app_id=app_of(sender, request.app_id if request.HasField("app_id") else None),
+        mode=sender.mode,
     )
 
 

@@ -48,6 +48,7 @@ GIVEN = {
     "expires_at": "request.expires_at",
     "tags": "request.tags",
     "custom_data": "request.custom_data_json",
+    "mode": "request.mode",
 }
 """The columns that are known at acceptance, and where an Acceptance has them. The others begin as `_RECORD` and the
 table say; what a message is recorded as, Acceptance.message says, too, and a test compares."""

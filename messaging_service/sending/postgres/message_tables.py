@@ -32,6 +32,7 @@ from messaging_service.shared.postgres.columns import (
     one_of,
     quoted,
 )
+from service_kit.access.principal import AccessMode
 
 
 def _billing_of_state() -> str:
@@ -85,8 +86,11 @@ message = Table(
     Column("content", LargeBinary),
     # Of the recipient, under a key: finds the messages of a phone. NULL where nothing is sealed, and once it is erased.
     Column("recipient_index", LargeBinary),
+    Column("mode", Text, nullable=False, server_default="live"),
     PrimaryKeyConstraint("id"),
     one_of("price_level", PriceLevel),
+    one_of("mode", AccessMode),
+    CheckConstraint("mode = 'live' OR total = 0", name="test_is_free"),
     one_of("priority", Priority),
     one_of("encoding", Encoding),
     one_of("state", State),

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import NamedTuple
 
 from messaging_service.accounts.postgres.account_rows import lock_accounts
-from messaging_service.carriers.domain.routing import DEFAULT_ROUTE
+from messaging_service.carriers.domain.routing import DEFAULT_ROUTE, TEST_ROUTE
 from messaging_service.sending.outbox import Claim, valid_until
 from messaging_service.sending.postgres.accept_messages import Owner
 from messaging_service.sending.postgres.settlement import UnknownTimes
@@ -159,7 +159,7 @@ _REROUTE = """
                 AND due_at < now() - make_interval(secs => %(overdue_s)s)
             LIMIT %(limit)s FOR UPDATE SKIP LOCKED
         ) d
-        WHERE names.route <> ALL(%(known)s::text[])
+        WHERE names.route <> ALL(%(known)s::text[]) AND names.route <> %(test)s
     )
     UPDATE dispatch SET route = %(default)s WHERE ctid = ANY(ARRAY(SELECT ctid FROM strays))
 """
@@ -255,6 +255,8 @@ async def reroute(connection: Connection, known: Collection[str]) -> int:
     """Gives due messages of routes that nobody serves any more to the default route; how many."""
     parameters = {
         "default": DEFAULT_ROUTE,
+        # Test messages wait for a sandbox carrier, or expire: the default route leads to phones.
+        "test": TEST_ROUTE,
         "known": list(known),
         "overdue_s": REROUTE_AFTER_S,
         "limit": SWEEP_LIMIT,

@@ -96,8 +96,8 @@ _SETTLE = Statement(f"""
             sent_at = CASE owned.state WHEN 'accepted' THEN now() ELSE m.sent_at END
         FROM owned JOIN left_queue ON left_queue.message_id = owned.id WHERE m.id = owned.id
         RETURNING m.id, m.account_id, m.total, m.retry_count + 1 AS attempt, m.state, m.billing, m.sent_at,
-            m.error_code, owned.carrier, owned.code, owned.raw, owned.parts, owned.retry_in_s, owned.carrier_cost,
-            owned.carrier_parts
+            m.error_code, m.mode, owned.carrier, owned.code, owned.raw, owned.parts, owned.retry_in_s,
+            owned.carrier_cost, owned.carrier_parts
     ), taken AS (
         INSERT INTO message_part (message_id, attempt, part, carrier, carrier_message_id, canonical_id)
         SELECT settled.id, settled.attempt, p.number, settled.carrier, p.ids ->> 0, p.ids ->> 1
@@ -113,7 +113,8 @@ _SETTLE = Statement(f"""
     ), charged AS (
         INSERT INTO ledger_entry (account_id, kind, amount, message_id, attempt)
         SELECT settled.account_id, 'charge', -settled.total, settled.id, settled.attempt
-        FROM settled JOIN payers ON payers.id = settled.account_id WHERE settled.billing = 'charged'
+        FROM settled JOIN payers ON payers.id = settled.account_id
+        WHERE settled.billing = 'charged' AND settled.mode = 'live'
     ), billed AS (
         UPDATE account a SET held = a.held - s.held, posted = a.posted - s.charged
         FROM (

@@ -17,6 +17,7 @@ from messaging_service.accounts.domain.charging import ChargePolicy, transfer_fo
 from messaging_service.accounts.postgres.account_rows import hold_accounts
 from messaging_service.shared.domain.states import Billing, State
 from messaging_service.shared.postgres.record_columns import RecordColumns
+from service_kit.access.principal import AccessMode
 from service_kit.postgres.database import Connection
 from service_kit.postgres.pipeline import Rows, Statement, Step
 
@@ -77,6 +78,7 @@ class Target:
     attempt: int
     total: Decimal
     billing: Billing
+    mode: AccessMode
 
 
 _TARGET = RecordColumns(Target, sql={"attempt": "retry_count + 1"})
@@ -149,7 +151,7 @@ def moving(moves: Sequence[Move], owner: str, policy: ChargePolicy) -> tuple[lis
 
 def _to_row(item: Move, policy: ChargePolicy) -> dict[str, Any]:
     target = item.target
-    transfer = transfer_for(target.billing, item.state, policy)
+    transfer = transfer_for(target.billing, item.state, policy, target.mode)
     return {
         "id": target.id,
         "account_id": target.account_id,

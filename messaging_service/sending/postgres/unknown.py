@@ -13,6 +13,7 @@ from messaging_service.accounts.domain.account import AccountStatus
 from messaging_service.accounts.postgres.account_rows import lock_accounts
 from messaging_service.opt_outs.postgres.suppression_tables import IS_OF_RECIPIENT
 from messaging_service.sending.domain.entry_rules import is_resent_by_itself
+from service_kit.access.principal import AccessMode
 from service_kit.errors import ServiceError
 from service_kit.postgres.database import Connection
 
@@ -32,7 +33,7 @@ _DUE = """
 """
 # What is_resent_by_itself asks. Rows that it does not want wait for a receipt or the end of their window like others.
 _ASK = f"""
-    SELECT m.id, m.account_id, m.recipient, m.tags, a.status, a.resend_unknown, m.retry_count,
+    SELECT m.id, m.account_id, m.recipient, m.tags, m.mode, a.status, a.resend_unknown, m.retry_count,
         coalesce(m.expires_at <= now(), false) AS is_outdated,
         EXISTS (SELECT 1 FROM suppression s WHERE {IS_OF_RECIPIENT} AND s.ended_at IS NULL) AS is_opted_out
     FROM message m JOIN account a ON a.id = m.account_id
@@ -71,6 +72,7 @@ class _Due(NamedTuple):
     account_id: str
     recipient: str
     tags: list[str]
+    mode: str
     status: str
     """Of its account."""
     resend_unknown: bool
@@ -124,7 +126,11 @@ async def _over_limits(connection: Connection, wanted: Sequence[_Due], otps: Otp
     if not wanted:
         return {}
     guards = SendGuards(await lock_accounts(connection, {each.account_id for each in wanted}), otps)
-    planned = [(each.id, guards.plan(each.account_id, each.recipient, each.tags)) for each in wanted]
+    planned = [
+        (each.id, guards.plan(each.account_id, each.recipient, each.tags))
+        for each in wanted
+        if each.mode == AccessMode.LIVE
+    ]
     await guards.read(connection)
     over: dict[UUID, timedelta | None] = {}
     for message_id, guarded in planned:

@@ -12,6 +12,7 @@ from messaging_service.shared.domain import reasons
 from messaging_service.shared.domain.encoding import Encoding
 from messaging_service.shared.domain.money import Price
 from messaging_service.shared.domain.states import STATUS_OF, Billing, Priority, State, Status
+from service_kit.access.principal import AccessMode
 from service_kit.errors import Kind, ServiceError
 
 _ID_PREFIX = "outbox_"
@@ -100,6 +101,8 @@ class Message:
     stored as they are."""
     is_text_erased: bool = False
     """Whether the text and the custom data are gone for good: their retention is over, or their phone was erased."""
+    mode: AccessMode = AccessMode.LIVE
+    """Of the credential that it was sent with. A test message goes to sandbox carriers only, and its price is 0."""
 
     @property
     def held(self) -> Decimal:

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from decimal import Decimal
 from enum import StrEnum
+from typing import Final
 
 MICROS_PER_KES = 1_000_000
 
@@ -63,3 +64,12 @@ class SendPrice:
     known_at: datetime | None
     """When the newest change that the book had was recorded, on the book's clock, UTC: asked for `at` as known then,
     the book gives this price ever after. None when the book did not say."""
+
+
+FREE: Final = Price(Decimal(0), "test", PriceLevel.TUKUPAY)
+"""The price of a test message. It is of no row of the price book: its cost id says so."""
+
+
+def free_of_charge(at: datetime) -> SendPrice:
+    """The price of a test message that is due at an instant."""
+    return SendPrice(FREE, at, None)

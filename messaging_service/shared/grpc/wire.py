@@ -11,8 +11,10 @@ from messaging_service.shared.domain import reasons
 from messaging_service.shared.domain.encoding import Encoding
 from messaging_service.shared.domain.money import PriceLevel
 from messaging_service.shared.domain.states import Billing, State, Status
+from service_kit.access.principal import AccessMode
 from service_kit.errors import Violation, invalid
 from service_kit.grpc.timestamps import to_datetime, to_timestamp
+from tukupay.sms.common.v1 import access_pb2
 from tukupay.sms.messaging.v1 import accounts_pb2, channels_pb2, reports_pb2, webhooks_pb2
 from tukupay.sms.messaging.v1 import messaging_pb2 as pb
 
@@ -46,6 +48,10 @@ BILLINGS: Mapping[Billing, pb.BillingState.ValueType] = {
 ENCODINGS: Mapping[Encoding, pb.Encoding.ValueType] = {
     Encoding.GSM7: pb.ENCODING_GSM7,
     Encoding.UCS2: pb.ENCODING_UCS2,
+}
+MODES: Mapping[AccessMode, access_pb2.AccessMode.ValueType] = {
+    AccessMode.LIVE: access_pb2.ACCESS_MODE_LIVE,
+    AccessMode.TEST: access_pb2.ACCESS_MODE_TEST,
 }
 LEVELS: Mapping[PriceLevel, pb.PriceLevel.ValueType] = {
     PriceLevel.TUKUPAY: pb.PRICE_LEVEL_TUKUPAY,

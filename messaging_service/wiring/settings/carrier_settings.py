@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-from service_kit.settings import integer, seconds, setting
+from service_kit.settings import flag, integer, seconds, setting
 
 _REQUIRED = "required without `MESSAGING_CARRIERS_FILE`"
 _ONE_CARRIER = {
@@ -41,6 +41,13 @@ class CarrierSettings:
         "SMPP_PASSWORD", "the ESME's password at the carrier", default=None, secret=True, default_text=_REQUIRED
     )
     smpp_name: str = setting("SMPP_NAME", "the carrier's name in records and metrics", default="smpp")
+    smpp_sandbox: bool = setting(
+        "SMPP_SANDBOX",
+        "true when it only plays a carrier and reaches no phones: test messages go to it, too",
+        parse=flag,
+        default=False,
+        guide="guides/sandbox.md",
+    )
     smpp_system_type: str = setting("SMPP_SYSTEM_TYPE", "system_type of the bind", default="")
     smpp_binds: int = setting(
         "SMPP_BINDS", "how many transceiver binds to hold", parse=integer(1, 100), default=1, guide="guides/smpp.md"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import UTC, datetime
 from decimal import Decimal
 
@@ -10,7 +11,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from messaging_service.accounts.domain.account import Account, AccountMode, AccountStatus
+from messaging_service.accounts.domain.account_limits import AccountLimits, AccountUsage
 from messaging_service.shared.domain.money import Price, PriceLevel, from_micros, to_micros
+from service_kit.access.principal import AccessMode
 from service_kit.errors import Kind, ServiceError
 
 micros = st.integers(-(10**17), 10**17)
@@ -91,6 +94,17 @@ def test_a_prepaid_account_holds_down_to_its_limit(
 
 def test_a_postpaid_account_needs_no_balance() -> None:
     assert account("-1000", mode=AccountMode.POSTPAID).hold(Decimal(5)).held == 5
+
+
+def test_a_test_message_needs_no_balance_and_no_room_in_the_day() -> None:
+    limits = AccountLimits(daily_spend=Decimal(1), messages_per_minute=1)
+    usage = AccountUsage(Decimal(2), 0, datetime(2026, 6, 1, 12, tzinfo=UTC))
+    poor = replace(account("-5"), limits=limits, usage=usage)
+    held = poor.hold(Decimal(0), AccessMode.TEST)
+    assert (held.held, held.usage) == (Decimal(0), replace(usage, sent_this_minute=1))
+    with pytest.raises(ServiceError, match="RATE_LIMIT_REACHED"):
+        held.hold(Decimal(0), AccessMode.TEST)
+    assert refusal(poor, "0.6").reason == "INSUFFICIENT_FUNDS"
 
 
 @pytest.mark.parametrize("status", [AccountStatus.SUSPENDED, AccountStatus.CLOSED])

@@ -8,9 +8,11 @@ from pathlib import Path
 
 import pytest
 
+from messaging_service.carriers.domain.routing import TEST_ROUTE
 from messaging_service.carriers.files.carriers_file import CarrierPlan, read_carriers_file
 from messaging_service.carriers.smpp.smpp_settings import ReceiptsOfParts, SmppSettings
 from messaging_service.shared.domain.states import Priority
+from service_kit.access.principal import AccessMode
 from service_kit.settings import SettingsError
 
 CARRIER = """
@@ -158,11 +160,57 @@ def test_a_file_that_is_not_there_is_named(tmp_path: Path) -> None:
 
 
 def test_the_example_in_the_documents_is_right() -> None:
-    environ = {"SAFARICOM_PASSWORD": "a", "AIRTEL_PASSWORD": "b", "AFRICASTALKING_API_KEY": "c"}
+    names = ("SAFARICOM_PASSWORD", "AIRTEL_PASSWORD", "AFRICASTALKING_API_KEY", "SANDBOX_PASSWORD")
+    environ = {name: name.lower() for name in names}
     plan = read_carriers_file(EXAMPLE, environ)
-    assert [carrier.name for carrier in plan.carriers] == ["safaricom", "airtel", "africastalking"]
+    assert [carrier.name for carrier in plan.carriers] == ["safaricom", "airtel", "africastalking", "sandbox"]
+    assert [carrier.name for carrier in plan.carriers if carrier.is_sandbox] == ["sandbox"]
     assert "api_key" not in repr(plan.carriers[2])
     assert plan.routes.of("+254733123456", "TUKUPAY", Priority.HIGH).name != "default"
+
+
+SANDBOX = CARRIER.replace("safaricom", "sandbox") + "sandbox = true\n"
+
+
+def test_a_sandbox_takes_test_messages_alone_beside_a_real_carrier(tmp_path: Path) -> None:
+    plan = read(tmp_path, CARRIER + SANDBOX)
+    assert [leg.carrier for leg in plan.routes.of("+254712345678", "X", Priority.NORMAL).legs] == ["safaricom"]
+    assert plan.routes.test is not None
+    assert (plan.routes.test.name, [leg.carrier for leg in plan.routes.test.legs]) == (TEST_ROUTE, ["sandbox"])
+    assert [route.mode for route in plan.routes] == [AccessMode.LIVE, AccessMode.TEST]
+
+
+def test_without_a_sandbox_there_is_no_route_for_test_messages(tmp_path: Path) -> None:
+    plan = read(tmp_path, CARRIER + SECOND + "sandbox = false\n")
+    assert plan.routes.test is None
+    assert [route.mode for route in plan.routes] == [AccessMode.LIVE]
+
+
+def test_where_all_are_sandboxes_they_take_live_messages_as_well(tmp_path: Path) -> None:
+    route = '[[routes]]\nname = "all"\ncarriers = [{ name = "sandbox" }]\n'
+    plan = read(tmp_path, SANDBOX + route)
+    assert plan.routes.of("+254712345678", "X", Priority.NORMAL).name == "all"
+    assert [leg.carrier for leg in read(tmp_path, SANDBOX).routes.of("+254712345678", "X", Priority.NORMAL).legs] == [
+        "sandbox"
+    ]
+
+
+@pytest.mark.parametrize(
+    ("text", "fault"),
+    [
+        (
+            CARRIER + SANDBOX + '[[routes]]\nname = "otp"\ncarriers = [{ name = "sandbox" }]\n',
+            "routes 'otp': 'sandbox' is a sandbox carrier",
+        ),
+        (
+            CARRIER + SANDBOX + f'[[routes]]\nname = "{TEST_ROUTE}"\ncarriers = [{{ name = "safaricom" }}]\n',
+            "is that of the route of test messages",
+        ),
+        (SANDBOX.replace("true", '"yes"'), "sandbox: sandbox is 'yes'"),
+    ],
+)
+def test_a_sandbox_never_takes_live_messages_by_mistake(tmp_path: Path, text: str, fault: str) -> None:
+    assert fault in problems(tmp_path, text)
 
 
 def test_a_service_with_a_wrong_file_ends_with_its_mistakes_and_no_traceback(tmp_path: Path) -> None:

@@ -14,7 +14,9 @@ from messaging_service.sending import attempts as module
 from messaging_service.sending.attempts import LONGEST_RETRY_S
 from messaging_service.sending.outbox import Accepted, Claim, Settlement
 from messaging_service.shared.domain.message import outbox_id
+from messaging_service.shared.domain.money import FREE
 from messaging_service.shared.domain.states import State
+from service_kit.access.principal import AccessMode
 from service_kit.errors import Kind, ServiceError
 from tests.contract.sms_examples import TWO_UNITS, acceptance, accepted, not_taken, refused, unanswered
 from tests.doubles.in_memory_outbox import LEASE_S
@@ -82,6 +84,19 @@ async def test_no_byte_leaves_under_a_claim_that_is_over(late_s: float) -> None:
     assert service.carrier.submissions == []
     assert service.carrier.free_slots == 10
     assert service.outbox.settled[0].outcome.kind is OutcomeKind.NOT_TAKEN
+    assert service.outbox.book.messages[claim.message.id].state is State.READY
+
+
+async def test_a_test_message_that_a_live_route_was_given_is_not_submitted() -> None:
+    service = Service()
+    slot = service.carriers.try_reserve()
+    assert slot is not None
+    free = acceptance(claimed=True, price=FREE, mode=AccessMode.TEST)
+    (answer,) = await service.outbox.accept([free])
+    assert isinstance(answer, Accepted)
+    claim = Claim(answer.message, 1, 0, service.monotonic + CLAIM_S)
+    await service.attempts.run(claim, slot, service.carriers, service.claims.queued)
+    assert service.carrier.submissions == []
     assert service.outbox.book.messages[claim.message.id].state is State.READY
 
 

@@ -24,6 +24,7 @@ from messaging_service.shared.domain.states import (
     State,
     Status,
 )
+from service_kit.access.principal import AccessMode
 
 DOCUMENT = (Path(__file__).parents[4] / "docs" / "state-machine.md").read_text()
 DIAGRAM = DOCUMENT.partition("```mermaid")[2].partition("```")[0]
@@ -142,6 +143,15 @@ def test_every_settlement_and_every_transfer_leaves_a_billing_of_its_state() -> 
             assert transfer.charges <= transfer.ends_hold
             assert transfer.ends_hold == (billing is Billing.HELD and transfer.billing is not Billing.HELD)
             assert not transfer.refunds or policy is ChargePolicy.DELIVERY
+
+
+def test_a_test_message_goes_through_the_same_billings_without_a_charge_or_a_refund() -> None:
+    for present, policy in product(State, ChargePolicy):
+        for billing, state in product(BILLINGS_OF[present], MOVES[present]):
+            live, test = (transfer_for(billing, state, policy, mode) for mode in AccessMode)
+            assert (test.billing, test.ends_hold) == (live.billing, live.ends_hold)
+            assert not test.charges
+            assert not test.refunds
 
 
 def test_every_state_can_be_reached() -> None:

@@ -24,6 +24,7 @@ SENTENCES: dict[str, str] = {
     "ACCOUNT_NOT_ACTIVE": "The account may not send.",
     "RECIPIENT_OPTED_OUT": "The recipient wants no messages from this sender.",
     "DESTINATION_NOT_ALLOWED": "Messages to that country are not allowed.",
+    "NO_TEST_CARRIER": "There is no sandbox carrier for test messages.",
     "WEBHOOK_DISABLED": "The webhook is disabled.",
     "TOO_MANY_WEBHOOKS": "The account has as many webhooks as it may.",
     "CHANNEL_DISABLED": "The channel is disabled.",

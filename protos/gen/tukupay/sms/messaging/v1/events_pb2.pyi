@@ -12,6 +12,7 @@ from google.protobuf import duration_pb2 as _duration_pb2
 from google.protobuf import message as _message
 from google.protobuf import timestamp_pb2 as _timestamp_pb2
 from google.protobuf.internal import containers as _containers
+from tukupay.sms.common.v1 import access_pb2 as _access_pb2
 from tukupay.sms.messaging.v1 import messaging_pb2 as _messaging_pb2
 import builtins as _builtins
 import sys
@@ -44,6 +45,7 @@ class OutboxEvent(_message.Message):
     ERROR_DETAILS_FIELD_NUMBER: _builtins.int
     NEXT_TRY_TIME_FIELD_NUMBER: _builtins.int
     CARRIER_ERROR_CODE_FIELD_NUMBER: _builtins.int
+    MODE_FIELD_NUMBER: _builtins.int
     event_id: _builtins.int
     """Unique, and rising within an entry in the order of its events: tells a repeated event
     from a new one. Numbers are skipped, and say nothing across entries.
@@ -72,6 +74,8 @@ class OutboxEvent(_message.Message):
     """The carrier's own error code in the receipt that failed the entry; absent when it gave
     none.
     """
+    mode: _access_pb2.AccessMode.ValueType
+    """Whether the entry is live or a test, which went to a sandbox carrier and cost nothing."""
     @_builtins.property
     def event_time(self) -> _timestamp_pb2.Timestamp:
         """When it happened, on the clock of the database."""
@@ -99,10 +103,11 @@ class OutboxEvent(_message.Message):
         error_details: _builtins.str | None = ...,
         next_try_time: _timestamp_pb2.Timestamp | None = ...,
         carrier_error_code: _builtins.str | None = ...,
+        mode: _access_pb2.AccessMode.ValueType = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["_carrier", b"_carrier", "_carrier_error_code", b"_carrier_error_code", "_error_code", b"_error_code", "_error_details", b"_error_details", "carrier", b"carrier", "carrier_error_code", b"carrier_error_code", "error_code", b"error_code", "error_details", b"error_details", "event_time", b"event_time", "next_try_time", b"next_try_time"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["_carrier", b"_carrier", "_carrier_error_code", b"_carrier_error_code", "_error_code", b"_error_code", "_error_details", b"_error_details", "attempt", b"attempt", "carrier", b"carrier", "carrier_error_code", b"carrier_error_code", "error_code", b"error_code", "error_details", b"error_details", "event_id", b"event_id", "event_time", b"event_time", "from_state", b"from_state", "message_id", b"message_id", "next_try_time", b"next_try_time", "outbox_id", b"outbox_id", "status", b"status", "to_state", b"to_state", "user_id", b"user_id"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["_carrier", b"_carrier", "_carrier_error_code", b"_carrier_error_code", "_error_code", b"_error_code", "_error_details", b"_error_details", "attempt", b"attempt", "carrier", b"carrier", "carrier_error_code", b"carrier_error_code", "error_code", b"error_code", "error_details", b"error_details", "event_id", b"event_id", "event_time", b"event_time", "from_state", b"from_state", "message_id", b"message_id", "mode", b"mode", "next_try_time", b"next_try_time", "outbox_id", b"outbox_id", "status", b"status", "to_state", b"to_state", "user_id", b"user_id"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     _WhichOneofReturnType__carrier: _TypeAlias = _typing.Literal["carrier"]  # noqa: Y015
     _WhichOneofArgType__carrier: _TypeAlias = _typing.Literal["_carrier", b"_carrier"]  # noqa: Y015

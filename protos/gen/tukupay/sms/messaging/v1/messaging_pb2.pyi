@@ -304,6 +304,7 @@ class OutboxEntry(_message.Message):
     PRICE_KNOWN_TIME_FIELD_NUMBER: _builtins.int
     BILLING_FIELD_NUMBER: _builtins.int
     TEXT_ERASED_FIELD_NUMBER: _builtins.int
+    MODE_FIELD_NUMBER: _builtins.int
     outbox_id: _builtins.str
     """Unique identifier, `outbox_` and 32 hexadecimal digits. Set by the service."""
     user_id: _builtins.str
@@ -349,7 +350,7 @@ class OutboxEntry(_message.Message):
     app_id: _builtins.str
     """The app through which it came; absent when through none."""
     price_cost_id: _builtins.str
-    """The price row that was frozen."""
+    """The price row that was frozen; `test` for a test message, whose price is 0."""
     price_level: Global___PriceLevel.ValueType
     """The level of that row."""
     carrier: _builtins.str
@@ -366,6 +367,8 @@ class OutboxEntry(_message.Message):
     """True once the text and the custom data are gone for good, as their retention is over or their
     phone was erased: then `message` is empty and `custom_data_json` absent. False otherwise.
     """
+    mode: _access_pb2.AccessMode.ValueType
+    """That of the credential that it was sent with: a test message goes to sandbox carriers only and costs nothing."""
     @_builtins.property
     def created_time(self) -> _timestamp_pb2.Timestamp:
         """When the entry was recorded."""
@@ -452,10 +455,11 @@ class OutboxEntry(_message.Message):
         price_known_time: _timestamp_pb2.Timestamp | None = ...,
         billing: Global___EntryBilling | None = ...,
         text_erased: _builtins.bool = ...,
+        mode: _access_pb2.AccessMode.ValueType = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["_app_id", b"_app_id", "_carrier", b"_carrier", "_carrier_error_code", b"_carrier_error_code", "_custom_data_json", b"_custom_data_json", "_error_advice", b"_error_advice", "_error_code", b"_error_code", "_error_details", b"_error_details", "_message_name", b"_message_name", "app_id", b"app_id", "billing", b"billing", "carrier", b"carrier", "carrier_error_code", b"carrier_error_code", "created_time", b"created_time", "custom_data_json", b"custom_data_json", "delivered_time", b"delivered_time", "error_advice", b"error_advice", "error_code", b"error_code", "error_details", b"error_details", "expires_time", b"expires_time", "last_attempt_time", b"last_attempt_time", "message_name", b"message_name", "price_known_time", b"price_known_time", "priced_time", b"priced_time", "scheduled_time", b"scheduled_time", "sent_time", b"sent_time"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["_app_id", b"_app_id", "_carrier", b"_carrier", "_carrier_error_code", b"_carrier_error_code", "_custom_data_json", b"_custom_data_json", "_error_advice", b"_error_advice", "_error_code", b"_error_code", "_error_details", b"_error_details", "_message_name", b"_message_name", "app_id", b"app_id", "billing", b"billing", "billing_state", b"billing_state", "carrier", b"carrier", "carrier_error_code", b"carrier_error_code", "created_time", b"created_time", "custom_data_json", b"custom_data_json", "delivered_time", b"delivered_time", "delivery_state", b"delivery_state", "encoding", b"encoding", "error_advice", b"error_advice", "error_code", b"error_code", "error_details", b"error_details", "expires_time", b"expires_time", "last_attempt_time", b"last_attempt_time", "message", b"message", "message_id", b"message_id", "message_name", b"message_name", "outbox_id", b"outbox_id", "price_cost_id", b"price_cost_id", "price_known_time", b"price_known_time", "price_level", b"price_level", "priced_time", b"priced_time", "priority", b"priority", "recipient_phone_number", b"recipient_phone_number", "resend_advice", b"resend_advice", "retry_count", b"retry_count", "scheduled_time", b"scheduled_time", "sender_id", b"sender_id", "sent_time", b"sent_time", "sms_units_used", b"sms_units_used", "status", b"status", "tags", b"tags", "text_erased", b"text_erased", "total_cost_micros", b"total_cost_micros", "unit_price_micros", b"unit_price_micros", "user_id", b"user_id"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["_app_id", b"_app_id", "_carrier", b"_carrier", "_carrier_error_code", b"_carrier_error_code", "_custom_data_json", b"_custom_data_json", "_error_advice", b"_error_advice", "_error_code", b"_error_code", "_error_details", b"_error_details", "_message_name", b"_message_name", "app_id", b"app_id", "billing", b"billing", "billing_state", b"billing_state", "carrier", b"carrier", "carrier_error_code", b"carrier_error_code", "created_time", b"created_time", "custom_data_json", b"custom_data_json", "delivered_time", b"delivered_time", "delivery_state", b"delivery_state", "encoding", b"encoding", "error_advice", b"error_advice", "error_code", b"error_code", "error_details", b"error_details", "expires_time", b"expires_time", "last_attempt_time", b"last_attempt_time", "message", b"message", "message_id", b"message_id", "message_name", b"message_name", "mode", b"mode", "outbox_id", b"outbox_id", "price_cost_id", b"price_cost_id", "price_known_time", b"price_known_time", "price_level", b"price_level", "priced_time", b"priced_time", "priority", b"priority", "recipient_phone_number", b"recipient_phone_number", "resend_advice", b"resend_advice", "retry_count", b"retry_count", "scheduled_time", b"scheduled_time", "sender_id", b"sender_id", "sent_time", b"sent_time", "sms_units_used", b"sms_units_used", "status", b"status", "tags", b"tags", "text_erased", b"text_erased", "total_cost_micros", b"total_cost_micros", "unit_price_micros", b"unit_price_micros", "user_id", b"user_id"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     _WhichOneofReturnType__app_id: _TypeAlias = _typing.Literal["app_id"]  # noqa: Y015
     _WhichOneofArgType__app_id: _TypeAlias = _typing.Literal["_app_id", b"_app_id"]  # noqa: Y015
