@@ -11,8 +11,10 @@ from typing import Any
 from pricing_service.domain.price_guards import ByLevel
 from pricing_service.domain.tier import Level
 from service_kit.access.requirement import Access, access, access_problems
+from service_kit.postgres import database_tls
 from service_kit.settings import Address, address, flag, group, integer, seconds, setting
-from service_kit.tls.tls_settings import CERTIFICATE, GUIDE, KEY, MutualTls, listening_problems, proxy
+from service_kit.tls.proxied import proxy
+from service_kit.tls.tls_settings import CERTIFICATE, GUIDE, KEY, MutualTls, listening_problems
 
 
 def by_level(maximum: Decimal) -> Callable[[str], ByLevel]:
@@ -71,6 +73,14 @@ class PricingSettings:
 
     database_url: str = setting(
         "PRICING_DATABASE_URL", "libpq URL of the pricing database, with its password", secret=True
+    )
+    is_database_proxied: bool = setting(
+        "PRICING_DATABASE_TLS",
+        database_tls.MEANING,
+        parse=proxy,
+        default=False,
+        default_text="none",
+        guide=database_tls.GUIDE,
     )
     grpc_address: Address = setting(
         "PRICING_GRPC_ADDRESS",
@@ -178,6 +188,7 @@ class PricingSettings:
         """What the variables mean together."""
         return [
             *access_problems(values, "PRICING"),
+            *database_tls.database_problems(values, {"database_url": "PRICING_DATABASE_URL"}, "PRICING"),
             *listening_problems(
                 "PRICING",
                 "PRICING_GRPC_ADDRESS",

@@ -8,19 +8,12 @@ from pathlib import Path
 from typing import Final
 
 from service_kit.settings import Address, env_of
+from service_kit.tls.proxied import PROXY
 from service_kit.tls.tls_files import TlsFiles
 
-PROXY: Final = "proxy"
 GUIDE: Final = "guides/tls.md"
 CERTIFICATE: Final = "PEM file of the certificate, followed by those between it and its authority"
 KEY: Final = "PEM file of its private key, without a password"
-
-
-def proxy(text: str) -> bool:
-    """Parses `proxy`, which says on purpose that a proxy of this machine speaks TLS instead."""
-    if text != PROXY:
-        raise ValueError(f"{text!r} is not {PROXY}; unset it to speak TLS by files, or none on loopback")
-    return True
 
 
 @dataclass(frozen=True, slots=True)

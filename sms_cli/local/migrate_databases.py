@@ -7,6 +7,7 @@ from collections.abc import Callable, Mapping
 
 import psycopg
 
+from service_kit.postgres.database_tls import url_problem
 from service_kit.postgres.guards import GuardsNotSetError
 from sms_cli.shared.command_error import CommandError
 from sms_cli.shared.local_settings import DATABASE_VARIABLES, DIRECT_VARIABLES
@@ -28,11 +29,24 @@ def _migration_of(service: str) -> Callable[[str, str | None], None]:
     return migrate
 
 
+def _check_way(service: str, environment: Mapping[str, str]) -> None:
+    """Raises CommandError when the way to the database is not protected, which the service would refuse as well."""
+    allowing = f"{service.upper()}_DATABASE_TLS"
+    for variable in (DATABASE_VARIABLES[service], DIRECT_VARIABLES[service]):
+        problem = url_problem(environment.get(variable) or None, allowing)
+        if problem is not None:
+            what, _, remedy = f"{variable}: {problem}".partition(": add ")
+            raise CommandError(what, f"add {remedy}" if remedy else f"correct {variable}")
+
+
 async def migrate_database(service: str, environment: Mapping[str, str]) -> None:
     """Applies the missing migrations and sets the guards of the role; raises CommandError when that fails.
 
     `environment` has the URL of the database, and may have a direct one.
     """
+    if not environment.get(f"{service.upper()}_DATABASE_TLS"):
+        _check_way(service, environment)
+
     from sqlalchemy.exc import SQLAlchemyError  # noqa: PLC0415 - slow to import, and only needed here
 
     from service_kit.postgres.migrations import PooledError, TableInUseError  # noqa: PLC0415 - likewise

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 
+from service_kit.postgres import database_tls
 from service_kit.settings import integer, seconds, setting
+from service_kit.tls.proxied import proxy
 
 
 @dataclass(frozen=True, slots=True)
@@ -22,6 +25,14 @@ class DatabaseSettings:
         default_text="the same",
         guide="#behind-pgbouncer",
     )
+    is_database_proxied: bool = setting(
+        "MESSAGING_DATABASE_TLS",
+        database_tls.MEANING,
+        parse=proxy,
+        default=False,
+        default_text="none",
+        guide=database_tls.GUIDE,
+    )
     pool_size: int = setting(
         "MESSAGING_POOL_SIZE", "most connections to the database", parse=integer(2, 100), default=10
     )
@@ -37,3 +48,12 @@ class DatabaseSettings:
         parse=seconds(0.001, 10),
         default=0.1,
     )
+
+    @classmethod
+    def cross_check(cls, values: Mapping[str, object]) -> list[str]:
+        """Which way to the database is not protected."""
+        return database_tls.database_problems(
+            values,
+            {"database_url": "MESSAGING_DATABASE_URL", "database_direct_url": "MESSAGING_DATABASE_DIRECT_URL"},
+            "MESSAGING",
+        )

@@ -6,7 +6,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from service_kit.settings import setting
-from service_kit.tls.tls_settings import CERTIFICATE, GUIDE, KEY, ClientTls, MutualTls, proxy
+from service_kit.tls.proxied import proxy
+from service_kit.tls.tls_settings import CERTIFICATE, GUIDE, KEY, ClientTls, MutualTls
 
 
 @dataclass(frozen=True, slots=True)
