@@ -11,6 +11,7 @@ from service_kit.embedded.postgres_binaries import PostgresError
 from service_kit.settings import SettingsError
 from sms_cli.accounts.accounts_commands import accounts
 from sms_cli.accounts.billing_commands import billing_commands
+from sms_cli.audit.audit_commands import audit
 from sms_cli.batch.batch_command import send_batch
 from sms_cli.carriers.carriers_commands import carriers
 from sms_cli.costs.cost_file_commands import file_commands
@@ -43,6 +44,7 @@ application.add_typer(carriers, name="carriers")
 accounts.add_typer(billing_commands)
 application.add_typer(accounts, name="accounts")
 application.add_typer(keys, name="keys")
+application.add_typer(audit, name="audit")
 application.add_typer(costs, name="costs")
 application.add_typer(reports, name="reports")
 application.add_typer(suppressions, name="suppressions")

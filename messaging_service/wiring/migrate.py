@@ -4,12 +4,33 @@ from __future__ import annotations
 
 from pathlib import Path
 
+from messaging_service.sending.postgres.message_tables import message_event
 from messaging_service.shared.postgres.session_guards import GUARDS
+from messaging_service.wiring.chained_messaging_tables import EVENTS
 from messaging_service.wiring.messaging_tables import metadata
+from service_kit.postgres import grants
+from service_kit.postgres.grants import AppendOnly
 from service_kit.postgres.guards import set_guards
 from service_kit.postgres.migrations import upgrade
 
 MIGRATIONS = Path(__file__).resolve().parent.parent / "migrations"
+
+
+_EVIDENCE = frozenset({"id", "xact", *(name.split()[0] for name in EVENTS.covered)})
+"""Columns of an event that nobody changes; the others hold words of carriers, which are removed with a phone."""
+APPEND_ONLY: AppendOnly = {
+    "audit_entry": (),
+    "hash_chain": (),
+    "ledger_entry": (),
+    "payment_reference": (),
+    "message_event": [column.name for column in message_event.columns if column.name not in _EVIDENCE],
+}
+"""What the role of the service may add to, and not change."""
+
+
+def grant(database_url: str, direct_url: str | None, role: str) -> None:
+    """Lets a role run the service on a migrated database. Raises RoleUnfitError. The URLs: as for `migrate`."""
+    grants.grant(direct_url or database_url, role, APPEND_ONLY)
 
 
 def migrate(database_url: str, direct_url: str | None = None) -> None:

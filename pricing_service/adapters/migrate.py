@@ -7,10 +7,24 @@ from typing import Final
 
 from pricing_service.adapters.cost_tables import metadata
 from pricing_service.adapters.pricing_session_guards import GUARDS
-from service_kit.postgres import migrations
+from service_kit.postgres import grants, migrations
+from service_kit.postgres.grants import AppendOnly
 from service_kit.postgres.guards import set_guards
 
 MIGRATIONS: Final = Path(__file__).resolve().parent.parent / "migrations"
+
+
+APPEND_ONLY: Final[AppendOnly] = {
+    "audit_entry": (),
+    "hash_chain": (),
+    "cost": ("withdrawn_at", "withdrawn_by", "withdrawn_reason", "withdrawn_epoch"),
+}
+"""What the role of the service may add to, and not change but for these columns."""
+
+
+def grant(database_url: str, direct_url: str | None, role: str) -> None:
+    """Lets a role run the service on a migrated database. Raises RoleUnfitError. The URLs: as for `migrate`."""
+    grants.grant(direct_url or database_url, role, APPEND_ONLY)
 
 
 def migrate(database_url: str, direct_url: str | None = None) -> None:

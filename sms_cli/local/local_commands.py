@@ -70,6 +70,9 @@ def migrate(
     target: Annotated[
         MigrationTarget, typer.Argument(help="The service whose database to migrate.")
     ] = MigrationTarget.all,
+    grant: Annotated[
+        str | None, typer.Option(help="Let this role run the services, without the right to change evidence.")
+    ] = None,
 ) -> None:
     """Migrate databases to the schema that the services expect; does nothing when it is up to date."""
     from sms_cli.local.migrate_databases import migrate_database  # noqa: PLC0415 - see up
@@ -85,8 +88,10 @@ def migrate(
                 "which migrates its own databases",
             )
     for name in names:
-        asyncio.run(migrate_database(name, environment))
+        asyncio.run(migrate_database(name, environment, grant))
         out.print(f"{name}: its database is up to date")
+        if grant is not None:
+            out.print(f"{name}: the role {grant} may run the service, and change no evidence", markup=False)
 
 
 def phone(

@@ -39,24 +39,38 @@ def _check_way(service: str, environment: Mapping[str, str]) -> None:
             raise CommandError(what, f"add {remedy}" if remedy else f"correct {variable}")
 
 
-async def migrate_database(service: str, environment: Mapping[str, str]) -> None:
+def _grant_of(service: str) -> Callable[[str, str | None, str], None]:
+    """The function that lets a role run a service, given the same URLs."""
+    if service == "pricing":
+        from pricing_service.adapters.migrate import grant  # noqa: PLC0415 - see above
+    else:
+        from messaging_service.wiring.migrate import grant  # noqa: PLC0415 - see above
+    return grant
+
+
+async def migrate_database(service: str, environment: Mapping[str, str], role: str | None = None) -> None:
     """Applies the missing migrations and sets the guards of the role; raises CommandError when that fails.
 
-    `environment` has the URL of the database, and may have a direct one.
+    `environment` has the URL of the database, and may have a direct one. `role`: is granted what the service needs.
     """
     if not environment.get(f"{service.upper()}_DATABASE_TLS"):
         _check_way(service, environment)
 
     from sqlalchemy.exc import SQLAlchemyError  # noqa: PLC0415 - slow to import, and only needed here
 
+    from service_kit.postgres.grants import RoleUnfitError  # noqa: PLC0415 - likewise
     from service_kit.postgres.migrations import PooledError, TableInUseError  # noqa: PLC0415 - likewise
 
+    url, direct_url = environment[DATABASE_VARIABLES[service]], environment.get(DIRECT_VARIABLES[service]) or None
     try:
-        await asyncio.to_thread(
-            _migration_of(service),
-            environment[DATABASE_VARIABLES[service]],
-            environment.get(DIRECT_VARIABLES[service]) or None,
-        )
+        await asyncio.to_thread(_migration_of(service), url, direct_url)
+        if role is not None:
+            await asyncio.to_thread(_grant_of(service), url, direct_url, role)
+    except RoleUnfitError as error:
+        raise CommandError(
+            f"the tables of {service} are up to date, but no rights were granted: {error}",
+            "see docs/guides/audit.md for the roles of a database",
+        ) from error
     except GuardsNotSetError as error:
         raise CommandError(
             f"the tables of {service} are up to date, but their guards are not set", str(error)

@@ -1,0 +1,1 @@
+"""The audit log, and the chains over all that is evidence."""
