@@ -159,6 +159,11 @@ _PROBLEMS: dict[str, tuple[int, str]] = {
         429,
         ("Nothing was stored or charged; wait until midnight in Nairobi, or ask the operator for a higher limit."),
     ),
+    "KEY_RATE_LIMIT_REACHED": (429, "Nothing was stored or charged; wait `Retry-After`."),
+    "KEY_DAILY_SPEND_LIMIT_REACHED": (
+        429,
+        ("Nothing was stored or charged; wait until midnight in Nairobi, or ask for a key with a higher limit."),
+    ),
     "PUMPING_SUSPECTED": (
         429,
         (

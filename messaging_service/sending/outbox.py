@@ -39,6 +39,8 @@ class Acceptance:
     process, so that no other can claim it."""
     route: str = DEFAULT_ROUTE
     """Name of the route whose carriers may take it."""
+    api_key: str | None = None
+    """The id of the API key that sends it, whose limits count; None for other callers."""
 
     @property
     def total(self) -> Decimal:
@@ -208,11 +210,17 @@ class Outbox(Protocol):
         ...
 
     async def resend(
-        self, message_id: UUID, max_retries: int, route: str = DEFAULT_ROUTE, *, accounts: Accounts
+        self,
+        message_id: UUID,
+        max_retries: int,
+        route: str = DEFAULT_ROUTE,
+        *,
+        accounts: Accounts,
+        api_key: str | None = None,
     ) -> Message:
         """Queues a failed message for another attempt by a route, held again at its frozen price.
 
-        `accounts`: as for `get`; a message of another one is not found.
+        `accounts`: as for `get`; a message of another one is not found. `api_key`: as in Acceptance.
 
         Raises OUTBOX_ENTRY_NOT_FOUND, NOT_FAILED, CANCELLED, VALIDITY_OVER, RETRY_LIMIT_REACHED,
         INSUFFICIENT_FUNDS, ACCOUNT_NOT_ACTIVE.

@@ -42,12 +42,13 @@ class ResendSms:
         *,
         accounts: Accounts,
         mode: AccessMode = AccessMode.LIVE,
+        api_key: str | None = None,
     ) -> Message:
         """Queues the attempt and waits for its outcome for `wait_s` at most, but not beyond `answer_by`.
 
         `answer_by` is an instant on the loop's clock, None for a caller without a deadline. `accounts`: those of the
         caller, None for all; an entry of another one is not found. `mode`: that of the caller; that of the message
-        decides which carriers are asked.
+        decides which carriers are asked. `api_key`: the one that it shows, if any.
 
         Raises as Outbox.resend does, DESTINATION_NOT_ALLOWED when messages to its country are not allowed any more,
         NO_TEST_CARRIER and CARRIER_UNAVAILABLE; then nothing was changed.
@@ -60,7 +61,9 @@ class ResendSms:
             raise destination_refused(problem)
         loop = self._dispatch.of(stored.recipient, stored.sender_id, stored.priority, stored.mode)
         await require_carrier(loop.carriers, self._carrier_grace_s)
-        message = await self._outbox.resend(message_id, self._max_retries, loop.carriers.route.name, accounts=accounts)
+        message = await self._outbox.resend(
+            message_id, self._max_retries, loop.carriers.route.name, accounts=accounts, api_key=api_key
+        )
         outcome = self._outcomes.expect(message_id)
         try:
             self._dispatch.queued(loop)

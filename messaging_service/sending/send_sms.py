@@ -127,6 +127,7 @@ class SendSms:
             fingerprint=request.fingerprint(),
             claimed=slot is not None,
             route=loop.carriers.route.name,
+            api_key=draft.api_key,
         )
         recorded: asyncio.Future[Accepted] = asyncio.get_running_loop().create_future()
         outcome = self._outcomes.expect(message_id)

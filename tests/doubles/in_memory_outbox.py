@@ -248,7 +248,13 @@ class InMemoryOutbox:
         return max(0.0, (min(due) - self.book.now).total_seconds()) if due else None
 
     async def resend(
-        self, message_id: UUID, max_retries: int, route: str = DEFAULT_ROUTE, *, accounts: Accounts
+        self,
+        message_id: UUID,
+        max_retries: int,
+        route: str = DEFAULT_ROUTE,
+        *,
+        accounts: Accounts,
+        api_key: str | None = None,
     ) -> Message:
         message = self._existing(message_id, accounts)
         is_outdated = message.expires_at is not None and message.expires_at <= self.book.now

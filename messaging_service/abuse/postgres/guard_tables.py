@@ -6,6 +6,7 @@ from sqlalchemy import (
     BigInteger,
     CheckConstraint,
     Column,
+    Date,
     Float,
     Index,
     Integer,
@@ -19,7 +20,7 @@ from sqlalchemy.dialects.postgresql import ARRAY
 
 from messaging_service.abuse.domain.conversion import FeedbackOutcome
 from messaging_service.abuse.domain.recipient_windows import Counted
-from messaging_service.shared.postgres.columns import INSTANT, NOW, metadata, one_of
+from messaging_service.shared.postgres.columns import INSTANT, MONEY, NOW, metadata, one_of
 
 # When a phone had messages from an account within the last 10 minutes; only where a limit counts them.
 recipient_window = Table(
@@ -71,6 +72,19 @@ number_block_hour = Table(
     CheckConstraint("sent >= 0 AND refused >= 0 AND verified >= 0 AND not_verified >= 0", name="counts_not_negative"),
     Index("ix_number_block_hour_hour", "hour"),
     postgresql_with={"fillfactor": 70},
+)
+
+# What an API key with a limit has used of it; one row for each such key that ever sent.
+api_key_usage = Table(
+    "api_key_usage",
+    metadata,
+    Column("key_id", Text, nullable=False),
+    Column("spend_day", Date),
+    Column("day_spent", MONEY, nullable=False, server_default="0"),
+    Column("counted_minute", INSTANT),
+    Column("minute_count", Integer, nullable=False, server_default="0"),
+    PrimaryKeyConstraint("key_id"),
+    postgresql_with={"fillfactor": 50},
 )
 
 # What an app said of a message: counted once, and changed when the app changes its mind.

@@ -11,8 +11,17 @@ from messaging_service.shared.postgres.record_columns import RecordColumns
 from service_kit.postgres.database import Connection
 from service_kit.postgres.pipeline import ROLLBACK_AND_CHAIN, Statement, Step
 
-_TODAY = f"((now() AT TIME ZONE 'UTC') - make_interval(secs => {DAY_STARTS_AT.total_seconds():.0f}))::date"
-_MINUTE = "date_trunc('minute', now())"
+TODAY: Final = f"((now() AT TIME ZONE 'UTC') - make_interval(secs => {DAY_STARTS_AT.total_seconds():.0f}))::date"
+MINUTE: Final = "date_trunc('minute', now())"
+USAGE: Final = RecordColumns(
+    AccountUsage,
+    sql={
+        "spent_today": f"CASE WHEN spend_day = {TODAY} THEN day_spent ELSE 0 END",
+        "sent_this_minute": f"CASE WHEN counted_minute = {MINUTE} THEN minute_count ELSE 0 END",
+        "as_of": "now()",
+    },
+)
+"""Of a table that counts what is sent in a minute and spent in a day."""
 ACCOUNT: Final = RecordColumns(
     Account,
     parts={
@@ -26,22 +35,15 @@ ACCOUNT: Final = RecordColumns(
                 "otps_per_recipient_window": "otp_window_limit",
             },
         ),
-        "usage": RecordColumns(
-            AccountUsage,
-            sql={
-                "spent_today": f"CASE WHEN spend_day = {_TODAY} THEN day_spent ELSE 0 END",
-                "sent_this_minute": f"CASE WHEN counted_minute = {_MINUTE} THEN minute_count ELSE 0 END",
-                "as_of": "now()",
-            },
-        ),
+        "usage": USAGE,
     },
 )
 """Of the account table."""
 HOLD_MORE = f"""
     held = a.held + s.total,
-    day_spent = CASE WHEN a.spend_day = {_TODAY} THEN a.day_spent ELSE 0 END + s.total, spend_day = {_TODAY},
-    minute_count = CASE WHEN a.counted_minute = {_MINUTE} THEN a.minute_count ELSE 0 END + s.messages,
-    counted_minute = {_MINUTE}
+    day_spent = CASE WHEN a.spend_day = {TODAY} THEN a.day_spent ELSE 0 END + s.total, spend_day = {TODAY},
+    minute_count = CASE WHEN a.counted_minute = {MINUTE} THEN a.minute_count ELSE 0 END + s.messages,
+    counted_minute = {MINUTE}
 """
 """What changes about an account `a` when `s.messages` for `s.total` are put on hold."""
 _LOCK = Statement(f"SELECT {ACCOUNT.sql} FROM account WHERE id = ANY(%(ids)s) ORDER BY id FOR NO KEY UPDATE")

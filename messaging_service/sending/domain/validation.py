@@ -52,6 +52,8 @@ class SendDraft:
     app_id: str | None = None
     mode: AccessMode = AccessMode.LIVE
     """Of the caller's credential."""
+    api_key: str | None = None
+    """The id of the API key that sends it, whose limits count; None for other callers."""
 
 
 def validate(

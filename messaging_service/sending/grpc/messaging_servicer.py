@@ -14,7 +14,7 @@ from messaging_service.sending.domain.failures import CATALOGUE
 from messaging_service.sending.domain.validation import MAX_TAG
 from messaging_service.sending.grpc.deadlines import answer_by
 from messaging_service.sending.grpc.outbox_messages import STATUS_OF, from_failure, from_message
-from messaging_service.sending.grpc.send_messages import from_error, to_draft, to_wait_s
+from messaging_service.sending.grpc.send_messages import from_error, key_of, to_draft, to_wait_s
 from messaging_service.sending.grpc.senders import Senders
 from messaging_service.sending.outbox import ListFilter
 from messaging_service.sending.outbox_entries import OutboxEntries
@@ -138,6 +138,7 @@ class MessagingServicer(messaging_pb2_grpc.MessagingServiceServicer):
             answer_by(context),
             accounts=by.accounts,
             mode=by.mode,
+            api_key=key_of(by),
         )
         return pb.ResendSmsResponse(entry=from_message(message, by))
 

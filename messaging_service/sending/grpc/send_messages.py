@@ -12,7 +12,7 @@ from messaging_service.sending.grpc.outbox_messages import PRIORITIES
 from messaging_service.shared.domain import reasons
 from messaging_service.shared.domain.states import Priority
 from messaging_service.shared.grpc.wire import to_instant
-from service_kit.access.principal import Principal
+from service_kit.access.principal import Principal, PrincipalKind
 from service_kit.access.refusals import app_of
 from service_kit.errors import ServiceError, Violation, invalid
 from service_kit.grpc.grpc_errors import CODES
@@ -59,7 +59,13 @@ def to_draft(request: pb.SendSmsRequest, sender: Principal) -> SendDraft:
         custom_data_json=request.custom_data_json if request.HasField("custom_data_json") else None,
         app_id=app_of(sender, request.app_id if request.HasField("app_id") else None),
         mode=sender.mode,
+        api_key=key_of(sender),
     )
+
+
+def key_of(sender: Principal) -> str | None:
+    """The API key whose limits count for what a caller sends; None when it shows none."""
+    return sender.id if sender.kind is PrincipalKind.API_KEY else None
 
 
 def from_error(error: ServiceError) -> errors_pb2.ItemError:

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, NamedTuple
 from uuid import UUID
 
 import msgspec
 
+from messaging_service.abuse.postgres.key_shares import KeyShares, lock_keys
 from messaging_service.accounts.domain.account import Account, AccountMode, UnknownAccounts
 from messaging_service.accounts.postgres.account_rows import (
     ACCOUNT,
@@ -99,6 +100,8 @@ class Entered:
     """The messages whose keys nobody used before."""
     opted_out: set[UUID]
     """The messages to recipients who want none. A key used before still answers with its entry."""
+    shares: KeyShares = field(default_factory=KeyShares)
+    """The limits of the API keys that send, locked."""
 
 
 async def enter(
@@ -125,21 +128,24 @@ async def enter(
         for (account_id, key), item in by_key.items()
     ]
     wanted = sorted({account_id for account_id, _ in by_key})
-    step = _ENTER(accounts=wanted, keys=msgspec.json.encode(keys))
-    entered = _entered((await transaction.run(step))[0])
+    steps = [_ENTER(accounts=wanted, keys=msgspec.json.encode(keys))]
+    if api_keys := {item.api_key for item in by_key.values() if item.api_key is not None}:
+        steps.append(lock_keys(api_keys))
+    entered = _entered(await transaction.run(*steps))
     if len(entered.accounts) < len(wanted):
         # A message that is refused opens no account.
         sending = {key[0] for key, item in by_key.items() if item.message_id not in entered.opted_out}
         missing = sending - entered.accounts.keys()
         if missing and unknown_accounts is not UnknownAccounts.REFUSE:
             await open_accounts(transaction.connection, missing, AccountMode(unknown_accounts.value))
-            entered = _entered((await transaction.run(step))[0])
+            entered = _entered(await transaction.run(*steps))
     return entered
 
 
-def _entered(rows: Sequence[tuple[Any, ...]]) -> Entered:
-    entered = Entered({}, set(), set())
-    for row in rows:
+def _entered(answers: Sequence[Sequence[tuple[Any, ...]]]) -> Entered:
+    found, *of_keys = answers
+    entered = Entered({}, set(), set(), *map(KeyShares.read, of_keys))
+    for row in found:
         message_id, is_opted_out = _Found._make(row[len(ACCOUNT.names) :])
         if message_id is None:
             account = ACCOUNT.read(row)

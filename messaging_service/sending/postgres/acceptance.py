@@ -1,6 +1,6 @@
 """T1: requests become rows with their money on hold, many in one transaction.
 
-Lock order, the same everywhere: dispatch, message, account (by id), then new rows. Accounts are locked
+Lock order, the same everywhere: dispatch, message, account (by id), API key (by id), then new rows. Accounts are locked
 before any idempotency key is written, so two transactions with the same keys queue at the account.
 """
 
@@ -11,13 +11,13 @@ from dataclasses import dataclass
 
 from messaging_service.abuse.domain.recipient_windows import OtpRule
 from messaging_service.abuse.postgres.send_guards import Guarded, SendGuards
-from messaging_service.accounts.domain.account import Account, UnknownAccounts, unknown_account
+from messaging_service.accounts.domain.account import UnknownAccounts, unknown_account
 from messaging_service.opt_outs.domain.suppression import Exemption, opted_out
 from messaging_service.privacy.sealing.key_ring import keys_unavailable
 from messaging_service.privacy.sealing.message_contents import Contents, Sealer
 from messaging_service.sending.domain.repetition import other_request
 from messaging_service.sending.outbox import Acceptance, Accepted
-from messaging_service.sending.postgres.accept_keys import Key, enter, forget_keys, known_messages
+from messaging_service.sending.postgres.accept_keys import Entered, Key, enter, forget_keys, known_messages
 from messaging_service.sending.postgres.accept_messages import Owner, record
 from service_kit.access.principal import AccessMode
 from service_kit.errors import ServiceError
@@ -106,7 +106,7 @@ async def accept(
             results[key] = Accepted(message, replayed=message.id != known[key].message_id)
             fingerprints[key] = fingerprint
     new = {key: item for key, item in by_key.items() if item.message_id in entered.new}
-    affordable = await _affordable(transaction.connection, new, entered.accounts, otps, results)
+    affordable = await _affordable(transaction.connection, new, entered, otps, results)
     if affordable:
         for message in await record(transaction, affordable, owner, sealer):
             results[message.account_id, message.client_message_id] = Accepted(message, replayed=False)
@@ -116,13 +116,14 @@ async def accept(
 async def _affordable(
     connection: Connection,
     new: dict[Key, Acceptance],
-    accounts: dict[str, Account],
+    entered: Entered,
     otps: OtpRule,
     results: dict[Key, Accepted | ServiceError],
 ) -> list[Acceptance]:
     """The new requests that the terms of their accounts allow, in order; the others are answered and forgotten."""
     affordable: list[Acceptance] = []
     refused: list[Key] = []
+    accounts, shares = entered.accounts, entered.shares
     guards = SendGuards(accounts, otps)
     planned = [(key, item, _guarded(guards, item)) for key, item in new.items()]
     await guards.read(connection)
@@ -131,15 +132,18 @@ async def _affordable(
         try:
             if guarded is not None:
                 guards.check(guarded)
+            share = shares.share_of(item.api_key, item.total)
             accounts[account.id] = account.hold(item.total, item.request.mode)
         except ServiceError as error:
             results[key] = error
             refused.append(key)
         else:
             affordable.append(item)
+            shares.count(share)
             if guarded is not None:
                 guards.count(guarded)
     await guards.keep(connection)
+    await shares.keep(connection)
     if refused:
         await forget_keys(connection, refused)
     return affordable

@@ -176,7 +176,13 @@ class PostgresOutbox(Outbox):
 
     @override
     async def resend(
-        self, message_id: UUID, max_retries: int, route: str = DEFAULT_ROUTE, *, accounts: Accounts
+        self,
+        message_id: UUID,
+        max_retries: int,
+        route: str = DEFAULT_ROUTE,
+        *,
+        accounts: Accounts,
+        api_key: str | None = None,
     ) -> Message:
         async with migrated(transaction(self._pool)) as connection:
             return await resend_cancel.resend(
@@ -189,6 +195,7 @@ class PostgresOutbox(Outbox):
                 contents=self._contents,
                 accounts=accounts,
                 otps=self._rules.otps,
+                api_key=api_key,
             )
 
     @override

@@ -6,6 +6,7 @@ from typing import NamedTuple
 from uuid import UUID
 
 from messaging_service.abuse.domain.recipient_windows import OtpRule
+from messaging_service.abuse.postgres.key_shares import KeyShares, lock_keys
 from messaging_service.abuse.postgres.send_guards import SendGuards
 from messaging_service.accounts.postgres.account_rows import HOLD_MORE, lock_accounts
 from messaging_service.opt_outs.domain.suppression import Exemption, opted_out
@@ -84,6 +85,7 @@ async def resend(
     contents: Contents,
     accounts: Accounts,
     otps: OtpRule,
+    api_key: str | None,
 ) -> Message:
     """Queues a failed message for another attempt, held again at its frozen price; raises as Outbox.resend."""
     stored, is_outdated = await _locked(connection, message_id, accounts)
@@ -101,6 +103,11 @@ async def resend(
         guards.check(guarded)
         guards.count(guarded)
         await guards.keep(connection)
+    if api_key is not None:
+        (rows,) = await connection.trip(lock_keys([api_key]))
+        keys = KeyShares.read(rows)
+        keys.count(keys.share_of(api_key, message.total))
+        await keys.keep(connection)
     account.hold(message.total, message.mode)
     cursor = await connection.execute(
         _REQUEUE,

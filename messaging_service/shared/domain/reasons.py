@@ -54,6 +54,12 @@ RECIPIENT_LIMIT_REACHED: Final = REASONS.add(
 DAILY_SPEND_LIMIT_REACHED: Final = REASONS.add(
     "DAILY_SPEND_LIMIT_REACHED", "The account has spent as much as it may in a day."
 )
+KEY_RATE_LIMIT_REACHED: Final = REASONS.add(
+    "KEY_RATE_LIMIT_REACHED", "The API key has sent as many as it may in a minute."
+)
+KEY_DAILY_SPEND_LIMIT_REACHED: Final = REASONS.add(
+    "KEY_DAILY_SPEND_LIMIT_REACHED", "The API key has spent as much as it may in a day."
+)
 PUMPING_SUSPECTED: Final = REASONS.add("PUMPING_SUSPECTED", "Messages to that block of numbers look like pumping.")
 FEEDBACK_TOO_LATE: Final = REASONS.add("FEEDBACK_TOO_LATE", "The SMS is too old for what came of it to be counted.")
 REPORTS_BUSY: Final = REASONS.add("REPORTS_BUSY", "As many reports are under way as may be.")

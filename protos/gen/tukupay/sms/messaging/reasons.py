@@ -41,6 +41,8 @@ SENTENCES: dict[str, str] = {
     "RATE_LIMIT_REACHED": "The account has sent as many as it may in a minute.",
     "RECIPIENT_LIMIT_REACHED": "The phone has had as many as it may in an hour, or in 10 minutes.",
     "DAILY_SPEND_LIMIT_REACHED": "The account has spent as much as it may in a day.",
+    "KEY_RATE_LIMIT_REACHED": "The API key has sent as many as it may in a minute.",
+    "KEY_DAILY_SPEND_LIMIT_REACHED": "The API key has spent as much as it may in a day.",
     "PUMPING_SUSPECTED": "Messages to that block of numbers look like pumping.",
     "FEEDBACK_TOO_LATE": "The SMS is too old for what came of it to be counted.",
     "REPORTS_BUSY": "As many reports are under way as may be.",
