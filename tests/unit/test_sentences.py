@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 
 from tukupay.sms.messaging.v1 import (
+    access_pb2,
     accounts_pb2,
     alerts_pb2,
     carriers_pb2,
@@ -25,6 +26,7 @@ ROOT = Path(__file__).parents[2]
 FIELDS = frozenset(
     field.name
     for module in (
+        access_pb2,
         alerts_pb2,
         accounts_pb2,
         carriers_pb2,

@@ -114,7 +114,7 @@ def _account_faults(accounts: Accounts) -> list[Violation]:
     if accounts is None:
         return []
     if not accounts:
-        problem = "is empty; name the accounts that the key may act for, or set all_accounts"
+        problem = "is empty; name the accounts that the key may act for, or let it act for all"
         return [Violation("terms.accounts", reasons.REQUIRED, problem)]
     if len(accounts) > MAX_ACCOUNTS:
         problem = f"has {len(accounts)} accounts; at most {MAX_ACCOUNTS} are allowed"

@@ -34,7 +34,7 @@ def to_terms(message: pb.KeyTerms, now: datetime) -> KeyTerms:
     found: list[Violation] = []
     mode = _MODE_OF.get(message.mode)
     if mode is None:
-        problem = "is missing or unknown; use ACCESS_MODE_LIVE or ACCESS_MODE_TEST"
+        problem = "is missing or unknown; use live or test"
         found.append(Violation("terms.mode", reasons.REQUIRED, problem))
     if message.all_accounts and message.accounts:
         problem = "names accounts beside all of them; leave one of the two out"

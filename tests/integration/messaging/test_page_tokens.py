@@ -14,12 +14,16 @@ from uuid_utils.compat import uuid7
 
 from messaging_service.notices.domain.endpoints import EndpointKind
 from messaging_service.notices.endpoint_families import CHANNELS, WEBHOOKS
+from messaging_service.wiring.services import SERVICES
 from service_kit.grpc.grpc_errors import from_rpc_error
 from tests.contract.sms_examples import RECIPIENT
+from tests.integration.messaging.access.keys_at_work import terms
 from tests.integration.messaging.accounts.test_billing import Billing, instant
 from tests.integration.messaging.running_service import Running
 from tests.system.messaging_database import rows
 from tukupay.sms.messaging.v1 import (
+    access_pb2,
+    access_pb2_grpc,
     accounts_pb2,
     accounts_pb2_grpc,
     alerts_pb2,
@@ -40,7 +44,6 @@ pytestmark = pytest.mark.timeout(60)
 
 EARLY, LATE = instant(datetime(2000, 1, 1, tzinfo=UTC)), instant(datetime(2100, 1, 1, tzinfo=UTC))
 EARLIER, LATER = instant(datetime(1999, 1, 1, tzinfo=UTC)), instant(datetime(2101, 1, 1, tzinfo=UTC))
-PACKAGE = "tukupay.sms.messaging.v1"
 NOT_FILTERS = {"page_size", "page_token"}
 
 
@@ -124,7 +127,16 @@ async def lists(service: Running, database_url: str) -> list[Listed]:
         database_url,
         "INSERT INTO carrier_report (carrier, replica, status) SELECT carrier, 'another', status FROM carrier_report",
     )
+    keys = access_pb2_grpc.AccessServiceStub(service.channel)
+    for _ in range(2):
+        await keys.CreateKey(access_pb2.CreateKeyRequest(terms=terms(accounts=["user123"])))
     return [
+        Listed(
+            keys.ListKeys,
+            access_pb2.ListKeysRequest,
+            {"user_id": "other", "status": access_pb2.KEY_STATUS_ACTIVE},
+            {"user_id": "user123"},
+        ),
         Listed(
             service.sms.ListOutboxEntries,
             messaging_pb2.ListOutboxEntriesRequest,
@@ -214,12 +226,10 @@ async def test_a_page_token_serves_no_other_question(lists: list[Listed]) -> Non
 
 
 async def test_every_list_with_pages_is_tried(lists: list[Listed]) -> None:
-    files = ("messaging", "accounts", "events", "webhooks", "channels", "suppressions", "alerts", "carriers", "reports")
     with_pages = {
         method.input_type.name
-        for name in files
-        for service in Default().FindFileByName(f"{PACKAGE.replace('.', '/')}/{name}.proto").services_by_name.values()
-        for method in service.methods
+        for name in SERVICES
+        for method in Default().FindServiceByName(name).methods
         if "page_token" in method.input_type.fields_by_name
     }
     assert {listed.request.DESCRIPTOR.name for listed in lists} == with_pages
