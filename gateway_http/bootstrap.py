@@ -147,7 +147,9 @@ class Gateway:
             drain_s=settings.drain_s,
             max_connections=settings.max_connections,
             refused=self.app.refused,
-            headers=answer_headers(is_open=settings.access == OPEN),
+            headers=answer_headers(
+                is_open=settings.access == OPEN, is_over_tls=tls is not None or settings.tls.is_proxied
+            ),
             tls=tls,
         )
 
