@@ -34,6 +34,7 @@ from gateway_http.suppressions.suppression_routes import SuppressionRoutes
 from gateway_http.system.documentation_routes import DocumentationRoutes
 from gateway_http.system.health_routes import HealthRoutes
 from gateway_http.webhooks.webhook_routes import WebhookRoutes
+from service_kit.access.oidc.verifier import FileVerifier
 from service_kit.duties.ending import end_tasks
 from service_kit.duties.keep_running import keep_running
 from service_kit.grpc.channel import open_channel
@@ -105,6 +106,7 @@ class Gateway:
         sends.watch(lambda: self.coalescer.outstanding)
         credentials = CredentialMetrics(self.registry)
         self._access: RequiredAccess | None = None
+        self._tokens = None if settings.issuers_file is None else FileVerifier(settings.issuers_file)
         admission: Admission = OpenAdmission()
         if settings.access == REQUIRED:
             self._access = RequiredAccess(
@@ -113,6 +115,7 @@ class Gateway:
                 credentials,
                 proxies=settings.trusted_proxies,
                 bad_per_minute=settings.bad_credentials_per_minute,
+                tokens=self._tokens,
             )
             admission = self._access.admission
         api = RestApi(
@@ -168,6 +171,8 @@ class Gateway:
         await ending
         if self._access is not None:
             await self._access.stop()
+        if self._tokens is not None:
+            await self._tokens.close()
 
 
 async def serve(settings: GatewaySettings, stopping: asyncio.Event) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any, Final
 
 from gateway_http.callbacks.callback_gate import callback_secrets
@@ -67,6 +68,13 @@ class GatewaySettings:
         default=None,
         secret=True,
         guide="guides/access.md",
+    )
+    issuers_file: Path | None = setting(
+        "GATEWAY_ISSUERS_FILE",
+        "TOML file of the identity providers whose tokens are taken; looked at every 10 s; unset for none",
+        parse=Path,
+        default=None,
+        guide="guides/access.md#tokens-of-an-identity-provider",
     )
     bad_credentials_per_minute: int = setting(
         "GATEWAY_BAD_CREDENTIALS_PER_MINUTE",
@@ -163,7 +171,7 @@ class GatewaySettings:
 
     @classmethod
     def cross_check(cls, values: Mapping[str, Any]) -> list[str]:
-        """What would leave its listener, or its calls to the services, without protection."""
+        """What would leave its listener, or its calls to the services, without protection, or would mean nothing."""
         prefix, tls = "GATEWAY_SERVICES", values["services_tls"]
         return [
             *listening_problems(
@@ -175,6 +183,11 @@ class GatewaySettings:
             ),
             *calling_problems(prefix, "GATEWAY_PRICING_ADDRESS", values.get("pricing_address"), tls),
             *calling_problems(prefix, "GATEWAY_MESSAGING_ADDRESS", values.get("messaging_address"), tls),
+            *(
+                ["GATEWAY_ACCESS: is open, so GATEWAY_ISSUERS_FILE would mean nothing; set it to required"]
+                if "issuers_file" in values and values.get("access") != REQUIRED
+                else []
+            ),
         ]
 
     def __post_init__(self) -> None:

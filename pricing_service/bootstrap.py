@@ -37,10 +37,12 @@ from pricing_service.use_cases.watch_prices import PriceWatch
 from pricing_service.use_cases.withdraw_cost import WithdrawCost
 from service_kit.access.identities_file import DUTY as IDENTITIES
 from service_kit.access.identities_file import IdentitiesFile
+from service_kit.access.oidc.verifier import FileVerifier
 from service_kit.duties.duty import Duty
 from service_kit.duties.duty_failures import DutyFailures
 from service_kit.duties.ending import end_tasks
 from service_kit.duties.keep_running import keep_running
+from service_kit.grpc.authentication import Resolvers
 from service_kit.grpc.grpc_server import GrpcServer
 from service_kit.grpc.guarded_server import Guard, guarded_server
 from service_kit.metrics import metrics_served, new_registry
@@ -103,8 +105,9 @@ async def running(settings: PricingSettings) -> AsyncIterator[GrpcServer]:
     tls = TlsUses()
     registry.register(tls)
     identities = IdentitiesFile(settings.identities_file)
+    tokens = None if settings.issuers_file is None else FileVerifier(settings.issuers_file)
     server = guarded_server(
-        Guard(settings.access, identities, inspectable=settings.reflection),
+        Guard(settings.access, identities, Resolvers(jwt=tokens), inspectable=settings.reflection),
         registry,
         settings.grpc_address,
         [SERVICE_NAME],
@@ -151,6 +154,8 @@ async def running(settings: PricingSettings) -> AsyncIterator[GrpcServer]:
             ending.callback(watch.close)
             yield server
     finally:
+        if tokens is not None:
+            await tokens.close()
         await pool.close(POOL_CLOSE_S)
 
 

@@ -174,6 +174,13 @@ class PricingSettings:
         default_text="required with `PRICING_ACCESS=required`",
         guide="guides/access.md",
     )
+    issuers_file: Path | None = setting(
+        "PRICING_ISSUERS_FILE",
+        "TOML file of the identity providers whose tokens are taken; looked at every 10 s; unset for none",
+        parse=Path,
+        default=None,
+        guide="guides/access.md#tokens-of-an-identity-provider",
+    )
     reflection: bool = setting(
         "PRICING_REFLECTION",
         "whether operators may list the gRPC methods by reflection where access is required; it is on where it is open",

@@ -32,6 +32,7 @@ from messaging_service.wiring.services import SERVICES
 from messaging_service.wiring.settings.messaging_settings import MessagingSettings
 from service_kit.access.identities_file import DUTY as IDENTITIES
 from service_kit.access.identities_file import IdentitiesFile
+from service_kit.access.oidc.verifier import FileVerifier
 from service_kit.duties.ending import SharedTime, end_tasks
 from service_kit.duties.keep_running import keep_running
 from service_kit.grpc.authentication import Resolvers
@@ -134,7 +135,9 @@ async def running(settings: MessagingSettings, seams: Seams) -> AsyncIterator[Gr
     service = compose(process)
     access = settings.access
     identities = IdentitiesFile(access.identities_file)
-    guard = Guard(access.access, identities, Resolvers(api_key=service.access.check), inspectable=access.reflection)
+    tokens = None if access.issuers_file is None else FileVerifier(access.issuers_file)
+    resolvers = Resolvers(api_key=service.access.check, jwt=tokens)
+    guard = Guard(access.access, identities, resolvers, inspectable=access.reflection)
     tls = process.tls.open("server", settings.tls.files)
     server = guarded_server(guard, process.registry, settings.grpc_address, SERVICES, tls=tls)
     show_serving(server, process.registry)
@@ -149,6 +152,8 @@ async def running(settings: MessagingSettings, seams: Seams) -> AsyncIterator[Gr
             _run(process, service, server, ending, identities)
             yield server
     finally:
+        if tokens is not None:
+            await tokens.close()
         await service.prices.channel.close()
         await service.notices.children.close()
         await process.pools.close()

@@ -26,11 +26,15 @@ def access(text: str) -> Access:
 def access_problems(values: Mapping[str, object], prefix: str) -> list[str]:
     """What is wrong with the settings of access together; `prefix` is that of their variables.
 
-    `values` has the fields `access` and `identities_file`, where they are set.
+    `values` has the fields `access`, `identities_file` and `issuers_file`, where they are set.
     """
     is_required = values.get("access") is Access.REQUIRED
     if is_required and "identities_file" not in values:
         return [f"{prefix}_IDENTITIES_FILE: is required with {prefix}_ACCESS=required; without it nobody may call"]
-    if not is_required and "identities_file" in values:
-        return [f"{prefix}_ACCESS: is open, so {prefix}_IDENTITIES_FILE would mean nothing; set it to required"]
-    return []
+    if is_required:
+        return []
+    files = [field for field in ("identities_file", "issuers_file") if field in values]
+    return [
+        f"{prefix}_ACCESS: is open, so {prefix}_{field.upper()} would mean nothing; set it to required"
+        for field in files
+    ]

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import asyncio
 import base64
 import json
-from collections.abc import Mapping
+from collections.abc import AsyncIterator, Mapping
+from contextlib import asynccontextmanager
+from pathlib import Path
 from typing import Any
 
 import jwt
@@ -77,3 +80,32 @@ class TokenIssuer:
     def token(self, kid: str = "k1", *, key: PrivateKey | None = None, **given: Any) -> str:
         """A token with these claims, signed by the key of that name or by another one."""
         return jwt.encode(claims(**given), key or self.keys[kid], self.algorithm, headers={"kid": kid})
+
+
+@asynccontextmanager
+async def published(issuer: TokenIssuer, file: Path) -> AsyncIterator[TokenIssuer]:
+    """Serves its keys over loopback, and writes an issuers file that trusts it.
+
+    A caller has the scopes and the accounts that its token names.
+    """
+
+    async def answer(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        await reader.readuntil(b"\r\n\r\n")
+        issuer.fetches += 1
+        body = issuer.jwks()
+        writer.write(b"HTTP/1.1 200 OK\r\ncontent-length: %d\r\nconnection: close\r\n\r\n" % len(body) + body)
+        await writer.drain()
+        writer.close()
+
+    async with await asyncio.start_server(answer, "127.0.0.1", 0) as server:
+        port = server.sockets[0].getsockname()[1]
+        _trust(issuer, file, f"http://127.0.0.1:{port}/jwks")
+        yield issuer
+
+
+def _trust(issuer: TokenIssuer, file: Path, jwks_url: str) -> None:
+    file.write_text(
+        f'[[issuers]]\nname = "staff"\nissuer = "{ISSUER}"\naudiences = ["{AUDIENCE}"]\n'
+        f'jwks_url = "{jwks_url}"\nalgorithms = ["{issuer.algorithm}"]\n'
+        'scopes_claim = "scope"\naccounts_claim = "accounts"\n'
+    )

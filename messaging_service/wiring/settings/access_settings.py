@@ -29,6 +29,13 @@ class AccessSettings:
         default_text="required with `MESSAGING_ACCESS=required`",
         guide="guides/access.md",
     )
+    issuers_file: Path | None = setting(
+        "MESSAGING_ISSUERS_FILE",
+        "TOML file of the identity providers whose tokens are taken; looked at every 10 s; unset for none",
+        parse=Path,
+        default=None,
+        guide="guides/access.md#tokens-of-an-identity-provider",
+    )
     reflection: bool = setting(
         "MESSAGING_REFLECTION",
         "whether operators may list the gRPC methods by reflection where access is required; it is on where it is open",

@@ -31,7 +31,7 @@ def to_principal(claims: Claims, issuer: Issuer) -> Principal:
         raise unauthenticated("the subject of the token is empty, too long or has odd characters")
     grants = [issuer.everybody]
     grants += [issuer.groups[name] for name in _words(claims, issuer.groups_claim, "groups") if name in issuer.groups]
-    named = frozenset(_words(claims, issuer.scopes_claim, "scopes")) & SCOPES.keys()
+    named = frozenset(word for word in _words(claims, issuer.scopes_claim, "scopes") if word in SCOPES)
     return Principal(
         id=f"{issuer.name}:{subject}",
         kind=PrincipalKind.OIDC,

@@ -37,6 +37,8 @@ def claims(**given: Any) -> dict[str, Any]:
 
 def test_a_caller_without_groups_may_what_everybody_may() -> None:
     principal = to_principal(claims(), STAFF)
+    # Others keep what they make of it under the principal itself.
+    assert len({principal, to_principal(claims(scope="sms:read"), STAFF)}) == 2
     assert principal.id == "staff:alice"
     assert principal.scopes == {"prices:read"}
     assert principal.accounts == frozenset()
