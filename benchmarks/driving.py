@@ -42,6 +42,8 @@ class Plan(msgspec.Struct, frozen=True):
     """Requests a second, whether or not earlier ones were answered; None for as fast as answers come."""
     batch: int = 1
     """Messages in a request."""
+    keys: Sequence[str] = ()
+    """API keys that requests show; an account shows that at its number, modulo how many there are. None without."""
 
 
 class Latency(msgspec.Struct, frozen=True):

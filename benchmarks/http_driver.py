@@ -25,7 +25,7 @@ class Load:
     def __init__(self, plan: Plan) -> None:
         self._plan = plan
         self._loop = asyncio.get_running_loop()
-        self._requests = HttpRequests(plan.target, plan.run, plan.first_number, plan.accounts)
+        self._requests = HttpRequests(plan.target, plan.run, plan.first_number, plan.accounts, plan.keys)
         self._idle: deque[Caller] = deque()
         self._due: deque[float] = deque()
         """Instants of paced requests that found no idle connection."""

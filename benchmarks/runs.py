@@ -7,7 +7,7 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Protocol
 
@@ -97,8 +97,9 @@ async def run(
     warmup_s: float,
     seconds: float,
     watch: Watch | None = None,
+    keys: Sequence[str] = (),
 ) -> Run:
-    """Runs a scenario once; `number` tells the run from the others on this system.
+    """Runs a scenario once; `number` tells the run from the others on this system. `keys` are shown by requests.
 
     Raises RuntimeError when the driver fails, or is not through in time.
     """
@@ -112,6 +113,7 @@ async def run(
         seconds=seconds,
         rate=scenario.rate,
         batch=scenario.batch,
+        keys=keys,
     )
     before = system.carrier_stats()
     module = _DRIVERS[scenario.mode]

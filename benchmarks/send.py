@@ -18,6 +18,7 @@ import psycopg
 from rich.console import Console
 
 from benchmarks import statements
+from benchmarks.access import make_keys, require_access
 from benchmarks.machine import Machine, describe
 from benchmarks.own_system import OwnSystem, own_system
 from benchmarks.processes import machine_cpu_s
@@ -25,6 +26,7 @@ from benchmarks.runs import Run, Scenario, Watch, run
 from benchmarks.summary import MAIN_CONCURRENCY, Summary, Verdict, summarize, verdicts
 from benchmarks.tables import markdown, sheets, terminal, with_section
 from benchmarks.watched import Watched
+from benchmarks.workload import account_names
 
 _RESULTS = Path(__file__).parent / "results"
 _README = Path(__file__).parent / "README.md"
@@ -45,6 +47,8 @@ class Settings(msgspec.Struct, frozen=True):
     window: int
     batch: int
     half_load: bool
+    keys: int = 0
+    """API keys that requests show, where a credential is required of every caller; 0 for an open system."""
     receipt_delay_s: float = 1.0
     fsync: bool = True
 
@@ -53,7 +57,7 @@ class Settings(msgspec.Struct, frozen=True):
         return (
             f"{self.repeats} × {self.seconds:g} s after {self.warmup_s:g} s of warm-up, {self.accounts:,} accounts, "
             f"one SMPP bind with a window of {self.window}, fsync on, receipts {self.receipt_delay_s:g} s after each "
-            "submit."
+            f"submit; {f'{self.keys} API keys' if self.keys else 'no credentials'}."
         )
 
 
@@ -70,8 +74,12 @@ class Result(msgspec.Struct, frozen=True):
 class Suite:
     """All runs on one system."""
 
-    def __init__(self, system: OwnSystem, settings: Settings, *, patience_s: float) -> None:
-        """`patience_s`: how long each run may wait for the machine to have nothing else to do."""
+    def __init__(self, system: OwnSystem, settings: Settings, *, patience_s: float, keys: Sequence[str] = ()) -> None:
+        """`patience_s`: how long each run may wait for the machine to have nothing else to do.
+
+        `keys` are the API keys that requests show; without them the system must be open.
+        """
+        self._keys = keys
         self._system = system
         self._settings = settings
         self._patience_s = patience_s
@@ -106,6 +114,7 @@ class Suite:
             warmup_s=settings.warmup_s,
             seconds=settings.seconds,
             watch=watch,
+            keys=self._keys,
         )
         self.runs.append(done)
         books = done.books
@@ -125,16 +134,25 @@ class Suite:
 async def _main(arguments: argparse.Namespace) -> int:
     load_before = os.getloadavg()[0]
     settings = _settings(arguments)
+    if settings.keys and (settings.mode != "http" or arguments.profile):
+        raise RuntimeError("--keys is for --mode http, without --profile")
     variables = {
         "SMPP_WINDOW": str(settings.window),
         "SANDBOX_RECEIPT_DELAY_S": str(settings.receipt_delay_s),
         **_pairs(arguments.env),
     }
     console.print("starting a system")
-    async with own_system(variables) as system:
-        machine = describe(system.home, await _postgresql_version(system), load_before)
-        suite = Suite(system, settings, patience_s=arguments.patience)
-        summaries = await suite.measure()
+    with tempfile.TemporaryDirectory(prefix="tukupay-bench-") as folder:
+        access = require_access(Path(folder)) if settings.keys else None
+        variables |= access.variables if access else {}
+        async with own_system(variables) as system:
+            machine = describe(system.home, await _postgresql_version(system), load_before)
+            keys: list[str] = []
+            if access is not None:
+                accounts = account_names(settings.accounts)
+                keys = await make_keys(system.messaging, access.operator, accounts, settings.keys)
+            suite = Suite(system, settings, patience_s=arguments.patience, keys=keys)
+            summaries = await suite.measure()
     judged = verdicts(summaries)
     result = Result(machine, settings, summaries, judged, suite.runs)
     _write(arguments.output, msgspec.json.format(msgspec.json.encode(result), indent=1) + b"\n")
@@ -174,6 +192,7 @@ def _settings(arguments: argparse.Namespace) -> Settings:
         window=arguments.window,
         batch=arguments.batch,
         half_load=not arguments.no_half_load,
+        keys=arguments.keys,
     )
 
 
@@ -234,6 +253,7 @@ def _parser() -> argparse.ArgumentParser:
     add("--accounts", type=int, default=1_000, help="accounts that send")
     add("--window", type=int, default=100, help="submits in flight on the SMPP bind")
     add("--batch", type=int, default=500, help="messages in a call, with --mode batch")
+    add("--keys", type=int, default=0, help="API keys that requests show; 0 for a system without credentials")
     add("--no-half-load", action="store_true", help="leave out the paced runs at half the rate of c = 64")
     add("--patience", type=float, default=0, help="seconds that each run may wait for the machine to be quiet")
     add("--profile", action="store_true", help="one more run, watched by py-spy")

@@ -5,6 +5,8 @@ Every part has a fixed width, so that a driver fills in a ready-made request.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from tukupay.sms.messaging.v1 import messaging_pb2 as pb
 
 _SUBSCRIBERS = 80_000_000
@@ -31,21 +33,25 @@ def subscriber(number: int) -> int:
 class HttpRequests:
     """Requests to `POST /api/sms/send`."""
 
-    def __init__(self, host: str, run: str, first_number: int, accounts: int) -> None:
+    def __init__(self, host: str, run: str, first_number: int, accounts: int, keys: Sequence[str] = ()) -> None:
+        """`keys`: API keys that are shown, by the number of the account; none when empty."""
         self._run = run
         self._number = first_number
         self._accounts = accounts
         length = len(self._body(0))
-        self._head = (
-            f"POST /api/sms/send HTTP/1.1\r\nHost: {host}\r\nContent-Type: application/json\r\n"
+        credentials = [f"Authorization: Bearer {key}\r\n" for key in keys] or [""]
+        self._heads = [
+            f"POST /api/sms/send HTTP/1.1\r\nHost: {host}\r\nContent-Type: application/json\r\n{credential}"
             f"Content-Length: {length}\r\n\r\n"
-        )
+            for credential in credentials
+        ]
 
     def next(self) -> bytes:
         """The next request, as it goes onto the wire."""
         number = self._number
         self._number += 1
-        return (self._head + self._body(number)).encode("ascii")
+        head = self._heads[number % self._accounts % len(self._heads)]
+        return (head + self._body(number)).encode("ascii")
 
     def _body(self, number: int) -> str:
         return _BODY % (
@@ -56,6 +62,11 @@ class HttpRequests:
             number % 100_000_000,
             number % 100_000_000,
         )
+
+
+def account_names(accounts: int) -> list[str]:
+    """The accounts that send, by their numbers."""
+    return [f"bench-{number:06}" for number in range(accounts)]
 
 
 def grpc_item(run: str, number: int, accounts: int) -> pb.SendSmsRequest:
