@@ -19,6 +19,8 @@ MIGRATIONS = Path(__file__).resolve().parent.parent / "migrations"
 _EVIDENCE = frozenset({"id", "xact", *(name.split()[0] for name in EVENTS.covered)})
 """Columns of an event that nobody changes; the others hold words of carriers, which are removed with a phone."""
 APPEND_ONLY: AppendOnly = {
+    # What a key may do is not changed, and no key is removed: they end, and are used.
+    "api_key": ("expires_at", "last_used_at", "revoked_at", "revoked_by", "replaced_by", "changed_in"),
     "audit_entry": (),
     "hash_chain": (),
     "ledger_entry": (),

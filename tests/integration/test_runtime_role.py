@@ -21,10 +21,11 @@ from service_kit.embedded.embedded_postgres import EmbeddedPostgres
 from service_kit.postgres.grants import AppendOnly, RoleUnfitError
 from tests.conftest import FreshDatabase
 from tests.contract.sms_examples import accepted
+from tests.integration.messaging.access.keys_at_work import terms
 from tests.integration.messaging.running_service import service_on
 from tests.integration.pricing.conftest import TUKUPAY, pricing_on
 from tests.system.waiting import eventually
-from tukupay.sms.messaging.v1 import accounts_pb2
+from tukupay.sms.messaging.v1 import access_pb2, access_pb2_grpc, accounts_pb2
 
 Migrate = Callable[[str, str | None], None]
 Grant = Callable[[str, str | None, str], None]
@@ -109,6 +110,10 @@ async def test_messaging_runs_as_that_role(runtime: Runtime) -> None:
             accounts_pb2.OpenAccountRequest(user_id="user123", mode=accounts_pb2.ACCOUNT_MODE_POSTPAID)
         )
         entry = (await service.send()).entry
+        keys = access_pb2_grpc.AccessServiceStub(service.channel)
+        key = (await keys.CreateKey(access_pb2.CreateKeyRequest(terms=terms()))).key
+        await keys.RotateKey(access_pb2.RotateKeyRequest(key_id=key.key_id))
+        await keys.RevokeKey(access_pb2.RevokeKeyRequest(key_id=key.key_id))
         await service.accounts.RefundSms(
             accounts_pb2.RefundSmsRequest(outbox_id=entry.outbox_id, reason="never came", booked_by="amina")
         )
