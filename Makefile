@@ -1,7 +1,7 @@
 # TukuPay SMS. `make` lists the targets.
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help up test faults lint format protos protos-baseline settings-table bench locks hooks clean
+.PHONY: help up test faults lint format protos protos-baseline settings-table access-table bench locks hooks clean
 
 PYTHON ?= python3
 # Half of the tests' time is waiting for processes, so four are not too many for two cores.
@@ -34,6 +34,7 @@ lint: $(DEV) ## check style, types, import rules, protos and stubs
 	$(BIN)/buf breaking --against protos/baseline.binpb
 	$(BIN)/python protos/generate.py --check
 	$(BIN)/python docs/settings_table.py --check
+	$(BIN)/python docs/access_table.py --check
 
 format: $(DEV) ## put the code into its canonical form
 	$(BIN)/ruff check --fix .
@@ -45,6 +46,9 @@ protos: $(DEV) ## regenerate the stubs from the protos
 
 settings-table: $(DEV) ## write the tables of settings in docs/operations.md
 	$(BIN)/python docs/settings_table.py
+
+access-table: $(DEV) ## write the tables of scopes and methods in docs/guides/access.md
+	$(BIN)/python docs/access_table.py
 
 protos-baseline: $(DEV) ## declare the protos released: later changes must not break them
 	$(BIN)/buf build --as-file-descriptor-set --exclude-source-info -o protos/baseline.binpb
