@@ -13,6 +13,7 @@ from messaging_service.notices.domain.alert_conditions import AlertKind
 from messaging_service.notices.domain.alert_readings import CarrierHealth
 from messaging_service.notices.domain.alerts import Alert, AlertRule
 from service_kit.access.principal import Accounts
+from service_kit.audit.actor import Actor
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,8 +42,8 @@ class AlertStore(Protocol):
         """Up to `limit` alerts of an account, newest first. `after`: the last one of the page before, if any."""
         ...
 
-    async def acknowledge(self, alert_id: UUID, accounts: Accounts, by: str) -> Alert | None:
-        """Records who has seen an alert, unless somebody has; None when there is no such alert.
+    async def acknowledge(self, alert_id: UUID, accounts: Accounts, by: str, actor: Actor) -> Alert | None:
+        """Records who has seen an alert, unless somebody has, which is audited; None when there is no such alert.
 
         `accounts`: those of the caller, None for all; an alert of another one is none.
         """

@@ -23,6 +23,7 @@ from messaging_service.notices.domain.alerts import Alert, AlertRule
 from messaging_service.shared.domain import reasons
 from messaging_service.shared.domain.fields import MAX_IDENTIFIER, text_problem
 from service_kit.access.principal import Accounts
+from service_kit.audit.actor import Actor
 from service_kit.errors import Kind, ServiceError, Violation, invalid
 from service_kit.identifiers import identifier_problem
 
@@ -56,10 +57,10 @@ class ManageAlerts:
         _check("user_id", account_id)
         return await self._store.alerts(account_id, limit, after, only_open=only_open)
 
-    async def acknowledge(self, alert_id: UUID, accounts: Accounts, by: str) -> Alert:
+    async def acknowledge(self, alert_id: UUID, accounts: Accounts, by: str, *, actor: Actor) -> Alert:
         """Records who has seen an alert of the caller's accounts. Raises ServiceError INVALID or ALERT_NOT_FOUND."""
         _check("acknowledged_by", by)
-        alert = await self._store.acknowledge(alert_id, accounts, by)
+        alert = await self._store.acknowledge(alert_id, accounts, by, actor)
         if alert is None:
             raise alert_not_found()
         return alert

@@ -219,7 +219,7 @@ async def run_notices(pool: Pool) -> None:
     alerts = PostgresAlertStore(pool, uuid4, 1.0, give_up_after=timedelta(days=1))
     for only_open, after in product((False, True), (None, AFTER)):
         assert await alerts.alerts("a", 1, after, only_open=only_open) == []
-    assert await alerts.acknowledge(UUID(int=7), None, "ops") is None
+    assert await alerts.acknowledge(UUID(int=7), None, "ops", PLATFORM) is None
 
     endpoints = PostgresEndpointStore(pool, uuid4, WEBHOOKS, most=1, give_up_after=timedelta(days=1))
     new = NewEndpoint(UUID(int=7), "a", EndpointKind.WEBHOOK, "https://a.example", tuple(EventType), "", "secret")

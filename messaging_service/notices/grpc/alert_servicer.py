@@ -8,6 +8,7 @@ from messaging_service.notices.grpc.alert_messages import from_alert, from_rule,
 from messaging_service.notices.manage_alerts import ManageAlerts
 from messaging_service.shared.grpc import list_pages
 from service_kit.access.caller import caller
+from service_kit.audit.actor import actor
 from service_kit.grpc.context import Context
 from tukupay.sms.messaging.v1 import alerts_pb2 as pb
 from tukupay.sms.messaging.v1 import alerts_pb2_grpc
@@ -44,5 +45,5 @@ class AlertServicer(alerts_pb2_grpc.AlertServiceServicer):
         self, request: pb.AcknowledgeAlertRequest, context: Context
     ) -> pb.AcknowledgeAlertResponse:
         alert_id = to_alert_id(request.alert_id)
-        alert = await self._alerts.acknowledge(alert_id, caller().accounts, request.acknowledged_by)
+        alert = await self._alerts.acknowledge(alert_id, caller().accounts, request.acknowledged_by, actor=actor())
         return pb.AcknowledgeAlertResponse(alert=from_alert(alert))

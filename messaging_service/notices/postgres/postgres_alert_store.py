@@ -26,6 +26,7 @@ from messaging_service.notices.domain.alerts import (
     verdict_without_reading,
     with_rules,
 )
+from messaging_service.notices.domain.alerts import alert_id as public_alert_id
 from messaging_service.notices.postgres.alert_queries import Readings
 from messaging_service.notices.postgres.alert_rows import ALERT, RuleRow, from_rule, to_rule
 from messaging_service.notices.postgres.endpoint_rows import NewDelivery, record
@@ -34,6 +35,9 @@ from messaging_service.shared.postgres.record_columns import columns_of
 from messaging_service.shared.postgres.tenancy import of_callers, tenants
 from messaging_service.shared.retention import Archive
 from service_kit.access.principal import Accounts
+from service_kit.audit.actor import Actor
+from service_kit.audit.audit_entry import AuditRecord, facts_of
+from service_kit.postgres import audit_log
 from service_kit.postgres.database import Connection, Pool, single_statement, transaction
 
 Key = tuple[str, str, str]
@@ -144,12 +148,19 @@ class PostgresAlertStore(AlertStore, Archive):
             return [ALERT.read(row) for row in await cursor.fetchall()]
 
     @override
-    async def acknowledge(self, alert_id: UUID, accounts: Accounts, by: str) -> Alert | None:
+    async def acknowledge(self, alert_id: UUID, accounts: Accounts, by: str, actor: Actor) -> Alert | None:
         parameters = {"id": alert_id, "by": by, **tenants(accounts)}
         async with migrated(transaction(self._pool)) as connection:
-            await connection.execute(_ACKNOWLEDGE, parameters)
+            is_new = (await connection.execute(_ACKNOWLEDGE, parameters)).rowcount > 0
             row = await (await connection.execute(_ONE, parameters)).fetchone()
-        return None if row is None else ALERT.read(row)
+            if row is None:
+                return None
+            alert = ALERT.read(row)
+            if is_new:
+                said = facts_of(alert, "kind", "subject", "acknowledged_by")
+                record = AuditRecord("alert.acknowledged", public_alert_id(alert.id), alert.account_id, after=said)
+                await audit_log.record(connection, actor, record)
+        return alert
 
     @override
     async def priced_accounts(self) -> Sequence[str]:
