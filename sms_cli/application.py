@@ -23,6 +23,7 @@ from sms_cli.notices.alerts_commands import alerts
 from sms_cli.notices.endpoint_commands import webhooks
 from sms_cli.outbox.send_command import send
 from sms_cli.outbox.watch_command import watch
+from sms_cli.privacy.privacy_commands import privacy
 from sms_cli.reports.reports_commands import reports
 from sms_cli.shared.command_error import CommandError
 from sms_cli.shared.terminal import print_failure, print_failure_as_json
@@ -46,6 +47,7 @@ application.add_typer(accounts, name="accounts")
 application.add_typer(keys, name="keys")
 application.add_typer(audit, name="audit")
 application.add_typer(costs, name="costs")
+application.add_typer(privacy, name="privacy")
 application.add_typer(reports, name="reports")
 application.add_typer(suppressions, name="suppressions")
 application.add_typer(webhooks, name="webhooks")

@@ -141,6 +141,8 @@ _PROBLEMS: dict[str, tuple[int, str]] = {
     "NOT_FAILED": (409, "Its outcome is open, or it was sent."),
     "RETRY_LIMIT_REACHED": (409, "Send a new one instead, after looking at `errorCode`."),
     "VALIDITY_OVER": (409, "It would arrive too late; send a new one instead."),
+    "KEYS_NOT_SET": (409, "The operator sets `MESSAGING_KEK_FILE` first."),
+    "CONVERSION_UNFINISHED": (409, "Not all messages of a phone would be found; repeat when it is over."),
     "TEXT_ERASED": (409, "Nothing is left to send; send a new one instead."),
     "CANCELLED": (409, "A cancelled SMS is not resent; send a new one."),
     "NOT_CANCELLABLE": (409, "It is with the carrier, or already settled."),

@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from typing import Protocol
 
 from messaging_service.privacy.domain.key_scope import KeyScope
+from service_kit.audit.actor import Actor
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,6 +51,6 @@ class DataKeyStore(Protocol):
         """Keys that another key-encryption key wraps, oldest first; destroyed ones are left out."""
         ...
 
-    async def rewrap(self, old: Sequence[StoredKey], new: Sequence[NewKey]) -> int:
-        """Puts new wrappings in the place of old ones that are still there; how many."""
+    async def rewrap(self, old: Sequence[StoredKey], new: Sequence[NewKey], actor: Actor) -> int:
+        """Puts new wrappings in the place of old ones that are still there, and on record who did; how many."""
         ...

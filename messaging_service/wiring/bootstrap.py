@@ -92,6 +92,7 @@ def compose(process: Process) -> Service:
             *receipts.servicers,
             *reports.servicers,
             *notices.servicers,
+            *privacy.servicers,
         ),
         duties={
             **access.duties,

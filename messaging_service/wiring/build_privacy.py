@@ -1,14 +1,25 @@
-"""Builds privacy: what puts older rows under keys."""
+"""Builds privacy: keys of texts, their retention, and the erasure of phones."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import partial
 from typing import Final
 
-from messaging_service.privacy.convert_rows import DUTY, ConvertRows
+from messaging_service.privacy import convert_rows, text_retention
+from messaging_service.privacy.convert_rows import ConvertRows
+from messaging_service.privacy.erase_phone import ErasePhone
+from messaging_service.privacy.grpc.privacy_servicer import PrivacyServicer
 from messaging_service.privacy.metrics.privacy_metrics import PrivacyMetrics
 from messaging_service.privacy.postgres.conversions import FingerprintConversion, MessageConversion
-from messaging_service.wiring.messaging_process import Duties, Process
+from messaging_service.privacy.postgres.postgres_data_keys import PostgresDataKeys
+from messaging_service.privacy.postgres.postgres_eraser import PostgresEraser
+from messaging_service.privacy.postgres.postgres_retention import PostgresRetention
+from messaging_service.privacy.sealing.rewrapping import Rewrapping
+from messaging_service.privacy.text_retention import EraseOldTexts, SetTextRetention
+from messaging_service.shared.numbering.phone_number_rules import phone_number_problem
+from messaging_service.wiring.messaging_process import Duties, Process, Servicers
+from tukupay.sms.messaging.v1 import privacy_pb2_grpc
 
 TABLES: Final = ("message", "idempotency")
 """Those that are converted."""
@@ -18,14 +29,32 @@ TABLES: Final = ("message", "idempotency")
 class WiredPrivacy:
     """What privacy offers."""
 
+    servicers: Servicers
     duties: Duties
 
 
 def build_privacy(process: Process) -> WiredPrivacy:
     """Puts privacy together; nothing runs yet."""
-    metrics, ring, pool = PrivacyMetrics(process.registry, TABLES), process.ring, process.pools.notices
+    metrics, pool = PrivacyMetrics(process.registry, TABLES), process.pools.notices
+    retention = PostgresRetention(pool, process.settings.privacy.text_retention_days)
+    servicer = PrivacyServicer(
+        ErasePhone(PostgresEraser(pool, process.ring), phone_number_problem),
+        Rewrapping(PostgresDataKeys(pool), process.wrapper),
+        SetTextRetention(retention),
+    )
+    return WiredPrivacy(
+        servicers=(partial(privacy_pb2_grpc.add_PrivacyServiceServicer_to_server, servicer),),
+        duties={
+            text_retention.DUTY: EraseOldTexts(retention, process.failures, metrics).run,
+            **_converting(process, metrics),
+        },
+    )
+
+
+def _converting(process: Process, metrics: PrivacyMetrics) -> Duties:
+    """What puts rows of before under keys; nothing where texts are stored as they are."""
+    ring, pool = process.ring, process.pools.notices
     if ring is None:
-        return WiredPrivacy(duties={})
+        return {}
     conversions = [MessageConversion(pool, ring), FingerprintConversion(pool, ring)]
-    converting = ConvertRows(conversions, process.failures, metrics)
-    return WiredPrivacy(duties={DUTY: converting.run})
+    return {convert_rows.DUTY: ConvertRows(conversions, process.failures, metrics).run}

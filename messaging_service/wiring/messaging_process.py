@@ -15,12 +15,13 @@ from prometheus_client.registry import CollectorRegistry
 from messaging_service.privacy.sealing.key_ring import KeyRing
 from messaging_service.privacy.sealing.message_contents import PLAIN, Contents, SealedContents
 from messaging_service.shared.metrics.flush_metrics import FlushMetrics
-from messaging_service.wiring.chosen_keys import chosen_ring
+from messaging_service.wiring.chosen_keys import chosen_wrapper, ring_of
 from messaging_service.wiring.pools import Pools, create_pools
 from messaging_service.wiring.seams import Seams
 from messaging_service.wiring.settings.messaging_settings import MessagingSettings
 from service_kit.access.identities_file import DUTY as IDENTITIES
 from service_kit.duties.duty_failures import DutyFailures
+from service_kit.encryption.key_wrapper import KeyWrapper
 from service_kit.metrics import new_registry
 from service_kit.postgres.pool_metrics import PoolCollector
 from service_kit.tls.tls_uses import TlsUses
@@ -60,6 +61,7 @@ _COUNTED_DUTIES: Final = (
     "key_watch",
     "key_uses",
     "privacy_conversion",
+    "privacy_retention",
 )
 """Shown from the start with a nought, so that the first failure is a rise."""
 
@@ -76,6 +78,8 @@ class Process:
     registry: CollectorRegistry
     failures: DutyFailures
     flushes: FlushMetrics
+    wrapper: KeyWrapper | None
+    """What keeps the data keys of texts; None where texts are stored as they are."""
     ring: KeyRing | None
     """The data keys of texts; None where texts are stored as they are."""
     contents: Contents
@@ -87,8 +91,9 @@ def create_process(settings: MessagingSettings, seams: Seams) -> Process:
     """Makes what all rooms share; nothing connects yet."""
     registry, pools, tls = new_registry(), create_pools(settings.database), TlsUses()
     registry.register(PoolCollector(pools.by_name))
-    ring = chosen_ring(settings.privacy, pools)
     registry.register(tls)
+    wrapper = chosen_wrapper(settings.privacy)
+    ring = ring_of(wrapper, pools)
     return Process(
         settings=settings,
         seams=seams,
@@ -97,6 +102,7 @@ def create_process(settings: MessagingSettings, seams: Seams) -> Process:
         registry=registry,
         failures=DutyFailures(registry, _COUNTED_DUTIES),
         flushes=FlushMetrics(registry),
+        wrapper=wrapper,
         ring=ring,
         contents=PLAIN if ring is None else SealedContents(ring, seams.now),
         tls=tls,

@@ -52,6 +52,8 @@ account = Table(
     Column("destinations", ARRAY(Text)),
     # NULL: an alert for one-time codes.
     Column("pumping", Text),
+    # Days that texts are kept; NULL for the setting of all accounts. Set by an operator.
+    Column("text_retention_days", Integer),
     PrimaryKeyConstraint("id"),
     one_of("mode", AccountMode),
     one_of("status", AccountStatus),
@@ -60,6 +62,7 @@ account = Table(
     CheckConstraint("recipient_window_limit > 0 AND otp_window_limit > 0", name="windows_positive"),
     CheckConstraint("destinations <> '{}'", name="destinations_not_empty"),
     one_of("pumping", PumpingGuard),
+    CheckConstraint("text_retention_days > 0", name="text_retention_positive"),
     CheckConstraint("credit_limit >= 0", name="credit_limit_not_negative"),
     CheckConstraint("overdrawn >= 0", name="overdrawn_not_negative"),
     CheckConstraint("mode <> 'prepaid' OR posted - held >= -(credit_limit + overdrawn)", name="prepaid_within_limit"),

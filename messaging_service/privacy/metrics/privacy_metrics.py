@@ -9,10 +9,11 @@ from prometheus_client.registry import CollectorRegistry
 from typing_extensions import override
 
 from messaging_service.privacy.convert_rows import ConversionMeter, Converted
+from messaging_service.privacy.text_retention import RetentionMeter
 
 
-class PrivacyMetrics(ConversionMeter):
-    """Implements ConversionMeter."""
+class PrivacyMetrics(ConversionMeter, RetentionMeter):
+    """Implements ConversionMeter and RetentionMeter."""
 
     def __init__(self, registry: CollectorRegistry, tables: Sequence[str]) -> None:
         """`tables`: those that are converted, shown from the start."""
@@ -28,6 +29,10 @@ class PrivacyMetrics(ConversionMeter):
             ("table",),
             registry=registry,
         )
+        self._erased = Counter("tukupay_privacy_erased_texts", "Texts that retention erased.", registry=registry)
+        self._destroyed = Counter(
+            "tukupay_privacy_destroyed_keys", "Data keys that retention destroyed.", registry=registry
+        )
         for table in tables:
             self._converted.labels(table)
             self._caught_up.labels(table).set(0)
@@ -38,3 +43,11 @@ class PrivacyMetrics(ConversionMeter):
             self._converted.labels(table).inc(done.rows)
         if done.caught_up:
             self._caught_up.labels(table).set(1)
+
+    @override
+    def erased(self, texts: int) -> None:
+        self._erased.inc(texts)
+
+    @override
+    def destroyed(self, keys: int) -> None:
+        self._destroyed.inc(keys)

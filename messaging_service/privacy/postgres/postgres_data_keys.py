@@ -1,4 +1,4 @@
-"""Data keys in PostgreSQL: every method is one statement."""
+"""Data keys in PostgreSQL: every method is one transaction."""
 
 from __future__ import annotations
 
@@ -10,7 +10,10 @@ from typing_extensions import override
 from messaging_service.privacy.data_key_store import DataKeyStore, NewKey, StoredKey
 from messaging_service.privacy.domain.key_scope import KeyScope
 from messaging_service.shared.postgres.migrated import migrated
-from service_kit.postgres.database import Pool, single_statement
+from service_kit.audit.actor import Actor
+from service_kit.audit.audit_entry import AuditRecord
+from service_kit.postgres.audit_log import record
+from service_kit.postgres.database import Pool, single_statement, transaction
 
 _COLUMNS: Final = "k.id, k.account_id, k.month, k.wrapped_by, k.wrapped"
 _OF_SCOPES: Final = f"""
@@ -71,12 +74,15 @@ class PostgresDataKeys(DataKeyStore):
             await connection.execute(_ADD, parameters)
 
     @override
-    async def rewrap(self, old: Sequence[StoredKey], new: Sequence[NewKey]) -> int:
+    async def rewrap(self, old: Sequence[StoredKey], new: Sequence[NewKey], actor: Actor) -> int:
         parameters = {
             "ids": [key.id for key in old],
             "old": [key.wrapped for key in old],
             "names": [key.wrapped_by for key in new],
             "keys": [key.wrapped for key in new],
         }
-        async with migrated(single_statement(self._pool)) as connection:
-            return (await connection.execute(_REWRAP, parameters)).rowcount
+        async with migrated(transaction(self._pool)) as connection:
+            done = (await connection.execute(_REWRAP, parameters)).rowcount
+            what = {"data_keys": done}
+            await record(connection, actor, AuditRecord("text_keys.rewrapped", new[0].wrapped_by, after=what))
+        return done

@@ -53,6 +53,15 @@ def keys_unavailable() -> ServiceError:
     )
 
 
+def keys_not_set() -> ServiceError:
+    """Texts are stored as they are, so nothing of a phone could be kept that tells nobody its number."""
+    return ServiceError(
+        Kind.FAILED_PRECONDITION,
+        reasons.KEYS_NOT_SET,
+        "texts are not stored under keys here; the operator sets MESSAGING_KEK_FILE first",
+    )
+
+
 class KeyRing:
     """Gives data keys by scope and by number; each call reads only what is not at hand."""
 

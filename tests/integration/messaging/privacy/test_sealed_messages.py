@@ -9,15 +9,13 @@ from typing import Any
 import pytest
 
 from messaging_service.privacy.postgres.conversions import FingerprintConversion, MessageConversion
-from messaging_service.privacy.postgres.postgres_data_keys import PostgresDataKeys
-from messaging_service.privacy.sealing.key_ring import KeyRing
 from messaging_service.sending.outbox import Accepted
 from messaging_service.shared.domain.states import State
-from service_kit.encryption.key_file import KeyFile
 from service_kit.errors import ServiceError
-from service_kit.postgres.database import Pool, create_pool
+from service_kit.postgres.database import Pool
 from tests.contract.sms_examples import acceptance, accepted, refused
 from tests.integration.messaging.conftest import WINDOWS, MakeOutbox, record, sent, settle, stored
+from tests.integration.messaging.privacy.conftest import ring
 from tests.system.messaging_database import rows
 from tests.system.messaging_replica import Replica
 from tests.system.sealing import key_file, sealed_contents
@@ -28,26 +26,6 @@ SECRET = '{"session": "84210973"}'
 COLUMNS = """
     SELECT (m.*)::text || i.fingerprint::text FROM message m LEFT JOIN idempotency i ON i.message_id = m.id
 """
-
-
-@pytest.fixture
-def keys(tmp_path: Path) -> Path:
-    return key_file(tmp_path)
-
-
-@pytest.fixture
-async def pool(database_url: str) -> Any:
-    async with create_pool(database_url, "keys", max_size=4) as pool:
-        yield pool
-
-
-@pytest.fixture
-async def sealed(pool: Pool, keys: Path) -> Replica:
-    return Replica(pool, "here", WINDOWS, contents=sealed_contents(pool, keys))
-
-
-def ring(pool: Pool, keys: Path) -> KeyRing:
-    return KeyRing(PostgresDataKeys(pool), KeyFile(keys))
 
 
 async def test_nothing_of_a_text_is_in_the_database_and_its_caller_reads_it(sealed: Replica, database_url: str) -> None:

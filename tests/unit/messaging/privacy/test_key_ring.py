@@ -12,6 +12,7 @@ import pytest
 from messaging_service.privacy.data_key_store import DataKeyStore, NewKey, StoredKey
 from messaging_service.privacy.domain.key_scope import INDEX, KeyScope
 from messaging_service.privacy.sealing.key_ring import FRESH_S, RETRY_S, USABLE_S, KeyRing
+from service_kit.audit.actor import Actor
 from service_kit.encryption.key_file import KeyFile
 from service_kit.encryption.key_wrapper import KeyWrapper, WrappedKey, WrapperDownError
 from service_kit.errors import ServiceError
@@ -47,7 +48,7 @@ class Store(DataKeyStore):
     async def not_wrapped_by(self, name: str, limit: int) -> Sequence[StoredKey]:
         return [key for key in self.keys if key.wrapped_by != name][:limit]
 
-    async def rewrap(self, old: Sequence[StoredKey], new: Sequence[NewKey]) -> int:
+    async def rewrap(self, old: Sequence[StoredKey], new: Sequence[NewKey], actor: Actor) -> int:
         raise NotImplementedError
 
     def destroy(self, scope: KeyScope) -> None:

@@ -35,6 +35,7 @@ from messaging_service.notices.grpc.channel_servicer import ChannelServicer
 from messaging_service.notices.grpc.webhook_servicer import WebhookServicer
 from messaging_service.opt_outs.domain.suppression import Source
 from messaging_service.opt_outs.grpc.suppression_servicer import SOURCES, SuppressionServicer
+from messaging_service.privacy.grpc.privacy_servicer import PrivacyServicer
 from messaging_service.receipts.grpc.carrier_callback_servicer import CarrierCallbackServicer
 from messaging_service.reports.grpc.report_servicer import ReportServicer
 from messaging_service.sending.grpc import outbox_messages, send_messages
@@ -59,6 +60,7 @@ from tukupay.sms.messaging.v1 import (
     channels_pb2,
     events_pb2,
     feedback_pb2,
+    privacy_pb2,
     reports_pb2,
     suppressions_pb2,
     webhooks_pb2,
@@ -74,6 +76,7 @@ SERVICERS = {
     "CarrierService": CarrierServicer,
     "CarrierCallbackService": CarrierCallbackServicer,
     "FeedbackService": FeedbackServicer,
+    "PrivacyService": PrivacyServicer,
     "SuppressionService": SuppressionServicer,
     "ReportService": ReportServicer,
     "WebhookService": WebhookServicer,
@@ -91,6 +94,7 @@ CALLS = [
         channels_pb2.DESCRIPTOR,
         events_pb2.DESCRIPTOR,
         feedback_pb2.DESCRIPTOR,
+        privacy_pb2.DESCRIPTOR,
         reports_pb2.DESCRIPTOR,
         suppressions_pb2.DESCRIPTOR,
         webhooks_pb2.DESCRIPTOR,

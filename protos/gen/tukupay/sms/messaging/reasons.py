@@ -33,6 +33,8 @@ SENTENCES: dict[str, str] = {
     "KEY_REPLACED": "Another key replaces this one already.",
     "NOT_FAILED": "Only a failed SMS can be resent.",
     "TEXT_ERASED": "The text of the SMS was erased.",
+    "KEYS_NOT_SET": "Texts are not stored under keys.",
+    "CONVERSION_UNFINISHED": "Older messages are still being put under keys.",
     "KEYS_UNAVAILABLE": "The keys of texts cannot be had.",
     "RETRY_LIMIT_REACHED": "The SMS was resent as often as allowed.",
     "VALIDITY_OVER": "The SMS was wanted until a time that has passed.",

@@ -1,0 +1,1 @@
+"""PrivacyService over gRPC."""

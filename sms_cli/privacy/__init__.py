@@ -1,0 +1,1 @@
+"""`tukupay-sms privacy`."""
