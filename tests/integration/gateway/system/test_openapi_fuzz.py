@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from typing import Any
 
 import pytest
@@ -14,6 +15,7 @@ from schemathesis import GenerationMode
 from schemathesis.checks import not_a_server_error
 from schemathesis.specs.openapi.checks import (
     content_type_conformance,
+    ignored_auth,
     negative_data_rejection,
     response_headers_conformance,
     response_schema_conformance,
@@ -22,7 +24,8 @@ from schemathesis.specs.openapi.checks import (
 )
 
 from gateway_http.rest_api import openapi
-from tests.integration.gateway.conftest import running_gateway
+from gateway_http.settings import REQUIRED, GatewaySettings
+from tests.integration.gateway.conftest import ANY_PORT, running_gateway
 from tests.system.effort import effort
 
 CHECKS = [
@@ -36,28 +39,38 @@ CHECKS = [
 ]
 
 
-@pytest.fixture(scope="module")
-def gateway_url() -> Iterator[str]:
-    """A gateway in a thread of its own, as the requests here are made by blocking calls."""
-    ports: list[int] = []
+@contextmanager
+def gateway_with(settings: GatewaySettings | None = None) -> Iterator[tuple[str, str]]:
+    """A gateway in a thread of its own, as the requests here are made by blocking calls: its URL, and a key for all."""
+    known: list[tuple[str, str]] = []
+    stops: list[Callable[[], object]] = []
     started = threading.Event()
-    loop = asyncio.new_event_loop()
-    stopping = asyncio.Event()
 
     async def serve() -> None:
-        async with running_gateway() as running:
-            ports.append(running.port)
+        stopping = asyncio.Event()
+        loop = asyncio.get_running_loop()
+        async with running_gateway(settings) as running:
+            if settings is not None:
+                # Nothing may draw random numbers while requests are made up.
+                await running.keys.watched.wait()
+            known.append((f"http://127.0.0.1:{running.port}", running.keys.issue("*", accounts=None)))
+            stops.append(lambda: loop.call_soon_threadsafe(stopping.set))
             started.set()
             await stopping.wait()
 
-    thread = threading.Thread(target=lambda: loop.run_until_complete(serve()), daemon=True)
+    thread = threading.Thread(target=lambda: asyncio.run(serve()), daemon=True)
     thread.start()
     assert started.wait(20)
-    yield f"http://127.0.0.1:{ports[0]}"
-    loop.call_soon_threadsafe(stopping.set)
+    yield known[0]
+    stops[0]()
     thread.join(20)
     assert not thread.is_alive()
-    loop.close()
+
+
+@pytest.fixture(scope="module")
+def gateway_url() -> Iterator[str]:
+    with gateway_with() as (url, _):
+        yield url
 
 
 def without_bounds(node: Any) -> Any:
@@ -72,10 +85,15 @@ def without_bounds(node: Any) -> Any:
     return {name: without_bounds(value) for name, value in node.items() if name not in own}
 
 
+def operations(*, is_open: bool) -> Iterator[Any]:
+    """Every operation of the document."""
+    for result in schemathesis.openapi.from_dict(without_bounds(openapi(is_open=is_open))).get_all_operations():
+        yield result.ok()  # type: ignore[union-attr]  # the document is valid
+
+
 def cases() -> Iterator[Any]:
     """Every operation with good requests, and with bad ones where a request can be bad."""
-    for result in schemathesis.openapi.from_dict(without_bounds(openapi(is_open=True))).get_all_operations():
-        operation: Any = result.ok()  # type: ignore[union-attr]  # the document is valid
+    for operation in operations(is_open=True):
         yield pytest.param(operation, GenerationMode.POSITIVE, id=f"{operation.label} good")
         if operation.body or operation.query:
             yield pytest.param(operation, GenerationMode.NEGATIVE, id=f"{operation.label} bad")
@@ -97,5 +115,34 @@ def test_every_answer_fits_the_document(gateway_url: str, operation: Any, mode: 
     )
     def answers_fit(case: Any) -> None:
         case.call_and_validate(base_url=gateway_url, checks=checks)
+
+    answers_fit()
+
+
+@pytest.fixture(scope="module")
+def guarded_gateway() -> Iterator[tuple[str, str]]:
+    settings = GatewaySettings(http_address=ANY_PORT, access=REQUIRED, bad_credentials_per_minute=1_000_000)
+    with gateway_with(settings) as url_and_key:
+        yield url_and_key
+
+
+@pytest.mark.parametrize("operation", [pytest.param(one, id=one.label) for one in operations(is_open=False)])
+def test_every_answer_fits_the_document_with_a_key_and_without(
+    guarded_gateway: tuple[str, str], operation: Any
+) -> None:
+    """`ignored_auth` repeats each request without the key, and with one that is made up."""
+    url, key = guarded_gateway
+
+    @given(case=operation.as_strategy(generation_mode=GenerationMode.POSITIVE))
+    @settings(
+        max_examples=effort(2, 100),
+        deadline=None,
+        phases=(Phase.generate,),
+        suppress_health_check=list(HealthCheck),
+        derandomize=True,
+        database=None,
+    )
+    def answers_fit(case: Any) -> None:
+        case.call_and_validate(base_url=url, headers={"Authorization": f"Bearer {key}"}, checks=[*CHECKS, ignored_auth])
 
     answers_fit()
