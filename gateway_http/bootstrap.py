@@ -18,6 +18,7 @@ from gateway_http.callbacks.africastalking_routes import AfricasTalkingRoutes, C
 from gateway_http.callbacks.callback_gate import CallbackGate
 from gateway_http.channels.channel_routes import ChannelRoutes
 from gateway_http.costs.cost_routes import CostRoutes
+from gateway_http.feedback.feedback_routes import FeedbackRoutes
 from gateway_http.gateway_metrics import CredentialMetrics, RequestMetrics, SendMetrics
 from gateway_http.keys.key_routes import KeyRoutes
 from gateway_http.outbox.outbox_routes import OutboxRoutes
@@ -51,6 +52,7 @@ from tukupay.sms.messaging.v1 import (
     carrier_callbacks_pb2_grpc,
     channels_pb2_grpc,
     events_pb2_grpc,
+    feedback_pb2_grpc,
     messaging_pb2,
     messaging_pb2_grpc,
     reports_pb2_grpc,
@@ -87,6 +89,7 @@ class Gateway:
         alerts = counted_stub(alerts_pb2_grpc.AlertServiceStub(messaging), "AlertService", calls)
         channels = counted_stub(channels_pb2_grpc.ChannelServiceStub(messaging), "ChannelService", calls)
         events = counted_stub(events_pb2_grpc.EventServiceStub(messaging), "EventService", calls)
+        feedback = counted_stub(feedback_pb2_grpc.FeedbackServiceStub(messaging), "FeedbackService", calls)
         webhooks = counted_stub(webhooks_pb2_grpc.WebhookServiceStub(messaging), "WebhookService", calls)
         keys = counted_stub(access_pb2_grpc.AccessServiceStub(messaging), "AccessService", calls)
         costs = counted_stub(pricing_pb2_grpc.PricingServiceStub(pricing), "PricingService", calls)
@@ -127,6 +130,7 @@ class Gateway:
             outbox=OutboxRoutes(
                 stub, events, outcome_wait_s=settings.outcome_wait_s, send_deadline_s=settings.send_deadline_s
             ),
+            feedback=FeedbackRoutes(feedback),
             accounts=AccountRoutes(accounts),
             reports=ReportRoutes(reports),
             suppressions=SuppressionRoutes(opt_outs),

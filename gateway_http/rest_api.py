@@ -11,6 +11,7 @@ from gateway_http.accounts.account_routes import AccountRoutes
 from gateway_http.alerts.alert_routes import AlertRoutes
 from gateway_http.channels.channel_routes import ChannelRoutes
 from gateway_http.costs.cost_routes import CostRoutes
+from gateway_http.feedback.feedback_routes import FeedbackRoutes
 from gateway_http.keys.key_routes import KeyRoutes
 from gateway_http.openapi.document import document
 from gateway_http.openapi.operation import Operation
@@ -36,6 +37,7 @@ class RestApi:
     batches: BatchRoutes
     quotes: QuoteRoutes
     outbox: OutboxRoutes
+    feedback: FeedbackRoutes
     accounts: AccountRoutes
     reports: ReportRoutes
     suppressions: SuppressionRoutes

@@ -121,12 +121,17 @@ def _hinted(fault: Violation, values: Mapping[str, str]) -> Violation:
 
 def limit(values: Mapping[str, str], maximum: int) -> int:
     """The `limit` parameter, 1 to `maximum`; 0, the service's default, when it is absent."""
-    text = values.get("limit")
+    return whole_number(values, "limit", maximum)
+
+
+def whole_number(values: Mapping[str, str], name: str, maximum: int) -> int:
+    """A parameter that is 1 to `maximum`; 0 when it is absent. Raises ProblemError otherwise."""
+    text = values.get(name)
     if text is None:
         return 0
     if not text.isascii() or not text.isdigit() or len(text) > 9 or not 1 <= int(text) <= maximum:
         raise invalid_fields(
-            [Violation("limit", reasons.OUT_OF_RANGE, f"is not a whole number from 1 to {maximum:,}; give one")]
+            [Violation(name, reasons.OUT_OF_RANGE, f"is not a whole number from 1 to {maximum:,}; give one")]
         )
     return int(text)
 

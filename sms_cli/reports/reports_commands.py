@@ -14,6 +14,7 @@ from rich.table import Table
 
 from service_kit.grpc.timestamps import to_datetime
 from service_kit.settings import Address
+from sms_cli.reports.conversion_command import conversion
 from sms_cli.reports.cost_figures import (
     GROUPINGS,
     MESSAGE_COLUMNS,
@@ -36,6 +37,7 @@ from tukupay.sms.messaging.v1 import reports_pb2 as pb
 
 reports = typer.Typer(help="What messages cost: by groups, one by one, and against invoices.", no_args_is_help=True)
 reports.command("reconcile")(reconcile)
+reports.command("conversion")(conversion)
 
 GROUPS_SHOWN = 200
 TOTAL = "TOTAL"

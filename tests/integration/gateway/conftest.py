@@ -21,6 +21,7 @@ from tests.doubles.account_double import AccountDouble
 from tests.doubles.alert_double import AlertDouble
 from tests.doubles.callback_double import CallbackDouble
 from tests.doubles.channel_double import ChannelDouble
+from tests.doubles.feedback_double import FeedbackDouble
 from tests.doubles.gateway_doubles import PRICING, MessagingDouble, PricingDouble
 from tests.doubles.report_double import ReportDouble
 from tests.doubles.suppression_double import SuppressionDouble
@@ -32,6 +33,7 @@ from tukupay.sms.messaging.v1 import (
     carrier_callbacks_pb2_grpc,
     channels_pb2_grpc,
     events_pb2_grpc,
+    feedback_pb2_grpc,
     messaging_pb2_grpc,
     reports_pb2_grpc,
     suppressions_pb2_grpc,
@@ -57,6 +59,7 @@ class Running:
     alerts: AlertDouble
     channels: ChannelDouble
     keys: AccessDouble
+    feedback: FeedbackDouble
     pricing_server: GrpcServer
     messaging_server: GrpcServer
     gateway: Gateway
@@ -73,7 +76,7 @@ async def running_gateway(
         SuppressionDouble(),
         AccountDouble(),
     )
-    keys = AccessDouble()
+    keys, feedback = AccessDouble(), FeedbackDouble()
     reports, webhooks, alerts, channels = ReportDouble(), WebhookDouble(), AlertDouble(), ChannelDouble()
     pricing_server = GrpcServer(ANY_PORT, [PRICING], authenticate=OpenAccess())
     messaging_server = GrpcServer(ANY_PORT, SERVICES, authenticate=OpenAccess())
@@ -89,6 +92,7 @@ async def running_gateway(
     channels_pb2_grpc.add_ChannelServiceServicer_to_server(channels, messaging_server.grpc)
     webhooks_pb2_grpc.add_WebhookServiceServicer_to_server(webhooks, messaging_server.grpc)
     access_pb2_grpc.add_AccessServiceServicer_to_server(keys, messaging_server.grpc)
+    feedback_pb2_grpc.add_FeedbackServiceServicer_to_server(feedback, messaging_server.grpc)
     async with AsyncExitStack() as stack:
         opened = []
         for server in (pricing_server, messaging_server):
@@ -114,6 +118,7 @@ async def running_gateway(
             alerts,
             channels,
             keys,
+            feedback,
             pricing_server,
             messaging_server,
             gateway,

@@ -23,6 +23,7 @@ WITHOUT_SECOND_EFFECT = {
     "/api/sms/balance/top-ups": "its `reference` is its key",
     "/api/sms-costs/{costId}/withdraw": "a row is withdrawn once",
     "/api/sms/outbox/{outboxId}/cancel": "a message is cancelled once",
+    "/api/sms/outbox/{outboxId}/feedback": "says the same again",
     "/api/sms/alerts/{alertId}/acknowledge": "says the same again",
     "/api/access/keys/{keyId}/revoke": "a key is revoked once",
 }

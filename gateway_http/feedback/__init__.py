@@ -1,0 +1,1 @@
+"""Which codes came back, and the conversion of blocks of numbers."""
