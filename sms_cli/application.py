@@ -18,6 +18,7 @@ from sms_cli.costs.cost_file_commands import file_commands
 from sms_cli.costs.cost_report_commands import report_commands
 from sms_cli.costs.costs_commands import costs
 from sms_cli.keys.keys_commands import keys
+from sms_cli.local.certificates_commands import certificates
 from sms_cli.local.local_commands import UP_EPILOG, migrate, phone, serve, status, up
 from sms_cli.notices.alerts_commands import alerts
 from sms_cli.notices.endpoint_commands import webhooks
@@ -53,6 +54,7 @@ application.add_typer(suppressions, name="suppressions")
 application.add_typer(webhooks, name="webhooks")
 application.add_typer(alerts, name="alerts")
 application.add_typer(tokens, name="tokens")
+application.add_typer(certificates, name="certificates")
 
 
 def _show_version(wanted: bool) -> None:

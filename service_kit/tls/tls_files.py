@@ -11,24 +11,14 @@ from cryptography import x509
 from cryptography.exceptions import UnsupportedAlgorithm
 from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat, load_pem_private_key
 
+from service_kit.tls.tls_settings import TlsFiles
+
 MAX_OCTETS: Final = 1_048_576
 """Of one file; a bundle of all public authorities has a quarter of that."""
 
 
 class TlsFilesError(Exception):
     """The files cannot be used as they are now; the message names the file at fault and quotes nothing of it."""
-
-
-@dataclass(frozen=True, slots=True)
-class TlsFiles:
-    """Which files one side of TLS is made of."""
-
-    certificate: Path | None = None
-    """PEM of its own certificate, followed by those between it and the authority; None when it shows none."""
-    key: Path | None = None
-    """PEM of the private key, without a password; set when the certificate is."""
-    authorities: Path | None = None
-    """PEM of the authorities whose certificates it accepts from the other side; None when it asks for none."""
 
 
 @dataclass(frozen=True, slots=True)

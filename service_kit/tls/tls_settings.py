@@ -9,11 +9,22 @@ from typing import Final
 
 from service_kit.settings import Address, env_of
 from service_kit.tls.proxied import PROXY
-from service_kit.tls.tls_files import TlsFiles
 
 GUIDE: Final = "guides/tls.md"
 CERTIFICATE: Final = "PEM file of the certificate, followed by those between it and its authority"
 KEY: Final = "PEM file of its private key, without a password"
+
+
+@dataclass(frozen=True, slots=True)
+class TlsFiles:
+    """Which files one side of TLS is made of."""
+
+    certificate: Path | None = None
+    """PEM of its own certificate, followed by those between it and the authority; None when it shows none."""
+    key: Path | None = None
+    """PEM of the private key, without a password; set when the certificate is."""
+    authorities: Path | None = None
+    """PEM of the authorities whose certificates it accepts from the other side; None when it asks for none."""
 
 
 @dataclass(frozen=True, slots=True)

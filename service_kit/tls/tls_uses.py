@@ -11,7 +11,8 @@ from prometheus_client.metrics_core import Metric
 from prometheus_client.registry import Collector
 
 from service_kit.settings import SettingsError
-from service_kit.tls.tls_files import TlsFiles, TlsFilesError
+from service_kit.tls.tls_files import TlsFilesError
+from service_kit.tls.tls_settings import TlsFiles
 from service_kit.tls.watched_tls import WatchedTls
 
 LOOK_S: Final = 5.0

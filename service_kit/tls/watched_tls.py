@@ -10,7 +10,8 @@ from typing import Final
 
 import structlog
 
-from service_kit.tls.tls_files import TlsFiles, TlsFilesError, TlsMaterial, read_tls_files
+from service_kit.tls.tls_files import TlsFilesError, TlsMaterial, read_tls_files
+from service_kit.tls.tls_settings import TlsFiles
 
 EXPIRES_SOON: Final = timedelta(days=7)
 

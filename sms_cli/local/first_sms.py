@@ -8,7 +8,6 @@ import shutil
 import sys
 from pathlib import Path
 
-from service_kit.settings import Address
 from sms_cli.local.home import Home
 from sms_cli.shared.local_settings import LocalSettings
 
@@ -27,10 +26,11 @@ _REQUEST = {
 }
 
 
-def curl_of_first_sms(gateway: Address) -> str:
-    """A command to paste into a shell."""
+def curl_of_first_sms(url: str, authorities: Path | None = None) -> str:
+    """A command to paste into a shell; `authorities` is the file of those of the gateway's certificate."""
     body = json.dumps(_REQUEST, indent=2)
-    return f"curl -sS -X POST http://{gateway}/api/sms/send \\\n  -H 'Content-Type: application/json' \\\n  -d '{body}'"
+    curl = "curl -sS" if authorities is None else f"curl -sS --cacert {shlex.quote(str(authorities))}"
+    return f"{curl} -X POST {url}/api/sms/send \\\n  -H 'Content-Type: application/json' \\\n  -d '{body}'"
 
 
 def program() -> str:
@@ -48,7 +48,7 @@ def next_steps(settings: LocalSettings, home: Home) -> str:
     """The first SMS and where to look next, as plain text."""
     name = program()
     places = {
-        f"http://{settings.gateway}/docs": "the API",
+        f"{settings.gateway_url}/docs": "the API",
         f"http://{settings.sandbox_http}/": "what the phones of the sandbox received",
         f"{name} phone {RECIPIENT}": "the same, at the terminal",
         f"{name} status": "how all parts are",
@@ -62,7 +62,7 @@ def next_steps(settings: LocalSettings, home: Home) -> str:
     return f"""\
 Send a first SMS:
 
-{curl_of_first_sms(settings.gateway)}
+{curl_of_first_sms(settings.gateway_url, settings.tls.authorities)}
 
 Then look at
 {where}

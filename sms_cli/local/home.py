@@ -31,6 +31,11 @@ class Home:
         """The data folder of the embedded PostgreSQL."""
         return self.folder / "postgres"
 
+    @property
+    def tls(self) -> Path:
+        """The folder of the certificates that `up --tls` makes."""
+        return self.folder / "tls"
+
     def log_of(self, part: str) -> Path:
         """The log file of a part."""
         return self.logs / f"{part}.log"

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import dataclasses
 import os
 import sys
 from enum import StrEnum
@@ -13,6 +12,7 @@ import typer
 from rich.markup import escape
 from rich.table import Table
 
+from service_kit.settings import declared
 from sms_cli.shared.command_error import CommandError
 from sms_cli.shared.local_settings import DATABASE_VARIABLES, LocalSettings, client_environment, client_settings
 from sms_cli.shared.options import AsJson
@@ -22,8 +22,8 @@ UP_EPILOG = "\n\n".join(
     (
         "Settings, all from the environment:",
         *(
-            f"{spec.metadata['env']}: {spec.metadata['help']} (default {spec.default})"
-            for spec in dataclasses.fields(LocalSettings)
+            f"{each.env}: {each.description} (default {each.default_text or each.default})"
+            for each in declared(LocalSettings)
         ),
         "PRICING_DATABASE_URL, MESSAGING_DATABASE_URL: databases of your own instead of the embedded PostgreSQL",
         "TUKUPAY_POSTGRES_BIN: folder with the programs of another PostgreSQL, 15 or newer",
@@ -50,11 +50,14 @@ class MigrationTarget(StrEnum):
     all = "all"
 
 
-def up() -> None:
+def up(
+    *,
+    tls: Annotated[bool, typer.Option("--tls", help="Speak HTTPS, and mTLS between the services.")] = False,
+) -> None:
     """Run everything on this machine: PostgreSQL, pricing, messaging, gateway and the sandbox carrier."""
     from sms_cli.local.up import up as run_up  # noqa: PLC0415 - the other commands start faster without it
 
-    raise typer.Exit(run_up())
+    raise typer.Exit(run_up(tls=tls))
 
 
 def serve(service: Annotated[ServiceName, typer.Argument(help="The service to run.")]) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import time
 from collections.abc import Awaitable, Callable, Mapping
+from functools import partial
 from typing import Protocol
 
 from service_kit.settings import Address
@@ -86,7 +87,7 @@ class System:
         Raises CommandError when a part cannot be started or does not become ready.
         """
         settings = self._settings
-        gateway = self._service("gateway", lambda: http_health(settings.gateway, "/readyz"))
+        gateway = self._service("gateway", lambda: http_health(settings.gateway, "/readyz", settings.tls.files))
         sandbox = self._service("sandbox", lambda: http_health(settings.sandbox_http, "/stats"))
         # Both wait for what they need, and loading is most of their start.
         await self._supervisor.start(gateway)
@@ -101,7 +102,7 @@ class System:
             if unknown is not None or known is None:
                 raise
             raise _first(known) from None
-        await self._wait_ready(gateway, page(settings.gateway))
+        await self._wait_ready(gateway, f"{settings.gateway_url}/")
 
     async def _start_on_databases(self) -> None:
         """Starts PostgreSQL, then each service as soon as its own database is migrated."""
@@ -118,7 +119,8 @@ class System:
             for name, address in probes.items():
                 # One after the other, because the migration library cannot run twice in one process.
                 await migrate_database(name, self.environment)
-                service = self._service(name, lambda address=address: grpc_health(address))  # type: ignore[misc]
+                probe = partial(grpc_health, address, settings.tls.files)
+                service = self._service(name, probe)
                 await self._supervisor.start(service)
                 group.create_task(self._finish(service, address))
 

@@ -30,12 +30,13 @@ async def all_parts(settings: LocalSettings, environment: Mapping[str, str]) -> 
         for service, variable in DATABASE_VARIABLES.items()
         if variable in environment
     ]
+    tls = settings.tls.files
     asked = [
         *databases,
-        ("pricing", f"gRPC {settings.pricing}", grpc_health(settings.pricing)),
+        ("pricing", f"gRPC {settings.pricing}", grpc_health(settings.pricing, tls)),
         ("sandbox", f"http://{settings.sandbox_http}/", http_health(settings.sandbox_http, "/stats")),
-        ("messaging", f"gRPC {settings.messaging}", grpc_health(settings.messaging)),
-        ("gateway", f"http://{settings.gateway}/", http_health(settings.gateway, "/readyz")),
+        ("messaging", f"gRPC {settings.messaging}", grpc_health(settings.messaging, tls)),
+        ("gateway", f"{settings.gateway_url}/", http_health(settings.gateway, "/readyz", tls)),
     ]
     answers = await asyncio.gather(*(probe for _, _, probe in asked))
     return [PartStatus(part, place, health) for (part, place, _), health in zip(asked, answers, strict=True)]

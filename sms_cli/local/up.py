@@ -9,6 +9,7 @@ from collections.abc import Mapping
 
 from service_kit.settings import load
 from sms_cli.local.descriptors import allow_descriptors
+from sms_cli.local.dev_certificates import create_certificates, tls_variables
 from sms_cli.local.first_sms import next_steps
 from sms_cli.local.free_addresses import check_free
 from sms_cli.local.home import Home
@@ -20,24 +21,34 @@ from sms_cli.shared.command_error import CommandError
 from sms_cli.shared.local_settings import (
     DATABASE_VARIABLES,
     RUNNING_FILE,
+    TLS_VARIABLES,
     LocalSettings,
+    UpSettings,
     with_database_urls,
     write_running_file,
 )
 from sms_cli.shared.terminal import out, print_failure
 
+TLS_DAYS = 90
+"""How long the certificates are valid that `up` makes at each start."""
 
-def up(environ: Mapping[str, str] = os.environ) -> int:
+
+def up(environ: Mapping[str, str] = os.environ, *, tls: bool = False) -> int:
     """Runs the system in the foreground and gives the exit code: 0 when it was asked to stop.
 
-    Raises SettingsError or CommandError when it cannot start.
+    `tls`: all parts speak TLS, with certificates of their own in the home. Raises SettingsError or CommandError when it
+    cannot start.
     """
-    settings, environ = load(LocalSettings, environ), with_database_urls(environ)
+    settings, environ = load(UpSettings, environ), with_database_urls(environ)
     allow_descriptors()
     home = Home(settings.home)
     with home.held():
         check_free(settings.listening())
         home.rotate_logs()
+        if tls:
+            create_certificates(home.tls, (), TLS_DAYS)
+            environ = {**environ, **tls_variables(home.tls)}
+            settings = load(UpSettings, environ)
         return asyncio.run(_run(settings, home, environ))
 
 
@@ -61,8 +72,9 @@ async def _run(settings: LocalSettings, home: Home, environ: Mapping[str, str]) 
     running_file = home.folder / RUNNING_FILE
     try:
         system = System(settings, home, environ, supervisor, lines)
-        variables = [*settings.listening(), *DATABASE_VARIABLES.values()]
-        write_running_file(running_file, {name: system.environment[name] for name in variables})
+        variables = (*settings.listening(), *DATABASE_VARIABLES.values(), *TLS_VARIABLES)
+        known = {name: system.environment[name] for name in variables if name in system.environment}
+        write_running_file(running_file, known)
         return await _until_the_end(system, supervisor, stopping, next_steps(settings, home))
     finally:
         await supervisor.stop_all()

@@ -1,4 +1,4 @@
-"""The addresses of the parts of a local system, on loopback, and its home folder."""
+"""The addresses of the parts of a system, how commands call them, and the home folder of a local one."""
 
 from __future__ import annotations
 
@@ -9,7 +9,19 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from service_kit.settings import FILE_SUFFIX, Address, SettingsError, listen_address, load, secret_of, setting
+from service_kit.settings import (
+    FILE_SUFFIX,
+    Address,
+    SettingsError,
+    address,
+    env_of,
+    group,
+    load,
+    secret_of,
+    setting,
+)
+from service_kit.tls.proxied import proxy
+from service_kit.tls.tls_settings import KEY, ClientTls, calling_problems
 
 RUNNING_FILE = "running.env"
 DEFAULT_HOME = Path(".tukupay")
@@ -21,8 +33,8 @@ DIRECT_VARIABLES = {"pricing": "PRICING_DATABASE_DIRECT_URL", "messaging": "MESS
 
 
 def fixed_address(text: str) -> Address:
-    """A loopback address with a fixed port; raises ValueError."""
-    parsed = listen_address(text)
+    """An address with a fixed port; raises ValueError."""
+    parsed = address(text)
     if parsed.port == 0:
         raise ValueError("port 0 is not an address that the other parts could be told; choose one from 1")
     return parsed
@@ -30,6 +42,36 @@ def fixed_address(text: str) -> Address:
 
 def _address(env: str, description: str, port: int) -> Any:  # noqa: ANN401 - declares a field, as `setting` does
     return setting(env, description, parse=fixed_address, default=Address("127.0.0.1", port))
+
+
+@dataclass(frozen=True, slots=True)
+class CommandTls(ClientTls):
+    """TLS of the calls of commands."""
+
+    is_proxied: bool = setting(
+        "TUKUPAY_TLS",
+        "`proxy` where the network to the services is protected otherwise",
+        parse=proxy,
+        default=False,
+        default_text="none",
+    )
+    authorities: Path | None = setting(
+        "TUKUPAY_TLS_CA_FILE",
+        "PEM file of the authorities of the services' certificates; commands then speak TLS",
+        parse=Path,
+        default=None,
+    )
+    certificate: Path | None = setting(
+        "TUKUPAY_TLS_CERT_FILE",
+        "PEM file of the certificate that commands show to the services",
+        parse=Path,
+        default=None,
+    )
+    key: Path | None = setting("TUKUPAY_TLS_KEY_FILE", KEY, parse=Path, default=None)
+
+
+TLS_VARIABLES = tuple(env_of(CommandTls, name) for name in ("authorities", "certificate", "key"))
+"""What commands need to call services over TLS."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,6 +92,13 @@ class LocalSettings:
     messaging_metrics: Address = _address("MESSAGING_METRICS_ADDRESS", "figures of messaging", 9152)  # noqa: RUF009
     gateway_metrics: Address = _address("GATEWAY_METRICS_ADDRESS", "figures of the gateway", 9153)  # noqa: RUF009
 
+    tls: CommandTls = group(CommandTls, default=CommandTls())
+
+    @property
+    def gateway_url(self) -> str:
+        """Where the gateway answers, without a path."""
+        return f"{'http' if self.tls.files is None else 'https'}://{self.gateway}"
+
     def listening(self) -> dict[str, Address]:
         """Every address on which something will listen, by the name of its setting."""
         return {
@@ -62,6 +111,21 @@ class LocalSettings:
             "MESSAGING_METRICS_ADDRESS": self.messaging_metrics,
             "GATEWAY_METRICS_ADDRESS": self.gateway_metrics,
         }
+
+
+@dataclass(frozen=True, slots=True)
+class UpSettings(LocalSettings):
+    """The same for `up`, whose parts no other machine may reach."""
+
+    @classmethod
+    def cross_check(cls, values: Mapping[str, object]) -> list[str]:
+        """Which addresses other machines could reach."""
+        return [
+            f"{env_of(cls, name)}: {value} is reachable from other machines, and `up` is for this one: use 127.0.0.1, "
+            "or run the services one by one (`tukupay-sms serve`) with authentication and TLS"
+            for name, value in values.items()
+            if isinstance(value, Address) and not value.is_loopback
+        ]
 
 
 def client_environment(environ: Mapping[str, str] = os.environ) -> dict[str, str]:
@@ -90,8 +154,7 @@ def with_database_urls(environ: Mapping[str, str]) -> dict[str, str]:
             continue
         if found.pop(name + FILE_SUFFIX, None):
             found[name] = url
-    if problems:
-        raise SettingsError("settings are wrong:\n  " + "\n  ".join(problems))
+    _refuse(problems)
     return found
 
 
@@ -109,8 +172,21 @@ def running_home(folder: Path | None = None) -> Path:
 
 
 def client_settings(environ: Mapping[str, str] = os.environ) -> LocalSettings:
-    """The settings for commands that talk to a running system."""
-    return load(LocalSettings, client_environment(environ))
+    """The settings for commands that talk to a running system.
+
+    Raises SettingsError when calls would go to another machine in plaintext.
+    """
+    settings = load(LocalSettings, client_environment(environ))
+    if settings.tls.files is None and not settings.tls.is_proxied:
+        called = {"PRICING_GRPC_ADDRESS": settings.pricing, "MESSAGING_GRPC_ADDRESS": settings.messaging}
+        for variable, service in called.items():
+            _refuse(calling_problems("TUKUPAY", variable, service, {}))
+    return settings
+
+
+def _refuse(problems: list[str]) -> None:
+    if problems:
+        raise SettingsError("settings are wrong:\n  " + "\n  ".join(problems))
 
 
 def read_running_file(path: Path) -> dict[str, str]:

@@ -6,7 +6,7 @@ import asyncio
 from collections.abc import AsyncGenerator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from functools import partial
-from typing import Any, Final, TypeVar, cast
+from typing import TYPE_CHECKING, Any, Final, TypeVar, cast
 
 from grpc import aio
 
@@ -16,6 +16,9 @@ from service_kit.settings import Address
 from sms_cli.shared.call_failures import option_of, readable_errors
 from sms_cli.shared.local_settings import client_settings
 from tukupay.sms.pricing.v1 import pricing_pb2_grpc
+
+if TYPE_CHECKING:
+    from service_kit.tls.watched_tls import WatchedTls
 
 DEADLINE_S: Final = 20.0
 """Enough for calls that read or write a few rows; calls of many rows have longer deadlines."""
@@ -37,7 +40,7 @@ async def messaging_stub(
     Each call ends after `deadline_s` unless it names a `timeout` of its own; None is for streams that a person ends.
     A call that fails inside raises CommandError; `named` says what a person calls a field at fault.
     """
-    async with open_channel(messaging, _credential()) as channel:
+    async with open_channel(messaging, _credential(), tls=_tls()) as channel:
         with readable_errors("messaging", messaging, named):
             yield _with_deadline(stub(channel), deadline_s)
 
@@ -55,7 +58,7 @@ async def pricing_stub(
     `open_end` is what to do when pricing went away and nobody knows whether it did its work; None when that does not
     matter.
     """
-    async with open_channel(pricing, _credential()) as channel:
+    async with open_channel(pricing, _credential(), tls=_tls()) as channel:
         with readable_errors("pricing", pricing, named, open_end=open_end):
             yield _with_deadline(pricing_pb2_grpc.PricingServiceStub(channel), deadline_s)
 
@@ -84,6 +87,16 @@ def _credential() -> Credential | None:
     """The token of whoever runs the command, from the environment: as an argument others would see it."""
     token = client_settings().token
     return None if token is None else lambda: token
+
+
+def _tls() -> WatchedTls | None:
+    """The certificates of whoever runs the command; None for plaintext."""
+    files = client_settings().tls.files
+    if files is None:
+        return None
+    from service_kit.tls.tls_uses import TlsUses  # noqa: PLC0415 - slow to import, and seldom needed
+
+    return TlsUses().open("commands", files)
 
 
 class _DeadlineStub:

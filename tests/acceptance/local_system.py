@@ -12,7 +12,7 @@ import sys
 import threading
 import time
 import urllib.request
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from http.client import HTTPException
 from pathlib import Path
 from types import TracebackType
@@ -65,12 +65,12 @@ class LocalSystem:
         self._begun: list[Begun] = []
         self._environment = {"PATH": os.environ["PATH"], "TUKUPAY_HOME": str(home), "COLUMNS": COLUMNS, **addresses}
 
-    def start(self, *launcher: str) -> None:
-        """Starts `up` without waiting; a `launcher` is given the command and runs it in its own place."""
+    def start(self, *launcher: str, arguments: Sequence[str] = ()) -> None:
+        """Starts `up` with arguments, without waiting; a `launcher` is given the command and runs it in its place."""
         self.output.clear()
         self._lines = queue.SimpleQueue()
         self._process = subprocess.Popen(
-            [*launcher, *self._command("up")],
+            [*launcher, *self._command("up", *arguments)],
             env=self._environment,
             stdout=subprocess.PIPE,
             stderr=subprocess.STDOUT,

@@ -14,7 +14,7 @@ from grpc_health.v1 import health_pb2, health_pb2_grpc
 from service_kit.grpc.channel import open_channel
 from service_kit.grpc.grpc_server import LIVE, GrpcServer
 from service_kit.settings import Address
-from service_kit.tls.tls_files import TlsFiles
+from service_kit.tls.tls_settings import TlsFiles
 from service_kit.tls.watched_tls import WatchedTls
 from tests.system.certificates import GATEWAY, PRICING, Authority, Certificate
 

@@ -12,7 +12,7 @@ import pytest
 from starlette.responses import PlainTextResponse
 
 from service_kit.settings import Address, SettingsError
-from service_kit.tls.tls_files import TlsFiles
+from service_kit.tls.tls_settings import TlsFiles
 from service_kit.tls.watched_tls import WatchedTls
 from service_kit.web import http_server
 from service_kit.web.http_server import HttpServer

@@ -21,7 +21,7 @@ from service_kit.grpc.channel import open_channel
 from service_kit.grpc.context import Context
 from service_kit.grpc.server_credentials import server_credentials
 from service_kit.settings import Address
-from service_kit.tls.tls_files import TlsFiles
+from service_kit.tls.tls_settings import TlsFiles
 from service_kit.tls.watched_tls import WatchedTls
 from tests.system.certificates import GATEWAY, PRICING, Authority
 

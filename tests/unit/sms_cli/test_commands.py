@@ -12,7 +12,6 @@ from pathlib import Path
 
 import pytest
 
-from service_kit.settings import Address
 from sms_cli.local.first_sms import curl_of_first_sms
 from sms_cli.outbox.send_one import advice, entry_record
 from sms_cli.shared.kes_amounts import kes, micros, parse_kes
@@ -69,7 +68,7 @@ def test_a_level_is_known_by_its_contract_name_in_any_case() -> None:
 
 
 def test_the_printed_curl_is_a_command_with_the_documented_request() -> None:
-    words = shlex.split(curl_of_first_sms(Address("127.0.0.1", 8080)).replace("\\\n", " "))
+    words = shlex.split(curl_of_first_sms("http://127.0.0.1:8080").replace("\\\n", " "))
     assert words[0] == "curl"
     assert "http://127.0.0.1:8080/api/sms/send" in words
     body = json.loads(words[words.index("-d") + 1])

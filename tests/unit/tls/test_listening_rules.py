@@ -11,7 +11,7 @@ from gateway_http.settings import GatewaySettings
 from messaging_service.wiring.settings.messaging_settings import MessagingSettings
 from pricing_service.settings import PricingSettings
 from service_kit.settings import SettingsError, load
-from service_kit.tls.tls_files import TlsFiles
+from service_kit.tls.tls_settings import TlsFiles
 
 NEEDED: dict[type, dict[str, str]] = {
     PricingSettings: {"PRICING_DATABASE_URL": "postgresql://u@127.0.0.1/pricing"},

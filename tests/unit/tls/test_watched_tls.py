@@ -10,7 +10,8 @@ from prometheus_client import CollectorRegistry
 from structlog.testing import capture_logs
 
 from service_kit.settings import SettingsError
-from service_kit.tls.tls_files import TlsFiles, TlsFilesError, TlsMaterial, read_tls_files
+from service_kit.tls.tls_files import TlsFilesError, TlsMaterial, read_tls_files
+from service_kit.tls.tls_settings import TlsFiles
 from service_kit.tls.tls_uses import TlsUses
 from service_kit.tls.watched_tls import WatchedTls
 from tests.system.certificates import PRICING, Authority

@@ -8,10 +8,11 @@ from pathlib import Path
 import pytest
 
 from service_kit.settings import Address, SettingsError, load
+from service_kit.tls.tls_settings import TlsFiles
 from sms_cli.local.free_addresses import check_free
 from sms_cli.local.system import service_environment
 from sms_cli.shared.command_error import CommandError
-from sms_cli.shared.local_settings import LocalSettings, client_settings, write_running_file
+from sms_cli.shared.local_settings import LocalSettings, UpSettings, client_settings, write_running_file
 
 
 def database_url(name: str) -> str:
@@ -36,7 +37,23 @@ def test_without_settings_everything_has_its_documented_address() -> None:
 @pytest.mark.parametrize("address", ["0.0.0.0:8080", "127.0.0.1:0", "8080", "127.0.0.1:http"])
 def test_an_address_that_cannot_serve_locally_is_refused(address: str) -> None:
     with pytest.raises(SettingsError, match="GATEWAY_HTTP_ADDRESS"):
-        load(LocalSettings, {"GATEWAY_HTTP_ADDRESS": address})
+        load(UpSettings, {"GATEWAY_HTTP_ADDRESS": address})
+
+
+def test_commands_call_other_machines_over_tls_only(tmp_path: Path) -> None:
+    environ = {"TUKUPAY_HOME": str(tmp_path), "MESSAGING_GRPC_ADDRESS": "messaging.sms:50052"}
+    with pytest.raises(SettingsError, match=r"MESSAGING_GRPC_ADDRESS: .* set TUKUPAY_TLS_CA_FILE"):
+        client_settings(environ)
+    assert client_settings({**environ, "TUKUPAY_TLS": "proxy"}).messaging.host == "messaging.sms"
+    assert client_settings({**environ, "TUKUPAY_TLS_CA_FILE": "/ca.crt"}).tls.files == TlsFiles(
+        authorities=Path("/ca.crt")
+    )
+
+
+def test_the_gateway_is_found_over_https_where_commands_speak_tls(tmp_path: Path) -> None:
+    environ = {"TUKUPAY_HOME": str(tmp_path)}
+    assert client_settings(environ).gateway_url == "http://127.0.0.1:8080"
+    assert client_settings({**environ, "TUKUPAY_TLS_CA_FILE": "/ca.crt"}).gateway_url == "https://127.0.0.1:8080"
 
 
 def test_the_services_are_told_where_the_others_are() -> None:

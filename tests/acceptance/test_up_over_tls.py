@@ -1,0 +1,115 @@
+"""`tukupay-sms up --tls`: the whole system over HTTPS and mTLS, and commands that find their way."""
+
+from __future__ import annotations
+
+import json
+import ssl
+import subprocess
+from collections.abc import Iterator
+from pathlib import Path
+
+import grpc
+import httpx
+import pytest
+from grpc_health.v1 import health_pb2, health_pb2_grpc
+
+from tests.acceptance.local_system import READY, LocalSystem, eventually, free_addresses
+from tests.system.certificates import Authority
+
+pytestmark = pytest.mark.timeout(240)
+
+SEND = {"userId": "user123", "recipientPhoneNumber": "+254712345678", "message": "Over TLS", "senderId": "TUKUPAY"}
+
+
+@pytest.fixture(scope="module")
+def over_tls(tmp_path_factory: pytest.TempPathFactory) -> Iterator[LocalSystem]:
+    made = LocalSystem(tmp_path_factory.mktemp("tls") / "home", free_addresses())
+    try:
+        made.start(arguments=("--tls",))
+        made.wait_for(READY)
+        yield made
+    finally:
+        made.clean_up()
+
+
+@pytest.fixture(scope="module")
+def files(over_tls: LocalSystem) -> Path:
+    return over_tls.home / "tls"
+
+
+def https(system: LocalSystem, authority: str) -> httpx.Client:
+    context = ssl.create_default_context(cadata=authority)
+    url = f"https://{system.addresses['GATEWAY_HTTP_ADDRESS']}"
+    return httpx.Client(base_url=url, verify=context, trust_env=False, timeout=20)
+
+
+def call(address: str, authority: bytes, key: bytes | None = None, chain: bytes | None = None) -> grpc.StatusCode:
+    credentials = grpc.ssl_channel_credentials(authority, key, chain)
+    with grpc.secure_channel(address, credentials, options=(("grpc.enable_http_proxy", 0),)) as channel:
+        try:
+            health_pb2_grpc.HealthStub(channel).Check(health_pb2.HealthCheckRequest(), timeout=10)
+        except grpc.RpcError as error:
+            code: grpc.StatusCode = error.code()
+            return code
+    return grpc.StatusCode.OK
+
+
+def test_a_message_is_sent_over_https_and_mtls(over_tls: LocalSystem, files: Path) -> None:
+    with https(over_tls, (files / "ca.crt").read_text()) as client:
+        answer = client.post("/api/sms/send", json=SEND)
+    assert (answer.status_code, answer.json()["status"]) == (200, "success")
+
+
+def test_curl_sends_as_the_screen_says(over_tls: LocalSystem, files: Path) -> None:
+    url = f"https://{over_tls.addresses['GATEWAY_HTTP_ADDRESS']}"
+    assert any(f"curl -sS --cacert {files / 'ca.crt'} -X POST {url}/api/sms/send" in line for line in over_tls.output)
+    done = subprocess.run(
+        ["curl", "-sS", "--noproxy", "*", "--cacert", str(files / "ca.crt"), f"{url}/readyz"],
+        capture_output=True,
+        text=True,
+        check=True,
+        timeout=20,
+    )
+    assert json.loads(done.stdout)["status"] == "ready"
+
+
+def test_commands_find_the_certificates_of_the_running_system(over_tls: LocalSystem) -> None:
+    for arguments in (("status",), ("accounts", "list"), ("costs", "current", "TukuPay")):
+        done = over_tls.run(*arguments)
+        assert done.returncode == 0, done.stderr
+
+
+def test_a_client_that_does_not_know_the_authority_does_not_send(over_tls: LocalSystem) -> None:
+    with (
+        https(over_tls, Authority("somebody else").pem.decode()) as client,
+        pytest.raises(httpx.ConnectError, match="CERTIFICATE_VERIFY_FAILED"),
+    ):
+        client.get("/readyz")
+
+
+def test_plain_http_is_not_answered(over_tls: LocalSystem) -> None:
+    with pytest.raises(httpx.TransportError):
+        httpx.get(f"http://{over_tls.addresses['GATEWAY_HTTP_ADDRESS']}/readyz", trust_env=False, timeout=20)
+
+
+@pytest.mark.parametrize("service", ["PRICING_GRPC_ADDRESS", "MESSAGING_GRPC_ADDRESS"])
+def test_services_let_in_those_with_a_certificate_alone(over_tls: LocalSystem, files: Path, service: str) -> None:
+    address, ca = over_tls.addresses[service], (files / "ca.crt").read_bytes()
+    own = (files / "operator.key").read_bytes(), (files / "operator.crt").read_bytes()
+    foreign = Authority("somebody else").sign()
+    assert call(address, ca, *own) is grpc.StatusCode.OK
+    assert call(address, ca) is grpc.StatusCode.UNAVAILABLE
+    assert call(address, ca, foreign.key, foreign.chain) is grpc.StatusCode.UNAVAILABLE
+
+
+def test_renewed_certificates_are_taken_by_all_while_they_run(over_tls: LocalSystem, files: Path) -> None:
+    before = (files / "gateway.crt").read_text()
+    done = over_tls.run("certificates", "create", "--into", str(files), "--days", "5")
+    assert done.returncode == 0, done.stderr
+    assert (files / "gateway.crt").read_text() != before
+    logs = over_tls.home / "logs"
+    taken = {"pricing": "tls.files_taken", "messaging": "tls.channel_renewed", "gateway": "tls.channel_renewed"}
+    for part, event in taken.items():
+        assert eventually(lambda part=part, event=event: event in (logs / f"{part}.log").read_text()), part  # type: ignore[misc]
+    with https(over_tls, (files / "ca.crt").read_text()) as client:
+        assert client.post("/api/sms/send", json=SEND).status_code == 200
