@@ -10,7 +10,11 @@ import grpc
 import pytest
 from grpc import aio
 from grpc_health.v1 import health_pb2, health_pb2_grpc
+from grpc_reflection.v1alpha import reflection_pb2, reflection_pb2_grpc
 
+from service_kit.access.identities import read_identities
+from service_kit.grpc.access_control import Authenticator, open_to_all
+from service_kit.grpc.authentication import Authentication
 from service_kit.grpc.channel import open_channel
 from service_kit.grpc.grpc_server import LIVE, GrpcServer
 from service_kit.settings import Address
@@ -44,8 +48,8 @@ def workplace(tmp_path: Path) -> Workplace:
 
 
 @asynccontextmanager
-async def serving(tls: WatchedTls | None) -> AsyncIterator[Address]:
-    server = GrpcServer(Address("127.0.0.1", 0), (), tls=tls)
+async def serving(tls: WatchedTls | None, authenticate: Authenticator = open_to_all) -> AsyncIterator[Address]:
+    server = GrpcServer(Address("127.0.0.1", 0), (), tls=tls, authenticate=authenticate)
     await server.start()
     try:
         yield Address("127.0.0.1", server.port)
@@ -119,3 +123,44 @@ async def test_tls_to_a_port_of_plaintext_is_refused(workplace: Workplace) -> No
     tls = workplace.client(workplace.authority.sign(GATEWAY))
     async with serving(None) as address, open_channel(address, tls=tls) as channel:
         await refused(channel)
+
+
+IDENTITIES = f"""
+[[identity]]
+name = "gateway"
+kind = "workload"
+uri = "{GATEWAY}"
+scopes = ["*"]
+accounts = "all"
+"""
+
+
+async def inspected_by(workplace: Workplace, certificate: Certificate) -> grpc.StatusCode:
+    """How the list of methods is answered, which is for callers with a scope."""
+    known = read_identities(IDENTITIES)
+    request = reflection_pb2.ServerReflectionRequest(list_services="")
+    async with (
+        serving(workplace.server(), Authentication(lambda: known)) as address,
+        open_channel(address, tls=workplace.client(certificate)) as channel,
+    ):
+        calls = reflection_pb2_grpc.ServerReflectionStub(channel)
+        try:
+            async for _ in calls.ServerReflectionInfo(iter([request]), timeout=10):
+                pass
+        except aio.AioRpcError as error:
+            return error.code()
+    return grpc.StatusCode.OK
+
+
+async def test_a_caller_is_known_by_the_uri_in_its_certificate(workplace: Workplace) -> None:
+    assert await inspected_by(workplace, workplace.authority.sign(GATEWAY)) is grpc.StatusCode.OK
+
+
+@pytest.mark.parametrize("uri", [PRICING, GATEWAY + "/other", "spiffe://elsewhere/ns/sms/sa/gateway", None])
+async def test_a_caller_whose_certificate_has_another_uri_is_nobody(workplace: Workplace, uri: str | None) -> None:
+    assert await inspected_by(workplace, workplace.authority.sign(uri)) is grpc.StatusCode.UNAUTHENTICATED
+
+
+async def test_a_dns_name_that_is_written_like_a_uri_is_none(workplace: Workplace) -> None:
+    certificate = workplace.authority.sign(None, [GATEWAY])
+    assert await inspected_by(workplace, certificate) is grpc.StatusCode.UNAUTHENTICATED
