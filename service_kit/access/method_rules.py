@@ -41,6 +41,8 @@ class MethodRule:
     """The field of ACCOUNT_FIELD, OWNED_ID and ITEMS; empty for the others."""
     is_optional: bool = False
     """Whether the field of ACCOUNT_FIELD may be absent, which only callers for all accounts may do."""
+    is_endless: bool = False
+    """Whether a call goes on until its caller leaves, so that its credential must be checked again."""
 
 
 def rules_of(services: Iterable[ServiceDescriptor]) -> Mapping[str, MethodRule]:
@@ -72,8 +74,8 @@ def rule_of(method: MethodDescriptor) -> MethodRule:
         raise RulesError(f"{option.scope!r} is no scope")
     tenancy = Tenancy(kind)
     if tenancy in {Tenancy.ALL_ACCOUNTS, Tenancy.NO_ACCOUNT}:
-        return MethodRule(option.scope, tenancy)
+        return MethodRule(option.scope, tenancy, is_endless=option.endless)
     field = method.input_type.fields_by_name.get(getattr(option, kind))
     if field is None:
         raise RulesError(f"its request has no field {getattr(option, kind)!r}")
-    return MethodRule(option.scope, tenancy, field.name, is_optional=field.has_presence)
+    return MethodRule(option.scope, tenancy, field.name, is_optional=field.has_presence, is_endless=option.endless)

@@ -6,6 +6,7 @@ itself, ids that belong to accounts and items of a batch, the method checks with
 
 from __future__ import annotations
 
+import time
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Mapping
 from contextlib import aclosing
 from typing import Any, Final, Protocol, TypeAlias
@@ -20,7 +21,13 @@ from service_kit.access.method_rules import MethodRule, Tenancy
 from service_kit.access.origins import client_address
 from service_kit.access.principal import OPEN, Principal
 from service_kit.access.principal_messages import METADATA_KEY as PRINCIPAL
-from service_kit.access.refusals import all_accounts_needed, require_account, require_scope, scope_missing
+from service_kit.access.refusals import (
+    all_accounts_needed,
+    require_account,
+    require_scope,
+    scope_missing,
+    unauthenticated,
+)
 from service_kit.access.scopes import ASSERT_PRINCIPAL
 from service_kit.errors import Kind, ServiceError, Violation, invalid
 from service_kit.grpc.access_metrics import Refused, uncounted
@@ -35,6 +42,8 @@ PUBLIC: Final = frozenset({"/grpc.health.v1.Health/Check", "/grpc.health.v1.Heal
 """Methods that anybody may call: they tell whether the service is well, and nothing else."""
 INSPECTION: Final = "/grpc.reflection.v1alpha.ServerReflection/ServerReflectionInfo"
 INSPECT: Final = "system:inspect"
+LOOK_AGAIN_S: Final = 1.0
+"""Seconds after which an endless call looks again whether its credential is valid."""
 
 
 class Peer(Protocol):
@@ -66,15 +75,20 @@ class AccessControl(aio.ServerInterceptor):
     """
 
     def __init__(
-        self, authenticate: Authenticator, rules: Mapping[str, MethodRule], refused: Refused = uncounted
+        self,
+        authenticate: Authenticator,
+        rules: Mapping[str, MethodRule],
+        refused: Refused = uncounted,
+        clock: Callable[[], float] = time.monotonic,
     ) -> None:
         """`rules` has every method that the server answers beside health and reflection.
 
-        `refused` is called with the cause of each refusal by a rule.
+        `refused` is called with the cause of each refusal by a rule. `clock`: seconds, monotonic.
         """
         self._authenticate = authenticate
         self._rules = rules
         self._refused = refused
+        self._clock = clock
 
     @override
     async def intercept_service(
@@ -89,7 +103,10 @@ class AccessControl(aio.ServerInterceptor):
         metadata = dict(handler_call_details.invocation_metadata or ())
         check = self._check(method)
         kind, factory = _KINDS[handler.request_streaming, handler.response_streaming]
-        wrap = self._stream if handler.response_streaming else self._unary
+        rule = self._rules.get(method)
+        wrap = self._unary
+        if handler.response_streaming:
+            wrap = self._endless if rule is not None and rule.is_endless else self._stream
         behaviour = wrap(getattr(handler, kind), check, metadata)
         return factory(behaviour, handler.request_deserializer, handler.response_serializer)
 
@@ -118,13 +135,29 @@ class AccessControl(aio.ServerInterceptor):
 
         return stream
 
+    def _endless(self, behaviour: Behaviour, check: Callable[[Principal, Any], None], metadata: Metadata) -> Behaviour:
+        """As `_stream`, but nothing goes out after the credential ended, but for what the last second had."""
+
+        async def stream(request: Any, context: Context) -> AsyncIterator[Any]:  # noqa: ANN401 - any proto message
+            admitted = await self._admit(request, context, check, metadata)
+            looked = self._clock()
+            async with aclosing(behaviour(request, context)) as responses:
+                async for response in responses:
+                    if self._clock() - looked >= LOOK_AGAIN_S:
+                        if await self._authenticate(metadata, context) != admitted:
+                            raise unauthenticated("the credential allows something else than before; call again")
+                        looked = self._clock()
+                    yield response
+
+        return stream
+
     async def _admit(
         self,
         request: Any,  # noqa: ANN401 - any proto message
         context: Context,
         check: Callable[[Principal, Any], None],
         metadata: Metadata,
-    ) -> None:
+    ) -> Principal:
         principal = await self._authenticate(metadata, context)
         try:
             check(principal, request)
@@ -134,6 +167,7 @@ class AccessControl(aio.ServerInterceptor):
             raise
         bind(principal)
         bind_origin(_origin(principal, metadata, context.peer()))
+        return principal
 
 
 def _origin(principal: Principal, metadata: Metadata, peer: str) -> str | None:

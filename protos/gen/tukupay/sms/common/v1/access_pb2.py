@@ -25,19 +25,19 @@ _sym_db = _symbol_database.Default()
 from google.protobuf import descriptor_pb2 as google_dot_protobuf_dot_descriptor__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\"tukupay/sms/common/v1/access.proto\x12\x15tukupay.sms.common.v1\x1a google/protobuf/descriptor.proto\"\x9e\x01\n\nAccessRule\x12\r\n\x05scope\x18\x01 \x01(\t\x12\x17\n\raccount_field\x18\x02 \x01(\tH\x00\x12\x18\n\x0eowned_id_field\x18\x03 \x01(\tH\x00\x12\x15\n\x0bitems_field\x18\x04 \x01(\tH\x00\x12\x16\n\x0c\x61ll_accounts\x18\x05 \x01(\x08H\x00\x12\x14\n\nno_account\x18\x06 \x01(\x08H\x00\x42\t\n\x07tenancy\"\xd4\x01\n\tPrincipal\x12\n\n\x02id\x18\x01 \x01(\t\x12\x32\n\x04kind\x18\x02 \x01(\x0e\x32$.tukupay.sms.common.v1.PrincipalKind\x12\x10\n\x08\x61\x63\x63ounts\x18\x03 \x03(\t\x12\x14\n\x0c\x61ll_accounts\x18\x04 \x01(\x08\x12\x13\n\x06\x61pp_id\x18\x05 \x01(\tH\x00\x88\x01\x01\x12\x0e\n\x06scopes\x18\x06 \x03(\t\x12/\n\x04mode\x18\x07 \x01(\x0e\x32!.tukupay.sms.common.v1.AccessModeB\t\n\x07_app_id*\xb7\x01\n\rPrincipalKind\x12\x1e\n\x1aPRINCIPAL_KIND_UNSPECIFIED\x10\x00\x12\x1a\n\x16PRINCIPAL_KIND_API_KEY\x10\x01\x12\x17\n\x13PRINCIPAL_KIND_OIDC\x10\x02\x12\x1b\n\x17PRINCIPAL_KIND_WORKLOAD\x10\x03\x12\x1b\n\x17PRINCIPAL_KIND_OPERATOR\x10\x04\x12\x17\n\x13PRINCIPAL_KIND_OPEN\x10\x05*U\n\nAccessMode\x12\x1b\n\x17\x41\x43\x43\x45SS_MODE_UNSPECIFIED\x10\x00\x12\x14\n\x10\x41\x43\x43\x45SS_MODE_LIVE\x10\x01\x12\x14\n\x10\x41\x43\x43\x45SS_MODE_TEST\x10\x02:S\n\x06\x61\x63\x63\x65ss\x12\x1e.google.protobuf.MethodOptions\x18\xa7\x8a\x03 \x01(\x0b\x32!.tukupay.sms.common.v1.AccessRuleb\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\"tukupay/sms/common/v1/access.proto\x12\x15tukupay.sms.common.v1\x1a google/protobuf/descriptor.proto\"\xaf\x01\n\nAccessRule\x12\r\n\x05scope\x18\x01 \x01(\t\x12\x17\n\raccount_field\x18\x02 \x01(\tH\x00\x12\x18\n\x0eowned_id_field\x18\x03 \x01(\tH\x00\x12\x15\n\x0bitems_field\x18\x04 \x01(\tH\x00\x12\x16\n\x0c\x61ll_accounts\x18\x05 \x01(\x08H\x00\x12\x14\n\nno_account\x18\x06 \x01(\x08H\x00\x12\x0f\n\x07\x65ndless\x18\x07 \x01(\x08\x42\t\n\x07tenancy\"\xd4\x01\n\tPrincipal\x12\n\n\x02id\x18\x01 \x01(\t\x12\x32\n\x04kind\x18\x02 \x01(\x0e\x32$.tukupay.sms.common.v1.PrincipalKind\x12\x10\n\x08\x61\x63\x63ounts\x18\x03 \x03(\t\x12\x14\n\x0c\x61ll_accounts\x18\x04 \x01(\x08\x12\x13\n\x06\x61pp_id\x18\x05 \x01(\tH\x00\x88\x01\x01\x12\x0e\n\x06scopes\x18\x06 \x03(\t\x12/\n\x04mode\x18\x07 \x01(\x0e\x32!.tukupay.sms.common.v1.AccessModeB\t\n\x07_app_id*\xb7\x01\n\rPrincipalKind\x12\x1e\n\x1aPRINCIPAL_KIND_UNSPECIFIED\x10\x00\x12\x1a\n\x16PRINCIPAL_KIND_API_KEY\x10\x01\x12\x17\n\x13PRINCIPAL_KIND_OIDC\x10\x02\x12\x1b\n\x17PRINCIPAL_KIND_WORKLOAD\x10\x03\x12\x1b\n\x17PRINCIPAL_KIND_OPERATOR\x10\x04\x12\x17\n\x13PRINCIPAL_KIND_OPEN\x10\x05*U\n\nAccessMode\x12\x1b\n\x17\x41\x43\x43\x45SS_MODE_UNSPECIFIED\x10\x00\x12\x14\n\x10\x41\x43\x43\x45SS_MODE_LIVE\x10\x01\x12\x14\n\x10\x41\x43\x43\x45SS_MODE_TEST\x10\x02:S\n\x06\x61\x63\x63\x65ss\x12\x1e.google.protobuf.MethodOptions\x18\xa7\x8a\x03 \x01(\x0b\x32!.tukupay.sms.common.v1.AccessRuleb\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
 _builder.BuildTopDescriptorsAndMessages(DESCRIPTOR, 'tukupay.sms.common.v1.access_pb2', _globals)
 if not _descriptor._USE_C_DESCRIPTORS:
   DESCRIPTOR._loaded_options = None
-  _globals['_PRINCIPALKIND']._serialized_start=472
-  _globals['_PRINCIPALKIND']._serialized_end=655
-  _globals['_ACCESSMODE']._serialized_start=657
-  _globals['_ACCESSMODE']._serialized_end=742
+  _globals['_PRINCIPALKIND']._serialized_start=489
+  _globals['_PRINCIPALKIND']._serialized_end=672
+  _globals['_ACCESSMODE']._serialized_start=674
+  _globals['_ACCESSMODE']._serialized_end=759
   _globals['_ACCESSRULE']._serialized_start=96
-  _globals['_ACCESSRULE']._serialized_end=254
-  _globals['_PRINCIPAL']._serialized_start=257
-  _globals['_PRINCIPAL']._serialized_end=469
+  _globals['_ACCESSRULE']._serialized_end=271
+  _globals['_PRINCIPAL']._serialized_start=274
+  _globals['_PRINCIPAL']._serialized_end=486
 # @@protoc_insertion_point(module_scope)

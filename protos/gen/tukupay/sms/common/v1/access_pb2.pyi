@@ -97,6 +97,7 @@ class AccessRule(_message.Message):
     ITEMS_FIELD_FIELD_NUMBER: _builtins.int
     ALL_ACCOUNTS_FIELD_NUMBER: _builtins.int
     NO_ACCOUNT_FIELD_NUMBER: _builtins.int
+    ENDLESS_FIELD_NUMBER: _builtins.int
     scope: _builtins.str
     """The scope that the caller must have, for instance `sms:send`."""
     account_field: _builtins.str
@@ -113,6 +114,11 @@ class AccessRule(_message.Message):
     """Only for callers that may act for all accounts: operators and other services."""
     no_account: _builtins.bool
     """The answer holds no account's data."""
+    endless: _builtins.bool
+    """The call goes on until its caller leaves. Its credential is checked again, at most once a second, before each further
+    message: a call whose credential is not valid any more, or allows something else than before, ends with
+    UNAUTHENTICATED.
+    """
     def __init__(
         self,
         *,
@@ -122,10 +128,11 @@ class AccessRule(_message.Message):
         items_field: _builtins.str = ...,
         all_accounts: _builtins.bool = ...,
         no_account: _builtins.bool = ...,
+        endless: _builtins.bool = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["account_field", b"account_field", "all_accounts", b"all_accounts", "items_field", b"items_field", "no_account", b"no_account", "owned_id_field", b"owned_id_field", "tenancy", b"tenancy"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["account_field", b"account_field", "all_accounts", b"all_accounts", "items_field", b"items_field", "no_account", b"no_account", "owned_id_field", b"owned_id_field", "scope", b"scope", "tenancy", b"tenancy"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["account_field", b"account_field", "all_accounts", b"all_accounts", "endless", b"endless", "items_field", b"items_field", "no_account", b"no_account", "owned_id_field", b"owned_id_field", "scope", b"scope", "tenancy", b"tenancy"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     _WhichOneofReturnType_tenancy: _TypeAlias = _typing.Literal["account_field", "owned_id_field", "items_field", "all_accounts", "no_account"]  # noqa: Y015
     _WhichOneofArgType_tenancy: _TypeAlias = _typing.Literal["tenancy", b"tenancy"]  # noqa: Y015
