@@ -14,7 +14,7 @@ from service_kit.access.requirement import Access
 from service_kit.errors import Kind
 from service_kit.grpc.channel import open_channel
 from service_kit.settings import Address
-from service_kit.tls.tls_files import TlsFiles
+from service_kit.tls.tls_settings import TlsFiles
 from service_kit.tls.watched_tls import WatchedTls
 from tests.conftest import DatabaseTemplate, FreshDatabase
 from tests.integration.pricing.conftest import Pricing, refusal_of
