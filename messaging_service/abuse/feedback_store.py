@@ -9,7 +9,7 @@ from typing import Protocol
 from uuid import UUID
 
 from messaging_service.abuse.domain.conversion import BlockConversion, FeedbackOutcome
-from service_kit.access.principal import Accounts
+from service_kit.access.principal import AccessMode, Accounts
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,10 +27,11 @@ class Conversion:
 class FeedbackStore(Protocol):
     """Each method is one transaction. Raises ServiceError DATABASE_UNAVAILABLE when the database cannot be reached."""
 
-    async def record(self, message_id: UUID, outcome: FeedbackOutcome, accounts: Accounts) -> bool:
-        """Counts what became of a code; whether the same was on record before.
+    async def record(self, message_id: UUID, outcome: FeedbackOutcome, accounts: Accounts, mode: AccessMode) -> bool:
+        """Counts what became of a code; whether the same was on record before. That of a test message counts nowhere.
 
-        `accounts`: those that the caller may act for. Raises ServiceError OUTBOX_ENTRY_NOT_FOUND, FEEDBACK_TOO_LATE.
+        `accounts`: those that the caller may act for, and `mode`: its own. Raises ServiceError OUTBOX_ENTRY_NOT_FOUND,
+        FEEDBACK_TOO_LATE.
         """
         ...
 

@@ -13,9 +13,9 @@ from messaging_service.events.domain.outbox_event import OutboxEvent
 from messaging_service.events.event_log import EntryEvents, EventLog
 from messaging_service.events.event_tail import EventTail
 from messaging_service.shared.domain import reasons
-from messaging_service.shared.domain.message import Message
+from messaging_service.shared.domain.message import Message, is_shown
 from messaging_service.shared.domain.states import RESENDABLE, State
-from service_kit.access.principal import Accounts
+from service_kit.access.principal import AccessMode, Accounts
 from service_kit.errors import ServiceError, Violation, invalid
 
 ENDED: Final = RESENDABLE | {State.DELIVERED, State.CANCELLED}
@@ -110,16 +110,21 @@ class WatchOutbox:
             position = step.position
 
     async def entry(
-        self, message_id: UUID, last_id: int | None, heartbeat_s: float, accounts: Accounts
+        self,
+        message_id: UUID,
+        last_id: int | None,
+        heartbeat_s: float,
+        accounts: Accounts,
+        mode: AccessMode = AccessMode.LIVE,
     ) -> AsyncGenerator[EntryNews, None]:
         """First the entry as it stands with the events after `last_id`, then further ones until it has ended.
 
         Without `last_id` no earlier events come. Yields nothing when there is no such entry of the caller's
-        `accounts`. Raises as `account`.
+        `accounts` and `mode`. Raises as `account`.
         """
         with self._tail.admitted():
             found = await self._entries.entry(message_id, accounts)
-            if found is None:
+            if found is None or not is_shown(found[0].mode, mode):
                 return
             with self._tail.subscribed(EventFilter(found[0].account_id, message_id=message_id)) as subscription:
                 if found[0].state not in ENDED:

@@ -15,7 +15,7 @@ from messaging_service.sending.domain.send_request import SendRequest
 from messaging_service.shared.domain.message import Message
 from messaging_service.shared.domain.money import Price
 from messaging_service.shared.domain.states import Billing, State, Status
-from service_kit.access.principal import Accounts
+from service_kit.access.principal import AccessMode, Accounts
 from service_kit.errors import ServiceError
 
 
@@ -153,6 +153,7 @@ class ListFilter:
     tag: str | None = None
     created_from: datetime | None = None
     created_before: datetime | None = None
+    mode: AccessMode | None = None
 
 
 @dataclass(frozen=True, slots=True)

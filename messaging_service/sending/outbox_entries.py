@@ -18,11 +18,12 @@ class OutboxEntries:
     def __init__(self, outbox: Outbox) -> None:
         self._outbox = outbox
 
-    async def entry(self, message_id: UUID, accounts: Accounts) -> Message:
+    async def entry(self, message_id: UUID, accounts: Accounts, mode: AccessMode = AccessMode.LIVE) -> Message:
         """One entry of the caller's accounts as it stands. Raises ServiceError OUTBOX_ENTRY_NOT_FOUND."""
         message = await self._outbox.get(message_id, accounts)
         if message is None:
             raise no_such_entry(outbox_id(message_id))
+        check_mode(message, mode)
         return message
 
     async def list(self, wanted: ListFilter, limit: int, after: tuple[datetime, UUID] | None) -> Sequence[Message]:
@@ -35,5 +36,5 @@ class OutboxEntries:
         `mode`: that of the caller. Raises ServiceError OUTBOX_ENTRY_NOT_FOUND or NOT_CANCELLABLE.
         """
         if mode is AccessMode.TEST:
-            check_mode(await self.entry(message_id, accounts), mode)
+            await self.entry(message_id, accounts, mode)
         return await self._outbox.cancel(message_id, accounts)

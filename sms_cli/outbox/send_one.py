@@ -12,6 +12,7 @@ from sms_cli.shared.enum_words import enum_word
 from sms_cli.shared.kes_amounts import kes
 from sms_cli.shared.service_calls import messaging_stub
 from sms_cli.shared.terminal_instants import shown
+from tukupay.sms.common.v1 import access_pb2
 from tukupay.sms.messaging.v1 import messaging_pb2 as pb
 from tukupay.sms.messaging.v1.messaging_pb2_grpc import MessagingServiceStub
 
@@ -69,6 +70,8 @@ def entry_record(entry: pb.OutboxEntry) -> dict[str, object]:
         "refunded": kes(entry.billing.refunded_micros),
         "retryCount": entry.retry_count,
     }
+    if entry.mode == access_pb2.ACCESS_MODE_TEST:
+        record["mode"] = "test"
     if entry.carrier:
         record["carrier"] = entry.carrier
     if entry.error_code:

@@ -16,6 +16,7 @@ from sms_cli.shared.enum_words import enum_word
 from sms_cli.shared.local_settings import client_settings
 from sms_cli.shared.terminal import err, out
 from sms_cli.shared.terminal_instants import shown
+from tukupay.sms.common.v1 import access_pb2
 from tukupay.sms.messaging.v1 import events_pb2
 from tukupay.sms.messaging.v1 import messaging_pb2 as pb
 
@@ -149,6 +150,8 @@ def event_record(event: events_pb2.OutboxEvent) -> dict[str, object]:
         "toState": state_word(event.to_state),
         "status": enum_word(pb.SmsStatus, event.status),
     }
+    if event.mode == access_pb2.ACCESS_MODE_TEST:
+        record["mode"] = "test"
     if event.HasField("carrier"):
         record["carrier"] = event.carrier
     if event.HasField("error_code"):

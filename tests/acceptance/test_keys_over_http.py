@@ -72,6 +72,7 @@ def platform(new_system: NewSystem, tmp_path_factory: pytest.TempPathFactory) ->
         PRICING_IDENTITIES_FILE=str(callers.path),
         GATEWAY_ACCESS="required",
         GATEWAY_SERVICE_TOKEN=callers.tokens["gateway"],
+        SMPP_SANDBOX="true",
     )
     system.start()
     replica = system.add_replica()
@@ -125,6 +126,28 @@ def test_both_keys_send_while_one_replaces_the_other(platform: Platform) -> None
     last = platform.keys("rotate", new[:16], "--overlap", "0")["secret"]
     assert max(until_refused(gateway, new) for gateway in platform.gateways) < IN_TIME_S
     assert {send(gateway, last).status for gateway in platform.gateways} == {200}
+
+
+def test_a_test_key_sends_to_the_sandbox_and_costs_nothing(platform: Platform) -> None:
+    account = "tester"
+    _, secret = platform.made("--mode", "test", "--scope", "sms:read", "--scope", "accounts:read", account=account)
+    credential = {"Authorization": f"Bearer {secret}"}
+    for gateway in platform.gateways:
+        sent = send(gateway, secret, user=account)
+        assert (sent.status, sent.entry["status"], sent.entry["mode"], sent.entry["totalCost"]) == (
+            200,
+            "sent",
+            "test",
+            0,
+        )
+        shown = gateway.request("GET", f"/api/sms/outbox/{sent.entry['outboxId']}", b"", credential)
+        assert (shown.status, shown.body["mode"]) == (200, "test")
+        events = gateway.request("GET", f"/api/sms/outbox/{sent.entry['outboxId']}/events", b"", credential)
+        assert {event["mode"] for event in events.body} == {"test"}
+    balance = platform.gateways[0].request("GET", f"/api/sms/balance?userId={account}", b"", credential)
+    assert (balance.status, balance.body["balance"]) == (200, 0)
+    _, live = platform.made(account=account)
+    assert "mode" not in send(platform.gateways[0], live, user=account).entry
 
 
 def test_a_key_is_valid_from_its_networks_only(platform: Platform) -> None:

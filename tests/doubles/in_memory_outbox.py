@@ -306,6 +306,7 @@ class InMemoryOutbox:
             if message.account_id == wanted.account_id
             and wanted.status in (None, message.status)
             and (wanted.tag is None or wanted.tag in message.tags)
+            and wanted.mode in (None, message.mode)
             and (wanted.created_from is None or message.created_at >= wanted.created_from)
             and (wanted.created_before is None or message.created_at < wanted.created_before)
             and (after is None or (message.created_at, message.id) < after)

@@ -18,10 +18,10 @@ _INVARIANTS = {
         SELECT m.id, l.amount, m.total FROM ledger_entry l JOIN message m ON m.id = l.message_id
         WHERE l.kind = 'charge' AND (l.amount <> -m.total OR l.account_id <> m.account_id)
     """,
-    "a charged attempt has one charge, any other none": """
-        SELECT m.id, m.billing, count(l.id) FROM message m
+    "a charged attempt has one charge, any other none, nor has a test": """
+        SELECT m.id, m.mode, m.billing, count(l.id) FROM message m
         LEFT JOIN ledger_entry l ON l.message_id = m.id AND l.attempt = m.retry_count + 1 AND l.kind = 'charge'
-        GROUP BY m.id HAVING count(l.id) <> (m.billing IN ('charged', 'refunded'))::int
+        GROUP BY m.id HAVING count(l.id) <> (m.mode = 'live' AND m.billing IN ('charged', 'refunded'))::int
     """,
     "a refund is of a charge of the same attempt and amount": """
         SELECT r.id FROM ledger_entry r
@@ -30,7 +30,7 @@ _INVARIANTS = {
     """,
     "a message that says so was refunded, for its present attempt": """
         SELECT m.id, m.billing FROM message m
-        WHERE (m.billing = 'refunded') <> EXISTS (
+        WHERE (m.mode = 'live' AND m.billing = 'refunded') <> EXISTS (
             SELECT FROM ledger_entry l
             WHERE l.message_id = m.id AND l.attempt = m.retry_count + 1 AND l.kind = 'refund'
         )
@@ -45,6 +45,10 @@ _INVARIANTS = {
             SELECT FROM message_event e WHERE e.message_id = m.id AND e.attempt = m.retry_count + 1
                 AND e.to_state IN ('accepted', 'delivered', 'undelivered')
         )
+    """,
+    "no test is charged, or in the ledger": """
+        SELECT m.id, m.total FROM message m LEFT JOIN ledger_entry l ON l.message_id = m.id
+        WHERE m.mode = 'test' AND (m.total <> 0 OR l.id IS NOT NULL)
     """,
     "the total is units times the price": "SELECT id FROM message WHERE total <> units * unit_price",
     "what is open has a place in the queue, what has ended has none": """

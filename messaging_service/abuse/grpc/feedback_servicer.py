@@ -41,7 +41,8 @@ class FeedbackServicer(feedback_pb2_grpc.FeedbackServiceServicer):
         if outcome is None:
             problem = "is none of FeedbackOutcome; say whether the code came back"
             raise invalid([Violation("outcome", reasons.INVALID_VALUE, problem)])
-        replayed = await self._feedback.record(existing(request.outbox_id), outcome, caller().accounts)
+        by = caller()
+        replayed = await self._feedback.record(existing(request.outbox_id), outcome, by.accounts, by.mode)
         return pb.RecordFeedbackResponse(replayed=replayed)
 
     @override

@@ -15,11 +15,11 @@ from messaging_service.abuse.domain.conversion import (
     feedback_too_late,
 )
 from messaging_service.abuse.feedback_store import Conversion, FeedbackStore
-from messaging_service.shared.domain.message import no_such_entry, outbox_id
+from messaging_service.shared.domain.message import is_shown, no_such_entry, outbox_id
 from messaging_service.shared.postgres.migrated import migrated
 from messaging_service.shared.postgres.record_columns import columns_of
 from messaging_service.shared.retention import Archive
-from service_kit.access.principal import Accounts
+from service_kit.access.principal import AccessMode, Accounts
 from service_kit.postgres.database import Pool, single_statement, transaction
 
 
@@ -30,11 +30,12 @@ class _Told(NamedTuple):
     block: str
     hour: datetime
     is_late: bool
+    mode: str
 
 
 _MESSAGE: Final = """
     SELECT account_id, left(recipient, -3), date_trunc('hour', created_at),
-        created_at < now() - make_interval(days => %(days)s)
+        created_at < now() - make_interval(days => %(days)s), mode
     FROM message WHERE id = %(id)s AND (%(accounts)s::text[] IS NULL OR account_id = ANY(%(accounts)s))
 """
 _NOTE: Final = """
@@ -94,20 +95,21 @@ class PostgresFeedback(FeedbackStore):
         self._pool = pool
 
     @override
-    async def record(self, message_id: UUID, outcome: FeedbackOutcome, accounts: Accounts) -> bool:
+    async def record(self, message_id: UUID, outcome: FeedbackOutcome, accounts: Accounts, mode: AccessMode) -> bool:
         allowed = None if accounts is None else sorted(accounts)
         asked = {"id": message_id, "days": FEEDBACK_WITHIN.days, "accounts": allowed}
         async with migrated(transaction(self._pool)) as connection:
             row = await (await connection.execute(_MESSAGE, asked)).fetchone()
-            if row is None:
+            if row is None or not is_shown(AccessMode((told := _Told._make(row)).mode), mode):
                 raise no_such_entry(outbox_id(message_id))
-            told = _Told._make(row)
             if told.is_late:
                 raise feedback_too_late(FEEDBACK_WITHIN.days)
             noted = await connection.execute(_NOTE, {"id": message_id, "outcome": outcome.value})
             new = await noted.fetchone()
             if new is None:
                 return True
+            if told.mode == AccessMode.TEST:
+                return False
             is_verified = outcome is FeedbackOutcome.VERIFIED
             # What was said before, and is not true any more, is taken back.
             other = 0 if new[0] else -1

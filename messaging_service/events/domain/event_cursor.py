@@ -12,7 +12,9 @@ from dataclasses import dataclass, field
 from uuid import UUID
 
 from messaging_service.events.domain.outbox_event import OutboxEvent
+from messaging_service.shared.domain.message import is_shown
 from messaging_service.shared.domain.states import State
+from service_kit.access.principal import AccessMode
 
 
 @dataclass(frozen=True, slots=True)
@@ -108,6 +110,8 @@ class EventFilter:
     """Only messages with this tag; None means any."""
     message_id: UUID | None = None
     """Only this message; None means any."""
+    caller: AccessMode = AccessMode.LIVE
+    """The mode of whoever wants them: for a test credential, only those of test messages."""
 
     def takes(self, logged: LoggedEvent) -> bool:
         """Whether an event is wanted."""
@@ -116,4 +120,5 @@ class EventFilter:
             and (not self.states or logged.event.to_state in self.states)
             and (self.tag is None or self.tag in logged.tags)
             and (self.message_id is None or logged.event.message_id == self.message_id)
+            and is_shown(logged.event.mode, self.caller)
         )

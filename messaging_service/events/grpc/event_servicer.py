@@ -71,7 +71,7 @@ class EventServicer(events_pb2_grpc.EventServiceServicer):
         heartbeat_s = _heartbeat_s(request.heartbeat_interval if request.HasField("heartbeat_interval") else None)
         last_id = event_cursors.decode_entry(request.cursor, message_id) if request.cursor else None
         exists, viewer = False, caller()
-        async with aclosing(self._watch.entry(message_id, last_id, heartbeat_s, viewer.accounts)) as watch:
+        async with aclosing(self._watch.entry(message_id, last_id, heartbeat_s, viewer.accounts, viewer.mode)) as watch:
             async for news in watch:
                 exists = True
                 yield pb.WatchOutboxEntryResponse(
@@ -110,6 +110,7 @@ def _to_filter(request: pb.WatchOutboxRequest) -> EventFilter:
         account_id=request.user_id,
         states=frozenset() if wanted == set(State) else frozenset(wanted),
         tag=request.tag if request.HasField("tag") else None,
+        caller=caller().mode,
     )
 
 

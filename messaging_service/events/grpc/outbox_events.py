@@ -47,7 +47,8 @@ async def list_outbox_events(
     message_id = existing(request.outbox_id)
     question = ("events", message_id.hex)
     after = _position(page_token.decode(request.page_token, question, 1)) if request.page_token else 0
-    found = await list_events(message_id, after, size + 1, caller().accounts)
+    by = caller()
+    found = await list_events(message_id, after, size + 1, by.accounts, by.mode)
     page = found[:size]
     token = page_token.encode((page[-1].id,), question) if len(found) > size else ""
     return events_pb2.ListOutboxEventsResponse(events=[from_event(event) for event in page], next_page_token=token)

@@ -17,7 +17,7 @@ from messaging_service.shared.postgres.message_columns import MESSAGE
 from messaging_service.shared.postgres.migrated import migrated
 from messaging_service.shared.postgres.record_columns import RecordColumns
 from messaging_service.shared.postgres.tenancy import of_callers, tenants
-from service_kit.access.principal import Accounts
+from service_kit.access.principal import AccessMode, Accounts
 from service_kit.postgres.database import Connection, Pool, single_statement, transaction
 
 _EVENT = RecordColumns(
@@ -162,6 +162,8 @@ class PostgresEventLog(EventLog):
         if wanted.message_id is not None:
             conditions.append("m.id = %(message_id)s")
             parameters["message_id"] = wanted.message_id
+        if wanted.caller is AccessMode.TEST:
+            conditions.append("m.mode = 'test'")
         async with migrated(transaction(self._pool)) as connection:
             await connection.execute(_PATIENT)
             return await _step(connection, position, _JOIN, conditions=conditions, parameters=parameters, limit=limit)

@@ -4,19 +4,19 @@ from __future__ import annotations
 
 from messaging_service.accounts.domain.account import AccountStatus
 from messaging_service.shared.domain import reasons
-from messaging_service.shared.domain.message import Message, no_such_entry, outbox_id
+from messaging_service.shared.domain.message import Message, is_shown, no_such_entry, outbox_id
 from messaging_service.shared.domain.states import IN_PROGRESS, RESENDABLE, State
 from service_kit.access.principal import AccessMode
 from service_kit.errors import Kind, ServiceError
 
 
 def check_mode(message: Message, caller: AccessMode) -> None:
-    """Raises ServiceError OUTBOX_ENTRY_NOT_FOUND when a test caller wants to change a live entry.
+    """Raises ServiceError OUTBOX_ENTRY_NOT_FOUND when a test caller asks for a live entry.
 
-    For it there is none: what it does reaches no phone and moves no money. A live caller may change test entries, which
-    stay tests.
+    For it there is none: what it does reaches no phone and moves no money, and it reads no real text. A live caller may
+    see and change test entries, which stay tests.
     """
-    if caller is AccessMode.TEST and message.mode is not AccessMode.TEST:
+    if not is_shown(message.mode, caller):
         raise no_such_entry(outbox_id(message.id))
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncIterator, Sequence
+from dataclasses import replace
 
 import structlog
 from typing_extensions import override
@@ -27,7 +28,7 @@ from messaging_service.shared.grpc.entry_ids import existing
 from messaging_service.shared.grpc.wire import to_instant
 from service_kit import page_token, request_id
 from service_kit.access.caller import caller
-from service_kit.access.principal import Principal
+from service_kit.access.principal import AccessMode, Principal
 from service_kit.errors import ServiceError, Violation, invalid
 from service_kit.grpc.context import Context
 from tukupay.sms.common.v1 import errors_pb2
@@ -150,15 +151,21 @@ class MessagingServicer(messaging_pb2_grpc.MessagingServiceServicer):
 
     @override
     async def GetOutboxEntry(self, request: pb.GetOutboxEntryRequest, context: Context) -> pb.GetOutboxEntryResponse:
-        message = await self._entries.entry(existing(request.outbox_id), caller().accounts)
-        return pb.GetOutboxEntryResponse(entry=from_message(message, caller()))
+        by = caller()
+        message = await self._entries.entry(existing(request.outbox_id), by.accounts, by.mode)
+        return pb.GetOutboxEntryResponse(entry=from_message(message, by))
 
     @override
     async def ListOutboxEntries(
         self, request: pb.ListOutboxEntriesRequest, context: Context
     ) -> pb.ListOutboxEntriesResponse:
+        viewer = caller()
         wanted, size = _list_request(request)
+        tests = () if viewer.mode is AccessMode.LIVE else (viewer.mode.value,)
+        if tests:
+            wanted = replace(wanted, mode=viewer.mode)
         question = (
+            *tests,
             wanted.account_id,
             None if wanted.status is None else wanted.status.value,
             wanted.tag,
@@ -168,7 +175,6 @@ class MessagingServicer(messaging_pb2_grpc.MessagingServiceServicer):
         after = list_pages.after(request.page_token, question)
         found = await self._entries.list(wanted, size + 1, after)
         page, token = list_pages.page_of(found, size, question, lambda row: (row.created_at, row.id))
-        viewer = caller()
         return pb.ListOutboxEntriesResponse(
             entries=[from_message(message, viewer) for message in page], next_page_token=token
         )

@@ -72,6 +72,9 @@ async def list_messages(
     if wanted.created_before is not None:
         conditions.append("m.created_at < %(created_before)s")
         parameters["created_before"] = wanted.created_before
+    if wanted.mode is not None:
+        conditions.append("m.mode = %(mode)s")
+        parameters["mode"] = wanted.mode.value
     if after is not None:
         conditions.append("(m.created_at, m.id) < (%(after_time)s, %(after_id)s)")
         parameters["after_time"], parameters["after_id"] = after

@@ -7,6 +7,7 @@ import pytest
 from service_kit.errors import Kind, ServiceError
 from tests.doubles.gateway_doubles import ENTRY_ID, at
 from tests.integration.gateway.conftest import Running
+from tukupay.sms.common.v1 import access_pb2
 from tukupay.sms.messaging.v1 import events_pb2
 from tukupay.sms.messaging.v1 import messaging_pb2 as pb
 
@@ -39,6 +40,7 @@ async def test_an_event_shows_what_an_app_may_know_and_no_more(running: Running)
         error_details="Check the number.",
         carrier_error_code="034",
         next_try_time=at("2024-12-15T08:00:30Z"),
+        mode=access_pb2.ACCESS_MODE_TEST,
     )
     running.messaging.will_answer("ListOutboxEvents", events_pb2.ListOutboxEventsResponse(events=[first, last]))
     response = await running.http.get(EVENTS)
@@ -64,6 +66,7 @@ async def test_an_event_shows_what_an_app_may_know_and_no_more(running: Running)
             "errorDetails": "Check the number.",
             "carrierErrorCode": "034",
             "nextTryAt": "2024-12-15T08:00:30Z",
+            "mode": "test",
         },
     ]
 

@@ -24,7 +24,14 @@ from tests.integration.messaging.running_service import Running, message, refusa
 from tests.system.messaging_database import rows, until_found
 from tests.system.waiting import eventually
 from tukupay.sms.common.v1 import access_pb2
-from tukupay.sms.messaging.v1 import accounts_pb2, events_pb2, reports_pb2, reports_pb2_grpc
+from tukupay.sms.messaging.v1 import (
+    accounts_pb2,
+    events_pb2,
+    feedback_pb2,
+    feedback_pb2_grpc,
+    reports_pb2,
+    reports_pb2_grpc,
+)
 from tukupay.sms.messaging.v1 import messaging_pb2 as pb
 
 pytestmark = pytest.mark.timeout(60)
@@ -202,6 +209,84 @@ async def test_a_test_caller_neither_resends_nor_cancels_what_is_live(database_u
         cancel = running.sms.CancelSms(pb.CancelSmsRequest(outbox_id=test_plan.outbox_id), metadata=AS_TEST)
         assert (await cancel).entry.delivery_state == pb.DELIVERY_STATE_CANCELLED
     assert len(carriers["safaricom"].submissions) == 1
+
+
+async def test_a_test_caller_sees_test_messages_only(database_url: str, tmp_path: Path) -> None:
+    async with service(database_url, tmp_path) as (running, _):
+        live = (await running.send(message="Your code is 555123.")).entry
+        test = await sent(running)
+        asked = pb.ListOutboxEntriesRequest(user_id="user123", page_size=1)
+        page = await running.sms.ListOutboxEntries(asked, metadata=AS_TEST)
+        assert ([entry.outbox_id for entry in page.entries], page.next_page_token) == ([test.outbox_id], "")
+        everything = await running.sms.ListOutboxEntries(asked)
+        asked.page_token = everything.next_page_token
+        foreign = running.sms.ListOutboxEntries(asked, metadata=AS_TEST)
+        assert [each.reason for each in (await refusal_of(foreign)).violations] == ["INVALID_PAGE_TOKEN"]
+        absent = pb.GetOutboxEntryRequest(outbox_id="outbox_" + "0" * 32)
+        for outbox_id, is_there in ((live.outbox_id, False), (test.outbox_id, True)):
+            entry = running.sms.GetOutboxEntry(pb.GetOutboxEntryRequest(outbox_id=outbox_id), metadata=AS_TEST)
+            events = running.events.ListOutboxEvents(
+                events_pb2.ListOutboxEventsRequest(outbox_id=outbox_id), metadata=AS_TEST
+            )
+            watch = running.events.WatchOutboxEntry(
+                events_pb2.WatchOutboxEntryRequest(outbox_id=outbox_id), metadata=AS_TEST
+            )
+            if is_there:
+                news = await watch.read()
+                assert isinstance(news, events_pb2.WatchOutboxEntryResponse)
+                assert (await entry).entry.mode == news.entry.mode == TEST
+                assert (await events).events
+                watch.cancel()
+                continue
+            missing = await refusal_of(running.sms.GetOutboxEntry(absent, metadata=AS_TEST))
+            for call in (entry, events, watch.read()):
+                refusal = await refusal_of(call)
+                assert refusal.reason == missing.reason == "OUTBOX_ENTRY_NOT_FOUND"
+
+
+async def test_a_test_caller_watches_test_messages_only(database_url: str, tmp_path: Path) -> None:
+    async with service(database_url, tmp_path) as (running, _):
+        watch = running.events.WatchOutbox(events_pb2.WatchOutboxRequest(user_id="user123"), metadata=AS_TEST)
+        beginning = await watch.read()
+        assert isinstance(beginning, events_pb2.WatchOutboxResponse)
+        for _ in range(2):
+            await running.send()
+        test = await sent(running)
+        seen: list[tuple[str, int]] = []
+        while len(seen) < 2:
+            news = await watch.read()
+            assert isinstance(news, events_pb2.WatchOutboxResponse)
+            seen += [(event.outbox_id, event.mode) for event in news.events]
+        watch.cancel()
+        assert set(seen) == {(test.outbox_id, TEST)}
+        again = running.events.WatchOutbox(
+            events_pb2.WatchOutboxRequest(user_id="user123", cursor=beginning.cursor), metadata=AS_TEST
+        )
+        news = await again.read()
+        assert isinstance(news, events_pb2.WatchOutboxResponse)
+        again.cancel()
+        assert {event.outbox_id for event in news.events} == {test.outbox_id}
+
+
+async def test_feedback_about_a_test_counts_nowhere(database_url: str, tmp_path: Path) -> None:
+    async with service(database_url, tmp_path) as (running, _):
+        feedback = feedback_pb2_grpc.FeedbackServiceStub(running.channel)
+        live, test = (await running.send()).entry, await sent(running)
+
+        def said(entry: pb.OutboxEntry) -> feedback_pb2.RecordFeedbackRequest:
+            return feedback_pb2.RecordFeedbackRequest(
+                outbox_id=entry.outbox_id, outcome=feedback_pb2.FEEDBACK_OUTCOME_VERIFIED
+            )
+
+        foreign = feedback.RecordFeedback(said(live), metadata=AS_TEST)
+        assert (await refusal_of(foreign)).reason == "OUTBOX_ENTRY_NOT_FOUND"
+        assert [(await feedback.RecordFeedback(said(test), metadata=AS_TEST)).replayed for _ in range(2)] == [
+            False,
+            True,
+        ]
+        assert await rows(database_url, "SELECT coalesce(sum(verified), 0) FROM number_block_hour") == [(0,)]
+        await feedback.RecordFeedback(said(live))
+        assert await rows(database_url, "SELECT sum(verified) FROM number_block_hour") == [(1,)]
 
 
 async def test_a_scheduled_one_goes_to_a_sandbox_carrier_when_it_is_due(database_url: str, tmp_path: Path) -> None:
