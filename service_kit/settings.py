@@ -231,15 +231,11 @@ def address(text: str) -> Address:
 
 
 def listen_address(text: str) -> Address:
-    """Parses the address of a server; only loopback, as there is no authentication to configure yet.
-
-    An open SMS gateway sends at its owner's cost, so it must never be reachable by accident.
-    """
+    """Parses the address of a server that asks nobody who they are, so that no other machine may reach it."""
     parsed = address(text)
     if not parsed.is_loopback:
         raise ValueError(
-            f"{parsed.host} is reachable from other machines, and callers are not authenticated; "
-            "listen on 127.0.0.1 and put an authenticating proxy in front"
+            f"{parsed.host} is reachable from other machines, and callers are not authenticated; listen on 127.0.0.1"
         )
     return parsed
 
