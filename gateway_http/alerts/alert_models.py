@@ -23,6 +23,7 @@ KINDS: dict[KindName, pb.AlertKind.ValueType] = {
     "outcomes.unknown": pb.ALERT_KIND_OUTCOMES_UNKNOWN,
     "carrier.down": pb.ALERT_KIND_CARRIER_DOWN,
     "carrier.balance_low": pb.ALERT_KIND_CARRIER_BALANCE_LOW,
+    "sms.pumping": pb.ALERT_KIND_SMS_PUMPING,
 }
 _KIND_NAMES: dict[int, KindName] = {value: name for name, value in KINDS.items()}
 _MOST = 1_000_000
@@ -32,8 +33,8 @@ _CLOCK = r"^([01][0-9]|2[0-3]):[0-5][0-9]$"
 _Amount = Annotated[
     Raw,
     Meta(
-        description="KES, SMS units, percent, messages or seconds, as the kind says; at most 6 decimal places, none of "
-        "SMS units and messages.",
+        description="KES, SMS units, percent, messages, seconds or blocks, as the kind says; at most 6 decimal places, "
+        "none of SMS units, messages and blocks.",
         extra_json_schema={"type": "number", "minimum": 0, "maximum": _MOST},
     ),
 ]

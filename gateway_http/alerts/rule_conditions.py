@@ -9,7 +9,9 @@ from google.protobuf.duration_pb2 import Duration
 
 from tukupay.sms.messaging.v1 import alerts_pb2 as pb
 
-KindName = Literal["balance.low", "sms.failing", "outcomes.unknown", "carrier.down", "carrier.balance_low"]
+KindName = Literal[
+    "balance.low", "sms.failing", "outcomes.unknown", "carrier.down", "carrier.balance_low", "sms.pumping"
+]
 
 _MICROS: Final = 1_000_000
 WINDOW_S: Final = 900
@@ -23,7 +25,7 @@ class RestCondition:
 
     kind: KindName
     threshold_micros: int
-    """Millionths of KES, SMS units, percent, messages or seconds."""
+    """Millionths of KES, SMS units, percent, messages, seconds or blocks."""
     margin_micros: int
     """In the same unit."""
     in_units: bool = False
@@ -32,8 +34,8 @@ class RestCondition:
 
     @property
     def is_whole(self) -> bool:
-        """Whether its unit has no fractions: SMS units and messages."""
-        return self.in_units or self.kind == "outcomes.unknown"
+        """Whether its unit has no fractions: SMS units, messages and blocks."""
+        return self.in_units or self.kind in {"outcomes.unknown", "sms.pumping"}
 
     def put_into(self, rule: pb.AlertRule) -> None:
         """Sets the condition of a rule on the wire. Numbers without fractions must be whole."""
@@ -60,6 +62,9 @@ class RestCondition:
             case "carrier.balance_low":
                 poor = pb.CarrierBalanceLow(threshold_micros=threshold, margin_micros=margin)
                 rule.carrier_balance_low.CopyFrom(poor)
+            case "sms.pumping":
+                pumping = pb.SmsPumping(threshold_blocks=threshold // _MICROS, margin_blocks=margin // _MICROS)
+                rule.sms_pumping.CopyFrom(pumping)
 
 
 def condition_of(rule: pb.AlertRule) -> RestCondition:
@@ -80,10 +85,8 @@ def condition_of(rule: pb.AlertRule) -> RestCondition:
                 window_seconds=failing.window.seconds,
                 least_messages=failing.least_messages,
             )
-        case "outcomes_unknown":
-            unknown = rule.outcomes_unknown
-            threshold, margin = unknown.threshold_messages * _MICROS, unknown.margin_messages * _MICROS
-            return RestCondition("outcomes.unknown", threshold, margin)
+        case "outcomes_unknown" | "sms_pumping":
+            return _counting(rule)
         case "carrier_down":
             down = rule.carrier_down
             threshold, margin = down.threshold.ToMicroseconds(), down.margin.ToMicroseconds()
@@ -93,6 +96,16 @@ def condition_of(rule: pb.AlertRule) -> RestCondition:
             return RestCondition("carrier.balance_low", poor.threshold_micros, poor.margin_micros)
         case None:
             raise ValueError("the rule has no condition that is known here")
+
+
+def _counting(rule: pb.AlertRule) -> RestCondition:
+    """The condition of a rule whose numbers are whole."""
+    if rule.HasField("sms_pumping"):
+        blocks = rule.sms_pumping
+        return RestCondition("sms.pumping", blocks.threshold_blocks * _MICROS, blocks.margin_blocks * _MICROS)
+    unknown = rule.outcomes_unknown
+    threshold, margin = unknown.threshold_messages * _MICROS, unknown.margin_messages * _MICROS
+    return RestCondition("outcomes.unknown", threshold, margin)
 
 
 def _duration(micros: int) -> Duration:

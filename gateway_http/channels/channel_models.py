@@ -30,10 +30,13 @@ ChannelEventName = Literal[
     "outcomes.unknown",
     "carrier.down",
     "carrier.balance_low",
+    "sms.pumping",
     "sms.failed",
     "channel.test",
 ]
-_Wanted = Literal["balance.low", "sms.failing", "outcomes.unknown", "carrier.down", "carrier.balance_low", "sms.failed"]
+_Wanted = Literal[
+    "balance.low", "sms.failing", "outcomes.unknown", "carrier.down", "carrier.balance_low", "sms.pumping", "sms.failed"
+]
 ChannelKindName = Literal["service", "email"]
 ChannelStateName = Literal["pending", "delivered", "failed"]
 
@@ -43,6 +46,7 @@ EVENTS: dict[ChannelEventName, pb.ChannelEvent.ValueType] = {
     "outcomes.unknown": pb.CHANNEL_EVENT_OUTCOMES_UNKNOWN,
     "carrier.down": pb.CHANNEL_EVENT_CARRIER_DOWN,
     "carrier.balance_low": pb.CHANNEL_EVENT_CARRIER_BALANCE_LOW,
+    "sms.pumping": pb.CHANNEL_EVENT_SMS_PUMPING,
     "sms.failed": pb.CHANNEL_EVENT_SMS_FAILED,
     "channel.test": pb.CHANNEL_EVENT_TEST,
 }

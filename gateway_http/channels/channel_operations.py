@@ -23,7 +23,7 @@ _CHANNEL: Json = {
     "userId": "user123",
     "kind": "service",
     "target": "slack://T...2/A...D/T...Q/%23duty/",
-    "events": ["balance.low", "sms.failing", "outcomes.unknown", "carrier.down", "carrier.balance_low"],
+    "events": ["balance.low", "sms.failing", "outcomes.unknown", "carrier.down", "carrier.balance_low", "sms.pumping"],
     "description": "people on duty",
     "enabled": True,
     "createdAt": "2024-12-15T08:00:00Z",

@@ -33,7 +33,7 @@ _RENAMED = {
     **{
         f"{field}_{unit}": field
         for field in ("threshold", "margin")
-        for unit in ("micros", "units", "percent_micros", "messages")
+        for unit in ("micros", "units", "percent_micros", "messages", "blocks")
     },
 }
 # What the wire puts into a message of its own, REST has beside the other fields.
@@ -44,6 +44,7 @@ _FLAT = {
     "units_low",
     "sms_failing",
     "outcomes_unknown",
+    "sms_pumping",
     "carrier_down",
     "carrier_balance_low",
 }

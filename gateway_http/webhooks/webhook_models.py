@@ -38,6 +38,7 @@ EventName = Literal[
     "carrier.down",
     "carrier.balance_low",
     "outcomes.unknown",
+    "sms.pumping",
     "webhook.test",
 ]
 Wanted = Literal[
@@ -49,6 +50,7 @@ Wanted = Literal[
     "carrier.down",
     "carrier.balance_low",
     "outcomes.unknown",
+    "sms.pumping",
 ]
 StateName = Literal["pending", "delivered", "failed"]
 
@@ -61,6 +63,7 @@ EVENTS: dict[EventName, pb.WebhookEvent.ValueType] = {
     "sms.failing": pb.WEBHOOK_EVENT_SMS_FAILING,
     "carrier.balance_low": pb.WEBHOOK_EVENT_CARRIER_BALANCE_LOW,
     "outcomes.unknown": pb.WEBHOOK_EVENT_OUTCOMES_UNKNOWN,
+    "sms.pumping": pb.WEBHOOK_EVENT_SMS_PUMPING,
     "webhook.test": pb.WEBHOOK_EVENT_WEBHOOK_TEST,
 }
 STATES: dict[StateName, pb.WebhookDeliveryState.ValueType] = {

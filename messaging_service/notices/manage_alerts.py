@@ -16,6 +16,7 @@ from messaging_service.notices.domain.alert_conditions import (
     Condition,
     OutcomesUnknown,
     SmsFailing,
+    SmsPumping,
     UnitsLow,
     out_of_range,
 )
@@ -80,6 +81,7 @@ _FIELDS: Final[Mapping[type[Condition], tuple[str, str]]] = {
     OutcomesUnknown: ("outcomes_unknown", "_messages"),
     CarrierDown: ("carrier_down", ""),
     CarrierBalanceLow: ("carrier_balance_low", "_micros"),
+    SmsPumping: ("sms_pumping", "_blocks"),
 }
 """The published field of each condition, and how those of its threshold and margin end."""
 

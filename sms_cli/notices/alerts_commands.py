@@ -28,6 +28,7 @@ _CONDITIONS = {
     "outcomes_unknown": "outcomes.unknown",
     "carrier_down": "carrier.down",
     "carrier_balance_low": "carrier.balance_low",
+    "sms_pumping": "sms.pumping",
 }
 """The kind of each condition, as it is shown."""
 
@@ -114,6 +115,8 @@ def _condition(rule: pb.AlertRule) -> tuple[str, str, str]:
         case "carrier_down":
             down = rule.carrier_down
             limits = _amount(down.threshold.ToMicroseconds()), _amount(down.margin.ToMicroseconds())
+        case "sms_pumping":
+            limits = f"{rule.sms_pumping.threshold_blocks:,}", f"{rule.sms_pumping.margin_blocks:,}"
     return "" if kind is None else _CONDITIONS[kind], *limits
 
 

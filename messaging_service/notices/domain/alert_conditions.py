@@ -23,6 +23,7 @@ class AlertKind(StrEnum):
     OUTCOMES_UNKNOWN = EventType.OUTCOMES_UNKNOWN.value
     CARRIER_DOWN = EventType.CARRIER_DOWN.value
     CARRIER_BALANCE_LOW = EventType.CARRIER_BALANCE_LOW.value
+    SMS_PUMPING = EventType.SMS_PUMPING.value
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,7 +85,17 @@ class CarrierBalanceLow:
     margin: Decimal = Decimal(100)
 
 
-Condition = BalanceLow | UnitsLow | SmsFailing | OutcomesUnknown | CarrierDown | CarrierBalanceLow
+@dataclass(frozen=True, slots=True)
+class SmsPumping:
+    """Blocks of numbers that the account sent to look pumped, the threshold or more. Both fields count blocks."""
+
+    threshold: int = 1
+    """1 to 1,000,000."""
+    margin: int = 1
+    """0 to 1,000,000."""
+
+
+Condition = BalanceLow | UnitsLow | SmsFailing | OutcomesUnknown | CarrierDown | CarrierBalanceLow | SmsPumping
 
 _KINDS: Final[Mapping[type[Condition], AlertKind]] = {
     BalanceLow: AlertKind.BALANCE_LOW,
@@ -93,6 +104,7 @@ _KINDS: Final[Mapping[type[Condition], AlertKind]] = {
     OutcomesUnknown: AlertKind.OUTCOMES_UNKNOWN,
     CarrierDown: AlertKind.CARRIER_DOWN,
     CarrierBalanceLow: AlertKind.CARRIER_BALANCE_LOW,
+    SmsPumping: AlertKind.SMS_PUMPING,
 }
 _TOO_LITTLE: Final = (BalanceLow, UnitsLow, CarrierBalanceLow)
 """Conditions that warn of too little; the others warn of too much."""
@@ -157,3 +169,5 @@ def _unit(condition: Condition) -> str:
             return "messages"
         case CarrierDown():
             return "seconds"
+        case SmsPumping():
+            return "blocks"

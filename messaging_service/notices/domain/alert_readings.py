@@ -15,6 +15,10 @@ LATEST_MESSAGES: Final = 1_000
 """Messages of an account that SmsFailing looks at, so that a look costs the same however much an account sends."""
 MOST_UNKNOWN: Final = 100_000
 """How far unknown outcomes are counted."""
+MOST_BLOCKS: Final = 100
+"""How far pumped blocks of an account are counted."""
+BLOCKS_SHOWN: Final = 5
+"""How many of them an event names."""
 WATCHED_MODE: Final = AccountMode.PREPAID
 WATCHED_STATUS: Final = AccountStatus.ACTIVE
 """Only accounts of this mode and status have a balance to warn of."""
@@ -63,6 +67,49 @@ def failing_reading(condition: SmsFailing, account_id: str, failed: int, ended: 
     # 0 also resolves an open alert: an account that sends no more has no failing messages either.
     percent = Decimal(100 * failed) / ended if ended >= max(condition.least_messages, 1) else Decimal(0)
     return Reading(account_id, round(percent, 2), {"failed": failed, "ended": ended})
+
+
+@dataclass(frozen=True, slots=True)
+class PumpedBlock:
+    """A block of numbers that looks pumped."""
+
+    block: str
+    """The numbers in E.164 without their last 3 digits."""
+    numbers: int
+    """How many were asked for within 10 minutes."""
+    longest_run: int
+    usual: float
+    """Messages in 10 minutes, as the mean of 7 days."""
+    sent: int
+    """Within the last day, as the next three."""
+    refused: int
+    verified: int
+    not_verified: int
+
+    @property
+    def conversion(self) -> str | None:
+        """The percentage of codes that came back; None when nobody has said."""
+        told = self.verified + self.not_verified
+        return f"{100 * self.verified / told:.1f}" if told else None
+
+
+def pumping_reading(account_id: str, blocks: Sequence[PumpedBlock]) -> Reading:
+    """How many blocks of an account look pumped, and the worst of them."""
+    worst = [
+        {
+            "block": each.block,
+            "numbers": each.numbers,
+            "longestRun": each.longest_run,
+            "usual": f"{each.usual:.2f}",
+            "sent": each.sent,
+            "refused": each.refused,
+            "verified": each.verified,
+            "notVerified": each.not_verified,
+            "conversion": each.conversion,
+        }
+        for each in blocks[:BLOCKS_SHOWN]
+    ]
+    return Reading(account_id, Decimal(len(blocks)), {"blocks": worst})
 
 
 def unknown_reading(count: int) -> Reading:

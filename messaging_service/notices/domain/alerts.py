@@ -19,6 +19,7 @@ from messaging_service.notices.domain.alert_conditions import (
     Condition,
     OutcomesUnknown,
     SmsFailing,
+    SmsPumping,
     as_number,
     crossed,
     kind_of,
@@ -84,6 +85,7 @@ DEFAULTS: Final[Mapping[AlertKind, AlertRule]] = {
         AlertRule(OutcomesUnknown(), enabled=False),
         AlertRule(CarrierDown(), enabled=False),
         AlertRule(CarrierBalanceLow(), enabled=False),
+        AlertRule(SmsPumping(), enabled=True),
     )
 }
 """The rules of an account that has set none of the kind. Warnings about the whole system have to be asked for."""

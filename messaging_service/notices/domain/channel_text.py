@@ -115,6 +115,23 @@ def _outcomes_unknown(event: QueuedEvent) -> str:
     )
 
 
+def _sms_pumping(event: QueuedEvent) -> str:
+    count = int(Decimal(event.data["value"]))
+    looks = "1 block of numbers looks" if count == 1 else f"{count:,} blocks of numbers look"
+    sentences = [f"{looks} pumped."]
+    sentences += [_pumped_block(event.account_id, block) for block in event.data["blocks"][:1]]
+    return " ".join(sentences)
+
+
+def _pumped_block(account_id: str, block: Mapping[str, Any]) -> str:
+    conversion = block["conversion"]
+    said = "nobody has said which codes came back" if conversion is None else f"{conversion} % of its codes came back"
+    return (
+        f"Account {account_id} was asked for {_count(block['numbers'])} numbers of {block['block']}… within 10 minutes, "
+        f"{_count(block['longestRun'])} of them in a row; {block['usual']} messages are usual there, and {said}."
+    )
+
+
 def _carrier_down(event: QueuedEvent) -> str:
     return (
         f"Carrier {event.subject} could not be used for {_count(event.data['value'])} seconds. "
@@ -161,6 +178,12 @@ _WORDINGS: Final = {
         "balance at a carrier low",
         _carrier_balance_low,
         "top up our account at the carrier. Without funds it takes no messages.",
+    ),
+    EventType.SMS_PUMPING: _Wording(
+        "numbers look pumped",
+        _sms_pumping,
+        "see who asks for these codes; GET /api/sms/conversion shows all blocks. The account may have such messages "
+        "refused, with the term `pumping`.",
     ),
     EventType.WEBHOOK_TEST: _Wording("test", _test, "nothing; it arrived."),
 }

@@ -46,6 +46,8 @@ class EventType(StrEnum):
     """Our account at a carrier holds less than the threshold of an alert rule."""
     OUTCOMES_UNKNOWN = "outcomes.unknown"
     """Messages whose outcome is unknown pile up."""
+    SMS_PUMPING = "sms.pumping"
+    """Blocks of numbers that the account sends to look pumped."""
     WEBHOOK_TEST = "webhook.test"
     """Somebody asked for a test; goes to every endpoint, whatever it asks for."""
 

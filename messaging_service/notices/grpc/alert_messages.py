@@ -19,6 +19,7 @@ from messaging_service.notices.domain.alert_conditions import (
     Condition,
     OutcomesUnknown,
     SmsFailing,
+    SmsPumping,
     UnitsLow,
 )
 from messaging_service.notices.domain.alerts import Alert, AlertRule, QuietHours, alert_id
@@ -34,6 +35,7 @@ ALERT_KINDS: Mapping[AlertKind, pb.AlertKind.ValueType] = {
     AlertKind.OUTCOMES_UNKNOWN: pb.ALERT_KIND_OUTCOMES_UNKNOWN,
     AlertKind.CARRIER_DOWN: pb.ALERT_KIND_CARRIER_DOWN,
     AlertKind.CARRIER_BALANCE_LOW: pb.ALERT_KIND_CARRIER_BALANCE_LOW,
+    AlertKind.SMS_PUMPING: pb.ALERT_KIND_SMS_PUMPING,
 }
 _ID: Final = re.compile(r"alert_([0-9a-f]{32})")
 _MICROS: Final = 1_000_000
@@ -66,9 +68,8 @@ def _to_condition(field: str, message: pb.AlertRule) -> Condition:
             return UnitsLow(message.units_low.threshold_units, message.units_low.margin_units)
         case "sms_failing":
             return _to_failing(f"{field}.sms_failing", message.sms_failing)
-        case "outcomes_unknown":
-            unknown = message.outcomes_unknown
-            return OutcomesUnknown(unknown.threshold_messages, unknown.margin_messages)
+        case "outcomes_unknown" | "sms_pumping":
+            return _to_counting(message)
         case "carrier_down":
             down = message.carrier_down
             return CarrierDown(
@@ -80,6 +81,13 @@ def _to_condition(field: str, message: pb.AlertRule) -> Condition:
             return CarrierBalanceLow(_decimal(poor.threshold_micros), _decimal(poor.margin_micros))
         case None:
             raise invalid([Violation(f"{field}.condition", reasons.REQUIRED, "is not set; say what the rule watches")])
+
+
+def _to_counting(message: pb.AlertRule) -> Condition:
+    if message.HasField("sms_pumping"):
+        return SmsPumping(message.sms_pumping.threshold_blocks, message.sms_pumping.margin_blocks)
+    unknown = message.outcomes_unknown
+    return OutcomesUnknown(unknown.threshold_messages, unknown.margin_messages)
 
 
 def _to_failing(field: str, message: pb.SmsFailing) -> SmsFailing:
@@ -120,6 +128,8 @@ def from_rule(rule: AlertRule) -> pb.AlertRule:
         case CarrierBalanceLow(threshold, margin):
             poor = pb.CarrierBalanceLow(threshold_micros=_micros(threshold), margin_micros=_micros(margin))
             message.carrier_balance_low.CopyFrom(poor)
+        case SmsPumping(blocks, margin_blocks):
+            message.sms_pumping.CopyFrom(pb.SmsPumping(threshold_blocks=blocks, margin_blocks=margin_blocks))
     return message
 
 

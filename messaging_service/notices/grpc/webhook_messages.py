@@ -20,6 +20,7 @@ EVENTS: Mapping[EventType, pb.WebhookEvent.ValueType] = {
     EventType.SMS_FAILING: pb.WEBHOOK_EVENT_SMS_FAILING,
     EventType.CARRIER_BALANCE_LOW: pb.WEBHOOK_EVENT_CARRIER_BALANCE_LOW,
     EventType.OUTCOMES_UNKNOWN: pb.WEBHOOK_EVENT_OUTCOMES_UNKNOWN,
+    EventType.SMS_PUMPING: pb.WEBHOOK_EVENT_SMS_PUMPING,
     EventType.WEBHOOK_TEST: pb.WEBHOOK_EVENT_WEBHOOK_TEST,
 }
 STATES: Mapping[DeliveryState, pb.WebhookDeliveryState.ValueType] = {

@@ -10,15 +10,18 @@ from typing import Any, Final
 from messaging_service.notices.domain.alert_conditions import AlertKind, BalanceLow, SmsFailing, UnitsLow
 from messaging_service.notices.domain.alert_readings import (
     LATEST_MESSAGES,
+    MOST_BLOCKS,
     MOST_UNKNOWN,
     WATCHED_MODE,
     WATCHED_STATUS,
     CarrierHealth,
+    PumpedBlock,
     Reading,
     balance_reading,
     carrier_balance_reading,
     down_reading,
     failing_reading,
+    pumping_reading,
     unknown_reading,
 )
 from messaging_service.notices.domain.alerts import AlertRule
@@ -42,6 +45,19 @@ _FAILING: Final = """
         SELECT state FROM message WHERE account_id = asked.id AND mode = 'live' AND created_at > now() - asked.span
         ORDER BY created_at DESC, id DESC LIMIT %(latest)s
     ) m ON true GROUP BY asked.id
+"""
+_PUMPED: Final = """
+    SELECT asked.id, b.block, b.numbers, b.longest_run, b.usual, h.sent, h.refused, h.verified, h.not_verified
+    FROM unnest(%(accounts)s::text[]) AS asked (id) CROSS JOIN LATERAL (
+        SELECT block, numbers, longest_run, usual FROM number_block
+        WHERE account_id = asked.id AND suspected_at > now() - interval '10 minutes'
+        ORDER BY numbers DESC, block LIMIT %(most)s
+    ) b CROSS JOIN LATERAL (
+        SELECT coalesce(sum(sent), 0)::bigint AS sent, coalesce(sum(refused), 0)::bigint AS refused,
+            coalesce(sum(verified), 0)::bigint AS verified, coalesce(sum(not_verified), 0)::bigint AS not_verified
+        FROM number_block_hour
+        WHERE account_id = asked.id AND block = b.block AND hour > now() - interval '1 day'
+    ) h ORDER BY asked.id, b.numbers DESC, b.block
 """
 _UNKNOWN: Final = "SELECT count(*) FROM (SELECT 1 FROM dispatch WHERE state = 'unknown' LIMIT %(most)s) AS found"
 
@@ -71,7 +87,8 @@ class Readings:
 
     async def of(self, rules: Rules) -> Found:
         """What each rule sees; rules without anything to see, such as a balance, are left out."""
-        found = [*await self._balances(rules), *await self._failing(rules), *await self._unknown(rules)]
+        found = [*await self._balances(rules), *await self._failing(rules)]
+        found += [*await self._unknown(rules), *await self._pumped(rules)]
         for account_id, kinds in rules.items():
             down, balance = kinds[AlertKind.CARRIER_DOWN], kinds[AlertKind.CARRIER_BALANCE_LOW]
             for carrier in self._carriers:
@@ -112,6 +129,16 @@ class Readings:
             rule, condition = wanted[account_id]
             found.append((account_id, rule, failing_reading(condition, account_id, failed, ended)))
         return found
+
+    async def _pumped(self, rules: Rules) -> Found:
+        blocks: dict[str, list[PumpedBlock]] = {account_id: [] for account_id in rules}
+        cursor = await self._connection.execute(_PUMPED, {"accounts": list(rules), "most": MOST_BLOCKS})
+        for account_id, *block in await cursor.fetchall():
+            blocks[account_id].append(PumpedBlock(*block))
+        return [
+            (account_id, kinds[AlertKind.SMS_PUMPING], pumping_reading(account_id, blocks[account_id]))
+            for account_id, kinds in rules.items()
+        ]
 
     async def _unknown(self, rules: Rules) -> Found:
         row = await (await self._connection.execute(_UNKNOWN, {"most": MOST_UNKNOWN})).fetchone()

@@ -15,6 +15,7 @@ from messaging_service.notices.domain.alert_conditions import (
     Condition,
     OutcomesUnknown,
     SmsFailing,
+    SmsPumping,
     UnitsLow,
     as_number,
 )
@@ -64,6 +65,8 @@ def _to_condition(row: RuleRow) -> Condition:
             return CarrierDown(_to_time(threshold), _to_time(margin))
         case AlertKind.CARRIER_BALANCE_LOW:
             return CarrierBalanceLow(threshold, margin)
+        case AlertKind.SMS_PUMPING:
+            return SmsPumping(math.ceil(threshold), math.ceil(margin))
 
 
 def _to_time(seconds: Decimal) -> timedelta:

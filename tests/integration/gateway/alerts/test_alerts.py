@@ -78,6 +78,10 @@ async def test_rules_are_shown_and_set(running: Running) -> None:
             },
         ),
         (
+            {"kind": "sms.pumping", "threshold": 2},
+            {"sms_pumping": pb.SmsPumping(threshold_blocks=2, margin_blocks=10)},
+        ),
+        (
             {"kind": "carrier.balance_low"},
             {"carrier_balance_low": pb.CarrierBalanceLow(threshold_micros=100_500_000, margin_micros=10_000_000)},
         ),

@@ -288,6 +288,7 @@ async def test_what_is_wrong_with_rules_is_named_and_none_is_set(database_url: s
             "outcomes_unknown": False,
             "carrier_down": False,
             "carrier_balance_low": False,
+            "sms_pumping": True,
         }
 
 
@@ -306,6 +307,7 @@ async def test_every_condition_comes_back_as_it_was_set(database_url: str) -> No
         pb.AlertRule(outcomes_unknown=pb.OutcomesUnknown(threshold_messages=1, margin_messages=1_000_000)),
         pb.AlertRule(carrier_down=pb.CarrierDown(threshold=Duration(nanos=500_000_000), margin=Duration(seconds=7))),
         pb.AlertRule(carrier_balance_low=pb.CarrierBalanceLow(threshold_micros=1, margin_micros=10**12)),
+        pb.AlertRule(sms_pumping=pb.SmsPumping(threshold_blocks=3, margin_blocks=2)),
     ]
     amount = pb.AlertRule(balance_low=pb.BalanceLow(threshold_micros=99_990_000, margin_micros=0), enabled=True)
     async with both(database_url, alert_every_s=3_600.0) as (service, _):

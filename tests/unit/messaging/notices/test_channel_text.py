@@ -59,6 +59,28 @@ def failed(code: str, at: datetime = AT, number: int = 1) -> QueuedEvent:
             "1,250 messages of the whole system have an unknown outcome. Account user123 is warned from 100 on.",
         ),
         (
+            alert(
+                AlertKind.SMS_PUMPING,
+                "2",
+                blocks=[
+                    {"block": "+254712345", "numbers": 34, "longestRun": 12, "usual": "0.40", "conversion": "16.7"}
+                ],
+            ),
+            "numbers look pumped",
+            "2 blocks of numbers look pumped. Account user123 was asked for 34 numbers of +254712345… within 10 "
+            "minutes, 12 of them in a row; 0.40 messages are usual there, and 16.7 % of its codes came back.",
+        ),
+        (
+            alert(
+                AlertKind.SMS_PUMPING,
+                "1",
+                blocks=[{"block": "+254712345", "numbers": 10, "longestRun": 1, "usual": "0.00", "conversion": None}],
+            ),
+            "numbers look pumped",
+            "1 block of numbers looks pumped. Account user123 was asked for 10 numbers of +254712345… within 10 "
+            "minutes, 1 of them in a row; 0.00 messages are usual there, and nobody has said which codes came back.",
+        ),
+        (
             alert(AlertKind.CARRIER_DOWN, "61", "smpp", carrier="smpp"),
             "carrier down",
             "Carrier smpp could not be used for 61 seconds. Account user123 is warned from 60 on.",
@@ -126,6 +148,7 @@ def test_every_event_that_a_channel_gets_has_its_words(event: EventType) -> None
         "failed": 1,
         "ended": 2,
         "errorCode": "CODE",
+        "blocks": [],
     }
     queued = queued_event({"type": event.value, "subject": "it", "time": "2026-11-22T01:51:19Z", "data": data})
     text = text_of([queued])

@@ -41,6 +41,10 @@ RULES = [
         pb.AlertRule(carrier_balance_low=pb.CarrierBalanceLow(threshold_micros=10**9, margin_micros=10**8)),
         "carrier.balance_low\tno\t1,000\t100\t",
     ),
+    (
+        pb.AlertRule(enabled=True, sms_pumping=pb.SmsPumping(threshold_blocks=2, margin_blocks=1)),
+        "sms.pumping\tyes\t2\t1\t",
+    ),
     # A condition that a newer service knows and this program does not.
     (pb.AlertRule(enabled=True), "\tyes\t\t\t"),
 ]

@@ -27,7 +27,7 @@ from google.protobuf import timestamp_pb2 as google_dot_protobuf_dot_timestamp__
 from tukupay.sms.common.v1 import access_pb2 as tukupay_dot_sms_dot_common_dot_v1_dot_access__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n%tukupay/sms/messaging/v1/alerts.proto\x12\x18tukupay.sms.messaging.v1\x1a\x1egoogle/protobuf/duration.proto\x1a\x1fgoogle/protobuf/timestamp.proto\x1a\"tukupay/sms/common/v1/access.proto\"\xe9\x03\n\tAlertRule\x12\x0f\n\x07\x65nabled\x18\x01 \x01(\x08\x12\x39\n\x0bquiet_hours\x18\x02 \x01(\x0b\x32$.tukupay.sms.messaging.v1.QuietHours\x12;\n\x0b\x62\x61lance_low\x18\x03 \x01(\x0b\x32$.tukupay.sms.messaging.v1.BalanceLowH\x00\x12\x37\n\tunits_low\x18\x04 \x01(\x0b\x32\".tukupay.sms.messaging.v1.UnitsLowH\x00\x12;\n\x0bsms_failing\x18\x05 \x01(\x0b\x32$.tukupay.sms.messaging.v1.SmsFailingH\x00\x12\x45\n\x10outcomes_unknown\x18\x06 \x01(\x0b\x32).tukupay.sms.messaging.v1.OutcomesUnknownH\x00\x12=\n\x0c\x63\x61rrier_down\x18\x07 \x01(\x0b\x32%.tukupay.sms.messaging.v1.CarrierDownH\x00\x12J\n\x13\x63\x61rrier_balance_low\x18\x08 \x01(\x0b\x32+.tukupay.sms.messaging.v1.CarrierBalanceLowH\x00\x42\x0b\n\tcondition\"=\n\nBalanceLow\x12\x18\n\x10threshold_micros\x18\x01 \x01(\x03\x12\x15\n\rmargin_micros\x18\x02 \x01(\x03\"9\n\x08UnitsLow\x12\x17\n\x0fthreshold_units\x18\x01 \x01(\x03\x12\x14\n\x0cmargin_units\x18\x02 \x01(\x03\"\x90\x01\n\nSmsFailing\x12 \n\x18threshold_percent_micros\x18\x01 \x01(\x03\x12\x1d\n\x15margin_percent_micros\x18\x02 \x01(\x03\x12)\n\x06window\x18\x03 \x01(\x0b\x32\x19.google.protobuf.Duration\x12\x16\n\x0eleast_messages\x18\x04 \x01(\x05\"F\n\x0fOutcomesUnknown\x12\x1a\n\x12threshold_messages\x18\x01 \x01(\x03\x12\x17\n\x0fmargin_messages\x18\x02 \x01(\x03\"f\n\x0b\x43\x61rrierDown\x12,\n\tthreshold\x18\x01 \x01(\x0b\x32\x19.google.protobuf.Duration\x12)\n\x06margin\x18\x02 \x01(\x0b\x32\x19.google.protobuf.Duration\"D\n\x11\x43\x61rrierBalanceLow\x12\x18\n\x10threshold_micros\x18\x01 \x01(\x03\x12\x15\n\rmargin_micros\x18\x02 \x01(\x03\"6\n\nQuietHours\x12\x14\n\x0cstart_minute\x18\x01 \x01(\x05\x12\x12\n\nend_minute\x18\x02 \x01(\x05\"\xf2\x03\n\x05\x41lert\x12\x10\n\x08\x61lert_id\x18\x01 \x01(\t\x12\x0f\n\x07user_id\x18\x02 \x01(\t\x12\x31\n\x04kind\x18\x03 \x01(\x0e\x32#.tukupay.sms.messaging.v1.AlertKind\x12\x0f\n\x07subject\x18\x04 \x01(\t\x12\x14\n\x0cvalue_micros\x18\x05 \x01(\x03\x12\x18\n\x10threshold_micros\x18\x06 \x01(\x03\x12/\n\x0braised_time\x18\x07 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x36\n\rresolved_time\x18\x08 \x01(\x0b\x32\x1a.google.protobuf.TimestampH\x00\x88\x01\x01\x12:\n\x11\x61\x63knowledged_time\x18\t \x01(\x0b\x32\x1a.google.protobuf.TimestampH\x01\x88\x01\x01\x12\x1c\n\x0f\x61\x63knowledged_by\x18\n \x01(\tH\x02\x88\x01\x01\x12\x1a\n\x12pending_deliveries\x18\x0b \x01(\x05\x12\x1c\n\x14\x64\x65livered_deliveries\x18\x0c \x01(\x05\x12\x19\n\x11\x66\x61iled_deliveries\x18\r \x01(\x05\x42\x10\n\x0e_resolved_timeB\x14\n\x12_acknowledged_timeB\x12\n\x10_acknowledged_by\"\'\n\x14GetAlertRulesRequest\x12\x0f\n\x07user_id\x18\x01 \x01(\t\"K\n\x15GetAlertRulesResponse\x12\x32\n\x05rules\x18\x01 \x03(\x0b\x32#.tukupay.sms.messaging.v1.AlertRule\"[\n\x14SetAlertRulesRequest\x12\x0f\n\x07user_id\x18\x01 \x01(\t\x12\x32\n\x05rules\x18\x02 \x03(\x0b\x32#.tukupay.sms.messaging.v1.AlertRule\"K\n\x15SetAlertRulesResponse\x12\x32\n\x05rules\x18\x01 \x03(\x0b\x32#.tukupay.sms.messaging.v1.AlertRule\"^\n\x11ListAlertsRequest\x12\x0f\n\x07user_id\x18\x01 \x01(\t\x12\x11\n\tonly_open\x18\x02 \x01(\x08\x12\x11\n\tpage_size\x18\x03 \x01(\x05\x12\x12\n\npage_token\x18\x04 \x01(\t\"^\n\x12ListAlertsResponse\x12/\n\x06\x61lerts\x18\x01 \x03(\x0b\x32\x1f.tukupay.sms.messaging.v1.Alert\x12\x17\n\x0fnext_page_token\x18\x02 \x01(\t\"D\n\x17\x41\x63knowledgeAlertRequest\x12\x10\n\x08\x61lert_id\x18\x01 \x01(\t\x12\x17\n\x0f\x61\x63knowledged_by\x18\x02 \x01(\t\"J\n\x18\x41\x63knowledgeAlertResponse\x12.\n\x05\x61lert\x18\x01 \x01(\x0b\x32\x1f.tukupay.sms.messaging.v1.Alert*\xc1\x01\n\tAlertKind\x12\x1a\n\x16\x41LERT_KIND_UNSPECIFIED\x10\x00\x12\x1a\n\x16\x41LERT_KIND_BALANCE_LOW\x10\x01\x12\x1a\n\x16\x41LERT_KIND_SMS_FAILING\x10\x02\x12\x1f\n\x1b\x41LERT_KIND_OUTCOMES_UNKNOWN\x10\x03\x12\x1b\n\x17\x41LERT_KIND_CARRIER_DOWN\x10\x04\x12\"\n\x1e\x41LERT_KIND_CARRIER_BALANCE_LOW\x10\x05\x32\xcd\x04\n\x0c\x41lertService\x12\x8c\x01\n\rGetAlertRules\x12..tukupay.sms.messaging.v1.GetAlertRulesRequest\x1a/.tukupay.sms.messaging.v1.GetAlertRulesResponse\"\x1a\xba\xd2\x18\x16\n\x0b\x61lerts:read\x12\x07user_id\x12\x8d\x01\n\rSetAlertRules\x12..tukupay.sms.messaging.v1.SetAlertRulesRequest\x1a/.tukupay.sms.messaging.v1.SetAlertRulesResponse\"\x1b\xba\xd2\x18\x17\n\x0c\x61lerts:write\x12\x07user_id\x12\x83\x01\n\nListAlerts\x12+.tukupay.sms.messaging.v1.ListAlertsRequest\x1a,.tukupay.sms.messaging.v1.ListAlertsResponse\"\x1a\xba\xd2\x18\x16\n\x0b\x61lerts:read\x12\x07user_id\x12\x97\x01\n\x10\x41\x63knowledgeAlert\x12\x31.tukupay.sms.messaging.v1.AcknowledgeAlertRequest\x1a\x32.tukupay.sms.messaging.v1.AcknowledgeAlertResponse\"\x1c\xba\xd2\x18\x18\n\x0c\x61lerts:write\x1a\x08\x61lert_idb\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n%tukupay/sms/messaging/v1/alerts.proto\x12\x18tukupay.sms.messaging.v1\x1a\x1egoogle/protobuf/duration.proto\x1a\x1fgoogle/protobuf/timestamp.proto\x1a\"tukupay/sms/common/v1/access.proto\"\xa6\x04\n\tAlertRule\x12\x0f\n\x07\x65nabled\x18\x01 \x01(\x08\x12\x39\n\x0bquiet_hours\x18\x02 \x01(\x0b\x32$.tukupay.sms.messaging.v1.QuietHours\x12;\n\x0b\x62\x61lance_low\x18\x03 \x01(\x0b\x32$.tukupay.sms.messaging.v1.BalanceLowH\x00\x12\x37\n\tunits_low\x18\x04 \x01(\x0b\x32\".tukupay.sms.messaging.v1.UnitsLowH\x00\x12;\n\x0bsms_failing\x18\x05 \x01(\x0b\x32$.tukupay.sms.messaging.v1.SmsFailingH\x00\x12\x45\n\x10outcomes_unknown\x18\x06 \x01(\x0b\x32).tukupay.sms.messaging.v1.OutcomesUnknownH\x00\x12=\n\x0c\x63\x61rrier_down\x18\x07 \x01(\x0b\x32%.tukupay.sms.messaging.v1.CarrierDownH\x00\x12J\n\x13\x63\x61rrier_balance_low\x18\x08 \x01(\x0b\x32+.tukupay.sms.messaging.v1.CarrierBalanceLowH\x00\x12;\n\x0bsms_pumping\x18\t \x01(\x0b\x32$.tukupay.sms.messaging.v1.SmsPumpingH\x00\x42\x0b\n\tcondition\"=\n\nBalanceLow\x12\x18\n\x10threshold_micros\x18\x01 \x01(\x03\x12\x15\n\rmargin_micros\x18\x02 \x01(\x03\"9\n\x08UnitsLow\x12\x17\n\x0fthreshold_units\x18\x01 \x01(\x03\x12\x14\n\x0cmargin_units\x18\x02 \x01(\x03\"\x90\x01\n\nSmsFailing\x12 \n\x18threshold_percent_micros\x18\x01 \x01(\x03\x12\x1d\n\x15margin_percent_micros\x18\x02 \x01(\x03\x12)\n\x06window\x18\x03 \x01(\x0b\x32\x19.google.protobuf.Duration\x12\x16\n\x0eleast_messages\x18\x04 \x01(\x05\"F\n\x0fOutcomesUnknown\x12\x1a\n\x12threshold_messages\x18\x01 \x01(\x03\x12\x17\n\x0fmargin_messages\x18\x02 \x01(\x03\"f\n\x0b\x43\x61rrierDown\x12,\n\tthreshold\x18\x01 \x01(\x0b\x32\x19.google.protobuf.Duration\x12)\n\x06margin\x18\x02 \x01(\x0b\x32\x19.google.protobuf.Duration\"D\n\x11\x43\x61rrierBalanceLow\x12\x18\n\x10threshold_micros\x18\x01 \x01(\x03\x12\x15\n\rmargin_micros\x18\x02 \x01(\x03\"=\n\nSmsPumping\x12\x18\n\x10threshold_blocks\x18\x01 \x01(\x03\x12\x15\n\rmargin_blocks\x18\x02 \x01(\x03\"6\n\nQuietHours\x12\x14\n\x0cstart_minute\x18\x01 \x01(\x05\x12\x12\n\nend_minute\x18\x02 \x01(\x05\"\xf2\x03\n\x05\x41lert\x12\x10\n\x08\x61lert_id\x18\x01 \x01(\t\x12\x0f\n\x07user_id\x18\x02 \x01(\t\x12\x31\n\x04kind\x18\x03 \x01(\x0e\x32#.tukupay.sms.messaging.v1.AlertKind\x12\x0f\n\x07subject\x18\x04 \x01(\t\x12\x14\n\x0cvalue_micros\x18\x05 \x01(\x03\x12\x18\n\x10threshold_micros\x18\x06 \x01(\x03\x12/\n\x0braised_time\x18\x07 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x36\n\rresolved_time\x18\x08 \x01(\x0b\x32\x1a.google.protobuf.TimestampH\x00\x88\x01\x01\x12:\n\x11\x61\x63knowledged_time\x18\t \x01(\x0b\x32\x1a.google.protobuf.TimestampH\x01\x88\x01\x01\x12\x1c\n\x0f\x61\x63knowledged_by\x18\n \x01(\tH\x02\x88\x01\x01\x12\x1a\n\x12pending_deliveries\x18\x0b \x01(\x05\x12\x1c\n\x14\x64\x65livered_deliveries\x18\x0c \x01(\x05\x12\x19\n\x11\x66\x61iled_deliveries\x18\r \x01(\x05\x42\x10\n\x0e_resolved_timeB\x14\n\x12_acknowledged_timeB\x12\n\x10_acknowledged_by\"\'\n\x14GetAlertRulesRequest\x12\x0f\n\x07user_id\x18\x01 \x01(\t\"K\n\x15GetAlertRulesResponse\x12\x32\n\x05rules\x18\x01 \x03(\x0b\x32#.tukupay.sms.messaging.v1.AlertRule\"[\n\x14SetAlertRulesRequest\x12\x0f\n\x07user_id\x18\x01 \x01(\t\x12\x32\n\x05rules\x18\x02 \x03(\x0b\x32#.tukupay.sms.messaging.v1.AlertRule\"K\n\x15SetAlertRulesResponse\x12\x32\n\x05rules\x18\x01 \x03(\x0b\x32#.tukupay.sms.messaging.v1.AlertRule\"^\n\x11ListAlertsRequest\x12\x0f\n\x07user_id\x18\x01 \x01(\t\x12\x11\n\tonly_open\x18\x02 \x01(\x08\x12\x11\n\tpage_size\x18\x03 \x01(\x05\x12\x12\n\npage_token\x18\x04 \x01(\t\"^\n\x12ListAlertsResponse\x12/\n\x06\x61lerts\x18\x01 \x03(\x0b\x32\x1f.tukupay.sms.messaging.v1.Alert\x12\x17\n\x0fnext_page_token\x18\x02 \x01(\t\"D\n\x17\x41\x63knowledgeAlertRequest\x12\x10\n\x08\x61lert_id\x18\x01 \x01(\t\x12\x17\n\x0f\x61\x63knowledged_by\x18\x02 \x01(\t\"J\n\x18\x41\x63knowledgeAlertResponse\x12.\n\x05\x61lert\x18\x01 \x01(\x0b\x32\x1f.tukupay.sms.messaging.v1.Alert*\xdd\x01\n\tAlertKind\x12\x1a\n\x16\x41LERT_KIND_UNSPECIFIED\x10\x00\x12\x1a\n\x16\x41LERT_KIND_BALANCE_LOW\x10\x01\x12\x1a\n\x16\x41LERT_KIND_SMS_FAILING\x10\x02\x12\x1f\n\x1b\x41LERT_KIND_OUTCOMES_UNKNOWN\x10\x03\x12\x1b\n\x17\x41LERT_KIND_CARRIER_DOWN\x10\x04\x12\"\n\x1e\x41LERT_KIND_CARRIER_BALANCE_LOW\x10\x05\x12\x1a\n\x16\x41LERT_KIND_SMS_PUMPING\x10\x06\x32\xcd\x04\n\x0c\x41lertService\x12\x8c\x01\n\rGetAlertRules\x12..tukupay.sms.messaging.v1.GetAlertRulesRequest\x1a/.tukupay.sms.messaging.v1.GetAlertRulesResponse\"\x1a\xba\xd2\x18\x16\n\x0b\x61lerts:read\x12\x07user_id\x12\x8d\x01\n\rSetAlertRules\x12..tukupay.sms.messaging.v1.SetAlertRulesRequest\x1a/.tukupay.sms.messaging.v1.SetAlertRulesResponse\"\x1b\xba\xd2\x18\x17\n\x0c\x61lerts:write\x12\x07user_id\x12\x83\x01\n\nListAlerts\x12+.tukupay.sms.messaging.v1.ListAlertsRequest\x1a,.tukupay.sms.messaging.v1.ListAlertsResponse\"\x1a\xba\xd2\x18\x16\n\x0b\x61lerts:read\x12\x07user_id\x12\x97\x01\n\x10\x41\x63knowledgeAlert\x12\x31.tukupay.sms.messaging.v1.AcknowledgeAlertRequest\x1a\x32.tukupay.sms.messaging.v1.AcknowledgeAlertResponse\"\x1c\xba\xd2\x18\x18\n\x0c\x61lerts:write\x1a\x08\x61lert_idb\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
@@ -42,42 +42,44 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_ALERTSERVICE'].methods_by_name['ListAlerts']._serialized_options = b'\272\322\030\026\n\013alerts:read\022\007user_id'
   _globals['_ALERTSERVICE'].methods_by_name['AcknowledgeAlert']._loaded_options = None
   _globals['_ALERTSERVICE'].methods_by_name['AcknowledgeAlert']._serialized_options = b'\272\322\030\030\n\014alerts:write\032\010alert_id'
-  _globals['_ALERTKIND']._serialized_start=2359
-  _globals['_ALERTKIND']._serialized_end=2552
+  _globals['_ALERTKIND']._serialized_start=2483
+  _globals['_ALERTKIND']._serialized_end=2704
   _globals['_ALERTRULE']._serialized_start=169
-  _globals['_ALERTRULE']._serialized_end=658
-  _globals['_BALANCELOW']._serialized_start=660
-  _globals['_BALANCELOW']._serialized_end=721
-  _globals['_UNITSLOW']._serialized_start=723
-  _globals['_UNITSLOW']._serialized_end=780
-  _globals['_SMSFAILING']._serialized_start=783
-  _globals['_SMSFAILING']._serialized_end=927
-  _globals['_OUTCOMESUNKNOWN']._serialized_start=929
-  _globals['_OUTCOMESUNKNOWN']._serialized_end=999
-  _globals['_CARRIERDOWN']._serialized_start=1001
-  _globals['_CARRIERDOWN']._serialized_end=1103
-  _globals['_CARRIERBALANCELOW']._serialized_start=1105
-  _globals['_CARRIERBALANCELOW']._serialized_end=1173
-  _globals['_QUIETHOURS']._serialized_start=1175
-  _globals['_QUIETHOURS']._serialized_end=1229
-  _globals['_ALERT']._serialized_start=1232
-  _globals['_ALERT']._serialized_end=1730
-  _globals['_GETALERTRULESREQUEST']._serialized_start=1732
-  _globals['_GETALERTRULESREQUEST']._serialized_end=1771
-  _globals['_GETALERTRULESRESPONSE']._serialized_start=1773
-  _globals['_GETALERTRULESRESPONSE']._serialized_end=1848
-  _globals['_SETALERTRULESREQUEST']._serialized_start=1850
-  _globals['_SETALERTRULESREQUEST']._serialized_end=1941
-  _globals['_SETALERTRULESRESPONSE']._serialized_start=1943
-  _globals['_SETALERTRULESRESPONSE']._serialized_end=2018
-  _globals['_LISTALERTSREQUEST']._serialized_start=2020
-  _globals['_LISTALERTSREQUEST']._serialized_end=2114
-  _globals['_LISTALERTSRESPONSE']._serialized_start=2116
-  _globals['_LISTALERTSRESPONSE']._serialized_end=2210
-  _globals['_ACKNOWLEDGEALERTREQUEST']._serialized_start=2212
-  _globals['_ACKNOWLEDGEALERTREQUEST']._serialized_end=2280
-  _globals['_ACKNOWLEDGEALERTRESPONSE']._serialized_start=2282
-  _globals['_ACKNOWLEDGEALERTRESPONSE']._serialized_end=2356
-  _globals['_ALERTSERVICE']._serialized_start=2555
-  _globals['_ALERTSERVICE']._serialized_end=3144
+  _globals['_ALERTRULE']._serialized_end=719
+  _globals['_BALANCELOW']._serialized_start=721
+  _globals['_BALANCELOW']._serialized_end=782
+  _globals['_UNITSLOW']._serialized_start=784
+  _globals['_UNITSLOW']._serialized_end=841
+  _globals['_SMSFAILING']._serialized_start=844
+  _globals['_SMSFAILING']._serialized_end=988
+  _globals['_OUTCOMESUNKNOWN']._serialized_start=990
+  _globals['_OUTCOMESUNKNOWN']._serialized_end=1060
+  _globals['_CARRIERDOWN']._serialized_start=1062
+  _globals['_CARRIERDOWN']._serialized_end=1164
+  _globals['_CARRIERBALANCELOW']._serialized_start=1166
+  _globals['_CARRIERBALANCELOW']._serialized_end=1234
+  _globals['_SMSPUMPING']._serialized_start=1236
+  _globals['_SMSPUMPING']._serialized_end=1297
+  _globals['_QUIETHOURS']._serialized_start=1299
+  _globals['_QUIETHOURS']._serialized_end=1353
+  _globals['_ALERT']._serialized_start=1356
+  _globals['_ALERT']._serialized_end=1854
+  _globals['_GETALERTRULESREQUEST']._serialized_start=1856
+  _globals['_GETALERTRULESREQUEST']._serialized_end=1895
+  _globals['_GETALERTRULESRESPONSE']._serialized_start=1897
+  _globals['_GETALERTRULESRESPONSE']._serialized_end=1972
+  _globals['_SETALERTRULESREQUEST']._serialized_start=1974
+  _globals['_SETALERTRULESREQUEST']._serialized_end=2065
+  _globals['_SETALERTRULESRESPONSE']._serialized_start=2067
+  _globals['_SETALERTRULESRESPONSE']._serialized_end=2142
+  _globals['_LISTALERTSREQUEST']._serialized_start=2144
+  _globals['_LISTALERTSREQUEST']._serialized_end=2238
+  _globals['_LISTALERTSRESPONSE']._serialized_start=2240
+  _globals['_LISTALERTSRESPONSE']._serialized_end=2334
+  _globals['_ACKNOWLEDGEALERTREQUEST']._serialized_start=2336
+  _globals['_ACKNOWLEDGEALERTREQUEST']._serialized_end=2404
+  _globals['_ACKNOWLEDGEALERTRESPONSE']._serialized_start=2406
+  _globals['_ACKNOWLEDGEALERTRESPONSE']._serialized_end=2480
+  _globals['_ALERTSERVICE']._serialized_start=2707
+  _globals['_ALERTSERVICE']._serialized_end=3296
 # @@protoc_insertion_point(module_scope)

@@ -39,6 +39,8 @@ class _AlertKindEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_AlertKind.V
     """`carrier.down`: CarrierDown."""
     ALERT_KIND_CARRIER_BALANCE_LOW: _AlertKind.ValueType  # 5
     """`carrier.balance_low`: CarrierBalanceLow."""
+    ALERT_KIND_SMS_PUMPING: _AlertKind.ValueType  # 6
+    """`sms.pumping`: SmsPumping."""
 
 class AlertKind(_AlertKind, metaclass=_AlertKindEnumTypeWrapper):
     """What a rule watches. Each kind is also the event of that name."""
@@ -55,6 +57,8 @@ ALERT_KIND_CARRIER_DOWN: AlertKind.ValueType  # 4
 """`carrier.down`: CarrierDown."""
 ALERT_KIND_CARRIER_BALANCE_LOW: AlertKind.ValueType  # 5
 """`carrier.balance_low`: CarrierBalanceLow."""
+ALERT_KIND_SMS_PUMPING: AlertKind.ValueType  # 6
+"""`sms.pumping`: SmsPumping."""
 Global___AlertKind: _TypeAlias = AlertKind  # noqa: Y015
 
 @_typing.final
@@ -76,6 +80,7 @@ class AlertRule(_message.Message):
     OUTCOMES_UNKNOWN_FIELD_NUMBER: _builtins.int
     CARRIER_DOWN_FIELD_NUMBER: _builtins.int
     CARRIER_BALANCE_LOW_FIELD_NUMBER: _builtins.int
+    SMS_PUMPING_FIELD_NUMBER: _builtins.int
     enabled: _builtins.bool
     """Whether it is evaluated. Disabling it resolves its open alerts."""
     @_builtins.property
@@ -108,6 +113,10 @@ class AlertRule(_message.Message):
     def carrier_balance_low(self) -> Global___CarrierBalanceLow:
         """Default: off, 1,000 KES, margin 100 KES."""
 
+    @_builtins.property
+    def sms_pumping(self) -> Global___SmsPumping:
+        """Default: on, 1 block, margin 1 block."""
+
     def __init__(
         self,
         *,
@@ -119,12 +128,13 @@ class AlertRule(_message.Message):
         outcomes_unknown: Global___OutcomesUnknown | None = ...,
         carrier_down: Global___CarrierDown | None = ...,
         carrier_balance_low: Global___CarrierBalanceLow | None = ...,
+        sms_pumping: Global___SmsPumping | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["balance_low", b"balance_low", "carrier_balance_low", b"carrier_balance_low", "carrier_down", b"carrier_down", "condition", b"condition", "outcomes_unknown", b"outcomes_unknown", "quiet_hours", b"quiet_hours", "sms_failing", b"sms_failing", "units_low", b"units_low"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["balance_low", b"balance_low", "carrier_balance_low", b"carrier_balance_low", "carrier_down", b"carrier_down", "condition", b"condition", "outcomes_unknown", b"outcomes_unknown", "quiet_hours", b"quiet_hours", "sms_failing", b"sms_failing", "sms_pumping", b"sms_pumping", "units_low", b"units_low"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["balance_low", b"balance_low", "carrier_balance_low", b"carrier_balance_low", "carrier_down", b"carrier_down", "condition", b"condition", "enabled", b"enabled", "outcomes_unknown", b"outcomes_unknown", "quiet_hours", b"quiet_hours", "sms_failing", b"sms_failing", "units_low", b"units_low"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["balance_low", b"balance_low", "carrier_balance_low", b"carrier_balance_low", "carrier_down", b"carrier_down", "condition", b"condition", "enabled", b"enabled", "outcomes_unknown", b"outcomes_unknown", "quiet_hours", b"quiet_hours", "sms_failing", b"sms_failing", "sms_pumping", b"sms_pumping", "units_low", b"units_low"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
-    _WhichOneofReturnType_condition: _TypeAlias = _typing.Literal["balance_low", "units_low", "sms_failing", "outcomes_unknown", "carrier_down", "carrier_balance_low"]  # noqa: Y015
+    _WhichOneofReturnType_condition: _TypeAlias = _typing.Literal["balance_low", "units_low", "sms_failing", "outcomes_unknown", "carrier_down", "carrier_balance_low", "sms_pumping"]  # noqa: Y015
     _WhichOneofArgType_condition: _TypeAlias = _typing.Literal["condition", b"condition"]  # noqa: Y015
     def WhichOneof(self, oneof_group: _WhichOneofArgType_condition) -> _WhichOneofReturnType_condition | None: ...
 
@@ -309,6 +319,34 @@ class CarrierBalanceLow(_message.Message):
 Global___CarrierBalanceLow: _TypeAlias = CarrierBalanceLow  # noqa: Y015
 
 @_typing.final
+class SmsPumping(_message.Message):
+    """The threshold or more blocks of numbers that the account sent to within the last 10 minutes look
+    pumped, as PumpingGuard says. At most 100 are counted.
+    """
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    THRESHOLD_BLOCKS_FIELD_NUMBER: _builtins.int
+    MARGIN_BLOCKS_FIELD_NUMBER: _builtins.int
+    threshold_blocks: _builtins.int
+    """Blocks, 1 to 1,000,000."""
+    margin_blocks: _builtins.int
+    """Blocks, 0 to 1,000,000. Default 0."""
+    def __init__(
+        self,
+        *,
+        threshold_blocks: _builtins.int = ...,
+        margin_blocks: _builtins.int = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["margin_blocks", b"margin_blocks", "threshold_blocks", b"threshold_blocks"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___SmsPumping: _TypeAlias = SmsPumping  # noqa: Y015
+
+@_typing.final
 class QuietHours(_message.Message):
     """Hours of the day, in Nairobi. They span midnight when the start is after the end."""
 
@@ -363,7 +401,7 @@ class Alert(_message.Message):
     """The account, the carrier, or `system`."""
     value_micros: _builtins.int
     """The value that raised it, in millionths of the unit of the rule's condition: KES, SMS
-    units, percent, messages or seconds.
+    units, percent, messages, seconds or blocks.
     """
     threshold_micros: _builtins.int
     """The threshold that it crossed, in the same unit."""

@@ -70,6 +70,8 @@ class _ChannelEventEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_ChannelE
     """`channel.test`: a test by TestChannel, for that channel only; refused in requests to
     create or update.
     """
+    CHANNEL_EVENT_SMS_PUMPING: _ChannelEvent.ValueType  # 8
+    """`sms.pumping`: blocks of numbers that the account sends to look pumped."""
 
 class ChannelEvent(_ChannelEvent, metaclass=_ChannelEventEnumTypeWrapper):
     """The events that a channel can subscribe to."""
@@ -94,6 +96,8 @@ CHANNEL_EVENT_TEST: ChannelEvent.ValueType  # 7
 """`channel.test`: a test by TestChannel, for that channel only; refused in requests to
 create or update.
 """
+CHANNEL_EVENT_SMS_PUMPING: ChannelEvent.ValueType  # 8
+"""`sms.pumping`: blocks of numbers that the account sends to look pumped."""
 Global___ChannelEvent: _TypeAlias = ChannelEvent  # noqa: Y015
 
 class _ChannelDeliveryState:

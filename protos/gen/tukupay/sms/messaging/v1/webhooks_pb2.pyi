@@ -49,6 +49,8 @@ class _WebhookEventEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_WebhookE
     """`carrier.balance_low`: the balance of the operator's account at a carrier is low."""
     WEBHOOK_EVENT_OUTCOMES_UNKNOWN: _WebhookEvent.ValueType  # 9
     """`outcomes.unknown`: messages whose outcome is unknown pile up."""
+    WEBHOOK_EVENT_SMS_PUMPING: _WebhookEvent.ValueType  # 10
+    """`sms.pumping`: blocks of numbers that the account sends to look pumped."""
 
 class WebhookEvent(_WebhookEvent, metaclass=_WebhookEventEnumTypeWrapper):
     """The events that an endpoint can subscribe to."""
@@ -75,6 +77,8 @@ WEBHOOK_EVENT_CARRIER_BALANCE_LOW: WebhookEvent.ValueType  # 8
 """`carrier.balance_low`: the balance of the operator's account at a carrier is low."""
 WEBHOOK_EVENT_OUTCOMES_UNKNOWN: WebhookEvent.ValueType  # 9
 """`outcomes.unknown`: messages whose outcome is unknown pile up."""
+WEBHOOK_EVENT_SMS_PUMPING: WebhookEvent.ValueType  # 10
+"""`sms.pumping`: blocks of numbers that the account sends to look pumped."""
 Global___WebhookEvent: _TypeAlias = WebhookEvent  # noqa: Y015
 
 class _WebhookDeliveryState:
