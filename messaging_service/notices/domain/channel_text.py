@@ -127,8 +127,8 @@ def _pumped_block(account_id: str, block: Mapping[str, Any]) -> str:
     conversion = block["conversion"]
     said = "nobody has said which codes came back" if conversion is None else f"{conversion} % of its codes came back"
     return (
-        f"Account {account_id} was asked for {_count(block['numbers'])} numbers of {block['block']}… within 10 minutes, "
-        f"{_count(block['longestRun'])} of them in a row; {block['usual']} messages are usual there, and {said}."
+        f"Account {account_id} was asked for {_count(block['numbers'])} numbers of {block['block']}… within 10 minutes"
+        f", {_count(block['longestRun'])} of them in a row; {block['usual']} messages are usual there, and {said}."
     )
 
 
