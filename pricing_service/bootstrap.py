@@ -38,6 +38,9 @@ from pricing_service.use_cases.withdraw_cost import WithdrawCost
 from service_kit.access.identities_file import DUTY as IDENTITIES
 from service_kit.access.identities_file import IdentitiesFile
 from service_kit.access.oidc.verifier import FileVerifier
+from service_kit.audit import audit_servicer, refusal_duty
+from service_kit.audit.refusal_duty import RefusalDuty
+from service_kit.audit.refused_calls import RefusedCalls
 from service_kit.duties.duty import Duty
 from service_kit.duties.duty_failures import DutyFailures
 from service_kit.duties.ending import end_tasks
@@ -47,11 +50,13 @@ from service_kit.grpc.grpc_server import GrpcServer
 from service_kit.grpc.guarded_server import Guard, guarded_server
 from service_kit.metrics import metrics_served, new_registry
 from service_kit.postgres import hash_chain
+from service_kit.postgres.audit_log import PostgresAuditLog
 from service_kit.postgres.chain_metrics import ChainCollector
 from service_kit.postgres.database import create_pool
 from service_kit.postgres.pool_metrics import PoolCollector
 from service_kit.readiness import SchemaCheck, report_readiness, show_serving
 from service_kit.tls.tls_uses import TlsUses
+from tukupay.sms.common.v1 import audit_pb2_grpc
 from tukupay.sms.pricing.v1 import pricing_pb2_grpc
 
 DATABASE_PATIENCE: Final = timedelta(seconds=2)
@@ -106,12 +111,14 @@ async def running(settings: PricingSettings) -> AsyncIterator[GrpcServer]:
     registry.register(tls)
     identities = IdentitiesFile(settings.identities_file)
     tokens = None if settings.issuers_file is None else FileVerifier(settings.issuers_file)
+    audit_log, refused = PostgresAuditLog(pool), RefusedCalls(time.monotonic)
     server = guarded_server(
         Guard(settings.access, identities, Resolvers(jwt=tokens), inspectable=settings.reflection),
         registry,
         settings.grpc_address,
-        [SERVICE_NAME],
+        [SERVICE_NAME, audit_servicer.SERVICE_NAME],
         tls=tls.open("server", settings.tls.files),
+        denied=refused.note,
     )
     show_serving(server, registry)
     use_cases = UseCases(
@@ -128,17 +135,21 @@ async def running(settings: PricingSettings) -> AsyncIterator[GrpcServer]:
     servicer = PricingServicer(use_cases)
     server.grpc.add_generic_rpc_handlers([resolve_price_handler(book, resolve_now, servicer)])
     pricing_pb2_grpc.add_PricingServiceServicer_to_server(servicer, server.grpc)
+    audit_pb2_grpc.add_AuditServiceServicer_to_server(audit_servicer.AuditServicer(audit_log, refused), server.grpc)
     await pool.open(wait=False)
     try:
         await server.start()
         async with metrics_served(settings.metrics_address, registry), AsyncExitStack() as ending:
-            log_of_duties = DutyFailures(registry, ("warm_up", "forget_requests", hash_chain.DUTY, IDENTITIES))
+            log_of_duties = DutyFailures(
+                registry, ("warm_up", "forget_requests", hash_chain.DUTY, refusal_duty.DUTY, IDENTITIES)
+            )
             chains = hash_chain.HashChains(pool, CHAINED_TABLES, log_of_duties, clock=time.monotonic)
             registry.register(ChainCollector(chains.lags_s))
             forgetting = ForgetRequests(costs, timedelta(days=settings.key_retention_days))
             duties = (
                 keep_running("watch", watch.run()),
                 keep_running(hash_chain.DUTY, chains.run()),
+                keep_running(refusal_duty.DUTY, RefusalDuty(refused, audit_log, log_of_duties).run()),
                 keep_running("readiness", report_readiness(pool, SchemaCheck(MIGRATIONS), server)),
                 keep_running(
                     "forget_requests",

@@ -14,7 +14,7 @@ from messaging_service.shared.postgres.report_turns import ReportTurns
 from messaging_service.wiring.build_abuse import build_abuse
 from messaging_service.wiring.build_access import WiredAccess, build_access
 from messaging_service.wiring.build_accounts import build_accounts
-from messaging_service.wiring.build_audit import build_audit
+from messaging_service.wiring.build_audit import WiredAudit, build_audit
 from messaging_service.wiring.build_carriers import WiredCarriers, build_carriers
 from messaging_service.wiring.build_events import WiredEvents, build_events
 from messaging_service.wiring.build_notices import WiredNotices, build_notices
@@ -61,6 +61,7 @@ class Service:
     events: WiredEvents
     sending: WiredSending
     notices: WiredNotices
+    audit: WiredAudit
 
 
 def compose(process: Process) -> Service:
@@ -93,6 +94,7 @@ def compose(process: Process) -> Service:
             *reports.servicers,
             *notices.servicers,
             *privacy.servicers,
+            *audit.servicers,
         ),
         duties={
             **access.duties,
@@ -114,6 +116,7 @@ def compose(process: Process) -> Service:
         events=events,
         sending=sending,
         notices=notices,
+        audit=audit,
     )
 
 
@@ -140,7 +143,9 @@ async def running(settings: MessagingSettings, seams: Seams) -> AsyncIterator[Gr
     resolvers = Resolvers(api_key=service.access.check, jwt=tokens)
     guard = Guard(access.access, identities, resolvers, inspectable=access.reflection)
     tls = process.tls.open("server", settings.tls.files)
-    server = guarded_server(guard, process.registry, settings.grpc_address, SERVICES, tls=tls)
+    server = guarded_server(
+        guard, process.registry, settings.grpc_address, SERVICES, tls=tls, denied=service.audit.refused.note
+    )
     show_serving(server, process.registry)
     for add_to in service.servicers:
         add_to(server.grpc)

@@ -58,6 +58,7 @@ _COUNTED_DUTIES: Final = (
     "alerts",
     IDENTITIES,
     "hash_chains",
+    "refused_calls",
     "key_watch",
     "key_uses",
     "privacy_conversion",

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from tukupay.sms.common.v1 import audit_pb2
 from tukupay.sms.messaging.v1 import (
     access_pb2,
     accounts_pb2,
@@ -25,6 +26,7 @@ SERVICES = tuple(
         access_pb2.DESCRIPTOR,
         accounts_pb2.DESCRIPTOR,
         alerts_pb2.DESCRIPTOR,
+        audit_pb2.DESCRIPTOR,
         carriers_pb2.DESCRIPTOR,
         carrier_callbacks_pb2.DESCRIPTOR,
         channels_pb2.DESCRIPTOR,

@@ -31,3 +31,8 @@ def caller_accounts() -> Accounts:
     """
     principal = _CURRENT.get(None)
     return None if principal is None else principal.accounts
+
+
+def is_bound() -> bool:
+    """Whether the present request has a caller that was authenticated."""
+    return _CURRENT.get(None) is not None

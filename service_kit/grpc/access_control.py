@@ -7,8 +7,8 @@ itself, ids that belong to accounts and items of a batch, the method checks with
 from __future__ import annotations
 
 import time
-from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Mapping
-from contextlib import aclosing
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Iterator, Mapping
+from contextlib import aclosing, contextmanager
 from typing import Any, Final, Protocol, TypeAlias
 
 import grpc
@@ -16,7 +16,7 @@ from grpc import aio
 from typing_extensions import override
 
 from service_kit import reasons
-from service_kit.access.caller import bind, bind_origin
+from service_kit.access.caller import bind, bind_origin, is_bound
 from service_kit.access.method_rules import MethodRule, Tenancy
 from service_kit.access.origins import client_address
 from service_kit.access.principal import OPEN, Principal
@@ -29,6 +29,7 @@ from service_kit.access.refusals import (
     unauthenticated,
 )
 from service_kit.access.scopes import ASSERT_PRINCIPAL
+from service_kit.audit.actor import Actor, actor
 from service_kit.errors import Kind, ServiceError, Violation, invalid
 from service_kit.grpc.access_metrics import Refused, uncounted
 from service_kit.grpc.context import Context
@@ -36,6 +37,9 @@ from service_kit.grpc.peers import address_of
 
 Handler: TypeAlias = "grpc.RpcMethodHandler[Any, Any]"
 Behaviour = Callable[[Any, Context], Any]
+Check = Callable[[Principal, Any], None]
+Denied: TypeAlias = "Callable[[Actor, str, str | None], object]"
+"""Called with who was denied a method, `Service/Method`, and the scope that is missing, None for an account."""
 Metadata: TypeAlias = "Mapping[str, str | bytes]"
 
 PUBLIC: Final = frozenset({"/grpc.health.v1.Health/Check", "/grpc.health.v1.Health/Watch"})
@@ -68,6 +72,10 @@ async def open_to_all(_metadata: Metadata, _peer: Peer) -> Principal:
     return OPEN
 
 
+def unnoted(_actor: Actor, _method: str, _scope: str | None) -> None:
+    """Where denials are not kept."""
+
+
 class AccessControl(aio.ServerInterceptor):
     """Authenticates each call, applies the rule of its method, and binds `caller()` for it.
 
@@ -79,15 +87,18 @@ class AccessControl(aio.ServerInterceptor):
         authenticate: Authenticator,
         rules: Mapping[str, MethodRule],
         refused: Refused = uncounted,
+        denied: Denied = unnoted,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
         """`rules` has every method that the server answers beside health and reflection.
 
-        `refused` is called with the cause of each refusal by a rule. `clock`: seconds, monotonic.
+        `refused` is called with the cause of each refusal by a rule, `denied` with who was denied what, also by the
+        method itself. `clock`: seconds, monotonic.
         """
         self._authenticate = authenticate
         self._rules = rules
         self._refused = refused
+        self._denied = denied
         self._clock = clock
 
     @override
@@ -107,10 +118,10 @@ class AccessControl(aio.ServerInterceptor):
         wrap = self._unary
         if handler.response_streaming:
             wrap = self._endless if rule is not None and rule.is_endless else self._stream
-        behaviour = wrap(getattr(handler, kind), check, metadata)
+        behaviour = wrap(getattr(handler, kind), check, metadata, method)
         return factory(behaviour, handler.request_deserializer, handler.response_serializer)
 
-    def _check(self, method: str) -> Callable[[Principal, Any], None]:
+    def _check(self, method: str) -> Check:
         if method == INSPECTION:
             return lambda principal, _request: _all_accounts(principal, INSPECT)
         rule = self._rules.get(method)
@@ -119,54 +130,67 @@ class AccessControl(aio.ServerInterceptor):
             return _refuse
         return lambda principal, request: apply_rule(rule, principal, request)
 
-    def _unary(self, behaviour: Behaviour, check: Callable[[Principal, Any], None], metadata: Metadata) -> Behaviour:
+    def _unary(self, behaviour: Behaviour, check: Check, metadata: Metadata, method: str) -> Behaviour:
         async def unary(request: Any, context: Context) -> Any:  # noqa: ANN401 - any proto message
-            await self._admit(request, context, check, metadata)
-            return await behaviour(request, context)
+            with self._noting(method):
+                await self._admit(request, context, check, metadata)
+                return await behaviour(request, context)
 
         return unary
 
-    def _stream(self, behaviour: Behaviour, check: Callable[[Principal, Any], None], metadata: Metadata) -> Behaviour:
+    def _stream(self, behaviour: Behaviour, check: Check, metadata: Metadata, method: str) -> Behaviour:
         async def stream(request: Any, context: Context) -> AsyncIterator[Any]:  # noqa: ANN401 - any proto message
-            await self._admit(request, context, check, metadata)
-            async with aclosing(behaviour(request, context)) as responses:
-                async for response in responses:
-                    yield response
+            with self._noting(method):
+                await self._admit(request, context, check, metadata)
+                async with aclosing(behaviour(request, context)) as responses:
+                    async for response in responses:
+                        yield response
 
         return stream
 
-    def _endless(self, behaviour: Behaviour, check: Callable[[Principal, Any], None], metadata: Metadata) -> Behaviour:
+    def _endless(self, behaviour: Behaviour, check: Check, metadata: Metadata, method: str) -> Behaviour:
         """As `_stream`, but nothing goes out after the credential ended, but for what the last second had."""
 
         async def stream(request: Any, context: Context) -> AsyncIterator[Any]:  # noqa: ANN401 - any proto message
-            admitted = await self._admit(request, context, check, metadata)
-            looked = self._clock()
-            async with aclosing(behaviour(request, context)) as responses:
-                async for response in responses:
-                    if self._clock() - looked >= LOOK_AGAIN_S:
-                        if await self._authenticate(metadata, context) != admitted:
-                            raise unauthenticated("the credential allows something else than before; call again")
-                        looked = self._clock()
-                    yield response
+            with self._noting(method):
+                admitted = await self._admit(request, context, check, metadata)
+                looked = self._clock()
+                async with aclosing(behaviour(request, context)) as responses:
+                    async for response in responses:
+                        if self._clock() - looked >= LOOK_AGAIN_S:
+                            if await self._authenticate(metadata, context) != admitted:
+                                raise unauthenticated("the credential allows something else than before; call again")
+                            looked = self._clock()
+                        yield response
 
         return stream
+
+    @contextmanager
+    def _noting(self, method: str) -> Iterator[None]:
+        """Notes who was denied what inside."""
+        try:
+            yield
+        except ServiceError as error:
+            if error.kind is Kind.PERMISSION_DENIED and is_bound():
+                self._denied(actor(), method.rpartition(".")[2], error.metadata.get("scope"))
+            raise
 
     async def _admit(
         self,
         request: Any,  # noqa: ANN401 - any proto message
         context: Context,
-        check: Callable[[Principal, Any], None],
+        check: Check,
         metadata: Metadata,
     ) -> Principal:
         principal = await self._authenticate(metadata, context)
+        bind(principal)
+        bind_origin(_origin(principal, metadata, context.peer()))
         try:
             check(principal, request)
         except ServiceError as error:
             if error.kind is Kind.PERMISSION_DENIED:
                 self._refused("scope" if "scope" in error.metadata else "account")
             raise
-        bind(principal)
-        bind_origin(_origin(principal, metadata, context.peer()))
         return principal
 
 

@@ -12,7 +12,15 @@ from grpc_health.v1 import health, health_pb2, health_pb2_grpc
 from grpc_reflection.v1alpha import reflection
 
 from service_kit.access.method_rules import rules_of
-from service_kit.grpc.access_control import INSPECTION, PUBLIC, AccessControl, Authenticator, open_to_all
+from service_kit.grpc.access_control import (
+    INSPECTION,
+    PUBLIC,
+    AccessControl,
+    Authenticator,
+    Denied,
+    open_to_all,
+    unnoted,
+)
 from service_kit.grpc.access_metrics import Refused, uncounted
 from service_kit.grpc.context import Context
 from service_kit.grpc.grpc_errors import ErrorInterceptor
@@ -88,13 +96,15 @@ class GrpcServer:
         *,
         authenticate: Authenticator = open_to_all,
         refused: Refused = uncounted,
+        denied: Denied = unnoted,
         inspectable: bool = True,
         tls: WatchedTls | None = None,
     ) -> None:
         """`service_names` are full names (`package.Service`) for health, reflection and the rules of access.
 
         `outer`: interceptors around the one that turns failures into statuses, the outermost first. `authenticate`
-        finds out who calls; `refused` is called with the cause when a rule refuses them. `inspectable`: whether
+        finds out who calls; `refused` is called with the cause when a rule refuses them, `denied` with who was denied
+        what. `inspectable`: whether
         callers with the scope for it may list the methods by reflection. `tls`: the server's certificate, and the
         authorities of those of its callers; None for plaintext. Raises RulesError when a method has no rule of access.
         """
@@ -103,7 +113,7 @@ class GrpcServer:
         self._names = ("", *service_names)
         pool = descriptor_pool.Default()
         self._rules = rules_of(pool.FindServiceByName(name) for name in self._names[1:])
-        access = AccessControl(authenticate, self._rules, refused)
+        access = AccessControl(authenticate, self._rules, refused, denied)
         self._inspectable = inspectable
         self._health = _Health()
         self.port = 0

@@ -10,6 +10,7 @@ from prometheus_client.registry import CollectorRegistry
 
 from service_kit.access.identities_file import IdentitiesFile
 from service_kit.access.requirement import Access
+from service_kit.grpc.access_control import Denied, unnoted
 from service_kit.grpc.access_metrics import counted_refusals
 from service_kit.grpc.authentication import Authentication, OpenAccess, Resolvers
 from service_kit.grpc.grpc_metrics import ServerCalls
@@ -38,6 +39,7 @@ def guarded_server(
     service_names: Iterable[str],
     *,
     tls: WatchedTls | None = None,
+    denied: Denied = unnoted,
 ) -> GrpcServer:
     """A server that counts its calls and lets in whom the guard does. Raises RulesError as GrpcServer does."""
     refused = counted_refusals(registry)
@@ -52,6 +54,7 @@ def guarded_server(
         if is_open
         else Authentication(lambda: guard.identities.now, guard.resolvers, refused=refused),
         refused=refused,
+        denied=denied,
         inspectable=is_open or guard.inspectable,
         tls=tls,
     )

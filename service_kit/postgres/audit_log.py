@@ -3,16 +3,22 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from datetime import datetime
 from typing import Any, Final
 
+import psycopg
 from sqlalchemy import TIMESTAMP, BigInteger, Column, Identity, Index, MetaData, PrimaryKeyConstraint, Table, Text, text
 from sqlalchemy.dialects.postgresql import JSONB
+from typing_extensions import override
 
+from service_kit import reasons
 from service_kit.audit.actor import Actor
 from service_kit.audit.audit_entry import AuditEntry, AuditFilter, AuditRecord, Facts
-from service_kit.postgres.database import Connection
+from service_kit.audit.audit_store import AuditStore
+from service_kit.errors import Kind, ServiceError
+from service_kit.postgres.database import Connection, Pool, single_statement, transaction
 
 _RECORD: Final = """
     INSERT INTO audit_entry (action, subject, account, principal, principal_kind, origin, request_id, before, after)
@@ -89,6 +95,38 @@ async def list_entries(
     statement = f"SELECT {_COLUMNS} FROM audit_entry {where}ORDER BY id DESC LIMIT %(limit)s"  # noqa: S608 - constants
     cursor = await connection.execute(statement.encode(), parameters)
     return [_entry(row) for row in await cursor.fetchall()]
+
+
+class PostgresAuditLog(AuditStore):
+    """Implements AuditStore."""
+
+    def __init__(self, pool: Pool) -> None:
+        self._pool = pool
+
+    @override
+    async def entries(self, wanted: AuditFilter, limit: int, before: int | None) -> Sequence[AuditEntry]:
+        with _migrated():
+            async with single_statement(self._pool) as connection:
+                return await list_entries(connection, wanted, limit, before)
+
+    @override
+    async def add(self, entries: Sequence[tuple[Actor, AuditRecord]]) -> None:
+        with _migrated():
+            async with transaction(self._pool) as connection:
+                for actor, what in entries:
+                    await record(connection, actor, what)
+
+
+@contextmanager
+def _migrated() -> Iterator[None]:
+    try:
+        yield
+    except psycopg.errors.UndefinedTable as error:
+        raise ServiceError(
+            Kind.UNAVAILABLE,
+            reasons.DATABASE_NOT_READY,
+            "the database is not set up: run `tukupay-sms migrate`, then try again",
+        ) from error
 
 
 def _entry(row: tuple[Any, ...]) -> AuditEntry:

@@ -6,12 +6,17 @@ from typing import Any
 from uuid import uuid4
 
 import pytest
+from google.protobuf.timestamp_pb2 import Timestamp
 from grpc import aio
 
-from service_kit.access import origins
+from service_kit.access import origins, principal_messages
+from service_kit.access.principal import Principal, PrincipalKind
+from service_kit.access.principal_messages import from_principal
+from service_kit.errors import Kind
 from tests.contract.sms_examples import accepted
-from tests.integration.messaging.running_service import Running
-from tests.system.messaging_database import rows
+from tests.integration.messaging.running_service import Running, refusal_of
+from tests.system.messaging_database import rows, until_found
+from tukupay.sms.common.v1 import audit_pb2, audit_pb2_grpc
 from tukupay.sms.messaging.v1 import (
     accounts_pb2,
     accounts_pb2_grpc,
@@ -143,6 +148,92 @@ async def test_carriers_opt_outs_and_webhooks(service: Running, database_url: st
     everything = str(found)
     for secret in (made.secret, rotated.secret, "hidden", "hooks/secret", "+254712345678"):
         assert secret not in everything
+
+
+async def test_entries_are_listed_newest_first_by_pages_and_filters(service: Running) -> None:
+    accounts = await opened(service)
+    for number in range(4):
+        await accounts.Adjust(
+            accounts_pb2.AdjustRequest(user_id="user123", amount_micros=1_000_000, reason=f"{number}", booked_by="me"),
+            metadata=METADATA,
+        )
+    log = audit_pb2_grpc.AuditServiceStub(service.channel)
+
+    async def listed(**wanted: Any) -> list[audit_pb2.AuditEntry]:
+        found: list[audit_pb2.AuditEntry] = []
+        token = ""
+        while True:
+            request = audit_pb2.ListAuditEntriesRequest(page_size=2, page_token=token, **wanted)
+            page = await log.ListAuditEntries(request)
+            found += page.entries
+            if not (token := page.next_page_token):
+                return found
+
+    everything = await listed()
+    assert [entry.action for entry in everything] == ["money.adjustment"] * 4 + ["account.opened"]
+    newest = everything[0]
+    assert (newest.user_id, newest.principal, newest.origin, newest.request_id) == (
+        "user123",
+        "open",
+        "192.0.2.7",
+        "request-7",
+    )
+    assert newest.after["reason"] == "3"
+    assert not everything[-1].HasField("before")
+    assert await listed(action="money.", user_id="user123", principal="open", end_time=newest.time) == everything[1:4]
+    assert await listed(action="account.opened", subject="user123") == everything[4:]
+    assert await listed(action="money") == []
+    for wrong, field in (
+        (audit_pb2.ListAuditEntriesRequest(action=""), "action"),
+        (audit_pb2.ListAuditEntriesRequest(page_size=501), "page_size"),
+        (audit_pb2.ListAuditEntriesRequest(page_token="x"), "page_token"),
+        (audit_pb2.ListAuditEntriesRequest(start_time=Timestamp(seconds=2**60)), "start_time"),
+    ):
+        error = await refusal_of(log.ListAuditEntries(wrong))
+        assert [violation.field for violation in error.violations] == [field]
+
+
+async def test_what_the_gateway_refuses_is_in_the_log_too(service: Running, database_url: str) -> None:
+    log = audit_pb2_grpc.AuditServiceStub(service.channel)
+    refusal = audit_pb2.RefusedCall(
+        principal="tk_live_4fQ2bT9x",
+        principal_kind="api_key",
+        method="GET /api/sms/outbox",
+        scope="sms:read",
+        origin="192.0.2.7",
+        request_id="request-9",
+        calls=3,
+    )
+    await log.NoteRefusals(audit_pb2.NoteRefusalsRequest(refusals=[refusal]))
+    await until_found(database_url, "SELECT 1 FROM audit_entry")
+    (entry,) = await entries(database_url)
+    assert (entry["action"], entry["subject"], entry["principal"]) == (
+        "access.refused",
+        "GET /api/sms/outbox",
+        "tk_live_4fQ2bT9x",
+    )
+    assert entry["after"] == {"scope": "sms:read", "calls": 3}
+    for wrong in (audit_pb2.NoteRefusalsRequest(), audit_pb2.NoteRefusalsRequest(refusals=[audit_pb2.RefusedCall()])):
+        assert (await refusal_of(log.NoteRefusals(wrong))).violations
+
+
+async def test_what_a_service_refuses_is_in_the_log(service: Running, database_url: str) -> None:
+    accounts = accounts_pb2_grpc.AccountServiceStub(service.channel)
+    reader = Principal("tk_live_4fQ2bT9x", PrincipalKind.API_KEY, frozenset({"user123"}), frozenset({"accounts:read"}))
+    asserted = (principal_messages.METADATA_KEY, from_principal(reader).SerializeToString())
+    for _ in range(3):
+        for question in (
+            accounts.OpenAccount(accounts_pb2.OpenAccountRequest(user_id="user123"), metadata=(*METADATA, asserted)),
+            accounts.GetAccount(accounts_pb2.GetAccountRequest(user_id="other"), metadata=(*METADATA, asserted)),
+        ):
+            assert (await refusal_of(question)).kind is Kind.PERMISSION_DENIED
+    await until_found(database_url, "SELECT 1 FROM audit_entry OFFSET 1")
+    found = await entries(database_url)
+    assert {(entry["subject"].rpartition("/")[2], entry["after"]["scope"]) for entry in found} == {
+        ("OpenAccount", "accounts:write"),
+        ("GetAccount", None),
+    }
+    assert {(entry["principal"], entry["origin"]) for entry in found} == {("tk_live_4fQ2bT9x", "192.0.2.7")}
 
 
 async def test_what_fails_is_not_in_the_log(service: Running, database_url: str) -> None:

@@ -1,0 +1,21 @@
+"""The port to the audit log of a service."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Protocol
+
+from service_kit.audit.actor import Actor
+from service_kit.audit.audit_entry import AuditEntry, AuditFilter, AuditRecord
+
+
+class AuditStore(Protocol):
+    """The audit log of a service. Every method raises ServiceError DATABASE_UNAVAILABLE."""
+
+    async def entries(self, wanted: AuditFilter, limit: int, before: int | None) -> Sequence[AuditEntry]:
+        """Up to `limit` entries, newest first, those with numbers below `before`; None for the first page."""
+        ...
+
+    async def add(self, entries: Sequence[tuple[Actor, AuditRecord]]) -> None:
+        """Adds entries that belong to no other change."""
+        ...
