@@ -15,6 +15,7 @@ from messaging_service.notices.domain.alert_conditions import SmsPumping
 from messaging_service.notices.domain.alerts import AlertRule
 from messaging_service.notices.domain.endpoints import EventType
 from messaging_service.notices.postgres.postgres_alert_store import PostgresAlertStore
+from service_kit.access.principal import AccessMode
 from service_kit.postgres.database import create_pool
 from tests.contract.sms_examples import ACCOUNT, acceptance
 from tests.integration.messaging.conftest import record
@@ -52,9 +53,9 @@ async def test_an_account_is_warned_once_of_numbers_that_look_pumped_and_what_ca
         assert await look() == (0, 0)
         messages.append(await record(outbox, acceptance(recipient_phone_number="+254712345999", **codes)))
         feedback = PostgresFeedback(pool)
-        await feedback.record(messages[0].id, FeedbackOutcome.VERIFIED, None)
+        await feedback.record(messages[0].id, FeedbackOutcome.VERIFIED, None, AccessMode.LIVE)
         for message in messages[1:4]:
-            await feedback.record(message.id, FeedbackOutcome.NOT_VERIFIED, None)
+            await feedback.record(message.id, FeedbackOutcome.NOT_VERIFIED, None, AccessMode.LIVE)
         assert await look() == (1, 0)
         assert await look() == (0, 0)
         # Webhooks get it, with how the block looks.
