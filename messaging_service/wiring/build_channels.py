@@ -46,7 +46,7 @@ def build_channels(process: Process, retries: Retries) -> WiredChannels:
     )
     meter.watch_processes(lambda: children.running)
     delivering = DeliverEvents(
-        PostgresDeliveryQueue(pool, retries, kinds=CHANNEL_KINDS, size=CHANNEL_BATCH_SIZE),
+        PostgresDeliveryQueue(pool, retries, kinds=CHANNEL_KINDS, size=CHANNEL_BATCH_SIZE, contents=process.contents),
         ChannelSender(children, meter),
         process.failures,
         meter,
@@ -55,7 +55,12 @@ def build_channels(process: Process, retries: Retries) -> WiredChannels:
         duty="channel_deliveries",
     )
     endpoints = PostgresEndpointStore(
-        pool, uuid7, CHANNELS, most=settings.channel_max_per_account, give_up_after=retries.give_up_after
+        pool,
+        uuid7,
+        CHANNELS,
+        most=settings.channel_max_per_account,
+        give_up_after=retries.give_up_after,
+        contents=process.contents,
     )
     targets = GuardedChannels(children, has_relay=settings.channel_smtp_url is not None)
     manage = ManageEndpoints(CHANNELS, endpoints, targets, new_id=uuid7, now=process.seams.now)

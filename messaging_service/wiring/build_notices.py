@@ -64,7 +64,7 @@ def build_notices(process: Process, prices: WiredPrices) -> WiredNotices:
     until = retries.give_up_after
     targets = GuardedTargets(settings.webhook_allowed_networks, allow_http=settings.webhook_allow_http)
     delivering = DeliverEvents(
-        PostgresDeliveryQueue(pool, retries),
+        PostgresDeliveryQueue(pool, retries, contents=process.contents),
         WebhookSender(targets, timeout_s=settings.webhook_timeout_s, now=process.seams.now),
         log,
         meter,
@@ -73,16 +73,23 @@ def build_notices(process: Process, prices: WiredPrices) -> WiredNotices:
     )
     join = timedelta(seconds=process.settings.channels.channel_join_s)
     fan_out = FanOutEvents(
-        PostgresFanOut(pool, uuid7, give_up_after=until, join=join),
+        PostgresFanOut(pool, uuid7, give_up_after=until, join=join, contents=process.contents),
         delivering,
         log,
         meter,
         every_s=settings.webhook_poll_s,
         keep_s=settings.webhook_retention_days * 86_400.0,
     )
-    endpoints = PostgresEndpointStore(pool, uuid7, WEBHOOKS, most=settings.webhook_max_per_account, give_up_after=until)
+    endpoints = PostgresEndpointStore(
+        pool,
+        uuid7,
+        WEBHOOKS,
+        most=settings.webhook_max_per_account,
+        give_up_after=until,
+        contents=process.contents,
+    )
     webhooks = ManageEndpoints(WEBHOOKS, endpoints, targets, new_id=uuid7, now=process.seams.now)
-    store = PostgresAlertStore(pool, uuid7, alerts.alert_every_s, give_up_after=until)
+    store = PostgresAlertStore(pool, uuid7, alerts.alert_every_s, give_up_after=until, contents=process.contents)
     watch = WatchForAlerts(
         store, PostgresCarrierRegistry(pool), prices.prices, log, meter, every_s=alerts.alert_every_s
     )

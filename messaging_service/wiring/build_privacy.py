@@ -15,13 +15,19 @@ from messaging_service.privacy.postgres.conversions import FingerprintConversion
 from messaging_service.privacy.postgres.postgres_data_keys import PostgresDataKeys
 from messaging_service.privacy.postgres.postgres_eraser import PostgresEraser
 from messaging_service.privacy.postgres.postgres_retention import PostgresRetention
+from messaging_service.privacy.postgres.word_conversions import (
+    BodyConversion,
+    EventConversion,
+    ReceiptConversion,
+    SecretConversion,
+)
 from messaging_service.privacy.sealing.rewrapping import Rewrapping
 from messaging_service.privacy.text_retention import EraseOldTexts, SetTextRetention
 from messaging_service.shared.numbering.phone_number_rules import phone_number_problem
 from messaging_service.wiring.messaging_process import Duties, Process, Servicers
 from tukupay.sms.messaging.v1 import privacy_pb2_grpc
 
-TABLES: Final = ("message", "idempotency")
+TABLES: Final = ("message", "idempotency", "message_event", "receipt", "webhook_endpoint", "webhook_delivery")
 """Those that are converted."""
 
 
@@ -56,5 +62,12 @@ def _converting(process: Process, metrics: PrivacyMetrics) -> Duties:
     ring, pool = process.ring, process.pools.notices
     if ring is None:
         return {}
-    conversions = [MessageConversion(pool, ring), FingerprintConversion(pool, ring)]
+    conversions = [
+        MessageConversion(pool, ring),
+        FingerprintConversion(pool, ring),
+        EventConversion(pool, ring),
+        ReceiptConversion(pool, ring),
+        SecretConversion(pool, ring),
+        BodyConversion(pool, ring),
+    ]
     return {convert_rows.DUTY: ConvertRows(conversions, process.failures, metrics).run}

@@ -43,14 +43,14 @@ def build_intake(process: Process, accounts: WiredAccounts) -> ReceiptIntake:
     """Puts the intake together; nothing runs yet."""
     pool, replica, charge = process.pools.main, process.replica, process.settings.accounts.charge_policy
     log = CountedUpkeep(process.failures, process.registry)
-    inbox = PostgresReceiptInbox(pool, replica, charge)
+    inbox = PostgresReceiptInbox(pool, replica, charge, process.contents)
     receipts = ReceiptProcessor(CountedInbox(inbox, accounts.settled, process.registry), log, poll_s=1.0)
     keep_s = process.settings.receipts.receipt_retention_days * 86_400
     retention = Retention(inbox, process.failures, duty="receipt_retention", keep_s=keep_s)
     return ReceiptIntake(
         duties={"receipts": receipts.run, "receipt_retention": retention.run},
         receipts=receipts,
-        late=LateOutcomeProcessor(PostgresLateOutcomes(pool, replica, charge), log),
+        late=LateOutcomeProcessor(PostgresLateOutcomes(pool, replica, charge, process.contents), log),
         log=log,
     )
 

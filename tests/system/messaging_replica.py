@@ -29,5 +29,5 @@ class Replica(PostgresOutbox):
     ) -> None:
         super().__init__(pool, owner, windows, exemption, rules or Rules(), contents=contents)
         self.accounts: AccountStore = PostgresAccountStore(pool)
-        self.receipts = PostgresReceiptInbox(pool, owner, charge)
-        self.late = PostgresLateOutcomes(pool, owner, charge)
+        self.receipts = PostgresReceiptInbox(pool, owner, charge, contents)
+        self.late = PostgresLateOutcomes(pool, owner, charge, contents)

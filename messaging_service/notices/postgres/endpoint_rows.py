@@ -10,6 +10,8 @@ from uuid import UUID
 
 from messaging_service.notices.domain.cloud_event import CloudEvent
 from messaging_service.notices.domain.endpoints import Delivery, Endpoint, EventType
+from messaging_service.privacy.sealing.key_ring import keys_unavailable
+from messaging_service.privacy.sealing.message_contents import Contents, Sealer, body_place
 from messaging_service.shared.postgres.record_columns import RecordColumns
 from service_kit.postgres.database import Connection
 
@@ -43,22 +45,33 @@ class NewDelivery:
     """When it is sent at the earliest; None for at once."""
 
 
-async def record(connection: Connection, new: Sequence[NewDelivery], give_up_after: timedelta) -> int:
+async def record(
+    connection: Connection, new: Sequence[NewDelivery], give_up_after: timedelta, contents: Contents
+) -> int:
     """Records deliveries in this order, except those on record; returns how many are new.
 
-    `give_up_after`: how long each is tried.
+    `give_up_after`: how long each is tried. `contents` seals their bodies. Raises ServiceError KEYS_UNAVAILABLE.
     """
     if not new:
         return 0
     # An event is rendered once, however many want it.
     bodies = {delivery.event.id: delivery.event.body() for delivery in new}
+    sealer = await contents.sealer({delivery.event.account_id for delivery in new})
     parameters = {
         "ids": [delivery.id for delivery in new],
         "endpoints": [delivery.endpoint_id for delivery in new],
         "events": [delivery.event.id for delivery in new],
         "types": [delivery.event.type.value for delivery in new],
-        "bodies": [bodies[delivery.event.id] for delivery in new],
+        "bodies": [_body(delivery, bodies[delivery.event.id], sealer) for delivery in new],
         "not_before": [delivery.not_before for delivery in new],
         "give_up": give_up_after,
     }
     return (await connection.execute(_RECORD, parameters)).rowcount
+
+
+def _body(delivery: NewDelivery, body: str, sealer: Sealer) -> str:
+    """The body as it is stored."""
+    words = sealer.words(delivery.event.account_id, body_place(delivery.id), body)
+    if words is None:
+        raise keys_unavailable()
+    return words

@@ -17,6 +17,7 @@ from messaging_service.notices.domain.channels import joined
 from messaging_service.notices.domain.cloud_event import of_outbox
 from messaging_service.notices.domain.endpoints import MESSAGE_EVENTS, STATES_WITH_EVENTS
 from messaging_service.notices.postgres.endpoint_rows import NewDelivery, record
+from messaging_service.privacy.sealing.message_contents import PLAIN, Contents
 from messaging_service.shared.postgres.columns import quoted
 from messaging_service.shared.postgres.migrated import migrated
 from service_kit.postgres.database import Connection, Pool, single_statement, transaction
@@ -58,12 +59,19 @@ class PostgresFanOut(EventFanOut):
     """Reads the event log of messages and records deliveries."""
 
     def __init__(
-        self, pool: Pool, new_id: Callable[[], UUID], *, give_up_after: timedelta, join: timedelta = timedelta(0)
+        self,
+        pool: Pool,
+        new_id: Callable[[], UUID],
+        *,
+        give_up_after: timedelta,
+        join: timedelta = timedelta(0),
+        contents: Contents = PLAIN,
     ) -> None:
         """`pool`: not the one that sends messages. `give_up_after`: how long a delivery is tried.
 
-        `join`: the span whose failed messages channels get in one text; 0 sends each at once.
+        `join`: the span whose failed messages channels get in one text; 0 sends each at once. `contents` seals bodies.
         """
+        self._contents = contents
         self._pool = pool
         self._new_id = new_id
         self._give_up_after = give_up_after
@@ -92,7 +100,7 @@ class PostgresFanOut(EventFanOut):
                 # The position is older than a restore of the database, and what it refers to is not in this one.
                 return await _moved(connection, position, Position(await read_present(connection)), NOTHING)
             new = await self._new_deliveries(connection, step.events, now)
-            recorded = await record(connection, new, self._give_up_after)
+            recorded = await record(connection, new, self._give_up_after, self._contents)
             result = FanOutResult(len(step.events), recorded, more=step.position.until is not None)
             return await _moved(connection, position, step.position, result)
 

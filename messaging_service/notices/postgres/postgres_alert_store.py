@@ -30,6 +30,7 @@ from messaging_service.notices.domain.alerts import alert_id as public_alert_id
 from messaging_service.notices.postgres.alert_queries import Readings
 from messaging_service.notices.postgres.alert_rows import ALERT, RuleRow, from_rule, to_rule
 from messaging_service.notices.postgres.endpoint_rows import NewDelivery, record
+from messaging_service.privacy.sealing.message_contents import PLAIN, Contents
 from messaging_service.shared.postgres.migrated import migrated
 from messaging_service.shared.postgres.record_columns import columns_of
 from messaging_service.shared.postgres.tenancy import of_callers, tenants
@@ -109,11 +110,20 @@ _FORGET: Final = """
 class PostgresAlertStore(AlertStore, Archive):
     """Rules and alerts, and the one process at a time that evaluates them."""
 
-    def __init__(self, pool: Pool, new_id: Callable[[], UUID], every_s: float, *, give_up_after: timedelta) -> None:
+    def __init__(
+        self,
+        pool: Pool,
+        new_id: Callable[[], UUID],
+        every_s: float,
+        *,
+        give_up_after: timedelta,
+        contents: Contents = PLAIN,
+    ) -> None:
         """`pool`: not the one that sends messages. `every_s`: the interval of one look by all processes together.
 
-        `give_up_after`: how long the delivery of an alert is tried.
+        `give_up_after`: how long the delivery of an alert is tried. `contents` seals bodies.
         """
+        self._contents = contents
         self._pool = pool
         self._new_id = new_id
         self._every_s = every_s
@@ -256,7 +266,7 @@ class PostgresAlertStore(AlertStore, Archive):
         not_before = None if rule.quiet is None else rule.quiet.ends_after(now)
         endpoints = await (await connection.execute(_RECEIVERS, key)).fetchall()
         deliveries = [NewDelivery(self._new_id(), row[0], event, not_before) for row in endpoints]
-        await record(connection, deliveries, self._give_up_after)
+        await record(connection, deliveries, self._give_up_after, self._contents)
         return 1
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Collection, Sequence
 from typing import Any, Final
-from uuid import uuid4
+from uuid import UUID, uuid4
 
 from typing_extensions import override
 
@@ -17,6 +17,7 @@ from messaging_service.notices.delivery_ports import (
 )
 from messaging_service.notices.domain.endpoints import DeliveryState, EndpointKind
 from messaging_service.notices.domain.retries import Retries
+from messaging_service.privacy.sealing.message_contents import PLAIN, Contents, body_place, secret_place
 from messaging_service.shared.postgres.migrated import migrated
 from service_kit.postgres.database import Connection, Pool, transaction
 
@@ -91,8 +92,13 @@ class PostgresDeliveryQueue(DeliveryQueue):
         *,
         kinds: Collection[EndpointKind] = (EndpointKind.WEBHOOK,),
         size: int = BATCH_SIZE,
+        contents: Contents = PLAIN,
     ) -> None:
-        """`kinds`: the kinds of endpoints that are handed out. `size`: most deliveries of a batch."""
+        """`kinds`: the kinds of endpoints that are handed out. `size`: most deliveries of a batch.
+
+        `contents` opens secrets and bodies.
+        """
+        self._contents = contents
         self._pool = pool
         self._retries = retries
         self._kinds = [kind.value for kind in kinds]
@@ -108,20 +114,31 @@ class PostgresDeliveryQueue(DeliveryQueue):
                 return []
             ids = [row[0] for row in endpoints]
             cursor = await connection.execute(_DELIVERIES, {"endpoints": ids, "size": self._size})
-            deliveries: dict[Any, list[PendingDelivery]] = {}
-            for endpoint_id, *delivery in await cursor.fetchall():
-                deliveries.setdefault(endpoint_id, []).append(PendingDelivery(*delivery))
+            rows = await cursor.fetchall()
+        deliveries: dict[UUID, list[PendingDelivery]] = {}
+        bodies = await self._contents.words([(body_place(row[1]), row[3]) for row in rows])
+        for (endpoint_id, delivery_id, event_id, _, tries), body in zip(rows, bodies, strict=True):
+            # One whose key is destroyed is never sent, and given up in time.
+            if body is not None:
+                pending = PendingDelivery(delivery_id, event_id, body, tries)
+                deliveries.setdefault(endpoint_id, []).append(pending)
         return [
             DeliveryBatch(
                 endpoint_id,
                 EndpointKind(kind),
                 url,
-                (secret,) if previous is None else (secret, previous),
+                await self._secrets(endpoint_id, secret, previous),
                 tuple(deliveries.get(endpoint_id, ())),
                 lease,
             )
             for endpoint_id, kind, url, secret, previous in endpoints
         ]
+
+    async def _secrets(self, endpoint_id: UUID, *stored: str | None) -> tuple[str, ...]:
+        """The secrets of an endpoint, in the same order."""
+        place = secret_place(endpoint_id)
+        opened = await self._contents.words([(place, secret) for secret in stored if secret is not None])
+        return tuple(secret for secret in opened if secret is not None)
 
     @override
     async def finish(self, batch: DeliveryBatch, attempts: Sequence[DeliveryAttempt]) -> BatchResult:

@@ -22,6 +22,7 @@ from messaging_service.notices.endpoint_store import (
 )
 from messaging_service.notices.postgres.endpoint_rows import DELIVERY, ENDPOINT, NewDelivery, record
 from messaging_service.notices.postgres.fan_out import begin_fan_out
+from messaging_service.privacy.sealing.message_contents import PLAIN, Contents, secret_place
 from messaging_service.shared.postgres.migrated import migrated
 from messaging_service.shared.postgres.tenancy import of_callers, tenants
 from service_kit.access.principal import Accounts
@@ -91,9 +92,20 @@ class PostgresEndpointStore(EndpointStore):
     """Endpoints of one family, in the table that both families share."""
 
     def __init__(
-        self, pool: Pool, new_id: Callable[[], UUID], family: EndpointFamily, *, most: int, give_up_after: timedelta
+        self,
+        pool: Pool,
+        new_id: Callable[[], UUID],
+        family: EndpointFamily,
+        *,
+        most: int,
+        give_up_after: timedelta,
+        contents: Contents = PLAIN,
     ) -> None:
-        """`most`: endpoints that an account may have. `give_up_after`: how long a delivery is tried."""
+        """`most`: endpoints that an account may have. `give_up_after`: how long a delivery is tried.
+
+        `contents` seals secrets and bodies.
+        """
+        self._contents = contents
         self._pool = pool
         self._new_id = new_id
         self._family = family
@@ -110,7 +122,7 @@ class PostgresEndpointStore(EndpointStore):
             "url": new.url,
             "events": [event.value for event in new.events],
             "description": new.description,
-            "secret": new.secret,
+            "secret": await self._kept(new.id, new.secret),
         }
         async with migrated(transaction(self._pool)) as connection:
             await connection.execute(_LOCK_ACCOUNT, parameters)
@@ -141,7 +153,7 @@ class PostgresEndpointStore(EndpointStore):
             "events": None if change.events is None else [event.value for event in change.events],
             "description": change.description,
             "enabled": change.enabled,
-            "secret": change.secret,
+            "secret": None if change.secret is None else await self._kept(endpoint_id, change.secret),
         }
         async with migrated(transaction(self._pool)) as connection:
             before = ENDPOINT.read(await self._one(connection, _HOLD, parameters))
@@ -153,7 +165,8 @@ class PostgresEndpointStore(EndpointStore):
     async def rotate(
         self, endpoint_id: UUID, accounts: Accounts, secret: str, overlap: timedelta, *, actor: Actor
     ) -> Endpoint:
-        parameters = {"id": endpoint_id, **tenants(accounts), "secret": secret, "overlap": overlap}
+        kept = await self._kept(endpoint_id, secret)
+        parameters = {"id": endpoint_id, **tenants(accounts), "secret": kept, "overlap": overlap}
         async with migrated(transaction(self._pool)) as connection:
             before = ENDPOINT.read(await self._one(connection, _HOLD, parameters))
             rotated = ENDPOINT.read(await self._one(connection, _ROTATE, parameters))
@@ -174,7 +187,9 @@ class PostgresEndpointStore(EndpointStore):
         delivery_id = self._new_id()
         async with migrated(transaction(self._pool)) as connection:
             await self._one(connection, _HOLD, {"id": endpoint_id, **tenants(accounts)})
-            await record(connection, [NewDelivery(delivery_id, endpoint_id, event)], self._give_up_after)
+            await record(
+                connection, [NewDelivery(delivery_id, endpoint_id, event)], self._give_up_after, self._contents
+            )
             await connection.execute(_TRY_NOW, {"id": endpoint_id})
             return DELIVERY.read(await self._one(connection, _DELIVERY, {"delivery_id": delivery_id}))
 
@@ -239,6 +254,10 @@ class PostgresEndpointStore(EndpointStore):
             replayed = (await connection.execute(_REPLAY_PERIOD, parameters)).rowcount
             await connection.execute(_TRY_NOW, parameters)
         return replayed
+
+    async def _kept(self, endpoint_id: UUID, secret: str) -> str:
+        """A secret as it is stored."""
+        return await self._contents.kept(secret_place(endpoint_id), secret)
 
     async def _audit(
         self, connection: Connection, actor: Actor, verb: str, before: Endpoint | None, after: Endpoint | None

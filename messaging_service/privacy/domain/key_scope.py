@@ -24,6 +24,9 @@ class KeyScope(NamedTuple):
 INDEX: Final = KeyScope("", None)
 """The key behind the blind index of phones, and the fingerprints of requests."""
 
+ENDPOINTS: Final = KeyScope("/endpoints", None)
+"""The key of the secrets and targets of endpoints, which stay for as long as these do."""
+
 
 def month_of(instant: datetime) -> date:
     """The month of an instant, in UTC, by its first day."""

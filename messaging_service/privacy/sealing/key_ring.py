@@ -106,10 +106,15 @@ class KeyRing:
 
     async def index(self) -> BlindIndex:
         """What hides phones and fingerprints; made once, and the same for ever. Raises KEYS_UNAVAILABLE."""
+        index = await self.index_at_hand()
+        if index is None:
+            raise keys_unavailable()
+        return index
+
+    async def index_at_hand(self) -> BlindIndex | None:
+        """The same; None while its key cannot be had."""
         if self._index is None:
             await self.sealing([INDEX])
-            if self._index is None:
-                raise keys_unavailable()
         return self._index
 
     def forget(self) -> None:

@@ -12,7 +12,7 @@ import msgspec
 import structlog
 from typing_extensions import override
 
-from messaging_service.privacy.domain.key_scope import KeyScope, of_month
+from messaging_service.privacy.domain.key_scope import ENDPOINTS, KeyScope, of_month
 from messaging_service.privacy.sealing.blind_index import BlindIndex
 from messaging_service.privacy.sealing.key_ring import KeyRing, keys_unavailable
 from messaging_service.shared.domain.message import Message
@@ -60,7 +60,7 @@ class Sealer(Protocol):
         ...
 
     def words(self, account_id: str, place: bytes, words: str | None) -> str | None:
-        """Words as they are stored in a column of text: in an envelope, or as they are."""
+        """Words as a column of text has them: in an envelope, or as they are. None when their key is away."""
         ...
 
     def phone(self, phone: str) -> bytes | None:
@@ -97,6 +97,10 @@ class Contents(Protocol):
 
     async def words(self, stored: Sequence[tuple[bytes, str]]) -> list[str | None]:
         """Words out of columns of text, each with its place; None for those whose key is destroyed."""
+        ...
+
+    async def kept(self, place: bytes, secret: str) -> str:
+        """A secret of an endpoint as it is stored in a column of text."""
         ...
 
 
@@ -157,6 +161,10 @@ class PlainContents(Contents):
             raise keys_unavailable()
         return [words for _, words in stored]
 
+    @override
+    async def kept(self, place: bytes, secret: str) -> str:
+        return secret
+
 
 PLAIN: Final = PlainContents()
 
@@ -166,11 +174,19 @@ class _Sealing(Sealer):
     """Implements Sealer with the keys of one month."""
 
     keys: Mapping[str, DataKey]
-    index: BlindIndex
+    hidden_by: BlindIndex | None
+    """None while its key cannot be had."""
+
+    @property
+    def index(self) -> BlindIndex:
+        """The blind index. Raises ServiceError KEYS_UNAVAILABLE."""
+        if self.hidden_by is None:
+            raise keys_unavailable()
+        return self.hidden_by
 
     @override
     def can_seal(self, account_id: str) -> bool:
-        return account_id in self.keys
+        return account_id in self.keys and self.hidden_by is not None
 
     @override
     def content(self, message_id: UUID, account_id: str, content: Content) -> bytes:
@@ -178,7 +194,8 @@ class _Sealing(Sealer):
 
     @override
     def words(self, account_id: str, place: bytes, words: str | None) -> str | None:
-        return None if words is None else to_text(self.keys[account_id].seal(words.encode(), place))
+        key = self.keys.get(account_id)
+        return None if words is None or key is None else to_text(key.seal(words.encode(), place))
 
     @override
     def phone(self, phone: str) -> bytes:
@@ -210,7 +227,7 @@ class SealedContents(Contents):
         scopes: dict[str, KeyScope] = {account: of_month(account, now) for account in accounts}
         keys = await self._ring.sealing(scopes.values())
         at_hand = {account: keys[scope] for account, scope in scopes.items() if scope in keys}
-        return _Sealing(at_hand, await self._ring.index())
+        return _Sealing(at_hand, await self._ring.index_at_hand())
 
     @override
     async def opened(self, messages: Sequence[Message]) -> list[Message]:
@@ -234,6 +251,33 @@ class SealedContents(Contents):
             return [words for _, words in stored]
         keys = await self._ring.opening(map(key_of, sealed.values()))
         return [_words(place, words, sealed, keys) for place, words in stored]
+
+    @override
+    async def kept(self, place: bytes, secret: str) -> str:
+        keys = await self._ring.sealing([ENDPOINTS])
+        if ENDPOINTS not in keys:
+            raise keys_unavailable()
+        return to_text(keys[ENDPOINTS].seal(secret.encode(), place))
+
+
+def event_place(message_id: UUID) -> bytes:
+    """Where the words of a carrier about a message stand."""
+    return b"message_event.raw:" + message_id.bytes
+
+
+def receipt_place(carrier: str, carrier_message_id: str) -> bytes:
+    """Where the words of a receipt stand."""
+    return f"receipt.raw:{carrier}:{carrier_message_id}".encode()
+
+
+def secret_place(endpoint_id: UUID) -> bytes:
+    """Where the secrets of an endpoint stand; the present one becomes the previous one as it is."""
+    return b"webhook_endpoint.secret:" + endpoint_id.bytes
+
+
+def body_place(delivery_id: UUID) -> bytes:
+    """Where the body of a delivery stands."""
+    return b"webhook_delivery.body:" + delivery_id.bytes
 
 
 def _opened(message: Message, envelope: bytes, keys: Mapping[int, DataKey | None]) -> Message:

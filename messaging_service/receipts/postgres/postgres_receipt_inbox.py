@@ -8,6 +8,7 @@ from typing_extensions import override
 
 from messaging_service.accounts.domain.charging import ChargePolicy
 from messaging_service.carriers.domain.submission import DeliveryReceipt
+from messaging_service.privacy.sealing.message_contents import PLAIN, Contents
 from messaging_service.receipts.postgres import receipt_matching, receipt_rows
 from messaging_service.receipts.receipt_inbox import ReceiptInbox, Worked
 from messaging_service.shared.postgres.migrated import migrated
@@ -26,16 +27,24 @@ _FORGET = """
 class PostgresReceiptInbox(ReceiptInbox, Archive):
     """Implements ReceiptInbox, and Archive for receipts that wait for nothing any more."""
 
-    def __init__(self, pool: Pool, owner: str, charge: ChargePolicy = ChargePolicy.ACCEPTANCE) -> None:
-        """`owner` names this process in events. `charge`: what accounts pay for."""
+    def __init__(
+        self,
+        pool: Pool,
+        owner: str,
+        charge: ChargePolicy = ChargePolicy.ACCEPTANCE,
+        contents: Contents = PLAIN,
+    ) -> None:
+        """`owner` names this process in events. `charge`: what accounts pay for. `contents` seals carriers' words."""
+        self._contents = contents
         self._pool = pool
         self._owner = owner
         self._charge = charge
 
     @override
     async def store(self, receipts: Sequence[DeliveryReceipt]) -> None:
+        sealer = await self._contents.sealer([""])
         async with migrated(single_statement(self._pool)) as connection:
-            await receipt_rows.store(connection, receipts)
+            await receipt_rows.store(connection, receipts, sealer)
 
     @override
     async def work(self, limit: int) -> Worked:

@@ -9,6 +9,7 @@ from uuid import UUID
 import msgspec
 
 from messaging_service.carriers.domain.submission import DeliveryReceipt, canonical_carrier_id
+from messaging_service.privacy.sealing.message_contents import Sealer, receipt_place
 from service_kit.postgres.database import Connection, Transaction
 from service_kit.postgres.pipeline import Statement, Step
 
@@ -84,8 +85,8 @@ class WaitingReceipt:
         return self.found_id or canonical_carrier_id(self.carrier_message_id)
 
 
-async def store(connection: Connection, receipts: Sequence[DeliveryReceipt]) -> None:
-    """Stores receipts as they came."""
+async def store(connection: Connection, receipts: Sequence[DeliveryReceipt], sealer: Sealer) -> None:
+    """Stores receipts as they came; their words in envelopes of no account, because nobody knows whose they are."""
     rows = [
         {
             "carrier": receipt.carrier,
@@ -96,7 +97,7 @@ async def store(connection: Connection, receipts: Sequence[DeliveryReceipt]) -> 
             "sender_id": receipt.sender_id,
             "network_error": receipt.network_error,
             "done_at": receipt.done_at,
-            "raw": receipt.raw,
+            "raw": sealer.words("", receipt_place(receipt.carrier, receipt.carrier_message_id), receipt.raw) or "",
             "network": receipt.network,
             "all_parts": receipt.speaks_for_all_parts,
             "other_id": None if receipt.other_message_id is None else canonical_carrier_id(receipt.other_message_id),

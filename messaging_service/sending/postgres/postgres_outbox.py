@@ -146,8 +146,10 @@ class PostgresOutbox(Outbox):
 
     @override
     async def settle(self, batch: Sequence[Settlement]) -> Sequence[Settled | ServiceError]:
+        # Without its key an outcome is recorded all the same, and the carrier's words are lost.
+        sealer = await self._contents.sealer({item.message.account_id for item in batch})
         async with migrated(single_statement(self._pool)) as connection:
-            return await settlement.settle(connection, batch, self._owner.name, self._unknown)
+            return await settlement.settle(connection, batch, self._owner.name, self._unknown, sealer)
 
     @override
     async def sweep(self) -> Swept:

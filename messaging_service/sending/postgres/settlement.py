@@ -11,7 +11,7 @@ from uuid import UUID
 import msgspec
 
 from messaging_service.carriers.domain.submission import canonical_carrier_id
-from messaging_service.privacy.sealing.message_contents import with_text_of
+from messaging_service.privacy.sealing.message_contents import Sealer, event_place, with_text_of
 from messaging_service.sending.domain.settling import LEAVES_QUEUE, settlement_of
 from messaging_service.sending.outbox import Settled, Settlement
 from messaging_service.sending.postgres.reading import get_messages
@@ -140,12 +140,12 @@ class UnknownTimes:
 
 
 async def settle(
-    connection: Connection, batch: Sequence[Settlement], owner: str, unknown: UnknownTimes
+    connection: Connection, batch: Sequence[Settlement], owner: str, unknown: UnknownTimes, sealer: Sealer
 ) -> list[Settled]:
     """Records a batch; see Outbox.settle."""
     in_order = sorted(batch, key=lambda item: item.message.id)
     step = _SETTLE(
-        rows=msgspec.json.encode([_to_row(item) for item in in_order]),
+        rows=msgspec.json.encode([_to_row(item, sealer) for item in in_order]),
         owner=owner,
         unknown_window_s=unknown.window_s,
         resend_after_s=unknown.resend_after_s,
@@ -157,7 +157,8 @@ async def settle(
     return [_settled(item, rows.get(item.message.id), stored) for item in batch]
 
 
-def _to_row(item: Settlement) -> dict[str, Any]:
+def _to_row(item: Settlement, sealer: Sealer) -> dict[str, Any]:
+    message = item.message
     state, billing = settlement_of(item.outcome, has_another=item.avoid is not None)
     return {
         "id": item.message.id,
@@ -166,7 +167,7 @@ def _to_row(item: Settlement) -> dict[str, Any]:
         "billing": billing.value,
         "carrier": item.outcome.carrier or None,
         "code": item.outcome.error_code,
-        "raw": item.outcome.raw,
+        "raw": sealer.words(message.account_id, event_place(message.id), item.outcome.raw),
         "retry_in_s": item.retry_in_s,
         "recipient": item.message.recipient,
         "avoid": item.avoid,
