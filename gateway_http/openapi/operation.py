@@ -54,7 +54,7 @@ _CREDENTIAL_PROBLEMS: Mapping[int, Sequence[str]] = {
     401: ["UNAUTHENTICATED"],
     403: ["PERMISSION_DENIED"],
     429: ["TOO_MANY_BAD_CREDENTIALS"],
-    503: ["MESSAGING_UNAVAILABLE"],
+    503: ["MESSAGING_UNAVAILABLE", "IDENTITY_PROVIDER_UNAVAILABLE"],
 }
 """Of each operation that is not public; the last one when nobody can tell whether a credential is valid."""
 

@@ -128,6 +128,8 @@ function curl(spec, method, path, operation) {
     .map((one) => `${one.name}=${one.schema.enum ? one.schema.enum.find((value) => value === "DirectCustomer") || one.schema.enum[0] : "user123"}`);
   const url = location.origin + filled + (query.length ? `?${query.join("&")}` : "");
   const lines = [`curl -sS ${method === "get" ? "" : `-X ${method.toUpperCase()} `}${quoted(url)}`];
+  const security = operation.security || [];
+  if (security.length && security.every((one) => Object.keys(one).length)) lines.push('-H "Authorization: Bearer $TUKUPAY_KEY"');
   const body = operation.requestBody;
   if (body && body.required) {
     const example = Object.values(body.content["application/json"].examples)[0].value;
