@@ -2,10 +2,15 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
+import os
 import ssl
 import subprocess
+from collections import Counter
 from collections.abc import Iterator
+from functools import partial
+from itertools import count
 from pathlib import Path
 
 import grpc
@@ -17,6 +22,10 @@ from tests.acceptance.local_system import READY, LocalSystem, eventually, free_a
 from tests.system.certificates import Authority
 
 pytestmark = pytest.mark.timeout(240)
+
+IS_LONG = bool(os.environ.get("TUKUPAY_LONG"))
+ROTATIONS = 20 if IS_LONG else 1
+REQUESTS_A_SECOND = 50
 
 SEND = {"userId": "user123", "recipientPhoneNumber": "+254712345678", "message": "Over TLS", "senderId": "TUKUPAY"}
 
@@ -102,14 +111,64 @@ def test_services_let_in_those_with_a_certificate_alone(over_tls: LocalSystem, f
     assert call(address, ca, foreign.key, foreign.chain) is grpc.StatusCode.UNAVAILABLE
 
 
-def test_renewed_certificates_are_taken_by_all_while_they_run(over_tls: LocalSystem, files: Path) -> None:
-    before = (files / "gateway.crt").read_text()
-    done = over_tls.run("certificates", "create", "--into", str(files), "--days", "5")
-    assert done.returncode == 0, done.stderr
-    assert (files / "gateway.crt").read_text() != before
-    logs = over_tls.home / "logs"
-    taken = {"pricing": "tls.files_taken", "messaging": "tls.channel_renewed", "gateway": "tls.channel_renewed"}
-    for part, event in taken.items():
-        assert eventually(lambda part=part, event=event: event in (logs / f"{part}.log").read_text()), part  # type: ignore[misc]
-    with https(over_tls, (files / "ca.crt").read_text()) as client:
-        assert client.post("/api/sms/send", json=SEND).status_code == 200
+class Load:
+    """Requests that reach both services, every other one over a new connection."""
+
+    PATHS = ("/api/sms-costs/resolve?customerId=cust123", "/api/sms/outbox?userId=user123")
+
+    def __init__(self, system: LocalSystem, authority: str) -> None:
+        self._url = f"https://{system.addresses['GATEWAY_HTTP_ADDRESS']}"
+        self._context = ssl.create_default_context(cadata=authority)
+        self.outcomes: Counter[str] = Counter()
+
+    def _client(self) -> httpx.AsyncClient:
+        return httpx.AsyncClient(base_url=self._url, verify=self._context, trust_env=False, timeout=20)
+
+    async def run(self, until: asyncio.Event) -> None:
+        """Sends so many requests a second until the event is set, and waits for their answers."""
+        async with self._client() as kept, asyncio.TaskGroup() as requests:
+            for number in count():
+                if until.is_set():
+                    return
+                requests.create_task(self._request(kept if number % 2 else None, self.PATHS[number // 2 % 2]))
+                await asyncio.sleep(1 / REQUESTS_A_SECOND)
+
+    async def _request(self, kept: httpx.AsyncClient | None, path: str) -> None:
+        try:
+            if kept is not None:
+                answer = await kept.get(path)
+            else:
+                async with self._client() as fresh:
+                    answer = await fresh.get(path)
+        except httpx.HTTPError as error:
+            self.outcomes[repr(error)] += 1
+        else:
+            self.outcomes[str(answer.status_code)] += 1
+
+
+def renewals(logs: Path) -> list[int]:
+    """How often each part went over to new certificates, everywhere that it uses them."""
+    expected = {"pricing": ("tls.files_taken", 1), "messaging": ("tls.channel_renewed", 1)}
+    expected |= {"gateway": ("tls.channel_renewed", 2)}
+    return [(logs / f"{part}.log").read_text().count(event) // uses for part, (event, uses) in expected.items()]
+
+
+@pytest.mark.timeout(900)
+def test_no_request_fails_while_all_certificates_are_renewed(over_tls: LocalSystem, files: Path) -> None:
+    load = Load(over_tls, (files / "ca.crt").read_text())
+
+    async def renew() -> None:
+        enough = asyncio.Event()
+        under_load = asyncio.create_task(load.run(enough))
+        for rotation in range(1, ROTATIONS + 1):
+            done = await asyncio.to_thread(over_tls.run, "certificates", "create", "--into", str(files), "--days", "5")
+            assert done.returncode == 0, done.stderr
+            taken = partial(lambda number: min(renewals(over_tls.home / "logs")) >= number, rotation)
+            assert await asyncio.to_thread(eventually, taken)
+        enough.set()
+        await under_load
+
+    asyncio.run(renew())
+    if IS_LONG:
+        print(f"\n{ROTATIONS} rotations of all certificates: {dict(load.outcomes)}")  # noqa: T201
+    assert load.outcomes.keys() == {"200"}
