@@ -24,6 +24,7 @@ from messaging_service.wiring.build_privacy import build_privacy
 from messaging_service.wiring.build_receipts import build_intake, build_receipts
 from messaging_service.wiring.build_reports import build_reports
 from messaging_service.wiring.build_sending import Needed, WiredSending, build_sending
+from messaging_service.wiring.chosen_carriers import carrier_plan
 from messaging_service.wiring.messaging_process import Duties, Process, Servicers, create_process
 from messaging_service.wiring.migrate import MIGRATIONS
 from messaging_service.wiring.pools import REPORTS
@@ -65,15 +66,16 @@ class Service:
 
 
 def compose(process: Process) -> Service:
-    """Puts all rooms together; nothing connects or runs yet."""
+    """Puts all rooms together; nothing connects or runs yet. Raises SettingsError for a carriers file that is wrong."""
     turns = ReportTurns(process.pools.reports, REPORTS)
     access = build_access(process)
     accounts = build_accounts(process, turns)
     abuse = build_abuse(process)
     prices = build_prices(process, accounts.destinations)
     opt_outs = build_opt_outs(process)
-    intake = build_intake(process, accounts)
-    carriers = build_carriers(process, CarrierSinks(intake.receipts.take, opt_outs.take, intake.late.take))
+    plan = carrier_plan(process.settings.carriers)
+    intake = build_intake(process, accounts, plan)
+    carriers = build_carriers(process, plan, CarrierSinks(intake.receipts.take, opt_outs.take, intake.late.take))
     events = build_events(process)
     sending = build_sending(process, Needed(accounts, prices, opt_outs, carriers, events, late=intake.late.record))
     receipts = build_receipts(process, intake, carriers, sending)

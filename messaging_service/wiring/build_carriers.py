@@ -19,7 +19,6 @@ from messaging_service.carriers.metrics.fleet_events import CountedFleet
 from messaging_service.carriers.postgres.carrier_registry import PostgresCarrierRegistry
 from messaging_service.carriers.postgres.postgres_bind_leases import PostgresBindLeases
 from messaging_service.carriers.real_phones import from_real_phones
-from messaging_service.wiring.chosen_carriers import carrier_plan
 from messaging_service.wiring.messaging_process import Duties, Process, Servicers
 from tukupay.sms.messaging.v1 import carriers_pb2_grpc
 
@@ -42,13 +41,11 @@ class WiredCarriers:
     """Takes what phones wrote, by whichever carrier."""
 
 
-def build_carriers(process: Process, sinks: CarrierSinks) -> WiredCarriers:
-    """Puts the carriers together, not started. Raises SettingsError for a carriers file that is wrong."""
+def build_carriers(process: Process, plan: CarrierPlan, sinks: CarrierSinks) -> WiredCarriers:
+    """Puts the carriers of a plan together, not started."""
     pool, replica = process.pools.main, process.replica
-    plan = carrier_plan(process.settings.carriers)
     names = [spec.name for spec in plan.carriers]
-    sandboxes = frozenset(spec.name for spec in plan.carriers if spec.is_sandbox)
-    sinks = replace(sinks, inbound=from_real_phones(sinks.inbound, names, sandboxes))
+    sinks = replace(sinks, inbound=from_real_phones(sinks.inbound, names, plan.sandboxes))
     leases = PostgresBindLeases(pool, replica)
     carriers = [process.seams.carrier(spec, sinks, leases) for spec in plan.carriers]
     fleet = Fleet(carriers, CountedFleet(process.registry), plan.breaker, drain_s=process.settings.drain_s)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from functools import partial
 
+from messaging_service.carriers.files.carriers_file import CarrierPlan
 from messaging_service.receipts.carrier_callbacks import CarrierCallbacks
 from messaging_service.receipts.grpc.carrier_callback_servicer import CarrierCallbackServicer
 from messaging_service.receipts.late_outcomes import LateOutcomeProcessor
@@ -39,11 +40,11 @@ class WiredReceipts:
     duties: Duties
 
 
-def build_intake(process: Process, accounts: WiredAccounts) -> ReceiptIntake:
+def build_intake(process: Process, accounts: WiredAccounts, plan: CarrierPlan) -> ReceiptIntake:
     """Puts the intake together; nothing runs yet."""
     pool, replica, charge = process.pools.main, process.replica, process.settings.accounts.charge_policy
     log = CountedUpkeep(process.failures, process.registry)
-    inbox = PostgresReceiptInbox(pool, replica, charge, process.contents)
+    inbox = PostgresReceiptInbox(pool, replica, charge, process.contents, plan.modes_of)
     receipts = ReceiptProcessor(CountedInbox(inbox, accounts.settled, process.registry), log, poll_s=1.0)
     keep_s = process.settings.receipts.receipt_retention_days * 86_400
     retention = Retention(inbox, process.failures, duty="receipt_retention", keep_s=keep_s)

@@ -94,3 +94,13 @@ def only_route(carriers: Collection[str], sandboxes: Collection[str] = ()) -> Ro
 def default_route(carriers: Collection[str]) -> Route:
     """The default route over these carriers, in equal shares."""
     return Route(DEFAULT_ROUTE, tuple(Leg(name) for name in carriers))
+
+
+def modes_taken(carrier: str, carriers: Collection[str], sandboxes: Collection[str]) -> frozenset[AccessMode]:
+    """The modes of the messages that a carrier takes: a sandbox takes live ones only where all are sandboxes.
+
+    Both for a carrier that is none of them: it may have been one of either kind.
+    """
+    if carrier not in carriers or set(sandboxes) >= set(carriers):
+        return frozenset(AccessMode)
+    return frozenset({AccessMode.TEST if carrier in sandboxes else AccessMode.LIVE})

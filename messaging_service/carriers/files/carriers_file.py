@@ -19,9 +19,18 @@ import msgspec
 
 from messaging_service.carriers.africastalking.africastalking_settings import AfricasTalkingSettings
 from messaging_service.carriers.domain.circuit_breaker import BreakerSettings
-from messaging_service.carriers.domain.routing import DEFAULT_ROUTE, Leg, Route, Routes, default_route, only_route
+from messaging_service.carriers.domain.routing import (
+    DEFAULT_ROUTE,
+    Leg,
+    Route,
+    Routes,
+    default_route,
+    modes_taken,
+    only_route,
+)
 from messaging_service.carriers.smpp.smpp_settings import SmppSettings
 from messaging_service.shared.domain.states import Priority
+from service_kit.access.principal import AccessMode
 from service_kit.settings import SettingsError
 
 S = TypeVar("S")
@@ -51,6 +60,15 @@ class CarrierPlan:
     carriers: tuple[CarrierSpec, ...]
     routes: Routes
     breaker: BreakerSettings = dataclasses.field(default_factory=BreakerSettings)
+
+    @property
+    def sandboxes(self) -> frozenset[str]:
+        """Names of the sandbox carriers."""
+        return frozenset(spec.name for spec in self.carriers if spec.is_sandbox)
+
+    def modes_of(self, carrier: str) -> frozenset[AccessMode]:
+        """The modes of the messages that a carrier may have been given; both for one that is not in the plan."""
+        return modes_taken(carrier, frozenset(spec.name for spec in self.carriers), self.sandboxes)
 
 
 class _RouteTable(msgspec.Struct, forbid_unknown_fields=True):

@@ -10,6 +10,7 @@ from messaging_service.accounts.domain.charging import ChargePolicy
 from messaging_service.carriers.domain.submission import DeliveryReceipt
 from messaging_service.privacy.sealing.message_contents import PLAIN, Contents
 from messaging_service.receipts.postgres import receipt_matching, receipt_rows
+from messaging_service.receipts.postgres.receipt_matching import ModesOf, any_mode
 from messaging_service.receipts.receipt_inbox import ReceiptInbox, Worked
 from messaging_service.shared.postgres.migrated import migrated
 from messaging_service.shared.retention import Archive
@@ -33,9 +34,14 @@ class PostgresReceiptInbox(ReceiptInbox, Archive):
         owner: str,
         charge: ChargePolicy = ChargePolicy.ACCEPTANCE,
         contents: Contents = PLAIN,
+        modes_of: ModesOf = any_mode,
     ) -> None:
-        """`owner` names this process in events. `charge`: what accounts pay for. `contents` seals carriers' words."""
+        """`owner` names this process in events. `charge`: what accounts pay for. `contents` seals carriers' words.
+
+        `modes_of`: the modes of the messages that a carrier, by its name, may have been given.
+        """
         self._contents = contents
+        self._modes_of = modes_of
         self._pool = pool
         self._owner = owner
         self._charge = charge
@@ -49,7 +55,7 @@ class PostgresReceiptInbox(ReceiptInbox, Archive):
     @override
     async def work(self, limit: int) -> Worked:
         async with migrated(quick_transaction(self._pool)) as transaction:
-            return await receipt_matching.work(transaction, limit, self._owner, self._charge)
+            return await receipt_matching.work(transaction, limit, self._owner, self._charge, self._modes_of)
 
     @override
     async def postpone_next(self) -> None:

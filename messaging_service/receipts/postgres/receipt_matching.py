@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass, field, replace
 from uuid import UUID
 
@@ -20,6 +20,7 @@ from messaging_service.sending.domain.settling import (
 from messaging_service.sending.postgres.parts_sent import NewPart, Part, look_up_parts, parts_in, record_parts
 from messaging_service.sending.postgres.transitions import Money, Move, Target, hold_messages, moving, targets_in
 from messaging_service.shared.domain.states import State
+from service_kit.access.principal import AccessMode
 from service_kit.postgres.database import Connection, Transaction
 from service_kit.postgres.pipeline import Statement, Step
 
@@ -31,7 +32,7 @@ _UNKNOWN_FOR = """
     WHERE d.state = 'unknown' AND d.recipient = %(recipient)s
         AND (m.carrier IS NULL OR m.carrier = %(carrier)s)
         AND (%(sender_id)s::text IS NULL OR lower(ltrim(m.sender_id, '+')) = lower(ltrim(%(sender_id)s, '+')))
-        AND m.last_attempt_at <= (SELECT received_at FROM receipt WHERE id = %(receipt)s)
+        AND m.mode = ANY(%(modes)s) AND m.last_attempt_at <= (SELECT received_at FROM receipt WHERE id = %(receipt)s)
     ORDER BY m.id LIMIT 2
 """
 
@@ -62,6 +63,15 @@ UNKNOWN_AFTER_TRIES = 2
 message of unknown outcome, or by its id alone to a message to another phone."""
 
 
+ModesOf = Callable[[str], Collection[AccessMode]]
+"""The modes of the messages that a carrier, by its name, may have been given."""
+
+
+def any_mode(_carrier: str) -> Collection[AccessMode]:
+    """Every carrier may have been given messages of every mode."""
+    return tuple(AccessMode)
+
+
 @dataclass(slots=True)
 class _Changes:
     """What a pass will write."""
@@ -87,13 +97,18 @@ class _Changes:
         return steps
 
 
-async def work(transaction: Transaction, limit: int, owner: str, policy: ChargePolicy) -> Worked:
-    """Applies up to `limit` waiting receipts to their messages; those without a match wait longer."""
+async def work(
+    transaction: Transaction, limit: int, owner: str, policy: ChargePolicy, modes_of: ModesOf = any_mode
+) -> Worked:
+    """Applies up to `limit` waiting receipts to their messages; those without a match wait longer.
+
+    A receipt without a known id is of no message that its carrier cannot have been given.
+    """
     waiting = await waiting_receipts(transaction, limit)
     matched: dict[UUID, list[WaitingReceipt]] = {}
     unmatched: list[int] = []
     for found in waiting:
-        receipt = await _with_message(transaction.connection, found)
+        receipt = await _with_message(transaction.connection, found, modes_of)
         if receipt.message_id is None:
             unmatched.append(receipt.id)
         else:
@@ -111,7 +126,7 @@ async def work(transaction: Transaction, limit: int, owner: str, policy: ChargeP
     return Worked(looked_at=len(waiting), matched=len(waiting) - left, money=money)
 
 
-async def _with_message(connection: Connection, receipt: WaitingReceipt) -> WaitingReceipt:
+async def _with_message(connection: Connection, receipt: WaitingReceipt, modes_of: ModesOf) -> WaitingReceipt:
     """The receipt with the message that it is about, if one is known now.
 
     Where its id is that of a message to another phone, its own message may have the same id, and that may not be on
@@ -121,11 +136,11 @@ async def _with_message(connection: Connection, receipt: WaitingReceipt) -> Wait
         return receipt
     if receipt.tries < UNKNOWN_AFTER_TRIES:
         return replace(receipt, message_id=None)
-    unknown = await _unknown_message(connection, receipt)
+    unknown = await _unknown_message(connection, receipt, modes_of)
     return receipt if unknown is None else replace(receipt, message_id=unknown, attempt=None, found_id=None)
 
 
-async def _unknown_message(connection: Connection, receipt: WaitingReceipt) -> UUID | None:
+async def _unknown_message(connection: Connection, receipt: WaitingReceipt, modes_of: ModesOf) -> UUID | None:
     if receipt.recipient is None or receipt.phone_alone:
         return None
     cursor = await connection.execute(
@@ -135,6 +150,7 @@ async def _unknown_message(connection: Connection, receipt: WaitingReceipt) -> U
             "sender_id": receipt.sender_id,
             "carrier": receipt.carrier,
             "receipt": receipt.id,
+            "modes": [mode.value for mode in modes_of(receipt.carrier)],
         },
     )
     candidates = await cursor.fetchall()

@@ -41,11 +41,6 @@ _CHECKS: Final[Any] = {
 }
 
 
-def is_token(credential: str) -> bool:
-    """Whether a credential has the form of a token: three parts with points between, the first a JSON object."""
-    return credential.startswith("eyJ") and credential.count(".", 0, MAX_TOKEN) == 2
-
-
 class TokenVerifier:
     """Finds out who calls with a token. What it has verified it keeps for a minute."""
 

@@ -15,7 +15,7 @@ import pytest
 
 from service_kit.access.oidc.issuer import ALGORITHMS, Grant, Issuer
 from service_kit.access.oidc.verified_tokens import VerifiedTokens
-from service_kit.access.oidc.verifier import MAX_TOKEN, TokenVerifier, is_token
+from service_kit.access.oidc.verifier import MAX_TOKEN, TokenVerifier
 from service_kit.access.principal import Principal, PrincipalKind
 from service_kit.errors import Kind, ServiceError
 from tests.doubles.token_issuer import AUDIENCE, ISSUER, NOW, TokenIssuer, claims, new_key, public_pem, unsigned
@@ -354,10 +354,3 @@ async def test_other_issuers_of_a_new_file_end_what_was_verified(verifier: Token
     assert issuer.fetches == 2
     verifier.use([dataclasses.replace(TRUSTED, issuer="https://other.example")])
     assert "no issuer" in await refusal(verifier, token)
-
-
-def test_a_token_is_told_from_a_key() -> None:
-    assert is_token(TokenIssuer().token())
-    assert not is_token("tk_live_4fQ2bT9x_0123456789")
-    assert not is_token("eyJhbGci")
-    assert not is_token("eyJ." * 5)

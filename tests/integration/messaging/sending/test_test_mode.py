@@ -433,6 +433,34 @@ async def test_reports_and_audits_leave_it_out(database_url: str, tmp_path: Path
         assert exported == [live.outbox_id]
 
 
+async def test_a_receipt_of_a_sandbox_settles_no_live_message_of_unknown_outcome(
+    database_url: str, tmp_path: Path
+) -> None:
+    async with service(database_url, tmp_path) as (running, carriers):
+        carriers["safaricom"].answer = lambda _: replace(unanswered(), carrier="")
+        live = (await running.send()).entry
+        assert live.delivery_state == pb.DELIVERY_STATE_UNKNOWN
+        for carrier, number in (("sandbox", 1), ("safaricom", 2)):
+            receipt = DeliveryReceipt(
+                carrier,
+                f"C{number}",
+                ReceiptState.DELIVERED,
+                live.recipient_phone_number,
+                live.sender_id,
+                None,
+                None,
+                "as it came",
+            )
+            await running.sinks[0].receipts([receipt])
+            # It is matched by its phone at its third try.
+            await until_found(
+                database_url,
+                f"SELECT 1 FROM receipt WHERE carrier = '{carrier}' AND (tries >= 3 OR message_id IS NOT NULL)",
+            )
+            state = (await running.entry(live.outbox_id)).delivery_state
+            assert (state == pb.DELIVERY_STATE_UNKNOWN) == (carrier == "sandbox")
+
+
 @pytest.mark.parametrize("real", [("safaricom",), ()], ids=["beside a real carrier", "alone"])
 async def test_what_is_written_at_a_sandbox_opts_out_no_real_phone(
     database_url: str, tmp_path: Path, real: tuple[str, ...]
