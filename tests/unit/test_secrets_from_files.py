@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
 
-from service_kit.settings import SettingsError, load, setting
-from sms_cli.shared.local_settings import client_environment
+from gateway_http.settings import GatewaySettings
+from messaging_service.wiring.settings.messaging_settings import MessagingSettings
+from pricing_service.settings import PricingSettings
+from service_kit.settings import FILE_SUFFIX, SettingsError, declared, load, setting
+from sms_cli.shared.local_settings import LocalSettings, client_environment
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,3 +85,17 @@ def test_commands_find_the_urls_of_databases_in_files(file: Path, tmp_path: Path
 def test_a_url_of_a_database_that_cannot_be_read_is_named(tmp_path: Path) -> None:
     with pytest.raises(SettingsError, match=r"PRICING_DATABASE_DIRECT_URL: .* cannot be read"):
         client_environment({"TUKUPAY_HOME": str(tmp_path), "PRICING_DATABASE_DIRECT_URL_FILE": str(tmp_path / "x")})
+
+
+@pytest.mark.parametrize("settings", [GatewaySettings, MessagingSettings, PricingSettings, LocalSettings])
+def test_whatever_is_called_a_secret_may_be_in_a_file(settings: type) -> None:
+    secret = re.compile(r"(PASSWORD|SECRETS?|TOKEN|CREDENTIALS?|DATABASE_URL|DIRECT_URL|SMTP_URL|API_KEY)$")
+    named = [each for each in declared(settings) if secret.search(each.env)]
+    assert named
+    assert [each.env for each in named if not each.is_secret] == []
+
+
+@pytest.mark.parametrize("settings", [GatewaySettings, MessagingSettings, PricingSettings, LocalSettings])
+def test_no_setting_has_the_name_of_a_file_of_another_one(settings: type) -> None:
+    every = {each.env for each in declared(settings)}
+    assert [each.env for each in declared(settings) if each.is_secret and each.env + FILE_SUFFIX in every] == []
