@@ -23,6 +23,8 @@ FRESH_S: Final = 60.0
 """How long a key is used without a look at whether it was destroyed."""
 USABLE_S: Final = 3_600.0
 """How long a key is used at most while what keeps the keys is away."""
+AGAIN_S: Final = 1_800.0
+"""How long a key is used before it is unwrapped anew, where its keeper can be asked."""
 RETRY_S: Final = 5.0
 """How long keys that are at hand are used before the next look, after one that failed."""
 MOST_KEYS: Final = 20_000
@@ -39,8 +41,15 @@ class _Held:
 
     key: DataKey | None
     """None for one that is destroyed."""
+    wrapped: bytes | None
+    """As it was stored when it was unwrapped."""
     fresh_until: float
-    usable_until: float
+    unwrapped_at: float
+
+    @property
+    def usable_until(self) -> float:
+        """How long it is used at most while its keeper is away."""
+        return self.unwrapped_at + USABLE_S
 
 
 def keys_unavailable() -> ServiceError:
@@ -170,25 +179,41 @@ class KeyRing:
         stored = await self._asked(self._store.of_ids(ids))
         await self._take(stored)
         # A number without a key is like one whose key is destroyed.
-        self._hold(dict.fromkeys(ids - {key.id for key in stored}))
+        self._hold_destroyed(ids - {key.id for key in stored})
 
     async def _take(self, stored: Sequence[StoredKey]) -> None:
-        there = [(key, WrappedKey(key.wrapped_by, key.wrapped)) for key in stored if key.wrapped is not None]
-        self._hold({key.id: None for key in stored if key.wrapped is None})
+        self._hold_destroyed(key.id for key in stored if key.wrapped is None)
+        there = [
+            (key, WrappedKey(key.wrapped_by, key.wrapped))
+            for key in stored
+            if key.wrapped is not None and not self._is_still_there(key)
+        ]
         if not there:
             return
         opened = await self._asked(self._wrapper.unwrap([(wrapped, key.scope.purpose) for key, wrapped in there]))
-        self._hold({key.id: DataKey.of(key.id, raw) for (key, _), raw in zip(there, opened, strict=True)})
+        now = self._monotonic()
         for (key, _), raw in zip(there, opened, strict=True):
             self._id_of[key.scope] = key.id
+            self._hold(key.id, _Held(DataKey.of(key.id, raw), key.wrapped, now + FRESH_S, now))
             if key.scope == INDEX:
                 self._index = BlindIndex(raw)
 
-    def _hold(self, keys: Mapping[int, DataKey | None]) -> None:
+    def _is_still_there(self, stored: StoredKey) -> bool:
+        """Whether a key is at hand that was unwrapped not long ago, and is stored as it was: then it is fresh again."""
+        now, held = self._monotonic(), self._by_id.get(stored.id)
+        if held is None or held.key is None or held.wrapped != stored.wrapped or now >= held.unwrapped_at + AGAIN_S:
+            return False
+        held.fresh_until = now + FRESH_S
+        return True
+
+    def _hold_destroyed(self, ids: Iterable[int]) -> None:
         now = self._monotonic()
-        for key_id, key in keys.items():
-            self._by_id.pop(key_id, None)
-            self._by_id[key_id] = _Held(key, now + FRESH_S, now + USABLE_S)
+        for key_id in ids:
+            self._hold(key_id, _Held(None, None, now, now))
+
+    def _hold(self, key_id: int, held: _Held) -> None:
+        self._by_id.pop(key_id, None)
+        self._by_id[key_id] = held
         while len(self._by_id) > MOST_KEYS:
             del self._by_id[next(iter(self._by_id))]
 
