@@ -74,7 +74,7 @@ class GatewaySettings:
         "TOML file of the identity providers whose tokens are taken; looked at every 10 s; unset for none",
         parse=Path,
         default=None,
-        guide="guides/access.md#tokens-of-an-identity-provider",
+        guide="guides/access.md",
     )
     bad_credentials_per_minute: int = setting(
         "GATEWAY_BAD_CREDENTIALS_PER_MINUTE",

@@ -179,7 +179,7 @@ class PricingSettings:
         "TOML file of the identity providers whose tokens are taken; looked at every 10 s; unset for none",
         parse=Path,
         default=None,
-        guide="guides/access.md#tokens-of-an-identity-provider",
+        guide="guides/access.md",
     )
     reflection: bool = setting(
         "PRICING_REFLECTION",

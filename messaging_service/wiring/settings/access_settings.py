@@ -34,7 +34,7 @@ class AccessSettings:
         "TOML file of the identity providers whose tokens are taken; looked at every 10 s; unset for none",
         parse=Path,
         default=None,
-        guide="guides/access.md#tokens-of-an-identity-provider",
+        guide="guides/access.md",
     )
     reflection: bool = setting(
         "MESSAGING_REFLECTION",
