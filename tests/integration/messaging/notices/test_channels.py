@@ -49,7 +49,7 @@ async def test_an_alert_is_told_to_a_room_in_plain_words(database_url: str) -> N
     async with both(database_url, **QUICK) as (service, system):
         books = await prepaid(service, 2_000)
         channel = await made(service, url=room(system), description="duty")
-        assert channel.events == [1, 2, 3, 4, 5]
+        assert channel.events == [1, 2, 3, 4, 5, 8]
         await adjust(books, -1_901)
         (post,) = await system.until(1)
         text = json.loads(post.body)
