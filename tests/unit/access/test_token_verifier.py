@@ -12,6 +12,8 @@ from typing import Any
 
 import jwt
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from service_kit.access.oidc.issuer import ALGORITHMS, Grant, Issuer
 from service_kit.access.oidc.verified_tokens import VerifiedTokens
@@ -21,6 +23,9 @@ from service_kit.errors import Kind, ServiceError
 from tests.doubles.token_issuer import AUDIENCE, ISSUER, NOW, TokenIssuer, claims, new_key, public_pem, unsigned
 
 TRUSTED = Issuer("staff", ISSUER, (AUDIENCE,), "https://id.example.com/certs", ("ES256",), scopes_claim=("scope",))
+
+
+ANY = TokenIssuer()
 
 
 class Clock:
@@ -354,3 +359,32 @@ async def test_other_issuers_of_a_new_file_end_what_was_verified(verifier: Token
     assert issuer.fetches == 2
     verifier.use([dataclasses.replace(TRUSTED, issuer="https://other.example")])
     assert "no issuer" in await refusal(verifier, token)
+
+
+_JSON = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.floats(allow_nan=True) | st.text(max_size=8),
+    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(max_size=4), inner, max_size=3),
+    max_leaves=6,
+)
+_NAMES = ("iss", "aud", "exp", "nbf", "iat", "sub", "scope", "jti", "accounts", "realm_access")
+
+
+@settings(max_examples=300, deadline=None)
+@given(given_claims=st.dictionaries(st.sampled_from(_NAMES), _JSON, max_size=4), header=_JSON)
+async def test_whatever_a_token_holds_its_caller_is_known_or_refused(given_claims: dict[str, Any], header: Any) -> None:
+    clock = Clock()
+    trusted = dataclasses.replace(TRUSTED, accounts_claim=("accounts",), groups_claim=("realm_access", "roles"))
+    verifier = verifier_of(ANY, clock, trusted)
+    body = json.dumps({**claims(), **given_claims}).encode()
+    signed = jwt.PyJWS().encode(body, ANY.keys["k1"], "ES256", headers={"kid": "k1", "x": header})
+    for token in (signed, unsigned({"alg": "ES256", "kid": header}, given_claims), signed[1:], signed + "=="):
+        found: Principal | ServiceError
+        try:
+            found = await verifier.verify(token)
+        except ServiceError as error:
+            found = error
+        if isinstance(found, ServiceError):
+            assert found.kind is Kind.UNAUTHENTICATED
+        else:
+            assert found.id.startswith("staff:")
+            assert hash(found)
