@@ -133,6 +133,15 @@ async def test_a_client_that_does_not_shake_hands_is_cut_off(site: Site, monkeyp
         await other.stop()
 
 
+async def test_clients_that_do_not_shake_hands_keep_nobody_waiting(site: Site) -> None:
+    silent = [await asyncio.open_connection("127.0.0.1", site.server.port) for _ in range(200)]
+    try:
+        assert (await site.get(site.trusting())).text == "hello"
+    finally:
+        for _, writer in silent:
+            writer.transport.abort()
+
+
 async def test_a_body_that_is_cut_off_ends_the_request(site: Site) -> None:
     _, writer = await asyncio.open_connection("127.0.0.1", site.server.port, ssl=site.trusting())
     writer.write(b"POST / HTTP/1.1\r\nHost: site\r\nContent-Length: 10\r\n\r\nabc")

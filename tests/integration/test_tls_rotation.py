@@ -64,6 +64,21 @@ class Rotating:
         self.of_server = WatchedTls("server", TlsFiles(folder / "server.crt", folder / "server.key", ca))
         self.of_client = WatchedTls("client", TlsFiles(folder / "client.crt", folder / "client.key", ca))
 
+    def write_authorities(self, *authorities: Authority) -> None:
+        """Lets both sides know these authorities; the last of them signs from now on."""
+        (self._folder / "ca.crt").write_bytes(b"".join(authority.pem for authority in authorities))
+        self._authority = authorities[-1]
+
+    @property
+    def authority(self) -> Authority:
+        """Who signs at present."""
+        return self._authority
+
+    async def look(self) -> None:
+        """Both sides take what there is."""
+        await self.of_server.look()
+        await self.of_client.look()
+
     def write(self) -> None:
         """New certificates for both sides."""
         self._authority.sign(PRICING).write(self._folder, "server")
@@ -76,8 +91,7 @@ class Rotating:
     async def rotate(self) -> None:
         """New certificates, taken by both sides."""
         self.write()
-        await self.of_server.look()
-        await self.of_client.look()
+        await self.look()
 
     def client_pem(self) -> bytes:
         return (self._folder / "client.crt").read_bytes()
@@ -179,3 +193,25 @@ async def test_a_certificate_that_the_other_side_does_not_take_is_not_gone_over_
     while await once(b"", timeout=10) == before:
         pass
     assert await once(b"", timeout=10) == rotating.client_pem()
+
+
+async def test_an_authority_is_changed_in_three_steps_without_a_failed_call(
+    rotating: Rotating, channel: aio.Channel, address: Address, tmp_path: Path
+) -> None:
+    once = of_method(channel.unary_unary("/Echo/Once"))
+    old, new = rotating.authority, Authority("the new one")
+    former = TlsFiles(*old.sign(GATEWAY).write(tmp_path, "former"), new.write(tmp_path, "new"))
+    await once(b"", timeout=10)
+    rotating.write_authorities(old, new)
+    await rotating.look()
+    await once(b"", timeout=10)
+    await rotating.rotate()
+    while await once(b"", timeout=10) != rotating.client_pem():
+        pass
+    rotating.write_authorities(new)
+    await rotating.look()
+    await once(b"", timeout=10)
+    async with open_channel(address, tls=WatchedTls("former", former)) as refused:
+        with pytest.raises(aio.AioRpcError) as caught:
+            await of_method(refused.unary_unary("/Echo/Once"))(b"", timeout=10)
+    assert caught.value.code() is grpc.StatusCode.UNAVAILABLE
