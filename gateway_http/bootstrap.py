@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Sequence
 from contextlib import AsyncExitStack
 
 import structlog
 from grpc import aio
+from starlette.routing import Route
 
 from gateway_http.access.answer_headers import answer_headers
 from gateway_http.access.required_access import RequiredAccess
@@ -35,6 +36,7 @@ from gateway_http.suppressions.suppression_routes import SuppressionRoutes
 from gateway_http.system.documentation_routes import DocumentationRoutes
 from gateway_http.system.health_routes import HealthRoutes
 from gateway_http.webhooks.webhook_routes import WebhookRoutes
+from service_kit.access.method_rules import RulesError
 from service_kit.access.oidc.verifier import FileVerifier
 from service_kit.duties.ending import end_tasks
 from service_kit.duties.keep_running import keep_running
@@ -143,10 +145,11 @@ class Gateway:
             documentation=DocumentationRoutes(openapi_json(is_open=settings.access == OPEN)),
         )
         gate = CallbackGate(settings.africastalking_secrets, settings.africastalking_allow, settings.trusted_proxies)
-        self.routes: list[RestRoute | CallbackRoute] = [
+        self.routes: list[Route] = [
             *api.routes(admission),
             *AfricasTalkingRoutes(callbacks, gate).routes(),
         ]
+        _require_rules(self.routes)
         self.app = GatewayApp(api.send, self.routes, RequestMetrics(self.registry))
         self.http = HttpServer(
             settings.http_address,
@@ -177,6 +180,13 @@ class Gateway:
             await self._access.stop()
         if self._tokens is not None:
             await self._tokens.close()
+
+
+def _require_rules(routes: Sequence[Route]) -> None:
+    """Raises RulesError for routes that say nothing of who may use them: those of operations and of carriers do."""
+    without = [route.path for route in routes if not isinstance(route, (RestRoute, CallbackRoute))]
+    if without:
+        raise RulesError(f"routes without a rule of access: {', '.join(without)}")
 
 
 async def serve(settings: GatewaySettings, stopping: asyncio.Event) -> None:

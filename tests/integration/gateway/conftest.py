@@ -12,6 +12,8 @@ import pytest
 from gateway_http.bootstrap import Gateway
 from gateway_http.settings import GatewaySettings
 from messaging_service.wiring.services import SERVICES
+from service_kit.access.principal import OPEN, Principal
+from service_kit.grpc.access_control import Metadata, Peer
 from service_kit.grpc.authentication import OpenAccess
 from service_kit.grpc.channel import open_channel
 from service_kit.grpc.grpc_server import GrpcServer
@@ -44,6 +46,20 @@ from tukupay.sms.pricing.v1 import pricing_pb2_grpc
 ANY_PORT = Address("127.0.0.1", 0)
 
 
+class NotedCallers(OpenAccess):
+    """Believes whom the gateway calls for, and keeps their ids, also of calls that a rule refuses then."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.ids: list[str] = []
+
+    async def __call__(self, metadata: Metadata, peer: Peer) -> Principal:
+        principal = await super().__call__(metadata, peer)
+        if principal is not OPEN:
+            self.ids.append(principal.id)
+        return principal
+
+
 @dataclass
 class Running:
     """A gateway with everything around it."""
@@ -63,6 +79,7 @@ class Running:
     pricing_server: GrpcServer
     messaging_server: GrpcServer
     gateway: Gateway
+    callers: NotedCallers
 
 
 @asynccontextmanager
@@ -76,10 +93,10 @@ async def running_gateway(
         SuppressionDouble(),
         AccountDouble(),
     )
-    keys, feedback = AccessDouble(), FeedbackDouble()
+    keys, feedback, callers = AccessDouble(), FeedbackDouble(), NotedCallers()
     reports, webhooks, alerts, channels = ReportDouble(), WebhookDouble(), AlertDouble(), ChannelDouble()
-    pricing_server = GrpcServer(ANY_PORT, [PRICING], authenticate=OpenAccess())
-    messaging_server = GrpcServer(ANY_PORT, SERVICES, authenticate=OpenAccess())
+    pricing_server = GrpcServer(ANY_PORT, [PRICING], authenticate=callers)
+    messaging_server = GrpcServer(ANY_PORT, SERVICES, authenticate=callers)
     pricing_pb2_grpc.add_PricingServiceServicer_to_server(pricing, pricing_server.grpc)
     messaging_pb2_grpc.add_MessagingServiceServicer_to_server(messaging, messaging_server.grpc)
     events_pb2_grpc.add_EventServiceServicer_to_server(messaging, messaging_server.grpc)
@@ -122,6 +139,7 @@ async def running_gateway(
             pricing_server,
             messaging_server,
             gateway,
+            callers,
         )
 
 
