@@ -45,7 +45,6 @@ from service_kit.grpc.credentialed_channel import Credential
 from service_kit.grpc.grpc_metrics import ClientCalls, counted_stub
 from service_kit.metrics import metrics_served, new_registry
 from service_kit.tls.tls_uses import TlsUses
-from service_kit.tls.watched_tls import WatchedTls
 from service_kit.web.http_server import HttpServer
 from tukupay.sms.messaging.v1 import (
     access_pb2_grpc,
@@ -75,10 +74,16 @@ class Gateway:
         pricing: aio.Channel,
         messaging: aio.Channel,
         *,
-        tls: WatchedTls | None = None,
+        tls: TlsUses | None = None,
     ) -> None:
-        """`tls`: the certificate of its HTTP server; None for plaintext."""
+        """`tls`: what the channels use of it, to be shown in the metrics; None for nothing.
+
+        Raises SettingsError when the certificate of its HTTP server cannot be used.
+        """
         self.registry = new_registry()
+        tls = tls or TlsUses()
+        self.registry.register(tls)
+        certificate = tls.open("server", settings.tls.files)
         calls = ClientCalls(self.registry)
         sends = SendMetrics(self.registry, calls)
         stub = counted_stub(messaging_pb2_grpc.MessagingServiceStub(messaging), "MessagingService", calls)
@@ -158,9 +163,9 @@ class Gateway:
             max_connections=settings.max_connections,
             refused=self.app.refused,
             headers=answer_headers(
-                is_open=settings.access == OPEN, is_over_tls=tls is not None or settings.tls.is_proxied
+                is_open=settings.access == OPEN, is_over_tls=certificate is not None or settings.tls.is_proxied
             ),
-            tls=tls,
+            tls=certificate,
         )
 
     async def start(self) -> None:
@@ -197,8 +202,7 @@ async def serve(settings: GatewaySettings, stopping: asyncio.Event) -> None:
     async with AsyncExitStack() as stack:
         pricing = await stack.enter_async_context(open_channel(settings.pricing_address, own_token, tls=tls))
         messaging = await stack.enter_async_context(open_channel(settings.messaging_address, own_token, tls=tls))
-        gateway = Gateway(settings, pricing, messaging, tls=uses.open("server", settings.tls.files))
-        gateway.registry.register(uses)
+        gateway = Gateway(settings, pricing, messaging, tls=uses)
         stack.push_async_callback(end_tasks, [keep_running("tls", uses.run())])
         await stack.enter_async_context(metrics_served(settings.metrics_address, gateway.registry))
         if settings.access == OPEN:
