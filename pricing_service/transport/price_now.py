@@ -21,6 +21,8 @@ from pricing_service.transport.cost_messages import read_question, to_cost, to_k
 from pricing_service.transport.servicer import SERVICE_NAME, PricingServicer
 from pricing_service.use_cases.price_book import PriceBook
 from pricing_service.use_cases.resolve_now import ResolveNow
+from service_kit.access.caller import caller
+from service_kit.access.refusals import app_of
 from service_kit.grpc.context import Context
 from service_kit.grpc.timestamps import to_timestamp
 from service_kit.identifiers import MAX_IDENTIFIER
@@ -53,9 +55,12 @@ def resolve_price_handler(
 
 def _resolve_price(book: PriceBook[bytes], resolve_now: ResolveNow, others: PricingServicer) -> ResolvePriceInBytes:
     async def resolve_price(request: pricing_pb2.ResolvePriceRequest, context: Context) -> bytes:
+        app_id = app_of(caller(), request.app_id if request.HasField("app_id") else None)
+        if app_id is not None:
+            # The questions read below are the caller's, with the app of its credential.
+            request.app_id = app_id
         if request.explain or request.HasField("at") or request.HasField("known_at"):
             return (await others.ResolvePrice(request, context)).SerializeToString()
-        app_id = request.app_id if request.HasField("app_id") else None
         if app_id is not None and not _surely_valid(app_id):
             # The book looks no further than the customer's own price, and would not notice.
             read_question(request)

@@ -62,20 +62,17 @@ def require_account(principal: Principal, account: str) -> None:
 
 
 def app_of(principal: Principal, asked: str | None) -> str | None:
-    """The app through which a caller sends: its own, if it has one; None for none.
+    """The app through which a caller sends: that of its credential; None for none.
 
-    A caller for all accounts may name another one, on behalf of whoever sends. Raises ServiceError for any other caller
-    with an app that does.
+    Only a caller for all accounts may name another one, on behalf of whoever sends: an app decides on the price, so
+    nobody else is believed to come through one. Raises ServiceError.
     """
-    own = principal.app_id
-    if own is None or asked == own:
-        return asked
-    if asked is None:
-        return own
+    if asked is None or asked == principal.app_id:
+        return principal.app_id
     if principal.accounts is not None:
         raise ServiceError(
             Kind.PERMISSION_DENIED,
             reasons.PERMISSION_DENIED,
-            "this credential sends through another app; leave app_id out, or give its own",
+            "this credential does not send through that app; leave app_id out, or give its own",
         )
     return asked

@@ -62,6 +62,9 @@ async def test_a_caller_may_do_what_its_scopes_say(pricing_url: str, callers: Kn
         assert (await refusal_of(pricing.stub.ListCosts(pb.ListCostsRequest(), metadata=shop))).kind is (
             Kind.PERMISSION_DENIED
         )
+        by_app = pb.ResolvePriceRequest(customer_id="shop", app_id="wallet")
+        assert (await refusal_of(pricing.stub.ResolvePrice(by_app, metadata=shop))).kind is Kind.PERMISSION_DENIED
+        assert (await pricing.stub.ResolvePrice(by_app, metadata=reader)).cost.cost_id == cost.cost_id
         foreign = await refusal_of(pricing.stub.ResolvePrice(RESOLVE, metadata=reader + asserting(SHOP)))
         assert foreign.metadata == {"scope": "assert:principal"}
 

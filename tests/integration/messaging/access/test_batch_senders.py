@@ -118,10 +118,14 @@ async def test_messages_come_through_the_app_of_their_caller(service: Running, g
         message(user_id="shop0", principal_index=0, app_id="wallet"),
         message(user_id="shop0", principal_index=0, app_id="other"),
         message(user_id="shop1", principal_index=1, app_id="other"),
+        message(user_id="shop1", principal_index=1),
+        message(user_id="shop1", principal_index=2, app_id="other"),
     ]
-    answers = await batch(service, gateway, items, [key(0, app="wallet"), key(1)])
-    assert [answers[index].response.entry.app_id for index in (0, 1, 3)] == ["wallet", "wallet", "other"]
-    assert answers[2].error.reason == "PERMISSION_DENIED"
+    operator = Principal("operator:amina", PrincipalKind.OPERATOR, None, frozenset({"*"}), "wallet")
+    answers = await batch(service, gateway, items, [key(0, app="wallet"), key(1), operator])
+    apps = {index: answers[index].response.entry.app_id for index in (0, 1, 4, 5)}
+    assert apps == {0: "wallet", 1: "wallet", 4: "", 5: "other"}
+    assert {answers[index].error.reason for index in (2, 3)} == {"PERMISSION_DENIED"}
 
 
 async def test_one_send_is_kept_to_the_accounts_and_the_app_of_its_caller(service: Running, gateway: Metadata) -> None:

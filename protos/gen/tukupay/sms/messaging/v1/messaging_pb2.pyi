@@ -574,7 +574,7 @@ class SendSmsRequest(_message.Message):
     """A JSON object of at most 4,096 bytes."""
     app_id: _builtins.str
     """The app through which the send comes, for pricing, written as `user_id`. Absent: the app of the caller's credential,
-    if it has one. A caller whose credential has one, and is not for all accounts, may name no other.
+    if it has one. Only callers for all accounts may name another one.
     """
     request_id: _builtins.str
     """The id under which the services log what becomes of this request: 1 to 128 letters, digits

@@ -968,7 +968,9 @@ class ResolvePriceRequest(_message.Message):
     customer_id: _builtins.str
     """Required: the account that pays, 1 to 64 characters."""
     app_id: _builtins.str
-    """The app through which the send comes; absent when it comes through none."""
+    """The app through which the send comes; absent: that of the caller's credential, or none. Only callers for all accounts
+    may name another one.
+    """
     explain: _builtins.bool
     """True to list every candidate and why it won or lost. For single questions only: in
     BatchResolvePrices such a question fails with INVALID_ARGUMENT, and the others are answered.
