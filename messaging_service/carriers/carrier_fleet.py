@@ -5,8 +5,8 @@ from __future__ import annotations
 import asyncio
 import time
 from collections import deque
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
 from typing import Protocol
 
 from messaging_service.carriers.carrier import Carrier, Slot
@@ -61,6 +61,8 @@ class MemberStatus:
     mode: CarrierMode
     breaker: BreakerState
     traffic: Traffic
+    is_sandbox: bool = False
+    """Whether it reaches no phones."""
 
 
 class MemberSlot:
@@ -184,9 +186,14 @@ class Fleet:
         breaker: BreakerSettings,
         *,
         drain_s: float,
+        sandboxes: Collection[str] = (),
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
-        """`drain_s`: how long a carrier that is taken out may take to end what is under way."""
+        """`drain_s`: how long a carrier that is taken out may take to end what is under way.
+
+        `sandboxes`: names of those that reach no phones.
+        """
+        self._sandboxes = frozenset(sandboxes)
         self._log = log
         self._drain_s = drain_s
         self._members = {
@@ -205,7 +212,7 @@ class Fleet:
 
     def statuses(self) -> list[MemberStatus]:
         """How each carrier stands now."""
-        return [member.status() for member in self]
+        return [replace(member.status(), is_sandbox=member.name in self._sandboxes) for member in self]
 
     async def start(self) -> None:
         """Connects every carrier that is not drained."""

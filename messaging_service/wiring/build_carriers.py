@@ -48,7 +48,13 @@ def build_carriers(process: Process, plan: CarrierPlan, sinks: CarrierSinks) -> 
     sinks = replace(sinks, inbound=from_real_phones(sinks.inbound, names, plan.sandboxes))
     leases = PostgresBindLeases(pool, replica)
     carriers = [process.seams.carrier(spec, sinks, leases) for spec in plan.carriers]
-    fleet = Fleet(carriers, CountedFleet(process.registry), plan.breaker, drain_s=process.settings.drain_s)
+    fleet = Fleet(
+        carriers,
+        CountedFleet(process.registry),
+        plan.breaker,
+        drain_s=process.settings.drain_s,
+        sandboxes=plan.sandboxes,
+    )
     control = ControlCarriers(fleet, PostgresCarrierRegistry(pool), replica, process.failures, every_s=_CONTROL_S)
     process.registry.register(CarrierCollector(fleet.statuses))
     return WiredCarriers(

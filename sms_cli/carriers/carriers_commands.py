@@ -114,6 +114,7 @@ def record(report: pb.CarrierReport) -> dict[str, object]:
             "unknown": report.unknown,
         },
         "codes": {count.code: count.messages for count in report.codes},
+        "sandbox": report.is_sandbox,
         "remark": report.remark if report.HasField("remark") else None,
         "balanceKes": kes(report.balance_micros) if report.HasField("balance_micros") else None,
     }
@@ -145,6 +146,8 @@ def _lines(report: pb.CarrierReport) -> list[str]:
         if bind.state != pb.BIND_STATE_UP and bind.HasField("last_error")
     ]
     errors = [f"{count.messages} × {count.code} in the last minute" for count in report.codes]
+    if report.is_sandbox:
+        errors.insert(0, "a sandbox, which reaches no phones")
     return errors + failing + ([report.remark] if report.HasField("remark") else [])
 
 

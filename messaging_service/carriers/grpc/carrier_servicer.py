@@ -135,6 +135,7 @@ def _report(report: CarrierReport) -> pb.CarrierReport:
         refused=traffic.refused,
         not_taken=traffic.not_taken,
         unknown=traffic.unknown,
+        is_sandbox=report.status.is_sandbox,
         codes=[pb.CodeCount(code=code, messages=number) for code, number in traffic.codes],
         remark=carrier.remark,
         balance_micros=None if carrier.balance is None else to_micros(carrier.balance),

@@ -26,6 +26,8 @@ from tests.system.waiting import eventually
 from tukupay.sms.common.v1 import access_pb2
 from tukupay.sms.messaging.v1 import (
     accounts_pb2,
+    carriers_pb2,
+    carriers_pb2_grpc,
     events_pb2,
     feedback_pb2,
     feedback_pb2_grpc,
@@ -118,6 +120,13 @@ async def test_live_messages_go_to_the_real_carrier_alone(database_url: str, tmp
         assert (await refusal_of(running.send())).reason == "CARRIER_UNAVAILABLE"
         assert (await sent(running)).carrier == "sandbox"
     assert len(carriers["sandbox"].submissions) == 1
+
+
+async def test_operators_see_which_carriers_are_sandboxes(database_url: str, tmp_path: Path) -> None:
+    async with service(database_url, tmp_path) as (running, _):
+        carriers = carriers_pb2_grpc.CarrierServiceStub(running.channel)
+        answer = await carriers.ListCarriers(carriers_pb2.ListCarriersRequest())
+    assert {report.name: report.is_sandbox for report in answer.carriers} == {"safaricom": False, "sandbox": True}
 
 
 async def test_a_batch_of_both_is_told_apart(database_url: str, tmp_path: Path) -> None:

@@ -26,7 +26,7 @@ from google.protobuf import timestamp_pb2 as google_dot_protobuf_dot_timestamp__
 from tukupay.sms.common.v1 import access_pb2 as tukupay_dot_sms_dot_common_dot_v1_dot_access__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\'tukupay/sms/messaging/v1/carriers.proto\x12\x18tukupay.sms.messaging.v1\x1a\x1fgoogle/protobuf/timestamp.proto\x1a\"tukupay/sms/common/v1/access.proto\"\xb3\x04\n\rCarrierReport\x12\x0c\n\x04name\x18\x01 \x01(\t\x12\x33\n\x04kind\x18\x02 \x01(\x0e\x32%.tukupay.sms.messaging.v1.CarrierKind\x12\x0f\n\x07replica\x18\x03 \x01(\t\x12\x31\n\rreported_time\x18\x04 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\r\n\x05is_up\x18\x05 \x01(\x08\x12\x33\n\x04mode\x18\x06 \x01(\x0e\x32%.tukupay.sms.messaging.v1.CarrierMode\x12\x37\n\x07\x62reaker\x18\x07 \x01(\x0e\x32&.tukupay.sms.messaging.v1.BreakerState\x12\x0e\n\x06window\x18\x08 \x01(\x05\x12\x0e\n\x06in_use\x18\t \x01(\x05\x12\x33\n\x05\x62inds\x18\n \x03(\x0b\x32$.tukupay.sms.messaging.v1.BindReport\x12\x10\n\x08\x61\x63\x63\x65pted\x18\x0b \x01(\x03\x12\x0f\n\x07refused\x18\x0c \x01(\x03\x12\x11\n\tnot_taken\x18\r \x01(\x03\x12\x0f\n\x07unknown\x18\x0e \x01(\x03\x12\x32\n\x05\x63odes\x18\x0f \x03(\x0b\x32#.tukupay.sms.messaging.v1.CodeCount\x12\x13\n\x06remark\x18\x10 \x01(\tH\x00\x88\x01\x01\x12\x1b\n\x0e\x62\x61lance_micros\x18\x11 \x01(\x03H\x01\x88\x01\x01\x42\t\n\x07_remarkB\x11\n\x0f_balance_micros\"\x98\x01\n\nBindReport\x12\x0e\n\x06number\x18\x01 \x01(\x05\x12\x32\n\x05state\x18\x02 \x01(\x0e\x32#.tukupay.sms.messaging.v1.BindState\x12\x0e\n\x06window\x18\x03 \x01(\x05\x12\x0e\n\x06in_use\x18\x04 \x01(\x05\x12\x17\n\nlast_error\x18\x05 \x01(\tH\x00\x88\x01\x01\x42\r\n\x0b_last_error\"+\n\tCodeCount\x12\x0c\n\x04\x63ode\x18\x01 \x01(\t\x12\x10\n\x08messages\x18\x02 \x01(\x03\"<\n\x13ListCarriersRequest\x12\x11\n\tpage_size\x18\x01 \x01(\x05\x12\x12\n\npage_token\x18\x02 \x01(\t\"\xa6\x01\n\x14ListCarriersResponse\x12\x39\n\x08\x63\x61rriers\x18\x01 \x03(\x0b\x32\'.tukupay.sms.messaging.v1.CarrierReport\x12:\n\x08\x63ontrols\x18\x02 \x03(\x0b\x32(.tukupay.sms.messaging.v1.CarrierControl\x12\x17\n\x0fnext_page_token\x18\x03 \x01(\t\"\xac\x01\n\x0e\x43\x61rrierControl\x12\x0f\n\x07\x63\x61rrier\x18\x01 \x01(\t\x12\x33\n\x04mode\x18\x02 \x01(\x0e\x32%.tukupay.sms.messaging.v1.CarrierMode\x12\x30\n\x0c\x63hanged_time\x18\x03 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x12\n\nchanged_by\x18\x04 \x01(\t\x12\x0e\n\x06reason\x18\x05 \x01(\t\"\x81\x01\n\x15SetCarrierModeRequest\x12\x0f\n\x07\x63\x61rrier\x18\x01 \x01(\t\x12\x33\n\x04mode\x18\x02 \x01(\x0e\x32%.tukupay.sms.messaging.v1.CarrierMode\x12\x12\n\nchanged_by\x18\x03 \x01(\t\x12\x0e\n\x06reason\x18\x04 \x01(\t\"S\n\x16SetCarrierModeResponse\x12\x39\n\x07\x63ontrol\x18\x01 \x01(\x0b\x32(.tukupay.sms.messaging.v1.CarrierControl*c\n\x0b\x43\x61rrierKind\x12\x1c\n\x18\x43\x41RRIER_KIND_UNSPECIFIED\x10\x00\x12\x15\n\x11\x43\x41RRIER_KIND_SMPP\x10\x01\x12\x1f\n\x1b\x43\x41RRIER_KIND_AFRICASTALKING\x10\x02*x\n\x0b\x43\x61rrierMode\x12\x1c\n\x18\x43\x41RRIER_MODE_UNSPECIFIED\x10\x00\x12\x18\n\x14\x43\x41RRIER_MODE_RUNNING\x10\x01\x12\x17\n\x13\x43\x41RRIER_MODE_PAUSED\x10\x02\x12\x18\n\x14\x43\x41RRIER_MODE_DRAINED\x10\x03*|\n\x0c\x42reakerState\x12\x1d\n\x19\x42REAKER_STATE_UNSPECIFIED\x10\x00\x12\x18\n\x14\x42REAKER_STATE_CLOSED\x10\x01\x12\x16\n\x12\x42REAKER_STATE_OPEN\x10\x02\x12\x1b\n\x17\x42REAKER_STATE_HALF_OPEN\x10\x03*\x9e\x01\n\tBindState\x12\x1a\n\x16\x42IND_STATE_UNSPECIFIED\x10\x00\x12\x11\n\rBIND_STATE_UP\x10\x01\x12\x19\n\x15\x42IND_STATE_CONNECTING\x10\x02\x12\x16\n\x12\x42IND_STATE_WAITING\x10\x03\x12\x17\n\x13\x42IND_STATE_UNLEASED\x10\x04\x12\x16\n\x12\x42IND_STATE_STOPPED\x10\x05\x32\xa5\x02\n\x0e\x43\x61rrierService\x12\x84\x01\n\x0cListCarriers\x12-.tukupay.sms.messaging.v1.ListCarriersRequest\x1a..tukupay.sms.messaging.v1.ListCarriersResponse\"\x15\xba\xd2\x18\x11\n\rcarriers:read(\x01\x12\x8b\x01\n\x0eSetCarrierMode\x12/.tukupay.sms.messaging.v1.SetCarrierModeRequest\x1a\x30.tukupay.sms.messaging.v1.SetCarrierModeResponse\"\x16\xba\xd2\x18\x12\n\x0e\x63\x61rriers:write(\x01\x62\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\'tukupay/sms/messaging/v1/carriers.proto\x12\x18tukupay.sms.messaging.v1\x1a\x1fgoogle/protobuf/timestamp.proto\x1a\"tukupay/sms/common/v1/access.proto\"\xc7\x04\n\rCarrierReport\x12\x0c\n\x04name\x18\x01 \x01(\t\x12\x33\n\x04kind\x18\x02 \x01(\x0e\x32%.tukupay.sms.messaging.v1.CarrierKind\x12\x0f\n\x07replica\x18\x03 \x01(\t\x12\x31\n\rreported_time\x18\x04 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\r\n\x05is_up\x18\x05 \x01(\x08\x12\x33\n\x04mode\x18\x06 \x01(\x0e\x32%.tukupay.sms.messaging.v1.CarrierMode\x12\x37\n\x07\x62reaker\x18\x07 \x01(\x0e\x32&.tukupay.sms.messaging.v1.BreakerState\x12\x0e\n\x06window\x18\x08 \x01(\x05\x12\x0e\n\x06in_use\x18\t \x01(\x05\x12\x33\n\x05\x62inds\x18\n \x03(\x0b\x32$.tukupay.sms.messaging.v1.BindReport\x12\x10\n\x08\x61\x63\x63\x65pted\x18\x0b \x01(\x03\x12\x0f\n\x07refused\x18\x0c \x01(\x03\x12\x11\n\tnot_taken\x18\r \x01(\x03\x12\x0f\n\x07unknown\x18\x0e \x01(\x03\x12\x32\n\x05\x63odes\x18\x0f \x03(\x0b\x32#.tukupay.sms.messaging.v1.CodeCount\x12\x13\n\x06remark\x18\x10 \x01(\tH\x00\x88\x01\x01\x12\x1b\n\x0e\x62\x61lance_micros\x18\x11 \x01(\x03H\x01\x88\x01\x01\x12\x12\n\nis_sandbox\x18\x12 \x01(\x08\x42\t\n\x07_remarkB\x11\n\x0f_balance_micros\"\x98\x01\n\nBindReport\x12\x0e\n\x06number\x18\x01 \x01(\x05\x12\x32\n\x05state\x18\x02 \x01(\x0e\x32#.tukupay.sms.messaging.v1.BindState\x12\x0e\n\x06window\x18\x03 \x01(\x05\x12\x0e\n\x06in_use\x18\x04 \x01(\x05\x12\x17\n\nlast_error\x18\x05 \x01(\tH\x00\x88\x01\x01\x42\r\n\x0b_last_error\"+\n\tCodeCount\x12\x0c\n\x04\x63ode\x18\x01 \x01(\t\x12\x10\n\x08messages\x18\x02 \x01(\x03\"<\n\x13ListCarriersRequest\x12\x11\n\tpage_size\x18\x01 \x01(\x05\x12\x12\n\npage_token\x18\x02 \x01(\t\"\xa6\x01\n\x14ListCarriersResponse\x12\x39\n\x08\x63\x61rriers\x18\x01 \x03(\x0b\x32\'.tukupay.sms.messaging.v1.CarrierReport\x12:\n\x08\x63ontrols\x18\x02 \x03(\x0b\x32(.tukupay.sms.messaging.v1.CarrierControl\x12\x17\n\x0fnext_page_token\x18\x03 \x01(\t\"\xac\x01\n\x0e\x43\x61rrierControl\x12\x0f\n\x07\x63\x61rrier\x18\x01 \x01(\t\x12\x33\n\x04mode\x18\x02 \x01(\x0e\x32%.tukupay.sms.messaging.v1.CarrierMode\x12\x30\n\x0c\x63hanged_time\x18\x03 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x12\n\nchanged_by\x18\x04 \x01(\t\x12\x0e\n\x06reason\x18\x05 \x01(\t\"\x81\x01\n\x15SetCarrierModeRequest\x12\x0f\n\x07\x63\x61rrier\x18\x01 \x01(\t\x12\x33\n\x04mode\x18\x02 \x01(\x0e\x32%.tukupay.sms.messaging.v1.CarrierMode\x12\x12\n\nchanged_by\x18\x03 \x01(\t\x12\x0e\n\x06reason\x18\x04 \x01(\t\"S\n\x16SetCarrierModeResponse\x12\x39\n\x07\x63ontrol\x18\x01 \x01(\x0b\x32(.tukupay.sms.messaging.v1.CarrierControl*c\n\x0b\x43\x61rrierKind\x12\x1c\n\x18\x43\x41RRIER_KIND_UNSPECIFIED\x10\x00\x12\x15\n\x11\x43\x41RRIER_KIND_SMPP\x10\x01\x12\x1f\n\x1b\x43\x41RRIER_KIND_AFRICASTALKING\x10\x02*x\n\x0b\x43\x61rrierMode\x12\x1c\n\x18\x43\x41RRIER_MODE_UNSPECIFIED\x10\x00\x12\x18\n\x14\x43\x41RRIER_MODE_RUNNING\x10\x01\x12\x17\n\x13\x43\x41RRIER_MODE_PAUSED\x10\x02\x12\x18\n\x14\x43\x41RRIER_MODE_DRAINED\x10\x03*|\n\x0c\x42reakerState\x12\x1d\n\x19\x42REAKER_STATE_UNSPECIFIED\x10\x00\x12\x18\n\x14\x42REAKER_STATE_CLOSED\x10\x01\x12\x16\n\x12\x42REAKER_STATE_OPEN\x10\x02\x12\x1b\n\x17\x42REAKER_STATE_HALF_OPEN\x10\x03*\x9e\x01\n\tBindState\x12\x1a\n\x16\x42IND_STATE_UNSPECIFIED\x10\x00\x12\x11\n\rBIND_STATE_UP\x10\x01\x12\x19\n\x15\x42IND_STATE_CONNECTING\x10\x02\x12\x16\n\x12\x42IND_STATE_WAITING\x10\x03\x12\x17\n\x13\x42IND_STATE_UNLEASED\x10\x04\x12\x16\n\x12\x42IND_STATE_STOPPED\x10\x05\x32\xa5\x02\n\x0e\x43\x61rrierService\x12\x84\x01\n\x0cListCarriers\x12-.tukupay.sms.messaging.v1.ListCarriersRequest\x1a..tukupay.sms.messaging.v1.ListCarriersResponse\"\x15\xba\xd2\x18\x11\n\rcarriers:read(\x01\x12\x8b\x01\n\x0eSetCarrierMode\x12/.tukupay.sms.messaging.v1.SetCarrierModeRequest\x1a\x30.tukupay.sms.messaging.v1.SetCarrierModeResponse\"\x16\xba\xd2\x18\x12\n\x0e\x63\x61rriers:write(\x01\x62\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
@@ -37,30 +37,30 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_CARRIERSERVICE'].methods_by_name['ListCarriers']._serialized_options = b'\272\322\030\021\n\rcarriers:read(\001'
   _globals['_CARRIERSERVICE'].methods_by_name['SetCarrierMode']._loaded_options = None
   _globals['_CARRIERSERVICE'].methods_by_name['SetCarrierMode']._serialized_options = b'\272\322\030\022\n\016carriers:write(\001'
-  _globals['_CARRIERKIND']._serialized_start=1527
-  _globals['_CARRIERKIND']._serialized_end=1626
-  _globals['_CARRIERMODE']._serialized_start=1628
-  _globals['_CARRIERMODE']._serialized_end=1748
-  _globals['_BREAKERSTATE']._serialized_start=1750
-  _globals['_BREAKERSTATE']._serialized_end=1874
-  _globals['_BINDSTATE']._serialized_start=1877
-  _globals['_BINDSTATE']._serialized_end=2035
+  _globals['_CARRIERKIND']._serialized_start=1547
+  _globals['_CARRIERKIND']._serialized_end=1646
+  _globals['_CARRIERMODE']._serialized_start=1648
+  _globals['_CARRIERMODE']._serialized_end=1768
+  _globals['_BREAKERSTATE']._serialized_start=1770
+  _globals['_BREAKERSTATE']._serialized_end=1894
+  _globals['_BINDSTATE']._serialized_start=1897
+  _globals['_BINDSTATE']._serialized_end=2055
   _globals['_CARRIERREPORT']._serialized_start=139
-  _globals['_CARRIERREPORT']._serialized_end=702
-  _globals['_BINDREPORT']._serialized_start=705
-  _globals['_BINDREPORT']._serialized_end=857
-  _globals['_CODECOUNT']._serialized_start=859
-  _globals['_CODECOUNT']._serialized_end=902
-  _globals['_LISTCARRIERSREQUEST']._serialized_start=904
-  _globals['_LISTCARRIERSREQUEST']._serialized_end=964
-  _globals['_LISTCARRIERSRESPONSE']._serialized_start=967
-  _globals['_LISTCARRIERSRESPONSE']._serialized_end=1133
-  _globals['_CARRIERCONTROL']._serialized_start=1136
-  _globals['_CARRIERCONTROL']._serialized_end=1308
-  _globals['_SETCARRIERMODEREQUEST']._serialized_start=1311
-  _globals['_SETCARRIERMODEREQUEST']._serialized_end=1440
-  _globals['_SETCARRIERMODERESPONSE']._serialized_start=1442
-  _globals['_SETCARRIERMODERESPONSE']._serialized_end=1525
-  _globals['_CARRIERSERVICE']._serialized_start=2038
-  _globals['_CARRIERSERVICE']._serialized_end=2331
+  _globals['_CARRIERREPORT']._serialized_end=722
+  _globals['_BINDREPORT']._serialized_start=725
+  _globals['_BINDREPORT']._serialized_end=877
+  _globals['_CODECOUNT']._serialized_start=879
+  _globals['_CODECOUNT']._serialized_end=922
+  _globals['_LISTCARRIERSREQUEST']._serialized_start=924
+  _globals['_LISTCARRIERSREQUEST']._serialized_end=984
+  _globals['_LISTCARRIERSRESPONSE']._serialized_start=987
+  _globals['_LISTCARRIERSRESPONSE']._serialized_end=1153
+  _globals['_CARRIERCONTROL']._serialized_start=1156
+  _globals['_CARRIERCONTROL']._serialized_end=1328
+  _globals['_SETCARRIERMODEREQUEST']._serialized_start=1331
+  _globals['_SETCARRIERMODEREQUEST']._serialized_end=1460
+  _globals['_SETCARRIERMODERESPONSE']._serialized_start=1462
+  _globals['_SETCARRIERMODERESPONSE']._serialized_end=1545
+  _globals['_CARRIERSERVICE']._serialized_start=2058
+  _globals['_CARRIERSERVICE']._serialized_end=2351
 # @@protoc_insertion_point(module_scope)

@@ -170,6 +170,7 @@ class CarrierReport(_message.Message):
     CODES_FIELD_NUMBER: _builtins.int
     REMARK_FIELD_NUMBER: _builtins.int
     BALANCE_MICROS_FIELD_NUMBER: _builtins.int
+    IS_SANDBOX_FIELD_NUMBER: _builtins.int
     name: _builtins.str
     """The carrier's name."""
     kind: Global___CarrierKind.ValueType
@@ -204,6 +205,8 @@ class CarrierReport(_message.Message):
     """What our own account at the carrier holds, in millionths of a KES, when the replica
     last looked; may be negative. Absent where the carrier does not say.
     """
+    is_sandbox: _builtins.bool
+    """Whether it reaches no phones: messages of test credentials go to such carriers alone."""
     @_builtins.property
     def reported_time(self) -> _timestamp_pb2.Timestamp:
         """When the replica looked; at most some seconds ago."""
@@ -236,10 +239,11 @@ class CarrierReport(_message.Message):
         codes: _abc.Iterable[Global___CodeCount] | None = ...,
         remark: _builtins.str | None = ...,
         balance_micros: _builtins.int | None = ...,
+        is_sandbox: _builtins.bool = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["_balance_micros", b"_balance_micros", "_remark", b"_remark", "balance_micros", b"balance_micros", "remark", b"remark", "reported_time", b"reported_time"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["_balance_micros", b"_balance_micros", "_remark", b"_remark", "accepted", b"accepted", "balance_micros", b"balance_micros", "binds", b"binds", "breaker", b"breaker", "codes", b"codes", "in_use", b"in_use", "is_up", b"is_up", "kind", b"kind", "mode", b"mode", "name", b"name", "not_taken", b"not_taken", "refused", b"refused", "remark", b"remark", "replica", b"replica", "reported_time", b"reported_time", "unknown", b"unknown", "window", b"window"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["_balance_micros", b"_balance_micros", "_remark", b"_remark", "accepted", b"accepted", "balance_micros", b"balance_micros", "binds", b"binds", "breaker", b"breaker", "codes", b"codes", "in_use", b"in_use", "is_sandbox", b"is_sandbox", "is_up", b"is_up", "kind", b"kind", "mode", b"mode", "name", b"name", "not_taken", b"not_taken", "refused", b"refused", "remark", b"remark", "replica", b"replica", "reported_time", b"reported_time", "unknown", b"unknown", "window", b"window"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     _WhichOneofReturnType__balance_micros: _TypeAlias = _typing.Literal["balance_micros"]  # noqa: Y015
     _WhichOneofArgType__balance_micros: _TypeAlias = _typing.Literal["_balance_micros", b"_balance_micros"]  # noqa: Y015
