@@ -15,6 +15,7 @@ from gateway_http.access.required_access import RequiredAccess
 from gateway_http.accounts.account_routes import AccountRoutes
 from gateway_http.alerts.alert_routes import AlertRoutes
 from gateway_http.app import GatewayApp
+from gateway_http.audit.audit_routes import AuditRoutes
 from gateway_http.callbacks.africastalking_routes import AfricasTalkingRoutes, CallbackRoute
 from gateway_http.callbacks.callback_gate import CallbackGate
 from gateway_http.channels.channel_routes import ChannelRoutes
@@ -46,6 +47,7 @@ from service_kit.grpc.grpc_metrics import ClientCalls, counted_stub
 from service_kit.metrics import metrics_served, new_registry
 from service_kit.tls.tls_uses import TlsUses
 from service_kit.web.http_server import HttpServer
+from tukupay.sms.common.v1 import audit_pb2_grpc
 from tukupay.sms.messaging.v1 import (
     access_pb2_grpc,
     accounts_pb2_grpc,
@@ -99,6 +101,10 @@ class Gateway:
         feedback = counted_stub(feedback_pb2_grpc.FeedbackServiceStub(messaging), "FeedbackService", calls)
         webhooks = counted_stub(webhooks_pb2_grpc.WebhookServiceStub(messaging), "WebhookService", calls)
         keys = counted_stub(access_pb2_grpc.AccessServiceStub(messaging), "AccessService", calls)
+        audits = {
+            part: counted_stub(audit_pb2_grpc.AuditServiceStub(channel), "AuditService", calls)
+            for part, channel in (("messaging", messaging), ("pricing", pricing))
+        }
         costs = counted_stub(pricing_pb2_grpc.PricingServiceStub(pricing), "PricingService", calls)
 
         def send_batch(
@@ -146,6 +152,7 @@ class Gateway:
             channels=ChannelRoutes(channels),
             costs=CostRoutes(costs),
             keys=KeyRoutes(keys),
+            audit=AuditRoutes(audits),
             health=HealthRoutes({"pricing": pricing, "messaging": messaging}),
             documentation=DocumentationRoutes(openapi_json(is_open=settings.access == OPEN)),
         )

@@ -9,6 +9,7 @@ import msgspec
 
 from gateway_http.accounts.account_routes import AccountRoutes
 from gateway_http.alerts.alert_routes import AlertRoutes
+from gateway_http.audit.audit_routes import AuditRoutes
 from gateway_http.channels.channel_routes import ChannelRoutes
 from gateway_http.costs.cost_routes import CostRoutes
 from gateway_http.feedback.feedback_routes import FeedbackRoutes
@@ -46,6 +47,7 @@ class RestApi:
     channels: ChannelRoutes
     costs: CostRoutes
     keys: KeyRoutes
+    audit: AuditRoutes
     health: HealthRoutes
     documentation: DocumentationRoutes
 

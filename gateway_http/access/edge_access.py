@@ -68,6 +68,11 @@ class EdgeAccess(Admission):
             raise from_service_error(all_accounts_needed())
         return caller
 
+    @override
+    def origin(self, scope: Scope) -> str | None:
+        address = address_of(scope, self._proxies)
+        return None if address is None else str(address)
+
     async def _checked(self, credential: bytes, scope: Scope) -> Caller:
         text = text_of(credential)
         if api_key.is_key(text):

@@ -10,6 +10,7 @@ from google.protobuf.descriptor import ServiceDescriptor
 from google.protobuf.message import Message
 
 from service_kit.access.method_rules import MethodRule, RulesError, Tenancy, rule_of
+from tukupay.sms.common.v1 import audit_pb2
 from tukupay.sms.messaging.v1 import (
     access_pb2,
     accounts_pb2,
@@ -28,6 +29,7 @@ _FILES: Final = (
     access_pb2,
     accounts_pb2,
     alerts_pb2,
+    audit_pb2,
     channels_pb2,
     events_pb2,
     feedback_pb2,

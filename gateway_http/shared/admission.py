@@ -9,6 +9,7 @@ from typing_extensions import override
 
 from gateway_http.openapi.route_access import RouteAccess
 from gateway_http.shared.asserted_caller import Caller
+from gateway_http.shared.client_address import address_of
 
 
 class Admission(Protocol):
@@ -22,6 +23,10 @@ class Admission(Protocol):
         """
         ...
 
+    def origin(self, scope: Scope) -> str | None:
+        """The IP address that a request comes from, for the audit log; None when it is not known."""
+        ...
+
 
 class OpenAdmission(Admission):
     """Implements Admission on a system without authentication: everybody is let in."""
@@ -29,3 +34,8 @@ class OpenAdmission(Admission):
     @override
     async def admit(self, scope: Scope, access: RouteAccess) -> Caller | None:
         return None
+
+    @override
+    def origin(self, scope: Scope) -> str | None:
+        address = address_of(scope, ())
+        return None if address is None else str(address)

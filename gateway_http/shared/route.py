@@ -28,6 +28,7 @@ from gateway_http.shared.problem import from_service_error
 from gateway_http.shared.query import limit, next_link, parameters
 from gateway_http.shared.request_body import JsonBody, read_body
 from gateway_http.shared.upstream import Call, answer_of
+from service_kit.access import origins
 from service_kit.errors import ServiceError
 from service_kit.grpc.access_control import apply_rule
 from service_kit.request_id import to_metadata
@@ -58,6 +59,8 @@ class RestRequest:
     request_id: str
     caller: Caller | None
     """None on a system without authentication, and of a public operation."""
+    origin: str | None
+    """The IP address that it comes from; None when it is not known."""
 
     async def answer(self, method: UnaryUnaryMultiCallable[Question, Answer], question: Question, call: Call) -> Answer:
         """What a service answers; raises ProblemError when it fails, or when the caller may not ask that."""
@@ -70,13 +73,16 @@ class RestRequest:
         Raises ProblemError when the rule of the method refuses the caller. The service applies the same rule.
         """
         rule = self.operation.access.rule_of(question)
+        common: tuple[tuple[str, str | bytes], ...] = to_metadata()
+        if self.origin is not None:
+            common = (*common, (origins.METADATA_KEY, self.origin))
         if self.caller is None:
-            return to_metadata()
+            return common
         try:
             apply_rule(rule, self.caller.principal, question)
         except ServiceError as error:
             raise from_service_error(error) from None
-        return (*to_metadata(), *self.caller.metadata)
+        return (*common, *self.caller.metadata)
 
     async def pages(
         self,
@@ -188,7 +194,15 @@ class RestRoute(Route):
             query = parameters(request.scope["query_string"], known, required)
             key = idempotency_key.given_key(headers) if keeps_key else None
             read = RestRequest(
-                operation, request.path_params, query, key, headers, request.receive, request.state.request_id, caller
+                operation,
+                request.path_params,
+                query,
+                key,
+                headers,
+                request.receive,
+                request.state.request_id,
+                caller,
+                admission.origin(request.scope),
             )
             return await handler.method(routes, read)
 

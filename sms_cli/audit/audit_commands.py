@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from enum import StrEnum
 from typing import Annotated
 
 import typer
@@ -9,16 +10,56 @@ from rich.table import Table
 
 from sms_cli.shared.command_error import CommandError
 from sms_cli.shared.local_settings import client_environment
-from sms_cli.shared.options import AsJson, parsed
+from sms_cli.shared.options import AsJson, instant_option, parsed
 from sms_cli.shared.terminal import out, print_json, print_table
 
 audit = typer.Typer(help="Show who changed what, and verify that no evidence was changed.", no_args_is_help=True)
 BROKEN_EXIT = 1
 
 
+class AuditedService(StrEnum):
+    """The services that have an audit log."""
+
+    messaging = "messaging"
+    pricing = "pricing"
+
+
 @audit.callback()
 def group() -> None:
     """The audit log, and the chains over it, the ledger, the events of messages and the prices."""
+
+
+@audit.command("list")
+def list_entries(
+    service: Annotated[AuditedService, typer.Argument(help="Whose log.")] = AuditedService.messaging,
+    *,
+    action: Annotated[
+        str | None, typer.Option(help="Only this action, or a noun with a dot, for instance account.")
+    ] = None,
+    principal: Annotated[str | None, typer.Option(help="Only changes that this caller asked for.")] = None,
+    user: Annotated[str | None, typer.Option(help="Only changes about this account.")] = None,
+    subject: Annotated[str | None, typer.Option(help="Only changes of this.")] = None,
+    start: Annotated[str | None, typer.Option("--from", help="Only entries from this instant on.")] = None,
+    end: Annotated[str | None, typer.Option("--to", help="Only entries before this instant.")] = None,
+    limit: Annotated[int, typer.Option(min=1, max=10_000, help="How many entries at most.")] = 50,
+    as_json: AsJson = False,
+) -> None:
+    """Show who changed what, newest first: changes by hand, and calls that were refused."""
+    from sms_cli.audit import audit_list  # noqa: PLC0415 - loads the stubs
+
+    question = audit_list.question(
+        action=action,
+        principal=principal,
+        user_id=user,
+        subject=subject,
+        start=instant_option("--from", start),
+        end=instant_option("--to", end),
+    )
+    found = audit_list.entries(service.value, question, limit)
+    if as_json:
+        print_json(audit_list.document(found))
+    else:
+        audit_list.show(found)
 
 
 @audit.command("verify")

@@ -15,6 +15,7 @@ from service_kit.grpc.credentialed_channel import Credential
 from service_kit.settings import Address
 from sms_cli.shared.call_failures import option_of, readable_errors
 from sms_cli.shared.local_settings import client_settings
+from tukupay.sms.common.v1 import audit_pb2_grpc
 from tukupay.sms.pricing.v1 import pricing_pb2_grpc
 
 if TYPE_CHECKING:
@@ -61,6 +62,14 @@ async def pricing_stub(
     async with open_channel(pricing, _credential(), tls=_tls()) as channel:
         with readable_errors("pricing", pricing, named, open_end=open_end):
             yield _with_deadline(pricing_pb2_grpc.PricingServiceStub(channel), deadline_s)
+
+
+@asynccontextmanager
+async def audit_stub(part: str, address: Address) -> AsyncGenerator[audit_pb2_grpc.AuditServiceAsyncStub, None]:
+    """A client of the audit log of a service, `pricing` or `messaging`, as `messaging_stub`."""
+    async with open_channel(address, _credential(), tls=_tls()) as channel:
+        with readable_errors(part, address, option_of):
+            yield _with_deadline(audit_pb2_grpc.AuditServiceStub(channel), DEADLINE_S)
 
 
 def ask_messaging(

@@ -13,6 +13,7 @@ from gateway_http.bootstrap import Gateway
 from gateway_http.settings import GatewaySettings
 from messaging_service.wiring.services import SERVICES
 from service_kit.access.principal import OPEN, Principal
+from service_kit.audit.audit_servicer import SERVICE_NAME as AUDIT
 from service_kit.grpc.access_control import Metadata, Peer
 from service_kit.grpc.authentication import OpenAccess
 from service_kit.grpc.channel import open_channel
@@ -21,6 +22,7 @@ from service_kit.settings import Address
 from tests.doubles.access_double import AccessDouble
 from tests.doubles.account_double import AccountDouble
 from tests.doubles.alert_double import AlertDouble
+from tests.doubles.audit_double import AuditDouble
 from tests.doubles.callback_double import CallbackDouble
 from tests.doubles.channel_double import ChannelDouble
 from tests.doubles.feedback_double import FeedbackDouble
@@ -28,6 +30,7 @@ from tests.doubles.gateway_doubles import PRICING, MessagingDouble, PricingDoubl
 from tests.doubles.report_double import ReportDouble
 from tests.doubles.suppression_double import SuppressionDouble
 from tests.doubles.webhook_double import WebhookDouble
+from tukupay.sms.common.v1 import audit_pb2_grpc
 from tukupay.sms.messaging.v1 import (
     access_pb2_grpc,
     accounts_pb2_grpc,
@@ -76,6 +79,7 @@ class Running:
     channels: ChannelDouble
     keys: AccessDouble
     feedback: FeedbackDouble
+    audits: dict[str, AuditDouble]
     pricing_server: GrpcServer
     messaging_server: GrpcServer
     gateway: Gateway
@@ -94,8 +98,9 @@ async def running_gateway(
         AccountDouble(),
     )
     keys, feedback, callers = AccessDouble(), FeedbackDouble(), NotedCallers()
+    audits = {"messaging": AuditDouble(), "pricing": AuditDouble()}
     reports, webhooks, alerts, channels = ReportDouble(), WebhookDouble(), AlertDouble(), ChannelDouble()
-    pricing_server = GrpcServer(ANY_PORT, [PRICING], authenticate=callers)
+    pricing_server = GrpcServer(ANY_PORT, [PRICING, AUDIT], authenticate=callers)
     messaging_server = GrpcServer(ANY_PORT, SERVICES, authenticate=callers)
     pricing_pb2_grpc.add_PricingServiceServicer_to_server(pricing, pricing_server.grpc)
     messaging_pb2_grpc.add_MessagingServiceServicer_to_server(messaging, messaging_server.grpc)
@@ -110,6 +115,8 @@ async def running_gateway(
     webhooks_pb2_grpc.add_WebhookServiceServicer_to_server(webhooks, messaging_server.grpc)
     access_pb2_grpc.add_AccessServiceServicer_to_server(keys, messaging_server.grpc)
     feedback_pb2_grpc.add_FeedbackServiceServicer_to_server(feedback, messaging_server.grpc)
+    audit_pb2_grpc.add_AuditServiceServicer_to_server(audits["messaging"], messaging_server.grpc)
+    audit_pb2_grpc.add_AuditServiceServicer_to_server(audits["pricing"], pricing_server.grpc)
     async with AsyncExitStack() as stack:
         opened = []
         for server in (pricing_server, messaging_server):
@@ -136,6 +143,7 @@ async def running_gateway(
             channels,
             keys,
             feedback,
+            audits,
             pricing_server,
             messaging_server,
             gateway,
