@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import time
 from collections.abc import AsyncIterator, Sequence
 from contextlib import AsyncExitStack
 
@@ -11,6 +12,7 @@ from grpc import aio
 from starlette.routing import Route
 
 from gateway_http.access.answer_headers import answer_headers
+from gateway_http.access.noted_refusals import NotedRefusals
 from gateway_http.access.required_access import RequiredAccess
 from gateway_http.accounts.account_routes import AccountRoutes
 from gateway_http.alerts.alert_routes import AlertRoutes
@@ -39,6 +41,10 @@ from gateway_http.system.health_routes import HealthRoutes
 from gateway_http.webhooks.webhook_routes import WebhookRoutes
 from service_kit.access.method_rules import RulesError
 from service_kit.access.oidc.verifier import FileVerifier
+from service_kit.audit import refusal_duty
+from service_kit.audit.refusal_duty import RefusalDuty
+from service_kit.audit.refused_calls import RefusedCalls
+from service_kit.duties.duty_failures import DutyFailures
 from service_kit.duties.ending import end_tasks
 from service_kit.duties.keep_running import keep_running
 from service_kit.grpc.channel import open_channel
@@ -121,6 +127,10 @@ class Gateway:
         )
         sends.watch(lambda: self.coalescer.outstanding)
         credentials = CredentialMetrics(self.registry)
+        denied = RefusedCalls(time.monotonic)
+        failures = DutyFailures(self.registry, (refusal_duty.DUTY,))
+        self._noting = RefusalDuty(denied, NotedRefusals(audits["messaging"]), failures)
+        self._duties: list[asyncio.Task[object]] = []
         self._access: RequiredAccess | None = None
         self._tokens = None if settings.issuers_file is None else FileVerifier(settings.issuers_file)
         admission: Admission = OpenAdmission()
@@ -131,6 +141,7 @@ class Gateway:
                 credentials,
                 proxies=settings.trusted_proxies,
                 bad_per_minute=settings.bad_credentials_per_minute,
+                denied=denied,
                 tokens=self._tokens,
             )
             admission = self._access.admission
@@ -179,6 +190,7 @@ class Gateway:
         """Begins to serve; raises OSError when the address cannot be had."""
         if self._access is not None:
             self._access.start()
+            self._duties.append(keep_running(refusal_duty.DUTY, self._noting.run()))
         await self.http.start()
 
     async def stop(self, drain_s: float) -> None:
@@ -188,6 +200,7 @@ class Gateway:
         # Sends that still wait are answered that their outcome is open, which a cut connection would not say.
         await self.coalescer.close()
         await ending
+        await end_tasks(self._duties)
         if self._access is not None:
             await self._access.stop()
         if self._tokens is not None:

@@ -19,8 +19,11 @@ from gateway_http.shared.asserted_caller import Caller, asserted
 from gateway_http.shared.client_address import address_of, is_within
 from gateway_http.shared.gateway_meters import CredentialMeter
 from gateway_http.shared.problem import DEFAULT_RETRY_AFTER_S, ProblemError, from_service_error
+from service_kit import request_id
 from service_kit.access import api_key
 from service_kit.access.refusals import all_accounts_needed, scope_missing
+from service_kit.audit.actor import Actor
+from service_kit.audit.refused_calls import RefusedCalls
 from service_kit.errors import Kind, ServiceError
 from service_kit.grpc.authentication import ResolveCredential
 from service_kit.settings import Network
@@ -37,13 +40,18 @@ class EdgeAccess(Admission):
         *,
         proxies: Sequence[Network],
         meter: CredentialMeter,
+        denied: RefusedCalls,
     ) -> None:
-        """`tokens` checks what is no API key; None where only keys are taken. `proxies` are those that are believed."""
+        """`denied` counts what callers are refused.
+
+        `tokens` checks what is no API key; None where only keys are taken. `proxies` are those that are believed.
+        """
         self._keys = keys
         self._tokens = tokens
         self._bad = bad
         self._proxies = proxies
         self._meter = meter
+        self._denied = denied
 
     @override
     async def admit(self, scope: Scope, access: RouteAccess) -> Caller | None:
@@ -62,9 +70,11 @@ class EdgeAccess(Admission):
         for needed in access.scopes:
             if not principal.may(needed):
                 self._meter.credential_refused("scope")
+                self.denied(caller, access, needed, scope)
                 raise from_service_error(scope_missing(needed))
         if access.is_for_all_accounts and principal.accounts is not None:
             self._meter.credential_refused("account")
+            self.denied(caller, access, None, scope)
             raise from_service_error(all_accounts_needed())
         return caller
 
@@ -72,6 +82,12 @@ class EdgeAccess(Admission):
     def origin(self, scope: Scope) -> str | None:
         address = address_of(scope, self._proxies)
         return None if address is None else str(address)
+
+    @override
+    def denied(self, caller: Caller, access: RouteAccess, missing: str | None, scope: Scope) -> None:
+        principal = caller.principal
+        actor = Actor(principal.id, principal.kind.value, self.origin(scope), request_id.current())
+        self._denied.note(actor, ", ".join(access.methods), missing)
 
     async def _checked(self, credential: bytes, scope: Scope) -> Caller:
         text = text_of(credential)

@@ -14,6 +14,7 @@ from gateway_http.access.key_service import KeyQuestions, KeyWatch
 from gateway_http.access.known_keys import KnownKeys
 from gateway_http.shared.admission import Admission
 from gateway_http.shared.gateway_meters import CredentialMeter
+from service_kit.audit.refused_calls import RefusedCalls
 from service_kit.duties.keep_running import keep_running
 from service_kit.grpc.authentication import ResolveCredential
 from service_kit.grpc.grpc_metrics import CallMeter
@@ -34,17 +35,19 @@ class RequiredAccess:
         *,
         proxies: Sequence[Network],
         bad_per_minute: int,
+        denied: RefusedCalls,
         tokens: ResolveCredential | None = None,
     ) -> None:
         """`bad_per_minute`: bad credentials that an address may show in a minute.
 
-        `tokens` checks tokens of identity providers; None: only API keys are taken.
+        `denied` counts what callers are refused. `tokens` checks tokens of identity providers; None: only API keys are
+        taken.
         """
         keys = KnownKeys(KeyQuestions(access), clock=time.monotonic, wall_clock=time.time)
         bad = BadCredentials(bad_per_minute, time.monotonic)
         self._watch = KeyWatch(access, keys, calls)
         self._watching: asyncio.Task[NoReturn] | None = None
-        self.admission: Admission = EdgeAccess(keys, tokens, bad, proxies=proxies, meter=meter)
+        self.admission: Admission = EdgeAccess(keys, tokens, bad, proxies=proxies, meter=meter, denied=denied)
 
     def start(self) -> None:
         """Begins to follow the keys that change."""

@@ -53,6 +53,8 @@ class RouteAccess:
     scopes: tuple[str, ...]
     """What a caller needs, in the order of the methods; empty for a public route."""
 
+    methods: tuple[str, ...] = ()
+    """What it calls, as `Service/Method`."""
     is_for_all_accounts: bool = False
     """Whether only callers that may act for all accounts may use it."""
 
@@ -90,5 +92,6 @@ def calls(*methods: str) -> RouteAccess:
     return RouteAccess(
         rules,
         tuple(dict.fromkeys(rule.scope for rule in rules.values())),
+        methods=methods,
         is_for_all_accounts=any(rule.tenancy is Tenancy.ALL_ACCOUNTS for rule in rules.values()),
     )

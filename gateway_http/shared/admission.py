@@ -27,6 +27,10 @@ class Admission(Protocol):
         """The IP address that a request comes from, for the audit log; None when it is not known."""
         ...
 
+    def denied(self, caller: Caller, access: RouteAccess, missing: str | None, scope: Scope) -> None:
+        """Notes that a caller was refused a route; `missing`: the scope that it lacks, None for an account."""
+        ...
+
 
 class OpenAdmission(Admission):
     """Implements Admission on a system without authentication: everybody is let in."""
@@ -39,3 +43,7 @@ class OpenAdmission(Admission):
     def origin(self, scope: Scope) -> str | None:
         address = address_of(scope, ())
         return None if address is None else str(address)
+
+    @override
+    def denied(self, caller: Caller, access: RouteAccess, missing: str | None, scope: Scope) -> None:
+        """Nobody is refused."""

@@ -29,7 +29,7 @@ from gateway_http.shared.query import limit, next_link, parameters
 from gateway_http.shared.request_body import JsonBody, read_body
 from gateway_http.shared.upstream import Call, answer_of
 from service_kit.access import origins
-from service_kit.errors import ServiceError
+from service_kit.errors import Kind, ServiceError
 from service_kit.grpc.access_control import apply_rule
 from service_kit.request_id import to_metadata
 
@@ -40,6 +40,17 @@ if TYPE_CHECKING:
 B = TypeVar("B", bound=msgspec.Struct)
 Question = TypeVar("Question", bound="Message")
 Answer = TypeVar("Answer")
+
+
+class DeniedHereError(Exception):
+    """The rule of a method refuses a caller, before any service is asked."""
+
+    def __init__(self, caller: Caller, refusal: ServiceError) -> None:
+        super().__init__(refusal.reason)
+        self.caller = caller
+        self.refusal = refusal
+        self.missing = refusal.metadata.get("scope")
+        """The scope that it lacks; None for an account."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,6 +92,8 @@ class RestRequest:
         try:
             apply_rule(rule, self.caller.principal, question)
         except ServiceError as error:
+            if error.kind is Kind.PERMISSION_DENIED:
+                raise DeniedHereError(self.caller, error) from None
             raise from_service_error(error) from None
         return (*common, *self.caller.metadata)
 
@@ -193,6 +206,7 @@ class RestRoute(Route):
                 idempotency_key.refuse_key(headers)
             query = parameters(request.scope["query_string"], known, required)
             key = idempotency_key.given_key(headers) if keeps_key else None
+            origin = admission.origin(request.scope)
             read = RestRequest(
                 operation,
                 request.path_params,
@@ -202,9 +216,13 @@ class RestRoute(Route):
                 request.receive,
                 request.state.request_id,
                 caller,
-                admission.origin(request.scope),
+                origin,
             )
-            return await handler.method(routes, read)
+            try:
+                return await handler.method(routes, read)
+            except DeniedHereError as error:
+                admission.denied(error.caller, operation.access, error.missing, request.scope)
+                raise from_service_error(error.refusal) from None
 
         super().__init__(_template(operation.path, handler.unlike), answered, methods=[operation.method.upper()])
         self.operation = operation

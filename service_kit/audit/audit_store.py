@@ -9,13 +9,17 @@ from service_kit.audit.actor import Actor
 from service_kit.audit.audit_entry import AuditEntry, AuditFilter, AuditRecord
 
 
-class AuditStore(Protocol):
+class AuditSink(Protocol):
+    """Takes entries that belong to no other change."""
+
+    async def add(self, entries: Sequence[tuple[Actor, AuditRecord]]) -> None:
+        """Adds entries, all or none. Raises ServiceError UNAVAILABLE."""
+        ...
+
+
+class AuditStore(AuditSink, Protocol):
     """The audit log of a service. Every method raises ServiceError DATABASE_UNAVAILABLE."""
 
     async def entries(self, wanted: AuditFilter, limit: int, before: int | None) -> Sequence[AuditEntry]:
         """Up to `limit` entries, newest first, those with numbers below `before`; None for the first page."""
-        ...
-
-    async def add(self, entries: Sequence[tuple[Actor, AuditRecord]]) -> None:
-        """Adds entries that belong to no other change."""
         ...

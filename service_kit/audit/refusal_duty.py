@@ -6,22 +6,22 @@ from typing import Final
 
 from service_kit.audit.actor import Actor
 from service_kit.audit.audit_entry import AuditRecord
-from service_kit.audit.audit_store import AuditStore
+from service_kit.audit.audit_store import AuditSink
 from service_kit.audit.refused_calls import RefusedCalls, record_of
 from service_kit.duties.duty import Duty, DutyLog
 
 DUTY: Final = "refused_calls"
 EVERY_S: Final = 1.0
 MOST_KEPT: Final = 1_000
-"""Entries that wait for a database that is away; the oldest are dropped first."""
+"""Entries that wait while nothing takes them; the oldest are dropped first."""
 
 
 class RefusalDuty:
     """Takes what is due each second, and keeps it until it is written."""
 
-    def __init__(self, calls: RefusedCalls, store: AuditStore, log: DutyLog, *, every_s: float = EVERY_S) -> None:
+    def __init__(self, calls: RefusedCalls, sink: AuditSink, log: DutyLog, *, every_s: float = EVERY_S) -> None:
         self._calls = calls
-        self._store = store
+        self._sink = sink
         self._kept: list[tuple[Actor, AuditRecord]] = []
         self._duty = Duty(DUTY, self.write_once, log, every_s=every_s)
 
@@ -30,9 +30,9 @@ class RefusalDuty:
         await self._duty.run()
 
     async def write_once(self) -> None:
-        """Writes what is due, and what was not written before. Raises ServiceError while the database is away."""
+        """Writes what is due, and what was not written before. Raises ServiceError while nothing takes them."""
         self._kept += [(actor, record_of(refusal, calls)) for actor, refusal, calls in self._calls.due()]
         del self._kept[:-MOST_KEPT]
         if self._kept:
-            await self._store.add(self._kept)
+            await self._sink.add(self._kept)
             self._kept.clear()

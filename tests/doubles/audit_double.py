@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from typing import Any
 
 from service_kit.access.caller import origin
@@ -33,8 +34,15 @@ class AuditDouble(Scripted, audit_pb2_grpc.AuditServiceServicer):
     def __init__(self) -> None:
         super().__init__()
         self.origin: str | None = None
+        self.refused: list[pb.RefusedCall] = []
+        self.noted = asyncio.Event()
 
     async def ListAuditEntries(self, request: Any, context: Any) -> Any:  # noqa: N802
         self.origin = origin()
         answer = pb.ListAuditEntriesResponse(entries=[entry()])
         return await self._answer("ListAuditEntries", request, context, answer)
+
+    async def NoteRefusals(self, request: Any, context: Any) -> Any:  # noqa: N802
+        self.refused += request.refusals
+        self.noted.set()
+        return pb.NoteRefusalsResponse()

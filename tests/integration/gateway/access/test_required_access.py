@@ -327,3 +327,26 @@ async def test_a_service_that_refuses_the_gateway_itself_does_not_accuse_its_cal
         running.accounts.will_answer("GetAccount", failure)
         response = await running.http.get(BALANCE, headers=bearer(key))
         assert refusal(response) == (500, "INTERNAL", None)
+
+
+async def test_whom_the_gateway_refuses_is_noted_in_the_audit_log(running: Running) -> None:
+    audits = running.audits["messaging"]
+    key = running.keys.issue("accounts:read")
+    for path in (BALANCE.replace("user123", "other"), "/api/audit/entries", "/api/sms/outbox?userId=user123"):
+        assert (await running.http.get(path, headers=bearer(key))).status_code == 403
+        assert (await running.http.get(path, headers=bearer(key))).status_code == 403
+
+    async def all_noted() -> bool:
+        return len({call.method for call in audits.refused}) == 3
+
+    await eventually("three causes are noted", all_noted)
+    noted = {call.method: (call.scope if call.HasField("scope") else None) for call in audits.refused}
+    assert noted == {
+        "AccountService/GetAccount": None,
+        "AuditService/ListAuditEntries": "audit:read",
+        "MessagingService/ListOutboxEntries": "sms:read",
+    }
+    assert {(call.principal, call.principal_kind, call.origin) for call in audits.refused} == {
+        (api_key.parse(key).id, "api_key", "127.0.0.1")
+    }
+    assert all(call.request_id for call in audits.refused)
