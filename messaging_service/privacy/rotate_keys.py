@@ -22,6 +22,17 @@ class Rotated:
     """Whether another key-encryption key still wraps some."""
 
 
+class RotateKeys:
+    """The use case behind RotateKeys."""
+
+    def __init__(self, rotation: KeyRotation) -> None:
+        self._rotation = rotation
+
+    async def __call__(self, actor: Actor) -> Rotated:
+        """Wraps some data keys anew. Raises ServiceError as KeyRotation."""
+        return await self._rotation.step(AT_ONCE, actor)
+
+
 class KeyRotation(Protocol):
     """Where data keys are wrapped anew."""
 

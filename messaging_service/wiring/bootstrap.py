@@ -20,7 +20,7 @@ from messaging_service.wiring.build_events import WiredEvents, build_events
 from messaging_service.wiring.build_notices import WiredNotices, build_notices
 from messaging_service.wiring.build_opt_outs import build_opt_outs
 from messaging_service.wiring.build_prices import WiredPrices, build_prices
-from messaging_service.wiring.build_privacy import build_privacy
+from messaging_service.wiring.build_privacy import WiredPrivacy, build_privacy
 from messaging_service.wiring.build_receipts import build_intake, build_receipts
 from messaging_service.wiring.build_reports import build_reports
 from messaging_service.wiring.build_sending import Needed, WiredSending, build_sending
@@ -62,6 +62,7 @@ class Service:
     events: WiredEvents
     sending: WiredSending
     notices: WiredNotices
+    privacy: WiredPrivacy
     audit: WiredAudit
 
 
@@ -118,6 +119,7 @@ def compose(process: Process) -> Service:
         events=events,
         sending=sending,
         notices=notices,
+        privacy=privacy,
         audit=audit,
     )
 
@@ -172,7 +174,8 @@ def _run(
 ) -> None:
     """Starts everything that runs until the end, and says in which order it ends."""
     settings, sending = process.settings, service.sending
-    check = report_readiness(process.pools.main, SchemaCheck(MIGRATIONS), server, [sending.flushes.problem])
+    problems = [sending.flushes.problem, service.privacy.problem]
+    check = report_readiness(process.pools.main, SchemaCheck(MIGRATIONS), server, problems)
     duties = {**service.duties, **(service.gauges if settings.metrics_address is not None else {})}
     # What was begun last ends first; nothing that fails to end keeps the rest from it.
     dispatching = keep_running("dispatch", sending.dispatch.run(), may_end=True)

@@ -13,7 +13,7 @@ from grpc import aio
 from prometheus_client.registry import CollectorRegistry
 
 from messaging_service.privacy.sealing.key_ring import KeyRing
-from messaging_service.privacy.sealing.message_contents import PLAIN, Contents, SealedContents
+from messaging_service.privacy.sealing.message_contents import Contents, PlainContents, SealedContents
 from messaging_service.shared.metrics.flush_metrics import FlushMetrics
 from messaging_service.wiring.chosen_keys import chosen_wrapper, ring_of
 from messaging_service.wiring.pools import Pools, create_pools
@@ -63,6 +63,7 @@ _COUNTED_DUTIES: Final = (
     "key_uses",
     "privacy_conversion",
     "privacy_retention",
+    "privacy_keys",
 )
 """Shown from the start with a nought, so that the first failure is a rise."""
 
@@ -83,6 +84,8 @@ class Process:
     """What keeps the data keys of texts; None where texts are stored as they are."""
     ring: KeyRing | None
     """The data keys of texts; None where texts are stored as they are."""
+    plain: PlainContents
+    """What stores texts as they are, where there are no keys."""
     contents: Contents
     """Seals what is stored, and opens what is read."""
     tls: TlsUses
@@ -94,7 +97,7 @@ def create_process(settings: MessagingSettings, seams: Seams) -> Process:
     registry.register(PoolCollector(pools.by_name))
     registry.register(tls)
     wrapper = chosen_wrapper(settings.privacy)
-    ring = ring_of(wrapper, pools)
+    ring, plain = ring_of(wrapper, pools), PlainContents()
     return Process(
         settings=settings,
         seams=seams,
@@ -105,7 +108,8 @@ def create_process(settings: MessagingSettings, seams: Seams) -> Process:
         flushes=FlushMetrics(registry),
         wrapper=wrapper,
         ring=ring,
-        contents=PLAIN if ring is None else SealedContents(ring, seams.now),
+        plain=plain,
+        contents=plain if ring is None else SealedContents(ring, seams.now),
         tls=tls,
     )
 

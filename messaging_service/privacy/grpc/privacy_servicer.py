@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing_extensions import override
 
 from messaging_service.privacy.erase_phone import ErasePhone
-from messaging_service.privacy.rotate_keys import AT_ONCE, KeyRotation
+from messaging_service.privacy.rotate_keys import RotateKeys
 from messaging_service.privacy.text_retention import SetTextRetention
 from service_kit.audit.actor import actor
 from service_kit.grpc.context import Context
@@ -16,9 +16,9 @@ from tukupay.sms.messaging.v1 import privacy_pb2_grpc
 class PrivacyServicer(privacy_pb2_grpc.PrivacyServiceServicer):
     """Translates between the stubs and the use cases."""
 
-    def __init__(self, erase_phone: ErasePhone, rotation: KeyRotation, set_retention: SetTextRetention) -> None:
+    def __init__(self, erase_phone: ErasePhone, rotate_keys: RotateKeys, set_retention: SetTextRetention) -> None:
         self._erase_phone = erase_phone
-        self._rotation = rotation
+        self._rotate_keys = rotate_keys
         self._set_retention = set_retention
 
     @override
@@ -36,7 +36,7 @@ class PrivacyServicer(privacy_pb2_grpc.PrivacyServiceServicer):
 
     @override
     async def RotateKeys(self, request: pb.RotateKeysRequest, context: Context) -> pb.RotateKeysResponse:
-        rotated = await self._rotation.step(AT_ONCE, actor())
+        rotated = await self._rotate_keys(actor())
         return pb.RotateKeysResponse(wrapped_by=rotated.wrapped_by, rewrapped=rotated.rewrapped, more=rotated.more)
 
     @override

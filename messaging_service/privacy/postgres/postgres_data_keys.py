@@ -9,6 +9,7 @@ from typing_extensions import override
 
 from messaging_service.privacy.data_key_store import DataKeyStore, NewKey, StoredKey
 from messaging_service.privacy.domain.key_scope import KeyScope
+from messaging_service.privacy.keys_needed import KeysInUse
 from messaging_service.shared.postgres.migrated import migrated
 from service_kit.audit.actor import Actor
 from service_kit.audit.audit_entry import AuditRecord
@@ -21,6 +22,7 @@ _OF_SCOPES: Final = f"""
     JOIN data_key k ON k.account_id = asked.account_id AND k.month IS NOT DISTINCT FROM asked.month
 """
 _OF_IDS: Final = f"SELECT {_COLUMNS} FROM data_key k WHERE k.id = ANY(%(ids)s::bigint[])"
+_ANY: Final = "SELECT EXISTS (SELECT 1 FROM data_key)"
 _ADD: Final = """
     INSERT INTO data_key (account_id, month, wrapped_by, wrapped)
     SELECT * FROM unnest(%(accounts)s::text[], %(months)s::date[], %(names)s::text[], %(keys)s::bytea[])
@@ -38,8 +40,8 @@ _REWRAP: Final = """
 """
 
 
-class PostgresDataKeys(DataKeyStore):
-    """Implements DataKeyStore."""
+class PostgresDataKeys(DataKeyStore, KeysInUse):
+    """Implements DataKeyStore and KeysInUse."""
 
     def __init__(self, pool: Pool) -> None:
         self._pool = pool
@@ -61,6 +63,11 @@ class PostgresDataKeys(DataKeyStore):
         async with migrated(single_statement(self._pool)) as connection:
             rows = await (await connection.execute(statement.encode(), parameters)).fetchall()
         return [StoredKey(row[0], KeyScope(row[1], row[2]), row[3], row[4]) for row in rows]
+
+    @override
+    async def any(self) -> bool:
+        async with migrated(single_statement(self._pool)) as connection:
+            return (await (await connection.execute(_ANY)).fetchone()) == (True,)
 
     @override
     async def add(self, keys: Sequence[NewKey]) -> None:

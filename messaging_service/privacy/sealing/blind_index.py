@@ -17,12 +17,13 @@ class BlindIndex:
     """HMAC-SHA-256 with keys of its own, made from one that never changes."""
 
     def __init__(self, key: bytes) -> None:
-        self._phones = hmac.digest(key, b"phones", "sha256")
-        self._requests = hmac.digest(key, b"fingerprints of requests", "sha256")
+        # Begun once and copied, which takes a fifth of the time of beginning anew.
+        self._phones = hmac.new(hmac.digest(key, b"phones", "sha256"), digestmod="sha256")
+        self._requests = hmac.new(hmac.digest(key, b"fingerprints of requests", "sha256"), digestmod="sha256")
 
     def of_phone(self, phone: str) -> bytes:
         """The index of a phone, 16 bytes."""
-        return hmac.digest(self._phones, phone.encode(), "sha256")[:_INDEX_BYTES]
+        return _of(self._phones, phone.encode())[:_INDEX_BYTES]
 
     def hidden(self, phone: str) -> str:
         """What stands in the place of a phone that was erased."""
@@ -30,7 +31,13 @@ class BlindIndex:
 
     def fingerprint(self, plain: bytes) -> bytes:
         """A request's fingerprint as it is stored; of one that is stored in plain, too."""
-        return _KEYED + hmac.digest(self._requests, plain, "sha256")
+        return _KEYED + _of(self._requests, plain)
+
+
+def _of(begun: hmac.HMAC, value: bytes) -> bytes:
+    own = begun.copy()
+    own.update(value)
+    return own.digest()
 
 
 def is_plain_fingerprint(stored: bytes) -> bool:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 from typing import Final, Protocol
 from uuid import UUID
@@ -13,7 +13,7 @@ import structlog
 from typing_extensions import override
 
 from messaging_service.privacy.domain.key_scope import ENDPOINTS, KeyScope, of_month
-from messaging_service.privacy.sealing.blind_index import BlindIndex
+from messaging_service.privacy.sealing.blind_index import HIDDEN, BlindIndex
 from messaging_service.privacy.sealing.key_ring import KeyRing, keys_unavailable
 from messaging_service.shared.domain.message import Message
 from service_kit.encryption.envelope import DataKey, EnvelopeError, from_text, is_sealed, key_of, to_text
@@ -140,9 +140,16 @@ class PlainContents(Contents):
     """Implements Contents where they are stored as they are."""
 
     _sealer: Final = _Plain()
+    _is_refused = False
+
+    def refuse(self) -> None:
+        """Gives no text and takes none from now on: they are under keys that this process does not have."""
+        self._is_refused = True
 
     @override
     async def sealer(self, accounts: Iterable[str]) -> Sealer:
+        if self._is_refused:
+            raise keys_unavailable()
         return self._sealer
 
     @override
@@ -163,6 +170,8 @@ class PlainContents(Contents):
 
     @override
     async def kept(self, place: bytes, secret: str) -> str:
+        if self._is_refused:
+            raise keys_unavailable()
         return secret
 
 
@@ -176,6 +185,8 @@ class _Sealing(Sealer):
     keys: Mapping[str, DataKey]
     hidden_by: BlindIndex | None
     """None while its key cannot be had."""
+    phone_indexes: dict[str, bytes] = field(default_factory=dict)
+    """Of the batch: each is asked for twice."""
 
     @property
     def index(self) -> BlindIndex:
@@ -199,11 +210,14 @@ class _Sealing(Sealer):
 
     @override
     def phone(self, phone: str) -> bytes:
-        return self.index.of_phone(phone)
+        index = self.phone_indexes.get(phone)
+        if index is None:
+            index = self.phone_indexes[phone] = self.index.of_phone(phone)
+        return index
 
     @override
     def phones(self, phone: str) -> list[str]:
-        return [phone, self.index.hidden(phone)]
+        return [phone, HIDDEN + self.phone(phone).hex()]
 
     @override
     def fingerprint(self, fingerprint: bytes) -> bytes:

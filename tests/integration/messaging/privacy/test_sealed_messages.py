@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from grpc.aio import AioRpcError
 
 from messaging_service.privacy.postgres.conversions import FingerprintConversion, MessageConversion
 from messaging_service.sending.outbox import Accepted
@@ -16,9 +17,11 @@ from service_kit.postgres.database import Pool
 from tests.contract.sms_examples import acceptance, accepted, refused
 from tests.integration.messaging.conftest import WINDOWS, MakeOutbox, record, sent, settle, stored
 from tests.integration.messaging.privacy.conftest import ring
+from tests.integration.messaging.running_service import service_on
 from tests.system.messaging_database import rows
 from tests.system.messaging_replica import Replica
 from tests.system.sealing import key_file, sealed_contents
+from tests.system.waiting import eventually
 
 OTP = "84210973"
 TEXT = f"Your code is {OTP}."
@@ -172,11 +175,34 @@ async def test_without_its_keys_a_text_is_neither_shown_nor_sent_nor_lost(
     stranger = Replica(pool, "stranger", WINDOWS, contents=sealed_contents(pool, key_file(folder, "another")))
     with pytest.raises(ServiceError, match="KEYS_UNAVAILABLE"):
         await stored(stranger, message.id)
-    with pytest.raises(ServiceError, match="KEYS_UNAVAILABLE"):
-        await stranger.accept([acceptance(message=TEXT)])
+    (answer,) = await stranger.accept([acceptance(message=TEXT)])
+    assert isinstance(answer, ServiceError)
+    assert answer.reason == "KEYS_UNAVAILABLE"
     (claim,) = await stranger.claim(1)
     assert (claim.message.text, claim.message.content is not None) == ("", True)
     unkeyed = Replica(pool, "unkeyed", WINDOWS)
     with pytest.raises(ServiceError, match="KEYS_UNAVAILABLE"):
         await stored(unkeyed, message.id)
     assert await rows(database_url, "SELECT count(*) FROM message WHERE content IS NOT NULL") == [(1,)]
+
+
+async def test_a_process_without_keys_takes_no_message_on_a_database_that_has_some(
+    sealed: Replica, keys: Path, database_url: str
+) -> None:
+    await sent(sealed, accepted(), message=TEXT)
+    async with service_on(database_url) as unkeyed:
+
+        async def refused() -> bool:
+            try:
+                await unkeyed.send()
+            except AioRpcError as error:
+                return "KEYS_UNAVAILABLE" in str(error.trailing_metadata())
+            return False
+
+        await eventually("nothing is stored in plain any more", refused)
+        count = "SELECT count(*) FROM message WHERE text IS NOT NULL"
+        before = await rows(database_url, count)
+        assert await refused()
+        assert await rows(database_url, count) == before
+    async with service_on(database_url, kek_file=keys) as keyed:
+        assert (await keyed.send(message=TEXT)).entry.message == TEXT
