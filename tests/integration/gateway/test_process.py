@@ -51,6 +51,13 @@ async def listening_port(process: asyncio.subprocess.Process) -> int:
     raise AssertionError("the gateway ended before it listened")
 
 
+def core_limits(process_id: int) -> list[str]:
+    """How large a core dump of a process may be: its soft and hard limit."""
+    limits = Path(f"/proc/{process_id}/limits").read_text()
+    (line,) = (line for line in limits.splitlines() if line.startswith("Max core file size"))
+    return line.split()[4:6]
+
+
 async def test_a_stopping_gateway_finishes_what_it_began_and_accepts_nothing_new(running: Running) -> None:
     running.messaging.held_back = {"slow"}
     async with gateway_process(
@@ -151,3 +158,12 @@ async def accepted(port: int) -> None:
         writer.close()
         await writer.wait_closed()
         return
+
+
+async def test_what_is_in_memory_is_never_dumped(running: Running) -> None:
+    async with gateway_process(
+        GATEWAY_MESSAGING_ADDRESS=f"127.0.0.1:{running.messaging_server.port}",
+        GATEWAY_PRICING_ADDRESS=f"127.0.0.1:{running.pricing_server.port}",
+    ) as process:
+        await listening_port(process)
+        assert core_limits(process.pid) == ["0", "0"]
