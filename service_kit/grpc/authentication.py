@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from hashlib import sha256
 from typing import Final, Protocol
 
@@ -20,7 +20,7 @@ from service_kit.access.bearer_tokens import bearer_of
 from service_kit.access.identities import Identities
 from service_kit.access.principal import OPEN, Principal
 from service_kit.access.refusals import scope_missing, unauthenticated
-from service_kit.access.scopes import ASSERT_PRINCIPAL
+from service_kit.access.scopes import ASSERT_PRINCIPAL, SELDOM
 from service_kit.errors import ServiceError, Violation, invalid
 from service_kit.grpc.access_control import Metadata, Peer
 from service_kit.grpc.access_metrics import Refused, uncounted
@@ -120,10 +120,14 @@ class Authentication:
         if resolve is None:
             raise self._unauthenticated(cause, _NOT_HERE)
         try:
-            return await resolve(credential, address)
+            principal = await resolve(credential, address)
         except ServiceError as error:
             self._refused(cause if error.reason == reasons.UNAUTHENTICATED else "unavailable")
             raise
+        # Whatever its source says, it is no program of the platform.
+        return (
+            principal if principal.scopes.isdisjoint(SELDOM) else replace(principal, scopes=principal.scopes - SELDOM)
+        )
 
     def _unauthenticated(self, cause: str, problem: str) -> ServiceError:
         self._refused(cause)

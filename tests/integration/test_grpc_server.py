@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import NoReturn
+from typing import Any, NoReturn
 
 import grpc
 import pytest
@@ -12,7 +12,7 @@ from typing_extensions import override
 
 from pricing_service.transport.servicer import SERVICE_NAME
 from service_kit.access.method_rules import RulesError
-from service_kit.access.principal import Principal
+from service_kit.access.principal import Accounts, Principal, PrincipalKind
 from service_kit.access.refusals import unauthenticated
 from service_kit.grpc.access_control import Metadata, Peer
 from service_kit.grpc.channel import open_channel
@@ -84,6 +84,62 @@ async def test_methods_are_listed_by_reflection_only_where_that_is_wanted() -> N
     with pytest.raises(aio.AioRpcError) as caught:
         await methods(inspectable=False)
     assert caught.value.code() is grpc.StatusCode.UNIMPLEMENTED
+
+
+async def test_refusals_are_counted_by_their_cause() -> None:
+    reader = Principal("operator:amina", PrincipalKind.OPERATOR, frozenset({"mine"}), frozenset({"prices:read"}))
+    causes: list[str] = []
+
+    async def known(_metadata: Metadata, _peer: Peer) -> Principal:
+        return reader
+
+    server = GrpcServer(Address("127.0.0.1", 0), [SERVICE_NAME], authenticate=known, refused=causes.append)
+    names = ("SetCost", "ResolvePrice", "ListCosts")
+    methods: dict[str, Any] = {
+        name: grpc.unary_unary_rpc_method_handler(
+            _never, getattr(pricing_pb2, f"{name}Request").FromString, lambda _: b""
+        )
+        for name in names
+    }
+    server.grpc.add_generic_rpc_handlers([grpc.method_handlers_generic_handler(SERVICE_NAME, methods)])
+    await server.start()
+    try:
+        async with open_channel(Address("127.0.0.1", server.port)) as channel:
+            stub = pricing_pb2_grpc.PricingServiceStub(channel)
+            calls: list[Any] = [
+                stub.SetCost(pricing_pb2.SetCostRequest(), timeout=10),
+                stub.ResolvePrice(pricing_pb2.ResolvePriceRequest(customer_id="other"), timeout=10),
+                stub.ListCosts(pricing_pb2.ListCostsRequest(), timeout=10),
+            ]
+            for call in calls:
+                assert await call.code() is grpc.StatusCode.PERMISSION_DENIED
+    finally:
+        await server.stop(0)
+    assert sorted(causes) == ["account", "account", "scope"]
+
+
+async def test_methods_are_listed_for_callers_with_the_scope_for_it() -> None:
+    async def listed(*scopes: str, accounts: Accounts = None) -> grpc.StatusCode:
+        async def known(_metadata: Metadata, _peer: Peer) -> Principal:
+            return Principal("operator:amina", PrincipalKind.OPERATOR, accounts, frozenset(scopes))
+
+        server = GrpcServer(Address("127.0.0.1", 0), (), authenticate=known)
+        await server.start()
+        try:
+            async with open_channel(Address("127.0.0.1", server.port)) as channel:
+                stub = reflection_pb2_grpc.ServerReflectionStub(channel)
+                question = reflection_pb2.ServerReflectionRequest(list_services="")
+                try:
+                    assert [answer async for answer in stub.ServerReflectionInfo(iter([question]), timeout=10)]
+                except aio.AioRpcError as error:
+                    return error.code()
+                return grpc.StatusCode.OK
+        finally:
+            await server.stop(0)
+
+    assert await listed("system:inspect") is grpc.StatusCode.OK
+    assert await listed("sms:read") is grpc.StatusCode.PERMISSION_DENIED
+    assert await listed("system:inspect", accounts=frozenset({"mine"})) is grpc.StatusCode.PERMISSION_DENIED
 
 
 async def test_every_kind_of_call_shows_the_token_of_its_channel() -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 import pytest
 
@@ -130,6 +130,16 @@ async def test_a_key_is_resolved_with_the_address_of_its_caller_and_kept_for_a_s
     now += KEPT_S
     with pytest.raises(ServiceError):
         await authenticate(bearer(key), Connection())
+
+
+async def test_no_key_or_token_of_others_makes_a_program_of_the_platform() -> None:
+    async def generous(credential: str, address: str | None) -> Principal:
+        assert (credential, address) in {("tk_live_x", "10.1.2.3"), ("a.b.c", "10.1.2.3")}
+        return replace(KEY_OWNER, scopes=frozenset({"sms:send", "assert:principal", "keys:resolve"}))
+
+    authenticate = Authentication(lambda: KNOWN, Resolvers(api_key=generous, jwt=generous))
+    for token in ("tk_live_x", "a.b.c"):
+        assert await authenticate(bearer(token), Connection()) == KEY_OWNER
 
 
 async def test_keys_are_kept_in_bounds() -> None:
