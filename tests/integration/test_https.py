@@ -142,6 +142,23 @@ async def test_clients_that_do_not_shake_hands_keep_nobody_waiting(site: Site) -
             writer.transport.abort()
 
 
+@pytest.mark.parametrize(
+    ("head", "status"),
+    [
+        (b"GET / HTTP/1.1\r\nHost: site\r\nX: " + b"x" * 40_000 + b"\r\n\r\n", 431),
+        (b"GET / HTTP/2.0\r\nHost: site\r\n\r\n", 505),
+        (b"nothing of HTTP\r\n\r\n", 400),
+    ],
+    ids=["too large", "of another version", "of nothing"],
+)
+async def test_what_is_refused_is_answered_over_tls_too(site: Site, head: bytes, status: int) -> None:
+    reader, writer = await asyncio.open_connection("127.0.0.1", site.server.port, ssl=site.trusting())
+    writer.write(head)
+    answer = await asyncio.wait_for(reader.read(), 10)
+    assert answer.startswith(b"HTTP/1.1 %d " % status)
+    writer.close()
+
+
 async def test_a_body_that_is_cut_off_ends_the_request(site: Site) -> None:
     _, writer = await asyncio.open_connection("127.0.0.1", site.server.port, ssl=site.trusting())
     writer.write(b"POST / HTTP/1.1\r\nHost: site\r\nContent-Length: 10\r\n\r\nabc")
