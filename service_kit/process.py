@@ -17,6 +17,7 @@ import uvloop
 from service_kit.duties.ending import FAILURE_EXIT, exit_after
 from service_kit.duties.keep_running import on_ended_duty
 from service_kit.logs import configure_logs
+from service_kit.private_memory import keep_memory_private
 from service_kit.settings import SettingsError, load
 from service_kit.standard_streams import open_closed_streams
 
@@ -43,6 +44,7 @@ def run_service(
     one readable message; with 1 also when a duty ended that must go on. A service that was asked to end is gone
     `ENDING_S` after its drain time, in good order or not.
     """
+    keep_memory_private()
     open_closed_streams()
     # Keys, texts and phone numbers are in memory.
     resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
