@@ -1,7 +1,7 @@
 # TukuPay SMS. `make` lists the targets.
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help up test faults lint format protos protos-baseline settings-table access-table bench locks hooks clean
+.PHONY: help up sbom audit-dependencies test faults lint format protos protos-baseline settings-table access-table bench locks hooks clean
 
 PYTHON ?= python3
 # Half of the tests' time is waiting for processes, so four are not too many for two cores.
@@ -55,6 +55,15 @@ protos-baseline: $(DEV) ## declare the protos released: later changes must not b
 
 bench: $(DEV) ## measure sending over HTTP on a system of its own (some minutes)
 	$(BIN)/python benchmarks/send.py
+
+SBOM ?= sbom.json
+
+sbom: $(DEV) ## write sbom.json: every dependency of the runtime with its hashes (CycloneDX), from the lock
+	$(BIN)/cyclonedx-py requirements requirements/runtime.txt --pyproject pyproject.toml --short-PURLs \
+		--output-reproducible --spec-version 1.6 --output-format JSON --output-file $(SBOM) --validate 2> /dev/null
+
+audit-dependencies: $(DEV) ## ask whether dependencies are known to be vulnerable, where that can be asked
+	$(BIN)/python requirements/audit_dependencies.py
 
 UV_COMPILE = $(BIN)/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --upgrade \
 	--no-emit-index-url --no-emit-find-links --custom-compile-command "make locks"
