@@ -15,9 +15,13 @@ from google.protobuf.timestamp_pb2 import Timestamp
 from messaging_service.accounts.domain.charging import ChargePolicy
 from messaging_service.carriers.domain.submission import DeliveryReceipt, Outcome, ReceiptState
 from messaging_service.opt_outs.domain.inbound import InboundMessage
+from messaging_service.reports.postgres.traffic_rows import PostgresTraffic
+from messaging_service.shared.domain.message import outbox_id
+from messaging_service.shared.postgres.report_turns import ReportTurns
 from service_kit.access.principal import AccessMode, Principal, PrincipalKind
 from service_kit.access.principal_messages import METADATA_KEY, from_principal
 from service_kit.errors import Kind
+from service_kit.postgres.database import create_pool
 from tests.contract.sms_examples import accepted, not_taken, refused, unanswered
 from tests.doubles.scripted_carrier import ScriptedCarrier
 from tests.integration.messaging.running_service import Running, message, refusal_of, service_on
@@ -440,6 +444,13 @@ async def test_reports_and_audits_leave_it_out(database_url: str, tmp_path: Path
             for shown in response.messages
         ]
         assert exported == [live.outbox_id]
+    # What audits and rehearsals of prices look at.
+    begin, over = datetime.now(UTC) - timedelta(hours=1), datetime.now(UTC) + timedelta(hours=1)
+    async with create_pool(database_url, "reports", max_size=2, timeout_s=20) as pool:
+        traffic = PostgresTraffic(ReportTurns(pool))
+        audited = [outbox_id(entry.id) async for page in traffic.entries(begin, over, None) for entry in page]
+        charged = [each.messages for each in await traffic.charged(begin, over, 10)]
+    assert (audited, charged) == ([live.outbox_id], [1])
 
 
 async def test_a_receipt_of_a_sandbox_settles_no_live_message_of_unknown_outcome(
