@@ -133,7 +133,7 @@ class Gateway:
         self._duties: list[asyncio.Task[object]] = []
         self._access: RequiredAccess | None = None
         self._tokens = None if settings.issuers_file is None else FileVerifier(settings.issuers_file)
-        admission: Admission = OpenAdmission()
+        admission: Admission = OpenAdmission(settings.trusted_proxies)
         if settings.access == REQUIRED:
             self._access = RequiredAccess(
                 keys,
@@ -148,7 +148,10 @@ class Gateway:
         api = RestApi(
             send=SendSmsRoute(self.coalescer, settings.outcome_wait_s, admission),
             batches=BatchRoutes(
-                self.coalescer, outcome_wait_s=settings.outcome_wait_s, max_batches=settings.max_batches
+                self.coalescer,
+                outcome_wait_s=settings.outcome_wait_s,
+                max_batches=settings.max_batches,
+                admission=admission,
             ),
             quotes=QuoteRoutes(stub),
             outbox=OutboxRoutes(

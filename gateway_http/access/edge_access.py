@@ -60,7 +60,9 @@ class EdgeAccess(Admission):
             if credential is None:
                 raise missing()
             key = self._keys.known(sha256(credential).digest())
-            caller = await self._checked(credential, scope) if key is None else self._from_there(key, scope)
+            caller = (
+                await self._checked(credential, scope, access) if key is None else self._from_there(key, scope, access)
+            )
         except MissingCredentialError:
             self._meter.credential_refused("missing")
             raise
@@ -69,12 +71,10 @@ class EdgeAccess(Admission):
         principal = caller.principal
         for needed in access.scopes:
             if not principal.may(needed):
-                self._meter.credential_refused("scope")
-                self.denied(caller, access, needed, scope)
+                self.denied(caller, access, needed, self.origin(scope))
                 raise from_service_error(scope_missing(needed))
         if access.is_for_all_accounts and principal.accounts is not None:
-            self._meter.credential_refused("account")
-            self.denied(caller, access, None, scope)
+            self.denied(caller, access, None, self.origin(scope))
             raise from_service_error(all_accounts_needed())
         return caller
 
@@ -84,15 +84,19 @@ class EdgeAccess(Admission):
         return None if address is None else str(address)
 
     @override
-    def denied(self, caller: Caller, access: RouteAccess, missing: str | None, scope: Scope) -> None:
+    def denied(self, caller: Caller, access: RouteAccess, missing: str | None, origin: str | None) -> None:
+        self._meter.credential_refused("account" if missing is None else "scope")
+        self._note(caller, access, missing, origin)
+
+    def _note(self, caller: Caller, access: RouteAccess, missing: str | None, origin: str | None) -> None:
         principal = caller.principal
-        actor = Actor(principal.id, principal.kind.value, self.origin(scope), request_id.current())
+        actor = Actor(principal.id, principal.kind.value, origin, request_id.current())
         self._denied.note(actor, ", ".join(access.methods), missing)
 
-    async def _checked(self, credential: bytes, scope: Scope) -> Caller:
+    async def _checked(self, credential: bytes, scope: Scope, access: RouteAccess) -> Caller:
         text = text_of(credential)
         if api_key.is_key(text):
-            return self._from_there(await self._resolved(text), scope)
+            return self._from_there(await self._resolved(text), scope, access)
         if self._tokens is None:
             raise not_valid("the credential is no API key; give one, as it was issued")
         try:
@@ -119,10 +123,11 @@ class EdgeAccess(Admission):
                 headers={"Retry-After": str(DEFAULT_RETRY_AFTER_S)},
             ) from None
 
-    def _from_there(self, key: ResolvedKey, scope: Scope) -> Caller:
+    def _from_there(self, key: ResolvedKey, scope: Scope, access: RouteAccess) -> Caller:
         if key.networks:
             address = address_of(scope, self._proxies)
             if address is None or not is_within(address, key.networks):
+                self._note(key.caller, access, None, self.origin(scope))
                 raise ProblemError(
                     reasons.PERMISSION_DENIED,
                     "this API key is not valid from the address that you call from; call from one of its networks",

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Protocol
 
 from starlette.types import Scope
@@ -10,6 +11,7 @@ from typing_extensions import override
 from gateway_http.openapi.route_access import RouteAccess
 from gateway_http.shared.asserted_caller import Caller
 from gateway_http.shared.client_address import address_of
+from service_kit.settings import Network
 
 
 class Admission(Protocol):
@@ -27,13 +29,20 @@ class Admission(Protocol):
         """The IP address that a request comes from, for the audit log; None when it is not known."""
         ...
 
-    def denied(self, caller: Caller, access: RouteAccess, missing: str | None, scope: Scope) -> None:
-        """Notes that a caller was refused a route; `missing`: the scope that it lacks, None for an account."""
+    def denied(self, caller: Caller, access: RouteAccess, missing: str | None, origin: str | None) -> None:
+        """Notes that a caller was refused a route.
+
+        `missing`: the scope that it lacks, None for an account. `origin`: as `origin` gives it.
+        """
         ...
 
 
 class OpenAdmission(Admission):
     """Implements Admission on a system without authentication: everybody is let in."""
+
+    def __init__(self, proxies: Sequence[Network] = ()) -> None:
+        """`proxies` are those that are believed."""
+        self._proxies = proxies
 
     @override
     async def admit(self, scope: Scope, access: RouteAccess) -> Caller | None:
@@ -41,9 +50,9 @@ class OpenAdmission(Admission):
 
     @override
     def origin(self, scope: Scope) -> str | None:
-        address = address_of(scope, ())
+        address = address_of(scope, self._proxies)
         return None if address is None else str(address)
 
     @override
-    def denied(self, caller: Caller, access: RouteAccess, missing: str | None, scope: Scope) -> None:
+    def denied(self, caller: Caller, access: RouteAccess, missing: str | None, origin: str | None) -> None:
         """Nobody is refused."""

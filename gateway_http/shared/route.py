@@ -221,7 +221,7 @@ class RestRoute(Route):
             try:
                 return await handler.method(routes, read)
             except DeniedHereError as error:
-                admission.denied(error.caller, operation.access, error.missing, request.scope)
+                admission.denied(error.caller, operation.access, error.missing, origin)
                 raise from_service_error(error.refusal) from None
 
         super().__init__(_template(operation.path, handler.unlike), answered, methods=[operation.method.upper()])

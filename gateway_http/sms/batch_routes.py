@@ -12,7 +12,7 @@ from google.protobuf.duration_pb2 import Duration
 from starlette.responses import Response
 
 from gateway_http.shared import idempotency_key, reasons
-from gateway_http.shared.asserted_caller import Caller
+from gateway_http.shared.admission import Admission
 from gateway_http.shared.json_answer import json_answer
 from gateway_http.shared.outbox_entry import OutboxEntry
 from gateway_http.shared.preferred_wait import PreferredWait
@@ -41,9 +41,12 @@ _Sent = messaging_pb2.SendSmsBatchResult | ProblemError
 class BatchRoutes(RestRoutes):
     """Speaks to the messaging service through the coalescer, in one call for each request."""
 
-    def __init__(self, coalescer: SendCoalescer, *, outcome_wait_s: float, max_batches: int) -> None:
+    def __init__(
+        self, coalescer: SendCoalescer, *, outcome_wait_s: float, max_batches: int, admission: Admission
+    ) -> None:
         """`max_batches` bounds the requests served at once, from the first byte of the body to the answer."""
         self._coalescer = coalescer
+        self._admission = admission
         self._batch = JsonBody(NewBatch, large_field="messages")
         self._sms = JsonBody(NewSms)
         self._wait = PreferredWait(outcome_wait_s)
@@ -76,11 +79,12 @@ class BatchRoutes(RestRoutes):
         if not 1 <= len(raw) <= MAX_MESSAGES:
             problem = f"has {len(raw):,} SMS; give 1 to {MAX_MESSAGES:,}"
             raise invalid_fields([Violation("messages", reasons.BATCH_SIZE, problem)])
-        return await self._read(raw, key, self._wait.of(request.headers), request.caller)
+        return await self._read(raw, key, self._wait.of(request.headers), request)
 
     async def _read(
-        self, raw: Sequence[msgspec.Raw], key: str | None, wait: Duration, caller: Caller | None
+        self, raw: Sequence[msgspec.Raw], key: str | None, wait: Duration, request: RestRequest
     ) -> list[messaging_pb2.SendSmsRequest | ProblemError]:
+        caller = request.caller
         taken: list[messaging_pb2.SendSmsRequest | ProblemError] = []
         nameless: list[int] = []
         for index, text in enumerate(raw):
@@ -92,6 +96,7 @@ class BatchRoutes(RestRoutes):
                 taken.append(_of_item(error, index))
                 continue
             if caller is not None and not caller.principal.acts_for(item.user_id):
+                self._admission.denied(caller, SEND_SMS_BATCH.access, None, request.origin)
                 taken.append(from_service_error(account_denied()))
                 continue
             if not item.HasField("message_id"):

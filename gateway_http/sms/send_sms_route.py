@@ -49,6 +49,7 @@ class SendSmsRoute:
         if not item.HasField("message_id") and (key := message_key(scope["headers"])):
             item.message_id = key
         if caller is not None and not caller.principal.acts_for(item.user_id):
+            self._admission.denied(caller, SEND_SMS.access, None, self._admission.origin(scope))
             raise from_service_error(account_denied())
         result = await self._coalescer.send(item, caller)
         if result.HasField("error"):

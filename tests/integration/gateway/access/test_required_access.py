@@ -336,17 +336,24 @@ async def test_whom_the_gateway_refuses_is_noted_in_the_audit_log(running: Runni
         assert (await running.http.get(path, headers=bearer(key))).status_code == 403
         assert (await running.http.get(path, headers=bearer(key))).status_code == 403
 
-    async def all_noted() -> bool:
-        return len({call.method for call in audits.refused}) == 3
+    batch = {"messages": [SMS | {"messageId": "m1", "userId": "other"}]}
+    sender = running.keys.issue("sms:send")
+    assert (await sent(running, sender, userId="other")).status_code == 403
+    response = await running.http.post("/api/sms/send-batch", json=batch, headers=bearer(sender))
+    assert response.status_code == 207
 
-    await eventually("three causes are noted", all_noted)
+    async def all_noted() -> bool:
+        return len({call.method for call in audits.refused}) == 4
+
+    await eventually("each cause is noted", all_noted)
     noted = {call.method: (call.scope if call.HasField("scope") else None) for call in audits.refused}
     assert noted == {
         "AccountService/GetAccount": None,
         "AuditService/ListAuditEntries": "audit:read",
         "MessagingService/ListOutboxEntries": "sms:read",
+        "MessagingService/SendSmsBatch": None,
     }
     assert {(call.principal, call.principal_kind, call.origin) for call in audits.refused} == {
-        (api_key.parse(key).id, "api_key", "127.0.0.1")
+        (api_key.parse(one).id, "api_key", "127.0.0.1") for one in (key, sender)
     }
     assert all(call.request_id for call in audits.refused)
