@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 from hashlib import sha256
 from pathlib import Path
 
@@ -150,3 +151,11 @@ def test_who_is_vouched_for_has_no_more_accounts_than_the_asserter_and_no_scope_
     assert vouched(every, for_two) is for_two
     assert vouched(some, for_all).accounts == frozenset({"b", "c"})
     assert vouched(some, for_two).accounts == frozenset({"b"})
+
+
+def test_the_example_in_the_guide_is_right() -> None:
+    guide = (Path(__file__).parents[2] / "docs" / "guides" / "access.md").read_text(encoding="utf-8")
+    (example,) = (block for block in re.findall(r"```toml\n(.*?)```", guide, re.DOTALL) if "[[identity]]" in block)
+    known = read_identities(example)
+    assert known.count == 3
+    assert known.of_uri(URI) is not None
