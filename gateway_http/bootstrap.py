@@ -26,6 +26,7 @@ from gateway_http.feedback.feedback_routes import FeedbackRoutes
 from gateway_http.gateway_metrics import CredentialMetrics, RequestMetrics, SendMetrics
 from gateway_http.keys.key_routes import KeyRoutes
 from gateway_http.outbox.outbox_routes import OutboxRoutes
+from gateway_http.privacy.privacy_routes import PrivacyRoutes
 from gateway_http.reports.report_routes import ReportRoutes
 from gateway_http.rest_api import RestApi, openapi_json
 from gateway_http.settings import OPEN, REQUIRED, GatewaySettings
@@ -64,6 +65,7 @@ from tukupay.sms.messaging.v1 import (
     feedback_pb2_grpc,
     messaging_pb2,
     messaging_pb2_grpc,
+    privacy_pb2_grpc,
     reports_pb2_grpc,
     suppressions_pb2_grpc,
     webhooks_pb2_grpc,
@@ -105,6 +107,7 @@ class Gateway:
         channels = counted_stub(channels_pb2_grpc.ChannelServiceStub(messaging), "ChannelService", calls)
         events = counted_stub(events_pb2_grpc.EventServiceStub(messaging), "EventService", calls)
         feedback = counted_stub(feedback_pb2_grpc.FeedbackServiceStub(messaging), "FeedbackService", calls)
+        privacy = counted_stub(privacy_pb2_grpc.PrivacyServiceStub(messaging), "PrivacyService", calls)
         webhooks = counted_stub(webhooks_pb2_grpc.WebhookServiceStub(messaging), "WebhookService", calls)
         keys = counted_stub(access_pb2_grpc.AccessServiceStub(messaging), "AccessService", calls)
         audits = {
@@ -161,6 +164,7 @@ class Gateway:
             accounts=AccountRoutes(accounts),
             reports=ReportRoutes(reports),
             suppressions=SuppressionRoutes(opt_outs),
+            privacy=PrivacyRoutes(privacy),
             webhooks=WebhookRoutes(webhooks),
             alerts=AlertRoutes(alerts),
             channels=ChannelRoutes(channels),

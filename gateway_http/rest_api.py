@@ -18,6 +18,7 @@ from gateway_http.openapi.document import document
 from gateway_http.openapi.operation import Operation
 from gateway_http.openapi.problem_examples import Json
 from gateway_http.outbox.outbox_routes import OutboxRoutes
+from gateway_http.privacy.privacy_routes import PrivacyRoutes
 from gateway_http.reports.report_routes import ReportRoutes
 from gateway_http.shared.admission import Admission
 from gateway_http.shared.route import RestRoute, RestRoutes
@@ -42,6 +43,7 @@ class RestApi:
     accounts: AccountRoutes
     reports: ReportRoutes
     suppressions: SuppressionRoutes
+    privacy: PrivacyRoutes
     webhooks: WebhookRoutes
     alerts: AlertRoutes
     channels: ChannelRoutes

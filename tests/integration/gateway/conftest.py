@@ -27,6 +27,7 @@ from tests.doubles.callback_double import CallbackDouble
 from tests.doubles.channel_double import ChannelDouble
 from tests.doubles.feedback_double import FeedbackDouble
 from tests.doubles.gateway_doubles import PRICING, MessagingDouble, PricingDouble
+from tests.doubles.privacy_double import PrivacyDouble
 from tests.doubles.report_double import ReportDouble
 from tests.doubles.suppression_double import SuppressionDouble
 from tests.doubles.webhook_double import WebhookDouble
@@ -40,6 +41,7 @@ from tukupay.sms.messaging.v1 import (
     events_pb2_grpc,
     feedback_pb2_grpc,
     messaging_pb2_grpc,
+    privacy_pb2_grpc,
     reports_pb2_grpc,
     suppressions_pb2_grpc,
     webhooks_pb2_grpc,
@@ -79,6 +81,7 @@ class Running:
     channels: ChannelDouble
     keys: AccessDouble
     feedback: FeedbackDouble
+    privacy: PrivacyDouble
     audits: dict[str, AuditDouble]
     pricing_server: GrpcServer
     messaging_server: GrpcServer
@@ -98,6 +101,7 @@ async def running_gateway(
         AccountDouble(),
     )
     keys, feedback, callers = AccessDouble(), FeedbackDouble(), NotedCallers()
+    privacy = PrivacyDouble()
     audits = {"messaging": AuditDouble(), "pricing": AuditDouble()}
     reports, webhooks, alerts, channels = ReportDouble(), WebhookDouble(), AlertDouble(), ChannelDouble()
     pricing_server = GrpcServer(ANY_PORT, [PRICING, AUDIT], authenticate=callers)
@@ -115,6 +119,7 @@ async def running_gateway(
     webhooks_pb2_grpc.add_WebhookServiceServicer_to_server(webhooks, messaging_server.grpc)
     access_pb2_grpc.add_AccessServiceServicer_to_server(keys, messaging_server.grpc)
     feedback_pb2_grpc.add_FeedbackServiceServicer_to_server(feedback, messaging_server.grpc)
+    privacy_pb2_grpc.add_PrivacyServiceServicer_to_server(privacy, messaging_server.grpc)
     audit_pb2_grpc.add_AuditServiceServicer_to_server(audits["messaging"], messaging_server.grpc)
     audit_pb2_grpc.add_AuditServiceServicer_to_server(audits["pricing"], pricing_server.grpc)
     async with AsyncExitStack() as stack:
@@ -143,6 +148,7 @@ async def running_gateway(
             channels,
             keys,
             feedback,
+            privacy,
             audits,
             pricing_server,
             messaging_server,
