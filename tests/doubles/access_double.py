@@ -42,6 +42,8 @@ class AccessDouble(Scripted, access_pb2_grpc.AccessServiceServicer):
         self.watched = asyncio.Event()
         self.questions: list[str] = []
         """The ids of keys that were asked about."""
+        self.is_silent = False
+        """Whether watches stay open and say nothing, as when packets are lost."""
         self.failure: Exception | None = None
         """What ResolveKey raises instead."""
 
@@ -96,7 +98,8 @@ class AccessDouble(Scripted, access_pb2_grpc.AccessServiceServicer):
                     news = pb.WatchKeysResponse()
                 if news is None:
                     return
-                yield news
+                if not self.is_silent:
+                    yield news
         finally:
             self._watches.remove(watch)
 

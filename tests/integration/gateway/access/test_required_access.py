@@ -14,6 +14,8 @@ import pytest
 import structlog
 from structlog.testing import capture_logs
 
+from gateway_http.access.key_service import SILENCE_S
+from gateway_http.access.known_keys import UNWATCHED_S
 from gateway_http.rest_api import OPERATIONS
 from gateway_http.settings import REQUIRED, GatewaySettings
 from service_kit.access import api_key
@@ -193,6 +195,21 @@ async def test_a_revoked_key_is_refused_from_its_next_request_on(running: Runnin
     async with asyncio.timeout(2):
         await eventually("the key is refused", is_refused)
     assert (await sent(running, other)).status_code == 200
+
+
+async def test_a_watch_that_says_nothing_is_given_up_and_a_revoked_key_is_refused_all_the_same(
+    running: Running,
+) -> None:
+    key = running.keys.issue("sms:send")
+    assert (await sent(running, key)).status_code == 200
+    running.keys.is_silent = True
+    running.keys.revoke(key)
+
+    async def is_refused() -> bool:
+        return (await sent(running, key)).status_code == 401
+
+    # The longest silence, and the second for which a key that is not watched is known.
+    await eventually("the key is refused", is_refused, deadline_s=SILENCE_S + UNWATCHED_S + 1)
 
 
 async def test_known_keys_go_on_while_nobody_can_tell_and_unknown_ones_are_turned_away(running: Running) -> None:
