@@ -9,6 +9,7 @@ from typing import Annotated, Final, Literal
 import msgspec
 from google.protobuf.duration_pb2 import Duration
 from msgspec import UNSET, Meta, Raw, UnsetType
+from typing_extensions import override
 
 from gateway_http.shared import reasons
 from gateway_http.shared.problem import invalid_fields
@@ -208,6 +209,10 @@ class KeyWithSecret(msgspec.Struct, frozen=True, kw_only=True, rename="camel"):
     key: Key
     secret: _Secret
 
+    @override
+    def __repr__(self) -> str:
+        return f"{type(self).__name__}({self.key.key_id})"
+
 
 class RotatedKey(msgspec.Struct, frozen=True, kw_only=True, rename="camel"):
     """A key that was just made, and the one that it replaces."""
@@ -215,3 +220,7 @@ class RotatedKey(msgspec.Struct, frozen=True, kw_only=True, rename="camel"):
     key: Key
     secret: _Secret
     replaced: Annotated[Key, Meta(description="The old key, with the instant at which it ends.")]
+
+    @override
+    def __repr__(self) -> str:
+        return f"{type(self).__name__}({self.key.key_id})"

@@ -25,3 +25,23 @@ def test_an_address_that_others_can_reach_is_refused() -> None:
 def test_the_deadline_must_leave_room_for_the_outcome() -> None:
     with pytest.raises(SettingsError, match="GATEWAY_SEND_DEADLINE_S"):
         load(GatewaySettings, {"GATEWAY_SEND_DEADLINE_S": "5"})
+
+
+def test_a_token_at_fault_is_not_shown() -> None:
+    token = "secret token with spaces, which are not allowed"
+    with pytest.raises(SettingsError, match="GATEWAY_SERVICE_TOKEN") as caught:
+        load(GatewaySettings, {"GATEWAY_SERVICE_TOKEN": token})
+    assert token not in str(caught.value)
+
+
+def test_a_token_is_in_no_repr() -> None:
+    token = "tukupay_" + "a" * 43
+    settings = load(GatewaySettings, {"GATEWAY_SERVICE_TOKEN": token})
+    assert settings.service_token == token
+    assert token not in repr(settings)
+
+
+@pytest.mark.parametrize("word", ["off", "yes", "Required"])
+def test_access_is_open_or_required_and_nothing_else(word: str) -> None:
+    with pytest.raises(SettingsError, match="GATEWAY_ACCESS"):
+        load(GatewaySettings, {"GATEWAY_ACCESS": word})
