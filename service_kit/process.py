@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 import gc
 import os
-import resource
 import signal
 import sys
 from collections.abc import Awaitable, Callable, Mapping
@@ -44,10 +43,9 @@ def run_service(
     one readable message; with 1 also when a duty ended that must go on. A service that was asked to end is gone
     `ENDING_S` after its drain time, in good order or not.
     """
+    # Keys, texts and phone numbers are in memory.
     keep_memory_private()
     open_closed_streams()
-    # Keys, texts and phone numbers are in memory.
-    resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
     configure_logs(name, environ.get("LOG_LEVEL", "INFO").upper())
     try:
         settings = load(settings_type, environ)
