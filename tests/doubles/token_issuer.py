@@ -99,11 +99,12 @@ async def published(issuer: TokenIssuer, file: Path) -> AsyncIterator[TokenIssue
 
     async with await asyncio.start_server(answer, "127.0.0.1", 0) as server:
         port = server.sockets[0].getsockname()[1]
-        _trust(issuer, file, f"http://127.0.0.1:{port}/jwks")
+        trust(issuer, file, f"http://127.0.0.1:{port}/jwks")
         yield issuer
 
 
-def _trust(issuer: TokenIssuer, file: Path, jwks_url: str) -> None:
+def trust(issuer: TokenIssuer, file: Path, jwks_url: str) -> None:
+    """Writes an issuers file that trusts it, with its keys at a URL."""
     file.write_text(
         f'[[issuers]]\nname = "staff"\nissuer = "{ISSUER}"\naudiences = ["{AUDIENCE}"]\n'
         f'jwks_url = "{jwks_url}"\nalgorithms = ["{issuer.algorithm}"]\n'

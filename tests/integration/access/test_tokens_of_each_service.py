@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import socket
 import time
 from collections.abc import AsyncIterator
 from pathlib import Path
@@ -16,7 +17,7 @@ from service_kit.embedded.embedded_postgres import EmbeddedPostgres
 from service_kit.errors import Kind
 from service_kit.settings import SettingsError, load
 from tests.conftest import DatabaseTemplate, FreshDatabase
-from tests.doubles.token_issuer import TokenIssuer, published
+from tests.doubles.token_issuer import TokenIssuer, published, trust
 from tests.integration.gateway.conftest import ANY_PORT, running_gateway
 from tests.integration.messaging.running_service import message, refusal_of, service_on
 from tests.integration.pricing.conftest import pricing_on
@@ -74,6 +75,18 @@ async def test_the_gateway_takes_it_and_names_its_caller(issuer: TokenIssuer, fi
         assert await sent(token_of(issuer, scope="sms:read")) == (403, "PERMISSION_DENIED")
         assert (await sent(good + "x" * 20_000))[0] in {401, 431}
     assert issuer.fetches == 1
+
+
+async def test_while_its_issuer_is_away_a_token_is_neither_right_nor_wrong(issuer: TokenIssuer, file: Path) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as nobody:
+        away = f"http://127.0.0.1:{nobody.getsockname()[1]}/jwks"
+    trust(issuer, file, away)
+    async with running_gateway(GatewaySettings(http_address=ANY_PORT, access=REQUIRED, issuers_file=file)) as running:
+        headers = {"Authorization": f"Bearer {token_of(issuer)}"}
+        response = await running.http.post("/api/sms/send", json=SMS, headers=headers)
+        assert (response.status_code, response.json()["reason"]) == (503, "IDENTITY_PROVIDER_UNAVAILABLE")
+        assert int(response.headers["retry-after"]) >= 1
+        assert running.messaging.batches == []
 
 
 async def test_messaging_takes_it_over_grpc(
