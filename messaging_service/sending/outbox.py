@@ -154,6 +154,8 @@ class ListFilter:
     created_from: datetime | None = None
     created_before: datetime | None = None
     mode: AccessMode | None = None
+    recipient: str | None = None
+    """In E.164."""
 
 
 @dataclass(frozen=True, slots=True)

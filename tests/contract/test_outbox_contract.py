@@ -850,6 +850,18 @@ async def test_entries_are_listed_newest_first_by_pages(world: World, outbox: Re
     assert await outbox.list(ListFilter("nobody"), 10, None) == []
 
 
+async def test_entries_are_found_by_their_recipient(outbox: Replica) -> None:
+    other = "+254799999999"
+    mine = await sent(outbox, accepted())
+    await sent(outbox, accepted(), recipient_phone_number=other)
+    foreign = acceptance(user_id="another")
+    await record(outbox, foreign)
+    found = await outbox.list(ListFilter(ACCOUNT, recipient=mine.recipient), 10, None)
+    assert [message.id for message in found] == [mine.id]
+    assert len(await outbox.list(ListFilter(ACCOUNT, recipient=other), 10, None)) == 1
+    assert await outbox.list(ListFilter(ACCOUNT, recipient="+254700000000"), 10, None) == []
+
+
 async def test_entries_of_one_instant_are_all_listed_once(outbox: Replica) -> None:
     await outbox.accept([acceptance() for _ in range(7)])
     seen: list[UUID] = []

@@ -307,6 +307,7 @@ class InMemoryOutbox:
             and wanted.status in (None, message.status)
             and (wanted.tag is None or wanted.tag in message.tags)
             and wanted.mode in (None, message.mode)
+            and wanted.recipient in (None, message.recipient)
             and (wanted.created_from is None or message.created_at >= wanted.created_from)
             and (wanted.created_before is None or message.created_at < wanted.created_before)
             and (after is None or (message.created_at, message.id) < after)

@@ -171,6 +171,7 @@ class MessagingServicer(messaging_pb2_grpc.MessagingServiceServicer):
             wanted.tag,
             None if wanted.created_from is None else wanted.created_from.isoformat(),
             None if wanted.created_before is None else wanted.created_before.isoformat(),
+            *(() if wanted.recipient is None else (wanted.recipient,)),
         )
         after = list_pages.after(request.page_token, question)
         found = await self._entries.list(wanted, size + 1, after)
@@ -235,6 +236,10 @@ def _list_request(request: pb.ListOutboxEntriesRequest) -> tuple[ListFilter, int
         violations.append(Violation("user_id", reasons.INVALID_IDENTIFIER, problem))
     if request.HasField("tag") and (problem := text_problem(request.tag, MAX_TAG)):
         violations.append(Violation("tag", reasons.INVALID_TAG, problem))
+    if request.HasField("recipient_phone_number") and not request.recipient_phone_number:
+        violations.append(
+            Violation("recipient_phone_number", reasons.REQUIRED, "is empty; give a number, or leave it out")
+        )
     if request.status not in STATUS_OF:
         problem = f"has the unknown value {request.status}; use one of SmsStatus"
         violations.append(Violation("status", reasons.UNKNOWN_STATUS, problem))
@@ -249,6 +254,7 @@ def _list_request(request: pb.ListOutboxEntriesRequest) -> tuple[ListFilter, int
         account_id=request.user_id,
         status=STATUS_OF[request.status],
         tag=request.tag if request.HasField("tag") else None,
+        recipient=request.recipient_phone_number if request.HasField("recipient_phone_number") else None,
         created_from=created_from,
         created_before=created_before,
     )

@@ -236,6 +236,7 @@ class PostgresOutbox(Outbox):
 
     @override
     async def list(self, wanted: ListFilter, limit: int, after: tuple[datetime, UUID] | None) -> Sequence[Message]:
+        sealer = await self._contents.sealer([])
         async with migrated(single_statement(self._pool)) as connection:
-            found = await reading.list_messages(connection, wanted, limit, after)
+            found = await reading.list_messages(connection, wanted, limit, after, sealer)
         return await self._contents.opened(found)

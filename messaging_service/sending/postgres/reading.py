@@ -7,6 +7,7 @@ from datetime import datetime
 from typing import NamedTuple
 from uuid import UUID
 
+from messaging_service.privacy.sealing.message_contents import Sealer
 from messaging_service.sending.outbox import ListFilter
 from messaging_service.shared.domain.message import Message
 from messaging_service.shared.domain.states import STATUS_OF
@@ -55,7 +56,7 @@ async def find_message(connection: Connection, account_id: str, key: str) -> tup
 
 
 async def list_messages(
-    connection: Connection, wanted: ListFilter, limit: int, after: tuple[datetime, UUID] | None
+    connection: Connection, wanted: ListFilter, limit: int, after: tuple[datetime, UUID] | None, sealer: Sealer
 ) -> list[Message]:
     """Messages of an account, newest first. Only conditions asked for are in the statement, for the plan of each."""
     conditions = ["m.account_id = %(account_id)s"]
@@ -75,6 +76,11 @@ async def list_messages(
     if wanted.mode is not None:
         conditions.append("m.mode = %(mode)s")
         parameters["mode"] = wanted.mode.value
+    if wanted.recipient is not None:
+        # Where phones have an index, no message is found without it, and none needs to be.
+        index = sealer.phone(wanted.recipient)
+        conditions.append("m.recipient = %(recipient)s" if index is None else "m.recipient_index = %(recipient)s")
+        parameters["recipient"] = wanted.recipient if index is None else index
     if after is not None:
         conditions.append("(m.created_at, m.id) < (%(after_time)s, %(after_id)s)")
         parameters["after_time"], parameters["after_id"] = after

@@ -1208,6 +1208,7 @@ class ListOutboxEntriesRequest(_message.Message):
     CREATED_BEFORE_FIELD_NUMBER: _builtins.int
     PAGE_SIZE_FIELD_NUMBER: _builtins.int
     PAGE_TOKEN_FIELD_NUMBER: _builtins.int
+    RECIPIENT_PHONE_NUMBER_FIELD_NUMBER: _builtins.int
     user_id: _builtins.str
     """Required: the account."""
     status: Global___SmsStatus.ValueType
@@ -1218,6 +1219,10 @@ class ListOutboxEntriesRequest(_message.Message):
     """Entries a page, 1 to 500; 0 means 50."""
     page_token: _builtins.str
     """`next_page_token` of the page before, with the same filters; empty for the first."""
+    recipient_phone_number: _builtins.str
+    """Only entries to this recipient, in E.164 with its `+`; absent means any. Callers without the scope
+    `pii:read` may ask, too. Entries of a phone that was erased are not found by it.
+    """
     @_builtins.property
     def created_from(self) -> _timestamp_pb2.Timestamp:
         """Only entries recorded at or after this instant; absent means no bound."""
@@ -1236,13 +1241,19 @@ class ListOutboxEntriesRequest(_message.Message):
         created_before: _timestamp_pb2.Timestamp | None = ...,
         page_size: _builtins.int = ...,
         page_token: _builtins.str = ...,
+        recipient_phone_number: _builtins.str | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["_tag", b"_tag", "created_before", b"created_before", "created_from", b"created_from", "tag", b"tag"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["_recipient_phone_number", b"_recipient_phone_number", "_tag", b"_tag", "created_before", b"created_before", "created_from", b"created_from", "recipient_phone_number", b"recipient_phone_number", "tag", b"tag"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["_tag", b"_tag", "created_before", b"created_before", "created_from", b"created_from", "page_size", b"page_size", "page_token", b"page_token", "status", b"status", "tag", b"tag", "user_id", b"user_id"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["_recipient_phone_number", b"_recipient_phone_number", "_tag", b"_tag", "created_before", b"created_before", "created_from", b"created_from", "page_size", b"page_size", "page_token", b"page_token", "recipient_phone_number", b"recipient_phone_number", "status", b"status", "tag", b"tag", "user_id", b"user_id"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    _WhichOneofReturnType__recipient_phone_number: _TypeAlias = _typing.Literal["recipient_phone_number"]  # noqa: Y015
+    _WhichOneofArgType__recipient_phone_number: _TypeAlias = _typing.Literal["_recipient_phone_number", b"_recipient_phone_number"]  # noqa: Y015
     _WhichOneofReturnType__tag: _TypeAlias = _typing.Literal["tag"]  # noqa: Y015
     _WhichOneofArgType__tag: _TypeAlias = _typing.Literal["_tag", b"_tag"]  # noqa: Y015
+    @_typing.overload
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__recipient_phone_number) -> _WhichOneofReturnType__recipient_phone_number | None: ...
+    @_typing.overload
     def WhichOneof(self, oneof_group: _WhichOneofArgType__tag) -> _WhichOneofReturnType__tag | None: ...
 
 Global___ListOutboxEntriesRequest: _TypeAlias = ListOutboxEntriesRequest  # noqa: Y015
