@@ -15,40 +15,17 @@ from tests.acceptance.local_system import READY, LocalSystem, free_addresses
 
 pytestmark = pytest.mark.timeout(240)
 
-IDENTITIES = """
-[[identity]]
-name = "gateway"
-kind = "workload"
-uri = "spiffe://tukupay/ns/sms/sa/gateway"
-scopes = ["assert:principal", "keys:resolve", "callbacks:write"]
-accounts = "all"
-
-[[identity]]
-name = "messaging"
-kind = "workload"
-uri = "spiffe://tukupay/ns/sms/sa/messaging"
-scopes = ["prices:read"]
-accounts = "all"
-
-[[identity]]
-name = "amina"
-kind = "operator"
-uri = "spiffe://tukupay/ns/sms/sa/operator"
-scopes = ["*"]
-accounts = "all"
-"""
+IDENTITIES = Path(__file__).parents[2] / "docs" / "examples" / "identities.toml"
 
 
 @pytest.fixture(scope="module")
 def guarded(tmp_path_factory: pytest.TempPathFactory) -> Iterator[LocalSystem]:
     folder = tmp_path_factory.mktemp("guarded")
-    identities = folder / "identities.toml"
-    identities.write_text(IDENTITIES)
     access = {
         "PRICING_ACCESS": "required",
-        "PRICING_IDENTITIES_FILE": str(identities),
+        "PRICING_IDENTITIES_FILE": str(IDENTITIES),
         "MESSAGING_ACCESS": "required",
-        "MESSAGING_IDENTITIES_FILE": str(identities),
+        "MESSAGING_IDENTITIES_FILE": str(IDENTITIES),
         "GATEWAY_ACCESS": "required",
     }
     made = LocalSystem(folder / "home", {**free_addresses(), **access})
