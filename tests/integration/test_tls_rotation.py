@@ -16,7 +16,9 @@ from typing import Any
 import grpc
 import pytest
 from grpc import aio
+from structlog.testing import capture_logs
 
+from service_kit.grpc import renewed_channel
 from service_kit.grpc.channel import open_channel
 from service_kit.grpc.context import Context
 from service_kit.grpc.server_credentials import server_credentials
@@ -215,3 +217,17 @@ async def test_an_authority_is_changed_in_three_steps_without_a_failed_call(
         with pytest.raises(aio.AioRpcError) as caught:
             await of_method(refused.unary_unary("/Echo/Once"))(b"", timeout=10)
     assert caught.value.code() is grpc.StatusCode.UNAVAILABLE
+
+
+async def test_a_certificate_that_is_not_taken_is_logged_and_tried_again(
+    rotating: Rotating, channel: aio.Channel, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(renewed_channel, "CONNECTED_WITHIN_S", 0.1)
+    monkeypatch.setattr(renewed_channel, "AGAIN_S", 0.01)
+    once = of_method(channel.unary_unary("/Echo/Once"))
+    before = await once(b"", timeout=10)
+    rotating.write_foreign_client()
+    with capture_logs() as logs:
+        await rotating.of_client.look()
+        while sum(line["event"] == "tls.channel_not_renewed" for line in logs) < 2:
+            assert await once(b"", timeout=10) == before
