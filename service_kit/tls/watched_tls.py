@@ -29,6 +29,8 @@ class WatchedTls:
         self._takers: list[Callable[[TlsMaterial], None]] = []
         self._refused: str | None = None
         """Why the files could not be used at the last look; None when they could."""
+        self._warned: datetime | None = None
+        """The end of which a warning was logged; None before the first."""
         self.current = read_tls_files(files)
         """What is in use."""
         self._warn_of_expiry()
@@ -43,6 +45,7 @@ class WatchedTls:
             found = await asyncio.to_thread(read_tls_files, self._files)
             if found == self.current:
                 self._refused = None
+                self._warn_of_expiry()
                 return
             for take in self._takers:
                 take(found)
@@ -58,6 +61,9 @@ class WatchedTls:
         self._warn_of_expiry()
 
     def _warn_of_expiry(self) -> None:
+        """Logs once that the certificate in use ends soon, or has ended."""
         expires = self.current.expires
-        if expires is not None and expires - self._now() < EXPIRES_SOON:
-            log.warning("tls.certificate_expires", use=self.use, expires=expires.isoformat())
+        if expires is None or expires == self._warned or expires - self._now() >= EXPIRES_SOON:
+            return
+        self._warned = expires
+        log.warning("tls.certificate_expires", use=self.use, expires=expires.isoformat())

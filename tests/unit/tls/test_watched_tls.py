@@ -87,10 +87,16 @@ async def test_a_whole_pair_is_taken_once(files: TlsFiles) -> None:
     assert taken == [watched.current] == [read_tls_files(files)]
 
 
-def test_a_certificate_that_ends_soon_is_logged(files: TlsFiles) -> None:
+async def test_a_certificate_that_ends_soon_is_logged_once(files: TlsFiles) -> None:
+    now = datetime.now(UTC)
+    days = 20
+    watched = WatchedTls("server", files, now=lambda: now + timedelta(days=days))
     with capture_logs() as logs:
-        WatchedTls("server", files, now=lambda: datetime.now(UTC) + timedelta(days=20))
-        WatchedTls("server", files, now=lambda: datetime.now(UTC) + timedelta(days=24))
+        await watched.look()
+        assert logs == []
+        days = 24
+        await watched.look()
+        await watched.look()
     assert [line["event"] for line in logs] == ["tls.certificate_expires"]
 
 
