@@ -70,9 +70,14 @@ _HIDE: Final = """
 """
 # The same opt-out of an earlier erasure holds already.
 _DOUBLES: Final = "DELETE FROM suppression WHERE phone = %(phone)s AND pass_due_at IS NULL"
+# Young messages may still be in plain, while a process of before ends: they get their index in some minutes.
 _LEFT: Final = """
     SELECT
-        (SELECT count(*) FROM message m WHERE m.recipient_index = %(index)s),
+        (SELECT count(*) FROM message m WHERE m.recipient_index = %(index)s) + (
+            SELECT count(*) FROM message m
+            WHERE m.created_at > now() - interval '30 minutes' AND m.recipient_index IS NULL
+                AND m.recipient = %(phone)s
+        ),
         (SELECT count(*) FROM receipt WHERE recipient = %(phone)s AND next_try_at IS NOT NULL)
             + (SELECT count(*) FROM inbound_message WHERE phone = %(phone)s)
             + (SELECT count(*) FROM suppression WHERE phone = %(phone)s)

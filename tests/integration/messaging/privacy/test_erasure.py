@@ -24,7 +24,7 @@ from service_kit.audit.actor import PLATFORM
 from service_kit.errors import ServiceError
 from service_kit.postgres.database import Pool
 from tests.contract.sms_examples import RECIPIENT, acceptance, accepted, refused
-from tests.integration.messaging.conftest import receipt, record, sent, stored
+from tests.integration.messaging.conftest import MakeOutbox, receipt, record, sent, stored
 from tests.integration.messaging.privacy.conftest import ring
 from tests.system.messaging_database import rows
 from tests.system.messaging_replica import Replica
@@ -152,6 +152,17 @@ async def test_open_messages_wait_and_are_erased_once_they_have_ended(
     second = await erase(RECIPIENT, PLATFORM)
     assert (second.messages, second.open_messages) == (1, 0)
     assert RECIPIENT not in await everything(database_url)
+
+
+async def test_a_young_message_in_plain_is_counted_as_open(
+    make_outbox: MakeOutbox, erase: ErasePhone, pool: Pool, keys: Path
+) -> None:
+    await sent(await make_outbox("before"), accepted(), message=TEXT)
+    first = await erase(RECIPIENT, PLATFORM)
+    assert (first.messages, first.open_messages) == (0, 1)
+    await MessageConversion(pool, ring(pool, keys), settled_s=0).step(10)
+    second = await erase(RECIPIENT, PLATFORM)
+    assert (second.messages, second.open_messages) == (1, 0)
 
 
 async def test_a_message_that_was_erased_is_not_resent(sealed: Replica, erase: ErasePhone) -> None:
