@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from uuid import UUID
 
 import msgspec
@@ -14,6 +15,7 @@ from messaging_service.opt_outs.domain.suppression import OF_THE_PHONE, Directiv
 from messaging_service.opt_outs.inbound_inbox import InboundInbox, WorkedInbound
 from messaging_service.opt_outs.postgres import postgres_suppressions
 from messaging_service.opt_outs.suppression_store import NewSuppression
+from messaging_service.privacy.sealing.key_ring import keys_unavailable
 from messaging_service.privacy.sealing.message_contents import PLAIN, Contents, Sealer
 from messaging_service.shared.postgres.migrated import migrated
 from service_kit.postgres.database import Connection, Pool, single_statement, transaction
@@ -80,12 +82,13 @@ class PostgresInbound(InboundInbox):
 
     @override
     async def store(self, messages: Sequence[InboundMessage]) -> None:
+        sealer = await self._contents.sealer([""])
         rows = [
             {
                 "carrier": message.carrier,
                 "phone": _storable(message.phone),
                 "sender_id": _storable(message.sender_id),
-                "text": None if message.text is None else _storable(message.text),
+                "text": _stored_text(message, sealer),
                 "is_opt_out": message.is_opt_out,
                 "received_at": message.received_at,
             }
@@ -100,13 +103,21 @@ class PostgresInbound(InboundInbox):
         async with migrated(transaction(self._pool)) as connection:
             if not await _my_turn(connection):
                 return WorkedInbound(0, 0, 0)
-            due = await _due(connection, limit)
+            due = await self._opened(await _due(connection, limit))
             directives = [await self._apply(connection, number, message, sealer) for number, message in due]
             if due:
                 await connection.execute(
                     _WORKED, ([number for number, _ in due], [directive.value for directive in directives])
                 )
         return WorkedInbound(len(due), directives.count(Directive.OPT_OUT), directives.count(Directive.OPT_IN))
+
+    async def _opened(self, due: Sequence[tuple[int, InboundMessage]]) -> list[tuple[int, InboundMessage]]:
+        """The messages with their texts as the phones wrote them."""
+        stored = [(_place(message), message.text) for _, message in due]
+        texts = iter(await self._contents.words([(place, text) for place, text in stored if text is not None]))
+        return [
+            (number, message if message.text is None else replace(message, text=next(texts))) for number, message in due
+        ]
 
     async def _apply(self, connection: Connection, number: int, message: InboundMessage, sealer: Sealer) -> Directive:
         directive = self._keywords.directive(message)
@@ -153,6 +164,21 @@ async def _my_turn(connection: Connection) -> bool:
 async def _due(connection: Connection, limit: int) -> list[tuple[int, InboundMessage]]:
     cursor = await connection.execute(_DUE, (limit,))
     return [(row[0], InboundMessage(*row[1:])) for row in await cursor.fetchall()]
+
+
+def _stored_text(message: InboundMessage, sealer: Sealer) -> str | None:
+    """The text as it is stored until it is worked. Raises KEYS_UNAVAILABLE, and the carrier brings it again."""
+    if message.text is None:
+        return None
+    stored = sealer.words("", _place(message), _storable(message.text))
+    if stored is None:
+        raise keys_unavailable()
+    return stored
+
+
+def _place(message: InboundMessage) -> bytes:
+    """Where the text of a message stands."""
+    return f"inbound_message.text:{message.carrier}:{_storable(message.phone)}".encode()
 
 
 def _storable(text: str) -> str:

@@ -141,6 +141,15 @@ async def test_stop_holds_after_an_erasure_and_start_ends_it(
     assert not isinstance(allowed, ServiceError)
 
 
+async def test_what_a_phone_wrote_is_under_a_key_until_it_is_worked(pool: Pool, keys: Path, database_url: str) -> None:
+    inbound = PostgresInbound(pool, Keywords(), uuid4, 60.0, sealed_contents(pool, keys))
+    await inbound.store([InboundMessage("smpp", RECIPIENT, "TUKUPAY", "STOP", False, await now(database_url))])
+    ((stored_text,),) = await rows(database_url, "SELECT text FROM inbound_message")
+    assert stored_text.startswith("sealed:1:")
+    assert (await inbound.work(10)).opted_out == 1
+    assert await rows(database_url, "SELECT text, directive FROM inbound_message") == [(None, "opt_out")]
+
+
 async def test_open_messages_wait_and_are_erased_once_they_have_ended(
     sealed: Replica, erase: ErasePhone, database_url: str
 ) -> None:
