@@ -33,7 +33,6 @@ class WatchedTls:
         """The end of which a warning was logged; None before the first."""
         self.current = read_tls_files(files)
         """What is in use."""
-        self._warn_of_expiry()
 
     def on_change(self, take: Callable[[TlsMaterial], None]) -> None:
         """Calls `take` with each new material, on the loop. It raises ssl.SSLError for one that it cannot use."""

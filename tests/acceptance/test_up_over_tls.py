@@ -172,3 +172,10 @@ def test_no_request_fails_while_all_certificates_are_renewed(over_tls: LocalSyst
     if IS_LONG:
         print(f"\n{ROTATIONS} rotations of all certificates: {dict(load.outcomes)}")  # noqa: T201
     assert load.outcomes.keys() == {"200"}
+
+
+def test_commands_print_json_alone_also_when_their_certificate_ends_soon(over_tls: LocalSystem, files: Path) -> None:
+    assert over_tls.run("certificates", "create", "--into", str(files), "--days", "1").returncode == 0
+    done = over_tls.run("accounts", "list", "--json")
+    assert done.returncode == 0, done.stderr
+    json.loads(done.stdout)
