@@ -16,10 +16,11 @@ import time
 from pathlib import Path
 
 import psycopg
+from prometheus_client import CollectorRegistry
 
 from messaging_service.wiring.chained_messaging_tables import CHAINED_TABLES
 from messaging_service.wiring.migrate import migrate
-from service_kit.duties.duty import DutyLog
+from service_kit.duties.duty_failures import DutyFailures
 from service_kit.embedded.embedded_postgres import EmbeddedPostgres
 from service_kit.postgres.chain_verification import verify_chain
 from service_kit.postgres.database import create_pool
@@ -43,20 +44,10 @@ CHANGES = """
 SHARES = ((EVENTS, 0.6), (ENTRIES, 0.38), (CHANGES, 0.02))
 
 
-class Failing(DutyLog):
-    """Ends the measurement when a pass fails."""
-
-    def upkeep_failed(self, duty: str, reason: str) -> None:
-        raise RuntimeError(f"{duty}: {reason}")
-
-    def upkeep_crashed(self, duty: str, error: Exception) -> None:
-        raise error
-
-
 async def chain(url: str) -> None:
     """Chains all rows."""
     async with create_pool(url, "chains", max_size=1) as pool:
-        chains = HashChains(pool, CHAINED_TABLES, Failing(), clock=time.monotonic)
+        chains = HashChains(pool, CHAINED_TABLES, DutyFailures(CollectorRegistry(), ()), clock=time.monotonic)
         for _ in range(3):
             while await chains.chain_once() == 0:
                 pass
@@ -93,9 +84,9 @@ def main() -> None:
                 ours, theirs = (processor_s(pid) - used for pid, used in zip(pids, before, strict=True))
                 found = sum(verdict.rows for verdict in verdicts)
                 assert all(verdict.fault is None for verdict in verdicts), verdicts
+                took = time.monotonic() - begun
                 print(
-                    f"{found:,} rows verified in {time.monotonic() - begun:.1f} s: {ours:.1f} s of processor time here, "
-                    f"{theirs:.1f} s in PostgreSQL"
+                    f"{found:,} rows verified in {took:.1f} s; processor: {ours:.1f} s here, {theirs:.1f} s PostgreSQL"
                 )
 
 
