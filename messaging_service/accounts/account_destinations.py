@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Callable
 
 from messaging_service.accounts.account_store import AccountStore
@@ -22,13 +23,17 @@ class AccountDestinations:
         self._service = service
         self._accounts = accounts
         self._own = own
+        # Numbers abroad may come as fast as somebody likes, and payments share the connections. Who waits here is bound
+        # by the deadline of their call.
+        self._one_question = asyncio.Semaphore(1)
 
     async def __call__(self, account_id: str, number: str, /) -> str | None:
         """See AccountDestinationCheck."""
         problem = self._service(number)
         if problem is None:
             return None
-        account = await self._accounts.account(account_id)
+        async with self._one_question:
+            account = await self._accounts.account(account_id)
         if account is None or account.limits.destinations is None:
             return problem
         return self._own(account.limits.destinations)(number)

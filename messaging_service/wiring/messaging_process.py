@@ -50,6 +50,7 @@ _COUNTED_DUTIES: Final = (
     "inbound_retention",
     "receipt_retention",
     "alert_retention",
+    "abuse_retention",
     "queue_look",
     "webhook_telling",
     "webhook_deliveries",
