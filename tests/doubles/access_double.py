@@ -61,7 +61,8 @@ class AccessDouble(Scripted, access_pb2_grpc.AccessServiceServicer):
         """A new key, whole; `others` are fields of what it resolves to."""
         new = api_key.generate(mode)
         principal = Principal(new.key.id, PrincipalKind.API_KEY, accounts, frozenset(scopes), mode=mode)
-        self._resolved[new.key.digest] = pb.ResolveKeyResponse(principal=from_principal(principal), **others)
+        fields: dict[str, Any] = {"principal": from_principal(principal), **others}
+        self._resolved[new.key.digest] = pb.ResolveKeyResponse(**fields)
         return new.text
 
     def revoke(self, text: str) -> None:

@@ -25,6 +25,7 @@ from tests.doubles.gateway_doubles import ENTRY_ID, at
 from tests.integration.gateway.conftest import ANY_PORT, Running, running_gateway
 from tests.integration.gateway.test_gateway_metrics import figures_of
 from tests.system.waiting import eventually
+from tukupay.sms.common.v1 import access_pb2 as common
 
 SEND = "/api/sms/send"
 BALANCE = "/api/sms/balance?userId=user123"
@@ -34,6 +35,7 @@ SMS: dict[str, Any] = {
     "message": "Your parcel has arrived.",
     "senderId": "TUKUPAY",
 }
+KIND, MODE = common.PRINCIPAL_KIND_API_KEY, common.ACCESS_MODE_LIVE
 REFUSED = "tukupay_http_credentials_refused_total"
 
 
@@ -223,6 +225,22 @@ async def test_known_keys_go_on_while_nobody_can_tell_and_unknown_ones_are_turne
     assert (await sent(running, known)).status_code == 200
     running.keys.failure = None
     assert (await sent(running, unknown)).status_code == 200
+
+
+@pytest.mark.parametrize(
+    "answer",
+    [
+        {"networks": ["nonsense"]},
+        {"principal": common.Principal(id="tk_live_another1", kind=KIND, all_accounts=True, mode=MODE)},
+        {"principal": common.Principal(id="", kind=KIND, all_accounts=True, mode=MODE)},
+    ],
+)
+async def test_an_answer_about_a_key_that_means_nothing_lets_nobody_in(
+    running: Running, answer: dict[str, Any]
+) -> None:
+    key = running.keys.issue("sms:send", **answer)
+    assert refusal(await sent(running, key)) == (503, "MESSAGING_UNAVAILABLE", None)
+    assert running.messaging.batches == []
 
 
 async def test_a_key_is_valid_from_its_networks_only() -> None:
