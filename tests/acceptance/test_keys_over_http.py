@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import json
 import time
+from collections import Counter
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -155,3 +157,19 @@ def test_a_key_is_valid_from_its_networks_only(platform: Platform) -> None:
     _, here = platform.made("--network", "127.0.0.0/8")
     assert send(platform.gateways[0], elsewhere).status in {401, 403}
     assert send(platform.gateways[0], here).status == 200
+
+
+def test_a_key_at_its_limit_is_refused_by_every_gateway_and_told_when_to_try_again(platform: Platform) -> None:
+    _, secret = platform.made("--messages-per-minute", "3")
+    with ThreadPoolExecutor(8) as callers:
+        answers = list(callers.map(lambda number: send(platform.gateways[number % 2], secret), range(24)))
+    refused = [answer for answer in answers if answer.status != 200]
+    # A minute may end meanwhile, and the next one has its own share.
+    minutes = Counter(answer.entry["timestamps"]["createdAt"][:16] for answer in answers if answer.status == 200)
+    assert max(minutes.values()) == 3
+    assert {(answer.status, answer.reason) for answer in refused} == {(429, "KEY_RATE_LIMIT_REACHED")}
+    for answer in refused:
+        left = answer.headers["retry-after"]
+        assert 1 <= int(left) <= 60
+        assert answer.headers["ratelimit-policy"] == '"key-minute";q=3;w=60'
+        assert answer.headers["ratelimit"] == f'"key-minute";r=0;t={left}'
