@@ -1,6 +1,8 @@
 """Sends one SMS, makes a mistake, and sends a batch over gRPC. The bare install is all that it needs.
 
 Run it beside `make up`:  .venv/bin/python docs/examples/send_over_grpc.py
+
+Where access is required, an API key is taken from TUKUPAY_KEY.
 """
 
 from __future__ import annotations
@@ -18,6 +20,9 @@ from grpc_status import rpc_status
 from tukupay.sms.messaging.v1 import messaging_pb2, messaging_pb2_grpc
 
 ADDRESS = os.environ.get("MESSAGING_GRPC_ADDRESS", "127.0.0.1:50052")
+KEY = os.environ.get("TUKUPAY_KEY")
+CREDENTIAL = () if KEY is None else (("authorization", f"Bearer {KEY}"),)
+"""The metadata of every call."""
 
 
 def sms(to: str, text: str) -> messaging_pb2.SendSmsRequest:
@@ -58,13 +63,13 @@ async def main() -> None:
     async with aio.insecure_channel(ADDRESS) as channel:
         messaging = messaging_pb2_grpc.MessagingServiceStub(channel)
 
-        response = await messaging.SendSms(sms("+254712345678", "Hello over gRPC"), timeout=10)
+        response = await messaging.SendSms(sms("+254712345678", "Hello over gRPC"), metadata=CREDENTIAL, timeout=10)
         entry = response.entry
         state = messaging_pb2.DeliveryState.Name(entry.delivery_state)
         print(entry.outbox_id, state, "KES", Decimal(entry.total_cost_micros) / 1_000_000)
 
         try:
-            await messaging.SendSms(sms("+2547", "never leaves"), timeout=10)
+            await messaging.SendSms(sms("+2547", "never leaves"), metadata=CREDENTIAL, timeout=10)
         except aio.AioRpcError as error:
             print(error.code().name, "-", error.details())
             print(*explain(error), sep=", ")
@@ -72,7 +77,7 @@ async def main() -> None:
         phones = [f"+25471234{number:04}" for number in range(500)]
         batch = messaging_pb2.SendSmsBatchRequest(items=[sms(phone, "Hello, all") for phone in phones])
         sent = 0
-        async for part in messaging.SendSmsBatch(batch, timeout=30):
+        async for part in messaging.SendSmsBatch(batch, metadata=CREDENTIAL, timeout=30):
             for result in part.results:
                 if result.WhichOneof("outcome") == "error":
                     print("item", result.index, result.error.reason, result.error.message)
