@@ -26,11 +26,15 @@ _REQUEST = {
 }
 
 
-def curl_of_first_sms(url: str, authorities: Path | None = None) -> str:
-    """A command to paste into a shell; `authorities` is the file of those of the gateway's certificate."""
+def curl_of_first_sms(url: str, authorities: Path | None = None, *, with_key: bool = False) -> str:
+    """A command to paste into a shell; `authorities` is the file of those of the gateway's certificate.
+
+    `with_key`: shows the API key in the variable KEY of the shell.
+    """
     body = json.dumps(_REQUEST, indent=2)
     curl = "curl -sS" if authorities is None else f"curl -sS --cacert {shlex.quote(str(authorities))}"
-    return f"{curl} -X POST {url}/api/sms/send \\\n  -H 'Content-Type: application/json' \\\n  -d '{body}'"
+    key = ' -H "Authorization: Bearer $KEY"' if with_key else ""
+    return f"{curl} -X POST {url}/api/sms/send{key} \\\n  -H 'Content-Type: application/json' \\\n  -d '{body}'"
 
 
 def program() -> str:
@@ -44,9 +48,11 @@ def program() -> str:
     return shlex.quote(str(own.relative_to(Path.cwd()) if own.is_relative_to(Path.cwd()) else own))
 
 
-def next_steps(settings: LocalSettings, home: Home) -> str:
-    """The first SMS and where to look next, as plain text."""
+def next_steps(settings: LocalSettings, home: Home, *, needs_key: bool = False) -> str:
+    """The first SMS and where to look next, as plain text. `needs_key`: whether the gateway asks for credentials."""
     name = program()
+    user = _REQUEST["userId"]
+    key = f'KEY=$({name} keys create --name "first key" --account {user} --scope sms:send | head -1)\n\n'
     places = {
         f"{settings.gateway_url}/docs": "the API",
         f"http://{settings.sandbox_http}/": "what the phones of the sandbox received",
@@ -62,7 +68,7 @@ def next_steps(settings: LocalSettings, home: Home) -> str:
     return f"""\
 Send a first SMS:
 
-{curl_of_first_sms(settings.gateway_url, settings.tls.authorities)}
+{key if needs_key else ""}{curl_of_first_sms(settings.gateway_url, settings.tls.authorities, with_key=needs_key)}
 
 Then look at
 {where}

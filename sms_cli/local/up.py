@@ -7,6 +7,7 @@ import os
 import signal
 from collections.abc import Mapping
 
+from service_kit.access.requirement import Access
 from service_kit.settings import load
 from sms_cli.local.descriptors import allow_descriptors
 from sms_cli.local.dev_certificates import create_certificates, tls_variables
@@ -75,7 +76,9 @@ async def _run(settings: LocalSettings, home: Home, environ: Mapping[str, str]) 
         variables = (*settings.listening(), *DATABASE_VARIABLES.values(), *TLS_VARIABLES)
         known = {name: system.environment[name] for name in variables if name in system.environment}
         write_running_file(running_file, known)
-        return await _until_the_end(system, supervisor, stopping, next_steps(settings, home))
+        needs_key = system.environment.get("GATEWAY_ACCESS") == Access.REQUIRED
+        steps = next_steps(settings, home, needs_key=needs_key)
+        return await _until_the_end(system, supervisor, stopping, steps)
     finally:
         await supervisor.stop_all()
         if reaping is not None:

@@ -77,6 +77,12 @@ def test_the_printed_curl_is_a_command_with_the_documented_request() -> None:
     assert "scheduleTimestamp" not in body
 
 
+def test_the_printed_curl_shows_a_key_where_one_is_asked_for() -> None:
+    words = shlex.split(curl_of_first_sms("https://127.0.0.1:8080", Path("ca.crt"), with_key=True).replace("\\\n", " "))
+    assert "Authorization: Bearer $KEY" in words
+    assert words[words.index("--cacert") + 1] == "ca.crt"
+
+
 def test_an_entry_is_shown_without_what_was_not_set() -> None:
     entry = pb.OutboxEntry(
         outbox_id="outbox_1",
