@@ -89,13 +89,14 @@ async def _rotate() -> tuple[str, int]:
 @privacy.command()
 def retention(
     user: Annotated[str, typer.Argument(help="The account.")],
-    days: Annotated[
-        int | None, typer.Option(min=1, max=3_650, help="Days that texts are kept; as for all accounts if absent.")
-    ] = None,
+    days: Annotated[int | None, typer.Option(min=1, max=3_650, help="Days that texts are kept.")] = None,
     *,
+    as_all: Annotated[bool, typer.Option("--as-all", help="Keep them as long as those of all accounts.")] = False,
     as_json: AsJson = False,
 ) -> None:
     """Set how long an account's texts, custom data and carriers' words are kept."""
+    if (days is None) != as_all:
+        raise typer.BadParameter("give either --days or --as-all")
     answer = ask_messaging(
         privacy_pb2_grpc.PrivacyServiceStub,
         lambda stub: stub.SetTextRetention(pb.SetTextRetentionRequest(user_id=user, days=days)),

@@ -105,5 +105,10 @@ def test_a_rotation_goes_on_until_no_key_is_left(messaging: Messaging) -> None:
 
 def test_a_term_is_set_and_lifted(messaging: Messaging) -> None:
     assert run("retention", "shop", "--days", "30") == "Texts of shop are kept for 30 days.\n"
-    assert run("retention", "shop") == "Texts of shop are kept for ever, as for all accounts.\n"
-    assert json.loads(run("retention", "shop", "--json")) == {"userId": "shop", "days": 0, "own": False}
+    assert run("retention", "shop", "--as-all") == "Texts of shop are kept for ever, as for all accounts.\n"
+    assert json.loads(run("retention", "shop", "--as-all", "--json")) == {"userId": "shop", "days": 0, "own": False}
+
+
+def test_a_term_is_never_lifted_by_leaving_it_out(messaging: Messaging) -> None:
+    assert "give either --days or --as-all" in run("retention", "shop", code=2)
+    assert "give either --days or --as-all" in run("retention", "shop", "--days", "30", "--as-all", code=2)
