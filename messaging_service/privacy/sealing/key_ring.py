@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import Awaitable, Callable, Coroutine, Iterable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Collection, Coroutine, Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import timedelta
+from datetime import date, timedelta
 from typing import Final, TypeVar
 
 import structlog
@@ -82,10 +82,31 @@ class KeyRing:
         self._monotonic = monotonic
         self._by_id: dict[int, _Held] = {}
         self._id_of: dict[KeyScope, int] = {}
+        self._month: date | None = None
+        self._held_of_month: dict[str, _Held] = {}
+        """By account, of the month that was asked for last."""
         self._index: BlindIndex | None = None
         self._loading = asyncio.Lock()
         self._away_until = float("-inf")
         """After a failure nobody is asked before then."""
+
+    async def of_month(self, month: date, accounts: Collection[str]) -> Mapping[str, DataKey]:
+        """The keys of accounts in a month, as `sealing`. The month that was asked for last is the quickest."""
+        if month != self._month:
+            self._month, self._held_of_month = month, {}
+        now, found = self._monotonic(), {}
+        for account in accounts:
+            held = self._held_of_month.get(account)
+            if held is None or held.key is None or now >= held.fresh_until:
+                break
+            found[account] = held.key
+        else:
+            return found
+        keys = await self.sealing([KeyScope(account, month) for account in accounts])
+        at_hand = {scope.account_id: key for scope, key in keys.items()}
+        if month == self._month:
+            self._held_of_month.update({account: self._by_id[key.id] for account, key in at_hand.items()})
+        return at_hand
 
     async def sealing(self, scopes: Iterable[KeyScope]) -> Mapping[KeyScope, DataKey]:
         """The keys of scopes; those that have none get one. No entry for one that cannot be had now."""

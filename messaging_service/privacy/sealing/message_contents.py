@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime
 from typing import Final, Protocol
@@ -12,7 +12,7 @@ import msgspec
 import structlog
 from typing_extensions import override
 
-from messaging_service.privacy.domain.key_scope import ENDPOINTS, KeyScope, of_month
+from messaging_service.privacy.domain.key_scope import ENDPOINTS, month_of
 from messaging_service.privacy.sealing.blind_index import HIDDEN, BlindIndex
 from messaging_service.privacy.sealing.key_ring import KeyRing, keys_unavailable
 from messaging_service.shared.domain.message import Message
@@ -83,7 +83,7 @@ class Sealer(Protocol):
 class Contents(Protocol):
     """Seals what is stored, and opens what is read. Raises ServiceError KEYS_UNAVAILABLE."""
 
-    async def sealer(self, accounts: Iterable[str]) -> Sealer:
+    async def sealer(self, accounts: Collection[str]) -> Sealer:
         """What seals the contents of these accounts now, as far as their keys can be had; the empty name is of none."""
         ...
 
@@ -147,7 +147,7 @@ class PlainContents(Contents):
         self._is_refused = True
 
     @override
-    async def sealer(self, accounts: Iterable[str]) -> Sealer:
+    async def sealer(self, accounts: Collection[str]) -> Sealer:
         if self._is_refused:
             raise keys_unavailable()
         return self._sealer
@@ -236,12 +236,9 @@ class SealedContents(Contents):
         self._now = now
 
     @override
-    async def sealer(self, accounts: Iterable[str]) -> Sealer:
-        now = self._now()
-        scopes: dict[str, KeyScope] = {account: of_month(account, now) for account in accounts}
-        keys = await self._ring.sealing(scopes.values())
-        at_hand = {account: keys[scope] for account, scope in scopes.items() if scope in keys}
-        return _Sealing(at_hand, await self._ring.index_at_hand())
+    async def sealer(self, accounts: Collection[str]) -> Sealer:
+        keys = await self._ring.of_month(month_of(self._now()), accounts)
+        return _Sealing(keys, await self._ring.index_at_hand())
 
     @override
     async def opened(self, messages: Sequence[Message]) -> list[Message]:

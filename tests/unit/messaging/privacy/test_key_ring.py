@@ -153,3 +153,20 @@ async def test_the_index_is_the_same_in_every_process_and_needs_its_key(world: W
     world.keeper.is_away = True
     with pytest.raises(ServiceError, match="KEYS_UNAVAILABLE"):
         await world.ring().index()
+
+
+async def test_the_keys_of_a_month_are_those_of_its_scopes_and_go_with_them(world: World) -> None:
+    ring = world.ring()
+    assert JUNE.month is not None
+    assert JULY.month is not None
+    june = await ring.of_month(JUNE.month, ["user123", "another"])
+    assert june["user123"] is (await ring.sealing([JUNE]))[JUNE]
+    asked = world.store.questions
+    assert await ring.of_month(JUNE.month, ["another", "user123"]) == june
+    assert world.store.questions == asked
+    july = await ring.of_month(JULY.month, ["user123"])
+    assert july["user123"].id != june["user123"].id
+    assert (await ring.of_month(JUNE.month, ["user123"]))["user123"] is june["user123"]
+    world.store.destroy(JUNE)
+    world.now += FRESH_S
+    assert (await ring.of_month(JUNE.month, ["user123", "another"])).keys() == {"another"}
