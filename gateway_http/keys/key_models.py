@@ -14,7 +14,7 @@ from typing_extensions import override
 from gateway_http.shared import reasons
 from gateway_http.shared.problem import invalid_fields
 from gateway_http.shared.rest_instants import instant, timestamp
-from gateway_http.shared.rest_money import micros, number
+from gateway_http.shared.rest_money import MICROS, micros, number
 from service_kit.access.scopes import EVERYTHING, SCOPES, SELDOM
 from service_kit.errors import Violation
 from tukupay.sms.common.v1 import access_pb2 as common
@@ -37,6 +37,9 @@ _MODE_NAMES: Final[dict[int, ModeName]] = {value: name for name, value in _MODES
 
 SCOPE_NAMES: Final = [*sorted(SCOPES.keys() - SELDOM), EVERYTHING]
 """What a key may have."""
+_MAX_PER_MINUTE: Final = 1_000_000
+_MAX_SPEND: Final = 1_000_000_000
+"""KES."""
 _MAX_OVERLAP_S: Final = 30 * 24 * 3_600
 _ONE_LINE: Final = {"minLength": 1, "maxLength": 64}
 _ABSENT: Final = b"null"
@@ -64,12 +67,12 @@ _PerMinute = Annotated[
     int | None,
     Meta(
         description="Most messages in a minute, over all its accounts; null: as many as these allow.",
-        extra_json_schema={"minimum": 1, "maximum": 1_000_000},
+        extra_json_schema={"minimum": 1, "maximum": _MAX_PER_MINUTE},
     ),
 ]
 _DAILY_SPEND: Final = Meta(
     description="Most KES in a day of Nairobi, over all its accounts; null: as much as these allow.",
-    extra_json_schema={"type": ["number", "null"], "exclusiveMinimum": 0, "maximum": 1_000_000_000, "examples": [5000]},
+    extra_json_schema={"type": ["number", "null"], "exclusiveMinimum": 0, "maximum": _MAX_SPEND, "examples": [5000]},
 )
 
 
@@ -105,9 +108,13 @@ class NewKey(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
         given = _ABSENT if isinstance(self.daily_spend, UnsetType) else bytes(self.daily_spend)
         spend = None if given == _ABSENT else micros(given, "dailySpend")
         faults = [read for read in (expires, spend) if isinstance(read, Violation)]
-        if self.messages_per_minute is not None and not 0 < self.messages_per_minute < 2**31:
-            problem = "is not 1 to 1,000,000; give one in between, or leave it out"
+        if isinstance(spend, int) and not 0 < spend <= _MAX_SPEND * MICROS:
+            problem = f"is not more than 0 and at most {_MAX_SPEND:,}; give one in between, or leave it out"
+            faults.append(Violation("dailySpend", reasons.OUT_OF_RANGE, problem))
+        if self.messages_per_minute is not None and not 1 <= self.messages_per_minute <= _MAX_PER_MINUTE:
+            problem = f"is not 1 to {_MAX_PER_MINUTE:,}; give one in between, or leave it out"
             faults.append(Violation("messagesPerMinute", reasons.OUT_OF_RANGE, problem))
+        faults += _scope_faults(self.scopes)
         if faults or isinstance(expires, Violation) or isinstance(spend, Violation):
             raise invalid_fields(faults)
         terms = pb.KeyTerms(
@@ -123,6 +130,18 @@ class NewKey(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
             daily_spend_micros=spend,
         )
         return pb.CreateKeyRequest(terms=terms)
+
+
+def _scope_faults(scopes: Sequence[str]) -> list[Violation]:
+    if not scopes:
+        problem = "is empty; name what the key may do, for instance sms:send"
+        return [Violation("scopes", reasons.REQUIRED, problem)]
+    problem = f"is no scope of keys; use some of {', '.join(SCOPE_NAMES)}"
+    return [
+        Violation(f"scopes[{place}]", reasons.INVALID_VALUE, problem)
+        for place, scope in enumerate(scopes)
+        if scope not in SCOPE_NAMES
+    ][:1]
 
 
 class KeyRotation(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, rename="camel"):

@@ -69,6 +69,12 @@ async def test_what_is_left_out_of_a_key_is_not_sent_on(running: Running) -> Non
         ({"mode": "sandbox"}, ["mode"]),
         ({"expiresAt": "2027-12-15T08:00:00"}, ["expiresAt"]),
         ({"messagesPerMinute": 0, "dailySpend": 0.0000001}, ["dailySpend", "messagesPerMinute"]),
+        (
+            {"messagesPerMinute": 1_000_001, "dailySpend": 0, "scopes": []},
+            ["dailySpend", "messagesPerMinute", "scopes"],
+        ),
+        ({"dailySpend": 1_000_000_000.1}, ["dailySpend"]),
+        ({"scopes": ["sms:send", "assert:principal", "sms:fly"]}, ["scopes[1]"]),
         ({"secret": "x"}, ["secret"]),
     ],
 )

@@ -26,6 +26,7 @@ WITHOUT_SECOND_EFFECT = {
     "/api/sms/outbox/{outboxId}/feedback": "says the same again",
     "/api/sms/alerts/{alertId}/acknowledge": "says the same again",
     "/api/access/keys/{keyId}/revoke": "a key is revoked once",
+    "/api/privacy/erasures": "what is erased stays so",
 }
 
 
