@@ -3,23 +3,23 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Sequence
 from datetime import datetime
 from typing import Any, Final
 
-import psycopg
 from sqlalchemy import TIMESTAMP, BigInteger, Column, Identity, Index, MetaData, PrimaryKeyConstraint, Table, Text, text
 from sqlalchemy.dialects.postgresql import JSONB
 from typing_extensions import override
 
-from service_kit import reasons
 from service_kit.audit.actor import Actor
 from service_kit.audit.audit_entry import AuditEntry, AuditFilter, AuditRecord, Facts
 from service_kit.audit.audit_store import AuditStore
-from service_kit.errors import Kind, ServiceError
 from service_kit.postgres.database import Connection, Pool, single_statement, transaction
+from service_kit.postgres.database_errors import migrated_tables
 
+_MOST_CHARACTERS: Final = 256
+"""Of a principal: subjects of tokens may be as long as their tokens."""
+_NO_CHARACTER: Final = "\N{REPLACEMENT CHARACTER}"
 _RECORD: Final = """
     INSERT INTO audit_entry (action, subject, account, principal, principal_kind, origin, request_id, before, after)
     VALUES (%(action)s, %(subject)s, %(account)s, %(principal)s, %(kind)s, %(origin)s, %(request_id)s,
@@ -64,7 +64,7 @@ async def record(connection: Connection, actor: Actor, what: AuditRecord) -> Non
         "action": what.action,
         "subject": what.subject,
         "account": what.account,
-        "principal": actor.principal,
+        "principal": actor.principal[:_MOST_CHARACTERS].replace("\0", _NO_CHARACTER),
         "kind": actor.kind,
         "origin": actor.origin,
         "request_id": actor.request_id,
@@ -105,28 +105,16 @@ class PostgresAuditLog(AuditStore):
 
     @override
     async def entries(self, wanted: AuditFilter, limit: int, before: int | None) -> Sequence[AuditEntry]:
-        with _migrated():
+        with migrated_tables():
             async with single_statement(self._pool) as connection:
                 return await list_entries(connection, wanted, limit, before)
 
     @override
     async def add(self, entries: Sequence[tuple[Actor, AuditRecord]]) -> None:
-        with _migrated():
+        with migrated_tables():
             async with transaction(self._pool) as connection:
                 for actor, what in entries:
                     await record(connection, actor, what)
-
-
-@contextmanager
-def _migrated() -> Iterator[None]:
-    try:
-        yield
-    except psycopg.errors.UndefinedTable as error:
-        raise ServiceError(
-            Kind.UNAVAILABLE,
-            reasons.DATABASE_NOT_READY,
-            "the database is not set up: run `tukupay-sms migrate`, then try again",
-        ) from error
 
 
 def _entry(row: tuple[Any, ...]) -> AuditEntry:
@@ -137,4 +125,5 @@ def _entry(row: tuple[Any, ...]) -> AuditEntry:
 
 
 def _json(facts: Facts | None) -> str | None:
-    return None if facts is None else json.dumps(facts, sort_keys=True)
+    # PostgreSQL has no NUL in its texts, and what a caller wrote must not keep an entry out.
+    return None if facts is None else json.dumps(facts, sort_keys=True).replace("\\u0000", _NO_CHARACTER)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from datetime import timedelta
 from typing import Final
 
@@ -60,6 +62,19 @@ def refused_write(error: BaseException) -> str | None:
     """
     is_refusal = isinstance(error, psycopg.Error) and error.sqlstate in _REFUSED_WRITES
     return problem_of(error) if is_refusal else None
+
+
+@contextmanager
+def migrated_tables() -> Iterator[None]:
+    """Raises the ServiceError DATABASE_NOT_READY for statements about tables that are not there yet."""
+    try:
+        yield
+    except (psycopg.errors.UndefinedTable, psycopg.errors.UndefinedColumn) as error:
+        raise ServiceError(
+            Kind.UNAVAILABLE,
+            reasons.DATABASE_NOT_READY,
+            "the database is not set up: run `tukupay-sms migrate`, then try again",
+        ) from error
 
 
 def is_session_spent(error: BaseException) -> bool:

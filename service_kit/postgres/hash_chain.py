@@ -30,6 +30,7 @@ from sqlalchemy import (
 from service_kit.audit.chained_table import FORMAT, MARK, ChainedTable
 from service_kit.duties.duty import Duty, DutyLog
 from service_kit.postgres.database import Connection, Pool, single_statement, transaction
+from service_kit.postgres.database_errors import migrated_tables
 
 DUTY: Final = "hash_chains"
 EVERY_S: Final = 1.0
@@ -120,11 +121,15 @@ class HashChains:
         return {chain: now - at for chain, at in self._complete_at.items()}
 
     async def chain_once(self) -> float | None:
-        """Chains what is complete by now; 0 when there is more, otherwise None."""
-        ready = await self._ready()
-        if ready is None:
-            return None
-        is_more = [await self._follow(table, ready) for table in self._tables]
+        """Chains what is complete by now; 0 when there is more, otherwise None.
+
+        Raises ServiceError DATABASE_UNAVAILABLE or DATABASE_NOT_READY.
+        """
+        with migrated_tables():
+            ready = await self._ready()
+            if ready is None:
+                return None
+            is_more = [await self._follow(table, ready) for table in self._tables]
         return 0.0 if any(is_more) else None
 
     async def _ready(self) -> _Look | None:

@@ -13,7 +13,11 @@ from messaging_service.wiring.migrate import migrate
 from pricing_service.adapters.chained_pricing_tables import CHAINED_TABLES as PRICING_TABLES
 from pricing_service.adapters.chained_pricing_tables import COSTS
 from pricing_service.adapters.migrate import migrate as migrate_pricing
+from service_kit.audit.actor import Actor
+from service_kit.audit.audit_entry import AuditFilter, AuditRecord
 from service_kit.audit.chained_table import AUDIT, ChainedTable
+from service_kit.errors import ServiceError
+from service_kit.postgres.audit_log import PostgresAuditLog
 from service_kit.postgres.chain_verification import Anchor, ChainVerdict, heads, verify_chain
 from service_kit.postgres.database import Pool, create_pool
 from service_kit.postgres.hash_chain import HashChains
@@ -225,3 +229,19 @@ async def test_prices_are_chained_without_their_withdrawals(
             assert verdict(connection, COSTS) == ChainVerdict("costs", 3, 1, 0, None)
             connection.execute("UPDATE cost SET price = 2 WHERE epoch = 2")
             assert verdict(connection, COSTS).fault == "row 2 of cost was changed"
+
+
+async def test_a_database_that_is_not_migrated_is_waited_for(fresh_database: FreshDatabase) -> None:
+    async with create_pool(fresh_database(), "chains", max_size=1) as pool:
+        with pytest.raises(ServiceError) as caught:
+            await chains_on(pool).chain_once()
+    assert caught.value.reason == "DATABASE_NOT_READY"
+
+
+async def test_whatever_a_caller_is_named_the_entry_is_written(url: str, pool: Pool) -> None:
+    log = PostgresAuditLog(pool)
+    actor = Actor("sub\0ject" * 1_000, "oidc")
+    await log.add([(actor, AuditRecord("access.refused", "A/B", after={"scope": "a\0b"}))])
+    (entry,) = await log.entries(AuditFilter(), 10, None)
+    assert entry.actor.principal == ("sub\N{REPLACEMENT CHARACTER}ject" * 1_000)[:256]
+    assert entry.record.after == {"scope": "a\N{REPLACEMENT CHARACTER}b"}
