@@ -10,7 +10,8 @@ import grpc
 import pytest
 import structlog
 
-from gateway_http.settings import GatewaySettings
+from gateway_http.settings import REQUIRED, GatewaySettings
+from service_kit.access import principal_messages
 from service_kit.errors import Kind, ServiceError, Violation, invalid
 from service_kit.settings import networks
 from tests.doubles.callback_double import CallbackDouble
@@ -59,6 +60,19 @@ async def test_a_delivery_report_is_handed_over_in_the_carriers_words(
         retry_count=2,
     )
     assert callbacks.metadata["x-request-id"] == "r1"
+
+
+async def test_where_credentials_are_required_carriers_still_need_their_secret_alone(
+    callbacks: CallbackDouble,
+) -> None:
+    """What they post, the gateway hands over as itself."""
+    async with running_gateway(replace(SETTINGS, access=REQUIRED), callbacks) as gateway:
+        for route, fields in ROUTES.items():
+            assert (await gateway.http.post(f"{BASE}/{route}", data=fields)).status_code == 200
+            assert principal_messages.METADATA_KEY not in callbacks.metadata
+        foreign = BASE.replace(SECRET, SECRET.upper())
+        response = await gateway.http.post(f"{foreign}/inbound", data=INBOUND)
+        assert (response.status_code, response.json()["reason"]) == (404, "ROUTE_NOT_FOUND")
 
 
 @pytest.mark.parametrize("retries", ["", "many", "-1", "9999999", "²"])
