@@ -21,6 +21,7 @@ from tests.integration.messaging.access.keys_at_work import terms
 from tests.integration.messaging.accounts.test_billing import Billing, instant
 from tests.integration.messaging.running_service import Running
 from tests.system.messaging_database import rows
+from tukupay.sms.common.v1 import audit_pb2, audit_pb2_grpc
 from tukupay.sms.messaging.v1 import (
     access_pb2,
     access_pb2_grpc,
@@ -146,6 +147,7 @@ async def lists(service: Running, database_url: str) -> list[Listed]:
                 "tag": "promo",
                 "created_from": EARLIER,
                 "created_before": LATER,
+                "recipient_phone_number": "+254799999999",
             },
             {"user_id": "user123", "tag": "otp", "created_from": EARLY, "created_before": LATE},
         ),
@@ -217,6 +219,19 @@ async def lists(service: Running, database_url: str) -> list[Listed]:
             alerts_pb2.ListAlertsRequest,
             {"user_id": "other", "only_open": True},
             {"user_id": "user123"},
+        ),
+        Listed(
+            audit_pb2_grpc.AuditServiceStub(service.channel).ListAuditEntries,
+            audit_pb2.ListAuditEntriesRequest,
+            {
+                "action": "account.opened",
+                "principal": "nobody",
+                "user_id": "other",
+                "subject": "other",
+                "start_time": EARLIER,
+                "end_time": LATER,
+            },
+            {"start_time": EARLY, "end_time": LATE},
         ),
     ]
 
