@@ -36,7 +36,8 @@ def body_fields(shape: type[msgspec.Struct]) -> set[str]:
         (
             messaging_pb2.ListOutboxEntriesRequest.DESCRIPTOR,
             {"userId", "status", "tag", "limit", "pageToken"},
-            {"created_from", "created_before"},
+            # A phone number does not belong in a URL.
+            {"created_from", "created_before", "recipient_phone_number"},
         ),
         (pricing_pb2.SetCostRequest.DESCRIPTOR, {*body_fields(NewCost), idempotency_key.NAME}, set()),
         (pricing_pb2.WithdrawCostRequest.DESCRIPTOR, {*body_fields(NewWithdrawal), "costId"}, set()),
