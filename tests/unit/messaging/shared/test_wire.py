@@ -48,10 +48,12 @@ from messaging_service.shared.domain.states import STATUS_OF, Billing, Priority,
 from messaging_service.shared.grpc import wire
 from messaging_service.wiring.services import SERVICES
 from service_kit.access.principal import OPEN
+from service_kit.audit.audit_servicer import AuditServicer
 from service_kit.errors import Kind, ServiceError, Violation, invalid
 from service_kit.grpc.grpc_errors import CODES
 from tests.contract.sms_examples import acceptance
 from tests.doubles.in_memory_outbox import Book, InMemoryOutbox
+from tukupay.sms.common.v1 import audit_pb2
 from tukupay.sms.messaging.v1 import (
     accounts_pb2,
     alerts_pb2,
@@ -72,6 +74,7 @@ SERVICERS = {
     "MessagingService": MessagingServicer,
     "AccessService": AccessServicer,
     "AccountService": AccountServicer,
+    "AuditService": AuditServicer,
     "EventService": EventServicer,
     "CarrierService": CarrierServicer,
     "CarrierCallbackService": CarrierCallbackServicer,
@@ -88,6 +91,7 @@ CALLS = [
     for file in (
         pb.DESCRIPTOR,
         alerts_pb2.DESCRIPTOR,
+        audit_pb2.DESCRIPTOR,
         accounts_pb2.DESCRIPTOR,
         carriers_pb2.DESCRIPTOR,
         carrier_callbacks_pb2.DESCRIPTOR,
