@@ -38,13 +38,13 @@ class OtpRule:
     """What the service takes for one-time codes, and how many of them a phone may have."""
 
     tags: frozenset[str] = frozenset({"otp"})
-    """A message with one of these tags, spelled exactly so, is a one-time code. Empty: none is."""
+    """A message with one of these tags, in whatever case, is a one-time code. In lower case; empty: none is."""
     per_window: int | None = OTPS_TO_A_PHONE
     """To a phone in a window from an account that has no limit of its own; None for no limit."""
 
     def holds_for(self, tags: Iterable[str]) -> bool:
         """Whether a message with these tags is a one-time code."""
-        return not self.tags.isdisjoint(tags)
+        return any(tag.lower() in self.tags for tag in tags)
 
 
 OTPS: Final = OtpRule()

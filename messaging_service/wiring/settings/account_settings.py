@@ -25,6 +25,10 @@ def _unknown_accounts(text: str) -> UnknownAccounts:
         raise ValueError(f"{text!r} is none of {', '.join(UnknownAccounts)}") from None
 
 
+def _lower_names(text: str) -> frozenset[str]:
+    return frozenset(name.lower() for name in names(text))
+
+
 @dataclass(frozen=True, slots=True)
 class AccountSettings:
     """Who has an account, and what it pays for."""
@@ -40,8 +44,8 @@ class AccountSettings:
     )
     otp_tags: frozenset[str] = setting(
         "SMS_OTP_TAGS",
-        "tags, with commas between and spelled exactly so, of messages that are one-time codes",
-        parse=names,
+        "tags, with commas between and in whatever case, of messages that are one-time codes",
+        parse=_lower_names,
         default=frozenset({"otp"}),
         default_text="`otp`",
         guide="guides/abuse.md",

@@ -102,7 +102,8 @@ def test_an_operator_may_lift_the_limit_of_codes() -> None:
     assert limits_of(AccountLimits(), OtpRule(per_window=None), is_otp=True) == ()
 
 
-def test_a_tag_is_spelled_exactly_so() -> None:
+def test_a_tag_is_known_in_whatever_case() -> None:
     assert OTPS.holds_for(["login", "otp"])
-    assert not OTPS.holds_for(["OTP", "otp "])
+    assert OTPS.holds_for(["notification", "OTP"])
+    assert not OTPS.holds_for(["otps", "o-t-p"])
     assert not OtpRule(frozenset()).holds_for(["otp"])
