@@ -122,17 +122,14 @@ class PostgresDeliveryQueue(DeliveryQueue):
             if body is not None:
                 pending = PendingDelivery(delivery_id, event_id, body, tries)
                 deliveries.setdefault(endpoint_id, []).append(pending)
-        return [
-            DeliveryBatch(
-                endpoint_id,
-                EndpointKind(kind),
-                url,
-                await self._secrets(endpoint_id, secret, previous),
-                tuple(deliveries.get(endpoint_id, ())),
-                lease,
-            )
-            for endpoint_id, kind, url, secret, previous in endpoints
-        ]
+        batches = []
+        for endpoint_id, kind, url, secret, previous in endpoints:
+            secrets = await self._secrets(endpoint_id, secret, previous)
+            # Nothing is sent unsigned because its secret cannot be read any more.
+            if secrets:
+                due = tuple(deliveries.get(endpoint_id, ()))
+                batches.append(DeliveryBatch(endpoint_id, EndpointKind(kind), url, secrets, due, lease))
+        return batches
 
     async def _secrets(self, endpoint_id: UUID, *stored: str | None) -> tuple[str, ...]:
         """The secrets of an endpoint, in the same order."""

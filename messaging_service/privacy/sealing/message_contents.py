@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime
 from typing import Final, Protocol
@@ -96,7 +96,7 @@ class Contents(Protocol):
         ...
 
     async def words(self, stored: Sequence[tuple[bytes, str]]) -> list[str | None]:
-        """Words out of columns of text, each with its place; None for those whose key is destroyed."""
+        """Words out of columns of text, each with its place; None for those that cannot be read any more."""
         ...
 
     async def kept(self, place: bytes, secret: str) -> str:
@@ -252,15 +252,15 @@ class SealedContents(Contents):
         sealed = [message.content for message in messages if message.content is not None]
         if not sealed:
             return list(messages)
-        keys = await self._ring.opening(map(key_of, sealed))
+        keys = await self._ring.opening(_numbers(sealed))
         return [message if message.content is None else _opened(message, message.content, keys) for message in messages]
 
     @override
     async def words(self, stored: Sequence[tuple[bytes, str]]) -> list[str | None]:
-        sealed = {words: from_text(words) for _, words in stored if is_sealed(words)}
+        sealed = {words: _envelope(words) for _, words in stored if is_sealed(words)}
         if not sealed:
             return [words for _, words in stored]
-        keys = await self._ring.opening(map(key_of, sealed.values()))
+        keys = await self._ring.opening(_numbers(sealed.values()))
         return [_words(place, words, sealed, keys) for place, words in stored]
 
     @override
@@ -291,26 +291,56 @@ def body_place(delivery_id: UUID) -> bytes:
     return b"webhook_delivery.body:" + delivery_id.bytes
 
 
-def _opened(message: Message, envelope: bytes, keys: Mapping[int, DataKey | None]) -> Message:
-    key_id = key_of(envelope)
-    if key_id not in keys:
-        return message
-    key = keys[key_id]
-    if key is None:
-        return replace(message, content=None, is_text_erased=True)
+def _numbers(envelopes: Iterable[bytes]) -> list[int]:
+    """The keys of envelopes, as far as they are any."""
+    return [number for envelope in envelopes if (number := _number(envelope)) is not None]
+
+
+def _number(envelope: bytes) -> int | None:
+    """The key of an envelope; None for what is none."""
     try:
-        content = _CONTENT.decode(key.open(envelope, content_place(message.id)))
+        return key_of(envelope)
+    except EnvelopeError:
+        return None
+
+
+def _envelope(words: str) -> bytes:
+    """The envelope in a column of text; empty for what is none."""
+    try:
+        return from_text(words)
+    except EnvelopeError:
+        return b""
+
+
+def _value(envelope: bytes, place: bytes, keys: Mapping[int, DataKey | None]) -> bytes | None:
+    """What an envelope holds; None when its key is destroyed, or it was damaged or moved.
+
+    Raises ServiceError KEYS_UNAVAILABLE when its key cannot be had now.
+    """
+    number = _number(envelope)
+    if number is not None and number not in keys:
+        raise keys_unavailable()
+    try:
+        key = keys[key_of(envelope)]
+        return None if key is None else key.open(envelope, place)
     except EnvelopeError as error:
-        log.error("privacy.content_unreadable", message_id=message.id.hex, problem=str(error))  # noqa: TRY400 - no trace needed
+        log.error("privacy.content_unreadable", place=place.split(b":")[0].decode(), problem=str(error))  # noqa: TRY400 - no trace needed
+        return None
+
+
+def _opened(message: Message, envelope: bytes, keys: Mapping[int, DataKey | None]) -> Message:
+    number = _number(envelope)
+    if number is not None and number not in keys:
+        return message
+    value = _value(envelope, content_place(message.id), keys)
+    if value is None:
         return replace(message, content=None, is_text_erased=True)
+    content = _CONTENT.decode(value)
     return replace(message, content=None, text=content.text, custom_data_json=content.custom_data_json)
 
 
 def _words(place: bytes, words: str, sealed: Mapping[str, bytes], keys: Mapping[int, DataKey | None]) -> str | None:
     if (envelope := sealed.get(words)) is None:
         return words
-    key_id = key_of(envelope)
-    if key_id not in keys:
-        raise keys_unavailable()
-    key = keys[key_id]
-    return None if key is None else key.open(envelope, place).decode()
+    value = _value(envelope, place, keys)
+    return None if value is None else value.decode()

@@ -10,7 +10,7 @@ import pytest
 from grpc.aio import AioRpcError
 
 from messaging_service.privacy.postgres.conversions import FingerprintConversion, MessageConversion
-from messaging_service.sending.outbox import Accepted
+from messaging_service.sending.outbox import Accepted, ListFilter
 from messaging_service.shared.domain.states import State
 from service_kit.errors import ServiceError
 from service_kit.postgres.database import Pool
@@ -206,3 +206,15 @@ async def test_a_process_without_keys_takes_no_message_on_a_database_that_has_so
         assert await rows(database_url, count) == before
     async with service_on(database_url, kek_file=keys) as keyed:
         assert (await keyed.send(message=TEXT)).entry.message == TEXT
+
+
+async def test_a_damaged_envelope_reads_as_erased_and_spoils_nothing_beside_it(
+    sealed: Replica, database_url: str
+) -> None:
+    whole = await record(sealed, acceptance(message=TEXT))
+    for damage in (b"", b"\x01", b"\x02" + bytes(60), b"\x01" + bytes(60)):
+        damaged = await record(sealed, acceptance(message="other"))
+        await rows(database_url, "UPDATE message SET content = %s WHERE id = %s", (damage, damaged.id))
+    found = await sealed.list(ListFilter("user123"), 10, None)
+    assert {(message.text, message.is_text_erased) for message in found} == {(TEXT, False), ("", True)}
+    assert (await stored(sealed, whole.id)).text == TEXT
