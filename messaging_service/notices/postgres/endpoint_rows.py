@@ -11,7 +11,8 @@ from uuid import UUID
 from messaging_service.notices.domain.cloud_event import CloudEvent
 from messaging_service.notices.domain.endpoints import Delivery, Endpoint, EventType
 from messaging_service.privacy.sealing.key_ring import keys_unavailable
-from messaging_service.privacy.sealing.message_contents import Contents, Sealer, body_place
+from messaging_service.privacy.sealing.message_contents import Contents, Sealer
+from messaging_service.privacy.sealing.places import body_place
 from messaging_service.shared.postgres.record_columns import RecordColumns
 from service_kit.postgres.database import Connection
 

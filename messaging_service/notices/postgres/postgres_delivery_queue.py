@@ -17,7 +17,8 @@ from messaging_service.notices.delivery_ports import (
 )
 from messaging_service.notices.domain.endpoints import DeliveryState, EndpointKind
 from messaging_service.notices.domain.retries import Retries
-from messaging_service.privacy.sealing.message_contents import PLAIN, Contents, body_place, secret_place
+from messaging_service.privacy.sealing.message_contents import PLAIN, Contents
+from messaging_service.privacy.sealing.places import body_place, secret_place
 from messaging_service.shared.postgres.migrated import migrated
 from service_kit.postgres.database import Connection, Pool, transaction
 

@@ -22,7 +22,8 @@ from messaging_service.notices.endpoint_store import (
 )
 from messaging_service.notices.postgres.endpoint_rows import DELIVERY, ENDPOINT, NewDelivery, record
 from messaging_service.notices.postgres.fan_out import begin_fan_out
-from messaging_service.privacy.sealing.message_contents import PLAIN, Contents, secret_place
+from messaging_service.privacy.sealing.message_contents import PLAIN, Contents
+from messaging_service.privacy.sealing.places import secret_place
 from messaging_service.shared.postgres.migrated import migrated
 from messaging_service.shared.postgres.tenancy import of_callers, tenants
 from service_kit.access.principal import Accounts

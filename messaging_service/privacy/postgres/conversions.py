@@ -13,7 +13,8 @@ from messaging_service.privacy.domain.key_scope import of_month
 from messaging_service.privacy.postgres.table_walk import Row, TableWalk
 from messaging_service.privacy.sealing.blind_index import is_plain_fingerprint
 from messaging_service.privacy.sealing.key_ring import KeyRing, keys_unavailable
-from messaging_service.privacy.sealing.message_contents import Content, content_place
+from messaging_service.privacy.sealing.message_contents import Content
+from messaging_service.privacy.sealing.places import content_place
 from service_kit.postgres.database import Connection, Pool
 
 SETTLED_S: Final = 600.0

@@ -13,7 +13,7 @@ from typing_extensions import override
 from messaging_service.privacy.domain.key_scope import ENDPOINTS, KeyScope, of_month
 from messaging_service.privacy.postgres.table_walk import Row, TableWalk
 from messaging_service.privacy.sealing.key_ring import KeyRing, keys_unavailable
-from messaging_service.privacy.sealing.message_contents import body_place, event_place, receipt_place, secret_place
+from messaging_service.privacy.sealing.places import body_place, event_place, receipt_place, secret_place
 from service_kit.encryption.envelope import MARK, to_text
 from service_kit.postgres.database import Connection, Pool
 

@@ -15,6 +15,7 @@ from typing_extensions import override
 from messaging_service.privacy.domain.key_scope import ENDPOINTS, month_of
 from messaging_service.privacy.sealing.blind_index import HIDDEN, BlindIndex
 from messaging_service.privacy.sealing.key_ring import KeyRing, keys_unavailable
+from messaging_service.privacy.sealing.places import content_place
 from messaging_service.shared.domain.message import Message
 from service_kit.encryption.envelope import DataKey, EnvelopeError, from_text, is_sealed, key_of, to_text
 
@@ -41,11 +42,6 @@ def with_text_of(message: Message, opened: Message) -> Message:
         custom_data_json=opened.custom_data_json,
         is_text_erased=opened.is_text_erased,
     )
-
-
-def content_place(message_id: UUID) -> bytes:
-    """Where the content of a message stands."""
-    return b"message.content:" + message_id.bytes
 
 
 class Sealer(Protocol):
@@ -269,26 +265,6 @@ class SealedContents(Contents):
         if ENDPOINTS not in keys:
             raise keys_unavailable()
         return to_text(keys[ENDPOINTS].seal(secret.encode(), place))
-
-
-def event_place(message_id: UUID) -> bytes:
-    """Where the words of a carrier about a message stand."""
-    return b"message_event.raw:" + message_id.bytes
-
-
-def receipt_place(carrier: str, carrier_message_id: str) -> bytes:
-    """Where the words of a receipt stand."""
-    return f"receipt.raw:{carrier}:{carrier_message_id}".encode()
-
-
-def secret_place(endpoint_id: UUID) -> bytes:
-    """Where the secrets of an endpoint stand; the present one becomes the previous one as it is."""
-    return b"webhook_endpoint.secret:" + endpoint_id.bytes
-
-
-def body_place(delivery_id: UUID) -> bytes:
-    """Where the body of a delivery stands."""
-    return b"webhook_delivery.body:" + delivery_id.bytes
 
 
 def _numbers(envelopes: Iterable[bytes]) -> list[int]:

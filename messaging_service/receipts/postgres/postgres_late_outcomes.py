@@ -8,7 +8,8 @@ from dataclasses import replace
 from typing_extensions import override
 
 from messaging_service.accounts.domain.charging import ChargePolicy
-from messaging_service.privacy.sealing.message_contents import PLAIN, Contents, Sealer, event_place
+from messaging_service.privacy.sealing.message_contents import PLAIN, Contents, Sealer
+from messaging_service.privacy.sealing.places import event_place
 from messaging_service.receipts.late_outcomes import LateOutcomeStore, LateSettlement, Verdict
 from messaging_service.receipts.postgres import late_settlement
 from messaging_service.shared.postgres.migrated import migrated

@@ -9,7 +9,8 @@ from uuid import UUID
 import msgspec
 
 from messaging_service.carriers.domain.submission import DeliveryReceipt, canonical_carrier_id
-from messaging_service.privacy.sealing.message_contents import Sealer, receipt_place
+from messaging_service.privacy.sealing.message_contents import Sealer
+from messaging_service.privacy.sealing.places import receipt_place
 from service_kit.postgres.database import Connection, Transaction
 from service_kit.postgres.pipeline import Statement, Step
 

@@ -11,7 +11,8 @@ from uuid import UUID
 import msgspec
 
 from messaging_service.carriers.domain.submission import canonical_carrier_id
-from messaging_service.privacy.sealing.message_contents import Sealer, event_place, with_text_of
+from messaging_service.privacy.sealing.message_contents import Sealer, with_text_of
+from messaging_service.privacy.sealing.places import event_place
 from messaging_service.sending.domain.settling import LEAVES_QUEUE, settlement_of
 from messaging_service.sending.outbox import Settled, Settlement
 from messaging_service.sending.postgres.reading import get_messages
