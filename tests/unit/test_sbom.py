@@ -66,6 +66,13 @@ def test_a_vulnerable_dependency_fails_the_audit(audit: ModuleType) -> None:
 
 
 def test_without_an_answer_the_audit_says_so_and_stops_nobody(audit: ModuleType) -> None:
-    code, words = audit.verdict("")
+    code, words = audit.verdict("", "requests.exceptions.ConnectionError: Failed to resolve")
     assert code == 0
     assert words.startswith("NOTICE")
+
+
+def test_an_audit_that_fails_by_itself_is_no_notice(audit: ModuleType) -> None:
+    code, words = audit.verdict("", "ERROR:pip_audit._cli:invalid requirements input: runtime.txt")
+    assert code == 2
+    assert "invalid requirements input" in words
+    assert audit.verdict("")[0] == 2
