@@ -19,6 +19,7 @@ from sandbox_carriers.africastalking.sandbox_account import Account, Verdict
 from sandbox_carriers.africastalking.sandbox_api_settings import AfricasTalkingSandboxSettings
 from sandbox_carriers.smpp.journal import Journal
 from service_kit.settings import Address
+from service_kit.web.stop_accepting import stop_accepting
 
 log = structlog.get_logger()
 
@@ -73,7 +74,7 @@ class AfricasTalkingSandbox:
         """Cuts every connection and closes the log. Harmless before a start."""
         if self._server is None or self._journal is None:
             return
-        self._server.close()
+        await stop_accepting(self._server)
         self.cut_links()
         await self.wait_for(lambda: not self.links)
         await self._server.wait_closed()

@@ -20,6 +20,7 @@ from sandbox_carriers.smpp.receipt_queue import ReceiptQueue
 from sandbox_carriers.smpp.sandbox_settings import SandboxSettings
 from service_kit.settings import Address
 from service_kit.web.http_server import HttpServer
+from service_kit.web.stop_accepting import stop_accepting
 
 log = structlog.get_logger()
 
@@ -83,7 +84,7 @@ class SandboxCarrier:
         """Cuts every link, stops both servers and closes the log. Harmless before a start."""
         if self._smpp is None:
             return
-        self._smpp.close()
+        await stop_accepting(self._smpp)
         self.cut_links()
         await self.wait_for(lambda: not self._links, _STOP_TIMEOUT_S)
         await self._smpp.wait_closed()

@@ -14,11 +14,13 @@ from typing import TYPE_CHECKING, Final
 
 import uvicorn
 from starlette.types import ASGIApp
+from typing_extensions import override
 
 from service_kit.duties.keep_running import keep_running
 from service_kit.settings import Address, SettingsError
 from service_kit.web.http_connection import HttpConnection, Refusal, Rendered, ServerConfig, as_text
 from service_kit.web.http_tls import server_context
+from service_kit.web.stop_accepting import stop_accepting
 
 if TYPE_CHECKING:
     # Slow to import, and only needed by programs that use TLS, which have it already.
@@ -60,6 +62,12 @@ class _EmbeddedServer(uvicorn.Server):
             for listener in sockets or ()
         ]
         self.started = True
+
+    @override
+    async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
+        for server in self.servers:
+            await stop_accepting(server)
+        await super().shutdown(sockets)
 
     @contextlib.contextmanager
     def capture_signals(self) -> Iterator[None]:

@@ -11,6 +11,8 @@ from dataclasses import dataclass, field
 from email import message_from_bytes, policy
 from email.message import EmailMessage
 
+from service_kit.web.stop_accepting import stop_accepting
+
 DEADLINE_S = 20.0
 
 
@@ -108,4 +110,4 @@ async def relay(tls: ssl.SSLContext | None = None, *, at_once: bool = False) -> 
     try:
         yield made
     finally:
-        server.close()
+        await stop_accepting(server)

@@ -11,6 +11,8 @@ from typing import Any
 
 from standardwebhooks import Webhook
 
+from service_kit.web.stop_accepting import stop_accepting
+
 Reply = Callable[["Received"], bytes | Awaitable[bytes]]
 
 DEADLINE_S = 20.0
@@ -121,4 +123,4 @@ async def receiver() -> AsyncIterator[Receiver]:
     try:
         yield made
     finally:
-        server.close()
+        await stop_accepting(server)

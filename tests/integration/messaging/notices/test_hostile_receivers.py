@@ -20,6 +20,7 @@ from messaging_service.notices.delivery_ports import DeliveryBatch, PendingDeliv
 from messaging_service.notices.domain.endpoints import TRY_ERRORS, Answer, EndpointKind
 from messaging_service.notices.webhooks.guarded_targets import GuardedTargets
 from messaging_service.notices.webhooks.webhook_sender import WebhookSender
+from service_kit.web.stop_accepting import stop_accepting
 
 pytestmark = pytest.mark.timeout(60)
 
@@ -97,7 +98,7 @@ async def hostile(behaviour: Behaviour, tls: ssl.SSLContext | None = None) -> As
     try:
         yield made, server.sockets[0].getsockname()[1]
     finally:
-        server.close()
+        await stop_accepting(server)
 
 
 async def post(url: str, timeout_s: float = 25.0) -> Answer:

@@ -18,6 +18,7 @@ from messaging_service.carriers.smpp.smpp_settings import SmppSettings
 from messaging_service.opt_outs.domain.inbound import InboundMessage
 from messaging_service.texts.segmentation import segment
 from sandbox_carriers.smpp import SandboxCarrier, SandboxSettings
+from service_kit.web.stop_accepting import stop_accepting
 from tests.doubles.scripted_smsc import ScriptedSmsc
 
 DEADLINE_S = 10.0
@@ -168,7 +169,7 @@ class SilentServer:
 
     async def stop(self) -> None:
         assert self._server is not None
-        self._server.close()
+        await stop_accepting(self._server)
         for link in self.links:
             link.abort("the test is over")
             await link.lost
