@@ -51,7 +51,8 @@ from service_kit.duties.keep_running import keep_running
 from service_kit.grpc.channel import open_channel
 from service_kit.grpc.credentialed_channel import Credential
 from service_kit.grpc.grpc_metrics import ClientCalls, counted_stub
-from service_kit.metrics import metrics_served, new_registry
+from service_kit.metrics.exposition import metrics_served
+from service_kit.metrics.registry import new_registry
 from service_kit.tls.tls_uses import TlsUses
 from service_kit.web.http_server import HttpServer
 from tukupay.sms.common.v1 import audit_pb2_grpc
@@ -90,7 +91,7 @@ class Gateway:
 
         Raises SettingsError when the certificate of its HTTP server cannot be used.
         """
-        self.registry = new_registry()
+        self.registry = new_registry("gateway")
         tls = tls or TlsUses()
         self.registry.register(tls)
         certificate = tls.open("server", settings.tls.files)

@@ -11,7 +11,7 @@ from typing_extensions import override
 
 from gateway_http.shared.gateway_meters import CredentialMeter, Refused, RequestMeter, SendMeter
 from service_kit.grpc.grpc_metrics import CallMeter
-from service_kit.metrics import LATENCY_BUCKETS_S, SIZE_BUCKETS
+from service_kit.metrics.buckets import LATENCY_BUCKETS_S, SIZE_BUCKETS
 
 _METHODS: Final = frozenset({"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"})
 _NO_ROUTE: Final = "none"

@@ -48,13 +48,14 @@ from service_kit.duties.keep_running import keep_running
 from service_kit.grpc.authentication import Resolvers
 from service_kit.grpc.grpc_server import GrpcServer
 from service_kit.grpc.guarded_server import Guard, guarded_server
-from service_kit.metrics import metrics_served, new_registry
+from service_kit.metrics.exposition import metrics_served
+from service_kit.metrics.registry import new_registry
 from service_kit.postgres import hash_chain
 from service_kit.postgres.audit_log import PostgresAuditLog
 from service_kit.postgres.chain_metrics import ChainCollector
 from service_kit.postgres.database import create_pool
 from service_kit.postgres.pool_metrics import PoolCollector
-from service_kit.readiness import SchemaCheck, report_readiness, show_serving
+from service_kit.readiness import SchemaCheck, SchemaInfo, report_readiness, show_serving
 from service_kit.tls.tls_uses import TlsUses
 from tukupay.sms.common.v1 import audit_pb2_grpc
 from tukupay.sms.pricing.v1 import pricing_pb2_grpc
@@ -104,7 +105,7 @@ async def running(settings: PricingSettings) -> AsyncIterator[GrpcServer]:
         past=timedelta(days=settings.guard_past_days),
         future=timedelta(days=settings.guard_future_days),
     )
-    registry = new_registry()
+    registry = new_registry("pricing")
     registry.register(PoolCollector({"pricing": pool}))
     registry.register(PriceBookCollector(book, watch))
     tls = TlsUses()
@@ -121,6 +122,8 @@ async def running(settings: PricingSettings) -> AsyncIterator[GrpcServer]:
         denied=refused.note,
     )
     show_serving(server, registry)
+    schema = SchemaCheck(MIGRATIONS)
+    registry.register(SchemaInfo("pricing", schema))
     use_cases = UseCases(
         set_cost=SetCost(costs, guards, new_cost_id, watch),
         withdraw_cost=WithdrawCost(costs, watch),
@@ -150,7 +153,7 @@ async def running(settings: PricingSettings) -> AsyncIterator[GrpcServer]:
                 keep_running("watch", watch.run()),
                 keep_running(hash_chain.DUTY, chains.run()),
                 keep_running(refusal_duty.DUTY, RefusalDuty(refused, audit_log, log_of_duties).run()),
-                keep_running("readiness", report_readiness(pool, SchemaCheck(MIGRATIONS), server)),
+                keep_running("readiness", report_readiness(pool, schema, server)),
                 keep_running(
                     "forget_requests",
                     Duty("forget_requests", _logged(forgetting), log_of_duties, every_s=FORGET_EVERY_S).run(),

@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import NoReturn
 
 import psycopg
 import structlog
 from alembic.script import ScriptDirectory
-from prometheus_client import Gauge
-from prometheus_client.registry import CollectorRegistry
+from prometheus_client import Gauge, Metric
+from prometheus_client.core import GaugeMetricFamily
+from prometheus_client.registry import Collector, CollectorRegistry
+from typing_extensions import override
 
 from service_kit.grpc.grpc_server import GrpcServer
 from service_kit.postgres.database import Pool
@@ -21,6 +23,8 @@ from service_kit.postgres.pipeline import Statement
 
 CHECK_EVERY_S = 1.0
 PATIENCE_S = 2.0
+_UNSEEN = "unknown"
+"""In the place of a revision before the database was first asked."""
 
 _REVISION = Statement("SELECT version_num, current_setting('transaction_read_only')::boolean FROM alembic_version")()
 
@@ -34,6 +38,13 @@ class SchemaCheck:
         script = ScriptDirectory(str(folder))
         self._head = head(folder)
         self._outdated = {step.revision for step in script.walk_revisions()} - {self._head}
+        self.seen = _UNSEEN
+        """The revision that the database had when it was last asked."""
+
+    @property
+    def needed(self) -> str:
+        """The revision that this code was written for."""
+        return self._head
 
     async def problem(self, pool: Pool) -> str | None:
         """A sentence on why the service cannot work with the database now; None when it can.
@@ -57,9 +68,9 @@ class SchemaCheck:
         except psycopg.Error as error:
             # Such as a damaged page: whatever it is, the service cannot work with it.
             return f"the database fails with SQLSTATE {error.sqlstate}"
+        self.seen = rows[0][0] if rows else "none"
         if not rows or rows[0][0] in self._outdated:
-            at = rows[0][0] if rows else "none"
-            return f"the database is at migration {at} and needs {self._head}: run `tukupay-sms migrate`"
+            return f"the database is at migration {self.seen} and needs {self._head}: run `tukupay-sms migrate`"
         return READ_ONLY if rows[0][1] else None
 
 
@@ -67,6 +78,24 @@ def show_serving(server: GrpcServer, registry: CollectorRegistry) -> None:
     """Exports whether a server takes calls, as `tukupay_serving`."""
     gauge = Gauge("tukupay_serving", "1 while the service says that it takes calls.", registry=registry)
     gauge.set_function(lambda: server.is_serving)
+
+
+class SchemaInfo(Collector):
+    """Exports which revision the database has, and which this code needs, as labels of `tukupay_schema_info`."""
+
+    def __init__(self, service: str, check: SchemaCheck) -> None:
+        self._service = service
+        self._check = check
+
+    @override
+    def collect(self) -> Iterator[Metric]:
+        info = GaugeMetricFamily(
+            "tukupay_schema_info",
+            "Always 1: the revision that the database had when it was last asked, and the one that the code needs.",
+            labels=("service", "revision", "needed"),
+        )
+        info.add_metric((self._service, self._check.seen, self._check.needed), 1)
+        yield info
 
 
 async def report_readiness(

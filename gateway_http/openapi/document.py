@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from importlib.metadata import PackageNotFoundError, version
 
 import msgspec
 
@@ -11,6 +10,7 @@ from gateway_http.openapi.operation import SECURITY_SCHEME, Operation
 from gateway_http.openapi.problem_examples import Json
 from gateway_http.shared.problem import ProblemDocument
 from gateway_http.shared.problem_reasons import FIELD_REASONS, REASONS
+from service_kit.version import VERSION
 
 _HEADERS: Json = {
     "X-Request-Id": {
@@ -78,7 +78,7 @@ def document(operations: Sequence[Operation], *, is_open: bool) -> Json:
         paths.setdefault(operation.path, {})[operation.method] = operation.document(is_open=is_open)
     return {
         "openapi": "3.1.0",
-        "info": {"title": "TukuPay SMS", "version": _version(), "description": _description()},
+        "info": {"title": "TukuPay SMS", "version": VERSION, "description": _description()},
         "servers": [{"url": "/", "description": "This gateway"}],
         "tags": [{"name": tag.name, "description": tag.description} for tag in tags],
         "paths": paths,
@@ -89,14 +89,6 @@ def document(operations: Sequence[Operation], *, is_open: bool) -> Json:
             "securitySchemes": _SECURITY_SCHEMES,
         },
     }
-
-
-def _version() -> str:
-    try:
-        return version("tukupay-sms")
-    except PackageNotFoundError:
-        # Run from a checkout that was not installed.
-        return "0"
 
 
 def _description() -> str:

@@ -39,8 +39,8 @@ from service_kit.duties.keep_running import keep_running
 from service_kit.grpc.authentication import Resolvers
 from service_kit.grpc.grpc_server import GrpcServer
 from service_kit.grpc.guarded_server import Guard, guarded_server
-from service_kit.metrics import metrics_served
-from service_kit.readiness import SchemaCheck, report_readiness, show_serving
+from service_kit.metrics.exposition import metrics_served
+from service_kit.readiness import SchemaCheck, SchemaInfo, report_readiness, show_serving
 
 STEP_S = 1.5
 """What each step of the end gets at least, also when those before it have used up the drain time."""
@@ -175,7 +175,9 @@ def _run(
     """Starts everything that runs until the end, and says in which order it ends."""
     settings, sending = process.settings, service.sending
     problems = [sending.flushes.problem, service.privacy.problem]
-    check = report_readiness(process.pools.main, SchemaCheck(MIGRATIONS), server, problems)
+    schema = SchemaCheck(MIGRATIONS)
+    process.registry.register(SchemaInfo("messaging", schema))
+    check = report_readiness(process.pools.main, schema, server, problems)
     duties = {**service.duties, **(service.gauges if settings.metrics_address is not None else {})}
     # What was begun last ends first; nothing that fails to end keeps the rest from it.
     dispatching = keep_running("dispatch", sending.dispatch.run(), may_end=True)

@@ -22,7 +22,7 @@ from messaging_service.wiring.settings.messaging_settings import MessagingSettin
 from service_kit.access.identities_file import DUTY as IDENTITIES
 from service_kit.duties.duty_failures import DutyFailures
 from service_kit.encryption.key_wrapper import KeyWrapper
-from service_kit.metrics import new_registry
+from service_kit.metrics.registry import new_registry
 from service_kit.postgres.pool_metrics import PoolCollector
 from service_kit.tls.tls_uses import TlsUses
 
@@ -94,7 +94,7 @@ class Process:
 
 def create_process(settings: MessagingSettings, seams: Seams) -> Process:
     """Makes what all rooms share; nothing connects yet."""
-    registry, pools, tls = new_registry(), create_pools(settings.database), TlsUses()
+    registry, pools, tls = new_registry("messaging"), create_pools(settings.database), TlsUses()
     registry.register(PoolCollector(pools.by_name))
     registry.register(tls)
     wrapper = chosen_wrapper(settings.privacy)

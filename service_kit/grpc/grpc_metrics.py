@@ -15,7 +15,7 @@ from prometheus_client.registry import CollectorRegistry
 from typing_extensions import override
 
 from service_kit.grpc.context import Context
-from service_kit.metrics import LATENCY_BUCKETS_S
+from service_kit.metrics.buckets import LATENCY_BUCKETS_S
 
 Response = TypeVar("Response")
 Stub = TypeVar("Stub")

@@ -62,12 +62,12 @@ def test_what_is_below_the_level_is_counted_and_not_written(level: str, lines: l
 import logging, sys, structlog
 from prometheus_client import generate_latest
 from service_kit.logs import configure_logs
-from service_kit.metrics import new_registry
+from service_kit.metrics.registry import new_registry
 configure_logs("test", {level!r})
 log = structlog.get_logger()
 log.debug("a"); log.info("rpc.refused", reason="NO_PRICE"); log.warning("b"); log.error("c")
 logging.getLogger("some.library").error("words of its own")
-sys.stderr.write(generate_latest(new_registry()).decode())
+sys.stderr.write(generate_latest(new_registry("messaging")).decode())
 """
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, check=True, text=True, cwd=ROOT)
     written = [json.loads(line)["event"] for line in done.stdout.splitlines()]

@@ -10,7 +10,7 @@ from typing_extensions import override
 
 from messaging_service.shared.commit_meter import CommitMeter
 from messaging_service.shared.group_commit import GroupCommit
-from service_kit.metrics import LATENCY_BUCKETS_S, SIZE_BUCKETS
+from service_kit.metrics.buckets import LATENCY_BUCKETS_S, SIZE_BUCKETS
 
 
 class FlushMetrics:

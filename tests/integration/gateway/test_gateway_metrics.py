@@ -7,7 +7,7 @@ from typing import Any
 
 from gateway_http.callbacks.africastalking_routes import REPORTS
 from gateway_http.settings import GatewaySettings
-from service_kit.metrics import metrics_served
+from service_kit.metrics.exposition import metrics_served
 from service_kit.settings import Address
 from tests.doubles.gateway_doubles import ENTRY_ID
 from tests.integration.gateway.conftest import ANY_PORT, Running, running_gateway

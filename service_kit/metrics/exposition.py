@@ -1,61 +1,52 @@
-"""The figures of a process for Prometheus: one registry, served on an address of its own."""
+"""Serves the figures of a process on an address of its own, in the format that the scraper asks for."""
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import asynccontextmanager
+from functools import partial
 from typing import Final
 
 import structlog
-from prometheus_client import GCCollector, Metric, PlatformCollector, ProcessCollector
+from prometheus_client import Metric
 from prometheus_client.exposition import CONTENT_TYPE_PLAIN_0_0_4, generate_latest
+from prometheus_client.openmetrics import exposition as openmetrics
 from prometheus_client.registry import Collector, CollectorRegistry
 from starlette.types import ASGIApp, Receive, Scope, Send
 
-from service_kit.log_counts import LOGGED
+from service_kit.metrics.loop_lag import LoopLag
 from service_kit.settings import Address
 from service_kit.web.http_server import HttpServer
 
 PATH: Final = "/metrics"
-
-LATENCY_BUCKETS_S: Final = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0)
-"""Upper bounds for how long something took: from a call in memory to the longest deadline."""
-SIZE_BUCKETS: Final = (1.0, 2.0, 4.0, 8.0, 16.0, 32.0, 64.0, 128.0, 256.0, 512.0, 1_000.0)
-"""Upper bounds for how many items went together."""
+_OPENMETRICS: Final = b"application/openmetrics-text"
 
 log = structlog.get_logger()
 
 
-def new_registry() -> CollectorRegistry:
-    """A registry with the figures of the process itself: memory, CPU, file descriptors, garbage collector, failures.
-
-    The code that builds the service hands it to what measures; there is no registry at import.
-    """
-    registry = CollectorRegistry()
-    ProcessCollector(registry=registry)
-    PlatformCollector(registry=registry)
-    GCCollector(registry=registry)
-    registry.register(LOGGED)
-    return registry
-
-
 @asynccontextmanager
 async def metrics_served(address: Address | None, registry: CollectorRegistry) -> AsyncIterator[None]:
-    """Serves the registry at /metrics of the address; None serves nothing. Raises OSError when it is taken."""
+    """Serves the registry at /metrics of the address, with the lag of the present event loop.
+
+    None serves and measures nothing. Raises OSError when the address is taken.
+    """
     if address is None:
         yield
         return
     http = HttpServer(address, metrics_app(registry), drain_s=0)
     await http.start()
     log.info("metrics.listening", address=address.host, port=http.port)
+    lag = LoopLag(registry)
+    lag.start()
     try:
         yield
     finally:
+        lag.stop()
         await http.stop()
 
 
 def metrics_app(registry: Collector) -> ASGIApp:
-    """Answers GET and HEAD of /metrics in the text format, and nothing else.
+    """Answers GET and HEAD of /metrics, and nothing else: as OpenMetrics, with exemplars, when that is asked for.
 
     A scrape reads what is in memory: some milliseconds of the loop, and no call to a database or a service.
     """
@@ -70,9 +61,26 @@ def metrics_app(registry: Collector) -> ASGIApp:
         elif scope["method"] not in {"GET", "HEAD"}:
             await _answer(send, 405, b"this path takes GET\n", (b"allow", b"GET, HEAD"))
         else:
-            await _answer(send, 200, generate_latest(shown))
+            write, content_type = _format(scope)
+            await _answer(send, 200, write(shown), (b"vary", b"accept"), content_type=content_type)
 
     return app
+
+
+def _format(scope: Scope) -> tuple[Callable[[Collector], bytes], str]:
+    """What writes the figures for a scraper, and the content type of that: OpenMetrics for who names it."""
+    accepted = b",".join(value for name, value in scope["headers"] if name == b"accept").lower()
+    for choice in accepted.split(b","):
+        kind, *parameters = (part.strip() for part in choice.split(b";"))
+        if kind == _OPENMETRICS and not any(_is_refusal(each) for each in parameters):
+            return partial(openmetrics.generate_latest, version="1.0.0"), openmetrics.CONTENT_TYPE_LATEST
+    return generate_latest, CONTENT_TYPE_PLAIN_0_0_4
+
+
+def _is_refusal(parameter: bytes) -> bool:
+    """Whether it is a weight of nothing, such as `q=0.0`."""
+    name, _, value = parameter.partition(b"=")
+    return name == b"q" and not value.strip(b"0.")
 
 
 class _WithoutCreationTimes(Collector):
@@ -88,13 +96,15 @@ class _WithoutCreationTimes(Collector):
             yield metric
 
 
-async def _answer(send: Send, status: int, body: bytes, *headers: tuple[bytes, bytes]) -> None:
+async def _answer(
+    send: Send, status: int, body: bytes, *headers: tuple[bytes, bytes], content_type: str = "text/plain"
+) -> None:
     await send(
         {
             "type": "http.response.start",
             "status": status,
             "headers": [
-                (b"content-type", CONTENT_TYPE_PLAIN_0_0_4.encode() if status == 200 else b"text/plain"),
+                (b"content-type", content_type.encode()),
                 (b"content-length", b"%d" % len(body)),
                 (b"cache-control", b"no-store"),
                 *headers,
