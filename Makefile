@@ -57,10 +57,13 @@ bench: $(DEV) ## measure sending over HTTP on a system of its own (some minutes)
 	$(BIN)/python benchmarks/send.py
 
 SBOM ?= sbom.json
+SERVICE_SBOM ?= sbom-service.json
+CYCLONEDX = $(BIN)/cyclonedx-py requirements --pyproject pyproject.toml --short-PURLs \
+	--output-reproducible --spec-version 1.6 --output-format JSON --validate
 
-sbom: $(DEV) ## write sbom.json: every dependency of the runtime with its hashes (CycloneDX), from the lock
-	$(BIN)/cyclonedx-py requirements requirements/runtime.txt --pyproject pyproject.toml --short-PURLs \
-		--output-reproducible --spec-version 1.6 --output-format JSON --output-file $(SBOM) --validate 2> /dev/null
+sbom: $(DEV) ## write every dependency with its hashes (CycloneDX): sbom.json of all, sbom-service.json of the services
+	$(CYCLONEDX) --output-file $(SBOM) requirements/runtime.txt 2> /dev/null
+	$(CYCLONEDX) --output-file $(SERVICE_SBOM) requirements/service.txt 2> /dev/null
 
 audit-dependencies: $(DEV) ## ask whether dependencies are known to be vulnerable, where that can be asked
 	$(BIN)/python requirements/audit_dependencies.py
@@ -70,6 +73,7 @@ UV_COMPILE = $(BIN)/uv pip compile --quiet --universal --python-version 3.11 --g
 
 locks: $(DEV) ## resolve the pinned dependencies anew
 	$(UV_COMPILE) --extra server --output-file requirements/runtime.txt pyproject.toml
+	$(UV_COMPILE) --extra service --constraints requirements/runtime.txt --output-file requirements/service.txt pyproject.toml
 	$(UV_COMPILE) --extra dev --constraints requirements/runtime.txt --output-file requirements/dev.txt pyproject.toml
 	$(UV_COMPILE) --constraints requirements/dev.txt --output-file requirements/build.txt requirements/build.in
 

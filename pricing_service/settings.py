@@ -68,8 +68,8 @@ class PricingTls(MutualTls):
 
 
 @dataclass(frozen=True, slots=True)
-class PricingSettings:
-    """What an operator can choose."""
+class PricingDatabaseSettings:
+    """The database, for the service and for its migrations."""
 
     database_url: str = setting(
         "PRICING_DATABASE_URL", "libpq URL of the pricing database, with its password", secret=True
@@ -82,6 +82,34 @@ class PricingSettings:
         default_text="none",
         guide=database_tls.GUIDE,
     )
+
+    @classmethod
+    def cross_check(cls, values: Mapping[str, Any]) -> list[str]:
+        """Which way to the database is not protected."""
+        return database_tls.database_problems(
+            values,
+            {"database_url": "PRICING_DATABASE_URL", "database_direct_url": "PRICING_DATABASE_DIRECT_URL"},
+            "PRICING",
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class PricingMigrationSettings(PricingDatabaseSettings):
+    """What a migration needs; the service itself never reads the URL of who may change tables."""
+
+    database_direct_url: str | None = setting(
+        "PRICING_DATABASE_DIRECT_URL",
+        "libpq URL of the same database past a connection pooler, or as a role that may change tables",
+        default=None,
+        secret=True,
+        default_text="the same",
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class PricingSettings(PricingDatabaseSettings):
+    """What an operator can choose."""
+
     grpc_address: Address = setting(
         "PRICING_GRPC_ADDRESS",
         "host:port to listen on; with PRICING_ACCESS=required and TLS also where other machines reach it",
@@ -195,7 +223,7 @@ class PricingSettings:
         """What the variables mean together."""
         return [
             *access_problems(values, "PRICING"),
-            *database_tls.database_problems(values, {"database_url": "PRICING_DATABASE_URL"}, "PRICING"),
+            *PricingDatabaseSettings.cross_check(values),
             *listening_problems(
                 "PRICING",
                 "PRICING_GRPC_ADDRESS",

