@@ -5,12 +5,14 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 import msgspec
+from msgspec.json import Decoder
 from typing_extensions import override
 
 from messaging_service.carriers.carrier_fleet import MemberStatus
 from messaging_service.carriers.control_carriers import CarrierRegistry, CarrierReport
 from messaging_service.carriers.domain.carrier_control import CarrierControl, CarrierMode
 from messaging_service.shared.postgres.migrated import migrated
+from messaging_service.shared.postgres.record_columns import RecordColumns
 from service_kit.audit.actor import Actor
 from service_kit.audit.audit_entry import AuditRecord, facts_of
 from service_kit.postgres import audit_log
@@ -21,12 +23,16 @@ FRESH_S = 15.0
 FORGOTTEN_S = 3_600.0
 """Reports older than this are removed."""
 
-_SET = """
+_CONTROL = RecordColumns(CarrierControl)
+_REPORTED = RecordColumns(CarrierReport, sql={"status": "status::text"}, read={"status": Decoder(MemberStatus).decode})
+
+_SET = f"""
     INSERT INTO carrier_control (carrier, mode, changed_by, reason) VALUES (%s, %s, %s, %s)
     ON CONFLICT (carrier) DO UPDATE SET
         mode = excluded.mode, changed_at = now(), changed_by = excluded.changed_by, reason = excluded.reason
-    RETURNING carrier, mode, changed_at, changed_by, reason
+    RETURNING {_CONTROL.sql}
 """
+_CONTROLS = f"SELECT {_CONTROL.sql} FROM carrier_control ORDER BY carrier"
 _HELD = "SELECT mode FROM carrier_control WHERE carrier = %s FOR UPDATE"
 _REPORT = """
     WITH gone AS (
@@ -41,8 +47,8 @@ _REPORT = """
     FROM json_to_recordset(%(rows)s::json) AS reported (carrier text, status text)
     ON CONFLICT (carrier, replica) DO UPDATE SET reported_at = now(), status = excluded.status
 """
-_REPORTS = """
-    SELECT replica, reported_at, status::text FROM carrier_report
+_REPORTS = f"""
+    SELECT {_REPORTED.sql} FROM carrier_report
     WHERE reported_at > now() - make_interval(secs => %s) ORDER BY carrier, replica
 """
 
@@ -56,12 +62,8 @@ class PostgresCarrierRegistry(CarrierRegistry):
     @override
     async def controls(self) -> Sequence[CarrierControl]:
         async with migrated(single_statement(self._pool)) as connection:
-            cursor = await connection.execute(
-                "SELECT carrier, mode, changed_at, changed_by, reason FROM carrier_control ORDER BY carrier"
-            )
-            return [
-                CarrierControl(row[0], CarrierMode(row[1]), row[2], row[3], row[4]) for row in await cursor.fetchall()
-            ]
+            cursor = await connection.execute(_CONTROLS.encode())
+            return [_CONTROL.read(row) for row in await cursor.fetchall()]
 
     @override
     async def set_mode(
@@ -69,9 +71,9 @@ class PostgresCarrierRegistry(CarrierRegistry):
     ) -> CarrierControl:
         async with migrated(transaction(self._pool)) as connection:
             known = await (await connection.execute(_HELD, (carrier,))).fetchone()
-            row = await (await connection.execute(_SET, (carrier, mode.value, changed_by, reason))).fetchone()
+            row = await (await connection.execute(_SET.encode(), (carrier, mode.value, changed_by, reason))).fetchone()
             assert row is not None, "the statement returns its row"  # noqa: S101 - an invariant, not a check of input
-            control = CarrierControl(row[0], CarrierMode(row[1]), row[2], row[3], row[4])
+            control = _CONTROL.read(row)
             before = {"mode": CarrierMode.RUNNING.value if known is None else known[0]}
             after = facts_of(control, "mode", "changed_by", "reason")
             await audit_log.record(
@@ -93,8 +95,5 @@ class PostgresCarrierRegistry(CarrierRegistry):
     @override
     async def reports(self) -> Sequence[CarrierReport]:
         async with migrated(single_statement(self._pool)) as connection:
-            cursor = await connection.execute(_REPORTS, (FRESH_S,))
-            return [
-                CarrierReport(row[0], row[1], msgspec.json.decode(row[2], type=MemberStatus))
-                for row in await cursor.fetchall()
-            ]
+            cursor = await connection.execute(_REPORTS.encode(), (FRESH_S,))
+            return [_REPORTED.read(row) for row in await cursor.fetchall()]

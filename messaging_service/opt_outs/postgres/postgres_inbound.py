@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import replace
+from typing import NamedTuple
 from uuid import UUID
 
 import msgspec
@@ -18,6 +19,7 @@ from messaging_service.opt_outs.suppression_store import NewSuppression
 from messaging_service.privacy.sealing.key_ring import keys_unavailable
 from messaging_service.privacy.sealing.message_contents import PLAIN, Contents, Sealer
 from messaging_service.shared.postgres.migrated import migrated
+from messaging_service.shared.postgres.record_columns import RecordColumns
 from service_kit.postgres.database import Connection, Pool, single_statement, transaction
 
 _STORE = """
@@ -27,10 +29,17 @@ _STORE = """
     )
 """
 
+
+class _Stored(NamedTuple):
+    id: int
+
+
+_INBOUND = RecordColumns(InboundMessage).plus(_Stored, id="id")
+
 # One process at a time: START must not overtake the STOP before it.
 _MY_TURN = "SELECT pg_try_advisory_xact_lock(hashtext('inbound_message'))"
-_DUE = """
-    SELECT id, carrier, phone, sender_id, text, is_opt_out, received_at FROM inbound_message
+_DUE = f"""
+    SELECT {_INBOUND.sql} FROM inbound_message
     WHERE next_try_at <= now() ORDER BY id LIMIT %s FOR UPDATE
 """
 _WORKED = """
@@ -162,8 +171,9 @@ async def _my_turn(connection: Connection) -> bool:
 
 
 async def _due(connection: Connection, limit: int) -> list[tuple[int, InboundMessage]]:
-    cursor = await connection.execute(_DUE, (limit,))
-    return [(row[0], InboundMessage(*row[1:])) for row in await cursor.fetchall()]
+    cursor = await connection.execute(_DUE.encode(), (limit,))
+    found = [_INBOUND.read(row) for row in await cursor.fetchall()]
+    return [(stored.id, message) for message, stored in found]
 
 
 def _stored_text(message: InboundMessage, sealer: Sealer) -> str | None:

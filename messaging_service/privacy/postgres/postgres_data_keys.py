@@ -11,17 +11,18 @@ from messaging_service.privacy.data_key_store import DataKeyStore, NewKey, Store
 from messaging_service.privacy.domain.key_scope import KeyScope
 from messaging_service.privacy.keys_needed import KeysInUse
 from messaging_service.shared.postgres.migrated import migrated
+from messaging_service.shared.postgres.record_columns import RecordColumns
 from service_kit.audit.actor import Actor
 from service_kit.audit.audit_entry import AuditRecord
 from service_kit.postgres.audit_log import record
 from service_kit.postgres.database import Pool, single_statement, transaction
 
-_COLUMNS: Final = "k.id, k.account_id, k.month, k.wrapped_by, k.wrapped"
+_STORED: Final = RecordColumns(StoredKey, table="k", parts={"scope": RecordColumns(KeyScope)})
 _OF_SCOPES: Final = f"""
-    SELECT {_COLUMNS} FROM unnest(%(accounts)s::text[], %(months)s::date[]) AS asked (account_id, month)
+    SELECT {_STORED.sql} FROM unnest(%(accounts)s::text[], %(months)s::date[]) AS asked (account_id, month)
     JOIN data_key k ON k.account_id = asked.account_id AND k.month IS NOT DISTINCT FROM asked.month
 """
-_OF_IDS: Final = f"SELECT {_COLUMNS} FROM data_key k WHERE k.id = ANY(%(ids)s::bigint[])"
+_OF_IDS: Final = f"SELECT {_STORED.sql} FROM data_key k WHERE k.id = ANY(%(ids)s::bigint[])"
 _ANY: Final = "SELECT EXISTS (SELECT 1 FROM data_key)"
 _ADD: Final = """
     INSERT INTO data_key (account_id, month, wrapped_by, wrapped)
@@ -29,7 +30,7 @@ _ADD: Final = """
     ON CONFLICT (account_id, month) DO NOTHING
 """
 _OTHERS: Final = f"""
-    SELECT {_COLUMNS} FROM data_key k WHERE k.wrapped IS NOT NULL AND k.wrapped_by <> %(name)s
+    SELECT {_STORED.sql} FROM data_key k WHERE k.wrapped IS NOT NULL AND k.wrapped_by <> %(name)s
     ORDER BY k.id LIMIT %(limit)s
 """
 # A key that was destroyed, or wrapped again by somebody else, in the meantime stays as it is.
@@ -62,7 +63,7 @@ class PostgresDataKeys(DataKeyStore, KeysInUse):
     async def _found(self, statement: str, parameters: dict[str, Any]) -> Sequence[StoredKey]:
         async with migrated(single_statement(self._pool)) as connection:
             rows = await (await connection.execute(statement.encode(), parameters)).fetchall()
-        return [StoredKey(row[0], KeyScope(row[1], row[2]), row[3], row[4]) for row in rows]
+        return [_STORED.read(row) for row in rows]
 
     @override
     async def any(self) -> bool:

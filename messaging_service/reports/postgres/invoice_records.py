@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from collections.abc import AsyncGenerator, AsyncIterator, Mapping, Sequence
 from contextlib import aclosing
-from typing import Any, Final
+from decimal import Decimal
+from typing import Any, Final, NamedTuple
 
 import msgspec
 from typing_extensions import override
@@ -18,6 +19,7 @@ from messaging_service.reports.domain.invoices import (
     InvoiceTotals,
 )
 from messaging_service.reports.reconcile_invoice import InvoiceRecords
+from messaging_service.shared.postgres.record_columns import RecordColumns
 from messaging_service.shared.postgres.report_turns import ReportTurns, paged
 from service_kit.postgres.database import Connection
 
@@ -140,43 +142,91 @@ _STEPS = {
     "day_total": _DAYS,
 }
 
-_OF_ATTEMPT = """line, carrier_message_id, id, attempt::int, account_id, NULL::date, units::bigint, charged,
-    carrier_parts::bigint, carrier_cost, parts::bigint, cost, NULL::bigint, NULL::bigint"""
-_OF_LINE = """line, carrier_message_id, message_id, attempt::int, NULL::text, NULL::date, NULL::bigint, NULL::numeric,
-    NULL::bigint, NULL::numeric, parts, cost, NULL::bigint, NULL::bigint"""
+_TYPES: Final = {
+    "line": "int",
+    "carrier_message_id": "text",
+    "message_id": "uuid",
+    "attempt": "int",
+    "account_id": "text",
+    "day": "date",
+    "units": "bigint",
+    "charged": "numeric",
+    "carrier_parts": "bigint",
+    "carrier_cost": "numeric",
+    "invoice_parts": "bigint",
+    "invoice_cost": "numeric",
+    "messages": "bigint",
+    "invoice_messages": "bigint",
+}
+"""What an exception shows, as PostgreSQL has it."""
+_SHOWN: Final = frozenset({"line", "carrier_message_id", "attempt"})
+
+
+def _selected(known: frozenset[str], names: Mapping[str, str]) -> str:
+    """The columns of an exception, from those of a table that have the same name, another one, or do not exist."""
+    expressions = {field: names.get(field, field if field in known else "NULL") for field in _TYPES}
+    return ", ".join(f"{expression}::{_TYPES[field]} AS {field}" for field, expression in expressions.items())
+
+
+_BILLED: Final = {"invoice_parts": "parts", "invoice_cost": "cost"}
+_OF_ATTEMPT: Final = _selected(
+    _SHOWN | {"account_id", "units", "charged", "carrier_parts", "carrier_cost"}, {"message_id": "id", **_BILLED}
+)
+_OF_LINE: Final = _selected(_SHOWN | {"message_id"}, _BILLED)
+_OF_DAY: Final = _selected(
+    frozenset({"line", "day", "units", "charged", "carrier_parts", "carrier_cost"}),
+    {"messages": "ours", "invoice_messages": "messages", **_BILLED},
+)
 _FOUND: dict[InvoiceCause, str] = {
-    InvoiceCause.NOT_OURS: f"SELECT %s, {_OF_LINE} FROM invoice_match WHERE message_id IS NULL AND NOT is_duplicate",
-    InvoiceCause.DUPLICATE_LINE: f"SELECT %s, {_OF_LINE} FROM invoice_match WHERE is_duplicate",
-    InvoiceCause.NOT_ON_INVOICE: f"""
-        SELECT %s, {_OF_ATTEMPT} FROM compared
+    InvoiceCause.NOT_OURS: f"{_OF_LINE} FROM invoice_match WHERE message_id IS NULL AND NOT is_duplicate",
+    InvoiceCause.DUPLICATE_LINE: f"{_OF_LINE} FROM invoice_match WHERE is_duplicate",
+    InvoiceCause.NOT_ON_INVOICE: f"""{_OF_ATTEMPT} FROM compared
         WHERE is_in_period AND line IS NULL AND EXISTS (SELECT FROM invoice_match)""",
-    InvoiceCause.PARTS_DIFFER: f"""
-        SELECT %s, {_OF_ATTEMPT} FROM compared
+    InvoiceCause.PARTS_DIFFER: f"""{_OF_ATTEMPT} FROM compared
         WHERE coalesce(parts, units) <> units OR coalesce(carrier_parts, units) <> units""",
-    InvoiceCause.COST_DIFFERS: f"SELECT %s, {_OF_ATTEMPT} FROM compared WHERE cost <> carrier_cost",
-    InvoiceCause.CHARGED_BUT_FAILED: f"SELECT %s, {_OF_ATTEMPT} FROM compared WHERE failed AND charged > 0",
-    InvoiceCause.NOT_CHARGED: f"""
-        SELECT %s, {_OF_ATTEMPT} FROM compared
+    InvoiceCause.COST_DIFFERS: f"{_OF_ATTEMPT} FROM compared WHERE cost <> carrier_cost",
+    InvoiceCause.CHARGED_BUT_FAILED: f"{_OF_ATTEMPT} FROM compared WHERE failed AND charged > 0",
+    InvoiceCause.NOT_CHARGED: f"""{_OF_ATTEMPT} FROM compared
         WHERE line IS NOT NULL AND NOT failed AND NOT was_charged AND total > 0 AND coalesce(cost, 1) > 0""",
-    InvoiceCause.TOTAL_DIFFERS: """
-        SELECT %s, line, NULL::text, NULL::uuid, NULL::int, NULL::text, day, units, charged, carrier_parts::bigint,
-            carrier_cost, parts, cost, ours, messages
-        FROM day_total
+    InvoiceCause.TOTAL_DIFFERS: f"""{_OF_DAY} FROM day_total
         WHERE coalesce(messages, ours) <> ours OR coalesce(parts, units) <> units OR cost <> carrier_cost""",
 }
-_EXCEPTIONS = " UNION ALL ".join(statement.replace("%s", str(place)) for place, statement in enumerate(_FOUND.values()))
+# A cause is its place, so that the exceptions come in this order.
+_EXCEPTIONS = " UNION ALL ".join(f"SELECT {place} AS cause, {rest}" for place, rest in enumerate(_FOUND.values()))
+_EXCEPTION = RecordColumns(InvoiceException, read={"cause": tuple(_FOUND).__getitem__})
+
+
+class _Totals(NamedTuple):
+    message_lines: int
+    matched_lines: int
+    day_lines: int
+    messages: int
+    units: int
+    charged: Decimal
+    carrier_parts: int
+    carrier_cost: Decimal
+    invoice_parts: int
+    invoice_cost: Decimal
+    cost_not_compared: int
+
+
 _TOTALS = """
     SELECT
-        (SELECT count(*) FROM invoice_match), (SELECT count(*) FROM invoice_match WHERE message_id IS NOT NULL
-            AND NOT is_duplicate),
-        (SELECT count(*) FROM invoice_line WHERE day IS NOT NULL), count(*),
-        coalesce(sum(units), 0)::bigint, coalesce(sum(charged), 0),
-        coalesce(sum(carrier_parts), 0)::bigint, coalesce(sum(carrier_cost), 0),
-        (SELECT coalesce(sum(parts), 0)::bigint FROM invoice_match WHERE NOT is_duplicate AND NOT is_credit),
-        (SELECT coalesce(sum(cost), 0) FROM invoice_match WHERE NOT is_duplicate),
+        (SELECT count(*) FROM invoice_match) AS message_lines,
+        (SELECT count(*) FROM invoice_match WHERE message_id IS NOT NULL AND NOT is_duplicate) AS matched_lines,
+        (SELECT count(*) FROM invoice_line WHERE day IS NOT NULL) AS day_lines,
+        count(*) AS messages,
+        coalesce(sum(units), 0)::bigint AS units,
+        coalesce(sum(charged), 0) AS charged,
+        coalesce(sum(carrier_parts), 0)::bigint AS carrier_parts,
+        coalesce(sum(carrier_cost), 0) AS carrier_cost,
+        (SELECT coalesce(sum(parts), 0)::bigint FROM invoice_match WHERE NOT is_duplicate AND NOT is_credit)
+            AS invoice_parts,
+        (SELECT coalesce(sum(cost), 0) FROM invoice_match WHERE NOT is_duplicate) AS invoice_cost,
         (SELECT count(*) FROM compared WHERE line IS NOT NULL AND (cost IS NULL OR carrier_cost IS NULL)
             AND cost IS DISTINCT FROM 0 AND NOT (failed AND cost IS NULL))
             + (SELECT count(*) FROM day_total WHERE (cost IS NULL OR carrier_cost IS NULL) AND cost IS DISTINCT FROM 0)
+            AS cost_not_compared
     FROM our_attempt WHERE is_in_period
 """
 
@@ -219,14 +269,13 @@ class PostgresInvoiceRecords(InvoiceRecords):
                     yield page
             row = await (await connection.execute(_TOTALS)).fetchone()
         assert row is not None, "sums give one row"  # noqa: S101 - an invariant, not a check of input
-        yield _to_totals(row, counts)
+        yield InvoiceTotals(**_Totals._make(row)._asdict(), exceptions=counts)
 
     async def _exceptions(self, connection: Connection) -> AsyncGenerator[Sequence[InvoiceException], None]:
-        causes = tuple(_FOUND)
         async with paged(connection, "invoice_exceptions") as cursor:
-            await cursor.execute(f"{_EXCEPTIONS} ORDER BY 1, 2 NULLS LAST, 4".encode())
+            await cursor.execute(f"{_EXCEPTIONS} ORDER BY cause, line NULLS LAST, message_id".encode())
             while rows := await cursor.fetchmany(self._page):
-                yield [InvoiceException(causes[row[0]], *row[1:]) for row in rows]
+                yield [_EXCEPTION.read(row) for row in rows]
 
 
 async def _compare(connection: Connection, scope: InvoiceScope) -> None:
@@ -236,23 +285,6 @@ async def _compare(connection: Connection, scope: InvoiceScope) -> None:
     for table, statement in _STEPS.items():
         await connection.execute(statement.encode(), parameters)
         await connection.execute(f"ANALYZE {table}".encode())
-
-
-def _to_totals(row: tuple[Any, ...], counts: Mapping[InvoiceCause, int]) -> InvoiceTotals:
-    return InvoiceTotals(
-        message_lines=row[0],
-        matched_lines=row[1],
-        day_lines=row[2],
-        messages=row[3],
-        units=row[4],
-        charged=row[5],
-        carrier_parts=row[6],
-        carrier_cost=row[7],
-        invoice_parts=row[8],
-        invoice_cost=row[9],
-        cost_not_compared=row[10],
-        exceptions=counts,
-    )
 
 
 def _to_row(line: InvoiceLine) -> dict[str, Any]:

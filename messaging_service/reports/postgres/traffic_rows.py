@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import AsyncGenerator, Sequence
+from dataclasses import replace
 from datetime import datetime
-from typing import Any, Final
+from decimal import Decimal
+from typing import Any, Final, NamedTuple
 
 import msgspec
 from typing_extensions import override
@@ -28,17 +30,40 @@ _PATIENT = "SET LOCAL statement_timeout = '10min'"
 # scheduled time counts for nothing.
 _INSTANT = "coalesce(m.priced_at, greatest(m.scheduled_at, m.created_at))"
 
+_TRAFFIC = RecordColumns(
+    Traffic,
+    table="m",
+    sql={
+        "first": f"min({_INSTANT})",
+        "last": f"max({_INSTANT})",
+        "messages": "count(*)",
+        "units": "sum(m.units)",
+        "total": "sum(m.total)",
+    },
+)
 _CHARGED = f"""
-    SELECT m.account_id, m.app_id, min({_INSTANT}), max({_INSTANT}), count(*), sum(m.units), sum(m.total)
+    SELECT {_TRAFFIC.sql}
     FROM message m
     WHERE m.created_at >= %(start)s AND m.created_at < %(end)s AND m.billing = 'charged' AND m.mode = 'live'
     GROUP BY m.account_id, m.app_id
     LIMIT %(limit)s
 """
 
+
 # Only what the first look saw: a message that was charged since may lie outside the instants that were priced.
+class _Sums(NamedTuple):
+    """What was charged from one cut to the next; `number` counts the cuts of a place, from 1."""
+
+    place: int
+    number: int
+    messages: int
+    units: int
+    total: Decimal
+
+
 _CUT = f"""
-    SELECT c.place, width_bucket({_INSTANT}, c.cuts), count(*), sum(m.units), sum(m.total)
+    SELECT c.place, width_bucket({_INSTANT}, c.cuts) AS number, count(*) AS messages, sum(m.units) AS units,
+        sum(m.total) AS total
     FROM (
         SELECT place, account_id, app_id, last, ARRAY(SELECT json_array_elements_text(cuts)::timestamptz) AS cuts
         FROM json_to_recordset(%(cuts)s::json)
@@ -96,7 +121,7 @@ class PostgresTraffic(TrafficRecords):
     async def charged(self, start: datetime, end: datetime, limit: int) -> Sequence[Traffic]:
         async with self._room.whole() as connection:
             rows = await _rows(connection, _CHARGED, {"start": start, "end": end, "limit": limit})
-        return [Traffic(*row) for row in rows]
+        return [_TRAFFIC.read(row) for row in rows]
 
     @override
     async def charged_between(
@@ -114,20 +139,20 @@ class PostgresTraffic(TrafficRecords):
         ]
         parameters = {"start": start, "end": end, "cuts": msgspec.json.encode(asked).decode()}
         async with self._room.whole() as connection:
-            sums = {(row[0], row[1]): row[2:] for row in await _rows(connection, _CUT, parameters)}
+            found = [_Sums._make(row) for row in await _rows(connection, _CUT, parameters)]
+        sums = {(each.place, each.number): each for each in found}
+        nothing = _Sums(0, 0, 0, 0, Decimal(0))
         return [
             [
-                Traffic(
-                    traffic.account_id,
-                    traffic.app_id,
-                    instant,
-                    traffic.last,
-                    *sums.get((place, number), (0, 0, 0)),
-                )
+                _from(instant, traffic, sums.get((place, number), nothing))
                 for number, instant in enumerate(instants, start=1)
             ]
             for place, (traffic, instants) in enumerate(cuts)
         ]
+
+
+def _from(instant: datetime, traffic: Traffic, sums: _Sums) -> Traffic:
+    return replace(traffic, first=instant, messages=sums.messages, units=sums.units, total=sums.total)
 
 
 async def _rows(connection: Connection, statement: str, parameters: dict[str, Any]) -> list[tuple[Any, ...]]:

@@ -20,7 +20,7 @@ More = TypeVar("More", bound=NamedTuple)
 
 
 class RecordColumns(Generic[Record]):
-    """The columns of a dataclass: one for each of its fields, or several for a field that is a record itself."""
+    """The columns of a dataclass or NamedTuple: one a field, or several for a field that is a record itself."""
 
     def __init__(
         self,
@@ -44,7 +44,7 @@ class RecordColumns(Generic[Record]):
         self._columns = columns or {}
         self._sql = sql or {}
         self._parts = parts or {}
-        self._fields = [field.name for field in fields(record)]  # type: ignore[arg-type]  # dataclasses only
+        self._fields = _fields_of(record)
         hints = get_type_hints(record)
         self._optional = {field for field in self._parts if NoneType in get_args(hints[field])}
         by_type = {field: _reading(hints[field]) for field in self._fields}
@@ -123,6 +123,12 @@ class WithMore(Generic[Record, More]):
 def columns_of(row: type[NamedTuple]) -> str:
     """The columns that a row of a statement has, as the statement selects them."""
     return ", ".join(row._fields)
+
+
+def _fields_of(record: type[Any]) -> list[str]:
+    if issubclass(record, tuple):
+        return list(record._fields)  # type: ignore[attr-defined]  # of a NamedTuple
+    return [field.name for field in fields(record)]
 
 
 def _reading(hint: Any) -> Read | None:  # noqa: ANN401 - a type hint
