@@ -39,6 +39,7 @@ from gateway_http.sms.send_sms_route import SendSmsRoute
 from gateway_http.suppressions.suppression_routes import SuppressionRoutes
 from gateway_http.system.documentation_routes import DocumentationRoutes
 from gateway_http.system.health_routes import HealthRoutes
+from gateway_http.system.part_states import GatewayReadiness, PartStates
 from gateway_http.webhooks.webhook_routes import WebhookRoutes
 from service_kit.access.method_rules import RulesError
 from service_kit.access.oidc.verifier import FileVerifier
@@ -55,6 +56,7 @@ from service_kit.metrics.exposition import metrics_served
 from service_kit.metrics.registry import new_registry
 from service_kit.tls.tls_uses import TlsUses
 from service_kit.web.http_server import HttpServer
+from service_kit.web.probe_listener import Probes, probes_served
 from tukupay.sms.common.v1 import audit_pb2_grpc
 from tukupay.sms.messaging.v1 import (
     access_pb2_grpc,
@@ -149,6 +151,8 @@ class Gateway:
                 tokens=self._tokens,
             )
             admission = self._access.admission
+        parts = PartStates({"pricing": pricing, "messaging": messaging})
+        self.readiness = GatewayReadiness(parts, time.monotonic)
         api = RestApi(
             send=SendSmsRoute(self.coalescer, settings.outcome_wait_s, admission),
             batches=BatchRoutes(
@@ -172,7 +176,7 @@ class Gateway:
             costs=CostRoutes(costs),
             keys=KeyRoutes(keys),
             audit=AuditRoutes(audits),
-            health=HealthRoutes({"pricing": pricing, "messaging": messaging}),
+            health=HealthRoutes(parts),
             documentation=DocumentationRoutes(openapi_json(is_open=settings.access == OPEN)),
         )
         gate = CallbackGate(settings.africastalking_secrets, settings.africastalking_allow, settings.trusted_proxies)
@@ -192,6 +196,14 @@ class Gateway:
                 is_open=settings.access == OPEN, is_over_tls=certificate is not None or settings.tls.is_proxied
             ),
             tls=certificate,
+        )
+
+    @property
+    def probes(self) -> Probes:
+        """What an orchestrator is told."""
+        return Probes(
+            ready=self.readiness.problem,
+            started=lambda: None if self.http.port else "the gateway is starting",
         )
 
     async def start(self) -> None:
@@ -239,7 +251,11 @@ async def serve(settings: GatewaySettings, stopping: asyncio.Event) -> None:
                 meaning="callers are not asked who they are, and may do everything",
                 remedy="set GATEWAY_ACCESS to required wherever others than you can reach it",
             )
+        await stack.enter_async_context(probes_served(settings.probes_address, gateway.probes))
+        if settings.probes_address is not None:
+            stack.push_async_callback(end_tasks, [keep_running("readiness", gateway.readiness.run())])
         await gateway.start()
         log.info("gateway.listening", address=settings.http_address.host, port=gateway.http.port)
         await stopping.wait()
+        gateway.readiness.end()
         await gateway.stop(settings.drain_s)

@@ -23,6 +23,7 @@ from service_kit.settings import (
     setting,
 )
 from service_kit.tls.tls_settings import calling_problems, listening_problems
+from service_kit.web import probe_listener
 
 OPEN: Final = "open"
 REQUIRED: Final = "required"
@@ -52,6 +53,9 @@ class GatewaySettings:
         parse=address,
         default=None,
         guide="guides/metrics.md",
+    )
+    probes_address: Address | None = setting(
+        "GATEWAY_PROBES_ADDRESS", probe_listener.MEANING, parse=address, default=None, guide=probe_listener.GUIDE
     )
     access: str = setting(
         "GATEWAY_ACCESS",

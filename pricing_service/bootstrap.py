@@ -57,6 +57,7 @@ from service_kit.postgres.database import create_pool
 from service_kit.postgres.pool_metrics import PoolCollector
 from service_kit.readiness import SchemaCheck, SchemaInfo, report_readiness, show_serving
 from service_kit.tls.tls_uses import TlsUses
+from service_kit.web.probe_listener import Probes, probes_served
 from tukupay.sms.common.v1 import audit_pb2_grpc
 from tukupay.sms.pricing.v1 import pricing_pb2_grpc
 
@@ -139,10 +140,15 @@ async def running(settings: PricingSettings) -> AsyncIterator[GrpcServer]:
     server.grpc.add_generic_rpc_handlers([resolve_price_handler(book, resolve_now, servicer)])
     pricing_pb2_grpc.add_PricingServiceServicer_to_server(servicer, server.grpc)
     audit_pb2_grpc.add_AuditServiceServicer_to_server(audit_servicer.AuditServicer(audit_log, refused), server.grpc)
+    probes = Probes(ready=lambda: server.problem, started=lambda: schema.awaited)
     await pool.open(wait=False)
     try:
-        await server.start()
-        async with metrics_served(settings.metrics_address, registry), AsyncExitStack() as ending:
+        async with (
+            probes_served(settings.probes_address, probes),
+            metrics_served(settings.metrics_address, registry),
+            AsyncExitStack() as ending,
+        ):
+            await server.start()
             log_of_duties = DutyFailures(
                 registry, ("warm_up", "forget_requests", hash_chain.DUTY, refusal_duty.DUTY, IDENTITIES)
             )

@@ -15,6 +15,7 @@ from service_kit.postgres import database_tls
 from service_kit.settings import Address, address, flag, group, integer, seconds, setting
 from service_kit.tls.proxied import proxy
 from service_kit.tls.tls_settings import CERTIFICATE, GUIDE, KEY, MutualTls, listening_problems
+from service_kit.web import probe_listener
 
 
 def by_level(maximum: Decimal) -> Callable[[str], ByLevel]:
@@ -122,6 +123,9 @@ class PricingSettings(PricingDatabaseSettings):
         parse=address,
         default=None,
         guide="guides/metrics.md",
+    )
+    probes_address: Address | None = setting(
+        "PRICING_PROBES_ADDRESS", probe_listener.MEANING, parse=address, default=None, guide=probe_listener.GUIDE
     )
     pool_size: int = setting("PRICING_POOL_SIZE", "most connections to the database", parse=integer(1, 100), default=10)
     pool_timeout_s: float = setting(

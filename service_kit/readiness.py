@@ -20,13 +20,17 @@ from service_kit.postgres.database import Pool
 from service_kit.postgres.database_errors import READ_ONLY, RETRYABLE, problem_of
 from service_kit.postgres.migrations import head
 from service_kit.postgres.pipeline import Statement
+from service_kit.postgres.schema_compatibility import refusal
 
 CHECK_EVERY_S = 1.0
 PATIENCE_S = 2.0
 _UNSEEN = "unknown"
 """In the place of a revision before the database was first asked."""
 
-_REVISION = Statement("SELECT version_num, current_setting('transaction_read_only')::boolean FROM alembic_version")()
+_REVISION = Statement(
+    "SELECT version_num, current_setting('transaction_read_only')::boolean, "
+    "obj_description('alembic_version'::regclass, 'pg_class') FROM alembic_version"
+)()
 
 log = structlog.get_logger()
 
@@ -37,7 +41,10 @@ class SchemaCheck:
     def __init__(self, folder: Path) -> None:
         script = ScriptDirectory(str(folder))
         self._head = head(folder)
-        self._outdated = {step.revision for step in script.walk_revisions()} - {self._head}
+        self._known = {step.revision for step in script.walk_revisions()}
+        self.awaited: str | None = "the database has not answered yet"
+        """Why the service has not begun to work, in words: the schema that it needs was not seen yet. None once it was,
+        from then on."""
         self.seen = _UNSEEN
         """The revision that the database had when it was last asked."""
 
@@ -50,8 +57,17 @@ class SchemaCheck:
         """A sentence on why the service cannot work with the database now; None when it can.
 
         A revision that this code does not know is a newer one: migrations expand before they contract,
-        so an old replica works on while the new ones are rolled out.
+        so an old replica works on while the new ones are rolled out, unless the database says that its
+        schema is no longer for such code (`service_kit.postgres.schema_compatibility`).
         """
+        problem = await self._problem(pool)
+        if problem is None:
+            self.awaited = None
+        elif self.awaited is not None:
+            self.awaited = problem
+        return problem
+
+    async def _problem(self, pool: Pool) -> str | None:
         try:
             async with pool.connection(timeout=PATIENCE_S) as connection:
                 # A database that stays silent is as good as one that is away. By a trip, which does not ask the server
@@ -69,9 +85,20 @@ class SchemaCheck:
             # Such as a damaged page: whatever it is, the service cannot work with it.
             return f"the database fails with SQLSTATE {error.sqlstate}"
         self.seen = rows[0][0] if rows else "none"
-        if not rows or rows[0][0] in self._outdated:
-            return f"the database is at migration {self.seen} and needs {self._head}: run `tukupay-sms migrate`"
-        return READ_ONLY if rows[0][1] else None
+        if not rows:
+            return self._older("none")
+        revision, is_read_only, comment = rows[0]
+        if revision not in self._known:
+            unfit = refusal(comment, revision, self._head, self._known)
+        else:
+            unfit = None if revision == self._head else self._older(revision)
+        return unfit or (READ_ONLY if is_read_only else None)
+
+    def _older(self, revision: str) -> str:
+        return (
+            f"the database is at migration {revision} and needs {self._head}: run `tukupay-sms migrate`; "
+            "this service waits for it"
+        )
 
 
 def show_serving(server: GrpcServer, registry: CollectorRegistry) -> None:
@@ -115,7 +142,7 @@ async def report_readiness(
         # What the database says of itself names the cause of the rest.
         problem = problem or pool.refusal or next(filter(None, (other() for other in others)), None)
         if problem != reported:
-            await server.set_serving(problem is None)
+            await server.report(problem)
             if problem:
                 log.warning("service.not_serving", problem=problem)
             else:

@@ -29,10 +29,16 @@ class FlushHealth:
 
         Raises FlushStuckError when one runs long enough that only a new process helps.
         """
-        for commit in self._commits:
-            if commit.running_s > STUCK_S:
-                raise FlushStuckError(f"the {commit.name} flush runs for more than {STUCK_S:g} s")
+        if (stuck := self.stuck()) is not None:
+            raise FlushStuckError(stuck)
         for commit in self._commits:
             if commit.oldest_s > OVERDUE_S:
                 return f"the oldest {commit.name} has waited for more than {OVERDUE_S:g} s"
+        return None
+
+    def stuck(self) -> str | None:
+        """Why only a new process helps, in words; None while flushes go on, however late."""
+        for commit in self._commits:
+            if commit.running_s > STUCK_S:
+                return f"the {commit.name} flush runs for more than {STUCK_S:g} s"
         return None

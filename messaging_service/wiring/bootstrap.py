@@ -41,6 +41,7 @@ from service_kit.grpc.grpc_server import GrpcServer
 from service_kit.grpc.guarded_server import Guard, guarded_server
 from service_kit.metrics.exposition import metrics_served
 from service_kit.readiness import SchemaCheck, SchemaInfo, report_readiness, show_serving
+from service_kit.web.probe_listener import Probes, probes_served
 
 STEP_S = 1.5
 """What each step of the end gets at least, also when those before it have used up the drain time."""
@@ -64,6 +65,7 @@ class Service:
     notices: WiredNotices
     privacy: WiredPrivacy
     audit: WiredAudit
+    schema: SchemaCheck
 
 
 def compose(process: Process) -> Service:
@@ -121,6 +123,7 @@ def compose(process: Process) -> Service:
         notices=notices,
         privacy=privacy,
         audit=audit,
+        schema=SchemaCheck(MIGRATIONS),
     )
 
 
@@ -153,14 +156,20 @@ async def running(settings: MessagingSettings, seams: Seams) -> AsyncIterator[Gr
     show_serving(server, process.registry)
     for add_to in service.servicers:
         add_to(server.grpc)
+    probes = Probes(
+        live=service.sending.flushes.stuck,
+        ready=lambda: server.problem,
+        started=lambda: service.schema.awaited,
+    )
     await process.pools.open()
     try:
-        await server.start()
-        await service.carriers.control.before_start()
-        await service.carriers.fleet.start()
-        async with metrics_served(settings.metrics_address, process.registry), AsyncExitStack() as ending:
-            _run(process, service, server, ending, identities)
-            yield server
+        async with probes_served(settings.probes_address, probes):
+            await server.start()
+            await service.carriers.control.before_start()
+            await service.carriers.fleet.start()
+            async with metrics_served(settings.metrics_address, process.registry), AsyncExitStack() as ending:
+                _run(process, service, server, ending, identities)
+                yield server
     finally:
         if tokens is not None:
             await tokens.close()
@@ -175,9 +184,8 @@ def _run(
     """Starts everything that runs until the end, and says in which order it ends."""
     settings, sending = process.settings, service.sending
     problems = [sending.flushes.problem, service.privacy.problem]
-    schema = SchemaCheck(MIGRATIONS)
-    process.registry.register(SchemaInfo("messaging", schema))
-    check = report_readiness(process.pools.main, schema, server, problems)
+    process.registry.register(SchemaInfo("messaging", service.schema))
+    check = report_readiness(process.pools.main, service.schema, server, problems)
     duties = {**service.duties, **(service.gauges if settings.metrics_address is not None else {})}
     # What was begun last ends first; nothing that fails to end keeps the rest from it.
     dispatching = keep_running("dispatch", sending.dispatch.run(), may_end=True)

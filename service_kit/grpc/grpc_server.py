@@ -38,6 +38,8 @@ MAX_MESSAGE_BYTES = 16 * 1024 * 1024
 """A batch of 1,000 messages of ten units with full metadata stays below it."""
 
 NEWS_S = 0.1
+_STARTING = "the service is starting"
+_ENDING = "the service is ending"
 LIVE = "live"
 """Serves for as long as the event loop runs: what a probe may ask that restarts a process."""
 
@@ -116,10 +118,11 @@ class GrpcServer:
         access = AccessControl(authenticate, self._rules, refused, denied)
         self._inspectable = inspectable
         self._health = _Health()
+        self._is_ending = False
         self.port = 0
         """The port in use, known after `start` when the address asked for port 0."""
-        self.is_serving = False
-        """Whether calls are welcome, as health checks are told."""
+        self.problem: str | None = _STARTING
+        """Why calls are not welcome, in words; None while they are, as health checks are told."""
         self.grpc = aio.server(
             interceptors=[RequestIds(), *outer, ErrorInterceptor(), MalformedRequests(), access],
             options=SERVER_OPTIONS,
@@ -152,12 +155,38 @@ class GrpcServer:
 
     async def set_serving(self, serving: bool) -> None:
         """Sets what health checks answer: whether calls are welcome."""
-        self.is_serving = serving
-        status = health_pb2.HealthCheckResponse.SERVING if serving else health_pb2.HealthCheckResponse.NOT_SERVING
+        await self.report(None if serving else _STARTING)
+
+    async def report(self, problem: str | None) -> None:
+        """Sets what health checks answer: why calls are not welcome, in words; None when they are.
+
+        Changes nothing once the server ends.
+        """
+        if self._is_ending:
+            return
+        self.problem = problem
+        await self._tell()
+
+    async def _tell(self) -> None:
+        statuses = health_pb2.HealthCheckResponse
+        status = statuses.SERVING if self.is_serving else statuses.NOT_SERVING
         for name in self._names:
             await self._health.set(name, status)
 
+    @property
+    def is_serving(self) -> bool:
+        """Whether calls are welcome, as health checks are told."""
+        return self.problem is None
+
+    async def end(self) -> None:
+        """Says from now on that calls are not welcome, and goes on to answer them: callers look for another server."""
+        if not self._is_ending:
+            self._is_ending = True
+            self.problem = _ENDING
+            await self._tell()
+
     async def stop(self, grace_s: float) -> None:
         """Turns new calls away at once and lets running ones end within the grace."""
+        await self.end()
         await self._health.drain()
         await self.grpc.stop(grace_s)

@@ -8,11 +8,13 @@ from pathlib import Path
 import psycopg
 from alembic.config import Config
 from alembic.runtime.environment import EnvironmentContext
+from alembic.runtime.migration import MigrationInfo
 from alembic.script import ScriptDirectory
 from sqlalchemy import Connection, Engine, MetaData, create_engine, text
 from sqlalchemy.exc import OperationalError
 
 from service_kit.postgres.database import KEPT_ALIVE
+from service_kit.postgres.schema_compatibility import record
 
 _LOCK = 0x74756B75
 """Advisory lock key: one migration of a database at a time."""
@@ -68,6 +70,7 @@ def upgrade(url: str, folder: Path, metadata: MetaData, revision: str = "head", 
             _unbind(connection)
             _lock(connection)
             _run(connection, config, script, metadata, revision)
+            _record_compatibility(connection, script)
             connection.execute(text("SELECT pg_advisory_unlock(:key)"), {"key": _LOCK})
             connection.commit()
     finally:
@@ -106,8 +109,20 @@ def _run(connection: Connection, config: Config, script: ScriptDirectory, metada
     def steps(current: object, _context: object) -> object:
         return script._upgrade_revs(revision, current)  # type: ignore[arg-type]  # noqa: SLF001
 
+    def applied(ctx: object, step: MigrationInfo, heads: object, run_args: object) -> None:
+        # Called with the names of alembic.
+        del ctx, heads, run_args
+        # In the transaction of the migration: no release may find a schema without what is said of it.
+        if isinstance(revision_now := step.up_revision_id, str):
+            record(connection, script, revision_now)
+
     with EnvironmentContext(config, script, fn=steps) as environment:
-        environment.configure(connection=connection, target_metadata=metadata, transaction_per_migration=True)
+        environment.configure(
+            connection=connection,
+            target_metadata=metadata,
+            transaction_per_migration=True,
+            on_version_apply=applied,
+        )
         try:
             with environment.begin_transaction():
                 environment.run_migrations()
@@ -118,6 +133,14 @@ def _run(connection: Connection, config: Config, script: ScriptDirectory, metada
                 f"another session kept a table for more than {LOCK_TIMEOUT_S} s, while this statement waited for it: "
                 f"{' '.join((error.statement or '').split())[:200]}"
             ) from error
+
+
+def _record_compatibility(connection: Connection, script: ScriptDirectory) -> None:
+    """Records for a database what the migrations that it had already did not: they may be older than the record."""
+    revision = connection.execute(text("SELECT version_num FROM alembic_version")).scalar()
+    if isinstance(revision, str):
+        record(connection, script, revision)
+    connection.commit()
 
 
 def head(folder: Path) -> str:

@@ -8,6 +8,8 @@ from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any
 
+import httpx
+import psycopg
 import pytest
 from alembic.script import ScriptDirectory
 from sqlalchemy import MetaData
@@ -19,10 +21,13 @@ from pricing_service.adapters import migrate as pricing
 from pricing_service.adapters.pricing_session_guards import GUARDS as PRICING_GUARDS
 from service_kit.postgres.guards import Guards, set_guards
 from service_kit.postgres.migrations import head, upgrade
+from service_kit.settings import Address
+from service_kit.web.probe_listener import LIVE, READY, STARTED
 from tests.conftest import FreshDatabase
 from tests.integration.messaging.running_service import service_on
 from tests.integration.messaging.test_messaging_outages import until_serving
 from tests.integration.pricing.conftest import pricing_on
+from tests.system.ports import free_port
 from tests.system.waiting import eventually
 
 Health = Callable[[bool], Awaitable[None]]
@@ -30,14 +35,14 @@ Health = Callable[[bool], Awaitable[None]]
 
 
 @asynccontextmanager
-async def messaging_health(url: str) -> AsyncIterator[Health]:
-    async with service_on(url) as service:
+async def messaging_health(url: str, **choices: Any) -> AsyncIterator[Health]:
+    async with service_on(url, **choices) as service:
         yield lambda serving: until_serving(service, serving=serving)
 
 
 @asynccontextmanager
-async def pricing_health(url: str) -> AsyncIterator[Health]:
-    async with pricing_on(url) as service:
+async def pricing_health(url: str, **choices: Any) -> AsyncIterator[Health]:
+    async with pricing_on(url, **choices) as service:
         yield lambda serving: service.until_serving() if serving else service.until_not_serving()
 
 
@@ -99,3 +104,47 @@ async def test_a_schema_without_guards_is_not_served_until_it_is_migrated(
             assert "service.serving" not in {entry["event"] for entry in logs}
             await asyncio.to_thread(service.migrate, url)
             await says(True)
+
+
+async def probed(port: int) -> dict[str, tuple[int, str]]:
+    """What each probe answers."""
+    async with httpx.AsyncClient(base_url=f"http://127.0.0.1:{port}", trust_env=False) as http:
+        answers = {path: await http.get(path) for path in (LIVE, READY, STARTED)}
+    return {path: (answer.status_code, answer.text.strip()) for path, answer in answers.items()}
+
+
+@pytest.mark.parametrize("name", list(SERVICES))
+async def test_a_service_waits_for_the_first_migration_and_serves_newer_ones_that_are_for_it(
+    fresh_database: FreshDatabase, name: str
+) -> None:
+    service, guards, health = SERVICES[name]
+    url, port = fresh_database(), free_port()
+    set_guards(url, guards)
+    needed = head(service.MIGRATIONS)
+    async with health(url, probes_address=Address("127.0.0.1", port)) as says, asyncio.timeout(60):
+        await says(False)
+        reason = (
+            f"the database is at migration none and needs {needed}: run `tukupay-sms migrate`; "
+            "this service waits for it"
+        )
+        await eventually("the start is held up by the schema", lambda: holds(port, {STARTED: (503, reason)}))
+        assert (await probed(port))[LIVE] == (200, "ok")
+        await asyncio.to_thread(service.migrate, url)
+        await says(True)
+        assert await probed(port) == dict.fromkeys((LIVE, READY, STARTED), (200, "ok"))
+        async with await psycopg.AsyncConnection.connect(url, autocommit=True) as database:
+            await database.execute("UPDATE alembic_version SET version_num = '9001'")
+            await database.execute(f"COMMENT ON TABLE alembic_version IS 'oldest code: {needed}'")
+            await says(True)
+            await database.execute("COMMENT ON TABLE alembic_version IS 'oldest code: 9001'")
+            reason = (
+                f"the database is at migration 9001, which is for code of migration 9001 or newer, and this is code of "
+                f"{needed}: run a newer release"
+            )
+            await eventually("the newer schema is refused", lambda: holds(port, {READY: (503, reason)}))
+            assert (await probed(port))[STARTED] == (200, "ok")
+
+
+async def holds(port: int, wanted: Mapping[str, tuple[int, str]]) -> bool:
+    """Whether the probes answer that, among others."""
+    return wanted.items() <= (await probed(port)).items()

@@ -23,6 +23,7 @@ from messaging_service.wiring.settings.webhook_settings import WebhookSettings
 from service_kit.access.requirement import Access
 from service_kit.settings import Address, address, group, seconds, setting
 from service_kit.tls.tls_settings import calling_problems, listening_problems
+from service_kit.web import probe_listener
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -41,6 +42,9 @@ class MessagingSettings:
         parse=address,
         default=None,
         guide="guides/metrics.md",
+    )
+    probes_address: Address | None = setting(
+        "MESSAGING_PROBES_ADDRESS", probe_listener.MEANING, parse=address, default=None, guide=probe_listener.GUIDE
     )
     drain_s: float = setting(
         "MESSAGING_DRAIN_S",
