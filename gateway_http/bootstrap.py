@@ -257,5 +257,8 @@ async def serve(settings: GatewaySettings, stopping: asyncio.Event) -> None:
         await gateway.start()
         log.info("gateway.listening", address=settings.http_address.host, port=gateway.http.port)
         await stopping.wait()
+        log.info("gateway.draining")
         gateway.readiness.end()
+        gateway.http.release()
+        await asyncio.sleep(settings.pre_drain_s)
         await gateway.stop(settings.drain_s)

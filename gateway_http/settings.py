@@ -10,6 +10,7 @@ from typing import Any, Final
 
 from gateway_http.callbacks.callback_gate import callback_secrets
 from gateway_http.gateway_tls import HttpTls, ServicesTls
+from service_kit.process import PRE_DRAIN
 from service_kit.settings import (
     Address,
     Network,
@@ -21,6 +22,7 @@ from service_kit.settings import (
     networks,
     seconds,
     setting,
+    target,
 )
 from service_kit.tls.tls_settings import calling_problems, listening_problems
 from service_kit.web import probe_listener
@@ -88,14 +90,14 @@ class GatewaySettings:
     )
     pricing_address: Address = setting(
         "GATEWAY_PRICING_ADDRESS",
-        "host:port of the pricing service",
-        parse=address,
+        "host:port of the pricing service, or dns:///name:port; calls go to all addresses of a name in turn",
+        parse=target,
         default=Address("127.0.0.1", 50051),
     )
     messaging_address: Address = setting(
         "GATEWAY_MESSAGING_ADDRESS",
-        "host:port of the messaging service",
-        parse=address,
+        "host:port of the messaging service, or dns:///name:port; calls go to all addresses of a name in turn",
+        parse=target,
         default=Address("127.0.0.1", 50052),
     )
     outcome_wait_s: float = setting(
@@ -168,6 +170,9 @@ class GatewaySettings:
         "seconds that running requests may take to end after SIGTERM",
         parse=seconds(0, 300),
         default=20.0,
+    )
+    pre_drain_s: float = setting(
+        "GATEWAY_PRE_DRAIN_S", PRE_DRAIN, parse=seconds(0, 60), default=0.0, guide=probe_listener.GUIDE
     )
 
     tls: HttpTls = group(HttpTls, default=HttpTls())

@@ -8,7 +8,7 @@ import os
 import signal
 import sys
 from collections.abc import Awaitable, Callable, Mapping
-from typing import TypeVar
+from typing import Final, TypeVar
 
 import structlog
 import uvloop
@@ -25,6 +25,9 @@ S = TypeVar("S")
 GC_THRESHOLD = 10_000
 ENDING_S = 8.0
 """How long a service that ends may take beyond its drain time. It is gone then, whatever it still waits for."""
+PRE_DRAIN: Final = (
+    "seconds after SIGTERM for which calls are still taken while readiness already says no, so that callers leave first"
+)
 _DRAIN_S = 20.0
 """Drain time of a service without such a setting."""
 
@@ -41,7 +44,7 @@ def run_service(
 
     Exits with 2 when the settings are wrong and with 1 when an address or file cannot be had, each with
     one readable message; with 1 also when a duty ended that must go on. A service that was asked to end is gone
-    `ENDING_S` after its drain time, in good order or not.
+    `ENDING_S` after its drain times, in good order or not.
     """
     # Keys, texts and phone numbers are in memory.
     keep_memory_private()
@@ -56,7 +59,8 @@ def run_service(
     ended_duties: list[str] = []
 
     async def main() -> None:
-        stopping = _Stopping(getattr(settings, "drain_s", _DRAIN_S) + ENDING_S)
+        drain_s = getattr(settings, "pre_drain_s", 0.0) + getattr(settings, "drain_s", _DRAIN_S)
+        stopping = _Stopping(drain_s + ENDING_S)
         loop = asyncio.get_running_loop()
 
         def duty_ended(duty: str, error: BaseException) -> None:

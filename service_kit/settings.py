@@ -206,9 +206,13 @@ class Address:
 
     host: str
     port: int
+    resolver: str = ""
+    """Of a client that asks for all addresses of a name: `dns:///`, or `dns://HOST:PORT/` for a name server of its own.
+    """
 
     def __str__(self) -> str:
-        return f"[{self.host}]:{self.port}" if ":" in self.host else f"{self.host}:{self.port}"
+        host = f"[{self.host}]" if ":" in self.host else self.host
+        return f"{self.resolver}{host}:{self.port}"
 
     @property
     def is_loopback(self) -> bool:
@@ -228,6 +232,23 @@ def address(text: str) -> Address:
     if not separator or not host or not port.isascii() or not port.isdigit() or int(port) > 65_535:
         raise ValueError(f"{text!r} is not host:port, for instance 127.0.0.1:8080")
     return Address(host, int(port))
+
+
+def target(text: str) -> Address:
+    """Parses where a client of gRPC connects: `host:port`, or `dns:///name:port` with or without a name server.
+
+    Calls are spread over all addresses of a name, in either form.
+    """
+    scheme, separator, rest = text.partition("://")
+    if not separator:
+        return address(text)
+    server, slash, name = rest.partition("/")
+    if scheme != "dns" or not slash:
+        raise ValueError(f"{text!r} is neither host:port nor dns:///name:port")
+    if server:
+        address(server)
+    parsed = address(name)
+    return Address(parsed.host, parsed.port, f"dns://{server}/")
 
 
 def listen_address(text: str) -> Address:

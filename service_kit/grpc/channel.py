@@ -22,6 +22,8 @@ CHANNEL_OPTIONS: Sequence[tuple[str, int | str]] = (
     ("grpc.max_receive_message_length", MAX_MESSAGE_BYTES),
     ("grpc.max_send_message_length", MAX_MESSAGE_BYTES),
     ("grpc.lb_policy_name", "round_robin"),
+    # A new replica gets calls within a second of the end of a connection; by default, within 30.
+    ("grpc.dns_min_time_between_resolutions_ms", 1_000),
     # A restarted service is found again within a second.
     ("grpc.initial_reconnect_backoff_ms", 100),
     # In spite of its name the time that a new connection may take: on a busy machine far longer than on an idle one.

@@ -118,6 +118,8 @@ class ServerConfig(uvicorn.Config):
     """Renders what is refused before the application sees it."""
     tls: ssl.SSLContext | None
     """None for plaintext."""
+    releases: bool
+    """Whether each answer is the last one of its connection."""
 
 
 class _RefusedError(Exception):
@@ -171,6 +173,12 @@ class HttpConnection(HttpToolsProtocol):
         if self._is_answering():
             return None
         return self._last is not None, self._waits_since
+
+    def release(self) -> None:
+        """Has the connection end with the answer that it is working on, if that has not begun yet, or with the next."""
+        last = self._last
+        if last is not None and not last.response_started:
+            last.keep_alive = False
 
     def enforce(self, now: float) -> None:
         """Ends the connection when it has kept the server waiting for too long. Called every second."""
@@ -277,6 +285,8 @@ class HttpConnection(HttpToolsProtocol):
         self._in_head = False
         self._ends_at = None
         super().on_headers_complete()
+        if self.config.releases:
+            self.release()
 
     def on_body(self, body: bytes) -> None:
         """A piece of the body."""

@@ -127,6 +127,7 @@ class HttpServer:
         )
         config.max_connections = min(max_connections, _affordable_connections())
         config.refused = refused
+        config.releases = False
         config.tls = None if tls is None else _context(tls)
         self._server = _EmbeddedServer(config)
         self._task: asyncio.Task[None] | None = None
@@ -143,6 +144,16 @@ class HttpServer:
                 await self._task
                 raise OSError(f"cannot serve on {self._address}")
             await asyncio.sleep(0)
+
+    def release(self) -> None:
+        """Has each connection end with its next answer, which says so; new ones are still accepted.
+
+        A client that is told does not send its next request into a connection that is just being closed.
+        """
+        self._server.config.releases = True
+        for connection in list(self._server.server_state.connections):
+            if isinstance(connection, HttpConnection):
+                connection.release()
 
     async def stop(self) -> None:
         """Accepts nothing new, and returns when running requests have ended or were cut off."""

@@ -7,6 +7,7 @@ import contextlib
 import socket
 from collections.abc import Iterator
 
+import httpx
 import pytest
 from starlette.responses import PlainTextResponse
 
@@ -67,3 +68,15 @@ async def test_an_http_server_keeps_no_connection_that_came_while_it_stopped(tur
         async with asyncio.timeout(3):
             await server.stop()
         assert all(map(is_let_go, connected))
+
+
+async def test_an_http_server_has_its_clients_leave_before_it_stops() -> None:
+    server = HttpServer(Address("127.0.0.1", 0), PlainTextResponse("here"), drain_s=0)
+    await server.start()
+    async with httpx.AsyncClient(base_url=f"http://127.0.0.1:{server.port}", trust_env=False) as http:
+        assert "connection" not in (await http.get("/")).headers
+        server.release()
+        kept = await http.get("/")
+        new = await http.get("/")
+        assert [answer.headers["connection"] for answer in (kept, new)] == ["close", "close"]
+    await server.stop()

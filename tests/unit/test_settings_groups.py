@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 import pytest
 
-from service_kit.settings import SettingsError, declared, group, integer, load, setting
+from service_kit.settings import SettingsError, declared, group, integer, load, setting, target
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,3 +74,16 @@ def test_all_settings_are_listed_in_their_order() -> None:
         ("OVEN_MOST", 250, None, "guides/ovens.md"),
         ("COOK", "", "required on weekdays", None),
     ]
+
+
+@pytest.mark.parametrize(
+    "text", ["messaging:7000", "dns:///messaging.sms:7000", "dns://127.0.0.1:53/[2001:db8::1]:7000", "[::1]:7000"]
+)
+def test_a_client_may_be_told_whom_to_ask_for_a_name(text: str) -> None:
+    assert str(target(text)) == text
+
+
+@pytest.mark.parametrize("text", ["xds:///messaging:7000", "dns://messaging:7000", "dns:///messaging", "dns://53/a:1"])
+def test_other_forms_of_a_target_are_mistakes(text: str) -> None:
+    with pytest.raises(ValueError, match="host:port"):
+        target(text)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from service_kit.settings import Address, address, integer, seconds, setting
+from service_kit.settings import Address, integer, seconds, setting, target
 
 
 @dataclass(frozen=True, slots=True)
@@ -13,8 +13,8 @@ class PriceSettings:
 
     pricing_address: Address = setting(
         "MESSAGING_PRICING_ADDRESS",
-        "host:port of the pricing service",
-        parse=address,
+        "host:port of the pricing service, or dns:///name:port; calls go to all addresses of a name in turn",
+        parse=target,
         default=Address("127.0.0.1", 50051),
     )
     pricing_timeout_s: float = setting(
