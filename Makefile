@@ -1,7 +1,7 @@
 # TukuPay SMS. `make` lists the targets.
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help up sbom audit-dependencies test faults lint format protos protos-baseline settings-table access-table bench locks hooks clean
+.PHONY: help up sbom audit-dependencies test faults lint format protos protos-baseline settings-table access-table chart chart-tools bench locks hooks clean
 
 PYTHON ?= python3
 # Half of the tests' time is waiting for processes, so four are not too many for two cores.
@@ -35,6 +35,7 @@ lint: $(DEV) ## check style, types, import rules, protos and stubs
 	$(BIN)/python protos/generate.py --check
 	$(BIN)/python docs/settings_table.py --check
 	$(BIN)/python docs/access_table.py --check
+	$(BIN)/python -m deploy.tools.make_chart --check
 
 format: $(DEV) ## put the code into its canonical form
 	$(BIN)/ruff check --fix .
@@ -44,11 +45,18 @@ format: $(DEV) ## put the code into its canonical form
 protos: $(DEV) ## regenerate the stubs from the protos
 	$(BIN)/python protos/generate.py
 
-settings-table: $(DEV) ## write the tables of settings in docs/operations.md
+settings-table: $(DEV) ## write the tables of settings in docs/operations.md, and the values of the chart
 	$(BIN)/python docs/settings_table.py
+	$(BIN)/python -m deploy.tools.make_chart
 
 access-table: $(DEV) ## write the tables of scopes and methods in docs/guides/access.md
 	$(BIN)/python docs/access_table.py
+
+chart: $(DEV) ## write what the chart and the kustomize base are made of
+	$(BIN)/python -m deploy.tools.make_chart
+
+chart-tools: $(DEV) ## fetch helm, kubectl and the schemas of Kubernetes, which the tests of the chart need
+	$(BIN)/python -m deploy.tools.chart_tools
 
 protos-baseline: $(DEV) ## declare the protos released: later changes must not break them
 	$(BIN)/buf build --as-file-descriptor-set --exclude-source-info -o protos/baseline.binpb
