@@ -89,13 +89,20 @@ def component(name: str, *, replicas: int, resource: Value, settings: Schema, se
             {}, "settings that are secrets or files of keys: name to {secret, key} of an existing Secret", secrets
         ),
         "drainSeconds": Value(20, "seconds that what is running may take to end after SIGTERM", number(0, 300)),
+        "preDrainSeconds": Value(
+            5 if name == "gateway" else 0,
+            "seconds after SIGTERM for which calls are still taken, while readiness says no and answers end connections",
+            number(0, 60),
+        ),
         "preStopSeconds": Value(
             5,
             "seconds between the end of a pod's address and SIGTERM, so that nobody calls it any more",
             number(1, 120),
         ),
         "terminationGracePeriodSeconds": Value(
-            40, "seconds until a pod is killed; more than preStopSeconds + drainSeconds + 8", number(10, 600)
+            40,
+            "seconds until a pod is killed; more than preStopSeconds + preDrainSeconds + drainSeconds + 8",
+            number(10, 600),
         ),
         "startupSeconds": Value(
             1800,

@@ -100,13 +100,15 @@ def test_a_pod_drains_before_it_is_killed(variant: str) -> None:
         drain = float(environment[f"{name.upper()}_DRAIN_S"])
         assert (pause, drain, spec["terminationGracePeriodSeconds"]) == (5, 20, 40)
         # A process that does not end is gone 8 s after its drain (docs/operations.md).
-        assert pause + drain + 8 < spec["terminationGracePeriodSeconds"]
+        before = float(environment[f"{name.upper()}_PRE_DRAIN_S"])
+        assert before == (5 if name == "gateway" else 0)
+        assert pause + before + drain + 8 < spec["terminationGracePeriodSeconds"]
         assert each["spec"]["strategy"]["rollingUpdate"] == {"maxUnavailable": 0, "maxSurge": 1}
 
 
 def test_a_grace_period_that_is_too_short_is_refused() -> None:
     done = helm("template", "sms", str(CHART), "--set", "messaging.drainSeconds=30")
-    assert "must be more than preStopSeconds + drainSeconds + 8" in done.stderr
+    assert "must be more than preStopSeconds + preDrainSeconds + drainSeconds + 8" in done.stderr
 
 
 @pytest.mark.parametrize("variant", VARIANTS)

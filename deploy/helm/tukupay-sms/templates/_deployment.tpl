@@ -1,8 +1,8 @@
 {{/* The Deployment of a component. Gets root, name, values. */}}
 {{- define "tukupay-sms.deployment" -}}
 {{- $values := .values -}}
-{{- if le (int $values.terminationGracePeriodSeconds) (add (int $values.preStopSeconds) (int $values.drainSeconds) 8) -}}
-{{- fail (printf "%s.terminationGracePeriodSeconds must be more than preStopSeconds + drainSeconds + 8, or pods are killed while they drain" .name) -}}
+{{- if le (int $values.terminationGracePeriodSeconds) (add (int $values.preStopSeconds) (int $values.preDrainSeconds) (int $values.drainSeconds) 8) -}}
+{{- fail (printf "%s.terminationGracePeriodSeconds must be more than preStopSeconds + preDrainSeconds + drainSeconds + 8, or pods are killed while they drain" .name) -}}
 {{- end -}}
 apiVersion: apps/v1
 kind: Deployment

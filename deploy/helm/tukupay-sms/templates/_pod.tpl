@@ -167,16 +167,16 @@ topologySpreadConstraints:
 startupProbe:
   httpGet: {path: /startupz, port: probes}
   periodSeconds: 2
-  timeoutSeconds: 2
+  timeoutSeconds: 5
   failureThreshold: {{ div (int .values.startupSeconds) 2 }}
 livenessProbe:
   httpGet: {path: /livez, port: probes}
   periodSeconds: 10
   timeoutSeconds: 5
-  failureThreshold: 3
+  failureThreshold: 6
 readinessProbe:
   httpGet: {path: /readyz, port: probes}
   periodSeconds: 2
-  timeoutSeconds: 2
+  timeoutSeconds: 5
   failureThreshold: 2
 {{- end -}}

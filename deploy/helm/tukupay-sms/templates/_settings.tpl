@@ -118,6 +118,7 @@
 {{- include "tukupay-sms.env" (list (printf "%s_METRICS_ADDRESS" $prefix) (include "tukupay-sms.address" (dict "root" .root "port" "metrics"))) }}
 {{- include "tukupay-sms.env" (list (printf "%s_PROBES_ADDRESS" $prefix) (include "tukupay-sms.address" (dict "root" .root "port" "probes"))) }}
 {{- include "tukupay-sms.env" (list (printf "%s_DRAIN_S" $prefix) .values.drainSeconds) }}
+{{- include "tukupay-sms.env" (list (printf "%s_PRE_DRAIN_S" $prefix) .values.preDrainSeconds) }}
 {{- include "tukupay-sms.env" (list (printf "%s_ACCESS" $prefix) "required") }}
 {{- if .root.Values.access.issuers }}
 {{- include "tukupay-sms.env" (list (printf "%s_ISSUERS_FILE" $prefix) "/etc/tukupay-sms/access/issuers.toml") }}
