@@ -12,6 +12,7 @@ from grpc import aio
 from starlette.routing import Route
 
 from gateway_http.access.answer_headers import answer_headers
+from gateway_http.access.key_metrics import KeyCacheCollector
 from gateway_http.access.noted_refusals import NotedRefusals
 from gateway_http.access.required_access import RequiredAccess
 from gateway_http.accounts.account_routes import AccountRoutes
@@ -151,6 +152,7 @@ class Gateway:
                 tokens=self._tokens,
             )
             admission = self._access.admission
+        self.registry.register(KeyCacheCollector(None if self._access is None else self._access.keys))
         parts = PartStates({"pricing": pricing, "messaging": messaging})
         self.readiness = GatewayReadiness(parts, time.monotonic)
         api = RestApi(
@@ -185,7 +187,9 @@ class Gateway:
             *AfricasTalkingRoutes(callbacks, gate).routes(),
         ]
         _require_rules(self.routes)
-        self.app = GatewayApp(api.send, self.routes, RequestMetrics(self.registry))
+        requests = RequestMetrics(self.registry)
+        requests.show(self.routes)
+        self.app = GatewayApp(api.send, self.routes, requests)
         self.http = HttpServer(
             settings.http_address,
             self.app,

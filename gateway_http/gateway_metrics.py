@@ -2,19 +2,23 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from typing import Final
 
 from prometheus_client import Counter, Gauge, Histogram
 from prometheus_client.registry import CollectorRegistry
+from starlette.routing import Route
 from typing_extensions import override
 
 from gateway_http.shared.gateway_meters import CredentialMeter, Refused, RequestMeter, SendMeter
+from gateway_http.sms.sms_operations import SEND_SMS, SEND_SMS_BATCH
 from service_kit.grpc.grpc_metrics import CallMeter
 from service_kit.metrics.buckets import LATENCY_BUCKETS_S, SIZE_BUCKETS
+from service_kit.metrics.exemplars import exemplar
 
 _METHODS: Final = frozenset({"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"})
 _NO_ROUTE: Final = "none"
+_SENDS: Final = frozenset({SEND_SMS.path, SEND_SMS_BATCH.path})
 
 
 class RequestMetrics(RequestMeter):
@@ -38,18 +42,34 @@ class RequestMetrics(RequestMeter):
         self._counts: dict[tuple[str, str | None, int], Counter] = {}
         self._times: dict[str | None, Histogram] = {}
 
+    def show(self, routes: Iterable[Route]) -> None:
+        """Shows the failures of all routes, and all answers to sends, with a nought, so that the first is a rise."""
+        for route in routes:
+            is_send = route.path_format in _SENDS
+            for method in _METHODS & (route.methods or set()) - {"HEAD"}:
+                for status in (200, 400, 500) if is_send else (500,):
+                    self._count_of(method, route.path_format, status)
+            if is_send:
+                self._time_of(route.path_format)
+
     @override
     def answered(self, method: str, route: str | None, status: int, seconds: float) -> None:
+        self._count_of(method, route, status).inc()
+        self._time_of(route).observe(seconds, exemplar())
+
+    def _count_of(self, method: str, route: str | None, status: int) -> Counter:
         key = (method if method in _METHODS else "other", route, status // 100)
         count = self._counts.get(key)
         if count is None:
             status_class = f"{key[2]}xx" if key[2] else "none"
             count = self._counts[key] = self._count.labels(key[0], route or _NO_ROUTE, status_class)
-        count.inc()
+        return count
+
+    def _time_of(self, route: str | None) -> Histogram:
         time_of = self._times.get(route)
         if time_of is None:
             time_of = self._times[route] = self._seconds.labels(route or _NO_ROUTE)
-        time_of.observe(seconds)
+        return time_of
 
 
 class SendMetrics(SendMeter):

@@ -7,6 +7,7 @@ import time
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import AsyncExitStack, asynccontextmanager
 from datetime import timedelta
+from functools import partial
 from typing import Final
 
 import structlog
@@ -54,6 +55,7 @@ from service_kit.postgres import hash_chain
 from service_kit.postgres.audit_log import PostgresAuditLog
 from service_kit.postgres.chain_metrics import ChainCollector
 from service_kit.postgres.database import create_pool
+from service_kit.postgres.error_counts import CALL, DUTY, DatabaseErrors
 from service_kit.postgres.pool_metrics import PoolCollector
 from service_kit.readiness import SchemaCheck, SchemaInfo, report_readiness, show_serving
 from service_kit.tls.tls_uses import TlsUses
@@ -110,6 +112,7 @@ async def running(settings: PricingSettings) -> AsyncIterator[GrpcServer]:
     )
     registry = new_registry("pricing")
     registry.register(PoolCollector({"pricing": pool}))
+    errors = DatabaseErrors(registry, (CALL, DUTY))
     registry.register(PriceBookCollector(book, watch))
     tls = TlsUses()
     registry.register(tls)
@@ -123,6 +126,7 @@ async def running(settings: PricingSettings) -> AsyncIterator[GrpcServer]:
         [SERVICE_NAME, audit_servicer.SERVICE_NAME],
         tls=tls.open("server", settings.tls.files),
         denied=refused.note,
+        failed=partial(errors.note, CALL),
     )
     show_serving(server, registry)
     schema = SchemaCheck(MIGRATIONS)
@@ -152,7 +156,9 @@ async def running(settings: PricingSettings) -> AsyncIterator[GrpcServer]:
         ):
             await server.start()
             log_of_duties = DutyFailures(
-                registry, ("warm_up", "forget_requests", hash_chain.DUTY, refusal_duty.DUTY, IDENTITIES)
+                registry,
+                ("warm_up", "forget_requests", hash_chain.DUTY, refusal_duty.DUTY, IDENTITIES),
+                partial(errors.note, DUTY),
             )
             chains = hash_chain.HashChains(pool, CHAINED_TABLES, log_of_duties, clock=time.monotonic)
             registry.register(ChainCollector(chains.lags_s))

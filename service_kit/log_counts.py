@@ -16,6 +16,13 @@ from prometheus_client.registry import Collector
 FAILING_LEVELS: Final = ("warning", "error", "critical")
 REFUSALS: Final = frozenset({"rpc.refused", "batch_item.refused", "price.refused", "http.refused", "http.problem"})
 """Events whose `reason` is one of the catalogue; reasons of others may be any text."""
+_WATCHED_REFUSALS: Final = (
+    ("rpc.refused", "DATABASE_NOT_READY"),
+    ("rpc.refused", "DATABASE_UNAVAILABLE"),
+    ("batch_item.refused", "DATABASE_NOT_READY"),
+    ("batch_item.refused", "DATABASE_UNAVAILABLE"),
+)
+"""Shown from the start with a nought: those that alerts are about."""
 LIBRARY: Final = "library"
 """In the place of what libraries log, whose lines are no stable names."""
 
@@ -26,7 +33,7 @@ class LogCounts(Collector):
     def __init__(self) -> None:
         self._lines: Counter[str] = Counter(dict.fromkeys(FAILING_LEVELS, 0))
         self._failures: Counter[str] = Counter()
-        self._refusals: Counter[tuple[str, str]] = Counter()
+        self._refusals: Counter[tuple[str, str]] = Counter(dict.fromkeys(_WATCHED_REFUSALS, 0))
 
     def count(self, level: str, event: Mapping[str, Any]) -> None:
         """Counts one line; `event` has at least its name, as `event`."""
@@ -42,7 +49,7 @@ class LogCounts(Collector):
         self.count(level, {"event": LIBRARY})
 
     def collect(self) -> Iterator[Metric]:
-        """The counts; levels are shown from the start with a nought, so that the first failure is a rise."""
+        """The counts; levels and watched reasons have a nought from the start, so that the first failure is a rise."""
         lines = CounterMetricFamily(
             "tukupay_log_lines", "Lines of the log that tell of failures, by level.", labels=("level",)
         )

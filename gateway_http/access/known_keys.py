@@ -11,7 +11,7 @@ import asyncio
 import math
 from collections.abc import Awaitable, Callable, Iterable
 from dataclasses import dataclass
-from typing import Final
+from typing import Final, NamedTuple
 
 from gateway_http.shared.asserted_caller import Caller
 from service_kit.access.api_key import ApiKey
@@ -68,6 +68,20 @@ class _Question:
     """Whether the key may have changed since it was asked: the answer may be of before."""
 
 
+class KeyCounts(NamedTuple):
+    """Figures of what is known of keys."""
+
+    hits: int
+    """Requests whose key was at hand, as valid or as not, since the start."""
+    misses: int
+    """Requests whose key had to be asked about, since the start."""
+    valid: int
+    """Keys that are kept as valid, outdated answers included."""
+    not_valid: int
+    staleness_s: float
+    """Seconds since the watch last said something, or since the start."""
+
+
 class KnownKeys:
     """Keeps answers by the SHA-256 of the whole key: secrets are neither kept nor compared character by character."""
 
@@ -82,6 +96,13 @@ class KnownKeys:
         self._questions: dict[bytes, _Question] = {}
         self._asking: set[asyncio.Task[None]] = set()
         self._is_watched = False
+        self._news_at = clock()
+        self._hits = self._misses = 0
+
+    def counts(self) -> KeyCounts:
+        """The figures of now."""
+        staleness_s = self._clock() - self._news_at
+        return KeyCounts(self._hits, self._misses, len(self._known), len(self._not_valid), staleness_s)
 
     # What requests ask.
 
@@ -90,6 +111,7 @@ class KnownKeys:
         known = self._known.get(digest)
         if known is None or self._clock() >= known.fresh_until or self._wall_clock() >= known.key.expires_at:
             return None
+        self._hits += 1
         return known.key
 
     async def resolved(self, key: ApiKey) -> ResolvedKey:
@@ -100,7 +122,9 @@ class KnownKeys:
         if (known := self.known(key.digest)) is not None:
             return known
         if self._clock() < self._not_valid.get(key.digest, -math.inf):
+            self._hits += 1
             raise KeyNotValidError
+        self._misses += 1
         question = self._questions.get(key.digest)
         if question is None:
             if len(self._questions) >= MAX_QUESTIONS:
@@ -120,6 +144,7 @@ class KnownKeys:
     def watch_opened(self) -> None:
         """From now on no change is missed; what was answered before may be outdated."""
         self._is_watched = True
+        self._news_at = self._clock()
         self._doubt()
 
     def watch_lost(self) -> None:
@@ -128,7 +153,8 @@ class KnownKeys:
         self._doubt()
 
     def forget(self, key_ids: Iterable[str]) -> None:
-        """Keys changed or ended: each is asked about before it is let in again."""
+        """The watch said something. Keys that changed or ended are asked about before they are let in again."""
+        self._news_at = self._clock()
         changed = frozenset(key_ids)
         for key_id in changed:
             digest = self._digest_of.pop(key_id, None)

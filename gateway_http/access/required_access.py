@@ -6,7 +6,7 @@ import asyncio
 import contextlib
 import time
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, NoReturn
+from typing import TYPE_CHECKING, Final, NoReturn
 
 from gateway_http.access.bad_credentials import BadCredentials
 from gateway_http.access.edge_access import EdgeAccess
@@ -43,11 +43,11 @@ class RequiredAccess:
         `denied` counts what callers are refused. `tokens` checks tokens of identity providers; None: only API keys are
         taken.
         """
-        keys = KnownKeys(KeyQuestions(access), clock=time.monotonic, wall_clock=time.time)
+        self.keys: Final = KnownKeys(KeyQuestions(access), clock=time.monotonic, wall_clock=time.time)
         bad = BadCredentials(bad_per_minute, time.monotonic)
-        self._watch = KeyWatch(access, keys, calls)
+        self._watch = KeyWatch(access, self.keys, calls)
         self._watching: asyncio.Task[NoReturn] | None = None
-        self.admission: Admission = EdgeAccess(keys, tokens, bad, proxies=proxies, meter=meter, denied=denied)
+        self.admission: Admission = EdgeAccess(self.keys, tokens, bad, proxies=proxies, meter=meter, denied=denied)
 
     def start(self) -> None:
         """Begins to follow the keys that change."""

@@ -90,7 +90,7 @@ class ControlCarriers:
         try:
             await self.follow_once()
         except ServiceError as error:
-            self._log.upkeep_failed("carriers", error.reason)
+            self._log.upkeep_failed("carriers", error)
         except Exception as error:  # noqa: BLE001 - carriers work without
             self._log.upkeep_crashed("carriers", error)
 

@@ -156,6 +156,6 @@ class DeliverEvents:
                 self._meter.disabled()
         except ServiceError as error:
             # The lease ends by itself, and what was sent is sent once more.
-            self._log.upkeep_failed(self._name, error.reason)
+            self._log.upkeep_failed(self._name, error)
         except Exception as error:  # noqa: BLE001 - see above
             self._log.upkeep_crashed(self._name, error)

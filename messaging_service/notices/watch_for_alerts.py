@@ -52,7 +52,7 @@ class WatchForAlerts:
                 prices[account_id] = (await self._prices.price_of(account_id, None, None)).price.unit_price
             except ServiceError as error:
                 # Without its price the account's alert is neither raised nor resolved.
-                self._log.upkeep_failed("alerts", error.reason)
+                self._log.upkeep_failed("alerts", error)
         evaluated = await self._store.evaluate(health_of(reports), prices)
         if evaluated is not None:
             self._meter.evaluated(evaluated.raised, evaluated.resolved)

@@ -120,7 +120,7 @@ class InboundProcessor:
         try:
             return await work()
         except ServiceError as error:
-            self._log.upkeep_failed(duty, error.reason)
+            self._log.upkeep_failed(duty, error)
         except Exception as error:  # noqa: BLE001 - a duty that ends would take the whole service with it
             self._log.upkeep_crashed(duty, error)
             crashed.append(error)

@@ -98,7 +98,7 @@ class LateOutcomeProcessor:
             try:
                 return await self.record(late)
             except ServiceError as error:
-                self._log.upkeep_failed(DUTY, error.reason)
+                self._log.upkeep_failed(DUTY, error)
                 if self._monotonic() >= give_up:
                     raise
             except Exception as error:

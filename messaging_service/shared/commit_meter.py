@@ -14,6 +14,10 @@ class CommitMeter(Protocol):
         """Called after each flush: its items, the wait of the first of them, and how long it took."""
         ...
 
+    def failed(self, error: Exception) -> None:
+        """Called for each flush that failed as a whole."""
+        ...
+
     def turned_away(self) -> None:
         """An item was refused because too many wait."""
         ...
@@ -24,6 +28,10 @@ class UnmeteredCommits(CommitMeter):
 
     @override
     def flushed(self, items: int, waited_s: float, took_s: float) -> None:
+        pass
+
+    @override
+    def failed(self, error: Exception) -> None:
         pass
 
     @override

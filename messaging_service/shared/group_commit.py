@@ -139,9 +139,11 @@ class GroupCommit(Generic[I, R]):
         try:
             results = await self._flush([item for item, _, _ in batch])
         except ServiceError as error:
+            self._meter.failed(error)
             for _, future, _ in batch:
                 _fail(future, error)
         except Exception as error:  # noqa: BLE001 - goes to the callers, one by one
+            self._meter.failed(error)
             if len(batch) == 1:
                 _fail(batch[0][1], error)
                 return

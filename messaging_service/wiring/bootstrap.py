@@ -6,6 +6,7 @@ import asyncio
 from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
+from functools import partial
 
 import structlog
 
@@ -40,6 +41,7 @@ from service_kit.grpc.authentication import Resolvers
 from service_kit.grpc.grpc_server import GrpcServer
 from service_kit.grpc.guarded_server import Guard, guarded_server
 from service_kit.metrics.exposition import metrics_served
+from service_kit.postgres.error_counts import CALL
 from service_kit.readiness import SchemaCheck, SchemaInfo, report_readiness, show_serving
 from service_kit.web.probe_listener import Probes, probes_served
 
@@ -153,7 +155,13 @@ async def running(settings: MessagingSettings, seams: Seams) -> AsyncIterator[Gr
     guard = Guard(access.access, identities, resolvers, inspectable=access.reflection)
     tls = process.tls.open("server", settings.tls.files)
     server = guarded_server(
-        guard, process.registry, settings.grpc_address, SERVICES, tls=tls, denied=service.audit.refused.note
+        guard,
+        process.registry,
+        settings.grpc_address,
+        SERVICES,
+        tls=tls,
+        denied=service.audit.refused.note,
+        failed=partial(process.database_errors.note, CALL),
     )
     show_serving(server, process.registry)
     for add_to in service.servicers:

@@ -50,7 +50,7 @@ def build_carriers(process: Process, plan: CarrierPlan, sinks: CarrierSinks) -> 
     carriers = [process.seams.carrier(spec, sinks, leases) for spec in plan.carriers]
     fleet = Fleet(
         carriers,
-        CountedFleet(process.registry),
+        CountedFleet(process.registry, names),
         plan.breaker,
         drain_s=process.settings.drain_s,
         sandboxes=plan.sandboxes,

@@ -45,7 +45,9 @@ def build_intake(process: Process, accounts: WiredAccounts, plan: CarrierPlan) -
     pool, replica, charge = process.pools.main, process.replica, process.settings.accounts.charge_policy
     log = CountedUpkeep(process.failures, process.registry)
     inbox = PostgresReceiptInbox(pool, replica, charge, process.contents, plan.modes_of)
-    receipts = ReceiptProcessor(CountedInbox(inbox, accounts.settled, process.registry), log, poll_s=1.0)
+    names = [spec.name for spec in plan.carriers]
+    counted = CountedInbox(inbox, accounts.settled, process.registry, names)
+    receipts = ReceiptProcessor(counted, log, poll_s=1.0)
     keep_s = process.settings.receipts.receipt_retention_days * 86_400
     retention = Retention(inbox, process.failures, duty="receipt_retention", keep_s=keep_s)
     return ReceiptIntake(

@@ -83,7 +83,9 @@ def build_sending(process: Process, needed: Needed) -> WiredSending:
     """Puts sending together; nothing connects or runs yet."""
     settings, routes = process.settings.sending, needed.carriers.routes
     outbox = process.seams.outbox(_outbox(process, needed.opt_outs.exemption))
-    metrics = SendingMetrics(needed.accounts.settled, process.registry)
+    metrics = SendingMetrics(
+        needed.accounts.settled, process.registry, [each.carrier.name for each in needed.carriers.fleet.statuses()]
+    )
     acceptances: GroupCommit[Acceptance, Accepted] = _commit(
         process, "acceptance", needed.events.noted(metrics.admitted(outbox.accept))
     )

@@ -7,6 +7,7 @@ import socket
 import time
 from collections.abc import Callable, Coroutine, Mapping
 from dataclasses import dataclass
+from functools import partial
 from typing import Any, Final
 
 from grpc import aio
@@ -23,6 +24,7 @@ from service_kit.access.identities_file import DUTY as IDENTITIES
 from service_kit.duties.duty_failures import DutyFailures
 from service_kit.encryption.key_wrapper import KeyWrapper
 from service_kit.metrics.registry import new_registry
+from service_kit.postgres.error_counts import CALL, DUTY, DatabaseErrors
 from service_kit.postgres.pool_metrics import PoolCollector
 from service_kit.tls.tls_uses import TlsUses
 
@@ -35,6 +37,8 @@ LOOK_S: Final = 5.0
 """Seconds between two counts of what waits, while there are metrics."""
 MAX_WAITING: Final = 20_000
 """Requests that may wait for a commit or a price; more are turned away with RESOURCE_EXHAUSTED."""
+FLUSHES: Final = ("acceptance", "settlement")
+"""What is written together (T1 and T2)."""
 _COUNTED_DUTIES: Final = (
     "attempt",
     "settlement",
@@ -80,6 +84,7 @@ class Process:
     pools: Pools
     registry: CollectorRegistry
     failures: DutyFailures
+    database_errors: DatabaseErrors
     flushes: FlushMetrics
     wrapper: KeyWrapper | None
     """What keeps the data keys of texts; None where texts are stored as they are."""
@@ -98,6 +103,7 @@ def create_process(settings: MessagingSettings, seams: Seams) -> Process:
     registry.register(PoolCollector(pools.by_name))
     registry.register(tls)
     wrapper = chosen_wrapper(settings.privacy)
+    errors = DatabaseErrors(registry, (*FLUSHES, CALL, DUTY))
     ring, plain = ring_of(wrapper, pools), PlainContents()
     return Process(
         settings=settings,
@@ -105,8 +111,9 @@ def create_process(settings: MessagingSettings, seams: Seams) -> Process:
         replica=process_name(),
         pools=pools,
         registry=registry,
-        failures=DutyFailures(registry, _COUNTED_DUTIES),
-        flushes=FlushMetrics(registry),
+        failures=DutyFailures(registry, _COUNTED_DUTIES, partial(errors.note, DUTY)),
+        database_errors=errors,
+        flushes=FlushMetrics(registry, errors),
         wrapper=wrapper,
         ring=ring,
         plain=plain,

@@ -20,7 +20,7 @@ LONGEST_CRASH_PAUSE_S: Final = 5.0
 class DutyLog(Protocol):
     """Where duties report what an operator should see, and where their failures are counted."""
 
-    def upkeep_failed(self, duty: str, reason: str) -> None:
+    def upkeep_failed(self, duty: str, error: ServiceError) -> None:
         """A pass failed; the next one tries again."""
         ...
 
@@ -71,7 +71,7 @@ class Duty:
         try:
             pause_s = await self._pass()
         except ServiceError as error:
-            self._log.upkeep_failed(self.name, error.reason)
+            self._log.upkeep_failed(self.name, error)
         except Exception as error:  # noqa: BLE001 - a duty that ends would take the whole service with it
             self._log.upkeep_crashed(self.name, error)
             longest_s = LONGEST_CRASH_PAUSE_S

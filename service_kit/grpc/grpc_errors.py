@@ -110,6 +110,10 @@ def from_rpc_error(error: aio.AioRpcError) -> ServiceError | None:
 class ErrorInterceptor(AsyncServerInterceptor):
     """Answers failures with their status; belongs innermost, so that every other sees statuses only."""
 
+    def __init__(self, noted: Callable[[BaseException], object] = lambda _error: None) -> None:
+        """`noted` is given what each call failed with."""
+        self._noted = noted
+
     async def intercept(
         self,
         method: Callable[..., Any],
@@ -124,6 +128,7 @@ class ErrorInterceptor(AsyncServerInterceptor):
                 return self._stream(response, context, method_name)
             return await response
         except Exception as error:  # noqa: BLE001 - the boundary: everything becomes a status
+            self._noted(error)
             await _abort(context, error, method_name)
 
     async def _stream(
@@ -135,6 +140,7 @@ class ErrorInterceptor(AsyncServerInterceptor):
                 async for response in stream:
                     yield response
         except Exception as error:  # noqa: BLE001 - the boundary: everything becomes a status
+            self._noted(error)
             await _abort(context, error, method_name)
 
 

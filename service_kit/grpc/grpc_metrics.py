@@ -16,6 +16,7 @@ from typing_extensions import override
 
 from service_kit.grpc.context import Context
 from service_kit.metrics.buckets import LATENCY_BUCKETS_S
+from service_kit.metrics.exemplars import exemplar
 
 Response = TypeVar("Response")
 Stub = TypeVar("Stub")
@@ -58,7 +59,7 @@ class _Calls:
 class _Method:
     """Children bound once: looking them up by their labels costs more than all the rest of counting."""
 
-    def __init__(self, name: str, count: Counter, observe: Callable[[float], None]) -> None:
+    def __init__(self, name: str, count: Counter, observe: Callable[[float, dict[str, str]], None]) -> None:
         self._name = name
         self._count = count
         self._observe = observe
@@ -70,7 +71,7 @@ class _Method:
         if count is None:
             count = self._by_code[code] = self._count.labels(self._name, code).inc
         count()
-        self._observe(seconds)
+        self._observe(seconds, exemplar())
 
 
 def _short(method: str) -> str:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from typing import TYPE_CHECKING
 
 from google.protobuf import descriptor_pool
@@ -101,6 +101,7 @@ class GrpcServer:
         denied: Denied = unnoted,
         inspectable: bool = True,
         tls: WatchedTls | None = None,
+        failed: Callable[[BaseException], object] = lambda _error: None,
     ) -> None:
         """`service_names` are full names (`package.Service`) for health, reflection and the rules of access.
 
@@ -108,7 +109,8 @@ class GrpcServer:
         finds out who calls; `refused` is called with the cause when a rule refuses them, `denied` with who was denied
         what. `inspectable`: whether
         callers with the scope for it may list the methods by reflection. `tls`: the server's certificate, and the
-        authorities of those of its callers; None for plaintext. Raises RulesError when a method has no rule of access.
+        authorities of those of its callers; None for plaintext. `failed` is given what calls failed with. Raises
+        RulesError when a method has no rule of access.
         """
         self._address = address
         self._tls = tls
@@ -124,7 +126,7 @@ class GrpcServer:
         self.problem: str | None = _STARTING
         """Why calls are not welcome, in words; None while they are, as health checks are told."""
         self.grpc = aio.server(
-            interceptors=[RequestIds(), *outer, ErrorInterceptor(), MalformedRequests(), access],
+            interceptors=[RequestIds(), *outer, ErrorInterceptor(failed), MalformedRequests(), access],
             options=SERVER_OPTIONS,
         )
         """The server to add servicers to, before `start`."""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 
 import structlog
@@ -40,6 +40,7 @@ def guarded_server(
     *,
     tls: WatchedTls | None = None,
     denied: Denied = unnoted,
+    failed: Callable[[BaseException], object] = lambda _error: None,
 ) -> GrpcServer:
     """A server that counts its calls and lets in whom the guard does. Raises RulesError as GrpcServer does."""
     refused = counted_refusals(registry)
@@ -57,4 +58,5 @@ def guarded_server(
         denied=denied,
         inspectable=is_open or guard.inspectable,
         tls=tls,
+        failed=failed,
     )

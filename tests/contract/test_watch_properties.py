@@ -44,8 +44,8 @@ BUFFERS = st.integers(1, 4)
 
 
 class _NoLog:
-    def upkeep_failed(self, duty: str, reason: str) -> None:
-        raise AssertionError(reason)
+    def upkeep_failed(self, duty: str, error: ServiceError) -> None:
+        raise AssertionError(error.reason)
 
     def upkeep_crashed(self, duty: str, error: Exception) -> None:
         raise error

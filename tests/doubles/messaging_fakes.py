@@ -84,8 +84,8 @@ class RecordedLog:
     def queued_stopped(self, messages: int) -> None:
         self.lines.append(("queued_stopped", str(messages)))
 
-    def upkeep_failed(self, duty: str, reason: str) -> None:
-        self.lines.append(("upkeep_failed", duty, reason))
+    def upkeep_failed(self, duty: str, error: ServiceError) -> None:
+        self.lines.append(("upkeep_failed", duty, error.reason))
 
 
 class FailingOutbox(InMemoryOutbox):

@@ -20,8 +20,8 @@ class Log:
     def __init__(self) -> None:
         self.lines: list[tuple[str, str]] = []
 
-    def upkeep_failed(self, duty: str, reason: str) -> None:
-        self.lines.append((duty, reason))
+    def upkeep_failed(self, duty: str, error: ServiceError) -> None:
+        self.lines.append((duty, error.reason))
 
     def upkeep_crashed(self, duty: str, error: Exception) -> None:
         self.lines.append((duty, str(error)))

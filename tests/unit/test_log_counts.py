@@ -26,8 +26,12 @@ def shown(counts: LogCounts) -> set[str]:
     return {line for line in generate_latest(registry).decode().splitlines() if not line.startswith("#")}
 
 
-def test_levels_are_shown_before_anything_fails() -> None:
+def test_levels_and_reasons_of_alerts_are_shown_before_anything_fails() -> None:
     assert shown(LogCounts()) == {
+        'tukupay_refusals_total{event="rpc.refused",reason="DATABASE_NOT_READY"} 0.0',
+        'tukupay_refusals_total{event="rpc.refused",reason="DATABASE_UNAVAILABLE"} 0.0',
+        'tukupay_refusals_total{event="batch_item.refused",reason="DATABASE_NOT_READY"} 0.0',
+        'tukupay_refusals_total{event="batch_item.refused",reason="DATABASE_UNAVAILABLE"} 0.0',
         'tukupay_log_lines_total{level="warning"} 0.0',
         'tukupay_log_lines_total{level="error"} 0.0',
         'tukupay_log_lines_total{level="critical"} 0.0',

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+
 import structlog
 from prometheus_client import Counter
 from prometheus_client.registry import CollectorRegistry
@@ -16,13 +18,16 @@ log = structlog.get_logger()
 class CountedFleet(FleetLog):
     """Implements FleetLog."""
 
-    def __init__(self, registry: CollectorRegistry) -> None:
+    def __init__(self, registry: CollectorRegistry, carriers: Iterable[str]) -> None:
+        """`carriers`: shown from the start with a nought, so that the first time is a rise."""
         self._breaker_opened = Counter(
             "tukupay_carrier_breaker_opened",
             "How often a carrier was left alone, as it failed too often.",
             ("carrier",),
             registry=registry,
         )
+        for carrier in carriers:
+            self._breaker_opened.labels(carrier)
 
     @override
     def breaker_opened(self, carrier: str, seconds: float) -> None:

@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 from collections import Counter as Tally
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 
 from prometheus_client import Counter
 from prometheus_client.registry import CollectorRegistry
 from typing_extensions import override
 
 from messaging_service.accounts.metrics.money_metrics import SettledMoney
-from messaging_service.carriers.domain.submission import DeliveryReceipt
+from messaging_service.carriers.domain.submission import DeliveryReceipt, ReceiptState
 from messaging_service.receipts.receipt_inbox import ReceiptInbox, Worked
 from messaging_service.shared.domain.money import to_micros
 
@@ -18,7 +18,10 @@ from messaging_service.shared.domain.money import to_micros
 class CountedInbox(ReceiptInbox):
     """Implements ReceiptInbox by another one; counts what was stored and what was matched."""
 
-    def __init__(self, inbox: ReceiptInbox, settled: SettledMoney, registry: CollectorRegistry) -> None:
+    def __init__(
+        self, inbox: ReceiptInbox, settled: SettledMoney, registry: CollectorRegistry, carriers: Iterable[str]
+    ) -> None:
+        """`carriers`: shown from the start with a nought, so that the first receipt of a kind is a rise."""
         self._inbox = inbox
         self._settled = settled
         self._stored = Counter(
@@ -27,6 +30,9 @@ class CountedInbox(ReceiptInbox):
             ("carrier", "state"),
             registry=registry,
         )
+        for carrier in carriers:
+            for state in ReceiptState:
+                self._stored.labels(carrier, state.value)
         self._looked_at = Counter(
             "tukupay_receipts_looked_at", "Receipts looked at, one that found no message each time.", registry=registry
         )

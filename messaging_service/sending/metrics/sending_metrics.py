@@ -3,24 +3,28 @@
 from __future__ import annotations
 
 from collections import Counter as Tally
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable, Iterable, Sequence
 from typing import Final
 
-from prometheus_client import Counter
+from prometheus_client import Counter, Histogram
 from prometheus_client.registry import CollectorRegistry
 from typing_extensions import override
 
 from messaging_service.accounts.metrics.money_metrics import SettledMoney
+from messaging_service.carriers.domain.submission import OutcomeKind
 from messaging_service.sending.claim_meter import ClaimMeter
 from messaging_service.sending.domain.failures import CATALOGUE
 from messaging_service.sending.outbox import Acceptance, Accepted, Settled, Settlement
+from messaging_service.shared.domain.message import Message
 from messaging_service.shared.domain.money import to_micros
-from messaging_service.shared.domain.states import Billing
+from messaging_service.shared.domain.states import Billing, Priority
 from service_kit.errors import ServiceError
 
 Accept = Callable[[Sequence[Acceptance]], Awaitable[Sequence[Accepted | ServiceError]]]
 Settle = Callable[[Sequence[Settlement]], Awaitable[Sequence[Settled | ServiceError]]]
 
+_TO_CARRIER_S: Final = (0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.0, 5.0, 10.0, 30.0, 60.0, 300.0, 1_800.0)
+"""The objective of the high lane, 2 s, is one of the bounds."""
 _NONE: Final = "none"
 _OTHER: Final = "other"
 _ATTEMPT_CODES: Final = frozenset({"LEASE_OVER", "VALIDITY_OVER", "KEYS_UNAVAILABLE", "TEXT_ERASED"})
@@ -30,7 +34,8 @@ _ATTEMPT_CODES: Final = frozenset({"LEASE_OVER", "VALIDITY_OVER", "KEYS_UNAVAILA
 class SendingMetrics(ClaimMeter):
     """Counts what was settled, once a batch; implements ClaimMeter."""
 
-    def __init__(self, settled: SettledMoney, registry: CollectorRegistry) -> None:
+    def __init__(self, settled: SettledMoney, registry: CollectorRegistry, carriers: Iterable[str]) -> None:
+        """`carriers`: their outcomes are shown from the start with a nought, so that the first is a rise."""
         self._settled = settled
         self._outcomes = Counter(
             "tukupay_outcomes",
@@ -51,6 +56,17 @@ class SendingMetrics(ClaimMeter):
             ("reason",),
             registry=registry,
         )
+        waited = Histogram(
+            "tukupay_accept_to_carrier_seconds",
+            "From the acceptance of a message, or its scheduled time, to that by a carrier; without resends.",
+            ("lane",),
+            registry=registry,
+            buckets=_TO_CARRIER_S,
+        )
+        self._waited = {lane: waited.labels(lane.value) for lane in Priority}
+        for carrier in carriers:
+            for kind in OutcomeKind:
+                self._outcomes.labels(kind.value, carrier, _NONE)
         self._claims = Counter("tukupay_claims", "Messages taken from the queue.", registry=registry)
         self._looks = Counter("tukupay_claim_looks", "Looks at the queue.", registry=registry)
 
@@ -96,9 +112,17 @@ class SendingMetrics(ClaimMeter):
             outcome = settlement.outcome
             outcomes[outcome.kind.value, outcome.carrier, outcome.error_code] += 1
             micros[result.message.billing] += to_micros(result.message.total)
+            if outcome.kind is OutcomeKind.ACCEPTED:
+                self._reached_carrier(result.message)
         for (kind, carrier, code), number in outcomes.items():
             self._outcomes.labels(kind, carrier or _NONE, _bounded(code)).inc(number)
         self._settled.add("attempt", micros)
+
+    def _reached_carrier(self, message: Message) -> None:
+        # When a resend was asked for is not kept.
+        if message.sent_at is not None and not message.retry_count:
+            due = max(message.created_at, message.scheduled_at or message.created_at)
+            self._waited[message.priority].observe((message.sent_at - due).total_seconds())
 
 
 def _bounded(code: str | None) -> str:

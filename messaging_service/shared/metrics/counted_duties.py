@@ -6,6 +6,7 @@ from typing_extensions import override
 
 from service_kit.duties.duty import DutyLog
 from service_kit.duties.duty_failures import DutyFailures
+from service_kit.errors import ServiceError
 
 
 class CountedDuties(DutyLog):
@@ -15,8 +16,8 @@ class CountedDuties(DutyLog):
         self._failures = failures
 
     @override
-    def upkeep_failed(self, duty: str, reason: str) -> None:
-        self._failures.upkeep_failed(duty, reason)
+    def upkeep_failed(self, duty: str, error: ServiceError) -> None:
+        self._failures.upkeep_failed(duty, error)
 
     @override
     def upkeep_crashed(self, duty: str, error: Exception) -> None:

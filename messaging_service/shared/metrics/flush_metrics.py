@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from functools import partial
 from typing import Any
 
 from prometheus_client import Counter, Gauge, Histogram
@@ -11,12 +13,15 @@ from typing_extensions import override
 from messaging_service.shared.commit_meter import CommitMeter
 from messaging_service.shared.group_commit import GroupCommit
 from service_kit.metrics.buckets import LATENCY_BUCKETS_S, SIZE_BUCKETS
+from service_kit.postgres.error_counts import DatabaseErrors
 
 
 class FlushMetrics:
     """The figures of every group commit; counts once a flush, not once an item."""
 
-    def __init__(self, registry: CollectorRegistry) -> None:
+    def __init__(self, registry: CollectorRegistry, errors: DatabaseErrors) -> None:
+        """`errors` are those of the process, which has those of flushes by their names."""
+        self._errors = errors
         self._items = Histogram(
             "tukupay_flush_items",
             "Items that were flushed together.",
@@ -62,6 +67,7 @@ class FlushMetrics:
             self._waited.labels(flush),
             self._took.labels(flush),
             self._turned_away.labels(flush),
+            partial(self._errors.note, flush),
         )
 
     def watch(self, flush: str, commits: GroupCommit[Any, Any]) -> None:
@@ -74,7 +80,15 @@ class FlushMetrics:
 class FlushMeter(CommitMeter):
     """Implements CommitMeter."""
 
-    def __init__(self, items: Histogram, waited: Histogram, took: Histogram, turned_away: Counter) -> None:
+    def __init__(
+        self,
+        items: Histogram,
+        waited: Histogram,
+        took: Histogram,
+        turned_away: Counter,
+        failed: Callable[[BaseException], None],
+    ) -> None:
+        self._failed = failed
         self._items = items
         self._waited = waited
         self._took = took
@@ -85,6 +99,10 @@ class FlushMeter(CommitMeter):
         self._items.observe(items)
         self._waited.observe(waited_s)
         self._took.observe(took_s)
+
+    @override
+    def failed(self, error: Exception) -> None:
+        self._failed(error)
 
     @override
     def turned_away(self) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 
+import psycopg
 import pytest
 from grpc import aio
 
@@ -32,6 +33,32 @@ async def test_calls_are_counted_by_method_and_by_how_they_ended(metered: Metere
     seconds = "tukupay_grpc_server_call_seconds"
     assert figures(f"{seconds}_count", method="MessagingService/SendSms") == 2
     assert 0 < figures(f"{seconds}_sum", method="MessagingService/SendSms") < 20
+
+
+async def test_the_way_of_a_message_to_its_carrier_is_measured(metered: Metered) -> None:
+    await metered.service.send(priority=pb.PRIORITY_HIGH)
+    await metered.service.send()
+    figures = await metered.figures()
+    seconds = "tukupay_accept_to_carrier_seconds"
+    assert (figures(f"{seconds}_count", lane="high"), figures(f"{seconds}_count", lane="normal")) == (1, 1)
+    assert 0 < figures(f"{seconds}_sum", lane="high") < 20
+    # The objective is a bound.
+    assert 'lane="high",le="2.0"' in figures.text
+
+
+async def test_a_flush_that_the_database_fails_is_counted_by_its_sqlstate(metered: Metered, database_url: str) -> None:
+    async with await psycopg.AsyncConnection.connect(database_url, autocommit=True) as connection:
+        await connection.execute("ALTER TABLE message ADD CONSTRAINT nothing CHECK (false) NOT VALID")
+        try:
+            with pytest.raises(aio.AioRpcError):
+                await metered.service.send()
+        finally:
+            # Tests share the tables, one after another.
+            await connection.execute("ALTER TABLE message DROP CONSTRAINT nothing")
+    figures = await metered.figures()
+    errors = "tukupay_database_errors_total"
+    assert figures(errors, work="acceptance", sqlstate_class="23") >= 1
+    assert figures(errors, work="call", sqlstate_class="23") == 1
 
 
 async def test_a_call_that_is_given_up_and_one_that_does_not_exist_are_counted(metered: Metered) -> None:

@@ -8,7 +8,7 @@ import math
 import pytest
 
 from gateway_http.access import known_keys
-from gateway_http.access.known_keys import KeyNotValidError, KnownKeys, NotCheckedError, ResolvedKey
+from gateway_http.access.known_keys import KeyCounts, KeyNotValidError, KnownKeys, NotCheckedError, ResolvedKey
 from gateway_http.shared.asserted_caller import asserted
 from service_kit.access.api_key import ApiKey, generate
 from service_kit.access.principal import AccessMode, Principal, PrincipalKind
@@ -84,6 +84,23 @@ async def test_without_a_watch_it_is_asked_about_again_after_a_second(world: Wor
     world.now = known_keys.UNWATCHED_S
     await world.shown()
     assert world.questions == 2
+
+
+async def test_questions_and_what_is_at_hand_are_counted(world: World) -> None:
+    world.now = 7.0
+    assert world.keys.counts() == KeyCounts(hits=0, misses=0, valid=0, not_valid=0, staleness_s=7.0)
+    world.keys.watch_opened()
+    await world.shown()
+    await world.shown()
+    world.service.failure = KeyNotValidError()
+    unknown = generate(AccessMode.LIVE).key
+    for _ in range(3):
+        with pytest.raises(KeyNotValidError):
+            await world.shown(unknown)
+    world.now = 9.0
+    assert world.keys.counts() == KeyCounts(hits=3, misses=2, valid=1, not_valid=1, staleness_s=2.0)
+    world.keys.forget([])
+    assert world.keys.counts().staleness_s == 0
 
 
 @pytest.mark.parametrize("event", ["opened", "lost"])

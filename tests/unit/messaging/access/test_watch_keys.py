@@ -42,8 +42,8 @@ class Quiet:
     def __init__(self) -> None:
         self.failed: list[str] = []
 
-    def upkeep_failed(self, duty: str, reason: str) -> None:
-        self.failed.append(reason)
+    def upkeep_failed(self, duty: str, error: ServiceError) -> None:
+        self.failed.append(error.reason)
 
     def upkeep_crashed(self, duty: str, error: Exception) -> None:
         self.failed.append(type(error).__name__)

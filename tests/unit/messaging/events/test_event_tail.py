@@ -23,7 +23,7 @@ class Report:
     def __init__(self) -> None:
         self.failures: list[Exception] = []
 
-    def upkeep_failed(self, duty: str, reason: str) -> None:
+    def upkeep_failed(self, duty: str, error: ServiceError) -> None:
         """The watchers hear of it."""
 
     def upkeep_crashed(self, duty: str, error: Exception) -> None:

@@ -21,9 +21,13 @@ class Recorded:
     def __init__(self) -> None:
         self.flushes: list[tuple[int, float, float]] = []
         self.refusals = 0
+        self.failures: list[Exception] = []
 
     def flushed(self, items: int, waited_s: float, took_s: float) -> None:
         self.flushes.append((items, waited_s, took_s))
+
+    def failed(self, error: Exception) -> None:
+        self.failures.append(error)
 
     def turned_away(self) -> None:
         self.refusals += 1
@@ -118,12 +122,13 @@ async def test_an_item_that_is_turned_away_is_told_and_knows_when_to_come_back()
     assert meter.refusals == 1
 
 
-async def test_a_flush_that_failed_says_nothing_of_its_size() -> None:
+async def test_a_flush_that_failed_says_with_what_and_nothing_of_its_size() -> None:
     database, meter = Database(), Recorded()
     database.seconds_an_item = 1.0
     database.failure = ServiceError(Kind.UNAVAILABLE, "DATABASE_UNAVAILABLE", "away")
     commits = commits_on(database, meter)
     answers = await asyncio.gather(*(commits.submit(number) for number in range(20)), return_exceptions=True)
     assert answers == [database.failure] * 20
+    assert meter.failures == [database.failure]
     assert meter.flushes == []
     assert commits.limit == 32
