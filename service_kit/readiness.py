@@ -9,7 +9,6 @@ from typing import NoReturn
 
 import psycopg
 import structlog
-from alembic.script import ScriptDirectory
 from prometheus_client import Gauge, Metric
 from prometheus_client.core import GaugeMetricFamily
 from prometheus_client.registry import Collector, CollectorRegistry
@@ -18,8 +17,8 @@ from typing_extensions import override
 from service_kit.grpc.grpc_server import GrpcServer
 from service_kit.postgres.database import Pool
 from service_kit.postgres.database_errors import READ_ONLY, RETRYABLE, problem_of
-from service_kit.postgres.migrations import head
 from service_kit.postgres.pipeline import Statement
+from service_kit.postgres.revisions import read_revisions
 from service_kit.postgres.schema_compatibility import refusal
 
 CHECK_EVERY_S = 1.0
@@ -39,9 +38,9 @@ class SchemaCheck:
     """Compares the revision of a database with the migrations in a folder."""
 
     def __init__(self, folder: Path) -> None:
-        script = ScriptDirectory(str(folder))
-        self._head = head(folder)
-        self._known = {step.revision for step in script.walk_revisions()}
+        revisions = read_revisions(folder)
+        self._head = revisions.head
+        self._known = revisions.older | {revisions.head}
         self.awaited: str | None = "the database has not answered yet"
         """Why the service has not begun to work, in words: the schema that it needs was not seen yet. None once it was,
         from then on."""

@@ -12,8 +12,7 @@ from messaging_service.privacy.postgres import data_key_tables
 from messaging_service.receipts.postgres import receipt_tables
 from messaging_service.sending.postgres import dispatch_tables, message_tables
 from messaging_service.shared.postgres.columns import metadata
-from service_kit.postgres.audit_log import audit_table
-from service_kit.postgres.hash_chain import chain_table
+from service_kit.postgres.evidence_tables import audit_table, chain_table
 
 audit_entry = audit_table(metadata)
 hash_chain = chain_table(metadata)

@@ -2,19 +2,15 @@
 
 from __future__ import annotations
 
-from pathlib import Path
-
 from messaging_service.sending.postgres.message_tables import message_event
 from messaging_service.shared.postgres.session_guards import GUARDS
 from messaging_service.wiring.chained_messaging_tables import EVENTS
+from messaging_service.wiring.messaging_migrations import MIGRATIONS
 from messaging_service.wiring.messaging_tables import metadata
 from service_kit.postgres import grants
 from service_kit.postgres.grants import AppendOnly
 from service_kit.postgres.guards import set_guards
 from service_kit.postgres.migrations import upgrade
-
-MIGRATIONS = Path(__file__).resolve().parent.parent / "migrations"
-
 
 _EVIDENCE = frozenset({"id", "xact", *(name.split()[0] for name in EVENTS.covered)})
 """Columns of an event that nobody changes; the others hold words of carriers, which are removed with a phone."""

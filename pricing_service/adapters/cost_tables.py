@@ -20,8 +20,7 @@ from sqlalchemy import (
 )
 from sqlalchemy.dialects.postgresql import ARRAY
 
-from service_kit.postgres.audit_log import audit_table
-from service_kit.postgres.hash_chain import chain_table
+from service_kit.postgres.evidence_tables import audit_table, chain_table
 
 metadata = MetaData()
 

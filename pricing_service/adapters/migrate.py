@@ -2,17 +2,14 @@
 
 from __future__ import annotations
 
-from pathlib import Path
 from typing import Final
 
 from pricing_service.adapters.cost_tables import metadata
+from pricing_service.adapters.pricing_migrations import MIGRATIONS
 from pricing_service.adapters.pricing_session_guards import GUARDS
 from service_kit.postgres import grants, migrations
 from service_kit.postgres.grants import AppendOnly
 from service_kit.postgres.guards import set_guards
-
-MIGRATIONS: Final = Path(__file__).resolve().parent.parent / "migrations"
-
 
 APPEND_ONLY: Final[AppendOnly] = {
     "audit_entry": (),

@@ -7,8 +7,6 @@ from collections.abc import Sequence
 from datetime import datetime
 from typing import Any, Final
 
-from sqlalchemy import TIMESTAMP, BigInteger, Column, Identity, Index, MetaData, PrimaryKeyConstraint, Table, Text, text
-from sqlalchemy.dialects.postgresql import JSONB
 from typing_extensions import override
 
 from service_kit.audit.actor import Actor
@@ -34,28 +32,6 @@ _CONDITIONS: Final = {
     "start": "at >= %(start)s",
     "end": "at < %(end)s",
 }
-
-
-def audit_table(metadata: MetaData) -> Table:
-    """The table of a service, which the migrations of that service produce."""
-    return Table(
-        "audit_entry",
-        metadata,
-        Column("id", BigInteger, Identity(always=True), nullable=False),
-        Column("at", TIMESTAMP(timezone=True), nullable=False, server_default=text("now()")),
-        Column("action", Text, nullable=False),
-        Column("subject", Text, nullable=False),
-        Column("account", Text),
-        Column("principal", Text, nullable=False),
-        Column("principal_kind", Text, nullable=False),
-        Column("origin", Text),
-        Column("request_id", Text),
-        Column("before", JSONB),
-        Column("after", JSONB),
-        PrimaryKeyConstraint("id", name="pk_audit_entry"),
-        Index("ix_audit_entry_account_id", "account", "id", postgresql_where=text("account IS NOT NULL")),
-        Index("ix_audit_entry_principal_id", "principal", "id"),
-    )
 
 
 async def record(connection: Connection, actor: Actor, what: AuditRecord) -> None:

@@ -13,20 +13,6 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Final
 
-from sqlalchemy import (
-    TIMESTAMP,
-    BigInteger,
-    Column,
-    Integer,
-    LargeBinary,
-    MetaData,
-    PrimaryKeyConstraint,
-    SmallInteger,
-    Table,
-    Text,
-    text,
-)
-
 from service_kit.audit.chained_table import FORMAT, MARK, ChainedTable
 from service_kit.duties.duty import Duty, DutyLog
 from service_kit.postgres.database import Connection, Pool, single_statement, transaction
@@ -43,23 +29,6 @@ _MOST_LOOKS: Final = 600
 _TAKE_TURN: Final = "SELECT pg_try_advisory_xact_lock(1751343971, hashtext(%s))"
 _OWN: Final = "SELECT pg_current_xact_id()::text"
 _TAIL: Final = "SELECT number, last_id FROM hash_chain WHERE chain = %s ORDER BY number DESC LIMIT 1"
-
-
-def chain_table(metadata: MetaData) -> Table:
-    """The table of all chains of a database, which the migrations of its service produce."""
-    return Table(
-        "hash_chain",
-        metadata,
-        Column("chain", Text, nullable=False),
-        Column("number", BigInteger, nullable=False),
-        Column("last_id", BigInteger, nullable=False),
-        Column("rows", Integer, nullable=False),
-        Column("marks", LargeBinary, nullable=False),
-        Column("hash", LargeBinary, nullable=False),
-        Column("format", SmallInteger, nullable=False),
-        Column("chained_at", TIMESTAMP(timezone=True), nullable=False, server_default=text("now()")),
-        PrimaryKeyConstraint("chain", "number", name="pk_hash_chain"),
-    )
 
 
 @dataclass(frozen=True, slots=True)

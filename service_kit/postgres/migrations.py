@@ -14,7 +14,7 @@ from sqlalchemy import Connection, Engine, MetaData, create_engine, text
 from sqlalchemy.exc import OperationalError
 
 from service_kit.postgres.database import KEPT_ALIVE
-from service_kit.postgres.schema_compatibility import record
+from service_kit.postgres.schema_record import record
 
 _LOCK = 0x74756B75
 """Advisory lock key: one migration of a database at a time."""
@@ -141,11 +141,3 @@ def _record_compatibility(connection: Connection, script: ScriptDirectory) -> No
     if isinstance(revision, str):
         record(connection, script, revision)
     connection.commit()
-
-
-def head(folder: Path) -> str:
-    """The newest revision in a folder."""
-    revision = _script(folder).get_current_head()
-    if revision is None:
-        raise ValueError(f"no migrations in {folder}")
-    return revision

@@ -14,30 +14,10 @@ dumps keep it.
 from __future__ import annotations
 
 from collections.abc import Collection
+from typing import Final
 
-from alembic.script import ScriptDirectory
-from sqlalchemy import Connection, text
-
-_PREFIX = "oldest code: "
-
-
-def oldest_code(script: ScriptDirectory, revision: str) -> str:
-    """The oldest revision whose code may run on the schema of `revision`."""
-    step = script.get_revision(revision)
-    while not hasattr(step.module, "oldest_code"):
-        if not isinstance(step.down_revision, str):
-            return step.revision
-        step = script.get_revision(step.down_revision)
-    return str(step.module.oldest_code)
-
-
-def record(connection: Connection, script: ScriptDirectory, revision: str) -> None:
-    """Writes into the database which code may run on its schema, which is at `revision` now."""
-    wanted = _PREFIX + oldest_code(script, revision)
-    found = connection.execute(text("SELECT obj_description('alembic_version'::regclass, 'pg_class')")).scalar()
-    if found != wanted:
-        # A comment takes no parameters; revisions are ours.
-        connection.execute(text(f"COMMENT ON TABLE alembic_version IS '{wanted}'"))
+PREFIX: Final = "oldest code: "
+"""Of the comment, before the revision."""
 
 
 def refusal(comment: str | None, revision: str, needed: str, known: Collection[str]) -> str | None:
@@ -46,10 +26,10 @@ def refusal(comment: str | None, revision: str, needed: str, known: Collection[s
     `comment`: that of the database, None without one. `needed`: the revision of the code, `known`: those that it
     brings.
     """
-    if comment is None or not comment.startswith(_PREFIX):
+    if comment is None or not comment.startswith(PREFIX):
         # Before there was a record, every schema was for the releases before it.
         return None
-    oldest = comment.removeprefix(_PREFIX)
+    oldest = comment.removeprefix(PREFIX)
     if oldest in known:
         return None
     return (

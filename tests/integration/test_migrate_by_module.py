@@ -9,14 +9,14 @@ from pathlib import Path
 import psycopg
 import pytest
 
-from messaging_service.wiring.migrate import MIGRATIONS as MESSAGING
+from messaging_service.wiring.messaging_migrations import MIGRATIONS as MESSAGING
 from messaging_service.wiring.migrate import migrate as migrate_messaging
-from pricing_service.adapters.migrate import MIGRATIONS as PRICING
 from pricing_service.adapters.migrate import migrate as migrate_pricing
-from service_kit.postgres import migrations
+from pricing_service.adapters.pricing_migrations import MIGRATIONS as PRICING
 from service_kit.postgres.migration_command import migrate_by_command
 from service_kit.postgres.migration_run import MigratedService
 from service_kit.postgres.migrations import PooledError
+from service_kit.postgres.revisions import read_revisions
 from service_kit.settings import SettingsError
 from tests.conftest import DatabaseTemplate, FreshDatabase
 
@@ -54,7 +54,9 @@ def test_a_database_is_at_the_newest_schema_without_the_extra_local(
     )
     assert (done.returncode, done.stdout, done.stderr) == (0, f"{service}: its database is up to date\n", "")
     with psycopg.connect(url) as connection:
-        assert connection.execute("SELECT version_num FROM alembic_version").fetchall() == [(migrations.head(folder),)]
+        assert connection.execute("SELECT version_num FROM alembic_version").fetchall() == [
+            (read_revisions(folder).head,)
+        ]
 
 
 @pytest.fixture
@@ -92,3 +94,14 @@ def test_what_failed_is_said_in_a_line_with_its_exit_code(capsys: pytest.Capture
         migrate_by_command(service, wrong, [])
     assert refused.value.code == 2
     assert "PRICING_DATABASE_URL" in capsys.readouterr().err
+
+
+def test_services_start_without_what_only_migrations_need() -> None:
+    program = (
+        "import sys, pricing_service.__main__, messaging_service.__main__, gateway_http.__main__\n"
+        "print(*sorted({'sqlalchemy', 'alembic', 'mako'} & set(sys.modules)))"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", program], cwd=ROOT, capture_output=True, text=True, timeout=60, check=True
+    )
+    assert done.stdout == "\n"

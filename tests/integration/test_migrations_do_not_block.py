@@ -11,11 +11,12 @@ from alembic.script import ScriptDirectory
 from sqlalchemy import Engine, MetaData, event
 
 from messaging_service.wiring import messaging_tables
-from messaging_service.wiring.migrate import MIGRATIONS as MESSAGING_MIGRATIONS
+from messaging_service.wiring.messaging_migrations import MIGRATIONS as MESSAGING_MIGRATIONS
 from pricing_service.adapters import cost_tables as pricing_tables
-from pricing_service.adapters.migrate import MIGRATIONS as PRICING_MIGRATIONS
+from pricing_service.adapters.pricing_migrations import MIGRATIONS as PRICING_MIGRATIONS
 from service_kit.postgres import migrations
 from service_kit.postgres.migrations import TableInUseError
+from service_kit.postgres.revisions import read_revisions
 from tests.conftest import FreshDatabase
 from tests.system.blocking_ddl import Ran, blocking
 
@@ -98,7 +99,7 @@ def test_a_migration_waits_for_no_table_for_long_and_says_what_it_waited_for(
         other.rollback()
         migrations.upgrade(url, folder, metadata)
         version = other.execute("SELECT version_num FROM alembic_version").fetchall()
-    assert version == [(migrations.head(folder),)]
+    assert version == [(read_revisions(folder).head,)]
 
 
 def test_an_index_waits_for_a_long_report_without_being_broken_off(

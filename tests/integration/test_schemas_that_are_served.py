@@ -20,7 +20,8 @@ from messaging_service.wiring import migrate as messaging
 from pricing_service.adapters import migrate as pricing
 from pricing_service.adapters.pricing_session_guards import GUARDS as PRICING_GUARDS
 from service_kit.postgres.guards import Guards, set_guards
-from service_kit.postgres.migrations import head, upgrade
+from service_kit.postgres.migrations import upgrade
+from service_kit.postgres.revisions import read_revisions
 from service_kit.settings import Address
 from service_kit.web.probe_listener import LIVE, READY, STARTED
 from tests.conftest import FreshDatabase
@@ -55,7 +56,7 @@ SERVICES: Mapping[str, tuple[Any, Guards, Any]] = {
 def before_head(folder: Path) -> str:
     """The revision of the release before the newest migration."""
     revisions = [step.revision for step in ScriptDirectory(str(folder)).walk_revisions()]
-    assert revisions[0] == head(folder)
+    assert revisions[0] == read_revisions(folder).head
     return revisions[1]
 
 
@@ -78,7 +79,7 @@ async def test_an_older_schema_is_not_served_until_it_is_migrated(fresh_database
         async with health(url) as says, asyncio.timeout(60):
             await says(False)
             told = await problem(logs)
-            assert f"is at migration {older} and needs {head(service.MIGRATIONS)}" in told
+            assert f"is at migration {older} and needs {read_revisions(service.MIGRATIONS).head}" in told
             assert "run `tukupay-sms migrate`" in told
             assert "service.serving" not in {entry["event"] for entry in logs}
             await asyncio.to_thread(service.migrate, url)
@@ -120,7 +121,7 @@ async def test_a_service_waits_for_the_first_migration_and_serves_newer_ones_tha
     service, guards, health = SERVICES[name]
     url, port = fresh_database(), free_port()
     set_guards(url, guards)
-    needed = head(service.MIGRATIONS)
+    needed = read_revisions(service.MIGRATIONS).head
     async with health(url, probes_address=Address("127.0.0.1", port)) as says, asyncio.timeout(60):
         await says(False)
         reason = (

@@ -18,8 +18,8 @@ from messaging_service.notices.domain.cloud_event import of_outbox
 from messaging_service.notices.domain.endpoints import MESSAGE_EVENTS, STATES_WITH_EVENTS
 from messaging_service.notices.postgres.endpoint_rows import NewDelivery, record
 from messaging_service.privacy.sealing.message_contents import PLAIN, Contents
-from messaging_service.shared.postgres.columns import quoted
 from messaging_service.shared.postgres.migrated import migrated
+from messaging_service.shared.postgres.sql_words import quoted
 from service_kit.postgres.database import Connection, Pool, single_statement, transaction
 
 _READER: Final = "webhooks"

@@ -20,9 +20,6 @@ from sqlalchemy import (
 from messaging_service.opt_outs.domain.suppression import Directive, Source
 from messaging_service.shared.postgres.columns import INSTANT, NOW, metadata, one_of
 
-IS_OF_RECIPIENT = "s.phone = ANY(ARRAY[m.recipient, '#' || encode(m.recipient_index, 'hex')])"
-"""Whether an entry `s` is about the phone of a message `m`, also where the phone stands as its index."""
-
 suppression = Table(
     "suppression",
     metadata,

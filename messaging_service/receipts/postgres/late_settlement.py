@@ -11,7 +11,7 @@ import msgspec
 
 from messaging_service.accounts.domain.charging import ChargePolicy
 from messaging_service.carriers.domain.submission import ReceiptState, canonical_carrier_id
-from messaging_service.opt_outs.postgres.suppression_tables import IS_OF_RECIPIENT
+from messaging_service.opt_outs.postgres.suppression_conditions import IS_OF_RECIPIENT
 from messaging_service.receipts.late_outcomes import LateSettlement, Verdict
 from messaging_service.sending.domain.settling import FAILED_RECEIPTS, settlement_of, state_after
 from messaging_service.sending.postgres.parts_sent import NewPart, Part, add_parts, forget_parts, parts_of

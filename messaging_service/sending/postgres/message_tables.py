@@ -30,8 +30,8 @@ from messaging_service.shared.postgres.columns import (
     TransactionId,
     metadata,
     one_of,
-    quoted,
 )
+from messaging_service.shared.postgres.sql_words import quoted
 from service_kit.access.principal import AccessMode
 
 

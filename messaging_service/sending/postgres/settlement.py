@@ -19,8 +19,8 @@ from messaging_service.sending.postgres.reading import get_messages
 from messaging_service.sending.postgres.unknown import RESEND_AT
 from messaging_service.shared.domain.message import Message
 from messaging_service.shared.domain.states import Billing, State
-from messaging_service.shared.postgres.columns import quoted
 from messaging_service.shared.postgres.record_columns import columns_of
+from messaging_service.shared.postgres.sql_words import quoted
 from service_kit.postgres.database import Connection
 from service_kit.postgres.pipeline import Statement
 

@@ -11,7 +11,7 @@ from messaging_service.abuse.domain.recipient_windows import OtpRule
 from messaging_service.abuse.postgres.send_guards import SendGuards
 from messaging_service.accounts.domain.account import AccountStatus
 from messaging_service.accounts.postgres.account_rows import lock_accounts
-from messaging_service.opt_outs.postgres.suppression_tables import IS_OF_RECIPIENT
+from messaging_service.opt_outs.postgres.suppression_conditions import IS_OF_RECIPIENT
 from messaging_service.sending.domain.entry_rules import is_resent_by_itself
 from service_kit.access.principal import AccessMode
 from service_kit.errors import ServiceError

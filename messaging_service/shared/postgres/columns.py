@@ -9,6 +9,8 @@ from sqlalchemy import TIMESTAMP, CheckConstraint, MetaData, Numeric, text
 from sqlalchemy.dialects.postgresql.base import ischema_names
 from sqlalchemy.types import UserDefinedType
 
+from messaging_service.shared.postgres.sql_words import quoted
+
 metadata = MetaData(
     naming_convention={
         "pk": "pk_%(table_name)s",
@@ -41,8 +43,3 @@ NOW = text("now()")
 def one_of(column: str, words: Iterable[StrEnum]) -> CheckConstraint:
     """That a column holds one of the words, or NULL."""
     return CheckConstraint(f"{column} IN ({quoted(words)})", name=column)
-
-
-def quoted(words: Iterable[StrEnum]) -> str:
-    """Words as they stand in a list of SQL."""
-    return ", ".join(f"'{word.value}'" for word in words)

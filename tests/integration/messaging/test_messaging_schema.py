@@ -13,11 +13,13 @@ from psycopg.conninfo import make_conninfo
 from sqlalchemy import inspect
 
 from messaging_service.shared.domain.states import State
+from messaging_service.wiring.messaging_migrations import MIGRATIONS
 from messaging_service.wiring.messaging_tables import metadata
-from messaging_service.wiring.migrate import MIGRATIONS, migrate
+from messaging_service.wiring.migrate import migrate
 from service_kit.errors import Kind, ServiceError
 from service_kit.postgres.database import create_pool
-from service_kit.postgres.migrations import engine_for, head
+from service_kit.postgres.migrations import engine_for
+from service_kit.postgres.revisions import read_revisions
 from tests.conftest import FreshDatabase
 from tests.contract.sms_examples import acceptance
 from tests.integration.messaging.conftest import WINDOWS, record
@@ -77,7 +79,9 @@ def test_replicas_that_start_together_migrate_once(fresh_database: FreshDatabase
     with ThreadPoolExecutor(max_workers=4) as pool:
         list(pool.map(migrate, [bounded] * 4))
     with psycopg.connect(url) as connection:
-        assert connection.execute("SELECT version_num FROM alembic_version").fetchall() == [(head(MIGRATIONS),)]
+        assert connection.execute("SELECT version_num FROM alembic_version").fetchall() == [
+            (read_revisions(MIGRATIONS).head,)
+        ]
 
 
 def test_migrating_again_changes_nothing(database_url: str) -> None:

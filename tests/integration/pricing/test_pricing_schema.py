@@ -9,7 +9,8 @@ from alembic.runtime.migration import MigrationContext
 from sqlalchemy import inspect
 
 from pricing_service.adapters.cost_tables import metadata
-from pricing_service.adapters.migrate import MIGRATIONS, migrate
+from pricing_service.adapters.migrate import migrate
+from pricing_service.adapters.pricing_migrations import MIGRATIONS
 from service_kit.postgres.migrations import engine_for, upgrade
 from tests.conftest import FreshDatabase
 

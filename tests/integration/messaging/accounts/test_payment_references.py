@@ -10,8 +10,9 @@ import pytest
 from grpc import aio
 
 from messaging_service.accounts.domain.references import reference_key
+from messaging_service.wiring.messaging_migrations import MIGRATIONS
 from messaging_service.wiring.messaging_tables import metadata
-from messaging_service.wiring.migrate import MIGRATIONS, migrate
+from messaging_service.wiring.migrate import migrate
 from service_kit.grpc.grpc_errors import from_rpc_error
 from service_kit.postgres.migrations import upgrade
 from tests.conftest import FreshDatabase

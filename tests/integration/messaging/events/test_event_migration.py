@@ -5,8 +5,8 @@ from __future__ import annotations
 import psycopg
 from alembic.script import ScriptDirectory
 
+from messaging_service.wiring.messaging_migrations import MIGRATIONS
 from messaging_service.wiring.messaging_tables import metadata
-from messaging_service.wiring.migrate import MIGRATIONS
 from service_kit.postgres.migrations import upgrade
 from tests.conftest import FreshDatabase
 

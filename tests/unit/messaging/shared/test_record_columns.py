@@ -6,7 +6,9 @@ from dataclasses import dataclass, fields
 from enum import StrEnum
 from typing import NamedTuple
 
-from messaging_service.sending.postgres.accept_messages import GIVEN
+from sqlalchemy.dialects import postgresql
+
+from messaging_service.sending.postgres.accept_messages import GIVEN, TYPES
 from messaging_service.sending.postgres.message_tables import message
 from messaging_service.shared.domain.message import Message
 from messaging_service.shared.postgres.message_columns import MESSAGE
@@ -92,3 +94,14 @@ def test_every_column_of_a_message_is_in_its_table_and_in_no_other_place() -> No
     assert set(MESSAGE.names) - computed == set(message.c.keys()) - for_searching
     assert set(GIVEN) <= set(message.c.keys())
     assert len(MESSAGE.names) == len(fields(Message)) + 2
+
+
+def test_types_of_what_an_acceptance_gives_are_those_of_the_table() -> None:
+    short = {"timestamp with time zone": "timestamptz"}
+    declared = {
+        name: str(message.c[name].type.compile(postgresql.dialect())).lower()  # type: ignore[no-untyped-call]
+        for name in (*GIVEN, "content", "recipient_index")
+    }
+    expected = {name: short.get(type_, type_) for name, type_ in declared.items()} | {"custom_data": "text"}
+    assert {name: TYPES.get(name, "text") for name in expected} == expected
+    assert set(TYPES) <= set(expected)
