@@ -6,6 +6,7 @@ import dataclasses
 from typing import Any, get_type_hints
 
 from messaging_service.wiring.settings.messaging_settings import MessagingSettings
+from service_kit.settings import Address
 
 
 def messaging_settings(**choices: Any) -> MessagingSettings:
@@ -13,8 +14,8 @@ def messaging_settings(**choices: Any) -> MessagingSettings:
     groups = {name: kind for name, kind in get_type_hints(MessagingSettings).items() if dataclasses.is_dataclass(kind)}
     own: dict[str, Any] = {}
     for name, kind in groups.items():
-        fields = {field.name for field in dataclasses.fields(kind)}
-        if fields == {"host", "port"}:
+        if kind is Address:
             continue
+        fields = {field.name for field in dataclasses.fields(kind)}
         own[name] = kind(**{field: choices.pop(field) for field in fields & choices.keys()})  # type: ignore[operator]
     return MessagingSettings(**own, **choices)
