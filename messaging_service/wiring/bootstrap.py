@@ -12,7 +12,7 @@ import structlog
 
 from messaging_service.carriers.carrier import CarrierSinks
 from messaging_service.shared.postgres.report_turns import ReportTurns
-from messaging_service.wiring.build_abuse import build_abuse
+from messaging_service.wiring.build_abuse import WiredAbuse, build_abuse
 from messaging_service.wiring.build_access import WiredAccess, build_access
 from messaging_service.wiring.build_accounts import build_accounts
 from messaging_service.wiring.build_audit import WiredAudit, build_audit
@@ -60,6 +60,7 @@ class Service:
     gauges: Duties
     """Run only where there are metrics."""
     access: WiredAccess
+    abuse: WiredAbuse
     prices: WiredPrices
     carriers: WiredCarriers
     events: WiredEvents
@@ -82,7 +83,8 @@ def compose(process: Process) -> Service:
     intake = build_intake(process, accounts, plan)
     carriers = build_carriers(process, plan, CarrierSinks(intake.receipts.take, opt_outs.take, intake.late.take))
     events = build_events(process)
-    sending = build_sending(process, Needed(accounts, prices, opt_outs, carriers, events, late=intake.late.record))
+    needed = Needed(accounts, abuse, prices, opt_outs, carriers, events, late=intake.late.record)
+    sending = build_sending(process, needed)
     receipts = build_receipts(process, intake, carriers, sending)
     reports = build_reports(turns, prices, carriers)
     notices = build_notices(process, prices)
@@ -118,6 +120,7 @@ def compose(process: Process) -> Service:
         },
         gauges={**sending.gauges, **notices.gauges},
         access=access,
+        abuse=abuse,
         prices=prices,
         carriers=carriers,
         events=events,
@@ -203,6 +206,8 @@ def _run(
     tasks += [keep_running(name, run()) for name, run in duties.items()]
     tasks.append(keep_running("tls", process.tls.run()))
     tasks.append(keep_running(IDENTITIES, identities.duty(process.failures).run()))
+    # When nothing counts any more.
+    ending.push_async_callback(service.abuse.hours.write_last)
     ending.push_async_callback(end_tasks, tasks)
     time = SharedTime(settings.drain_s, least_s=STEP_S)
     ending.push_async_callback(lambda: sending.attempts.drain(time.left_s))

@@ -9,6 +9,7 @@ from typing import TypeVar
 
 from uuid_utils.compat import uuid7
 
+from messaging_service.abuse.domain.block_counts import BlockCounts
 from messaging_service.abuse.domain.recipient_windows import OtpRule
 from messaging_service.carriers.carrier import LateOutcomeSink
 from messaging_service.carriers.route_carriers import RouteCarriers
@@ -34,6 +35,7 @@ from messaging_service.shared.flush_size import FlushSize
 from messaging_service.shared.gauge_poller import GaugePoller
 from messaging_service.shared.group_commit import GroupCommit
 from messaging_service.shared.numbering.phone_number_rules import phone_number_problem
+from messaging_service.wiring.build_abuse import WiredAbuse
 from messaging_service.wiring.build_accounts import WiredAccounts
 from messaging_service.wiring.build_carriers import WiredCarriers
 from messaging_service.wiring.build_events import WiredEvents
@@ -71,6 +73,7 @@ class Needed:
     """What sending needs of the rooms that it may use, and of those that take up where it ends."""
 
     accounts: WiredAccounts
+    abuse: WiredAbuse
     prices: WiredPrices
     opt_outs: WiredOptOuts
     carriers: WiredCarriers
@@ -82,7 +85,7 @@ class Needed:
 def build_sending(process: Process, needed: Needed) -> WiredSending:
     """Puts sending together; nothing connects or runs yet."""
     settings, routes = process.settings.sending, needed.carriers.routes
-    outbox = process.seams.outbox(_outbox(process, needed.opt_outs.exemption))
+    outbox = process.seams.outbox(_outbox(process, needed.opt_outs.exemption, needed.abuse.blocks))
     metrics = SendingMetrics(
         needed.accounts.settled, process.registry, [each.carrier.name for each in needed.carriers.fleet.statuses()]
     )
@@ -160,7 +163,7 @@ def build_sending(process: Process, needed: Needed) -> WiredSending:
     )
 
 
-def _outbox(process: Process, exemption: Exemption) -> PostgresOutbox:
+def _outbox(process: Process, exemption: Exemption, blocks: BlockCounts) -> PostgresOutbox:
     settings = process.settings.sending
     windows = Windows(
         lease_s=settings.lease_s,
@@ -172,7 +175,9 @@ def _outbox(process: Process, exemption: Exemption) -> PostgresOutbox:
     accounts = process.settings.accounts
     otps = OtpRule(accounts.otp_tags, accounts.otps_per_recipient or None)
     rules = Rules(settings.max_retries, accounts.unknown_accounts, otps)
-    return PostgresOutbox(process.pools.main, process.replica, windows, exemption, rules, contents=process.contents)
+    return PostgresOutbox(
+        process.pools.main, process.replica, windows, exemption, rules, contents=process.contents, blocks=blocks
+    )
 
 
 def _commit(

@@ -55,6 +55,7 @@ _COUNTED_DUTIES: Final = (
     "receipt_retention",
     "alert_retention",
     "abuse_retention",
+    "block_hours",
     "queue_look",
     "webhook_telling",
     "webhook_deliveries",

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from messaging_service.abuse.domain.block_counts import BlockCounts
+from messaging_service.abuse.postgres.block_hours import BlockHours
 from messaging_service.accounts.account_store import AccountStore
 from messaging_service.accounts.domain.charging import ChargePolicy
 from messaging_service.accounts.postgres.postgres_account_store import PostgresAccountStore
@@ -11,6 +13,7 @@ from messaging_service.receipts.postgres.postgres_late_outcomes import PostgresL
 from messaging_service.receipts.postgres.postgres_receipt_inbox import PostgresReceiptInbox
 from messaging_service.sending.postgres.postgres_outbox import PostgresOutbox, Rules, Windows
 from service_kit.postgres.database import Pool
+from tests.doubles.duty_log import StrictDuties
 
 
 class Replica(PostgresOutbox):
@@ -27,7 +30,9 @@ class Replica(PostgresOutbox):
         charge: ChargePolicy = ChargePolicy.ACCEPTANCE,
         contents: Contents = PLAIN,
     ) -> None:
-        super().__init__(pool, owner, windows, exemption, rules or Rules(), contents=contents)
+        blocks = BlockCounts()
+        super().__init__(pool, owner, windows, exemption, rules or Rules(), contents=contents, blocks=blocks)
+        self.hours = BlockHours(pool, blocks, StrictDuties())
         self.accounts: AccountStore = PostgresAccountStore(pool)
         self.receipts = PostgresReceiptInbox(pool, owner, charge, contents)
         self.late = PostgresLateOutcomes(pool, owner, charge, contents)

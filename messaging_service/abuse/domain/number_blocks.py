@@ -7,13 +7,13 @@ an account sent to within 10 minutes are compared with what the account usually 
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from datetime import timedelta
 from enum import Enum
 from typing import Final
 
-from messaging_service.abuse.domain.recipient_windows import WINDOW, WINDOW_US
+from messaging_service.abuse.domain.recipient_windows import KEPT_US, WINDOW, WINDOW_US
 from messaging_service.accounts.domain.account_limits import AccountLimits, PumpingGuard
 from messaging_service.shared.domain import reasons
 from service_kit.errors import Kind, ServiceError
@@ -70,22 +70,42 @@ class BlockTraffic:
     seen_us: dict[int, int] = field(default_factory=dict)
     """When each number was last asked for, in microseconds, by its place in the block. What was refused counts too:
     a block stays refused for as long as the pumping goes on."""
+    codes_us: dict[int, list[int]] = field(default_factory=dict)
+    """When each number got its one-time codes, in microseconds; of accounts that have a limit for them."""
     sent_in_week: int = 0
     """Messages that left for the block in the 7 days before."""
 
     @classmethod
-    def read(cls, packed: Iterable[int], now_us: int) -> BlockTraffic:
-        """What was kept by `packed`, without what has left the window."""
-        pairs = (divmod(each, IN_A_BLOCK) for each in packed)
-        return cls({place: at for at, place in pairs if at > now_us - WINDOW_US})
+    def read(cls, seen: Iterable[int], codes: Iterable[int], now_us: int) -> BlockTraffic:
+        """What was packed, without what no window counts any more."""
+        traffic = cls()
+        for at, place in (divmod(each, IN_A_BLOCK) for each in seen):
+            if at > now_us - WINDOW_US:
+                traffic.seen_us[place] = at
+        for at, place in (divmod(each, IN_A_BLOCK) for each in codes):
+            if at > now_us - KEPT_US:
+                traffic.codes_us.setdefault(place, []).append(at)
+        return traffic
 
-    def packed(self) -> list[int]:
+    def packed_seen(self) -> list[int]:
         """One number for each: its instant in microseconds, and its place in the last 3 digits."""
         return [at * IN_A_BLOCK + place for place, at in self.seen_us.items()]
+
+    def packed_codes(self) -> list[int]:
+        """The same for each code."""
+        return [at * IN_A_BLOCK + place for place, sent in self.codes_us.items() for at in sent]
 
     def note(self, phone: str, now_us: int) -> None:
         """Counts a number; the same one again counts once."""
         self.seen_us[place_of(phone)] = now_us
+
+    def codes_of(self, phone: str) -> Sequence[int]:
+        """When a number got its codes, in microseconds."""
+        return self.codes_us.get(place_of(phone), ())
+
+    def note_code(self, phone: str, now_us: int) -> None:
+        """Counts a code to a number."""
+        self.codes_us.setdefault(place_of(phone), []).append(now_us)
 
     @property
     def numbers(self) -> int:

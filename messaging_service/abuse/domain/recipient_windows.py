@@ -73,6 +73,8 @@ def check_window(account_id: str, counted: Counted, limit: int, sent_us: Sequenc
     `sent_us`: the instants of what it got, in microseconds. One that lies ahead counts: transactions that wait for one
     another may have begun in another order.
     """
+    if len(sent_us) < limit:
+        return
     counting = sorted(at for at in sent_us if at > now_us - WINDOW_US)
     if len(counting) < limit:
         return

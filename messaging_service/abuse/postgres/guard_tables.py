@@ -22,7 +22,7 @@ from messaging_service.abuse.domain.conversion import FeedbackOutcome
 from messaging_service.abuse.domain.recipient_windows import Counted
 from messaging_service.shared.postgres.columns import INSTANT, MONEY, NOW, metadata, one_of
 
-# When a phone had messages from an account within the last 10 minutes; only where a limit counts them.
+# When a phone had messages from an account within the last 10 minutes; only where a limit counts all of them.
 recipient_window = Table(
     "recipient_window",
     metadata,
@@ -37,7 +37,8 @@ recipient_window = Table(
     postgresql_with={"fillfactor": 70},
 )
 
-# The numbers of a block that an account sent to within the last 10 minutes; only of messages that are watched.
+# The numbers of a block that an account sent to within the last 10 minutes: of messages that are watched, and the codes
+# that each of them got.
 number_block = Table(
     "number_block",
     metadata,
@@ -46,6 +47,8 @@ number_block = Table(
     Column("block", Text, nullable=False),
     # Of each number the microseconds since 1970, and its last 3 digits behind them.
     Column("seen", ARRAY(BigInteger), nullable=False),
+    # The same of each one-time code, where a limit counts them.
+    Column("codes", ARRAY(BigInteger), nullable=False, server_default="{}"),
     Column("last_at", INSTANT, nullable=False),
     # When it last looked pumped, and how it looked then; NULL when it did not.
     Column("suspected_at", INSTANT),

@@ -15,7 +15,6 @@ import msgspec
 from messaging_service.abuse.domain.key_share import KeyShare
 from messaging_service.accounts.postgres.account_rows import MINUTE, TODAY, USAGE
 from messaging_service.shared.postgres.record_columns import RecordColumns
-from service_kit.postgres.database import Connection
 from service_kit.postgres.pipeline import Statement, Step
 
 _SHARE: Final = RecordColumns(KeyShare, parts={"usage": USAGE})
@@ -67,11 +66,12 @@ class KeyShares:
         if share is not None:
             self._shares[share.key_id] = self._held[share.key_id] = share
 
-    async def keep(self, connection: Connection) -> None:
+    def kept(self) -> list[Step]:
         """Puts the counts on record."""
-        if self._held:
-            rows = [
-                {"key_id": key, "spent": share.usage.spent_today, "messages": share.usage.sent_this_minute}
-                for key, share in self._held.items()
-            ]
-            await connection.trip(_KEEP(rows=msgspec.json.encode(rows)))
+        if not self._held:
+            return []
+        rows = [
+            {"key_id": key, "spent": share.usage.spent_today, "messages": share.usage.sent_this_minute}
+            for key, share in self._held.items()
+        ]
+        return [_KEEP(rows=msgspec.json.encode(rows))]

@@ -15,6 +15,7 @@ from messaging_service.abuse.domain.conversion import (
     feedback_too_late,
 )
 from messaging_service.abuse.feedback_store import Conversion, FeedbackStore
+from messaging_service.abuse.postgres.block_hours import BlockHours
 from messaging_service.shared.domain.message import is_shown, no_such_entry, outbox_id
 from messaging_service.shared.postgres.migrated import migrated
 from messaging_service.shared.postgres.record_columns import columns_of
@@ -91,8 +92,10 @@ _NO_HOURS: Final = f"SELECT {_SINCE}"
 class PostgresFeedback(FeedbackStore):
     """Implements FeedbackStore on a pool."""
 
-    def __init__(self, pool: Pool) -> None:
+    def __init__(self, pool: Pool, hours: BlockHours) -> None:
+        """`hours`: what this process counts; written before a report, which lacks the last seconds of others."""
         self._pool = pool
+        self._hours = hours
 
     @override
     async def record(self, message_id: UUID, outcome: FeedbackOutcome, accounts: Accounts, mode: AccessMode) -> bool:
@@ -127,6 +130,7 @@ class PostgresFeedback(FeedbackStore):
 
     @override
     async def conversion(self, account_id: str, hours: int, limit: int) -> Conversion:
+        await self._hours.write()
         asked = {"account_id": account_id, "hours": hours, "limit": limit}
         async with migrated(single_statement(self._pool)) as connection:
             found = [_Counts._make(row) for row in await (await connection.execute(_CONVERSION, asked)).fetchall()]

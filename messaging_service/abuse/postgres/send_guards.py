@@ -6,13 +6,14 @@ reads it and the one that writes it, so that no race exceeds a limit.
 
 from __future__ import annotations
 
-from collections import Counter as Tally
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from datetime import UTC, datetime, timedelta
-from typing import Any, Final, NamedTuple
+from typing import Final, NamedTuple
 
 import msgspec
 
+from messaging_service.abuse.domain import block_counts
+from messaging_service.abuse.domain.block_counts import BlockHour, Tally
 from messaging_service.abuse.domain.number_blocks import (
     LEAST_TO_JUDGE,
     BlockTraffic,
@@ -29,21 +30,19 @@ from messaging_service.accounts.postgres.recipient_limits import Phone, count_re
 from messaging_service.shared.numbering.destinations import allowed_destinations
 from messaging_service.shared.phone_numbers import destination_refused
 from service_kit.postgres.database import Connection
-from service_kit.postgres.pipeline import Statement, Step
+from service_kit.postgres.pipeline import Rows, Statement, Step
 
-Window = tuple[str, str, Counted]
-"""An account, a recipient, and what is counted."""
 Block = tuple[str, str]
 """An account and a block of numbers."""
 
+# Windows of codes are kept with the block of the phone.
 _WINDOWS: Final = Statement("""
-    SELECT account_id, recipient, counted, sent_us
-    FROM unnest(%(accounts)s::text[], %(recipients)s::text[], %(counted)s::text[])
-        AS asked (account_id, recipient, counted)
-    JOIN recipient_window USING (account_id, recipient, counted)
+    SELECT account_id, recipient, sent_us
+    FROM unnest(%(accounts)s::text[], %(recipients)s::text[]) AS asked (account_id, recipient)
+    JOIN recipient_window USING (account_id, recipient) WHERE counted = 'all'
 """)
 _BLOCKS: Final = Statement("""
-    SELECT account_id, block, seen
+    SELECT account_id, block, seen, codes
     FROM unnest(%(accounts)s::text[], %(blocks)s::text[]) AS asked (account_id, block)
     JOIN number_block USING (account_id, block)
 """)
@@ -56,40 +55,55 @@ _WEEKS: Final = Statement("""
 """)
 _KEEP_WINDOWS: Final = Statement("""
     INSERT INTO recipient_window (account_id, recipient, counted, sent_us, last_at)
-    SELECT account_id, recipient, counted, sent_us, now()
-    FROM json_to_recordset(%(rows)s::json) AS counted (account_id text, recipient text, counted text, sent_us bigint[])
+    SELECT account_id, recipient, 'all', sent_us, now()
+    FROM json_to_recordset(%(rows)s::json) AS counted (account_id text, recipient text, sent_us bigint[])
     ON CONFLICT (account_id, recipient, counted) DO UPDATE SET sent_us = excluded.sent_us, last_at = excluded.last_at
 """)
 _KEEP_BLOCKS: Final = Statement("""
-    INSERT INTO number_block AS b (account_id, block, seen, last_at, suspected_at, numbers, longest_run, usual)
-    SELECT account_id, block, seen, now(), CASE WHEN numbers IS NOT NULL THEN now() END, numbers, longest_run, usual
+    INSERT INTO number_block AS b (
+        account_id, block, seen, codes, last_at, suspected_at, numbers, longest_run, usual
+    )
+    SELECT
+        account_id, block, seen, codes, now(),
+        CASE WHEN numbers IS NOT NULL THEN now() END, numbers, longest_run, usual
     FROM json_to_recordset(%(rows)s::json) AS counted (
-        account_id text, block text, seen bigint[], numbers int, longest_run int, usual float
+        account_id text, block text, seen bigint[], codes bigint[], numbers int, longest_run int, usual float
     )
     ON CONFLICT (account_id, block) DO UPDATE SET
-        seen = excluded.seen, last_at = excluded.last_at,
+        seen = excluded.seen, codes = excluded.codes, last_at = excluded.last_at,
         suspected_at = coalesce(excluded.suspected_at, b.suspected_at),
         numbers = coalesce(excluded.numbers, b.numbers),
         longest_run = coalesce(excluded.longest_run, b.longest_run), usual = coalesce(excluded.usual, b.usual)
 """)
-_ADD_HOURS: Final = Statement("""
-    INSERT INTO number_block_hour AS h (account_id, block, hour, sent, refused)
-    SELECT account_id, block, date_trunc('hour', now()), sent, refused
-    FROM json_to_recordset(%(rows)s::json) AS counted (account_id text, block text, sent int, refused int)
-    ON CONFLICT (account_id, block, hour) DO UPDATE SET
-        sent = h.sent + excluded.sent, refused = h.refused + excluded.refused
-""")
-
 
 _EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
 _MICROSECOND: Final = timedelta(microseconds=1)
+_HOUR_US: Final = timedelta(hours=1) // _MICROSECOND
+
+
+def read_blocks(blocks: Collection[Block]) -> Step:
+    """Reads what is counted of blocks, for `SendGuards.take`; the accounts of the transaction are locked before."""
+    accounts, numbers = zip(*blocks, strict=True)
+    return _BLOCKS(accounts=accounts, blocks=numbers)
+
+
+class Counting(NamedTuple):
+    """What a transaction counts by, and into."""
+
+    otps: OtpRule
+    """What the service takes for one-time codes."""
+    tally: Tally
+    """Takes what went to blocks of numbers, which is put on record apart from the transaction, once that is over."""
 
 
 class Plan(NamedTuple):
     """What is looked at for a message of an account."""
 
-    windows: tuple[tuple[Counted, int], ...]
     has_hour: bool
+    window: int | None
+    """Most messages to the phone in a window."""
+    codes: int | None
+    """Most one-time codes to the phone in a window."""
     is_watched: bool
     destinations: tuple[str, ...] | None
 
@@ -99,6 +113,7 @@ class Guarded(NamedTuple):
 
     account_id: str
     recipient: str
+    block: Block
     plan: Plan
 
 
@@ -108,21 +123,32 @@ class SendGuards:
     A message that `plan` answers with None costs nothing more.
     """
 
-    def __init__(self, accounts: Mapping[str, Account], otps: OtpRule) -> None:
-        """`accounts`: those that send, locked. `otps`: what the service takes for one-time codes."""
+    def __init__(self, accounts: Mapping[str, Account], counting: Counting) -> None:
+        """`accounts`: those that send, locked."""
         self._accounts = accounts
-        self._otps = otps
+        self._otps, self._tally = counting
+        # The instant of the transaction, which all its accounts were read at.
+        instant = next(iter(accounts.values())).usage.as_of if accounts else _EPOCH
+        self._now_us = (instant - _EPOCH) // _MICROSECOND
+        self._hour = self._now_us // _HOUR_US
         self._plans: dict[tuple[str, bool], Plan | None] = {}
         self._hours: dict[Phone, int] = {}
-        self._windows: dict[Window, list[int]] = {}
+        self._windows: dict[Phone, list[int]] = {}
         self._blocks: dict[Block, BlockTraffic] = {}
-        self._suspected: dict[Block, BlockTraffic] = {}
-        self._sent: Tally[Block] = Tally()
-        self._refused: Tally[Block] = Tally()
+        """Those that were read."""
+        self._to_read: set[Block] = set()
         self._to_watch: dict[Block, set[int]] = {}
+        self._changed: set[Block] = set()
+        self._suspected: set[Block] = set()
+
+    def take(self, blocks: Iterable[Block], rows: Rows) -> None:
+        """Takes the rows that `read_blocks` gave for blocks: those of codes are read before anything is planned."""
+        self._blocks |= {block: BlockTraffic() for block in blocks}
+        for account_id, block, seen, codes in rows:
+            self._blocks[account_id, block] = BlockTraffic.read(seen, codes, self._now_us)
 
     def plan(self, account_id: str, recipient: str, tags: Iterable[str]) -> Guarded | None:
-        """What must be read for a message; None when no limit looks at it."""
+        """What must be known for a message; None when no limit looks at it."""
         key = (account_id, self._otps.holds_for(tags))
         if key in self._plans:
             plan = self._plans[key]
@@ -132,51 +158,57 @@ class SendGuards:
             return None
         if plan.has_hour:
             self._hours[account_id, recipient] = 0
-        for counted, _ in plan.windows:
-            self._windows[account_id, recipient, counted] = []
-        if plan.is_watched:
-            self._to_watch.setdefault((account_id, block_of(recipient)), set()).add(place_of(recipient))
-        return Guarded(account_id, recipient, plan)
+        if plan.window is not None:
+            self._windows[account_id, recipient] = []
+        block = (account_id, block_of(recipient))
+        if plan.is_watched or plan.codes is not None:
+            if block not in self._blocks:
+                self._to_read.add(block)
+            if plan.is_watched:
+                self._to_watch.setdefault(block, set()).add(place_of(recipient))
+        return Guarded(account_id, recipient, block, plan)
 
     def _made(self, account_id: str, is_otp: bool) -> Plan | None:
         limits = self._accounts[account_id].limits
+        most = dict(limits_of(limits, self._otps, is_otp=is_otp))
         plan = Plan(
-            limits_of(limits, self._otps, is_otp=is_otp),
-            limits.messages_per_recipient_hour is not None,
-            is_watched(limits, is_otp=is_otp),
-            limits.destinations,
+            has_hour=limits.messages_per_recipient_hour is not None,
+            window=most.get(Counted.ALL),
+            codes=most.get(Counted.OTPS),
+            is_watched=is_watched(limits, is_otp=is_otp),
+            destinations=limits.destinations,
         )
+        # A limit is at least 1.
         return plan if any(plan) else None
 
     async def read(self, connection: Connection) -> None:
-        """Reads the counts of everything that was planned."""
-        if self._hours:
-            self._hours = await recipient_counts(connection, self._hours)
+        """Reads the counts of everything that was planned and not taken; no round trip when nothing is left to read."""
         steps: list[Step] = []
+        if self._hours:
+            steps.append(recipient_counts(self._hours))
         if self._windows:
-            accounts, recipients, counted = zip(*self._windows, strict=True)
-            steps.append(_WINDOWS(accounts=accounts, recipients=recipients, counted=counted))
-        if self._to_watch:
-            accounts, blocks = zip(*self._to_watch, strict=True)
-            steps.append(_BLOCKS(accounts=accounts, blocks=blocks))
-        if not steps:
-            return
-        answers = await connection.trip(*steps)
-        if self._windows:
-            for account_id, recipient, counted, sent_us in answers[0]:
-                self._windows[account_id, recipient, Counted(counted)] = kept(sent_us, self._now_us(account_id))
-        if self._to_watch:
-            await self._read_blocks(connection, answers[-1])
+            accounts, recipients = zip(*self._windows, strict=True)
+            steps.append(_WINDOWS(accounts=accounts, recipients=recipients))
+        if self._to_read:
+            steps.append(read_blocks(self._to_read))
+        if steps:
+            answers = iter(await connection.trip(*steps))
+            if self._hours:
+                for account_id, recipient, messages in next(answers):
+                    self._hours[account_id, recipient] = messages
+            if self._windows:
+                for account_id, recipient, sent_us in next(answers):
+                    self._windows[account_id, recipient] = kept(sent_us, self._now_us)
+            if self._to_read:
+                self.take(self._to_read, next(answers))
+        await self._read_weeks(connection)
 
-    async def _read_blocks(self, connection: Connection, rows: Iterable[tuple[Any, ...]]) -> None:
-        self._blocks = {block: BlockTraffic() for block in self._to_watch}
-        for account_id, block, seen in rows:
-            self._blocks[account_id, block] = BlockTraffic.read(seen, self._now_us(account_id))
+    async def _read_weeks(self, connection: Connection) -> None:
         # Most blocks have so few numbers that nobody asks what is usual there.
         judged = [
             block
-            for block, traffic in self._blocks.items()
-            if len(traffic.seen_us.keys() | self._to_watch[block]) >= LEAST_TO_JUDGE
+            for block, places in self._to_watch.items()
+            if len(places | self._blocks[block].seen_us.keys()) >= LEAST_TO_JUDGE
         ]
         if judged:
             accounts, blocks = zip(*judged, strict=True)
@@ -186,7 +218,7 @@ class SendGuards:
 
     def check(self, guarded: Guarded) -> None:
         """Raises ServiceError DESTINATION_NOT_ALLOWED, RECIPIENT_LIMIT_REACHED or PUMPING_SUSPECTED."""
-        account_id, recipient, plan = guarded
+        account_id, recipient, block, plan = guarded
         account = self._accounts[account_id]
         if plan.destinations is not None:
             problem = allowed_destinations(plan.destinations)(recipient)
@@ -194,63 +226,63 @@ class SendGuards:
                 raise destination_refused(problem)
         if plan.has_hour:
             account.check_recipient(self._hours[account_id, recipient])
-        for counted, limit in plan.windows:
-            check_window(
-                account_id, counted, limit, self._windows[account_id, recipient, counted], self._now_us(account_id)
-            )
+        if plan.window is not None:
+            sent_us = self._windows[account_id, recipient]
+            check_window(account_id, Counted.ALL, plan.window, sent_us, self._now_us)
+        if plan.codes is not None:
+            codes = self._blocks[block].codes_of(recipient)
+            check_window(account_id, Counted.OTPS, plan.codes, codes, self._now_us)
         if plan.is_watched:
-            self._watch(account, recipient)
+            self._watch(account, recipient, block)
 
-    def _watch(self, account: Account, recipient: str) -> None:
-        block = (account.id, block_of(recipient))
+    def _watch(self, account: Account, recipient: str, block: Block) -> None:
         traffic = self._blocks[block]
-        traffic.note(recipient, self._now_us(account.id))
+        traffic.note(recipient, self._now_us)
+        self._changed.add(block)
         verdict = traffic.verdict()
         if verdict is not Verdict.USUAL:
-            self._suspected[block] = traffic
+            self._suspected.add(block)
         if verdict is Verdict.PUMPED and account.limits.pumping is PumpingGuard.BLOCK:
-            self._refused[block] += 1
+            block_counts.count(self._tally, BlockHour(*block, self._hour), refused=1)
             raise pumping_refused(account.id)
 
     def count(self, guarded: Guarded) -> None:
         """Counts a message that is accepted."""
-        account_id, recipient, plan = guarded
+        account_id, recipient, block, plan = guarded
         if plan.has_hour:
             self._hours[account_id, recipient] += 1
-        for counted, _ in plan.windows:
-            self._windows[account_id, recipient, counted].append(self._now_us(account_id))
+        if plan.window is not None:
+            self._windows[account_id, recipient].append(self._now_us)
+        if plan.codes is not None:
+            self._blocks[block].note_code(recipient, self._now_us)
+            self._changed.add(block)
         if plan.is_watched:
-            self._sent[account_id, block_of(recipient)] += 1
+            block_counts.count(self._tally, BlockHour(*block, self._hour), sent=1)
 
-    async def keep(self, connection: Connection) -> None:
-        """Puts the counts on record."""
-        if self._hours:
-            await count_recipients(connection, self._hours)
+    def kept(self) -> list[Step]:
+        """Puts the counts on record, in the caller's next round trip."""
         steps: list[Step] = []
+        if self._hours:
+            steps.append(count_recipients(self._hours))
         windows = [
-            {"account_id": account_id, "recipient": recipient, "counted": counted, "sent_us": sent_us}
-            for (account_id, recipient, counted), sent_us in self._windows.items()
+            {"account_id": account_id, "recipient": recipient, "sent_us": sent_us}
+            for (account_id, recipient), sent_us in self._windows.items()
             if sent_us
         ]
         if windows:
             steps.append(_KEEP_WINDOWS(rows=msgspec.json.encode(windows)))
-        if self._blocks:
-            steps.append(_KEEP_BLOCKS(rows=msgspec.json.encode([self._row(block) for block in self._blocks])))
-        counted = [
-            {"account_id": block[0], "block": block[1], "sent": self._sent[block], "refused": self._refused[block]}
-            for block in self._sent.keys() | self._refused.keys()
-        ]
-        if counted:
-            steps.append(_ADD_HOURS(rows=msgspec.json.encode(counted)))
-        if steps:
-            await connection.trip(*steps)
+        if self._changed:
+            steps.append(_KEEP_BLOCKS(rows=msgspec.json.encode([self._row(block) for block in sorted(self._changed)])))
+        return steps
 
     def _row(self, block: Block) -> dict[str, object]:
-        row: dict[str, object] = {"account_id": block[0], "block": block[1], "seen": self._blocks[block].packed()}
-        if (suspected := self._suspected.get(block)) is not None:
-            row |= {"numbers": suspected.numbers, "longest_run": suspected.longest_run, "usual": suspected.usual}
+        traffic = self._blocks[block]
+        row: dict[str, object] = {
+            "account_id": block[0],
+            "block": block[1],
+            "seen": traffic.packed_seen(),
+            "codes": traffic.packed_codes(),
+        }
+        if block in self._suspected:
+            row |= {"numbers": traffic.numbers, "longest_run": traffic.longest_run, "usual": traffic.usual}
         return row
-
-    def _now_us(self, account_id: str) -> int:
-        """The instant of the transaction, which all its accounts were read at."""
-        return (self._accounts[account_id].usage.as_of - _EPOCH) // _MICROSECOND

@@ -5,22 +5,24 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 
 from service_kit.postgres.database import Connection
+from service_kit.postgres.pipeline import Statement, Step
 
 Phone = tuple[str, str]
 """An account and a recipient."""
 
 # The counting transaction locks the account, so a count cannot change between the two statements.
-_READ = """
+_READ = Statement("""
     SELECT c.account_id, c.recipient, c.messages
-    FROM unnest(%s::text[], %s::text[]) AS asked (account_id, recipient)
+    FROM unnest(%(accounts)s::text[], %(recipients)s::text[]) AS asked (account_id, recipient)
     JOIN recipient_hour c USING (account_id, recipient) WHERE c.hour = date_trunc('hour', now())
-"""
-_WRITE = """
+""")
+_WRITE = Statement("""
     INSERT INTO recipient_hour (account_id, recipient, hour, messages)
     SELECT account_id, recipient, date_trunc('hour', now()), messages
-    FROM unnest(%s::text[], %s::text[], %s::int[]) AS counted (account_id, recipient, messages)
+    FROM unnest(%(accounts)s::text[], %(recipients)s::text[], %(messages)s::int[])
+        AS counted (account_id, recipient, messages)
     ON CONFLICT (account_id, recipient) DO UPDATE SET hour = excluded.hour, messages = excluded.messages
-"""
+""")
 _FORGET = """
     DELETE FROM recipient_hour WHERE ctid = ANY(ARRAY(
         SELECT ctid FROM recipient_hour WHERE hour < now() - interval '2 hours' LIMIT %s FOR UPDATE SKIP LOCKED
@@ -28,19 +30,19 @@ _FORGET = """
 """
 
 
-async def recipient_counts(connection: Connection, phones: Iterable[Phone]) -> dict[Phone, int]:
-    """Messages of this hour to phones, 0 included; the accounts are locked by the caller."""
-    counts = dict.fromkeys(phones, 0)
-    cursor = await connection.execute(_READ, ([phone[0] for phone in counts], [phone[1] for phone in counts]))
-    for account_id, recipient, messages in await cursor.fetchall():
-        counts[account_id, recipient] = messages
-    return counts
+def recipient_counts(phones: Iterable[Phone]) -> Step:
+    """Reads the messages of this hour to phones, as account, recipient and count; phones that had none have no row.
+
+    The accounts are locked before.
+    """
+    accounts, recipients = zip(*phones, strict=True)
+    return _READ(accounts=accounts, recipients=recipients)
 
 
-async def count_recipients(connection: Connection, counts: Mapping[Phone, int]) -> None:
+def count_recipients(counts: Mapping[Phone, int]) -> Step:
     """Puts the counts of this hour on record."""
-    columns = ([phone[0] for phone in counts], [phone[1] for phone in counts], list(counts.values()))
-    await connection.execute(_WRITE, columns)
+    accounts, recipients = zip(*counts, strict=True)
+    return _WRITE(accounts=accounts, recipients=recipients, messages=list(counts.values()))
 
 
 async def forget_recipients(connection: Connection, limit: int) -> int:

@@ -56,8 +56,20 @@ _RECEIPTS: Final = """
 _INBOUND: Final = "DELETE FROM inbound_message WHERE phone = %(phone)s AND next_try_at IS NULL"
 _COUNTS: Final = """
     WITH hours AS (DELETE FROM recipient_hour WHERE recipient = %(phone)s RETURNING 1),
-        windows AS (DELETE FROM recipient_window WHERE recipient = %(phone)s RETURNING 1)
-    SELECT 1 FROM hours UNION ALL SELECT 1 FROM windows
+        windows AS (DELETE FROM recipient_window WHERE recipient = %(phone)s RETURNING 1),
+        held AS MATERIALIZED (
+            SELECT account_id, block FROM number_block
+            WHERE block = left(%(phone)s, -3)
+                AND right(%(phone)s, 3)::int IN (SELECT each %% 1000 FROM unnest(seen || codes) AS each)
+            ORDER BY account_id FOR NO KEY UPDATE
+        ), blocks AS (
+            UPDATE number_block b SET
+                seen = ARRAY(SELECT each FROM unnest(b.seen) AS each WHERE each %% 1000 <> right(%(phone)s, 3)::int),
+                codes = ARRAY(SELECT each FROM unnest(b.codes) AS each WHERE each %% 1000 <> right(%(phone)s, 3)::int)
+            FROM held WHERE b.account_id = held.account_id AND b.block = held.block
+            RETURNING 1
+        )
+    SELECT 1 FROM hours UNION ALL SELECT 1 FROM windows UNION ALL SELECT 1 FROM blocks
 """
 # A pass over the queue that an opt-out still needs is by the phone itself.
 _HIDE: Final = """

@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field
-from typing import Any, NamedTuple
+from dataclasses import dataclass
+from typing import NamedTuple
 from uuid import UUID
 
 import msgspec
 
+from messaging_service.abuse.domain.number_blocks import block_of
 from messaging_service.abuse.postgres.key_shares import KeyShares, lock_keys
+from messaging_service.abuse.postgres.send_guards import Block, Counting, SendGuards, read_blocks
 from messaging_service.accounts.domain.account import Account, AccountMode, UnknownAccounts
 from messaging_service.accounts.postgres.account_rows import (
     ACCOUNT,
@@ -20,8 +22,9 @@ from messaging_service.privacy.sealing.message_contents import Sealer
 from messaging_service.sending.outbox import Acceptance
 from messaging_service.shared.domain.message import Message
 from messaging_service.shared.postgres.message_columns import MESSAGE
+from service_kit.access.principal import AccessMode
 from service_kit.postgres.database import Connection, Transaction
-from service_kit.postgres.pipeline import Statement
+from service_kit.postgres.pipeline import Rows, Statement
 
 Key = tuple[str, str]
 """An account and the message id that its client gave."""
@@ -100,8 +103,10 @@ class Entered:
     """The messages whose keys nobody used before."""
     opted_out: set[UUID]
     """The messages to recipients who want none. A key used before still answers with its entry."""
-    shares: KeyShares = field(default_factory=KeyShares)
+    shares: KeyShares
     """The limits of the API keys that send, locked."""
+    guards: SendGuards
+    """The limits that count phones and numbers; they know the blocks of one-time codes."""
 
 
 async def enter(
@@ -109,9 +114,11 @@ async def enter(
     by_key: dict[Key, Acceptance],
     exemption: Exemption,
     unknown_accounts: UnknownAccounts,
+    *,
     sealer: Sealer,
+    counting: Counting,
 ) -> Entered:
-    """Locks the accounts and writes the keys that are new.
+    """Locks the accounts and writes the keys that are new; reads what limits will ask for, in the same round trip.
 
     Opens accounts that do not exist as `unknown_accounts` says; those that it refuses are missing from the answer.
     """
@@ -129,30 +136,54 @@ async def enter(
     ]
     wanted = sorted({account_id for account_id, _ in by_key})
     steps = [_ENTER(accounts=wanted, keys=msgspec.json.encode(keys))]
+    # Each statement sees what was committed when it begins: those behind the locks see all that these waited for.
     if api_keys := {item.api_key for item in by_key.values() if item.api_key is not None}:
         steps.append(lock_keys(api_keys))
-    entered = _entered(await transaction.run(*steps))
-    if len(entered.accounts) < len(wanted):
+    if blocks := {_block(item) for item in by_key.values() if _is_code(item, counting)}:
+        steps.append(read_blocks(blocks))
+
+    async def entered() -> Entered:
+        found, *others = await transaction.run(*steps)
+        shares = KeyShares.read(others.pop(0)) if api_keys else KeyShares()
+        accounts, new, opted_out = _read(found)
+        guards = SendGuards(accounts, counting)
+        if blocks:
+            guards.take(blocks, *others)
+        return Entered(accounts, new, opted_out, shares, guards)
+
+    first = await entered()
+    if len(first.accounts) < len(wanted):
         # A message that is refused opens no account.
-        sending = {key[0] for key, item in by_key.items() if item.message_id not in entered.opted_out}
-        missing = sending - entered.accounts.keys()
+        sending = {key[0] for key, item in by_key.items() if item.message_id not in first.opted_out}
+        missing = sending - first.accounts.keys()
         if missing and unknown_accounts is not UnknownAccounts.REFUSE:
             await open_accounts(transaction.connection, missing, AccountMode(unknown_accounts.value))
-            entered = _entered(await transaction.run(*steps))
-    return entered
+            return await entered()
+    return first
 
 
-def _entered(answers: Sequence[Sequence[tuple[Any, ...]]]) -> Entered:
-    found, *of_keys = answers
-    entered = Entered({}, set(), set(), *map(KeyShares.read, of_keys))
-    for row in found:
+def _is_code(item: Acceptance, counting: Counting) -> bool:
+    """Whether it is a one-time code; a test reaches no phone."""
+    return item.request.mode is AccessMode.LIVE and counting.otps.holds_for(item.request.tags)
+
+
+def _block(item: Acceptance) -> Block:
+    return item.request.account_id, block_of(item.request.recipient)
+
+
+def _read(rows: Rows) -> tuple[dict[str, Account], set[UUID], set[UUID]]:
+    """The accounts, the messages whose keys are new, and those whose recipients want none."""
+    accounts: dict[str, Account] = {}
+    new: set[UUID] = set()
+    opted_out: set[UUID] = set()
+    for row in rows:
         message_id, is_opted_out = _Found._make(row[len(ACCOUNT.names) :])
         if message_id is None:
             account = ACCOUNT.read(row)
-            entered.accounts[account.id] = account
+            accounts[account.id] = account
         else:
-            (entered.opted_out if is_opted_out else entered.new).add(message_id)
-    return entered
+            (opted_out if is_opted_out else new).add(message_id)
+    return accounts, new, opted_out
 
 
 async def known_messages(connection: Connection, known: dict[Key, Acceptance]) -> list[tuple[Key, Message, bytes]]:

@@ -18,7 +18,7 @@ from messaging_service.shared.domain.message import Message
 from messaging_service.shared.domain.states import Priority, State
 from messaging_service.shared.postgres.record_columns import columns_of
 from service_kit.postgres.database import Transaction
-from service_kit.postgres.pipeline import Statement
+from service_kit.postgres.pipeline import Statement, Step
 
 LANES = {Priority.HIGH: 0, Priority.NORMAL: 1}
 """The order in which the queue is looked through."""
@@ -138,11 +138,16 @@ class Owner:
     """How long a claim may be used: the lease less its margin."""
 
 
-async def record(transaction: Transaction, batch: Sequence[Acceptance], owner: Owner, sealer: Sealer) -> list[Message]:
-    """Writes requests whose accounts can hold them; the messages, in the same order."""
+async def record(
+    transaction: Transaction, batch: Sequence[Acceptance], owner: Owner, sealer: Sealer, first: Sequence[Step] = ()
+) -> list[Message]:
+    """Writes requests whose accounts can hold them; the messages, in the same order.
+
+    `first`: statements that give no rows, in the same round trip.
+    """
     wanted = [_row(item, sealer) for item in batch]
     step = _RECORD(rows=msgspec.json.encode(wanted), owner=owner.name, lease_s=owner.lease_s)
-    (rows,) = await transaction.run(step)
+    *_, rows = await transaction.run(*first, step)
     recorded = {row.id: row for row in map(_Recorded._make, rows)}
     return [_message(item, recorded[item.message_id]) for item in batch]
 

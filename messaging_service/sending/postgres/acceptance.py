@@ -9,8 +9,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from messaging_service.abuse.domain.recipient_windows import OtpRule
-from messaging_service.abuse.postgres.send_guards import Guarded, SendGuards
+from messaging_service.abuse.postgres.send_guards import Counting, Guarded, SendGuards
 from messaging_service.accounts.domain.account import UnknownAccounts, unknown_account
 from messaging_service.opt_outs.domain.suppression import Exemption, opted_out
 from messaging_service.privacy.sealing.key_ring import keys_unavailable
@@ -86,45 +85,53 @@ async def accept(
     unknown_accounts: UnknownAccounts,
     *,
     sealer: Sealer,
-    otps: OtpRule,
+    counting: Counting,
 ) -> Decided:
     """Records a batch inside the caller's transaction; see Outbox.accept."""
     by_key: dict[Key, Acceptance] = {}
     for acceptance in batch:
         by_key.setdefault((acceptance.request.account_id, acceptance.key), acceptance)
-    entered = await enter(transaction, by_key, exemption, unknown_accounts, sealer)
+    entered = await enter(transaction, by_key, exemption, unknown_accounts, sealer=sealer, counting=counting)
     results: dict[Key, Accepted | ServiceError] = {}
     fingerprints: dict[Key, bytes] = {}
     known = {key: item for key, item in by_key.items() if item.message_id not in entered.new}
     if known:
-        for key, item in known.items():
-            if item.message_id in entered.opted_out:
-                results[key] = opted_out(item.request.sender_id, item.request.account_id)
-            elif item.request.account_id not in entered.accounts:
-                results[key] = unknown_account(item.request.account_id)
+        results = _not_recorded(known, entered)
         for key, message, fingerprint in await known_messages(transaction.connection, known):
             results[key] = Accepted(message, replayed=message.id != known[key].message_id)
             fingerprints[key] = fingerprint
     new = {key: item for key, item in by_key.items() if item.message_id in entered.new}
-    affordable = await _affordable(transaction.connection, new, entered, otps, results)
+    affordable, refused = await _affordable(transaction.connection, new, entered)
+    results |= refused
+    counts = [*entered.guards.kept(), *entered.shares.kept()]
     if affordable:
-        for message in await record(transaction, affordable, owner, sealer):
+        for message in await record(transaction, affordable, owner, sealer, counts):
             results[message.account_id, message.client_message_id] = Accepted(message, replayed=False)
+    elif counts:
+        await transaction.run(*counts)
+    if refused:
+        await forget_keys(transaction.connection, list(refused))
     return Decided(by_key, results, fingerprints)
 
 
+def _not_recorded(known: dict[Key, Acceptance], entered: Entered) -> dict[Key, Accepted | ServiceError]:
+    """Why requests whose keys were not written are refused, unless their keys were used before."""
+    refused: dict[Key, Accepted | ServiceError] = {}
+    for key, item in known.items():
+        if item.message_id in entered.opted_out:
+            refused[key] = opted_out(item.request.sender_id, item.request.account_id)
+        elif item.request.account_id not in entered.accounts:
+            refused[key] = unknown_account(item.request.account_id)
+    return refused
+
+
 async def _affordable(
-    connection: Connection,
-    new: dict[Key, Acceptance],
-    entered: Entered,
-    otps: OtpRule,
-    results: dict[Key, Accepted | ServiceError],
-) -> list[Acceptance]:
-    """The new requests that the terms of their accounts allow, in order; the others are answered and forgotten."""
+    connection: Connection, new: dict[Key, Acceptance], entered: Entered
+) -> tuple[list[Acceptance], dict[Key, ServiceError]]:
+    """The new requests that the terms of their accounts allow, in order; why the others are refused."""
     affordable: list[Acceptance] = []
-    refused: list[Key] = []
-    accounts, shares = entered.accounts, entered.shares
-    guards = SendGuards(accounts, otps)
+    refused: dict[Key, ServiceError] = {}
+    accounts, shares, guards = entered.accounts, entered.shares, entered.guards
     planned = [(key, item, _guarded(guards, item)) for key, item in new.items()]
     await guards.read(connection)
     for key, item, guarded in planned:
@@ -135,18 +142,13 @@ async def _affordable(
             share = shares.share_of(item.api_key, item.total)
             accounts[account.id] = account.hold(item.total, item.request.mode)
         except ServiceError as error:
-            results[key] = error
-            refused.append(key)
+            refused[key] = error
         else:
             affordable.append(item)
             shares.count(share)
             if guarded is not None:
                 guards.count(guarded)
-    await guards.keep(connection)
-    await shares.keep(connection)
-    if refused:
-        await forget_keys(connection, refused)
-    return affordable
+    return affordable, refused
 
 
 def _guarded(guards: SendGuards, item: Acceptance) -> Guarded | None:

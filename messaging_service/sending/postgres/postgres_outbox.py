@@ -11,7 +11,9 @@ from uuid import UUID
 
 from typing_extensions import override
 
+from messaging_service.abuse.domain.block_counts import BlockCounts
 from messaging_service.abuse.domain.recipient_windows import OTPS, OtpRule
+from messaging_service.abuse.postgres.send_guards import Counting
 from messaging_service.accounts.domain.account import UnknownAccounts
 from messaging_service.accounts.postgres import recipient_limits
 from messaging_service.carriers.domain.routing import DEFAULT_ROUTE
@@ -80,11 +82,13 @@ class PostgresOutbox(Outbox):
         rules: Rules = Rules(),
         *,
         contents: Contents = PLAIN,
+        blocks: BlockCounts | None = None,
     ) -> None:
         """`owner` names this process in claims and events; no two running processes share it.
 
         `exemption`: the messages that reach a phone although it opted out; none unless given.
         `contents` seals and opens texts, before and after transactions; they are stored as they are unless given.
+        `blocks` takes what went to blocks of numbers, which somebody else puts on record; nobody unless given.
         """
         self._contents = contents
         self._exemption = exemption
@@ -93,6 +97,7 @@ class PostgresOutbox(Outbox):
         self._windows = windows
         self._rules = rules
         self._unknown = settlement.UnknownTimes(windows.unknown_s, windows.resend_unknown_s)
+        self._blocks = blocks or BlockCounts()
         self._toward_share: dict[str, int] = {}
 
     @override
@@ -118,16 +123,17 @@ class PostgresOutbox(Outbox):
     async def _accept(self, batch: Sequence[Acceptance], sealer: Sealer) -> Sequence[Accepted | ServiceError]:
         # The COMMIT leaves only when the rows are here: a process that dies while they are written has recorded
         # nothing, where one that had sent both would leave messages behind that nobody submits.
-        async with migrated(quick_transaction(self._pool)) as transaction:
-            decided = await acceptance.accept(
-                transaction,
-                batch,
-                self._owner,
-                self._exemption,
-                self._rules.unknown_accounts,
-                sealer=sealer,
-                otps=self._rules.otps,
-            )
+        with self._blocks.noting() as tally:
+            async with migrated(quick_transaction(self._pool)) as transaction:
+                decided = await acceptance.accept(
+                    transaction,
+                    batch,
+                    self._owner,
+                    self._exemption,
+                    self._rules.unknown_accounts,
+                    sealer=sealer,
+                    counting=Counting(self._rules.otps, tally),
+                )
         return (await decided.opened(self._contents)).answers(batch, sealer)
 
     @override
@@ -157,10 +163,12 @@ class PostgresOutbox(Outbox):
             orphaned = await queue.park_orphans(connection, self._owner.name, self._unknown)
         async with migrated(transaction(self._pool)) as connection:
             expired = await queue.expire_overdue(connection, self._owner.name, self._windows.queue_s)
-        async with migrated(transaction(self._pool)) as connection:
-            resent = await unknown.resend_unknown(
-                connection, self._owner.name, self._rules.max_retries, queue.SWEEP_LIMIT, self._rules.otps
-            )
+        with self._blocks.noting() as tally:
+            async with migrated(transaction(self._pool)) as connection:
+                counting = Counting(self._rules.otps, tally)
+                resent = await unknown.resend_unknown(
+                    connection, self._owner.name, self._rules.max_retries, queue.SWEEP_LIMIT, counting
+                )
         more = max(orphaned, expired, resent) >= queue.SWEEP_LIMIT
         async with migrated(single_statement(self._pool)) as connection:
             await recipient_limits.forget_recipients(connection, FORGET_AT_ONCE)
@@ -186,19 +194,20 @@ class PostgresOutbox(Outbox):
         accounts: Accounts,
         api_key: str | None = None,
     ) -> Message:
-        async with migrated(transaction(self._pool)) as connection:
-            return await resend_cancel.resend(
-                connection,
-                message_id,
-                max_retries,
-                route,
-                self._owner.name,
-                exemption=self._exemption,
-                contents=self._contents,
-                accounts=accounts,
-                otps=self._rules.otps,
-                api_key=api_key,
-            )
+        with self._blocks.noting() as tally:
+            async with migrated(transaction(self._pool)) as connection:
+                return await resend_cancel.resend(
+                    connection,
+                    message_id,
+                    max_retries,
+                    route,
+                    self._owner.name,
+                    exemption=self._exemption,
+                    contents=self._contents,
+                    accounts=accounts,
+                    counting=Counting(self._rules.otps, tally),
+                    api_key=api_key,
+                )
 
     @override
     async def cancel(self, message_id: UUID, accounts: Accounts) -> Message:

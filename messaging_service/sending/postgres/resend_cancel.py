@@ -5,9 +5,8 @@ from __future__ import annotations
 from typing import NamedTuple
 from uuid import UUID
 
-from messaging_service.abuse.domain.recipient_windows import OtpRule
 from messaging_service.abuse.postgres.key_shares import KeyShares, lock_keys
-from messaging_service.abuse.postgres.send_guards import SendGuards
+from messaging_service.abuse.postgres.send_guards import Counting, SendGuards
 from messaging_service.accounts.postgres.account_rows import HOLD_MORE, lock_accounts
 from messaging_service.opt_outs.domain.suppression import Exemption, opted_out
 from messaging_service.opt_outs.postgres.postgres_suppressions import covering
@@ -84,7 +83,7 @@ async def resend(
     exemption: Exemption,
     contents: Contents,
     accounts: Accounts,
-    otps: OtpRule,
+    counting: Counting,
     api_key: str | None,
 ) -> Message:
     """Queues a failed message for another attempt, held again at its frozen price; raises as Outbox.resend."""
@@ -94,7 +93,7 @@ async def resend(
     await _check_opt_out(connection, message, exemption, await contents.sealer([]))
     locked = await lock_accounts(connection, {message.account_id})
     account = locked[message.account_id]
-    guards = SendGuards(locked, otps)
+    guards = SendGuards(locked, counting)
     # A test reaches no phone, which limits are about.
     is_live = message.mode is AccessMode.LIVE
     guarded = guards.plan(account.id, message.recipient, message.tags) if is_live else None
@@ -102,12 +101,14 @@ async def resend(
         await guards.read(connection)
         guards.check(guarded)
         guards.count(guarded)
-        await guards.keep(connection)
+        if counts := guards.kept():
+            await connection.trip(*counts)
     if api_key is not None:
         (rows,) = await connection.trip(lock_keys([api_key]))
         keys = KeyShares.read(rows)
         keys.count(keys.share_of(api_key, message.total))
-        await keys.keep(connection)
+        if counts := keys.kept():
+            await connection.trip(*counts)
     account.hold(message.total, message.mode)
     cursor = await connection.execute(
         _REQUEUE,

@@ -7,8 +7,7 @@ from datetime import timedelta
 from typing import NamedTuple
 from uuid import UUID
 
-from messaging_service.abuse.domain.recipient_windows import OtpRule
-from messaging_service.abuse.postgres.send_guards import SendGuards
+from messaging_service.abuse.postgres.send_guards import Counting, SendGuards
 from messaging_service.accounts.domain.account import AccountStatus
 from messaging_service.accounts.postgres.account_rows import lock_accounts
 from messaging_service.opt_outs.postgres.suppression_conditions import IS_OF_RECIPIENT
@@ -81,7 +80,7 @@ class _Due(NamedTuple):
     is_opted_out: bool
 
 
-async def resend_unknown(connection: Connection, owner: str, max_retries: int, limit: int, otps: OtpRule) -> int:
+async def resend_unknown(connection: Connection, owner: str, max_retries: int, limit: int, counting: Counting) -> int:
     """Queues unknown messages again whose accounts want that, inside the caller's transaction; how many.
 
     A phone that has had its share is left in peace until its limit lets one more through.
@@ -92,7 +91,7 @@ async def resend_unknown(connection: Connection, owner: str, max_retries: int, l
         return 0
     cursor = await connection.execute(_ASK, {"ids": list(places)})
     wanted = [each for row in await cursor.fetchall() if _is_wanted(each := _Due._make(row), max_retries)]
-    later = await _over_limits(connection, wanted, otps)
+    later = await _over_limits(connection, wanted, counting)
     again = {each.id for each in wanted} - later.keys()
     await connection.execute(
         _RESEND,
@@ -118,14 +117,16 @@ def _is_wanted(due: _Due, max_retries: int) -> bool:
     )
 
 
-async def _over_limits(connection: Connection, wanted: Sequence[_Due], otps: OtpRule) -> dict[UUID, timedelta | None]:
+async def _over_limits(
+    connection: Connection, wanted: Sequence[_Due], counting: Counting
+) -> dict[UUID, timedelta | None]:
     """The messages that would exceed a limit of their account, with how long it holds; the others are counted.
 
     None for what no time changes: such a message waits for a receipt like others.
     """
     if not wanted:
         return {}
-    guards = SendGuards(await lock_accounts(connection, {each.account_id for each in wanted}), otps)
+    guards = SendGuards(await lock_accounts(connection, {each.account_id for each in wanted}), counting)
     planned = [
         (each.id, guards.plan(each.account_id, each.recipient, each.tags))
         for each in wanted
@@ -142,5 +143,6 @@ async def _over_limits(connection: Connection, wanted: Sequence[_Due], otps: Otp
             over[message_id] = error.retry_after
         else:
             guards.count(guarded)
-    await guards.keep(connection)
+    if counts := guards.kept():
+        await connection.trip(*counts)
     return over

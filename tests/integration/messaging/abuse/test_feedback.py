@@ -115,9 +115,8 @@ async def test_counts_are_forgotten_when_nothing_asks_for_them_any_more(codes: C
     async with create_pool(database_url, "retention") as pool:
         counted = PostgresAbuseCounts(pool)
         assert await counted.forget(KEEP_S, 10) == 0
-        tables = ("recipient_window", "number_block", "number_block_hour", "message_feedback")
+        tables = ("number_block", "number_block_hour", "message_feedback")
         for statement in (
-            "UPDATE recipient_window SET last_at = last_at - interval '21 minutes'",
             "UPDATE number_block SET last_at = last_at - interval '21 minutes'",
             "UPDATE number_block_hour SET hour = hour - interval '8 days 1 hour'",
             "UPDATE message_feedback SET given_at = given_at - interval '8 days 1 hour'",

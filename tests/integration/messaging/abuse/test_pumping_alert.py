@@ -52,7 +52,7 @@ async def test_an_account_is_warned_once_of_numbers_that_look_pumped_and_what_ca
         ]
         assert await look() == (0, 0)
         messages.append(await record(outbox, acceptance(recipient_phone_number="+254712345999", **codes)))
-        feedback = PostgresFeedback(pool)
+        feedback = PostgresFeedback(pool, outbox.hours)
         await feedback.record(messages[0].id, FeedbackOutcome.VERIFIED, None, AccessMode.LIVE)
         for message in messages[1:4]:
             await feedback.record(message.id, FeedbackOutcome.NOT_VERIFIED, None, AccessMode.LIVE)

@@ -84,6 +84,9 @@ async def test_two_hundred_callers_at_four_replicas_get_no_further_into_a_pumped
     ]
     answers = [answer for (answer,) in await asyncio.gather(*calls)]
     assert reasons_of(answers) == ["PUMPING_SUSPECTED"] * (CALLERS - 29)
+    assert await rows(database_url, "SELECT 1 FROM number_block_hour") == []
+    for replica in replicas:
+        await replica.hours.write()
     counted = await rows(database_url, "SELECT sent, refused FROM number_block_hour")
     assert (sum(sent for sent, _ in counted), sum(no for _, no in counted)) == (29, CALLERS - 29)
 
@@ -147,6 +150,7 @@ async def test_what_an_account_cannot_pay_is_not_counted(outbox: Replica, databa
     limits = AccountLimits(messages_per_recipient_window=5, pumping=PumpingGuard.ALERT)
     await outbox.accounts.open(ACCOUNT, AccountMode.PREPAID, Decimal(0), limits, actor=PLATFORM)
     assert reasons_of(await outbox.accept([acceptance()])) == ["INSUFFICIENT_FUNDS"]
+    await outbox.hours.write()
     assert await rows(database_url, "SELECT 1 FROM recipient_window") == []
     assert await rows(database_url, "SELECT 1 FROM number_block_hour") == []
 
@@ -199,7 +203,9 @@ async def test_an_account_that_wants_it_off_is_not_watched(outbox: Replica, data
     phones = in_block(range(40))
     answers = await outbox.accept([acceptance(recipient_phone_number=phone, tags=("otp",)) for phone in phones])
     assert reasons_of(answers) == []
-    assert await rows(database_url, "SELECT 1 FROM number_block") == []
+    assert await rows(database_url, "SELECT sum(cardinality(codes)), sum(cardinality(seen)) FROM number_block") == [
+        (40, 0)
+    ]
 
 
 async def test_a_warning_lets_everything_pass(outbox: Replica, database_url: str) -> None:

@@ -84,11 +84,18 @@ async def test_a_phone_is_nowhere_once_it_is_erased(
         "INSERT INTO recipient_hour (account_id, recipient, hour, messages) VALUES ('user123', %s, now(), 3)",
         (RECIPIENT,),
     )
+    block, place = RECIPIENT[:-3], int(RECIPIENT[-3:])
+    await rows(
+        database_url,
+        "INSERT INTO number_block (account_id, block, seen, codes, last_at) VALUES ('user123', %s, %s, %s, now())",
+        (block, [7_000 + place, 7_001 + place], [7_000 + place]),
+    )
     await stop(pool, keys)
     assert RECIPIENT in await everything(database_url)
     erased = await erase(RECIPIENT, PLATFORM)
+    assert await rows(database_url, "SELECT seen, codes FROM number_block") == [([7_001 + place], [])]
     assert erased == Erased(
-        messages=3, receipts=4, inbound_messages=1, counts=1, suppressions=1, open_messages=0, waiting=0
+        messages=3, receipts=4, inbound_messages=1, counts=2, suppressions=1, open_messages=0, waiting=0
     )
     left = await everything(database_url)
     assert RECIPIENT not in left

@@ -98,11 +98,11 @@ async def test_a_phone_that_has_had_its_codes_waits_until_one_leaves_the_window(
     assert (await outbox.sweep()).resent == 0
     waits = "SELECT extract(epoch FROM resend_at - now()) BETWEEN 500 AND 600 FROM dispatch WHERE resend_at IS NOT NULL"
     assert await rows(database_url, waits) == [(True,)]
-    await rows(database_url, "UPDATE recipient_window SET sent_us = sent_us[2:]")
+    await rows(database_url, "UPDATE number_block SET codes = codes[2:]")
     await rows(database_url, "UPDATE dispatch SET resend_at = now() WHERE resend_at IS NOT NULL")
     assert (await outbox.sweep()).resent == 1
     assert (await stored(outbox, message.id)).state is State.READY
-    assert await rows(database_url, "SELECT cardinality(sent_us) FROM recipient_window") == [(2,)]
+    assert await rows(database_url, "SELECT cardinality(codes) FROM number_block") == [(2,)]
 
 
 async def test_a_message_that_is_sent_again_by_itself_takes_nothing_of_the_day_and_the_minute(

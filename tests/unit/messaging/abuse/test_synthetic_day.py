@@ -8,7 +8,7 @@ from collections.abc import Sequence
 import pytest
 
 from messaging_service.abuse.domain.number_blocks import BlockTraffic, Verdict, block_of
-from messaging_service.abuse.domain.recipient_windows import OTPS_TO_A_PHONE, Counted, check_window, kept
+from messaging_service.abuse.domain.recipient_windows import OTPS_TO_A_PHONE, Counted, check_window
 from service_kit.errors import ServiceError
 from tests.system.effort import effort
 from tests.system.synthetic_day import BEGIN, CODES, HOUR, Code, attack, day
@@ -22,32 +22,31 @@ class App:
     """An account that wants pumped blocks refused, with what is counted of it."""
 
     def __init__(self) -> None:
-        self.blocks: dict[str, list[int]] = {}
-        self.windows: dict[str, list[int]] = {}
+        self.blocks: dict[str, tuple[Sequence[int], Sequence[int]]] = {}
         self.sent: Counter[str] = Counter()
         self.verdicts: dict[Verdict, list[Code]] = defaultdict(list)
         self.too_many: list[Code] = []
 
     def send(self, code: Code) -> bool:
         """Whether it leaves."""
-        sent = kept(self.windows.get(code.phone, ()), code.at_us)
+        block = block_of(code.phone)
+        seen, codes = self.blocks.get(block, ((), ()))
+        traffic = BlockTraffic.read(seen, codes, code.at_us)
         try:
-            check_window("app", Counted.OTPS, OTPS_TO_A_PHONE, sent, code.at_us)
+            check_window("app", Counted.OTPS, OTPS_TO_A_PHONE, traffic.codes_of(code.phone), code.at_us)
         except ServiceError:
             self.too_many.append(code)
             return False
-        block = block_of(code.phone)
-        traffic = BlockTraffic.read(self.blocks.get(block, ()), code.at_us)
         traffic.sent_in_week = self.sent[block]
         traffic.note(code.phone, code.at_us)
-        self.blocks[block] = traffic.packed()
         verdict = traffic.verdict()
         self.verdicts[verdict].append(code)
-        if verdict is Verdict.PUMPED:
-            return False
-        self.windows[code.phone] = [*sent, code.at_us]
-        self.sent[block] += 1
-        return True
+        leaves = verdict is not Verdict.PUMPED
+        if leaves:
+            traffic.note_code(code.phone, code.at_us)
+            self.sent[block] += 1
+        self.blocks[block] = traffic.packed_seen(), traffic.packed_codes()
+        return leaves
 
     def all(self, codes: Sequence[Code]) -> int:
         """How many leave."""
