@@ -52,8 +52,9 @@ settings-table: $(DEV) ## write the tables of settings in docs/operations.md, an
 access-table: $(DEV) ## write the tables of scopes and methods in docs/guides/access.md
 	$(BIN)/python docs/access_table.py
 
-chart: $(DEV) ## write what the chart and the kustomize base are made of
+chart: chart-tools ## write what the chart and the kustomize base are made of
 	$(BIN)/python -m deploy.tools.make_chart
+	$(BIN)/python -m deploy.tools.make_kustomize
 
 chart-tools: $(DEV) ## fetch helm, kubectl and the schemas of Kubernetes, which the tests of the chart need
 	$(BIN)/python -m deploy.tools.chart_tools

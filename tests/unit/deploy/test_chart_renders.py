@@ -84,8 +84,7 @@ def test_names_are_unique_and_everything_is_in_the_namespace(variant: str) -> No
 
 
 def test_lint_finds_nothing() -> None:
-    for variant in VARIANTS:
-        values = () if variant == "default" else ("--values", str(CHART / "ci" / f"{variant}.yaml"))
+    for values in ((), ("--values", str(CHART / "ci" / "all-on.yaml"))):
         done = helm("lint", "--strict", str(CHART), *values)
         assert done.returncode == 0, done.stdout
         assert "WARNING" not in done.stdout
