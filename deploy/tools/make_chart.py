@@ -14,9 +14,7 @@ import yaml
 
 from deploy.tools.chart_values import ALL
 from deploy.tools.values_model import Node, Value, leaves, schema_of
-from messaging_service.wiring.migrate import MIGRATIONS as OF_MESSAGING
-from pricing_service.adapters.migrate import MIGRATIONS as OF_PRICING
-from service_kit.postgres.migrations import head
+from service_kit.postgres.revisions import read_revisions
 
 DEPLOY: Final = Path(__file__).resolve().parents[1]
 CHART: Final = DEPLOY / "helm" / "tukupay-sms"
@@ -65,10 +63,11 @@ def files() -> dict[Path, str]:
 
 def revisions() -> str:
     """The newest migration of each service."""
-    return (
-        "# The schema that this release needs; `make chart` writes it from the migrations.\n"
-        f'messaging: "{head(OF_MESSAGING)}"\npricing: "{head(OF_PRICING)}"\n'
-    )
+    newest = {
+        name: read_revisions(DEPLOY.parent / f"{name}_service" / "migrations").head for name in ("messaging", "pricing")
+    }
+    lines = ["# The schema that this release needs; `make chart` writes it from the migrations."]
+    return "\n".join([*lines, *(f'{name}: "{revision}"' for name, revision in newest.items())]) + "\n"
 
 
 def schema_json() -> str:
