@@ -15,7 +15,7 @@ from xdist.remote import Producer
 
 from service_kit.embedded.embedded_postgres import EmbeddedPostgres
 from tests.scheduling import ROOT, ByFileOrSystem, scope_of
-from tests.system import pgbouncer
+from tests.system import pgbouncer, standby
 
 
 def pytest_configure() -> None:
@@ -77,6 +77,20 @@ def _pooler(request: pytest.FixtureRequest) -> Iterator[None]:
         return
     server = request.getfixturevalue("postgres_server")
     with pgbouncer.pgbouncer(server, named) as pooler, pgbouncer.all_pools_through(pooler):
+        yield
+
+
+@pytest.fixture(scope="session", autouse=True)
+def _replica(request: pytest.FixtureRequest) -> Iterator[None]:
+    """A standby of the server for every read that may go to one, where that is asked for."""
+    if not os.environ.get(standby.SETTING):
+        yield
+        return
+
+    with (
+        standby.standby_of(request.getfixturevalue("postgres_server")) as server,
+        standby.all_lagging_reads_from(server),
+    ):
         yield
 
 

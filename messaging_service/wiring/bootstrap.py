@@ -73,7 +73,7 @@ class Service:
 
 def compose(process: Process) -> Service:
     """Puts all rooms together; nothing connects or runs yet. Raises SettingsError for a carriers file that is wrong."""
-    turns = ReportTurns(process.pools.reports, REPORTS)
+    turns = ReportTurns(process.pools.reports, REPORTS, process.replica_reads.reports)
     access = build_access(process)
     accounts = build_accounts(process, turns)
     abuse = build_abuse(process)
@@ -200,6 +200,8 @@ def _run(
     process.registry.register(SchemaInfo("messaging", service.schema))
     check = report_readiness(process.pools.main, service.schema, server, problems)
     duties = {**service.duties, **(service.gauges if settings.metrics_address is not None else {})}
+    if (look := process.replica_reads.duty(process.pools, process.failures)) is not None:
+        duties[look.name] = look.run
     # What was begun last ends first; nothing that fails to end keeps the rest from it.
     dispatching = keep_running("dispatch", sending.dispatch.run(), may_end=True)
     tasks = [dispatching, keep_running("readiness", check)]

@@ -33,7 +33,7 @@ class WiredAccounts:
 def build_accounts(process: Process, turns: ReportTurns) -> WiredAccounts:
     """Puts accounts together; their statements wait for one another in `turns`."""
     pool = process.pools.billing
-    books = KeepBooks(PostgresLedgerStore(pool, turns))
+    books = KeepBooks(PostgresLedgerStore(pool, turns, process.replica_reads.statements))
     accounts = PostgresAccountStore(pool)
     servicer = AccountServicer(ManageAccounts(accounts), books)
     return WiredAccounts(

@@ -176,7 +176,14 @@ def _outbox(process: Process, exemption: Exemption, blocks: BlockCounts) -> Post
     otps = OtpRule(accounts.otp_tags, accounts.otps_per_recipient or None)
     rules = Rules(settings.max_retries, accounts.unknown_accounts, otps)
     return PostgresOutbox(
-        process.pools.main, process.replica, windows, exemption, rules, contents=process.contents, blocks=blocks
+        process.pools.main,
+        process.replica,
+        windows,
+        exemption,
+        rules,
+        contents=process.contents,
+        blocks=blocks,
+        reads=process.replica_reads.lists,
     )
 
 

@@ -18,6 +18,7 @@ from messaging_service.privacy.sealing.message_contents import Contents, PlainCo
 from messaging_service.shared.metrics.flush_metrics import FlushMetrics
 from messaging_service.wiring.chosen_keys import chosen_wrapper, ring_of
 from messaging_service.wiring.pools import Pools, create_pools
+from messaging_service.wiring.replica_reads import ReplicaReads, replica_reads
 from messaging_service.wiring.seams import Seams
 from messaging_service.wiring.settings.messaging_settings import MessagingSettings
 from service_kit.access.identities_file import DUTY as IDENTITIES
@@ -70,6 +71,7 @@ _COUNTED_DUTIES: Final = (
     "privacy_conversion",
     "privacy_retention",
     "privacy_keys",
+    "replica",
 )
 """Shown from the start with a nought, so that the first failure is a rise."""
 
@@ -96,6 +98,8 @@ class Process:
     contents: Contents
     """Seals what is stored, and opens what is read."""
     tls: TlsUses
+    replica_reads: ReplicaReads
+    """Where lists, statements and reports are read."""
 
 
 def create_process(settings: MessagingSettings, seams: Seams) -> Process:
@@ -120,6 +124,7 @@ def create_process(settings: MessagingSettings, seams: Seams) -> Process:
         plain=plain,
         contents=plain if ring is None else SealedContents(ring, seams.now),
         tls=tls,
+        replica_reads=replica_reads(settings.database, pools, registry, seams.now),
     )
 
 

@@ -9,6 +9,7 @@ from messaging_service.shared.postgres.report_turns import ReportBounds
 from messaging_service.shared.postgres.session_guards import GUARDS
 from messaging_service.wiring.settings.database_settings import DatabaseSettings
 from service_kit.postgres.database import Pool, create_pool
+from service_kit.postgres.pipeline import PATIENCE_S
 
 REPORTS = ReportBounds()
 CLOSE_S = 5.0
@@ -18,6 +19,9 @@ _ACCESS = 4
 _NOTICES_TIMEOUT_S = 30.0
 _CATCH_UPS = 2
 _CATCH_UP_TIMEOUT_S = 30.0
+_REPLICA = 6
+_REPLICA_TIMEOUT_S = 1.0
+"""The primary answers instead, so that nobody needs to wait for long."""
 _CATCH_UP_PATIENCE_S = 10 * 60 + 5.0
 """Longest wait for an answer: catching up allows the database 10 minutes for a statement."""
 _REPORT_PATIENCE_S = 15 * 60 + 5.0
@@ -43,10 +47,15 @@ class Pools:
     access: Pool
     """For API keys: who calls is known however busy senders are."""
 
+    replica: Pool | None = None
+    """For lists and statements on a standby; None where there is none."""
+    replica_reports: Pool | None = None
+    """For reports on a standby; None where there is none."""
+
     @property
     def by_name(self) -> dict[str, Pool]:
         """All of them, by the name that their figures carry."""
-        return {
+        found = {
             "messaging": self.main,
             "billing": self.billing,
             "reports": self.reports,
@@ -54,7 +63,10 @@ class Pools:
             "tail": self.tail,
             "catch-up": self.catch_up,
             "access": self.access,
+            "replica": self.replica,
+            "replica-reports": self.replica_reports,
         }
+        return {name: pool for name, pool in found.items() if pool is not None}
 
     async def open(self) -> None:
         """Connects when something is to be done; waits for no connection."""
@@ -108,4 +120,22 @@ def create_pools(settings: DatabaseSettings) -> Pools:
             seldom=True,
         ),
         access=create_pool(url, "messaging-access", guards=GUARDS, min_size=0, max_size=_ACCESS, timeout_s=2.0),
+        replica=_on_replica(settings, "messaging-replica", _REPLICA),
+        replica_reports=_on_replica(
+            settings, "messaging-replica-reports", REPORTS.connections, patience_s=_REPORT_PATIENCE_S
+        ),
+    )
+
+
+def _on_replica(settings: DatabaseSettings, name: str, max_size: int, *, patience_s: float = PATIENCE_S) -> Pool | None:
+    if settings.replica_url is None:
+        return None
+    return create_pool(
+        settings.replica_url,
+        name,
+        guards=GUARDS,
+        min_size=0,
+        max_size=max_size,
+        timeout_s=_REPLICA_TIMEOUT_S,
+        patience_s=patience_s,
     )

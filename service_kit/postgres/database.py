@@ -198,16 +198,22 @@ async def transaction(pool: Pool, *first: Step) -> AsyncIterator[Connection]:
     `first`: statements that give no rows, such as WHOLE_TABLES, in the round trip that begins it. Raises the
     ServiceError DATABASE_UNAVAILABLE when the server is away.
     """
-    async with _lent(pool) as connection:
-        try:
-            await connection.trip(BEGIN, *first)
-            yield connection
-            _require_open(connection)
-        except BaseException:
-            if connection.info.transaction_status in (TransactionStatus.INTRANS, TransactionStatus.INERROR):
-                await connection.trip(ROLLBACK, within_s=ROLLED_BACK_WITHIN_S)
-            raise
-        await connection.trip(COMMIT)
+    async with _lent(pool) as connection, begun(connection, *first):
+        yield connection
+
+
+@asynccontextmanager
+async def begun(connection: Connection, *first: Step) -> AsyncIterator[Connection]:
+    """A transaction on a connection that is lent already; as `transaction`."""
+    try:
+        await connection.trip(BEGIN, *first)
+        yield connection
+        _require_open(connection)
+    except BaseException:
+        if connection.info.transaction_status in (TransactionStatus.INTRANS, TransactionStatus.INERROR):
+            await connection.trip(ROLLBACK, within_s=ROLLED_BACK_WITHIN_S)
+        raise
+    await connection.trip(COMMIT)
 
 
 class Transaction:

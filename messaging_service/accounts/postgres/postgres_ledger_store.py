@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Awaitable, Callable
 from datetime import datetime
 from decimal import Decimal
 from typing import Any
@@ -28,6 +29,7 @@ from messaging_service.accounts.postgres.ledger_rows import ENTRY
 from messaging_service.accounts.postgres.verification import verify_books
 from messaging_service.shared.domain.message import no_such_entry, outbox_id
 from messaging_service.shared.domain.states import Billing
+from messaging_service.shared.postgres.lagging_reads import LaggingReads
 from messaging_service.shared.postgres.migrated import migrated
 from messaging_service.shared.postgres.report_turns import ReportTurns
 from service_kit.audit.actor import Actor
@@ -87,13 +89,26 @@ _STATEMENT = """
 """
 
 
+# The entries of an account become visible in the order of their numbers, so one shows all those before it.
+_SHOWS = """
+    SELECT EXISTS (SELECT FROM account WHERE id = %(account)s) AND coalesce(
+        (SELECT max(id) FROM ledger_entry WHERE account_id = %(account)s) >= %(through)s::bigint,
+        coalesce(%(through)s::bigint, 0) = 0
+    )
+"""
+
+
 class PostgresLedgerStore(LedgerStore):
     """Implements LedgerStore."""
 
-    def __init__(self, pool: Pool, room: ReportTurns | None = None) -> None:
-        """`room`: where the books are verified, which may take minutes; one over the same pool unless given."""
+    def __init__(self, pool: Pool, room: ReportTurns | None = None, reads: LaggingReads | None = None) -> None:
+        """`room`: where the books are verified, which may take minutes; one over the same pool unless given.
+
+        `reads`: where statements are read, which may be a moment old; from the same pool unless given.
+        """
         self._pool = pool
         self._room = room or ReportTurns(pool)
+        self._reads = reads or LaggingReads(pool)
 
     @override
     async def book(self, entry: NewEntry, actor: Actor) -> Booked:
@@ -167,20 +182,25 @@ class PostgresLedgerStore(LedgerStore):
             "after_id": after_id,
             "limit": limit,
         }
-        async with migrated(single_statement(self._pool)) as connection:
+
+        async def read(connection: Connection) -> LedgerPage:
             await _existing(connection, account_id)
-            if through is None:
+            last = through
+            if last is None:
                 row = await (await connection.execute(_THROUGH, parameters)).fetchone()
-                through = 0 if row is None else row[0]
-            cursor = await connection.execute(_ENTRIES, parameters | {"through": through})
-            return LedgerPage([ENTRY.read(row) for row in await cursor.fetchall()], through)
+                last = 0 if row is None else row[0]
+            cursor = await connection.execute(_ENTRIES, parameters | {"through": last})
+            return LedgerPage([ENTRY.read(row) for row in await cursor.fetchall()], last)
+
+        return await self._reads.read(read, shows=_shows(account_id, through))
 
     @override
     async def statement(
         self, account_id: str, start: datetime, end: datetime, *, through: int | None = None
     ) -> Statement:
         parameters = {"account": account_id, "start": start, "end": end, "through": through}
-        async with migrated(single_statement(self._pool)) as connection:
+
+        async def read(connection: Connection) -> Statement:
             await _existing(connection, account_id)
             cursor = await connection.execute(_STATEMENT, parameters)
             opening, totals, newest = Decimal(0), dict[EntryKind, KindTotal](), 0
@@ -190,7 +210,9 @@ class PostgresLedgerStore(LedgerStore):
                     opening += amount
                 else:
                     totals[EntryKind(kind)] = KindTotal(number, amount)
-        return Statement(opening, totals, newest if through is None else through)
+            return Statement(opening, totals, newest if through is None else through)
+
+        return await self._reads.read(read, shows=_shows(account_id, through))
 
     @override
     async def verify(self, account_id: str | None, limit: int) -> Verified:
@@ -199,6 +221,20 @@ class PostgresLedgerStore(LedgerStore):
                 await _existing(connection, account_id)
         async with self._room.whole() as connection:
             return await verify_books(connection, account_id, limit)
+
+
+def _shows(account_id: str, through: int | None) -> Callable[[Connection], Awaitable[bool]]:
+    """Whether a server has the account, and its entries up to a number; None for whatever it has.
+
+    An account that a server does not have yet may be on the primary.
+    """
+
+    async def shows(connection: Connection) -> bool:
+        parameters = {"account": account_id, "through": through}
+        row = await (await connection.execute(_SHOWS, parameters)).fetchone()
+        return row is not None and bool(row[0])
+
+    return shows
 
 
 def _audited(entry: LedgerEntry, before: Account, after: Account) -> AuditRecord:

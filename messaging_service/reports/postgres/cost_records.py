@@ -117,28 +117,27 @@ class PostgresCostRecords(CostRecords):
         basis: Basis = Basis.CREATION,
     ) -> AsyncGenerator[Sequence[CostGroup] | CostSums, None]:
         # One snapshot, read through a cursor: the groups may be as many as the messages.
-        return self._room.handed_over(self._groups(start, end, by, account_id, basis))
+        where, parameters = _period(start, end, account_id, "m" if basis is Basis.CREATION else "l")
+        return self._room.streamed(lambda connection: self._groups(connection, by, where, parameters, basis))
 
     async def _groups(
-        self, start: datetime, end: datetime, by: Sequence[Grouping], account_id: str | None, basis: Basis
+        self, connection: Connection, by: Sequence[Grouping], where: str, parameters: dict[str, Any], basis: Basis
     ) -> AsyncGenerator[Sequence[CostGroup] | CostSums, None]:
-        where, parameters = _period(start, end, account_id, "m" if basis is Basis.CREATION else "l")
         width = len(by)
-        async with self._room.whole() as connection:
-            await connection.execute(_SNAPSHOT)
-            await connection.execute(_PATIENT)
-            await connection.execute(_FOR_SLOW_READERS)
-            totals = None
-            if Grouping.TAG in by:
-                totals = await _totals(connection, where, parameters, basis)
-            added = CostSums(0, 0, _ZERO, _ZERO, _ZERO)
-            async with paged(connection, "cost_groups") as cursor:
-                await cursor.execute(_statement(by, where, basis).encode(), parameters)
-                while rows := await cursor.fetchmany(self._page):
-                    groups = [CostGroup(tuple(row[:width]), CostSums(*row[width:])) for row in rows]
-                    for group in groups:
-                        added = _plus(added, group.sums)
-                    yield groups
+        await connection.execute(_SNAPSHOT)
+        await connection.execute(_PATIENT)
+        await connection.execute(_FOR_SLOW_READERS)
+        totals = None
+        if Grouping.TAG in by:
+            totals = await _totals(connection, where, parameters, basis)
+        added = CostSums(0, 0, _ZERO, _ZERO, _ZERO)
+        async with paged(connection, "cost_groups") as cursor:
+            await cursor.execute(_statement(by, where, basis).encode(), parameters)
+            while rows := await cursor.fetchmany(self._page):
+                groups = [CostGroup(tuple(row[:width]), CostSums(*row[width:])) for row in rows]
+                for group in groups:
+                    added = _plus(added, group.sums)
+                yield groups
         yield added if totals is None else totals
 
     @override
@@ -152,12 +151,15 @@ class PostgresCostRecords(CostRecords):
             if after is not None:
                 where += " AND (m.created_at, m.id) > (%(after_time)s, %(after_id)s)"
                 parameters |= {"after_time": after[0], "after_id": after[1]}
-            async with self._room.page() as connection:
+
+            async def read(connection: Connection) -> list[ReportedMessage]:
                 await connection.execute(_PATIENT)
                 cursor = await connection.execute(
                     _MESSAGES.format(columns=_REPORTED.sql, where=where).encode(), parameters | {"page": self._page}
                 )
                 return [_REPORTED.read(row) for row in await cursor.fetchall()]
+
+            return await self._room.read_page(read)
 
         return by_slices(start, end, self._page, page, lambda message: (message.created_at, message.id))
 

@@ -114,13 +114,13 @@ class PostgresTraffic(TrafficRecords):
             f"SELECT {_ENTRY.sql} FROM message m WHERE {' AND '.join(conditions)} "
             "ORDER BY m.created_at, m.id LIMIT %(page)s"
         )
-        async with self._room.page() as connection:
-            return [_ENTRY.read(row) for row in await _rows(connection, statement, parameters)]
+        rows = await self._room.read_page(lambda connection: _rows(connection, statement, parameters))
+        return [_ENTRY.read(row) for row in rows]
 
     @override
     async def charged(self, start: datetime, end: datetime, limit: int) -> Sequence[Traffic]:
-        async with self._room.whole() as connection:
-            rows = await _rows(connection, _CHARGED, {"start": start, "end": end, "limit": limit})
+        parameters = {"start": start, "end": end, "limit": limit}
+        rows = await self._room.read_whole(lambda connection: _rows(connection, _CHARGED, parameters))
         return [_TRAFFIC.read(row) for row in rows]
 
     @override
@@ -138,8 +138,8 @@ class PostgresTraffic(TrafficRecords):
             for place, (traffic, instants) in enumerate(cuts)
         ]
         parameters = {"start": start, "end": end, "cuts": msgspec.json.encode(asked).decode()}
-        async with self._room.whole() as connection:
-            found = [_Sums._make(row) for row in await _rows(connection, _CUT, parameters)]
+        rows = await self._room.read_whole(lambda connection: _rows(connection, _CUT, parameters))
+        found = [_Sums._make(row) for row in rows]
         sums = {(each.place, each.number): each for each in found}
         nothing = _Sums(0, 0, 0, 0, Decimal(0))
         return [

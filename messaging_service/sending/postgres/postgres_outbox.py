@@ -31,6 +31,7 @@ from messaging_service.sending.postgres import (
     unknown,
 )
 from messaging_service.shared.domain.message import Message
+from messaging_service.shared.postgres.lagging_reads import LaggingReads
 from messaging_service.shared.postgres.migrated import migrated
 from service_kit.access.principal import Accounts
 from service_kit.errors import ServiceError
@@ -83,13 +84,16 @@ class PostgresOutbox(Outbox):
         *,
         contents: Contents = PLAIN,
         blocks: BlockCounts | None = None,
+        reads: LaggingReads | None = None,
     ) -> None:
         """`owner` names this process in claims and events; no two running processes share it.
 
         `exemption`: the messages that reach a phone although it opted out; none unless given.
         `contents` seals and opens texts, before and after transactions; they are stored as they are unless given.
         `blocks` takes what went to blocks of numbers, which somebody else puts on record; nobody unless given.
+        `reads`: where lists are read, which may be a moment old; from the same pool unless given.
         """
+        self._reads = reads or LaggingReads(pool)
         self._contents = contents
         self._exemption = exemption
         self._pool = pool
@@ -246,6 +250,8 @@ class PostgresOutbox(Outbox):
     @override
     async def list(self, wanted: ListFilter, limit: int, after: tuple[datetime, UUID] | None) -> Sequence[Message]:
         sealer = await self._contents.sealer([])
-        async with migrated(single_statement(self._pool)) as connection:
-            found = await reading.list_messages(connection, wanted, limit, after, sealer)
+        found = await self._reads.read(
+            lambda connection: reading.list_messages(connection, wanted, limit, after, sealer),
+            before=None if after is None else after[0],
+        )
         return await self._contents.opened(found)

@@ -7,7 +7,7 @@ connections would keep everybody else out, and vacuum from the rows of the queue
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncGenerator, AsyncIterator, Coroutine
+from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable, Coroutine
 from contextlib import aclosing, asynccontextmanager
 from dataclasses import dataclass
 from datetime import timedelta
@@ -17,6 +17,7 @@ from psycopg import AsyncCursor, AsyncServerCursor
 from psycopg.rows import TupleRow
 
 from messaging_service.shared.domain import reasons
+from messaging_service.shared.postgres.lagging_reads import LaggingReads
 from messaging_service.shared.postgres.migrated import migrated
 from service_kit.duties.ending import end_tasks
 from service_kit.errors import Kind, ServiceError
@@ -70,9 +71,13 @@ class _Patience:
 class ReportTurns:
     """The connections of reports, and the turns to use them."""
 
-    def __init__(self, pool: Pool, bounds: ReportBounds | None = None) -> None:
-        """`pool`: one that nobody else uses, of `bounds.connections`: who has a turn need not wait for a connection."""
+    def __init__(self, pool: Pool, bounds: ReportBounds | None = None, reads: LaggingReads | None = None) -> None:
+        """`pool`: one that nobody else uses, of `bounds.connections`: who has a turn need not wait for a connection.
+
+        `reads`: where reports go that may be a moment old; to the same pool unless given.
+        """
         self._pool = pool
+        self._reads = reads or LaggingReads(pool)
         self._bounds = bounds or ReportBounds()
         self._turns = asyncio.Semaphore(self._bounds.connections)
         self._long_turns = asyncio.Semaphore(self._bounds.long)
@@ -91,6 +96,29 @@ class ReportTurns:
         """A transaction that may take minutes. Raises REPORTS_BUSY or DATABASE_UNAVAILABLE."""
         async with _turn(self._long_turns, self._bounds.wait_s), self.page() as connection:
             yield connection
+
+    async def read_page(self, query: Callable[[Connection], Awaitable[Answer]]) -> Answer:
+        """What a query finds that may be a moment old, as in `page`."""
+        async with _turn(self._turns, self._bounds.page_wait_s):
+            return await self._reads.read_in_transaction(query, *WHOLE_TABLES)
+
+    async def read_whole(self, query: Callable[[Connection], Awaitable[Answer]]) -> Answer:
+        """What a query finds that may be a moment old, as in `whole`."""
+        async with _turn(self._long_turns, self._bounds.wait_s):
+            return await self.read_page(query)
+
+    def streamed(self, pages: Callable[[Connection], AsyncGenerator[Page, None]]) -> AsyncGenerator[Page, None]:
+        """The pages of a report that may be a moment old and holds a connection, as `handed_over`."""
+        return self.handed_over(self._streamed(pages))
+
+    async def _streamed(self, pages: Callable[[Connection], AsyncGenerator[Page, None]]) -> AsyncGenerator[Page, None]:
+        async with (
+            _turn(self._long_turns, self._bounds.wait_s),
+            _turn(self._turns, self._bounds.page_wait_s),
+            aclosing(self._reads.stream(pages, *WHOLE_TABLES)) as found,
+        ):
+            async for page in found:
+                yield page
 
     async def handed_over(self, pages: AsyncGenerator[Page, None]) -> AsyncGenerator[Page, None]:
         """The pages of a report that holds a connection, read ahead by one.

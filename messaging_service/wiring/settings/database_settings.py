@@ -25,6 +25,20 @@ class DatabaseSettings:
         default_text="the same",
         guide="#behind-pgbouncer",
     )
+    replica_url: str | None = setting(
+        "MESSAGING_REPLICA_URL",
+        "libpq URL of a streaming standby of the database, which lists, exports, statements and reports are read from",
+        default=None,
+        secret=True,
+        default_text="none: they are read from the primary",
+        guide="#reads-from-a-replica",
+    )
+    replica_max_staleness_s: float = setting(
+        "MESSAGING_REPLICA_MAX_STALENESS_S",
+        "seconds that an answer of the replica may be old; while it is further behind, the primary is read",
+        parse=seconds(1, 3_600),
+        default=10.0,
+    )
     is_database_proxied: bool = setting(
         "MESSAGING_DATABASE_TLS",
         database_tls.MEANING,
@@ -54,6 +68,10 @@ class DatabaseSettings:
         """Which way to the database is not protected."""
         return database_tls.database_problems(
             values,
-            {"database_url": "MESSAGING_DATABASE_URL", "database_direct_url": "MESSAGING_DATABASE_DIRECT_URL"},
+            {
+                "database_url": "MESSAGING_DATABASE_URL",
+                "database_direct_url": "MESSAGING_DATABASE_DIRECT_URL",
+                "replica_url": "MESSAGING_REPLICA_URL",
+            },
             "MESSAGING",
         )
