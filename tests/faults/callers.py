@@ -55,8 +55,9 @@ class Callers:
         callers: int = 12,
         persistent: bool = False,
         every_s: float = 0.0,
+        pause_s: float = _PAUSE_S,
     ) -> None:
-        """`every_s`: seconds between two messages of one caller, at least."""
+        """`every_s`: seconds between two messages of one caller, at least; `pause_s`: before it repeats one."""
         self.user = user
         self.requests: dict[str, dict[str, Any]] = {}
         """By message id, in the order of their first sending."""
@@ -67,6 +68,7 @@ class Callers:
         self._gateways = gateways
         self._persistent = persistent
         self._every_s = every_s
+        self._pause_s = pause_s
         self._names = count(1)
         self._lock = threading.Lock()
         self._over = threading.Event()
@@ -116,7 +118,7 @@ class Callers:
         for gateway in self._gateways if not self._persistent else [*self._gateways] * 20:
             if self._note(message_id, post(gateway, request)):
                 return
-            self._over.wait(_PAUSE_S)
+            self._over.wait(self._pause_s)
 
     def _note(self, message_id: str, answer: Answer | None) -> bool:
         """Remembers an answer; whether it promises that the message was sent."""

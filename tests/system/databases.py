@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from itertools import count
-from typing import Any
+from typing import Any, Self
 
 import psycopg
 from psycopg import sql
@@ -40,9 +40,16 @@ class Database:
 
     def __init__(self, server: EmbeddedPostgres, name: str, url: str | None = None) -> None:
         """`url`: how services reach it; None for the server's Unix socket."""
-        self._server = server
+        self._administration = server.url("postgres")
         self._name = name
         self.url = url or with_password(server.url(name))
+
+    @classmethod
+    def at(cls, url: str, administration: str) -> Self:
+        """One on any server; `administration` is the URL of its owner's database."""
+        made = cls.__new__(cls)
+        made._administration, made._name, made.url = administration, str(conninfo_to_dict(url)["dbname"]), url
+        return made
 
     def rows(self, query: str, *parameters: object) -> list[tuple[Any, ...]]:
         """The rows of a query."""
@@ -71,7 +78,7 @@ class Database:
         self._allow(False)
         name = conninfo_to_dict(self.url)["dbname"]
         terminate = "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = %s"
-        with psycopg.connect(self._server.url("postgres"), autocommit=True) as connection:
+        with psycopg.connect(self._administration, autocommit=True) as connection:
             connection.execute(terminate, [name])
 
     def open(self) -> None:
@@ -87,7 +94,7 @@ class Database:
         self._execute(statement.format(sql.Identifier(self._name), sql.Literal(allowed)))
 
     def _execute(self, statement: sql.Composed) -> None:
-        with psycopg.connect(self._server.url("postgres"), autocommit=True) as connection:
+        with psycopg.connect(self._administration, autocommit=True) as connection:
             connection.execute(statement)
 
 

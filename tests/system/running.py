@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import subprocess
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -13,6 +14,7 @@ from grpc_health.v1 import health_pb2, health_pb2_grpc
 
 from tests.system.carrier import SandboxPhones
 from tests.system.databases import Database
+from tests.system.forked_commands import forked_commands
 from tests.system.money import broken_invariants
 from tests.system.pgbouncer import service_urls
 from tests.system.ports import free_port
@@ -191,6 +193,11 @@ class System:
     def check_money(self) -> None:
         """Fails when an invariant does not hold."""
         assert broken_invariants(self.messaging_database) == []
+
+    def command(self, *arguments: str) -> subprocess.CompletedProcess[str]:
+        """Runs `tukupay-sms` with these arguments on this system; it is ended after a minute."""
+        environment = {"PATH": os.environ["PATH"], "TUKUPAY_HOME": str(self._folder), "COLUMNS": "200"}
+        return forked_commands().run(arguments, {**environment, **self._settings()})
 
     def leaks(self) -> list[str]:
         """Private things in what any process wrote, in this run and before."""
