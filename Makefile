@@ -1,7 +1,7 @@
 # TukuPay SMS. `make` lists the targets.
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help up sbom audit-dependencies test faults lint format protos protos-baseline settings-table access-table chart chart-tools bench locks hooks clean
+.PHONY: help up sbom audit-dependencies test faults lifecycle-test lint format protos protos-baseline settings-table access-table chart chart-tools bench locks hooks clean
 
 PYTHON ?= python3
 # Half of the tests' time is waiting for processes, so four are not too many for two cores.
@@ -23,6 +23,17 @@ test: $(DEV) ## run all tests
 
 faults: $(DEV) ## run the long campaigns of faults and money (hours), and write faults-report.md
 	$(BIN)/python -m tests.faults.campaigns $(FAULTS)
+
+# The release before the one that is made here: a tag or a commit.
+PREVIOUS ?= 9296b866
+PREVIOUS_FOLDER := .previous/$(PREVIOUS)
+
+$(PREVIOUS_FOLDER)/.venv/.runtime-installed:
+	git worktree add --force --detach $(PREVIOUS_FOLDER) $(PREVIOUS)
+	$(MAKE) -C $(PREVIOUS_FOLDER) .venv/.runtime-installed
+
+lifecycle-test: $(DEV) $(PREVIOUS_FOLDER)/.venv/.runtime-installed ## replace, kill, scale and mix versions of processes under load (half an hour)
+	TUKUPAY_LONG=1 TUKUPAY_PREVIOUS_RELEASE=$(abspath $(PREVIOUS_FOLDER)) $(BIN)/pytest -q -s tests/lifecycle $(LIFECYCLE)
 
 lint: $(DEV) ## check style, types, import rules, protos and stubs
 	$(BIN)/ruff check .

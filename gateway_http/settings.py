@@ -10,7 +10,6 @@ from typing import Any, Final
 
 from gateway_http.callbacks.callback_gate import callback_secrets
 from gateway_http.gateway_tls import HttpTls, ServicesTls
-from service_kit.process import PRE_DRAIN
 from service_kit.settings import (
     Address,
     Network,
@@ -172,7 +171,12 @@ class GatewaySettings:
         default=20.0,
     )
     pre_drain_s: float = setting(
-        "GATEWAY_PRE_DRAIN_S", PRE_DRAIN, parse=seconds(0, 60), default=0.0, guide=probe_listener.GUIDE
+        "GATEWAY_PRE_DRAIN_S",
+        "seconds after SIGTERM for which requests are still taken while readiness says no and each answer ends its "
+        "connection, so that a load balancer goes to other replicas first",
+        parse=seconds(0, 60),
+        default=0.0,
+        guide=probe_listener.GUIDE,
     )
 
     tls: HttpTls = group(HttpTls, default=HttpTls())

@@ -80,8 +80,7 @@ async def serve(settings: PricingSettings, stopping: asyncio.Event) -> None:
         log.info("pricing.listening", address=f"{settings.grpc_address.host}:{server.port}")
         await stopping.wait()
         log.info("pricing.draining")
-        await server.end()
-        await asyncio.sleep(settings.pre_drain_s)
+        await server.leave(settings.pre_drain_s)
 
 
 @asynccontextmanager

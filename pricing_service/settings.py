@@ -12,7 +12,6 @@ from pricing_service.domain.price_guards import ByLevel
 from pricing_service.domain.tier import Level
 from service_kit.access.requirement import Access, access, access_problems
 from service_kit.postgres import database_tls
-from service_kit.process import PRE_DRAIN
 from service_kit.settings import Address, address, flag, group, integer, seconds, setting
 from service_kit.tls.proxied import proxy
 from service_kit.tls.tls_settings import CERTIFICATE, GUIDE, KEY, MutualTls, listening_problems
@@ -193,7 +192,11 @@ class PricingSettings(PricingDatabaseSettings):
         default=20.0,
     )
     pre_drain_s: float = setting(
-        "PRICING_PRE_DRAIN_S", PRE_DRAIN, parse=seconds(0, 60), default=0.0, guide=probe_listener.GUIDE
+        "PRICING_PRE_DRAIN_S",
+        "seconds after SIGTERM for which calls are still taken, so that connected callers go to other replicas first",
+        parse=seconds(0, 60),
+        default=1.0,
+        guide=probe_listener.GUIDE,
     )
     access: Access = setting(
         "PRICING_ACCESS",

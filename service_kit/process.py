@@ -8,7 +8,7 @@ import os
 import signal
 import sys
 from collections.abc import Awaitable, Callable, Mapping
-from typing import Final, TypeVar
+from typing import TypeVar
 
 import structlog
 import uvloop
@@ -25,9 +25,6 @@ S = TypeVar("S")
 GC_THRESHOLD = 10_000
 ENDING_S = 8.0
 """How long a service that ends may take beyond its drain time. It is gone then, whatever it still waits for."""
-PRE_DRAIN: Final = (
-    "seconds after SIGTERM for which calls are still taken while readiness already says no, so that callers leave first"
-)
 _DRAIN_S = 20.0
 """Drain time of a service without such a setting."""
 

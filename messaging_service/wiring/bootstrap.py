@@ -138,8 +138,7 @@ async def serve(settings: MessagingSettings, stopping: asyncio.Event, seams: Sea
         log.info("messaging.listening", address=f"{settings.grpc_address.host}:{server.port}")
         await stopping.wait()
         log.info("messaging.draining")
-        await server.end()
-        await asyncio.sleep(settings.pre_drain_s)
+        await server.leave(settings.pre_drain_s)
 
 
 @asynccontextmanager

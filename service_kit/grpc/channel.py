@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Sequence
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 import grpc
 from grpc import aio
 
 from service_kit.grpc.credentialed_channel import Credential, CredentialedChannel
-from service_kit.grpc.grpc_server import MAX_MESSAGE_BYTES
+from service_kit.grpc.grpc_server import LIVE, MAX_MESSAGE_BYTES
 from service_kit.grpc.renewed_channel import RenewedChannel
 from service_kit.settings import Address
 
@@ -18,10 +19,16 @@ if TYPE_CHECKING:
     from service_kit.tls.tls_files import TlsMaterial
     from service_kit.tls.watched_tls import WatchedTls
 
+_SERVICE_CONFIG: Final = {
+    "loadBalancingConfig": [{"round_robin": {}}],
+    # A replica that is about to end gets no more calls: those on their way to one that stops would fail. A server
+    # without health checks counts as well.
+    "healthCheckConfig": {"serviceName": LIVE},
+}
 CHANNEL_OPTIONS: Sequence[tuple[str, int | str]] = (
     ("grpc.max_receive_message_length", MAX_MESSAGE_BYTES),
     ("grpc.max_send_message_length", MAX_MESSAGE_BYTES),
-    ("grpc.lb_policy_name", "round_robin"),
+    ("grpc.service_config", json.dumps(_SERVICE_CONFIG)),
     # A new replica gets calls within a second of the end of a connection; by default, within 30.
     ("grpc.dns_min_time_between_resolutions_ms", 1_000),
     # A restarted service is found again within a second.

@@ -41,7 +41,8 @@ NEWS_S = 0.1
 _STARTING = "the service is starting"
 _ENDING = "the service is ending"
 LIVE = "live"
-"""Serves for as long as the event loop runs: what a probe may ask that restarts a process."""
+"""Serves for as long as the event loop runs, until the server is about to end: what a probe may ask that restarts a
+process, and what callers watch to leave in time."""
 
 SERVER_OPTIONS: Sequence[tuple[str, int]] = (
     ("grpc.max_receive_message_length", MAX_MESSAGE_BYTES),
@@ -76,6 +77,11 @@ class _Health(health.aio.HealthServicer):  # type: ignore[misc]  # ships no anno
         finally:
             watch.cancel()
             self._watches.discard(watch)
+
+    @property
+    def is_watched(self) -> bool:
+        """Whether anybody hears of a change."""
+        return bool(self._watches)
 
     async def drain(self) -> None:
         """Reports to all watchers that the server is going, then ends the watches."""
@@ -180,15 +186,26 @@ class GrpcServer:
         """Whether calls are welcome, as health checks are told."""
         return self.problem is None
 
-    async def end(self) -> None:
-        """Says from now on that calls are not welcome, and goes on to answer them: callers look for another server."""
+    async def leave(self, within_s: float) -> None:
+        """Says that the server is about to end, and goes on to answer calls until callers use others.
+
+        A server that stops fails the calls that are just on their way to it, and nothing tells their callers whether
+        they were begun. So callers watch LIVE, and send the next call elsewhere; they get `within_s` for that, and
+        where nobody watches it returns at once.
+        """
+        await self._end()
+        if self._health.is_watched:
+            await asyncio.sleep(within_s)
+
+    async def _end(self) -> None:
         if not self._is_ending:
             self._is_ending = True
             self.problem = _ENDING
             await self._tell()
+            await self._health.set(LIVE, health_pb2.HealthCheckResponse.NOT_SERVING)
 
     async def stop(self, grace_s: float) -> None:
         """Turns new calls away at once and lets running ones end within the grace."""
-        await self.end()
+        await self._end()
         await self._health.drain()
         await self.grpc.stop(grace_s)

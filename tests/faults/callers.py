@@ -9,12 +9,13 @@ from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import contextmanager
 from itertools import count
 from types import TracebackType
-from typing import Any, Self
+from typing import Any, Protocol, Self
 
 import httpx
 
+from tests.system.carrier import SandboxPhones
+from tests.system.databases import Database
 from tests.system.rest import SEND, TEXT, Answer, Rest, sms
-from tests.system.running import System
 
 _PAUSE_S = 0.02
 """Between an answer that promises nothing and the next request of a caller."""
@@ -132,7 +133,24 @@ class Callers:
             return False
 
 
-def check_every_promise(system: System, callers: Callers) -> None:
+class Promises(Protocol):
+    """What callers sent, and what they were told."""
+
+    user: str
+    requests: dict[str, dict[str, Any]]
+    sent: dict[str, str]
+
+
+class Sender(Protocol):
+    """A system that sends."""
+
+    phones: SandboxPhones
+    messaging_database: Database
+
+    def check_money(self) -> None: ...
+
+
+def check_every_promise(system: Sender, callers: Promises) -> None:
     """Fails when a message that was answered as sent is not at the carrier, or any is there twice."""
     taken: dict[str, int] = {}
     for part in system.phones.taken():

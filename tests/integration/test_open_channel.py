@@ -10,6 +10,7 @@ from grpc import aio
 from grpc_health.v1 import health, health_pb2, health_pb2_grpc
 
 from service_kit.grpc.channel import open_channel
+from service_kit.grpc.grpc_server import LIVE
 from service_kit.settings import Address
 
 SLOW_S = 0.4
@@ -37,8 +38,9 @@ async def slow_to_connect(port: int) -> AsyncIterator[int]:
 
 
 async def test_a_service_that_is_slow_to_take_a_connection_is_waited_for() -> None:
-    server = aio.server()
-    health_pb2_grpc.add_HealthServicer_to_server(health.aio.HealthServicer(), server)
+    server, servicer = aio.server(), health.aio.HealthServicer()
+    await servicer.set(LIVE, health_pb2.HealthCheckResponse.SERVING)
+    health_pb2_grpc.add_HealthServicer_to_server(servicer, server)
     port = server.add_insecure_port("127.0.0.1:0")
     await server.start()
     try:

@@ -21,7 +21,6 @@ from messaging_service.wiring.settings.sending_settings import SendingSettings
 from messaging_service.wiring.settings.watch_settings import WatchSettings
 from messaging_service.wiring.settings.webhook_settings import WebhookSettings
 from service_kit.access.requirement import Access
-from service_kit.process import PRE_DRAIN
 from service_kit.settings import Address, address, group, seconds, setting
 from service_kit.tls.tls_settings import calling_problems, listening_problems
 from service_kit.web import probe_listener
@@ -54,7 +53,11 @@ class MessagingSettings:
         default=20.0,
     )
     pre_drain_s: float = setting(
-        "MESSAGING_PRE_DRAIN_S", PRE_DRAIN, parse=seconds(0, 60), default=0.0, guide=probe_listener.GUIDE
+        "MESSAGING_PRE_DRAIN_S",
+        "seconds after SIGTERM for which calls are still taken, so that connected callers go to other replicas first",
+        parse=seconds(0, 60),
+        default=1.0,
+        guide=probe_listener.GUIDE,
     )
     access: AccessSettings = group(AccessSettings)
     tls: MessagingTls = group(MessagingTls, default=MessagingTls())
