@@ -12,7 +12,6 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from pricing_service.adapters.migrate import migrate
 from pricing_service.adapters.postgres_costs import PostgresCosts
 from pricing_service.domain.cost import Change, Cost, CostDraft
 from pricing_service.domain.edition import Edition
@@ -22,10 +21,12 @@ from pricing_service.domain.importing import PriceInEffect
 from pricing_service.domain.resolution import Standing
 from pricing_service.domain.tier import DIRECT_CUSTOMER, TUKUPAY, Level, Tier
 from pricing_service.use_cases.cost_repository import CostRepository, Lookup, NewCost
+from service_kit.embedded.embedded_postgres import EmbeddedPostgres
 from service_kit.postgres.database import create_pool
-from tests.conftest import DatabaseTemplate, FreshDatabase
+from tests.conftest import DatabaseTemplate
 from tests.doubles.in_memory_costs import InMemoryCosts
 from tests.system.effort import effort
+from tests.system.pricing_database import empty_pricing
 
 NOVEMBER = datetime(2024, 11, 1, tzinfo=UTC)
 DECEMBER = datetime(2024, 12, 1, tzinfo=UTC)
@@ -39,12 +40,12 @@ _numbers = count(1)
 
 @pytest.fixture(params=["in memory", "PostgreSQL"])
 async def costs(
-    request: pytest.FixtureRequest, database_template: DatabaseTemplate, fresh_database: FreshDatabase
+    request: pytest.FixtureRequest, postgres_server: EmbeddedPostgres, database_template: DatabaseTemplate
 ) -> AsyncIterator[CostRepository]:
     if request.param == "in memory":
         yield InMemoryCosts(lambda: datetime.now(UTC))
         return
-    url = fresh_database(template=database_template("pricing_template", migrate))
+    url = empty_pricing(postgres_server, database_template)
     async with create_pool(url, "contract", max_size=8) as pool:
         yield PostgresCosts(pool)
 

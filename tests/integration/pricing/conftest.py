@@ -19,11 +19,13 @@ from pricing_service.adapters.migrate import migrate
 from pricing_service.bootstrap import running
 from pricing_service.settings import PricingSettings
 from pricing_service.transport.servicer import SERVICE_NAME
+from service_kit.embedded.embedded_postgres import EmbeddedPostgres
 from service_kit.errors import ServiceError
 from service_kit.grpc.channel import open_channel
 from service_kit.grpc.grpc_errors import from_rpc_error
 from service_kit.settings import Address
 from tests.conftest import DatabaseTemplate, FreshDatabase
+from tests.system.pricing_database import empty_pricing
 from tukupay.sms.pricing.v1 import pricing_pb2 as pb
 from tukupay.sms.pricing.v1 import pricing_pb2_grpc
 
@@ -108,8 +110,14 @@ async def refusal_of(call: Any) -> ServiceError:
 
 
 @pytest.fixture
-def pricing_url(database_template: DatabaseTemplate, fresh_database: FreshDatabase) -> str:
+def pricing_url(postgres_server: EmbeddedPostgres, database_template: DatabaseTemplate) -> str:
     """A migrated, empty pricing database."""
+    return empty_pricing(postgres_server, database_template)
+
+
+@pytest.fixture
+def new_pricing_url(database_template: DatabaseTemplate, fresh_database: FreshDatabase) -> str:
+    """The same, for tests that change more than its rows."""
     return fresh_database(template=database_template("pricing_template", migrate))
 
 

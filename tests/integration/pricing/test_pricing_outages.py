@@ -184,10 +184,10 @@ async def test_a_database_without_migrations_is_not_served_until_it_has_them(
     assert "run `tukupay-sms migrate`" in capsys.readouterr().out
 
 
-async def test_a_database_of_a_newer_release_is_served(pricing_url: str) -> None:
-    with psycopg.connect(pricing_url) as connection:
+async def test_a_database_of_a_newer_release_is_served(new_pricing_url: str) -> None:
+    with psycopg.connect(new_pricing_url) as connection:
         connection.execute("UPDATE alembic_version SET version_num = 'from_the_future'")
-    async with pricing_on(pricing_url) as pricing:
+    async with pricing_on(new_pricing_url) as pricing:
         await pricing.until_serving()
 
 
