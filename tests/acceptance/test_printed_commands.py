@@ -44,6 +44,7 @@ NOT_RUN = {
     r"git clone|make |pip install|^export ": "sets the machine up",
     r" &$": "goes on in the background",
     r"^cat |^head ": "shows a file",
+    r"^kubectl |^helm ": "needs a cluster; what helm renders has tests of its own in tests/unit/deploy",
     r"--cacert|tls\.env": "needs a system over TLS; test_up_over_tls.py has one",
     r"serve messaging|africastalking|8091|AFRICASTALKING": "a system of its own; the sandbox has a test of its own",
     r"carriers pause airtel": "the text says to give the name of a carrier that there is",
