@@ -1,4 +1,4 @@
-"""Writes what is made of the chart's values, the migrations, the alerts and the dashboards; `--check` only compares."""
+"""Writes what the chart has of its values, the release, the migrations, alerts and dashboards; `--check` compares."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ import json
 import re
 import sys
 import textwrap
+import tomllib
 from pathlib import Path
 from typing import Any, Final
 
@@ -18,6 +19,7 @@ from service_kit.postgres.revisions import read_revisions
 
 DEPLOY: Final = Path(__file__).resolve().parents[1]
 CHART: Final = DEPLOY / "helm" / "tukupay-sms"
+_VERSION: Final = re.compile(r"(?<=^version: ).*$|(?<=^appVersion: ).*$", re.MULTILINE)
 _TABLE: Final = re.compile(r"(?<=<!-- values -->\n).*?(?=<!-- end of values -->)", re.DOTALL)
 
 
@@ -48,8 +50,9 @@ def copies() -> list[Path]:
 
 def files() -> dict[Path, str]:
     """Every file that is made, with what should be in it."""
-    readme = CHART / "README.md"
+    readme, description = CHART / "README.md", CHART / "Chart.yaml"
     made = {
+        description: _VERSION.sub(lambda _: release(), description.read_text("utf-8")),
         CHART / "values.yaml": values_yaml(),
         CHART / "values.schema.json": schema_json(),
         CHART / "files" / "schema-revisions.yaml": revisions(),
@@ -59,6 +62,12 @@ def files() -> dict[Path, str]:
         for path in sorted((DEPLOY / folder).glob(pattern)):
             made[CHART / "files" / folder / path.name] = path.read_text("utf-8")
     return made
+
+
+def release() -> str:
+    """The version of the project, which is that of the chart and of the image."""
+    project = tomllib.loads((DEPLOY.parent / "pyproject.toml").read_text("utf-8"))["project"]
+    return str(project["version"])
 
 
 def revisions() -> str:
