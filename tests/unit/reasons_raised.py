@@ -59,7 +59,7 @@ class _Call:
 @cache
 def raised() -> frozenset[Raised]:
     """Everything that can be raised. Raises ValueError for a reason that cannot be read."""
-    calls = list(_calls())
+    calls = _calls()
     found: set[Raised] = set()
     through: dict[tuple[str, str], tuple[int, str]] = {}
     for call in calls:
@@ -79,11 +79,14 @@ def raised() -> frozenset[Raised]:
     return frozenset(found)
 
 
-def _calls() -> Iterator[_Call]:
-    for package in PACKAGES:
-        for path in sorted((ROOT / package).rglob("*.py")):
-            file = path.relative_to(ROOT).as_posix()
-            yield from _calls_in(ast.parse(path.read_text("utf-8")), None, file)
+@cache
+def _calls() -> tuple[_Call, ...]:
+    files = (path for package in PACKAGES for path in sorted((ROOT / package).rglob("*.py")))
+    return tuple(
+        call
+        for path in files
+        for call in _calls_in(ast.parse(path.read_text("utf-8")), None, path.relative_to(ROOT).as_posix())
+    )
 
 
 def _calls_in(node: ast.AST, function: ast.FunctionDef | ast.AsyncFunctionDef | None, file: str) -> Iterator[_Call]:
