@@ -143,6 +143,14 @@ def plan(scale: float) -> list[Campaign]:
             for number in range(1, rounds + 1)
         ),
         Campaign(
+            "lifecycle",
+            (*PYTEST, "tests/lifecycle"),
+            "three processes of each kind behind names, replaced, killed and scaled under 50 sends a second",
+            "none",
+            rf"phase |{ended}",
+            {LONG: "1"},
+        ),
+        Campaign(
             "http",
             (*PYTEST, "tests/faults/test_http_is_held_up.py"),
             "500 silent and dripping connections and heads without end, beside 1,000 requests of another caller",
