@@ -1,7 +1,7 @@
 # TukuPay SMS. `make` lists the targets.
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help up sbom audit-dependencies test faults lifecycle-test lint format protos protos-baseline settings-table access-table chart chart-tools bench locks hooks clean
+.PHONY: help up sbom audit-dependencies test faults lifecycle-test image image-test release lint format protos protos-baseline settings-table access-table chart chart-tools bench locks hooks clean
 
 PYTHON ?= python3
 # Half of the tests' time is waiting for processes, so four are not too many for two cores.
@@ -84,6 +84,24 @@ CYCLONEDX = $(BIN)/cyclonedx-py requirements --pyproject pyproject.toml --short-
 sbom: $(DEV) ## write every dependency with its hashes (CycloneDX): sbom.json of all, sbom-service.json of the services
 	$(CYCLONEDX) --output-file $(SBOM) requirements/runtime.txt 2> /dev/null
 	$(CYCLONEDX) --output-file $(SERVICE_SBOM) requirements/service.txt 2> /dev/null
+
+image: $(DEV) ## build the image with docker, podman or buildah (UNPINNED=1: on a base without a digest)
+	$(BIN)/python deploy/image/build_image.py $(if $(UNPINNED),--unpinned) $(if $(IMAGE),--tag $(IMAGE))
+
+image-test: $(DEV) ## build the image without a registry, and run the whole system in containers (as root; minutes)
+	TUKUPAY_TEST_IMAGE=1 $(BIN)/pytest -s -p no:cacheprovider --timeout 1800 tests/image
+
+DIST := dist
+RELEASE = $(DIST)/tukupay-sms-$$($(BIN)/python -m hatchling version)
+
+release: $(DEV) ## build the wheel, the sources, SBOMs, locks and checksums in dist/, and install them elsewhere
+	rm -rf $(DIST)
+	SOURCE_DATE_EPOCH=$$(git log -1 --format=%ct) $(BIN)/python -m hatchling build --directory $(DIST)
+	$(MAKE) --no-print-directory sbom SBOM=$(RELEASE)-server.cdx.json SERVICE_SBOM=$(RELEASE)-service.cdx.json
+	cp requirements/runtime.txt $(RELEASE)-server-lock.txt
+	cp requirements/service.txt $(RELEASE)-service-lock.txt
+	cd $(DIST) && sha256sum * > SHA256SUMS
+	TUKUPAY_TEST_RELEASE=$(DIST) $(BIN)/pytest -p no:cacheprovider --timeout 600 tests/release
 
 audit-dependencies: $(DEV) ## ask whether dependencies are known to be vulnerable, where that can be asked
 	$(BIN)/python requirements/audit_dependencies.py

@@ -3,11 +3,16 @@
 from __future__ import annotations
 
 import sys
+from importlib.metadata import version
 
 
 def main() -> None:
     """Runs the command line; exits with 2 when only the stubs of the package are installed."""
     _open_closed_streams()
+    if sys.argv[1:] == ["--version"]:
+        # Answered before anything is loaded, and also where only the stubs are installed.
+        sys.stdout.write(f"tukupay-sms {version('tukupay-sms')}\n")
+        return
     try:
         from sms_cli.application import run  # noqa: PLC0415 - its absence has an answer
     except ModuleNotFoundError as error:
