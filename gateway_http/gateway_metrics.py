@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
-from typing import Final
+from typing import Final, get_args
 
 from prometheus_client import Counter, Gauge, Histogram
 from prometheus_client.registry import CollectorRegistry
@@ -124,6 +124,8 @@ class CredentialMetrics(CredentialMeter):
             ("cause",),
             registry=registry,
         )
+        for cause in get_args(Refused):
+            self._refused.labels(cause)
 
     @override
     def credential_refused(self, cause: Refused) -> None:

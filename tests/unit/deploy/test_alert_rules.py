@@ -64,6 +64,7 @@ def test_the_names_of_metrics_are_found_wherever_they_stand_in_an_expression() -
 def test_an_alert_says_how_urgent_it_is_and_what_to_do(name: str) -> None:
     rule = ALERTS[name]
     assert rule["labels"]["severity"] in {"page", "ticket"}
+    assert re.fullmatch(r"[1-9][0-9]*[smh]", rule["for"])
     assert set(rule["annotations"]) == {"summary", "description", "runbook_url"}
     runbook = ROOT / rule["annotations"]["runbook_url"]
     assert runbook == RUNBOOKS / f"{name}.md"
@@ -116,5 +117,6 @@ def test_runbooks_name_settings_and_lines_of_logs_that_there_are() -> None:
 KNOWN_ELSEWHERE = {
     "ledger_entry", "message_event", "message_part",
     "max_connections", "default_pool_size", "pg_terminate_backend", "target_session_attrs", "carrier_message_id",
+    "process_cpu_seconds_total",
 }  # fmt: skip
-"""Names of tables, and of PostgreSQL and its poolers."""
+"""Names of tables, of PostgreSQL and its poolers, and of the metrics of any process."""
