@@ -1,7 +1,7 @@
 # TukuPay SMS. `make` lists the targets.
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help up sbom audit-dependencies test faults lifecycle-test image image-test release lint format protos protos-baseline settings-table access-table chart chart-tools bench locks hooks clean
+.PHONY: help up sbom audit-dependencies test faults lifecycle-test image image-test release lint format protos protos-baseline settings-table access-table dashboards chart chart-tools bench locks hooks clean
 
 PYTHON ?= python3
 # Half of the tests' time is waiting for processes, so four are not too many for two cores.
@@ -46,6 +46,7 @@ lint: $(DEV) ## check style, types, import rules, protos and stubs
 	$(BIN)/python protos/generate.py --check
 	$(BIN)/python docs/settings_table.py --check
 	$(BIN)/python docs/access_table.py --check
+	$(BIN)/python -m deploy.dashboards.generate --check
 	$(BIN)/python -m deploy.tools.make_chart --check
 
 format: $(DEV) ## put the code into its canonical form
@@ -62,6 +63,11 @@ settings-table: $(DEV) ## write the tables of settings in docs/operations.md, an
 
 access-table: $(DEV) ## write the tables of scopes and methods in docs/guides/access.md
 	$(BIN)/python docs/access_table.py
+
+dashboards: chart-tools ## write the dashboards for Grafana, and their copies in the chart and the kustomize base
+	$(BIN)/python -m deploy.dashboards.generate
+	$(BIN)/python -m deploy.tools.make_chart
+	$(BIN)/python -m deploy.tools.make_kustomize
 
 chart: chart-tools ## write what the chart and the kustomize base are made of
 	$(BIN)/python -m deploy.tools.make_chart

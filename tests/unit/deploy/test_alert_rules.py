@@ -11,31 +11,20 @@ import pytest
 import yaml
 
 from tests.system.exposition import GUIDE
+from tests.system.promql import OF_PROMETHEUS, ROOT, RULES, readings, recorded, rules
 
-ROOT = Path(__file__).parents[3]
-RULES = ROOT / "deploy" / "alerts" / "tukupay.yaml"
 TESTS = sorted((RULES.parent / "tests").glob("*.yaml"))
 RUNBOOKS = ROOT / "docs" / "runbooks"
-OF_PROMETHEUS = {"up"}
 _SUFFIX = re.compile(r"_(bucket|sum|count)$")
 
 
-def rules() -> list[dict[str, Any]]:
-    document = yaml.safe_load(RULES.read_text("utf-8"))
-    return [rule for group in document["groups"] for rule in group["rules"]]
-
-
 ALERTS = {rule["alert"]: rule for rule in rules() if "alert" in rule}
-RECORDED = {rule["record"] for rule in rules() if "record" in rule}
+RECORDED = recorded()
 
 
 def metrics_in(expression: promql_parser.Expr) -> set[str]:
     """The names of the series that an expression reads."""
-    if isinstance(expression, promql_parser.VectorSelector):
-        return {expression.name or ""}
-    inner = [getattr(expression, part, None) for part in ("expr", "lhs", "rhs", "vector_selector")]
-    inner += getattr(expression, "args", None) or []
-    return set().union(*(metrics_in(each) for each in inner if each is not None))
+    return {reading.metric for reading in readings(expression)}
 
 
 def documented() -> set[str]:

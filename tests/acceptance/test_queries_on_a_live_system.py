@@ -1,0 +1,122 @@
+"""Every query of the alerts and dashboards names series, labels and values that a system under load exports."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import subprocess
+from collections import defaultdict
+from collections.abc import Iterable
+from typing import NamedTuple
+
+import promql_parser
+import pytest
+
+from tests.system.exposition import Figures
+from tests.system.promql import OF_PROMETHEUS, OF_TARGETS, legend_labels, queries, readings, recorded
+from tests.system.rest import new_phone
+from tests.system.running import System
+from tests.system.waiting import until
+
+SERVICES = ("messaging", "pricing", "gateway")
+REFUSED = "+254700000001"
+PROMTOOL = os.environ.get("TUKUPAY_TEST_PROMTOOL") or shutil.which("promtool")
+NOT_HERE = {
+    # Only with TLS, and only with a carrier that says what our account there holds: other tests have such systems.
+    "tukupay_tls_certificate_expiry_timestamp_seconds": {"use"},
+    "tukupay_carrier_balance_kes": {"carrier"},
+}
+"""Metrics without a series on this system, with their labels as the guide has them."""
+
+
+class Live(NamedTuple):
+    """What all three services exported at once."""
+
+    texts: dict[str, str]
+    labels: dict[str, set[str]]
+    """The labels of the series of each name."""
+    values: dict[tuple[str, str], set[str]]
+    """The values of a label of the series of a name."""
+
+
+@pytest.fixture(scope="module")
+def live(system: System) -> Live:
+    rest, phone = system.rest, new_phone()
+    sent = [rest.send("dashboards", priority=priority).entry for priority in ("high", "normal")]
+    assert rest.send("dashboards", recipientPhoneNumber=REFUSED).status == 200
+    assert rest.send("dashboards", recipientPhoneNumber="0712").status == 400
+    assert (
+        rest.post("/api/sms/suppressions", {"phoneNumber": phone, "reason": "complained", "createdBy": "test"}).status
+        == 201
+    )
+    assert rest.send("dashboards", recipientPhoneNumber=phone).status == 409
+    for entry in sent:
+        system.wait_for_state(entry["outboxId"], "delivered")
+    until("the queue was counted", lambda: "tukupay_receipts_waiting{" in system.metrics("messaging"))
+    texts = {service: system.metrics(service) for service in SERVICES}
+    labels, values = defaultdict[str, set[str]](set), defaultdict[tuple[str, str], set[str]](set)
+    for text in texts.values():
+        for family in Figures(text).families.values():
+            for sample in family.samples:
+                labels[sample.name] |= sample.labels.keys()
+                for label, value in sample.labels.items():
+                    values[sample.name, label].add(value)
+    return Live(texts, dict(labels), dict(values))
+
+
+def blind(live: Live, asked: Iterable[tuple[str, str, str]]) -> list[str]:
+    """What queries ask for and nobody exports."""
+    known = {**NOT_HERE, **live.labels}
+    faults: list[str] = []
+    for where, expression, legend in asked:
+        for reading in readings(promql_parser.parse(expression)):
+            if reading.metric in OF_PROMETHEUS | recorded():
+                continue
+            if reading.metric not in known:
+                faults.append(f"{where}: no series {reading.metric}")
+                continue
+            missing = (reading.labels | legend_labels(legend)) - known[reading.metric] - OF_TARGETS
+            faults += [f"{where}: {reading.metric} has no label {label}" for label in sorted(missing)]
+            faults += [
+                f'{where}: no series {reading.metric}{{{label}="{value}"}}'
+                for label, value in reading.equal
+                if label not in OF_TARGETS and value not in live.values.get((reading.metric, label), set())
+            ]
+    return faults
+
+
+def test_every_query_finds_its_series(live: Live) -> None:
+    assert blind(live, queries()) == []
+    assert NOT_HERE.keys() & live.labels.keys() == set()
+
+
+def test_a_query_of_what_nobody_exports_is_found(live: Live) -> None:
+    asked = [
+        ("a", "rate(tukupay_nothing_total[5m])", ""),
+        ("b", "sum by (colour, job) (tukupay_serving)", ""),
+        ("c", 'rate(tukupay_outcomes_total{kind=~"accepted|strange"}[5m])', "{{carrier}} {{shape}}"),
+    ]
+    assert blind(live, asked) == [
+        "a: no series tukupay_nothing_total",
+        "b: tukupay_serving has no label colour",
+        "c: tukupay_outcomes_total has no label shape",
+        'c: no series tukupay_outcomes_total{kind="strange"}',
+    ]
+
+
+def test_the_objective_of_the_high_lane_is_a_bound_of_its_histogram(live: Live) -> None:
+    assert "2.0" in live.values["tukupay_accept_to_carrier_seconds_bucket", "le"]
+
+
+@pytest.mark.skipif(PROMTOOL is None, reason="promtool is not installed (Debian: prometheus)")
+@pytest.mark.parametrize("service", SERVICES)
+def test_promtool_has_no_complaint_about_a_scrape(live: Live, service: str) -> None:
+    checked = subprocess.run(
+        [str(PROMTOOL), "check", "metrics"],
+        input=live.texts[service],
+        capture_output=True,
+        text=True,
+        timeout=30,
+        check=False,
+    )
+    assert (checked.returncode, checked.stdout + checked.stderr) == (0, "")
