@@ -90,7 +90,7 @@ def component(name: str, *, replicas: int, resource: Value, settings: Schema, se
         ),
         "drainSeconds": Value(20, "seconds that what is running may take to end after SIGTERM", number(0, 300)),
         "preDrainSeconds": Value(
-            5 if name == "gateway" else 0,
+            5 if name == "gateway" else 1,
             "seconds after SIGTERM for which calls are still taken, while readiness says no",
             number(0, 60),
         ),
