@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from sms_cli.accounts.limit_options import limits_record
-from sms_cli.shared.enum_words import enum_word
+from sms_cli.shared.enum_words import enum_constant, enum_word
 from sms_cli.shared.kes_amounts import kes
 from sms_cli.shared.terminal_instants import shown
 from tukupay.sms.messaging.v1 import accounts_pb2 as pb
@@ -53,7 +53,7 @@ def fault_record(fault: pb.BookFault) -> dict[str, object]:
     is_count = fault.rule in COUNTED
     return {
         "userId": fault.user_id,
-        "rule": pb.BookRule.Name(fault.rule).removeprefix("BOOK_RULE_"),
+        "rule": enum_constant(pb.BookRule, fault.rule),
         "recorded": fault.recorded if is_count else kes(fault.recorded),
         "expected": fault.expected if is_count else kes(fault.expected),
         "outboxId": fault.outbox_id if fault.HasField("outbox_id") else None,

@@ -24,9 +24,18 @@ class Enum(Protocol[V_co]):
 def enum_word(enum: Enum[int], value: int) -> str:
     """What the name of a value adds to that of its enum: `in_doubt` for `DELIVERY_STATE_IN_DOUBT`.
 
-    Raises ValueError for a value that the enum does not have.
+    A service of a newer release may have values that this one has no name for: their numbers, as `value_12`.
     """
-    return enum.Name(value).removeprefix(_prefix(enum)).lower()
+    return enum_constant(enum, value).lower()
+
+
+def enum_constant(enum: Enum[int], value: int) -> str:
+    """The same in upper case, as reasons are written: `FAR_PAST` for `PRICE_GUARD_FAR_PAST`."""
+    try:
+        name = enum.Name(value)
+    except ValueError:
+        return f"VALUE_{value}"
+    return name.removeprefix(_prefix(enum))
 
 
 def enum_words(enum: Enum[V]) -> dict[str, V]:

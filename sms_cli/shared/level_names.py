@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from sms_cli.shared.enum_words import enum_words
+from sms_cli.shared.enum_words import enum_constant, enum_words
 from tukupay.sms.pricing.v1 import pricing_pb2 as pb
 
 LEVEL_NAMES: Mapping[int, str] = {
@@ -34,4 +34,4 @@ def parse_level(text: str) -> pb.CostLevel.ValueType:
 
 def guard_name(guard: pb.PriceGuard.ValueType) -> str:
     """The guard in the word of reasons, for instance `FAR_PAST`."""
-    return pb.PriceGuard.Name(guard).removeprefix("PRICE_GUARD_")
+    return enum_constant(pb.PriceGuard, guard)
