@@ -18,7 +18,7 @@ from messaging_service.wiring.services import SERVICES
 from service_kit.grpc.grpc_errors import from_rpc_error
 from tests.contract.sms_examples import RECIPIENT
 from tests.integration.messaging.access.keys_at_work import terms
-from tests.integration.messaging.accounts.test_billing import Billing, instant
+from tests.integration.messaging.accounts.billing_calls import Billing, instant
 from tests.integration.messaging.running_service import Running
 from tests.system.messaging_database import rows
 from tukupay.sms.common.v1 import audit_pb2, audit_pb2_grpc

@@ -16,7 +16,7 @@ from messaging_service.wiring.migrate import migrate
 from service_kit.grpc.grpc_errors import from_rpc_error
 from service_kit.postgres.migrations import upgrade
 from tests.conftest import FreshDatabase
-from tests.integration.messaging.accounts.test_billing import KES, Billing
+from tests.integration.messaging.accounts.billing_calls import KES, Billing
 from tests.integration.messaging.running_service import Running, refusal_of
 from tests.system.messaging_database import rows, until_found
 from tukupay.sms.messaging.v1 import accounts_pb2 as pb

@@ -10,7 +10,7 @@ from messaging_service.accounts.postgres.postgres_ledger_store import PostgresLe
 from messaging_service.carriers.domain.submission import ReceiptState
 from service_kit.postgres.database import create_pool
 from tests.contract.sms_examples import accepted, refused
-from tests.integration.messaging.accounts.test_billing import KES, POSTPAID, UNIT, Billing
+from tests.integration.messaging.accounts.billing_calls import KES, POSTPAID, UNIT, Billing
 from tests.integration.messaging.conftest import receipt
 from tests.integration.messaging.reports.test_invoices import compared, lines, word
 from tests.integration.messaging.reports.test_reports import Reports

@@ -11,7 +11,7 @@ import pytest
 
 from messaging_service.sending.outbox import Claim
 from tests.contract.sms_examples import acceptance, accepted, settlement
-from tests.integration.messaging.accounts.test_billing import KES, POSTPAID, Billing, instant
+from tests.integration.messaging.accounts.billing_calls import KES, POSTPAID, Billing, instant
 from tests.integration.messaging.conftest import record
 from tests.integration.messaging.running_service import Running, refusal_of
 from tests.system.messaging_database import STAYS_OPEN, rows, until_found
