@@ -16,9 +16,9 @@ from pricing_service.adapters.chained_pricing_tables import CHAINED_TABLES
 from pricing_service.adapters.cost_ids import new_cost_id
 from pricing_service.adapters.postgres_costs import PostgresCosts
 from pricing_service.adapters.pricing_metrics import PriceBookCollector
-from pricing_service.adapters.pricing_migrations import MIGRATIONS
 from pricing_service.adapters.pricing_session_guards import GUARDS
 from pricing_service.domain.price_guards import Guards
+from pricing_service.migrations import MIGRATIONS
 from pricing_service.settings import PricingSettings
 from pricing_service.transport.price_now import render, resolve_price_handler
 from pricing_service.transport.servicer import SERVICE_NAME, PricingServicer, UseCases

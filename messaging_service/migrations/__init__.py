@@ -1,1 +1,8 @@
-"""Numbered migrations of the messaging database."""
+"""Numbered migrations of the messaging database, and where they are."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Final
+
+MIGRATIONS: Final = Path(__file__).resolve().parent

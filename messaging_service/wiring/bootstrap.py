@@ -11,6 +11,7 @@ from functools import partial
 import structlog
 
 from messaging_service.carriers.carrier import CarrierSinks
+from messaging_service.migrations import MIGRATIONS
 from messaging_service.shared.postgres.report_turns import ReportTurns
 from messaging_service.wiring.build_abuse import WiredAbuse, build_abuse
 from messaging_service.wiring.build_access import WiredAccess, build_access
@@ -26,7 +27,6 @@ from messaging_service.wiring.build_receipts import build_intake, build_receipts
 from messaging_service.wiring.build_reports import build_reports
 from messaging_service.wiring.build_sending import Needed, WiredSending, build_sending
 from messaging_service.wiring.chosen_carriers import carrier_plan
-from messaging_service.wiring.messaging_migrations import MIGRATIONS
 from messaging_service.wiring.messaging_process import Duties, Process, Servicers, create_process
 from messaging_service.wiring.pools import REPORTS
 from messaging_service.wiring.seams import Seams

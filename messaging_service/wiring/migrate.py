@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
+from messaging_service.migrations import MIGRATIONS
 from messaging_service.sending.postgres.message_tables import message_event
 from messaging_service.shared.postgres.session_guards import GUARDS
 from messaging_service.wiring.chained_messaging_tables import EVENTS
-from messaging_service.wiring.messaging_migrations import MIGRATIONS
 from messaging_service.wiring.messaging_tables import metadata
 from service_kit.postgres import grants
 from service_kit.postgres.grants import AppendOnly

@@ -5,8 +5,8 @@ from __future__ import annotations
 from typing import Final
 
 from pricing_service.adapters.cost_tables import metadata
-from pricing_service.adapters.pricing_migrations import MIGRATIONS
 from pricing_service.adapters.pricing_session_guards import GUARDS
+from pricing_service.migrations import MIGRATIONS
 from service_kit.postgres import grants, migrations
 from service_kit.postgres.grants import AppendOnly
 from service_kit.postgres.guards import set_guards

@@ -9,10 +9,10 @@ from pathlib import Path
 import psycopg
 import pytest
 
-from messaging_service.wiring.messaging_migrations import MIGRATIONS as MESSAGING
+from messaging_service.migrations import MIGRATIONS as MESSAGING
 from messaging_service.wiring.migrate import migrate as migrate_messaging
 from pricing_service.adapters.migrate import migrate as migrate_pricing
-from pricing_service.adapters.pricing_migrations import MIGRATIONS as PRICING
+from pricing_service.migrations import MIGRATIONS as PRICING
 from service_kit.postgres.migration_command import migrate_by_command
 from service_kit.postgres.migration_run import MigratedService
 from service_kit.postgres.migrations import PooledError

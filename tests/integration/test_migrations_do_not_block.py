@@ -10,10 +10,10 @@ import pytest
 from alembic.script import ScriptDirectory
 from sqlalchemy import Engine, MetaData, event
 
+from messaging_service.migrations import MIGRATIONS as MESSAGING_MIGRATIONS
 from messaging_service.wiring import messaging_tables
-from messaging_service.wiring.messaging_migrations import MIGRATIONS as MESSAGING_MIGRATIONS
 from pricing_service.adapters import cost_tables as pricing_tables
-from pricing_service.adapters.pricing_migrations import MIGRATIONS as PRICING_MIGRATIONS
+from pricing_service.migrations import MIGRATIONS as PRICING_MIGRATIONS
 from service_kit.postgres import migrations
 from service_kit.postgres.migrations import TableInUseError
 from service_kit.postgres.revisions import read_revisions

@@ -15,7 +15,7 @@ from grpc_health.v1 import health_pb2, health_pb2_grpc
 from structlog.testing import capture_logs
 
 from pricing_service.adapters.migrate import migrate
-from pricing_service.adapters.pricing_migrations import MIGRATIONS
+from pricing_service.migrations import MIGRATIONS
 from pricing_service.transport.servicer import SERVICE_NAME
 from service_kit import readiness
 from service_kit.duties.ending import end_tasks

@@ -15,7 +15,7 @@ import httpx
 import psycopg
 import pytest
 
-from messaging_service.wiring.messaging_migrations import MIGRATIONS
+from messaging_service.migrations import MIGRATIONS
 from service_kit.embedded.embedded_postgres import EmbeddedPostgres
 from service_kit.postgres.revisions import read_revisions
 from tests.system.ports import free_port

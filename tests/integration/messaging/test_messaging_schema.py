@@ -12,8 +12,8 @@ from alembic.runtime.migration import MigrationContext
 from psycopg.conninfo import make_conninfo
 from sqlalchemy import inspect
 
+from messaging_service.migrations import MIGRATIONS
 from messaging_service.shared.domain.states import State
-from messaging_service.wiring.messaging_migrations import MIGRATIONS
 from messaging_service.wiring.messaging_tables import metadata
 from messaging_service.wiring.migrate import migrate
 from service_kit.errors import Kind, ServiceError

@@ -10,7 +10,7 @@ from sqlalchemy import inspect
 
 from pricing_service.adapters.cost_tables import metadata
 from pricing_service.adapters.migrate import migrate
-from pricing_service.adapters.pricing_migrations import MIGRATIONS
+from pricing_service.migrations import MIGRATIONS
 from service_kit.postgres.migrations import engine_for, upgrade
 from tests.conftest import FreshDatabase
 

@@ -10,7 +10,7 @@ import pytest
 from grpc import aio
 
 from messaging_service.accounts.domain.references import reference_key
-from messaging_service.wiring.messaging_migrations import MIGRATIONS
+from messaging_service.migrations import MIGRATIONS
 from messaging_service.wiring.messaging_tables import metadata
 from messaging_service.wiring.migrate import migrate
 from service_kit.grpc.grpc_errors import from_rpc_error

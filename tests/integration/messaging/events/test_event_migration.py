@@ -5,7 +5,7 @@ from __future__ import annotations
 import psycopg
 from alembic.script import ScriptDirectory
 
-from messaging_service.wiring.messaging_migrations import MIGRATIONS
+from messaging_service.migrations import MIGRATIONS
 from messaging_service.wiring.messaging_tables import metadata
 from service_kit.postgres.migrations import upgrade
 from tests.conftest import FreshDatabase

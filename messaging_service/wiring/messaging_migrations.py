@@ -1,8 +1,0 @@
-"""Where the migrations of the messaging database are."""
-
-from __future__ import annotations
-
-from pathlib import Path
-from typing import Final
-
-MIGRATIONS: Final = Path(__file__).resolve().parent.parent / "migrations"
