@@ -99,7 +99,7 @@ class Load:
     def wait_answered(self, phase: Phase) -> None:
         """Returns when every send of a phase was answered."""
         end = time.monotonic() + _DEADLINE_S + 1
-        begun = [message_id for message_id, request in self.requests.items() if request["phase"] is phase]
+        begun = [message_id for message_id, request in [*self.requests.items()] if request["phase"] is phase]
         while len(phase.outcomes) < len(begun) and time.monotonic() < end:
             self._over.wait(0.05)
 

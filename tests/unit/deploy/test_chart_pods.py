@@ -101,7 +101,7 @@ def test_a_pod_drains_before_it_is_killed(variant: str) -> None:
         assert (pause, drain, spec["terminationGracePeriodSeconds"]) == (5, 20, 40)
         # A process that does not end is gone 8 s after its drain (docs/operations.md).
         before = float(environment[f"{name.upper()}_PRE_DRAIN_S"])
-        assert before == (5 if name == "gateway" else 0)
+        assert before == (5 if name == "gateway" else 1)
         assert pause + before + drain + 8 < spec["terminationGracePeriodSeconds"]
         assert each["spec"]["strategy"]["rollingUpdate"] == {"maxUnavailable": 0, "maxSurge": 1}
 
