@@ -80,6 +80,7 @@ class System:
             )
         }
         self.messaging_address = self._addresses["messaging"]
+        self.pricing_address = self._addresses["pricing"]
         self.journal = folder / "carrier.jsonl"
         self._environment = {"PATH": os.environ["PATH"], **self._settings(), **_QUICK, **settings}
         self.phones = SandboxPhones(f"http://{self._addresses['phones']}", self.journal)

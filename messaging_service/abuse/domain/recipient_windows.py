@@ -9,7 +9,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import timedelta
 from enum import StrEnum
-from typing import Final
+from typing import Final, NamedTuple
 
 from messaging_service.accounts.domain.account_limits import AccountLimits
 from messaging_service.shared.domain import reasons
@@ -44,22 +44,23 @@ class OtpRule:
 
     def holds_for(self, tags: Iterable[str]) -> bool:
         """Whether a message with these tags is a one-time code."""
-        return any(tag.lower() in self.tags for tag in tags)
+        return not self.tags.isdisjoint(map(str.lower, tags))
 
 
 OTPS: Final = OtpRule()
 
 
-def limits_of(limits: AccountLimits, otps: OtpRule, *, is_otp: bool) -> tuple[tuple[Counted, int], ...]:
+class Allowed(NamedTuple):
+    """How many a phone may have from an account in a window; None for what no window counts of a message."""
+
+    messages: int | None
+    codes: int | None
+
+
+def limits_of(limits: AccountLimits, otps: OtpRule, *, is_otp: bool) -> Allowed:
     """The windows that count a message, with their limits."""
-    found: list[tuple[Counted, int]] = []
-    if limits.messages_per_recipient_window is not None:
-        found.append((Counted.ALL, limits.messages_per_recipient_window))
-    if is_otp:
-        most = otps.per_window if limits.otps_per_recipient_window is None else limits.otps_per_recipient_window
-        if most is not None:
-            found.append((Counted.OTPS, most))
-    return tuple(found)
+    codes = otps.per_window if limits.otps_per_recipient_window is None else limits.otps_per_recipient_window
+    return Allowed(limits.messages_per_recipient_window, codes if is_otp else None)
 
 
 def kept(sent_us: Sequence[int], now_us: int) -> list[int]:

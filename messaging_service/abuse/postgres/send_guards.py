@@ -20,7 +20,6 @@ from messaging_service.abuse.domain.number_blocks import (
     Verdict,
     block_of,
     is_watched,
-    place_of,
     pumping_refused,
 )
 from messaging_service.abuse.domain.recipient_windows import Counted, OtpRule, check_window, kept, limits_of
@@ -137,7 +136,8 @@ class SendGuards:
         self._blocks: dict[Block, BlockTraffic] = {}
         """Those that were read."""
         self._to_read: set[Block] = set()
-        self._to_watch: dict[Block, set[int]] = {}
+        self._to_watch: dict[Block, list[str]] = {}
+        """The recipients in blocks that are watched."""
         self._changed: set[Block] = set()
         self._suspected: set[Block] = set()
 
@@ -165,16 +165,16 @@ class SendGuards:
             if block not in self._blocks:
                 self._to_read.add(block)
             if plan.is_watched:
-                self._to_watch.setdefault(block, set()).add(place_of(recipient))
+                self._to_watch.setdefault(block, []).append(recipient)
         return Guarded(account_id, recipient, block, plan)
 
     def _made(self, account_id: str, is_otp: bool) -> Plan | None:
         limits = self._accounts[account_id].limits
-        most = dict(limits_of(limits, self._otps, is_otp=is_otp))
+        allowed = limits_of(limits, self._otps, is_otp=is_otp)
         plan = Plan(
             has_hour=limits.messages_per_recipient_hour is not None,
-            window=most.get(Counted.ALL),
-            codes=most.get(Counted.OTPS),
+            window=allowed.messages,
+            codes=allowed.codes,
             is_watched=is_watched(limits, is_otp=is_otp),
             destinations=limits.destinations,
         )
@@ -207,8 +207,8 @@ class SendGuards:
         # Most blocks have so few numbers that nobody asks what is usual there.
         judged = [
             block
-            for block, places in self._to_watch.items()
-            if len(places | self._blocks[block].seen_us.keys()) >= LEAST_TO_JUDGE
+            for block, phones in self._to_watch.items()
+            if len(phones) + self._blocks[block].numbers >= LEAST_TO_JUDGE
         ]
         if judged:
             accounts, blocks = zip(*judged, strict=True)

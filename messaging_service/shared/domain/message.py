@@ -15,13 +15,13 @@ from messaging_service.shared.domain.states import STATUS_OF, Billing, Priority,
 from service_kit.access.principal import AccessMode
 from service_kit.errors import Kind, ServiceError
 
-_ID_PREFIX = "outbox_"
-_ID = re.compile(_ID_PREFIX + r"([0-9a-f]{32})")
+ID_PREFIX = "outbox_"
+_ID = re.compile(ID_PREFIX + r"([0-9a-f]{32})")
 
 
 def outbox_id(message_id: UUID) -> str:
     """The public spelling of a message's id."""
-    return _ID_PREFIX + message_id.hex
+    return ID_PREFIX + message_id.hex
 
 
 def parse_outbox_id(text: str) -> UUID | None:

@@ -6,7 +6,7 @@ from uuid import UUID
 
 from messaging_service.shared.domain import reasons
 from messaging_service.shared.domain.fields import MAX_IDENTIFIER, text_problem
-from messaging_service.shared.domain.message import no_such_entry, parse_outbox_id
+from messaging_service.shared.domain.message import ID_PREFIX, no_such_entry, parse_outbox_id
 from service_kit.errors import ServiceError, Violation, invalid
 
 
@@ -21,6 +21,7 @@ def existing(entry_id: str) -> UUID:
 
 
 def no_entry(entry_id: str) -> ServiceError:
-    """The error for an id that no entry has; repeats the id only when it is printable."""
-    shown = entry_id if text_problem(entry_id, MAX_IDENTIFIER) is None else "with that id"
+    """The error for an id that no entry has; repeats it only when it looks like one: others may be a phone's number."""
+    looks_like_one = entry_id.startswith(ID_PREFIX) and text_problem(entry_id, MAX_IDENTIFIER) is None
+    shown = entry_id if looks_like_one else "with that id"
     return no_such_entry(shown)
