@@ -16,6 +16,7 @@ from gateway_http.shared import problem, reasons
 from gateway_http.shared.gateway_meters import RequestMeter
 from gateway_http.shared.problem import ProblemError, no_such_route
 from gateway_http.shared.request_body import ClientGoneError
+from gateway_http.shared.request_tracing import request_answered, request_begun, request_refused
 from gateway_http.shared.upstream import internal
 from gateway_http.sms import send_sms_route
 from gateway_http.sms.coalescer import SEND
@@ -43,6 +44,7 @@ class GatewayApp:
         if scope["type"] != "http":
             raise RuntimeError(f"this gateway speaks HTTP only, not {scope['type']}")
         begun = time.perf_counter()
+        request_begun(scope, begun)
         status = 0
 
         async def noting_status(message: Message) -> None:
@@ -57,6 +59,7 @@ class GatewayApp:
             path = self._template(scope)
             self._meter.answered(scope["method"], path, status, time.perf_counter() - begun)
             log.debug("http.answered", method=scope["method"], path=path, status=status)
+            request_answered(scope, path, status)
 
     def refused(self, refusal: Refusal) -> Rendered:
         """Renders what the server refuses before it is a request that could be led to a route."""
@@ -149,6 +152,7 @@ def _from_router(error: HTTPException) -> ProblemError:
 
 async def _answer(error: ProblemError, scope: Scope, send: Send, request_id: bytes) -> None:
     status = error.http_status
+    request_refused(scope, status, error.reason)
     if status >= 500:
         log.warning(
             "http.problem",

@@ -32,6 +32,7 @@ from gateway_http.reports.report_routes import ReportRoutes
 from gateway_http.rest_api import RestApi, openapi_json
 from gateway_http.settings import OPEN, REQUIRED, GatewaySettings
 from gateway_http.shared.admission import Admission, OpenAdmission
+from gateway_http.shared.request_tracing import TracedAdmission
 from gateway_http.shared.route import RestRoute
 from gateway_http.sms.batch_routes import BatchRoutes
 from gateway_http.sms.coalescer import SendCoalescer
@@ -55,7 +56,10 @@ from service_kit.grpc.credentialed_channel import Credential
 from service_kit.grpc.grpc_metrics import ClientCalls, counted_stub
 from service_kit.metrics.exposition import metrics_served
 from service_kit.metrics.registry import new_registry
+from service_kit.process_name import process_name
 from service_kit.tls.tls_uses import TlsUses
+from service_kit.tracing.open_tracing import open_tracing
+from service_kit.tracing.span import trace_metadata
 from service_kit.web.http_server import HttpServer
 from service_kit.web.probe_listener import Probes, probes_served
 from tukupay.sms.common.v1 import audit_pb2_grpc
@@ -123,7 +127,7 @@ class Gateway:
         def send_batch(
             request: messaging_pb2.SendSmsBatchRequest,
         ) -> AsyncIterator[messaging_pb2.SendSmsBatchResponse]:
-            return aiter(stub.SendSmsBatch(request, timeout=settings.send_deadline_s))
+            return aiter(stub.SendSmsBatch(request, timeout=settings.send_deadline_s, metadata=trace_metadata()))
 
         self.coalescer = SendCoalescer(
             send_batch,
@@ -155,6 +159,15 @@ class Gateway:
         self.registry.register(KeyCacheCollector(None if self._access is None else self._access.keys))
         parts = PartStates({"pricing": pricing, "messaging": messaging})
         self.readiness = GatewayReadiness(parts, time.monotonic)
+        self.tracing = open_tracing(
+            settings.tracing,
+            self.registry,
+            service="gateway",
+            instance=process_name(),
+            ratio=settings.tracing.sample_ratio,
+        )
+        if self.tracing.tracer is not None:
+            admission = TracedAdmission(admission, self.tracing.tracer)
         api = RestApi(
             send=SendSmsRoute(self.coalescer, settings.outcome_wait_s, admission),
             batches=BatchRoutes(
@@ -229,6 +242,7 @@ class Gateway:
             await self._access.stop()
         if self._tokens is not None:
             await self._tokens.close()
+        await self.tracing.close()
 
 
 def _require_rules(routes: Sequence[Route]) -> None:

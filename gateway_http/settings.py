@@ -10,6 +10,7 @@ from typing import Any, Final
 
 from gateway_http.callbacks.callback_gate import callback_secrets
 from gateway_http.gateway_tls import HttpTls, ServicesTls
+from gateway_http.gateway_tracing import GatewayTracing
 from service_kit.settings import (
     Address,
     Network,
@@ -181,6 +182,7 @@ class GatewaySettings:
 
     tls: HttpTls = group(HttpTls, default=HttpTls())
     services_tls: ServicesTls = group(ServicesTls, default=ServicesTls())
+    tracing: GatewayTracing = group(GatewayTracing, default=GatewayTracing())
 
     @classmethod
     def cross_check(cls, values: Mapping[str, Any]) -> list[str]:

@@ -57,8 +57,10 @@ from service_kit.postgres.chain_metrics import ChainCollector
 from service_kit.postgres.database import create_pool
 from service_kit.postgres.error_counts import CALL, DUTY, DatabaseErrors
 from service_kit.postgres.pool_metrics import PoolCollector
+from service_kit.process_name import process_name
 from service_kit.readiness import SchemaCheck, SchemaInfo, report_readiness, show_serving
 from service_kit.tls.tls_uses import TlsUses
+from service_kit.tracing.open_tracing import open_tracing
 from service_kit.web.probe_listener import Probes, probes_served
 from tukupay.sms.common.v1 import audit_pb2_grpc
 from tukupay.sms.pricing.v1 import pricing_pb2_grpc
@@ -115,6 +117,7 @@ async def running(settings: PricingSettings) -> AsyncIterator[GrpcServer]:
     registry.register(PriceBookCollector(book, watch))
     tls = TlsUses()
     registry.register(tls)
+    tracing = open_tracing(settings.tracing, registry, service="pricing", instance=process_name())
     identities = IdentitiesFile(settings.identities_file)
     tokens = None if settings.issuers_file is None else FileVerifier(settings.issuers_file)
     audit_log, refused = PostgresAuditLog(pool), RefusedCalls(time.monotonic)
@@ -126,6 +129,7 @@ async def running(settings: PricingSettings) -> AsyncIterator[GrpcServer]:
         tls=tls.open("server", settings.tls.files),
         denied=refused.note,
         failed=partial(errors.note, CALL),
+        tracer=tracing.tracer,
     )
     show_serving(server, registry)
     schema = SchemaCheck(MIGRATIONS)
@@ -184,6 +188,7 @@ async def running(settings: PricingSettings) -> AsyncIterator[GrpcServer]:
         if tokens is not None:
             await tokens.close()
         await pool.close(POOL_CLOSE_S)
+        await tracing.close()
 
 
 def _logged(forget: ForgetRequests) -> Callable[[], Awaitable[None]]:

@@ -10,6 +10,7 @@ from typing import Any
 
 from pricing_service.domain.price_guards import ByLevel
 from pricing_service.domain.tier import Level
+from pricing_service.pricing_tracing import PricingTracing
 from service_kit.access.requirement import Access, access, access_problems
 from service_kit.postgres import database_tls
 from service_kit.settings import Address, address, flag, group, integer, seconds, setting
@@ -228,6 +229,7 @@ class PricingSettings(PricingDatabaseSettings):
     )
 
     tls: PricingTls = group(PricingTls, default=PricingTls())
+    tracing: PricingTracing = group(PricingTracing, default=PricingTracing())
 
     @classmethod
     def cross_check(cls, values: Mapping[str, Any]) -> list[str]:

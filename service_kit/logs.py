@@ -10,6 +10,7 @@ import structlog
 
 from service_kit.log_counts import LOGGED
 from service_kit.request_id import current
+from service_kit.tracing.span import current_span
 
 
 class Raw(Protocol):
@@ -57,10 +58,13 @@ def _standard_output() -> LogStream:
 
 
 def name_request(_logger: object, _method: str, event: structlog.types.EventDict) -> structlog.types.EventDict:
-    """Adds the `request_id` of the request that the present task works for, if it works for one."""
+    """Adds the `request_id` of the request that the present task works for, if any, and `trace_id` if it is sampled."""
     request_id = current()
     if request_id is not None:
         event.setdefault("request_id", request_id)
+    span = current_span()
+    if span is not None:
+        event.setdefault("trace_id", span.context.trace_id.hex())
     return event
 
 

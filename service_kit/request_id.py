@@ -13,6 +13,8 @@ from contextvars import Context, ContextVar, copy_context
 from random import getrandbits
 from typing import Final
 
+from service_kit.tracing.span import bind_span
+
 METADATA_KEY: Final = "x-request-id"
 """Of gRPC metadata, and the HTTP header in lower case."""
 MAX_LENGTH: Final = 128
@@ -56,7 +58,8 @@ def to_metadata() -> tuple[tuple[str, str], ...]:
 
 
 def for_nobody() -> Context:
-    """The present context without a request, for tasks that work for many of them, or for none."""
+    """The present context without a request and its trace, for tasks that work for many of them, or for none."""
     context = copy_context()
     context.run(_CURRENT.set, None)
+    context.run(bind_span, None)
     return context

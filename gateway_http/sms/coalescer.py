@@ -24,7 +24,9 @@ from gateway_http.shared.problem import ProblemError, from_service_error
 from gateway_http.shared.upstream import Call, internal, problem_of
 from service_kit.errors import Kind, ServiceError
 from service_kit.grpc.grpc_errors import from_rpc_error
+from service_kit.grpc.traced_calls import STATUS, begin_call, failed_call
 from service_kit.request_id import bind, current, for_nobody
+from service_kit.tracing.span import Span, current_span
 from tukupay.sms.messaging.v1 import messaging_pb2
 
 log = structlog.get_logger()
@@ -35,6 +37,7 @@ SEND = Call(
     "twice (without a messageId, look for it in GET /api/sms/outbox first)",
 )
 
+METHOD = "tukupay.sms.messaging.v1.MessagingService/SendSmsBatch"
 MAX_BATCH_BYTES = 4 * 1024 * 1024
 """Well below what a gRPC message may have, so that large sends never make a whole batch fail."""
 
@@ -47,14 +50,19 @@ class _Waiting:
     item: messaging_pb2.SendSmsRequest
     caller: Caller | None
     answer: asyncio.Future[messaging_pb2.SendSmsBatchResult]
+    span: Span | None
+    """Of its request, when that is sampled."""
 
 
 def _waiting(item: messaging_pb2.SendSmsRequest, caller: Caller | None, loop: asyncio.AbstractEventLoop) -> _Waiting:
-    """The item with the id of the request that it belongs to: the call that takes it has items of many."""
+    """The item with the id and trace of the request that it belongs to: its call has items of many."""
     request_id = current()
     if request_id is not None:
         item.request_id = request_id
-    return _Waiting(item, caller, loop.create_future())
+    span = current_span()
+    if span is not None:
+        item.traceparent = span.context.traceparent
+    return _Waiting(item, caller, loop.create_future(), span)
 
 
 @dataclass(slots=True)
@@ -76,6 +84,10 @@ class _Batch:
         return messaging_pb2.SendSmsBatchRequest(
             items=[waiting.item for waiting in self.waiting], principals=[caller.message for caller in callers]
         )
+
+    def spans(self) -> list[Span]:
+        """Of the requests among its own that are sampled."""
+        return [waiting.span for waiting in self.waiting if waiting.span is not None]
 
 
 class SendCoalescer:
@@ -185,9 +197,8 @@ class SendCoalescer:
     async def _run(self, batch: _Batch) -> None:
         begun, code = asyncio.get_running_loop().time(), "CANCELLED"
         try:
-            async for response in self._call(batch.request()):
-                for result in response.results:
-                    self._settle(batch, result)
+            spans = batch.spans()
+            await (self._traced(batch, spans) if spans else self._ask(batch))
         except aio.AioRpcError as error:
             code = error.code().name
             partly = len(batch.unanswered) < len(batch.waiting)
@@ -205,6 +216,22 @@ class SendCoalescer:
             # Only a cancelled call has some left here.
             self._fail_rest(batch, _stopped)
             self._meter.batch_ended(code, asyncio.get_running_loop().time() - begun)
+
+    async def _ask(self, batch: _Batch) -> None:
+        async for response in self._call(batch.request()):
+            for result in response.results:
+                self._settle(batch, result)
+
+    async def _traced(self, batch: _Batch, spans: Sequence[Span]) -> None:
+        """The same in a span that is linked to the requests that are sampled, and a part of the first of them."""
+        with begin_call(spans[0], METHOD, [span.context for span in spans]) as span:
+            span.describe(attributes={"messaging.batch.message_count": len(batch.waiting)})
+            try:
+                await self._ask(batch)
+            except aio.AioRpcError as error:
+                failed_call(span, error)
+                raise
+            span.describe(attributes={STATUS: "OK"})
 
     def _settle(self, batch: _Batch, result: messaging_pb2.SendSmsBatchResult) -> None:
         if result.index not in batch.unanswered:

@@ -21,6 +21,7 @@ from messaging_service.texts.segmentation import segment
 from service_kit.access.principal import AccessMode
 from service_kit.backoff import backoff_s
 from service_kit.errors import Kind, ServiceError
+from service_kit.tracing.span import Span, SpanKind, current_span
 
 FIRST_RETRY_S = 0.5
 LONGEST_RETRY_S = 30.0
@@ -95,16 +96,34 @@ class Attempts:
 
         `requeued` is called when the message went back to the queue for another carrier that takes messages now.
         """
+        above, trace_id = current_span(), None
         try:
-            outcome = await self._submit(claim, slot, carriers.route.mode)
+            if above is None:
+                outcome = await self._submit(claim, slot, carriers.route.mode)
+            else:
+                outcome, trace_id = await self._traced_submit(above, claim, slot, carriers.route.mode)
         finally:
             slot.release()
         settlement = _settlement(claim, outcome, carriers)
+        if trace_id is not None:
+            settlement = replace(settlement, trace_id=trace_id)
         message = await self._settle(settlement)
         if message is not None:
             self._outcomes.arrived(message)
             if message.state is State.READY and settlement.retry_in_s <= 0:
                 requeued()
+
+    async def _traced_submit(
+        self, above: Span, claim: Claim, slot: RouteSlot, mode: AccessMode
+    ) -> tuple[Outcome, bytes]:
+        """The outcome, and the span of the attempt as it is stored. A carrier says itself what it does in it."""
+        attributes = {"messaging.message.id": outbox_id(claim.message.id), "tukupay.carrier": slot.carrier}
+        with above.begin("submit", SpanKind.CLIENT, attributes=attributes) as span:
+            outcome = await self._submit(claim, slot, mode)
+            span.describe(attributes={"tukupay.outcome": outcome.kind.value})
+            if outcome.error_code is not None:
+                span.fail(outcome.error_code)
+            return outcome, span.context.octets
 
     async def _submit(self, claim: Claim, slot: RouteSlot, mode: AccessMode) -> Outcome:
         if claim.message.mode is not mode:

@@ -41,6 +41,8 @@ class Acceptance:
     """Name of the route whose carriers may take it."""
     api_key: str | None = None
     """The id of the API key that sends it, whose limits count; None for other callers."""
+    trace_id: bytes | None = None
+    """The trace and the span of its request, as they are stored; None unless it is sampled."""
 
     @property
     def total(self) -> Decimal:
@@ -132,6 +134,8 @@ class Settlement:
     """For an outcome that was not taken: how long the message stays in the queue before the next claim."""
     avoid: str | None = None
     """For an outcome that was not taken: a carrier that is not to be asked again; None for none."""
+    trace_id: bytes | None = None
+    """The trace and the span of the attempt, as they are stored; None unless it is sampled."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -26,6 +26,7 @@ from messaging_service.shared.group_commit import GroupCommit
 from messaging_service.shared.phone_numbers import AccountDestinationCheck, PhoneNumberCheck, destination_refused
 from service_kit.access.principal import AccessMode
 from service_kit.errors import ServiceError, invalid
+from service_kit.tracing.span import current_octets
 
 LOOKUPS = 4
 """Requests looked for on record at once while no carrier or price can be had. A whole batch may be; it waits its turn
@@ -128,6 +129,7 @@ class SendSms:
             claimed=slot is not None,
             route=loop.carriers.route.name,
             api_key=draft.api_key,
+            trace_id=current_octets(),
         )
         recorded: asyncio.Future[Accepted] = asyncio.get_running_loop().create_future()
         outcome = self._outcomes.expect(message_id)

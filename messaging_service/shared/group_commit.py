@@ -13,13 +13,14 @@ from messaging_service.shared.domain import reasons
 from messaging_service.shared.flush_size import FlushSize
 from service_kit.errors import Kind, ServiceError
 from service_kit.request_id import for_nobody
+from service_kit.tracing.span import Attributes, Span, SpanKind, current_span
 
 I = TypeVar("I")  # noqa: E741 - item
 R = TypeVar("R")
 
 
-_Waiting: TypeAlias = tuple[I, asyncio.Future[R], float]
-"""An item, where its result goes, and since when it waits."""
+_Waiting: TypeAlias = tuple[I, asyncio.Future[R], float, Span | None]
+"""An item, where its result goes, since when it waits, and the span of its request when that is sampled."""
 
 
 class GroupCommit(Generic[I, R]):
@@ -39,11 +40,13 @@ class GroupCommit(Generic[I, R]):
         max_waiting: int,
         size: FlushSize | None = None,
         meter: CommitMeter | None = None,
+        traced_as: Attributes | None = None,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
         """`size` says how many items of at most `max_batch` go together; None: always as many as there are.
 
-        `meter` counts every flush; None for no figures. `clock`: seconds, monotonic.
+        `meter` counts every flush; None for no figures. `traced_as`: attributes of the spans of flushes. `clock`:
+        seconds, monotonic.
         """
         self.name: Final = name
         self._flush = flush
@@ -51,6 +54,7 @@ class GroupCommit(Generic[I, R]):
         self._max_batch = max_batch
         self._max_waiting = max_waiting
         self._meter = meter or UnmeteredCommits()
+        self._traced_as = traced_as or {}
         self._clock = clock
         self._waiting: list[_Waiting[I, R]] = []
         self._task: asyncio.Task[None] | None = None
@@ -97,7 +101,7 @@ class GroupCommit(Generic[I, R]):
             )
         loop = asyncio.get_running_loop()
         future: asyncio.Future[R] = loop.create_future()
-        self._waiting.append((item, future, self._clock()))
+        self._waiting.append((item, future, self._clock(), current_span()))
         if self._task is None and not self._armed:
             self._armed = True
             # A flush belongs to no single request.
@@ -126,7 +130,7 @@ class GroupCommit(Generic[I, R]):
                     await self._flush_batch(batch)
                 except BaseException as error:
                     # Nobody may wait for a result that never comes.
-                    for _, future, _ in batch:
+                    for _, future, _, _ in batch:
                         _fail(future, error)
                     if not isinstance(error, Exception):
                         raise
@@ -137,10 +141,12 @@ class GroupCommit(Generic[I, R]):
         begun = self._clock()
         self._running = (begun, batch[0][2])
         try:
-            results = await self._flush([item for item, _, _ in batch])
+            items = [item for item, _, _, _ in batch]
+            spans = [span for _, _, _, span in batch if span is not None]
+            results = await (self._traced_flush(items, spans) if spans else self._flush(items))
         except ServiceError as error:
             self._meter.failed(error)
-            for _, future, _ in batch:
+            for _, future, _, _ in batch:
                 _fail(future, error)
         except Exception as error:  # noqa: BLE001 - goes to the callers, one by one
             self._meter.failed(error)
@@ -153,13 +159,20 @@ class GroupCommit(Generic[I, R]):
             took_s = self._clock() - begun
             self._size.flushed(len(batch), took_s)
             self._meter.flushed(len(batch), begun - batch[0][2], took_s)
-            for (_, future, _), result in zip(batch, results, strict=True):
+            for (_, future, _, _), result in zip(batch, results, strict=True):
                 if isinstance(result, ServiceError):
                     _fail(future, result)
                 elif not future.done():
                     future.set_result(result)
         finally:
             self._running = None
+
+    async def _traced_flush(self, items: Sequence[I], spans: Sequence[Span]) -> Sequence[R | ServiceError]:
+        """A flush in a span that is linked to the requests that are sampled, and a part of the first of them."""
+        attributes = {**self._traced_as, "tukupay.flush.items": len(items)}
+        links = [span.context for span in spans]
+        with spans[0].begin(f"flush {self.name}", SpanKind.CLIENT, links=links, attributes=attributes):
+            return await self._flush(items)
 
 
 def _fail(future: asyncio.Future[R], error: BaseException) -> None:

@@ -164,6 +164,7 @@ async def running(settings: MessagingSettings, seams: Seams) -> AsyncIterator[Gr
         tls=tls,
         denied=service.audit.refused.note,
         failed=partial(process.database_errors.note, CALL),
+        tracer=process.tracing.tracer,
     )
     show_serving(server, process.registry)
     for add_to in service.servicers:
@@ -188,6 +189,7 @@ async def running(settings: MessagingSettings, seams: Seams) -> AsyncIterator[Gr
         await service.prices.channel.close()
         await service.notices.children.close()
         await process.pools.close()
+        await process.tracing.close()
 
 
 def _run(

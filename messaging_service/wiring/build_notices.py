@@ -65,7 +65,12 @@ def build_notices(process: Process, prices: WiredPrices) -> WiredNotices:
     targets = GuardedTargets(settings.webhook_allowed_networks, allow_http=settings.webhook_allow_http)
     delivering = DeliverEvents(
         PostgresDeliveryQueue(pool, retries, contents=process.contents),
-        WebhookSender(targets, timeout_s=settings.webhook_timeout_s, now=process.seams.now),
+        WebhookSender(
+            targets,
+            timeout_s=settings.webhook_timeout_s,
+            now=process.seams.now,
+            tracer=process.tracing.tracer,
+        ),
         log,
         meter,
         poll_s=settings.webhook_poll_s,

@@ -44,7 +44,7 @@ def build_intake(process: Process, accounts: WiredAccounts, plan: CarrierPlan) -
     """Puts the intake together; nothing runs yet."""
     pool, replica, charge = process.pools.main, process.replica, process.settings.accounts.charge_policy
     log = CountedUpkeep(process.failures, process.registry)
-    inbox = PostgresReceiptInbox(pool, replica, charge, process.contents, plan.modes_of)
+    inbox = PostgresReceiptInbox(pool, replica, charge, process.contents, plan.modes_of, tracer=process.tracing.tracer)
     names = [spec.name for spec in plan.carriers]
     counted = CountedInbox(inbox, accounts.settled, process.registry, names)
     receipts = ReceiptProcessor(counted, log, poll_s=1.0)

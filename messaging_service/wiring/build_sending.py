@@ -143,7 +143,12 @@ def build_sending(process: Process, needed: Needed) -> WiredSending:
         carrier_grace_s=settings.carrier_grace_s,
     )
     servicer = MessagingServicer(
-        send, resend, needed.prices.quote, OutboxEntries(outbox), default_wait_s=settings.outcome_wait_s
+        send,
+        resend,
+        needed.prices.quote,
+        OutboxEntries(outbox),
+        default_wait_s=settings.outcome_wait_s,
+        tracer=process.tracing.tracer,
     )
     look = GaugePoller(
         PostgresQueueView(process.pools.main),
@@ -197,6 +202,7 @@ def _commit(
         max_waiting=MAX_WAITING,
         size=FlushSize(LEAST_BATCH, MAX_BATCH, process.settings.database.flush_target_s),
         meter=process.flushes.of(name),
+        traced_as={"db.system.name": "postgresql", "db.operation.name": name},
     )
     process.flushes.watch(name, commit)
     return commit

@@ -2,9 +2,6 @@
 
 from __future__ import annotations
 
-import os
-import socket
-import time
 from collections.abc import Callable, Coroutine, Mapping
 from dataclasses import dataclass
 from functools import partial
@@ -27,7 +24,9 @@ from service_kit.encryption.key_wrapper import KeyWrapper
 from service_kit.metrics.registry import new_registry
 from service_kit.postgres.error_counts import CALL, DUTY, DatabaseErrors
 from service_kit.postgres.pool_metrics import PoolCollector
+from service_kit.process_name import process_name
 from service_kit.tls.tls_uses import TlsUses
+from service_kit.tracing.open_tracing import Tracing, open_tracing
 
 Servicers = tuple[Callable[[aio.Server], None], ...]
 """What a room answers over gRPC: each puts one service on a server."""
@@ -100,6 +99,7 @@ class Process:
     tls: TlsUses
     replica_reads: ReplicaReads
     """Where lists, statements and reports are read."""
+    tracing: Tracing
 
 
 def create_process(settings: MessagingSettings, seams: Seams) -> Process:
@@ -110,10 +110,11 @@ def create_process(settings: MessagingSettings, seams: Seams) -> Process:
     wrapper = chosen_wrapper(settings.privacy)
     errors = DatabaseErrors(registry, (*FLUSHES, CALL, DUTY))
     ring, plain = ring_of(wrapper, pools), PlainContents()
+    replica = process_name()
     return Process(
         settings=settings,
         seams=seams,
-        replica=process_name(),
+        replica=replica,
         pools=pools,
         registry=registry,
         failures=DutyFailures(registry, _COUNTED_DUTIES, partial(errors.note, DUTY)),
@@ -125,9 +126,5 @@ def create_process(settings: MessagingSettings, seams: Seams) -> Process:
         contents=plain if ring is None else SealedContents(ring, seams.now),
         tls=tls,
         replica_reads=replica_reads(settings.database, pools, registry, seams.now),
+        tracing=open_tracing(settings.tracing, registry, service="messaging", instance=replica),
     )
-
-
-def process_name() -> str:
-    """A name that no other running process has, also after a restart within one pod."""
-    return f"{socket.gethostname()}/{os.getpid()}/{time.time_ns():x}"

@@ -15,6 +15,7 @@ from prometheus_client.registry import CollectorRegistry
 from typing_extensions import override
 
 from service_kit.grpc.context import Context
+from service_kit.grpc.traced_calls import traced_if_sampled
 from service_kit.metrics.buckets import LATENCY_BUCKETS_S
 from service_kit.metrics.exemplars import exemplar
 
@@ -216,20 +217,22 @@ class UncountedCalls(CallMeter):
 
 
 def counted_stub(stub: Stub, service: str, calls: CallMeter) -> Stub:
-    """The same stub, whose unary calls are counted as `service/Method`.
+    """The same stub, whose unary calls are counted as `service/Method`, and traced for requests that are sampled.
 
     What it streams is left as it is: who reads a stream to its end can tell how it ended.
     """
+    # A stub is generated into the Python package that the proto's package is.
+    package = type(stub).__module__.rpartition(".")[0]
     for name, call in vars(stub).items():
         if isinstance(call, aio.UnaryUnaryMultiCallable):
-            setattr(stub, name, _counted(call, f"{service}/{name}", calls))
+            setattr(stub, name, _counted(call, f"{package}.{service}/{name}", f"{service}/{name}", calls))
     return stub
 
 
 def _counted(
-    call: aio.UnaryUnaryMultiCallable[Any, Response], method: str, calls: CallMeter
+    call: aio.UnaryUnaryMultiCallable[Any, Response], full_name: str, method: str, calls: CallMeter
 ) -> Callable[..., Awaitable[Response]]:
     def counted(request: Any, **options: Any) -> Awaitable[Response]:  # noqa: ANN401 - any proto message
-        return calls.answer(method, call(request, **options))
+        return calls.answer(method, traced_if_sampled(full_name, call, request, **options))
 
     return counted

@@ -102,6 +102,7 @@ class GrpcServer:
         service_names: Iterable[str],
         outer: Sequence[aio.ServerInterceptor] = (),
         *,
+        inner: Sequence[aio.ServerInterceptor] = (),
         authenticate: Authenticator = open_to_all,
         refused: Refused = uncounted,
         denied: Denied = unnoted,
@@ -111,7 +112,8 @@ class GrpcServer:
     ) -> None:
         """`service_names` are full names (`package.Service`) for health, reflection and the rules of access.
 
-        `outer`: interceptors around the one that turns failures into statuses, the outermost first. `authenticate`
+        `outer`: interceptors around the one that turns failures into statuses, the outermost first. `inner`: those of
+        calls that are let in. `authenticate`
         finds out who calls; `refused` is called with the cause when a rule refuses them, `denied` with who was denied
         what. `inspectable`: whether
         callers with the scope for it may list the methods by reflection. `tls`: the server's certificate, and the
@@ -132,7 +134,7 @@ class GrpcServer:
         self.problem: str | None = _STARTING
         """Why calls are not welcome, in words; None while they are, as health checks are told."""
         self.grpc = aio.server(
-            interceptors=[RequestIds(), *outer, ErrorInterceptor(failed), MalformedRequests(), access],
+            interceptors=[RequestIds(), *outer, ErrorInterceptor(failed), MalformedRequests(), access, *inner],
             options=SERVER_OPTIONS,
         )
         """The server to add servicers to, before `start`."""

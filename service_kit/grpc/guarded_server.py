@@ -15,8 +15,10 @@ from service_kit.grpc.access_metrics import counted_refusals
 from service_kit.grpc.authentication import Authentication, OpenAccess, Resolvers
 from service_kit.grpc.grpc_metrics import ServerCalls
 from service_kit.grpc.grpc_server import GrpcServer
+from service_kit.grpc.traced_calls import TracedCalls
 from service_kit.settings import Address
 from service_kit.tls.watched_tls import WatchedTls
+from service_kit.tracing.tracer import Tracer
 
 log = structlog.get_logger()
 
@@ -41,8 +43,12 @@ def guarded_server(
     tls: WatchedTls | None = None,
     denied: Denied = unnoted,
     failed: Callable[[BaseException], object] = lambda _error: None,
+    tracer: Tracer | None = None,
 ) -> GrpcServer:
-    """A server that counts its calls and lets in whom the guard does. Raises RulesError as GrpcServer does."""
+    """A server that counts its calls and lets in whom the guard does. Raises RulesError as GrpcServer does.
+
+    `tracer`: None where tracing is off.
+    """
     refused = counted_refusals(registry)
     is_open = guard.access is Access.OPEN
     if is_open:
@@ -51,6 +57,7 @@ def guarded_server(
         address,
         service_names,
         [ServerCalls(registry)],
+        inner=() if tracer is None else (TracedCalls(tracer),),
         authenticate=OpenAccess(refused)
         if is_open
         else Authentication(lambda: guard.identities.now, guard.resolvers, refused=refused),

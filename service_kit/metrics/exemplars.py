@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+from service_kit.tracing.span import current_span
+
 
 def exemplar() -> dict[str, str]:
     """Labels for what is measured now: the trace id of a sampled request; empty for any other."""
-    return {}
+    span = current_span()
+    return {} if span is None else {"trace_id": span.context.trace_id.hex()}

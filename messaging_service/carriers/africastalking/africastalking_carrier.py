@@ -11,7 +11,7 @@ import structlog
 from messaging_service.carriers.africastalking.africastalking_settings import AfricasTalkingSettings
 from messaging_service.carriers.africastalking.africastalking_standing import Standing
 from messaging_service.carriers.africastalking.answers import Answer, read_answer
-from messaging_service.carriers.africastalking.client import AfricasTalkingClient, Handover, Reply
+from messaging_service.carriers.africastalking.client import MESSAGING, AfricasTalkingClient, Handover, Reply
 from messaging_service.carriers.africastalking.results import UNCLEAR, Consequence
 from messaging_service.carriers.carrier import CarrierSinks
 from messaging_service.carriers.domain.carrier_status import BindState, BindStatus, CarrierStatus
@@ -31,6 +31,11 @@ class AfricasTalkingCarrier(WindowedCarrier):
     One recipient a request: the carrier has no idempotency, so the outcome of a lost answer is open for all
     of its recipients, and a lost answer must not leave more than one message open.
     """
+
+    traced_as = (
+        f"POST {MESSAGING}",
+        {"http.request.method": "POST", "url.template": MESSAGING, "messaging.system": KIND},
+    )
 
     def __init__(self, settings: AfricasTalkingSettings, sinks: CarrierSinks, name: str = KIND) -> None:
         super().__init__(name, settings.max_submits_per_s)

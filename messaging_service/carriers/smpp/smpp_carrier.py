@@ -47,6 +47,8 @@ they double up to the longest."""
 class SmppCarrier(WindowedCarrier):
     """Hands messages to one carrier over its binds, and brings their receipts to the sink."""
 
+    traced_as = ("submit_sm", {"messaging.system": "smpp", "messaging.operation.type": "send"})
+
     def __init__(
         self, settings: SmppSettings, sinks: CarrierSinks, name: str = "smpp", leases: BindLeases | None = None
     ) -> None:

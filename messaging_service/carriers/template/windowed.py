@@ -5,12 +5,14 @@ from __future__ import annotations
 import asyncio
 from abc import ABC, abstractmethod
 from collections.abc import Callable
+from typing import ClassVar
 
 import structlog
 
 from messaging_service.carriers.carrier import Slot
 from messaging_service.carriers.domain.submission import Outcome, Submission
 from messaging_service.carriers.template.rate_limit import RateLimit
+from service_kit.tracing.span import Attributes, current_span
 
 log = structlog.get_logger()
 
@@ -41,6 +43,9 @@ class CarrierSlot:
 
 class WindowedCarrier(ABC):
     """The half of the port Carrier that does not depend on the protocol; a subclass says how one submit goes."""
+
+    traced_as: ClassVar[tuple[str, Attributes]]
+    """What the span of a submit is called, and its attributes."""
 
     def __init__(self, name: str, max_submits_per_s: float) -> None:
         """`max_submits_per_s`: 0 for no limit but the window."""
@@ -111,6 +116,8 @@ class WindowedCarrier(ABC):
         slot.spend(self)
         self._submitting += 1
         self._reserved -= 1
+        if (span := current_span()) is not None:
+            span.describe(*self.traced_as)
         try:
             return await self._submit(submission)
         finally:

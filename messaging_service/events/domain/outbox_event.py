@@ -35,6 +35,8 @@ class OutboxEvent:
     """The carrier's own code in the receipt that failed the message; None when it gave none."""
     mode: AccessMode
     """Of its message."""
+    trace_id: bytes | None = None
+    """The trace and the span that wrote it, as they are stored; None unless the message is sampled."""
 
     @property
     def status(self) -> Status:

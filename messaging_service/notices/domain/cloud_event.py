@@ -16,6 +16,7 @@ from messaging_service.notices.domain.endpoints import EventType, event_of_state
 from messaging_service.sending.domain.failures import failure_of
 from messaging_service.shared.domain.message import outbox_id
 from service_kit.access.principal import AccessMode
+from service_kit.tracing.trace_context import HEADER, TraceContext, from_octets, from_traceparent
 
 SCHEMA: Final = "urn:tukupay:sms:{type}:1"
 """Names the shape of `data`. Fields may be added to a version; changing or removing one makes the next."""
@@ -33,9 +34,13 @@ class CloudEvent:
     subject: str
     """What it is about: an outbox id, an account, a carrier."""
     data: Mapping[str, Any]
+    trace: TraceContext | None = None
+    """The span that it comes from; None unless the message is sampled."""
 
     def body(self) -> str:
         """The JSON text that is signed and posted."""
+        # CloudEvents' extension for traces; what delivers the event has a span of its own.
+        traced = {} if self.trace is None else {HEADER: self.trace.traceparent}
         return json.dumps(
             {
                 "specversion": "1.0",
@@ -46,6 +51,7 @@ class CloudEvent:
                 "time": shown(self.at),
                 "datacontenttype": "application/json",
                 "dataschema": SCHEMA.format(type=self.type.value),
+                **traced,
                 "data": self.data,
             },
             ensure_ascii=False,
@@ -84,4 +90,11 @@ def of_outbox(event: OutboxEvent) -> CloudEvent | None:
         at=event.at,
         subject=entry,
         data=data,
+        trace=from_octets(event.trace_id),
     )
+
+
+def trace_of(body: str) -> TraceContext | None:
+    """The span that an event comes from, by its text; None for one that is not sampled."""
+    # Quotes within values are escaped, so few events need a closer look.
+    return from_traceparent(json.loads(body).get(HEADER)) if f'"{HEADER}":' in body else None

@@ -15,10 +15,13 @@ from standardwebhooks import Webhook
 from typing_extensions import override
 
 from messaging_service.notices.delivery_ports import DeliveryAttempt, DeliveryBatch, PendingDelivery, Sender
+from messaging_service.notices.domain.cloud_event import trace_of
 from messaging_service.notices.domain.endpoints import Answer, answer_of
 from messaging_service.notices.domain.retries import retry_after
 from messaging_service.notices.domain.targets import Address
 from messaging_service.notices.webhooks.guarded_targets import GuardedTargets, TargetRefusedError, TargetUnknownError
+from service_kit.tracing.span import Attributes, SpanKind, trace_metadata
+from service_kit.tracing.tracer import Tracer
 
 CONTENT_TYPE: Final = "application/cloudevents+json"
 MAX_ANSWER_BYTES: Final = 16_384
@@ -26,6 +29,7 @@ MAX_ANSWER_BYTES: Final = 16_384
 would let strangers read what only we can reach."""
 BATCH_S: Final = 20.0
 """After this no further delivery of a batch is begun; with the time-out of the last one it ends within its lease."""
+SPAN: Final = "POST webhook"
 ADDRESSES: Final = 3
 """Addresses of a name that are tried when a connection cannot be made."""
 
@@ -59,8 +63,14 @@ class WebhookSender(Sender):
     address.
     """
 
-    def __init__(self, targets: GuardedTargets, *, timeout_s: float, now: Callable[[], datetime]) -> None:
-        """`timeout_s`: longest time of one post, from the look-up of the name to the end of the answer."""
+    def __init__(
+        self, targets: GuardedTargets, *, timeout_s: float, now: Callable[[], datetime], tracer: Tracer | None = None
+    ) -> None:
+        """`timeout_s`: longest time of one post, from the look-up of the name to the end of the answer.
+
+        `tracer`: None where tracing is off.
+        """
+        self._tracer = tracer
         self._targets = targets
         self._timeout_s = timeout_s
         self._now = now
@@ -73,10 +83,28 @@ class WebhookSender(Sender):
         signers = [Webhook(secret) for secret in batch.secrets]
         async with _connections() as trace, _client(self._tls, self._timeout_s) as http:
             for delivery in batch.deliveries:
-                answer = await self._try(_Line(http, trace, self._now), batch.url, delivery, signers)
+                answer = await self._traced_try(_Line(http, trace, self._now), batch.url, delivery, signers)
                 yield DeliveryAttempt(delivery, answer)
                 if not answer.taken or clock() >= ends_at:
                     return
+
+    async def _traced_try(self, line: _Line, url: str, delivery: PendingDelivery, signers: Sequence[Webhook]) -> Answer:
+        """`_try`, in a span of the trace that the event comes from, if any; the receiver gets it as `traceparent`."""
+        parent = None if self._tracer is None else trace_of(delivery.body)
+        if self._tracer is None or parent is None:
+            return await self._try(line, url, delivery, signers)
+        attributes: Attributes = {
+            "http.request.method": "POST",
+            "http.request.resend_count": delivery.tries,
+            "messaging.message.id": delivery.event_id,
+        }
+        with self._tracer.begin(SPAN, SpanKind.CLIENT, parent=parent, links=(parent,), attributes=attributes) as span:
+            answer = await self._try(line, url, delivery, signers)
+            if answer.status is not None:
+                span.describe(attributes={"http.response.status_code": answer.status})
+            if not answer.taken:
+                span.fail(answer.error or str(answer.status))
+            return answer
 
     async def _try(self, line: _Line, url: str, delivery: PendingDelivery, signers: Sequence[Webhook]) -> Answer:
         try:
@@ -103,6 +131,7 @@ class WebhookSender(Sender):
             "webhook-id": delivery.event_id,
             "webhook-timestamp": str(int(at.timestamp())),
             "webhook-signature": " ".join(signer.sign(delivery.event_id, at, delivery.body) for signer in signers),
+            **dict(trace_metadata()),
         }
         return headers, delivery.body.encode()
 

@@ -17,6 +17,7 @@ from messaging_service.shared.domain.money import Price, PriceLevel, from_micros
 from service_kit.errors import Kind, ServiceError
 from service_kit.grpc.grpc_metrics import CallMeter, UncountedCalls
 from service_kit.grpc.timestamps import to_datetime, to_timestamp
+from service_kit.grpc.traced_calls import traced_if_sampled
 from service_kit.request_id import METADATA_KEY
 from tukupay.sms.pricing.v1 import pricing_pb2, pricing_pb2_grpc
 
@@ -66,7 +67,14 @@ class PriceQuestions:
             # either side, a call would otherwise fail at once.
             response = await self._calls.answer(
                 "PricingService/BatchResolvePrices",
-                self._stub.BatchResolvePrices(request, timeout=self._timeout_s, metadata=metadata, wait_for_ready=True),
+                traced_if_sampled(
+                    "tukupay.sms.pricing.v1.PricingService/BatchResolvePrices",
+                    self._stub.BatchResolvePrices,
+                    request,
+                    timeout=self._timeout_s,
+                    metadata=metadata,
+                    wait_for_ready=True,
+                ),
             )
         except aio.AioRpcError as error:
             raise _unavailable(error) from error

@@ -11,10 +11,12 @@ from messaging_service.carriers.domain.submission import DeliveryReceipt
 from messaging_service.privacy.sealing.message_contents import PLAIN, Contents
 from messaging_service.receipts.postgres import receipt_matching, receipt_rows
 from messaging_service.receipts.postgres.receipt_matching import ModesOf, any_mode
+from messaging_service.receipts.postgres.receipt_spans import ReceiptSpans
 from messaging_service.receipts.receipt_inbox import ReceiptInbox, Worked
 from messaging_service.shared.postgres.migrated import migrated
 from messaging_service.shared.retention import Archive
 from service_kit.postgres.database import Pool, quick_transaction, single_statement
+from service_kit.tracing.tracer import Tracer
 
 # Ids rise with time, so the oldest rows come first, and a step reads no more rows than it may delete.
 _FORGET = """
@@ -35,11 +37,15 @@ class PostgresReceiptInbox(ReceiptInbox, Archive):
         charge: ChargePolicy = ChargePolicy.ACCEPTANCE,
         contents: Contents = PLAIN,
         modes_of: ModesOf = any_mode,
+        *,
+        tracer: Tracer | None = None,
     ) -> None:
         """`owner` names this process in events. `charge`: what accounts pay for. `contents` seals carriers' words.
 
-        `modes_of`: the modes of the messages that a carrier, by its name, may have been given.
+        `modes_of`: the modes of the messages that a carrier, by its name, may have been given. `tracer`: None where
+        tracing is off.
         """
+        self._tracer = tracer
         self._contents = contents
         self._modes_of = modes_of
         self._pool = pool
@@ -54,8 +60,11 @@ class PostgresReceiptInbox(ReceiptInbox, Archive):
 
     @override
     async def work(self, limit: int) -> Worked:
-        async with migrated(quick_transaction(self._pool)) as transaction:
-            return await receipt_matching.work(transaction, limit, self._owner, self._charge, self._modes_of)
+        with ReceiptSpans(self._tracer) as spans:
+            async with migrated(quick_transaction(self._pool)) as transaction:
+                return await receipt_matching.work(
+                    transaction, limit, self._owner, self._charge, self._modes_of, spans=spans
+                )
 
     @override
     async def postpone_next(self) -> None:

@@ -9,6 +9,7 @@ from uuid import UUID
 from messaging_service.accounts.domain.charging import ChargePolicy
 from messaging_service.carriers.domain.submission import ReceiptState
 from messaging_service.receipts.postgres.receipt_rows import WaitingReceipt, postponed, waiting_receipts
+from messaging_service.receipts.postgres.receipt_spans import ReceiptSpans
 from messaging_service.receipts.receipt_inbox import Worked
 from messaging_service.sending.domain.settling import (
     FAILED_RECEIPTS,
@@ -98,11 +99,18 @@ class _Changes:
 
 
 async def work(
-    transaction: Transaction, limit: int, owner: str, policy: ChargePolicy, modes_of: ModesOf = any_mode
+    transaction: Transaction,
+    limit: int,
+    owner: str,
+    policy: ChargePolicy,
+    modes_of: ModesOf = any_mode,
+    *,
+    spans: ReceiptSpans,
 ) -> Worked:
     """Applies up to `limit` waiting receipts to their messages; those without a match wait longer.
 
-    A receipt without a known id is of no message that its carrier cannot have been given.
+    A receipt without a known id is of no message that its carrier cannot have been given. `spans` begins one for each
+    message that is sampled.
     """
     waiting = await waiting_receipts(transaction, limit)
     matched: dict[UUID, list[WaitingReceipt]] = {}
@@ -117,7 +125,7 @@ async def work(
     money: Money = {}
     left = len(unmatched)
     if matched:
-        changes = await _changes(transaction, matched)
+        changes = await _changes(transaction, matched, spans)
         left += len(changes.in_doubt)
         moves, money = moving(changes.moves, owner, policy)
         steps += [*changes.steps(), *moves]
@@ -157,11 +165,16 @@ async def _unknown_message(connection: Connection, receipt: WaitingReceipt, mode
     return candidates[0][0] if len(candidates) == 1 else None
 
 
-async def _changes(transaction: Transaction, matched: dict[UUID, list[WaitingReceipt]]) -> _Changes:
+async def _changes(
+    transaction: Transaction, matched: dict[UUID, list[WaitingReceipt]], spans: ReceiptSpans
+) -> _Changes:
     """Locks the messages and works out what their receipts do to them."""
     ids = sorted(matched)
     # One after another, though in one pipeline: each sees what was committed until the locks before it were had.
-    _, held, found = await transaction.run(_LOCK_QUEUE(ids=ids), hold_messages(ids), look_up_parts(ids))
+    _, held, found, *traced = await transaction.run(
+        _LOCK_QUEUE(ids=ids), hold_messages(ids), look_up_parts(ids), *spans.look_up(ids)
+    )
+    spans.begin(traced)
     parts = parts_in(found, ids)
     changes = _Changes()
     delivered = await _delivered_of_late(transaction, matched, parts)
@@ -179,7 +192,7 @@ async def _changes(transaction: Transaction, matched: dict[UUID, list[WaitingRec
         states = [part.state for part in parts[target.id]]
         state = state_after(target.state, states, target.units)
         if receipts and state is not target.state:
-            changes.moves.append(_move(target, state, states, receipts))
+            changes.moves.append(_move(target, state, states, receipts, spans.moved(target.id, state.value)))
     return changes
 
 
@@ -209,7 +222,13 @@ async def _delivered_of_late(
     return {(carrier, id_): count for carrier, id_, count in rows}
 
 
-def _move(target: Target, state: State, parts: Sequence[ReceiptState], receipts: Sequence[WaitingReceipt]) -> Move:
+def _move(
+    target: Target,
+    state: State,
+    parts: Sequence[ReceiptState],
+    receipts: Sequence[WaitingReceipt],
+    trace_id: bytes | None,
+) -> Move:
     failed = next((part for part in parts if part in FAILED_RECEIPTS), None)
     failures = [receipt for receipt in receipts if ReceiptState(receipt.state) in FAILED_RECEIPTS]
     errors = (receipt.network_error for receipt in failures)
@@ -221,6 +240,7 @@ def _move(target: Target, state: State, parts: Sequence[ReceiptState], receipts:
         carrier=receipts[-1].carrier,
         carrier_error_code=None if failed is None else next((error for error in errors if error), None),
         raw=f"receipt {receipts[-1].id}",
+        trace_id=trace_id,
     )
 
 

@@ -31,12 +31,15 @@ from service_kit.access.caller import caller
 from service_kit.access.principal import AccessMode, Principal
 from service_kit.errors import ServiceError, Violation, invalid
 from service_kit.grpc.context import Context
+from service_kit.tracing.span import SpanKind, bind_span
+from service_kit.tracing.tracer import Tracer
 from tukupay.sms.common.v1 import errors_pb2
 from tukupay.sms.messaging.v1 import messaging_pb2 as pb
 from tukupay.sms.messaging.v1 import messaging_pb2_grpc
 
 REQUEST_ID = "request_id"
 """Names the request in the metadata of an item's error."""
+ITEM_SPAN = "sms send"
 MAX_BATCH = 1_000
 MAX_RESULTS = 256
 """In one message of a stream; of the longest that is 4 MB, where 16 are allowed."""
@@ -55,12 +58,15 @@ class MessagingServicer(messaging_pb2_grpc.MessagingServiceServicer):
         entries: OutboxEntries,
         *,
         default_wait_s: float,
+        tracer: Tracer | None = None,
     ) -> None:
+        """`default_wait_s`: how long a call waits for the carrier's answer. `tracer`: None where tracing is off."""
         self._send = send
         self._resend = resend
         self._quote = quote
         self._entries = entries
         self._default_wait_s = default_wait_s
+        self._tracer = tracer
 
     @override
     async def SendSms(self, request: pb.SendSmsRequest, context: Context) -> pb.SendSmsResponse:
@@ -83,13 +89,14 @@ class MessagingServicer(messaging_pb2_grpc.MessagingServiceServicer):
             raise invalid([Violation("items", reasons.BATCH_SIZE, problem)])
         senders = Senders(caller(), request.principals)
         until = answer_by(context, len(request.items))
+        decide = self._batch_result if self._tracer is None else self._traced_result
         decided: list[pb.SendSmsBatchResult] = []
         news = asyncio.Event()
 
         async def run(index: int, item: pb.SendSmsRequest, earlier: asyncio.Task[None] | None) -> None:
             if earlier is not None:
                 await asyncio.wait({earlier})
-            decided.append(await self._batch_result(index, item, senders, until))
+            decided.append(await decide(index, item, senders, until))
             news.set()
 
         left = len(request.items)
@@ -106,6 +113,22 @@ class MessagingServicer(messaging_pb2_grpc.MessagingServiceServicer):
                 left -= len(results)
                 for start in range(0, len(results), MAX_RESULTS):
                     yield pb.SendSmsBatchResponse(results=results[start : start + MAX_RESULTS])
+
+    async def _traced_result(
+        self, index: int, item: pb.SendSmsRequest, senders: Senders, until: float | None
+    ) -> pb.SendSmsBatchResult:
+        """The result of an item, in a span of its own trace when that is sampled; never in that of its batch."""
+        parent = self._tracer.followed(item.traceparent) if self._tracer is not None and item.traceparent else None
+        if self._tracer is None or parent is None:
+            bind_span(None)
+            return await self._batch_result(index, item, senders, until)
+        with self._tracer.begin(ITEM_SPAN, SpanKind.INTERNAL, parent=parent) as span:
+            result = await self._batch_result(index, item, senders, until)
+            if result.HasField("error"):
+                span.fail(result.error.reason)
+            else:
+                span.describe(attributes={"messaging.message.id": result.response.entry.outbox_id})
+            return result
 
     async def _batch_result(
         self, index: int, item: pb.SendSmsRequest, senders: Senders, until: float | None
@@ -216,11 +239,12 @@ def _earlier_rivals(items: Sequence[pb.SendSmsRequest]) -> list[int | None]:
 
 def _asked(item: pb.SendSmsRequest) -> pb.SendSmsRequest:
     """What an item asks for, in a batch or alone."""
-    if not item.HasField("request_id"):
+    if not item.HasField("request_id") and not item.HasField("traceparent"):
         return item
     asked = pb.SendSmsRequest()
     asked.CopyFrom(item)
     asked.ClearField("request_id")
+    asked.ClearField("traceparent")
     return asked
 
 

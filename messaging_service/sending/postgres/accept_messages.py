@@ -14,11 +14,12 @@ import msgspec
 from messaging_service.accounts.postgres.account_rows import HOLD_MORE
 from messaging_service.privacy.sealing.message_contents import Content, Sealer
 from messaging_service.sending.outbox import Acceptance
+from messaging_service.sending.postgres.traced_statements import bytea, traced_and_not
 from messaging_service.shared.domain.message import Message
 from messaging_service.shared.domain.states import Priority, State
 from messaging_service.shared.postgres.record_columns import columns_of
 from service_kit.postgres.database import Transaction
-from service_kit.postgres.pipeline import Statement, Step
+from service_kit.postgres.pipeline import Step
 
 LANES = {Priority.HIGH: 0, Priority.NORMAL: 1}
 """The order in which the queue is looked through."""
@@ -86,11 +87,12 @@ class _Recorded(NamedTuple):
     last_attempt_at: datetime | None
 
 
-# One statement writes everything. The database's clock alone decides whether a scheduled message is due.
-_RECORD = Statement(f"""
+# One statement writes everything. The database's clock alone decides whether a scheduled message is due. What is
+# between <> belongs to batches with messages that are sampled; the others do without.
+_TEXT = f"""
     WITH input AS (
         SELECT *, wanted.reserved AND coalesce(wanted.expires_at > now(), true) AS claimed
-        FROM json_to_recordset(%(rows)s::json) AS wanted ({_TYPES}, reserved bool, route text)
+        FROM json_to_recordset(%(rows)s::json) AS wanted ({_TYPES}, reserved bool, route text<, trace_id bytea>)
     ), recorded AS (
         INSERT INTO message ({_COLUMNS}, billing, state, last_attempt_at)
         SELECT
@@ -115,8 +117,8 @@ _RECORD = Statement(f"""
             CASE WHEN NOT claimed THEN recipient END
         FROM input
     ), noted AS (
-        INSERT INTO message_event (message_id, attempt, to_state, actor)
-        SELECT id, 1, state, %(owner)s FROM recorded
+        INSERT INTO message_event (message_id, attempt, to_state, actor<, trace_id>)
+        SELECT id, 1, state, %(owner)s<, (SELECT trace_id FROM input WHERE input.id = recorded.id)> FROM recorded
     ), held AS (
         UPDATE account a SET {HOLD_MORE}
         FROM (
@@ -125,7 +127,8 @@ _RECORD = Statement(f"""
         WHERE a.id = s.account_id
     )
     SELECT {columns_of(_Recorded)} FROM recorded
-""")
+"""
+_RECORD, _RECORD_TRACED = traced_and_not(_TEXT)
 
 
 @dataclass(frozen=True, slots=True)
@@ -146,7 +149,8 @@ async def record(
     `first`: statements that give no rows, in the same round trip.
     """
     wanted = [_row(item, sealer) for item in batch]
-    step = _RECORD(rows=msgspec.json.encode(wanted), owner=owner.name, lease_s=owner.lease_s)
+    statement = _RECORD if all(item.trace_id is None for item in batch) else _RECORD_TRACED
+    step = statement(rows=msgspec.json.encode(wanted), owner=owner.name, lease_s=owner.lease_s)
     *_, rows = await transaction.run(*first, step)
     recorded = {row.id: row for row in map(_Recorded._make, rows)}
     return [_message(item, recorded[item.message_id]) for item in batch]
@@ -158,15 +162,12 @@ def _row(item: Acceptance, sealer: Sealer) -> dict[str, Any]:
     content = Content(request.text, request.custom_data_json, request.recipient)
     if (envelope := sealer.content(item.message_id, request.account_id, content)) is not None:
         row["text"] = row["custom_data"] = None
-        row["content"] = _bytea(envelope)
+        row["content"] = bytea(envelope)
     if (index := sealer.phone(request.recipient)) is not None:
-        row["recipient_index"] = _bytea(index)
+        row["recipient_index"] = bytea(index)
+    if item.trace_id is not None:
+        row["trace_id"] = bytea(item.trace_id)
     return row
-
-
-def _bytea(value: bytes) -> str:
-    """As PostgreSQL reads bytes in JSON."""
-    return "\\x" + value.hex()
 
 
 def _message(item: Acceptance, recorded: _Recorded) -> Message:

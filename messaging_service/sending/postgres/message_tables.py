@@ -137,6 +137,8 @@ message_event = Table(
     Column("xact", TransactionId, nullable=False, server_default=text("pg_current_xact_id()")),
     Column("next_try_at", INSTANT),
     Column("carrier_error_code", Text),
+    # Of a sampled message: the id of its trace, 16 octets, and of the span that wrote the event, 8. NULL for any other.
+    Column("trace_id", LargeBinary),
     PrimaryKeyConstraint("message_id", "id"),
     # Always inserted at its right end, where whole batches share one key.
     Index("ix_message_event_xact", "xact"),

@@ -16,13 +16,13 @@ from messaging_service.privacy.sealing.places import event_place
 from messaging_service.sending.domain.settling import LEAVES_QUEUE, settlement_of
 from messaging_service.sending.outbox import Settled, Settlement
 from messaging_service.sending.postgres.reading import get_messages
+from messaging_service.sending.postgres.traced_statements import bytea, traced_and_not
 from messaging_service.sending.postgres.unknown import RESEND_AT
 from messaging_service.shared.domain.message import Message
 from messaging_service.shared.domain.states import Billing, State
 from messaging_service.shared.postgres.record_columns import columns_of
 from messaging_service.shared.postgres.sql_words import quoted
 from service_kit.postgres.database import Connection
-from service_kit.postgres.pipeline import Statement
 
 HELD_BACK_S = 5
 """How long a message waits at least that comes back to the queue while its phone is opting out: the pass that looks
@@ -47,12 +47,12 @@ class _Row(NamedTuple):
 # in the order of their commits, which statements rely on (postgres_ledger_store.py).
 # The planner believes the queue to be empty, as it mostly is, and would gladly walk through everything
 # that was deleted since the last vacuum. So queue rows are looked up one by one by their key, and then
-# addressed by their place (ctid).
-_SETTLE = Statement(f"""
+# addressed by their place (ctid). What is between <> belongs to batches with messages that are sampled.
+_TEXT = f"""
     WITH input AS (
         SELECT * FROM json_to_recordset(%(rows)s::json) AS input (
             id uuid, epoch int, state text, billing text, carrier text, code text, raw text, retry_in_s float8,
-            parts json, recipient text, avoid text, carrier_cost numeric, carrier_parts smallint
+            parts json, recipient text, avoid text, carrier_cost numeric, carrier_parts smallint<, trace_id bytea>
         )
     ), owned AS MATERIALIZED (
         SELECT input.*, d.ctid AS queue_row
@@ -98,7 +98,7 @@ _SETTLE = Statement(f"""
         FROM owned JOIN left_queue ON left_queue.message_id = owned.id WHERE m.id = owned.id
         RETURNING m.id, m.account_id, m.total, m.retry_count + 1 AS attempt, m.state, m.billing, m.sent_at,
             m.error_code, m.mode, owned.carrier, owned.code, owned.raw, owned.parts, owned.retry_in_s,
-            owned.carrier_cost, owned.carrier_parts
+            owned.carrier_cost, owned.carrier_parts<, owned.trace_id>
     ), taken AS (
         INSERT INTO message_part (message_id, attempt, part, carrier, carrier_message_id, canonical_id)
         SELECT settled.id, settled.attempt, p.number, settled.carrier, p.ids ->> 0, p.ids ->> 1
@@ -106,10 +106,11 @@ _SETTLE = Statement(f"""
     ), noted AS (
         INSERT INTO message_event (
             message_id, attempt, from_state, to_state, actor, carrier, code, raw, next_try_at, carrier_cost,
-            carrier_parts
+            carrier_parts<, trace_id>
         )
         SELECT id, attempt, 'submitting', state, %(owner)s, carrier, code, raw,
             CASE state WHEN 'ready' THEN now() + make_interval(secs => retry_in_s) END, carrier_cost, carrier_parts
+            <, trace_id>
         FROM settled
     ), charged AS (
         INSERT INTO ledger_entry (account_id, kind, amount, message_id, attempt)
@@ -127,7 +128,8 @@ _SETTLE = Statement(f"""
         WHERE a.id = payers.id
     )
     SELECT {columns_of(_Row)} FROM settled
-""")
+"""
+_SETTLE, _SETTLE_TRACED = traced_and_not(_TEXT)
 
 
 @dataclass(frozen=True, slots=True)
@@ -145,7 +147,8 @@ async def settle(
 ) -> list[Settled]:
     """Records a batch; see Outbox.settle."""
     in_order = sorted(batch, key=lambda item: item.message.id)
-    step = _SETTLE(
+    statement = _SETTLE if all(item.trace_id is None for item in batch) else _SETTLE_TRACED
+    step = statement(
         rows=msgspec.json.encode([_to_row(item, sealer) for item in in_order]),
         owner=owner,
         unknown_window_s=unknown.window_s,
@@ -161,7 +164,8 @@ async def settle(
 def _to_row(item: Settlement, sealer: Sealer) -> dict[str, Any]:
     message = item.message
     state, billing = settlement_of(item.outcome, has_another=item.avoid is not None)
-    return {
+    traced = {} if item.trace_id is None else {"trace_id": bytea(item.trace_id)}
+    return traced | {
         "id": item.message.id,
         "epoch": item.epoch,
         "state": state.value,

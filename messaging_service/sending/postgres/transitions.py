@@ -15,6 +15,7 @@ import msgspec
 
 from messaging_service.accounts.domain.charging import ChargePolicy, transfer_for
 from messaging_service.accounts.postgres.account_rows import hold_accounts
+from messaging_service.sending.postgres.traced_statements import bytea, traced_and_not
 from messaging_service.shared.domain.states import Billing, State
 from messaging_service.shared.postgres.record_columns import RecordColumns
 from service_kit.access.principal import AccessMode
@@ -24,12 +25,13 @@ from service_kit.postgres.pipeline import Rows, Statement, Step
 Money = Mapping[Billing, Decimal]
 """KES that were charged, released or refunded; what is absent is none."""
 
-_MOVE = Statement("""
+# What is between <> belongs to batches with messages that are sampled.
+_MOVE, _MOVE_TRACED = traced_and_not("""
     WITH moved AS (
         SELECT * FROM json_to_recordset(%(rows)s::json) AS moved (
             id uuid, account_id text, attempt smallint, from_state text, to_state text, billing text, total numeric,
             ends_hold bool, charges bool, refunds bool, code text, carrier text, carrier_error_code text, raw text,
-            carrier_cost numeric, carrier_parts smallint
+            carrier_cost numeric, carrier_parts smallint<, trace_id bytea>
         )
     ), updated AS (
         UPDATE message m SET
@@ -41,11 +43,11 @@ _MOVE = Statement("""
     ), noted AS (
         INSERT INTO message_event (
             message_id, attempt, from_state, to_state, actor, carrier, code, carrier_error_code, raw, carrier_cost,
-            carrier_parts
+            carrier_parts<, trace_id>
         )
         SELECT
             id, attempt, from_state, to_state, %(owner)s, carrier, code, carrier_error_code, raw, carrier_cost,
-            carrier_parts
+            carrier_parts<, trace_id>
         FROM moved
     ), unqueued AS (
         DELETE FROM dispatch d USING moved WHERE d.message_id = moved.id AND d.state = 'unknown'
@@ -105,6 +107,8 @@ class Move:
     """What the carrier charges us for it, KES; None when it did not say now."""
     carrier_parts: int | None = None
     """How many parts the carrier counted; None when it did not say now."""
+    trace_id: bytes | None = None
+    """The trace and the span of the move, as they are stored; None unless the message is sampled."""
 
 
 async def lock_messages(connection: Connection, ids: Sequence[UUID]) -> list[Target]:
@@ -140,7 +144,8 @@ def moving(moves: Sequence[Move], owner: str, policy: ChargePolicy) -> tuple[lis
     rows = [_to_row(item, policy) for item in moves]
     payers = {row["account_id"] for row in rows if row["ends_hold"] or row["refunds"]}
     steps = [hold_accounts(payers)] if payers else []
-    steps.append(_MOVE(rows=msgspec.json.encode(rows), owner=owner))
+    statement = _MOVE if all(item.trace_id is None for item in moves) else _MOVE_TRACED
+    steps.append(statement(rows=msgspec.json.encode(rows), owner=owner))
     money = {
         Billing.CHARGED: sum((row["total"] for row in rows if row["charges"]), Decimal(0)),
         Billing.REFUNDED: sum((row["total"] for row in rows if row["refunds"]), Decimal(0)),
@@ -152,7 +157,8 @@ def moving(moves: Sequence[Move], owner: str, policy: ChargePolicy) -> tuple[lis
 def _to_row(item: Move, policy: ChargePolicy) -> dict[str, Any]:
     target = item.target
     transfer = transfer_for(target.billing, item.state, policy, target.mode)
-    return {
+    traced = {} if item.trace_id is None else {"trace_id": bytea(item.trace_id)}
+    return traced | {
         "id": target.id,
         "account_id": target.account_id,
         "attempt": target.attempt,

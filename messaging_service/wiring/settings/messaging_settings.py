@@ -13,6 +13,7 @@ from messaging_service.wiring.settings.carrier_settings import CarrierSettings
 from messaging_service.wiring.settings.channel_settings import ChannelSettings
 from messaging_service.wiring.settings.database_settings import DatabaseSettings
 from messaging_service.wiring.settings.messaging_tls import MessagingTls, PricingCallTls
+from messaging_service.wiring.settings.messaging_tracing import MessagingTracing
 from messaging_service.wiring.settings.opt_out_settings import OptOutSettings
 from messaging_service.wiring.settings.price_settings import PriceSettings
 from messaging_service.wiring.settings.privacy_settings import PrivacySettings
@@ -62,6 +63,7 @@ class MessagingSettings:
     access: AccessSettings = group(AccessSettings)
     tls: MessagingTls = group(MessagingTls, default=MessagingTls())
     pricing_tls: PricingCallTls = group(PricingCallTls, default=PricingCallTls())
+    tracing: MessagingTracing = group(MessagingTracing, default=MessagingTracing())
     database: DatabaseSettings = group(DatabaseSettings)
     prices: PriceSettings = group(PriceSettings)
     carriers: CarrierSettings = group(CarrierSettings)

@@ -125,9 +125,11 @@
 {{- end }}
 {{- if .root.Values.tracing.otlpEndpoint }}
 {{- include "tukupay-sms.env" (list (printf "%s_TRACING_OTLP_ENDPOINT" $prefix) .root.Values.tracing.otlpEndpoint) }}
-{{- include "tukupay-sms.env" (list (printf "%s_TRACING_SAMPLE_RATIO" $prefix) .root.Values.tracing.sampleRatio) }}
 {{- end }}
 {{- if eq .name "gateway" }}
+{{- if .root.Values.tracing.otlpEndpoint }}
+{{- include "tukupay-sms.env" (list "GATEWAY_TRACING_SAMPLE_RATIO" .root.Values.tracing.sampleRatio) }}
+{{- end }}
 {{- include "tukupay-sms.env" (list "GATEWAY_HTTP_ADDRESS" (include "tukupay-sms.address" (dict "root" .root "port" "http"))) }}
 {{- include "tukupay-sms.env" (list "GATEWAY_PRICING_ADDRESS" (include "tukupay-sms.target" (dict "root" .root "name" "pricing"))) }}
 {{- include "tukupay-sms.env" (list "GATEWAY_MESSAGING_ADDRESS" (include "tukupay-sms.target" (dict "root" .root "name" "messaging"))) }}

@@ -18,7 +18,7 @@ from tukupay.sms.messaging.v1 import messaging_pb2
 from tukupay.sms.pricing.v1 import pricing_pb2
 
 # Set by the gateway itself, never by a REST caller.
-_OWN = {"app_id", "outcome_wait", "request_id", "principal_index"}
+_OWN = {"app_id", "outcome_wait", "request_id", "principal_index", "traceparent"}
 
 
 def body_fields(shape: type[msgspec.Struct]) -> set[str]:

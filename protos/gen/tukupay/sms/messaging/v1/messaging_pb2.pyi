@@ -549,6 +549,7 @@ class SendSmsRequest(_message.Message):
     EXPIRES_TIME_FIELD_NUMBER: _builtins.int
     REQUEST_ID_FIELD_NUMBER: _builtins.int
     PRINCIPAL_INDEX_FIELD_NUMBER: _builtins.int
+    TRACEPARENT_FIELD_NUMBER: _builtins.int
     user_id: _builtins.str
     """Required: the account that pays, 1 to 64 printable characters in the normal form NFC,
     without a space at either end. One that nobody opened is opened or refused, as the
@@ -584,6 +585,11 @@ class SendSmsRequest(_message.Message):
     principal_index: _builtins.int
     """Of an item of a batch: the index in `principals` of the caller that it comes from. Absent: it comes from whoever
     calls. An index that `principals` does not have fails the item. Elsewhere it means nothing.
+    """
+    traceparent: _builtins.str
+    """Of an item of a batch: the span of its sender that it belongs to, as a W3C `traceparent` with the flag that it is
+    sampled. Absent or anything else: the item is not traced. Elsewhere the metadata `traceparent` says it. Two requests
+    that differ in it only are the same request.
     """
     @_builtins.property
     def scheduled_time(self) -> _timestamp_pb2.Timestamp:
@@ -628,10 +634,11 @@ class SendSmsRequest(_message.Message):
         expires_time: _timestamp_pb2.Timestamp | None = ...,
         request_id: _builtins.str | None = ...,
         principal_index: _builtins.int | None = ...,
+        traceparent: _builtins.str | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["_app_id", b"_app_id", "_custom_data_json", b"_custom_data_json", "_message_id", b"_message_id", "_message_name", b"_message_name", "_principal_index", b"_principal_index", "_request_id", b"_request_id", "app_id", b"app_id", "custom_data_json", b"custom_data_json", "expires_time", b"expires_time", "message_id", b"message_id", "message_name", b"message_name", "outcome_wait", b"outcome_wait", "principal_index", b"principal_index", "request_id", b"request_id", "scheduled_time", b"scheduled_time"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["_app_id", b"_app_id", "_custom_data_json", b"_custom_data_json", "_message_id", b"_message_id", "_message_name", b"_message_name", "_principal_index", b"_principal_index", "_request_id", b"_request_id", "_traceparent", b"_traceparent", "app_id", b"app_id", "custom_data_json", b"custom_data_json", "expires_time", b"expires_time", "message_id", b"message_id", "message_name", b"message_name", "outcome_wait", b"outcome_wait", "principal_index", b"principal_index", "request_id", b"request_id", "scheduled_time", b"scheduled_time", "traceparent", b"traceparent"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["_app_id", b"_app_id", "_custom_data_json", b"_custom_data_json", "_message_id", b"_message_id", "_message_name", b"_message_name", "_principal_index", b"_principal_index", "_request_id", b"_request_id", "app_id", b"app_id", "custom_data_json", b"custom_data_json", "expires_time", b"expires_time", "message", b"message", "message_id", b"message_id", "message_name", b"message_name", "outcome_wait", b"outcome_wait", "principal_index", b"principal_index", "priority", b"priority", "recipient_phone_number", b"recipient_phone_number", "request_id", b"request_id", "scheduled_time", b"scheduled_time", "sender_id", b"sender_id", "tags", b"tags", "user_id", b"user_id"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["_app_id", b"_app_id", "_custom_data_json", b"_custom_data_json", "_message_id", b"_message_id", "_message_name", b"_message_name", "_principal_index", b"_principal_index", "_request_id", b"_request_id", "_traceparent", b"_traceparent", "app_id", b"app_id", "custom_data_json", b"custom_data_json", "expires_time", b"expires_time", "message", b"message", "message_id", b"message_id", "message_name", b"message_name", "outcome_wait", b"outcome_wait", "principal_index", b"principal_index", "priority", b"priority", "recipient_phone_number", b"recipient_phone_number", "request_id", b"request_id", "scheduled_time", b"scheduled_time", "sender_id", b"sender_id", "tags", b"tags", "traceparent", b"traceparent", "user_id", b"user_id"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     _WhichOneofReturnType__app_id: _TypeAlias = _typing.Literal["app_id"]  # noqa: Y015
     _WhichOneofArgType__app_id: _TypeAlias = _typing.Literal["_app_id", b"_app_id"]  # noqa: Y015
@@ -645,6 +652,8 @@ class SendSmsRequest(_message.Message):
     _WhichOneofArgType__principal_index: _TypeAlias = _typing.Literal["_principal_index", b"_principal_index"]  # noqa: Y015
     _WhichOneofReturnType__request_id: _TypeAlias = _typing.Literal["request_id"]  # noqa: Y015
     _WhichOneofArgType__request_id: _TypeAlias = _typing.Literal["_request_id", b"_request_id"]  # noqa: Y015
+    _WhichOneofReturnType__traceparent: _TypeAlias = _typing.Literal["traceparent"]  # noqa: Y015
+    _WhichOneofArgType__traceparent: _TypeAlias = _typing.Literal["_traceparent", b"_traceparent"]  # noqa: Y015
     @_typing.overload
     def WhichOneof(self, oneof_group: _WhichOneofArgType__app_id) -> _WhichOneofReturnType__app_id | None: ...
     @_typing.overload
@@ -657,6 +666,8 @@ class SendSmsRequest(_message.Message):
     def WhichOneof(self, oneof_group: _WhichOneofArgType__principal_index) -> _WhichOneofReturnType__principal_index | None: ...
     @_typing.overload
     def WhichOneof(self, oneof_group: _WhichOneofArgType__request_id) -> _WhichOneofReturnType__request_id | None: ...
+    @_typing.overload
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__traceparent) -> _WhichOneofReturnType__traceparent | None: ...
 
 Global___SendSmsRequest: _TypeAlias = SendSmsRequest  # noqa: Y015
 
