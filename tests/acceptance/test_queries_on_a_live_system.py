@@ -12,6 +12,7 @@ from typing import NamedTuple
 import promql_parser
 import pytest
 
+from service_kit.version import VERSION
 from tests.system.exposition import Figures
 from tests.system.promql import OF_PROMETHEUS, OF_TARGETS, legend_labels, queries, readings, recorded
 from tests.system.rest import new_phone
@@ -102,6 +103,22 @@ def test_a_query_of_what_nobody_exports_is_found(live: Live) -> None:
         "c: tukupay_outcomes_total has no label shape",
         'c: no series tukupay_outcomes_total{kind="strange"}',
     ]
+
+
+@pytest.mark.parametrize("service", SERVICES)
+def test_every_service_says_which_release_it_is_and_what_its_process_uses(live: Live, service: str) -> None:
+    figures = Figures(live.texts[service])
+    assert figures("tukupay_build_info", service=service, version=VERSION) == 1
+    names = ("process_cpu_seconds_total", "process_resident_memory_bytes", "process_open_fds", "process_max_fds")
+    assert [name for name in names if figures(name) <= 0] == []
+    assert figures("tukupay_event_loop_lag_seconds_count") > 0
+
+
+def test_services_with_tables_say_at_which_migration_these_are(live: Live) -> None:
+    for service in ("messaging", "pricing"):
+        (info,) = Figures(live.texts[service]).families["tukupay_schema_info"].samples
+        assert info.labels["service"] == service
+        assert info.labels["revision"] == info.labels["needed"]
 
 
 def test_the_objective_of_the_high_lane_is_a_bound_of_its_histogram(live: Live) -> None:
