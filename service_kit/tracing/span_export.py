@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import threading
-import time
 from collections import deque
 from typing import Final
 
@@ -21,6 +20,8 @@ EVERY_S: Final = 1.0
 """How long a span waits for others that go with it."""
 CLOSE_S: Final = 2.0
 """How long the end of the process waits for the last spans."""
+_UNDISTURBED: Final = 0.75
+"""The part of that time in which a receiver that fails is tried again."""
 
 log = structlog.get_logger()
 
@@ -70,12 +71,10 @@ class SpanExport(SpanProcessor):
             return
         self._is_closing = True
         self._wake.set()
-        end = time.monotonic() + within_s
-        self._thread.join(within_s)
-        if self._thread.is_alive():
-            # Ends the pauses between its tries.
-            self._exporter.shutdown()
-            self._thread.join(max(0.0, end - time.monotonic()))
+        self._thread.join(within_s * _UNDISTURBED)
+        # Ends the pauses between tries, if it is in one.
+        self._exporter.shutdown()
+        self._thread.join(within_s * (1 - _UNDISTURBED))
         if left := len(self._queue):
             self._queue.clear()
             self._metrics.dropped[STOPPED](left)
