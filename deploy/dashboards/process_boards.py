@@ -242,6 +242,16 @@ PROCESSES: Final = Board(
                     low=7 * 86_400,
                 ),
                 Panel(
+                    title="Traces",
+                    meaning="Spans that the receiver took, spans that are lost, and requests too many to be traced.",
+                    unit="cps",
+                    queries=(
+                        named(rate("tukupay_trace_spans_exported_total"), "exported"),
+                        named(rate("tukupay_trace_spans_dropped_total", "cause"), "dropped: {{cause}}"),
+                        named(rate("tukupay_trace_requests_limited_total"), "requests limited"),
+                    ),
+                ),
+                Panel(
                     title="Processes of channels",
                     meaning="Processes that run for channels, and those that were ended as they gave no answer.",
                     unit="short",

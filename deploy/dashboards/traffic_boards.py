@@ -124,6 +124,7 @@ OVERVIEW: Final = Board(
                     queries=(quantile(0.99, "tukupay_accept_to_carrier_seconds", "lane"),),
                     runbook="LateSendsBurnFast",
                     limit=2,
+                    has_exemplars=True,
                 ),
                 Panel(
                     title="Batches of the gateway",

@@ -17,12 +17,13 @@ from typing_extensions import override
 from service_kit.grpc.context import Context
 from service_kit.grpc.traced_calls import traced_if_sampled
 from service_kit.metrics.buckets import LATENCY_BUCKETS_S
-from service_kit.metrics.exemplars import exemplar
+from service_kit.metrics.exemplars import exemplar, served_exemplar
 
 Response = TypeVar("Response")
 Stub = TypeVar("Stub")
 Handler: TypeAlias = "grpc.RpcMethodHandler[Any, Any]"
 Behaviour = Callable[[Any, Context], Any]
+Exemplar = Callable[[], dict[str, str]]
 _OK: Final = "OK"
 _NAMES: Final[dict[object, str]] = {None: _OK}
 """The name of what a context says of its status: nothing, a number, or a member of the enumeration."""
@@ -35,7 +36,9 @@ _NO_METHOD: Final = "none/none"
 class _Calls:
     """The figures of one side, by method. Both labels are bounded: methods are those that exist."""
 
-    def __init__(self, side: str, registry: CollectorRegistry) -> None:
+    def __init__(self, side: str, registry: CollectorRegistry, exemplar_of: Exemplar) -> None:
+        """`exemplar_of` marks what was measured last."""
+        self._exemplar_of = exemplar_of
         self._count = Counter(
             f"tukupay_grpc_{side}_calls", "gRPC calls that ended.", ("method", "code"), registry=registry
         )
@@ -53,14 +56,19 @@ class _Calls:
         found = self._methods.get(method)
         if found is None:
             name = _short(method)
-            found = self._methods[method] = _Method(name, self._count, self._seconds.labels(name).observe)
+            found = self._methods[method] = _Method(
+                name, self._count, self._seconds.labels(name).observe, self._exemplar_of
+            )
         return found
 
 
 class _Method:
     """Children bound once: looking them up by their labels costs more than all the rest of counting."""
 
-    def __init__(self, name: str, count: Counter, observe: Callable[[float, dict[str, str]], None]) -> None:
+    def __init__(
+        self, name: str, count: Counter, observe: Callable[[float, dict[str, str]], None], exemplar_of: Exemplar
+    ) -> None:
+        self._exemplar_of = exemplar_of
         self._name = name
         self._count = count
         self._observe = observe
@@ -72,7 +80,7 @@ class _Method:
         if count is None:
             count = self._by_code[code] = self._count.labels(self._name, code).inc
         count()
-        self._observe(seconds, exemplar())
+        self._observe(seconds, self._exemplar_of())
 
 
 def _short(method: str) -> str:
@@ -91,7 +99,7 @@ class ServerCalls(aio.ServerInterceptor):
 
     def __init__(self, registry: CollectorRegistry, clock: Callable[[], float] = time.perf_counter) -> None:
         """`clock`: seconds, monotonic."""
-        self._calls = _Calls("server", registry)
+        self._calls = _Calls("server", registry, served_exemplar)
         self._clock = clock
 
     async def intercept_service(
@@ -181,7 +189,7 @@ class ClientCalls(CallMeter):
 
     def __init__(self, registry: CollectorRegistry, clock: Callable[[], float] = time.perf_counter) -> None:
         """`clock`: seconds, monotonic."""
-        self._calls = _Calls("client", registry)
+        self._calls = _Calls("client", registry, exemplar)
         self._clock = clock
 
     @override

@@ -14,6 +14,7 @@ from service_kit.errors import ServiceError
 from service_kit.grpc.access_control import PUBLIC
 from service_kit.grpc.context import Context
 from service_kit.grpc.grpc_errors import CODES, from_rpc_error
+from service_kit.metrics.exemplars import note_served
 from service_kit.tracing.span import Span, SpanKind, current_span
 from service_kit.tracing.trace_context import HEADER, TraceContext
 from service_kit.tracing.tracer import Tracer
@@ -90,6 +91,7 @@ class TracedCalls(aio.ServerInterceptor):
         return stream
 
     def _begin(self, method: str, parent: TraceContext) -> Span:
+        note_served(parent)
         return self._tracer.begin(method, SpanKind.SERVER, parent=parent, attributes={_SYSTEM: "grpc", _METHOD: method})
 
 

@@ -120,6 +120,26 @@ def test_a_sampled_send_is_followed_to_its_receipt_and_its_webhook(system: Syste
     assert [row[0] for row in rows] == [trace_id + span.span_id for span in (item, submit, receipt)]
 
 
+def test_latencies_of_sampled_requests_lead_to_their_traces(system: System, receiver: TraceReceiver) -> None:
+    header, trace_id, _ = traceparent()
+    send(system, header)
+    tree(receiver, trace_id, f"{BATCH} SERVER", "flush settlement")
+    gateway, messaging = (system.metrics(part, "application/openmetrics-text") for part in ("gateway", "messaging"))
+    marked = f'# {{trace_id="{trace_id}"}}'
+    assert has_line(gateway, "tukupay_http_request_seconds_bucket", 'route="/api/sms/send"', marked)
+    assert has_line(messaging, "tukupay_grpc_server_call_seconds_bucket", "SendSmsBatch", marked)
+    assert has_line(messaging, "tukupay_accept_to_carrier_seconds_bucket", marked)
+    assert trace_id not in system.metrics("gateway")
+    # What is not sampled has none; the bucket keeps the last one that was.
+    unsampled, other, _ = traceparent("00")
+    send(system, unsampled)
+    assert other not in system.metrics("gateway", "application/openmetrics-text")
+
+
+def has_line(text: str, *parts: str) -> bool:
+    return any(all(part in line for part in parts) for line in text.splitlines())
+
+
 def test_a_failure_is_named_by_its_reason(system: System, receiver: TraceReceiver) -> None:
     header, trace_id, _ = traceparent()
     assert send(system, header, senderId="no/sender").json()["reason"] == "INVALID_ARGUMENT"

@@ -158,10 +158,10 @@ class System:
 
     # What tests look at.
 
-    def metrics(self, service: str) -> str:
+    def metrics(self, service: str, accept: str = "text/plain") -> str:
         """What a service exports now, as Prometheus reads it."""
         url = f"http://{self._addresses[f'{service} metrics']}/metrics"
-        return httpx.get(url, trust_env=False, timeout=10).raise_for_status().text
+        return httpx.get(url, headers={"accept": accept}, trust_env=False, timeout=10).raise_for_status().text
 
     def traces(self) -> dict[str, int]:
         """What a request leaves behind when it is more than refused."""

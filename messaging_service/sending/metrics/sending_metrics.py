@@ -19,6 +19,7 @@ from messaging_service.shared.domain.message import Message
 from messaging_service.shared.domain.money import to_micros
 from messaging_service.shared.domain.states import Billing, Priority
 from service_kit.errors import ServiceError
+from service_kit.metrics.exemplars import stored_exemplar
 
 Accept = Callable[[Sequence[Acceptance]], Awaitable[Sequence[Accepted | ServiceError]]]
 Settle = Callable[[Sequence[Settlement]], Awaitable[Sequence[Settled | ServiceError]]]
@@ -113,16 +114,16 @@ class SendingMetrics(ClaimMeter):
             outcomes[outcome.kind.value, outcome.carrier, outcome.error_code] += 1
             micros[result.message.billing] += to_micros(result.message.total)
             if outcome.kind is OutcomeKind.ACCEPTED:
-                self._reached_carrier(result.message)
+                self._reached_carrier(result.message, settlement.trace_id)
         for (kind, carrier, code), number in outcomes.items():
             self._outcomes.labels(kind, carrier or _NONE, _bounded(code)).inc(number)
         self._settled.add("attempt", micros)
 
-    def _reached_carrier(self, message: Message) -> None:
+    def _reached_carrier(self, message: Message, trace_id: bytes | None) -> None:
         # When a resend was asked for is not kept.
         if message.sent_at is not None and not message.retry_count:
             due = max(message.created_at, message.scheduled_at or message.created_at)
-            self._waited[message.priority].observe((message.sent_at - due).total_seconds())
+            self._waited[message.priority].observe((message.sent_at - due).total_seconds(), stored_exemplar(trace_id))
 
 
 def _bounded(code: str | None) -> str:
