@@ -79,7 +79,8 @@ def test_a_sampled_send_is_followed_to_its_receipt_and_its_webhook(system: Syste
     header, trace_id, caller = traceparent()
     response = send(system, header)
     outbox_id = response.json()["outboxEntry"]["outboxId"]
-    spans = tree(receiver, trace_id, f"{BATCH} CLIENT", "POST /api/sms/send", "POST webhook", "process receipt")
+    awaited = ("POST /api/sms/send", "POST webhook", "process receipt", f"{PRICES} SERVER", "flush settlement")
+    spans = tree(receiver, trace_id, f"{BATCH} CLIENT", *awaited)
 
     request, batch, item = spans["POST /api/sms/send"], spans[f"{BATCH} CLIENT"], spans["sms send"]
     submit, receipt, webhook = spans["submit_sm"], spans["process receipt"], spans["POST webhook"]
