@@ -122,7 +122,13 @@ async def running(settings: PricingSettings) -> AsyncIterator[GrpcServer]:
     tokens = None if settings.issuers_file is None else FileVerifier(settings.issuers_file)
     audit_log, refused = PostgresAuditLog(pool), RefusedCalls(time.monotonic)
     server = guarded_server(
-        Guard(settings.access, identities, Resolvers(jwt=tokens), inspectable=settings.reflection),
+        Guard(
+            settings.access,
+            identities,
+            Resolvers(jwt=tokens),
+            bad_per_minute=settings.bad_credentials_per_minute,
+            inspectable=settings.reflection,
+        ),
         registry,
         settings.grpc_address,
         [SERVICE_NAME, audit_servicer.SERVICE_NAME],

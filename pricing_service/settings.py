@@ -221,6 +221,13 @@ class PricingSettings(PricingDatabaseSettings):
         default=None,
         guide="guides/access.md",
     )
+    bad_credentials_per_minute: int = setting(
+        "PRICING_BAD_CREDENTIALS_PER_MINUTE",
+        "most calls in a minute from one address with a credential that is not valid; more are turned away",
+        parse=integer(1, 1_000_000),
+        default=60,
+        guide="guides/access.md",
+    )
     reflection: bool = setting(
         "PRICING_REFLECTION",
         "whether operators may list the gRPC methods by reflection where access is required; it is on where it is open",

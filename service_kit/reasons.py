@@ -42,6 +42,9 @@ DATABASE_UNAVAILABLE: Final = COMMON.add("DATABASE_UNAVAILABLE", "The database c
 DATABASE_NOT_READY: Final = COMMON.add("DATABASE_NOT_READY", "The database is not set up.")
 UNAUTHENTICATED: Final = COMMON.add("UNAUTHENTICATED", "There is no credential, or it is not valid.")
 PERMISSION_DENIED: Final = COMMON.add("PERMISSION_DENIED", "The credential does not allow this.")
+TOO_MANY_BAD_CREDENTIALS: Final = COMMON.add(
+    "TOO_MANY_BAD_CREDENTIALS", "Too many credentials from this address were not valid."
+)
 IDENTITY_PROVIDER_UNAVAILABLE: Final = COMMON.add(
     "IDENTITY_PROVIDER_UNAVAILABLE", "The keys of an identity provider cannot be had now."
 )

@@ -9,7 +9,6 @@ from hashlib import sha256
 from starlette.types import Scope
 from typing_extensions import override
 
-from gateway_http.access.bad_credentials import BadCredentials
 from gateway_http.access.bearer import MissingCredentialError, credential_of, missing, not_valid, text_of
 from gateway_http.access.known_keys import KeyNotValidError, KnownKeys, NotCheckedError, ResolvedKey
 from gateway_http.openapi.route_access import RouteAccess
@@ -21,6 +20,7 @@ from gateway_http.shared.gateway_meters import CredentialMeter
 from gateway_http.shared.problem import DEFAULT_RETRY_AFTER_S, ProblemError, from_service_error
 from service_kit import request_id
 from service_kit.access import api_key
+from service_kit.access.bad_credentials import BadCredentials
 from service_kit.access.refusals import all_accounts_needed, scope_missing
 from service_kit.audit.actor import Actor
 from service_kit.audit.refused_calls import RefusedCalls

@@ -8,12 +8,12 @@ import time
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Final, NoReturn
 
-from gateway_http.access.bad_credentials import BadCredentials
 from gateway_http.access.edge_access import EdgeAccess
 from gateway_http.access.key_service import KeyQuestions, KeyWatch
 from gateway_http.access.known_keys import KnownKeys
 from gateway_http.shared.admission import Admission
 from gateway_http.shared.gateway_meters import CredentialMeter
+from service_kit.access.bad_credentials import BadCredentials
 from service_kit.audit.refused_calls import RefusedCalls
 from service_kit.duties.keep_running import keep_running
 from service_kit.grpc.authentication import ResolveCredential

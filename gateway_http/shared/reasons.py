@@ -14,9 +14,7 @@ INVALID_ARGUMENT: Final = REASONS.take(common.INVALID_ARGUMENT)
 MALFORMED_JSON: Final = REASONS.add("MALFORMED_JSON", "The body is not JSON.")
 UNAUTHENTICATED: Final = REASONS.take(common.UNAUTHENTICATED)
 PERMISSION_DENIED: Final = REASONS.take(common.PERMISSION_DENIED)
-TOO_MANY_BAD_CREDENTIALS: Final = REASONS.add(
-    "TOO_MANY_BAD_CREDENTIALS", "Too many credentials from this address were not valid."
-)
+TOO_MANY_BAD_CREDENTIALS: Final = REASONS.take(common.TOO_MANY_BAD_CREDENTIALS)
 NOT_FOUND: Final = REASONS.add("NOT_FOUND", "Not found.")
 ROUTE_NOT_FOUND: Final = REASONS.add("ROUTE_NOT_FOUND", "No such route.")
 METHOD_NOT_ALLOWED: Final = REASONS.add("METHOD_NOT_ALLOWED", "The route has no such method.")

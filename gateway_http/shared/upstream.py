@@ -94,7 +94,8 @@ def _problem_of(error: aio.AioRpcError, call: Call) -> ProblemError:
 
 def _is_about_the_gateway(error: ServiceError) -> bool:
     """Whether a service refuses this process, and not its caller: no credential of theirs could help."""
-    return error.kind is Kind.UNAUTHENTICATED or error.metadata.get("scope") in SELDOM
+    is_unknown = error.kind is Kind.UNAUTHENTICATED or error.reason == reasons.TOO_MANY_BAD_CREDENTIALS
+    return is_unknown or error.metadata.get("scope") in SELDOM
 
 
 def _interrupted(error: aio.AioRpcError, call: Call) -> ProblemError:

@@ -154,7 +154,13 @@ async def running(settings: MessagingSettings, seams: Seams) -> AsyncIterator[Gr
     identities = IdentitiesFile(access.identities_file)
     tokens = None if access.issuers_file is None else FileVerifier(access.issuers_file)
     resolvers = Resolvers(api_key=service.access.check, jwt=tokens)
-    guard = Guard(access.access, identities, resolvers, inspectable=access.reflection)
+    guard = Guard(
+        access.access,
+        identities,
+        resolvers,
+        bad_per_minute=access.bad_credentials_per_minute,
+        inspectable=access.reflection,
+    )
     tls = process.tls.open("server", settings.tls.files)
     server = guarded_server(
         guard,

@@ -21,9 +21,11 @@ CAUSES: Final = (
     "assertion",
     "scope",
     "account",
+    "limited",
 )
 """Why: no credential at all; one of that kind that is not valid; none can be checked now; a caller that may not call
-for others did so; a scope is missing; an account is foreign."""
+for others did so; a scope is missing; an account is foreign; a bad
+credential too many of its address, which counts as that of its kind, too."""
 
 
 def counted_refusals(registry: CollectorRegistry) -> Refused:

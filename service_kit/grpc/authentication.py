@@ -16,6 +16,7 @@ from typing import Final, Protocol
 from service_kit import reasons
 from service_kit.access import api_key, principal_messages
 from service_kit.access.asserted import vouched
+from service_kit.access.bad_credentials import BadCredentials, too_many
 from service_kit.access.bearer_tokens import bearer_of
 from service_kit.access.identities import Identities
 from service_kit.access.principal import OPEN, Principal
@@ -24,7 +25,7 @@ from service_kit.access.scopes import ASSERT_PRINCIPAL, SELDOM
 from service_kit.errors import ServiceError, Violation, invalid
 from service_kit.grpc.access_control import Metadata, Peer
 from service_kit.grpc.access_metrics import Refused, uncounted
-from service_kit.grpc.peers import address_of
+from service_kit.grpc.peers import address_of, ip_address_of
 
 AUTHORIZATION: Final = "authorization"
 MAX_TOKEN: Final = 16 * 1024
@@ -71,8 +72,14 @@ class Authentication:
         *,
         refused: Refused = uncounted,
         clock: Callable[[], float] = time.monotonic,
+        bad: BadCredentials | None = None,
     ) -> None:
-        """`identities`: those known at present. `refused` is called with the cause of each refusal."""
+        """`identities`: those known at present. `refused` is called with the cause of each refusal.
+
+        `bad` limits how many bad credentials an address may show; None for as many as it likes. A good one is served
+        whatever its address showed before.
+        """
+        self._bad = bad
         self._identities = identities
         self._resolvers = resolvers
         self._refused = refused
@@ -93,12 +100,24 @@ class Authentication:
             if uri is not None:
                 raise self._unauthenticated("certificate", _UNKNOWN_CERTIFICATE)
             raise self._unauthenticated("no_credential", _NO_CREDENTIAL)
+        try:
+            return await self._of_token(token, address_of(peer.peer()))
+        except ServiceError as error:
+            if error.reason != reasons.UNAUTHENTICATED or self._bad is None:
+                raise
+            wait_s = self._bad.shown(ip_address_of(peer.peer()))
+            if wait_s is None:
+                raise
+            self._refused("limited")
+            raise too_many(wait_s) from None
+
+    async def _of_token(self, token: str, address: str | None) -> Principal:
         if len(token) > MAX_TOKEN:
             raise self._unauthenticated("token", _UNKNOWN_TOKEN)
         if api_key.is_key(token):
-            return await self._of_key(token, address_of(peer.peer()))
+            return await self._of_key(token, address)
         if token.count(".") == 2:
-            return await self._resolved("jwt", self._resolvers.jwt, token, address_of(peer.peer()))
+            return await self._resolved("jwt", self._resolvers.jwt, token, address)
         found = self._identities().of_token(token)
         if found is None:
             raise self._unauthenticated("token", _UNKNOWN_TOKEN)

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 
 import structlog
 from prometheus_client.registry import CollectorRegistry
 
+from service_kit.access.bad_credentials import BadCredentials
 from service_kit.access.identities_file import IdentitiesFile
 from service_kit.access.requirement import Access
 from service_kit.grpc.access_control import Denied, unnoted
@@ -30,6 +32,8 @@ class Guard:
     access: Access
     identities: IdentitiesFile
     resolvers: Resolvers = field(default_factory=Resolvers)
+    bad_per_minute: int | None = None
+    """Credentials that are not valid which an address may show in a minute; None for as many as it likes."""
     inspectable: bool = False
     """Whether callers with the scope for it may list the methods by reflection, where access is required."""
 
@@ -60,7 +64,12 @@ def guarded_server(
         inner=() if tracer is None else (TracedCalls(tracer),),
         authenticate=OpenAccess(refused)
         if is_open
-        else Authentication(lambda: guard.identities.now, guard.resolvers, refused=refused),
+        else Authentication(
+            lambda: guard.identities.now,
+            guard.resolvers,
+            refused=refused,
+            bad=None if guard.bad_per_minute is None else BadCredentials(guard.bad_per_minute, time.monotonic),
+        ),
         refused=refused,
         denied=denied,
         inspectable=is_open or guard.inspectable,

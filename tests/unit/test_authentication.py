@@ -10,6 +10,7 @@ import pytest
 
 from service_kit import reasons
 from service_kit.access import api_key, bearer_tokens, principal_messages
+from service_kit.access.bad_credentials import BadCredentials
 from service_kit.access.identities import Identities, Identity
 from service_kit.access.principal import OPEN, AccessMode, Principal, PrincipalKind
 from service_kit.access.refusals import unauthenticated
@@ -191,3 +192,29 @@ async def test_an_open_system_believes_whom_a_gateway_calls_for() -> None:
 )
 def test_the_address_of_a_caller_is_read_as_grpc_says_it(peer: str, address: str | None) -> None:
     assert address_of(peer) == address
+
+
+async def test_bad_credentials_are_limited_by_address_over_grpc_and_good_ones_never() -> None:
+    causes: Counter[str] = Counter()
+    authenticate = Authentication(
+        lambda: KNOWN,
+        Resolvers(api_key=Keys(valid=False)),
+        refused=lambda cause: causes.update([cause]),
+        bad=BadCredentials(2, lambda: 0.0),
+    )
+
+    async def refusal(metadata: Metadata, peer: Connection) -> ServiceError:
+        with pytest.raises(ServiceError) as caught:
+            await authenticate(metadata, peer)
+        return caught.value
+
+    here, elsewhere = Connection(), Connection(address="ipv4:10.1.2.4:40000")
+    bad = bearer("guessed"), bearer(api_key.generate(AccessMode.LIVE).text)
+    assert [(await refusal({}, here)).reason for _ in range(3)] == [reasons.UNAUTHENTICATED] * 3
+    assert [(await refusal(metadata, here)).reason for metadata in bad] == [reasons.UNAUTHENTICATED] * 2
+    limited = await refusal(bad[0], here)
+    assert (limited.kind, limited.reason) == (Kind.OVERLOADED, reasons.TOO_MANY_BAD_CREDENTIALS)
+    assert limited.retry_after is not None
+    assert (await refusal(bad[0], elsewhere)).reason == reasons.UNAUTHENTICATED
+    assert await authenticate(bearer(TOKEN.text), here) == JANE
+    assert causes["limited"] == 1

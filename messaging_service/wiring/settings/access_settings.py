@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from service_kit.access.requirement import Access, access, access_problems
-from service_kit.settings import flag, setting
+from service_kit.settings import flag, integer, setting
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,6 +34,13 @@ class AccessSettings:
         "TOML file of the identity providers whose tokens are taken; looked at every 10 s; unset for none",
         parse=Path,
         default=None,
+        guide="guides/access.md",
+    )
+    bad_credentials_per_minute: int = setting(
+        "MESSAGING_BAD_CREDENTIALS_PER_MINUTE",
+        "most calls in a minute from one address with a credential that is not valid; more are turned away",
+        parse=integer(1, 1_000_000),
+        default=60,
         guide="guides/access.md",
     )
     reflection: bool = setting(

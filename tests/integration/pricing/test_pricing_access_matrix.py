@@ -45,7 +45,9 @@ async def test_nobody_does_or_sees_what_is_not_theirs(pricing_url: str, tmp_path
         for each in METHODS
     }
     leaks: list[str] = []
-    async with pricing_on(pricing_url, access=Access.REQUIRED, identities_file=callers.path) as pricing:
+    async with pricing_on(
+        pricing_url, access=Access.REQUIRED, identities_file=callers.path, bad_credentials_per_minute=1_000_000
+    ) as pricing:
         await pricing.until_serving()
         for caller in Caller:
             for method in METHODS:

@@ -189,7 +189,9 @@ async def test_nobody_does_or_sees_what_is_not_theirs(database_url: str, tmp_pat
     for scope in {each.rule.scope for each in METHODS}:
         other_scopes = next(each.other_scopes for each in METHODS if each.rule.scope == scope)
         callers.add("without-" + scope.replace(":", "-"), *other_scopes)
-    async with service_on(database_url, access=Access.REQUIRED, identities_file=callers.path) as service:
+    async with service_on(
+        database_url, access=Access.REQUIRED, identities_file=callers.path, bad_credentials_per_minute=1_000_000
+    ) as service:
         owned = await _seed(service, database_url, operator)
         shown = await _callers(service, callers, database_url, operator)
         before = await _contents(database_url)

@@ -6,8 +6,8 @@ from ipaddress import ip_address
 
 import pytest
 
-from gateway_http.access import bad_credentials
-from gateway_http.access.bad_credentials import BadCredentials
+from service_kit.access import bad_credentials
+from service_kit.access.bad_credentials import BadCredentials
 
 HERE = ip_address("192.0.2.7")
 

@@ -5,9 +5,13 @@ from __future__ import annotations
 import ipaddress
 from collections import OrderedDict
 from collections.abc import Callable
+from datetime import timedelta
 from typing import Final
 
-from gateway_http.shared.client_address import IpAddress
+from service_kit import reasons
+from service_kit.errors import Kind, ServiceError
+
+IpAddress = ipaddress.IPv4Address | ipaddress.IPv6Address
 
 MAX_ADDRESSES: Final = 10_000
 _SUBSCRIBER_BITS: Final = 64
@@ -53,3 +57,13 @@ def _subscriber(address: IpAddress | None) -> object:
     if isinstance(address, ipaddress.IPv6Address):
         return int(address) >> _SUBSCRIBER_BITS
     return address
+
+
+def too_many(wait_s: float) -> ServiceError:
+    """The refusal of a bad credential of an address that showed too many; no more is said of it."""
+    return ServiceError(
+        Kind.OVERLOADED,
+        reasons.TOO_MANY_BAD_CREDENTIALS,
+        "too many credentials from this address were not valid; correct yours, and try again after the delay",
+        retry_after=timedelta(seconds=wait_s),
+    )
