@@ -89,9 +89,8 @@ def test_a_component_reaches_the_ports_of_its_addresses_and_no_others(variant: s
 
 
 def test_hosts_that_are_addresses_are_the_only_ones_of_their_ports() -> None:
-    rules = policies("external-database")["messaging"]["egress"]
-
-    def to(port: int) -> list[str]:
+    def to(port: int, variant: str = "external-database") -> list[str]:
+        rules = policies(variant)["messaging"]["egress"]
         return [
             peer["ipBlock"]["cidr"]
             if "ipBlock" in peer
@@ -101,13 +100,15 @@ def test_hosts_that_are_addresses_are_the_only_ones_of_their_ports() -> None:
             for peer in rule["to"]
         ]
 
-    assert to(5433) == ["10.20.0.5/32", "10.20.0.6/32"]
+    assert to(5433) == ["10.20.0.5/32"]
+    assert to(5432, "mtls") == ["10.20.0.5/32", "10.20.0.6/32"]
     assert to(3550) == ["192.0.2.20/32"]
     assert to(6432) == ["pgbouncer"]
     pooler = policies("external-database")["pgbouncer"]
     assert [peer["ipBlock"]["cidr"] for rule in pooler["egress"][1:] for peer in rule["to"]] == [
-        "10.20.0.7/32", "10.20.0.5/32", "10.20.0.6/32",
-    ]  # fmt: skip
+        "10.20.0.7/32",
+        "10.20.0.5/32",
+    ]
 
 
 def test_webhooks_reach_public_addresses_and_the_private_networks_that_settings_allow() -> None:

@@ -239,8 +239,13 @@ def test_poolers_work_by_transaction_and_keep_prepared_statements() -> None:
     )
     assert "\npool_mode = transaction\n" in ini
     assert "\nmax_prepared_statements = 200\n" in ini
-    assert "\nmessaging = host=10.20.0.5,10.20.0.6 port=5433\n" in ini
+    assert "\nmessaging = host=10.20.0.5 port=5433\n" in ini
     assert "\npricing = host=10.20.0.7 port=5433\n" in ini
+
+
+def test_a_pooler_is_given_one_host_because_it_does_not_look_for_the_one_that_takes_writes() -> None:
+    done = helm("template", "sms", str(CHART), "--set", "pgbouncer.enabled=true,database.hosts={a,b}")
+    assert "give messaging one name" in done.stderr
 
 
 @pytest.mark.parametrize("kind", ["PodMonitor", "ServiceMonitor"])
