@@ -22,6 +22,8 @@ class KeyShare:
 
     key_id: str
     """Public: the key without its secret."""
+    counted_as: str
+    """The first of the keys that replaced one another: they count together, so that a new one has no new share."""
     messages_per_minute: int | None
     """Accepted or resent in a minute of the clock; None for as many as its accounts allow."""
     daily_spend: Decimal | None

@@ -7,29 +7,32 @@ which has that key already, could still ask for.
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
+from dataclasses import replace
 from decimal import Decimal
 from typing import Any, Final
 
 import msgspec
 
 from messaging_service.abuse.domain.key_share import KeyShare
+from messaging_service.accounts.domain.account_limits import AccountUsage
 from messaging_service.accounts.postgres.account_rows import MINUTE, TODAY, USAGE
 from messaging_service.shared.postgres.record_columns import RecordColumns
 from service_kit.postgres.pipeline import Statement, Step
 
-_SHARE: Final = RecordColumns(KeyShare, parts={"usage": USAGE})
+_SHARE: Final = RecordColumns(KeyShare, columns={"key_id": "id"}, parts={"usage": USAGE})
 
-# A key that was never used has no row; the others give theirs as it is when they are locked.
+# A key that was never used has no row; the others give theirs as it is when they are locked. Keys that replaced one
+# another have one row.
 _LOCK: Final = Statement(f"""
     WITH limited AS MATERIALIZED (
-        SELECT id, messages_per_minute, daily_spend FROM api_key
+        SELECT id, coalesce(counted_as, id) AS counted_as, messages_per_minute, daily_spend FROM api_key
         WHERE id = ANY(%(keys)s) AND (messages_per_minute IS NOT NULL OR daily_spend IS NOT NULL)
     ), used AS (
-        INSERT INTO api_key_usage AS u (key_id) SELECT id FROM limited ORDER BY id
+        INSERT INTO api_key_usage AS u (key_id) SELECT DISTINCT counted_as FROM limited ORDER BY counted_as
         ON CONFLICT (key_id) DO UPDATE SET key_id = excluded.key_id
         RETURNING key_id, spend_day, day_spent, counted_minute, minute_count
     )
-    SELECT {_SHARE.sql} FROM used JOIN limited ON limited.id = used.key_id
+    SELECT {_SHARE.sql} FROM used JOIN limited ON limited.counted_as = used.key_id
 """)
 _KEEP: Final = Statement(f"""
     UPDATE api_key_usage u SET
@@ -49,7 +52,7 @@ class KeyShares:
 
     def __init__(self, shares: Iterable[KeyShare] = ()) -> None:
         self._shares = {share.key_id: share for share in shares}
-        self._held: dict[str, KeyShare] = {}
+        self._held: dict[str, AccountUsage] = {}
 
     @classmethod
     def read(cls, rows: Sequence[tuple[Any, ...]]) -> KeyShares:
@@ -59,19 +62,21 @@ class KeyShares:
     def share_of(self, key: str | None, amount: Decimal) -> KeyShare | None:
         """The share of a key with one message more; None when nothing limits it. Raises as KeyShare.hold does."""
         share = self._shares.get(key) if key is not None else None
-        return None if share is None else share.hold(amount)
+        if share is None:
+            return None
+        return replace(share, usage=self._held.get(share.counted_as, share.usage)).hold(amount)
 
     def count(self, share: KeyShare | None) -> None:
         """Counts the message that a share was asked for, which is accepted."""
         if share is not None:
-            self._shares[share.key_id] = self._held[share.key_id] = share
+            self._held[share.counted_as] = share.usage
 
     def kept(self) -> list[Step]:
         """Puts the counts on record."""
         if not self._held:
             return []
         rows = [
-            {"key_id": key, "spent": share.usage.spent_today, "messages": share.usage.sent_this_minute}
-            for key, share in self._held.items()
+            {"key_id": counted_as, "spent": usage.spent_today, "messages": usage.sent_this_minute}
+            for counted_as, usage in self._held.items()
         ]
         return [_KEEP(rows=msgspec.json.encode(rows))]

@@ -42,6 +42,8 @@ api_key = Table(
     Column("revoked_at", INSTANT),
     Column("revoked_by", Text),
     Column("replaced_by", Text, ForeignKey("api_key.id")),
+    # The first of the keys that replaced one another, under whose id their use is counted; NULL for the first itself.
+    Column("counted_as", Text),
     # The transaction that changed what the key may do, and since when; uses do not count.
     Column("changed_in", TransactionId, nullable=False, server_default=sql("pg_current_xact_id()")),
     PrimaryKeyConstraint("id"),

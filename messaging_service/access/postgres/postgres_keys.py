@@ -44,12 +44,13 @@ _FIND: Final = f"SELECT {_KEPT.sql} FROM api_key WHERE id = %(id)s"
 # Two that rotate a key at once: the second one waits, and then finds it replaced.
 _REPLACE: Final = f"""
     WITH old AS (
-        SELECT id FROM api_key
+        SELECT coalesce(counted_as, id) AS counted_as FROM api_key
         WHERE id = %(old_id)s AND revoked_at IS NULL AND replaced_by IS NULL
             AND (expires_at IS NULL OR expires_at > %(created_at)s::timestamptz)
         FOR UPDATE
     ), new AS (
-        INSERT INTO api_key ({_COLUMNS}) SELECT {_VALUES} FROM old ON CONFLICT (id) DO NOTHING
+        INSERT INTO api_key ({_COLUMNS}, counted_as) SELECT {_VALUES}, old.counted_as FROM old
+        ON CONFLICT (id) DO NOTHING
         RETURNING {KEY.sql}
     ), replaced AS (
         UPDATE api_key SET replaced_by = %(id)s, expires_at = least(expires_at, %(ends_at)s),

@@ -5,15 +5,22 @@ from __future__ import annotations
 import asyncio
 from collections import Counter
 from dataclasses import replace
+from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 from typing import Any
 
 import pytest
 
+from messaging_service.access.domain.key_record import KeyRecord
+from messaging_service.access.domain.key_terms import KeyTerms
+from messaging_service.access.key_store import KeptKey
+from messaging_service.access.postgres.postgres_keys import PostgresKeys
 from messaging_service.sending.outbox import Acceptance, Accepted
-from service_kit.access.principal import Principal, PrincipalKind
+from service_kit.access.principal import AccessMode, Principal, PrincipalKind
 from service_kit.access.principal_messages import from_principal
+from service_kit.audit.actor import PLATFORM
 from service_kit.errors import ServiceError
+from service_kit.postgres.database import create_pool
 from tests.contract.sms_examples import acceptance, refused
 from tests.integration.messaging.conftest import MakeOutbox, record, sent
 from tests.integration.messaging.running_service import Running, message
@@ -26,6 +33,7 @@ pytestmark = pytest.mark.timeout(60)
 CALLERS = 200
 REPLICAS = 4
 KEY = "tk_live_4fQ2bT9x"
+SHOP = KeyTerms("shop", AccessMode.LIVE, None, None, frozenset({"sms:send"}), (), None, 3, None)
 OTHER = "tk_live_9zzzzzzz"
 UNIT = Decimal("0.6")
 
@@ -161,3 +169,19 @@ async def test_a_resend_counts_for_the_key_that_asks_for_it(outbox: Replica, dat
     with pytest.raises(ServiceError) as caught:
         await outbox.resend(other.id, max_retries=3, accounts=None, api_key=KEY)
     assert caught.value.reason == "KEY_RATE_LIMIT_REACHED"
+
+
+async def test_keys_that_replaced_one_another_have_one_share(outbox: Replica, database_url: str) -> None:
+    now = datetime.now(UTC)
+    old, new, newest = (
+        KeptKey(KeyRecord(key, SHOP, now, "op"), key.encode().ljust(32)) for key in (KEY, OTHER, "tk_live_newest00")
+    )
+    async with create_pool(database_url, "keys") as pool:
+        keys = PostgresKeys(pool)
+        await keys.add(old, actor=PLATFORM)
+        for before, after in ((old, new), (new, newest)):
+            assert await keys.replace(before.record.id, after, now + timedelta(hours=1), actor=PLATFORM) is not None
+    await record(outbox, by(KEY))
+    answers = await outbox.accept([by(OTHER), by(newest.record.id), by(KEY), by(OTHER)])
+    assert [isinstance(answer, Accepted) for answer in answers] == [True, True, False, False]
+    assert await rows(database_url, "SELECT key_id, minute_count FROM api_key_usage") == [(KEY, 3)]

@@ -14,7 +14,7 @@ from service_kit.errors import ServiceError
 
 # 30 s before a minute ends, and 30 s before a day of Nairobi does.
 NOW = datetime(2026, 12, 1, 20, 59, 30, tzinfo=UTC)
-SHARE = KeyShare("tk_live_4fQ2bT9x", 2, Decimal(1), AccountUsage(Decimal("0.4"), 1, NOW))
+SHARE = KeyShare("tk_live_4fQ2bT9x", "tk_live_4fQ2bT9x", 2, Decimal(1), AccountUsage(Decimal("0.4"), 1, NOW))
 
 
 def refusal_of(share: KeyShare, amount: str) -> ServiceError:
