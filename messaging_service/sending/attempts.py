@@ -21,10 +21,13 @@ from messaging_service.texts.segmentation import segment
 from service_kit.access.principal import AccessMode
 from service_kit.backoff import backoff_s
 from service_kit.errors import Kind, ServiceError
-from service_kit.tracing.span import Span, SpanKind, current_span
+from service_kit.tracing.span import Span, SpanKind, bind_span, current_span
+from service_kit.tracing.tracer import Tracer
 
 FIRST_RETRY_S = 0.5
 LONGEST_RETRY_S = 30.0
+SUBMIT = "submit"
+"""What the span of an attempt is called until its carrier says what it does."""
 SLOW_S = 1.0
 """A database that took this long to record an outcome held it up, like one that was away."""
 SHORTEST_PAUSE_S = 0.1
@@ -59,12 +62,15 @@ class Attempts:
         *,
         settle_within_s: float,
         late: LateOutcomeSink | None = None,
+        tracer: Tracer | None = None,
         monotonic: Callable[[], float] = time.monotonic,
     ) -> None:
         """`settle_within_s`: how long recording an outcome is tried while the database is away.
 
-        `late` records outcomes that others called unknown meanwhile; None: they stay unknown.
+        `late` records outcomes that others called unknown meanwhile; None: they stay unknown. `tracer`: None where
+        tracing is off.
         """
+        self._tracer = tracer
         self._settlements = settlements
         self._outcomes = outcomes
         self._log = log
@@ -96,12 +102,12 @@ class Attempts:
 
         `requeued` is called when the message went back to the queue for another carrier that takes messages now.
         """
-        above, trace_id = current_span(), None
+        span, trace_id = self._span(claim, slot), None
         try:
-            if above is None:
+            if span is None:
                 outcome = await self._submit(claim, slot, carriers.route.mode)
             else:
-                outcome, trace_id = await self._traced_submit(above, claim, slot, carriers.route.mode)
+                outcome, trace_id = await self._traced_submit(span, claim, slot, carriers.route.mode)
         finally:
             slot.release()
         settlement = _settlement(claim, outcome, carriers)
@@ -114,16 +120,31 @@ class Attempts:
                 requeued()
 
     async def _traced_submit(
-        self, above: Span, claim: Claim, slot: RouteSlot, mode: AccessMode
+        self, span: Span, claim: Claim, slot: RouteSlot, mode: AccessMode
     ) -> tuple[Outcome, bytes]:
         """The outcome, and the span of the attempt as it is stored. A carrier says itself what it does in it."""
-        attributes = {"messaging.message.id": outbox_id(claim.message.id), "tukupay.carrier": slot.carrier}
-        with above.begin("submit", SpanKind.CLIENT, attributes=attributes) as span:
+        with span:
             outcome = await self._submit(claim, slot, mode)
             span.describe(attributes={"tukupay.outcome": outcome.kind.value})
             if outcome.error_code is not None:
                 span.fail(outcome.error_code)
-            return outcome, span.context.octets
+        if current_span() is None:
+            # Nothing in this task is above it, so what comes after it is a part of it.
+            bind_span(span)
+        return outcome, span.context.octets
+
+    def _span(self, claim: Claim, slot: RouteSlot) -> Span | None:
+        """The span of the attempt, begun; None unless its message is sampled."""
+        above = current_span()
+        if above is None and claim.trace is None:
+            return None
+        attributes = {"messaging.message.id": outbox_id(claim.message.id), "tukupay.carrier": slot.carrier}
+        if above is not None:
+            return above.begin(SUBMIT, SpanKind.CLIENT, attributes=attributes)
+        if self._tracer is None or claim.trace is None:
+            return None
+        links = (claim.trace,)
+        return self._tracer.begin(SUBMIT, SpanKind.CLIENT, parent=claim.trace, links=links, attributes=attributes)
 
     async def _submit(self, claim: Claim, slot: RouteSlot, mode: AccessMode) -> Outcome:
         if claim.message.mode is not mode:

@@ -17,6 +17,7 @@ from messaging_service.shared.domain.money import Price
 from messaging_service.shared.domain.states import Billing, State, Status
 from service_kit.access.principal import AccessMode, Accounts
 from service_kit.errors import ServiceError
+from service_kit.tracing.trace_context import TraceContext
 
 
 @dataclass(frozen=True, slots=True)
@@ -110,6 +111,8 @@ class Claim:
     """Carriers that are proven never to take the message."""
     valid_until: float | None = None
     """On the monotonic clock: from then on the message is not wanted any more; None for no such end."""
+    trace: TraceContext | None = None
+    """The span at which its trace stands, of one that is sampled and comes from the queue; else None."""
 
 
 def valid_until(message: Message, began: float, claimed_at: datetime | None) -> float | None:

@@ -102,6 +102,7 @@ def build_sending(process: Process, needed: Needed) -> WiredSending:
         CountedAttempts(process.failures),
         settle_within_s=max(settings.lease_s, KEPT_S),
         late=needed.late,
+        tracer=process.tracing.tracer,
     )
     loops = {
         route.name: ClaimLoop(
@@ -189,6 +190,7 @@ def _outbox(process: Process, exemption: Exemption, blocks: BlockCounts) -> Post
         contents=process.contents,
         blocks=blocks,
         reads=process.replica_reads.lists,
+        with_traces=process.tracing.tracer is not None,
     )
 
 

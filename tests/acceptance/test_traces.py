@@ -141,6 +141,17 @@ def has_line(text: str, *parts: str) -> bool:
     return any(all(part in line for part in parts) for line in text.splitlines())
 
 
+def test_a_send_from_the_queue_goes_on_in_its_trace(system: System, receiver: TraceReceiver) -> None:
+    header, trace_id, _ = traceparent()
+    # Whether a time is over, the queue decides.
+    send(system, header, scheduleTimestamp="2026-01-01T00:00:00Z")
+    spans = tree(receiver, trace_id, "flush settlement", "process receipt", "POST /api/sms/send")
+    item, submit, settled = spans["sms send"], spans["submit_sm"], spans["flush settlement"]
+    assert (submit.parent, submit.links) == (item.span_id, frozenset({item.span_id}))
+    assert (settled.parent, settled.links) == (submit.span_id, frozenset({submit.span_id}))
+    assert spans["process receipt"].parent == submit.span_id
+
+
 def test_a_failure_is_named_by_its_reason(system: System, receiver: TraceReceiver) -> None:
     header, trace_id, _ = traceparent()
     assert send(system, header, senderId="no/sender").json()["reason"] == "INVALID_ARGUMENT"

@@ -85,6 +85,7 @@ class PostgresOutbox(Outbox):
         contents: Contents = PLAIN,
         blocks: BlockCounts | None = None,
         reads: LaggingReads | None = None,
+        with_traces: bool = False,
     ) -> None:
         """`owner` names this process in claims and events; no two running processes share it.
 
@@ -92,7 +93,9 @@ class PostgresOutbox(Outbox):
         `contents` seals and opens texts, before and after transactions; they are stored as they are unless given.
         `blocks` takes what went to blocks of numbers, which somebody else puts on record; nobody unless given.
         `reads`: where lists are read, which may be a moment old; from the same pool unless given.
+        `with_traces`: whether claims look for the traces of messages that are sampled.
         """
+        self._with_traces = with_traces
         self._reads = reads or LaggingReads(pool)
         self._contents = contents
         self._exemption = exemption
@@ -147,7 +150,7 @@ class PostgresOutbox(Outbox):
         # Slots often become free one by one: the share of the normal lane is counted over all claims, as
         # rounding it up in each would leave nothing to the high lane.
         floor, self._toward_share[route] = divmod(self._toward_share.get(route, 0) + limit, queue.NORMAL_SHARE)
-        wanted = queue.Wanted(route, sorted(carriers), limit, floor)
+        wanted = queue.Wanted(route, sorted(carriers), limit, floor, self._with_traces)
         async with migrated(transaction(self._pool)) as connection:
             claims = await queue.claim(connection, wanted, self._owner, began)
         # A text whose key cannot be had now stays sealed: its attempt ends before a byte leaves, and comes again.

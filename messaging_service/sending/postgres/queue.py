@@ -14,6 +14,7 @@ from messaging_service.sending.postgres.settlement import UnknownTimes
 from messaging_service.sending.postgres.unknown import RESEND_AT
 from messaging_service.shared.postgres.message_columns import MESSAGE
 from service_kit.postgres.database import Connection
+from service_kit.tracing.trace_context import from_octets
 
 NORMAL_SHARE = 10
 """The normal lane gets at least one in this many slots, however full the high lane is."""
@@ -25,9 +26,13 @@ class _Row(NamedTuple):
     epoch: int
     tries: int
     avoid: Sequence[str]
+    trace_id: bytes | None
+    """Of the newest event that has one."""
 
 
-_CLAIMED = MESSAGE.plus(_Row, epoch="claimed.epoch", tries="claimed.tries", avoid="claimed.avoid")
+_CLAIMED = MESSAGE.plus(
+    _Row, epoch="claimed.epoch", tries="claimed.tries", avoid="claimed.avoid", trace_id="/* trace */ NULL::bytea"
+)
 
 # Each lane of a route is read by its own index range: a million future rows of one must not be walked through
 # to reach another. `floor` comes first, so that the normal lane keeps its share.
@@ -66,6 +71,12 @@ _CLAIM = f"""
     )
     SELECT * FROM moved
 """
+# Where tracing is on.
+_CLAIM_TRACED = _CLAIM.replace(
+    "/* trace */ NULL::bytea",
+    "(SELECT e.trace_id FROM message_event e WHERE e.message_id = m.id AND e.trace_id IS NOT NULL "
+    "ORDER BY e.id DESC LIMIT 1)",
+)
 
 _NEXT_DUE = """
     SELECT extract(epoch FROM min(due_at) - now())::float8 FROM (
@@ -180,6 +191,8 @@ class Wanted:
     limit: int
     floor: int
     """How many of them come from the normal lane at least."""
+    with_traces: bool = False
+    """Whether to look for the traces of messages that are sampled."""
 
 
 async def claim(connection: Connection, wanted: Wanted, owner: Owner, began: float) -> list[Claim]:
@@ -188,7 +201,7 @@ async def claim(connection: Connection, wanted: Wanted, owner: Owner, began: flo
     `began` is on the monotonic clock and not later than the transaction: leases and validities are counted from it.
     """
     cursor = await connection.execute(
-        _CLAIM,
+        _CLAIM_TRACED if wanted.with_traces else _CLAIM,
         {
             "route": wanted.route,
             "carriers": _with_room(wanted.carriers),
@@ -209,6 +222,7 @@ async def claim(connection: Connection, wanted: Wanted, owner: Owner, began: flo
                 fence=began + owner.usable_s,
                 avoid=frozenset(claimed.avoid),
                 valid_until=valid_until(message, began, message.last_attempt_at),
+                trace=from_octets(claimed.trace_id),
             )
         )
     return claims
