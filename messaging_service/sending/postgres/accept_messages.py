@@ -14,12 +14,12 @@ import msgspec
 from messaging_service.accounts.postgres.account_rows import HOLD_MORE
 from messaging_service.privacy.sealing.message_contents import Content, Sealer
 from messaging_service.sending.outbox import Acceptance
-from messaging_service.sending.postgres.traced_statements import bytea, traced_and_not
 from messaging_service.shared.domain.message import Message
 from messaging_service.shared.domain.states import Priority, State
 from messaging_service.shared.postgres.record_columns import columns_of
 from service_kit.postgres.database import Transaction
 from service_kit.postgres.pipeline import Step
+from service_kit.postgres.traced_statements import bytea, traced_and_not
 
 LANES = {Priority.HIGH: 0, Priority.NORMAL: 1}
 """The order in which the queue is looked through."""
@@ -89,7 +89,7 @@ class _Recorded(NamedTuple):
 
 # One statement writes everything. The database's clock alone decides whether a scheduled message is due. What is
 # between <> belongs to batches with messages that are sampled; the others do without.
-_TEXT = f"""
+_RECORD, _RECORD_TRACED = traced_and_not(f"""
     WITH input AS (
         SELECT *, wanted.reserved AND coalesce(wanted.expires_at > now(), true) AS claimed
         FROM json_to_recordset(%(rows)s::json) AS wanted ({_TYPES}, reserved bool, route text<, trace_id bytea>)
@@ -127,8 +127,7 @@ _TEXT = f"""
         WHERE a.id = s.account_id
     )
     SELECT {columns_of(_Recorded)} FROM recorded
-"""
-_RECORD, _RECORD_TRACED = traced_and_not(_TEXT)
+""")
 
 
 @dataclass(frozen=True, slots=True)

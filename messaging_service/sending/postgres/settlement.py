@@ -16,13 +16,13 @@ from messaging_service.privacy.sealing.places import event_place
 from messaging_service.sending.domain.settling import LEAVES_QUEUE, settlement_of
 from messaging_service.sending.outbox import Settled, Settlement
 from messaging_service.sending.postgres.reading import get_messages
-from messaging_service.sending.postgres.traced_statements import bytea, traced_and_not
 from messaging_service.sending.postgres.unknown import RESEND_AT
 from messaging_service.shared.domain.message import Message
 from messaging_service.shared.domain.states import Billing, State
 from messaging_service.shared.postgres.record_columns import columns_of
 from messaging_service.shared.postgres.sql_words import quoted
 from service_kit.postgres.database import Connection
+from service_kit.postgres.traced_statements import bytea, traced_and_not
 
 HELD_BACK_S = 5
 """How long a message waits at least that comes back to the queue while its phone is opting out: the pass that looks
@@ -48,7 +48,7 @@ class _Row(NamedTuple):
 # The planner believes the queue to be empty, as it mostly is, and would gladly walk through everything
 # that was deleted since the last vacuum. So queue rows are looked up one by one by their key, and then
 # addressed by their place (ctid). What is between <> belongs to batches with messages that are sampled.
-_TEXT = f"""
+_SETTLE, _SETTLE_TRACED = traced_and_not(f"""
     WITH input AS (
         SELECT * FROM json_to_recordset(%(rows)s::json) AS input (
             id uuid, epoch int, state text, billing text, carrier text, code text, raw text, retry_in_s float8,
@@ -128,8 +128,7 @@ _TEXT = f"""
         WHERE a.id = payers.id
     )
     SELECT {columns_of(_Row)} FROM settled
-"""
-_SETTLE, _SETTLE_TRACED = traced_and_not(_TEXT)
+""")
 
 
 @dataclass(frozen=True, slots=True)

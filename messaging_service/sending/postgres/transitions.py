@@ -15,12 +15,12 @@ import msgspec
 
 from messaging_service.accounts.domain.charging import ChargePolicy, transfer_for
 from messaging_service.accounts.postgres.account_rows import hold_accounts
-from messaging_service.sending.postgres.traced_statements import bytea, traced_and_not
 from messaging_service.shared.domain.states import Billing, State
 from messaging_service.shared.postgres.record_columns import RecordColumns
 from service_kit.access.principal import AccessMode
 from service_kit.postgres.database import Connection
 from service_kit.postgres.pipeline import Rows, Statement, Step
+from service_kit.postgres.traced_statements import bytea, traced_and_not
 
 Money = Mapping[Billing, Decimal]
 """KES that were charged, released or refunded; what is absent is none."""

@@ -1,4 +1,4 @@
-"""Statements that write the trace of a message beside its event, for the few batches that have one that is sampled.
+"""Statements that write a trace beside what they write, for the few batches that have something sampled in them.
 
 The others run the statement that writes none, so that tracing costs them nothing.
 """
