@@ -14,7 +14,7 @@ from typing import Any, Final
 import yaml
 
 from deploy.tools.chart_tools import TOOLS
-from deploy.tools.make_chart import CHART, DEPLOY
+from deploy.tools.make_chart import CHART, DEPLOY, SUM, chart_sum
 from deploy.tools.strategic_patch import Object, deletion, patch
 
 KUSTOMIZE: Final = DEPLOY / "kustomize"
@@ -50,6 +50,7 @@ def main() -> int:
     for path, text in files().items():
         path.parent.mkdir(parents=True, exist_ok=True)
         path.write_text(text, "utf-8")
+    SUM.write_text(chart_sum(), "utf-8")
     return 0
 
 
