@@ -17,6 +17,9 @@ from service_kit.embedded.embedded_postgres import EmbeddedPostgres
 from tests.scheduling import ROOT, ByFileOrSystem, scope_of
 from tests.system import pgbouncer, standby
 
+collect_ignore = ["operations"]
+"""Takes minutes a test; collected where it is named."""
+
 
 def pytest_configure() -> None:
     """Lets SIGINT reach what tests start, also when whoever started the run ignores it (`nohup make test &`).
