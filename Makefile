@@ -1,7 +1,7 @@
 # TukuPay SMS. `make` lists the targets.
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help up sbom audit-dependencies test faults lifecycle-test image image-test release lint format protos protos-baseline settings-table access-table dashboards chart chart-tools bench locks hooks clean
+.PHONY: help up sbom audit-dependencies test faults lifecycle-test failover-test restore-test upgrade-test image image-test release lint format protos protos-baseline settings-table access-table dashboards chart chart-tools bench locks hooks clean
 
 PYTHON ?= python3
 # Half of the tests' time is waiting for processes, so four are not too many for two cores.
@@ -34,6 +34,15 @@ $(PREVIOUS_FOLDER)/.venv/.runtime-installed:
 
 lifecycle-test: $(DEV) $(PREVIOUS_FOLDER)/.venv/.runtime-installed ## replace, kill, scale and mix versions of processes under load (half an hour)
 	TUKUPAY_LONG=1 TUKUPAY_PREVIOUS_RELEASE=$(abspath $(PREVIOUS_FOLDER)) $(BIN)/pytest -q -s tests/lifecycle $(LIFECYCLE)
+
+failover-test: $(DEV) ## change the primary under load, by Patroni with etcd (minutes; skipped where these are not installed)
+	$(BIN)/pytest -q -s -rs --timeout 3600 tests/operations/test_failover.py
+
+restore-test: $(DEV) ## lose both databases under load, and restore them to one moment (a minute)
+	$(BIN)/pytest -q -s --timeout 600 tests/operations/test_restore.py
+
+upgrade-test: $(DEV) $(PREVIOUS_FOLDER)/.venv/.runtime-installed ## migrate a million messages while the release before serves (half an hour)
+	TUKUPAY_PREVIOUS_RELEASE=$(abspath $(PREVIOUS_FOLDER)) $(BIN)/pytest -q -s --timeout 3600 tests/operations/test_upgrade.py
 
 lint: $(DEV) ## check style, types, import rules, protos and stubs
 	$(BIN)/ruff check .

@@ -172,9 +172,10 @@ def _copy_of(connection: psycopg.Connection, table: str, changed: dict[str, str]
     columns = [row[0] for row in connection.execute(_COLUMNS, (table,)).fetchall()]
     key = "id" if table == "message" else "message_id"
     values = ", ".join(changed.get(column, f"t.{column}") for column in columns)
-    return (
-        f"INSERT INTO {table} ({', '.join(columns)}) SELECT {values} FROM {table} t JOIN copies c ON c.old_id = t.{key}"
-    )
+    into = f"INSERT INTO {table} ({', '.join(columns)})"
+    # Events and entries of one message are numbered in their order.
+    order = "ORDER BY t.id" if table in {"message_event", "ledger_entry"} else ""
+    return f"{into} SELECT {values} FROM {table} t JOIN copies c ON c.old_id = t.{key} {order}"
 
 
 def upgrade(system: System, environment: dict[str, str], server: EmbeddedPostgres) -> Callers:
