@@ -144,7 +144,8 @@ def fill(system: System) -> None:
     """Sends some messages, and copies them until there are enough."""
     with Callers("history", [system.rest], callers=CALLERS) as callers:
         until("the first ones are sent", callers.has_sent(SEEDS), 60)
-    until("receipts are in", lambda: not system.messaging_database.rows("SELECT 1 FROM dispatch LIMIT 1"), 60)
+    unfinished = "SELECT 1 FROM message WHERE state <> 'delivered' LIMIT 1"
+    until("receipts are in", lambda: not system.messaging_database.rows(unfinished), 60)
     began = time.monotonic()
     each = max(1, MESSAGES // system.messaging_database.value("SELECT count(*) FROM message"))
     with psycopg.connect(system.messaging_database.url) as connection:

@@ -106,6 +106,7 @@ def test_runbooks_name_settings_and_lines_of_logs_that_there_are() -> None:
 KNOWN_ELSEWHERE = {
     "ledger_entry", "message_event", "message_part",
     "max_connections", "default_pool_size", "pg_terminate_backend", "target_session_attrs", "carrier_message_id",
-    "process_cpu_seconds_total",
+    "process_cpu_seconds_total", "synchronous_mode", "synchronous_mode_strict", "pg_stat_replication", "sync_state",
+    "archive_command", "restore_command", "recovery_target_action", "recovery_target_time",
 }  # fmt: skip
-"""Names of tables, of PostgreSQL and its poolers, and of the metrics of any process."""
+"""Names of tables, of PostgreSQL, Patroni and poolers, and of the metrics of any process."""
