@@ -86,8 +86,8 @@ class _Batch:
         )
 
     def spans(self) -> list[Span]:
-        """Of the requests among its own that are sampled."""
-        return [waiting.span for waiting in self.waiting if waiting.span is not None]
+        """Of the requests among its own that are sampled, each once: those of one request have the same."""
+        return list(dict.fromkeys(waiting.span for waiting in self.waiting if waiting.span is not None))
 
 
 class SendCoalescer:

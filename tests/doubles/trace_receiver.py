@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import gzip
+import ssl
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -47,6 +48,8 @@ class TraceReceiver:
     """Of posts of spans."""
     hooks: list[dict[str, str]] = field(default_factory=list)
     """The header fields of posts to any other path."""
+    tls: ssl.SSLContext | None = None
+    """None for plain HTTP."""
 
     def __post_init__(self) -> None:
         kept = self
@@ -72,12 +75,14 @@ class TraceReceiver:
     def _listen(self, port: int) -> None:
         self._server = ThreadingHTTPServer(("127.0.0.1", port), self._handler)
         self._server.daemon_threads = True
+        if self.tls is not None:
+            self._server.socket = self.tls.wrap_socket(self._server.socket, server_side=True)
         self._thread = threading.Thread(target=self._server.serve_forever, args=(0.05,), daemon=True)
         self._thread.start()
 
     def url(self, path: str = "") -> str:
         """Where it listens."""
-        return f"http://127.0.0.1:{self._server.server_address[1]}{path}"
+        return f"{'http' if self.tls is None else 'https'}://127.0.0.1:{self._server.server_address[1]}{path}"
 
     def close(self) -> None:
         """Listens no more."""
