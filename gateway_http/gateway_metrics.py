@@ -18,7 +18,6 @@ from service_kit.metrics.exemplars import exemplar
 
 _METHODS: Final = frozenset({"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"})
 _NO_ROUTE: Final = "none"
-_SENDS: Final = frozenset({SEND_SMS.path, SEND_SMS_BATCH.path})
 
 
 class RequestMetrics(RequestMeter):
@@ -45,12 +44,12 @@ class RequestMetrics(RequestMeter):
     def show(self, routes: Iterable[Route]) -> None:
         """Shows the failures of all routes, and all answers to sends, with a nought, so that the first is a rise."""
         for route in routes:
-            is_send = route.path_format in _SENDS
             for method in _METHODS & (route.methods or set()) - {"HEAD"}:
-                for status in (200, 400, 500) if is_send else (500,):
-                    self._count_of(method, route.path_format, status)
-            if is_send:
-                self._time_of(route.path_format)
+                self._count_of(method, route.path_format, 500)
+        for send in (SEND_SMS, SEND_SMS_BATCH):
+            for status in (200, 400, 500):
+                self._count_of(send.method.upper(), send.path, status)
+            self._time_of(send.path)
 
     @override
     def answered(self, method: str, route: str | None, status: int, seconds: float) -> None:

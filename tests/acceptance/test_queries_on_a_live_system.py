@@ -5,16 +5,13 @@ from __future__ import annotations
 import os
 import shutil
 import subprocess
-from collections import defaultdict
-from collections.abc import Iterable
 from typing import NamedTuple
 
-import promql_parser
 import pytest
 
 from service_kit.version import VERSION
 from tests.system.exposition import Figures
-from tests.system.promql import OF_PROMETHEUS, OF_TARGETS, legend_labels, queries, readings, recorded
+from tests.system.promql import Exported, queries
 from tests.system.rest import new_phone
 from tests.system.running import System
 from tests.system.waiting import until
@@ -34,10 +31,7 @@ class Live(NamedTuple):
     """What all three services exported at once."""
 
     texts: dict[str, str]
-    labels: dict[str, set[str]]
-    """The labels of the series of each name."""
-    values: dict[tuple[str, str], set[str]]
-    """The values of a label of the series of a name."""
+    exported: Exported
 
 
 @pytest.fixture(scope="module")
@@ -55,40 +49,12 @@ def live(system: System) -> Live:
         system.wait_for_state(entry["outboxId"], "delivered")
     until("the queue was counted", lambda: "tukupay_receipts_waiting{" in system.metrics("messaging"))
     texts = {service: system.metrics(service) for service in SERVICES}
-    labels, values = defaultdict[str, set[str]](set), defaultdict[tuple[str, str], set[str]](set)
-    for text in texts.values():
-        for family in Figures(text).families.values():
-            for sample in family.samples:
-                labels[sample.name] |= sample.labels.keys()
-                for label, value in sample.labels.items():
-                    values[sample.name, label].add(value)
-    return Live(texts, dict(labels), dict(values))
-
-
-def blind(live: Live, asked: Iterable[tuple[str, str, str]]) -> list[str]:
-    """What queries ask for and nobody exports."""
-    known = {**NOT_HERE, **live.labels}
-    faults: list[str] = []
-    for where, expression, legend in asked:
-        for reading in readings(promql_parser.parse(expression)):
-            if reading.metric in OF_PROMETHEUS | recorded():
-                continue
-            if reading.metric not in known:
-                faults.append(f"{where}: no series {reading.metric}")
-                continue
-            missing = (reading.labels | legend_labels(legend)) - known[reading.metric] - OF_TARGETS
-            faults += [f"{where}: {reading.metric} has no label {label}" for label in sorted(missing)]
-            faults += [
-                f'{where}: no series {reading.metric}{{{label}="{value}"}}'
-                for label, value in reading.equal
-                if label not in OF_TARGETS and value not in live.values.get((reading.metric, label), set())
-            ]
-    return faults
+    return Live(texts, Exported(map(Figures, texts.values())))
 
 
 def test_every_query_finds_its_series(live: Live) -> None:
-    assert blind(live, queries()) == []
-    assert NOT_HERE.keys() & live.labels.keys() == set()
+    assert live.exported.blind(queries(), NOT_HERE) == []
+    assert NOT_HERE.keys() & live.exported.labels.keys() == set()
 
 
 def test_a_query_of_what_nobody_exports_is_found(live: Live) -> None:
@@ -97,7 +63,7 @@ def test_a_query_of_what_nobody_exports_is_found(live: Live) -> None:
         ("b", "sum by (colour, job) (tukupay_serving)", ""),
         ("c", 'rate(tukupay_outcomes_total{kind=~"accepted|strange"}[5m])', "{{carrier}} {{shape}}"),
     ]
-    assert blind(live, asked) == [
+    assert live.exported.blind(asked) == [
         "a: no series tukupay_nothing_total",
         "b: tukupay_serving has no label colour",
         "c: tukupay_outcomes_total has no label shape",
@@ -122,7 +88,7 @@ def test_services_with_tables_say_at_which_migration_these_are(live: Live) -> No
 
 
 def test_the_objective_of_the_high_lane_is_a_bound_of_its_histogram(live: Live) -> None:
-    assert "2.0" in live.values["tukupay_accept_to_carrier_seconds_bucket", "le"]
+    assert "2.0" in live.exported.values["tukupay_accept_to_carrier_seconds_bucket", "le"]
 
 
 @pytest.mark.skipif(PROMTOOL is None, reason="promtool is not installed (Debian: prometheus)")

@@ -4,13 +4,16 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Set as AbstractSet
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
 
 import promql_parser
 import yaml
+
+from tests.system.exposition import Figures
 
 ROOT: Final = Path(__file__).parents[2]
 RULES: Final = ROOT / "deploy" / "alerts" / "tukupay.yaml"
@@ -83,3 +86,50 @@ def readings(expression: promql_parser.Expr, groups: frozenset[str] = frozenset(
 def legend_labels(legend: str) -> set[str]:
     """The labels that a legend shows."""
     return set(re.findall(r"{{(\w+)}}", legend))
+
+
+class Exported:
+    """The series of one or several scrapes."""
+
+    def __init__(self, scrapes: Iterable[Figures]) -> None:
+        self.labels: dict[str, set[str]] = {}
+        """The labels of the series of each name."""
+        self.values: dict[tuple[str, str], set[str]] = {}
+        """The values of a label of the series of a name."""
+        self._families: set[str] = set()
+        for figures in scrapes:
+            self._families |= figures.families.keys()
+            for sample in (sample for family in figures.families.values() for sample in family.samples):
+                self.labels.setdefault(sample.name, set()).update(sample.labels)
+                for label, value in sample.labels.items():
+                    self.values.setdefault((sample.name, label), set()).add(value)
+
+    def blind(
+        self, asked: Iterable[tuple[str, str, str]], elsewhere: Mapping[str, AbstractSet[str]] | None = None
+    ) -> list[str]:
+        """What queries ask for and is not exported. `elsewhere`: labels of series that other systems have."""
+        known = {**(elsewhere or {}), **self.labels}
+        faults: list[str] = []
+        for where, expression, legend in asked:
+            for reading in readings(promql_parser.parse(expression)):
+                if reading.metric in OF_PROMETHEUS | recorded():
+                    continue
+                if reading.metric not in known:
+                    faults.append(f"{where}: no series {reading.metric}")
+                    continue
+                missing = (reading.labels | legend_labels(legend)) - known[reading.metric] - OF_TARGETS
+                faults += [f"{where}: {reading.metric} has no label {label}" for label in sorted(missing)]
+                faults += [
+                    f'{where}: no series {reading.metric}{{{label}="{value}"}}'
+                    for label, value in reading.equal
+                    if label not in OF_TARGETS and value not in self.values.get((reading.metric, label), set())
+                ]
+        return faults
+
+    def first_faults_unseen(self) -> list[str]:
+        """Counters of rules that this process has and that are not shown yet: they would begin at 1, and never rise."""
+        return [
+            fault
+            for fault in self.blind((rule.get("alert") or rule["record"], rule["expr"], "") for rule in rules())
+            if (counter := re.search(r"no series (\w+)_total\b", fault)) and counter[1] in self._families
+        ]

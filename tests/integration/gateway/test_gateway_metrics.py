@@ -13,6 +13,7 @@ from tests.doubles.gateway_doubles import ENTRY_ID
 from tests.integration.gateway.conftest import ANY_PORT, Running, running_gateway
 from tests.system.exposition import Figures, figures_at
 from tests.system.ports import free_port
+from tests.system.promql import Exported
 from tests.system.waiting import eventually
 
 SMS: dict[str, Any] = {
@@ -28,6 +29,10 @@ async def figures_of(running: Running) -> Figures:
     port = free_port()
     async with metrics_served(Address("127.0.0.1", port), running.gateway.registry):
         return await figures_at(port)
+
+
+async def test_counters_of_alerts_are_there_before_anything_happens(running: Running) -> None:
+    assert Exported([await figures_of(running)]).first_faults_unseen() == []
 
 
 async def test_requests_are_counted_by_documented_route_and_status_class(running: Running) -> None:

@@ -12,6 +12,7 @@ from messaging_service.carriers.domain.submission import Outcome, Submission
 from tests.contract.sms_examples import accepted
 from tests.integration.messaging.metered_service import Metered
 from tests.integration.messaging.running_service import message
+from tests.system.promql import Exported
 from tukupay.sms.messaging.v1 import messaging_pb2 as pb
 
 pytestmark = pytest.mark.timeout(60)
@@ -99,6 +100,10 @@ async def test_the_pools_are_shown(metered: Metered) -> None:
     assert figures("tukupay_database_pool_requests_total", pool="messaging") >= 2
     assert figures("tukupay_database_pool_waiting", pool="messaging") == 0
     assert "tukupay_database_pool_errors" in figures.families
+
+
+async def test_counters_of_alerts_are_there_before_anything_happens(metered: Metered) -> None:
+    assert Exported([await metered.figures()]).first_faults_unseen() == []
 
 
 async def test_every_metric_is_documented_and_every_documented_one_is_there(metered: Metered) -> None:

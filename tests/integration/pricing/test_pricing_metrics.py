@@ -10,6 +10,7 @@ from tests.conftest import FreshDatabase
 from tests.integration.pricing.conftest import pricing_on
 from tests.system.exposition import figures_at
 from tests.system.ports import free_port
+from tests.system.promql import Exported
 from tukupay.sms.pricing.v1 import pricing_pb2 as pb
 
 pytestmark = pytest.mark.timeout(60)
@@ -41,6 +42,7 @@ async def test_calls_and_pools_are_shown(pricing_url: str) -> None:
     assert figures("tukupay_price_look_failures_total") == 0
     assert figures("tukupay_serving") == 1
     assert figures.documented_wrongly("pricing") == []
+    assert Exported([figures]).first_faults_unseen() == []
 
 
 async def test_a_database_that_is_not_set_up_is_shown(fresh_database: FreshDatabase) -> None:

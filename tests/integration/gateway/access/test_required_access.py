@@ -284,6 +284,10 @@ async def test_bad_credentials_are_limited_by_address_and_good_ones_never() -> N
         assert figures(REFUSED, cause="invalid") == 4
         assert figures(REFUSED, cause="limited") == 2
         assert figures(REFUSED, cause="missing") == 1
+        # The good one, and the one that looks like a key.
+        assert figures("tukupay_key_cache_misses_total") >= 2
+        assert figures("tukupay_key_cache_keys", state="valid") == 1
+        assert figures("tukupay_key_cache_staleness_seconds") < 20
 
 
 async def test_probes_and_documentation_are_for_everybody(running: Running) -> None:
