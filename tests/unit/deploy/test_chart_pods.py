@@ -230,6 +230,14 @@ def test_a_database_of_the_operator_loses_no_commit_with_a_machine() -> None:
 
 def test_poolers_work_by_transaction_and_keep_prepared_statements() -> None:
     (pooler,) = of_kind(objects("all-on"), "Pooler")
+    # What services call it by, and check its certificate for.
+    (cluster,) = of_kind(objects("all-on"), "Cluster")
+    assert pooler["metadata"]["name"] in cluster["spec"]["certificates"]["serverAltDNSNames"]
+    environment = {
+        each["name"]: each["value"]
+        for each in deployments(objects("all-on"))["messaging"]["spec"]["template"]["spec"]["containers"][0]["env"]
+    }
+    assert environment["PGHOST"] == pooler["metadata"]["name"]
     assert pooler["spec"]["pgbouncer"]["poolMode"] == "transaction"
     assert int(pooler["spec"]["pgbouncer"]["parameters"]["max_prepared_statements"]) > 0
     ini = next(

@@ -150,3 +150,10 @@ def test_the_services_read_the_files_that_the_chart_makes(variant: str, tmp_path
         assert [carrier.name for carrier in plan.carriers] == ["safaricom", "airtel", "africastalking"]
         (issuer,) = read_issuers_file(Path(variables["MESSAGING_ISSUERS_FILE"]))
         assert issuer.name == "staff"
+
+
+def test_of_several_hosts_the_one_that_takes_writes_is_used(tmp_path: Path) -> None:
+    several = environment("mtls", "pricing", tmp_path)
+    assert (several["PGHOST"], several["PGTARGETSESSIONATTRS"]) == ("10.20.0.5,10.20.0.6", "read-write")
+    # A URL of a standby would be refused for it.
+    assert "PGTARGETSESSIONATTRS" not in environment("default", "pricing", tmp_path)

@@ -43,7 +43,8 @@
 {{- $isPooled := and (not .isDirect) (eq (include "tukupay-sms.isPooled" .) "true") -}}
 {{- include "tukupay-sms.env" (list "PGHOST" (ternary (include "tukupay-sms.poolerHost" .) (include "tukupay-sms.databaseHosts" .) $isPooled)) }}
 {{- include "tukupay-sms.env" (list "PGPORT" (ternary (int .root.Values.pgbouncer.port) (int .root.Values.database.port) (and $isPooled .root.Values.pgbouncer.enabled))) }}
-{{- if not $isPooled }}
+{{- /* Of one name nothing is asked: it leads to the server that takes writes, and a URL of a replica is not refused for it. */}}
+{{- if and (not $isPooled) (contains "," (include "tukupay-sms.databaseHosts" .)) }}
 {{- include "tukupay-sms.env" (list "PGTARGETSESSIONATTRS" "read-write") }}
 {{- end }}
 {{- if eq .root.Values.database.tls.mode "proxy" }}
