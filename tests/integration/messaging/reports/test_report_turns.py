@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import os
 from collections.abc import AsyncGenerator, AsyncIterator, Sequence
 from contextlib import AsyncExitStack, aclosing
 from datetime import UTC, datetime, timedelta
@@ -22,6 +23,7 @@ from tests.contract.sms_examples import accepted
 from tests.integration.messaging.conftest import sent
 from tests.integration.messaging.reports.test_reports import ACCOUNT, period
 from tests.integration.messaging.running_service import Running
+from tests.system import standby
 from tests.system.messaging_database import rows
 from tests.system.messaging_replica import Replica
 from tests.system.waiting import eventually
@@ -147,6 +149,7 @@ async def test_an_invoice_whose_sender_pauses_gives_its_connection_back(pool: Po
     assert await accounts_of(groups(shared)) == EVERYBODY
 
 
+@pytest.mark.skipif(bool(os.environ.get(standby.SETTING)), reason="reports would wait on the standby")
 async def test_payments_and_balances_wait_for_no_report(service: Running, database_url: str) -> None:
     billing = accounts_pb2_grpc.AccountServiceStub(service.channel)
     reports = reports_pb2_grpc.ReportServiceStub(service.channel)
