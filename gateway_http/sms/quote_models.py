@@ -8,6 +8,7 @@ import msgspec
 from msgspec import UNSET, Meta, Raw, UnsetType
 
 from gateway_http.shared.cost_levels import LEVEL_NAMES, Level
+from gateway_http.shared.outbox_entry import MODE_NAMES, ModeField
 from gateway_http.shared.problem import invalid_fields
 from gateway_http.shared.rest_instants import timestamp
 from gateway_http.shared.rest_money import number
@@ -148,6 +149,7 @@ class Quote(msgspec.Struct, frozen=True, kw_only=True, rename="camel"):
         QuoteAdvice | UnsetType,
         Meta(description="How it could cost less; absent when it goes out in GSM-7 as it is."),
     ] = UNSET
+    mode: ModeField = UNSET
 
     @classmethod
     def of(cls, quote: messaging_pb2.QuoteSmsResponse) -> Quote:
@@ -161,4 +163,5 @@ class Quote(msgspec.Struct, frozen=True, kw_only=True, rename="camel"):
             level=LEVEL_NAMES[quote.price_level],
             cost_id=quote.price_cost_id,
             advice=QuoteAdvice.of(quote.gsm7_advice) if quote.HasField("gsm7_advice") else UNSET,
+            mode=MODE_NAMES.get(quote.mode, UNSET),
         )

@@ -10,12 +10,13 @@ from decimal import Decimal
 from messaging_service.prices.prices import Prices
 from messaging_service.shared.domain import reasons
 from messaging_service.shared.domain.fields import schedule_problem
-from messaging_service.shared.domain.money import Price
+from messaging_service.shared.domain.money import Price, free_of_charge
 from messaging_service.shared.domain.sender_id import sender_id_problem
 from messaging_service.shared.phone_numbers import AccountDestinationCheck, PhoneNumberCheck, destination_refused
 from messaging_service.texts.gsm7_advice import Gsm7Advice, advise
 from messaging_service.texts.message_text import cut
 from messaging_service.texts.segmentation import Segmentation
+from service_kit.access.principal import AccessMode
 from service_kit.errors import Violation, invalid
 from service_kit.identifiers import identifier_problem
 
@@ -31,6 +32,8 @@ class QuoteDraft:
     app_id: str | None = None
     recipient_phone_number: str | None = None
     sender_id: str | None = None
+    mode: AccessMode = AccessMode.LIVE
+    """That of the credential that it would be sent with."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,6 +46,8 @@ class Quote:
     """KES."""
     advice: Gsm7Advice | None
     """How it could cost less; None when it goes out in GSM-7 as it is."""
+    mode: AccessMode = AccessMode.LIVE
+    """That of the credential: a test costs nothing."""
 
 
 class QuoteSms:
@@ -77,8 +82,11 @@ class QuoteSms:
                 raise destination_refused(problem)
         at = draft.scheduled_time
         instant = at if at is not None and at > now else None
-        price = (await self._prices.price_of(draft.user_id, draft.app_id, instant)).price
-        return Quote(segmentation, price, price.total(segmentation.units), advise(segmentation))
+        if draft.mode is AccessMode.TEST:
+            price = free_of_charge(instant or now).price
+        else:
+            price = (await self._prices.price_of(draft.user_id, draft.app_id, instant)).price
+        return Quote(segmentation, price, price.total(segmentation.units), advise(segmentation), draft.mode)
 
     def _checked(self, draft: QuoteDraft, now: datetime) -> Segmentation:
         violations: list[Violation] = []

@@ -47,6 +47,9 @@ SCOPES: Final[dict[str, str]] = {
 SELDOM: Final = frozenset({ASSERT_PRINCIPAL, RESOLVE_KEYS})
 """Scopes of the platform's own programs, which no API key and no token of others has, and `*` does not include."""
 
+LIVE_ONLY: Final = frozenset({"money:write"})
+"""Scopes that no credential for tests has, not by `*` either: there is no money that is only for tests."""
+
 
 def unknown(scopes: frozenset[str]) -> list[str]:
     """Those that are no scopes, in the order of the alphabet."""

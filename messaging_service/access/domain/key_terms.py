@@ -55,7 +55,7 @@ def terms_faults(terms: KeyTerms, now: datetime) -> list[Violation]:
     found += _account_faults(terms.accounts)
     if terms.app_id is not None and (problem := identifier_problem(terms.app_id)):
         found.append(Violation("terms.app_id", reasons.INVALID_IDENTIFIER, problem))
-    found += _scope_faults(terms.scopes)
+    found += _scope_faults(terms.scopes, terms.mode)
     if terms.expires_at is not None and terms.expires_at <= now:
         problem = "has passed; give an instant that lies ahead, or leave it out"
         found.append(Violation("terms.expires_time", reasons.EXPIRY_NOT_AHEAD, problem))
@@ -123,7 +123,7 @@ def _account_faults(accounts: Accounts) -> list[Violation]:
     return [Violation("terms.accounts", reasons.INVALID_IDENTIFIER, problem) for problem in problems if problem][:1]
 
 
-def _scope_faults(wanted: frozenset[str]) -> list[Violation]:
+def _scope_faults(wanted: frozenset[str], mode: AccessMode) -> list[Violation]:
     if not wanted:
         return [Violation("terms.scopes", reasons.REQUIRED, "is empty; name what the key may do, such as sms:send")]
     if unknown := scopes.unknown(wanted):
@@ -131,6 +131,9 @@ def _scope_faults(wanted: frozenset[str]) -> list[Violation]:
         return [Violation("terms.scopes", reasons.INVALID_VALUE, problem)]
     if reserved := sorted(wanted & scopes.SELDOM):
         problem = f"{_listed(reserved)} is for the platform's own programs; no key has it"
+        return [Violation("terms.scopes", reasons.INVALID_VALUE, problem)]
+    if mode is AccessMode.TEST and (real := sorted(wanted & scopes.LIVE_ONLY)):
+        problem = f"{_listed(real)} is about real money; no test key has it"
         return [Violation("terms.scopes", reasons.INVALID_VALUE, problem)]
     return []
 

@@ -6,7 +6,7 @@ from decimal import Decimal
 
 from messaging_service.prices.quote_sms import Quote, QuoteDraft
 from messaging_service.shared.domain.money import to_micros
-from messaging_service.shared.grpc.wire import ENCODINGS, LEVELS, to_instant
+from messaging_service.shared.grpc.wire import ENCODINGS, LEVELS, MODES, to_instant
 from messaging_service.texts.gsm7_advice import Gsm7Advice
 from service_kit.access.principal import Principal
 from service_kit.access.refusals import app_of
@@ -23,6 +23,7 @@ def to_quote_draft(request: pb.QuoteSmsRequest, sender: Principal) -> QuoteDraft
         app_id=app_of(sender, request.app_id if request.HasField("app_id") else None),
         recipient_phone_number=request.recipient_phone_number if request.HasField("recipient_phone_number") else None,
         sender_id=request.sender_id if request.HasField("sender_id") else None,
+        mode=sender.mode,
     )
 
 
@@ -36,6 +37,7 @@ def from_quote(quote: Quote) -> pb.QuoteSmsResponse:
         price_level=LEVELS[quote.price.level],
         price_cost_id=quote.price.cost_id,
         gsm7_advice=None if quote.advice is None else _from_advice(quote.advice, quote.price.unit_price),
+        mode=MODES[quote.mode],
     )
 
 

@@ -59,6 +59,7 @@ def granted(by: Principal, **fields: Any) -> bool:
         ({"scopes": ["sms:sent"]}, "terms.scopes"),
         ({"scopes": ["sms:send", "assert:principal"]}, "terms.scopes"),
         ({"scopes": ["keys:resolve"]}, "terms.scopes"),
+        ({"scopes": ["money:write"], "mode": common.ACCESS_MODE_TEST}, "terms.scopes"),
         ({"networks": ["10.0.0.1/8"]}, "terms.networks[0]"),
         ({"networks": ["10.0.0.0/8", "example.com"]}, "terms.networks[1]"),
         ({"networks": ["10.0.0.1"] * 101}, "terms.networks"),
@@ -86,6 +87,12 @@ def test_nobody_makes_a_key_that_may_do_more_than_they() -> None:
     assert granted(maker(EVERYTHING, accounts=frozenset({"shop", "till"})))
     assert not granted(maker(EVERYTHING, accounts=frozenset({"till"})))
     assert not granted(maker(EVERYTHING, accounts=frozenset({"shop"})), accounts=[], all_accounts=True)
+
+
+@pytest.mark.parametrize("scope", [EVERYTHING, "money:write"])
+def test_no_test_credential_moves_money(scope: str) -> None:
+    assert maker(scope).may("money:write")
+    assert not maker(scope, mode=AccessMode.TEST).may("money:write")
 
 
 def record(expires_at: datetime | None, revoked_at: datetime | None = None) -> KeyRecord:

@@ -10,9 +10,11 @@ import pytest
 from messaging_service.prices.grpc.quote_messages import from_quote
 from messaging_service.prices.quote_sms import Quote, QuoteDraft, QuoteSms
 from messaging_service.shared.domain.fields import MAX_SCHEDULE_AHEAD
+from service_kit.access.principal import AccessMode
 from service_kit.errors import Kind, ServiceError
 from tests.contract.sms_examples import NOON, TWO_UNITS
 from tests.doubles.messaging_fakes import FixedPrices, anywhere, unavailable
+from tukupay.sms.common.v1 import access_pb2
 from tukupay.sms.messaging.v1 import messaging_pb2 as pb
 
 pytestmark = pytest.mark.timeout(10)
@@ -35,6 +37,16 @@ async def quote_of(message: str) -> Quote:
 async def test_a_quote_says_what_a_message_takes_and_costs() -> None:
     quote = await quote_of(TWO_UNITS)
     assert (quote.segmentation.units, quote.total, quote.advice) == (2, Decimal("1.2"), None)
+
+
+async def test_a_quote_for_a_test_asks_for_no_price_and_says_what_it_is() -> None:
+    prices = FixedPrices()
+    quote = await quotes(prices)(QuoteDraft("user123", TWO_UNITS, mode=AccessMode.TEST))
+    answer = from_quote(quote)
+    assert (answer.total_cost_micros, answer.unit_price_micros, answer.price_cost_id) == (0, 0, "test")
+    assert (answer.mode, len(answer.segments)) == (access_pb2.ACCESS_MODE_TEST, 2)
+    assert prices.questions == []
+    assert from_quote(await quote_of(TWO_UNITS)).mode == access_pb2.ACCESS_MODE_LIVE
 
 
 async def test_a_quote_is_for_its_instant_and_the_past_means_now() -> None:

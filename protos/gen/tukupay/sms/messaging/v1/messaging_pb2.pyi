@@ -857,6 +857,7 @@ class QuoteSmsResponse(_message.Message):
     PRICE_LEVEL_FIELD_NUMBER: _builtins.int
     PRICE_COST_ID_FIELD_NUMBER: _builtins.int
     GSM7_ADVICE_FIELD_NUMBER: _builtins.int
+    MODE_FIELD_NUMBER: _builtins.int
     encoding: Global___Encoding.ValueType
     """The alphabet it would go out in."""
     unit_price_micros: _builtins.int
@@ -867,6 +868,8 @@ class QuoteSmsResponse(_message.Message):
     """The level whose price applies."""
     price_cost_id: _builtins.str
     """The price row that applies."""
+    mode: _access_pb2.AccessMode.ValueType
+    """That of the caller's credential: a test message costs nothing, whatever the prices are."""
     @_builtins.property
     def segments(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
         """The text as it would be cut, one item for each unit."""
@@ -887,10 +890,11 @@ class QuoteSmsResponse(_message.Message):
         price_level: Global___PriceLevel.ValueType = ...,
         price_cost_id: _builtins.str = ...,
         gsm7_advice: Global___Gsm7Advice | None = ...,
+        mode: _access_pb2.AccessMode.ValueType = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["gsm7_advice", b"gsm7_advice"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["encoding", b"encoding", "gsm7_advice", b"gsm7_advice", "price_cost_id", b"price_cost_id", "price_level", b"price_level", "segments", b"segments", "total_cost_micros", b"total_cost_micros", "unit_price_micros", b"unit_price_micros"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["encoding", b"encoding", "gsm7_advice", b"gsm7_advice", "mode", b"mode", "price_cost_id", b"price_cost_id", "price_level", b"price_level", "segments", b"segments", "total_cost_micros", b"total_cost_micros", "unit_price_micros", b"unit_price_micros"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
