@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import AsyncExitStack
 
 import structlog
@@ -54,6 +54,7 @@ from service_kit.duties.keep_running import keep_running
 from service_kit.grpc.channel import open_channel
 from service_kit.grpc.credentialed_channel import Credential
 from service_kit.grpc.grpc_metrics import ClientCalls, counted_stub
+from service_kit.grpc.leaving_servers import Elsewhere
 from service_kit.metrics.exposition import metrics_served
 from service_kit.metrics.registry import new_registry
 from service_kit.process_name import process_name
@@ -124,13 +125,8 @@ class Gateway:
         }
         costs = counted_stub(pricing_pb2_grpc.PricingServiceStub(pricing), "PricingService", calls)
 
-        def send_batch(
-            request: messaging_pb2.SendSmsBatchRequest,
-        ) -> AsyncIterator[messaging_pb2.SendSmsBatchResponse]:
-            return aiter(stub.SendSmsBatch(request, timeout=settings.send_deadline_s, metadata=trace_metadata()))
-
         self.coalescer = SendCoalescer(
-            send_batch,
+            _send_batch(stub, settings.send_deadline_s),
             spacing_s=settings.batch_spacing_ms / 1_000,
             max_items=settings.batch_max_items,
             max_outstanding=settings.max_outstanding_sends,
@@ -243,6 +239,18 @@ class Gateway:
         if self._tokens is not None:
             await self._tokens.close()
         await self.tracing.close()
+
+
+def _send_batch(
+    stub: messaging_pb2_grpc.MessagingServiceAsyncStub, deadline_s: float
+) -> Callable[[messaging_pb2.SendSmsBatchRequest], AsyncIterator[messaging_pb2.SendSmsBatchResponse]]:
+    elsewhere = Elsewhere()
+
+    def send(request: messaging_pb2.SendSmsBatchRequest) -> AsyncIterator[messaging_pb2.SendSmsBatchResponse]:
+        metadata = trace_metadata()
+        return elsewhere.stream(lambda: stub.SendSmsBatch(request, timeout=deadline_s, metadata=metadata))
+
+    return send
 
 
 def _require_rules(routes: Sequence[Route]) -> None:

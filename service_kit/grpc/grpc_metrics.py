@@ -15,6 +15,7 @@ from prometheus_client.registry import CollectorRegistry
 from typing_extensions import override
 
 from service_kit.grpc.context import Context
+from service_kit.grpc.leaving_servers import Elsewhere
 from service_kit.grpc.traced_calls import traced_if_sampled
 from service_kit.metrics.buckets import LATENCY_BUCKETS_S
 from service_kit.metrics.exemplars import exemplar, served_exemplar
@@ -227,18 +228,21 @@ class UncountedCalls(CallMeter):
 def counted_stub(stub: Stub, service: str, calls: CallMeter) -> Stub:
     """The same stub, whose unary calls are counted as `service/Method`, and traced for requests that are sampled.
 
-    What it streams is left as it is: who reads a stream to its end can tell how it ended.
+    Calls that no server took because the last known one leaves are made again. What it streams is left as it is: who
+    reads a stream to its end can tell how it ended.
     """
     # A stub is generated into the Python package that the proto's package is.
     package = type(stub).__module__.rpartition(".")[0]
+    elsewhere = Elsewhere()
     for name, call in vars(stub).items():
         if isinstance(call, aio.UnaryUnaryMultiCallable):
-            setattr(stub, name, _counted(call, f"{package}.{service}/{name}", f"{service}/{name}", calls))
+            counted = _counted(elsewhere.made_again(call), f"{package}.{service}/{name}", f"{service}/{name}", calls)
+            setattr(stub, name, counted)
     return stub
 
 
 def _counted(
-    call: aio.UnaryUnaryMultiCallable[Any, Response], full_name: str, method: str, calls: CallMeter
+    call: Callable[..., Awaitable[Response]], full_name: str, method: str, calls: CallMeter
 ) -> Callable[..., Awaitable[Response]]:
     def counted(request: Any, **options: Any) -> Awaitable[Response]:  # noqa: ANN401 - any proto message
         return calls.answer(method, traced_if_sampled(full_name, call, request, **options))

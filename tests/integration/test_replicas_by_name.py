@@ -9,6 +9,7 @@ from grpc_health.v1 import health_pb2, health_pb2_grpc
 from pricing_service.transport.servicer import SERVICE_NAME
 from service_kit.grpc.channel import open_channel
 from service_kit.grpc.grpc_server import GrpcServer
+from service_kit.grpc.leaving_servers import Elsewhere
 from service_kit.settings import Address, target
 from tests.system.name_server import NameServer
 from tests.system.ports import free_port
@@ -44,3 +45,33 @@ async def test_a_server_that_is_about_to_end_gets_no_more_calls() -> None:
             await leaving.stop(0)
             assert all(await answers())
     await staying.stop(0)
+
+
+async def test_a_caller_that_knows_only_the_server_that_ends_waits_for_another() -> None:
+    port, hosts = free_port(), [HOSTS[0]]
+    leaving, new = (GrpcServer(Address(host, port), [SERVICE_NAME]) for host in HOSTS)
+    await asyncio.gather(leaving.start(), new.start())
+    await new.set_serving(True)
+    with NameServer(lambda _: hosts, free_port()) as names:
+        async with open_channel(target(f"dns://127.0.0.1:{names.port}/replicas.test:{port}")) as channel:
+            stub, elsewhere = health_pb2_grpc.HealthStub(channel), Elsewhere()
+            assert (await stub.Check(health_pb2.HealthCheckRequest(service=SERVICE_NAME))).status != SERVING
+            hosts[:] = [HOSTS[1]]
+
+            async def end() -> None:
+                await leaving.leave(0.2)
+                await leaving.stop(0)
+
+            async def call() -> bool:
+                answer = await elsewhere.answer(
+                    lambda: stub.Check(health_pb2.HealthCheckRequest(service=SERVICE_NAME), timeout=20)
+                )
+                return bool(answer.status == SERVING)
+
+            ending = asyncio.ensure_future(end())
+            async with asyncio.timeout(20):
+                # No call fails: the old server answers, or the new one does, or the call waits for it.
+                await eventually("the new server answers", call)
+                await ending
+                assert await call()
+    await new.stop(0)

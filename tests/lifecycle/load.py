@@ -37,6 +37,7 @@ class Phase:
     """The sends of some time."""
 
     name: str
+    begun: int = 0
     outcomes: list[Outcome] = field(default_factory=list)
 
     @property
@@ -99,8 +100,7 @@ class Load:
     def wait_answered(self, phase: Phase) -> None:
         """Returns when every send of a phase was answered."""
         end = time.monotonic() + _DEADLINE_S + 1
-        begun = [message_id for message_id, request in [*self.requests.items()] if request["phase"] is phase]
-        while len(phase.outcomes) < len(begun) and time.monotonic() < end:
+        while len(phase.outcomes) < phase.begun and time.monotonic() < end:
             self._over.wait(0.05)
 
     def run(self, seconds: float) -> None:
@@ -127,7 +127,8 @@ class Load:
         number = next(self._numbers)
         message_id = f"{self.user}-{number}"
         body = sms(self.user, messageId=message_id, message=f"{TEXT} {message_id}")
-        self.requests[message_id] = {**body, "phase": phase}
+        phase.begun += 1
+        self.requests[message_id] = body
         began, gateway, failure = time.monotonic(), "", "no gateway takes a connection"
         for turn in range(20):
             there = self._gateways()
