@@ -15,6 +15,7 @@ from messaging_service.carriers.domain.submission import OutcomeKind
 from messaging_service.sending.claim_meter import ClaimMeter
 from messaging_service.sending.domain.failures import CATALOGUE
 from messaging_service.sending.outbox import Acceptance, Accepted, Settled, Settlement
+from messaging_service.shared.domain import reasons
 from messaging_service.shared.domain.message import Message
 from messaging_service.shared.domain.money import to_micros
 from messaging_service.shared.domain.states import Billing, Priority
@@ -28,6 +29,20 @@ _TO_CARRIER_S: Final = (0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.0, 5.0, 10.0, 
 """The objective of the high lane, 2 s, is one of the bounds."""
 _NONE: Final = "none"
 _OTHER: Final = "other"
+_REFUSED: Final = (
+    reasons.ACCOUNT_NOT_ACTIVE,
+    reasons.ACCOUNT_NOT_FOUND,
+    reasons.DAILY_SPEND_LIMIT_REACHED,
+    reasons.INSUFFICIENT_FUNDS,
+    reasons.KEY_DAILY_SPEND_LIMIT_REACHED,
+    reasons.KEY_RATE_LIMIT_REACHED,
+    reasons.MESSAGE_ID_REUSED,
+    reasons.PUMPING_SUSPECTED,
+    reasons.RATE_LIMIT_REACHED,
+    reasons.RECIPIENT_LIMIT_REACHED,
+    reasons.RECIPIENT_OPTED_OUT,
+)
+"""Why T1 refuses requests; shown from the start with a nought."""
 _ATTEMPT_CODES: Final = frozenset({"LEASE_OVER", "VALIDITY_OVER", "KEYS_UNAVAILABLE", "TEXT_ERASED"})
 """Codes of attempts that ended before any carrier was asked."""
 
@@ -64,6 +79,8 @@ class SendingMetrics(ClaimMeter):
             registry=registry,
             buckets=_TO_CARRIER_S,
         )
+        for reason in _REFUSED:
+            self._refused.labels(reason)
         self._waited = {lane: waited.labels(lane.value) for lane in Priority}
         for carrier in carriers:
             for kind in OutcomeKind:
