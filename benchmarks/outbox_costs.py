@@ -9,12 +9,13 @@ import shutil
 import sys
 import tempfile
 import time
-from collections.abc import Awaitable, Iterator, Sequence
+from collections.abc import Awaitable, Callable, Iterator, Sequence
 from datetime import UTC, datetime
 from decimal import Decimal
 from pathlib import Path
 from statistics import quantiles
 from typing import TypeVar
+from uuid import UUID
 
 import msgspec
 import psycopg
@@ -54,11 +55,14 @@ class Cost(msgspec.Struct, frozen=True):
 class Meter:
     """Adds up what steps cost this process, and the server with its backends."""
 
-    def __init__(self, server: EmbeddedPostgres) -> None:
-        """Call it when all connections are made: backends of later ones are not seen."""
+    def __init__(self, server: EmbeddedPostgres, backends: Sequence[int] = ()) -> None:
+        """Call it when all connections are made: backends of later ones are not seen.
+
+        `backends`: the processes that count; all of the server unless given.
+        """
         if server.pid is None:
             raise RuntimeError("the server does not run")
-        self._pids = (server.pid, *children(server.pid))
+        self._pids = tuple(backends) or (server.pid, *children(server.pid))
         self.costs: dict[tuple[int, str], list[Cost]] = {}
 
     async def step(self, messages: int, name: str, work: Awaitable[R]) -> R:
@@ -73,7 +77,7 @@ class Meter:
         return sum(int(Path(f"/proc/{pid}/schedstat").read_text().split()[0]) for pid in self._pids)
 
 
-def _requests() -> Iterator[Acceptance]:
+def requests(new_id: Callable[[], UUID] = uuid7, *, prefix: str = "otp-") -> Iterator[Acceptance]:
     """Different requests without end, from the accounts in a mixed order."""
     for number in itertools.count():
         now = datetime.now(UTC)
@@ -82,16 +86,17 @@ def _requests() -> Iterator[Acceptance]:
             recipient_phone_number=f"+2547{number % 10**8:08}",
             message=f"Your code is {number % 10**6:06}. Do not share it with anybody.",
             sender_id="TukuPay",
-            message_id=f"otp-{number:09}",
+            message_id=f"{prefix}{number:09}",
             tags=("otp",),
             custom_data_json='{"purpose":"login"}',
         )
         request = validate(draft, now=now, phone_problem=lambda _: None, max_units=10)
         key = str(request.client_message_id)
-        yield Acceptance(uuid7(), request, PRICE, now, now, key, request.fingerprint(), claimed=True)
+        yield Acceptance(new_id(), request, PRICE, now, now, key, request.fingerprint(), claimed=True)
 
 
-def _receipt(reference: str, recipient: str) -> DeliveryReceipt:
+def receipt(reference: str, recipient: str) -> DeliveryReceipt:
+    """A receipt that says that a message was delivered."""
     return DeliveryReceipt(
         carrier=CARRIER,
         carrier_message_id=reference,
@@ -107,11 +112,11 @@ def _receipt(reference: str, recipient: str) -> DeliveryReceipt:
 async def _measure(pool: Pool, meter: Meter, sizes: Sequence[int], repeats: int) -> None:
     outbox = PostgresOutbox(pool, "benchmark", Windows(lease_s=30, margin_s=5, unknown_s=86_400, queue_s=3_600))
     inbox = PostgresReceiptInbox(pool, "benchmark")
-    requests = _requests()
+    made = requests()
     # Sizes take turns, so that a slow minute hits none alone.
     for _ in range(repeats):
         for size in sizes:
-            batch = list(itertools.islice(requests, size))
+            batch = list(itertools.islice(made, size))
             answers = await meter.step(size, "record", outbox.accept(batch))
             messages = [answer.message for answer in answers if isinstance(answer, Accepted)]
             if len(messages) < size:
@@ -121,7 +126,7 @@ async def _measure(pool: Pool, meter: Meter, sizes: Sequence[int], repeats: int)
                 for message in messages
             ]
             await meter.step(size, "settle", outbox.settle(settlements))
-            receipts = [_receipt(message.id.hex, message.recipient) for message in messages]
+            receipts = [receipt(message.id.hex, message.recipient) for message in messages]
             await meter.step(size, "store receipts", inbox.store(receipts))
             worked = await meter.step(size, "work receipts", inbox.work(size))
             if worked.matched < size:

@@ -26,6 +26,7 @@ from sms_cli.outbox.send_command import send
 from sms_cli.outbox.watch_command import watch
 from sms_cli.privacy.privacy_commands import privacy
 from sms_cli.reports.reports_commands import reports
+from sms_cli.retention.retention_commands import retention
 from sms_cli.shared.command_error import CommandError
 from sms_cli.shared.terminal import print_failure, print_failure_as_json
 from sms_cli.suppressions.suppressions_commands import suppressions
@@ -49,6 +50,7 @@ application.add_typer(keys, name="keys")
 application.add_typer(audit, name="audit")
 application.add_typer(costs, name="costs")
 application.add_typer(privacy, name="privacy")
+application.add_typer(retention, name="retention")
 application.add_typer(reports, name="reports")
 application.add_typer(suppressions, name="suppressions")
 application.add_typer(webhooks, name="webhooks")

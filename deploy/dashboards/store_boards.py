@@ -216,6 +216,16 @@ QUEUE_AND_DATABASE: Final = Board(
                     runbook="EvidenceNotChained",
                     limit=300,
                 ),
+                Panel(
+                    title="Months of messages",
+                    meaning="Partitions after this month, 3 when all is well; and months that are to be removed.",
+                    unit="short",
+                    queries=(
+                        highest("tukupay_partition_horizon_months", "table"),
+                        highest("tukupay_months_overdue", "job"),
+                    ),
+                    runbook="PartitionHorizonShort",
+                ),
             ),
         ),
     ),

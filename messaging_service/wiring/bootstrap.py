@@ -19,6 +19,7 @@ from messaging_service.wiring.build_accounts import build_accounts
 from messaging_service.wiring.build_audit import WiredAudit, build_audit
 from messaging_service.wiring.build_carriers import WiredCarriers, build_carriers
 from messaging_service.wiring.build_events import WiredEvents, build_events
+from messaging_service.wiring.build_months import build_months
 from messaging_service.wiring.build_notices import WiredNotices, build_notices
 from messaging_service.wiring.build_opt_outs import build_opt_outs
 from messaging_service.wiring.build_prices import WiredPrices, build_prices
@@ -90,6 +91,7 @@ def compose(process: Process) -> Service:
     notices = build_notices(process, prices)
     audit = build_audit(process)
     privacy = build_privacy(process)
+    months = build_months(process)
     return Service(
         servicers=(
             *access.servicers,
@@ -117,6 +119,7 @@ def compose(process: Process) -> Service:
             **notices.duties,
             **audit.duties,
             **privacy.duties,
+            **months.duties,
         },
         gauges={**sending.gauges, **notices.gauges},
         access=access,

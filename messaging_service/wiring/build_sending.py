@@ -7,8 +7,6 @@ from dataclasses import dataclass
 from functools import partial
 from typing import TypeVar
 
-from uuid_utils.compat import uuid7
-
 from messaging_service.abuse.domain.block_counts import BlockCounts
 from messaging_service.abuse.domain.recipient_windows import OtpRule
 from messaging_service.carriers.carrier import LateOutcomeSink
@@ -31,6 +29,7 @@ from messaging_service.sending.postgres.queue_view import PostgresQueueView
 from messaging_service.sending.postgres.wake_ups import PostgresWakeUps
 from messaging_service.sending.resend_sms import ResendSms
 from messaging_service.sending.send_sms import SendLimits, SendSms
+from messaging_service.shared.domain.outbox_ids import new_outbox_id
 from messaging_service.shared.flush_size import FlushSize
 from messaging_service.shared.gauge_poller import GaugePoller
 from messaging_service.shared.group_commit import GroupCommit
@@ -132,7 +131,7 @@ def build_sending(process: Process, needed: Needed) -> WiredSending:
             carrier_grace_s=settings.carrier_grace_s,
             claim_s=settings.lease_s - settings.lease_margin_s,
         ),
-        new_id=uuid7,
+        new_id=new_outbox_id,
         now=process.seams.now,
     )
     resend = ResendSms(

@@ -71,6 +71,8 @@ _COUNTED_DUTIES: Final = (
     "privacy_retention",
     "privacy_keys",
     "replica",
+    "months",
+    "key_retention",
 )
 """Shown from the start with a nought, so that the first failure is a rise."""
 

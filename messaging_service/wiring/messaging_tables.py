@@ -6,6 +6,7 @@ from messaging_service.abuse.postgres import guard_tables
 from messaging_service.access.postgres import key_tables
 from messaging_service.accounts.postgres import account_tables
 from messaging_service.carriers.postgres import carrier_tables
+from messaging_service.months.postgres import retention_tables
 from messaging_service.notices.postgres import alert_tables, endpoint_tables
 from messaging_service.opt_outs.postgres import suppression_tables
 from messaging_service.privacy.postgres import data_key_tables
@@ -31,5 +32,6 @@ __all__ = [
     "message_tables",
     "metadata",
     "receipt_tables",
+    "retention_tables",
     "suppression_tables",
 ]

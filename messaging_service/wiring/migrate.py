@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Final
+
 from messaging_service.migrations import MIGRATIONS
 from messaging_service.sending.postgres.message_tables import message_event
 from messaging_service.shared.postgres.session_guards import GUARDS
@@ -24,11 +26,13 @@ APPEND_ONLY: AppendOnly = {
     "message_event": [column.name for column in message_event.columns if column.name not in _EVIDENCE],
 }
 """What the role of the service may add to, and not change."""
+ADD_MONTH: Final = "add_month_partition(text, integer)"
+"""What it calls for the partitions of coming months, as it may make no tables."""
 
 
 def grant(database_url: str, direct_url: str | None, role: str) -> None:
     """Lets a role run the service on a migrated database. Raises RoleUnfitError. The URLs: as for `migrate`."""
-    grants.grant(direct_url or database_url, role, APPEND_ONLY)
+    grants.grant(direct_url or database_url, role, APPEND_ONLY, (ADD_MONTH,))
 
 
 def migrate(database_url: str, direct_url: str | None = None) -> None:

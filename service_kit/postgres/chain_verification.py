@@ -14,6 +14,7 @@ from typing import Final
 import psycopg
 
 from service_kit.audit.chained_table import FORMAT, GENESIS, MARK, Batch, ChainedTable, batch_hash
+from service_kit.postgres.removed_rows import RemovedRows, removed_rows
 
 ROWS_AT_ONCE: Final = 50_000
 """Read together: some megabytes."""
@@ -60,6 +61,8 @@ class ChainVerdict:
     """Rows behind the chain: the newest ones, which the next pass chains."""
     fault: str | None
     """What is broken first, and in which row or batch; None when nothing is."""
+    removed: int = 0
+    """Rows that were chained and are gone, as the audit log says."""
 
 
 def heads(connection: psycopg.Connection, tables: Sequence[ChainedTable]) -> list[Head]:
@@ -83,10 +86,12 @@ def verify_chain(connection: psycopg.Connection, table: ChainedTable, anchors: S
         connection.execute(statement)
     expected = {anchor.number: anchor.hash for anchor in anchors if anchor.chain == table.chain}
     before, after, number, rows = GENESIS, _BEFORE_ALL, 0, 0
+    removed = removed_rows(connection, table.table)
+    expected.update(removed.heads)
     fault: str | None = None
     for group in _groups(connection, table.chain):
         with closing(_digests(connection, table, after, group[-1].last_id)) as digests:
-            stream = _Rows(digests)
+            stream = _Rows(digests, removed)
             for batch in group:
                 fault = _fault_of(batch, before, number, stream, table) or _not_the_anchor(batch, expected)
                 if fault is not None:
@@ -96,14 +101,16 @@ def verify_chain(connection: psycopg.Connection, table: ChainedTable, anchors: S
             break
     if fault is None and expected and max(expected) > number:
         fault = f"the chain ends at batch {number}, and batch {max(expected)} was kept as an anchor"
-    return ChainVerdict(table.chain, rows, number, 0 if fault else _unchained(connection, table, after), fault)
+    unchained = 0 if fault else _unchained(connection, table, after)
+    return ChainVerdict(table.chain, rows - removed.met, number, unchained, fault, removed.met)
 
 
 class _Rows:
     """The rows of several batches in their order, each looked at once."""
 
-    def __init__(self, rows: Iterator[tuple[int, bytes]]) -> None:
+    def __init__(self, rows: Iterator[tuple[int, bytes]], removed: RemovedRows) -> None:
         self._rows = rows
+        self.removed: Final = removed
         self._next = next(rows, None)
 
     def up_to(self, last_id: int) -> list[tuple[int, bytes]]:
@@ -118,7 +125,11 @@ class _Rows:
 
 
 def _fault_of(batch: Batch, before: bytes, number: int, stream: _Rows, table: ChainedTable) -> str | None:
-    """What is wrong with a batch; None when nothing is."""
+    """What is wrong with a batch; None when nothing is.
+
+    The hash of a batch cannot be made anew when rows of it were removed by the rules: those that are left are compared
+    with its marks.
+    """
     if batch.number != number + 1:
         return f"batch {number + 1} of hash_chain is missing"
     if batch.format != FORMAT:
@@ -127,14 +138,19 @@ def _fault_of(batch: Batch, before: bytes, number: int, stream: _Rows, table: Ch
     digests = [digest for _, digest in rows]
     if batch.hash == batch_hash(before, table.chain, batch.number, batch.last_id, digests):
         return None
-    return _first_difference(batch, rows, table)
-
-
-def _first_difference(batch: Batch, rows: Sequence[tuple[int, bytes]], table: ChainedTable) -> str:
     marked = [
         (int.from_bytes(batch.marks[at : at + 8]), batch.marks[at + 8 : at + 8 + MARK])
         for at in range(0, len(batch.marks), 8 + MARK)
     ]
+    left = stream.removed.without(marked)
+    if (fault := _first_difference(left, rows, table)) is not None or len(left) < len(marked):
+        return fault
+    return f"batch {batch.number} of hash_chain was changed, or does not follow the one before"
+
+
+def _first_difference(
+    marked: Sequence[tuple[int, bytes]], rows: Sequence[tuple[int, bytes]], table: ChainedTable
+) -> str | None:
     for (chained, mark), (found, digest) in zip(marked, rows, strict=False):
         if chained < found:
             return f"row {chained} of {table.table} is missing"
@@ -146,7 +162,7 @@ def _first_difference(batch: Batch, rows: Sequence[tuple[int, bytes]], table: Ch
         return f"row {marked[len(rows)][0]} of {table.table} is missing"
     if len(rows) > len(marked):
         return f"row {rows[len(marked)][0]} of {table.table} was added after its batch was chained"
-    return f"batch {batch.number} of hash_chain was changed, or does not follow the one before"
+    return None
 
 
 def _not_the_anchor(batch: Batch, expected: dict[int, bytes]) -> str | None:

@@ -5,7 +5,7 @@ Migrations are run by the owner of the tables, which may do everything; the serv
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Mapping, Sequence
 from typing import Final, LiteralString
 
 import psycopg
@@ -23,6 +23,11 @@ _ALL: Final[tuple[LiteralString, ...]] = (
 )
 # The migrations alone say which tables there are.
 _VERSION: Final = "alembic_version"
+# Rows are reached by way of their table, whose rights then hold; those of a partition would lead past them.
+_PARTITIONS: Final = """
+    SELECT relname::text FROM pg_class
+    WHERE relispartition AND relkind = 'r' AND relnamespace = current_schema()::regnamespace
+"""
 _MAY_ALL: Final = """
     SELECT r.rolsuper OR EXISTS (
         SELECT FROM pg_tables t WHERE t.schemaname = current_schema() AND pg_has_role(r.oid, t.tableowner, 'MEMBER')
@@ -35,11 +40,12 @@ class RoleUnfitError(Exception):
     """A role cannot be the one of a service; the text says why and what to do."""
 
 
-def grant(url: str, role: str, append_only: AppendOnly) -> None:
+def grant(url: str, role: str, append_only: AppendOnly, functions: Sequence[LiteralString] = ()) -> None:
     """Grants a role what a service needs in the schema of a URL, whose own role owns the tables; again is harmless.
 
-    Of append-only tables it may read and add rows, and change the named columns. Raises RoleUnfitError for a role that
-    there is not, or that may do everything anyhow.
+    Of append-only tables it may read and add rows, and change the named columns. Of partitions it has no rights: their
+    table has them. `functions`: those that it may call, with the types of their arguments. Raises RoleUnfitError for a
+    role that there is not, or that may do everything anyhow.
     """
     with psycopg.connect(url, autocommit=True, connect_timeout=_CONNECT_S) as connection, connection.transaction():
         found = connection.execute(_MAY_ALL, (role,)).fetchone()
@@ -60,6 +66,11 @@ def grant(url: str, role: str, append_only: AppendOnly) -> None:
                 change = sql.SQL("GRANT UPDATE ({}) ON {} TO {}")
                 connection.execute(change.format(listed, sql.Identifier(schema, table), names["role"]))
         _restrict(connection, sql.Identifier(schema, _VERSION), names["role"], "SELECT")
+        for (partition,) in connection.execute(_PARTITIONS).fetchall():
+            revoke = sql.SQL("REVOKE ALL ON {} FROM {}")
+            connection.execute(revoke.format(sql.Identifier(schema, partition), names["role"]))
+        for function in functions:
+            connection.execute(sql.SQL("GRANT EXECUTE ON FUNCTION " + function + " TO {}").format(names["role"]))
 
 
 def _restrict(

@@ -95,15 +95,16 @@ def verify(
                     "rows": verdict.rows,
                     "batches": verdict.batches,
                     "unchained": verdict.unchained,
+                    "removed": verdict.removed,
                     "fault": verdict.fault,
                 }
                 for service, verdict in verdicts
             ]
         )
     else:
-        table = Table("chain", "rows", "batches", "not chained yet", "result")
+        table = Table("chain", "rows", "batches", "not chained yet", "removed", "result")
         for service, verdict in verdicts:
-            numbers = (f"{verdict.rows:,}", f"{verdict.batches:,}", f"{verdict.unchained:,}")
+            numbers = (f"{verdict.rows:,}", f"{verdict.batches:,}", f"{verdict.unchained:,}", f"{verdict.removed:,}")
             table.add_row(f"{service}/{verdict.chain}", *numbers, verdict.fault or "whole")
         print_table(table, wraps={"result"})
     if any(verdict.fault for _, verdict in verdicts):

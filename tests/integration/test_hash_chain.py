@@ -197,7 +197,8 @@ async def test_ledger_and_events_are_chained_without_what_may_be_erased(url: str
         )
         connection.execute(
             "INSERT INTO message_event (message_id, attempt, to_state, actor, raw) "
-            "SELECT gen_random_uuid(), 1, 'accepted', 'here', 'id:1 +254712345678' FROM generate_series(1, 5)"
+            "SELECT overlay(gen_random_uuid()::text PLACING '0100' FROM 1 FOR 4)::uuid, "
+            "1, 'accepted', 'here', 'id:1 +254712345678' FROM generate_series(1, 5)"
         )
         await chain(chains_on(pool))
         connection.execute("UPDATE message_event SET raw = NULL")

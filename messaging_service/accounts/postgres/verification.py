@@ -6,6 +6,7 @@ from itertools import groupby
 
 from messaging_service.accounts.domain.ledger import BookFault, Rule, Verified
 from messaging_service.accounts.postgres.ledger_rows import ENTRY
+from messaging_service.shared.postgres.months import KEPT_FROM
 from service_kit.postgres.database import Connection
 
 # A report may take longer than the statements of sending.
@@ -63,14 +64,16 @@ _CHECKS: dict[Rule, str] = {
         )
         ORDER BY m.id LIMIT %(limit)s
     """,
-    # The same of the attempts before a resend, by what carriers said of them, and no entry without its message.
-    Rule.EARLIER: """
+    # The same of the attempts before a resend, by what carriers said of them, and no entry without its message, unless
+    # that was of a month that is removed.
+    Rule.EARLIER: f"""
         SELECT coalesce(m.account_id, l.account_id), coalesce(l.charges, 0), coalesce(e.acceptances, 0), message_id
         FROM (
             SELECT l.message_id, l.attempt, l.account_id, count(*) FILTER (WHERE l.kind = 'charge') AS charges,
                 count(*) FILTER (WHERE l.kind = 'refund') AS refunds
             FROM ledger_entry l LEFT JOIN message m ON m.id = l.message_id
             WHERE l.message_id IS NOT NULL AND l.attempt IS DISTINCT FROM m.retry_count + 1
+                AND (m.id IS NOT NULL OR l.message_id >= {KEPT_FROM})
                 AND (%(account)s::text IS NULL OR l.account_id = %(account)s)
             GROUP BY l.message_id, l.attempt, l.account_id
         ) l FULL JOIN (

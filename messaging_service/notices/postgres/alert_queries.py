@@ -26,6 +26,7 @@ from messaging_service.notices.domain.alert_readings import (
 )
 from messaging_service.notices.domain.alerts import AlertRule
 from messaging_service.shared.domain.states import STATUS_OF, State, Status
+from messaging_service.shared.postgres.months import lowest_id_sql, spares
 from service_kit.postgres.database import Connection
 
 Rules = Mapping[str, Mapping[AlertKind, AlertRule]]
@@ -38,11 +39,12 @@ _BALANCES: Final = """
     SELECT id, posted - held + credit_limit FROM account
     WHERE id = ANY(%(accounts)s) AND mode = %(mode)s AND status = %(status)s
 """
-_FAILING: Final = """
+_FAILING: Final = f"""
     SELECT asked.id, count(*) FILTER (WHERE m.state = ANY(%(failed)s)),
         count(*) FILTER (WHERE m.state = ANY(%(failed)s) OR m.state = ANY(%(sent)s))
     FROM unnest(%(accounts)s::text[], %(windows)s::interval[]) AS asked (id, span) LEFT JOIN LATERAL (
         SELECT state FROM message WHERE account_id = asked.id AND mode = 'live' AND created_at > now() - asked.span
+            AND {spares("id", ">=", lowest_id_sql("now() - asked.span - interval '1 day'"))}
         ORDER BY created_at DESC, id DESC LIMIT %(latest)s
     ) m ON true GROUP BY asked.id
 """

@@ -21,6 +21,7 @@ from messaging_service.sending.domain.settling import (
 from messaging_service.sending.postgres.parts_sent import NewPart, Part, look_up_parts, parts_in, record_parts
 from messaging_service.sending.postgres.transitions import Money, Move, Target, hold_messages, moving, targets_in
 from messaging_service.shared.domain.states import State
+from messaging_service.shared.postgres.months import IDS, in_span, span
 from service_kit.access.principal import AccessMode
 from service_kit.postgres.database import Connection, Transaction
 from service_kit.postgres.pipeline import Statement, Step
@@ -38,11 +39,12 @@ _UNKNOWN_FOR = """
 """
 
 _LOCK_QUEUE = Statement("SELECT 1 FROM dispatch WHERE message_id = ANY(%(ids)s::uuid[]) ORDER BY message_id FOR UPDATE")
-_MOVE_PARTS = Statement("""
+_MOVE_PARTS = Statement(f"""
     UPDATE message_part p SET state = moved.state
     FROM unnest(%(states)s::text[], %(ids)s::uuid[], %(attempts)s::smallint[], %(parts)s::smallint[])
         AS moved (state, message_id, attempt, part)
     WHERE p.message_id = moved.message_id AND p.attempt = moved.attempt AND p.part = moved.part
+        AND p.message_id = {IDS} AND {in_span("p.message_id")}
 """)
 _MATCHED = Statement("""
     UPDATE receipt r SET message_id = matched.message_id, next_try_at = NULL
@@ -89,7 +91,7 @@ class _Changes:
         steps = [record_parts(self.parts_added)] if self.parts_added else []
         if self.parts_moved:
             states, ids, attempts, parts = zip(*self.parts_moved, strict=True)
-            steps.append(_MOVE_PARTS(states=states, ids=ids, attempts=attempts, parts=parts))
+            steps.append(_MOVE_PARTS(states=states, ids=ids, attempts=attempts, parts=parts, span=span(ids)))
         if self.matched:
             receipts, ids = zip(*self.matched, strict=True)
             steps.append(_MATCHED(receipts=receipts, ids=ids))

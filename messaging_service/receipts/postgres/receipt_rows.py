@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Final
 from uuid import UUID
 
 import msgspec
@@ -11,8 +12,12 @@ import msgspec
 from messaging_service.carriers.domain.submission import DeliveryReceipt, canonical_carrier_id
 from messaging_service.privacy.sealing.message_contents import Sealer
 from messaging_service.privacy.sealing.places import receipt_place
+from messaging_service.shared.postgres.months import in_newest_months
 from service_kit.postgres.database import Connection, Transaction
 from service_kit.postgres.pipeline import Statement, Step
+
+ALL_MONTHS_AFTER_TRIES: Final = 2
+"""Of a receipt whose part was not found in the newest two months: from then on it is looked for in all of them."""
 
 _STORE = Statement("""
     INSERT INTO receipt (carrier, carrier_message_id, canonical_id, state, recipient, sender_id, network_error,
@@ -24,15 +29,20 @@ _STORE = Statement("""
     )
 """)
 
-# By the carrier's id. Carriers give an id to several messages, at once or after months: meant is the newest part of a
-# message to the receipt's phone, and the newest of all where the receipt names no phone or, in the end, another one.
-_WAITING = Statement("""
-    WITH due AS (
-        SELECT id, carrier, canonical_id, carrier_message_id, state, recipient, sender_id, network_error, tries,
-            all_parts, other_id, known_parts, phone_alone, failure_code, received_at
-        FROM receipt WHERE next_try_at <= now()
-        ORDER BY next_try_at, id LIMIT %(limit)s FOR UPDATE SKIP LOCKED
-    )
+_DUE = (
+    "id, carrier, canonical_id, carrier_message_id, state, recipient, sender_id, network_error, tries, all_parts, "
+    "other_id, known_parts, phone_alone, failure_code, received_at"
+)
+
+
+def _with_parts(months: str) -> str:
+    """SQL of the receipts `due` with their parts, by the carrier's id.
+
+    Carriers give an id to several messages, at once or after months: meant is the newest part of a message to the
+    receipt's phone, and the newest of all where the receipt names no phone or, in the end, another one. `months`: SQL
+    of the messages `m` with parts `p` that are looked at.
+    """
+    return f"""
     SELECT due.id, due.carrier, due.carrier_message_id, due.state, due.recipient, due.sender_id,
         due.network_error, due.tries, due.all_parts, due.known_parts, due.phone_alone, due.failure_code,
         extract(epoch FROM now() - due.received_at)::float8, p.message_id, p.attempt, p.canonical_id,
@@ -41,12 +51,27 @@ _WAITING = Statement("""
         SELECT p.message_id, p.attempt, p.canonical_id, m.recipient
         FROM message_part p JOIN message m ON m.id = p.message_id
         WHERE p.carrier = due.carrier AND p.canonical_id = ANY(ARRAY[due.canonical_id, due.other_id])
-            AND (NOT due.phone_alone OR m.recipient = due.recipient)
+            AND (NOT due.phone_alone OR m.recipient = due.recipient) AND {months}
         ORDER BY m.recipient IS NOT DISTINCT FROM due.recipient DESC, p.canonical_id = due.canonical_id DESC,
             p.message_id DESC, p.attempt DESC
         LIMIT 1
     ) p ON true
     ORDER BY due.id
+    """
+
+
+# Receipts come within days of the submit, and mostly within the month of the message, so that two months are looked at.
+_WAITING = Statement(f"""
+    WITH due AS (
+        SELECT {_DUE} FROM receipt WHERE next_try_at <= now()
+        ORDER BY next_try_at, id LIMIT %(limit)s FOR UPDATE SKIP LOCKED
+    )
+    {_with_parts(f"{in_newest_months('p.message_id')} AND {in_newest_months('m.id')}")}
+""")
+# For the others, as those of messages that were scheduled long before: all months.
+_IN_ALL_MONTHS = Statement(f"""
+    WITH due AS (SELECT {_DUE} FROM receipt WHERE id = ANY(%(receipts)s::bigint[]))
+    {_with_parts("true")}
 """)
 # Waits 1, 2, 4 … s, at most an hour; given up for good, and kept as an orphan, after about three days.
 _POSTPONE = Statement("""
@@ -119,7 +144,17 @@ async def postpone_next(transaction: Transaction) -> None:
 async def waiting_receipts(transaction: Transaction, limit: int) -> list[WaitingReceipt]:
     """Locks up to `limit` receipts that are due and that no other process works on, by their ids."""
     (rows,) = await transaction.run(_WAITING(limit=limit))
-    return [WaitingReceipt(*row) for row in rows]
+    waiting = [WaitingReceipt(*row) for row in rows]
+    late = [
+        receipt.id
+        for receipt in waiting
+        if receipt.tries >= ALL_MONTHS_AFTER_TRIES and (receipt.message_id is None or receipt.is_to_another)
+    ]
+    if not late:
+        return waiting
+    (rows,) = await transaction.run(_IN_ALL_MONTHS(receipts=late))
+    found = {receipt.id: receipt for receipt in (WaitingReceipt(*row) for row in rows)}
+    return [found.get(receipt.id, receipt) for receipt in waiting]
 
 
 def postponed(receipts: Sequence[int]) -> Step:

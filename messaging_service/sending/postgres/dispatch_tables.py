@@ -6,7 +6,6 @@ from sqlalchemy import (
     Boolean,
     CheckConstraint,
     Column,
-    ForeignKey,
     Index,
     Integer,
     PrimaryKeyConstraint,
@@ -24,7 +23,7 @@ from messaging_service.shared.postgres.columns import INSTANT, metadata
 dispatch = Table(
     "dispatch",
     metadata,
-    Column("message_id", Uuid, ForeignKey("message.id"), nullable=False),
+    Column("message_id", Uuid, nullable=False),
     Column("route", Text, nullable=False, server_default=DEFAULT_ROUTE),
     Column("lane", SmallInteger, nullable=False),
     Column("due_at", INSTANT, nullable=False),

@@ -110,13 +110,14 @@ message = Table(
     ),
     Index("ix_message_tags", "tags", postgresql_using="gin", postgresql_where=text("tags <> '{}'")),
     Index("ix_message_recipient_index", "recipient_index", postgresql_where=text("recipient_index IS NOT NULL")),
-    # No index names a column that a transition changes, and each page keeps room for a second version of its
-    # rows: so updates stay in place and touch no index.
-    postgresql_with={"fillfactor": 60},
+    # No index names a column that a transition changes, and each page of a month keeps room for a second version of its
+    # rows (fillfactor 60): so updates stay in place and touch no index.
+    postgresql_partition_by="RANGE (id)",
 )
 
-# No foreign key leads from events, parts, keys and ledger entries to the message: they are written beside it in the
-# same statement and neither is ever deleted, while each check would cost a lookup on every transition.
+# No foreign key leads from queue rows, events, parts, keys and ledger entries to the message: they are written beside
+# it in the same statement, and a month is deleted as a whole once nothing waits in it, while each check would cost a
+# lookup in every month on every transition.
 message_event = Table(
     "message_event",
     metadata,
@@ -149,6 +150,7 @@ message_event = Table(
         postgresql_using="brin",
         postgresql_with={"autosummarize": "on", "pages_per_range": 32},
     ),
+    postgresql_partition_by="RANGE (message_id)",
 )
 
 message_part = Table(
@@ -164,7 +166,8 @@ message_part = Table(
     PrimaryKeyConstraint("message_id", "attempt", "part"),
     one_of("state", ReceiptState),
     Index("ix_message_part_carrier_canonical_id", "carrier", "canonical_id"),
-    postgresql_with={"fillfactor": 85},
+    # Months have a fillfactor of 85.
+    postgresql_partition_by="RANGE (message_id)",
 )
 
 idempotency = Table(

@@ -7,12 +7,15 @@ from dataclasses import dataclass
 from uuid import UUID
 
 from messaging_service.carriers.domain.submission import ReceiptState
+from messaging_service.shared.postgres.months import IDS, in_span, span
 from service_kit.postgres.database import Connection
 from service_kit.postgres.pipeline import Rows, Statement, Step
 
-_PARTS = Statement("""
+_PARTS = Statement(f"""
     SELECT message_id, part, canonical_id, state FROM message_part p
-    WHERE message_id = ANY(%(ids)s::uuid[]) AND attempt = (SELECT retry_count + 1 FROM message WHERE id = p.message_id)
+    WHERE message_id = {IDS} AND {in_span("message_id")} AND attempt = (
+        SELECT retry_count + 1 FROM message WHERE id = p.message_id AND {in_span("id")}
+    )
     ORDER BY message_id, part
 """)
 _ADD = Statement("""
@@ -55,7 +58,7 @@ async def parts_of(connection: Connection, ids: Sequence[UUID]) -> dict[UUID, li
 
 def look_up_parts(ids: Sequence[UUID]) -> Step:
     """`parts_of` as a step of a trip; `parts_in` reads its rows."""
-    return _PARTS(ids=ids)
+    return _PARTS(ids=ids, span=span(ids))
 
 
 def parts_in(rows: Rows, ids: Sequence[UUID]) -> dict[UUID, list[Part]]:

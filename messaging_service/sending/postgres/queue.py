@@ -35,7 +35,8 @@ _CLAIMED = MESSAGE.plus(
 )
 
 # Each lane of a route is read by its own index range: a million future rows of one must not be walked through
-# to reach another. `floor` comes first, so that the normal lane keeps its share.
+# to reach another. `floor` comes first, so that the normal lane keeps its share. A message is `scheduled` until it is
+# claimed for the first time, and `ready` from then on whenever it waits.
 _CLAIM = f"""
     WITH floor AS MATERIALIZED (
         SELECT ctid AS place FROM dispatch WHERE state = 'ready' AND route = %(route)s AND lane = 1
@@ -58,16 +59,16 @@ _CLAIM = f"""
             lease_until = now() + make_interval(secs => %(lease_s)s)
         WHERE d.ctid = ANY(ARRAY(SELECT place FROM picked))
         RETURNING d.message_id, d.epoch, d.tries, d.avoid
-    ), old AS (
-        SELECT m.id, m.state FROM message m JOIN claimed ON claimed.message_id = m.id
     ), moved AS (
         UPDATE message m SET state = 'submitting', last_attempt_at = now()
         FROM claimed WHERE m.id = claimed.message_id
         RETURNING {_CLAIMED.sql}
     ), noted AS (
         INSERT INTO message_event (message_id, attempt, from_state, to_state, actor)
-        SELECT moved.id, moved.retry_count + 1, old.state, 'submitting', %(owner)s
-        FROM moved JOIN old ON old.id = moved.id
+        SELECT id, retry_count + 1,
+            CASE WHEN scheduled_at > created_at AND epoch = 1 AND retry_count = 0 THEN 'scheduled' ELSE 'ready' END,
+            'submitting', %(owner)s
+        FROM moved
     )
     SELECT * FROM moved
 """

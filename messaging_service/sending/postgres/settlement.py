@@ -16,7 +16,7 @@ from messaging_service.privacy.sealing.places import event_place
 from messaging_service.sending.domain.settling import LEAVES_QUEUE, settlement_of
 from messaging_service.sending.outbox import Settled, Settlement
 from messaging_service.sending.postgres.reading import get_messages
-from messaging_service.sending.postgres.unknown import RESEND_AT
+from messaging_service.sending.postgres.unknown import RESEND_AT_OF_OWNED
 from messaging_service.shared.domain.message import Message
 from messaging_service.shared.domain.states import Billing, State
 from messaging_service.shared.postgres.record_columns import columns_of
@@ -51,8 +51,9 @@ class _Row(NamedTuple):
 _SETTLE, _SETTLE_TRACED = traced_and_not(f"""
     WITH input AS (
         SELECT * FROM json_to_recordset(%(rows)s::json) AS input (
-            id uuid, epoch int, state text, billing text, carrier text, code text, raw text, retry_in_s float8,
-            parts json, recipient text, avoid text, carrier_cost numeric, carrier_parts smallint<, trace_id bytea>
+            id uuid, account_id text, epoch int, state text, billing text, carrier text, code text, raw text,
+            retry_in_s float8, parts json, recipient text, avoid text, carrier_cost numeric,
+            carrier_parts smallint<, trace_id bytea>
         )
     ), owned AS MATERIALIZED (
         SELECT input.*, d.ctid AS queue_row
@@ -62,9 +63,7 @@ _SETTLE, _SETTLE_TRACED = traced_and_not(f"""
         WHERE d.epoch = input.epoch AND d.state = 'submitting' AND d.owner = %(owner)s
     ), payers AS MATERIALIZED (
         SELECT a.id FROM account a
-        WHERE a.id IN (
-            SELECT m.account_id FROM message m JOIN owned ON m.id = owned.id WHERE owned.billing <> 'held'
-        )
+        WHERE a.id IN (SELECT account_id FROM owned WHERE billing <> 'held')
         ORDER BY a.id FOR NO KEY UPDATE
     ), done AS (
         DELETE FROM dispatch d
@@ -75,7 +74,7 @@ _SETTLE, _SETTLE_TRACED = traced_and_not(f"""
             state = owned.state, owner = NULL, lease_until = NULL, tries = least(d.tries + 1, 32000),
             avoid = CASE WHEN owned.avoid IS NULL THEN d.avoid ELSE d.avoid || owned.avoid END,
             recipient = owned.recipient,
-            resend_at = CASE owned.state WHEN 'unknown' THEN {RESEND_AT} END,
+            resend_at = CASE owned.state WHEN 'unknown' THEN {RESEND_AT_OF_OWNED} END,
             due_at = now() + make_interval(
                 secs => CASE
                     WHEN owned.state = 'unknown' THEN %(unknown_window_s)s
@@ -166,6 +165,7 @@ def _to_row(item: Settlement, sealer: Sealer) -> dict[str, Any]:
     traced = {} if item.trace_id is None else {"trace_id": bytea(item.trace_id)}
     return traced | {
         "id": item.message.id,
+        "account_id": message.account_id,
         "epoch": item.epoch,
         "state": state.value,
         "billing": billing.value,

@@ -24,6 +24,10 @@ RESEND_AT = """
     ) END
 """
 """When a row `d` of the queue that becomes unknown is sent again by itself; NULL for never."""
+RESEND_AT_OF_OWNED = RESEND_AT.replace("message m JOIN account a ON a.id = m.account_id", "account a").replace(
+    "m.id = d.message_id", "a.id = owned.account_id"
+)
+"""The same where a row `owned` says whose message it is."""
 
 # In the order in which everybody locks: rows of the queue, messages, accounts.
 _DUE = """

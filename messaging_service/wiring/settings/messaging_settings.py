@@ -14,6 +14,7 @@ from messaging_service.wiring.settings.channel_settings import ChannelSettings
 from messaging_service.wiring.settings.database_settings import DatabaseSettings
 from messaging_service.wiring.settings.messaging_tls import MessagingTls, PricingCallTls
 from messaging_service.wiring.settings.messaging_tracing import MessagingTracing
+from messaging_service.wiring.settings.month_settings import MonthSettings
 from messaging_service.wiring.settings.opt_out_settings import OptOutSettings
 from messaging_service.wiring.settings.price_settings import PriceSettings
 from messaging_service.wiring.settings.privacy_settings import PrivacySettings
@@ -76,6 +77,7 @@ class MessagingSettings:
     webhooks: WebhookSettings = group(WebhookSettings)
     channels: ChannelSettings = group(ChannelSettings)
     privacy: PrivacySettings = group(PrivacySettings)
+    months: MonthSettings = group(MonthSettings)
 
     @classmethod
     def cross_check(cls, values: Mapping[str, Any]) -> list[str]:

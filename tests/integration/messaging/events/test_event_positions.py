@@ -10,7 +10,8 @@ from service_kit.postgres.database import create_pool
 
 WRITTEN = """
     INSERT INTO message_event (message_id, attempt, to_state, actor, xact)
-    VALUES (gen_random_uuid(), 1, 'ready', 'test', coalesce(%s::xid8, pg_current_xact_id()))
+    VALUES (overlay(gen_random_uuid()::text PLACING '0100' FROM 1 FOR 4)::uuid,
+        1, 'ready', 'test', coalesce(%s::xid8, pg_current_xact_id()))
     RETURNING xact::text::bigint
 """
 

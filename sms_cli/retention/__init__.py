@@ -1,0 +1,1 @@
+"""`tukupay-sms retention`: which months of messages may go, and their removal."""
