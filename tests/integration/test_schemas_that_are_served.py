@@ -19,12 +19,13 @@ from messaging_service.shared.postgres.session_guards import GUARDS as MESSAGING
 from messaging_service.wiring import migrate as messaging
 from pricing_service.adapters import migrate as pricing
 from pricing_service.adapters.pricing_session_guards import GUARDS as PRICING_GUARDS
+from service_kit import readiness
 from service_kit.postgres.guards import Guards, set_guards
 from service_kit.postgres.migrations import upgrade
 from service_kit.postgres.revisions import read_revisions
 from service_kit.settings import Address
 from service_kit.web.probe_listener import LIVE, READY, STARTED
-from tests.conftest import FreshDatabase
+from tests.conftest import DatabaseTemplate, FreshDatabase
 from tests.integration.messaging.running_service import service_on
 from tests.integration.messaging.test_messaging_outages import until_serving
 from tests.integration.pricing.conftest import pricing_on
@@ -116,12 +117,15 @@ async def probed(port: int) -> dict[str, tuple[int, str]]:
 
 @pytest.mark.parametrize("name", list(SERVICES))
 async def test_a_service_waits_for_the_first_migration_and_serves_newer_ones_that_are_for_it(
-    fresh_database: FreshDatabase, name: str
+    fresh_database: FreshDatabase, database_template: DatabaseTemplate, monkeypatch: pytest.MonkeyPatch, name: str
 ) -> None:
-    service, guards, health = SERVICES[name]
-    url, port = fresh_database(), free_port()
-    set_guards(url, guards)
+    monkeypatch.setattr(readiness, "CHECK_EVERY_S", 0.05)
+    service, _, health = SERVICES[name]
+    url, port = fresh_database(template=database_template(f"{name}_template", service.migrate)), free_port()
     needed = read_revisions(service.MIGRATIONS).head
+    # As long as the migrations have not said what they did, they did nothing.
+    with psycopg.connect(url, autocommit=True) as owner:
+        owner.execute("ALTER TABLE alembic_version RENAME TO not_yet")
     async with health(url, probes_address=Address("127.0.0.1", port)) as says, asyncio.timeout(60):
         await says(False)
         reason = (
@@ -130,10 +134,10 @@ async def test_a_service_waits_for_the_first_migration_and_serves_newer_ones_tha
         )
         await eventually("the start is held up by the schema", lambda: holds(port, {STARTED: (503, reason)}))
         assert (await probed(port))[LIVE] == (200, "ok")
-        await asyncio.to_thread(service.migrate, url)
-        await says(True)
-        assert await probed(port) == dict.fromkeys((LIVE, READY, STARTED), (200, "ok"))
         async with await psycopg.AsyncConnection.connect(url, autocommit=True) as database:
+            await database.execute("ALTER TABLE not_yet RENAME TO alembic_version")
+            await says(True)
+            assert await probed(port) == dict.fromkeys((LIVE, READY, STARTED), (200, "ok"))
             await database.execute("UPDATE alembic_version SET version_num = '9001'")
             await database.execute(f"COMMENT ON TABLE alembic_version IS 'oldest code: {needed}'")
             await says(True)

@@ -102,7 +102,7 @@ class Replica:
         text = httpx.get(f"http://{self.host}:{self.ports['metrics']}/metrics", trust_env=False, timeout=10).text
         wanted = {
             "gateway": "tukupay_http_requests_total{",
-            "messaging": 'tukupay_grpc_server_calls_total{code="OK",method="SendSmsBatch"',
+            "messaging": 'tukupay_grpc_server_calls_total{code="OK",method="MessagingService/SendSmsBatch"',
             "pricing": "tukupay_grpc_server_calls_total{",
         }[self.kind]
         return sum(float(line.rpartition(" ")[2]) for line in text.splitlines() if line.startswith(wanted))
