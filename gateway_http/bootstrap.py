@@ -45,6 +45,7 @@ from gateway_http.system.part_states import GatewayReadiness, PartStates
 from gateway_http.webhooks.webhook_routes import WebhookRoutes
 from service_kit.access.method_rules import RulesError
 from service_kit.access.oidc.verifier import FileVerifier
+from service_kit.access.own_token import own_token
 from service_kit.audit import refusal_duty
 from service_kit.audit.refusal_duty import RefusalDuty
 from service_kit.audit.refused_calls import RefusedCalls
@@ -262,12 +263,12 @@ def _require_rules(routes: Sequence[Route]) -> None:
 
 async def serve(settings: GatewaySettings, stopping: asyncio.Event) -> None:
     """Serves until `stopping` is set, then ends running requests; raises OSError when the port is taken."""
-    own_token: Credential | None = None if settings.service_token is None else lambda: settings.service_token
+    token: Credential | None = None if settings.service_token is None else own_token(settings.service_token)
     uses = TlsUses()
     tls = uses.open("services", settings.services_tls.files)
     async with AsyncExitStack() as stack:
-        pricing = await stack.enter_async_context(open_channel(settings.pricing_address, own_token, tls=tls))
-        messaging = await stack.enter_async_context(open_channel(settings.messaging_address, own_token, tls=tls))
+        pricing = await stack.enter_async_context(open_channel(settings.pricing_address, token, tls=tls))
+        messaging = await stack.enter_async_context(open_channel(settings.messaging_address, token, tls=tls))
         gateway = Gateway(settings, pricing, messaging, tls=uses)
         stack.push_async_callback(end_tasks, [keep_running("tls", uses.run())])
         await stack.enter_async_context(metrics_served(settings.metrics_address, gateway.registry))

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -11,6 +10,7 @@ from typing import Any, Final
 from gateway_http.callbacks.callback_gate import callback_secrets
 from gateway_http.gateway_tls import HttpTls, ServicesTls
 from gateway_http.gateway_tracing import GatewayTracing
+from service_kit.access.own_token import service_token
 from service_kit.settings import (
     Address,
     Network,
@@ -29,14 +29,6 @@ from service_kit.web import probe_listener
 
 OPEN: Final = "open"
 REQUIRED: Final = "required"
-_TOKEN: Final = re.compile(r"[A-Za-z0-9._~+/=-]{32,4096}")
-
-
-def service_token(text: str) -> str:
-    """Parses a token that goes into a header. Raises ValueError that shows no part of it."""
-    if not _TOKEN.fullmatch(text):
-        raise ValueError("is not 32 to 4,096 of A-Z, a-z, 0-9 and ._~+/=-; `tukupay-sms tokens create` makes one")
-    return text
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,7 +61,8 @@ class GatewaySettings:
     )
     service_token: str | None = setting(
         "GATEWAY_SERVICE_TOKEN",
-        "token by which the services know the gateway; needed where they require access and it shows no certificate",
+        "token by which the services know the gateway; needed where they require access and it shows no certificate; "
+        "its file is read anew when it changes",
         parse=service_token,
         default=None,
         secret=True,

@@ -152,6 +152,35 @@ def _text_of(environ: Mapping[str, str], env: str) -> str:
     return environ.get(env, "")
 
 
+class FileSecret(str):
+    """A secret that came from a file, which may hold another one later."""
+
+    __slots__ = ("path",)
+
+    path: Path
+
+    @classmethod
+    def read(cls, path: Path) -> FileSecret:
+        """The secret in a file. Line ends at its end are not part of it.
+
+        Raises ValueError, which begins with a verb and quotes nothing of it, when it cannot be read or is empty.
+        """
+        try:
+            with path.open("rb") as file:
+                octets = file.read(MAX_SECRET_OCTETS + 1)
+            if len(octets) > MAX_SECRET_OCTETS:
+                raise ValueError(f"has more than {MAX_SECRET_OCTETS:,} bytes")
+            found = cls(octets.decode().rstrip("\r\n"))
+        except OSError as error:
+            raise ValueError(f"cannot be read: {error.strerror}") from None
+        except UnicodeDecodeError:
+            raise ValueError("is not UTF-8") from None
+        if not found:
+            raise ValueError("is empty")
+        found.path = path
+        return found
+
+
 def secret_of(environ: Mapping[str, str], env: str) -> str:
     """A secret from a variable, or from the file that the variable `<env>_FILE` names; empty when neither is set.
 
@@ -164,18 +193,9 @@ def secret_of(environ: Mapping[str, str], env: str) -> str:
     if text:
         raise ValueError(f"is set, and so is {env}{FILE_SUFFIX}; unset one of them")
     try:
-        with Path(path).open("rb") as file:
-            octets = file.read(MAX_SECRET_OCTETS + 1)
-        if len(octets) > MAX_SECRET_OCTETS:
-            raise ValueError(f"{path}, which {env}{FILE_SUFFIX} names, has more than {MAX_SECRET_OCTETS:,} bytes")
-        found = octets.decode().rstrip("\r\n")
-    except OSError as error:
-        raise ValueError(f"{path}, which {env}{FILE_SUFFIX} names, cannot be read: {error.strerror}") from None
-    except UnicodeDecodeError:
-        raise ValueError(f"{path}, which {env}{FILE_SUFFIX} names, is not UTF-8") from None
-    if not found:
-        raise ValueError(f"{path}, which {env}{FILE_SUFFIX} names, is empty")
-    return found
+        return FileSecret.read(Path(path))
+    except ValueError as error:
+        raise ValueError(f"{path}, which {env}{FILE_SUFFIX} names, {error}") from None
 
 
 def _cross_checked(settings: type, values: Mapping[str, Any]) -> list[str]:

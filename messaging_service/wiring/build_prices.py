@@ -19,6 +19,7 @@ from messaging_service.prices.quote_sms import QuoteSms
 from messaging_service.shared.numbering.phone_number_rules import phone_number_problem
 from messaging_service.shared.phone_numbers import AccountDestinationCheck
 from messaging_service.wiring.messaging_process import MAX_WAITING, Duties, Process
+from service_kit.access.own_token import own_token
 from service_kit.grpc.channel import open_channel
 from service_kit.grpc.grpc_metrics import ClientCalls
 
@@ -45,7 +46,7 @@ def build_prices(process: Process, destinations: AccountDestinationCheck) -> Wir
     settings, sending, now = process.settings.prices, process.settings.sending, process.seams.now
     token = process.settings.access.service_token
     tls = process.tls.open("pricing", process.settings.pricing_tls.files)
-    channel = open_channel(settings.pricing_address, None if token is None else lambda: token, tls=tls)
+    channel = open_channel(settings.pricing_address, None if token is None else own_token(token), tls=tls)
     calls = ClientCalls(process.registry)
     copy = PriceCopy(
         capacity=settings.price_copy_answers,

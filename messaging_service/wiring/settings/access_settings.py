@@ -51,7 +51,8 @@ class AccessSettings:
     )
     service_token: str | None = setting(
         "MESSAGING_SERVICE_TOKEN",
-        "the token that messaging shows to pricing; unset for none",
+        "the token that messaging shows to pricing; its file is read anew when it changes; unset for none",
+        parse=lambda text: text,
         default=None,
         secret=True,
         guide="guides/access.md",
