@@ -118,7 +118,8 @@ _RECORD, _RECORD_TRACED = traced_and_not(f"""
         FROM input
     ), noted AS (
         INSERT INTO message_event (message_id, attempt, to_state, actor<, trace_id>)
-        SELECT id, 1, state, %(owner)s<, (SELECT trace_id FROM input WHERE input.id = recorded.id)> FROM recorded
+        SELECT recorded.id, 1, recorded.state, %(owner)s<, input.trace_id>
+        FROM recorded<, input WHERE input.id = recorded.id>
     ), held AS (
         UPDATE account a SET {HOLD_MORE}
         FROM (
