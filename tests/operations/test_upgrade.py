@@ -19,6 +19,7 @@ from typing import Final
 import psycopg
 import pytest
 from prometheus_client.parser import text_string_to_metric_families
+from psycopg.conninfo import make_conninfo
 
 from service_kit.embedded.embedded_postgres import EmbeddedPostgres
 from tests.faults.callers import Callers, check_every_promise
@@ -211,8 +212,20 @@ def upgrade(system: System, environment: dict[str, str], server: EmbeddedPostgre
     assert max(watch.behind_migration.values(), default=0.0) < LONGEST_LOCK_S
     assert p99[1] < 2 * max(p99[0], p99[2])
     until("nothing is under way", lambda: not system.messaging_database.rows("SELECT 1 FROM dispatch LIMIT 1"), 60)
-    check_every_promise(system, callers)
+    with unguarded(system.messaging_database):
+        check_every_promise(system, callers)
     return callers
+
+
+@contextmanager
+def unguarded(database: Database) -> Iterator[None]:
+    """Lets a test read all of a million messages, which the guards of the service's role would end."""
+    guarded = database.url
+    database.url = make_conninfo(guarded, options="-c statement_timeout=0 -c enable_seqscan=on")
+    try:
+        yield
+    finally:
+        database.url = guarded
 
 
 def check_head(system: System, databases: dict[str, Database], callers: Callers) -> None:
