@@ -10,7 +10,7 @@ import sys
 
 import psycopg
 
-from messaging_service.sending.postgres.after_restore import InUseError, hold_open_messages
+from messaging_service.sending.postgres.held_after_restore import InUseError, hold_open_messages
 from messaging_service.wiring.settings.database_settings import DatabaseSettings
 from messaging_service.wiring.settings.sending_settings import SendingSettings
 from service_kit.settings import SettingsError, load

@@ -28,8 +28,8 @@ from messaging_service.wiring.build_receipts import build_intake, build_receipts
 from messaging_service.wiring.build_reports import build_reports
 from messaging_service.wiring.build_sending import Needed, WiredSending, build_sending
 from messaging_service.wiring.chosen_carriers import carrier_plan
+from messaging_service.wiring.connections.pools import REPORTS
 from messaging_service.wiring.messaging_process import Duties, Process, Servicers, create_process
-from messaging_service.wiring.pools import REPORTS
 from messaging_service.wiring.seams import Seams
 from messaging_service.wiring.services import SERVICES
 from messaging_service.wiring.settings.messaging_settings import MessagingSettings

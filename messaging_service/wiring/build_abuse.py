@@ -12,7 +12,7 @@ from messaging_service.abuse.grpc.feedback_servicer import FeedbackServicer
 from messaging_service.abuse.postgres import block_hours
 from messaging_service.abuse.postgres.block_hours import BlockHours
 from messaging_service.abuse.postgres.postgres_feedback import PostgresAbuseCounts, PostgresFeedback
-from messaging_service.shared.retention import Retention
+from messaging_service.shared.kept_archives import Retention
 from messaging_service.wiring.messaging_process import Duties, Process, Servicers
 from tukupay.sms.messaging.v1 import feedback_pb2_grpc
 

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from messaging_service.months.metrics.month_metrics import MonthMetrics
 from messaging_service.months.month_upkeep import DUTY, MonthUpkeep
 from messaging_service.months.postgres.postgres_months import PostgresKeyRetention, PostgresMonths
-from messaging_service.shared.retention import Retention
+from messaging_service.shared.kept_archives import Retention
 from messaging_service.wiring.messaging_process import Duties, Process
 
 KEYS: str = "key_retention"

@@ -27,7 +27,7 @@ from messaging_service.notices.watch_for_alerts import WatchForAlerts
 from messaging_service.notices.webhooks.guarded_targets import GuardedTargets
 from messaging_service.notices.webhooks.webhook_sender import WebhookSender
 from messaging_service.shared.gauge_poller import GaugePoller
-from messaging_service.shared.retention import Retention
+from messaging_service.shared.kept_archives import Retention
 from messaging_service.wiring.build_channels import build_channels
 from messaging_service.wiring.build_prices import WiredPrices
 from messaging_service.wiring.messaging_process import LOOK_S, Duties, Process, Servicers

@@ -14,7 +14,7 @@ from messaging_service.receipts.metrics.upkeep_events import CountedUpkeep
 from messaging_service.receipts.postgres.postgres_late_outcomes import PostgresLateOutcomes
 from messaging_service.receipts.postgres.postgres_receipt_inbox import PostgresReceiptInbox
 from messaging_service.receipts.upkeep import ReceiptProcessor, Sweeper
-from messaging_service.shared.retention import Retention
+from messaging_service.shared.kept_archives import Retention
 from messaging_service.wiring.build_accounts import WiredAccounts
 from messaging_service.wiring.build_carriers import WiredCarriers
 from messaging_service.wiring.build_sending import WiredSending

@@ -8,7 +8,7 @@ import structlog
 
 from messaging_service.privacy.postgres.postgres_data_keys import PostgresDataKeys
 from messaging_service.privacy.sealing.key_ring import KeyRing
-from messaging_service.wiring.pools import Pools
+from messaging_service.wiring.connections.pools import Pools
 from messaging_service.wiring.settings.privacy_settings import PrivacySettings
 from service_kit.encryption.key_file import KeyFile
 from service_kit.encryption.key_wrapper import KeyWrapper

@@ -14,8 +14,8 @@ from messaging_service.privacy.sealing.key_ring import KeyRing
 from messaging_service.privacy.sealing.message_contents import Contents, PlainContents, SealedContents
 from messaging_service.shared.metrics.flush_metrics import FlushMetrics
 from messaging_service.wiring.chosen_keys import chosen_wrapper, ring_of
-from messaging_service.wiring.pools import Pools, create_pools
-from messaging_service.wiring.replica_reads import ReplicaReads, replica_reads
+from messaging_service.wiring.connections.pools import Pools, create_pools
+from messaging_service.wiring.connections.replica_reads import ReplicaReads, replica_reads
 from messaging_service.wiring.seams import Seams
 from messaging_service.wiring.settings.messaging_settings import MessagingSettings
 from service_kit.access.identities_file import DUTY as IDENTITIES

@@ -9,7 +9,7 @@ ROOT = Path(__file__).parents[2]
 PRODUCT = ("service_kit", "pricing_service", "messaging_service", "gateway_http", "sandbox_carriers", "sms_cli")
 MOST_MODULES = 25
 """In one folder; more are no overview any more."""
-MOST_SHARED_LINES = 2_300
+MOST_SHARED_LINES = 2_500
 """Of messaging's shared: what one room alone needs belongs to that room."""
 ONE_A_SERVICE = {"bootstrap.py", "conftest.py", "migrate.py", "reasons.py", "settings.py"}
 """Names that mean the same in each part of the product, beside those with underscores around them."""

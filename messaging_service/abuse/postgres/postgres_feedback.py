@@ -17,9 +17,9 @@ from messaging_service.abuse.domain.conversion import (
 from messaging_service.abuse.feedback_store import Conversion, FeedbackStore
 from messaging_service.abuse.postgres.block_hours import BlockHours
 from messaging_service.shared.domain.message import is_shown, no_such_entry, outbox_id
+from messaging_service.shared.kept_archives import Archive
 from messaging_service.shared.postgres.migrated import migrated
 from messaging_service.shared.postgres.record_columns import columns_of
-from messaging_service.shared.retention import Archive
 from service_kit.access.principal import AccessMode, Accounts
 from service_kit.postgres.database import Pool, single_statement, transaction
 

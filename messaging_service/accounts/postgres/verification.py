@@ -6,7 +6,7 @@ from itertools import groupby
 
 from messaging_service.accounts.domain.ledger import BookFault, Rule, Verified
 from messaging_service.accounts.postgres.ledger_rows import ENTRY
-from messaging_service.shared.postgres.months import KEPT_FROM
+from messaging_service.shared.postgres.month_ranges import KEPT_FROM
 from service_kit.postgres.database import Connection
 
 # A report may take longer than the statements of sending.

@@ -9,8 +9,8 @@ from typing import Final
 from typing_extensions import override
 
 from messaging_service.months.month_upkeep import MonthStore, TableMonths
+from messaging_service.shared.kept_archives import Archive
 from messaging_service.shared.postgres.migrated import migrated
-from messaging_service.shared.retention import Archive
 from service_kit.postgres.database import Pool, single_statement
 from service_kit.postgres.partitions import PARTITIONS, Partition
 

@@ -26,7 +26,7 @@ from messaging_service.notices.domain.alert_readings import (
 )
 from messaging_service.notices.domain.alerts import AlertRule
 from messaging_service.shared.domain.states import STATUS_OF, State, Status
-from messaging_service.shared.postgres.months import lowest_id_sql, spares
+from messaging_service.shared.postgres.month_ranges import lowest_id_sql, spares
 from service_kit.postgres.database import Connection
 
 Rules = Mapping[str, Mapping[AlertKind, AlertRule]]

@@ -31,10 +31,10 @@ from messaging_service.notices.postgres.alert_queries import Readings
 from messaging_service.notices.postgres.alert_rows import ALERT, RuleRow, from_rule, to_rule
 from messaging_service.notices.postgres.endpoint_rows import NewDelivery, record
 from messaging_service.privacy.sealing.message_contents import PLAIN, Contents
+from messaging_service.shared.kept_archives import Archive
 from messaging_service.shared.postgres.migrated import migrated
 from messaging_service.shared.postgres.record_columns import columns_of
 from messaging_service.shared.postgres.tenancy import of_callers, tenants
-from messaging_service.shared.retention import Archive
 from service_kit.access.principal import Accounts
 from service_kit.audit.actor import Actor
 from service_kit.audit.audit_entry import AuditRecord, facts_of

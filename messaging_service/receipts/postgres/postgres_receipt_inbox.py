@@ -13,8 +13,8 @@ from messaging_service.receipts.postgres import receipt_matching, receipt_rows
 from messaging_service.receipts.postgres.receipt_matching import ModesOf, any_mode
 from messaging_service.receipts.postgres.receipt_spans import ReceiptSpans
 from messaging_service.receipts.receipt_inbox import ReceiptInbox, Worked
+from messaging_service.shared.kept_archives import Archive
 from messaging_service.shared.postgres.migrated import migrated
-from messaging_service.shared.retention import Archive
 from service_kit.postgres.database import Pool, quick_transaction, single_statement
 from service_kit.tracing.tracer import Tracer
 

@@ -21,7 +21,7 @@ from messaging_service.sending.domain.settling import (
 from messaging_service.sending.postgres.parts_sent import NewPart, Part, look_up_parts, parts_in, record_parts
 from messaging_service.sending.postgres.transitions import Money, Move, Target, hold_messages, moving, targets_in
 from messaging_service.shared.domain.states import State
-from messaging_service.shared.postgres.months import IDS, in_span, span
+from messaging_service.shared.postgres.month_ranges import IDS, in_span, span
 from service_kit.access.principal import AccessMode
 from service_kit.postgres.database import Connection, Transaction
 from service_kit.postgres.pipeline import Statement, Step

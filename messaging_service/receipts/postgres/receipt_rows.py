@@ -12,7 +12,7 @@ import msgspec
 from messaging_service.carriers.domain.submission import DeliveryReceipt, canonical_carrier_id
 from messaging_service.privacy.sealing.message_contents import Sealer
 from messaging_service.privacy.sealing.places import receipt_place
-from messaging_service.shared.postgres.months import in_newest_months
+from messaging_service.shared.postgres.month_ranges import in_newest_months
 from service_kit.postgres.database import Connection, Transaction
 from service_kit.postgres.pipeline import Statement, Step
 

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from uuid import UUID
 
 from messaging_service.carriers.domain.submission import ReceiptState
-from messaging_service.shared.postgres.months import IDS, in_span, span
+from messaging_service.shared.postgres.month_ranges import IDS, in_span, span
 from service_kit.postgres.database import Connection
 from service_kit.postgres.pipeline import Rows, Statement, Step
 

@@ -13,7 +13,7 @@ from messaging_service.shared.domain.message import Message
 from messaging_service.shared.domain.outbox_ids import lowest_id
 from messaging_service.shared.domain.states import STATUS_OF
 from messaging_service.shared.postgres.message_columns import MESSAGE
-from messaging_service.shared.postgres.months import SKEW, in_span, span, spares
+from messaging_service.shared.postgres.month_ranges import SKEW, in_span, span, spares
 from messaging_service.shared.postgres.tenancy import of_callers, tenants
 from service_kit.access.principal import Accounts
 from service_kit.postgres.database import Connection

@@ -16,7 +16,7 @@ import msgspec
 from messaging_service.accounts.domain.charging import ChargePolicy, transfer_for
 from messaging_service.accounts.postgres.account_rows import hold_accounts
 from messaging_service.shared.domain.states import Billing, State
-from messaging_service.shared.postgres.months import IDS, in_span, span
+from messaging_service.shared.postgres.month_ranges import IDS, in_span, span
 from messaging_service.shared.postgres.record_columns import RecordColumns
 from service_kit.access.principal import AccessMode
 from service_kit.postgres.database import Connection

@@ -11,7 +11,7 @@ from typing import Any
 import psycopg
 import pytest
 
-from messaging_service.sending.postgres.after_restore import AfterRestore, InUseError, hold_open_messages
+from messaging_service.sending.postgres.held_after_restore import AfterRestore, InUseError, hold_open_messages
 from service_kit.embedded.embedded_postgres import EmbeddedPostgres
 from tests.contract.sms_examples import acceptance, accepted
 from tests.integration.messaging.conftest import MakeOutbox, record, sent

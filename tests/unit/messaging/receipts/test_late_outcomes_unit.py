@@ -10,7 +10,7 @@ import pytest
 from messaging_service.carriers.domain.submission import LateOutcome, Outcome
 from messaging_service.receipts.late_outcomes import LateOutcomeProcessor, LateSettlement, Verdict
 from messaging_service.shared.domain.message import outbox_id
-from messaging_service.shared.retention import STEP, Retention
+from messaging_service.shared.kept_archives import STEP, Retention
 from service_kit.errors import ServiceError
 from tests.contract.sms_examples import acceptance, accepted, refused, unanswered
 from tests.doubles.messaging_fakes import RecordedLog, unavailable, until

@@ -9,11 +9,11 @@ from datetime import datetime
 from prometheus_client.registry import CollectorRegistry
 
 from messaging_service.shared.postgres.lagging_reads import LaggingReads
-from messaging_service.wiring.pools import Pools
+from messaging_service.wiring.connections.pools import Pools
 from messaging_service.wiring.settings.database_settings import DatabaseSettings
 from service_kit.duties.duty import Duty, DutyLog
+from service_kit.metrics.standby_metrics import ReplicaMetrics
 from service_kit.postgres.standby import Standby, StandbyProgress
-from service_kit.postgres.standby_metrics import ReplicaMetrics
 
 DUTY = "replica"
 
