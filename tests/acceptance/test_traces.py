@@ -11,6 +11,7 @@ from typing import Any
 import httpx
 import pytest
 
+from service_kit.version import VERSION
 from tests.doubles.trace_receiver import ReceivedSpan, TraceReceiver
 from tests.system.exposition import Figures
 from tests.system.fixtures import NewSystem
@@ -111,7 +112,7 @@ def test_a_sampled_send_is_followed_to_its_receipt_and_its_webhook(system: Syste
     assert [span for span in spans.values() if span.failure is not None] == []
     assert receiver.headers[0]["content-type"] == "application/x-protobuf"
     about = request.resource
-    assert (about["service.namespace"], about["service.version"]) == ("tukupay-sms", "0.1.0")
+    assert (about["service.namespace"], about["service.version"]) == ("tukupay-sms", VERSION)
     assert {span.resource["service.instance.id"] for span in spans.values()} != {about["service.instance.id"]}
     # Whoever reads a log finds the trace, and whoever reads the trace the row.
     assert f'"trace_id": "{trace_id}"' in system.gateway.log
