@@ -16,14 +16,11 @@ from uuid import UUID
 import psycopg
 
 from messaging_service.months.domain.month_rules import MonthFacts, MonthVerdict, verdicts
-from service_kit.postgres.partitions import Partition, attach, count, detach, drop, numbers, partitions
-from service_kit.postgres.removed_rows import ACTION
+from service_kit.audit.audit_entry import AuditRecord
+from service_kit.postgres.partitions import Partition, attach, count, detach, drop, numbers, partitions, take_time
 
 _STEP: Final = 5_000
 _LOWEST: Final = UUID(int=0)
-_SETTINGS: Final = """
-    SET statement_timeout = 0; SET enable_seqscan = on; SET work_mem = '64MB'; SET TIME ZONE 'UTC'
-"""
 _QUEUED: Final = "SELECT count(*) FROM dispatch WHERE message_id >= %(lowest)s AND message_id < %(above)s"
 _CHAINED: Final = "SELECT coalesce(max(last_id), 0) FROM hash_chain WHERE chain = 'events'"
 _NEWEST_EVENT: Final = """
@@ -89,7 +86,7 @@ def remove(connection: psycopg.Connection, now: datetime, keep: int, *, by: str)
 
 
 def _months(connection: psycopg.Connection, now: datetime) -> list[tuple[Partition, MonthFacts]]:
-    connection.execute(_SETTINGS)
+    take_time(connection)
     beside: dict[UUID, int] = {}
     for table in ("message_event", "message_part"):
         for each in partitions(connection, table):
@@ -114,13 +111,19 @@ def _months(connection: psycopg.Connection, now: datetime) -> list[tuple[Partiti
 def _removed(connection: psycopg.Connection, partition: Partition, by: str) -> Removed:
     gone = take_out(connection, partition)
     rows = count(connection, gone.name)
-    facts: dict[str, object] = {"partition": gone.name, "above": str(gone.above), "rows": rows}
+    facts: dict[str, str | int] = {"partition": gone.name, "above": str(gone.above), "rows": rows}
     if gone.table == "message_event":
         facts["numbers"] = numbers(connection, gone.name, "id")
         head = connection.execute(_HEAD).fetchone()
         if head is not None:
             facts["chain"] = f"{head[0]}:{bytes(head[1]).hex()}"
-    note = {"action": ACTION, "table": gone.table, "principal": by, "facts": json.dumps(facts, sort_keys=True)}
+    removal = AuditRecord("rows.removed", gone.table, after=facts)
+    note = {
+        "action": removal.action,
+        "table": removal.subject,
+        "principal": by,
+        "facts": json.dumps(removal.after, sort_keys=True),
+    }
     drop(connection, gone, lambda: connection.execute(_NOTE, note))
     return Removed(gone.table, gone.name, rows, gone.octets)
 
