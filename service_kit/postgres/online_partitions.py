@@ -7,6 +7,10 @@ What the table holds becomes the first partition as it is, so no row moves. The 
 3. In one transaction the table is renamed, a partitioned one takes its name, with its rights, and the old one is
    attached. The check spares the scan, indexes are adopted, and all that changes is the catalogue.
 
+Tables that foreign keys lead to are locked first in step 3, as those do who write. A send holds the row of its account
+and then waits for the table, and others that hold the table wait for that row: whoever asked for the table alone would
+stand between them, and give way again and again.
+
 Steps 1 and 3 hold the table for milliseconds once they have it. They wait for it for LOCK_WAIT_S at most, and try again
 later: whoever comes behind them waits as long, and no longer.
 """
@@ -16,10 +20,11 @@ from __future__ import annotations
 import random
 import time
 from datetime import datetime
-from typing import Final
+from typing import Any, Final
 
 import psycopg
 from alembic import op
+from sqlalchemy import CursorResult
 from sqlalchemy.exc import OperationalError
 
 from service_kit.postgres.online_ddl import beside_traffic
@@ -28,6 +33,7 @@ LOCK_WAIT_S: Final = 0.3
 """Less than PostgreSQL's `deadlock_timeout`: where two wait for each other it is the migration that gives way."""
 TRIES: Final = 300
 _LONGEST_PAUSE_S: Final = 0.4
+_GIVEN_WAY: Final = (psycopg.errors.LockNotAvailable, psycopg.errors.DeadlockDetected)
 _AHEAD: Final = "45 days"
 """The month that the first partition ends with begins at least this far ahead: so long a migration that was broken off
 may wait for its repetition."""
@@ -53,6 +59,12 @@ DECLARE
     owner name;
     found record;
 BEGIN
+    FOR found IN
+        SELECT DISTINCT confrelid::regclass AS referenced FROM pg_constraint
+        WHERE conrelid = '{table}'::regclass AND contype = 'f'
+    LOOP
+        EXECUTE format('LOCK TABLE %s IN EXCLUSIVE MODE', found.referenced);
+    END LOOP;
     LOCK TABLE {table} IN ACCESS EXCLUSIVE MODE;
     SELECT pg_get_userbyid(relowner) INTO owner FROM pg_class WHERE oid = '{table}'::regclass;
 
@@ -149,25 +161,25 @@ def partition_by_month(table: str, key: str) -> None:
         briefly(_SWAP.format(table=table, key=key, old=old, bound=bound))
 
 
-def briefly(statement: str) -> None:
-    """Runs a statement that needs a table for itself for a moment, in a transaction of its own.
+def briefly(statement: str) -> CursorResult[Any]:
+    """Runs a statement that needs a table for itself for a moment, in a transaction of its own; what it gives.
 
     To be called outside of a transaction. It waits for the table for LOCK_WAIT_S at a time.
     """
     bind = op.get_bind()
     (before,) = bind.exec_driver_sql("SHOW lock_timeout").one()
     bind.exec_driver_sql(f"SET lock_timeout = '{LOCK_WAIT_S}s'")
+    left = TRIES
     try:
-        for left in reversed(range(TRIES)):
+        while True:
             try:
-                bind.exec_driver_sql(statement.replace("%", "%%"))
+                return bind.exec_driver_sql(statement.replace("%", "%%"))
             except OperationalError as error:
-                if not left or not isinstance(error.orig, psycopg.errors.LockNotAvailable):
+                left -= 1
+                if not left or not isinstance(error.orig, _GIVEN_WAY):
                     raise
-                # Not in step with what comes regularly.
-                time.sleep(random.uniform(0.05, _LONGEST_PAUSE_S))  # noqa: S311 - no secret
-            else:
-                return
+            # Not in step with what comes regularly.
+            time.sleep(random.uniform(0.05, _LONGEST_PAUSE_S))  # noqa: S311 - no secret
     finally:
         bind.exec_driver_sql(f"SET lock_timeout = '{before}'")
 

@@ -12,7 +12,8 @@ down_revision = "0033"
 
 # Run by the service, whose role may not create tables: so it acts for its owner, on these tables alone, and adds nothing
 # but the month after the last one. A table is made and then attached, which lets sends pass; the check of accounts is
-# shared, for which `account` is held for a moment.
+# shared, for which `account` is held for a moment. It is locked before, in a mode that waits for whoever holds a row of
+# it: a weaker one would stand between a sender with a row and those that wait for the row.
 _ADD_MONTH = """
 CREATE OR REPLACE FUNCTION add_month_partition(parent text, months_ahead integer) RETURNS text
 LANGUAGE plpgsql SECURITY DEFINER SET search_path FROM CURRENT SET lock_timeout = '500ms' AS $body$
@@ -38,6 +39,9 @@ BEGIN
     END IF;
     ends := (date_trunc('month', begins AT TIME ZONE 'UTC') + interval '1 month') AT TIME ZONE 'UTC';
     name := parent || to_char(begins AT TIME ZONE 'UTC', '_YYYY_MM');
+    IF parent = 'message' THEN
+        LOCK TABLE account IN EXCLUSIVE MODE;
+    END IF;
     EXECUTE format('CREATE TABLE %I (LIKE %I INCLUDING ALL EXCLUDING IDENTITY)', name, parent)
         || coalesce(' WITH (' || array_to_string(newest.reloptions, ', ') || ')', '');
     EXECUTE format('ALTER TABLE %I ATTACH PARTITION %I FOR VALUES FROM (%L) TO (%L)', parent, name, newest.bound,
@@ -79,5 +83,5 @@ def upgrade() -> None:
         op.execute(_ADD_MONTH)
         op.execute(_LET_SERVICES)
         for table in ("message", "message_event", "message_part"):
-            while op.get_bind().exec_driver_sql(f"SELECT add_month_partition('{table}', {MONTHS_AHEAD})").scalar():
+            while briefly(f"SELECT add_month_partition('{table}', {MONTHS_AHEAD})").scalar():
                 pass

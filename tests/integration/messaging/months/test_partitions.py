@@ -56,8 +56,14 @@ SEND = """
 """
 
 
+SETTLE = """
+    WITH moved AS (UPDATE message SET message_name = 'settled' WHERE id = %(id)s)
+    UPDATE account SET held = held - 1 WHERE id = 'user123'
+"""
+
+
 class Sender:
-    """Sends without a pause, as two processes of the release before."""
+    """Sends and settles without a pause, as two processes of the release before, all for one account."""
 
     def __init__(self, url: str) -> None:
         self.ids: list[UUID] = []
@@ -65,16 +71,22 @@ class Sender:
         self.failures: list[Exception] = []
         self._url = url
         self._over = Event()
-        self._threads = [Thread(target=self._send) for _ in range(2)]
+        self._threads = [Thread(target=self._send) for _ in range(4)]
 
     def _send(self) -> None:
         try:
             with psycopg.connect(self._url, autocommit=True, options="-c statement_timeout=20s") as connection:
                 while not self._over.is_set():
                     new, began = new_outbox_id(), time.monotonic()
-                    connection.execute(SEND, {"id": new}, prepare=True)
+                    with connection.transaction():
+                        connection.execute("SELECT FROM account WHERE id = 'user123' FOR UPDATE")
+                        connection.execute(SEND, {"id": new}, prepare=True)
                     self.slowest_s = max(self.slowest_s, time.monotonic() - began)
                     self.ids.append(new)
+                    # Whoever settles locks the other way round: the message, then the account.
+                    with connection.transaction():
+                        connection.execute("SELECT FROM dispatch WHERE message_id = %s FOR UPDATE", (new,))
+                        connection.execute(SETTLE, {"id": new}, prepare=True)
         except psycopg.Error as error:
             self.failures.append(error)
 
@@ -108,7 +120,7 @@ def test_tables_get_their_months_while_the_release_before_sends(fresh_database: 
             upgrade(url, MIGRATIONS, metadata)
         try:
             assert sender.failures == []
-            assert sender.slowest_s < 1
+            assert sender.slowest_s < 2
             for table, column in (("message", "id"), ("message_event", "message_id"), ("message_part", "message_id")):
                 found = connection.execute(f"SELECT DISTINCT {column} FROM {table}".encode()).fetchall()
                 assert {row[0] for row in found} == set(sender.ids)
@@ -165,6 +177,16 @@ async def test_months_are_kept_ahead_by_a_role_that_may_make_no_tables(service_r
     assert fill == [(["fillfactor=60"],)]
     with psycopg.connect(own) as service, pytest.raises(psycopg.errors.InsufficientPrivilege):
         service.execute(f"SELECT 1 FROM {months[0].name}".encode())
+
+
+def test_migrating_again_adds_the_months_that_are_missing(service_role: tuple[str, str]) -> None:
+    url, _ = service_role
+    with psycopg.connect(url, autocommit=True) as connection:
+        before = {table: partitions(connection, table) for table in TABLES}
+        for table in TABLES:
+            connection.execute(f"DROP TABLE {before[table][-1].name}".encode())
+        migrate(url)
+        assert {table: partitions(connection, table) for table in TABLES} == before
 
 
 def upkeep_on(pool: Pool, registry: CollectorRegistry) -> MonthUpkeep:
