@@ -63,7 +63,7 @@ MESSAGES = """
 INSERT INTO message (id, account_id, client_message_id, recipient, text, sender_id, priority, encoding, units,
                      price_cost_id, price_level, unit_price, total, state, billing, created_at, priced_at,
                      price_known_at)
-SELECT gen_random_uuid(), 'acc' || account, 'm' || number, '+254712345678', 'hello', 'BENCH', 'normal', 'gsm7', 1,
+SELECT uuidv7(), 'acc' || account, 'm' || number, '+254712345678', 'hello', 'BENCH', 'normal', 'gsm7', 1,
        'cost', 'specific_customer', price, price, 'accepted', 'charged', at + interval '3 milliseconds', at,
        at - interval '1 second'
 FROM (

@@ -37,7 +37,7 @@ _COPY = """
     BEGIN
         SELECT string_agg(quote_ident(column_name), ', '), string_agg(
             CASE column_name
-                WHEN 'id' THEN 'gen_random_uuid()'
+                WHEN 'id' THEN 'uuidv7()'
                 WHEN 'client_message_id' THEN 'client_message_id || n'
                 WHEN 'scheduled_at' THEN 'scheduled_at + n * interval ''2.6 seconds'''
                 ELSE quote_ident(column_name)

@@ -28,12 +28,12 @@ from service_kit.postgres.hash_chain import HashChains
 
 EVENTS = """
     INSERT INTO message_event (message_id, attempt, from_state, to_state, actor, carrier, code)
-    SELECT gen_random_uuid(), 1, 'submitting', 'accepted', 'host-1/4711/18abcdef0123', 'safaricom', 'ESME_ROK'
+    SELECT uuidv7(), 1, 'submitting', 'accepted', 'host-1/4711/18abcdef0123', 'safaricom', 'ESME_ROK'
     FROM generate_series(1, %s)
 """
 ENTRIES = """
     INSERT INTO ledger_entry (account_id, kind, amount, message_id, attempt)
-    SELECT 'user123', 'charge', -0.8, gen_random_uuid(), 1 FROM generate_series(1, %s)
+    SELECT 'user123', 'charge', -0.8, uuidv7(), 1 FROM generate_series(1, %s)
 """
 CHANGES = """
     INSERT INTO audit_entry (action, subject, account, principal, principal_kind, origin, before, after)

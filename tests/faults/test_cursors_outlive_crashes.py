@@ -11,7 +11,7 @@ import signal
 from collections.abc import AsyncIterator
 from pathlib import Path
 from typing import Any
-from uuid import UUID, uuid4
+from uuid import UUID
 
 import grpc
 import psycopg
@@ -20,6 +20,7 @@ from grpc import aio
 
 from messaging_service.events.domain.event_cursor import EventFilter, Position
 from messaging_service.events.postgres.event_rows import PostgresEventLog
+from messaging_service.shared.domain.outbox_ids import new_outbox_id
 from messaging_service.wiring.migrate import migrate
 from service_kit.embedded.embedded_postgres import EmbeddedPostgres
 from service_kit.errors import Kind
@@ -82,7 +83,7 @@ def crash(server: EmbeddedPostgres) -> None:
 async def test_events_under_numbers_that_are_given_out_again_are_not_missed(server: EmbeddedPostgres) -> None:
     keep_what_is_not_committed_from_the_disk(server)
     url = server.url("messaging")
-    message_id = uuid4()
+    message_id = new_outbox_id()
     with psycopg.connect(url, autocommit=True) as connection:
         connection.execute("INSERT INTO account (id) VALUES (%s)", (ACCOUNT,))
         connection.execute(MESSAGE_ROW, (message_id, ACCOUNT, str(message_id), []))
