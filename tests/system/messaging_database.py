@@ -10,6 +10,7 @@ from messaging_service.wiring.messaging_tables import metadata
 from messaging_service.wiring.migrate import migrate
 from service_kit.embedded.embedded_postgres import EmbeddedPostgres
 from tests.conftest import DatabaseTemplate
+from tests.system.emptied import emptied
 from tests.system.waiting import eventually
 
 NAME = "messaging_shared"
@@ -21,15 +22,7 @@ EMPTY = "; ".join(f"DELETE FROM {table.name}" for table in reversed(metadata.sor
 
 def empty_database(server: EmbeddedPostgres, template: DatabaseTemplate) -> str:
     """The URL of a migrated database without a row."""
-    url = server.url(template(NAME, migrate))
-    with psycopg.connect(url, autocommit=True) as connection:
-        # A connection that a test before left in a transaction would block, and must not change rows later.
-        connection.execute(
-            "SELECT pg_terminate_backend(pid, 5000) FROM pg_stat_activity "
-            "WHERE datname = current_database() AND pid <> pg_backend_pid() AND backend_type = 'client backend'"
-        )
-        connection.execute(EMPTY.encode())
-    return url
+    return emptied(server.url(template(NAME, migrate)), EMPTY)
 
 
 async def rows(url: str, statement: str, parameters: Any = None) -> list[tuple[Any, ...]]:

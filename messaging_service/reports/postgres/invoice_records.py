@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from collections.abc import AsyncGenerator, AsyncIterator, Mapping, Sequence
 from contextlib import aclosing
-from decimal import Decimal
-from typing import Any, Final, NamedTuple
+from typing import Any, Final
 
 import msgspec
+from psycopg.rows import dict_row
 from typing_extensions import override
 
 from messaging_service.carriers.domain.submission import canonical_carrier_id
@@ -194,22 +194,6 @@ _FOUND: dict[InvoiceCause, str] = {
 # A cause is its place, so that the exceptions come in this order.
 _EXCEPTIONS = " UNION ALL ".join(f"SELECT {place} AS cause, {rest}" for place, rest in enumerate(_FOUND.values()))
 _EXCEPTION = RecordColumns(InvoiceException, read={"cause": tuple(_FOUND).__getitem__})
-
-
-class _Totals(NamedTuple):
-    message_lines: int
-    matched_lines: int
-    day_lines: int
-    messages: int
-    units: int
-    charged: Decimal
-    carrier_parts: int
-    carrier_cost: Decimal
-    invoice_parts: int
-    invoice_cost: Decimal
-    cost_not_compared: int
-
-
 _TOTALS = """
     SELECT
         (SELECT count(*) FROM invoice_match) AS message_lines,
@@ -267,9 +251,10 @@ class PostgresInvoiceRecords(InvoiceRecords):
                     for exception in page:
                         counts[exception.cause] = counts.get(exception.cause, 0) + 1
                     yield page
-            row = await (await connection.execute(_TOTALS)).fetchone()
-        assert row is not None, "sums give one row"  # noqa: S101 - an invariant, not a check of input
-        yield InvoiceTotals(**_Totals._make(row)._asdict(), exceptions=counts)
+            async with connection.cursor(row_factory=dict_row) as cursor:
+                totals = await (await cursor.execute(_TOTALS)).fetchone()
+        assert totals is not None, "sums give one row"  # noqa: S101 - an invariant, not a check of input
+        yield InvoiceTotals(**totals, exceptions=counts)
 
     async def _exceptions(self, connection: Connection) -> AsyncGenerator[Sequence[InvoiceException], None]:
         async with paged(connection, "invoice_exceptions") as cursor:
